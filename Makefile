@@ -1,0 +1,48 @@
+# Every command a person types; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+LOCKS := gateway webhook-receiver worker autoscaler admin
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup demo dev test check lock format bench chaos clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: .venv/.ready ## Make .venv from the hash-pinned lock (no-op when nothing changed)
+
+.venv/.ready: requirements/dev.lock requirements/bootstrap.lock $(wildcard services/*/pyproject.toml shared/*/pyproject.toml compose/*/pyproject.toml)
+	@$(PYTHON) tools/setup.py
+
+demo: setup ## Watch a real page become finished ads behind a human approval
+	@$(BIN)/python -m signalbox_devstack.demo $(PIPELINE)
+
+dev: setup ## The same stack, kept up; prints addresses and the development key
+	@$(BIN)/signalbox-dev up --state-dir .state/dev
+
+test: setup ## Unit, integration, e2e and browser tests
+	@$(BIN)/python tools/browser.py
+	@$(BIN)/python -m pytest tests --ignore tests/bench --ignore tests/chaos/long $(ARGS)
+
+check: setup ## Style, types, architecture, locks
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python tools/locks.py --check
+
+format: setup ## Format the code
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+lock: setup ## Resolve again and export requirements/*.lock
+	@$(BIN)/python tools/locks.py
+
+bench: setup ## Benchmarks with limits and peers
+	@$(BIN)/python -m pytest tests/bench -p no:timeout $(ARGS)
+
+chaos: setup ## The long kill tests
+	@$(BIN)/python -m pytest tests/chaos $(ARGS)
+
+clean: ## Remove .venv and all local state
+	@rm -rf .venv .state

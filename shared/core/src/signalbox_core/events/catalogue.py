@@ -1,0 +1,203 @@
+"""The event catalogue: every event type of the system itself, with the Struct of its data.
+
+Pipelines add domain events through `PipelineSpec.events`. docs/events.md is generated from both. Types only grow; a breaking
+change is a new type `….v2`.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+_PREFIX: Final = "dev.signalbox."
+
+
+class EventKind(StrEnum):
+    MILESTONE = "milestone"
+    """Has a sequence number from the workflow; is kept in the run's stream and in Pub/Sub (`lifecycle`)."""
+    PROGRESS = "progress"
+    """Best effort, latest wins, no sequence; goes to live listeners and the snapshot only."""
+    DOMAIN = "domain"
+    """What the pipeline did to its subject matter; goes to Pub/Sub (`domain-events`) too."""
+
+
+class EventType(Struct, frozen=True):
+    """One event type: its short name (`step.completed`), kind, data Struct and what it means."""
+
+    name: str
+    kind: EventKind
+    data: type[Struct]
+    meaning: str
+
+
+def full_type(name: str) -> str:
+    """`step.completed` → `dev.signalbox.step.completed.v1`."""
+    return f"{_PREFIX}{name}.v1"
+
+
+def short_name(kind: str) -> str:
+    """`dev.signalbox.step.completed.v1` → `step.completed`; a foreign type is returned as it is."""
+    return kind.removeprefix(_PREFIX).rsplit(".", 1)[0] if kind.startswith(_PREFIX) else kind
+
+
+class StepInfo(Struct, frozen=True, kw_only=True):
+    name: str
+    title: str
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """Why a step or run failed: a stable code, a sentence with the remedy, the input field at fault, the step."""
+
+    code: str
+    message: str
+    field: str | None = None
+    step: str | None = None
+
+
+class RunStarted(Struct, frozen=True, kw_only=True):
+    pipeline: str
+    title: str
+    steps: tuple[StepInfo, ...] = ()
+    started_by: str | None = None
+
+
+class StepStarted(Struct, frozen=True, kw_only=True):
+    step: str
+    title: str
+    attempt: int = 1
+
+
+class StepProgress(Struct, frozen=True, kw_only=True):
+    """`percent` is 0 to 100, or None when unknown; `message` is a short line for people; `text` is partial output."""
+
+    step: str
+    percent: float | None = None
+    message: str | None = None
+    attempt: int = 1
+    text: str | None = None
+    offset: int | None = None
+
+
+class StepCompleted(Struct, frozen=True, kw_only=True):
+    step: str
+    title: str
+    started_at: datetime
+    message: str | None = None
+
+
+class StepFailed(Struct, frozen=True, kw_only=True):
+    step: str
+    title: str
+    started_at: datetime
+    error: Failure
+
+
+class ArtifactCreated(Struct, frozen=True, kw_only=True):
+    """`name` is unique in the run (a later one replaces it); `key` is the object store's."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    key: str
+    title: str | None = None
+
+
+class ApprovalRequested(Struct, frozen=True, kw_only=True):
+    """`name` is the approval of the pipeline's contract; `approval_id` is unique in the run (`variants`, `variants-2`).
+
+    `answer_schema` is JSON Schema; `digest` covers question, options and evidence: exactly what the approver sees.
+    """
+
+    approval_id: str
+    name: str
+    title: str
+    answer_schema: msgspec.Raw
+    options: msgspec.Raw
+    evidence: msgspec.Raw
+    digest: str
+    step: str | None = None
+    deadline_at: datetime | None = None
+
+
+class ApprovalReminded(Struct, frozen=True, kw_only=True):
+    approval_id: str
+    deadline_at: datetime | None = None
+
+
+class ApprovalDecided(Struct, frozen=True, kw_only=True):
+    approval_id: str
+    decision_id: str
+    decided_by: str
+    answer: msgspec.Raw
+    note: str | None = None
+
+
+class ApprovalExpired(Struct, frozen=True, kw_only=True):
+    approval_id: str
+
+
+class RunPaused(Struct, frozen=True, kw_only=True):
+    by: str | None = None
+
+
+class RunResumed(Struct, frozen=True, kw_only=True):
+    by: str | None = None
+
+
+class RunCompleted(Struct, frozen=True, kw_only=True):
+    """`result` is the pipeline's result, or null when it is too large for an event (read it from the gateway)."""
+
+    result: msgspec.Raw
+
+
+class RunFailed(Struct, frozen=True, kw_only=True):
+    error: Failure
+
+
+class RunCancelled(Struct, frozen=True, kw_only=True):
+    reason: str | None = None
+    by: str | None = None
+
+
+class RunClosed(Struct, frozen=True, kw_only=True):
+    """Closed by the server: no workflow code ran."""
+
+    reason: str | None = None
+
+
+class StreamReset(Struct, frozen=True, kw_only=True):
+    """Partial output of this step starts again."""
+
+    step: str
+    attempt: int
+
+
+_M, _P = EventKind.MILESTONE, EventKind.PROGRESS
+CATALOGUE: Final[Mapping[str, EventType]] = {
+    kind.name: kind
+    for kind in (
+        EventType("run.started", _M, RunStarted, "A run began."),
+        EventType("step.started", _M, StepStarted, "A step began."),
+        EventType("step.progress", _P, StepProgress, "How far a step is; at most 10 a second, no id, latest wins."),
+        EventType("step.completed", _M, StepCompleted, "A step ended well."),
+        EventType("step.failed", _M, StepFailed, "A step ended with an error, which it names."),
+        EventType("artifact.created", _M, ArtifactCreated, "A file is ready to be fetched."),
+        EventType("approval.requested", _M, ApprovalRequested, "The run asks a person and waits."),
+        EventType("approval.reminded", _M, ApprovalReminded, "An approval is still open and its deadline comes closer."),
+        EventType("approval.escalated", _M, ApprovalReminded, "An approval was handed up."),
+        EventType("approval.decided", _M, ApprovalDecided, "A person answered; the run goes on."),
+        EventType("approval.expired", _M, ApprovalExpired, "Nobody answered in time."),
+        EventType("run.paused", _M, RunPaused, "The run starts no further step until it is resumed."),
+        EventType("run.resumed", _M, RunResumed, "The run goes on."),
+        EventType("run.completed", _M, RunCompleted, "The run ended well. Terminal."),
+        EventType("run.failed", _M, RunFailed, "The run ended with an error. Terminal."),
+        EventType("run.cancelled", _M, RunCancelled, "The run was cancelled and has cleaned up. Terminal."),
+        EventType("run.terminated", _M, RunClosed, "The server ended the run without its code. Terminal."),
+        EventType("run.timed_out", _M, RunClosed, "The server ended the run at its deadline. Terminal."),
+        EventType("stream.reset", _P, StreamReset, "Partial output of a step starts again."),
+    )
+}
+TERMINAL: Final = frozenset({"run.completed", "run.failed", "run.cancelled", "run.terminated", "run.timed_out"})

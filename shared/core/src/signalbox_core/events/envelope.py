@@ -1,0 +1,107 @@
+"""The CloudEvents 1.0 envelope of every event, in structured mode (JSON).
+
+The extensions are `tenantid`, `runid`, `sequence`, `stepid`, `attempt`, `traceparent`: lower case as CloudEvents asks.
+"""
+
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from signalbox_core.errors import InvalidInput
+from signalbox_core.events.catalogue import short_name
+
+MAX_EVENT_BYTES: Final = 256 * 1024
+CONTENT_TYPE: Final = "application/cloudevents+json"
+BATCH_CONTENT_TYPE: Final = "application/cloudevents-batch+json"
+
+
+class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One immutable fact (CloudEvents 1.0 §3, JSON format §3).
+
+    Attributes:
+        id: unique within `source`; derived from run and sequence, so a second delivery has the same id.
+        type: `dev.signalbox.<name>.v1`; `name` is the short form.
+        subject: the run id.
+        sequence: the run's own counter from 1, given by its workflow; None for progress and for
+            domain events that an activity sends.
+        data: the JSON of the event type's Struct.
+    """
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str
+    type: str
+    time: datetime
+    subject: str
+    tenantid: str
+    runid: str
+    data: msgspec.Raw
+    datacontenttype: str = "application/json"
+    dataschema: str | None = None
+    sequence: int | None = None
+    stepid: str | None = None
+    attempt: int | None = None
+    traceparent: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The short name, `step.completed` for `dev.signalbox.step.completed.v1`."""
+        return short_name(self.type)
+
+
+class _Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    id: str
+    type: str
+    time: datetime
+    runid: str
+    sequence: int | None = None
+    stepid: str | None = None
+    attempt: int | None = None
+    data: msgspec.Raw
+
+
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder(CloudEvent)
+
+
+def encode_event(event: CloudEvent) -> bytes:
+    """Structured-mode JSON. `specversion` and the content type are always present.
+
+    Raises:
+        InvalidInput: the event is larger than MAX_EVENT_BYTES; large bodies travel by reference.
+    """
+    members = msgspec.structs.asdict(event)
+    body = _encoder.encode({name: value for name, value in members.items() if value is not None})
+    if len(body) > MAX_EVENT_BYTES:
+        raise InvalidInput(
+            f"event {event.name} has {len(body)} bytes, at most {MAX_EVENT_BYTES}: put the body in the object store", field="data"
+        )
+    return body
+
+
+def decode_event(body: bytes | str) -> CloudEvent:
+    """Decode structured-mode JSON; unknown members are ignored (readers must).
+
+    Raises:
+        InvalidInput: not JSON, or a required member is missing or has the wrong type.
+    """
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"not a CloudEvent: {error}", field="event") from None
+
+
+def frame_data(event: CloudEvent) -> bytes:
+    """The JSON that a listener gets as `data:` (docs/streams.md); the type stays in its full form."""
+    frame = _Frame(
+        id=event.id,
+        type=event.type,
+        time=event.time,
+        runid=event.runid,
+        sequence=event.sequence,
+        stepid=event.stepid,
+        attempt=event.attempt,
+        data=event.data,
+    )
+    return _encoder.encode(frame)

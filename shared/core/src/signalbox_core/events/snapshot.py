@@ -1,0 +1,268 @@
+"""A run's snapshot: what a listener without a cursor gets first. A pure fold over the run's events.
+
+The workflow's query and the stream's projection use this one function, so both answer the same.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from signalbox_core.events import catalogue
+from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.envelope import CloudEvent
+
+T = TypeVar("T", bound=Struct)
+
+RunStatus = Literal["queued", "running", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"]
+StepStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+ApprovalStatus = Literal["pending", "decided", "expired", "cancelled"]
+ENDED: Final = frozenset({"completed", "failed", "cancelled", "terminated", "timed_out"})
+
+
+class StepState(Struct, frozen=True, kw_only=True):
+    name: str
+    title: str
+    status: StepStatus = "pending"
+    percent: float | None = None
+    message: str | None = None
+    attempt: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class ApprovalState(Struct, frozen=True, kw_only=True):
+    approval_id: str
+    name: str
+    title: str
+    status: ApprovalStatus
+    answer_schema: msgspec.Raw
+    options: msgspec.Raw
+    evidence: msgspec.Raw
+    digest: str
+    requested_at: datetime
+    step: str | None = None
+    deadline_at: datetime | None = None
+    decision_id: str | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    answer: msgspec.Raw = msgspec.Raw(b"null")
+    note: str | None = None
+
+
+class ArtifactState(Struct, frozen=True, kw_only=True):
+    name: str
+    media_type: str
+    size_bytes: int
+    key: str
+    title: str | None = None
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """`sequence` is the last folded milestone's; `steps` keep the contract's order, then the order of first start."""
+
+    run_id: str
+    tenant: str
+    pipeline: str = ""
+    title: str = ""
+    status: RunStatus = "running"
+    started_at: datetime | None = None
+    started_by: str | None = None
+    ended_at: datetime | None = None
+    steps: tuple[StepState, ...] = ()
+    approvals: tuple[ApprovalState, ...] = ()
+    artifacts: tuple[ArtifactState, ...] = ()
+    result: msgspec.Raw | None = None
+    error: Failure | None = None
+    sequence: int = 0
+
+
+def snapshot_key(event: CloudEvent) -> str:
+    """The field under which the newest event of its sort is kept; folding all fields in order gives the snapshot.
+
+    Progress has one field a step; a milestone one for its name and subject (step, approval or artifact).
+    """
+    subject = msgspec.json.decode(event.data, type=_Subject)
+    return f"{event.name}/{subject.approval_id or subject.name or subject.step or ''}"
+
+
+class _Subject(Struct, frozen=True):
+    step: str | None = None
+    approval_id: str | None = None
+    name: str | None = None
+
+
+def fold(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    """The snapshot after `event`. Milestones must come in order; one that is already in is ignored, as is an unknown type."""
+    if event.sequence is not None:
+        if event.sequence <= snapshot.sequence:
+            return snapshot
+        snapshot = replace(snapshot, sequence=event.sequence)
+    change = _CHANGES.get(event.name)
+    return change(snapshot, event) if change else snapshot
+
+
+def _data(event: CloudEvent, kind: type[T]) -> T:
+    return msgspec.json.decode(event.data, type=kind)
+
+
+def _run_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = _data(event, catalogue.RunStarted)
+    steps = tuple(StepState(name=step.name, title=step.title) for step in data.steps)
+    return replace(
+        snapshot, pipeline=data.pipeline, title=data.title, steps=steps, started_at=event.time, started_by=data.started_by, status="running"
+    )
+
+
+def _step_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = _data(event, catalogue.StepStarted)
+    state = StepState(name=data.step, title=data.title, status="running", attempt=data.attempt, started_at=event.time)
+    return _with_step(snapshot, state)
+
+
+def _step_progress(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = _data(event, catalogue.StepProgress)
+    state = _step(snapshot, data.step)
+    if state is None or state.status != "running" or (event.attempt or data.attempt) < 1:
+        return snapshot
+    message = state.message if data.message is None else data.message
+    return _with_step(snapshot, replace(state, percent=data.percent, message=message))
+
+
+def _step_completed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = _data(event, catalogue.StepCompleted)
+    before = _step(snapshot, data.step) or StepState(name=data.step, title=data.title, attempt=1)
+    message = data.message if data.message is not None else before.message
+    return _with_step(
+        snapshot, replace(before, status="completed", percent=100.0, message=message, started_at=data.started_at, ended_at=event.time)
+    )
+
+
+def _step_failed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = _data(event, catalogue.StepFailed)
+    before = _step(snapshot, data.step) or StepState(name=data.step, title=data.title, attempt=1)
+    return _with_step(
+        snapshot, replace(before, status="failed", message=data.error.message, started_at=data.started_at, ended_at=event.time)
+    )
+
+
+def _artifact_created(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = _data(event, catalogue.ArtifactCreated)
+    state = ArtifactState(name=data.name, media_type=data.media_type, size_bytes=data.size_bytes, key=data.key, title=data.title)
+    others = tuple(artifact for artifact in snapshot.artifacts if artifact.name != data.name)
+    return replace(snapshot, artifacts=(*others, state))
+
+
+def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = _data(event, catalogue.ApprovalRequested)
+    state = ApprovalState(
+        approval_id=data.approval_id,
+        name=data.name,
+        title=data.title,
+        status="pending",
+        answer_schema=data.answer_schema,
+        options=data.options,
+        evidence=data.evidence,
+        digest=data.digest,
+        requested_at=event.time,
+        step=data.step,
+        deadline_at=data.deadline_at,
+    )
+    others = tuple(approval for approval in snapshot.approvals if approval.approval_id != data.approval_id)
+    return replace(snapshot, approvals=(*others, state))
+
+
+def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = _data(event, catalogue.ApprovalDecided)
+    return _with_approval(
+        snapshot,
+        data.approval_id,
+        lambda state: replace(
+            state,
+            status="decided",
+            decision_id=data.decision_id,
+            decided_by=data.decided_by,
+            decided_at=event.time,
+            answer=data.answer,
+            note=data.note,
+        ),
+    )
+
+
+def _approval_expired(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = _data(event, catalogue.ApprovalExpired)
+    return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="expired"))
+
+
+def _run_paused(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    return replace(snapshot, status="paused")
+
+
+def _run_resumed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    return replace(snapshot, status="running")
+
+
+def _run_completed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    return replace(snapshot, status="completed", result=_data(event, catalogue.RunCompleted).result, ended_at=event.time)
+
+
+def _run_failed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    return _ended(replace(snapshot, error=_data(event, catalogue.RunFailed).error), "failed", event)
+
+
+def _run_cancelled(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    return _ended(snapshot, "cancelled", event)
+
+
+def _run_terminated(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    return _ended(snapshot, "terminated", event)
+
+
+def _run_timed_out(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    return _ended(snapshot, "timed_out", event)
+
+
+_CHANGES: Final[Mapping[str, Callable[[Snapshot, CloudEvent], Snapshot]]] = {
+    "run.started": _run_started,
+    "step.started": _step_started,
+    "step.progress": _step_progress,
+    "step.completed": _step_completed,
+    "step.failed": _step_failed,
+    "artifact.created": _artifact_created,
+    "approval.requested": _approval_requested,
+    "approval.decided": _approval_decided,
+    "approval.expired": _approval_expired,
+    "run.paused": _run_paused,
+    "run.resumed": _run_resumed,
+    "run.completed": _run_completed,
+    "run.failed": _run_failed,
+    "run.cancelled": _run_cancelled,
+    "run.terminated": _run_terminated,
+    "run.timed_out": _run_timed_out,
+}
+
+
+def _ended(snapshot: Snapshot, status: RunStatus, event: CloudEvent) -> Snapshot:
+    """What was open when the run ended is closed with it."""
+    steps = tuple(replace(step, status="cancelled", ended_at=event.time) if step.status == "running" else step for step in snapshot.steps)
+    approvals = tuple(
+        replace(approval, status="cancelled") if approval.status == "pending" else approval for approval in snapshot.approvals
+    )
+    return replace(snapshot, status=status, ended_at=event.time, steps=steps, approvals=approvals)
+
+
+def _step(snapshot: Snapshot, name: str) -> StepState | None:
+    return next((step for step in snapshot.steps if step.name == name), None)
+
+
+def _with_step(snapshot: Snapshot, state: StepState) -> Snapshot:
+    if _step(snapshot, state.name) is None:
+        return replace(snapshot, steps=(*snapshot.steps, state))
+    return replace(snapshot, steps=tuple(state if step.name == state.name else step for step in snapshot.steps))
+
+
+def _with_approval(snapshot: Snapshot, approval_id: str, change: "Callable[[ApprovalState], ApprovalState]") -> Snapshot:
+    return replace(snapshot, approvals=tuple(change(item) if item.approval_id == approval_id else item for item in snapshot.approvals))

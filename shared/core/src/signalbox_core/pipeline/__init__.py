@@ -1,0 +1,9 @@
+"""What a pipeline is made of: its contract (`spec`), how it is found (`discovery`), and the object its workflow drives (`run`).
+
+Only the contract is imported here: `Run` and `activity` need the Temporal client and are imported by workflow and activity code.
+"""
+
+from signalbox_core.pipeline.discovery import discover
+from signalbox_core.pipeline.spec import Approval, DomainEvent, PipelineSpec, Step
+
+__all__ = ["Approval", "DomainEvent", "PipelineSpec", "Step", "discover"]

@@ -1,0 +1,88 @@
+"""A pipeline's contract: what the world knows of it. Reaches no client library."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
+_EVENT: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+
+
+class Step(Struct, frozen=True):
+    """A named stage of a run, as people see it."""
+
+    name: str
+    title: str
+
+
+class Approval(Struct, frozen=True, kw_only=True):
+    """A question a run may ask: the type of its answer and how long it stays open."""
+
+    name: str
+    title: str
+    answer: type[Struct]
+    deadline: timedelta = timedelta(days=7)
+
+
+class DomainEvent(Struct, frozen=True):
+    """An event about the pipeline's subject matter: short name (`ad.approved`), data type, meaning."""
+
+    name: str
+    data: type[Struct]
+    meaning: str
+
+
+class PipelineSpec(Struct, frozen=True, kw_only=True):
+    """The contract (`SPEC` in contract.py).
+
+    Attributes:
+        name: lower case and underscores; the API's, the workflow type's and the default task queue's name.
+        workflow: `"module:Class"`, loaded by workers only.
+        activities: `"module:factory"` of a callable `(ActivityContext) -> Sequence[Callable]`, loaded by workers only.
+        task_queue: Temporal's; the name unless given.
+    """
+
+    name: str
+    title: str
+    input: type[Struct]
+    result: type[Struct]
+    workflow: str
+    activities: str
+    steps: tuple[Step, ...]
+    description: str = ""
+    approvals: tuple[Approval, ...] = ()
+    events: tuple[DomainEvent, ...] = ()
+    task_queue: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"pipeline name {self.name!r}: use lower case letters, digits and underscores")
+        if not self.task_queue:
+            msgspec.structs.force_setattr(self, "task_queue", self.name)
+        for kind, names in (("step", [step.name for step in self.steps]), ("approval", [item.name for item in self.approvals])):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"pipeline {self.name}: {kind} {min(twice)!r} is declared twice")
+        wrong = [event.name for event in self.events if not _EVENT.fullmatch(event.name)]
+        if wrong:
+            raise ValueError(f"pipeline {self.name}: event name {wrong[0]!r} must be lower case and dotted")
+
+    def approval(self, name: str) -> Approval:
+        """The declared approval of that name; a KeyError is a bug in the pipeline."""
+        return {item.name: item for item in self.approvals}[name]
+
+
+def json_schema(kind: type[Struct]) -> Mapping[str, object]:
+    """JSON Schema 2020-12 of a Struct with its components inlined under `$defs`."""
+    (schema,), components = msgspec.json.schema_components((kind,), ref_template="#/$defs/{name}")
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    top = components.pop(name) if name in components and not _refers(components, name) else schema
+    return {**top, **({"$defs": components} if components else {})}
+
+
+def _refers(components: Mapping[str, object], name: str) -> bool:
+    return f'"#/$defs/{name}"'.encode() in msgspec.json.encode(components)
