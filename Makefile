@@ -3,10 +3,9 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-LOCKS := gateway webhook-receiver worker autoscaler admin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo dev test check lock format bench chaos clean
+.PHONY: help setup demo dev test check format docs lock bench chaos clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,10 +29,14 @@ check: setup ## Style, types, architecture, locks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python tools/events_doc.py --check
 	@$(BIN)/python tools/locks.py --check
 
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+docs: setup ## Generate docs/events.md from the catalogue
+	@$(BIN)/python tools/events_doc.py
 
 lock: setup ## Resolve again and export requirements/*.lock
 	@$(BIN)/python tools/locks.py

@@ -1,5 +1,6 @@
 """Export requirements/*.lock: hashes for every platform, no index or download address (`--check`: fail when one is stale)."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -33,7 +34,11 @@ def main(arguments: list[str]) -> int:
 
 def addresses(folder: Path) -> list[str]:
     """Locks that hold a download or index address."""
-    return [f"requirements/{lock.name} holds an address; run make lock" for lock in sorted(folder.glob("*.lock")) if ADDRESS.search(lock.read_text())]
+    return [
+        f"requirements/{lock.name} holds an address; run make lock"
+        for lock in sorted(folder.glob("*.lock"))
+        if ADDRESS.search(lock.read_text())
+    ]
 
 
 def stale() -> list[str]:
@@ -47,7 +52,10 @@ def stale() -> list[str]:
             (copy / project).mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / project / "pyproject.toml", copy / project)
         constrain(copy / "pyproject.toml", pins((ROOT / "requirements/dev.lock").read_text()))
-        uv(copy, "lock", "--quiet")
+        try:
+            uv(copy, "lock", "--quiet")
+        except subprocess.CalledProcessError:
+            return ["requirements/dev.lock no longer satisfies the pyproject files (see above); run make lock"]
         found = exported(copy)
     return [
         f"requirements/{name}.lock is stale ({', '.join(sorted(pins(text) ^ committed)[:4])}); run make lock"
@@ -57,11 +65,13 @@ def stale() -> list[str]:
 
 
 def members() -> list[Path]:
-    return sorted(path.parent.relative_to(ROOT) for kind in ("shared", "services", "compose") for path in (ROOT / kind).glob("*/pyproject.toml"))
+    return sorted(
+        path.parent.relative_to(ROOT) for kind in ("shared", "services", "compose") for path in (ROOT / kind).glob("*/pyproject.toml")
+    )
 
 
 def constrain(project: Path, requirements: set[str]) -> None:
-    listed = ", ".join(f"'{requirement}'" for requirement in sorted(requirements))
+    listed = ", ".join(json.dumps(requirement) for requirement in sorted(requirements))
     project.write_text(project.read_text().replace("[tool.uv]\n", f"[tool.uv]\nconstraint-dependencies = [{listed}]\n"))
 
 

@@ -21,7 +21,7 @@ PACKAGES = (
 
 
 def main() -> int:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  an old interpreter still parses this file and deserves a sentence
         print(f"Signalbox needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make setup PYTHON=python3.11", file=sys.stderr)
         return 2
     if not (VENV / "bin/python").exists():

@@ -2,7 +2,7 @@
 
 from signalbox_core.events.catalogue import CATALOGUE, EventKind, EventType, full_type, short_name
 from signalbox_core.events.envelope import MAX_EVENT_BYTES, CloudEvent, decode_event, encode_event, frame_data
-from signalbox_core.events.snapshot import Snapshot, fold, snapshot_key
+from signalbox_core.events.snapshot import Snapshot, assemble, fold, snapshot_key
 
 __all__ = [
     "CATALOGUE",
@@ -11,6 +11,7 @@ __all__ = [
     "EventKind",
     "EventType",
     "Snapshot",
+    "assemble",
     "decode_event",
     "encode_event",
     "fold",

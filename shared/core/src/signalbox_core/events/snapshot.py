@@ -3,7 +3,7 @@
 The workflow's query and the stream's projection use this one function, so both answer the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final, Literal, TypeVar
 
@@ -105,6 +105,21 @@ def fold(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     return change(snapshot, event) if change else snapshot
 
 
+def assemble(run_id: str, tenant: str, newest: Iterable[CloudEvent]) -> Snapshot:
+    """The snapshot from the newest event of each sort (one for each `snapshot_key`), in any order.
+
+    Equals folding all events: a step's progress counts right after that step's newest start.
+    """
+    events = list(newest)
+    progress = {event.stepid: event for event in events if event.sequence is None}
+    snapshot = Snapshot(run_id=run_id, tenant=tenant)
+    for event in sorted((event for event in events if event.sequence is not None), key=lambda event: event.sequence or 0):
+        snapshot = fold(snapshot, event)
+        if event.name == "step.started" and event.stepid in progress:
+            snapshot = fold(snapshot, progress[event.stepid])
+    return snapshot
+
+
 def _data(event: CloudEvent, kind: type[T]) -> T:
     return msgspec.json.decode(event.data, type=kind)
 
@@ -126,8 +141,8 @@ def _step_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
 def _step_progress(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = _data(event, catalogue.StepProgress)
     state = _step(snapshot, data.step)
-    if state is None or state.status != "running" or (event.attempt or data.attempt) < 1:
-        return snapshot
+    if state is None or state.status != "running" or state.started_at is None or event.time < state.started_at:
+        return snapshot  # of an earlier round of this step, or late
     message = state.message if data.message is None else data.message
     return _with_step(snapshot, replace(state, percent=data.percent, message=message))
 
@@ -197,11 +212,11 @@ def _approval_expired(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="expired"))
 
 
-def _run_paused(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+def _run_paused(snapshot: Snapshot, _event: CloudEvent) -> Snapshot:
     return replace(snapshot, status="paused")
 
 
-def _run_resumed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+def _run_resumed(snapshot: Snapshot, _event: CloudEvent) -> Snapshot:
     return replace(snapshot, status="running")
 
 

@@ -1,0 +1,120 @@
+import random
+from pathlib import Path
+
+import msgspec
+import pytest
+from signalbox_core.errors import InvalidInput
+from signalbox_core.events import (
+    CATALOGUE,
+    MAX_EVENT_BYTES,
+    CloudEvent,
+    Snapshot,
+    assemble,
+    decode_event,
+    encode_event,
+    fold,
+    frame_data,
+    full_type,
+    snapshot_key,
+)
+from signalbox_core.events.catalogue import Failure, RunClosed, RunFailed, StepFailed, StepProgress, StepStarted
+from support.events import START, make_event, story
+
+GOLDEN = Path(__file__).parents[2] / "data/events/story.jsonl"
+
+
+def folded(events: list[CloudEvent]) -> Snapshot:
+    snapshot = Snapshot(run_id="run-1", tenant="acme")
+    for event in events:
+        snapshot = fold(snapshot, event)
+    return snapshot
+
+
+def test_an_event_survives_encoding() -> None:
+    for event in story():
+        assert decode_event(encode_event(event)) == event
+
+
+def test_golden_events_of_earlier_releases_still_decode_and_encode_the_same() -> None:
+    lines = GOLDEN.read_bytes().splitlines()
+    assert [decode_event(line) for line in lines] == story()
+    assert [encode_event(event) for event in story()] == lines
+
+
+def test_a_reader_ignores_members_it_does_not_know() -> None:
+    members = msgspec.json.decode(encode_event(story()[0]))
+    assert decode_event(msgspec.json.encode({**members, "newer": 1})) == story()[0]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"id":1}', b"\xff", b"[" * 100_000])
+def test_what_is_no_event_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        decode_event(body)
+
+
+def test_an_event_larger_than_the_limit_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="object store"):
+        encode_event(make_event("step.progress", StepProgress(step="s", text="x" * MAX_EVENT_BYTES)))
+
+
+def test_a_frame_has_the_members_of_the_stream_contract() -> None:
+    frame = msgspec.json.decode(frame_data(story()[1]))
+    assert set(frame) == {"id", "type", "time", "runid", "sequence", "stepid", "data"}
+    assert frame["type"] == full_type("step.started")
+    assert "sequence" not in msgspec.json.decode(frame_data(story()[2]))
+
+
+def test_the_story_folds_into_its_snapshot() -> None:
+    snapshot = folded(story())
+    assert (snapshot.status, snapshot.pipeline, snapshot.started_by, snapshot.sequence) == ("completed", "echo", "lan", 9)
+    assert [(step.name, step.status, step.percent) for step in snapshot.steps] == [
+        ("read", "completed", 100.0),
+        ("write", "completed", 100.0),
+    ]
+    assert [(item.approval_id, item.status, item.decided_by) for item in snapshot.approvals] == [("ok", "decided", "lan")]
+    assert snapshot.result == msgspec.Raw(b'{"n":1}')
+
+
+@pytest.mark.parametrize("length", range(1, 11))
+def test_the_newest_event_of_each_sort_gives_the_same_snapshot_as_all_of_them(length: int) -> None:
+    events = story()[:length]
+    newest = {snapshot_key(event): event for event in events}
+    shuffled = random.Random(length).sample(list(newest.values()), len(newest))
+    assert assemble("run-1", "acme", shuffled) == folded(events)
+
+
+def test_a_milestone_delivered_twice_changes_nothing() -> None:
+    events = story()
+    random.Random(7).shuffle(events)
+    assert folded(story() + events) == folded(story())
+
+
+def test_a_run_that_ends_badly_closes_what_was_open() -> None:
+    for name, status in (("run.failed", "failed"), ("run.terminated", "terminated"), ("run.timed_out", "timed_out")):
+        data = RunFailed(error=Failure(code="x", message="no")) if name == "run.failed" else RunClosed()
+        snapshot = folded([*story()[:7], make_event(name, data, sequence=7)])
+        assert snapshot.status == status
+        assert [step.status for step in snapshot.steps] == ["completed", "cancelled"]
+        assert [item.status for item in snapshot.approvals] == ["cancelled"]
+
+
+def test_progress_after_the_end_of_a_step_is_ignored() -> None:
+    late = make_event("step.progress", StepProgress(step="read", percent=10.0))
+    assert folded([*story()[:4], late]) == folded(story()[:4])
+
+
+def test_a_failed_step_names_its_cause() -> None:
+    failed = StepFailed(step="read", title="Read", started_at=START, error=Failure(code="not_html", message="not a page"))
+    snapshot = folded([*story()[:2], make_event("step.failed", failed, sequence=3)])
+    assert (snapshot.steps[0].status, snapshot.steps[0].message) == ("failed", "not a page")
+
+
+def test_a_step_outside_the_contract_appears_after_the_declared_ones() -> None:
+    snapshot = folded([story()[0], make_event("step.started", StepStarted(step="extra", title="Extra"), sequence=2)])
+    assert [step.name for step in snapshot.steps] == ["read", "write", "extra"]
+
+
+def test_every_event_type_has_a_folding_or_is_known_to_change_nothing() -> None:
+    from signalbox_core.events.snapshot import _CHANGES
+
+    assert set(CATALOGUE) - set(_CHANGES) == {"approval.reminded", "approval.escalated", "stream.reset"}
