@@ -1,1 +1,1 @@
-"""signalbox_webhook_receiver."""
+"""The webhook receiver: verifies signed deliveries, publishes their events, and says 202 only when Pub/Sub has them."""

@@ -1,1 +1,1 @@
-"""signalbox_worker."""
+"""Runs the pipelines: workflows and activities of every installed one, and the signed way of their events to the receiver."""

@@ -168,6 +168,14 @@ class RunClosed(Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class EventRefused(Struct, frozen=True, kw_only=True):
+    """Stands where an event would have been that the receiver refused for good; the event itself is in the run's Temporal history."""
+
+    name: str
+    event_id: str
+    reason: str
+
+
 class StreamReset(Struct, frozen=True, kw_only=True):
     """Partial output of this step starts again."""
 
@@ -197,6 +205,7 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType("run.cancelled", _M, RunCancelled, "The run was cancelled and has cleaned up. Terminal."),
         EventType("run.terminated", _M, RunClosed, "The server ended the run without its code. Terminal."),
         EventType("run.timed_out", _M, RunClosed, "The server ended the run at its deadline. Terminal."),
+        EventType("event.refused", _M, EventRefused, "An event was refused for good; this one keeps its place in the sequence."),
         EventType("stream.reset", _P, StreamReset, "Partial output of a step starts again."),
     )
 }

@@ -62,7 +62,10 @@ class ArtifactState(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """`sequence` is the last folded milestone's; `steps` keep the contract's order, then the order of first start."""
+    """`sequence` is the last folded milestone's; `steps` keep the contract's order, then the order of first start.
+
+    `result` is null until the run completed: JSON text can be decoded into Raw, never into `Raw | None`.
+    """
 
     run_id: str
     tenant: str
@@ -75,7 +78,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     steps: tuple[StepState, ...] = ()
     approvals: tuple[ApprovalState, ...] = ()
     artifacts: tuple[ArtifactState, ...] = ()
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw(b"null")
     error: Failure | None = None
     sequence: int = 0
 

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _EVENT: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+A = TypeVar("A", bound=Struct)
 
 
 class Step(Struct, frozen=True):
@@ -19,12 +20,12 @@ class Step(Struct, frozen=True):
     title: str
 
 
-class Approval(Struct, frozen=True, kw_only=True):
+class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     """A question a run may ask: the type of its answer and how long it stays open."""
 
     name: str
     title: str
-    answer: type[Struct]
+    answer: type[A]
     deadline: timedelta = timedelta(days=7)
 
 
@@ -42,7 +43,9 @@ class PipelineSpec(Struct, frozen=True, kw_only=True):
     Attributes:
         name: lower case and underscores; the API's, the workflow type's and the default task queue's name.
         workflow: `"module:Class"`, loaded by workers only.
-        activities: `"module:factory"` of a callable `(ActivityContext) -> Sequence[Callable]`, loaded by workers only.
+        activities: loaded by workers only: `"module:factory"` of a class or function that takes `ActivityDeps` and gives an object
+            with `@activity.defn` methods or a list of them; `"module"` for one whose functions are activities. Unless given: the
+            module `activities` beside the workflow's.
         task_queue: Temporal's; the name unless given.
     """
 
@@ -51,10 +54,10 @@ class PipelineSpec(Struct, frozen=True, kw_only=True):
     input: type[Struct]
     result: type[Struct]
     workflow: str
-    activities: str
     steps: tuple[Step, ...]
+    activities: str = ""
     description: str = ""
-    approvals: tuple[Approval, ...] = ()
+    approvals: tuple[Approval[Any], ...] = ()
     events: tuple[DomainEvent, ...] = ()
     task_queue: str = ""
 
@@ -63,6 +66,9 @@ class PipelineSpec(Struct, frozen=True, kw_only=True):
             raise ValueError(f"pipeline name {self.name!r}: use lower case letters, digits and underscores")
         if not self.task_queue:
             msgspec.structs.force_setattr(self, "task_queue", self.name)
+        if not self.activities:
+            package = self.workflow.partition(":")[0].rpartition(".")[0]
+            msgspec.structs.force_setattr(self, "activities", f"{package}.activities")
         for kind, names in (("step", [step.name for step in self.steps]), ("approval", [item.name for item in self.approvals])):
             twice = {name for name in names if names.count(name) > 1}
             if twice:
@@ -71,7 +77,7 @@ class PipelineSpec(Struct, frozen=True, kw_only=True):
         if wrong:
             raise ValueError(f"pipeline {self.name}: event name {wrong[0]!r} must be lower case and dotted")
 
-    def approval(self, name: str) -> Approval:
+    def approval(self, name: str) -> Approval[Any]:
         """The declared approval of that name; a KeyError is a bug in the pipeline."""
         return {item.name: item for item in self.approvals}[name]
 

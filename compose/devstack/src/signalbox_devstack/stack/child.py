@@ -1,0 +1,97 @@
+"""One child process: its own process group, its log file, and a leash that ends it when the supervisor dies."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from signalbox_devstack.stack.parts import Part
+
+_PR_SET_PDEATHSIG: Final = 1
+_TAIL_BYTES: Final = 16_384
+
+
+class Child:
+    """A running child. Its process group ends with it, so nothing it started stays behind."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    @classmethod
+    async def start(cls, part: Part, log: Path, environ: Mapping[str, str]) -> "Child":
+        """Raises: OSError when the program cannot be started."""
+        with log.open("ab") as out:
+            process = await asyncio.create_subprocess_exec(
+                *part.argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=asyncio.subprocess.STDOUT,
+                env={**environ, **part.env},
+                start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor alone, which ends the children in order
+                preexec_fn=leash(os.getpid()),
+            )
+        return cls(process, log)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def wait(self) -> int:
+        """The exit code; negative: the signal that ended it."""
+        code = await self._process.wait()
+        self._signal_group(signal.SIGKILL)
+        return code
+
+    async def stop(self, within_s: float) -> None:
+        """SIGTERM, then SIGKILL for whatever is left of the group."""
+        if self._process.returncode is None:
+            self._signal_group(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._process.wait()
+        self._signal_group(signal.SIGKILL)
+        await self._process.wait()
+
+    def last_lines(self, count: int = 8) -> list[str]:
+        return last_lines(self._log, count)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+
+def last_lines(log: Path, count: int) -> list[str]:
+    """The last lines of a log file, oldest first."""
+    if not log.exists():
+        return []
+    with log.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL_BYTES))
+        return file.read().decode(errors="replace").splitlines()[-count:]
+
+
+def leash(parent_pid: int) -> Callable[[], None] | None:
+    """What a child runs before its program: ask the kernel for SIGKILL when the parent dies (Linux; elsewhere nothing).
+
+    SIGKILL, not SIGTERM: no one is left to insist, and every part is made to survive it.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before the fork, where locks may be held
+
+    def hold() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent_pid:  # the parent died before the line above
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return hold

@@ -1,0 +1,64 @@
+"""The endpoints file: every address and key of a running stack, for programs and tests (docs/dev-stack.md)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from signalbox_core.errors import NotFound
+
+from signalbox_devstack.stack.folder import write_private
+from signalbox_devstack.stack.keeper import PartState
+from signalbox_devstack.stack.plan import Site
+
+
+class ReceiverKey(Struct, frozen=True, kw_only=True):
+    keyid: str
+    private_key_file: str
+
+
+class Endpoints(Struct, frozen=True, kw_only=True):
+    """Addresses of the parts that run (others are null), the API key of each role, the key that signs events, pids by part."""
+
+    gateway: str | None = None
+    receiver: str | None = None
+    autoscaler: str | None = None
+    temporal: str | None = None
+    temporal_ui: str | None = None
+    redis: str | None = None
+    pubsub: str | None = None
+    demo_site: str | None = None
+    portal: str | None = None
+    api_keys: Mapping[str, str] = {}
+    receiver_key: ReceiverKey | None = None
+    pids: Mapping[str, int] = {}
+
+
+def endpoints_of(site: Site, states: Sequence[PartState]) -> Endpoints:
+    addresses = {state.name: state.address for state in states}
+    has_ui = site.has_temporal_ui and "temporal" in addresses
+    return Endpoints(
+        gateway=addresses.get("gateway"),
+        receiver=addresses.get("receiver"),
+        autoscaler=addresses.get("autoscaler"),
+        temporal=addresses.get("temporal"),
+        temporal_ui=f"http://127.0.0.1:{site.ports['temporal_ui']}" if has_ui else None,
+        redis=addresses.get("redis"),
+        pubsub=addresses.get("pubsub"),
+        demo_site=addresses.get("demo_site"),
+        api_keys=site.keys.api_keys,
+        receiver_key=ReceiverKey(keyid=site.keys.keyid, private_key_file=str(site.keys.private_key_file)),
+        pids={state.name: state.pid for state in states if state.pid is not None},
+    )
+
+
+def write_endpoints(path: Path, endpoints: Endpoints) -> None:
+    """Mode 0600: the file holds keys."""
+    write_private(path, msgspec.json.format(msgspec.json.encode(endpoints), indent=2) + b"\n")
+
+
+def read_endpoints(path: Path) -> Endpoints:
+    """Raises: NotFound when there is no such file."""
+    if not path.exists():
+        raise NotFound(f"no endpoints file {path}: is the stack up?", field="--endpoints")
+    return msgspec.json.decode(path.read_bytes(), type=Endpoints)

@@ -1,0 +1,108 @@
+"""The state folder: where every file of a stack lies, who holds it, and small files replaced in one piece."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+from signalbox_core.errors import Conflict, InvalidInput
+
+
+class StateFolder(Struct, frozen=True):
+    """All state of one stack; deleting the folder forgets it."""
+
+    root: Path
+
+    @classmethod
+    def create(cls, root: Path) -> "StateFolder":
+        """Raises: InvalidInput when the folder cannot be made or written."""
+        folder = cls(root.expanduser().resolve())
+        try:
+            for path in (folder.root, folder.logs, folder.keys, folder.redis, folder.objects, folder.holds):
+                path.mkdir(parents=True, exist_ok=True)
+            folder.keys.chmod(0o700)
+        except OSError as error:
+            raise InvalidInput(f"--state-dir {root}: {error.strerror}; name a folder you may write", field="--state-dir") from error
+        return folder
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def redis(self) -> Path:
+        return self.root / "redis"
+
+    @property
+    def objects(self) -> Path:
+        return self.root / "objects"
+
+    @property
+    def holds(self) -> Path:
+        """A file named like a part keeps that part down until it is gone (`signalbox-dev stop`, `start`)."""
+        return self.root / "holds"
+
+    @property
+    def endpoints(self) -> Path:
+        return self.root / "endpoints.json"
+
+    @property
+    def status(self) -> Path:
+        return self.root / "status.json"
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def held(self, name: str) -> bool:
+        return (self.holds / name).exists()
+
+    def release_all(self) -> None:
+        for path in self.holds.iterdir():
+            path.unlink()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder. The kernel lets go when the holder dies, so a lock never outlives its stack.
+
+        Raises:
+            Conflict: another stack runs in this folder.
+        """
+        with (self.root / "lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                stop = f"signalbox-dev down --state-dir {self.root}"
+                raise Conflict(f"a stack is already running in {self.root}; end it with: {stop}", field="--state-dir") from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    def holder(self) -> int | None:
+        """The pid of the running supervisor, or None when none runs."""
+        path = self.root / "lock"
+        if not path.exists():
+            return None
+        with path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                return int(file.read() or 0) or None
+            return None
+
+
+def write_private(path: Path, body: bytes) -> None:
+    """Replace a file in one piece, readable by its owner only; a reader sees the old or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(body)
+    draft.replace(path)

@@ -1,0 +1,101 @@
+"""Development keys: API keys by role, and the Ed25519 key with which the worker signs events. Made once per state folder."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
+
+from signalbox_devstack.stack.folder import StateFolder, write_private
+
+TENANT: Final = "demo"
+KEYID: Final = "dev-worker"
+ROLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "viewer": ("viewer",),
+    "operator": ("viewer", "operator"),
+    "approver": ("viewer", "approver"),
+    "admin": ("viewer", "operator", "approver", "admin"),
+}
+
+
+class ApiKey(Struct, frozen=True, kw_only=True):
+    """What the gateway knows of a key: never the key itself."""
+
+    id: str
+    sha256: str
+    tenant: str
+    roles: tuple[str, ...]
+    name: str
+
+
+class ApiKeys(Struct, frozen=True):
+    keys: tuple[ApiKey, ...]
+
+
+class SenderKey(Struct, frozen=True, kw_only=True):
+    """What the receiver knows of a sender's key."""
+
+    keyid: str
+    alg: str
+    public_pem: str
+    sender: str
+    tenant: str
+    events: tuple[str, ...]
+    state: str
+
+
+class SenderKeys(Struct, frozen=True):
+    keys: tuple[SenderKey, ...]
+
+
+class KeyFiles(Struct, frozen=True, kw_only=True):
+    """Where the keys lie, and the API keys in clear by role (for the one person at this machine)."""
+
+    api_keys: Mapping[str, str]
+    api_keys_file: Path
+    private_key_file: Path
+    sender_keys_file: Path
+    keyid: str = KEYID
+
+
+def ensure_keys(folder: StateFolder) -> KeyFiles:
+    """Read the folder's keys, making those that are missing. Every file has mode 0600."""
+    clear_file = folder.keys / "api_keys_clear.json"
+    files = KeyFiles(
+        api_keys=_clear_keys(clear_file),
+        api_keys_file=folder.keys / "api_keys.json",
+        private_key_file=folder.keys / "worker_ed25519.pem",
+        sender_keys_file=folder.keys / "sender_keys.json",
+    )
+    if not files.api_keys_file.exists():
+        write_private(files.api_keys_file, msgspec.json.encode(ApiKeys(tuple(_api_key(role, key) for role, key in files.api_keys.items()))))
+    if not files.private_key_file.exists():
+        private = Ed25519PrivateKey.generate()
+        write_private(files.private_key_file, _private_pem(private))
+        write_private(files.sender_keys_file, msgspec.json.encode(SenderKeys((_sender_key(private),))))
+    return files
+
+
+def _clear_keys(path: Path) -> Mapping[str, str]:
+    if not path.exists():
+        write_private(path, msgspec.json.encode({role: f"sbx_{secrets.token_urlsafe(24)}" for role in ROLES}))
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+
+
+def _api_key(role: str, key: str) -> ApiKey:
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return ApiKey(id=f"dev-{role}", sha256=digest, tenant=TENANT, roles=ROLES[role], name=f"Development {role}")
+
+
+def _private_pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def _sender_key(key: Ed25519PrivateKey) -> SenderKey:
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return SenderKey(keyid=KEYID, alg="ed25519", public_pem=public.decode(), sender="worker", tenant="*", events=("*",), state="active")

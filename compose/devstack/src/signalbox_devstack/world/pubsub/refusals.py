@@ -1,0 +1,57 @@
+"""How the server says no: a status code, a sentence, and sometimes details in the trailers."""
+
+from collections.abc import Sequence
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
+
+_BAD_ACK_IDS = (
+    "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement ids have expired or the "
+    "acknowledgement ids were malformed."
+)
+
+
+class RefusalError(Exception):
+    """Ends a call with a status; `trailers` carry rich details where a client reads them."""
+
+    def __init__(self, code: grpc.StatusCode, message: str, trailers: Sequence[tuple[str, bytes]] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.trailers = tuple(trailers)
+
+
+def invalid(message: str) -> RefusalError:
+    return RefusalError(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+def precondition(message: str) -> RefusalError:
+    return RefusalError(grpc.StatusCode.FAILED_PRECONDITION, message)
+
+
+def unavailable(message: str) -> RefusalError:
+    return RefusalError(grpc.StatusCode.UNAVAILABLE, message)
+
+
+def not_found(name: str) -> RefusalError:
+    return RefusalError(grpc.StatusCode.NOT_FOUND, f"Resource not found (resource={name.rsplit('/', 1)[-1]}).")
+
+
+def already_exists(name: str) -> RefusalError:
+    return RefusalError(grpc.StatusCode.ALREADY_EXISTS, f"Resource already exists in the project (resource={name.rsplit('/', 1)[-1]}).")
+
+
+def invalid_ack_ids(ack_ids: Sequence[str]) -> RefusalError:
+    """Exactly-once: names each id in an ErrorInfo, which is where Google's clients look."""
+    if not ack_ids:
+        return invalid(_BAD_ACK_IDS)
+    info = error_details_pb2.ErrorInfo(
+        reason="EXACTLY_ONCE_ACKID_FAILURE",
+        domain="pubsub.googleapis.com",
+        metadata=dict.fromkeys(ack_ids, "PERMANENT_FAILURE_INVALID_ACK_ID"),
+    )
+    detail = any_pb2.Any()
+    detail.Pack(info)
+    status = status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=_BAD_ACK_IDS, details=[detail])
+    return RefusalError(grpc.StatusCode.INVALID_ARGUMENT, _BAD_ACK_IDS, [("grpc-status-details-bin", status.SerializeToString())])

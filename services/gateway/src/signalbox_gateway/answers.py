@@ -1,0 +1,179 @@
+"""The JSON bodies of the API that are not a run's state: what callers send, and short answers."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+from signalbox_core.events.snapshot import RunStatus
+
+EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
+Limit = Annotated[int, Meta(ge=1, le=200, description="How many at most")]
+Note = Annotated[str, Meta(max_length=2000)]
+DecisionId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._~:-]+$")]
+
+
+class StartRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`run_id` makes the start idempotent by itself; without one, the header `Idempotency-Key` does."""
+
+    pipeline: Annotated[str, Meta(description="A name from GET /v1/pipelines")]
+    input: msgspec.Raw
+    run_id: Annotated[str, Meta(description="1 to 128 letters, digits or ._~-")] | None = None
+    priority: Annotated[int, Meta(ge=1, le=5, description="1 goes first, 3 is usual")] | None = None
+
+
+class Started(Struct, frozen=True, kw_only=True):
+    run_id: str
+    pipeline: str
+    status: RunStatus
+    links: Mapping[str, str]
+
+
+class ListRuns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    status: EndedOrRunning | None = None
+    pipeline: str | None = None
+    limit: Limit = 50
+    cursor: str | None = None
+
+
+class RunItem(Struct, frozen=True, kw_only=True):
+    run_id: str
+    pipeline: str
+    status: RunStatus
+    started_at: datetime
+    ended_at: datetime | None
+    started_by: str | None
+    url: str
+
+
+class RunPage(Struct, frozen=True, kw_only=True):
+    """`next_cursor` is null on the last page."""
+
+    runs: tuple[RunItem, ...]
+    next_cursor: str | None
+
+
+class CancelRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    reason: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class NoBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing to say; `{}` or an empty body."""
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    """Asked of the run; the stream shows when it happens."""
+
+    run_id: str
+    accepted: Literal["cancel", "pause", "resume"]
+
+
+class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`decision_id` makes the decision idempotent; `digest` refuses it when the question is not the one that was seen."""
+
+    answer: msgspec.Raw
+    decision_id: DecisionId | None = None
+    digest: str | None = None
+    note: Note | None = None
+
+
+class Decided(Struct, frozen=True, kw_only=True):
+    """`recorded` means: kept durably, and applied when a worker runs again."""
+
+    run_id: str
+    approval_id: str
+    decision_id: str
+    status: Literal["accepted", "recorded"]
+    decided_by: str
+    decided_at: datetime | None
+    answer: msgspec.Raw
+
+
+class ListApprovals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    status: Literal["pending"] = "pending"
+
+
+class InboxEntry(Struct, frozen=True, kw_only=True):
+    run_id: str
+    approval_id: str
+    title: str
+    pipeline: str
+    requested_at: datetime
+    deadline_at: datetime | None
+    url: str
+
+
+class Inbox(Struct, frozen=True, kw_only=True):
+    approvals: tuple[InboxEntry, ...]
+
+
+class SignIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    api_key: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class Identity(Struct, frozen=True, kw_only=True):
+    """Who the caller is; `temporal_ui_url` is where operators find the engine's own pages, if there is one."""
+
+    name: str
+    tenant: str
+    roles: tuple[str, ...]
+    expires_at: datetime | None
+    temporal_ui_url: str | None
+
+
+class AskTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    runs: Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)]
+
+
+class TicketIssued(Struct, frozen=True, kw_only=True):
+    """Send it as `?ticket=` to the stream of one of the runs; reusable until `expires_at`."""
+
+    ticket: str
+    expires_at: datetime
+
+
+class StepView(Struct, frozen=True, kw_only=True):
+    name: str
+    title: str
+
+
+class ApprovalContract(Struct, frozen=True, kw_only=True):
+    name: str
+    title: str
+    answer_schema: msgspec.Raw
+    deadline_s: float
+
+
+class PipelineView(Struct, frozen=True, kw_only=True):
+    """A pipeline's contract; the schemas are JSON Schema 2020-12."""
+
+    name: str
+    title: str
+    description: str
+    input_schema: msgspec.Raw
+    result_schema: msgspec.Raw
+    steps: tuple[StepView, ...]
+    approvals: tuple[ApprovalContract, ...]
+    url: str
+
+
+class PipelineList(Struct, frozen=True, kw_only=True):
+    pipelines: tuple[PipelineView, ...]
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    status: Literal["ok"] = "ok"
+
+
+class Dependency(Struct, frozen=True, kw_only=True):
+    ok: bool
+    detail: str = ""
+
+
+class Readiness(Struct, frozen=True, kw_only=True):
+    """The gateway is ready with Redis; without Temporal it still streams, and queues what is started."""
+
+    ready: bool
+    temporal_available: bool
+    dependencies: Mapping[str, Dependency]

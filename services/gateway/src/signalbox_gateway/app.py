@@ -1,0 +1,204 @@
+"""The composition root: the only place where the gateway's parts are put together."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+from redis.exceptions import RedisError
+from signalbox_core.errors import InvalidInput
+from signalbox_core.objects import ObjectStore, open_object_store
+from signalbox_core.pipeline import PipelineSpec, discover
+from signalbox_core.pubsub import Subscriber
+from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
+from signalbox_core.temporal import data_converter
+from signalbox_core.topology import PROJECTOR
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute, Route
+from temporalio.client import Client
+
+from signalbox_gateway.approvals import Approvals
+from signalbox_gateway.artifacts import Artifacts
+from signalbox_gateway.auth import ApiKeys, Authenticator, Principal, Role
+from signalbox_gateway.background import running
+from signalbox_gateway.decisions import Decisions
+from signalbox_gateway.endpoints import on_http_exception, routes_of
+from signalbox_gateway.engine import Engine
+from signalbox_gateway.health import HealthPages, Metrics
+from signalbox_gateway.hub import Hub
+from signalbox_gateway.identity import Identities
+from signalbox_gateway.middleware import Observed
+from signalbox_gateway.openapi import document
+from signalbox_gateway.pages import Pages
+from signalbox_gateway.pipelines import Pipelines
+from signalbox_gateway.projector import Projector
+from signalbox_gateway.reconciler import Reconciler
+from signalbox_gateway.runs import Runs
+from signalbox_gateway.sessions import Sessions, Tickets
+from signalbox_gateway.settings import Settings
+from signalbox_gateway.starts import IdempotencyKeys, Starts
+from signalbox_gateway.states import RunStates
+from signalbox_gateway.stream import StreamEndpoint
+from signalbox_gateway.table import Handlers, endpoints
+from signalbox_gateway.views import present
+from signalbox_gateway.waiting import Starter, WaitingStarts
+from signalbox_gateway.web import console_routes
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the app is made of; tests pass fakes where `open_parts` passes clients."""
+
+    settings: Settings
+    temporal: Client
+    redis: Redis
+    streams: RunStream
+    channels: Channels
+    lifecycle: Subscriber
+    objects: ObjectStore
+    pipelines: Mapping[str, PipelineSpec]
+    keys: ApiKeys
+
+
+class Gateway:
+    """The assembled gateway: its ASGI app, its loops, and how it drains."""
+
+    def __init__(self, parts: Parts, *, deadline: timedelta = timedelta(seconds=5)) -> None:
+        self._parts = parts
+        self.metrics = Metrics()
+        engine = Engine(parts.temporal, deadline=deadline)
+        waiting = WaitingStarts(parts.redis)
+        self.states = RunStates(parts.streams, engine, parts.pipelines, waiting)
+        sessions, tickets = Sessions(parts.redis), Tickets(parts.redis)
+        self.authenticator = Authenticator(parts.keys, sessions, tickets, parts.settings.public_origin)
+        probes = {"redis": self._redis_answers, "temporal": engine.is_available, "pubsub": self._pubsub_is_connected}
+        self.health = HealthPages(probes, self.metrics)
+        self._hub = Hub(parts.channels, parts.streams, self.states.snapshot_from_temporal, present)
+        self._projector = Projector(parts.lifecycle, parts.streams)
+        self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines)
+        self._starter = Starter(waiting, engine, parts.pipelines)
+        decisions = Decisions(parts.temporal, within=min(deadline, timedelta(seconds=3)))
+        self._handlers = Handlers(
+            pipelines=Pipelines(parts.pipelines),
+            starts=Starts(engine, parts.pipelines, IdempotencyKeys(parts.redis), waiting),
+            runs=Runs(self.states, engine, parts.pipelines, waiting),
+            artifacts=Artifacts(self.states, parts.objects),
+            approvals=Approvals(self.states, parts.streams, decisions, parts.pipelines),
+            identities=Identities(self.authenticator, sessions, tickets, self.states, parts.settings.temporal_ui_url),
+            health=self.health,
+            pages=Pages(),
+        )
+
+    def app(self) -> Starlette:
+        table = endpoints(self._handlers)
+        origin = self._parts.settings.public_origin
+        self._handlers.pages.publish(document(table, self._parts.pipelines, version=version("signalbox-gateway"), server=origin))
+        stream = StreamEndpoint(self._hub, self._authorize)
+        routes: list[BaseRoute] = [
+            Route("/v1/runs/{run_id}/stream", stream),
+            Route("/v1/stream", stream),
+            *routes_of(table, self.authenticator),
+            *console_routes(),
+        ]
+        app = Starlette(
+            routes=routes,
+            middleware=[Middleware(Observed, metrics=self.metrics)],
+            exception_handlers={HTTPException: on_http_exception, Exception: on_http_exception},
+            lifespan=self._lifespan,
+        )
+        app.router.redirect_slashes = False
+        return app
+
+    async def drain(self) -> None:
+        """Told to stop: readiness first, then the streams end."""
+        self.health.drain()
+        await self._hub.drain(timedelta(seconds=self._parts.settings.drain_s))
+
+    def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What runs beside the requests, by name."""
+        return {
+            "api keys": self._parts.keys.run,
+            "waiting starts": self._starter.run,
+            "hub": self._hub.run,
+            "projector": self._projector.run,
+            "reconciler": self._reconciler.run,
+        }
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        async with running(self.loops()):
+            log.info("gateway ready", extra={"origin": self._parts.settings.public_origin, "pipelines": sorted(self._parts.pipelines)})
+            yield
+
+    async def _authorize(self, request: HTTPConnection, run_id: str) -> Principal:
+        """Who listens to a run. Raises: NotFound: the run is unknown or another tenant's."""
+        principal = await self.authenticator.listener(request, run_id)
+        principal.require(Role.VIEWER)
+        await self.states.check(principal, run_id)
+        return principal
+
+    async def _pubsub_is_connected(self) -> bool:
+        return self._parts.lifecycle.is_connected
+
+    async def _redis_answers(self) -> bool:
+        try:
+            return bool(await self._parts.redis.ping())
+        except RedisError:
+            return False
+
+
+def create_app(parts: Parts) -> Starlette:
+    """The gateway as an ASGI app; its lifespan starts and ends what runs beside the requests."""
+    return Gateway(parts).app()
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """Open the clients. Backends that are away do not stop the start: they are reported by /readyz and retried.
+
+    Raises:
+        InvalidInput: the keys file or the objects address is not usable; the message names it.
+    """
+    async with AsyncExitStack() as stack:
+        keys = ApiKeys(Path(settings.api_keys_file))
+        objects = open_object_store(settings.objects_url)
+        redis = _redis(settings.redis_url, read_timeout_s=2)
+        stack.push_async_callback(redis.aclose)
+        # A channel is silent for as long as its runs are: no read timeout there.
+        listening = _redis(settings.redis_url, read_timeout_s=None)
+        stack.push_async_callback(listening.aclose)
+        temporal = await Client.connect(
+            settings.temporal_address, namespace=settings.temporal_namespace, data_converter=data_converter, lazy=True
+        )
+        yield Parts(
+            settings=settings,
+            temporal=temporal,
+            redis=redis,
+            streams=RedisRunStream(redis),
+            channels=RedisChannels(listening),
+            lifecycle=Subscriber(settings.google_cloud_project, PROJECTOR, emulator_host=settings.pubsub_emulator_host),
+            objects=objects,
+            pipelines=discover(),
+            keys=keys,
+        )
+
+
+def _redis(url: str, *, read_timeout_s: float | None) -> Redis:
+    try:
+        # One quick retry: callers wait for the answer, and loops come again by themselves.
+        retry = Retry(ConstantBackoff(0.05), 1)
+        return Redis.from_url(url, socket_timeout=read_timeout_s, socket_connect_timeout=2, retry=retry)
+    except ValueError:
+        # The address may hold a password, so it is not shown.
+        raise InvalidInput("REDIS_URL is not a Redis address: use redis://host:6379/0", field="REDIS_URL") from None

@@ -1,0 +1,76 @@
+"""One open SSE connection as the hub sees it: a bounded buffer of shared bytes and a few flags that wake its session."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from signalbox_gateway.frames import Packet
+
+MAX_BUFFERED_FRAMES: Final = 256
+MAX_BUFFERED_BYTES: Final = 256 * 1024
+
+
+class Listener:
+    """Full buffer: it is emptied and every run is read from its log again, so a slow listener costs no more than this.
+
+    Attributes:
+        behind: the runs whose log must be read before their live frames can be sent.
+        is_closed: end the stream cleanly.
+        is_gone: the other side has left; nothing can be sent.
+        sent_at: when bytes were last handed to the connection, on the loop's clock.
+    """
+
+    def __init__(self, runs: Iterable[str], *, now: float, closes_at: float) -> None:
+        self.runs = tuple(runs)
+        self.behind: set[str] = set()
+        self.is_closed = False
+        self.is_gone = False
+        self.wants_heartbeat = False
+        self.wants_check = False
+        self.sent_at = now
+        self.checked_at = now
+        self.closes_at = closes_at
+        self._packets: list[Packet] = []
+        self._bytes = 0
+        self._wake = asyncio.Event()
+
+    def offer(self, packet: Packet) -> None:
+        """Buffer a live frame; those of a run that is behind are kept too, as they may be later than what its log says."""
+        if len(self._packets) >= MAX_BUFFERED_FRAMES or (self._packets and self._bytes + len(packet.body) > MAX_BUFFERED_BYTES):
+            self._packets.clear()
+            self._bytes = 0
+            self.behind.update(self.runs)
+        self._packets.append(packet)
+        self._bytes += len(packet.body)
+        self._wake.set()
+
+    def fall_behind(self, run_id: str) -> None:
+        self.behind.add(run_id)
+        self._wake.set()
+
+    def beat(self) -> None:
+        self.wants_heartbeat = True
+        self._wake.set()
+
+    def check(self) -> None:
+        """Ask the session whether its principal may still listen."""
+        self.wants_check = True
+        self._wake.set()
+
+    def close(self) -> None:
+        self.is_closed = True
+        self._wake.set()
+
+    def leave(self) -> None:
+        self.is_gone = True
+        self._wake.set()
+
+    async def woken(self) -> None:
+        """Wait until there is something to do."""
+        await self._wake.wait()
+        self._wake.clear()
+
+    def take(self) -> list[Packet]:
+        """Empty the buffer."""
+        packets, self._packets, self._bytes = self._packets, [], 0
+        return packets

@@ -1,0 +1,53 @@
+"""Pub/Sub → the runs' streams: the same idempotent append as the receiver's, which repairs what that one missed."""
+
+import logging
+
+import msgspec
+from msgspec.structs import replace
+from signalbox_core.errors import InvalidInput
+from signalbox_core.events import CloudEvent, full_type
+from signalbox_core.events.catalogue import EventRefused
+from signalbox_core.pubsub import EventSource, Received
+from signalbox_core.streams import RunStream
+
+log = logging.getLogger(__name__)
+
+
+class Projector:
+    """Any number of gateways share the subscription: who appends first wins, the others drop.
+
+    Args:
+        source: the subscription `projector`.
+    """
+
+    def __init__(self, source: EventSource, streams: RunStream) -> None:
+        self._source = source
+        self._streams = streams
+
+    async def run(self) -> None:
+        await self._source.run(self.project)
+
+    async def project(self, received: Received) -> None:
+        """Append one milestone; idempotent by (run, sequence).
+
+        Raises:
+            Unavailable: Redis is away; the event comes again.
+            Rejected: the event belongs nowhere.
+        """
+        event = received.event
+        if event.sequence is None:
+            log.warning("event without a sequence is not projected", extra={"event_id": event.id, "event_type": event.type})
+            return
+        try:
+            await self._streams.append(event)
+        except InvalidInput as error:
+            if event.sequence < 1:
+                raise
+            log.error("unreadable event skipped", extra={"event_id": event.id, "run_id": event.runid, "error": error.detail})
+            await self._streams.append(placeholder(event, error.detail))
+
+
+def placeholder(event: CloudEvent, reason: str) -> CloudEvent:
+    """The event that stands in for one that cannot be read: without it, all later ones of the run would wait for ever."""
+    data = EventRefused(name=event.name, event_id=event.id, reason=reason[:500])
+    return replace(event, type=full_type("event.refused"), data=msgspec.Raw(msgspec.json.encode(data)))

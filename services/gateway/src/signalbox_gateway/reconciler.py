@@ -1,0 +1,149 @@
+"""The leader's rounds: streams of runs that closed without a word get their end, gaps are filled, a lost Redis is restored."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.asyncio.lock import Lock
+from redis.exceptions import LockError, RedisError
+from signalbox_core.errors import SignalboxError, Unavailable
+from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.streams import RunStream
+
+from signalbox_gateway.engine import Described
+from signalbox_gateway.repairs import KnownRuns, Repairs
+
+log = logging.getLogger(__name__)
+LEASE_KEY: Final = "signalbox:reconciler:lease"
+CURSOR_KEY: Final = "signalbox:reconciler:cursor"
+_LEASE: Final = timedelta(seconds=15)
+_GAP_GRACE: Final = timedelta(seconds=5)
+# Visibility shows a closed run a little late, and pages are not a transaction.
+_OVERLAP: Final = timedelta(seconds=10)
+_FIRST_LOOK_BACK: Final = timedelta(hours=1)
+_SETTLED: Final = timedelta(seconds=10)
+_PAGE: Final = 100
+_MAX_GAPS: Final = 50
+_MAX_REMEMBERED: Final = 10_000
+_ROUND_WITHIN_S: Final = 120.0
+
+
+class Reconciler:
+    """One leader among the gateways, by a lease in Redis. Two at a time would do no harm: every repair is idempotent.
+
+    Args:
+        every: the pause between rounds.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        streams: RunStream,
+        runs: KnownRuns,
+        pipelines: Mapping[str, PipelineSpec],
+        *,
+        every: timedelta = timedelta(seconds=2),
+    ) -> None:
+        self._redis = redis
+        self._streams = streams
+        self._runs = runs
+        self._repairs = Repairs(streams, runs, pipelines)
+        self._every = every
+        self._lease: Lock = redis.lock(LEASE_KEY, timeout=_LEASE.total_seconds(), thread_local=False)
+        self._done: OrderedDict[tuple[str, datetime | None], None] = OrderedDict()
+
+    async def run(self) -> None:
+        """Make rounds while leading, until cancelled."""
+        try:
+            while True:
+                await self._round_if_leading()
+                await asyncio.sleep(self._every.total_seconds())
+        finally:
+            with suppress(LockError, RedisError, OSError):
+                await self._lease.release()
+
+    async def round(self, now: datetime) -> None:
+        """Look once at everything.
+
+        Raises:
+            Unavailable: Redis or Temporal is away.
+        """
+        cursor = await self._cursor()
+        if cursor is None:
+            await self._restore_open_runs(now)
+        for gap in (await self._streams.gaps(older_than=_GAP_GRACE))[:_MAX_GAPS]:
+            await self._repairs.fill(gap)
+        await self._close_ended(cursor or now - _FIRST_LOOK_BACK, now)
+
+    async def _round_if_leading(self) -> None:
+        try:
+            if await self._leads():
+                async with asyncio.timeout(_ROUND_WITHIN_S):
+                    await self.round(datetime.now(UTC))
+        except (Unavailable, RedisError, OSError) as error:
+            log.warning("reconciler waits for its backends", extra={"error": str(error)[:300]})
+
+    async def _leads(self) -> bool:
+        if await self._lease.owned():
+            try:
+                return bool(await self._lease.reacquire())
+            except LockError:
+                log.info("reconciler lease lost")
+        return bool(await self._lease.acquire(blocking=False))
+
+    async def _restore_open_runs(self, now: datetime) -> None:
+        """Without a cursor Redis is new or was emptied. A run that just began will tell its own story."""
+        async for run in self._listed("ExecutionStatus = 'Running'"):
+            if run.started_at < now - _SETTLED:
+                await self._one(run, self._repairs.restore(run))
+
+    async def _close_ended(self, since: datetime, now: datetime) -> None:
+        oldest_open = now
+        query = f"CloseTime >= '{since.isoformat()}' AND ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
+        async for run in self._listed(query):
+            if (run.run_id, run.ended_at) in self._done:
+                continue
+            if await self._one(run, self._repairs.close(run, now)):
+                self._remember(run)
+            else:
+                oldest_open = min(oldest_open, run.ended_at or now)
+        await self._keep_cursor(max(since, oldest_open - _OVERLAP))
+
+    async def _one(self, run: Described, repair: Coroutine[object, object, bool | None]) -> bool:
+        """Whether this run is settled; a run that cannot be repaired must not stop the others."""
+        try:
+            return bool(await repair)
+        except Unavailable:
+            raise
+        except SignalboxError as error:
+            log.error("stream not repaired", extra={"run_id": run.run_id, "code": error.stable_code, "error": error.detail})
+            return True
+
+    async def _listed(self, query: str) -> AsyncIterator[Described]:
+        token: bytes | None = None
+        while True:
+            page = await self._runs.list(query, limit=_PAGE, token=token)
+            for run in page.runs:
+                yield run
+            token = page.next_token
+            if not token:
+                return
+
+    async def _cursor(self) -> datetime | None:
+        text = await self._redis.get(CURSOR_KEY)
+        if text is None:
+            return None
+        return datetime.fromisoformat(text.decode() if isinstance(text, bytes) else text)
+
+    async def _keep_cursor(self, cursor: datetime) -> None:
+        await self._redis.set(CURSOR_KEY, cursor.isoformat())
+
+    def _remember(self, run: Described) -> None:
+        self._done[run.run_id, run.ended_at] = None
+        if len(self._done) > _MAX_REMEMBERED:
+            self._done.popitem(last=False)

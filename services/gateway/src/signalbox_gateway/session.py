@@ -1,0 +1,168 @@
+"""The conversation with one listener: read what it lacks from the log, then forward what is live, until its runs have ended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from signalbox_core.errors import Unavailable
+from signalbox_core.streams import Cursor, Frame, History
+
+from signalbox_gateway import frames
+from signalbox_gateway.hub import Hub
+from signalbox_gateway.listener import Listener
+from signalbox_gateway.position import CLOSED, NOWHERE, Feed, Verdict, event_id, judge, without_stale
+
+Write = Callable[[bytes], Awaitable[None]]
+MayListen = Callable[[], Awaitable[bool]]
+_AGAIN_AFTER_S: Final = 0.5
+_FLUSH_BYTES: Final = 64 * 1024
+
+
+class Session:
+    """Registered first, then history, then live: nothing falls between, and what came twice is dropped by its sequence.
+
+    Args:
+        write: hands bytes to the connection and waits while it is full.
+        may_listen: whether the principal still may; asked now and then.
+    """
+
+    def __init__(self, hub: Hub, listener: Listener, feeds: Sequence[Feed], *, write: Write, may_listen: MayListen) -> None:
+        self._hub = hub
+        self._listener = listener
+        self._feeds = {feed.run_id: feed for feed in feeds}
+        self._write = write
+        self._may_listen = may_listen
+        self._out: list[bytes] = []
+        self._out_bytes = 0
+
+    async def run(self) -> None:
+        """Return when every run has ended, the stream is to be closed, or the listener has gone."""
+        listener = self._listener
+        while not self._is_over():
+            await listener.woken()
+            if listener.behind:
+                await self._catch_up_all()
+            if packets := listener.take():
+                await self._forward(without_stale(packets, self._feeds))
+            await self._house_keep()
+            await self._flush()
+
+    def _is_over(self) -> bool:
+        listener = self._listener
+        return listener.is_gone or listener.is_closed or all(feed.has_ended for feed in self._feeds.values())
+
+    async def _house_keep(self) -> None:
+        listener = self._listener
+        if listener.wants_check:
+            listener.wants_check = False
+            if not await self._may_listen():
+                listener.close()
+        if listener.wants_heartbeat:
+            listener.wants_heartbeat = False
+            if not self._out:
+                self._say(frames.HEARTBEAT)
+
+    async def _catch_up_all(self) -> None:
+        # Taken before the reading, so that a loss during it counts.
+        behind, self._listener.behind = self._listener.behind, set()
+        for run_id in sorted(behind):
+            try:
+                await self._catch_up(self._feeds[run_id])
+            except Unavailable:
+                asyncio.get_running_loop().call_later(_AGAIN_AFTER_S, self._listener.fall_behind, run_id)
+
+    async def _catch_up(self, feed: Feed) -> None:
+        while not feed.has_ended and not self._listener.is_gone:
+            if feed.position is None:
+                await self._start_over(feed)
+                continue
+            history = await self._hub.read(feed.run_id, feed.position if feed.position.epoch else None)
+            if not feed.position.epoch:
+                if not self._adopt(feed, feed.position, history):
+                    return
+            elif history.lost:
+                feed.lose()
+            elif not await self._send_page(feed, feed.position, history):
+                return
+
+    def _adopt(self, feed: Feed, position: Cursor, history: History) -> bool:
+        """The run had no stream: take the one it has now. False when it still has none, or when it is behind what was sent."""
+        if not history.epoch:
+            return False
+        if history.top < position.sequence and history.ended:
+            feed.lose()
+            return True
+        feed.position = Cursor(history.epoch, position.sequence)
+        return history.top >= position.sequence
+
+    async def _send_page(self, feed: Feed, position: Cursor, history: History) -> bool:
+        """Send a page of the log; False when it was the last."""
+        for frame in history.frames:
+            self._send_frame(feed, frame)
+            await self._flush(at_least=_FLUSH_BYTES)
+        if history.ended and not history.frames and position.sequence >= history.top:
+            self._end(feed, with_id=True)
+        return bool(history.frames)
+
+    async def _start_over(self, feed: Feed) -> None:
+        """Send a snapshot and stand where it stands. The whole story follows it when the run has ended and nothing was seen of it."""
+        shown = await self._hub.snapshot(feed.run_id)
+        if feed.must_reset:
+            self._say(frames.reset_event(feed.run_id))
+        saw_something, feed.must_reset = feed.must_reset, False
+        feed.position = shown.position if shown else NOWHERE
+        if shown is None:
+            return
+        self._say(shown.event)
+        if not shown.has_ended:
+            return
+        start = Cursor(shown.position.epoch, 0)
+        if saw_something or not start.epoch or (await self._hub.read(feed.run_id, start)).lost:
+            feed.position = Cursor(shown.position.epoch or CLOSED, shown.position.sequence)
+            self._end(feed, with_id=True)
+        else:
+            feed.position = start
+
+    async def _forward(self, packets: Sequence[frames.Packet]) -> None:
+        for packet in packets:
+            feed = self._feeds[packet.run_id]
+            if feed.has_ended or feed.position is None or packet.run_id in self._listener.behind:
+                continue
+            verdict = judge(feed.position, packet.frame)
+            if verdict is Verdict.SEND:
+                self._send_live(feed, packet)
+            elif verdict is not Verdict.DROP:
+                if verdict is Verdict.RESET:
+                    feed.lose()
+                self._listener.fall_behind(packet.run_id)
+
+    def _send_live(self, feed: Feed, packet: frames.Packet) -> None:
+        feed.move(packet.frame)
+        if len(self._feeds) == 1:
+            self._say(packet.wire)
+        else:
+            self._say((self._id() if packet.frame.sequence is not None else b"") + packet.body)
+        if packet.frame.terminal:
+            self._end(feed, with_id=False)
+
+    def _send_frame(self, feed: Feed, frame: Frame) -> None:
+        self._send_live(feed, frames.packet(feed.run_id, frame))
+
+    def _end(self, feed: Feed, *, with_id: bool) -> None:
+        """A listener that saw the terminal frame has its id already."""
+        feed.has_ended = True
+        self._say((self._id() if with_id else b"") + frames.end_event(feed.run_id))
+
+    def _id(self) -> bytes:
+        return frames.id_line(event_id(list(self._feeds.values())))
+
+    def _say(self, data: bytes) -> None:
+        self._out.append(data)
+        self._out_bytes += len(data)
+
+    async def _flush(self, *, at_least: int = 1) -> None:
+        if self._out_bytes < at_least or self._listener.is_gone:
+            return
+        data, self._out, self._out_bytes = b"".join(self._out), [], 0
+        await self._write(data)
+        self._listener.sent_at = asyncio.get_running_loop().time()

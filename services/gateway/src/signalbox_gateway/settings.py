@@ -1,0 +1,33 @@
+"""The gateway's settings: environment variables, read once in `__main__`."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+PREFIX = "SIGNALBOX_GATEWAY"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """`SIGNALBOX_GATEWAY_<FIELD>`; backends under the names that their own clients read.
+
+    Attributes:
+        api_keys_file: JSON `{"keys": [{id, sha256, tenant, roles, name}]}`; read again when it changes.
+        objects_url: where artifacts live: `file:///dir`, `gs://bucket` or `memory://`.
+        public_origin: what browsers see, for example `https://signalbox.example.com`; cookies and CSRF checks rest on it.
+        temporal_ui_url: told to signed-in callers, who may follow it.
+        drain_s: how long open streams may take to end when the process is told to stop.
+    """
+
+    temporal_address: str
+    temporal_namespace: str = "default"
+    redis_url: str
+    google_cloud_project: str
+    pubsub_emulator_host: str | None = None
+    api_keys_file: str
+    objects_url: str
+    public_origin: Annotated[str, Meta(pattern=r"^https?://[^/\s]+$")]
+    temporal_ui_url: str | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    drain_s: Annotated[float, Meta(ge=0, le=60)] = 5.0

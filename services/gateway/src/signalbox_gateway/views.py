@@ -1,0 +1,158 @@
+"""What callers see of a run: the snapshot as the API returns it. The stream's snapshot frame is the same JSON."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.snapshot import ApprovalState, ArtifactState, RunStatus, Snapshot, StepState
+
+_POLICY_ROLE: Final = "approver"
+
+
+class ArtifactView(Struct, frozen=True, kw_only=True):
+    """`url` changes when a later artifact takes the name, so its content never does."""
+
+    name: str
+    title: str | None
+    media_type: str
+    size_bytes: int
+    url: str
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """Who may decide, and how many must."""
+
+    role: str = _POLICY_ROLE
+    needed: int = 1
+
+
+class DecisionView(Struct, frozen=True, kw_only=True):
+    decision_id: str
+    decided_by: str
+    decided_at: datetime
+    answer: msgspec.Raw
+    note: str | None = None
+
+
+class ApprovalView(Struct, frozen=True, kw_only=True):
+    """A question and what was decided so far. `digest` covers exactly what is shown here: send it with the decision."""
+
+    run_id: str
+    approval_id: str
+    name: str
+    title: str
+    status: str
+    step: str | None
+    answer_schema: msgspec.Raw
+    options: msgspec.Raw
+    evidence: msgspec.Raw
+    digest: str
+    requested_at: datetime
+    deadline_at: datetime | None
+    decision_id: str | None
+    decided_by: str | None
+    decided_at: datetime | None
+    answer: msgspec.Raw
+    note: str | None
+    policy: Policy
+    decisions: tuple[DecisionView, ...]
+    url: str
+
+
+class RunView(Struct, frozen=True, kw_only=True):
+    """The run now. `epoch` and `sequence` are where its stream stands: `<epoch>:<sequence>` is a cursor."""
+
+    run_id: str
+    pipeline: str
+    title: str
+    status: RunStatus
+    steps: tuple[StepState, ...]
+    approvals: tuple[ApprovalView, ...]
+    artifacts: tuple[ArtifactView, ...]
+    result: msgspec.Raw | None
+    error: Failure | None
+    started_at: datetime | None
+    started_by: str | None
+    ended_at: datetime | None
+    epoch: str
+    sequence: int
+
+
+def run_view(snapshot: Snapshot, epoch: str) -> RunView:
+    return RunView(
+        run_id=snapshot.run_id,
+        pipeline=snapshot.pipeline,
+        title=snapshot.title,
+        status=snapshot.status,
+        steps=snapshot.steps,
+        approvals=tuple(approval_view(snapshot.run_id, state) for state in snapshot.approvals),
+        artifacts=tuple(artifact_view(snapshot.run_id, state) for state in snapshot.artifacts),
+        result=snapshot.result,
+        error=snapshot.error,
+        started_at=snapshot.started_at,
+        started_by=snapshot.started_by,
+        ended_at=snapshot.ended_at,
+        epoch=epoch,
+        sequence=snapshot.sequence,
+    )
+
+
+def present(snapshot: Snapshot, epoch: str) -> bytes:
+    """The JSON of a snapshot, for the API and the stream."""
+    return msgspec.json.encode(run_view(snapshot, epoch))
+
+
+def artifact_view(run_id: str, state: ArtifactState) -> ArtifactView:
+    url = f"/v1/runs/{quote(run_id, safe='')}/artifacts/{quote(state.name)}?v={artifact_version(state)}"
+    return ArtifactView(name=state.name, title=state.title, media_type=state.media_type, size_bytes=state.size_bytes, url=url)
+
+
+def artifact_version(state: ArtifactState) -> str:
+    """Objects are written once, so the key (with its size) names the content."""
+    return hashlib.sha256(f"{state.key}\n{state.size_bytes}\n{state.media_type}".encode()).hexdigest()[:16]
+
+
+def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
+    return ApprovalView(
+        run_id=run_id,
+        approval_id=state.approval_id,
+        name=state.name,
+        title=state.title,
+        status=state.status,
+        step=state.step,
+        answer_schema=state.answer_schema,
+        options=state.options,
+        evidence=state.evidence,
+        digest=state.digest,
+        requested_at=state.requested_at,
+        deadline_at=state.deadline_at,
+        decision_id=state.decision_id,
+        decided_by=state.decided_by,
+        decided_at=state.decided_at,
+        answer=state.answer,
+        note=state.note,
+        policy=Policy(),
+        decisions=_decisions(state),
+        url=f"/v1/runs/{quote(run_id, safe='')}/approvals/{quote(state.approval_id, safe='')}",
+    )
+
+
+def links(run_id: str) -> Mapping[str, str]:
+    """Where the parts of a run are."""
+    base = f"/v1/runs/{quote(run_id, safe='')}"
+    return {"self": base, "stream": f"{base}/stream", "result": f"{base}/result", "cancel": f"{base}/cancel"}
+
+
+def _decisions(state: ApprovalState) -> tuple[DecisionView, ...]:
+    if state.decision_id is None or state.decided_by is None or state.decided_at is None:
+        return ()
+    return (
+        DecisionView(
+            decision_id=state.decision_id, decided_by=state.decided_by, decided_at=state.decided_at, answer=state.answer, note=state.note
+        ),
+    )

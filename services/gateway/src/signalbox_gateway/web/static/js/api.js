@@ -1,0 +1,80 @@
+// The gateway's API over the session cookie. Every failure becomes a Problem that says what to do.
+
+export class Problem extends Error {
+  constructor({ status = 0, code = "error", title = "", detail = "", errors = [], facts = {} }) {
+    super(detail || title || "Something went wrong; try again.");
+    Object.assign(this, { status, code, title, errors, facts });
+  }
+}
+
+const away = () => new Problem({
+  code: "unreachable", detail: "The gateway does not answer. Check the connection; nothing was lost, and this page tries again by itself.",
+});
+
+let onSignedOut = () => {};
+export const whenSignedOut = (action) => { onSignedOut = action; };
+
+export async function call(method, path, { body, headers = {}, signal } = {}) {
+  const response = await send(method, path, { body, headers, signal });
+  if (response.ok) return { status: response.status, body: await bodyOf(response) };
+  const problem = await problemOf(response);
+  if (response.status === 401 && path !== "/v1/sessions") onSignedOut(problem);
+  throw problem;
+}
+
+async function send(method, path, { body, headers, signal }) {
+  const json = body === undefined ? {} : { "Content-Type": "application/json" };
+  try {
+    return await fetch(path, {
+      method, signal, credentials: "same-origin", headers: { Accept: "application/json", ...json, ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw away();
+  }
+}
+
+async function bodyOf(response) {
+  const text = await response.text();
+  return text ? JSON.parse(text) : null;
+}
+
+async function problemOf(response) {
+  let members = {};
+  try { members = await response.json(); } catch { /* a proxy's page, not ours: the status has to do */ }
+  const { status, code, title, detail, errors, type, ...facts } = members;
+  return new Problem({
+    status: response.status, code: code ?? String(response.status), title: title ?? "", facts,
+    errors: (Array.isArray(errors) ? errors : []).map(({ field, detail: what }) => ({ field, message: sentence(what ?? "") })),
+    detail: detail ?? title ?? `The gateway answered ${response.status}; try again in a moment.`,
+  });
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const get = async (path, options) => (await call("GET", path, options)).body;
+const id = encodeURIComponent;
+
+export const api = {
+  signIn: (key) => call("POST", "/v1/sessions", { body: { api_key: key } }),
+  signOut: () => call("DELETE", "/v1/sessions"),
+  pipelines: (options) => get("/v1/pipelines", options),
+  pipeline: (name, options) => get(`/v1/pipelines/${id(name)}`, options),
+  runs: (query, options) => get(`/v1/runs?${new URLSearchParams(query)}`, options),
+  run: (runId, options) => get(`/v1/runs/${id(runId)}`, options),
+  start: (pipeline, input, key) => call("POST", "/v1/runs", { body: { pipeline, input }, headers: { "Idempotency-Key": key } }),
+  approvals: (options) => get("/v1/approvals?status=pending", options),
+  approval: (runId, approvalId, options) => get(`/v1/runs/${id(runId)}/approvals/${id(approvalId)}`, options),
+  decide: (runId, approvalId, decision) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, { body: decision }),
+  control: (runId, verb, body = {}) => call("POST", `/v1/runs/${id(runId)}/${verb}`, { body }),
+};
+
+/** The artifact's bytes, always on this origin. */
+export const artifactPath = (runId, name) => `/v1/runs/${id(runId)}/artifacts/${String(name).split("/").map(id).join("/")}`;
+export const streamPath = (runId) => `/v1/runs/${id(runId)}/stream`;
+
+/** A fresh key for one intention; a retry of the same intention sends the same key. */
+export function freshKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

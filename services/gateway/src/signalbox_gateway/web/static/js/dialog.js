@@ -1,0 +1,70 @@
+// Confirmation and the picture viewer, both native <dialog>: focus is trapped and returned, Escape closes.
+import { div, h, setText, uniqueId } from "./dom.js";
+import { iconButton } from "./icons.js";
+
+/** Asks; gives {reason} when confirmed, null when not. */
+export function confirm({ title, text, action, danger = false, reasonLabel = null }) {
+  const heading = uniqueId("dialog");
+  const reason = reasonLabel ? h("textarea", { id: `${heading}-reason`, rows: 3, maxlength: 500 }) : null;
+  const dialog = h(
+    "dialog", { class: "dialog", "aria-labelledby": heading },
+    h("form", { method: "dialog" },
+      h("h2", { id: heading }, title),
+      h("p", {}, text),
+      reason ? div("field", h("label", { for: reason.id }, reasonLabel), reason) : null,
+      div("dialog-actions",
+        h("button", { class: "button", value: "no" }, "Go back"),
+        h("button", { class: danger ? "button danger" : "button primary", value: "yes" }, action))),
+  );
+  return shown(dialog, () => (dialog.returnValue === "yes" ? { reason: reason?.value.trim() || null } : null));
+}
+
+/** Pictures ({path, alt, caption}) at full size: arrow keys or the buttons move, Escape closes. */
+export function showPictures(pictures, start = 0) {
+  return shown(new Viewer(pictures, start).dialog, () => null);
+}
+
+class Viewer {
+  constructor(pictures, start) {
+    Object.assign(this, { pictures, at: start });
+    this.image = h("img", { class: "viewer-image" });
+    this.caption = h("p", { class: "viewer-caption", "aria-live": "polite" });
+    this.dialog = h("dialog", { class: "viewer", "aria-label": "Picture viewer", onkeydown: (event) => this.#key(event) });
+    this.dialog.addEventListener("click", (event) => { if (event.target === this.dialog) this.dialog.close(); });
+    this.dialog.append(
+      div("viewer-bar", this.caption, iconButton("Close", "cancel", () => this.dialog.close())),
+      div("viewer-stage", this.#mover("Previous picture", "left", -1), this.image, this.#mover("Next picture", "right", 1)));
+    this.#move(0);
+  }
+
+  #mover(label, name, by) {
+    return this.pictures.length > 1 ? iconButton(label, name, () => this.#move(by)) : "";
+  }
+
+  #key(event) {
+    if (event.key === "ArrowLeft") this.#move(-1);
+    if (event.key === "ArrowRight") this.#move(1);
+  }
+
+  #move(by) {
+    const count = this.pictures.length;
+    this.at = (this.at + by + count) % count;
+    const { path, alt, caption } = this.pictures[this.at];
+    this.image.setAttribute("src", path);
+    this.image.setAttribute("alt", alt);
+    setText(this.caption, count > 1 ? `${caption} · ${this.at + 1} of ${count}` : caption);
+  }
+}
+
+function shown(dialog, outcome) {
+  const before = document.activeElement;
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      resolve(outcome());
+    }, { once: true });
+  });
+}

@@ -1,0 +1,72 @@
+// Building elements. Data only ever becomes text or an attribute; there is no way to pass markup in.
+
+const SVG = "http://www.w3.org/2000/svg";
+const URL_ATTRIBUTES = new Set(["href", "src"]);
+
+/** A path of this origin or a fragment; anything else (other hosts, javascript:, data:) is refused. */
+export function isOwnPath(url) {
+  return typeof url === "string" && (url.startsWith("#") || /^\/(?![/\\])/.test(url));
+}
+
+/**
+ * h("button", {class: "quiet", type: "button", onclick: save, "aria-label": "Save"}, "Save")
+ * Strings become text nodes; null, undefined and false children and attributes are left out.
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) setAttribute(element, name, value);
+  append(element, children);
+  return element;
+}
+
+export const div = (name, ...children) => h("div", { class: name }, ...children);
+export const span = (name, ...children) => h("span", { class: name }, ...children);
+
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  append(element, children);
+  return element;
+}
+
+function setAttribute(element, name, value) {
+  if (value === null || value === undefined || value === false) return;
+  if (typeof value === "function" && name.startsWith("on")) element.addEventListener(name.slice(2), value);
+  else if (name.startsWith("on")) throw new TypeError(`${name} must be a function`);
+  else if (name === "data") Object.assign(element.dataset, value);
+  else if (name === "value" || name === "checked" || name === "disabled" || name === "open") element[name] = value;
+  else if (URL_ATTRIBUTES.has(name)) { if (isOwnPath(value)) element.setAttribute(name, value); }
+  else element.setAttribute(name, value === true ? "" : String(value));
+}
+
+function append(element, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(child instanceof Node ? child : document.createTextNode(String(child)));
+  }
+}
+
+export function replace(element, ...children) {
+  element.replaceChildren();
+  append(element, children);
+}
+
+/** Write only what changed: a screen reader repeats nothing and the caret stays. */
+export function setText(element, text) {
+  const wanted = text ?? "";
+  if (element.textContent !== wanted) element.textContent = wanted;
+}
+
+/** An id that labels and descriptions can point at. */
+let counter = 0;
+export const uniqueId = (prefix) => `${prefix}-${++counter}`;
+
+/** A link to another origin, for pages a run was started with: http(s) only, and it learns nothing of us. */
+export function outsideLink(url) {
+  let parsed = null;
+  try { parsed = new URL(url); } catch { return null; }
+  if (!["http:", "https:"].includes(parsed.protocol)) return null;
+  const link = h("a", { rel: "noopener noreferrer nofollow", target: "_blank" }, url);
+  link.setAttribute("href", parsed.href);
+  return link;
+}

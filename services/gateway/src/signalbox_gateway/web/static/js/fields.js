@@ -1,0 +1,126 @@
+// The fields of a schema form. Every field has {element, path, label, read, problems, setProblem, focusTarget, all}.
+import { div, h, setText, span, uniqueId } from "./dom.js";
+import { humane } from "./format.js";
+import { arrayField, jsonField } from "./fields-many.js";
+import { kindOf, resolve } from "./schema.js";
+
+const LONG_TEXT = 120;
+
+export function field(schema, context) {
+  const node = resolve(schema, context.root);
+  switch (kindOf(node)) {
+    case "object": return objectField(node, context);
+    case "choice": return choiceField(node, context);
+    case "flag": return flagField(node, context);
+    case "number": return numberField(node, context);
+    case "text": return textField(node, context);
+    case "array": return arrayField(node, context);
+    default: return jsonField(node, context);
+  }
+}
+
+export function objectField(node, { root, path, value, top = false, required = true }) {
+  const needed = new Set(node.required ?? []);
+  const members = Object.entries(node.properties ?? {}).map(([name, schema]) => [
+    name,
+    field(schema, { root, name, path: path ? `${path}.${name}` : name, value: value?.[name], required: needed.has(name) }),
+  ]);
+  const body = members.map(([, member]) => member.element);
+  const label = node.title ?? humane(path.split(".").at(-1));
+  const element = top ? div("fields", body) : h("fieldset", { class: "group" }, h("legend", {}, label), hint(node), body);
+  const read = () => {
+    const given = members.map(([name, member]) => [name, member.read()]).filter(([, item]) => item !== undefined);
+    return given.length || required ? Object.fromEntries(given) : undefined;
+  };
+  return { element, path, label, read, all: () => members.flatMap(([, member]) => member.all()) };
+}
+
+function textField(node, context) {
+  const long = (node.maxLength ?? 0) > LONG_TEXT && node.format !== "uri" && context.name !== "url";
+  const address = node.format === "uri" || context.name === "url" || context.name?.endsWith("_url");
+  const control = long
+    ? h("textarea", { rows: 3 })
+    : h("input", {
+      type: node.format === "date" ? "date" : "text", inputmode: address ? "url" : null, spellcheck: address ? "false" : null,
+      autocomplete: "off", placeholder: node.examples?.[0],
+    });
+  const check = (text) => {
+    if (node.minLength && text.length < node.minLength) return `Write at least ${node.minLength} characters.`;
+    if (node.maxLength && text.length > node.maxLength) return `Shorten to ${node.maxLength} characters; now ${text.length}.`;
+    return node.pattern && !new RegExp(node.pattern, "u").test(text) ? `Use the form ${node.pattern}.` : null;
+  };
+  return inputField(node, context, control, { parse: (text) => (address ? text.trim() : text), check });
+}
+
+function numberField(node, context) {
+  const whole = node.type === "integer";
+  const low = node.minimum ?? node.exclusiveMinimum;
+  const high = node.maximum ?? node.exclusiveMaximum;
+  const control = h("input", { type: "number", step: whole ? 1 : "any", min: low, max: high, inputmode: whole ? "numeric" : "decimal" });
+  const check = (number) => {
+    if (Number.isNaN(number) || (whole && !Number.isInteger(number))) return whole ? "Give a whole number." : "Give a number.";
+    if (low !== undefined && number < low) return `At least ${low}.`;
+    return high !== undefined && number > high ? `At most ${high}.` : null;
+  };
+  const limits = low !== undefined && high !== undefined ? `${low} to ${high}` : null;
+  return inputField(node, context, control, { parse: Number, check, limits });
+}
+
+function choiceField(node, context) {
+  const values = node.enum ?? [node.const];
+  const empty = context.required && node.default === undefined ? h("option", { value: "" }, "Choose…") : null;
+  const none = node.nullable || (!context.required && node.default === undefined) ? h("option", { value: "" }, "None") : null;
+  const control = h("select", {}, none ?? empty, values.map((value) => h("option", { value: String(value) }, humane(value))));
+  return inputField(node, context, control, { parse: (text) => values.find((value) => String(value) === text), check: () => null });
+}
+
+/** Label, hint, control, problem: what all single controls share. */
+function inputField(node, context, control, { parse, check, limits = null }) {
+  const { path, name, required } = context;
+  const label = node.title ?? humane(name);
+  const shell = shellOf({ node, label, control, required, limits });
+  const start = context.value ?? node.default;
+  if (start !== undefined && start !== null) control.value = String(start);
+  const filled = () => control.value !== "";
+  const problems = () => {
+    if (!filled()) return required ? [{ field: path, message: "Fill this in." }] : [];
+    const message = check(parse(control.value));
+    return message ? [{ field: path, message }] : [];
+  };
+  control.addEventListener("input", () => shell.setProblem(null));
+  const own = { ...shell, path, label, problems, focusTarget: control };
+  return Object.assign(own, { read: () => (filled() ? parse(control.value) : undefined), all: () => [own] });
+}
+
+function flagField(node, context) {
+  const control = h("input", { type: "checkbox", id: uniqueId("flag"), checked: Boolean(context.value ?? node.default ?? false) });
+  const problem = h("p", { class: "problem", id: `${control.id}-problem` });
+  const label = node.title ?? humane(context.name);
+  const element = div("field flag", h("label", { for: control.id }, control, h("span", {}, label)), hint(node), problem);
+  const own = { element, path: context.path, label, problems: () => [], focusTarget: control, setProblem: marker(control, problem) };
+  return Object.assign(own, { read: () => control.checked, all: () => [own] });
+}
+
+export function shellOf({ node, label, control, required, limits = null }) {
+  control.id = uniqueId("field");
+  const problem = h("p", { class: "problem", id: `${control.id}-problem` });
+  const note = hint(node, limits, `${control.id}-hint`);
+  control.setAttribute("aria-describedby", `${note ? note.id : ""} ${problem.id}`.trim());
+  if (required) control.setAttribute("aria-required", "true");
+  const optional = required || node.default !== undefined ? null : span("optional", "optional");
+  const element = div("field", h("label", { for: control.id }, label, optional), note, control, problem);
+  return { element, setProblem: marker(control, problem) };
+}
+
+function marker(control, problem) {
+  return (message) => {
+    setText(problem, message);
+    if (message) control.setAttribute("aria-invalid", "true");
+    else control.removeAttribute("aria-invalid");
+  };
+}
+
+export function hint(node, limits = null, id = null) {
+  const text = [node.description, limits].filter(Boolean).join(" · ");
+  return text ? h("p", { class: "hint", id }, text) : null;
+}

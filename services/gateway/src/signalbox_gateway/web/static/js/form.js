@@ -1,0 +1,52 @@
+// A form from a JSON Schema: labels, limits and defaults come from the contract, problems go back to the field they name.
+import { div, h, replace } from "./dom.js";
+import { objectField } from "./fields.js";
+import { plainPath, resolve } from "./schema.js";
+
+/**
+ * Builds the fields of an object schema.
+ *
+ * Returns {element, read, problems, show}: `read()` gives the value, leaving out what was left empty; `problems()` what the
+ * browser can already see; `show(errors, prefix)` puts `{field, message}` at the fields and the rest into the summary.
+ */
+export function schemaForm(schema, value = {}) {
+  const root = resolve(schema, schema);
+  const fields = objectField(root, { root: schema, path: "", value, top: true });
+  const summary = h("div", { class: "summary", role: "alert", tabindex: "-1" });
+  summary.hidden = true;
+  const element = div("form-fields", summary, fields.element);
+  const controls = () => new Map(fields.all().map((field) => [field.path, field]));
+
+  function show(errors, prefix = "") {
+    const known = controls();
+    for (const field of known.values()) field.setProblem(null);
+    const listed = errors.map((error) => place(error, prefix, known));
+    summary.hidden = listed.length === 0;
+    replace(summary, listed.length ? summaryOf(listed) : null);
+    if (listed.length) (listed.find((item) => item.field)?.field.focusTarget ?? summary).focus();
+  }
+  return { element, read: fields.read, problems: () => fields.all().flatMap((field) => field.problems()), show };
+}
+
+function place(error, prefix, known) {
+  let path = plainPath(error.field);
+  if (prefix && (path === prefix || path.startsWith(`${prefix}.`))) path = path.slice(prefix.length + 1);
+  for (let at = path; at; at = at.includes(".") ? at.slice(0, at.lastIndexOf(".")) : "") {
+    const field = known.get(at);
+    if (!field) continue;
+    field.setProblem(error.message);
+    return { field, message: error.message };
+  }
+  return { field: null, message: error.field ? `${error.field}: ${error.message}` : error.message };
+}
+
+function summaryOf(listed) {
+  const title = listed.length === 1 ? "One thing to correct" : `${listed.length} things to correct`;
+  const items = listed.map(({ field, message }) => {
+    if (!field) return h("li", {}, message);
+    const jump = h("button", { type: "button", class: "link", onclick: () => field.focusTarget.focus() }, `${field.label}:`);
+    return h("li", {}, jump, " ", message);
+  });
+  return [h("p", { class: "summary-title" }, title), h("ul", {}, items)];
+}
+

@@ -1,0 +1,36 @@
+// Line icons, 16 × 16, stroke only; always decorative: the control beside them carries the name.
+import { h, svg } from "./dom.js";
+
+const PATHS = {
+  play: "M5 3.5v9l7.5-4.5z",
+  pause: "M5.5 3.5v9M10.5 3.5v9",
+  cancel: "M4 4l8 8M12 4l-8 8",
+  check: "M3 8.5l3.2 3.2L13 4.8",
+  edit: "M3 13l.7-3L10.8 2.9l2.3 2.3L6 12.3z",
+  copy: "M6 6h7v7H6zM10 6V3H3v7h3",
+  download: "M8 2.5v8M4.8 7.5L8 10.7l3.2-3.2M3 13.5h10",
+  expand: "M9.5 2.5h4v4M6.5 13.5h-4v-4M13.5 2.5l-5 5M2.5 13.5l5-5",
+  sun: "M8 5.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6zM8 1v1.6M8 13.4V15M1 8h1.6M13.4 8H15"
+    + "M3 3l1.2 1.2M11.8 11.8L13 13M3 13l1.2-1.2M11.8 4.2L13 3",
+  moon: "M13 9.6A5.6 5.6 0 0 1 6.4 3 5.6 5.6 0 1 0 13 9.6z",
+  auto: "M8 2.5a5.5 5.5 0 1 0 0 11zM8 2.5a5.5 5.5 0 0 1 0 11",
+  out: "M6.5 2.5h-4v11h4M10 5l3 3-3 3M13 8H6",
+  plus: "M8 3v10M3 8h10",
+  file: "M4 1.8h5l3 3v9.4H4zM9 1.8v3h3",
+  left: "M10 3L5 8l5 5",
+  right: "M6 3l5 5-5 5",
+};
+
+const STROKE = { fill: "none", stroke: "currentColor", "stroke-width": 1.5, "stroke-linecap": "round", "stroke-linejoin": "round" };
+
+export function icon(name) {
+  return svg(
+    "svg", { viewBox: "0 0 16 16", class: "icon", "aria-hidden": "true", focusable: "false" },
+    svg("path", { d: PATHS[name], ...STROKE }),
+  );
+}
+
+/** A button that shows only an icon; `label` is its name. */
+export function iconButton(label, name, onclick) {
+  return h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick }, icon(name));
+}

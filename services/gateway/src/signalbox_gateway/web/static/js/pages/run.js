@@ -1,0 +1,166 @@
+// One run, live: its line of steps, what it asks, its files, its result, its log.
+import { say, toast } from "../announce.js";
+import { div, h, replace, setText, span } from "../dom.js";
+import { hasEnded, shortName } from "../fold.js";
+import { elapsed, full, humane } from "../format.js";
+import { iconButton } from "../icons.js";
+import { ApprovalPanels } from "../parts/approval.js";
+import { ArtifactList } from "../parts/artifacts.js";
+import { RunControls } from "../parts/controls.js";
+import { runStatus, statusSign, statusWord } from "../parts/lamp.js";
+import { EventLog } from "../parts/log.js";
+import { resultView } from "../parts/result.js";
+import { StepList } from "../parts/steps.js";
+import { RunWatch } from "../stream.js";
+import { running } from "../ticker.js";
+
+const LINK_WORDS = { connecting: "Connecting", live: "Live", waiting: "Connection lost, trying again", ended: "Ended" };
+
+export async function runPage({ parts: [runId], query, inboxChanged }) {
+  const page = new RunPage(runId, { inboxChanged, wanted: query.get("approval") });
+  await page.open();
+  return { titlesItself: true, element: page.element, close: () => page.close() };
+}
+
+class RunPage {
+  #drawing = 0;
+  #drawn = null;
+
+  constructor(runId, { inboxChanged, wanted }) {
+    Object.assign(this, { runId, inboxChanged, wanted });
+    this.watch = new RunWatch(runId, {
+      change: (snapshot, frame) => this.#changed(snapshot, frame), state: (state) => this.#linked(state),
+    });
+    this.sign = statusSign("queued", { large: true });
+    this.link = h("span", { class: "link-state", role: "status" });
+    this.heading = h("h1", {}, "Run");
+    this.time = span("run-clock");
+    this.since = span("run-since");
+    this.notice = h("div", {});
+    this.steps = new StepList();
+    this.approvals = new ApprovalPanels(runId, { decided: () => { this.watch.refresh().catch(() => {}); this.inboxChanged(); } });
+    this.files = new ArtifactList(runId);
+    this.result = h("section", { class: "panel", hidden: true, "aria-labelledby": "result-title" });
+    this.log = new EventLog();
+    this.controls = new RunControls(runId, { done: () => this.watch.refresh().catch(() => {}) });
+    this.element = this.#layout();
+  }
+
+  get title() { return this.heading.textContent; }
+
+  /** The first snapshot comes from the API, so an unknown run is a plain 404 and not a silent stream. */
+  async open() {
+    await this.watch.refresh();
+    this.#draw();
+    this.watch.open();
+  }
+
+  close() {
+    this.watch.close();
+    cancelAnimationFrame(this.#drawing);
+  }
+
+  #layout() {
+    const crumbs = h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Runs"), h("span", { "aria-hidden": "true" }, "/"),
+      h("code", {}, this.runId), iconButton("Copy run id", "copy", () => this.#copy()));
+    const panel = (id, title, body) => h("section", { class: "panel", "aria-labelledby": id }, h("h2", { id }, title), body);
+    return div("page run-page",
+      div("run-head",
+        div("run-head-main", crumbs, this.heading, div("run-facts", this.sign.element, this.time, this.since, this.link)),
+        this.controls.element),
+      this.notice,
+      div("run-body",
+        h("aside", { class: "run-side" }, panel("steps-title", "Steps", this.steps.element)),
+        div("run-main", this.approvals.element, this.result, this.files.element, panel("log-title", "Event log", this.log.element))));
+  }
+
+  #changed(snapshot, frame) {
+    if (frame) {
+      this.log.add(frame);
+      this.#speak(frame);
+    }
+    // At most one drawing a screen refresh, however fast progress comes.
+    cancelAnimationFrame(this.#drawing);
+    this.#drawing = requestAnimationFrame(() => this.#draw());
+    if (frame && shortName(frame.type).startsWith("approval.")) this.inboxChanged();
+    if (document.hidden) this.#draw();
+  }
+
+  #draw() {
+    const snapshot = this.watch.snapshot;
+    if (snapshot === this.#drawn) return;
+    this.#drawn = snapshot;
+    const status = runStatus(snapshot);
+    setText(this.heading, snapshot.title || humane(snapshot.pipeline) || "Run");
+    this.sign.set(status);
+    document.title = `${status === "attention" ? "● " : ""}${this.title} · Signalbox`;
+    this.#clock(snapshot);
+    this.steps.update(snapshot);
+    this.approvals.update(snapshot);
+    this.files.update(snapshot);
+    this.controls.update(snapshot);
+    this.log.backfill(snapshot);
+    this.#outcome(snapshot);
+    this.#goToWanted();
+  }
+
+  #clock(snapshot) {
+    if (!snapshot.started_at) { setText(this.time, ""); return; }
+    setText(this.since, `started ${full(snapshot.started_at)}`);
+    if (hasEnded(snapshot)) {
+      delete this.time.dataset.since;
+      setText(this.time, elapsed(snapshot.started_at, snapshot.ended_at));
+    } else {
+      this.time.dataset.since = snapshot.started_at;
+      setText(this.time, running(snapshot.started_at));
+    }
+  }
+
+  #outcome(snapshot) {
+    const failed = snapshot.error;
+    if (failed && !this.notice.hasChildNodes()) {
+      const step = snapshot.steps.find((item) => item.name === failed.step);
+      replace(this.notice, div("notice notice-error",
+        h("p", {}, h("strong", {}, step ? `${step.title}: ` : "The run failed: "), failed.message),
+        h("p", { class: "hint" }, h("code", {}, failed.code), failed.field ? ` at ${failed.field}` : "")));
+    }
+    const shown = snapshot.status === "completed" && snapshot.result !== null;
+    if (shown && this.result.hidden) {
+      this.approvals.element.before(this.result);
+      replace(this.result, h("h2", { id: "result-title" }, "Result"), resultView(this.runId, snapshot.result));
+    }
+    this.result.hidden = !shown;
+  }
+
+  #goToWanted() {
+    if (!this.wanted) return;
+    const panel = [...this.approvals.element.children].find((item) => item.dataset.approval === this.wanted);
+    if (!panel) return;
+    this.wanted = null;
+    requestAnimationFrame(() => panel.scrollIntoView({ block: "start" }));
+  }
+
+  #speak(frame) {
+    const name = shortName(frame.type);
+    if (name === "approval.requested") toast(`The run asks: ${frame.data.title}`, { kind: "attention" });
+    else if (name === "step.completed") say(`${frame.data.title}: done`);
+    else if (name === "step.failed") say(`${frame.data.title}: failed`);
+    else if (hasEnded(this.watch.snapshot)) this.#speakEnd(this.watch.snapshot.status);
+  }
+
+  #speakEnd(status) {
+    toast(`Run ${statusWord(status).toLowerCase()}`, { kind: status === "completed" ? "good" : "info" });
+  }
+
+  #linked(state) {
+    this.link.dataset.state = state;
+    setText(this.link, LINK_WORDS[state]);
+  }
+
+  async #copy() {
+    try {
+      await navigator.clipboard.writeText(this.runId);
+      toast("Run id copied");
+    } catch { toast(`Copy by hand: ${this.runId}`); }
+  }
+}

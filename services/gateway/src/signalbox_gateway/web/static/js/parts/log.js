@@ -1,0 +1,116 @@
+// The event log: what was told so far. Before this page was open it is read off the snapshot, afterwards it grows live.
+import { shortName } from "../fold.js";
+import { h, setText, span } from "../dom.js";
+import { clock, elapsed, full, humane, plural, sized } from "../format.js";
+import { lamp } from "./lamp.js";
+
+const KEPT = 400;
+
+export class EventLog {
+  #seen = new Set();
+
+  constructor() {
+    this.element = h("ol", { class: "log", reversed: true, tabindex: "0", "aria-label": "Events, newest first" });
+  }
+
+  #joinsNewest(line) {
+    const newest = this.element.firstElementChild;
+    if (line.name !== "artifact.created" || newest?.dataset.name !== line.name) return false;
+    newest.dataset.count = String(Number(newest.dataset.count ?? 1) + 1);
+    setText(newest.querySelector(".log-text"), bunched(Number(newest.dataset.count), line.text));
+    return true;
+  }
+
+  /** Lines for everything the snapshot knows and the log does not. */
+  backfill(snapshot) {
+    for (const line of linesOf(snapshot)) this.#add(line);
+  }
+
+  add(frame) {
+    const line = lineOf(frame);
+    if (line) this.#add(line);
+  }
+
+  #add(line) {
+    const key = `${line.name}/${line.subject}`;
+    if (this.#seen.has(key) || !line.at) return;
+    this.#seen.add(key);
+    if (this.#joinsNewest(line)) return;
+    const row = h("li", { class: "log-line" },
+      h("time", { datetime: line.at, title: full(line.at) }, clock(line.at)), lamp(line.status),
+      span("log-text", line.text), h("code", { class: "log-name" }, line.name));
+    row.dataset.at = line.at;
+    const later = [...this.element.children].find((other) => Date.parse(other.dataset.at) <= Date.parse(line.at));
+    this.element.insertBefore(row, later ?? null);
+    row.dataset.name = line.name;
+    while (this.element.children.length > KEPT) this.element.lastElementChild.remove();
+  }
+}
+
+/** Files come in bunches: one line counts them. */
+const bunched = (count, text) => `${plural(count, "file")}, the last: ${text.replace("File: ", "")}`;
+
+function linesOf(snapshot) {
+  const lines = [{ name: "run.started", subject: "", at: snapshot.started_at, status: "running", text: started(snapshot.started_by) }];
+  for (const step of snapshot.steps) lines.push(...stepLines(step));
+  for (const item of snapshot.approvals) {
+    const { approval_id: subject, requested_at, decided_at, decided_by } = item;
+    lines.push({ name: "approval.requested", subject, at: requested_at, status: "attention", text: `Asked: ${item.title}` });
+    if (decided_at) lines.push({ name: "approval.decided", subject, at: decided_at, status: "completed", text: `Decided by ${decided_by}` });
+  }
+  const { status, ended_at: at } = snapshot;
+  if (at) lines.push({ name: `run.${status}`, subject: "", at, status, text: endText(snapshot) });
+  return lines;
+}
+
+function stepLines(step) {
+  const lines = [];
+  if (step.started_at) lines.push({ name: "step.started", subject: step.name, at: step.started_at, status: "running", text: step.title });
+  if (step.ended_at && step.status !== "cancelled") {
+    const took = elapsed(step.started_at, step.ended_at);
+    const text = step.status === "failed" ? `${step.title}: ${step.message}` : `${step.title}, done in ${took}`;
+    lines.push({ name: `step.${step.status}`, subject: step.name, at: step.ended_at, status: step.status, text });
+  }
+  return lines;
+}
+
+const started = (by) => (by ? `Run started by ${by}` : "Run started");
+const endText = (snapshot) => (snapshot.error ? snapshot.error.message : `Run ${snapshot.status.replace("_", " ")}`);
+
+const TEXTS = {
+  "run.started": (data) => ["running", started(data.started_by)],
+  "step.started": (data) => ["running", data.title],
+  "step.completed": (data, frame) => ["completed", `${data.title}, done in ${elapsed(data.started_at, frame.time)}`],
+  "step.failed": (data) => ["failed", `${data.title}: ${data.error.message}`],
+  "artifact.created": (data) => ["completed", `File: ${sized(data.title ?? data.name)}`],
+  "approval.requested": (data) => ["attention", `Asked: ${data.title}`],
+  "approval.reminded": () => ["attention", "Reminded: the deadline comes closer"],
+  "approval.escalated": () => ["attention", "Handed up"],
+  "approval.decided": (data) => ["completed", `Decided by ${data.decided_by}`],
+  "approval.expired": () => ["expired", "Nobody decided in time"],
+  "event.refused": (data) => ["failed", `An event was refused (${data.name}): ${data.reason}`],
+  "stream.skipped": (data) => ["failed", `An event could not be read: ${data.reason}`],
+  "run.paused": (data) => ["paused", data.by ? `Paused by ${data.by}` : "Paused"],
+  "run.resumed": (data) => ["running", data.by ? `Resumed by ${data.by}` : "Resumed"],
+  "run.completed": () => ["completed", "Run completed"],
+  "run.failed": (data) => ["failed", data.error.message],
+  "run.cancelled": (data) => ["cancelled", `Run cancelled${data.by ? ` by ${data.by}` : ""}${data.reason ? `: ${data.reason}` : ""}`],
+  "run.terminated": (data) => ["terminated", data.reason ?? "Ended by the server"],
+  "run.timed_out": (data) => ["timed_out", data.reason ?? "Ended at its deadline"],
+};
+
+/** A pipeline's own event: its name in words and what it is about, as far as a short text says so. */
+function domainText(name, data) {
+  const about = [data.variant, data.title, data.headline, data.name].filter((text) => typeof text === "string" && text.length < 90);
+  return [humane(name.replaceAll(".", " ")), ...about.slice(0, 2)].join(" · ");
+}
+
+function lineOf(frame) {
+  const name = shortName(frame.type);
+  if (name === "step.progress" || name === "stream.reset") return null;
+  const data = frame.data ?? {};
+  const [status, text] = TEXTS[name]?.(data, frame) ?? ["completed", domainText(name, data)];
+  const own = /^(run\.(paused|resumed)|event|stream)/.test(name) || !(name in TEXTS);   // these may happen many times
+  const subject = own ? frame.id : data.approval_id ?? data.step ?? data.name ?? "";
+  return { name, subject, at: frame.time, status, text };
+}

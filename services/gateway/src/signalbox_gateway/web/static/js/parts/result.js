@@ -1,0 +1,28 @@
+// The result of a run: what has pictures as cards, small values as a list, everything as data on request.
+import { div, h } from "../dom.js";
+import { humane } from "../format.js";
+import { copyView, variantHead } from "./copy.js";
+import { dataView } from "./data-view.js";
+import { PictureStage } from "./pictures.js";
+import { scoreView } from "./score.js";
+
+export function resultView(runId, result) {
+  if (result === null || typeof result !== "object" || Array.isArray(result)) return div("result", dataView(result));
+  const members = Object.entries(result);
+  const pictured = members.filter(([, value]) => isPictured(value));
+  if (pictured.length === 0) return div("result", dataView(result));
+  const rest = members.filter(([, value]) => !isPictured(value) && !isEmpty(value));
+  return div("result",
+    pictured.map(([name, items]) => h("div", {},
+      h("h3", {}, `${humane(name)} (${items.length})`), div("result-cards", items.map((item) => card(runId, item))))),
+    rest.length ? dataView(Object.fromEntries(rest)) : null,
+    h("details", { class: "whole" }, h("summary", {}, "The whole result as data"), dataView(result)));
+}
+
+const isPictured = (value) => Array.isArray(value) && value.length > 0 && value.every((item) => Array.isArray(item?.pictures));
+const isEmpty = (value) => value === null || value === "" || (Array.isArray(value) && value.length === 0);
+
+function card(runId, item) {
+  const score = item.score ? scoreView(item.score) : null;
+  return h("article", { class: "result-card" }, new PictureStage(runId, item).element, variantHead(item), copyView(item), score);
+}

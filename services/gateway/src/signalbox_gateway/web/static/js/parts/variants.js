@@ -1,0 +1,55 @@
+// The board of variants: each is approved, edited or rejected on its card; one Send for all.
+import { say } from "../announce.js";
+import { div, h, setText } from "../dom.js";
+import { humane, plural } from "../format.js";
+import { plainPath } from "../schema.js";
+import { dataView } from "./data-view.js";
+import { VariantCard } from "./variant-card.js";
+
+export class VariantBoard {
+  constructor(runId, approval, shape) {
+    const card = (option, index) => new VariantCard({ runId, option, shape, number: index + 1, changed: () => this.#count() });
+    this.cards = approval.options.map(card);
+    this.tally = h("p", { class: "tally", role: "status" });
+    this.sendLabel = `Send ${plural(this.cards.length, "decision")}`;
+    this.element = div("board", evidenceView(approval.evidence), this.cards.map((card) => card.element));
+    this.#count();
+  }
+
+  read() {
+    return { decisions: this.cards.map((card) => card.read()) };
+  }
+
+  problems() {
+    return this.cards.flatMap((card, index) => card.problems().map((item) => ({ ...item, field: `decisions.${index}.${item.field}` })));
+  }
+
+  /** Puts each problem on its card and moves to the first. */
+  show(errors) {
+    const own = (index) => errors.filter((error) => belongs(error, index)).map((error) => strip(error, index));
+    const targets = this.cards.map((card, index) => card.show(own(index)));
+    const others = errors.filter((error) => !this.cards.some((_, index) => belongs(error, index)));
+    if (others.length) targets.push(this.cards[0].show(others));
+    targets.find(Boolean)?.focus();
+    if (errors.length) say(`${plural(errors.length, "decision needs", "decisions need")} your attention`);
+  }
+
+  #count() {
+    const counts = new Map();
+    for (const card of this.cards) if (card.action) counts.set(card.action, (counts.get(card.action) ?? 0) + 1);
+    const done = this.cards.filter((card) => card.action).length;
+    const parts = [...counts].map(([action, count]) => `${count} ${humane(action).toLowerCase()}`);
+    setText(this.tally, [`${done} of ${this.cards.length} decided`, parts.join(", ")].filter(Boolean).join(": "));
+  }
+}
+
+function evidenceView(evidence) {
+  if (evidence === null || evidence === undefined) return null;
+  const title = "What these are based on";
+  const body = h("div", { class: "evidence-body", tabindex: "0", role: "region", "aria-label": title }, dataView(evidence));
+  return h("details", { class: "whole evidence" }, h("summary", {}, title), body);
+}
+
+const at = (index) => `decisions.${index}`;
+const belongs = (error, index) => plainPath(error.field) === at(index) || plainPath(error.field).startsWith(`${at(index)}.`);
+const strip = (error, index) => ({ ...error, field: plainPath(error.field).slice(at(index).length + 1) });

@@ -1,0 +1,53 @@
+// Reading JSON Schema 2020-12 as the gateway gives it: $ref into $defs, anyOf with null, enum, const.
+
+/** A schema node made plain: references resolved, `anyOf [X, null]` turned into X with `nullable`. */
+export function resolve(schema, root) {
+  const { $ref, ...own } = schema;
+  if ($ref) return resolve({ ...lookUp($ref, root), ...own }, root);
+  if (schema.allOf?.length === 1) {
+    const { allOf, ...rest } = schema;
+    return resolve({ ...allOf[0], ...rest }, root);
+  }
+  const choices = schema.anyOf ?? schema.oneOf;
+  if (!choices) return typeList(schema);
+  const real = choices.filter((choice) => choice.type !== "null");
+  if (real.length !== 1) return schema;
+  const { anyOf, oneOf, ...rest } = schema;
+  return { ...resolve({ ...real[0], ...rest }, root), nullable: real.length < choices.length };
+}
+
+function typeList(schema) {
+  if (!Array.isArray(schema.type)) return schema;
+  const types = schema.type.filter((type) => type !== "null");
+  return types.length === 1 ? { ...schema, type: types[0], nullable: types.length < schema.type.length } : schema;
+}
+
+function lookUp(reference, root) {
+  const path = reference.replace(/^#\//, "").split("/").map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return path.reduce((node, part) => node?.[part], root) ?? {};
+}
+
+/** What a form field for this node is made of: "object" | "choice" | "flag" | "number" | "text" | "texts" | "items" | "json". */
+export function kindOf(node) {
+  if (node.enum || node.const !== undefined) return "choice";
+  if (node.type === "object" && node.properties) return "object";
+  if (node.type === "boolean") return "flag";
+  if (node.type === "integer" || node.type === "number") return "number";
+  if (node.type === "string") return "text";
+  return node.type === "array" ? "array" : "json";
+}
+
+/** `input.tags[0].name` → `input.tags.0.name`: servers write paths in more than one way. */
+export const plainPath = (path) => String(path ?? "").replace(/\[(\w+)\]/g, ".$1").replace(/^[.$]+/, "");
+
+/** The approval's answer decides variants one by one, so it is shown as cards. Read off the schema, never off a pipeline's name. */
+export function variantAnswer(schema) {
+  const decisions = schema && resolve(schema, schema).properties?.decisions;
+  if (!decisions) return null;
+  const list = resolve(decisions, schema);
+  const item = list.type === "array" && list.items ? resolve(list.items, schema) : null;
+  const action = item?.properties?.action && resolve(item.properties.action, schema);
+  if (!item?.properties?.variant || !action?.enum) return null;
+  const edits = Object.keys(item.properties).filter((name) => !["variant", "action", "reason", "note"].includes(name));
+  return { actions: action.enum, edits, item };
+}

@@ -1,0 +1,24 @@
+// One clock for every running time and every "2 minutes ago" on the page.
+import { h, setText } from "./dom.js";
+import { ago, duration, full } from "./format.js";
+
+export function startTicking() {
+  setInterval(tick, 1000);
+}
+
+function tick() {
+  if (document.hidden) return;
+  for (const element of document.querySelectorAll("[data-since]")) setText(element, running(element.dataset.since));
+  for (const element of document.querySelectorAll("[data-ago]")) setText(element, ago(element.dataset.ago));
+}
+
+/** An instant as "2 minutes ago", which goes on counting; the exact time is its title. */
+export function agoTime(instant, className = null) {
+  return h("time", { class: className, datetime: instant, title: full(instant), data: { ago: instant } }, ago(instant));
+}
+
+/** Whole seconds while it runs: tenths would flicker. */
+export function running(from) {
+  const ms = Math.max(0, Date.now() - Date.parse(from));
+  return ms < 10_000 ? `${Math.floor(ms / 1000)} s` : duration(ms);
+}

@@ -1,0 +1,87 @@
+"""Hands accepted events on: to Pub/Sub, awaiting every ack, and then to the run's stream, which may fail."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from signalbox_core.errors import InvalidInput, Rejected, SignalboxError, Unavailable
+from signalbox_core.events import CloudEvent, EventKind
+from signalbox_core.pubsub import Publisher
+from signalbox_core.streams import RunStream
+from signalbox_core.topology import DOMAIN_EVENTS, LIFECYCLE
+
+from signalbox_webhook_receiver.events import Entry
+
+log = logging.getLogger(__name__)
+
+
+def routes_of(entry: Entry) -> tuple[tuple[str, str], ...]:
+    """Topic and ordering key for each publication of an event; progress has none.
+
+    A domain event with a sequence is also a milestone of its run.
+    """
+    event = entry.event
+    milestone = ((LIFECYCLE, event.runid),) if event.sequence is not None else ()
+    domain = ((DOMAIN_EVENTS, event.subject),) if entry.kind is EventKind.DOMAIN else ()
+    return milestone + domain
+
+
+async def publish_all(publisher: Publisher, entries: Sequence[Entry], *, timeout_s: float) -> None:
+    """Publish in order per key and await every ack; nothing is left in flight when this returns or raises.
+
+    Raises:
+        Unavailable: an ack did not come; what was acked before comes again when the delivery does.
+        InvalidInput: Pub/Sub will never take one of the events.
+    """
+    publications = [(topic, entry.event, key) for entry in entries for topic, key in routes_of(entry)]
+    failures: list[SignalboxError] = []
+
+    async def publish(topic: str, event: CloudEvent, key: str) -> None:
+        try:
+            await publisher.publish(topic, event, ordering_key=key)
+        except SignalboxError as error:
+            failures.append(error)
+
+    try:
+        async with asyncio.timeout(timeout_s), asyncio.TaskGroup() as group:
+            # Tasks start in the order of their creation, and the publisher queues a message before it first waits.
+            for publication in publications:
+                group.create_task(publish(*publication))
+    except TimeoutError:
+        raise Unavailable(f"Pub/Sub did not confirm within {timeout_s:g} s; send the delivery again", code="publish_unavailable") from None
+    if failures:
+        log.warning("publish failed", extra={"reason": failures[0].detail, "failed": len(failures), "of": len(publications)})
+        raise _failure(failures)
+
+
+def _failure(failures: Sequence[SignalboxError]) -> SignalboxError:
+    if any(isinstance(failure, Rejected) for failure in failures):
+        return InvalidInput("Pub/Sub does not take this event; make it smaller or shorten its attributes", field="event")
+    return Unavailable("Pub/Sub did not take the events; send the delivery again", code="publish_unavailable")
+
+
+async def show_all(stream: RunStream, entries: Sequence[Entry], *, on_failure: Callable[[], None]) -> None:
+    """Put the events on their run's stream, so that listeners see them within milliseconds.
+
+    Never raises but for cancellation: the events are in Pub/Sub, and the projector repairs what is missing here.
+    """
+    try:
+        await _show(stream, entries)
+    except Exception as error:
+        on_failure()
+        log.warning("stream append failed", extra={"run_id": entries[0].event.runid, "reason": str(error)}, exc_info=_if_bug(error))
+
+
+async def _show(stream: RunStream, entries: Sequence[Entry]) -> None:
+    milestones = [entry.event for entry in entries if entry.event.sequence is not None]
+    if milestones:
+        await stream.append_many(milestones)
+    for entry in entries:
+        if entry.kind is EventKind.PROGRESS:
+            await stream.progress(entry.event)
+        elif entry.event.sequence is None:
+            await stream.announce(entry.event)
+
+
+def _if_bug(error: Exception) -> bool:
+    return not isinstance(error, SignalboxError)

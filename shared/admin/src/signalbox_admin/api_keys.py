@@ -1,0 +1,110 @@
+"""API keys of the gateway: the file holds their SHA-256 only; a key is shown once, when it is made."""
+
+import hashlib
+import secrets
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from signalbox_core.errors import Conflict, InvalidInput, NotFound
+from signalbox_core.signatures.keyfile import replace_file
+
+Role = Literal["viewer", "operator", "approver", "admin"]
+_PREFIX = "sbx_"
+_MIN_KEY_CHARS = 36
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """One API key as the file holds it."""
+
+    id: str
+    sha256: str
+    tenant: str
+    roles: tuple[Role, ...]
+    name: str
+
+
+class _ApiKeyFile(msgspec.Struct, frozen=True, kw_only=True):
+    keys: tuple[ApiKey, ...]
+
+
+class ApiKeys:
+    """The keys of one file."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file; a missing one is empty.
+
+        Raises:
+            InvalidInput: the file is not a file of API keys.
+        """
+        self._path = path
+        self.records: tuple[ApiKey, ...] = ()
+        try:
+            if path.exists():
+                self.records = msgspec.json.decode(path.read_bytes(), type=_ApiKeyFile).keys
+        except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
+            raise InvalidInput(f"{path} is not a file of API keys: {error}", field="keys") from None
+
+    def get(self, key_id: str) -> ApiKey:
+        """The key with this id.
+
+        Raises:
+            NotFound: the file has none.
+        """
+        for record in self.records:
+            if record.id == key_id:
+                return record
+        raise NotFound(f"{self._path} has no API key {key_id}; `keys list --kind api` shows them", field="keyid")
+
+    def add(self, record: ApiKey) -> None:
+        """Add a key.
+
+        Raises:
+            Conflict: the id or the key itself is there.
+        """
+        if any(record.id == other.id or record.sha256 == other.sha256 for other in self.records):
+            raise Conflict(f"{self._path} already has this API key or a key with the id {record.id}", field="keyid")
+        self._save((*self.records, record))
+
+    def remove(self, key_id: str) -> None:
+        """Take a key out: the gateway refuses it once it has read the file again."""
+        gone = self.get(key_id)
+        self._save(tuple(record for record in self.records if record is not gone))
+
+    def _save(self, records: tuple[ApiKey, ...]) -> None:
+        replace_file(self._path, msgspec.json.encode(_ApiKeyFile(keys=records)))
+        self.records = records
+
+
+def make_api_key(*, tenant: str, roles: tuple[Role, ...], name: str) -> tuple[str, ApiKey]:
+    """A new key (256 random bits) and its record."""
+    key = f"{_PREFIX}{secrets.token_urlsafe(32)}"
+    return key, record_of(key, tenant=tenant, roles=roles, name=name)
+
+
+def record_of(key: str, *, tenant: str, roles: tuple[Role, ...], name: str) -> ApiKey:
+    """The record of a key.
+
+    Raises:
+        InvalidInput: it does not look like one, so it may be weak.
+    """
+    if not key.startswith(_PREFIX) or len(key) < _MIN_KEY_CHARS or not key.isascii() or not key.isprintable():
+        raise InvalidInput(f"an API key starts with {_PREFIX} and has at least {_MIN_KEY_CHARS} characters", field="secret")
+    if not tenant or not name:
+        raise InvalidInput("an API key needs --tenant and --name", field="tenant")
+    return ApiKey(id=secrets.token_hex(4), sha256=hashlib.sha256(key.encode()).hexdigest(), tenant=tenant, roles=roles, name=name)
+
+
+def parse_roles(text: str) -> tuple[Role, ...]:
+    """Roles from `viewer,operator`.
+
+    Raises:
+        InvalidInput: one is unknown, or there is none.
+    """
+    try:
+        roles = msgspec.convert([part.strip() for part in text.split(",") if part.strip()], tuple[Role, ...])
+    except msgspec.ValidationError:
+        roles = ()
+    if not roles:
+        raise InvalidInput("--roles is a list of viewer, operator, approver and admin, as in viewer,operator", field="roles")
+    return roles

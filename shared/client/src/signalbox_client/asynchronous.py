@@ -1,0 +1,138 @@
+"""The asyncio client."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import TypeVar
+
+import httpx2
+import msgspec
+from msgspec import Struct
+from signalbox_core.errors import Unavailable
+
+from signalbox_client import calls, models
+from signalbox_client.calls import Call
+from signalbox_client.connecting import BACKOFF_S, STREAM_TIMEOUT, UNARY_TIMEOUT, options, raw_json
+from signalbox_client.following import Follower, Update
+from signalbox_client.problems import decode_answer, error_of, unreachable
+
+T = TypeVar("T", bound=Struct)
+
+
+class AsyncSignalbox:
+    """A gateway, for asyncio programs: `async with AsyncSignalbox(url, key) as signalbox`.
+
+    Every method raises the errors of `signalbox_core.errors`; what was merely away for a moment is tried again first.
+    """
+
+    def __init__(
+        self, url: str, api_key: str, *, transport: httpx2.AsyncBaseTransport | None = None, backoff_s: Sequence[float] = BACKOFF_S
+    ) -> None:
+        self._backoff_s = backoff_s
+        self.url = url.rstrip("/")
+        self._http = httpx2.AsyncClient(**options(self.url, api_key), transport=transport)
+
+    async def __aenter__(self) -> "AsyncSignalbox":
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._http.aclose()
+
+    async def pipelines(self) -> tuple[models.Pipeline, ...]:
+        return (await self._send(calls.list_pipelines())).pipelines
+
+    async def pipeline(self, name: str) -> models.Pipeline:
+        return await self._send(calls.get_pipeline(name))
+
+    async def start(
+        self, pipeline: str, given: object, *, run_id: str | None = None, priority: int | None = None, idempotency_key: str | None = None
+    ) -> models.Started:
+        """Start a run. `given` is the input: anything that encodes to a JSON object. Priority 1 goes first, 3 is usual, 5 last."""
+        start = calls.Start(pipeline=pipeline, input=raw_json(given), run_id=run_id, priority=priority)
+        return await self._send(calls.start_run(start, idempotency_key))
+
+    async def runs(
+        self, *, status: str | None = None, pipeline: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> models.RunPage:
+        """One page, newest first; `next_cursor` leads to the next."""
+        return await self._send(calls.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor))
+
+    async def run(self, run_id: str) -> models.Run:
+        return await self._send(calls.get_run(run_id))
+
+    async def result(self, run_id: str) -> msgspec.Raw:
+        """The result as JSON. Raises: Conflict while the run goes on."""
+        return msgspec.Raw(await self._fetch(calls.get_result(run_id)))
+
+    async def artifact(self, run_id: str, name: str) -> bytes:
+        return await self._fetch(calls.get_artifact(run_id, name))
+
+    async def approvals(self) -> tuple[models.InboxEntry, ...]:
+        """What waits for a person."""
+        return (await self._send(calls.list_approvals())).approvals
+
+    async def approval(self, run_id: str, approval_id: str) -> models.Approval:
+        return await self._send(calls.get_approval(run_id, approval_id))
+
+    async def decide(
+        self, run_id: str, approval_id: str, answer: object, *, digest: str | None = None, note: str | None = None
+    ) -> models.Decided:
+        """Answer an approval. `digest` (of the approval that was looked at) refuses the answer when the question has changed."""
+        return await self._send(calls.decide(run_id, approval_id, calls.new_decision(raw_json(answer), digest=digest, note=note)))
+
+    async def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
+        return await self._send(calls.control(run_id, "cancel", reason))
+
+    async def pause(self, run_id: str) -> models.Accepted:
+        return await self._send(calls.control(run_id, "pause"))
+
+    async def resume(self, run_id: str) -> models.Accepted:
+        return await self._send(calls.control(run_id, "resume"))
+
+    async def watch(self, run_id: str, *, last_event_id: str | None = None) -> AsyncGenerator[Update, None]:
+        """The run now, then after every event, until it has ended. A lost connection is resumed without gap or duplicate."""
+        follower = Follower(run_id, last_event_id)
+        while not follower.has_ended:
+            try:
+                async with aclosing(self._connect(run_id, follower)) as updates:
+                    async for update in updates:
+                        yield update
+            except httpx2.TransportError as error:
+                if not follower.has_begun:
+                    raise unreachable(self.url, error) from error
+            if not follower.has_ended:
+                await asyncio.sleep(follower.pause_s())
+
+    async def _connect(self, run_id: str, follower: Follower) -> AsyncGenerator[Update, None]:
+        async with self._http.sse(calls.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT) as source:
+            response = source.response
+            if response.status_code != 200:
+                follower.refused(response.status_code, await response.aread())
+                return
+            async for frame in source:
+                update = follower.take(frame)
+                if update:
+                    yield update
+
+    async def _send(self, call: Call[T]) -> T:
+        return decode_answer(await self._fetch(call), call.answer)
+
+    async def _fetch(self, call: Call[T]) -> bytes:
+        for pause_s in self._backoff_s:
+            try:
+                return await self._try(call)
+            except Unavailable as error:
+                await asyncio.sleep(getattr(error, "retry_after_s", pause_s))
+        return await self._try(call)
+
+    async def _try(self, call: Call[T]) -> bytes:
+        try:
+            response = await self._http.request(
+                call.method, call.path, params=call.query, content=call.body, headers=call.headers, timeout=UNARY_TIMEOUT
+            )
+        except httpx2.TransportError as error:
+            raise unreachable(self.url, error) from error
+        if not response.is_success:
+            raise error_of(response.status_code, response.content, response.headers.get("retry-after"))
+        return response.content

@@ -1,0 +1,115 @@
+"""Every request of the API as a value: what to send and the type of the answer. Sending is the clients' work."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from signalbox_client import models
+
+T = TypeVar("T", bound=Struct)
+
+
+class Call(Struct, Generic[T], frozen=True, kw_only=True):
+    """One request. Each may be sent again after a lost connection: a repeat has the same effect as the first."""
+
+    method: str
+    path: str
+    answer: type[T]
+    query: Mapping[str, str] = {}
+    body: bytes | None = None
+    headers: Mapping[str, str] = {}
+
+
+class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`digest` refuses the decision when the question is not the one that was seen."""
+
+    answer: msgspec.Raw
+    decision_id: str
+    digest: str | None = None
+    note: str | None = None
+
+
+class Start(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pipeline: str
+    input: msgspec.Raw
+    run_id: str | None = None
+    priority: int | None = None
+
+
+def list_pipelines() -> Call[models.PipelineList]:
+    return Call(method="GET", path="/v1/pipelines", answer=models.PipelineList)
+
+
+def get_pipeline(name: str) -> Call[models.Pipeline]:
+    return Call(method="GET", path=f"/v1/pipelines/{_part(name)}", answer=models.Pipeline)
+
+
+def start_run(start: Start, idempotency_key: str | None) -> Call[models.Started]:
+    """Without a key of the caller's own a fresh one is made, so a repeated request starts one run."""
+    headers = {"idempotency-key": idempotency_key or uuid.uuid4().hex}
+    return Call(method="POST", path="/v1/runs", answer=models.Started, body=msgspec.json.encode(start), headers=headers)
+
+
+def list_runs(*, status: str | None, pipeline: str | None, limit: int, cursor: str | None) -> Call[models.RunPage]:
+    given = {"status": status, "pipeline": pipeline, "limit": str(limit), "cursor": cursor}
+    return Call(method="GET", path="/v1/runs", answer=models.RunPage, query={name: value for name, value in given.items() if value})
+
+
+def get_run(run_id: str) -> Call[models.Run]:
+    return Call(method="GET", path=run_path(run_id), answer=models.Run)
+
+
+def list_approvals() -> Call[models.Inbox]:
+    return Call(method="GET", path="/v1/approvals", answer=models.Inbox, query={"status": "pending"})
+
+
+def get_approval(run_id: str, approval_id: str) -> Call[models.Approval]:
+    return Call(method="GET", path=_approval_path(run_id, approval_id), answer=models.Approval)
+
+
+def decide(run_id: str, approval_id: str, decision: Decision) -> Call[models.Decided]:
+    path = f"{_approval_path(run_id, approval_id)}/decision"
+    return Call(method="POST", path=path, answer=models.Decided, body=msgspec.json.encode(decision))
+
+
+def new_decision(answer: msgspec.Raw, *, digest: str | None, note: str | None) -> Decision:
+    """With a fresh decision id, so that a repeated request is one decision."""
+    return Decision(answer=answer, decision_id=uuid.uuid4().hex, digest=digest, note=note)
+
+
+def control(run_id: str, action: str, reason: str | None = None) -> Call[models.Accepted]:
+    """`cancel` (which alone takes a reason), `pause` or `resume`."""
+    body = msgspec.json.encode({"reason": reason} if reason else {})
+    return Call(method="POST", path=f"{run_path(run_id)}/{action}", answer=models.Accepted, body=body)
+
+
+class Bytes(Struct, frozen=True):
+    """An answer that is not decoded."""
+
+
+def get_result(run_id: str) -> Call[Bytes]:
+    return Call(method="GET", path=f"{run_path(run_id)}/result", answer=Bytes)
+
+
+def get_artifact(run_id: str, name: str) -> Call[Bytes]:
+    return Call(method="GET", path=f"{run_path(run_id)}/artifacts/{quote(name)}", answer=Bytes)
+
+
+def run_path(run_id: str) -> str:
+    return f"/v1/runs/{_part(run_id)}"
+
+
+def stream_path(run_id: str) -> str:
+    return f"{run_path(run_id)}/stream"
+
+
+def _approval_path(run_id: str, approval_id: str) -> str:
+    return f"{run_path(run_id)}/approvals/{_part(approval_id)}"
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")

@@ -1,0 +1,150 @@
+"""From the JSON Schema of a pipeline's input to command line flags, and from flags to the input. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+from signalbox_core.errors import InvalidInput
+
+Kind = Literal["string", "integer", "number", "boolean", "array", "json"]
+_SCALARS: Final[frozenset[str]] = frozenset({"string", "integer", "number", "boolean"})
+_TRUE: Final = frozenset({"true", "yes", "1", "on"})
+_FALSE: Final = frozenset({"false", "no", "0", "off"})
+
+
+class Schema(Struct, frozen=True):
+    """The part of JSON Schema that a Struct of a contract gives."""
+
+    type: str | list[str] | None = None
+    title: str = ""
+    description: str = ""
+    properties: "dict[str, Schema]" = {}
+    required: tuple[str, ...] = ()
+    items: "Schema | bool | None" = None
+    enum: tuple[msgspec.Raw, ...] = ()
+    anyOf: "tuple[Schema, ...]" = ()  # noqa: N815 - JSON Schema's name
+    default: msgspec.Raw = msgspec.Raw(b"")
+    examples: tuple[msgspec.Raw, ...] = ()
+    ref: str = msgspec.field(default="", name="$ref")
+    defs: "dict[str, Schema]" = msgspec.field(default_factory=dict, name="$defs")
+
+    def resolve(self, schema: "Schema | bool | None") -> "Schema":
+        """`schema` with its reference into our `$defs` followed and `| null` taken off."""
+        if not isinstance(schema, Schema):
+            return Schema()
+        found = self.defs.get(schema.ref.removeprefix("#/$defs/"), schema) if schema.ref else schema
+        members = [member for member in found.anyOf if member.type != "null"]
+        return self.resolve(members[0]) if len(members) == 1 else found
+
+
+class Flag(Struct, frozen=True, kw_only=True):
+    """One field of the input, as a flag."""
+
+    field: str
+    kind: Kind
+    required: bool
+    help: str
+    choices: tuple[str, ...] = ()
+    items: Kind = "string"
+
+    @property
+    def option(self) -> str:
+        return "--" + self.field.replace("_", "-")
+
+
+def read_schema(schema: msgspec.Raw) -> Schema:
+    return msgspec.json.decode(schema, type=Schema)
+
+
+def flags_of(schema: Schema) -> tuple[Flag, ...]:
+    """One flag a field, in the contract's order."""
+    return tuple(_flag(schema, name, field) for name, field in schema.properties.items())
+
+
+def input_of(flags: Sequence[Flag], given: Mapping[str, str], base: Mapping[str, object]) -> Mapping[str, object]:
+    """The input: what the file says, overruled by the flags that were given.
+
+    Raises:
+        InvalidInput: a value does not have its flag's type; `field` names the flag.
+    """
+    by_name = {flag.field: flag for flag in flags}
+    return {**base, **{name: _value(by_name[name], by_name[name].kind, text) for name, text in given.items()}}
+
+
+def _flag(root: Schema, name: str, field: Schema) -> Flag:
+    inner = root.resolve(field)
+    items = root.resolve(inner.items)
+    kind = _kind(inner)
+    if kind == "array" and _kind(items) not in _SCALARS:
+        kind = "json"
+    enum = items.enum if kind == "array" else inner.enum
+    return Flag(
+        field=name,
+        kind=kind,
+        required=name in root.required,
+        help=_help(field, inner, kind, enum),
+        choices=tuple(_text(value) for value in enum),
+        items=_kind(items) if kind == "array" else "string",
+    )
+
+
+def _kind(schema: Schema) -> Kind:
+    kinds = [schema.type] if isinstance(schema.type, str) else [kind for kind in schema.type or [] if kind != "null"]
+    if not kinds and schema.enum:
+        return "string"
+    match kinds:
+        case ["string" | "integer" | "number" | "boolean" | "array" as kind]:
+            return kind
+        case _:
+            return "json"
+
+
+def _help(field: Schema, inner: Schema, kind: Kind, enum: Sequence[msgspec.Raw]) -> str:
+    said = field.description or inner.description or field.title or inner.title
+    notes = []
+    if enum:
+        notes.append(f"{'several of' if kind == 'array' else 'one of'} {', '.join(_text(value) for value in enum)}")
+    elif kind == "array":
+        notes.append("several, separated by commas")
+    elif kind == "json":
+        notes.append("as JSON")
+    if bytes(field.default):
+        notes.append(f"default {_text(field.default)}")
+    elif field.examples:
+        notes.append(f"for example {_text(field.examples[0])}")
+    return f"{said} ({'; '.join(notes)})".strip() if notes else said
+
+
+def _text(raw: msgspec.Raw) -> str:
+    value = msgspec.json.decode(raw)
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _value(flag: Flag, kind: Kind, text: str) -> object:
+    try:
+        return _convert(flag, kind, text)
+    except ValueError:
+        wanted = {"integer": "a whole number", "number": "a number", "boolean": "true or false", "json": "JSON"}[kind]
+        raise InvalidInput(f"{flag.option} must be {wanted} (it is {text[:80]!r})", field=flag.option) from None
+
+
+def _convert(flag: Flag, kind: Kind, text: str) -> object:
+    match kind:
+        case "integer":
+            return int(text)
+        case "number":
+            return float(text)
+        case "boolean":
+            if text.lower() not in _TRUE | _FALSE:
+                raise ValueError
+            return text.lower() in _TRUE
+        case "array":
+            return [_value(flag, flag.items, part.strip()) for part in text.split(",") if part.strip()]
+        case "json":
+            return json.loads(text)
+        case _:
+            return text

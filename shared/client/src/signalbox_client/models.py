@@ -1,0 +1,188 @@
+"""What the gateway answers, as values. Unknown members are ignored, so an older client reads a newer gateway."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.snapshot import ApprovalState, ApprovalStatus, ArtifactState, RunStatus, Snapshot, StepState
+
+NULL = msgspec.Raw(b"null")
+
+
+class StepContract(Struct, frozen=True, kw_only=True):
+    name: str
+    title: str
+
+
+class ApprovalContract(Struct, frozen=True, kw_only=True):
+    name: str
+    title: str
+    answer_schema: msgspec.Raw = NULL
+
+
+class Pipeline(Struct, frozen=True, kw_only=True):
+    """A pipeline's contract; the schemas are JSON Schema 2020-12."""
+
+    name: str
+    title: str
+    description: str = ""
+    input_schema: msgspec.Raw = NULL
+    result_schema: msgspec.Raw = NULL
+    steps: tuple[StepContract, ...] = ()
+    approvals: tuple[ApprovalContract, ...] = ()
+
+
+class PipelineList(Struct, frozen=True, kw_only=True):
+    pipelines: tuple[Pipeline, ...]
+
+
+class Started(Struct, frozen=True, kw_only=True):
+    """`queued` means: recorded, and started when the engine is back."""
+
+    run_id: str
+    pipeline: str
+    status: RunStatus
+    links: Mapping[str, str] = {}
+
+
+class RunItem(Struct, frozen=True, kw_only=True):
+    run_id: str
+    pipeline: str
+    status: RunStatus
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    started_by: str | None = None
+
+
+class RunPage(Struct, frozen=True, kw_only=True):
+    runs: tuple[RunItem, ...]
+    next_cursor: str | None = None
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    decision_id: str
+    decided_by: str
+    decided_at: datetime
+    answer: msgspec.Raw
+    note: str | None = None
+
+
+class Approval(Struct, frozen=True, kw_only=True):
+    """A question, what the approver is shown, and what was decided so far."""
+
+    approval_id: str
+    name: str
+    title: str
+    status: ApprovalStatus
+    requested_at: datetime
+    run_id: str = ""
+    step: str | None = None
+    answer_schema: msgspec.Raw = NULL
+    options: msgspec.Raw = NULL
+    evidence: msgspec.Raw = NULL
+    digest: str = ""
+    deadline_at: datetime | None = None
+    decisions: tuple[Decision, ...] = ()
+
+
+class Artifact(Struct, frozen=True, kw_only=True):
+    name: str
+    media_type: str
+    size_bytes: int
+    title: str | None = None
+    url: str = ""
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """The run now. `epoch:sequence` is the place in its stream."""
+
+    run_id: str
+    pipeline: str
+    status: RunStatus
+    title: str = ""
+    steps: tuple[StepState, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    result: msgspec.Raw = NULL
+    error: Failure | None = None
+    started_at: datetime | None = None
+    started_by: str | None = None
+    ended_at: datetime | None = None
+    epoch: str = ""
+    sequence: int = 0
+
+
+class InboxEntry(Struct, frozen=True, kw_only=True):
+    run_id: str
+    approval_id: str
+    title: str
+    pipeline: str
+    requested_at: datetime
+    deadline_at: datetime | None = None
+
+
+class Inbox(Struct, frozen=True, kw_only=True):
+    approvals: tuple[InboxEntry, ...]
+
+
+class Decided(Struct, frozen=True, kw_only=True):
+    """`recorded` means: kept durably, applied when a worker runs again."""
+
+    run_id: str
+    approval_id: str
+    decision_id: str
+    status: str
+    decided_by: str = ""
+    decided_at: datetime | None = None
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    run_id: str
+    accepted: str = ""
+
+
+def snapshot_of(run: Run) -> Snapshot:
+    """The run as the value that events fold into; an artifact's `key` is its address in the API."""
+    return Snapshot(
+        run_id=run.run_id,
+        tenant="",
+        pipeline=run.pipeline,
+        title=run.title,
+        status=run.status,
+        started_at=run.started_at,
+        started_by=run.started_by,
+        ended_at=run.ended_at,
+        steps=run.steps,
+        approvals=tuple(_approval_state(approval) for approval in run.approvals),
+        artifacts=tuple(
+            ArtifactState(name=item.name, media_type=item.media_type, size_bytes=item.size_bytes, key=item.url, title=item.title)
+            for item in run.artifacts
+        ),
+        result=run.result,
+        error=run.error,
+        sequence=run.sequence,
+    )
+
+
+def _approval_state(approval: Approval) -> ApprovalState:
+    last = approval.decisions[-1] if approval.decisions else None
+    return ApprovalState(
+        approval_id=approval.approval_id,
+        name=approval.name,
+        title=approval.title,
+        status=approval.status,
+        answer_schema=approval.answer_schema,
+        options=approval.options,
+        evidence=approval.evidence,
+        digest=approval.digest,
+        requested_at=approval.requested_at,
+        step=approval.step,
+        deadline_at=approval.deadline_at,
+        decision_id=last.decision_id if last else None,
+        decided_by=last.decided_by if last else None,
+        decided_at=last.decided_at if last else None,
+        answer=last.answer if last else NULL,
+        note=last.note if last else None,
+    )

@@ -1,0 +1,61 @@
+"""The gateway's problems (RFC 9457) and lost connections as the errors of `signalbox_core.errors`."""
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+import httpx2
+import msgspec
+from msgspec import Struct
+from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Rejected, SignalboxError, Unavailable
+
+T = TypeVar("T", bound=Struct)
+_CLASSES: Final[Mapping[int, type[SignalboxError]]] = {
+    401: Forbidden,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    422: InvalidInput,
+    503: Unavailable,
+}
+
+
+class FieldError(Struct, frozen=True):
+    field: str = ""
+    detail: str = ""
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    detail: str = ""
+    title: str = ""
+    code: str = "error"
+    errors: tuple[FieldError, ...] = ()
+
+
+def error_of(status: int, body: bytes, retry_after: str | None = None) -> SignalboxError:
+    """The error of a refusing response; `field` is the first field at fault."""
+    try:
+        problem = msgspec.json.decode(body, type=Problem)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        problem = Problem(detail=f"the gateway answered {status} without saying why")
+    detail = problem.detail or problem.title or f"the gateway answered {status}"
+    field = problem.errors[0].field if problem.errors else None
+    if status == 429:
+        seconds = float(retry_after) if retry_after and retry_after.isdecimal() else 1.0
+        return RateLimited(detail, retry_after_s=seconds)
+    kind = _CLASSES.get(status) or (Rejected if 400 <= status < 500 else Unavailable)
+    return kind(detail, field=field, code=problem.code)
+
+
+def unreachable(base_url: str, error: Exception) -> Unavailable:
+    """A connection that failed or broke."""
+    if isinstance(error, httpx2.ConnectError):
+        return Unavailable(f"no gateway answers at {base_url}: start one (make dev), or set SIGNALBOX_URL", field="SIGNALBOX_URL")
+    reason = str(error) or type(error).__name__
+    return Unavailable(f"the connection to {base_url} broke: {reason}; try again")
+
+
+def decode_answer(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise Unavailable(f"the answer is not a gateway's ({error}): check SIGNALBOX_URL", field="SIGNALBOX_URL") from None

@@ -1,0 +1,77 @@
+"""Reading one HTTP answer within limits, and saying what a refused one means to the person who gave the address."""
+
+import zlib
+from collections.abc import AsyncIterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpcore2
+
+from signalbox_core.errors import RateLimited, Rejected, SignalboxError, Unavailable
+
+RETRIABLE: Final = frozenset({408, 425, 500, 502, 503, 504})
+_DEFAULT_RETRY_S: Final = 30.0
+
+
+def header(answer: httpcore2.Response, name: str) -> str:
+    """The first header of that name (lower case), or nothing."""
+    return next((value.decode("latin-1") for key, value in answer.headers if key.decode("latin-1").lower() == name), "")
+
+
+async def read_body(answer: httpcore2.Response, *, max_bytes: int, url: str, field: str) -> bytes:
+    """The decoded body. Stops reading at the cap, so neither a long answer nor a compression bomb fills the memory."""
+    declared = header(answer, "content-length")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise too_large(url, max_bytes, field)
+    encoding = header(answer, "content-encoding").strip().lower()
+    body = bytearray()
+    # 32 + 15 bits: gzip and zlib are told apart by their headers
+    unpack = zlib.decompressobj(32 + zlib.MAX_WBITS) if encoding in ("gzip", "deflate") else None
+    if encoding not in ("", "identity", "gzip", "deflate"):
+        raise Rejected(f"{url} answers in the encoding {encoding!r}, which was not asked for", field=field, code="unsupported_encoding")
+    async for chunk in _chunks(answer):
+        body += unpack.decompress(chunk, max_bytes + 1 - len(body)) if unpack else chunk
+        if len(body) > max_bytes:
+            raise too_large(url, max_bytes, field)
+    return bytes(body)
+
+
+def refusal(url: str, status: int, retry_after: str, field: str) -> SignalboxError | None:
+    """The error that a status other than 2xx means, or None."""
+    if 200 <= status < 300:
+        return None
+    if status == 429:
+        detail = f"{url} asks us to slow down (429)"
+        return RateLimited(detail, retry_after_s=_seconds(retry_after), field=field, status=status)
+    if status in RETRIABLE or status >= 500:
+        return Unavailable(f"{url} has a problem of its own ({status})", field=field, status=status)
+    if status in (404, 410):
+        return Rejected(f"there is nothing at {url} ({status}); check the address", field=field, code="page_not_found", status=status)
+    if status in (401, 403):
+        return Rejected(
+            f"{url} is not public ({status}); give an address anybody may read", field=field, code="page_refused", status=status
+        )
+    return Rejected(
+        f"{url} answers with status {status}; give an address that answers with 200", field=field, code="bad_status", status=status
+    )
+
+
+def too_large(url: str, max_bytes: int, field: str) -> Rejected:
+    limit = f"{max_bytes / 1_000_000:g} MB"
+    return Rejected(f"{url} is larger than {limit}; give a smaller one", field=field, code="too_large", max_bytes=max_bytes)
+
+
+async def _chunks(answer: httpcore2.Response) -> AsyncIterable[bytes]:
+    async for chunk in answer.aiter_stream():
+        yield chunk
+
+
+def _seconds(retry_after: str) -> float:
+    if retry_after.strip().isdigit():
+        return float(min(int(retry_after), 3_600))
+    try:
+        when = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return _DEFAULT_RETRY_S
+    return min(max((when - datetime.now(UTC)).total_seconds(), 1.0), 3_600.0) if when.tzinfo else _DEFAULT_RETRY_S

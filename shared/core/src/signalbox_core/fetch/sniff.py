@@ -1,0 +1,56 @@
+"""What bytes are, from the bytes: a server's Content-Type is a hint, never proof."""
+
+from typing import Final
+
+_MAGIC: Final = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"\x1f\x8b", "application/gzip"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+)
+_VAGUE: Final = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream"})
+_MARKUP: Final = ((b"<!doctype html", "text/html"), (b"<html", "text/html"), (b"<svg", "image/svg+xml"), (b"<?xml", "application/xml"))
+
+
+def media_type_of(body: bytes, declared: str) -> str:
+    """The media type: by signature for binary formats, else the declared one unless it is vague or a lie.
+
+    Args:
+        declared: the Content-Type header, with or without parameters; may be empty.
+    """
+    said = declared.split(";", 1)[0].strip().lower()
+    by_signature = _signature(body)
+    if by_signature:
+        return by_signature
+    if b"\0" in body[:1024]:
+        return "application/octet-stream"
+    return _markup(body) or "text/plain" if said in _VAGUE or said.startswith("image/") else said
+
+
+def charset_of(declared: str) -> str | None:
+    """The `charset` parameter of a Content-Type header."""
+    for part in declared.split(";")[1:]:
+        name, _, value = part.partition("=")
+        if name.strip().lower() == "charset":
+            return value.strip().strip("\"'").lower() or None
+    return None
+
+
+def _signature(body: bytes) -> str | None:
+    if body[:4] == b"RIFF" and body[8:12] == b"WEBP":
+        return "image/webp"
+    if body[4:12] in (b"ftypavif", b"ftypavis"):
+        return "image/avif"
+    return next((kind for magic, kind in _MAGIC if body.startswith(magic)), None)
+
+
+def _markup(body: bytes) -> str | None:
+    head = body[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith(b"<?xml") and b"<svg" in head:
+        return "image/svg+xml"
+    return next((kind for start, kind in _MARKUP if head.startswith(start)), None)

@@ -1,0 +1,130 @@
+"""The object store: named bytes, written once. Keys are content- or run-derived, so a repeated write is a write already done."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from msgspec import Struct
+from obstore import exceptions as problems
+from obstore.store import GCSStore, LocalStore, MemoryStore
+
+from signalbox_core.errors import Forbidden, InvalidInput, NotFound, Unavailable
+
+T = TypeVar("T")
+_TIMEOUT_S: Final = 60.0
+
+
+class ObjectRef(Struct, frozen=True, kw_only=True):
+    """Where an object is and what it holds; small enough for events and workflow history."""
+
+    key: str
+    media_type: str
+    size_bytes: int
+
+
+class ObjectStore(Protocol):
+    """Create-only writes, whole-object reads."""
+
+    async def put_new(self, key: str, body: bytes, media_type: str) -> ObjectRef:
+        """Write `body` unless `key` exists; then the first writer's object stays and is what the reference describes.
+
+        Raises:
+            InvalidInput: the key is empty, absolute or climbs (`..`).
+            Unavailable: the store is away; the same call may succeed later.
+        """
+        ...
+
+    async def get(self, key: str) -> bytes:
+        """The object's bytes.
+
+        Raises:
+            NotFound: nothing was written under this key.
+        """
+        ...
+
+    async def exists(self, key: str) -> bool: ...
+
+
+def open_object_store(url: str) -> ObjectStore:
+    """Open `file:///folder` (created when absent), `gs://bucket/prefix` or `memory://`.
+
+    Raises:
+        InvalidInput: the address has another scheme or names no folder or bucket.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "memory":
+        return ObstoreObjects(MemoryStore(), keeps_media_type=True)
+    if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
+        folder = Path(unquote(parts.path))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInput(f"objects folder {folder}: {os.strerror(error.errno or 0)}; give one that can be written") from error
+        return ObstoreObjects(LocalStore(folder), keeps_media_type=False)
+    if parts.scheme == "gs" and parts.netloc:
+        return ObstoreObjects(GCSStore(parts.netloc, prefix=parts.path.strip("/") or None), keeps_media_type=True)
+    raise InvalidInput(f"objects address {url!r}: use file:///folder, gs://bucket/prefix or memory://")
+
+
+class ObstoreObjects:
+    """obstore behind the protocol.
+
+    Its synchronous calls in threads: the asynchronous ones were seen to abort the interpreter at exit.
+    """
+
+    def __init__(self, store: GCSStore | LocalStore | MemoryStore, *, keeps_media_type: bool) -> None:
+        self._store = store
+        self._keeps_media_type = keeps_media_type
+
+    async def put_new(self, key: str, body: bytes, media_type: str) -> ObjectRef:
+        size = await _in_thread(key, lambda: self._create(key, body, media_type))
+        return ObjectRef(key=key, media_type=media_type, size_bytes=size)
+
+    async def get(self, key: str) -> bytes:
+        return await _in_thread(key, lambda: bytes(obstore.get(self._store, check_key(key)).bytes()))
+
+    async def exists(self, key: str) -> bool:
+        try:
+            await _in_thread(key, lambda: obstore.head(self._store, check_key(key)))
+        except NotFound:
+            return False
+        return True
+
+    def _create(self, key: str, body: bytes, media_type: str) -> int:
+        attributes = {"Content-Type": media_type} if self._keeps_media_type else None
+        try:
+            obstore.put(self._store, check_key(key), body, mode="create", attributes=attributes)
+        except problems.AlreadyExistsError:
+            return int(obstore.head(self._store, key)["size"])
+        return len(body)
+
+
+def check_key(key: str) -> str:
+    """Keys are relative paths: no empty, `.` or `..` part, so none can leave the store's folder."""
+    if any(part in ("", ".", "..") for part in key.split("/")) or len(key) > 1_000 or "\0" in key:
+        raise InvalidInput(f"object key {key[:200]!r}: use a relative path without empty, '.' or '..' parts", field="key")
+    return key
+
+
+async def _in_thread(key: str, call: Callable[[], T]) -> T:
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            return await asyncio.to_thread(call)
+    except FileNotFoundError:
+        raise NotFound(f"no object {key!r} in the store", field="key") from None
+    except ValueError as error:
+        raise InvalidInput(f"object key {key[:200]!r} is not usable: {_first_line(error)}", field="key") from error
+    except (problems.PermissionDeniedError, problems.UnauthenticatedError) as error:
+        raise Forbidden(f"the object store refuses access to {key!r}; check the service's rights") from error
+    except TimeoutError as error:
+        raise Unavailable(f"the object store did not answer for {key!r} within {_TIMEOUT_S:.0f} s") from error
+    except (problems.BaseError, OSError) as error:
+        raise Unavailable(f"the object store failed for {key!r}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

@@ -1,0 +1,31 @@
+"""What the run side needs of whoever sends events: the worker's signed HTTP client, or a fake in a test."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from signalbox_core.events import CloudEvent
+
+
+class Emitter(Protocol):
+    """Sends events to the receiver."""
+
+    async def deliver(self, events: Sequence[CloudEvent]) -> None:
+        """Deliver milestones of one run in order; returns when every one is accepted, or refused for good and dead-lettered.
+
+        Raises:
+            Unavailable: not all were accepted; the same call again is safe (ids are stable).
+        """
+
+    async def announce(self, event: CloudEvent) -> None:
+        """Deliver one domain event that an activity sends (no sequence).
+
+        Raises:
+            Unavailable: not accepted; the same call again is safe.
+        """
+
+    def offer(self, event: CloudEvent, *, item: bool = False) -> None:
+        """Take a progress event, best effort; latest wins. Never waits, never raises, callable from any thread.
+
+        Args:
+            item: it speaks of one of several items of a step, whose percentage another event states.
+        """

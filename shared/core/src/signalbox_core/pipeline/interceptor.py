@@ -1,0 +1,76 @@
+"""The workflow side of the worker's interceptor: sees how a run ends, tells activities their step, carries state over."""
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import msgspec
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.worker import (
+    ContinueAsNewInput,
+    ExecuteWorkflowInput,
+    Interceptor,
+    StartActivityInput,
+    StartLocalActivityInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
+
+from signalbox_core.events import CloudEvent
+from signalbox_core.pipeline.calls import current_call, to_header
+from signalbox_core.pipeline.ending import conduct
+from signalbox_core.pipeline.run import Run
+from signalbox_core.pipeline.state import OFFER
+from signalbox_core.temporal.names import HEADER_CALL, HEADER_CARRIED
+
+
+class RunInterceptor(Interceptor):
+    """For every workflow that keeps a `Run` in an attribute; others pass through.
+
+    Args:
+        offer: takes a run's progress; called from workflow threads, so it must not block.
+    """
+
+    def __init__(self, offer: Callable[[CloudEvent], None]) -> None:
+        self._offer = offer
+
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002
+        input.unsafe_extern_functions[OFFER] = self._offer
+        return _Inbound
+
+
+class _Inbound(WorkflowInboundInterceptor):
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        super().init(_Outbound(outbound))
+
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002
+        run = _run_of(workflow.instance())
+        story = super().execute_workflow(input)
+        return await (conduct(run.state, story) if run is not None else story)
+
+
+class _Outbound(WorkflowOutboundInterceptor):
+    def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
+        input.headers = _with_call(input.headers)
+        return super().start_activity(input)
+
+    def start_local_activity(self, input: StartLocalActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
+        input.headers = _with_call(input.headers)
+        return super().start_local_activity(input)
+
+    def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:  # noqa: A002
+        run = _run_of(workflow.instance())
+        if run is not None:
+            body = msgspec.json.encode(run.state.carried())
+            input.headers = {**input.headers, HEADER_CARRIED: Payload(metadata={"encoding": b"json/plain"}, data=body)}
+        super().continue_as_new(input)
+
+
+def _run_of(instance: object) -> Run | None:
+    return next((value for value in vars(instance).values() if isinstance(value, Run)), None)
+
+
+def _with_call(headers: "Any") -> "dict[str, Payload]":
+    call = current_call.get()
+    return {**headers, HEADER_CALL: to_header(call)} if call is not None else dict(headers)

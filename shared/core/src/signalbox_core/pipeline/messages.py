@@ -1,0 +1,65 @@
+"""The messages a run understands, as plain Structs: what the gateway sends, what the run answers. Imports no Temporal client."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+QUERY_SNAPSHOT: Final = "snapshot"
+"""Query without argument → `Snapshot`."""
+UPDATE_DECIDE: Final = "decide"
+"""Update with a `Decision` → `DecisionRecord`; use the decision id as update id."""
+SIGNAL_DECIDE: Final = "decide"
+"""The same payload as a signal: durable while no worker runs; an invalid one is dropped with a log line."""
+SIGNAL_PAUSE: Final = "pause"
+SIGNAL_RESUME: Final = "resume"
+SIGNAL_CANCEL_REASON: Final = "cancel_reason"
+"""Sent just before Temporal's cancel, which cannot carry who asked."""
+
+UNKNOWN_APPROVAL: Final = "unknown_approval"
+ALREADY_DECIDED: Final = "already_decided"
+APPROVAL_EXPIRED: Final = "approval_expired"
+STALE_DIGEST: Final = "stale_digest"
+INVALID_ANSWER: Final = "invalid_answer"
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """A person's answer. `decision_id` makes it idempotent; `digest`, when given, must be that of the approval they saw."""
+
+    approval_id: str
+    decision_id: str
+    answer: msgspec.Raw
+    decided_by: str
+    digest: str | None = None
+    note: str | None = None
+
+
+class DecisionRecord(Struct, frozen=True, kw_only=True):
+    """The decision that won."""
+
+    approval_id: str
+    decision_id: str
+    decided_by: str
+    decided_at: datetime
+    answer: msgspec.Raw
+
+
+class Control(Struct, frozen=True, kw_only=True):
+    """Pause or resume, and who asked."""
+
+    by: str | None = None
+
+
+class CancelReason(Struct, frozen=True, kw_only=True):
+    reason: str | None = None
+    by: str | None = None
+
+
+class ErrorDetails(Struct, frozen=True, kw_only=True):
+    """The one detail of every ApplicationError this system raises; `facts` is a JSON object for programs."""
+
+    code: str
+    message: str
+    field: str | None = None
+    facts: msgspec.Raw = msgspec.Raw(b"{}")

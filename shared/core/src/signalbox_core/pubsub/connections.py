@@ -1,0 +1,67 @@
+"""Connections to Pub/Sub: Google's, or an emulator's when its address is given. Environment variables are not read here."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import grpc
+from google.api_core import exceptions as google_errors
+from google.api_core.retry import AsyncRetry, if_exception_type
+from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
+
+# gRPC's own reconnect back-off grows to two minutes: far too long after a server's restart.
+_OPTIONS: Final[Sequence[tuple[str, int]]] = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_receive_message_length", 12 << 20),
+    ("grpc.max_send_message_length", 12 << 20),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+
+
+_TRANSIENT: Final = if_exception_type(
+    google_errors.Aborted,
+    google_errors.Cancelled,
+    google_errors.DeadlineExceeded,
+    google_errors.InternalServerError,
+    google_errors.ResourceExhausted,
+    google_errors.ServiceUnavailable,
+    google_errors.Unknown,
+)
+
+
+def retry_for(seconds: float) -> AsyncRetry:
+    """Try a unary call again while it fails for a passing reason. Never for streams: there the client's retry hangs."""
+    return AsyncRetry(_TRANSIENT, initial=0.05, maximum=1.0, timeout=seconds)
+
+
+def publisher_client(emulator_host: str | None) -> PublisherAsyncClient:
+    """Must be called with a running loop: the channel belongs to it."""
+    kind = PublisherGrpcAsyncIOTransport
+    channel = _emulator(emulator_host) if emulator_host else kind.create_channel(options=_OPTIONS)
+    return PublisherAsyncClient(transport=kind(channel=channel))
+
+
+def subscriber_client(emulator_host: str | None) -> SubscriberAsyncClient:
+    """Must be called with a running loop: the channel belongs to it."""
+    kind = SubscriberGrpcAsyncIOTransport
+    channel = _emulator(emulator_host) if emulator_host else kind.create_channel(options=_OPTIONS)
+    return SubscriberAsyncClient(transport=kind(channel=channel))
+
+
+async def disconnect(client: PublisherAsyncClient | SubscriberAsyncClient) -> None:
+    await client.transport.close()  # type: ignore[no-untyped-call]
+
+
+def _emulator(host: str) -> grpc.aio.Channel:
+    return grpc.aio.insecure_channel(host, options=_OPTIONS)
+
+
+def topic_path(project: str, topic: str) -> str:
+    return f"projects/{project}/topics/{topic}"
+
+
+def subscription_path(project: str, subscription: str) -> str:
+    return f"projects/{project}/subscriptions/{subscription}"

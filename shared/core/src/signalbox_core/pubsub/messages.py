@@ -1,0 +1,63 @@
+"""CloudEvents on Pub/Sub in binary mode: attributes as `ce-*` message attributes (filters see only these), data as the body.
+
+Source: CloudEvents 1.0, Google Cloud Pub/Sub protocol binding, §3.1.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from signalbox_core.errors import InvalidInput
+from signalbox_core.events.envelope import MAX_EVENT_BYTES, CloudEvent
+
+MAX_VALUE_BYTES: Final = 1_024
+_PREFIX: Final = "ce-"
+_CONTENT_TYPE: Final = "content-type"
+_MEMBERS: Final = tuple(field for field in CloudEvent.__struct_fields__ if field not in ("data", "datacontenttype"))
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One Pub/Sub message, without the client library: `data` and string attributes."""
+
+    data: bytes
+    attributes: Mapping[str, str]
+
+
+def to_message(event: CloudEvent) -> Message:
+    """Map an event to a message.
+
+    Raises:
+        InvalidInput: an attribute is longer than Pub/Sub allows, or the event than we allow.
+    """
+    attributes = {_CONTENT_TYPE: event.datacontenttype}
+    for member in _MEMBERS:
+        value = getattr(event, member)
+        if value is not None:
+            attributes[_PREFIX + member] = str(msgspec.to_builtins(value))
+    for name, text in attributes.items():
+        if len(text.encode()) > MAX_VALUE_BYTES:
+            raise InvalidInput(f"event attribute {name} has {len(text.encode())} bytes, at most {MAX_VALUE_BYTES}: shorten it", field=name)
+    data = bytes(event.data)
+    size = len(data) + sum(len(name) + len(text.encode()) for name, text in attributes.items())
+    if size > MAX_EVENT_BYTES:
+        remedy = "put the body in the object store"
+        # Above 4 MiB a message could be published and never received: gRPC's limit ends the stream each time.
+        raise InvalidInput(f"event {event.name} has {size} bytes, at most {MAX_EVENT_BYTES}: {remedy}", field="data")
+    return Message(data=data, attributes=attributes)
+
+
+def from_message(data: bytes, attributes: Mapping[str, str]) -> CloudEvent:
+    """Map a message back to its event; foreign attributes are ignored.
+
+    Raises:
+        InvalidInput: a required attribute is missing or wrong, or the data is not JSON.
+    """
+    members: dict[str, object] = {name.removeprefix(_PREFIX): text for name, text in attributes.items() if name.startswith(_PREFIX)}
+    members["datacontenttype"] = attributes.get(_CONTENT_TYPE, "application/json")
+    members["data"] = msgspec.Raw(data)
+    try:
+        msgspec.json.decode(data)
+        return msgspec.convert(members, CloudEvent, strict=False)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"not a CloudEvent in binary mode: {error}", field="event") from None

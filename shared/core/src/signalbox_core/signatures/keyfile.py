@@ -1,0 +1,66 @@
+"""The JSON file of sender keys, `{"keys": [record, …]}`: public keys and references to secrets, never a secret itself."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from signalbox_core.errors import InvalidInput
+from signalbox_core.signatures.keys import KeyRecord, KeySet, load_key
+
+
+class _KeyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    keys: tuple[KeyRecord, ...]
+
+
+def read_key_file(path: Path) -> tuple[KeyRecord, ...]:
+    """The file's records, not yet checked for weakness (`load_key_set` does).
+
+    Raises:
+        InvalidInput: the file cannot be read or is not a key file; the message names it and the place.
+    """
+    return decode_key_file(_read(path), str(path))
+
+
+def decode_key_file(body: bytes, name: str) -> tuple[KeyRecord, ...]:
+    try:
+        return msgspec.json.decode(body, type=_KeyFile).keys
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"{name} is not a key file: {error}", field="keys") from None
+
+
+def load_key_set(records: Sequence[KeyRecord], folder: Path) -> KeySet:
+    """Parse every record's key material; secrets are read relative to `folder`.
+
+    Raises:
+        InvalidInput: a key is weak, mistyped or there twice.
+    """
+    return KeySet(load_key(record, lambda name: _read(folder / name).strip()) for record in records)
+
+
+def write_key_file(path: Path, records: Sequence[KeyRecord]) -> None:
+    """Replace the file in one step, so that a receiver never reads half of it."""
+    replace_file(path, msgspec.json.encode(_KeyFile(keys=tuple(records))))
+
+
+def replace_file(path: Path, document: bytes) -> None:
+    """Write an indented JSON document that services of other users may read, in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.format(document, indent=2) + b"\n")
+            os.fchmod(file.fileno(), 0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror}", field="keys") from None

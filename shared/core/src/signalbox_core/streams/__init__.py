@@ -1,0 +1,19 @@
+"""The run's log in Redis: an ordered stream, its snapshot, its live channel, the tenant's inbox of approvals."""
+
+from signalbox_core.streams.channels import Channels, RedisChannels
+from signalbox_core.streams.redis_stream import RedisRunStream
+from signalbox_core.streams.run_stream import Cursor, Frame, Gap, History, InboxItem, Outcome, Projected, RunStream
+
+__all__ = [
+    "Channels",
+    "Cursor",
+    "Frame",
+    "Gap",
+    "History",
+    "InboxItem",
+    "Outcome",
+    "Projected",
+    "RedisChannels",
+    "RedisRunStream",
+    "RunStream",
+]

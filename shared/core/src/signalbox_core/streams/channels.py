@@ -1,0 +1,157 @@
+"""The live side of a stream: one connection of this process hears the channels of the runs it watches."""
+
+import asyncio
+import logging
+import math
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, Protocol
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+from signalbox_core.streams.keys import RunKeys
+from signalbox_core.streams.record import unpack_message
+from signalbox_core.streams.run_stream import Frame
+
+log = logging.getLogger(__name__)
+Receive = Callable[[str, Frame], None]
+Opened = Callable[[str], None]
+_PING_EVERY_S: Final = 5.0
+_SILENT_S: Final = 15.0
+_MAX_BACKOFF_S: Final = 2.0
+_MAX_COMMAND: Final = 500
+
+
+class Channels(Protocol):
+    """Live frames of the runs that were opened. Frames may be missed; `opened` says from when on none is until the connection breaks."""
+
+    async def run(self, receive: Receive, opened: Opened) -> None:
+        """Listen until cancelled. `opened(run_id)` is called at every (re)subscription: read the log after it."""
+        ...
+
+    def open(self, run_id: str) -> None:
+        """Want this run's frames; `opened` follows."""
+        ...
+
+    def close(self, run_id: str) -> None:
+        """Want no more of them."""
+        ...
+
+    def is_open(self, run_id: str) -> bool:
+        """Whether frames of the run are being heard now."""
+        ...
+
+
+class RedisChannels:
+    """Channels over one Redis connection, with reconnection and a check for a connection that is dead and does not say so."""
+
+    def __init__(self, client: Redis) -> None:
+        self._pool = client.connection_pool
+        self._runs: dict[str, str] = {}
+        self._open: set[str] = set()
+        self._commands: deque[tuple[str, str]] = deque()
+        self._wake = asyncio.Event()
+        self._heard_at = 0.0
+
+    def open(self, run_id: str) -> None:
+        channel = RunKeys(run_id).channel
+        self._runs[channel] = run_id
+        self._send("SUBSCRIBE", channel)
+
+    def close(self, run_id: str) -> None:
+        channel = RunKeys(run_id).channel
+        self._runs.pop(channel, None)
+        self._open.discard(run_id)
+        self._send("UNSUBSCRIBE", channel)
+
+    def is_open(self, run_id: str) -> bool:
+        return run_id in self._open
+
+    async def run(self, receive: Receive, opened: Opened) -> None:
+        failures = 0
+        while True:
+            try:
+                async with self._connection() as connection:
+                    failures = 0
+                    await self._serve(connection, receive, opened)
+            except* (RedisError, OSError) as group:
+                log.warning("live connection to Redis lost", extra={"error": repr(group.exceptions[0])})
+            failures += 1
+            await asyncio.sleep(min(_MAX_BACKOFF_S, 0.05 * 2**failures) * random.uniform(0.5, 1.0))
+
+    def _send(self, verb: str, channel: str) -> None:
+        self._commands.append((verb, channel))
+        self._wake.set()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AbstractConnection]:
+        connection: AbstractConnection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            yield connection
+        finally:
+            self._open.clear()
+            await connection.disconnect(nowait=True)
+            await self._pool.release(connection)
+
+    async def _serve(self, connection: AbstractConnection, receive: Receive, opened: Opened) -> None:
+        # What was asked of the connection before is void: the wanted runs are the truth.
+        self._commands = deque(("SUBSCRIBE", channel) for channel in self._runs)
+        self._wake.set()
+        self._heard_at = asyncio.get_running_loop().time()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read(connection, receive, opened))
+            group.create_task(self._write(connection))
+            group.create_task(self._check(connection))
+
+    async def _read(self, connection: AbstractConnection, receive: Receive, opened: Opened) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            answer = await connection.read_response(timeout=math.inf, disconnect_on_error=False, push_request=True)
+            self._heard_at = loop.time()
+            if not isinstance(answer, list) or len(answer) != 3:
+                continue
+            kind, channel, value = answer
+            run_id = self._runs.get(channel.decode())
+            if run_id is None:
+                continue
+            if kind == b"message":
+                receive(run_id, unpack_message(value))
+            elif kind == b"subscribe":
+                self._open.add(run_id)
+                opened(run_id)
+
+    async def _write(self, connection: AbstractConnection) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._commands:
+                verb, channels = self._next_command()
+                await _command(connection, verb, *channels)
+
+    def _next_command(self) -> tuple[str, list[str]]:
+        """The first command with those right behind it of the same verb: order between verbs matters."""
+        verb, channel = self._commands.popleft()
+        channels = [channel]
+        while self._commands and self._commands[0][0] == verb and len(channels) < _MAX_COMMAND:
+            channels.append(self._commands.popleft()[1])
+        return verb, channels
+
+    async def _check(self, connection: AbstractConnection) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_PING_EVERY_S)
+            if loop.time() - self._heard_at > _SILENT_S:
+                raise ConnectionError(f"silent for {_SILENT_S:.0f} s")
+            await _command(connection, "PING")
+
+
+async def _command(connection: AbstractConnection, *words: str) -> None:
+    await connection.send_command(*words, check_health=False)
+    # On Python 3.11 the client's wait_for loses a cancellation that comes just as the write ends (python/cpython#86296).
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

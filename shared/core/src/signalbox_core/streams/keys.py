@@ -1,0 +1,28 @@
+"""The names of a run's keys in Redis. All of one run share a hash tag, so they live on one node of a cluster."""
+
+from typing import Final
+
+GAPS: Final = "signalbox:gaps"
+"""The runs that have parked events: an index, mended when it is read."""
+
+
+class RunKeys:
+    """Keys and channel of one run."""
+
+    def __init__(self, run_id: str) -> None:
+        prefix = f"signalbox:run:{{{run_id}}}"
+        self.meta = f"{prefix}:meta"
+        self.log = f"{prefix}:log"
+        self.newest = f"{prefix}:newest"
+        self.parked = f"{prefix}:parked"
+        self.channel = f"{prefix}:live"
+
+    @property
+    def all(self) -> list[str]:
+        """In the order in which the script takes them."""
+        return [self.meta, self.log, self.newest, self.parked]
+
+
+def inbox_key(tenant: str) -> str:
+    """The index of a tenant's open approvals."""
+    return f"signalbox:inbox:{{{tenant}}}"

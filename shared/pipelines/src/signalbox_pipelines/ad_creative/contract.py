@@ -1,0 +1,159 @@
+"""The contract of ad_creative: what goes in, what is asked, what comes out."""
+
+from datetime import timedelta
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+from signalbox_core.errors import InvalidInput
+from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, Step
+
+SizeName = Literal["300x250", "728x90", "160x600", "1080x1080", "1200x628"]
+SIZE_NAMES: Final[tuple[SizeName, ...]] = ("300x250", "728x90", "160x600", "1080x1080", "1200x628")
+Language = Literal["auto", "en", "vi"]
+Action = Literal["approve", "edit", "reject"]
+
+Headline = Annotated[str, Meta(title="Headline", max_length=90)]
+Body = Annotated[str, Meta(title="Text", max_length=200)]
+CallToAction = Annotated[str, Meta(title="Button", max_length=30)]
+
+
+class AdInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person gives to start."""
+
+    url: Annotated[
+        str,
+        Meta(
+            title="Page",
+            description="A public page that sells something",
+            max_length=2000,
+            examples=["https://shop.example/coffee"],
+            extra_json_schema={"format": "uri"},
+        ),
+    ]
+    variants: Annotated[int, Meta(title="Variants", description="How many different ads to propose", ge=1, le=10)] = 3
+    redo_rounds: Annotated[int, Meta(title="Redo rounds", description="How often a rejected variant is written anew", ge=0, le=3)] = 1
+    sizes: Annotated[tuple[SizeName, ...], Meta(title="Sizes", description="Pixels, width x height", min_length=1, max_length=5)] = (
+        SIZE_NAMES
+    )
+    language: Annotated[Language, Meta(title="Language", description="auto: the language of the page")] = "auto"
+
+    def __post_init__(self) -> None:
+        if not self.url.lower().startswith(("http://", "https://")):
+            detail = f"url {self.url[:80]!r} must start with http:// or https://, for example https://shop.example/coffee"
+            raise InvalidInput(detail, field="url")
+        if any(part.isspace() for part in self.url):
+            raise InvalidInput(f"url {self.url[:80]!r} contains a space; give one address only", field="url")
+        twice = [name for name in self.sizes if self.sizes.count(name) > 1]
+        if twice:
+            raise InvalidInput(f"sizes names {twice[0]} twice; name each size once", field="sizes")
+
+
+class Picture(Struct, frozen=True, kw_only=True):
+    """One finished image file: `artifact` is its name in the run, `key` its place in the object store."""
+
+    size: SizeName
+    artifact: str
+    key: str
+    size_bytes: int
+
+
+class Feature(Struct, frozen=True, kw_only=True):
+    """One reason of a score: `points` of `max_points`, and why."""
+
+    name: str
+    points: float
+    max_points: float
+    why: str
+
+
+class Score(Struct, frozen=True, kw_only=True):
+    """Points from 0 to 100 by rules of thumb; nobody measured clicks."""
+
+    points: float
+    features: tuple[Feature, ...]
+    label: str = "heuristic, not measured CTR"
+
+
+class Ad(Struct, frozen=True, kw_only=True):
+    """A variant as it is shown and decided. `version` counts renderings from 1; `written_by` says what wrote the text."""
+
+    variant: str
+    version: int
+    headline: str
+    body: str
+    cta: str
+    style: str
+    pictures: tuple[Picture, ...]
+    score: Score
+    written_by: str
+    source_picture: str
+    skipped_sizes: tuple[str, ...] = ()
+
+
+class VariantDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person's word on one variant: approve, edit (give new text), reject (give the reason)."""
+
+    variant: Annotated[str, Meta(title="Variant")]
+    action: Annotated[Action, Meta(title="Action")]
+    headline: Headline | None = None
+    body: Body | None = None
+    cta: CallToAction | None = None
+    reason: Annotated[str, Meta(title="Reason", description="What the next attempt should do better", max_length=500)] | None = None
+
+
+class VariantDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One decision for every variant that was asked."""
+
+    decisions: Annotated[tuple[VariantDecision, ...], Meta(title="Decisions", min_length=1, max_length=10)]
+
+
+class Rejection(Struct, frozen=True, kw_only=True):
+    variant: str
+    reason: str
+    headline: str
+
+
+class AdResult(Struct, frozen=True, kw_only=True):
+    """Approved ads with their pictures and scores, and what was rejected for good."""
+
+    approved: tuple[Ad, ...]
+    rejected: tuple[Rejection, ...] = ()
+    page: str = ""
+    product: str = ""
+
+
+class AdApproved(Struct, frozen=True, kw_only=True):
+    """Data of `ad.approved`."""
+
+    variant: str
+    version: int
+    page: str
+    product: str
+    headline: str
+    body: str
+    cta: str
+    score: float
+    pictures: tuple[Picture, ...]
+
+
+VARIANTS: Final = Approval(name="variants", title="Which ads should be published?", answer=VariantDecisions, deadline=timedelta(days=7))
+
+SPEC: Final = PipelineSpec(
+    name="ad_creative",
+    title="Ad creative",
+    description="Reads a page that sells something, writes and draws ads in the standard sizes, and asks which to publish.",
+    input=AdInput,
+    result=AdResult,
+    steps=(
+        Step("extract_brand", "Read the page"),
+        Step("write_copy", "Write the texts"),
+        Step("match_images", "Choose pictures"),
+        Step("compose", "Draw the ads"),
+        Step("approve", "Your decision"),
+        Step("publish", "Publish"),
+    ),
+    approvals=(VARIANTS,),
+    events=(DomainEvent("ad.approved", AdApproved, "A person approved an ad; its pictures can be used."),),
+    workflow="signalbox_pipelines.ad_creative.workflow:AdCreative",
+    activities="signalbox_pipelines.ad_creative.activities:AdActivities",
+)

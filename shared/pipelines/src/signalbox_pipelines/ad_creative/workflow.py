@@ -1,0 +1,128 @@
+"""The story of one ad_creative run: read the page, write, draw, ask until every variant is decided, publish."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from signalbox_core.objects import ObjectRef
+    from signalbox_core.pipeline.options import CallOptions
+    from signalbox_core.pipeline.run import Run
+    from signalbox_core.pipeline.steps import StepScope
+
+    from signalbox_pipelines.ad_creative.activities import AdActivities
+    from signalbox_pipelines.ad_creative.assigning import assign, reassign
+    from signalbox_pipelines.ad_creative.contract import SPEC, VARIANTS, AdApproved, AdInput, AdResult, Rejection
+    from signalbox_pipelines.ad_creative.decisions import check_decisions, sort_out
+    from signalbox_pipelines.ad_creative.evidence import evidence_of
+    from signalbox_pipelines.ad_creative.exchange import (
+        Brand,
+        ComposeRequest,
+        Copy,
+        CopyRequest,
+        Drawn,
+        Matches,
+        MatchRequest,
+        PageRequest,
+        Redo,
+        StoredPicture,
+    )
+
+FETCH: Final = CallOptions(timeout=timedelta(minutes=3), heartbeat=timedelta(seconds=60), maximum_attempts=4)
+MODEL: Final = CallOptions(timeout=timedelta(seconds=90), maximum_attempts=4, longest_retry_after=timedelta(seconds=20))
+RENDER: Final = CallOptions(timeout=timedelta(minutes=2), heartbeat=timedelta(seconds=45), maximum_attempts=5)
+
+
+@workflow.defn(name="ad_creative")
+class AdCreative:
+    @workflow.init
+    def __init__(self, request: AdInput) -> None:
+        self.signalbox = Run(SPEC)
+        self.request = request
+        self.approved: list[Drawn] = []
+        self.rejected: list[Rejection] = []
+
+    @workflow.run
+    async def run(self, request: AdInput) -> AdResult:
+        async with self.signalbox as run:
+            async with run.step("extract_brand") as step:
+                brand = await step.call(AdActivities.extract_brand, PageRequest(url=request.url, language=request.language), FETCH)
+                step.say(f"{brand.product} by {brand.name}: {len(brand.images)} pictures, {len(brand.benefits)} benefits")
+            async with run.step("write_copy") as step:
+                copies = await step.call(AdActivities.write_copy, CopyRequest(brand=brand, count=request.variants), MODEL)
+                step.say(f"{len(copies)} texts, {copies[0].written_by}")
+            async with run.step("match_images") as step:
+                matches = await step.call(AdActivities.match_images, MatchRequest(brand=brand), FETCH)
+                step.say(f"{len(matches.ranked)} usable, {len(matches.skipped)} skipped")
+            async with run.step("compose") as step:
+                drawn = await self._draw(step, brand, copies, assign(copies, matches.ranked))
+                step.say(f"{sum(len(item.ad.pictures) for item in drawn)} pictures")
+            async with run.step("approve") as step:
+                await self._decide(step, brand, matches, drawn)
+                step.say(f"{len(self.approved)} approved, {len(self.rejected)} rejected")
+            async with run.step("publish") as step:
+                self._publish(brand)
+                step.say(f"{len(self.approved)} published")
+            approved = tuple(item.ad for item in self.approved)
+            return AdResult(approved=approved, rejected=tuple(self.rejected), page=brand.page, product=brand.product)
+
+    async def _decide(self, step: StepScope, brand: Brand, matches: Matches, drawn: Sequence[Drawn]) -> None:
+        """Ask until nothing is open. Redo rounds bound the rejections; an edit is asked again as often as a person edits."""
+        asked = list(drawn)
+        while asked:
+            answer = await self.signalbox.ask(
+                VARIANTS,
+                options=[item.ad for item in asked],
+                evidence=evidence_of(brand, matches, asked),
+                check=partial(check_decisions, asked=asked),
+            )
+            outcome = sort_out(answer, asked, redo_rounds=self.request.redo_rounds)
+            self.approved += outcome.approved
+            self.rejected += outcome.rejected
+            anew = await self._write_anew(step, brand, [redo for _, redo in outcome.redone])
+            copies = [item.copy for item in outcome.edited] + anew
+            pictures = [item.picture for item in outcome.edited]
+            pictures += [reassign(item.picture, matches.ranked, redo.reason) for item, redo in outcome.redone]
+            asked = await self._draw(step, brand, copies, pictures)
+
+    async def _write_anew(self, step: StepScope, brand: Brand, redos: Sequence[Redo]) -> list[Copy]:
+        if not redos:
+            return []
+        taken = tuple({item.copy.angle for item in self.approved} | {redo.angle for redo in redos})
+        return list(
+            await step.call(AdActivities.write_copy, CopyRequest(brand=brand, redo=tuple(redos), taken=tuple(sorted(taken))), MODEL)
+        )
+
+    async def _draw(self, step: StepScope, brand: Brand, copies: Sequence[Copy], pictures: Sequence[StoredPicture]) -> list[Drawn]:
+        """Draw each text with its picture, all at once, and name the files."""
+        sizes = self.request.sizes
+        asks = [
+            ComposeRequest(brand=brand, copy=copy, picture=picture, sizes=sizes) for copy, picture in zip(copies, pictures, strict=True)
+        ]
+        if not asks:
+            return []
+        ads = await step.map(AdActivities.compose_ad, asks, RENDER)
+        for ad in ads:
+            for file in ad.pictures:
+                ref = ObjectRef(key=file.key, media_type="image/png", size_bytes=file.size_bytes)
+                self.signalbox.artifact(file.artifact, ref, title=f"{ad.variant} {file.size}")
+        return [Drawn(ad=ad, copy=ask.copy, picture=ask.picture) for ad, ask in zip(ads, asks, strict=True)]
+
+    def _publish(self, brand: Brand) -> None:
+        for item in self.approved:
+            ad = item.ad
+            data = AdApproved(
+                variant=ad.variant,
+                version=ad.version,
+                page=brand.page,
+                product=brand.product,
+                headline=ad.headline,
+                body=ad.body,
+                cta=ad.cta,
+                score=ad.score.points,
+                pictures=ad.pictures,
+            )
+            self.signalbox.emit("ad.approved", data)

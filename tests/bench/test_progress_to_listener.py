@@ -1,0 +1,223 @@
+"""From an activity's progress call to a browser: ours against a Temporal query a second and against Workflow Streams.
+
+Ours is the whole way: the worker's emitter, a signed POST, the receiver, Redis, the gateway, an SSE client. Limit: p50 10 ms at 200 listeners.
+"""
+
+import asyncio
+import re
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from statistics import quantiles
+from urllib.parse import urlsplit
+
+import pytest
+from signalbox_core.events import CloudEvent, catalogue
+from signalbox_core.signatures import Signer
+from signalbox_core.temporal import connect
+from signalbox_worker.counters import Counters
+from signalbox_worker.emitter import HttpEmitter
+from signalbox_worker.posting import Poster, open_client
+from support.events import make_event
+from support.polled import PolledWorkflow, StreamedWorkflow
+from support.stack import RunningStack, running_stack
+from support.waiting import eventually
+from temporalio.client import Client
+from temporalio.contrib.workflow_streams import WorkflowStreamClient
+from temporalio.exceptions import TemporalError
+from temporalio.service import RPCError
+
+COUNTS = (1, 200)
+EVENTS, EVERY_S = 40, 0.15
+ROUNDS = 2
+QUEUE = "bench-progress"
+STAMP = re.compile(rb'"message":"(\d+)"')
+
+
+@dataclass
+class Arm:
+    """What one way gave: milliseconds from the call to each listener, and how many deliveries there should have been."""
+
+    delays_ms: list[float] = field(default_factory=list)
+    expected: int = 0
+
+    def heard(self, stamp: int) -> None:
+        self.delays_ms.append((time.monotonic_ns() - stamp) / 1e6)
+
+    @property
+    def p50_ms(self) -> float:
+        return quantiles(self.delays_ms, n=100)[49] if len(self.delays_ms) > 1 else float("nan")
+
+    def row(self) -> str:
+        p90 = quantiles(self.delays_ms, n=100)[89] if len(self.delays_ms) > 1 else float("nan")
+        return f"{self.p50_ms:>10.1f} {p90:>10.1f} {len(self.delays_ms):>7} / {self.expected}"
+
+
+class Browser(asyncio.Protocol):
+    """An SSE client that costs next to nothing, so that 200 of them measure the gateway and not themselves."""
+
+    def __init__(self, request: bytes, arm: Arm) -> None:
+        self._request = request
+        self._arm = arm
+        self.is_live = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self.is_live = self.is_live or b"event: snapshot" in data
+        for stamp in STAMP.findall(data) if b"event: snapshot" not in data else ():
+            self._arm.heard(int(stamp))
+
+
+@asynccontextmanager
+async def browsers(stack: RunningStack, run_id: str, count: int, arm: Arm) -> AsyncIterator[None]:
+    gateway = urlsplit(str(stack.endpoints.gateway))
+    key = stack.endpoints.api_keys["admin"]
+    head = f"GET /v1/runs/{run_id}/stream HTTP/1.1\r\nHost: {gateway.netloc}\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+    loop = asyncio.get_running_loop()
+    opened = [await loop.create_connection(lambda: Browser(head, arm), gateway.hostname, gateway.port) for _ in range(count)]
+    try:
+        await eventually(lambda: all(browser.is_live for _, browser in opened), within_s=30)
+        yield
+    finally:
+        for transport, _ in opened:
+            transport.abort()
+
+
+@asynccontextmanager
+async def emitting(stack: RunningStack) -> AsyncIterator[HttpEmitter]:
+    """The worker's own emitter."""
+    key = stack.endpoints.receiver_key
+    assert key is not None
+    signer = Signer.from_file(key.keyid, Path(key.private_key_file))
+    async with open_client() as client:
+        counters = Counters()
+        emitter = HttpEmitter(Poster(client, f"{stack.endpoints.receiver}/v1/events", signer, counters), counters)
+        task = asyncio.create_task(emitter.run())
+        try:
+            yield emitter
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def ours(stack: RunningStack, emitter: HttpEmitter, count: int, arm: Arm) -> None:
+    run_id = f"bench-{time.monotonic_ns()}"
+
+    def event(name: str, data: object, sequence: int | None = None) -> CloudEvent:
+        return make_event(name, data, sequence=sequence, run_id=run_id, tenant="dev", second=9)  # type: ignore[arg-type]
+
+    steps = (catalogue.StepInfo(name="render", title="Render"),)
+    await emitter.deliver([event("run.started", catalogue.RunStarted(pipeline="bench", title="Bench", steps=steps), 1)])
+    await emitter.deliver([event("step.started", catalogue.StepStarted(step="render", title="Render"), 2)])
+    async with browsers(stack, run_id, count, arm):
+        for number in range(EVENTS):
+            await paced(number)
+            data = catalogue.StepProgress(step="render", percent=float(number), message=str(time.monotonic_ns()))
+            emitter.offer(event("step.progress", data))
+        arm.expected += EVENTS * count
+        with suppress(AssertionError):
+            await eventually(lambda: len(arm.delays_ms) >= arm.expected, within_s=5)
+
+
+async def polling(client: Client, count: int, arm: Arm) -> None:
+    """What people do without a stream: each listener asks once a second."""
+    handle = await client.start_workflow(PolledWorkflow.run, id=f"polled-{time.monotonic_ns()}", task_queue=QUEUE)
+
+    async def listen(number: int) -> None:
+        seen = 0
+        await asyncio.sleep(number / count)
+        while True:
+            began = time.monotonic()
+            with suppress(RPCError, TemporalError):
+                stamp = await handle.query(PolledWorkflow.latest, rpc_timeout=timedelta(seconds=20))
+                if stamp > seen:
+                    seen = stamp
+                    arm.heard(stamp)
+            await asyncio.sleep(max(0.0, 1.0 - (time.monotonic() - began)))
+
+    async def tell() -> None:
+        for number in range(8):
+            await asyncio.sleep(1.0 if number else 0.3)
+            await handle.signal(PolledWorkflow.tell, time.monotonic_ns())
+        arm.expected += 8 * count
+
+    await with_listeners(listen, count, tell, arm)
+    await handle.terminate()
+
+
+async def workflow_streams(client: Client, count: int, arm: Arm) -> None:
+    workflow_id = f"streamed-{time.monotonic_ns()}"
+    handle = await client.start_workflow(StreamedWorkflow.run, id=workflow_id, task_queue=QUEUE)
+
+    async def listen(_number: int) -> None:
+        with suppress(RPCError, TemporalError):
+            async for item in WorkflowStreamClient.create(client, workflow_id).subscribe("progress", result_type=int):
+                arm.heard(item.data)
+
+    async def tell() -> None:
+        async with WorkflowStreamClient.create(client, workflow_id) as publisher:
+            topic = publisher.topic("progress", type=int)
+            for number in range(EVENTS):
+                await paced(number)
+                topic.publish(time.monotonic_ns(), force_flush=True)
+        arm.expected += EVENTS * count
+
+    await with_listeners(listen, count, tell, arm)
+    await handle.terminate()
+
+
+async def with_listeners(listen: Callable[[int], Awaitable[None]], count: int, tell: Callable[[], Awaitable[None]], arm: Arm) -> None:
+    listeners = [asyncio.ensure_future(listen(number)) for number in range(count)]
+    await tell()
+    with suppress(AssertionError):
+        await eventually(lambda: len(arm.delays_ms) >= arm.expected, within_s=3)
+    for listener in listeners:
+        listener.cancel()
+    await asyncio.gather(*listeners, return_exceptions=True)
+
+
+async def paced(number: int) -> None:
+    """The load's own rhythm, which is what a bench may wait for."""
+    await asyncio.sleep(EVERY_S if number else 0.3)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Sequence[RunningStack]:
+    with running_stack(tmp_path / "stack", "--only", "gateway,receiver") as started:
+        yield started
+
+
+@pytest.mark.timeout(400)
+async def test_progress_reaches_200_listeners_within_10_ms(stack: RunningStack) -> None:
+    client = await connect(str(stack.endpoints.temporal), "default")
+    results: dict[tuple[str, int], Arm] = {}
+    # The workflows' worker is another process, as a pipeline's is.
+    worker = subprocess.Popen([sys.executable, "-m", "support.polled", str(stack.endpoints.temporal), QUEUE], cwd=Path(__file__).parents[1])
+    try:
+        async with emitting(stack) as emitter:
+            arms: dict[str, Callable[[int, Arm], Awaitable[None]]] = {
+                "signalbox": lambda count, arm: ours(stack, emitter, count, arm),
+                "query 1/s": lambda count, arm: polling(client, count, arm),
+                "workflow streams": lambda count, arm: workflow_streams(client, count, arm),
+            }
+            for turn in range(ROUNDS):
+                for count in COUNTS:
+                    for name in list(arms)[:: 1 if turn % 2 else -1]:
+                        await arms[name](count, results.setdefault((name, count), Arm()))
+    finally:
+        worker.terminate()
+        worker.wait(10)
+    print(f"\n{'way':<18} {'listeners':>9} {'p50 ms':>10} {'p90 ms':>10}   heard / sent")
+    for (name, count), arm in sorted(results.items()):
+        print(f"{name:<18} {count:>9} {arm.row()}")
+    assert results["signalbox", 200].p50_ms <= 10
+    assert len(results["signalbox", 200].delays_ms) >= 0.99 * results["signalbox", 200].expected
+    assert results["query 1/s", 200].p50_ms >= 20 * results["signalbox", 200].p50_ms

@@ -1,0 +1,67 @@
+"""One browser and one stack for all browser tests; a page that fails its test when anything went wrong in it."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, Route
+from signalbox_gateway.web import STATIC
+from support.browser import Site, WatchedPage, browser_path, running_browser
+from support.stack import running_stack
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    browser_path()  # without a browser there is no point in starting a stack
+    with running_stack(tmp_path_factory.mktemp("stack"), "--only", "gateway,receiver,worker,demo_site") as stack:
+        endpoints = stack.endpoints
+        yield Site(
+            origin=str(endpoints.gateway).rstrip("/"),
+            api_key=endpoints.api_keys["admin"],
+            product_page=f"{endpoints.demo_site}/en/coffee",
+            kill_gateway=lambda: stack.kill("gateway"),
+        )
+
+
+@pytest.fixture(scope="session")
+def modules(browser: Browser) -> Iterator[Page]:
+    """A page that has the console's files and nothing else: for tests of its modules, without a gateway."""
+
+    def give(route: Route) -> None:
+        path = route.request.url.removeprefix("http://console.test/")
+        if path.startswith("console/"):
+            route.fulfill(path=STATIC / path.removeprefix("console/"))
+        else:
+            route.fulfill(body="<!doctype html><title>modules</title>", content_type="text/html")
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.route("http://console.test/**", give)
+        page.goto("http://console.test/")
+        yield page
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[WatchedPage]:
+    """A fresh browser profile; in the end nothing unexpected may have been said on its console."""
+    with browser.new_context(viewport={"width": 1360, "height": 900}, color_scheme="light") as context:
+        context.set_default_timeout(20_000)
+        watched = WatchedPage(context)
+        yield watched
+        assert watched.unexpected() == []
+
+
+@pytest.fixture
+def signed_in(watched: WatchedPage, site: Site) -> Page:
+    page = watched.page
+    page.goto(f"{site.origin}/")
+    page.get_by_label("API key").fill(site.api_key)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Runs", exact=True).wait_for()
+    return page

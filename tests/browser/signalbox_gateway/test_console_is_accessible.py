@@ -1,0 +1,112 @@
+"""Usable by keyboard and by assistive technology, in both themes, at every width."""
+
+from collections.abc import Sequence
+
+import pytest
+from playwright.sync_api import Page, expect
+from support.browser import Site, WatchedPage
+from support.console import asked, cards, expect_status, faint_texts, nameless_controls, sideways_overflow, start_run
+
+MAX_TABS = 80
+
+
+def test_an_approval_is_decided_with_the_keyboard_alone(signed_in: Page, site: Site) -> None:
+    page = signed_in
+    start_run(page, site.product_page, variants=1)
+    asked(page)
+    page.reload()
+    asked(page)
+    tab_to(page, "input[type=radio][value=approve]")
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    expect(cards(asked(page)).get_by_role("radio", name="Edit")).to_be_checked()
+    page.keyboard.press("ArrowLeft")
+    expect(cards(asked(page)).get_by_role("radio", name="Approve")).to_be_checked()
+    tab_to(page, "button[type=submit]")
+    page.keyboard.press("Enter")
+    expect_status(page, "Completed")
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until the element has the focus, which must show."""
+    for _ in range(MAX_TABS):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            assert focus_shows(page), f"nothing shows that {selector} has the focus"
+            return
+    pytest.fail(f"{selector} is not reached with {MAX_TABS} times Tab")
+
+
+def focus_shows(page: Page) -> bool:
+    """The focused control, or the label that draws it, has an outline."""
+    return bool(
+        page.evaluate(
+            """() => [document.activeElement, document.activeElement.closest("label")]
+                 .some((element) => element && getComputedStyle(element).outlineStyle !== "none")"""
+        )
+    )
+
+
+def test_the_first_tab_offers_to_skip_to_the_content(signed_in: Page) -> None:
+    page = signed_in
+    page.reload()
+    page.get_by_role("heading", name="Runs", exact=True).wait_for()
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+
+
+def test_every_page_names_its_controls_is_readable_in_both_themes_and_fits_360_pixels(
+    signed_in: Page, site: Site, watched: WatchedPage
+) -> None:
+    page = signed_in
+    start_run(page, site.product_page, variants=2)
+    for card, word in zip(cards(asked(page)).all(), ("Edit", "Reject"), strict=True):
+        card.get_by_role("radio", name=word).check()
+        card.locator(".score summary").click()
+    assert faults_of(page, watched, "approval") == []
+    for place in ("", "start", "start/ad_creative", "approvals"):
+        page.goto(f"{site.origin}/#/{place}")
+        page.get_by_role("main").get_by_role("heading").first.wait_for()
+        assert faults_of(page, watched, place.replace("/", "-") or "runs") == []
+
+
+def test_the_sign_in_page_names_its_controls_and_is_readable(watched: WatchedPage, site: Site) -> None:
+    page = watched.page
+    page.goto(f"{site.origin}/")
+    expect(page.get_by_label("API key")).to_be_focused()
+    assert faults_of(page, watched, "sign-in") == []
+
+
+def faults_of(page: Page, watched: WatchedPage, name: str) -> Sequence[str]:
+    """Nameless controls, faint texts (light and dark) and sideways overflow of the page in view; with screenshots."""
+    faults = [f"no name: {role}" for role in nameless_controls(page)]
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        faults += [f"{theme}, faint: {text}" for text in faint_texts(page)]
+        watched.shot(f"{name}-{theme}")
+    page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    page.set_viewport_size({"width": 360, "height": 780})
+    if sideways_overflow(page) > 0:
+        faults.append(f"{sideways_overflow(page)} px too wide at 360 px")
+    watched.shot(f"{name}-360")
+    page.set_viewport_size({"width": 1360, "height": 900})
+    return faults
+
+
+def test_the_theme_can_be_chosen_and_is_remembered(signed_in: Page) -> None:
+    page = signed_in
+    button = page.get_by_role("button", name="Change theme")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    button.click()
+    button.click()
+    expect(button).to_have_accessible_name("Theme: dark. Change theme")
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.reload()
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    assert page.evaluate(ground) == dark

@@ -1,0 +1,128 @@
+"""The console's fold (fold.js) gives the same snapshot as signalbox_core.events.snapshot, after every event."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Page
+from signalbox_core.events import CATALOGUE, CloudEvent, EventKind, Snapshot, fold, frame_data, full_type
+
+BEGAN: Final = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+FAILURE: Final = {"code": "not_html", "message": "this is a picture, give a page", "field": "url", "step": "read"}
+STEPS: Final = ("read", "write", "draw")
+APPROVALS: Final = ("variants", "variants-2")
+
+step = st.sampled_from(STEPS)
+text = st.none() | st.text(max_size=12)
+DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
+    "run.started": st.fixed_dictionaries(
+        {"pipeline": st.just("ads"), "title": st.just("Ads")},
+        optional={"steps": st.just([{"name": name, "title": name.title()} for name in STEPS[:2]]), "started_by": text},
+    ),
+    "step.started": st.fixed_dictionaries({"step": step, "title": st.just("Do it")}, optional={"attempt": st.integers(1, 3)}),
+    "step.progress": st.fixed_dictionaries(
+        {"step": step}, optional={"percent": st.none() | st.floats(0, 100), "message": text, "attempt": st.integers(0, 2)}
+    ),
+    "step.completed": st.fixed_dictionaries(
+        {"step": step, "title": st.just("Do it"), "started_at": st.just(BEGAN)}, optional={"message": text}
+    ),
+    "step.failed": st.fixed_dictionaries(
+        {"step": step, "title": st.just("Do it"), "started_at": st.just(BEGAN), "error": st.just(FAILURE)}
+    ),
+    "artifact.created": st.fixed_dictionaries(
+        {
+            "name": st.sampled_from(["a.png", "b.png"]),
+            "media_type": st.just("image/png"),
+            "size_bytes": st.integers(0, 99),
+            "key": st.just("k"),
+        },
+        optional={"title": text},
+    ),
+    "approval.requested": st.fixed_dictionaries(
+        {
+            **{"approval_id": st.sampled_from(APPROVALS), "name": st.just("variants"), "title": st.just("Which?")},
+            **{"answer_schema": st.just({"type": "object"}), "options": st.just([{"variant": "v1"}]), "evidence": st.just(None)},
+            "digest": st.just("d1"),
+        },
+        optional={"step": st.none() | step, "deadline_at": st.none() | st.just(BEGAN)},
+    ),
+    "approval.reminded": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
+    "approval.escalated": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
+    "approval.decided": st.fixed_dictionaries(
+        {
+            "approval_id": st.sampled_from(APPROVALS),
+            "decision_id": st.just("d"),
+            "decided_by": st.just("Lan"),
+            "answer": st.just({"x": [1]}),
+        },
+        optional={"note": text},
+    ),
+    "approval.expired": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
+    "event.refused": st.just({"name": "ad.approved", "event_id": "e", "reason": "too large"}),
+    "run.paused": st.just({}),
+    "run.resumed": st.just({}),
+    "run.completed": st.fixed_dictionaries({"result": st.sampled_from([None, {"approved": []}])}),
+    "run.failed": st.sampled_from([{"error": FAILURE}, {"error": {"code": "c", "message": "m"}}]),
+    "run.cancelled": st.just({}),
+    "run.terminated": st.just({}),
+    "run.timed_out": st.just({}),
+    "stream.reset": st.fixed_dictionaries({"step": step, "attempt": st.just(2)}),
+    "ad.approved": st.just({"variant": "v1"}),
+}
+# The third member moves the clock by microseconds, to and fro: progress can come late.
+named = st.sampled_from(sorted(DATA)).flatmap(lambda name: st.tuples(st.just(name), DATA[name], st.integers(-3, 3) | st.just(500_000)))
+Story = Sequence[tuple[str, Mapping[str, object], int]]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(story=st.lists(named, max_size=25), late=st.lists(st.integers(0, 24), max_size=4))
+def test_both_folds_agree_after_every_event(modules: Page, story: Story, late: Sequence[int]) -> None:
+    events = [event(name, data, place + 1, clock) for place, (name, data, clock) in enumerate(story)]
+    # Some milestones come a second time, later: both folds must ignore them.
+    events += [events[place] for place in late if place < len(events)]
+    assert folded_in_javascript(modules, events) == folded_in_python(events)
+
+
+def test_the_stories_cover_the_whole_catalogue() -> None:
+    assert set(CATALOGUE) <= set(DATA)
+
+
+def event(name: str, data: Mapping[str, object], place: int, clock_us: int) -> CloudEvent:
+    is_progress = name in CATALOGUE and CATALOGUE[name].kind is EventKind.PROGRESS
+    return CloudEvent(
+        id=f"run-1:{place}",
+        source="/signalbox/worker",
+        type=full_type(name),
+        time=BEGAN + timedelta(seconds=1, microseconds=clock_us),
+        subject="run-1",
+        tenantid="acme",
+        runid="run-1",
+        data=msgspec.Raw(msgspec.json.encode(data)),
+        sequence=None if is_progress else place,
+    )
+
+
+def folded_in_python(events: Sequence[CloudEvent]) -> Sequence[object]:
+    snapshot, seen = Snapshot(run_id="run-1", tenant="acme"), []
+    for one in events:
+        snapshot = fold(snapshot, one)
+        seen.append(json.loads(msgspec.json.encode(snapshot)))
+    return seen
+
+
+def folded_in_javascript(page: Page, events: Sequence[CloudEvent]) -> Sequence[object]:
+    frames = [json.loads(frame_data(one)) for one in events]
+    return list(
+        page.evaluate(
+            """async (frames) => {
+                const { emptySnapshot, fold } = await import("/console/js/fold.js");
+                let snapshot = emptySnapshot("run-1", "acme");
+                return frames.map((frame) => (snapshot = fold(snapshot, frame)));
+            }""",
+            frames,
+        )
+    )

@@ -1,0 +1,138 @@
+"""Forms made from a contract: what the form gives is what the contract takes, and problems go to their fields."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+import msgspec
+import pytest
+from msgspec import Meta, Struct
+from playwright.sync_api import Page, expect
+from signalbox_core.pipeline.spec import json_schema
+
+
+class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    item: Annotated[str, Meta(title="Item", min_length=1)]
+    count: Annotated[int, Meta(title="Count", ge=1, le=99)] = 1
+
+
+class Address(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    street: Annotated[str, Meta(title="Street")]
+    floor: Annotated[int, Meta(title="Floor")] | None = None
+
+
+class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of everything a contract may ask for."""
+
+    name: Annotated[str, Meta(title="Name", description="Whose order", min_length=2, max_length=40)]
+    speed: Annotated[Literal["slow", "fast"], Meta(title="Speed")] = "slow"
+    gift: Annotated[bool, Meta(title="Gift")] = False
+    weight_kg: Annotated[float, Meta(title="Weight", ge=0)] | None = None
+    tags: Annotated[tuple[str, ...], Meta(title="Tags", max_length=3)] = ()
+    colours: Annotated[tuple[Literal["red", "blue"], ...], Meta(title="Colours")] = ("red",)
+    address: Annotated[Address, Meta(title="Address")]
+    lines: Annotated[tuple[Line, ...], Meta(title="Lines", min_length=1)]
+    extra: Annotated[Mapping[str, int], Meta(title="Extra")] = {}
+
+
+@pytest.fixture
+def form(modules: Page) -> Page:
+    """A page that shows the form of Order; `window.form` is what the console's module returned."""
+    modules.evaluate(
+        """async (schema) => {
+            const { schemaForm } = await import("/console/js/form.js");
+            window.form = schemaForm(schema);
+            document.body.replaceChildren(window.form.element);
+        }""",
+        json_schema(Order),
+    )
+    return modules
+
+
+def test_what_is_filled_in_is_what_the_contract_takes(form: Page) -> None:
+    form.get_by_label("Name").fill("Lan")
+    form.get_by_label("Speed").select_option("fast")
+    form.get_by_label("Gift").check()
+    form.get_by_label("Weight").fill("1.5")
+    form.get_by_label("Tags").fill("a\n\n b \n")
+    form.get_by_label("Blue").check()
+    form.get_by_label("Street").fill("Phố Huế")
+    form.get_by_label("Item").fill("coffee")
+    form.get_by_label("Count").fill("3")
+    form.get_by_label("Extra").fill('{"x": 1}')
+    assert problems(form) == []
+    assert msgspec.convert(form.evaluate("form.read()"), Order) == Order(
+        name="Lan",
+        speed="fast",
+        gift=True,
+        weight_kg=1.5,
+        tags=("a", "b"),
+        colours=("red", "blue"),
+        address=Address(street="Phố Huế"),
+        lines=(Line(item="coffee", count=3),),
+        extra={"x": 1},
+    )
+
+
+def test_defaults_are_filled_in_and_the_empty_is_left_out(form: Page) -> None:
+    form.get_by_label("Name").fill("Lan")
+    form.get_by_label("Street").fill("Phố Huế")
+    form.get_by_label("Item").fill("tea")
+    order = msgspec.convert(form.evaluate("form.read()"), Order)
+    assert order == Order(name="Lan", address=Address(street="Phố Huế"), lines=(Line(item="tea"),))
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "problem"),
+    [
+        pytest.param("Name", "", "Fill this in.", id="required"),
+        pytest.param("Name", "L", "Write at least 2 characters.", id="too short"),
+        pytest.param("Name", "L" * 41, "Shorten to 40 characters; now 41.", id="too long"),
+        pytest.param("Weight", "-1", "At least 0.", id="too small"),
+        pytest.param("Count", "100", "At most 99.", id="too large"),
+        pytest.param("Count", "1.5", "Give a whole number.", id="not whole"),
+        pytest.param("Tags", "a\nb\nc\nd", "At most 3; now 4.", id="too many"),
+        pytest.param("Extra", "{x}", "This is not JSON; check quotes and commas.", id="not JSON"),
+    ],
+)
+def test_what_breaks_the_contract_is_said_before_it_is_sent(form: Page, label: str, text: str, problem: str) -> None:
+    form.get_by_label(label).fill(text)
+    assert problem in [found["message"] for found in problems(form)]
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        pytest.param("input.name", "Name", id="a field"),
+        pytest.param("input.address.street", "Street", id="a field of a group"),
+        pytest.param("input.lines[0].item", "Item", id="a field of a group in a list"),
+        pytest.param("input.tags[1]", "Tags", id="one of several texts"),
+    ],
+)
+def test_a_problem_of_the_server_is_shown_at_the_field_it_names(form: Page, path: str, label: str) -> None:
+    form.evaluate("path => form.show([{ field: path, message: 'Not like this' }], 'input')", path)
+    field = form.get_by_label(label)
+    expect(field).to_be_focused()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_accessible_description(re.compile("Not like this$"))
+    expect(form.get_by_role("alert")).to_contain_text("One thing to correct")
+
+
+def test_a_problem_without_a_field_is_said_above_the_form(form: Page) -> None:
+    form.evaluate("form.show([{ field: 'input.elsewhere', message: 'is unknown: remove it' }], 'input')")
+    expect(form.get_by_role("alert")).to_contain_text("elsewhere: is unknown: remove it")
+    expect(form.get_by_role("alert")).to_be_focused()
+
+
+def test_groups_are_added_and_removed_and_keep_their_paths(form: Page) -> None:
+    form.get_by_role("button", name="Add one").click()
+    form.get_by_label("Item").nth(0).fill("first")
+    form.get_by_label("Item").nth(1).fill("second")
+    form.get_by_role("button", name="Remove number 1").click()
+    expect(form.get_by_label("Item")).to_have_value("second")
+    form.evaluate("form.show([{ field: 'input.lines[0].item', message: 'Not like this' }], 'input')")
+    expect(form.get_by_label("Item")).to_be_focused()
+
+
+def problems(form: Page) -> Sequence[Mapping[str, str]]:
+    return list(form.evaluate("form.problems()"))

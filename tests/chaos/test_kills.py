@@ -1,0 +1,83 @@
+"""kill -9 of each part while a run draws its ads: the run finishes, nothing happens twice, the stream has no gap."""
+
+from collections import Counter
+
+import pytest
+from signalbox_client import AsyncSignalbox
+from signalbox_client.asking import variants_of
+from signalbox_core.temporal import connect
+from support.journeys import Listener, Subscription, approve, decide, listening, start_ads, until_asked, until_ended, until_step
+from support.stack import RunningStack
+from support.waiting import eventually
+
+STEPS = ("extract_brand", "write_copy", "match_images", "compose", "approve", "publish")
+# A page each: what was drawn before is not drawn again, and the kill would come too late.
+PARTS = {
+    "worker": "/en/coffee",
+    "pubsub": "/vi/ca-phe",
+    "redis": "/vi/coc-gom",
+    "receiver": "/en/cup",
+    "gateway": "/en/bicycle",
+    "temporal": "/vi/den-ban",
+}
+
+
+def has_no_gap_or_duplicate(listener: Listener) -> bool:
+    return listener.sequences == list(range(listener.sequences[0], listener.sequences[-1] + 1))
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_part_killed_while_ads_are_drawn_costs_nothing_and_doubles_nothing(
+    stack: RunningStack, client: AsyncSignalbox, part: str
+) -> None:
+    consumer = Subscription(str(stack.endpoints.pubsub), "domain-events", f"chaos-{part}")
+    await consumer.create()
+    run_id = await start_ads(stack, client, page=PARTS[part], variants=2, redo_rounds=0)
+    async with listening(stack, run_id) as live:
+        await until_step(client, run_id, "compose")
+        await stack.until_replaced(part, stack.kill(part))
+        asked = await until_asked(client, run_id, within_s=150)
+        await decide(client, run_id, asked, [approve] * len(variants_of(asked)))
+        assert await until_ended(client, run_id, within_s=60) == "completed"
+        await eventually(lambda: live.has_ended, within_s=30)
+    run = await client.run(run_id)
+    async with listening(stack, run_id, f"{run.epoch}:0") as kept:
+        await eventually(lambda: kept.has_ended)
+
+    assert kept.sequences == list(range(1, run.sequence + 1))
+    assert has_no_gap_or_duplicate(live)
+    assert live.names[-1] == "run.completed"
+    counted = Counter(kept.names)
+    assert (counted["step.started"], counted["step.completed"]) == (len(STEPS), len(STEPS))
+    assert (counted["approval.requested"], counted["approval.decided"]) == (1, 1)
+    assert counted["artifact.created"] == len({item.name for item in run.artifacts}) == 10
+    assert counted["ad.approved"] == 2
+    events = await consumer.until(lambda events: sum(event.get("ce-runid") == run_id for event in events) >= 2)
+    assert sum(event.get("ce-runid") == run_id for event in events) == 2
+
+
+@pytest.mark.timeout(240)
+async def test_a_receiver_away_for_a_while_delays_no_run_and_loses_no_event(stack: RunningStack, client: AsyncSignalbox) -> None:
+    """The run goes on, question and decision included, while nothing can be delivered; afterwards every milestone arrives."""
+    run_id = await start_ads(stack, client, variants=3, redo_rounds=0)
+    await until_step(client, run_id, "extract_brand")
+    temporal = await connect(str(stack.endpoints.temporal), "default")
+
+    async def closed() -> bool:
+        return (await temporal.get_workflow_handle(run_id).describe()).close_time is not None
+
+    stack.command("stop", "receiver")
+    asked = await until_asked(client, run_id)
+    await decide(client, run_id, asked, [approve] * len(variants_of(asked)))
+    await eventually(closed, within_s=30)
+    assert (await client.run(run_id)).status != "completed"  # what people see waits for the events
+    stack.command("start", "receiver")
+    async with listening(stack, run_id) as listener:
+        await eventually(lambda: listener.has_ended, within_s=90)
+    run = await client.run(run_id)
+    async with listening(stack, run_id, f"{run.epoch}:0") as kept:
+        await eventually(lambda: kept.has_ended)
+    assert kept.sequences == list(range(1, run.sequence + 1))
+    assert kept.names[-1] == "run.completed"
+    assert has_no_gap_or_duplicate(listener)

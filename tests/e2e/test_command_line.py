@@ -1,0 +1,122 @@
+"""The `signalbox` command against the running stack, as a person or a script uses it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from signalbox_client import AsyncSignalbox
+from signalbox_client.asking import variants_of
+from support.journeys import start_ads, until_asked, until_ended
+from support.stack import RunningStack
+
+SIGNALBOX = str(Path(sys.executable).with_name("signalbox"))
+
+
+class CommandLine:
+    def __init__(self, stack: RunningStack) -> None:
+        self._environ = {
+            **os.environ,
+            "SIGNALBOX_URL": str(stack.endpoints.gateway),
+            "SIGNALBOX_API_KEY": stack.endpoints.api_keys["admin"],
+        }
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([SIGNALBOX, *words], capture_output=True, text=True, timeout=90, check=False, env=self._environ)
+
+    def json(self, *words: str) -> object:
+        done = self.run(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def refused(self, *words: str) -> str:
+        """One line on standard error and exit code 2."""
+        done = self.run(*words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert len(done.stderr.splitlines()) == 1
+        return done.stderr
+
+
+def first_bytes(path: str) -> bytes:
+    return Path(path).read_bytes()[:4]
+
+
+@pytest.fixture
+def command(stack: RunningStack) -> CommandLine:
+    return CommandLine(stack)
+
+
+async def test_a_run_from_start_to_files_on_disk(stack: RunningStack, client: AsyncSignalbox, command: CommandLine, tmp_path: Path) -> None:
+    page = f"{stack.endpoints.demo_site}/en/coffee"
+    run_id = command.run(
+        "start", "ad_creative", "--url", page, "--variants", "1", "--redo_rounds=0", "--sizes", "300x250,728x90"
+    ).stdout.strip()
+    asked = await until_asked(client, run_id)
+    assert run_id in command.run("approvals").stdout
+    answer = json.dumps({"decisions": [{"variant": variants_of(asked)[0].variant, "action": "approve"}]})
+    assert "decided" in command.run("decide", run_id, "variants", "--answer", answer).stdout
+    watched = command.run("watch", run_id)
+    assert watched.returncode == 0
+    saved = command.run("artifacts", run_id, "--to", str(tmp_path / "files")).stdout.splitlines()
+    assert [first_bytes(path) for path in saved if path.endswith(".png")] == [b"\x89PNG"] * 2
+
+
+async def test_watching_without_a_terminal_prints_a_line_for_each_event(
+    stack: RunningStack, client: AsyncSignalbox, command: CommandLine
+) -> None:
+    started = await client.start("ad_creative", {"url": f"{stack.endpoints.demo_site}/traps/not-html"})
+    done = command.run("watch", started.run_id)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout
+    await until_ended(client, started.run_id)
+    lines = [json.loads(line) for line in command.run("events", started.run_id, "--json").stdout.splitlines()]
+    assert [line["event"]["sequence"] for line in lines if line["event"].get("sequence")] == list(range(1, lines[-1]["sequence"] + 1))
+    assert lines[-1]["status"] == "failed"
+
+
+async def test_json_is_what_the_api_says(stack: RunningStack, client: AsyncSignalbox, command: CommandLine) -> None:
+    run_id = await start_ads(stack, client, variants=1)
+    shown = command.json("show", run_id)
+    assert isinstance(shown, dict)
+    assert shown["run_id"] == run_id
+    assert isinstance(command.json("runs"), list)
+    assert isinstance(command.json("pipelines"), list)
+    assert command.json("cancel", run_id, "--reason", "enough")
+    assert await until_ended(client, run_id) == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        pytest.param(("start", "nope"), "ad_creative", id="unknown pipeline"),
+        pytest.param(("start", "ad_creative"), "input.url", id="missing field"),
+        pytest.param(("start", "ad_creative", "--url", "https://a.example", "--variants", "many"), "--variants", id="wrong type"),
+        pytest.param(("start", "ad_creative", "--colour", "red"), "--colour", id="unknown flag"),
+        pytest.param(("start", "ad_creative", "--input", "/does/not/exist"), "--input", id="no such file"),
+        pytest.param(("show", "nope"), "nope", id="unknown run"),
+        pytest.param(("watch", "nope"), "nope", id="watch an unknown run"),
+        pytest.param(("decide", "nope", "variants", "--answer", "{"), "nope", id="decide on an unknown run"),
+        pytest.param(("frobnicate",), "frobnicate", id="unknown command"),
+        pytest.param(("runs", "--limit", "x"), "--limit", id="no number"),
+        pytest.param(("runs", "--status", "odd"), "status", id="unknown status"),
+        pytest.param(("runs", "--api-key", "wrong"), "key", id="wrong key"),
+        pytest.param(("runs", "--gateway", "nonsense"), "SIGNALBOX_URL", id="no address"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(command: CommandLine, words: tuple[str, ...], says: str) -> None:
+    assert says in command.refused(*words)
+
+
+def test_the_help_of_a_pipeline_lists_its_fields(command: CommandLine) -> None:
+    said = command.run("start", "ad_creative", "--help").stdout
+    assert "--url" in said
+    assert "--redo-rounds" in said
+
+
+def test_no_gateway_is_one_line_and_exit_code_1(command: CommandLine) -> None:
+    done = command.run("runs", "--gateway", "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "no gateway answers" in done.stderr

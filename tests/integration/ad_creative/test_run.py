@@ -1,0 +1,131 @@
+"""Whole runs on a real Temporal server, reading the real shop, with a person's decisions."""
+
+import msgspec
+import pytest
+from signalbox_core.events.catalogue import RunFailed
+from signalbox_core.pipeline.messages import Decision
+from signalbox_core.testing.objects import FakeObjectStore
+from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
+from signalbox_pipelines.ad_creative.activities import AdActivities
+from signalbox_pipelines.ad_creative.contract import SPEC, Ad, AdInput, AdResult, VariantDecision, VariantDecisions
+from support.shop import Shop
+from support.waiting import eventually
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+
+
+def methods(work: AdActivities) -> list[object]:
+    return [work.extract_brand, work.write_copy, work.match_images, work.compose_ad]
+
+
+def decisions(*each: VariantDecision) -> VariantDecisions:
+    return VariantDecisions(decisions=each)
+
+
+async def options(run: RunUnderTest, approval_id: str) -> list[Ad]:
+    return msgspec.json.decode((await run.approval(approval_id, within_s=60)).options, type=list[Ad])
+
+
+async def test_a_page_becomes_approved_edited_and_rewritten_ads(shop: Shop, work: AdActivities, objects: FakeObjectStore) -> None:
+    async with pipeline_under_test(SPEC, activities=methods(work)) as pipeline:
+        run = await pipeline.start(AdInput(url=shop.url("vi/ca-phe"), sizes=("300x250", "728x90")))
+        asked = await options(run, "variants")
+
+        await run.decide(
+            "variants",
+            decisions(
+                VariantDecision(variant="variant-1", action="approve"),
+                VariantDecision(variant="variant-2", action="edit", headline="Rang mới mỗi tuần"),
+                VariantDecision(variant="variant-3", action="reject", reason="nói về giá"),
+            ),
+        )
+        again = await options(run, "variants-2")
+        await run.decide(
+            "variants-2",
+            decisions(
+                VariantDecision(variant="variant-2", action="approve"),
+                VariantDecision(variant="variant-3", action="reject", reason="vẫn chưa hay"),
+            ),
+        )
+        result: AdResult = await run.result()
+        await eventually(lambda: run.event_names()[-1] == "run.completed")
+        names = [artifact.name for artifact in (await run.snapshot()).artifacts]
+
+    assert [ad.variant for ad in asked] == ["variant-1", "variant-2", "variant-3"]
+    assert [(ad.variant, ad.version) for ad in again] == [("variant-2", 2), ("variant-3", 2)]
+    assert again[0].headline == "Rang mới mỗi tuần"
+    assert "189.000 ₫" in again[1].headline, "the reason asked for the price"
+    assert [ad.variant for ad in result.approved] == ["variant-1", "variant-2"]
+    assert [(item.variant, item.reason) for item in result.rejected] == [("variant-3", "vẫn chưa hay")]
+    assert all(objects.bodies[picture.key].startswith(b"\x89PNG") for ad in result.approved for picture in ad.pictures)
+    assert run.event_names().count("ad.approved") == 2
+    assert len(names) == len(set(names)) == 10
+
+
+@pytest.mark.parametrize(
+    ("answer", "field"),
+    [
+        pytest.param([VariantDecision(variant="variant-9", action="approve")], "answer.decisions[0].variant", id="unknown variant"),
+        pytest.param(
+            [VariantDecision(variant="variant-1", action="approve"), VariantDecision(variant="variant-1", action="approve")],
+            "answer.decisions[1].variant",
+            id="decided twice",
+        ),
+        pytest.param([VariantDecision(variant="variant-1", action="edit")], "answer.decisions[0].headline", id="edit without text"),
+        pytest.param([VariantDecision(variant="variant-1", action="reject")], "answer.decisions[0].reason", id="reject without reason"),
+        pytest.param([VariantDecision(variant="variant-1", action="approve")], "answer.decisions", id="one left undecided"),
+    ],
+)
+async def test_an_incomplete_answer_is_refused_and_the_question_stays(
+    shop: Shop, work: AdActivities, answer: list[VariantDecision], field: str
+) -> None:
+    async with pipeline_under_test(SPEC, activities=methods(work)) as pipeline:
+        run = await pipeline.start(AdInput(url=shop.url("en/cup"), variants=2, sizes=("300x250",)))
+        await run.approval("variants", within_s=60)
+
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.decide("variants", decisions(*answer))
+
+        cause = refused.value.cause
+        assert cause.type == "invalid_answer"
+        assert cause.details[0]["field"] == field
+        assert (await run.approval("variants")).status == "pending"
+        await run.handle.terminate()
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "step"),
+    [
+        pytest.param("traps/no-pictures", "no_pictures", "extract_brand", id="no pictures"),
+        pytest.param("traps/bad-pictures", "no_pictures", "match_images", id="only bad pictures"),
+        pytest.param("traps/not-html", "not_html", "extract_brand", id="not html"),
+        pytest.param("missing", "page_not_found", "extract_brand", id="404"),
+        pytest.param("traps/big", "too_large", "extract_brand", id="10 MB"),
+        pytest.param("traps/to-private", "blocked_address", "extract_brand", id="redirect inside"),
+    ],
+)
+async def test_a_bad_page_fails_the_run_with_field_and_remedy(shop: Shop, work: AdActivities, path: str, code: str, step: str) -> None:
+    async with pipeline_under_test(SPEC, activities=methods(work)) as pipeline:
+        run = await pipeline.start(AdInput(url=shop.url(path)))
+
+        with pytest.raises(WorkflowFailureError):
+            await run.result()
+
+        await eventually(lambda: "run.failed" in run.event_names())
+        failed = msgspec.json.decode(run.events()[-1].data, type=RunFailed)
+        assert (failed.error.code, failed.error.field, failed.error.step) == (code, "url", step)
+        assert ";" in failed.error.message or "give" in failed.error.message
+
+
+async def test_a_decision_with_a_stale_digest_is_refused(shop: Shop, work: AdActivities) -> None:
+    async with pipeline_under_test(SPEC, activities=methods(work)) as pipeline:
+        run = await pipeline.start(AdInput(url=shop.url("en/cup"), variants=1, sizes=("300x250",)))
+        await run.approval("variants", within_s=60)
+        answer = msgspec.json.encode(decisions(VariantDecision(variant="variant-1", action="approve")))
+
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.send(
+                Decision(approval_id="variants", decision_id="d1", answer=msgspec.Raw(answer), decided_by="an", digest="of something else")
+            )
+
+        assert refused.value.cause.type == "stale_digest"
+        await run.handle.terminate()

@@ -1,0 +1,69 @@
+"""The fake and every real object store behave alike."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from signalbox_core.errors import InvalidInput, NotFound
+from signalbox_core.objects import ObjectRef, ObjectStore, open_object_store
+from signalbox_core.testing.objects import FakeObjectStore
+
+STORES: dict[str, Callable[[Path], ObjectStore]] = {
+    "fake": lambda _folder: FakeObjectStore(),
+    "memory": lambda _folder: open_object_store("memory://"),
+    "file": lambda folder: open_object_store(f"file://{folder}/not/there/yet"),
+}
+
+
+@pytest.fixture(params=STORES.values(), ids=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    return request.param(tmp_path)
+
+
+async def test_what_was_put_can_be_had(store: ObjectStore) -> None:
+    ref = await store.put_new("runs/a/picture.png", b"pixels", "image/png")
+
+    assert ref == ObjectRef(key="runs/a/picture.png", media_type="image/png", size_bytes=6)
+    assert await store.get("runs/a/picture.png") == b"pixels"
+    assert await store.exists("runs/a/picture.png")
+
+
+async def test_a_second_put_is_done_already_and_changes_nothing(store: ObjectStore) -> None:
+    await store.put_new("a", b"first", "text/plain")
+
+    ref = await store.put_new("a", b"second writer", "text/plain")
+
+    assert ref.size_bytes == len(b"first")
+    assert await store.get("a") == b"first"
+
+
+async def test_an_absent_object_is_not_found(store: ObjectStore) -> None:
+    with pytest.raises(NotFound, match="'nowhere/x'"):
+        await store.get("nowhere/x")
+    assert not await store.exists("nowhere/x")
+
+
+@pytest.mark.parametrize("key", ["", "/etc/passwd", "a/../../b", "a//b", "./a", "a/", "a\0b", "x" * 1001])
+async def test_a_key_that_climbs_or_is_malformed_is_refused(store: ObjectStore, key: str) -> None:
+    for call in (store.put_new(key, b"", "text/plain"), store.get(key), store.exists(key)):
+        with pytest.raises(InvalidInput, match="relative path"):
+            await call
+
+
+async def test_an_empty_object_is_an_object(store: ObjectStore) -> None:
+    await store.put_new("empty", b"", "text/plain")
+
+    assert await store.get("empty") == b""
+
+
+async def test_files_are_below_the_folder_and_survive_a_reopening(tmp_path: Path) -> None:
+    await open_object_store(f"file://{tmp_path}").put_new("a/b.txt", b"kept", "text/plain")
+
+    assert (tmp_path / "a" / "b.txt").read_bytes() == b"kept"
+    assert await open_object_store(f"file://{tmp_path}").get("a/b.txt") == b"kept"
+
+
+@pytest.mark.parametrize("url", ["", "s3://bucket", "file://relative/x", "/tmp/x", "gs://"])
+def test_an_unknown_address_names_the_ones_that_work(url: str) -> None:
+    with pytest.raises(InvalidInput, match=r"file:///folder, gs://bucket/prefix or memory://"):
+        open_object_store(url)

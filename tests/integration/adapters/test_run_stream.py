@@ -1,0 +1,216 @@
+"""The stream in Redis and its fake keep the same promises."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from redis.asyncio import Redis
+from signalbox_core.errors import Conflict, InvalidInput
+from signalbox_core.events import CloudEvent, Snapshot, fold
+from signalbox_core.events.catalogue import ApprovalExpired, StepProgress
+from signalbox_core.streams import Cursor, Outcome, RedisRunStream, RunStream
+from signalbox_core.testing.streams import FakeRunStream
+from support.events import make_event, story
+
+TALE = story()
+MILESTONES = [event for event in TALE if event.sequence is not None]
+NOW = timedelta(0)
+
+
+@pytest.fixture(params=["real", "fake"])
+async def streams(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[RunStream]:
+    if request.param == "fake":
+        yield FakeRunStream()
+        return
+    async with Redis.from_url(redis_url) as client:
+        await client.flushall()
+        yield RedisRunStream(client)
+
+
+async def tell(streams: RunStream, events: list[CloudEvent]) -> None:
+    for event in events:
+        await (streams.progress(event) if event.sequence is None else streams.append(event))
+
+
+def as_json(snapshot: Snapshot) -> object:
+    return msgspec.json.decode(msgspec.json.encode(snapshot))
+
+
+async def sequences(streams: RunStream, after: Cursor | None = None) -> list[int | None]:
+    return [frame.sequence for frame in (await streams.read("run-1", after)).frames]
+
+
+async def test_events_are_kept_in_order_however_they_arrive(streams: RunStream) -> None:
+    arrivals = [1, 3, 4, 4, 2, 2, 5]
+    outcomes = [await streams.append(MILESTONES[number - 1]) for number in arrivals]
+    assert outcomes == ["appended", "parked", "parked", "parked", "appended", "dropped", "appended"]
+    assert await sequences(streams) == [1, 2, 3, 4, 5]
+
+
+async def test_a_batch_gives_the_outcome_of_each_event(streams: RunStream) -> None:
+    other = story("run-2")[0]
+    outcomes = await streams.append_many([MILESTONES[0], other, MILESTONES[2], MILESTONES[1], MILESTONES[0]])
+    assert outcomes == [Outcome.APPENDED, Outcome.APPENDED, Outcome.PARKED, Outcome.APPENDED, Outcome.DROPPED]
+
+
+async def test_a_cursor_gives_exactly_the_later_events(streams: RunStream) -> None:
+    await streams.append_many(MILESTONES)
+    epoch = (await streams.read("run-1", None)).epoch
+    assert await sequences(streams, Cursor(epoch, 3)) == [4, 5, 6, 7, 8, 9]
+
+
+async def test_a_page_has_at_most_the_limit(streams: RunStream) -> None:
+    await streams.append_many(MILESTONES)
+    history = await streams.read("run-1", None, limit=2)
+    assert [frame.sequence for frame in history.frames] == [1, 2]
+    assert (history.top, history.ended, history.lost) == (9, True, False)
+
+
+@pytest.mark.parametrize(("epoch", "sequence"), [("0old", 1), (None, 99)], ids=["other epoch", "later than the newest"])
+async def test_an_unknown_place_is_lost(streams: RunStream, epoch: str | None, sequence: int) -> None:
+    await streams.append_many(MILESTONES)
+    current = (await streams.read("run-1", None)).epoch
+    history = await streams.read("run-1", Cursor(epoch or current, sequence))
+    assert (history.lost, history.frames) == (True, ())
+
+
+async def test_a_run_without_a_stream_has_no_epoch(streams: RunStream) -> None:
+    history = await streams.read("run-1", None)
+    assert (history.epoch, history.top, history.lost) == ("", 0, False)
+    assert await streams.snapshot("run-1") is None
+    assert await streams.tenant("run-1") is None
+
+
+async def test_the_snapshot_is_the_fold_of_the_events(streams: RunStream) -> None:
+    folded = Snapshot(run_id="run-1", tenant="acme")
+    for event in TALE:
+        shown = fold(folded, event)
+        folded = folded if event.sequence is None else shown
+        await tell(streams, [event])
+        projected = await streams.snapshot("run-1")
+        assert projected is not None
+        # A step's progress goes when it ends, as in the workflow's own snapshot.
+        assert as_json(projected.snapshot) == as_json(shown if event.sequence is None else folded), event.name
+
+
+async def test_the_tenant_is_the_first_events(streams: RunStream) -> None:
+    await streams.append(MILESTONES[0])
+    assert await streams.tenant("run-1") == "acme"
+
+
+@pytest.mark.parametrize("way", ["append", "progress", "announce"])
+async def test_another_tenant_cannot_write_into_a_run(streams: RunStream, way: str) -> None:
+    await streams.append(MILESTONES[0])
+    event = replace(TALE[2] if way != "append" else MILESTONES[1], tenantid="evil")
+    with pytest.raises(Conflict, match="another tenant"):
+        await getattr(streams, way)(event)
+
+
+async def test_progress_after_the_end_of_its_step_is_dropped(streams: RunStream) -> None:
+    await tell(streams, TALE[:4])
+    await streams.progress(make_event("step.progress", StepProgress(step="read", percent=70.0)))
+    projected = await streams.snapshot("run-1")
+    assert projected is not None
+    assert projected.snapshot.steps[0].percent == 100.0
+
+
+async def test_progress_keeps_no_frame(streams: RunStream) -> None:
+    await tell(streams, TALE[:3])
+    assert await sequences(streams) == [1, 2]
+
+
+async def test_an_event_with_wrong_data_is_refused_and_nothing_of_its_batch_is_kept(streams: RunStream) -> None:
+    wrong = replace(MILESTONES[1], data=msgspec.Raw(b'{"step": 7}'))
+    with pytest.raises(InvalidInput, match=r"step\.started"):
+        await streams.append_many([MILESTONES[0], wrong])
+    assert await streams.snapshot("run-1") is None
+
+
+async def test_an_event_after_the_terminal_one_is_dropped(streams: RunStream) -> None:
+    await streams.append_many(MILESTONES)
+    late = make_event("approval.expired", ApprovalExpired(approval_id="x"), sequence=10)
+    assert await streams.append(late) is Outcome.DROPPED
+
+
+async def test_the_inbox_holds_an_approval_until_it_is_decided(streams: RunStream) -> None:
+    await streams.append_many(MILESTONES[:6])
+    (item,) = await streams.inbox("acme")
+    assert (item.run_id, item.approval_id, item.pipeline, item.title) == ("run-1", "ok", "echo", "OK?")
+    assert await streams.inbox("other") == []
+    await streams.append(MILESTONES[6])
+    assert await streams.inbox("acme") == []
+
+
+async def test_the_inbox_forgets_the_approvals_of_a_run_that_ended(streams: RunStream) -> None:
+    await streams.append_many([*MILESTONES[:6], replace(MILESTONES[8], sequence=7)])
+    assert await streams.inbox("acme") == []
+
+
+async def test_a_repeated_request_does_not_reopen_a_decided_approval(streams: RunStream) -> None:
+    await streams.append_many(MILESTONES[:7])
+    await streams.append(MILESTONES[5])
+    assert await streams.inbox("acme") == []
+
+
+async def test_a_gap_is_seen_until_it_is_closed(streams: RunStream) -> None:
+    await streams.append_many([MILESTONES[0], MILESTONES[2]])
+    (gap,) = await streams.gaps(older_than=NOW)
+    assert (gap.run_id, gap.top) == ("run-1", 1)
+    assert await streams.gaps(older_than=timedelta(hours=1)) == []
+    await streams.append(MILESTONES[1])
+    assert await streams.gaps(older_than=NOW) == []
+
+
+async def test_a_rebuilt_stream_goes_on_from_the_snapshot_under_a_new_epoch(streams: RunStream) -> None:
+    await streams.append_many([MILESTONES[3], MILESTONES[4]])
+    (gap,) = await streams.gaps(older_than=NOW)
+    snapshot = Snapshot(run_id="run-1", tenant="acme")
+    for event in MILESTONES[:4]:
+        snapshot = fold(snapshot, event)
+    epoch = await streams.rebuild(snapshot, replaces=gap.epoch)
+    assert epoch not in (None, gap.epoch)
+    assert await sequences(streams, Cursor(str(epoch), 4)) == [5]
+    assert (await streams.read("run-1", Cursor(gap.epoch, 0))).lost
+    assert await streams.gaps(older_than=NOW) == []
+
+
+async def test_two_repairers_rebuild_once(streams: RunStream) -> None:
+    await streams.append(MILESTONES[3])
+    (gap,) = await streams.gaps(older_than=NOW)
+    snapshot = Snapshot(run_id="run-1", tenant="acme", sequence=4)
+    assert await streams.rebuild(snapshot, replaces=gap.epoch) is not None
+    assert await streams.rebuild(snapshot, replaces=gap.epoch) is None
+
+
+async def test_a_stream_rebuilt_from_an_ended_run_has_ended(streams: RunStream) -> None:
+    snapshot = Snapshot(run_id="run-1", tenant="acme")
+    for event in MILESTONES:
+        snapshot = fold(snapshot, event)
+    epoch = await streams.rebuild(snapshot, replaces="")
+    history = await streams.read("run-1", Cursor(str(epoch), 9))
+    assert (history.ended, history.lost, history.frames) == (True, False, ())
+    projected = await streams.snapshot("run-1")
+    assert projected is not None
+    assert as_json(projected.snapshot) == as_json(snapshot)
+
+
+async def test_a_stream_can_begin_with_a_run_that_said_nothing(streams: RunStream) -> None:
+    epoch = await streams.rebuild(Snapshot(run_id="run-1", tenant="acme", pipeline="echo"), replaces="")
+    assert await streams.append(MILESTONES[0]) is Outcome.APPENDED
+    assert await sequences(streams, Cursor(str(epoch), 0)) == [1]
+
+
+async def test_a_rebuilt_stream_brings_the_inbox_back(streams: RunStream) -> None:
+    snapshot = Snapshot(run_id="run-1", tenant="acme")
+    for event in MILESTONES[:6]:
+        snapshot = fold(snapshot, event)
+    await streams.rebuild(snapshot)
+    assert [item.approval_id for item in await streams.inbox("acme")] == ["ok"]
+
+
+async def test_a_discarded_stream_has_no_gap(streams: RunStream) -> None:
+    await streams.append(MILESTONES[3])
+    await streams.discard("run-1")
+    assert await streams.gaps(older_than=NOW) == []

@@ -1,0 +1,52 @@
+"""One gateway and one echo worker on the session's real servers."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+from signalbox_core.temporal import connect
+from signalbox_core.topology import provision_temporal
+from signalbox_gateway.app import Gateway, Parts
+from starlette.applications import Starlette
+from support.echo_pipeline import Echo
+from support.gateway import client_of, gateway_parts
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+AsCaller = Callable[[str | None], httpx2.AsyncClient]
+
+
+@pytest.fixture
+async def temporal(temporal_address: str) -> Client:
+    client = await connect(temporal_address, "default")
+    await provision_temporal(client)
+    return client
+
+
+@pytest.fixture
+async def parts(temporal: Client, temporal_address: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Parts]:
+    async with gateway_parts(tmp_path, temporal=temporal_address, redis=redis_url) as parts:
+        yield parts
+
+
+@pytest.fixture
+def app(parts: Parts) -> Starlette:
+    return Gateway(parts).app()
+
+
+@pytest.fixture
+async def caller(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(app) as client:
+        yield client
+
+
+@pytest.fixture
+def as_caller(app: Starlette) -> AsCaller:
+    return lambda role: client_of(app, role)
+
+
+@pytest.fixture
+async def worker(temporal: Client) -> AsyncIterator[None]:
+    async with Worker(temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()):
+        yield

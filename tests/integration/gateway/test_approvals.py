@@ -1,0 +1,211 @@
+"""Approvals: the inbox, the question, and exactly one decision."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx2
+import pytest
+from signalbox_core.ids import new_run_id
+from signalbox_gateway.app import Gateway, Parts
+from support.callers import asked, ended, started
+from support.echo_pipeline import Echo
+from support.events import story
+from support.gateway import client_of
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+
+def decision_path(run_id: str, approval_id: str = "word") -> str:
+    return f"/v1/runs/{run_id}/approvals/{approval_id}/decision"
+
+
+async def waiting_run(caller: httpx2.AsyncClient) -> str:
+    run_id = await started(caller, ask=True)
+    await asked(caller, run_id)
+    return run_id
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_decision_ends_the_wait_and_is_in_the_result(caller: httpx2.AsyncClient) -> None:
+    run_id = await waiting_run(caller)
+
+    answer = await caller.post(decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "yes"}, "note": "fine"})
+    await ended(caller, run_id)
+
+    assert answer.status_code == 200
+    assert {**answer.json(), "decided_at": ""} == {
+        "run_id": run_id, "approval_id": "word", "decision_id": "d1", "status": "accepted",
+        "decided_by": "lan", "decided_at": "", "answer": {"word": "yes"},
+    }  # fmt: skip
+    assert (await caller.get(f"/v1/runs/{run_id}/result")).json() == {"text": "yes"}
+
+
+@pytest.mark.usefixtures("worker")
+async def test_the_question_shows_schema_options_digest_and_policy(caller: httpx2.AsyncClient) -> None:
+    run_id = await waiting_run(caller)
+
+    question = (await caller.get(f"/v1/runs/{run_id}/approvals/word")).json()
+
+    assert question["status"] == "pending"
+    assert question["answer_schema"]["required"] == ["word"]
+    assert question["options"] == ["hi"]
+    assert len(question["digest"]) == 64
+    assert question["policy"] == {"role": "approver", "needed": 1}
+    assert question["decisions"] == []
+    assert question["deadline_at"] is not None
+
+
+@pytest.mark.usefixtures("worker")
+async def test_the_same_decision_again_gives_the_first_outcome_even_after_the_end(caller: httpx2.AsyncClient) -> None:
+    run_id = await waiting_run(caller)
+    body = {"decision_id": "d1", "answer": {"word": "yes"}}
+
+    first = await caller.post(decision_path(run_id), json=body)
+    again = await caller.post(decision_path(run_id), json=body)
+    await ended(caller, run_id)
+    late = await caller.post(decision_path(run_id), json=body)
+
+    assert [first.status_code, again.status_code, late.status_code] == [200, 200, 200]
+    assert first.json() == again.json() == late.json()
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_second_decision_conflicts_and_names_the_first(caller: httpx2.AsyncClient) -> None:
+    run_id = await waiting_run(caller)
+    await caller.post(decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "yes"}})
+    await ended(caller, run_id)
+
+    second = await caller.post(decision_path(run_id), json={"decision_id": "d2", "answer": {"word": "no"}})
+
+    assert (second.status_code, second.json()["code"]) == (409, "already_decided")
+    assert (second.json()["decided_by"], second.json()["decision_id"]) == ("lan", "d1")
+    assert second.json()["answer"] == {"word": "yes"}
+
+
+@pytest.mark.usefixtures("worker")
+async def test_of_decisions_at_the_same_time_exactly_one_wins(caller: httpx2.AsyncClient) -> None:
+    run_id = await waiting_run(caller)
+
+    answers = await asyncio.gather(*(caller.post(decision_path(run_id), json={"answer": {"word": f"w{n}"}}) for n in range(8)))
+    snapshot = await ended(caller, run_id)
+
+    won = [answer.json() for answer in answers if answer.status_code == 200]
+    assert len(won) == 1
+    assert {answer.status_code for answer in answers} == {200, 409}
+    assert snapshot["approvals"][0]["decision_id"] == won[0]["decision_id"]
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_decision_id_cannot_be_used_for_another_answer(caller: httpx2.AsyncClient) -> None:
+    run_id = await waiting_run(caller)
+    await caller.post(decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "yes"}})
+
+    other = await caller.post(decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "no"}})
+
+    assert (other.status_code, other.json()["code"]) == (409, "decision_id_taken")
+
+
+BAD_ANSWERS = [
+    pytest.param({"answer": {"word": 5}}, "answer.word", id="wrong type"),
+    pytest.param({"answer": {}}, "answer.word", id="missing"),
+    pytest.param({"answer": {"word": "x", "more": 1}}, "answer.more", id="unknown field"),
+    pytest.param({"answer": "yes"}, "answer", id="not an object"),
+    pytest.param({"answer": {"word": "taboo"}}, "answer.word", id="the pipeline's own rule"),
+    pytest.param({}, "answer", id="no answer"),
+    pytest.param({"answer": {"word": "x"}, "decision_id": "a b"}, "decision_id", id="malformed decision id"),
+    pytest.param({"answer": {"word": "x"}, "who": "me"}, "who", id="unknown member"),
+]
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(("body", "field"), BAD_ANSWERS)
+async def test_a_bad_answer_names_the_field_and_the_question_stays_open(caller: httpx2.AsyncClient, body: object, field: str) -> None:
+    run_id = await waiting_run(caller)
+
+    answer = await caller.post(decision_path(run_id), json=body)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+    assert (await caller.get(f"/v1/runs/{run_id}/approvals/word")).json()["status"] == "pending"
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_stale_digest_is_refused(caller: httpx2.AsyncClient) -> None:
+    run_id = await waiting_run(caller)
+
+    stale = await caller.post(decision_path(run_id), json={"digest": "0" * 64, "answer": {"word": "yes"}})
+    fresh = (await caller.get(f"/v1/runs/{run_id}/approvals/word")).json()["digest"]
+    accepted = await caller.post(decision_path(run_id), json={"digest": fresh, "answer": {"word": "yes"}})
+
+    assert (stale.status_code, stale.json()["code"]) == (409, "stale_digest")
+    assert accepted.status_code == 200
+
+
+@pytest.mark.usefixtures("worker")
+async def test_an_unknown_approval_is_not_found(caller: httpx2.AsyncClient) -> None:
+    run_id = await waiting_run(caller)
+
+    shown = await caller.get(f"/v1/runs/{run_id}/approvals/nope")
+    decided = await caller.post(decision_path(run_id, "nope"), json={"answer": {"word": "x"}})
+
+    assert (shown.status_code, shown.json()["code"]) == (404, "unknown_approval")
+    assert (decided.status_code, decided.json()["code"]) == (404, "unknown_approval")
+
+
+@pytest.mark.usefixtures("worker")
+async def test_deciding_for_a_run_that_ended_without_asking_names_its_state(caller: httpx2.AsyncClient) -> None:
+    run_id = await started(caller)
+    await ended(caller, run_id)
+
+    answer = await caller.post(decision_path(run_id), json={"answer": {"word": "x"}})
+
+    assert (answer.status_code, answer.json()["code"], answer.json()["run_status"]) == (409, "run_ended", "completed")
+
+
+async def test_without_a_worker_a_decision_is_recorded_and_applied_later(
+    caller: httpx2.AsyncClient, temporal: Client, parts: Parts
+) -> None:
+    def echo_worker() -> Worker:
+        return Worker(temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner())
+
+    async with echo_worker():
+        run_id = await waiting_run(caller)
+
+    async with client_of(Gateway(parts, deadline=timedelta(milliseconds=300)).app()) as impatient:
+        recorded = await impatient.post(decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "later"}})
+    async with echo_worker():
+        await ended(caller, run_id)
+        result = await caller.get(f"/v1/runs/{run_id}/result")
+
+    assert (recorded.status_code, recorded.json()["status"], recorded.json()["decided_at"]) == (202, "recorded", None)
+    assert result.json() == {"text": "later"}
+
+
+async def test_the_inbox_shows_the_tenants_open_questions(app: object, caller: httpx2.AsyncClient, parts: Parts) -> None:
+    run_id = new_run_id("echo")
+    milestones = [event for event in story(run_id) if event.sequence is not None]
+    upto = next(place for place, event in enumerate(milestones) if event.name == "approval.requested") + 1
+
+    await parts.streams.append_many(milestones[:upto])
+    before = (await caller.get("/v1/approvals", params={"status": "pending"})).json()["approvals"]
+    async with client_of(app, "stranger") as stranger:
+        theirs = (await stranger.get("/v1/approvals")).json()["approvals"]
+    await parts.streams.append_many(milestones[upto:])
+    after = (await caller.get("/v1/approvals")).json()["approvals"]
+
+    assert [(item["approval_id"], item["pipeline"], item["title"]) for item in before if item["run_id"] == run_id] == [
+        ("ok", "echo", "OK?")
+    ]
+    assert run_id not in {item["run_id"] for item in (*theirs, *after)}
+
+
+async def test_what_the_projection_saw_decided_is_refused_without_asking_the_run(caller: httpx2.AsyncClient, parts: Parts) -> None:
+    run_id = new_run_id("echo")
+    milestones = [event for event in story(run_id) if event.sequence is not None]
+    await parts.streams.append_many(milestones[:-1])
+
+    answer = await caller.post(decision_path(run_id, "ok"), json={"answer": {}})
+    again = await caller.post(decision_path(run_id, "ok"), json={"decision_id": "d1", "answer": {"yes": True}})
+
+    assert (answer.status_code, answer.json()["code"], answer.json()["decision_id"]) == (409, "already_decided", "d1")
+    assert (again.status_code, again.json()["status"]) == (200, "accepted")

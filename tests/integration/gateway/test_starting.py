@@ -1,0 +1,143 @@
+"""Starting runs: once per id or key, with the faults of the input named."""
+
+import httpx2
+import pytest
+from signalbox_core.ids import new_run_id
+from support.gateway import client_of
+
+
+def order(**members: object) -> dict[str, object]:
+    return {"pipeline": "echo", "input": {"text": "hi"}, **members}
+
+
+async def test_a_start_answers_where_the_run_is(caller: httpx2.AsyncClient) -> None:
+    answer = await caller.post("/v1/runs", json=order(run_id=(run_id := new_run_id("echo")), priority=2))
+
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"/v1/runs/{run_id}"
+    assert answer.json()["run_id"] == run_id
+    assert answer.json()["status"] == "running"
+    assert answer.json()["links"]["stream"] == f"/v1/runs/{run_id}/stream"
+
+
+async def test_the_same_request_again_is_the_same_run(caller: httpx2.AsyncClient) -> None:
+    run_id = new_run_id("echo")
+
+    first = await caller.post("/v1/runs", json=order(run_id=run_id))
+    # Spelled-out defaults and other spacing make no other order.
+    again = await caller.post("/v1/runs", json=order(run_id=run_id, input={"times": 1, "text": "hi", "ask": False}))
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json()["run_id"] == run_id
+
+
+async def test_the_same_run_id_for_another_request_is_refused(caller: httpx2.AsyncClient) -> None:
+    run_id = new_run_id("echo")
+    await caller.post("/v1/runs", json=order(run_id=run_id))
+
+    answer = await caller.post("/v1/runs", json=order(run_id=run_id, input={"text": "other"}))
+
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "run_id_taken"
+    assert answer.json()["errors"][0]["field"] == "run_id"
+
+
+async def test_another_tenants_run_id_is_refused_the_same_way(app: object, caller: httpx2.AsyncClient) -> None:
+    run_id = new_run_id("echo")
+    await caller.post("/v1/runs", json=order(run_id=run_id))
+
+    async with client_of(app, "stranger") as stranger:
+        answer = await stranger.post("/v1/runs", json=order(run_id=run_id))
+
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "run_id_taken"
+    assert "acme" not in answer.text
+
+
+async def test_an_idempotency_key_gives_one_run(caller: httpx2.AsyncClient) -> None:
+    key = {"idempotency-key": new_run_id("key")}
+
+    first = await caller.post("/v1/runs", json=order(), headers=key)
+    again = await caller.post("/v1/runs", json=order(), headers=key)
+    other = await caller.post("/v1/runs", json=order(input={"text": "else"}), headers=key)
+
+    assert [first.status_code, again.status_code, other.status_code] == [201, 200, 409]
+    assert first.json()["run_id"] == again.json()["run_id"]
+
+
+async def test_an_idempotency_key_stays_with_its_run_id(caller: httpx2.AsyncClient) -> None:
+    key, run_id = {"idempotency-key": new_run_id("key")}, new_run_id("echo")
+
+    first = await caller.post("/v1/runs", json=order(run_id=run_id), headers=key)
+    without_id = await caller.post("/v1/runs", json=order(), headers=key)
+    other_id = await caller.post("/v1/runs", json=order(run_id=new_run_id("echo")), headers=key)
+
+    assert [first.status_code, without_id.status_code, other_id.status_code] == [201, 200, 409]
+    assert without_id.json()["run_id"] == run_id
+    assert other_id.json()["code"] == "key_reused"
+
+
+async def test_two_tenants_may_use_one_key(app: object, caller: httpx2.AsyncClient) -> None:
+    key = {"idempotency-key": new_run_id("key")}
+
+    ours = await caller.post("/v1/runs", json=order(), headers=key)
+    async with client_of(app, "stranger") as stranger:
+        theirs = await stranger.post("/v1/runs", json=order(), headers=key)
+
+    assert (ours.status_code, theirs.status_code) == (201, 201)
+    assert ours.json()["run_id"] != theirs.json()["run_id"]
+
+
+BAD = [
+    pytest.param({"pipeline": "nope", "input": {}}, 422, ["pipeline"], id="unknown pipeline"),
+    pytest.param({"pipeline": "echo"}, 422, ["input"], id="no input"),
+    pytest.param({"input": {"text": "x"}}, 422, ["pipeline"], id="no pipeline"),
+    pytest.param(order(extra=1), 422, ["extra"], id="unknown member"),
+    pytest.param(order(input={"text": 5, "times": 99, "no": 1}), 422, ["input.no", "input.text", "input.times"], id="three faults at once"),
+    pytest.param(order(input={"text": "   "}), 422, ["input.text"], id="the contract's own rule"),
+    pytest.param(order(input=[]), 422, ["input"], id="input is a list"),
+    pytest.param(order(run_id="no spaces"), 422, ["run_id"], id="malformed run id"),
+    pytest.param(order(run_id=""), 422, ["run_id"], id="empty run id"),
+    pytest.param(order(priority=9), 422, ["priority"], id="priority out of range"),
+    pytest.param([], 422, ["body"], id="a list"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "fields"), BAD)
+async def test_a_bad_start_names_every_field(caller: httpx2.AsyncClient, body: object, status: int, fields: list[str]) -> None:
+    answer = await caller.post("/v1/runs", json=body)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert sorted(error["field"] for error in answer.json()["errors"]) == fields
+    assert all(error["detail"] for error in answer.json()["errors"])
+
+
+UNREADABLE = [
+    pytest.param(b"{", "application/json", 400, "bad_json", id="not JSON"),
+    pytest.param(b"\xff\xfe", "application/json", 400, "bad_json", id="not UTF-8"),
+    pytest.param(b"[" * 5000, "application/json", 400, "bad_json", id="nested without end"),
+    pytest.param(b'{"pipeline":"echo","input":' + b"[" * 5000 + b"]" * 5000 + b"}", "application/json", 400, "bad_json", id="deep input"),
+    pytest.param(b"{}", "text/plain", 415, "wrong_content_type", id="not declared as JSON"),
+    pytest.param(b"a=b", "application/x-www-form-urlencoded", 415, "wrong_content_type", id="a form"),
+    pytest.param(b" " * (1024 * 1024 + 1), "application/json", 413, "body_too_large", id="larger than 1 MiB"),
+]
+
+
+@pytest.mark.parametrize(("body", "media_type", "status", "code"), UNREADABLE)
+async def test_a_body_that_cannot_be_read_is_a_problem(
+    caller: httpx2.AsyncClient, body: bytes, media_type: str, status: int, code: str
+) -> None:
+    answer = await caller.post("/v1/runs", content=body, headers={"content-type": media_type})
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_a_body_without_a_declared_length_is_capped_too(caller: httpx2.AsyncClient) -> None:
+    async def endless():
+        for _ in range(40):
+            yield b" " * 65_536
+
+    answer = await caller.post("/v1/runs", content=endless(), headers={"content-type": "application/json"})
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")

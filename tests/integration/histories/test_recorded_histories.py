@@ -1,0 +1,47 @@
+"""Runs recorded earlier replay on the code of today: a changed workflow that would strand running runs fails here."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from signalbox_core.pipeline import PipelineSpec, discover
+from signalbox_core.testing.pipeline import replay
+from support.sample.contract import SPEC as SAMPLE
+from temporalio.client import WorkflowHistory
+from temporalio.workflow import NondeterminismError
+
+HISTORIES = Path(__file__).parents[2] / "histories"
+FILES = sorted(HISTORIES.glob("*/*.json"))
+
+
+def known() -> Mapping[str, PipelineSpec]:
+    return {**discover(), SAMPLE.name: SAMPLE}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
+async def test_a_recorded_run_replays(file: Path) -> None:
+    await replay(known()[file.parent.name], history_of(read(file)))
+
+
+@pytest.mark.parametrize("name", sorted(discover()))
+def test_every_pipeline_has_a_recorded_run(name: str) -> None:
+    assert [file for file in FILES if file.parent.name == name], f"record one: python tools/record_history.py {name} RUN_ID"
+
+
+async def test_a_changed_story_is_noticed() -> None:
+    file = HISTORIES / "sample" / "plain.json"
+    changed = read(file).replace('"sample.prepare"', '"sample.prepare_otherwise"')
+
+    with pytest.raises(NondeterminismError):
+        await replay(SAMPLE, history_of(changed))
+
+
+def read(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+def history_of(text: str) -> WorkflowHistory:
+    """With the run's own id: names derive from it."""
+    started = json.loads(text)["events"][0]["workflowExecutionStartedEventAttributes"]
+    return WorkflowHistory.from_json(started["workflowId"], text)

@@ -1,0 +1,178 @@
+"""A run asks a person: exactly one outcome wins, whenever the answer comes."""
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+import pytest
+from signalbox_core.events import catalogue
+from signalbox_core.pipeline import messages
+from signalbox_core.pipeline.messages import Decision
+from signalbox_core.testing.pipeline import pipeline_under_test
+from support.sample.contract import SPEC, Pick, SampleInput, SampleResult
+from support.waiting import eventually
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+
+ASK = SampleInput(items=3, ask=True)
+
+
+def decision(answer: object, *, by: str = "lan", decision_id: str = "d1", approval_id: str = "pick", digest: str | None = None) -> Decision:
+    return Decision(
+        approval_id=approval_id,
+        decision_id=decision_id,
+        answer=msgspec.Raw(msgspec.json.encode(answer)),
+        decided_by=by,
+        digest=digest,
+    )
+
+
+def refusal_of(error: pytest.ExceptionInfo[WorkflowUpdateFailedError]) -> Mapping[str, object]:
+    details: Mapping[str, object] = error.value.cause.details[0]
+    assert error.value.cause.type == details["code"]
+    return details
+
+
+async def test_a_decision_after_the_question_is_the_answer(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(ASK)
+
+        record = await run.decide("pick", Pick(number=1), by="lan")
+
+        assert await run.result() == SampleResult(made=[0, 1, 2], picked=1)
+        assert (record.decided_by, bytes(record.answer)) == ("lan", b'{"number":1,"note":null}')
+        assert run.event_names()[-3:] == ["approval.requested", "approval.decided", "run.completed"]
+
+
+async def test_a_decision_before_the_question_is_the_answer(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        handle = await client.start_workflow(
+            "sample",
+            ASK,
+            id=f"early-{pipeline.task_queue}",
+            task_queue=pipeline.task_queue,
+            start_signal="decide",
+            start_signal_args=[decision(Pick(number=2))],
+            result_type=SampleResult,
+        )
+
+        assert await handle.result() == SampleResult(made=[0, 1, 2], picked=2)
+        names = [event.name for event in pipeline.emitter.milestones if event.runid == handle.id]
+        assert names[-3:] == ["approval.requested", "approval.decided", "run.completed"]
+
+
+async def test_an_update_before_the_question_is_accepted_too(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(ASK)
+        await run.pause()
+
+        record = await run.send(decision(Pick(number=0)))
+        await run.resume()
+
+        assert record.decided_by == "lan"
+        assert await run.result() == SampleResult(made=[0, 1, 2], picked=0)
+
+
+async def test_of_two_deciders_one_wins_and_the_other_learns_who(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(ASK)
+        await run.approval("pick")
+
+        outcomes = await asyncio.gather(
+            *(run.send(decision(Pick(number=n), by=by, decision_id=by)) for n, by in enumerate(("lan", "minh", "huong"))),
+            return_exceptions=True,
+        )
+
+        (won,) = [item for item in outcomes if not isinstance(item, BaseException)]
+        lost = [item for item in outcomes if isinstance(item, BaseException)]
+        result = await run.result()
+        assert result.picked == msgspec.json.decode(won.answer, type=Pick).number
+        assert run.event_names().count("approval.decided") == 1
+        assert len(lost) == 2
+
+
+async def test_a_second_decision_is_refused_and_names_the_first(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(ASK)
+        await run.pause()
+        first = await run.send(decision(Pick(number=0), by="lan", decision_id="d1"))
+
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.send(decision(Pick(number=1), by="minh", decision_id="d2"))
+
+        details = refusal_of(refused)
+        assert details["code"] == "already_decided"
+        assert details["facts"] == {
+            "decided_by": "lan",
+            "decided_at": first.decided_at.isoformat().replace("+00:00", "Z"),
+            "decision_id": "d1",
+        }
+        await run.resume()
+
+
+async def test_the_same_decision_again_gives_the_first_record(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(ASK)
+        await run.pause()
+        first = await run.send(decision(Pick(number=0)))
+
+        again = await run.handle.execute_update(
+            "decide", decision(Pick(number=0)), id="another-update", result_type=messages.DecisionRecord
+        )
+
+        assert again == first
+        await run.resume()
+        assert (await run.result()).picked == 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "field"),
+    [
+        pytest.param(decision({"number": "x"}), "invalid_answer", "answer.number", id="wrong type"),
+        pytest.param(decision({}), "invalid_answer", "answer", id="missing member"),
+        pytest.param(decision({"number": 99}), "invalid_answer", "answer.number", id="against the pipeline's rule"),
+        pytest.param(decision({"number": 1}, digest="0" * 64), "stale_digest", "digest", id="not what is asked now"),
+        pytest.param(decision({"number": 1}, approval_id="other"), "unknown_approval", "approval_id", id="no such approval"),
+        pytest.param(decision({"number": 1}, approval_id="pick-3"), "unknown_approval", "approval_id", id="a round that is not next"),
+    ],
+)
+async def test_a_wrong_decision_is_refused_and_the_question_stays_open(client, sample_activities, sent, code, field) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(ASK)
+        await run.approval("pick")
+
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.send(sent)
+
+        assert (refusal_of(refused)["code"], refusal_of(refused)["field"]) == (code, field)
+        assert (await run.approval("pick")).status == "pending"
+        await run.decide("pick", Pick(number=1))
+        assert (await run.result()).picked == 1
+        history = await run.handle.fetch_history()
+        assert [event.HasField("workflow_execution_update_accepted_event_attributes") for event in history.events].count(True) == 1
+
+
+async def test_a_wrong_decision_by_signal_is_dropped(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(ASK)
+        await run.approval("pick")
+
+        await run.handle.signal("decide", decision({"number": 99}))
+        await run.handle.signal("decide", decision({"number": 2}, decision_id="d2"))
+
+        assert (await run.result()).picked == 2
+
+
+async def test_nobody_decides_and_the_run_fails_at_the_deadline(sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, skip_time=True) as pipeline:
+        run = await pipeline.start(ASK)
+
+        with pytest.raises(WorkflowFailureError):
+            await run.result()
+
+        await eventually(lambda: run.event_names()[-1:] == ["run.failed"])
+        assert run.event_names()[-4:] == ["approval.requested", "approval.reminded", "approval.expired", "run.failed"]
+        failure = msgspec.json.decode(run.events()[-1].data, type=catalogue.RunFailed).error
+        assert failure.code == "approval_expired"
+        requested, reminded, expired = run.events()[-4:-1]
+        assert round((reminded.time - requested.time).total_seconds() / 3600) == 36
+        assert round((expired.time - requested.time).total_seconds() / 3600) == 72

@@ -1,0 +1,93 @@
+"""A whole run on a real Temporal server: its events, its snapshot, its progress."""
+
+import msgspec
+from signalbox_core.events import Snapshot, catalogue, fold
+from signalbox_core.testing.pipeline import pipeline_under_test
+from support.sample.contract import SPEC, SampleInput, SampleResult
+from support.waiting import eventually
+
+STORY = ["run.started", "step.started", "step.completed", "step.started", "step.completed", "sample.made", "run.completed"]
+
+
+async def test_a_run_tells_its_story_in_order(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(SampleInput(items=3))
+
+        result = await run.result()
+
+        assert result == SampleResult(made=[0, 1, 2])
+        assert run.event_names() == STORY
+        assert [event.sequence for event in run.events()] == list(range(1, 8))
+
+
+async def test_every_event_carries_tenant_run_and_step(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(SampleInput(), tenant="lotus")
+        await run.result()
+
+        assert {(event.tenantid, event.runid, event.subject) for event in run.events()} == {("lotus", run.run_id, run.run_id)}
+        assert [event.stepid for event in run.events()] == [None, "prepare", "prepare", "work", "work", None, None]
+        started = msgspec.json.decode(run.events()[0].data, type=catalogue.RunStarted)
+        assert (started.pipeline, started.started_by) == ("sample", "tester")
+
+
+async def test_the_snapshot_query_answers_what_the_events_fold_into(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(SampleInput())
+        await run.result()
+
+        folded = Snapshot(run_id=run.run_id, tenant="acme")
+        for event in run.events():
+            folded = fold(folded, event)
+
+        assert await run.snapshot() == folded
+        assert folded.status == "completed"
+        assert msgspec.json.decode(folded.result, type=SampleResult) == SampleResult(made=[0, 1, 2])
+
+
+async def test_a_map_counts_its_own_percentage(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(SampleInput(items=4))
+        await run.result()
+
+        said = [msgspec.json.decode(event.data, type=catalogue.StepProgress) for event in pipeline.emitter.progress]
+        assert [item.percent for item in said if item.step == "work" and item.percent is not None] == [25.0, 50.0, 75.0, 100.0]
+
+
+async def test_an_activity_says_how_far_it_is(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(SampleInput())
+        await run.result()
+
+        said = [msgspec.json.decode(event.data, type=catalogue.StepProgress) for event in pipeline.emitter.progress]
+        assert catalogue.StepProgress(step="prepare", percent=100.0, message="prepared") in said
+
+
+async def test_a_domain_event_of_an_activity_is_sent_once_and_compact(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(SampleInput(items=2))
+        await run.result()
+
+        assert sorted(bytes(event.data) for event in pipeline.emitter.domain) == [b'{"number":0}', b'{"number":1}']
+        assert {event.name for event in pipeline.emitter.domain} == {"sample.made"}
+
+
+async def test_an_activity_whose_domain_event_is_not_taken_is_tried_again(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        pipeline.emitter.refuse_announcements = 1
+        run = await pipeline.start(SampleInput(items=1))
+
+        assert await run.result() == SampleResult(made=[0])
+        assert [bytes(event.data) for event in pipeline.emitter.domain] == [b'{"number":0}']
+
+
+async def test_a_run_waits_for_no_delivery_and_loses_none(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        pipeline.emitter.milestones_down = True
+        run = await pipeline.start(SampleInput())
+
+        assert await run.result() == SampleResult(made=[0, 1, 2])
+        assert run.event_names() == []
+
+        pipeline.emitter.milestones_down = False
+        await eventually(lambda: run.event_names() == STORY, within_s=30)

@@ -1,0 +1,77 @@
+"""Our publisher against the local server: batches, order, bounds, and clear failures."""
+
+import asyncio
+
+import msgspec
+import pytest
+from signalbox_core.errors import Unavailable
+from signalbox_core.events.envelope import CloudEvent
+from signalbox_core.pubsub import PubSubPublisher
+from support.events import story
+from support.pubsub import Local
+from support.servers import free_port
+
+EVENT = story()[0]
+
+
+def numbered(n: int, run_id: str = "run-1") -> CloudEvent:
+    return msgspec.structs.replace(EVENT, id=f"{run_id}-{n}", runid=run_id, sequence=n)
+
+
+async def test_concurrent_publishes_of_a_key_keep_the_order_of_the_calls(local: Local) -> None:
+    topic = await local.topic("lifecycle")
+    subscription = await local.subscription(topic, enable_message_ordering=True)
+    async with PubSubPublisher("test", emulator_host=local.host) as publisher:
+        calls = [publisher.publish("lifecycle", numbered(n), ordering_key="run-1") for n in range(1, 301)]
+        await asyncio.gather(*calls)
+
+    received = await local.pull(subscription, most=1_000)
+    assert [each.message.attributes["ce-sequence"] for each in received] == [str(n) for n in range(1, 301)]
+
+
+async def test_a_large_backlog_goes_out_in_requests_within_googles_limits(local: Local) -> None:
+    await local.topic("lifecycle")
+    big = msgspec.structs.replace(EVENT, data=msgspec.Raw(b'"' + b"x" * 200_000 + b'"'))
+    async with PubSubPublisher("test", emulator_host=local.host) as publisher:
+        ids = await asyncio.gather(*(publisher.publish("lifecycle", big, ordering_key="k") for _ in range(60)))
+
+    assert len(set(ids)) == 60
+
+
+async def test_a_missing_topic_is_named_with_the_remedy(local: Local) -> None:
+    async with PubSubPublisher("test", emulator_host=local.host) as publisher:
+        with pytest.raises(Unavailable, match="topic missing does not exist: run `signalbox-admin provision`"):
+            await publisher.publish("missing", EVENT, ordering_key="k")
+
+
+async def test_an_absent_server_is_unavailable_within_the_time_limit() -> None:
+    async with PubSubPublisher("test", emulator_host=f"127.0.0.1:{free_port()}", timeout_s=0.5) as publisher:
+        with pytest.raises(Unavailable, match="lifecycle"):
+            await publisher.publish("lifecycle", EVENT, ordering_key="k")
+
+
+async def test_what_waits_behind_a_failed_message_fails_with_it_so_a_retry_is_not_overtaken() -> None:
+    async with PubSubPublisher("test", emulator_host=f"127.0.0.1:{free_port()}", timeout_s=0.5) as publisher:
+        calls = (publisher.publish("lifecycle", numbered(n), ordering_key="k") for n in range(5))
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
+
+
+async def test_beyond_the_bound_a_publish_waits_for_room_within_its_own_limit() -> None:
+    async with PubSubPublisher("test", emulator_host=f"127.0.0.1:{free_port()}", timeout_s=0.5, max_waiting=1) as publisher:
+        calls = (publisher.publish("lifecycle", numbered(n), ordering_key=f"k{n}") for n in range(3))
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
+
+
+async def test_leaving_sends_what_still_waits(local: Local) -> None:
+    topic = await local.topic("lifecycle")
+    subscription = await local.subscription(topic)
+    async with PubSubPublisher("test", emulator_host=local.host) as publisher:
+        call = asyncio.create_task(publisher.publish("lifecycle", EVENT, ordering_key="k"))
+        await asyncio.wait([call], timeout=0)
+        call.cancel()
+
+    assert len(await local.pull(subscription)) == 1

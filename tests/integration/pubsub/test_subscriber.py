@@ -1,0 +1,156 @@
+"""Our subscriber against the local server: leases, reconnects, undecodable messages, handing back at the end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+from signalbox_core.pubsub import Handler, Limits, Outcome, PubSubPublisher, Received, Subscriber, to_message
+from signalbox_devstack.world.pubsub.server import serving
+from support.events import story
+from support.pubsub import Local, Program
+from support.waiting import eventually
+
+EVENT = story()[0]
+
+
+@asynccontextmanager
+async def running(subscriber: Subscriber, handler: Handler) -> AsyncIterator[None]:
+    task = asyncio.create_task(subscriber.run(handler))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+class Seen:
+    """A handler that notes sequence numbers and, while `gate` is closed, does not return."""
+
+    def __init__(self, *, is_open: bool = True) -> None:
+        self.sequences: list[int | None] = []
+        self.gate = asyncio.Event()
+        if is_open:
+            self.gate.set()
+
+    async def __call__(self, received: Received) -> None:
+        self.sequences.append(received.event.sequence)
+        await self.gate.wait()
+
+    def has(self, count: int) -> Callable[[], bool]:
+        return lambda: len(self.sequences) >= count
+
+
+async def publish(host: str, *sequences: int) -> None:
+    async with PubSubPublisher("test", emulator_host=host, timeout_s=30) as publisher:
+        for n in sequences:
+            event = msgspec.structs.replace(EVENT, id=f"e-{n}", sequence=n)
+            await publisher.publish("topic", event, ordering_key="k")
+
+
+async def test_it_is_connected_as_soon_as_the_stream_is_up(local: Local) -> None:
+    await local.subscription(await local.topic())
+    subscriber = Subscriber("test", "sub", emulator_host=local.host)
+    async with running(subscriber, Seen()):
+        await eventually(lambda: subscriber.is_connected)
+    assert not subscriber.is_connected
+
+
+async def test_it_waits_for_a_subscription_that_is_not_there_yet(local: Local) -> None:
+    topic, seen = await local.topic(), Seen()
+    async with running(Subscriber("test", "sub", emulator_host=local.host), seen):
+        await local.subscription(topic)
+        await publish(local.host, 1)
+        await eventually(seen.has(1), within_s=20)
+
+
+async def test_streams_that_are_recycled_are_opened_again_and_nothing_is_lost(tmp_path: Path) -> None:
+    async with serving(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db", stream_s=0.2) as server:
+        local = Local(f"127.0.0.1:{server.port}")
+        await local.subscription(await local.topic(), enable_message_ordering=True)
+        seen = Seen()
+        async with running(Subscriber("test", "sub", emulator_host=local.host), seen):
+            for n in range(1, 11):
+                await publish(local.host, n)
+                await eventually(seen.has(n), within_s=20)
+        await local.close()
+
+    assert list(dict.fromkeys(seen.sequences)) == list(range(1, 11))
+
+
+async def test_it_reconnects_to_a_restarted_server_and_reads_on(tmp_path: Path) -> None:
+    program = await Program(tmp_path / "pubsub.db").start()
+    local, seen = Local(program.host), Seen()
+    await local.subscription(await local.topic(), enable_message_ordering=True)
+    async with running(Subscriber("test", "sub", emulator_host=program.host), seen):
+        await publish(program.host, 1)
+        await eventually(seen.has(1))
+        await program.kill()
+        await program.start()
+        await publish(program.host, 2, 3)
+        await eventually(lambda: 3 in seen.sequences, within_s=30)
+    await local.close()
+    await program.stop()
+
+    assert list(dict.fromkeys(seen.sequences)) == [1, 2, 3]
+
+
+async def test_a_lease_is_extended_while_the_handler_works(local: Local) -> None:
+    await local.subscription(await local.topic())
+    seen = Seen(is_open=False)
+    limits = Limits(lease_s=10)
+    async with running(Subscriber("test", "sub", emulator_host=local.host, limits=limits), seen):
+        await publish(local.host, 1)
+        await eventually(seen.has(1))
+        # Two extensions go out within this wait, so a lease of ten seconds has been outlived once it is over.
+        await asyncio.wait([asyncio.create_task(seen.gate.wait())], timeout=12)
+        seen.gate.set()
+    assert seen.sequences == [1]
+
+
+async def test_a_handler_beyond_its_time_is_cancelled_and_the_event_comes_again(local: Local) -> None:
+    await local.subscription(await local.topic())
+    seen, outcomes = Seen(is_open=False), list[Outcome]()
+    limits = Limits(handler_s=0.1)
+    async with running(Subscriber("test", "sub", emulator_host=local.host, limits=limits, observe=outcomes.append), seen):
+        await publish(local.host, 1)
+        await eventually(seen.has(2))
+        seen.gate.set()
+        await eventually(lambda: Outcome.HANDLED in outcomes)
+    assert outcomes[0] is Outcome.RETRIED
+
+
+async def test_what_is_no_event_is_acknowledged_and_counted(local: Local) -> None:
+    topic, outcomes = await local.topic(), list[Outcome]()
+    subscription = await local.subscription(topic)
+    await local.publish(topic, b"not an event")
+    async with running(Subscriber("test", "sub", emulator_host=local.host, observe=outcomes.append), Seen()):
+        await eventually(lambda: outcomes)
+
+    assert outcomes == [Outcome.UNDECODABLE]
+    assert await local.pull_now(subscription) == []
+
+
+async def test_what_is_in_hand_when_it_is_cancelled_goes_to_the_next_at_once(local: Local) -> None:
+    topic = await local.topic()
+    subscription = await local.subscription(topic, enable_message_ordering=True)
+    seen = Seen(is_open=False)
+    async with running(Subscriber("test", "sub", emulator_host=local.host), seen):
+        await publish(local.host, 1, 2)
+        await eventually(seen.has(1))
+
+    assert len(await local.pull(subscription)) == 2
+
+
+async def test_what_was_handled_is_acknowledged_even_when_it_ends_at_once(local: Local) -> None:
+    topic = await local.topic()
+    subscription = await local.subscription(topic)
+    message = to_message(EVENT)
+    await local.publish(topic, message.data, **message.attributes)
+    outcomes = list[Outcome]()
+    async with running(Subscriber("test", "sub", emulator_host=local.host, observe=outcomes.append), Seen()):
+        await eventually(lambda: outcomes, every_s=0.001)
+
+    assert await local.pull_now(subscription) == []

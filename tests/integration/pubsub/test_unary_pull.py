@@ -1,0 +1,52 @@
+"""Unary pull: waits for a message, and gives back what an absent caller cannot have seen."""
+
+import asyncio
+
+import pytest
+from google.api_core.exceptions import InvalidArgument
+from support.pubsub import Local, bodies
+
+
+async def test_a_pull_waits_for_the_first_message(local: Local) -> None:
+    topic = await local.topic()
+    subscription = await local.subscription(topic)
+    waiting = asyncio.create_task(local.pull(subscription, timeout_s=20))
+
+    await local.publish(topic, b"x")
+
+    assert bodies(await waiting) == [b"x"]
+
+
+async def test_a_pull_returns_empty_before_the_callers_deadline(local: Local) -> None:
+    subscription = await local.subscription(await local.topic())
+
+    assert await local.pull(subscription, timeout_s=0.3) == []
+
+
+async def test_a_pull_for_no_message_is_refused(local: Local) -> None:
+    subscription = await local.subscription(await local.topic())
+    with pytest.raises(InvalidArgument):
+        await local.pull(subscription, most=0)
+
+
+async def test_an_abandoned_pull_takes_nothing(local: Local) -> None:
+    topic = await local.topic()
+    subscription = await local.subscription(topic, enable_message_ordering=True)
+    abandoned = [asyncio.create_task(local.pull(subscription, timeout_s=60)) for _ in range(3)]
+    await asyncio.wait(abandoned, timeout=0.2)
+    for pull in abandoned:
+        pull.cancel()
+    await asyncio.wait(abandoned)
+
+    await local.publish(topic, b"1", b"2", key="k")
+    await local.publish(topic, b"3")
+
+    assert sorted(bodies(await local.pull(subscription))) == [b"1", b"2", b"3"]
+
+
+async def test_no_more_than_asked_for_is_pulled(local: Local) -> None:
+    topic = await local.topic()
+    subscription = await local.subscription(topic)
+    await local.publish(topic, *[b"x"] * 5)
+
+    assert len(await local.pull(subscription, most=2)) == 2

@@ -1,0 +1,73 @@
+"""The key file of a running receiver: taken over when it changes, kept as it was when the new one is bad."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from signalbox_core.events import encode_event
+from signalbox_core.ids import new_run_id
+from signalbox_core.signatures import KeyRecord, Signer, write_key_file
+from support.events import story
+from support.live_receiver import LiveReceiver, live_receiver, make_topics, one_sender
+from support.signing import ONE, signer_and_key
+from support.waiting import eventually
+
+
+class Stage:
+    def __init__(self, receiver: LiveReceiver, keys: Path, record: KeyRecord) -> None:
+        self.receiver, self.keys, self.record = receiver, keys, record
+
+    async def status(self, signer: Signer) -> int:
+        """The status of a fresh event signed by this signer."""
+        return (await self.receiver.post(encode_event(story(new_run_id("echo"))[0]), ONE, signer=signer)).status_code
+
+    async def becomes(self, signer: Signer, status: int) -> None:
+        async def reached() -> bool:
+            return await self.status(signer) == status
+
+        await eventually(reached)
+
+
+@pytest.fixture
+async def stage(redis_url: str, pubsub_host: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    project = new_run_id("echo")
+    await make_topics(pubsub_host, project)
+    keys, signer, record = one_sender(tmp_path)
+    async with live_receiver(keys=keys, signer=signer, redis_url=redis_url, pubsub_host=pubsub_host, project=project) as receiver:
+        yield Stage(receiver, keys, record)
+
+
+async def test_a_new_key_counts_beside_the_old_one_without_a_restart(stage: Stage) -> None:
+    new, key = signer_and_key(keyid="key-2")
+    assert await stage.status(new) == 401
+    write_key_file(stage.keys, [stage.record, key.record])
+    await stage.becomes(new, 202)
+    assert await stage.status(stage.receiver.signer) == 202
+
+
+async def test_a_revoked_key_counts_no_more_without_a_restart(stage: Stage) -> None:
+    assert await stage.status(stage.receiver.signer) == 202
+    write_key_file(stage.keys, [replace(stage.record, state="revoked")])
+    await stage.becomes(stage.receiver.signer, 401)
+
+
+@pytest.mark.parametrize("body", ["{", '{"keys":[{"keyid":"x","alg":"ed25519","sender":"s","tenant":"*","public_pem":"bad"}]}', ""])
+async def test_a_bad_key_file_is_counted_and_the_old_keys_stay(stage: Stage, body: str) -> None:
+    stage.keys.write_text(body)
+
+    async def counted() -> bool:
+        return "signalbox_receiver_bad_key_reloads_total 1.0" in (await stage.receiver.client.get("/metrics")).text
+
+    await eventually(counted)
+    assert await stage.status(stage.receiver.signer) == 202
+
+
+async def test_a_key_file_that_went_away_leaves_the_old_keys(stage: Stage) -> None:
+    stage.keys.unlink()
+
+    async def counted() -> bool:
+        return "signalbox_receiver_bad_key_reloads_total 0.0" not in (await stage.receiver.client.get("/metrics")).text
+
+    await eventually(counted)
+    assert await stage.status(stage.receiver.signer) == 202

@@ -1,0 +1,113 @@
+"""The supervisor with real Redis and Temporal: ready means answering, what dies comes back, nothing stays behind."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+from support.stack import DEV, RunningStack, running_stack
+from support.waiting import eventually
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[RunningStack]:
+    with running_stack(tmp_path / "state", "--only", "redis") as started:
+        yield started
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def refused(*words: str) -> str:
+    done = subprocess.run([*DEV, *words], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    return done.stderr
+
+
+async def test_the_endpoints_answer_when_the_stack_says_ready(stack: RunningStack) -> None:
+    async with redis.asyncio.from_url(str(stack.endpoints.redis)) as client:
+        assert await client.ping()
+
+
+async def test_redis_killed_comes_back_on_its_port_with_every_acknowledged_write(stack: RunningStack) -> None:
+    url = str(stack.endpoints.redis)
+    async with redis.asyncio.from_url(url) as client:
+        for number in range(500):
+            await client.set(f"key-{number}", number)
+    await stack.until_replaced("redis", stack.kill("redis"))
+    assert stack.endpoints.redis == url
+    async with redis.asyncio.from_url(url) as client:
+        assert await client.dbsize() == 500
+    assert stack.state("redis").restarts == 1
+
+
+async def test_a_part_that_is_stopped_stays_down_until_it_is_started(stack: RunningStack) -> None:
+    stack.command("stop", "redis")
+    with pytest.raises(redis.ConnectionError):
+        async with redis.asyncio.from_url(str(stack.endpoints.redis)) as client:
+            await client.ping()
+    stack.command("start", "redis")
+    async with redis.asyncio.from_url(str(stack.endpoints.redis)) as client:
+        assert await client.ping()
+
+
+async def test_nothing_is_left_after_the_end(tmp_path: Path) -> None:
+    with running_stack(tmp_path / "state", "--only", "redis,temporal") as stack:
+        pids = dict(stack.endpoints.pids)
+        assert pids.keys() == {"redis", "temporal"}
+    assert not any(is_alive(pid) for pid in pids.values())
+    assert not (tmp_path / "state" / "endpoints.json").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the kernel's leash exists on Linux only")
+async def test_nothing_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path) -> None:
+    stack = RunningStack(tmp_path / "state")
+    stack.command("up", "--only", "redis", "--ports", "auto", "--detach")
+    pid = stack.endpoints.pids["redis"]
+    os.kill(int((stack.folder / "lock").read_text()), signal.SIGKILL)
+    await eventually(lambda: not is_alive(pid))
+    assert "nothing is running" in stack.command("down")
+
+
+async def test_detached_it_says_ready_and_ends_on_down(tmp_path: Path) -> None:
+    stack = RunningStack(tmp_path / "state")
+    assert "redis" in stack.command("up", "--only", "redis", "--ports", "auto", "--detach")
+    assert '"status":"ready"' in stack.command("status", "--json")
+    pid = stack.endpoints.pids["redis"]
+    assert "ended" in stack.command("down")
+    assert not is_alive(pid)
+
+
+def test_a_port_in_use_is_one_line_with_the_remedy(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refused("up", "--state-dir", str(tmp_path), "--only", "redis", "--ports", f"redis={port}")
+    assert f"port {port} for redis is in use" in said
+    assert "--ports auto" in said
+
+
+def test_a_second_stack_in_the_same_folder_is_refused(stack: RunningStack) -> None:
+    said = refused("up", "--state-dir", str(stack.folder), "--ports", "auto")
+    assert "already running" in said
+    assert "signalbox-dev down" in said
+
+
+def test_detached_trouble_is_told_in_one_line_too(tmp_path: Path) -> None:
+    said = refused("up", "--state-dir", str(tmp_path), "--only", "nginx", "--detach")
+    assert "no part is called 'nginx'" in said
+
+
+def test_the_log_of_a_part_is_shown_and_an_unknown_part_named(stack: RunningStack) -> None:
+    assert "Ready to accept connections" in stack.command("logs", "redis")
+    assert "no log of 'nginx'" in refused("logs", "nginx", "--state-dir", str(stack.folder))

@@ -1,0 +1,147 @@
+"""Streams follow what Temporal knows: ends, gaps, and a Redis that lost everything; on the real servers."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+from signalbox_core.events import Snapshot
+from signalbox_core.pipeline.messages import QUERY_SNAPSHOT
+from signalbox_core.streams import RedisRunStream
+from signalbox_core.temporal import connect, names
+from signalbox_gateway.engine import Engine
+from signalbox_gateway.reconciler import Reconciler
+from support.echo_pipeline import SPEC, Echo, EchoInput
+from support.events import story
+from support.waiting import eventually
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+MILESTONES = [event for event in story() if event.sequence is not None]
+LATER = timedelta(seconds=30)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        await client.flushall()
+        yield client
+
+
+@pytest.fixture
+def streams(redis: Redis) -> RedisRunStream:
+    return RedisRunStream(redis)
+
+
+@pytest.fixture
+async def temporal(temporal_address: str) -> AsyncIterator[Client]:
+    client = await connect(temporal_address, "default")
+    async with Worker(client, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()):
+        yield client
+
+
+@pytest.fixture
+def reconciler(redis: Redis, streams: RedisRunStream, temporal: Client) -> Reconciler:
+    return Reconciler(redis, streams, Engine(temporal), {SPEC.name: SPEC})
+
+
+async def start(temporal: Client, run_id: str, request: object) -> WorkflowHandle[object, object]:
+    memo = {names.MEMO_TENANT: "acme", names.MEMO_STARTED_BY: "lan"}
+    return await temporal.start_workflow("echo", request, id=run_id, task_queue="echo", memo=memo)
+
+
+async def told(handle: WorkflowHandle[object, object]) -> Snapshot:
+    snapshot: Snapshot = await handle.query(QUERY_SNAPSHOT, result_type=Snapshot)
+    return snapshot
+
+
+async def settled(reconciler: Reconciler, streams: RedisRunStream, run_id: str) -> Snapshot:
+    """The snapshot of the stream once it has its end; rounds are made as if time had passed."""
+
+    async def ended() -> Snapshot | None:
+        await reconciler.round(datetime.now(UTC) + LATER)
+        projected = await streams.snapshot(run_id)
+        return projected.snapshot if projected and projected.snapshot.ended_at else None
+
+    snapshot = await eventually(ended, within_s=20, every_s=0.2)
+    assert snapshot is not None
+    return snapshot
+
+
+async def test_a_terminated_run_gets_its_end(reconciler: Reconciler, streams: RedisRunStream, temporal: Client) -> None:
+    handle = await start(temporal, "terminated-1", EchoInput(text="hi", ask=True))
+
+    async def asks() -> bool:
+        return (await told(handle)).approvals != ()
+
+    await eventually(asks)
+    await handle.terminate("no longer needed")
+    snapshot = await settled(reconciler, streams, "terminated-1")
+    assert (snapshot.status, snapshot.tenant, snapshot.approvals[0].status) == ("terminated", "acme", "cancelled")
+    last = (await streams.read("terminated-1", None, 1)).epoch
+    assert last
+    assert await streams.inbox("acme") == []
+
+
+async def test_a_run_whose_input_cannot_be_read_fails_with_the_reason(
+    reconciler: Reconciler, streams: RedisRunStream, temporal: Client
+) -> None:
+    await start(temporal, "unreadable-1", {"text": 7})
+    snapshot = await settled(reconciler, streams, "unreadable-1")
+    assert (snapshot.status, snapshot.pipeline, snapshot.sequence) == ("failed", "echo", 1)
+    assert snapshot.error is not None
+    assert "EchoInput" in snapshot.error.message
+    history = await streams.read("unreadable-1", None)
+    assert [frame.name for frame in history.frames] == ["run.failed"]
+
+
+async def test_a_redis_that_lost_everything_gets_the_open_runs_back(
+    reconciler: Reconciler, streams: RedisRunStream, redis: Redis, temporal: Client
+) -> None:
+    handle = await start(temporal, "restored-1", EchoInput(text="hi", ask=True))
+
+    async def asks() -> bool:
+        return (await told(handle)).approvals != ()
+
+    await eventually(asks)
+    await redis.flushall()
+
+    async def restored() -> bool:
+        await reconciler.round(datetime.now(UTC) + LATER)
+        await redis.delete("signalbox:reconciler:cursor")
+        return [item.approval_id for item in await streams.inbox("acme")] == ["word"]
+
+    await eventually(restored, within_s=20, every_s=0.2)
+    projected = await streams.snapshot("restored-1")
+    assert projected is not None
+    assert projected.snapshot.sequence == (await told(handle)).sequence
+    await handle.terminate()
+
+
+async def test_an_event_without_its_past_makes_the_stream_whole_again(
+    reconciler: Reconciler, streams: RedisRunStream, redis: Redis, temporal: Client
+) -> None:
+    handle = await start(temporal, "run-1", EchoInput(text="hi", ask=True))
+
+    async def asks() -> bool:
+        return (await told(handle)).sequence >= 5
+
+    await eventually(asks)
+    await reconciler.round(datetime.now(UTC))
+    await streams.append(MILESTONES[2])
+
+    async def whole() -> bool:
+        await reconciler.round(datetime.now(UTC))
+        projected = await streams.snapshot("run-1")
+        return projected is not None and projected.snapshot.sequence >= 5
+
+    await eventually(whole, within_s=20, every_s=0.5)
+    assert await streams.gaps(older_than=timedelta(0)) == []
+    await handle.terminate()
+
+
+async def test_only_one_of_two_reconcilers_leads(redis: Redis, streams: RedisRunStream, temporal: Client) -> None:
+    one, two = (Reconciler(redis, streams, Engine(temporal), {}) for _ in range(2))
+    assert [await one._leads(), await two._leads(), await one._leads()] == [True, False, True]
+    await redis.delete("signalbox:reconciler:lease")
+    assert [await two._leads(), await one._leads()] == [True, False]

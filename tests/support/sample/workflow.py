@@ -1,0 +1,52 @@
+"""The sample's story."""
+
+from datetime import timedelta
+
+from msgspec import structs
+from signalbox_core.errors import InvalidInput
+from signalbox_core.pipeline.options import CallOptions
+from signalbox_core.pipeline.run import Run
+from support.sample.activities import make, prepare, undo
+from support.sample.contract import PICK, SPEC, Made, Pick, SampleInput, SampleResult
+from temporalio import workflow
+
+QUICK = CallOptions(timeout=timedelta(seconds=10), maximum_attempts=3, first_retry_after=timedelta(milliseconds=10))
+
+
+@workflow.defn(name="sample")
+class Sample:
+    @workflow.init
+    def __init__(self, request: SampleInput) -> None:
+        self.signalbox = Run(SPEC)
+        self.may_go = False
+
+    @workflow.signal
+    def go_on(self) -> None:
+        self.may_go = True
+
+    @workflow.run
+    async def run(self, request: SampleInput) -> SampleResult:
+        async with self.signalbox as run:
+            run.on_cancel(self.take_back)
+            if request.hold:
+                await workflow.wait_condition(lambda: self.may_go)
+            async with run.step("prepare") as step:
+                numbers = await step.call(prepare, request, QUICK)
+                step.say(f"{len(numbers)} to make")
+            async with run.step(request.misuse or "work") as step:
+                made = await step.map(make, numbers, QUICK)
+            if request.rounds:
+                workflow.continue_as_new(structs.replace(request, rounds=request.rounds - 1))
+            run.emit("sample.made", Made(number=len(made), label="all"))
+            picked = None
+            if request.ask:
+                picked = await run.ask(PICK, options=made, check=lambda answer: _among(answer, made))
+            return SampleResult(made=[item.number for item in made], picked=picked.number if picked else None)
+
+    async def take_back(self) -> None:
+        await workflow.execute_activity(undo, 1, start_to_close_timeout=timedelta(seconds=10))
+
+
+def _among(answer: Pick, made: list[Made]) -> None:
+    if answer.number not in {item.number for item in made}:
+        raise InvalidInput(f"there is no number {answer.number}", field="number")

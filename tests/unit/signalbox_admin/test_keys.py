@@ -1,0 +1,161 @@
+"""`signalbox-admin keys`: what it writes, what it shows, and what it refuses."""
+
+import argparse
+import hashlib
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from signalbox_admin.keys import add_parser
+from signalbox_core.errors import Conflict, InvalidInput, NotFound
+from signalbox_core.signatures import Algorithm, Signer, load_key_set, read_key_file
+from support.signing import new_private_key, private_pem, public_pem
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run one `keys` command in an empty folder; gives what it printed."""
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+
+    def run(*words: str) -> str:
+        args = parser.parse_args(["keys", *words])
+        assert args.run(args) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+NEW_SENDER = ("new", "--file", "keys.json", "--sender", "billing", "--tenant", "acme", "--events", "run.*,invoice.*")
+NEW_API = ("new", "--kind", "api", "--file", "api.json", "--tenant", "acme", "--roles", "viewer,approver", "--name", "Lan")
+
+
+def test_a_new_sender_key_signs_and_its_private_half_stays_in_its_file(run: Run, tmp_path: Path) -> None:
+    shown = run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
+    [record] = read_key_file(tmp_path / "keys.json")
+    assert (record.keyid, record.sender, record.tenant, record.events) == ("k1", "billing", "acme", ("run.*", "invoice.*"))
+    assert stat.S_IMODE((tmp_path / "k1.pem").stat().st_mode) == 0o600
+    assert Signer.from_file("k1", tmp_path / "k1.pem").algorithm is Algorithm.ED25519
+    assert len(load_key_set([record], tmp_path)) == 1
+    assert "PRIVATE" not in shown + (tmp_path / "keys.json").read_text()
+
+
+def test_a_keyid_is_made_up_when_none_is_given(run: Run, tmp_path: Path) -> None:
+    run(*NEW_SENDER, "--private", "a.pem")
+    run(*NEW_SENDER, "--private", "b.pem")
+    keyids = {record.keyid for record in read_key_file(tmp_path / "keys.json")}
+    assert len(keyids) == 2
+    assert all(keyid.startswith("billing-") for keyid in keyids)
+
+
+def test_a_private_key_file_is_never_overwritten(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "k1.pem").write_text("precious")
+    with pytest.raises(Conflict, match=r"k1\.pem exists"):
+        run(*NEW_SENDER, "--private", "k1.pem")
+    assert (tmp_path / "k1.pem").read_text() == "precious"
+
+
+def test_a_keyid_is_taken_once(run: Run, tmp_path: Path) -> None:
+    run(*NEW_SENDER, "--keyid", "k1", "--private", "a.pem")
+    with pytest.raises(Conflict, match="already has a key k1"):
+        run(*NEW_SENDER, "--keyid", "k1", "--private", "b.pem")
+    assert not (tmp_path / "b.pem").exists()
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.ED25519, Algorithm.ECDSA_P256, Algorithm.RSA_PSS])
+def test_a_public_key_is_imported(run: Run, tmp_path: Path, algorithm: Algorithm) -> None:
+    (tmp_path / "p.pem").write_text(public_pem(new_private_key(algorithm)))
+    grant = ("--keyid", "k1", "--alg", algorithm.value, "--sender", "s", "--tenant", "*", "--public", "p.pem")
+    run("import", "--file", "keys.json", *grant)
+    assert read_key_file(tmp_path / "keys.json")[0].alg is algorithm
+
+
+def test_a_secret_is_imported_as_a_reference(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s" * 40)
+    run("import", "--file", "keys.json", "--keyid", "k1", "--alg", "hmac-sha256", "--sender", "s", "--tenant", "*", "--secret", "secret")
+    assert read_key_file(tmp_path / "keys.json")[0].secret_file == str(tmp_path / "secret")
+    assert "ssss" not in (tmp_path / "keys.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [("nonsense", "not a public key"), (private_pem(new_private_key(Algorithm.ED25519)).decode(), "private key")],
+)
+def test_a_bad_key_is_not_imported(run: Run, tmp_path: Path, body: str, says: str) -> None:
+    (tmp_path / "p.pem").write_text(body)
+    with pytest.raises(InvalidInput, match=says):
+        run("import", "--file", "keys.json", "--keyid", "k1", "--sender", "s", "--tenant", "*", "--public", "p.pem")
+    assert not (tmp_path / "keys.json").exists()
+
+
+def test_a_rotation_leaves_both_keys_good_for_the_overlap(run: Run, tmp_path: Path) -> None:
+    run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
+    run("rotate", "--file", "keys.json", "--keyid", "k1", "--new-keyid", "k2", "--private", "k2.pem", "--overlap-hours", "48")
+    old, new = read_key_file(tmp_path / "keys.json")
+    assert (new.keyid, new.sender, new.events, new.not_after) == ("k2", old.sender, old.events, None)
+    assert old.not_after is not None
+    assert 47 < (old.not_after.timestamp() - (tmp_path / "k2.pem").stat().st_mtime) / 3600 <= 48
+
+
+def test_a_revoked_key_stays_in_the_file_as_revoked(run: Run, tmp_path: Path) -> None:
+    run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
+    run("revoke", "--file", "keys.json", "--keyid", "k1")
+    assert read_key_file(tmp_path / "keys.json")[0].state == "revoked"
+    assert "revoked" in run("list", "--file", "keys.json")
+
+
+def test_an_api_key_is_shown_once_and_kept_as_a_hash(run: Run, tmp_path: Path) -> None:
+    key = run(*NEW_API).splitlines()[-1]
+    [record] = json.loads((tmp_path / "api.json").read_text())["keys"]
+    assert key.startswith("sbx_")
+    assert record["sha256"] == hashlib.sha256(key.encode()).hexdigest()
+    assert (record["tenant"], record["roles"], record["name"]) == ("acme", ["viewer", "approver"], "Lan")
+    assert key not in run("list", "--kind", "api", "--file", "api.json")
+
+
+def test_an_api_key_is_rotated_and_revoked(run: Run, tmp_path: Path) -> None:
+    run(*NEW_API)
+    [old] = json.loads((tmp_path / "api.json").read_text())["keys"]
+    run("rotate", "--kind", "api", "--file", "api.json", "--keyid", old["id"])
+    run("revoke", "--kind", "api", "--file", "api.json", "--keyid", old["id"])
+    [new] = json.loads((tmp_path / "api.json").read_text())["keys"]
+    assert new["id"] != old["id"]
+    assert {name: new[name] for name in ("tenant", "roles", "name")} == {name: old[name] for name in ("tenant", "roles", "name")}
+
+
+def test_an_api_key_that_exists_is_imported(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sbx_" + "k" * 40 + "\n")
+    run("import", "--kind", "api", "--file", "api.json", "--tenant", "acme", "--roles", "admin", "--name", "CI", "--secret", "key")
+    [record] = json.loads((tmp_path / "api.json").read_text())["keys"]
+    assert record["sha256"] == hashlib.sha256(b"sbx_" + b"k" * 40).hexdigest()
+
+
+def test_the_list_is_json_on_request(run: Run) -> None:
+    run(*NEW_API)
+    assert json.loads(run("list", "--kind", "api", "--file", "api.json", "--json"))["keys"][0]["name"] == "Lan"
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "says"),
+    [
+        (("new", "--tenant", "acme", "--sender", "s", "--private", "x"), InvalidInput, "SIGNALBOX_RECEIVER_KEYS"),
+        (("new", "--tenant", "acme", "--file", "k.json", "--private", "x"), InvalidInput, "--sender is needed"),
+        (("new", "--tenant", "acme", "--file", "k.json", "--sender", "s"), InvalidInput, "--private is needed"),
+        (("new", "--kind", "api", "--tenant", "a", "--file", "k.json", "--roles", "king", "--name", "n"), InvalidInput, "--roles"),
+        (("new", "--kind", "api", "--tenant", "a", "--file", "k.json", "--roles", "viewer"), InvalidInput, "--name is needed"),
+        (("revoke", "--file", "k.json", "--keyid", "nobody"), NotFound, "no key nobody"),
+        (("revoke", "--kind", "api", "--file", "k.json", "--keyid", "nobody"), NotFound, "no API key nobody"),
+        (("rotate", "--file", "k.json", "--keyid", "nobody", "--private", "x"), NotFound, "no key nobody"),
+    ],
+)
+def test_a_mistake_is_named_with_its_remedy(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], error: type[Exception], says: str
+) -> None:
+    monkeypatch.delenv("SIGNALBOX_RECEIVER_KEYS", raising=False)
+    with pytest.raises(error, match=says):
+        run(*words)

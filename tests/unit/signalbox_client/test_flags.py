@@ -1,0 +1,97 @@
+"""Flags from a contract's schema, and the input from flags."""
+
+from typing import Annotated, Literal
+
+import msgspec
+import pytest
+from msgspec import Meta, Struct
+from signalbox_client.flags import flags_of, input_of, read_schema
+from signalbox_core.errors import InvalidInput
+from signalbox_core.pipeline.spec import json_schema
+
+
+class Point(Struct):
+    x: int
+
+
+class Input(Struct):
+    url: Annotated[str, Meta(title="Page", examples=["https://a.example/"])]
+    max_items: Annotated[int, Meta(description="At most")] = 3
+    ratio: float | None = None
+    dry_run: bool = False
+    language: Literal["en", "vi"] = "en"
+    sizes: tuple[Literal["small", "large"], ...] = ("small",)
+    numbers: list[int] = []
+    point: Point | None = None
+
+
+SCHEMA = read_schema(msgspec.Raw(msgspec.json.encode(json_schema(Input))))
+FLAGS = {flag.field: flag for flag in flags_of(SCHEMA)}
+
+
+def given(**values: str) -> dict[str, object]:
+    return dict(input_of(tuple(FLAGS.values()), values, {}))
+
+
+def test_every_field_is_a_flag_in_the_contracts_order() -> None:
+    assert [flag.option for flag in FLAGS.values()] == [
+        "--url", "--max-items", "--ratio", "--dry-run", "--language", "--sizes", "--numbers", "--point",
+    ]  # fmt: skip
+
+
+def test_only_fields_without_a_default_are_required() -> None:
+    assert [flag.field for flag in FLAGS.values() if flag.required] == ["url"]
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        pytest.param("url", "https://x.example", "https://x.example", id="text"),
+        pytest.param("max_items", "7", 7, id="whole number"),
+        pytest.param("ratio", "0.5", 0.5, id="number that may be null"),
+        pytest.param("dry_run", "yes", True, id="truth"),
+        pytest.param("language", "vi", "vi", id="choice"),
+        pytest.param("sizes", "small, large", ["small", "large"], id="several"),
+        pytest.param("numbers", "1,2", [1, 2], id="several numbers"),
+        pytest.param("point", '{"x": 1}', {"x": 1}, id="JSON"),
+    ],
+)
+def test_a_flags_text_becomes_its_type(field: str, text: str, value: object) -> None:
+    assert given(**{field: text}) == {field: value}
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "says"),
+    [
+        pytest.param("max_items", "many", r"--max-items must be a whole number \(it is 'many'\)", id="whole number"),
+        pytest.param("ratio", "half", "--ratio must be a number", id="number"),
+        pytest.param("dry_run", "maybe", "--dry-run must be true or false", id="truth"),
+        pytest.param("numbers", "1,x", "--numbers must be a whole number", id="one of several"),
+        pytest.param("point", "{", "--point must be JSON", id="JSON"),
+    ],
+)
+def test_a_wrong_text_is_named_with_its_flag(field: str, text: str, says: str) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        given(**{field: text})
+
+
+def test_a_flag_overrules_the_file() -> None:
+    assert input_of(tuple(FLAGS.values()), {"url": "b"}, {"url": "a", "max_items": 1}) == {"url": "b", "max_items": 1}
+
+
+@pytest.mark.parametrize(
+    ("field", "part"),
+    [
+        pytest.param("url", "for example https://a.example/", id="example"),
+        pytest.param("max_items", "At most (default 3)", id="description and default"),
+        pytest.param("language", "one of en, vi", id="choices"),
+        pytest.param("sizes", "several of large, small", id="several of"),
+    ],
+)
+def test_the_help_says_what_the_contract_says(field: str, part: str) -> None:
+    assert part in FLAGS[field].help
+
+
+def test_a_field_whose_type_is_not_said_takes_json() -> None:
+    flags = flags_of(read_schema(msgspec.Raw(b'{"properties": {"a": {"type": ["string", "null"]}, "b": {}}}')))
+    assert [(flag.field, flag.kind) for flag in flags] == [("a", "string"), ("b", "json")]

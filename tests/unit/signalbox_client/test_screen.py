@@ -1,0 +1,107 @@
+"""What a person sees without a terminal, and what a program reads."""
+
+import io
+import json
+from pathlib import Path
+
+import httpx2
+from rich.console import Console
+from signalbox_client.cli_runs import safe_path
+from signalbox_client.following import Follower, Update
+from signalbox_client.models import Artifact
+from signalbox_client.screen import JsonLines, PlainLines, run_panel, screen_for
+
+AT = "2026-01-02T03:04:05Z"
+RUN = {
+    "run_id": "r1",
+    "pipeline": "echo",
+    "title": "Echo [test]",
+    "status": "running",
+    "epoch": "e",
+    "sequence": 1,
+    "steps": [{"name": "say", "title": "Say it", "status": "running", "attempt": 1, "started_at": AT}],
+    "approvals": [{"approval_id": "word", "name": "word", "title": "Which word?", "status": "pending", "requested_at": AT}],
+}
+
+
+def updates(*events: tuple[str, int | None, dict[str, object]]) -> list[Update]:
+    follower = Follower("r1")
+    frames = [httpx2.ServerSentEvent(event="snapshot", data=json.dumps(RUN))]
+    for name, sequence, data in events:
+        body = {
+            "id": "x",
+            "type": f"dev.signalbox.{name}.v1",
+            "time": AT,
+            "runid": "r1",
+            "stepid": "say",
+            "sequence": sequence,
+            "data": data,
+        }
+        frames.append(httpx2.ServerSentEvent(data=json.dumps(body), id=f"e:{sequence}"))
+    return [update for frame in frames if (update := follower.take(frame))]
+
+
+def console() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+def said(on: Console) -> list[str]:
+    assert isinstance(on.file, io.StringIO)
+    return on.file.getvalue().splitlines()
+
+
+def progress(percent: float) -> tuple[str, None, dict[str, object]]:
+    return ("step.progress", None, {"step": "say", "percent": percent, "message": "half [way]"})
+
+
+DONE = ("step.completed", 2, {"step": "say", "title": "Say it", "started_at": AT})
+
+
+def test_without_a_terminal_each_event_is_a_line_and_progress_only_by_tens() -> None:
+    on = console()
+    with screen_for(on, as_json=False) as screen:
+        for update in updates(progress(51), progress(55), progress(60), DONE):
+            screen.show(update)
+    lines = said(on)
+    assert lines[0] == "r1 is running"
+    assert [line.split(" ", 1)[1] for line in lines[1:]] == ["Say it: 51 % half [way]", "Say it: 60 % half [way]", "step.completed Say it"]
+
+
+def test_several_runs_are_told_apart() -> None:
+    on = console()
+    screen = PlainLines(on, names_runs=True)
+    for update in updates(DONE):
+        screen.show(update)
+    assert said(on)[1].split()[1] == "r1"
+
+
+def test_a_program_gets_one_json_object_a_line() -> None:
+    on = console()
+    screen = JsonLines(on)
+    for update in updates(progress(51), DONE):
+        screen.show(update)
+    lines = [json.loads(line) for line in said(on)]
+    assert [line["status"] for line in lines] == ["running"] * 3
+    kinds = [line["event"] and line["event"]["type"] for line in lines]
+    assert kinds == [None, "dev.signalbox.step.progress.v1", "dev.signalbox.step.completed.v1"]
+
+
+def test_a_drawn_run_says_what_it_waits_for_and_how_to_decide() -> None:
+    on = console()
+    on.print(run_panel(updates(DONE)[-1].snapshot))
+    text = "\n".join(said(on))
+    assert "Echo [test]" in text
+    assert "Which word?" in text
+    assert "signalbox decide r1 word" in text
+
+
+def test_a_file_never_leaves_its_folder() -> None:
+    def path(name: str, media_type: str = "image/png") -> Path:
+        return safe_path(Artifact(name=name, media_type=media_type, size_bytes=1))
+
+    assert path("../../etc/passwd") == Path("etc/passwd.png")
+    assert path("/absolute") == Path("absolute.png")
+    assert path("..") == Path("artifact.png")
+    assert path("v1/300x250") == Path("v1/300x250.png")
+    assert path("report.json", "application/json") == Path("report.json")
+    assert path("notes.txt", "text/plain") == Path("notes.txt")

@@ -1,0 +1,201 @@
+"""What a subscriber holds: order within a key, leases, and what a failure does to the messages behind it."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from signalbox_core.errors import InvalidInput, Unavailable
+from signalbox_core.pubsub.handling import Delivered, Outcome, Received
+from signalbox_core.pubsub.inhand import InHand, Limits
+from signalbox_core.pubsub.messages import to_message
+from signalbox_core.pubsub.outgoing import Outgoing
+from support.events import story
+
+EVENTS = story()
+
+
+async def a_turn_of_the_loop() -> None: ...
+
+
+class Bench:
+    """An InHand whose handler notes what it sees and fails as told."""
+
+    def __init__(self, concurrency: int = 16) -> None:
+        self.outgoing = Outgoing()
+        self.seen: list[str] = []
+        self.running = 0
+        self.most_running = 0
+        self.failures: dict[str, list[Exception]] = {}
+        self.outcomes: list[Outcome] = []
+        self.in_hand = InHand(self.handler, self.outgoing, limits=Limits(concurrency=concurrency), observe=self.outcomes.append)
+
+    async def handler(self, received: Received) -> None:
+        self.seen.append(received.message_id)
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        await asyncio.create_task(a_turn_of_the_loop())
+        self.running -= 1
+        if failures := self.failures.get(received.message_id):
+            raise failures.pop(0)
+
+    def accept(self, message_id: str, tasks: asyncio.TaskGroup, *, key: str = "k", is_ordered: bool = True, ack_id: str = "") -> None:
+        message = to_message(EVENTS[0])
+        delivered = Delivered(
+            data=message.data,
+            attributes=message.attributes,
+            message_id=message_id,
+            ordering_key=key,
+            delivery_attempt=1,
+            published_at=datetime.now(UTC),
+        )
+        self.in_hand.accept(delivered, ack_id or f"ack-{message_id}", is_ordered=is_ordered, tasks=tasks)
+
+    def sent(self) -> tuple[list[str], dict[str, int]]:
+        """Acknowledged ids, and lease changes."""
+        request = self.outgoing.next_request()
+        if request is None:
+            return [], {}
+        return list(request.ack_ids), dict(zip(request.modify_deadline_ack_ids, request.modify_deadline_seconds, strict=True))
+
+
+async def test_messages_of_a_key_are_handled_one_at_a_time_in_order() -> None:
+    bench = Bench()
+    async with asyncio.TaskGroup() as tasks:
+        for n in range(10):
+            bench.accept(str(n), tasks)
+
+    assert bench.seen == [str(n) for n in range(10)]
+    assert bench.most_running == 1
+    assert bench.sent()[0] == [f"ack-{n}" for n in range(10)]
+
+
+async def test_different_keys_are_handled_at_the_same_time_within_the_limit() -> None:
+    bench = Bench(concurrency=3)
+    async with asyncio.TaskGroup() as tasks:
+        for n in range(10):
+            bench.accept(str(n), tasks, key=f"k{n}")
+
+    assert bench.most_running == 3
+    assert len(bench.seen) == 10
+
+
+async def test_a_failure_drops_what_is_behind_it_as_the_server_sends_it_again() -> None:
+    bench = Bench()
+    bench.failures["1"] = [Unavailable("away")]
+    async with asyncio.TaskGroup() as tasks:
+        for n in range(3):
+            bench.accept(str(n), tasks)
+
+    assert bench.seen == ["0", "1"]
+    assert bench.sent() == (["ack-0"], {"ack-1": 0})
+    assert bench.outcomes == [Outcome.HANDLED, Outcome.RETRIED]
+
+
+async def test_what_was_on_the_way_when_the_key_failed_waits_for_the_failed_message() -> None:
+    bench = Bench()
+    bench.failures["1"] = [Unavailable("away")]
+    async with asyncio.TaskGroup() as tasks:
+        bench.accept("1", tasks)
+    async with asyncio.TaskGroup() as tasks:
+        bench.accept("2", tasks)
+        bench.accept("1", tasks, ack_id="again-1")
+        bench.accept("2", tasks, ack_id="again-2")
+
+    assert bench.seen == ["1", "1", "2"]
+    assert bench.sent() == (["again-1", "again-2"], {"ack-1": 0, "ack-2": 0})
+
+
+async def test_without_ordering_a_failure_concerns_its_own_message_only() -> None:
+    bench = Bench()
+    bench.failures["1"] = [Unavailable("away")]
+    async with asyncio.TaskGroup() as tasks:
+        for n in range(3):
+            bench.accept(str(n), tasks, is_ordered=False)
+
+    assert sorted(bench.sent()[0]) == ["ack-0", "ack-2"]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        pytest.param(InvalidInput("wrong"), Outcome.REJECTED, id="rejected is acknowledged"),
+        pytest.param(Unavailable("away"), Outcome.RETRIED, id="unavailable comes again"),
+        pytest.param(ValueError("bug"), Outcome.RETRIED, id="a bug comes again"),
+        pytest.param(TimeoutError(), Outcome.RETRIED, id="a timeout comes again"),
+    ],
+)
+async def test_the_error_decides_whether_it_comes_again(error: Exception, outcome: Outcome) -> None:
+    bench = Bench()
+    bench.failures["1"] = [error]
+    async with asyncio.TaskGroup() as tasks:
+        bench.accept("1", tasks)
+
+    assert bench.outcomes == [outcome]
+    assert bench.sent() == ((["ack-1"], {}) if outcome.is_final else ([], {"ack-1": 0}))
+
+
+async def test_a_second_delivery_of_a_message_in_hand_renews_its_id_and_is_not_handled_twice() -> None:
+    bench = Bench()
+    async with asyncio.TaskGroup() as tasks:
+        bench.accept("1", tasks, ack_id="old")
+        bench.accept("1", tasks, ack_id="new")
+
+    assert bench.seen == ["1"]
+    assert bench.sent()[0] == ["new"]
+
+
+async def test_what_is_in_hand_at_the_end_is_given_back() -> None:
+    bench = Bench()
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            bench.accept("1", tasks)
+            bench.accept("2", tasks)
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await run()
+    bench.in_hand.give_back_all()
+
+    assert bench.sent() == ([], {"ack-1": 0, "ack-2": 0})
+
+
+async def test_leases_of_everything_in_hand_are_extended() -> None:
+    bench = Bench()
+    async with asyncio.TaskGroup() as tasks:
+        bench.accept("1", tasks)
+        bench.accept("2", tasks)
+        bench.in_hand.extend_leases(60)
+        assert bench.sent() == ([], {"ack-1": 60, "ack-2": 60})
+
+
+async def test_reading_pauses_while_too_much_is_in_hand() -> None:
+    bench = Bench()
+    async with asyncio.TaskGroup() as tasks:
+        bench.accept("1", tasks)
+        waiting = asyncio.create_task(bench.in_hand.room(1))
+        await asyncio.create_task(a_turn_of_the_loop())
+        assert not waiting.done()
+    await waiting
+
+
+def test_one_request_carries_at_most_a_thousand_ids() -> None:
+    outgoing = Outgoing()
+    for n in range(2_500):
+        outgoing.acknowledge(str(n))
+
+    sizes = []
+    while request := outgoing.next_request():
+        sizes.append(len(request.ack_ids))
+
+    assert sizes == [1_000, 1_000, 500]
+
+
+def test_an_acknowledgement_outranks_a_lease_extension() -> None:
+    outgoing = Outgoing()
+    outgoing.set_deadline("a", 60)
+    outgoing.acknowledge("a")
+
+    request = outgoing.next_request()
+
+    assert (list(request.ack_ids), list(request.modify_deadline_ack_ids)) == (["a"], [])

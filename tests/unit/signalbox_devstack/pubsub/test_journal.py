@@ -1,0 +1,72 @@
+"""The journal alone: group commit, ids that never repeat, one server per file, and an end when it cannot be written."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from signalbox_devstack.world.pubsub.journal import IDS_PER_RESERVATION, SCHEMA_VERSION, Journal, UnusableData
+
+INSERT = "INSERT INTO topics VALUES(?, ?)"
+
+
+def opened(path: Path) -> Journal:
+    failures: list[sqlite3.Error] = []
+    return Journal(path, failures.append)
+
+
+async def test_what_is_committed_is_there_after_a_reopen(tmp_path: Path) -> None:
+    journal = opened(tmp_path / "d")
+    journal.write(INSERT, ("a", b"1"), ("b", b"2"))
+    await journal.committed()
+    journal.close()
+
+    assert opened(tmp_path / "d").rows("SELECT name, wire FROM topics") == [("a", b"1"), ("b", b"2")]
+
+
+async def test_an_uncommitted_write_is_not_seen_by_a_reader_of_the_file(tmp_path: Path) -> None:
+    journal = opened(tmp_path / "d")
+    journal.write(INSERT, ("a", b"1"))
+
+    assert journal.rows("SELECT name FROM topics") == []
+    await journal.committed()
+    assert journal.rows("SELECT name FROM topics") == [("a",)]
+
+
+async def test_ids_never_repeat_over_reopens(tmp_path: Path) -> None:
+    last = 0
+    for _ in range(3):
+        journal = opened(tmp_path / "d")
+        ids = [journal.new_id() for _ in range(IDS_PER_RESERVATION + 1)]
+        await journal.committed()
+        journal.close()
+        assert ids[0] > last
+        assert ids == list(range(ids[0], ids[0] + len(ids)))
+        last = ids[-1]
+
+
+async def test_a_second_server_on_the_file_is_refused(tmp_path: Path) -> None:
+    journal = opened(tmp_path / "d")
+
+    with pytest.raises(UnusableData, match="in use by another server"):
+        opened(tmp_path / "d")
+    journal.close()
+
+
+async def test_a_file_of_another_schema_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "d") as database:
+        database.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    database.close()
+
+    with pytest.raises(UnusableData, match="move the file away"):
+        opened(tmp_path / "d")
+
+
+async def test_a_failed_commit_is_reported_and_confirms_nothing(tmp_path: Path) -> None:
+    failures: list[sqlite3.Error] = []
+    journal = Journal(tmp_path / "d", failures.append)
+    await journal.committed()
+    journal.write("INSERT INTO missing VALUES(?)", (1,))
+
+    journal.flush()
+
+    assert "missing" in str(failures[0])

@@ -1,0 +1,94 @@
+"""Roles contain each other as written and deny the rest; keys are read from a file and again when it changes."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+from signalbox_core.errors import Forbidden, InvalidInput
+from signalbox_gateway.auth import ApiKeys, Principal, Role
+
+
+def principal(*roles: Role) -> Principal:
+    return Principal(key_id="k", name="lan", tenant="acme", roles=frozenset(roles))
+
+
+GRANTS = {
+    Role.VIEWER: {Role.VIEWER},
+    Role.OPERATOR: {Role.OPERATOR, Role.VIEWER},
+    Role.APPROVER: {Role.APPROVER, Role.VIEWER},
+    Role.ADMIN: set(Role),
+}
+
+
+@pytest.mark.parametrize("own", list(Role))
+def test_a_role_grants_what_it_contains_and_nothing_else(own: Role) -> None:
+    assert {role for role in Role if principal(own).has(role)} == GRANTS[own]
+
+
+def test_without_a_role_everything_is_denied() -> None:
+    assert not any(principal().has(role) for role in Role)
+
+
+def test_a_refusal_names_the_role_that_is_needed() -> None:
+    with pytest.raises(Forbidden, match="needs the role approver; lan has: operator"):
+        principal(Role.OPERATOR).require(Role.APPROVER)
+
+
+def write(path: Path, *secrets: str) -> Path:
+    keys = [
+        {"id": secret, "sha256": hashlib.sha256(secret.encode()).hexdigest(), "tenant": "acme", "roles": ["viewer"], "name": secret}
+        for secret in secrets
+    ]
+    path.write_text(json.dumps({"keys": keys}))
+    return path
+
+
+def test_a_key_is_found_by_its_secret_and_by_its_id(tmp_path: Path) -> None:
+    keys = ApiKeys(write(tmp_path / "keys.json", "sbx_a", "sbx_b"))
+
+    assert keys.by_secret("sbx_b") == keys.by_id("sbx_b")
+    assert keys.by_secret("sbx_c") is None
+    assert keys.by_secret("") is None
+    assert keys.by_id("sbx_c") is None
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    keys = ApiKeys(write(tmp_path / "keys.json", "sbx_a"))
+
+    write(tmp_path / "keys.json", "sbx_b", "sbx_c")
+    keys.reload()
+
+    assert keys.by_secret("sbx_a") is None
+    assert keys.by_secret("sbx_c") is not None
+
+
+@pytest.mark.parametrize(
+    "content", ["{", '{"keys": [{"id": 1}]}', '{"keys": [{"id":"a","sha256":"b","tenant":"c","roles":["king"],"name":"d"}]}']
+)
+def test_a_broken_file_leaves_the_last_good_keys(tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(tmp_path / "keys.json", "sbx_a")
+    keys = ApiKeys(path)
+
+    path.write_text(content)
+    keys.reload()
+
+    assert keys.by_secret("sbx_a") is not None
+    assert "API keys not read again" in caplog.text
+    with pytest.raises(InvalidInput, match=r"keys\.json"):
+        ApiKeys(path)
+
+
+def test_a_file_that_is_gone_leaves_the_last_good_keys(tmp_path: Path) -> None:
+    keys = ApiKeys(write(tmp_path / "keys.json", "sbx_a"))
+
+    os.unlink(tmp_path / "keys.json")
+    keys.reload()
+
+    assert keys.by_secret("sbx_a") is not None
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"none\.json: No such file"):
+        ApiKeys(tmp_path / "none.json")

@@ -1,0 +1,99 @@
+"""The console as it is served: nothing inline, nothing foreign, nothing that makes markup from strings."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from signalbox_gateway.web import HEADERS, STATIC, console_routes
+from starlette.routing import Router
+from starlette.types import Message, Scope
+
+MODULES = sorted(STATIC.rglob("*.js"))
+SHEETS = sorted(STATIC.rglob("*.css"))
+MARKUP_FROM_STRINGS = re.compile(r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval|new Function)\b")
+IMPORT = re.compile(r'^import .* from "([^"]+)";$', re.MULTILINE)
+
+
+class Page(HTMLParser):
+    """The page's tags with their attributes, and the text inside scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.inline = ""
+        self._inside = ""
+        self.feed((STATIC / "index.html").read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_data(self, data: str) -> None:
+        if self._inside in ("script", "style"):
+            self.inline += data.strip()
+
+
+def test_the_page_has_no_inline_code_and_no_inline_style() -> None:
+    page = Page()
+    assert page.inline == ""
+    for tag, attributes in page.tags:
+        assert "style" not in attributes, tag
+        assert not [name for name in attributes if name.startswith("on")], tag
+
+
+def test_the_page_names_only_files_that_are_there() -> None:
+    links = [attributes.get("src") or attributes.get("href") for tag, attributes in Page().tags if tag in ("script", "link")]
+    assert links
+    for link in links:
+        assert link is not None
+        assert (STATIC / link.removeprefix("console/")).is_file(), link
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(STATIC)))
+def test_a_module_makes_no_markup_from_strings(module: Path) -> None:
+    assert MARKUP_FROM_STRINGS.findall(module.read_text()) == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(STATIC)))
+def test_a_module_imports_only_files_that_are_there(module: Path) -> None:
+    for place in IMPORT.findall(module.read_text()):
+        assert place.startswith("."), place
+        assert (module.parent / place).is_file(), place
+
+
+@pytest.mark.parametrize("file", [*MODULES, *SHEETS], ids=lambda file: str(file.relative_to(STATIC)))
+def test_no_file_is_longer_than_a_person_reads(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= 300
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
+def test_a_style_sheet_loads_nothing_from_elsewhere(sheet: Path) -> None:
+    assert not re.search(r"url\(|@import", sheet.read_text())
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [("/", "text/html"), ("/console/js/main.js", "text/javascript"), ("/console/css/base.css", "text/css")],
+)
+async def test_every_file_is_served_with_the_security_headers(path: str, media_type: str) -> None:
+    headers = await headers_of(path)
+    assert headers["content-type"].startswith(media_type)
+    for name, value in HEADERS.items():
+        assert headers[name.lower()] == value
+
+
+async def headers_of(path: str) -> dict[str, str]:
+    """The response headers of a GET, asked of the routes directly."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "query_string": b"", "headers": []}
+    await Router(console_routes())(scope, receive, send)
+    assert sent[0]["status"] == 200
+    return {name.decode(): value.decode() for name, value in sent[0]["headers"]}

@@ -1,0 +1,74 @@
+"""Errors become problems (RFC 9457) with a status, a stable code and the fields at fault."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+import signalbox_gateway
+from signalbox_core.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    InvalidSignature,
+    NotFound,
+    RateLimited,
+    Rejected,
+    SignalboxError,
+    Unavailable,
+)
+from signalbox_gateway.problems import CODES, FieldError, InvalidFields, Unauthenticated, bug_response, problem_of, problem_response
+
+STATUSES = [
+    (InvalidInput("x"), 422), (InvalidInput("x", code="bad_json"), 400), (InvalidInput("x", code="body_too_large"), 413),
+    (InvalidInput("x", code="wrong_content_type"), 415), (Unauthenticated("x"), 401), (InvalidSignature("x"), 401), (Forbidden("x"), 403),
+    (NotFound("x"), 404), (Rejected("x", code="method_not_allowed"), 405), (Conflict("x"), 409), (Rejected("x"), 422),
+    (RateLimited("x", retry_after_s=3), 429), (Unavailable("x"), 503),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "status"), STATUSES)
+def test_each_error_has_one_status(error: SignalboxError, status: int) -> None:
+    assert problem_of(error).status == status
+
+
+def test_a_problem_names_field_detail_and_facts() -> None:
+    error = Conflict("run r was already decided by lan", field="decision_id", code="already_decided", decided_by="lan", status=1)
+
+    body = msgspec.json.decode(problem_response(error).body)
+
+    assert body == {
+        "type": "/docs#already_decided",
+        "title": "The state forbids it",
+        "status": 409,
+        "detail": "run r was already decided by lan",
+        "code": "already_decided",
+        "errors": [{"field": "decision_id", "detail": "run r was already decided by lan"}],
+        "decided_by": "lan",
+    }
+
+
+def test_several_faults_are_all_listed() -> None:
+    problem = problem_of(InvalidFields((FieldError(field="a", detail="is wrong"), FieldError(field="b", detail="is missing"))))
+
+    assert problem.detail == "a: is wrong; b: is missing"
+    assert [error.field for error in problem.errors] == ["a", "b"]
+
+
+def test_what_may_succeed_later_says_when() -> None:
+    assert problem_response(RateLimited("x", retry_after_s=0.2)).headers["retry-after"] == "1"
+    assert int(problem_response(Unavailable("x")).headers["retry-after"]) > 0
+    assert "retry-after" not in problem_response(NotFound("x")).headers
+
+
+def test_a_bug_tells_nothing_of_itself() -> None:
+    body = msgspec.json.decode(bug_response().body)
+
+    assert (body["status"], body["code"]) == (500, "internal_error")
+
+
+def test_every_code_that_is_raised_is_documented() -> None:
+    sources = "\n".join(path.read_text() for path in Path(signalbox_gateway.__file__).parent.glob("*.py"))
+    raised = set(re.findall(r'code="([a-z_]+)"', sources)) - {"failed"}
+
+    assert raised <= set(CODES)

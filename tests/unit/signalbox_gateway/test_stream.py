@@ -1,0 +1,332 @@
+"""What a listener of one run gets, from the first byte to the end."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from signalbox_core.errors import Unavailable
+from signalbox_core.events import Snapshot, fold
+from signalbox_core.events.catalogue import RunClosed, StepProgress
+from signalbox_core.testing.streams import FakeRunStream
+from signalbox_gateway.hub import Limits
+from support.events import make_event, story
+from support.live import Live, live_gateway, unknown
+from support.sse import Connection, connect, sequences
+from support.waiting import eventually
+
+MILESTONES = [event for event in story() if event.sequence is not None]
+SOON = timedelta(milliseconds=5)
+PROGRESS = make_event("step.progress", StepProgress(step="read", percent=40.0), second=5)
+
+
+@pytest.fixture
+async def live() -> AsyncIterator[Live]:
+    async with live_gateway() as running:
+        yield running
+
+
+async def settled(live: Live, connection: Connection) -> None:
+    """The listener has had its snapshot (or needs none) and is live."""
+    await eventually(lambda: connection.status == 200 and live.hub.listener_count > 0)
+    await eventually(lambda: any(name in ("snapshot", "message") for name in connection.names))
+
+
+def snapshot_after(count: int) -> Snapshot:
+    snapshot = Snapshot(run_id="run-1", tenant="acme")
+    for event in MILESTONES[:count]:
+        snapshot = fold(snapshot, event)
+    return snapshot
+
+
+async def test_the_headers_forbid_keeping_and_buffering(live: Live) -> None:
+    await live.streams.append(MILESTONES[0])
+    connection = connect(live.endpoint, "run-1")
+    await connection.until_events(1)
+    assert connection.headers["content-type"].startswith("text/event-stream")
+    assert connection.headers["cache-control"] == "no-store"
+    assert connection.headers["x-accel-buffering"] == "no"
+    assert "content-length" not in connection.headers
+    assert "content-encoding" not in connection.headers
+    await connection.leave()
+
+
+async def test_the_first_bytes_say_when_to_come_back_before_anything_is_known(live: Live) -> None:
+    live.streams.channels.cut()
+    connection = connect(live.endpoint, "run-1")
+    await eventually(lambda: connection.body)
+    assert connection.text.startswith("retry: ")
+    assert connection.events == []
+    await connection.leave()
+
+
+async def test_without_a_cursor_a_snapshot_comes_first_then_what_is_new(live: Live) -> None:
+    await live.streams.append_many(MILESTONES[:3])
+    connection = connect(live.endpoint, "run-1")
+    (snapshot,) = await connection.until_events(1)
+    assert (snapshot.event, snapshot.id, snapshot.json["sequence"]) == ("snapshot", None, 3)
+    await live.streams.append_many(MILESTONES[3:])
+    events = await connection.until_complete()
+    assert sequences(events) == [4, 5, 6, 7, 8, 9]
+    assert connection.names[-1] == "end"
+
+
+async def test_milestones_have_ids_and_no_event_name_and_progress_has_no_id(live: Live) -> None:
+    await live.streams.append_many(MILESTONES[:2])
+    connection = connect(live.endpoint, "run-1")
+    await connection.until_events(1)
+    await live.streams.progress(PROGRESS)
+    await live.streams.append(MILESTONES[2])
+    _, progress, milestone = await connection.until_events(3)
+    assert (progress.event, progress.id, progress.json["type"]) == ("message", None, "dev.signalbox.step.progress.v1")
+    assert (milestone.event, milestone.id) == ("message", f"{milestone_epoch(connection)}:3")
+    await connection.leave()
+
+
+def milestone_epoch(connection: Connection) -> str:
+    return str(connection.events[0].json["epoch"])
+
+
+@pytest.mark.parametrize("where", ["header", "query", "header beats query"])
+async def test_a_cursor_gives_exactly_the_later_events(live: Live, where: str) -> None:
+    await live.streams.append_many(MILESTONES)
+    header = {} if where == "query" else {"Last-Event-ID": "e1:3"}
+    query = {"header": {}, "query": {"last_event_id": "e1:3"}, "header beats query": {"last_event_id": "e1:7"}}[where]
+    connection = connect(live.endpoint, "run-1", headers=header, query=query)
+    events = await connection.until_complete()
+    assert [event.id for event in events[:-1]] == [f"e1:{number}" for number in range(4, 10)]
+    assert (events[-1].event, events[-1].id) == ("end", None)
+
+
+async def test_at_the_terminal_event_there_is_nothing_to_come_back_for(live: Live) -> None:
+    await live.streams.append_many(MILESTONES)
+    connection = connect(live.endpoint, "run-1", headers={"Last-Event-ID": "e1:9"})
+    await connection.until_complete()
+    assert (connection.status, connection.body) == (204, b"")
+
+
+async def test_a_finished_run_is_told_whole_to_who_has_no_cursor(live: Live) -> None:
+    await live.streams.append_many(MILESTONES)
+    events = await connect(live.endpoint, "run-1").until_complete()
+    assert [event.event for event in events] == ["snapshot", *["message"] * 9, "end"]
+    assert sequences(events) == list(range(1, 10))
+
+
+@pytest.mark.parametrize("cursor", ["0old:3", "e1:99", "nonsense", "e1:3,e1:4", "e1:-1", "\x00"])
+async def test_a_cursor_that_leads_nowhere_gives_a_reset_and_a_snapshot(live: Live, cursor: str) -> None:
+    await live.streams.append_many(MILESTONES[:4])
+    connection = connect(live.endpoint, "run-1", headers={"Last-Event-ID": cursor})
+    reset, snapshot = await connection.until_events(2)
+    assert (reset.event, reset.json, snapshot.event) == ("reset", {"runid": "run-1"}, "snapshot")
+    await live.streams.append(MILESTONES[4])
+    assert sequences(await connection.until_events(3)) == [5]
+    await connection.leave()
+
+
+async def test_a_trimmed_place_gives_a_reset() -> None:
+    async with live_gateway(make=lambda: FakeRunStream(max_frames=3)) as live:
+        await live.streams.append_many(MILESTONES[:8])
+        connection = connect(live.endpoint, "run-1", headers={"Last-Event-ID": "e1:2"})
+        await connection.until_events(2)
+        assert connection.names == ["reset", "snapshot"]
+        await connection.leave()
+
+
+async def test_a_lost_place_in_a_finished_run_is_reset_once_and_then_over(live: Live) -> None:
+    await live.streams.append_many(MILESTONES)
+    events = await connect(live.endpoint, "run-1", headers={"Last-Event-ID": "0old:3"}).until_complete()
+    assert [event.event for event in events] == ["reset", "snapshot", "end"]
+    again = connect(live.endpoint, "run-1", headers={"Last-Event-ID": str(events[-1].id)})
+    await again.until_complete()
+    assert again.status == 204
+
+
+async def test_a_rebuilt_stream_resets_who_is_listening(live: Live) -> None:
+    await live.streams.append_many(MILESTONES[:2])
+    connection = connect(live.endpoint, "run-1")
+    await settled(live, connection)
+    await live.streams.rebuild(snapshot_after(6))
+    await connection.until_events(3)
+    await live.streams.append(MILESTONES[6])
+    events = await connection.until_events(4)
+    assert [event.event for event in events] == ["snapshot", "reset", "snapshot", "message"]
+    assert (events[2].json["sequence"], events[3].id) == (6, "e2:7")
+    await connection.leave()
+
+
+async def test_a_run_that_just_started_is_described_by_temporal_and_goes_on(live: Live) -> None:
+    live.from_temporal["run-1"] = Snapshot(run_id="run-1", tenant="acme", pipeline="echo")
+    connection = connect(live.endpoint, "run-1")
+    (snapshot,) = await connection.until_events(1)
+    assert (snapshot.event, snapshot.json["pipeline"], snapshot.json["epoch"]) == ("snapshot", "echo", "")
+    await live.streams.append_many(MILESTONES)
+    assert sequences(await connection.until_complete()) == list(range(1, 10))
+
+
+async def test_events_that_a_snapshot_from_temporal_has_already_do_not_come_again(live: Live) -> None:
+    live.from_temporal["run-1"] = snapshot_after(3)
+    connection = connect(live.endpoint, "run-1")
+    await connection.until_events(1)
+    for event in MILESTONES:
+        await live.streams.append(event)
+    assert sequences(await connection.until_complete()) == [4, 5, 6, 7, 8, 9]
+
+
+async def test_a_log_that_ends_before_the_snapshot_from_temporal_resets(live: Live) -> None:
+    live.from_temporal["run-1"] = snapshot_after(5)
+    connection = connect(live.endpoint, "run-1")
+    await connection.until_events(1)
+    await live.streams.append_many([MILESTONES[0], make_event("run.terminated", RunClosed(), sequence=2)])
+    await connection.until_complete()
+    assert connection.names == ["snapshot", "reset", "snapshot", "end"]
+
+
+async def test_a_finished_run_whose_stream_is_gone_is_over_after_its_snapshot(live: Live) -> None:
+    live.from_temporal["run-1"] = snapshot_after(9)
+    events = await connect(live.endpoint, "run-1").until_complete()
+    assert [event.event for event in events] == ["snapshot", "end"]
+    again = connect(live.endpoint, "run-1", headers={"Last-Event-ID": str(events[-1].id)})
+    await again.until_complete()
+    assert again.status == 204
+
+
+async def test_listeners_that_come_together_ask_temporal_once(live: Live) -> None:
+    live.from_temporal["run-1"] = snapshot_after(0)
+    connections = [connect(live.endpoint, "run-1") for _ in range(5)]
+    for connection in connections:
+        await connection.until_events(1)
+    assert live.asked_temporal == ["run-1"]
+    for connection in connections:
+        await connection.leave()
+
+
+async def test_what_was_missed_while_the_live_connection_was_lost_comes_afterwards(live: Live) -> None:
+    await live.streams.append(MILESTONES[0])
+    connection = connect(live.endpoint, "run-1")
+    await settled(live, connection)
+    live.streams.channels.cut()
+    await live.streams.append_many(MILESTONES[1:4])
+    live.streams.channels.mend()
+    await live.streams.append_many(MILESTONES[4:])
+    assert sequences(await connection.until_complete()) == list(range(2, 10))
+
+
+async def test_a_listener_that_cannot_keep_up_gets_everything_from_the_log(live: Live) -> None:
+    tale = [replace(MILESTONES[0], sequence=1), *(replace(MILESTONES[1], sequence=number) for number in range(2, 900))]
+    tale.append(replace(MILESTONES[8], sequence=900))
+    await live.streams.append(tale[0])
+    slow = connect(live.endpoint, "run-1", headers={"Last-Event-ID": "e1:1"})
+    await eventually(lambda: live.hub.listener_count == 1 and slow.body)
+    slow.can_write.clear()
+    for event in tale[1:]:
+        await live.streams.append(event)
+    slow.can_write.set()
+    assert sequences(await slow.until_complete()) == list(range(2, 901))
+
+
+async def test_line_breaks_of_every_kind_in_data_cannot_make_fields(live: Live) -> None:
+    await live.streams.append_many(MILESTONES[:2])
+    connection = connect(live.endpoint, "run-1")
+    await settled(live, connection)
+    text = "Xin chào\r\nid: e1:99\rdata: x\nevent: end\n\n\u2028\u0000"
+    await live.streams.progress(make_event("step.progress", StepProgress(step="read", text=text)))
+    raw = msgspec.Raw(b'{"step":\r\n"read",\n\n"title":\r"Read"}')
+    await live.streams.append(replace(make_event("step.started", StepProgress(step="read"), sequence=3), data=raw))
+    _, progress, milestone = await connection.until_events(3)
+    assert progress.json["data"] == {**msgspec.to_builtins(StepProgress(step="read", text=text))}
+    assert milestone.json["data"] == {"step": "read", "title": "Read"}
+    assert [event.event for event in connection.events] == ["snapshot", "message", "message"]
+    await connection.leave()
+
+
+async def test_head_answers_at_once(live: Live) -> None:
+    connection = connect(live.endpoint, "run-1", method="HEAD")
+    await connection.until_complete()
+    assert (connection.status, connection.body) == (200, b"")
+
+
+async def test_post_is_not_allowed(live: Live) -> None:
+    connection = connect(live.endpoint, "run-1", method="POST")
+    await connection.until_complete()
+    assert (connection.status, connection.headers["allow"]) == (405, "GET, HEAD")
+
+
+async def test_an_unknown_run_is_not_found(live: Live) -> None:
+    live.refusals["run-1"] = unknown("run-1")
+    connection = connect(live.endpoint, "run-1")
+    await connection.until_complete()
+    assert connection.status == 404
+
+
+async def test_when_nobody_can_say_the_browser_is_asked_to_come_back(live: Live) -> None:
+    live.refusals["run-1"] = Unavailable("Temporal is away")
+    connection = connect(live.endpoint, "run-1")
+    await connection.until_complete()
+    assert (connection.status, connection.text.startswith("retry: "), connection.events) == (200, True, [])
+
+
+async def test_over_capacity_the_browser_is_asked_to_come_back() -> None:
+    async with live_gateway(Limits(listeners=0)) as live:
+        connection = connect(live.endpoint, "run-1")
+        await connection.until_complete()
+        assert (connection.status, connection.text.startswith("retry: ")) == (200, True)
+
+
+async def test_a_listener_that_left_leaves_nothing_behind(live: Live) -> None:
+    await live.streams.append(MILESTONES[0])
+    for _ in range(50):
+        connection = connect(live.endpoint, "run-1")
+        await connection.until_events(1)
+        await connection.leave()
+    assert (live.hub.listener_count, live.hub.watched_runs, live.streams.channels.opened) == (0, 0, set())
+
+
+async def test_an_idle_stream_gets_a_comment_and_a_busy_one_none() -> None:
+    async with live_gateway(Limits(sweep=SOON, heartbeat=timedelta(0))) as live:
+        await live.streams.append(MILESTONES[0])
+        connection = connect(live.endpoint, "run-1")
+        await connection.until_events(1)
+        await eventually(lambda: b":\x20\r\n\r\n" in connection.body)
+        await connection.leave()
+    async with live_gateway(Limits(sweep=SOON, heartbeat=timedelta(hours=1))) as live:
+        await live.streams.append_many(MILESTONES)
+        connection = connect(live.endpoint, "run-1")
+        await connection.until_complete()
+        assert b": \r\n\r\n" not in connection.body
+
+
+async def test_a_stream_ends_cleanly_at_the_end_of_its_lifetime() -> None:
+    async with live_gateway(Limits(sweep=SOON, lifetime=timedelta(0))) as live:
+        await live.streams.append(MILESTONES[0])
+        connection = connect(live.endpoint, "run-1")
+        await connection.until_complete()
+        assert connection.status == 200
+
+
+async def test_a_stream_ends_when_the_proof_of_identity_does() -> None:
+    async with live_gateway(Limits(sweep=SOON), expires_at=datetime.now(UTC)) as live:
+        await live.streams.append(MILESTONES[0])
+        await connect(live.endpoint, "run-1").until_complete()
+
+
+async def test_a_stream_ends_when_the_right_to_listen_is_withdrawn() -> None:
+    async with live_gateway(Limits(sweep=SOON, recheck=timedelta(0))) as live:
+        await live.streams.append(MILESTONES[0])
+        connection = connect(live.endpoint, "run-1")
+        await connection.until_events(1)
+        live.refusals["run-1"] = unknown("run-1")
+        await connection.until_complete()
+
+
+async def test_a_drain_ends_every_stream_cleanly_and_refuses_new_ones(live: Live) -> None:
+    await live.streams.append(MILESTONES[0])
+    connections = [connect(live.endpoint, "run-1") for _ in range(20)]
+    for connection in connections:
+        await connection.until_events(1)
+    await live.hub.drain(timedelta(seconds=0.2))
+    for connection in connections:
+        await connection.until_complete()
+    late = connect(live.endpoint, "run-1")
+    await late.until_complete()
+    assert (late.status, late.events, live.hub.listener_count) == (200, [], 0)

@@ -1,0 +1,42 @@
+"""Record a finished run's history for the replay test: `python tools/record_history.py PIPELINE RUN_ID [--name NAME]`.
+
+Take one run per branch of the story (plain, rejected, cancelled, ...). The file goes to tests/histories/<pipeline>/<name>.json and is
+replayed by tests/integration/histories; record a new one, and keep the old, when the workflow changes with `workflow.patched`.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+from pathlib import Path
+
+from signalbox_core.temporal import connect
+
+HISTORIES = Path(__file__).parents[1] / "tests" / "histories"
+
+
+async def record(address: str, namespace: str, run_id: str, file: Path) -> int:
+    """Write the history as readable JSON; the number of its events."""
+    client = await connect(address, namespace)
+    history = await client.get_workflow_handle(run_id).fetch_history()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    body = json.dumps(json.loads(history.to_json()), indent=1, ensure_ascii=False, sort_keys=True)
+    await asyncio.to_thread(file.write_text, body + "\n", encoding="utf-8")
+    return len(history.events)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pipeline")
+    parser.add_argument("run_id")
+    parser.add_argument("--name", help="the branch of the story it shows (default: the run id)")
+    parser.add_argument("--address", default=os.environ.get("TEMPORAL_ADDRESS", "127.0.0.1:7233"))
+    parser.add_argument("--namespace", default=os.environ.get("TEMPORAL_NAMESPACE", "default"))
+    told = parser.parse_args()
+    file = HISTORIES / told.pipeline / f"{told.name or told.run_id}.json"
+    count = asyncio.run(record(told.address, told.namespace, told.run_id, file))
+    print(f"{file}: {count} events")
+
+
+if __name__ == "__main__":
+    main()
