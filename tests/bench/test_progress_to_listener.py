@@ -1,14 +1,16 @@
 """From an activity's progress call to a browser: ours against a Temporal query a second and against Workflow Streams.
 
-Ours is the whole way: the worker's emitter, a signed POST, the receiver, Redis, the gateway, an SSE client. Limit: p50 10 ms at 200 listeners.
+Ours is the whole way: the worker's emitter, a signed POST, the receiver, Redis, the gateway, an SSE client.
+Limit: p50 10 ms at 200 listeners.
 """
 
 import asyncio
+import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,6 +22,8 @@ import pytest
 from signalbox_core.events import CloudEvent, catalogue
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect
+from signalbox_devstack.stack.child import leash
+from signalbox_devstack.stack.keys import TENANT
 from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.posting import Poster, open_client
@@ -33,7 +37,7 @@ from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError
 
 COUNTS = (1, 200)
-EVENTS, EVERY_S = 40, 0.15
+EVENTS, EVERY_S = 30, 0.15
 ROUNDS = 2
 QUEUE = "bench-progress"
 STAMP = re.compile(rb'"message":"(\d+)"')
@@ -71,6 +75,7 @@ class Browser(asyncio.Protocol):
         transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
+        assert not data.startswith(b"HTTP/1.1 4"), data
         self.is_live = self.is_live or b"event: snapshot" in data
         for stamp in STAMP.findall(data) if b"event: snapshot" not in data else ():
             self._arm.heard(int(stamp))
@@ -112,7 +117,7 @@ async def ours(stack: RunningStack, emitter: HttpEmitter, count: int, arm: Arm) 
     run_id = f"bench-{time.monotonic_ns()}"
 
     def event(name: str, data: object, sequence: int | None = None) -> CloudEvent:
-        return make_event(name, data, sequence=sequence, run_id=run_id, tenant="dev", second=9)  # type: ignore[arg-type]
+        return make_event(name, data, sequence=sequence, run_id=run_id, tenant=TENANT, second=9)  # type: ignore[arg-type]
 
     steps = (catalogue.StepInfo(name="render", title="Render"),)
     await emitter.deliver([event("run.started", catalogue.RunStarted(pipeline="bench", title="Bench", steps=steps), 1)])
@@ -190,34 +195,42 @@ async def paced(number: int) -> None:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Sequence[RunningStack]:
+def stack(tmp_path: Path) -> Iterator[RunningStack]:
     with running_stack(tmp_path / "stack", "--only", "gateway,receiver") as started:
         yield started
 
 
+@pytest.fixture
+def peers(stack: RunningStack) -> Iterator[None]:
+    """The peers' worker is another process, as a pipeline's is."""
+    command = [sys.executable, "-m", "support.polled", str(stack.endpoints.temporal), QUEUE]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[1], preexec_fn=leash(os.getpid())) as worker:  # noqa: PLW1509
+        yield
+        worker.terminate()
+
+
 @pytest.mark.timeout(400)
+@pytest.mark.usefixtures("peers")
 async def test_progress_reaches_200_listeners_within_10_ms(stack: RunningStack) -> None:
     client = await connect(str(stack.endpoints.temporal), "default")
     results: dict[tuple[str, int], Arm] = {}
-    # The workflows' worker is another process, as a pipeline's is.
-    worker = subprocess.Popen([sys.executable, "-m", "support.polled", str(stack.endpoints.temporal), QUEUE], cwd=Path(__file__).parents[1])
-    try:
-        async with emitting(stack) as emitter:
-            arms: dict[str, Callable[[int, Arm], Awaitable[None]]] = {
-                "signalbox": lambda count, arm: ours(stack, emitter, count, arm),
-                "query 1/s": lambda count, arm: polling(client, count, arm),
-                "workflow streams": lambda count, arm: workflow_streams(client, count, arm),
-            }
-            for turn in range(ROUNDS):
-                for count in COUNTS:
-                    for name in list(arms)[:: 1 if turn % 2 else -1]:
-                        await arms[name](count, results.setdefault((name, count), Arm()))
-    finally:
-        worker.terminate()
-        worker.wait(10)
-    print(f"\n{'way':<18} {'listeners':>9} {'p50 ms':>10} {'p90 ms':>10}   heard / sent")
-    for (name, count), arm in sorted(results.items()):
-        print(f"{name:<18} {count:>9} {arm.row()}")
-    assert results["signalbox", 200].p50_ms <= 10
-    assert len(results["signalbox", 200].delays_ms) >= 0.99 * results["signalbox", 200].expected
-    assert results["query 1/s", 200].p50_ms >= 20 * results["signalbox", 200].p50_ms
+    async with emitting(stack) as emitter:
+        arms: dict[str, Callable[[int, Arm], Awaitable[None]]] = {
+            "signalbox": lambda count, arm: ours(stack, emitter, count, arm),
+            "query 1/s": lambda count, arm: polling(client, count, arm),
+            "workflow streams": lambda count, arm: workflow_streams(client, count, arm),
+        }
+        for turn in range(ROUNDS):
+            for count in COUNTS:
+                for name in list(arms)[:: 1 if turn % 2 else -1]:
+                    await arms[name](count, results.setdefault((name, count), Arm()))
+    print(table(results))  # noqa: T201 - the table is what a bench is for
+    fastest, asked = results["signalbox", 200], results["query 1/s", 200]
+    assert len(fastest.delays_ms) >= 0.99 * fastest.expected
+    assert fastest.p50_ms <= 10
+    assert asked.p50_ms >= 20 * fastest.p50_ms
+
+
+def table(results: Mapping[tuple[str, int], Arm]) -> str:
+    head = f"{'way':<18} {'listeners':>9} {'p50 ms':>10} {'p90 ms':>10}   heard / sent"
+    return "\n".join(["", head, *(f"{name:<18} {count:>9} {arm.row()}" for (name, count), arm in sorted(results.items()))])

@@ -1,4 +1,7 @@
-"""One browser and one stack for all browser tests; a page that fails its test when anything went wrong in it."""
+"""One browser and one stack a module; a page that fails its test when anything went wrong in it.
+
+Not one a session: Playwright's event loop runs as long as its browser, and async tests of other folders need one of their own.
+"""
 
 from collections.abc import Iterator
 
@@ -9,13 +12,13 @@ from support.browser import Site, WatchedPage, browser_path, running_browser
 from support.stack import running_stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with running_browser() as browser:
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     browser_path()  # without a browser there is no point in starting a stack
     with running_stack(tmp_path_factory.mktemp("stack"), "--only", "gateway,receiver,worker,demo_site") as stack:
@@ -28,7 +31,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def modules(browser: Browser) -> Iterator[Page]:
     """A page that has the console's files and nothing else: for tests of its modules, without a gateway."""
 

@@ -9,7 +9,7 @@ from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, S
 from signalbox_core.pipeline.discovery import discover
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.names import MEMO_TENANT
-from support.journeys import approve, decide, start_ads, until_asked, until_ended
+from support.journeys import approve, decide, ended_run, start_ads, until_asked, until_ended
 from support.stack import RunningStack
 from support.waiting import eventually
 
@@ -55,8 +55,8 @@ async def test_a_page_that_cannot_be_used_fails_the_run_with_the_reason(
 ) -> None:
     url = path if path.startswith("http") else f"{stack.endpoints.demo_site}{path}"
     started = await client.start("ad_creative", {"url": url, "variants": 1})
-    assert await until_ended(client, started.run_id) == "failed"
-    run = await client.run(started.run_id)
+    run = await ended_run(client, started.run_id)
+    assert run.status == "failed"
     assert run.error is not None
     assert run.error.step
     with pytest.raises(AssertionError, match=says):
@@ -89,10 +89,10 @@ async def test_a_second_decision_is_told_whose_the_first_was(stack: RunningStack
     run_id = await start_ads(stack, client, variants=1, redo_rounds=0)
     asked = await until_asked(client, run_id)
     await decide(client, run_id, asked, [approve])
+    await ended_run(client, run_id)
     answer = {"decisions": [{"variant": variants_of(asked)[0].variant, "action": "approve"}]}
     with pytest.raises(Conflict, match="Development admin"):
         await client.decide(run_id, "variants", answer)
-    await until_ended(client, run_id)
 
 
 async def test_a_finished_run_cannot_be_cancelled(stack: RunningStack, client: AsyncSignalbox) -> None:

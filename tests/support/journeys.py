@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx2
 import msgspec
 from google.api_core.exceptions import DeadlineExceeded
 from google.pubsub_v1 import SubscriberAsyncClient, types
 from msgspec import Struct
-from signalbox_client import Approval, AsyncSignalbox
+from signalbox_client import Approval, AsyncSignalbox, Run
 from signalbox_client.asking import Variant, variants_of
 from signalbox_core.errors import NotFound
 from signalbox_core.events.snapshot import ENDED
@@ -60,11 +60,13 @@ class Listener:
 
     async def run(self) -> None:
         async with httpx2.AsyncClient(headers={"authorization": f"Bearer {self._key}"}, trust_env=False, timeout=60) as http:
-            while not self.has_ended:
-                try:
+
+            async def ended() -> bool:
+                with suppress(httpx2.TransportError):
                     await self._connect(http)
-                except httpx2.TransportError:
-                    await asyncio.sleep(0.1)
+                return self.has_ended
+
+            await eventually(ended, within_s=600, every_s=0.1)
 
     async def _connect(self, http: httpx2.AsyncClient) -> None:
         headers = {"last-event-id": self._last} if self._last else {}
@@ -118,9 +120,15 @@ async def until_asked(client: AsyncSignalbox, run_id: str, approval_id: str = "v
 
 
 async def until_ended(client: AsyncSignalbox, run_id: str, *, within_s: float = 60) -> str:
-    async def ended() -> str | None:
-        status = (await client.run(run_id)).status
-        return status if status in ENDED else None
+    return (await ended_run(client, run_id, within_s=within_s)).status
+
+
+async def ended_run(client: AsyncSignalbox, run_id: str, *, within_s: float = 60) -> Run:
+    """The run as its stream has it once the terminal event is in (before, the gateway may answer from Temporal)."""
+
+    async def ended() -> Run | None:
+        run = await client.run(run_id)
+        return run if run.status in ENDED and run.epoch else None
 
     return await eventually(ended, within_s=within_s, every_s=0.1)
 

@@ -1,4 +1,7 @@
-"""The peers' workflows: one that is asked by query, one with Temporal's Workflow Streams; `python -m support.polled ADDRESS QUEUE` works them."""
+"""The peers' workflows: one that is asked by query, one with Temporal's Workflow Streams.
+
+`python -m support.polled ADDRESS QUEUE` is their worker.
+"""
 
 import asyncio
 import sys

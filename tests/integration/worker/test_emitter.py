@@ -13,7 +13,7 @@ from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.posting import Poster, open_client
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from support.signing import signer_and_key
 from support.stub_receiver import StubReceiver, stub_receiver
 from support.waiting import eventually
@@ -95,6 +95,30 @@ async def test_a_refused_event_is_logged_and_its_place_is_kept_while_the_others_
             ("event refused for good; it is only in the run's Temporal history", 2)
         ]
         assert counters["events_refused"] == 1
+
+
+@pytest.mark.parametrize("code", ["event_id_conflict", "foreign_run"])
+async def test_a_conflict_that_will_not_pass_is_dead_lettered_at_once(code: str) -> None:
+    async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, counters):
+        receiver.answers = [JSONResponse({"code": code}, 409)]
+
+        await emitter.deliver([milestone(1)])
+
+        assert [(event.sequence, event.name) for event in receiver.accepted] == [(1, "event.refused")]
+        assert counters["events_refused"] == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [JSONResponse({"code": "in_flight"}, 409), JSONResponse({"code": "nonce_replayed"}, 409), Response("", 409)]
+)
+async def test_a_conflict_that_passes_is_tried_again(answer: Response) -> None:
+    async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, counters):
+        receiver.answers = [answer]
+
+        await emitter.deliver([milestone(1)])
+
+        assert [event.name for event in receiver.accepted] == ["run.paused"]
+        assert (len(receiver.requests), counters["events_refused"]) == (2, 0)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

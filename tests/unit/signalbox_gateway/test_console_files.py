@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from signalbox_gateway.web import HEADERS, STATIC, console_routes
-from starlette.routing import Router
-from starlette.types import Message, Scope
+from starlette.applications import Starlette
+from support.gateway import client_of
 
 MODULES = sorted(STATIC.rglob("*.js"))
 SHEETS = sorted(STATIC.rglob("*.css"))
@@ -77,23 +77,9 @@ def test_a_style_sheet_loads_nothing_from_elsewhere(sheet: Path) -> None:
     [("/", "text/html"), ("/console/js/main.js", "text/javascript"), ("/console/css/base.css", "text/css")],
 )
 async def test_every_file_is_served_with_the_security_headers(path: str, media_type: str) -> None:
-    headers = await headers_of(path)
-    assert headers["content-type"].startswith(media_type)
+    async with client_of(Starlette(routes=console_routes()), role=None) as client:
+        answer = await client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(media_type)
     for name, value in HEADERS.items():
-        assert headers[name.lower()] == value
-
-
-async def headers_of(path: str) -> dict[str, str]:
-    """The response headers of a GET, asked of the routes directly."""
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    scope: Scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "query_string": b"", "headers": []}
-    await Router(console_routes())(scope, receive, send)
-    assert sent[0]["status"] == 200
-    return {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        assert answer.headers[name] == value

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from signalbox_pipelines.ad_creative.colour import contrast, hex_of, hue_distance, readable_on, rgb
@@ -56,6 +56,7 @@ def test_readable_is_readable_on_any_ground(ground: str, wanted: str) -> None:
     assert contrast(readable_on(rgb(ground), rgb(wanted)), rgb(ground)) >= 4.5
 
 
+@settings(max_examples=60)
 @given(colours, colours, colours)
 def test_every_style_of_every_palette_can_be_read(primary: str, accent: str, paper: str) -> None:
     for style in STYLES:

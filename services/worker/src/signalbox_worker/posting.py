@@ -12,7 +12,7 @@ from signalbox_core.errors import RateLimited, Rejected, Unavailable
 from signalbox_core.signatures import Signer
 
 from signalbox_worker.counters import Counters
-from signalbox_worker.verdict import Verdict, retry_after_s, verdict_of, wait_before
+from signalbox_worker.verdict import Verdict, problem_code, retry_after_s, verdict_of, wait_before
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ _LIMITS: Final = httpx2.Limits(max_connections=64, max_keepalive_connections=16,
 
 
 class Refused(Rejected):
-    """The receiver refused the body for good (400, 413, 415, 422)."""
+    """The receiver refused the body for good (400, 413, 415, 422, or a conflict that will not pass)."""
 
     code = "event_refused"
 
@@ -75,7 +75,7 @@ class Poster:
         return self._judge(response)
 
     def _judge(self, response: httpx2.Response) -> Unavailable | None:
-        verdict = verdict_of(response.status_code)
+        verdict = verdict_of(response.status_code, problem_code(response.content))
         said = response.text[:MAX_BODY_CHARS]
         if verdict is Verdict.ACCEPTED:
             self._back()

@@ -7,9 +7,17 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 _REFUSED: Final = frozenset({400, 411, 413, 415, 422})
+# The receiver's conflicts that a new signature or a moment's patience cures; its others are facts about the event.
+_PASSING_CONFLICTS: Final = frozenset({"in_flight", "nonce_replayed"})
 FIRST_WAIT_S: Final = 0.05
 LONGEST_WAIT_S: Final = 2.0
+
+
+class _Problem(msgspec.Struct, frozen=True, kw_only=True):
+    code: str
 
 
 class Verdict(StrEnum):
@@ -22,15 +30,29 @@ class Verdict(StrEnum):
     """Key, tenant or address are wrong: no fault of the event, so it waits until someone repairs that."""
 
 
-def verdict_of(status: int) -> Verdict:
-    """Judge an HTTP status. Only a fault of the event itself loses it; a wrong key must not cost a single one."""
+def verdict_of(status: int, code: str | None = None) -> Verdict:
+    """Judge an answer. Only a fault of the event itself loses it; a wrong key must not cost a single one.
+
+    Args:
+        code: the problem's stable code, None when the answer is no problem of the receiver (a proxy's, for example).
+    """
     if 200 <= status < 300:
         return Verdict.ACCEPTED
+    if status == 409 and code is not None and code not in _PASSING_CONFLICTS:
+        return Verdict.REFUSED
     if status in _REFUSED:
         return Verdict.REFUSED
     if status in (408, 409, 425, 429) or status >= 500:
         return Verdict.LATER
     return Verdict.MISCONFIGURED
+
+
+def problem_code(body: bytes) -> str | None:
+    """The stable code of a problem (RFC 9457) in an answer's body; None when it is none."""
+    try:
+        return msgspec.json.decode(body, type=_Problem).code
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:

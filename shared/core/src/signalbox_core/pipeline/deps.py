@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from signalbox_core.fetch import Fetcher
+from signalbox_core.fetch import Fetches
 from signalbox_core.objects import ObjectStore
 
 
@@ -16,5 +16,5 @@ class ActivityDeps:
     """
 
     objects: ObjectStore
-    fetcher: Fetcher
+    fetcher: Fetches
     environ: Mapping[str, str]

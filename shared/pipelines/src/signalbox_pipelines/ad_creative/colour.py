@@ -47,7 +47,7 @@ def hue_distance(first: Rgb, second: Rgb) -> float:
 
 def readable_on(ground: Rgb, wanted: Rgb, *, ratio: float = 4.5) -> Rgb:
     """`wanted`, moved towards white or black only as far as the contrast on `ground` asks."""
-    target = WHITE if luminance(ground) < 0.18 else (12, 12, 14)
+    target: Rgb = max(WHITE, (0, 0, 0), key=lambda end: contrast(end, ground))
     for step in range(21):
         moved = mix(wanted, target, step / 20)
         if contrast(moved, ground) >= ratio:
@@ -56,8 +56,8 @@ def readable_on(ground: Rgb, wanted: Rgb, *, ratio: float = 4.5) -> Rgb:
 
 
 def label_on(ground: Rgb, ink: Rgb) -> Rgb:
-    """White or `ink`, whichever reads better on a button of colour `ground`; white when both read well."""
-    return WHITE if contrast(WHITE, ground) >= 4.5 or contrast(WHITE, ground) >= contrast(ink, ground) else ink
+    """White where it reads on a button of colour `ground`, else `ink`, else black: one of them always reads at 4.5:1."""
+    return next((label for label in (WHITE, ink) if contrast(label, ground) >= 4.5), (0, 0, 0))
 
 
 def _linear(channel: float) -> float:

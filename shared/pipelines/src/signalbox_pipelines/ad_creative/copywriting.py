@@ -109,7 +109,7 @@ def _common(brand: Brand, *, rated: str, priced: str) -> list[Text]:
             angle="price",
             headline=priced,
             body=_joined((*brand.benefits[:1], brand.shipping)) or about,
-            tags=_tags("price", "shipping"),
+            tags=_tags("price"),
         ),
         Text(
             angle="shipping",

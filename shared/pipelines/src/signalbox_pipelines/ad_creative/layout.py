@@ -27,7 +27,7 @@ METRICS: Final[dict[SizeName, Metrics]] = {
     for metrics in (
         Metrics(name="300x250", width=300, height=250, margin=16, gap=8, headline=_head(22, 14, 5), body=_text(13, 12, 3), small=11,
                 price=15, button=32, button_text=13, logo=(112, 22), column=("body", "price")),
-        Metrics(name="728x90", width=728, height=90, margin=16, gap=6, headline=_head(22, 14, 2), body=_text(14, 12, 1), small=11,
+        Metrics(name="728x90", width=728, height=90, margin=16, gap=6, headline=_head(22, 12, 3), body=_text(14, 12, 1), small=11,
                 price=16, button=38, button_text=15, logo=(112, 26), column=("body",)),
         Metrics(name="160x600", width=160, height=600, margin=14, gap=11, headline=_head(23, 14, 6), body=_text(13, 12, 5), small=11,
                 price=18, button=40, button_text=14, logo=(118, 26), column=("body", "price")),

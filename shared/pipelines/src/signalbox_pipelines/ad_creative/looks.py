@@ -32,7 +32,7 @@ def look_for(style: Style, palette: Palette) -> Look:
 def _on_light(paper: Rgb, primary: Rgb, accent: Rgb) -> Look:
     ground = paper if luminance(paper) > 0.75 else mix(paper, WHITE, 0.85)
     strong = readable_on(ground, primary, ratio=7)
-    button = accent if contrast(accent, ground) >= 1.9 else primary
+    button = next((colour for colour in (accent, primary) if contrast(colour, ground) >= 1.9), strong)
     return Look(
         ground=ground,
         headline=strong,

@@ -12,6 +12,7 @@ from signalbox_pipelines.ad_creative.plan import Box, Button, Frame, Line, LogoP
 from signalbox_pipelines.ad_creative.typography import OVERSAMPLING, Weight, cap_height, ink_of, large_font, set_lines, text_width
 
 _OVER: Final = OVERSAMPLING
+_STANDS_OUT: Final = 2.4
 
 
 def paint_plan(plan: Plan, picture: Image.Image, logo: Image.Image | None) -> bytes:
@@ -148,16 +149,28 @@ def _trimmed(logo: Image.Image) -> Image.Image:
 
 
 def _on_ground(logo: Image.Image, ground: Rgb, ink: Rgb) -> Image.Image:
-    """A transparent logo with the colours that would vanish on the ground replaced; an opaque one keeps a card of its own."""
-    if logo.getchannel("A").getextrema() == (255, 255):
+    """A transparent logo whose main colour would vanish on the ground gets the vanishing colours replaced; others stay as they are."""
+    visible = logo.getchannel("A").point([value // 128 for value in range(256)])
+    if logo.getchannel("A").getextrema() == (255, 255) or _reads(logo, visible, ground):
         return logo
     colours = logo.convert("RGB").quantize(24)
     table = colours.getpalette() or []
     shown: list[int] = []
     for index in range(0, len(table), 3):
         colour: Rgb = (table[index], table[index + 1], table[index + 2])
-        shown += list(colour if contrast(colour, ground) >= 2.4 else ink)
+        shown += list(colour if contrast(colour, ground) >= _STANDS_OUT else ink)
     colours.putpalette(shown)
     ready = colours.convert("RGB").convert("RGBA")
     ready.putalpha(logo.getchannel("A"))
     return ready
+
+
+def _reads(logo: Image.Image, shown: Image.Image, ground: Rgb) -> bool:
+    """Whether at least half of the visible logo stands out from the ground. `shown`: 1 where visible, else 0."""
+    few = logo.convert("RGB").quantize(24)
+    table, counts = few.getpalette() or [], [0] * 256
+    for index, visible in zip(few.tobytes(), shown.tobytes(), strict=True):
+        counts[index] += visible
+    colours: list[Rgb] = [(table[at], table[at + 1], table[at + 2]) for at in range(0, len(table), 3)]
+    clear = sum(counts[index] for index, colour in enumerate(colours) if contrast(colour, ground) >= _STANDS_OUT)
+    return clear * 2 >= sum(counts)

@@ -98,7 +98,7 @@ def _elect(votes: Votes, sources: tuple[str, ...]) -> Palette:
         primary=hex_of(ranked),
         accent=hex_of(accent or _lively(ranked)),
         paper=hex_of(paper or mix(ranked, (255, 255, 255), 0.93)),
-        sources=sources or ("none found: neutral colours",),
+        sources=sources if primary or accent else ("none found: neutral colours",),
     )
 
 

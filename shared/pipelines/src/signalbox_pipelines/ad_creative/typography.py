@@ -1,7 +1,7 @@
 """Setting type: measuring, breaking lines evenly, and giving stacked accents (Ấ, ễ) the room they need."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
 from itertools import pairwise
@@ -13,6 +13,7 @@ from PIL import ImageFont
 Weight = Literal["Medium", "Bold", "ExtraBold"]
 _UNITS: Final = re.compile(r"(\d) (?=(?:g|kg|ml|l|m|cm|K|₫|€|%|W|năm|years?|days?|gears?)\b|[₫€%])")
 _SEPARATOR: Final = "·"
+_MEASURING_PX: Final = 64
 OVERSAMPLING: Final = 4
 """Type is set and drawn larger, then reduced: at small sizes whole-pixel advances would space the letters unevenly."""
 
@@ -47,13 +48,22 @@ def large_font(weight: Weight, pixels: int) -> ImageFont.FreeTypeFont:
 
 
 def text_width(text: str, weight: Weight, pixels: int) -> float:
-    return large_font(weight, pixels).getlength(text) / OVERSAMPLING
+    return _measured(text, weight)[0] * pixels
 
 
 def ink_of(text: str, weight: Weight, pixels: int) -> tuple[float, float]:
     """How far the ink reaches above and below the baseline; accents count."""
-    box = large_font(weight, pixels).getbbox(text, anchor="ls")
-    return -box[1] / OVERSAMPLING, max(0.0, box[3] / OVERSAMPLING)
+    _, above, below = _measured(text, weight)
+    return above * pixels, below * pixels
+
+
+@lru_cache(maxsize=8192)
+def _measured(text: str, weight: Weight) -> tuple[float, float, float]:
+    """Width, rise and fall at size 1: measured once in a large size, as a fit tries many small ones."""
+    face = large_font(weight, _MEASURING_PX)
+    box = face.getbbox(text, anchor="ls")
+    whole = _MEASURING_PX * OVERSAMPLING
+    return face.getlength(text) / whole, -box[1] / whole, max(0.0, box[3] / whole)
 
 
 def fit(text: str, setting: Setting, width: float) -> Block | None:

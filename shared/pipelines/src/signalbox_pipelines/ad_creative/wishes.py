@@ -7,16 +7,16 @@ from typing import Final
 from msgspec import Struct
 
 _TAGS: Final[Mapping[str, str]] = {
-    "price": r"price|cost|cheap|expensive|giá|rẻ|đắt",
-    "rating": r"rating|review|stars?|customers?|đánh giá|khách hàng",
-    "shipping": r"shipping|delivery|giao hàng|vận chuyển",
-    "benefit": r"benefit|feature|advantage|why|lợi ích|ưu điểm|tính năng",
+    "price": r"prices?|costs?|cheap|expensive|giá|rẻ|đắt",
+    "rating": r"ratings?|reviews?|stars?|customers?|đánh giá|khách hàng",
+    "shipping": r"shipping|delivery|returns?|giao hàng|vận chuyển",
+    "benefit": r"benefits?|features?|advantages?|why|lợi ích|ưu điểm|tính năng",
     "slogan": r"slogan|emotion|mood|feeling|cảm xúc|khẩu hiệu",
     "name": r"name|brand|product|tên|thương hiệu|sản phẩm",
 }
 _NEGATION: Final = r"\b(?:no|not|without|drop|remove|less|avoid|never|don't|too much|bỏ|không|bớt|đừng)\b(?:\W+\w+){0,2}\W+"
 _SHORTER: Final = re.compile(r"\b(?:short\w*|long|wordy|less text|brief\w*|ngắn|dài|gọn)\b", re.IGNORECASE)
-_PICTURE: Final = re.compile(r"\b(?:picture|photo|image|crop|hình|ảnh)\b", re.IGNORECASE)
+_PICTURE: Final = re.compile(r"\b(?:pictures?|photos?|images?|crop|hình|ảnh)\b", re.IGNORECASE)
 
 
 class Wishes(Struct, frozen=True, kw_only=True):

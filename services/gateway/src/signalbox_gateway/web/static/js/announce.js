@@ -23,6 +23,11 @@ export function toast(text, { kind = "info" } = {}) {
   if (kind !== "error") setTimeout(() => card.remove(), SHOWN_MS);   // an error stays until it is read
 }
 
+/** What was said of the page before is old news on the next; errors stay until they are read. */
+export function clearToasts() {
+  for (const card of document.querySelectorAll(".toast:not(.toast-error)")) card.remove();
+}
+
 /** A problem in place: title, what to do, and which fields. */
 export function problemNotice(problem) {
   const items = problem.errors?.length

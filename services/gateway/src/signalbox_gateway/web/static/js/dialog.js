@@ -1,5 +1,5 @@
 // Confirmation and the picture viewer, both native <dialog>: focus is trapped and returned, Escape closes.
-import { div, h, setText, uniqueId } from "./dom.js";
+import { div, h, pictureElement, setText, uniqueId } from "./dom.js";
 import { iconButton } from "./icons.js";
 
 /** Asks; gives {reason} when confirmed, null when not. */
@@ -27,7 +27,7 @@ export function showPictures(pictures, start = 0) {
 class Viewer {
   constructor(pictures, start) {
     Object.assign(this, { pictures, at: start });
-    this.image = h("img", { class: "viewer-image" });
+    this.image = pictureElement({ class: "viewer-image" });
     this.caption = h("p", { class: "viewer-caption", "aria-live": "polite" });
     this.dialog = h("dialog", { class: "viewer", "aria-label": "Picture viewer", onkeydown: (event) => this.#key(event) });
     this.dialog.addEventListener("click", (event) => { if (event.target === this.dialog) this.dialog.close(); });

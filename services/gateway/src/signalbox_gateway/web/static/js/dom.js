@@ -57,6 +57,21 @@ export function setText(element, text) {
   if (element.textContent !== wanted) element.textContent = wanted;
 }
 
+const AGAIN_MS = [1000, 3000, 8000, 20_000];
+
+/** A picture that asks again when it did not come: the gateway may have been away for a moment. */
+export function pictureElement(attributes) {
+  const image = h("img", { decoding: "async", ...attributes });
+  let failures = 0;
+  image.addEventListener("load", () => { failures = 0; });
+  image.addEventListener("error", () => {
+    const path = image.getAttribute("src");
+    const again = () => { if (image.getAttribute("src") === path) image.setAttribute("src", path); };
+    if (failures < AGAIN_MS.length) setTimeout(again, AGAIN_MS[failures++]);
+  });
+  return image;
+}
+
 /** An id that labels and descriptions can point at. */
 let counter = 0;
 export const uniqueId = (prefix) => `${prefix}-${++counter}`;

@@ -1,7 +1,7 @@
 // The console: signs in, routes, and keeps the bar. Pages are functions that give {title, element, close?}.
 import { api, whenSignedOut } from "./api.js";
 import { Bar } from "./bar.js";
-import { problemNotice } from "./announce.js";
+import { clearToasts, problemNotice } from "./announce.js";
 import { div, h, replace } from "./dom.js";
 import { inboxPage } from "./pages/inbox.js";
 import { runPage } from "./pages/run.js";
@@ -53,6 +53,7 @@ async function show({ moveFocus = true } = {}) {
 
 function enter(page, moveFocus) {
   current = page;
+  clearToasts();
   replace(main, page.element);
   main.removeAttribute("aria-busy");
   if (!page.titlesItself) document.title = `${page.title} · Signalbox`;

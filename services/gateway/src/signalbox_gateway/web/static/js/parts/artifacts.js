@@ -1,7 +1,7 @@
 // Files of a run: pictures as thumbnails, everything with a download.
 import { artifactPath } from "../api.js";
 import { showPictures } from "../dialog.js";
-import { div, h, span } from "../dom.js";
+import { div, h, pictureElement, span } from "../dom.js";
 import { size, sized } from "../format.js";
 import { icon } from "../icons.js";
 
@@ -36,7 +36,7 @@ export class ArtifactList {
     const title = titleOf(artifact);
     const face = isPicture(artifact)
       ? h("button", { type: "button", class: "file-face", "aria-label": `View ${title}`, onclick: () => this.#view(artifact.name) },
-        h("img", { src: path, alt: "", loading: "lazy", decoding: "async" }))
+        pictureElement({ src: path, alt: "", loading: "lazy" }))
       : h("div", { class: "file-face plain", "aria-hidden": "true" }, icon("file"));
     return h("li", { class: "file" }, face,
       div("file-text", h("span", { class: "file-name", title: artifact.name }, title), span("file-size", size(artifact.size_bytes))),

@@ -1,7 +1,7 @@
 // The pictures of one variant: one on the stage, the sizes beside it as native radio buttons (arrow keys move).
 import { artifactPath } from "../api.js";
 import { showPictures } from "../dialog.js";
-import { div, h, span, uniqueId } from "../dom.js";
+import { div, h, pictureElement, span, uniqueId } from "../dom.js";
 import { humane, size } from "../format.js";
 import { icon } from "../icons.js";
 
@@ -16,7 +16,7 @@ export class PictureStage {
       this.element = div("stage empty", h("p", {}, "No picture was made for this variant."));
       return;
     }
-    this.image = h("img", { class: "stage-image", decoding: "async" });
+    this.image = pictureElement({ class: "stage-image" });
     const corner = h("span", { class: "stage-expand", "aria-hidden": "true" }, icon("expand"));
     this.open = h("button", { type: "button", class: "stage-open", onclick: () => this.#view() }, this.image, corner);
     this.element = div("stage", this.open, this.#sizes());

@@ -77,7 +77,8 @@ export class VariantCard {
     if (this.action !== "edit") return [];
     const changes = this.#changes();
     const emptied = Object.keys(changes).filter((name) => !changes[name]);
-    if (Object.keys(changes).length === 0) return [{ field: this.shape.edits[0], message: "Change a text, or approve the variant as it is." }];
+    const unchanged = { field: this.shape.edits[0], message: "Change a text, or approve the variant as it is." };
+    if (Object.keys(changes).length === 0) return [unchanged];
     return emptied.map((name) => ({ field: name, message: "Fill this in, or leave it as it was." }));
   }
 

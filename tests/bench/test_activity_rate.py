@@ -1,0 +1,88 @@
+"""Activities per second in a step of 25 parallel ones, events on, against a bare worker of the SDK. Goal: at least 0.9 of it.
+
+Both arms run on one Temporal server, in turns, with as many workflows in flight; ours delivers its milestones to a real receiver.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import pytest
+from signalbox_core.ids import new_run_id
+from signalbox_core.temporal import connect, names
+from support.rate.contract import RateInput
+from support.stack import RunningStack, running_stack
+from temporalio.client import Client
+
+ROUNDS, WORKFLOWS, IN_FLIGHT, ACTIVITIES = 5, 24, 4, 25
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    with running_stack(tmp_path_factory.mktemp("rate"), "--only", "temporal,receiver") as running:
+        yield running
+
+
+@contextmanager
+def worker(arm: str, environ: Mapping[str, str]) -> Iterator[None]:
+    command = [sys.executable, "-m", "support.rate", arm]
+    with subprocess.Popen(command, cwd=TESTS, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "ready\n"
+            yield
+        finally:
+            process.terminate()
+
+
+def environment(stack: RunningStack, folder: Path) -> dict[str, str]:
+    endpoints = stack.endpoints
+    assert endpoints.receiver_key is not None
+    return {
+        "TEMPORAL_ADDRESS": str(endpoints.temporal),
+        "SIGNALBOX_WORKER_RECEIVER_URL": f"{endpoints.receiver}/v1/events",
+        "SIGNALBOX_WORKER_KEYID": endpoints.receiver_key.keyid,
+        "SIGNALBOX_WORKER_PRIVATE_KEY_FILE": str(endpoints.receiver_key.private_key_file),
+        "SIGNALBOX_WORKER_OBJECTS_URL": f"file://{folder}",
+        "SIGNALBOX_WORKER_PORT": "0",
+    }
+
+
+async def rate(client: Client, arm: str) -> float:
+    """Activities per second over WORKFLOWS workflows, IN_FLIGHT at a time."""
+    left = iter(range(WORKFLOWS))
+    kind, queue = ("rate", "rate") if arm == "ours" else ("bare", "bare")
+
+    async def one_after_another() -> None:
+        for _ in left:
+            memo = {names.MEMO_TENANT: "bench"}
+            await client.execute_workflow(kind, RateInput(activities=ACTIVITIES), id=new_run_id(arm), task_queue=queue, memo=memo)
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(IN_FLIGHT):
+            group.create_task(one_after_another())
+    return WORKFLOWS * ACTIVITIES / (time.perf_counter() - began)
+
+
+async def test_events_cost_a_step_little(stack: RunningStack, tmp_path: Path) -> None:
+    environ = environment(stack, tmp_path)
+    client = await connect(str(stack.endpoints.temporal), "default")
+    rates: dict[str, list[float]] = {"ours": [], "bare": []}
+    with worker("ours", environ), worker("bare", environ):
+        for arm in rates:
+            await rate(client, arm)
+        for turn in range(ROUNDS):
+            for arm in sorted(rates, reverse=bool(turn % 2)):
+                rates[arm].append(await rate(client, arm))
+    ratios = [ours / bare for ours, bare in zip(rates["ours"], rates["bare"], strict=True)]
+    ours, bare = median(rates["ours"]), median(rates["bare"])
+    sys.stdout.write(f"\nactivities/s with events {ours:.0f}, bare worker {bare:.0f}, ratio {median(ratios):.2f}\n")
+    assert median(ratios) >= 0.9

@@ -1,0 +1,107 @@
+"""The activities over the real shop: what they find, what they keep, and that a repeated attempt repeats no effect."""
+
+import io
+
+import msgspec
+import pytest
+from PIL import Image
+from signalbox_core.errors import InvalidInput, Rejected
+from signalbox_core.testing.objects import FakeObjectStore
+from signalbox_pipelines.ad_creative.activities import AdActivities, copywriter_for
+from signalbox_pipelines.ad_creative.contract import SIZE_NAMES, Ad
+from signalbox_pipelines.ad_creative.copywriting import TemplateCopywriter
+from signalbox_pipelines.ad_creative.exchange import Brand, ComposeRequest, CopyRequest, MatchRequest, PageRequest
+from signalbox_pipelines.ad_creative.model_copy import ModelCopywriter
+from support.shop import Shop
+
+
+async def compose_request(work: AdActivities, brand: Brand) -> ComposeRequest:
+    (copy,) = await work.write_copy(CopyRequest(brand=brand, count=1))
+    matches = await work.match_images(MatchRequest(brand=brand))
+    return ComposeRequest(brand=brand, copy=copy, picture=matches.ranked[0].picture, sizes=SIZE_NAMES)
+
+
+async def test_everything_the_page_says_is_found(shop: Shop, work: AdActivities) -> None:
+    brand = await work.extract_brand(PageRequest(url=shop.url("vi/ca-phe")))
+
+    assert (brand.name, brand.product, brand.language) == ("Sương Mai", "Cà phê Sương Mai", "vi")
+    assert (brand.price, brand.rating, brand.reviews) == ("189.000 ₫", "4,8", 312)
+    assert (brand.palette.primary, brand.palette.accent) == ("#1f4a3a", "#e08a2b")
+    assert (brand.cta, len(brand.benefits), brand.shipping) == ("Mua ngay", 3, "Miễn phí giao hàng từ 500.000 ₫")
+    assert brand.logo is not None
+    assert not any("logo" in image.url for image in brand.images)
+
+
+async def test_a_bare_page_still_makes_an_ad(shop: Shop, work: AdActivities) -> None:
+    brand = await work.extract_brand(PageRequest(url=shop.url("traps/bare")))
+
+    ad = await work.compose_ad(await compose_request(work, brand))
+
+    assert brand.palette.sources == ("none found: neutral colours",)
+    assert [picture.size for picture in ad.pictures] == list(SIZE_NAMES)
+
+
+async def test_pictures_are_ranked_and_the_bad_ones_skipped_with_a_reason(shop: Shop, work: AdActivities) -> None:
+    brand = await work.extract_brand(PageRequest(url=shop.url("en/coffee")))
+
+    matches = await work.match_images(MatchRequest(brand=brand))
+
+    assert [item.picture.url.rsplit("/", 1)[1] for item in matches.ranked] == ["coffee-hero.jpg", "coffee-table.jpg", "coffee-beans.jpg"]
+    assert all(item.reasons for item in matches.ranked)
+    (pixel,) = matches.skipped
+    assert pixel.reason.startswith("1 × 1 pixels are too few")
+
+
+async def test_a_page_of_bad_pictures_names_the_first_reason(shop: Shop, work: AdActivities) -> None:
+    brand = await work.extract_brand(PageRequest(url=shop.url("traps/bad-pictures")))
+
+    with pytest.raises(Rejected, match="none of the 4 pictures") as refused:
+        await work.match_images(MatchRequest(brand=brand))
+
+    assert (refused.value.stable_code, refused.value.field) == ("no_pictures", "url")
+
+
+async def test_every_picture_has_its_size(shop: Shop, work: AdActivities, objects: FakeObjectStore) -> None:
+    brand = await work.extract_brand(PageRequest(url=shop.url("vi/den-ban")))
+
+    ad = await work.compose_ad(await compose_request(work, brand))
+
+    for picture in ad.pictures:
+        with Image.open(io.BytesIO(objects.bodies[picture.key])) as image:
+            assert f"{image.width}x{image.height}" == picture.size
+            assert image.format == "PNG"
+        assert picture.size_bytes == len(objects.bodies[picture.key])
+    assert ad.score.label == "heuristic, not measured CTR"
+    assert sum(feature.max_points for feature in ad.score.features) == 100
+
+
+async def test_a_repeated_attempt_draws_nothing_twice(shop: Shop, work: AdActivities, objects: FakeObjectStore) -> None:
+    request = await compose_request(work, await work.extract_brand(PageRequest(url=shop.url("en/cup"))))
+    first = await work.compose_ad(request)
+    writes = list(objects.writes)
+
+    second = await work.compose_ad(request)
+
+    assert second == first
+    assert objects.writes == writes
+
+
+async def test_an_attempt_after_a_kill_draws_only_the_rest(shop: Shop, work: AdActivities, objects: FakeObjectStore) -> None:
+    request = await compose_request(work, await work.extract_brand(PageRequest(url=shop.url("en/cup"))))
+    whole = await work.compose_ad(request)
+    lost = whole.pictures[3]
+    body = objects.bodies.pop(lost.key)
+    objects.writes.clear()
+
+    again: Ad = await work.compose_ad(request)
+
+    assert objects.writes == [lost.key]
+    assert objects.bodies[lost.key] == body, "drawing is deterministic"
+    assert msgspec.json.encode(again) == msgspec.json.encode(whole)
+
+
+def test_the_model_is_used_when_configured_and_needs_a_name() -> None:
+    assert isinstance(copywriter_for({}), TemplateCopywriter)
+    assert isinstance(copywriter_for({"SIGNALBOX_WORKER_MODEL_URL": "http://m/v1", "SIGNALBOX_WORKER_MODEL_NAME": "x"}), ModelCopywriter)
+    with pytest.raises(InvalidInput, match="SIGNALBOX_WORKER_MODEL_NAME"):
+        copywriter_for({"SIGNALBOX_WORKER_MODEL_URL": "http://m/v1"})

@@ -1,0 +1,40 @@
+"""The demo shop keeps what its pages promise."""
+
+import socket
+import subprocess
+import sys
+
+import pytest
+from signalbox_core.fetch import HTML, PICTURES
+from signalbox_devstack.world.shop.catalogue import PRODUCTS
+from signalbox_pipelines.ad_creative.page import read_page
+from support.shop import Shop
+
+
+@pytest.mark.parametrize("path", [product.path for product in PRODUCTS])
+async def test_every_picture_logo_and_style_sheet_of_a_page_is_there(shop: Shop, path: str) -> None:
+    fetcher = shop.fetcher()
+    page = await fetcher.fetch(shop.url(path), accept=HTML)
+    facts = read_page(page.body, url=page.url, charset=page.charset)
+
+    for image in facts.images:
+        await fetcher.fetch(image.url, accept=PICTURES)
+    await fetcher.fetch(facts.logos[0], accept=PICTURES)
+    await fetcher.fetch(facts.style_sheets[0], accept=frozenset({"text/css"}))
+    assert len(facts.benefits) == 3
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            [sys.executable, "-m", "signalbox_devstack.world.shop", "--port", str(port)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [ended.stderr.strip()]
+    assert f"port {port} cannot be used" in ended.stderr

@@ -1,0 +1,34 @@
+"""docs/pipelines.md holds what it says: its example is written to files and its own test is run."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parents[3] / "docs" / "pipelines.md"
+FILE = re.compile(r"<!-- file: (?P<name>\S+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
+
+
+async def test_the_example_of_the_docs_runs_as_it_stands(tmp_path: Path) -> None:
+    files = {found["name"]: found["code"] for found in FILE.finditer(DOCS.read_text(encoding="utf-8"))}
+    assert sorted(files) == ["greeting/activities.py", "greeting/contract.py", "greeting/workflow.py", "test_greeting.py"]
+    for name, code in {
+        **files,
+        "greeting/__init__.py": '"""Greets."""\n',
+        "pytest.ini": "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n",
+    }.items():
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(code, encoding="utf-8")
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "test_greeting.py"),
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+
+    assert process.returncode == 0, said.decode()
+    assert b"3 passed" in said

@@ -1,0 +1,55 @@
+"""One worker in a process of its own: `python -m support.rate ours|bare`. Ours is built exactly as the service builds it."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from signalbox_core.pipeline.loading import sandbox
+from signalbox_core.settings import read_settings
+from signalbox_core.temporal import connect
+from signalbox_worker import worker as service
+from signalbox_worker.settings import PREFIX, Settings
+from support.rate.activities import nothing
+from support.rate.contract import SPEC
+from support.rate.workflow import Bare
+from temporalio.worker import Worker
+
+
+async def ours(environ: Mapping[str, str], stop: asyncio.Event) -> None:
+    settings = read_settings(Settings, prefix=PREFIX, environ=environ)
+    async with service.open_parts(settings, environ) as parts:
+        with ThreadPoolExecutor(1) as threads:
+            deps = service.ActivityDeps(objects=service.open_object_store(settings.objects_url), fetcher=service.Fetcher(frozenset()), environ={})
+            build = service.Builder(client=parts.client, emitter=parts.emitter, deps=deps, threads=threads, settings=settings)
+            parts.workers = [build.worker(SPEC.task_queue, [SPEC])]
+            print("ready", flush=True)
+            await service.run(parts, stop)
+
+
+async def bare(environ: Mapping[str, str], stop: asyncio.Event) -> None:
+    """A plain SDK worker with the same converter, sandbox and reservations."""
+    client = await connect(environ["TEMPORAL_ADDRESS"], "default")
+    eager = service.MAX_EAGER
+    async with Worker(
+        client,
+        task_queue="bare",
+        workflows=[Bare],
+        activities=[nothing],
+        workflow_runner=sandbox([SPEC]),
+        max_concurrent_activities=200,
+        max_eager_activity_reservations_per_workflow_task=eager,
+    ):
+        print("ready", flush=True)
+        await stop.wait()
+
+
+async def main() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await {"ours": ours, "bare": bare}[sys.argv[1]](os.environ, stop)
+
+
+asyncio.run(main())

@@ -1,0 +1,91 @@
+"""What an activity's author uses, outside a worker."""
+
+import msgspec
+import pytest
+from msgspec import Struct
+from signalbox_core.pipeline.activity import current_target, emissions_of, emit_on_complete, payload_of, progress
+from signalbox_core.pipeline.calls import Call, from_headers, to_header
+from signalbox_core.temporal.names import HEADER_CALL
+from temporalio import activity
+
+
+class Made(Struct, frozen=True, kw_only=True):
+    number: int
+    note: str | None = None
+    tags: tuple[str, ...] = ()
+    inner: "Made | None" = None
+
+
+class Target:
+    def __init__(self) -> None:
+        self.reports: list[tuple[float, float | None, str | None, str | None]] = []
+
+    def report(self, done: float, of: float | None, message: str | None, text: str | None) -> None:
+        self.reports.append((done, of, message, text))
+
+
+def test_progress_outside_a_worker_does_nothing() -> None:
+    progress(1, of=2)
+
+
+def test_progress_goes_to_the_activity_under_way() -> None:
+    target = Target()
+    token = current_target.set(target)
+    progress(1, of=2, message="half")
+    current_target.reset(token)
+
+    assert target.reports == [(1, 2, "half", None)]
+
+
+@pytest.mark.parametrize("outermost", [True, False], ids=["above", "below"])
+def test_the_decorators_work_in_either_order(outermost: bool) -> None:
+    async def work(number: int) -> Made:
+        return Made(number=number)
+
+    marks = [activity.defn(name="x"), emit_on_complete("sample.made")]
+    for mark in marks if outermost else reversed(marks):
+        work = mark(work)
+
+    assert [emission.name for emission in emissions_of(work)] == ["sample.made"]
+
+
+def test_an_activity_may_tell_several_facts() -> None:
+    @emit_on_complete("a.made")
+    @emit_on_complete("b.made")
+    def work() -> None: ...
+
+    assert {emission.name for emission in emissions_of(work)} == {"a.made", "b.made"}
+
+
+def test_compact_leaves_out_what_is_empty() -> None:
+    @emit_on_complete("a.made", compact=True)
+    @emit_on_complete("a.made")
+    def work() -> None: ...
+
+    full, compact = emissions_of(work)
+    made = Made(number=0, inner=Made(number=1))
+
+    assert msgspec.json.decode(payload_of(full, None, made))["tags"] == []
+    assert msgspec.json.decode(payload_of(compact, None, made)) == {"number": 0, "inner": {"number": 1}}
+
+
+def test_the_payload_is_made_of_argument_and_result() -> None:
+    @emit_on_complete("a.made", payload=lambda number, made: Made(number=number + made.number))
+    def work() -> None: ...
+
+    assert bytes(payload_of(emissions_of(work)[0], 1, Made(number=2))).startswith(b'{"number":3')
+
+
+def test_a_result_that_is_no_struct_needs_a_payload_function() -> None:
+    @emit_on_complete("a.made")
+    def work() -> None: ...
+
+    with pytest.raises(TypeError, match="give emit_on_complete a payload function"):
+        payload_of(emissions_of(work)[0], 1, "text")
+
+
+def test_a_call_travels_in_a_header() -> None:
+    call = Call(tenant="acme", step="work", index=3, total=25)
+
+    assert from_headers({HEADER_CALL: to_header(call)}) == call
+    assert from_headers({}) is None

@@ -1,0 +1,81 @@
+"""The journal numbers milestones, and the outbox cuts them into batches the receiver takes."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from signalbox_core.events import catalogue, decode_event, encode_event
+from signalbox_core.pipeline.journal import MAX_DATA_BYTES, Journal
+from signalbox_core.pipeline.outbox import MAX_BATCH, MAX_BATCH_BYTES, batches
+from temporalio.exceptions import ApplicationError
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+STARTED = catalogue.RunStarted(pipeline="sample", title="Sample", steps=(catalogue.StepInfo(name="work", title="Work"),))
+
+
+def big(size: int) -> catalogue.ApprovalRequested:
+    text = msgspec.Raw(msgspec.json.encode("x" * size))
+    null = msgspec.Raw(b"null")
+    return catalogue.ApprovalRequested(
+        approval_id="a", name="a", title="A", answer_schema=null, options=text, evidence=null, digest="0" * 64
+    )
+
+
+def test_the_same_calls_give_the_same_events() -> None:
+    first, second = Journal("run-1", "acme"), Journal("run-1", "acme")
+
+    assert first.milestone("run.started", STARTED, NOW).id == second.milestone("run.started", STARTED, NOW).id
+    assert first.snapshot == second.snapshot
+
+
+def test_sequences_start_at_one_and_have_no_gap() -> None:
+    journal = Journal("run-1", "acme")
+
+    events = [journal.milestone("run.paused", catalogue.RunPaused(), NOW) for _ in range(3)]
+
+    assert [event.sequence for event in events] == [1, 2, 3]
+    assert len({event.id for event in events}) == 3
+
+
+def test_progress_takes_no_number_and_shows_in_the_snapshot() -> None:
+    journal = Journal("run-1", "acme")
+    journal.milestone("run.started", STARTED, NOW)
+    journal.milestone("step.started", catalogue.StepStarted(step="work", title="Work"), NOW, step="work")
+
+    event = journal.progress(catalogue.StepProgress(step="work", percent=40.0), NOW, step="work")
+
+    assert (event.sequence, event.stepid) == (None, "work")
+    assert (journal.snapshot.sequence, journal.snapshot.steps[0].percent) == (2, 40.0)
+
+
+def test_a_milestone_survives_the_wire() -> None:
+    event = Journal("run-1", "acme").milestone("run.started", STARTED, NOW)
+
+    assert encode_event(decode_event(encode_event(event))) == encode_event(event)
+
+
+def test_too_much_data_is_the_pipelines_bug_and_says_where_to_put_it() -> None:
+    with pytest.raises(ApplicationError, match="put the body in the object store") as raised:
+        Journal("run-1", "acme").milestone("approval.requested", big(MAX_DATA_BYTES), NOW)
+
+    assert raised.value.type == "pipeline_bug"
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "expected"),
+    [
+        pytest.param(0, 10, [], id="none"),
+        pytest.param(1, 10, [1], id="one"),
+        pytest.param(MAX_BATCH + 1, 10, [MAX_BATCH, 1], id="by count"),
+        pytest.param(8, 240_000, [3, 3, 2], id="by size"),
+    ],
+)
+def test_batches_keep_order_and_limits(count: int, size: int, expected: list[int]) -> None:
+    journal = Journal("run-1", "acme")
+    events = [journal.milestone("approval.requested", big(size), NOW) for _ in range(count)]
+
+    cut = batches(events)
+
+    assert [len(part) for part in cut] == expected
+    assert [event for part in cut for event in part] == events
+    assert all(sum(len(encode_event(event)) for event in part) <= MAX_BATCH_BYTES for part in cut)

@@ -1,0 +1,125 @@
+"""The progress board: at most ten a second for each step, the latest wins, text comes whole."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from signalbox_core.events import CloudEvent, catalogue, full_type
+from signalbox_worker.progress import INTERVAL_S, MAX_STEPS, Board
+
+
+def said(
+    percent: float | None = None, *, step: str = "work", text: str | None = None, message: str | None = None, attempt: int = 1
+) -> CloudEvent:
+    data = catalogue.StepProgress(step=step, percent=percent, text=text, message=message, attempt=attempt, offset=0 if text else None)
+    return event("step.progress", data, step)
+
+
+def event(name: str, data: msgspec.Struct, step: str) -> CloudEvent:
+    return CloudEvent(
+        id="x",
+        source="/signalbox/worker",
+        type=full_type(name),
+        time=datetime(2026, 1, 1, tzinfo=UTC),
+        subject="run-1",
+        tenantid="acme",
+        runid="run-1",
+        stepid=step,
+        data=msgspec.Raw(msgspec.json.encode(data)),
+    )
+
+
+def read(event: CloudEvent) -> catalogue.StepProgress:
+    return msgspec.json.decode(event.data, type=catalogue.StepProgress)
+
+
+def taken(board: Board, now: float) -> list[catalogue.StepProgress]:
+    found = []
+    for key, events in board.take(now):
+        found += [read(item) for item in events]
+        board.sent(key)
+    return found
+
+
+def test_the_first_leaves_at_once_and_the_next_after_the_interval() -> None:
+    board = Board()
+    board.put(said(10))
+    first = taken(board, 100.0)
+    board.put(said(20))
+    board.put(said(30))
+
+    assert [item.percent for item in first] == [10]
+    assert taken(board, 100.0 + INTERVAL_S / 2) == []
+    assert board.next_at() == 100.0 + INTERVAL_S
+    assert [item.percent for item in taken(board, 100.0 + INTERVAL_S)] == [30]
+    assert board.dropped == 1
+
+
+def test_a_step_waits_until_its_last_sending_ended() -> None:
+    board = Board()
+    board.put(said(10))
+    ((key, _),) = board.take(0.0)
+    board.put(said(20))
+
+    assert board.take(9.0) == []
+    assert board.next_at() is None
+    board.sent(key)
+    assert [item.percent for item in taken(board, 9.0)] == [20]
+
+
+def test_text_is_joined_and_keeps_where_it_starts() -> None:
+    board = Board()
+    board.put(said(text="Xin ", message="writing"))
+    board.put(said(text="chào"))
+
+    (found,) = taken(board, 0.0)
+
+    assert (found.text, found.offset, found.message) == ("Xin chào", 0, "writing")
+
+
+def test_text_of_an_earlier_attempt_is_not_joined() -> None:
+    board = Board()
+    board.put(said(text="old"))
+    board.put(said(text="new", attempt=2))
+
+    assert [item.text for item in taken(board, 0.0)] == ["new"]
+
+
+def test_a_reset_goes_before_what_follows_and_drops_what_waited() -> None:
+    board = Board()
+    board.put(said(10))
+    board.put(event("stream.reset", catalogue.StreamReset(step="work", attempt=2), "work"))
+    board.put(said(5, attempt=2))
+
+    ((_, events),) = board.take(0.0)
+
+    assert [item.name for item in events] == ["stream.reset", "step.progress"]
+    assert read(events[1]).percent == 5
+
+
+def test_steps_do_not_hold_each_other_up() -> None:
+    board = Board()
+    board.put(said(10, step="a"))
+    board.take(0.0)
+    board.put(said(20, step="b"))
+
+    assert [item.step for item in taken(board, 0.01)] == ["b"]
+
+
+def test_one_item_of_many_leaves_the_percentage_alone() -> None:
+    board = Board()
+
+    assert not board.put(said(message="item 3: half"), item=True)
+    board.put(said(40))
+    taken(board, 0.0)
+    board.put(said(message="item 3: half"), item=True)
+
+    assert [(item.percent, item.message) for item in taken(board, 1.0)] == [(40, "item 3: half")]
+
+
+def test_the_board_is_bounded() -> None:
+    board = Board()
+    for number in range(MAX_STEPS + 10):
+        board.put(said(1, step=f"s{number}"))
+
+    assert len(board.take(0.0)) == MAX_STEPS
+    assert board.dropped == 10

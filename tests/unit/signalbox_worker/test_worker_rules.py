@@ -1,0 +1,107 @@
+"""What an answer of the receiver means, what a worker serves, and how it is set up."""
+
+import random
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from signalbox_core.errors import InvalidInput
+from signalbox_core.settings import read_settings
+from signalbox_worker.counters import Counters
+from signalbox_worker.settings import PREFIX, Settings
+from signalbox_worker.verdict import FIRST_WAIT_S, LONGEST_WAIT_S, Verdict, retry_after_s, verdict_of, wait_before
+from signalbox_worker.worker import by_queue, choose
+from support.sample.contract import SPEC
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ENVIRON = {
+    "TEMPORAL_ADDRESS": "127.0.0.1:7233",
+    "SIGNALBOX_WORKER_RECEIVER_URL": "http://127.0.0.1:8081/v1/events",
+    "SIGNALBOX_WORKER_KEYID": "worker-1",
+    "SIGNALBOX_WORKER_PRIVATE_KEY_FILE": "/keys/worker.pem",
+    "SIGNALBOX_WORKER_OBJECTS_URL": "file:///objects",
+}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "verdict"),
+    [
+        pytest.param((200, 202, 204), Verdict.ACCEPTED, id="accepted"),
+        pytest.param((408, 409, 425, 429, 500, 502, 503, 504), Verdict.LATER, id="later"),
+        pytest.param((400, 411, 413, 415, 422), Verdict.REFUSED, id="the event's fault"),
+        pytest.param((301, 401, 403, 404, 405), Verdict.MISCONFIGURED, id="our key or address"),
+    ],
+)
+def test_only_a_fault_of_the_event_loses_it(statuses: tuple[int, ...], verdict: Verdict) -> None:
+    assert {verdict_of(status) for status in statuses} == {verdict}
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("3", 3.0), ("Thu, 01 Jan 2026 00:00:30 GMT", 30.0), ("Wed, 31 Dec 2025 23:00:00 GMT", 0.0), ("soon", None), ("", None), ("-1", None)],
+)
+def test_retry_after_in_seconds_or_as_a_date(value: str, seconds: float | None) -> None:
+    assert retry_after_s({"retry-after": value}, NOW) == seconds
+
+
+def test_waits_grow_and_stay_within_bounds() -> None:
+    chance = random.Random(1)
+    waits = [wait_before(attempt, chance) for attempt in range(1, 40)]
+
+    assert FIRST_WAIT_S <= waits[0] <= waits[5] <= LONGEST_WAIT_S
+    assert max(waits) <= LONGEST_WAIT_S
+    assert len(set(waits)) == len(waits)
+
+
+def test_a_worker_serves_every_installed_pipeline_unless_told_otherwise() -> None:
+    other = msgspec.structs.replace(SPEC, name="other", task_queue="sample")
+    specs = {"sample": SPEC, "other": other}
+
+    assert choose(specs, frozenset()) == [other, SPEC]
+    assert choose(specs, frozenset({"sample"})) == [SPEC]
+    assert by_queue([other, SPEC]) == {"sample": [other, SPEC]}
+
+
+@pytest.mark.parametrize(
+    ("specs", "wanted", "said"),
+    [
+        pytest.param({"sample": SPEC}, {"smaple"}, "no pipeline 'smaple'; installed: sample", id="misspelled"),
+        pytest.param({}, set(), "no pipeline is installed", id="none"),
+    ],
+)
+def test_an_unknown_pipeline_stops_the_start(specs: dict[str, object], wanted: set[str], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        choose(specs, frozenset(wanted))  # type: ignore[arg-type]
+
+
+def test_lists_come_comma_separated_and_secrets_stay_hidden() -> None:
+    environ = {
+        **ENVIRON,
+        "SIGNALBOX_WORKER_FETCH_ALLOW": "127.0.0.1:8000, 127.0.0.1:8001",
+        "SIGNALBOX_WORKER_PIPELINES": "ad_creative",
+        "SIGNALBOX_WORKER_MODEL_API_KEY": "sk-very-secret",
+    }
+
+    settings = read_settings(Settings, prefix=PREFIX, environ=environ)
+
+    assert settings.fetch_allow == {"127.0.0.1:8000", "127.0.0.1:8001"}
+    assert settings.pipelines == {"ad_creative"}
+    assert "sk-very-secret" not in repr(settings)
+
+
+@pytest.mark.parametrize("wrong", [{"RECEIVER_URL": "receiver:8081"}, {"PORT": "70000"}, {"MAX_ACTIVITIES": "0"}, {"LOG_LEVEL": "loud"}])
+def test_a_wrong_setting_is_named(wrong: dict[str, str]) -> None:
+    variables = {f"{PREFIX}_{name}": value for name, value in wrong.items()}
+
+    with pytest.raises(InvalidInput) as raised:
+        read_settings(Settings, prefix=PREFIX, environ={**ENVIRON, **variables})
+
+    assert raised.value.field == next(iter(variables))
+
+
+def test_counters_are_there_before_anything_happened() -> None:
+    counters = Counters()
+    counters.add("events_delivered", 3)
+
+    assert "signalbox_worker_events_delivered_total 3\n" in counters.render()
+    assert "signalbox_worker_events_refused_total 0\n" in counters.render()
