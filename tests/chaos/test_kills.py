@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+
 from signalbox_client import AsyncSignalbox
 from signalbox_client.asking import variants_of
 from signalbox_core.temporal import connect

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+
 from signalbox_core.errors import Unavailable
 from signalbox_core.events.envelope import CloudEvent
 from signalbox_core.pubsub import PubSubPublisher, Received, Subscriber

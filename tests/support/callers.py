@@ -1,6 +1,7 @@
 """What callers of the gateway do again and again in tests."""
 
 import httpx2
+
 from support.waiting import eventually
 
 Json = dict[str, object]

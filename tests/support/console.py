@@ -36,11 +36,17 @@ _CONTRAST: Final = """() => {
 
 def start_run(page: Page, address: str, variants: int = 3) -> None:
     """Fill in the start form and send it; the run's page is open afterwards."""
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="Start a run").click()
+    choose_pipeline(page, "ad_creative")
     page.get_by_label("Page", exact=True).fill(address)
     page.get_by_label("Variants").fill(str(variants))
     page.get_by_role("button", name="Start the run").click()
     expect(page.get_by_role("heading", name="Steps")).to_be_visible()
+
+
+def choose_pipeline(page: Page, name: str) -> None:
+    """Go to the start form of a pipeline."""
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Start a run").click()
+    page.locator(f"a.pipeline[href='#/start/{name}']").click()
 
 
 def asked(page: Page) -> Locator:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+
 from signalbox_core.events import CloudEvent, full_type
 from signalbox_core.events.catalogue import (
     ApprovalDecided,

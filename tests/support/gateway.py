@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx2
+from starlette.types import ASGIApp
+
 from signalbox_core.pipeline import PipelineSpec
 from signalbox_gateway.app import Gateway, Parts, open_parts
 from signalbox_gateway.settings import Settings
-from starlette.types import ASGIApp
 from support.echo_pipeline import SPEC
 from support.waiting import eventually
 

@@ -9,6 +9,7 @@ import msgspec
 from google.api_core.exceptions import DeadlineExceeded
 from google.pubsub_v1 import SubscriberAsyncClient, types
 from msgspec import Struct
+
 from signalbox_client import Approval, AsyncSignalbox, Run
 from signalbox_client.asking import Variant, variants_of
 from signalbox_core.errors import NotFound

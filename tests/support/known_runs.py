@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+
 from signalbox_core.events import Snapshot
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import RunStatus

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
+from starlette.requests import HTTPConnection
+
 from signalbox_core.errors import NotFound, SignalboxError
 from signalbox_core.events import Snapshot
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_gateway.auth import Principal, Role
 from signalbox_gateway.hub import Hub, Limits
 from signalbox_gateway.stream import StreamEndpoint
-from starlette.requests import HTTPConnection
 
 
 @dataclass

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-import uvicorn
 from google.pubsub_v1 import SubscriberAsyncClient
 from google.pubsub_v1.types import PubsubMessage, PullRequest, ReceivedMessage
+
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client, subscription_path, topic_path
 from signalbox_core.settings import Secret
 from signalbox_core.signatures import KeyRecord, Signer, write_key_file
-from signalbox_webhook_receiver.app import create_app, open_parts
+from signalbox_webhook_receiver.app import create_app, open_parts, run_background
+from signalbox_webhook_receiver.server import server_of
 from signalbox_webhook_receiver.settings import Settings
 from support.receiver import batch_of
 from support.signing import BATCH, ONE, signer_and_key
@@ -51,11 +52,16 @@ class LiveReceiver:
 
 @asynccontextmanager
 async def live_receiver(
-    *, keys: Path, signer: Signer, redis_url: str, pubsub_host: str, project: str, **more: float
+    *, keys: Path, signer: Signer, redis_url: str, pubsub_host: str, project: str, origin: str | None = None, **more: object
 ) -> AsyncIterator[LiveReceiver]:
-    """Serve until the block ends; the key file is looked at ten times a second."""
+    """Serve until the block ends; the key file is looked at ten times a second.
+
+    Args:
+        origin: the public origin; another replica's makes this one its second.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        origin = origin or address
         settings = Settings(
             redis_url=Secret(redis_url),
             public_origin=origin,
@@ -65,9 +71,12 @@ async def live_receiver(
             **({"keys_poll_s": 0.1} | more),
         )
         async with open_parts(settings) as parts:
-            server = uvicorn.Server(uvicorn.Config(create_app(settings, parts), log_config=None, access_log=False, lifespan="off"))
-            async with asyncio.TaskGroup() as group, httpx2.AsyncClient(base_url=origin) as client:
-                watching = group.create_task(parts.keys.watch(every_s=settings.keys_poll_s))
+            server = server_of(create_app(settings, parts), settings, parts.draining)
+            async with (
+                asyncio.TaskGroup() as group,
+                httpx2.AsyncClient(base_url=address, headers={"host": origin.partition("://")[2]}) as client,
+            ):
+                background = group.create_task(run_background(settings, parts))
                 serving = group.create_task(server.serve(sockets=[listening]))
                 await eventually(lambda: server.started)
                 try:
@@ -75,7 +84,7 @@ async def live_receiver(
                 finally:
                     server.should_exit = True
                     await asyncio.wait([serving])
-                    watching.cancel()
+                    background.cancel()
 
 
 def one_sender(folder: Path) -> tuple[Path, Signer, KeyRecord]:

@@ -6,10 +6,11 @@
 import asyncio
 import sys
 
-from signalbox_core.temporal import connect
 from temporalio import workflow
 from temporalio.contrib.workflow_streams import WorkflowStream
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from signalbox_core.temporal import connect
 
 
 @workflow.defn(name="bench_polled")

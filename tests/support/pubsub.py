@@ -11,6 +11,7 @@ from typing import Self
 
 import pytest
 from google.pubsub_v1 import types
+
 from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client
 
 PROJECT = "projects/test"
@@ -138,6 +139,12 @@ class Program:
         """kill -9."""
         self._process.send_signal(signal.SIGKILL)
         await self._process.wait()
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     async def stop(self) -> int:
         if self._process.returncode is None:

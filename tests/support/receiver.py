@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import httpx2
 import msgspec
-from signalbox_core.errors import Unavailable
+
+from signalbox_core.errors import RateLimited, Unavailable
 from signalbox_core.events import CloudEvent, EventKind, encode_event
 from signalbox_core.settings import Secret
 from signalbox_core.signatures import KeySet, LoadedKey, Signer
 from signalbox_core.signatures.profile import NONCE_KEPT
 from signalbox_core.testing.streams import FakeRunStream
-from signalbox_webhook_receiver.app import Parts, create_app
+from signalbox_webhook_receiver.app import Keys, Parts, create_app
 from signalbox_webhook_receiver.claims import BUSY_FOR, DONE_FOR, Claim, conflict_of, keys_of
 from signalbox_webhook_receiver.deliveries import Outlets
 from signalbox_webhook_receiver.events import Entry
@@ -105,6 +106,23 @@ class SwitchedPublisher:
         return str(len(self.published))
 
 
+class FakeRates:
+    """Deliveries counted in memory: twice `per_s` at once, and `per_s` more each second."""
+
+    def __init__(self, per_s: float, clock: Callable[[], float]) -> None:
+        self._per_s = per_s
+        self._clock = clock
+        self._left: dict[str, tuple[float, float]] = {}
+
+    async def take(self, keyid: str) -> None:
+        now = self._clock()
+        left, since = self._left.get(keyid, (2 * self._per_s, now))
+        left = min(2 * self._per_s, left + (now - since) * self._per_s)
+        if left < 1:
+            raise RateLimited("slow down", retry_after_s=(1 - left) / self._per_s)
+        self._left[keyid] = (left - 1, now)
+
+
 class FakeHealth:
     def __init__(self) -> None:
         self.state = Readiness(redis="ok", keys="ok")
@@ -114,7 +132,14 @@ class FakeHealth:
 
 
 class FakeKeys(KeySet):
-    """Keys that stay as they are."""
+    """Keys that stay as they are; with `is_cold`, an address of keys that never answered is among them."""
+
+    is_cold = False
+
+    async def find(self, keyid: str) -> LoadedKey | None:
+        if self.is_cold:
+            raise Unavailable("no keys", code="keys_unavailable")
+        return self.get(keyid)
 
     async def watch(self, *, every_s: float) -> None:
         """Nothing changes."""
@@ -145,7 +170,7 @@ class Bench:
     publisher: SwitchedPublisher
     stream: FakeRunStream
     health: FakeHealth
-    meters: Meters
+    parts: Parts
     client: httpx2.AsyncClient
     clock: Clock
 
@@ -159,6 +184,10 @@ class Bench:
         headers = (signer or self.signer).sign("POST", URL, body, content_type)
         return await self.client.post("/v1/events", content=body, headers=headers)
 
+    def count(self, name: str, **labels: str) -> float | None:
+        """A metric's value."""
+        return self.parts.meters.registry.get_sample_value(f"signalbox_receiver_{name}", labels)
+
     @property
     def published(self) -> list[tuple[str, str, str]]:
         """Topic, event name and ordering key of everything published."""
@@ -169,26 +198,27 @@ def batch_of(events: Sequence[CloudEvent]) -> bytes:
     return b"[" + b",".join(encode_event(event) for event in events) + b"]"
 
 
-def new_bench(*keys: LoadedKey, record: Mapping[str, object] | None = None, **settings: object) -> Bench:
+def new_bench(*keys: LoadedKey, record: Mapping[str, object] | None = None, source: Keys | None = None, **settings: object) -> Bench:
     """A bench that knows `keys` and one Ed25519 key of the sender `worker`, for every tenant and event.
 
     Args:
         record: fields of that key's record that shall be others.
+        source: where keys come from, instead of these.
     """
     clock = Clock()
     signer, key = signer_and_key(clock=clock.seconds, **(record or {}))
     keys = (key, *keys)
+    options = msgspec.convert({"redis_url": Secret("redis://"), "public_origin": ORIGIN, "keys": "", **settings}, Settings)
     claims, publisher, stream = FakeClaims(clock.now), SwitchedPublisher(), FakeRunStream()
     health, meters = FakeHealth(), Meters()
     parts = Parts(
         origin=ORIGIN,
-        keys=FakeKeys(keys),
-        outlets=Outlets(claims=claims, publisher=publisher, stream=stream),
+        keys=FakeKeys(keys) if source is None else source,
+        outlets=Outlets(rates=FakeRates(options.rate_per_s, clock.seconds), claims=claims, publisher=publisher, stream=stream),
         health=health,
         meters=meters,
         now=clock.now,
-        clock=clock.seconds,
     )
-    app = create_app(msgspec.convert({"redis_url": Secret("redis://"), "public_origin": ORIGIN, "keys": "", **settings}, Settings), parts)
+    app = create_app(options, parts)
     client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ORIGIN)
-    return Bench(signer, claims, publisher, stream, health, meters, client, clock)
+    return Bench(signer, claims, publisher, stream, health, parts, client, clock)

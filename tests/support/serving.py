@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -10,16 +11,17 @@ from pathlib import Path
 import httpx2
 import msgspec
 from redis.asyncio import Redis
-from signalbox_core.events import Snapshot
-from signalbox_core.streams import RedisChannels, RedisRunStream
-from signalbox_gateway.auth import Principal, Role
-from signalbox_gateway.hub import Hub, Limits
-from signalbox_gateway.server import Server, listen, server_of
-from signalbox_gateway.stream import StreamEndpoint
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.routing import Route
 from starlette.types import ASGIApp
+
+from signalbox_core.events import Snapshot
+from signalbox_core.streams import RedisChannels, RedisRunStream
+from signalbox_gateway.auth import Principal, Role
+from signalbox_gateway.hub import Hub, Limits
+from signalbox_gateway.server import Server, server_of, tune
+from signalbox_gateway.stream import StreamEndpoint
 from support import servers, sse
 from support.waiting import eventually
 
@@ -57,7 +59,8 @@ async def serving(
 
 @asynccontextmanager
 async def http_server(app: ASGIApp, drain: Callable[[], Awaitable[None]]) -> AsyncIterator[tuple[Server, str]]:
-    listener = listen("127.0.0.1", 0)
+    listener = socket.create_server(("127.0.0.1", 0))
+    tune(listener)
     origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
     server = server_of(app, drain)
     task = asyncio.create_task(server.serve([listener]))

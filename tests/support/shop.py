@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 from msgspec import Struct
+
 from signalbox_core.fetch import Fetcher
 
 

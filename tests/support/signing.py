@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 from signalbox_core.signatures import Algorithm, KeyRecord, LoadedKey, Signer, content_digest, load_key, profile
 
 ORIGIN = "http://127.0.0.1:8081"

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from starlette.types import ASGIApp, Message
+
 from support.waiting import eventually
 
 

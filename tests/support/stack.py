@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+
 from signalbox_client import AsyncSignalbox
 from signalbox_devstack.stack.child import last_lines, leash
 from signalbox_devstack.stack.endpoints import Endpoints, read_endpoints

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 import uvicorn
-from signalbox_core.events import CloudEvent
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from signalbox_core.events import CloudEvent
 from support.servers import free_port
 from support.waiting import eventually
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+
 from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
 from signalbox_core.streams import RedisRunStream

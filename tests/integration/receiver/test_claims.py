@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
+
 from signalbox_core.errors import Conflict
 from signalbox_webhook_receiver.claims import Claims, RedisClaims
 from signalbox_webhook_receiver.events import Entry, read_events

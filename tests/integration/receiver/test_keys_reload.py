@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+
 from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
 from signalbox_core.signatures import KeyRecord, Signer, write_key_file
@@ -57,7 +58,7 @@ async def test_a_bad_key_file_is_counted_and_the_old_keys_stay(stage: Stage, bod
     stage.keys.write_text(body)
 
     async def counted() -> bool:
-        return "signalbox_receiver_bad_key_reloads_total 1.0" in (await stage.receiver.client.get("/metrics")).text
+        return "signalbox_receiver_key_failures_total 1.0" in (await stage.receiver.client.get("/metrics")).text
 
     await eventually(counted)
     assert await stage.status(stage.receiver.signer) == 202
@@ -67,7 +68,7 @@ async def test_a_key_file_that_went_away_leaves_the_old_keys(stage: Stage) -> No
     stage.keys.unlink()
 
     async def counted() -> bool:
-        return "signalbox_receiver_bad_key_reloads_total 0.0" not in (await stage.receiver.client.get("/metrics")).text
+        return "signalbox_receiver_key_failures_total 0.0" not in (await stage.receiver.client.get("/metrics")).text
 
     await eventually(counted)
     assert await stage.status(stage.receiver.signer) == 202

@@ -1,37 +1,23 @@
 """The receiver while Redis or Pub/Sub is away: 503, nothing half done, and the same bytes succeed later."""
 
-import asyncio
 import os
 import signal
-import subprocess
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+
 from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
 from support import servers
 from support.events import story
 from support.live_receiver import LiveReceiver, live_receiver, make_topics, one_sender, published
+from support.receiver_process import own_server
 from support.signing import ONE
 from support.waiting import eventually
-
-
-@asynccontextmanager
-async def own_server(command: Sequence[str], port: int) -> AsyncIterator[Process]:
-    """A server of this test alone, answering on the port."""
-    child = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        await eventually(lambda: servers.answers(port))
-        yield child
-    finally:
-        if child.returncode is None:
-            child.send_signal(signal.SIGCONT)
-            child.kill()
-        await child.wait()
 
 
 class Stage:

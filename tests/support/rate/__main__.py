@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from temporalio.worker import Worker
+
 from signalbox_core.pipeline.loading import sandbox
 from signalbox_core.settings import read_settings
 from signalbox_core.temporal import connect
@@ -15,14 +17,15 @@ from signalbox_worker.settings import PREFIX, Settings
 from support.rate.activities import nothing
 from support.rate.contract import SPEC
 from support.rate.workflow import Bare
-from temporalio.worker import Worker
 
 
 async def ours(environ: Mapping[str, str], stop: asyncio.Event) -> None:
     settings = read_settings(Settings, prefix=PREFIX, environ=environ)
     async with service.open_parts(settings, environ) as parts:
         with ThreadPoolExecutor(1) as threads:
-            deps = service.ActivityDeps(objects=service.open_object_store(settings.objects_url), fetcher=service.Fetcher(frozenset()), environ={})
+            deps = service.ActivityDeps(
+                objects=service.open_object_store(settings.objects_url), fetcher=service.Fetcher(frozenset()), environ={}
+            )
             build = service.Builder(client=parts.client, emitter=parts.emitter, deps=deps, threads=threads, settings=settings)
             parts.workers = [build.worker(SPEC.task_queue, [SPEC])]
             print("ready", flush=True)

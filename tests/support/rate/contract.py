@@ -1,6 +1,7 @@
 """A pipeline that does nothing, twenty-five times at once: what is left is the cost of running it."""
 
 from msgspec import Struct
+
 from signalbox_core.pipeline import PipelineSpec, Step
 
 

@@ -3,12 +3,13 @@
 import asyncio
 from datetime import timedelta
 
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
 from signalbox_core.pipeline.options import CallOptions
 from signalbox_core.pipeline.run import Run
 from support.rate.activities import nothing
 from support.rate.contract import SPEC, RateInput, RateResult
-from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 TIMEOUT = timedelta(seconds=30)
 

@@ -1,8 +1,9 @@
 """Activities of the sample pipeline; a test puts its own in their place by name."""
 
+from temporalio import activity
+
 from signalbox_core.pipeline.activity import emit_on_complete, progress
 from support.sample.contract import Made, SampleInput
-from temporalio import activity
 
 
 @activity.defn(name="sample.prepare")

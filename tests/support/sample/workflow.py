@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 from msgspec import structs
+from temporalio import workflow
+
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.options import CallOptions
 from signalbox_core.pipeline.run import Run
 from support.sample.activities import make, prepare, undo
 from support.sample.contract import PICK, SPEC, Made, Pick, SampleInput, SampleResult
-from temporalio import workflow
 
 QUICK = CallOptions(timeout=timedelta(seconds=10), maximum_attempts=3, first_retry_after=timedelta(milliseconds=10))
 

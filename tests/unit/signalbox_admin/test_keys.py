@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from signalbox_admin.keys import add_parser
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
-from signalbox_core.signatures import Algorithm, Signer, load_key_set, read_key_file
+from signalbox_core.signatures import Algorithm, JwksSource, Signer, load_key_set, read_key_file, write_key_file
 from support.signing import new_private_key, private_pem, public_pem
 
 Run = Callable[..., str]
@@ -37,7 +38,7 @@ NEW_API = ("new", "--kind", "api", "--file", "api.json", "--tenant", "acme", "--
 
 def test_a_new_sender_key_signs_and_its_private_half_stays_in_its_file(run: Run, tmp_path: Path) -> None:
     shown = run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
-    [record] = read_key_file(tmp_path / "keys.json")
+    [record] = read_key_file(tmp_path / "keys.json").keys
     assert (record.keyid, record.sender, record.tenant, record.events) == ("k1", "billing", "acme", ("run.*", "invoice.*"))
     assert stat.S_IMODE((tmp_path / "k1.pem").stat().st_mode) == 0o600
     assert Signer.from_file("k1", tmp_path / "k1.pem").algorithm is Algorithm.ED25519
@@ -48,7 +49,7 @@ def test_a_new_sender_key_signs_and_its_private_half_stays_in_its_file(run: Run,
 def test_a_keyid_is_made_up_when_none_is_given(run: Run, tmp_path: Path) -> None:
     run(*NEW_SENDER, "--private", "a.pem")
     run(*NEW_SENDER, "--private", "b.pem")
-    keyids = {record.keyid for record in read_key_file(tmp_path / "keys.json")}
+    keyids = {record.keyid for record in read_key_file(tmp_path / "keys.json").keys}
     assert len(keyids) == 2
     assert all(keyid.startswith("billing-") for keyid in keyids)
 
@@ -72,13 +73,13 @@ def test_a_public_key_is_imported(run: Run, tmp_path: Path, algorithm: Algorithm
     (tmp_path / "p.pem").write_text(public_pem(new_private_key(algorithm)))
     grant = ("--keyid", "k1", "--alg", algorithm.value, "--sender", "s", "--tenant", "*", "--public", "p.pem")
     run("import", "--file", "keys.json", *grant)
-    assert read_key_file(tmp_path / "keys.json")[0].alg is algorithm
+    assert read_key_file(tmp_path / "keys.json").keys[0].alg is algorithm
 
 
 def test_a_secret_is_imported_as_a_reference(run: Run, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s" * 40)
     run("import", "--file", "keys.json", "--keyid", "k1", "--alg", "hmac-sha256", "--sender", "s", "--tenant", "*", "--secret", "secret")
-    assert read_key_file(tmp_path / "keys.json")[0].secret_file == str(tmp_path / "secret")
+    assert read_key_file(tmp_path / "keys.json").keys[0].secret_file == str(tmp_path / "secret")
     assert "ssss" not in (tmp_path / "keys.json").read_text()
 
 
@@ -96,7 +97,7 @@ def test_a_bad_key_is_not_imported(run: Run, tmp_path: Path, body: str, says: st
 def test_a_rotation_leaves_both_keys_good_for_the_overlap(run: Run, tmp_path: Path) -> None:
     run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
     run("rotate", "--file", "keys.json", "--keyid", "k1", "--new-keyid", "k2", "--private", "k2.pem", "--overlap-hours", "48")
-    old, new = read_key_file(tmp_path / "keys.json")
+    old, new = read_key_file(tmp_path / "keys.json").keys
     assert (new.keyid, new.sender, new.events, new.not_after) == ("k2", old.sender, old.events, None)
     assert old.not_after is not None
     assert 47 < (old.not_after.timestamp() - (tmp_path / "k2.pem").stat().st_mtime) / 3600 <= 48
@@ -105,7 +106,7 @@ def test_a_rotation_leaves_both_keys_good_for_the_overlap(run: Run, tmp_path: Pa
 def test_a_revoked_key_stays_in_the_file_as_revoked(run: Run, tmp_path: Path) -> None:
     run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
     run("revoke", "--file", "keys.json", "--keyid", "k1")
-    assert read_key_file(tmp_path / "keys.json")[0].state == "revoked"
+    assert read_key_file(tmp_path / "keys.json").keys[0].state == "revoked"
     assert "revoked" in run("list", "--file", "keys.json")
 
 
@@ -159,3 +160,11 @@ def test_a_mistake_is_named_with_its_remedy(
     monkeypatch.delenv("SIGNALBOX_RECEIVER_KEYS", raising=False)
     with pytest.raises(error, match=says):
         run(*words)
+
+
+def test_a_change_of_keys_leaves_the_addresses_of_published_keys_as_they_are(run: Run, tmp_path: Path) -> None:
+    source = JwksSource(url="https://partner.example.com/jwks", sender="partner", tenant="acme")
+    write_key_file(tmp_path / "keys.json", [], [source])
+    run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
+    run("revoke", "--file", "keys.json", "--keyid", "k1")
+    assert read_key_file(tmp_path / "keys.json").jwks == (source,)

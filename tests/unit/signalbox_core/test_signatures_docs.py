@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from signalbox_core.signatures import (
     Algorithm,
     SignedMessage,

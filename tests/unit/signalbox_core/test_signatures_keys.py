@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
 from signalbox_core.errors import InvalidInput
 from signalbox_core.signatures import (
     Algorithm,
@@ -101,7 +102,7 @@ def test_a_key_file_is_read_back_as_written(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"s" * 32 + b"\n")
     records = (record(not_after=NOW), record(keyid="key-2", alg=Algorithm.HMAC, public_pem=None, secret_file="secret"))
     write_key_file(tmp_path / "keys.json", records)
-    assert read_key_file(tmp_path / "keys.json") == records
+    assert read_key_file(tmp_path / "keys.json").keys == records
     assert len(load_key_set(records, tmp_path)) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["keys.json", "secret"]
 

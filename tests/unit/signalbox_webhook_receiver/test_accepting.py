@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 from msgspec.structs import replace
+
 from signalbox_core.events import CloudEvent, encode_event
 from support.events import START, story
 from support.receiver import NOW, Bench, batch_of, new_bench
@@ -183,7 +184,7 @@ async def test_without_the_claims_store_nothing_is_published(bench: Bench) -> No
 async def test_a_published_event_is_accepted_even_if_it_cannot_be_marked(bench: Bench) -> None:
     bench.claims.away.add("finish")
     assert (await bench.send(MILESTONES[0])).status_code == 202
-    assert bench.meters.registry.get_sample_value("signalbox_receiver_left_to_repair_total", {"step": "finish"}) == 1
+    assert bench.count("left_to_repair_total", step="finish") == 1
 
 
 async def test_an_unmarked_event_is_published_again_when_its_claim_ran_out(bench: Bench) -> None:
@@ -197,18 +198,100 @@ async def test_an_unmarked_event_is_published_again_when_its_claim_ran_out(bench
 
 
 async def test_a_published_event_is_accepted_even_if_the_stream_refuses_it(bench: Bench) -> None:
-    await bench.send(MILESTONES[0])
-    foreign = replace(MILESTONES[1], tenantid="other")
-    assert (await bench.send(foreign)).status_code == 202
-    assert bench.meters.registry.get_sample_value("signalbox_receiver_left_to_repair_total", {"step": "stream"}) == 1
+    # The run becomes another tenant's between the look at its owner and the append.
+    bench.publisher.acks.clear()
+    sending = asyncio.create_task(bench.send(MILESTONES[1]))
+    await eventually(lambda: bench.claims.held)
+    await bench.stream.append(replace(MILESTONES[0], tenantid="other"))
+    bench.publisher.acks.set()
+    assert (await sending).status_code == 202
+    assert bench.count("left_to_repair_total", step="stream") == 1
 
 
 async def test_a_key_that_sends_too_fast_is_told_when_to_go_on() -> None:
     other, key = signer_and_key(keyid="key-2", clock=NOW.timestamp)
-    bench = new_bench(key, rate_per_s=1.0)
+    bench = new_bench(key, rate_per_s=1)
     answers = [await bench.send(event) for event in MILESTONES[:3]]
     assert [answer.status_code for answer in answers] == [202, 202, 429]
     assert (answers[2].headers["retry-after"], answers[2].json()["code"]) == ("1", "rate_limited")
     assert (await bench.send(MILESTONES[2], signer=other)).status_code == 202
     bench.clock.move(timedelta(seconds=1))
     assert (await bench.send(MILESTONES[3])).status_code == 202
+
+
+@pytest.mark.parametrize("event", [MILESTONES[1], PROGRESS, domain_event()], ids=["milestone", "progress", "domain"])
+async def test_an_event_about_another_tenants_run_is_refused_before_it_is_published(bench: Bench, event: CloudEvent) -> None:
+    await bench.stream.append(replace(MILESTONES[0], tenantid="other"))
+    answer = await bench.send(event)
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (409, "foreign_run", "runid")
+    assert not bench.published
+    assert not bench.claims.held
+
+
+async def test_a_draining_receiver_turns_new_deliveries_away(bench: Bench) -> None:
+    bench.parts.draining.has_begun = True
+    answer = await bench.send(MILESTONES[0])
+    assert (answer.status_code, answer.json()["code"]) == (503, "draining")
+    assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
+    assert (await bench.client.get("/readyz")).status_code == 503
+    assert (await bench.client.get("/healthz")).status_code == 200
+    assert not bench.published
+
+
+async def test_more_deliveries_at_once_than_allowed_are_turned_away() -> None:
+    bench = new_bench(max_in_flight=2)
+    bench.publisher.acks.clear()
+    sending = [asyncio.create_task(bench.send(event)) for event in MILESTONES[:2]]
+    await eventually(lambda: len(bench.claims.held) == 4)
+    answer = await bench.send(MILESTONES[2])
+    assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+    bench.publisher.acks.set()
+    assert [(await each).status_code for each in sending] == [202, 202]
+
+
+async def test_keys_that_nobody_could_fetch_are_503_and_known_ones_go_on(bench: Bench) -> None:
+    bench.parts.keys.is_cold = True
+    stranger, _ = signer_and_key(keyid="key-9", clock=NOW.timestamp)
+    answer = await bench.send(MILESTONES[0], signer=stranger)
+    assert (answer.status_code, answer.json()["code"]) == (503, "keys_unavailable")
+    assert "retry-after" in answer.headers
+    assert (await bench.send(MILESTONES[0])).status_code == 202
+
+
+async def test_deliveries_are_counted_by_key_and_outcome(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    await bench.send(MILESTONES[0])
+    await bench.send(*MILESTONES[:3])
+    stranger, _ = signer_and_key(keyid="key-9", clock=NOW.timestamp)
+    forger, _ = signer_and_key(clock=NOW.timestamp)
+    await bench.send(MILESTONES[4], signer=stranger)
+    await bench.send(MILESTONES[4], signer=forger)
+    bench.claims.away.add("claim")
+    await bench.send(MILESTONES[4])
+    assert bench.count("verified_total", keyid="key-1") == 3
+    assert bench.count("duplicates_total", keyid="key-1") == 1
+    assert bench.count("refused_total", reason="unknown_key", keyid="") == 1
+    assert bench.count("refused_total", reason="wrong_signature", keyid="key-1") == 1
+    assert bench.count("refused_total", reason="claims_unavailable", keyid="key-1") == 1
+    assert bench.count("claim_failures_total", step="claim") == 1
+    assert bench.count("publish_seconds_count") == 2
+    lines = [record for record in caplog.records if record.getMessage() == "delivery"]
+    assert [(line.status, line.code, line.keyid, line.events) for line in lines][:2] == [
+        (202, "accepted", "key-1", 1),
+        (202, "accepted", "key-1", 3),
+    ]
+
+
+async def test_the_access_log_has_no_header_nonce_or_body(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    body = encode_event(MILESTONES[0])
+    headers = bench.signer.sign("POST", URL, body, ONE)
+    for _ in range(2):
+        await bench.client.post(
+            "/v1/events", content=body, headers=headers | {"Authorization": "Bearer secret-token", "Cookie": "secret=1"}
+        )
+    mine = [record for record in caplog.records if record.name.startswith("signalbox")]
+    written = " ".join(str(vars(record)) for record in mine)
+    nonce = headers["Signature-Input"].partition('nonce="')[2].partition('"')[0]
+    for secret in (nonce, headers["Signature"], headers["Content-Digest"], "secret", MILESTONES[0].id, MILESTONES[0].subject):
+        assert secret not in written

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import httpx2
 import pytest
 from msgspec.structs import replace
+
 from signalbox_core.events import encode_event
 from signalbox_core.signatures import Algorithm, Signer, content_digest, profile
 from support.events import story
@@ -145,8 +146,8 @@ async def test_an_unknown_key_a_revoked_key_and_a_wrong_signature_look_the_same(
     assert {answer.status_code for answer in answers} == {401}
     assert len({answer.content for answer in answers}) == 1
     assert len({tuple(answer.headers.items()) for answer in answers}) == 1
-    for reason in ("unusable_key", "unknown_key", "wrong_signature"):
-        assert bench.meters.registry.get_sample_value("signalbox_receiver_unproven_total", {"reason": reason}) == 1
+    for reason, keyid in (("unusable_key", "key-2"), ("unknown_key", ""), ("wrong_signature", "key-1")):
+        assert bench.count("refused_total", reason=reason, keyid=keyid) == 1
 
 
 async def test_a_refused_request_does_not_burn_its_nonce(bench: Bench) -> None:

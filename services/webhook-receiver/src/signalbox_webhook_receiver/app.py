@@ -1,10 +1,12 @@
 """The only place where the receiver's parts are put together; tests pass fakes where `open_parts` passes clients."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -12,24 +14,27 @@ import msgspec
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from signalbox_core.errors import InvalidInput, NotFound, Rejected
-from signalbox_core.pubsub import PubSubPublisher
-from signalbox_core.settings import Secret
-from signalbox_core.signatures import parse_origin
-from signalbox_core.streams import RedisRunStream
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from signalbox_core.errors import InvalidInput, NotFound, Rejected
+from signalbox_core.pubsub import PubSubPublisher
+from signalbox_core.settings import Secret
+from signalbox_core.signatures import parse_origin
+from signalbox_core.streams import RedisRunStream
 from signalbox_webhook_receiver.claims import RedisClaims
-from signalbox_webhook_receiver.deliveries import Deliveries, Limits, Outlets
+from signalbox_webhook_receiver.clock import ClockWatch
+from signalbox_webhook_receiver.deliveries import Deliveries, Draining, Limits, Outlets
 from signalbox_webhook_receiver.health import Health, Readiness
 from signalbox_webhook_receiver.keys import KeyRing
 from signalbox_webhook_receiver.metrics import Meters
+from signalbox_webhook_receiver.openapi import document
 from signalbox_webhook_receiver.problems import problem_response
-from signalbox_webhook_receiver.rates import Rates
+from signalbox_webhook_receiver.published import fetch_keys, open_key_client
+from signalbox_webhook_receiver.rates import RedisRates
 from signalbox_webhook_receiver.settings import Settings
 from signalbox_webhook_receiver.verify import KeySource, Verifier
 
@@ -46,30 +51,28 @@ class ReadinessCheck(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Everything the app needs; `origin` is what senders sign, `now` is aware UTC, `clock` monotonic."""
+    """Everything the app needs; `origin` is what senders sign, `now` is aware UTC."""
 
     origin: str
     keys: Keys
     outlets: Outlets
     health: ReadinessCheck
     meters: Meters = field(default_factory=Meters)
+    draining: Draining = field(default_factory=Draining)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    clock: Callable[[], float] = time.monotonic
 
 
 def create_app(settings: Settings, parts: Parts) -> Starlette:
     """The ASGI application over opened parts."""
-    deliveries = Deliveries(
-        Verifier(parts.keys, origin=parts.origin, now=parts.now),
-        parts.outlets,
-        rates=Rates(per_s=settings.rate_per_s, clock=parts.clock),
-        limits=Limits(
-            authority=parts.origin.partition("://")[2],
-            body_timeout_s=settings.body_timeout_s,
-            publish_timeout_s=settings.publish_timeout_s,
-        ),
-        meters=parts.meters,
+    limits = Limits(
+        authority=parts.origin.partition("://")[2],
+        body_timeout_s=settings.body_timeout_s,
+        publish_timeout_s=settings.publish_timeout_s,
+        request_timeout_s=settings.request_timeout_s,
+        max_in_flight=settings.max_in_flight,
     )
+    verifier = Verifier(parts.keys, origin=parts.origin, now=parts.now)
+    deliveries = Deliveries(verifier, parts.outlets, limits=limits, meters=parts.meters, draining=parts.draining)
     app = Starlette(routes=_routes(deliveries, parts), exception_handlers={HTTPException: _http_problem})
     # A redirect would make a sender repeat a delivery to a URL that it did not sign.
     app.router.redirect_slashes = False
@@ -83,13 +86,30 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     Raises:
         InvalidInput: a setting or a key is wrong; the message names it.
     """
+    if settings.claim_s <= settings.publish_timeout_s:
+        raise InvalidInput("SIGNALBOX_RECEIVER_CLAIM_S must be more than SIGNALBOX_RECEIVER_PUBLISH_TIMEOUT_S", field="claim_s")
     origin = parse_origin(settings.public_origin, field="SIGNALBOX_RECEIVER_PUBLIC_ORIGIN")
     meters = Meters()
-    keys = KeyRing(Path(settings.keys), on_bad_reload=meters.bad_reloads.inc)
+    web = open_key_client(settings.jwks_ca_file)
+    keys = KeyRing(Path(settings.keys), fetch=partial(fetch_keys, web), on_failure=meters.key_failures.inc)
     publisher = PubSubPublisher(settings.google_cloud_project, emulator_host=settings.pubsub_emulator_host)
-    async with open_redis(settings.redis_url) as client, publisher:
-        outlets = Outlets(claims=RedisClaims(client), publisher=publisher, stream=RedisRunStream(client))
+    async with open_redis(settings.redis_url) as client, publisher, web:
+        await keys.refresh()
+        outlets = Outlets(
+            rates=RedisRates(client, per_s=settings.rate_per_s),
+            claims=RedisClaims(client, busy_for=timedelta(seconds=settings.claim_s)),
+            publisher=publisher,
+            stream=RedisRunStream(client),
+        )
         yield Parts(origin=origin, keys=keys, outlets=outlets, health=Health(client, key_count=lambda: len(keys)), meters=meters)
+
+
+async def run_background(settings: Settings, parts: Parts) -> None:
+    """Keep the keys up to date and watch the clock, until cancelled."""
+    clock = ClockWatch(time.time, time.monotonic, on_jump=lambda _seconds: parts.meters.clock_jumps.inc())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(parts.keys.watch(every_s=settings.keys_poll_s))
+        group.create_task(clock.watch())
 
 
 @asynccontextmanager
@@ -123,17 +143,23 @@ def _routes(deliveries: Deliveries, parts: Parts) -> list[Route]:
 
     async def readyz(_request: Request) -> Response:
         readiness = await parts.health.readiness()
-        status = 200 if readiness.is_ready else 503
+        status = 200 if readiness.is_ready and not parts.draining.has_begun else 503
         return Response(msgspec.json.encode(readiness), status_code=status, media_type="application/json")
 
     async def metrics(_request: Request) -> Response:
         return Response(parts.meters.text(), media_type="text/plain; version=0.0.4")
+
+    described = msgspec.json.encode(document(parts.origin))
+
+    async def openapi(_request: Request) -> Response:
+        return Response(described, media_type="application/json")
 
     return [
         Route("/v1/events", events, methods=["POST"]),
         Route("/healthz", healthz, methods=["GET"]),
         Route("/readyz", readyz, methods=["GET"]),
         Route("/metrics", metrics, methods=["GET"]),
+        Route("/openapi.json", openapi, methods=["GET"]),
     ]
 
 

@@ -15,10 +15,10 @@ import msgspec
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
+
 from signalbox_core.errors import Conflict, Unavailable
 from signalbox_core.events import EventKind
 from signalbox_core.signatures.profile import NONCE_KEPT
-
 from signalbox_webhook_receiver.events import Entry
 from signalbox_webhook_receiver.verify import Proof
 
@@ -97,9 +97,14 @@ class Claims(Protocol):
 
 
 class RedisClaims:
-    """Claims of all receivers, shared in Redis; the keys of one sender share a hash slot."""
+    """Claims of all receivers, shared in Redis; the keys of one sender share a hash slot.
 
-    def __init__(self, client: Redis) -> None:
+    Args:
+        busy_for: how long events stay claimed by a receiver that died; longer than it may take to publish them.
+    """
+
+    def __init__(self, client: Redis, *, busy_for: timedelta = BUSY_FOR) -> None:
+        self._busy_for = busy_for
         self._claim = client.register_script(_CLAIM)
         self._finish = client.register_script(_FINISH)
         self._release = client.register_script(_RELEASE)
@@ -108,7 +113,7 @@ class RedisClaims:
         token = secrets.token_hex(8)
         kept = [entry for entry in entries if entry.kind is not EventKind.PROGRESS]
         nonce_key, event_keys = keys_of(proof, kept)
-        arguments: list[str | int] = [token, _seconds(NONCE_KEPT), _seconds(BUSY_FOR), *(entry.digest for entry in kept)]
+        arguments: list[str | int] = [token, _seconds(NONCE_KEPT), _seconds(self._busy_for), *(entry.digest for entry in kept)]
         verdict, *fresh = await _run(self._claim, [nonce_key, *event_keys], arguments)
         if verdict != b"fresh":
             raise conflict_of(verdict)

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
+
 from signalbox_core.errors import Forbidden, InvalidInput, Rejected
 from signalbox_core.events.catalogue import CATALOGUE, EventKind, full_type
 from signalbox_core.events.envelope import MAX_EVENT_BYTES, CloudEvent
 from signalbox_core.ids import parse_run_id
 from signalbox_core.signatures import KeyRecord
-
 from signalbox_webhook_receiver.profile import MAX_BATCH_EVENTS, Media
 
 _ONE: Final = msgspec.json.Decoder(CloudEvent)
@@ -57,8 +57,8 @@ def read_events(body: bytes, media: Media) -> tuple[Entry, ...]:
     if not 1 <= len(events) <= MAX_BATCH_EVENTS:
         raise InvalidInput(f"a batch holds 1 to {MAX_BATCH_EVENTS} events", field="events")
     entries = tuple(_entry(event) for event in events)
-    if len({entry.event.runid for entry in entries}) > 1:
-        raise InvalidInput("all events of a batch must be of one run", field="runid")
+    if len({(entry.event.runid, entry.event.tenantid) for entry in entries}) > 1:
+        raise InvalidInput("all events of a batch must be of one run and its tenant", field="runid")
     if len({entry.identity for entry in entries}) < len(entries):
         raise InvalidInput("an event is in the batch twice", field="id")
     return entries

@@ -1,4 +1,4 @@
-"""The receiver's Prometheus metrics, in a registry of its own."""
+"""The receiver's Prometheus metrics, in a registry of its own; no label ever has a value that a stranger chooses."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -6,26 +6,30 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Meters:
-    """What is counted; `code` is the problem's stable code, or `accepted` or `duplicate`."""
+    """What is counted. `keyid` is that of a known key, or empty; `code` is a problem's stable code."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.deliveries = Counter("signalbox_receiver_deliveries", "Deliveries by outcome", ["code"], registry=self.registry)
-        self.unproven = Counter(
-            "signalbox_receiver_unproven", "Why a signature was not accepted; senders are not told", ["reason"], registry=self.registry
+        self.deliveries = self._counter("deliveries", "Deliveries by outcome: `accepted`, `duplicate` or a problem's code", "code")
+        self.verified = self._counter("verified", "Deliveries whose signature and digest were proven", "keyid")
+        self.refused = self._counter("refused", "Deliveries refused; `reason` is more than senders are told", "reason", "keyid")
+        self.duplicates = self._counter("duplicates", "Events that had been accepted before", "keyid")
+        self.events = self._counter("events", "Events accepted, by kind", "kind")
+        self.claim_failures = self._counter("claim_failures", "Failed calls of the claims store", "step")
+        self.left_to_repair = self._counter(
+            "left_to_repair", "Published events whose later step failed: `stream` (the projector repairs), `finish` or `release`", "step"
         )
-        self.events = Counter("signalbox_receiver_events", "Events accepted, by kind", ["kind"], registry=self.registry)
+        self.key_failures = self._counter("key_failures", "Versions of key file or key address that were not taken over")
+        self.clock_jumps = self._counter("clock_jumps", "Jumps of the host's clock beyond the skew that signatures allow")
         self.in_flight = Gauge("signalbox_receiver_in_flight", "Deliveries being handled", registry=self.registry)
-        self.seconds = Histogram(
-            "signalbox_receiver_seconds", "From the whole body to the answer", registry=self.registry, buckets=_SECONDS
-        )
-        self.repairs = Counter(
-            "signalbox_receiver_left_to_repair",
-            "Published events whose later step failed: `stream` (the projector repairs), `finish` or `release` (the claim runs out)",
-            ["step"],
-            registry=self.registry,
-        )
-        self.bad_reloads = Counter("signalbox_receiver_bad_key_reloads", "Key files not taken over", registry=self.registry)
+        self.seconds = self._histogram("seconds", "From the whole body to the answer")
+        self.publish_seconds = self._histogram("publish_seconds", "From the claim to Pub/Sub's last ack")
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"signalbox_receiver_{name}", meaning, labels, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str) -> Histogram:
+        return Histogram(f"signalbox_receiver_{name}", meaning, registry=self.registry, buckets=_SECONDS)

@@ -7,6 +7,8 @@ import math
 from typing import Final
 
 import msgspec
+from starlette.responses import Response
+
 from signalbox_core.errors import (
     Conflict,
     Forbidden,
@@ -19,7 +21,6 @@ from signalbox_core.errors import (
     Unavailable,
 )
 from signalbox_core.signatures.profile import ACCEPT_SIGNATURE
-from starlette.responses import Response
 
 _STATUS_OF_CODE: Final = {
     "malformed_request": 400,
@@ -45,7 +46,7 @@ _STATUS_OF_CLASS: Final[tuple[tuple[type[SignalboxError], int], ...]] = (
     (Unavailable, 503),
     (Rejected, 400),
 )
-_TITLES: Final = {
+TITLES: Final = {
     400: "Bad request",
     401: "Signature not accepted",
     403: "Forbidden",
@@ -95,19 +96,23 @@ def internal_problem() -> Response:
 
 def _response(status: int, code: str, detail: str, field: str | None, headers: dict[str, str]) -> Response:
     name = code.replace("_", "-")
-    problem = Problem(type=f"urn:signalbox:problem:{name}", title=_TITLES[status], status=status, detail=detail, code=code, field=field)
+    problem = Problem(type=f"urn:signalbox:problem:{name}", title=TITLES[status], status=status, detail=detail, code=code, field=field)
     return Response(msgspec.json.encode(problem), status_code=status, media_type="application/problem+json", headers=headers)
 
 
 def _headers(status: int, error: SignalboxError) -> dict[str, str]:
     if status == 401:
         return {"WWW-Authenticate": 'Signature realm="signalbox"', "Accept-Signature": ACCEPT_SIGNATURE}
-    if isinstance(error, RateLimited):
-        return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
-    if status == 503:
-        return {"Retry-After": str(_UNAVAILABLE_RETRY_S)}
-    if error.stable_code == "in_flight":
-        return {"Retry-After": "1"}
     if status == 405:
         return {"Allow": str(error.facts.get("allow", "POST"))}
-    return {}
+    closing = {"Connection": "close"} if error.stable_code == "draining" else {}
+    retry_after_s = _retry_after_s(status, error)
+    return closing | ({"Retry-After": str(retry_after_s)} if retry_after_s else {})
+
+
+def _retry_after_s(status: int, error: SignalboxError) -> int:
+    if isinstance(error, RateLimited):
+        return max(1, math.ceil(error.retry_after_s))
+    if error.stable_code in ("draining", "in_flight"):
+        return 1
+    return _UNAVAILABLE_RETRY_S if status == 503 else 0

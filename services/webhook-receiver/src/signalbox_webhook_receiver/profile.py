@@ -6,10 +6,11 @@ from enum import StrEnum
 from typing import Final
 
 import msgspec
+from starlette.requests import ClientDisconnect, Request
+
 from signalbox_core.errors import InvalidSignature, Rejected
 from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE, MAX_EVENT_BYTES
 from signalbox_core.signatures import profile
-from starlette.requests import ClientDisconnect, Request
 
 MAX_BATCH_BYTES: Final = 1024 * 1024
 MAX_BATCH_EVENTS: Final = 100

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from signalbox_core.errors import InvalidInput, Rejected, SignalboxError, Unavailable
 from signalbox_core.events import CloudEvent, EventKind
 from signalbox_core.pubsub import Publisher
 from signalbox_core.streams import RunStream
 from signalbox_core.topology import DOMAIN_EVENTS, LIFECYCLE
-
 from signalbox_webhook_receiver.events import Entry
 
 log = logging.getLogger(__name__)
@@ -43,15 +42,24 @@ async def publish_all(publisher: Publisher, entries: Sequence[Entry], *, timeout
             failures.append(error)
 
     try:
-        async with asyncio.timeout(timeout_s), asyncio.TaskGroup() as group:
-            # Tasks start in the order of their creation, and the publisher queues a message before it first waits.
-            for publication in publications:
-                group.create_task(publish(*publication))
+        async with asyncio.timeout(timeout_s):
+            await _all_at_once([publish(*publication) for publication in publications])
     except TimeoutError:
         raise Unavailable(f"Pub/Sub did not confirm within {timeout_s:g} s; send the delivery again", code="publish_unavailable") from None
     if failures:
         log.warning("publish failed", extra={"reason": failures[0].detail, "failed": len(failures), "of": len(publications)})
         raise _failure(failures)
+
+
+async def _all_at_once(publishing: Sequence[Coroutine[None, None, None]]) -> None:
+    if len(publishing) == 1:
+        # The usual case, without the cost of a task.
+        await publishing[0]
+        return
+    async with asyncio.TaskGroup() as group:
+        # Tasks start in the order of their creation, and the publisher queues a message before it first waits.
+        for each in publishing:
+            group.create_task(each)
 
 
 def _failure(failures: Sequence[SignalboxError]) -> SignalboxError:

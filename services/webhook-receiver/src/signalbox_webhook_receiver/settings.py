@@ -3,11 +3,13 @@
 from typing import Annotated
 
 from msgspec import Meta, Struct
+
 from signalbox_core.settings import Secret
 
 PREFIX = "SIGNALBOX_RECEIVER"
 
 Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
 LogLevel = Annotated[str, Meta(pattern="^(?i:debug|info|warning|error)$")]
 
 
@@ -16,9 +18,14 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         public_origin: scheme and authority that senders sign, as in https://events.example.com; never taken from a request.
-        keys: path of the JSON key file; read again when it changes.
+        keys: path of the JSON key file; read again when it changes. It may name https addresses of further keys.
+        jwks_ca_file: certificate authorities (PEM) for those addresses; unset is the system's.
         pubsub_emulator_host: `host:port` of a Pub/Sub server without TLS; unset is Google Cloud.
-        rate_per_s: deliveries a second that one key may send for long; twice as many at once.
+        request_timeout_s: the longest that a delivery takes from its first byte of headers; header_timeout_s bounds those.
+        claim_s: how long an event that is being accepted stays claimed when its receiver dies; longer than a request may take.
+        drain_notice_s: how long after SIGTERM new deliveries get 503, so that senders and balancers go elsewhere.
+        max_in_flight: deliveries handled at once; more get 503.
+        rate_per_s: deliveries a second that one key may send, over all replicas, for long; twice as many at once.
     """
 
     redis_url: Secret
@@ -30,7 +37,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8081
     log_level: LogLevel = "INFO"
     keys_poll_s: Positive = 5.0
-    publish_timeout_s: Positive = 8.0
+    jwks_ca_file: str | None = None
+    header_timeout_s: Positive = 5.0
     body_timeout_s: Positive = 10.0
-    drain_timeout_s: Positive = 20.0
-    rate_per_s: Positive = 1000.0
+    publish_timeout_s: Positive = 8.0
+    request_timeout_s: Positive = 20.0
+    claim_s: Count = 30
+    drain_notice_s: Positive = 0.5
+    drain_timeout_s: Positive = 25.0
+    max_in_flight: Count = 256
+    rate_per_s: Count = 1000

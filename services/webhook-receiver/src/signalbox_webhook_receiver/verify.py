@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 import msgspec
+
 from signalbox_core.signatures import (
     KeyRecord,
     LoadedKey,
@@ -15,14 +16,23 @@ from signalbox_core.signatures import (
     refusal,
     verify,
 )
-
 from signalbox_webhook_receiver.profile import Arrival, require_header
 
 
 class KeySource(Protocol):
-    """Where keys come from; `get` looks at memory only."""
+    """Where keys come from."""
 
-    def get(self, keyid: str) -> LoadedKey | None: ...
+    def get(self, keyid: str) -> LoadedKey | None:
+        """A key by memory alone."""
+        ...
+
+    async def find(self, keyid: str) -> LoadedKey | None:
+        """A key that memory does not have.
+
+        Raises:
+            Unavailable: nobody knows now whether there is such a key.
+        """
+        ...
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,18 +55,19 @@ class Verifier:
         self._origin = origin
         self._now = now
 
-    def prove(self, arrival: Arrival) -> Proof:
+    async def prove(self, arrival: Arrival) -> Proof:
         """Prove the arrival's signature and its body's digest.
 
         Raises:
             InvalidSignature: details that follow from the request alone are named; an unknown or unusable key, another
                 algorithm and a wrong signature are all the same refusal.
+            Unavailable: the key's sender publishes it at an address that has not answered yet.
         """
         now = self._now()
         claim = read_claim(arrival.headers.get("signature-input"), arrival.headers.get("signature"))
         check_window(claim, now)
         digest = require_header(arrival.headers, "content-digest")
-        key = self._keys.get(claim.keyid)
+        key = self._keys.get(claim.keyid) or await self._keys.find(claim.keyid)
         if key is None:
             raise refusal("unknown_key", keyid=claim.keyid)
         if not key.record.is_usable(now):

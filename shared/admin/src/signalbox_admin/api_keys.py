@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
 from signalbox_core.signatures.keyfile import replace_file
 

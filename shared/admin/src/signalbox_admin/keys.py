@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
-from signalbox_core.errors import InvalidInput
-from signalbox_core.signatures import Algorithm, KeyRecord
 
 from signalbox_admin.api_keys import ApiKey, ApiKeys, make_api_key, parse_roles, record_of
 from signalbox_admin.sender_keys import Grant, SenderKeys, fresh_keyid, new_key, overlap_end, revoke_key, rotate_key
+from signalbox_core.errors import InvalidInput
+from signalbox_core.signatures import Algorithm, KeyRecord
 
 _FILES: Final = {"sender": "SIGNALBOX_RECEIVER_KEYS", "api": "SIGNALBOX_GATEWAY_API_KEYS_FILE"}
 

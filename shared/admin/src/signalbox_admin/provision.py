@@ -4,10 +4,9 @@ import argparse
 import asyncio
 import os
 
-from signalbox_core.topology import Change, provision_pubsub, provision_temporal
-
 from signalbox_admin.output import say
 from signalbox_admin.targets import Subparsers, add_pubsub_options, project_of
+from signalbox_core.topology import Change, provision_pubsub, provision_temporal
 
 
 def add_parser(subparsers: Subparsers) -> None:

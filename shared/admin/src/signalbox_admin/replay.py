@@ -4,11 +4,10 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from signalbox_core.errors import InvalidInput, NotFound, Unavailable
-from signalbox_core.topology import SUBSCRIPTIONS
-
 from signalbox_admin.output import say
 from signalbox_admin.targets import Subparsers, add_pubsub_options, project_of
+from signalbox_core.errors import InvalidInput, NotFound, Unavailable
+from signalbox_core.topology import SUBSCRIPTIONS
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
@@ -35,6 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 async def run(options: argparse.Namespace) -> int:
     from google.api_core import exceptions as google_errors
+
     from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client
 
     if options.limit < 1:

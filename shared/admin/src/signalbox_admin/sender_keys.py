@@ -9,8 +9,9 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from msgspec.structs import replace
+
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
-from signalbox_core.signatures import Algorithm, KeyRecord, load_key_set, read_key_file, write_key_file
+from signalbox_core.signatures import Algorithm, KeyFile, KeyRecord, load_key_set, read_key_file, write_key_file
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +27,9 @@ class SenderKeys:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.records: tuple[KeyRecord, ...] = read_key_file(path) if path.exists() else ()
+        found = read_key_file(path) if path.exists() else KeyFile(keys=())
+        self.records: tuple[KeyRecord, ...] = found.keys
+        self._jwks = found.jwks
 
     def get(self, keyid: str) -> KeyRecord:
         """The record of a keyid.
@@ -57,7 +60,7 @@ class SenderKeys:
 
     def _save(self, records: tuple[KeyRecord, ...]) -> None:
         load_key_set(records, self._path.parent)
-        write_key_file(self._path, records)
+        write_key_file(self._path, records, self._jwks)
         self.records = records
 
 

@@ -13,6 +13,7 @@ from http_sf.types import BareItemType, StructuredType
 
 from signalbox_core.errors import InvalidSignature
 from signalbox_core.signatures import profile
+from signalbox_core.signatures.canonical import read_input, read_signature
 
 _NONCE: Final = re.compile(rf"[A-Za-z0-9+/=_.:~-]{{{profile.MIN_NONCE_CHARS},{profile.MAX_NONCE_CHARS}}}")
 _KEYID: Final = re.compile(rf"[\x21-\x7e]{{1,{profile.MAX_KEYID_CHARS}}}")
@@ -31,7 +32,7 @@ class SignatureClaim(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         covered: the component names, in the order that was signed.
-        signature_input: the `Signature-Input` field with this label only.
+        parameters: the covered components and all parameters as the signature base has them, serialized anew (§2.3).
         signature: the signature's own bytes.
     """
 
@@ -42,7 +43,7 @@ class SignatureClaim(msgspec.Struct, frozen=True, kw_only=True):
     expires: int
     nonce: str
     covered: tuple[str, ...]
-    signature_input: str
+    parameters: str
     signature: bytes
 
 
@@ -54,6 +55,18 @@ def read_claim(signature_input: str | None, signature: str | None) -> SignatureC
     """
     if signature_input is None or signature is None:
         raise InvalidSignature("sign the request: it needs Signature-Input and Signature (RFC 9421)", code="signature_required")
+    return _read_canonical(signature_input, signature) or _read_any(signature_input, signature)
+
+
+def _read_canonical(signature_input: str, signature: str) -> SignatureClaim | None:
+    ours, value = read_input(signature_input), read_signature(signature)
+    if ours is None or value is None or ours[0] != value[0] or ours[2].get("tag") != profile.TAG or not value[1]:
+        return None
+    label, names, parameters, serialized = ours
+    return _claim(label, ([(name, {}) for name in names], {**parameters}), value[1], serialized)
+
+
+def _read_any(signature_input: str, signature: str) -> SignatureClaim:
     inputs = _members("Signature-Input", signature_input)
     signatures = _members("Signature", signature)
     if inputs.keys() != signatures.keys():
@@ -62,8 +75,8 @@ def read_claim(signature_input: str | None, signature: str | None) -> SignatureC
     value = signatures[label][0]
     if not isinstance(value, bytes) or not value:
         raise _malformed("the member of Signature must be a byte sequence")
-    alone = signature_input if len(inputs) == 1 else http_sf.ser(cast(StructuredType, {label: (components, parameters)}))
-    return _claim(label, (components, parameters), signature_input=alone, signature=value)
+    serialized = http_sf.ser(cast(StructuredType, {label: (components, parameters)})).partition("=")[2]
+    return _claim(label, (components, parameters), value, serialized)
 
 
 def check_window(claim: SignatureClaim, now: datetime) -> None:
@@ -111,14 +124,14 @@ def _ours(inputs: Members) -> tuple[str, Components, Parameters]:
     return ours[0], cast(Components, components), parameters
 
 
-def _claim(label: str, inner: tuple[Components, Parameters], *, signature_input: str, signature: bytes) -> SignatureClaim:
+def _claim(label: str, inner: tuple[Components, Parameters], signature: bytes, serialized: str) -> SignatureClaim:
     components, parameters = inner
     covered = _covered(components)
     _check_types(parameters)
     return SignatureClaim(
         label=label,
         covered=covered,
-        signature_input=signature_input,
+        parameters=serialized,
         signature=signature,
         created=_second(parameters, "created"),
         expires=_second(parameters, "expires"),
@@ -130,7 +143,9 @@ def _claim(label: str, inner: tuple[Components, Parameters], *, signature_input:
 
 def _covered(components: Components) -> tuple[str, ...]:
     for name, parameters in components:
-        if type(name) is not str or name not in profile.COVERED or parameters:
+        if parameters and name in profile.COVERED:
+            raise InvalidSignature(f"cover {name} as a whole, without parameters", code="insufficient_coverage")
+        if type(name) is not str or name not in profile.COVERED:
             raise _malformed(f"cover these components only, without parameters: {' '.join(profile.COVERED)}")
     covered = tuple(str(name) for name, _ in components)
     if len(set(covered)) < len(covered):

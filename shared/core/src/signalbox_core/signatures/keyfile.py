@@ -1,4 +1,7 @@
-"""The JSON file of sender keys, `{"keys": [record, …]}`: public keys and references to secrets, never a secret itself."""
+"""The JSON file of sender keys, `{"keys": [record, …], "jwks": [source, …]}`: never a secret itself.
+
+A source is an address where a sender publishes its own keys; whose they are and what they may send is said here.
+"""
 
 import os
 import tempfile
@@ -8,15 +11,19 @@ from pathlib import Path
 import msgspec
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.signatures.jwks import JwksSource
 from signalbox_core.signatures.keys import KeyRecord, KeySet, load_key
 
 
-class _KeyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KeyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a key file holds."""
+
     keys: tuple[KeyRecord, ...]
+    jwks: tuple[JwksSource, ...] = ()
 
 
-def read_key_file(path: Path) -> tuple[KeyRecord, ...]:
-    """The file's records, not yet checked for weakness (`load_key_set` does).
+def read_key_file(path: Path) -> KeyFile:
+    """The file's content, not yet checked for weakness (`load_key_set` does).
 
     Raises:
         InvalidInput: the file cannot be read or is not a key file; the message names it and the place.
@@ -24,9 +31,9 @@ def read_key_file(path: Path) -> tuple[KeyRecord, ...]:
     return decode_key_file(_read(path), str(path))
 
 
-def decode_key_file(body: bytes, name: str) -> tuple[KeyRecord, ...]:
+def decode_key_file(body: bytes, name: str) -> KeyFile:
     try:
-        return msgspec.json.decode(body, type=_KeyFile).keys
+        return msgspec.json.decode(body, type=KeyFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"{name} is not a key file: {error}", field="keys") from None
 
@@ -40,9 +47,9 @@ def load_key_set(records: Sequence[KeyRecord], folder: Path) -> KeySet:
     return KeySet(load_key(record, lambda name: _read(folder / name).strip()) for record in records)
 
 
-def write_key_file(path: Path, records: Sequence[KeyRecord]) -> None:
+def write_key_file(path: Path, records: Sequence[KeyRecord], jwks: Sequence[JwksSource] = ()) -> None:
     """Replace the file in one step, so that a receiver never reads half of it."""
-    replace_file(path, msgspec.json.encode(_KeyFile(keys=tuple(records))))
+    replace_file(path, msgspec.json.encode(KeyFile(keys=tuple(records), jwks=tuple(jwks))))
 
 
 def replace_file(path: Path, document: bytes) -> None:

@@ -74,14 +74,16 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
 
 
 class LoadedKey:
-    """A key record with its key material parsed once."""
+    """A key record with its key material parsed once; `verifier` knows this key and its algorithm only."""
 
-    __slots__ = ("implementation", "material", "record")
+    __slots__ = ("implementation", "material", "record", "verifier")
 
     def __init__(self, record: KeyRecord, material: VerificationKey) -> None:
         self.record = record
         self.material = material
         self.implementation = IMPLEMENTATIONS[record.alg]
+        implementation: Callable[..., HTTPSignatureAlgorithm] = self.implementation
+        self.verifier = implementation(public_key=material)
 
 
 class KeySet:

@@ -1,4 +1,4 @@
-"""What only a real socket shows: odd HTTP, slow and broken bodies, and the process from its start to SIGTERM."""
+"""The process from its start to SIGTERM."""
 
 import asyncio
 import os
@@ -6,99 +6,19 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
 import pytest
+
 from signalbox_core.events import encode_event
-from signalbox_core.ids import new_run_id
 from signalbox_core.signatures import Signer
 from support import servers
 from support.events import story
-from support.live_receiver import LiveReceiver, live_receiver, make_topics, one_sender, published
+from support.live_receiver import one_sender, published
 from support.signing import ONE
 from support.waiting import eventually
-
-
-@pytest.fixture
-async def project(pubsub_host: str) -> str:
-    name = new_run_id("echo")
-    await make_topics(pubsub_host, name)
-    return name
-
-
-@pytest.fixture
-async def receiver(redis_url: str, pubsub_host: str, project: str, tmp_path: Path) -> AsyncIterator[LiveReceiver]:
-    keys, signer, _ = one_sender(tmp_path)
-    around = {"keys": keys, "signer": signer, "redis_url": redis_url, "pubsub_host": pubsub_host, "project": project}
-    async with live_receiver(**around, body_timeout_s=0.3) as running:
-        yield running
-
-
-async def talk(receiver: LiveReceiver, request: bytes, *, ends: bool = False) -> bytes:
-    """Send raw bytes (and end the sending side, with `ends`); give everything that comes back until the server closes."""
-    reader, writer = await asyncio.open_connection(*receiver.origin.removeprefix("http://").split(":"))
-    try:
-        writer.write(request)
-        if ends:
-            writer.write_eof()
-        return await asyncio.wait_for(reader.read(), 10)
-    finally:
-        writer.close()
-
-
-def raw(
-    receiver: LiveReceiver, body: bytes, *, line: bytes = b"POST /v1/events HTTP/1.1", hosts: int = 1, length: int | None = None
-) -> bytes:
-    headers = receiver.signer.sign("POST", receiver.url, body, ONE)
-    host = receiver.origin.removeprefix("http://")
-    lines = [f"Host: {host}"] * hosts + [f"{name}: {value}" for name, value in headers.items()]
-    lines += [f"Content-Length: {len(body) if length is None else length}", "Connection: close"]
-    return line + b"\r\n" + "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def status_of(answer: bytes) -> int:
-    return int(answer.split(b" ", 2)[1])
-
-
-@pytest.mark.parametrize(
-    ("changes", "statuses"),
-    [
-        pytest.param({}, {202}, id="as-it-should-be"),
-        pytest.param({"hosts": 2}, {400}, id="two-hosts"),
-        pytest.param({"hosts": 0}, {400}, id="no-host"),
-        pytest.param({"line": b"post /v1/events HTTP/1.1"}, {400, 405}, id="lower-case-method"),
-        pytest.param({"line": b"POST /v1/events/../events HTTP/1.1"}, {404}, id="dot-segments"),
-        pytest.param({"line": b"POST //v1/events HTTP/1.1"}, {404}, id="two-slashes"),
-    ],
-)
-async def test_odd_requests_are_refused(
-    receiver: LiveReceiver, pubsub_host: str, project: str, changes: dict[str, object], statuses: set[int]
-) -> None:
-    body = encode_event(story(project)[0])
-    assert status_of(await talk(receiver, raw(receiver, body, **changes))) in statuses
-    assert len(await published(pubsub_host, project)) == (1 if statuses == {202} else 0)
-
-
-async def test_a_body_that_ends_early_burns_nothing(receiver: LiveReceiver, pubsub_host: str, project: str) -> None:
-    body = encode_event(story(project)[0])
-    request = raw(receiver, body)
-    await talk(receiver, request[:-10], ends=True)
-    assert not await published(pubsub_host, project)
-    assert status_of(await talk(receiver, request)) == 202
-
-
-async def test_a_slow_body_is_408(receiver: LiveReceiver, pubsub_host: str, project: str) -> None:
-    body = encode_event(story(project)[0])
-    answer = await talk(receiver, raw(receiver, body, length=len(body) + 10))
-    assert status_of(answer) == 408
-    assert b"application/problem+json" in answer
-    assert not await published(pubsub_host, project)
-
-
-async def test_a_large_declared_body_is_refused_before_it_comes(receiver: LiveReceiver) -> None:
-    assert status_of(await talk(receiver, raw(receiver, b"", length=300_000))) == 413
 
 
 def environment(keys: Path, **changes: str) -> dict[str, str]:
