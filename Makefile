@@ -23,6 +23,7 @@ dev: setup ## The same stack, kept up; prints addresses and the development key
 
 test: setup ## Unit, integration, e2e and browser tests
 	@$(BIN)/python tools/browser.py
+	@$(BIN)/python tools/ocr.py
 	@$(BIN)/python -m pytest tests --ignore tests/bench --ignore tests/chaos/long $(ARGS)
 
 check: setup ## Style, types, architecture, locks

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+
 from signalbox_core.events import CATALOGUE, full_type
 from signalbox_core.pipeline import discover
 
@@ -63,7 +64,7 @@ def type_name(kind: object) -> str:
     if typing.get_origin(kind) is typing.Annotated:
         return type_name(arguments[0])
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        return " or ".join(type_name(one) for one in arguments)
+        return " or ".join(type_name(one) for one in arguments if one is not msgspec.UnsetType)
     if typing.get_origin(kind) in (tuple, list, frozenset, set):
         return f"list of {type_name(arguments[0])}"
     if typing.get_origin(kind) is typing.Literal:

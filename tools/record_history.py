@@ -6,11 +6,11 @@ replayed by tests/integration/histories; record a new one, and keep the old, whe
 
 import argparse
 import asyncio
-import json
 import os
 from pathlib import Path
 
 from signalbox_core.temporal import connect
+from signalbox_core.testing.pipeline import history_json
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "histories"
 
@@ -20,8 +20,7 @@ async def record(address: str, namespace: str, run_id: str, file: Path) -> int:
     client = await connect(address, namespace)
     history = await client.get_workflow_handle(run_id).fetch_history()
     file.parent.mkdir(parents=True, exist_ok=True)
-    body = json.dumps(json.loads(history.to_json()), indent=1, ensure_ascii=False, sort_keys=True)
-    await asyncio.to_thread(file.write_text, body + "\n", encoding="utf-8")
+    await asyncio.to_thread(file.write_text, history_json(history), encoding="utf-8")
     return len(history.events)
 
 

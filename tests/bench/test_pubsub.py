@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.message import Message
+
 from signalbox_core.pubsub import PubSubPublisher, Received, Subscriber, to_message
 from signalbox_core.topology import LIFECYCLE, PROJECTOR, provision_pubsub
 from support.events import story

@@ -9,22 +9,21 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 
 import msgspec
 import pytest
+from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+
 from signalbox_core.ids import new_run_id
 from signalbox_core.pipeline import discover
-from signalbox_core.temporal import connect
+from signalbox_core.temporal import connect, names
 from signalbox_core.topology import provision
-from signalbox_gateway.answers import StartRun
-from signalbox_gateway.auth import Principal, Role
-from signalbox_gateway.engine import Engine
-from signalbox_gateway.starts import order_of
 from support import servers
 from support.gateway import caller_of, environment, gateway_process, secret_of
 
-ROUNDS, STARTS, IN_FLIGHT = 5, 200, 16
+# Many short turns, so that what else the machine does weighs on both arms alike.
+ROUNDS, STARTS, IN_FLIGHT = 20, 64, 16
 PROJECT = "signalbox-bench"
 INPUT = {"url": "https://shop.example/coffee"}
 Start = Callable[[], Awaitable[None]]
@@ -80,14 +79,23 @@ async def through_gateway(temporal_address: str, redis_url: str, pubsub_host: st
 
 @pytest.fixture
 async def direct(temporal_address: str) -> Start:
-    """The client with everything made ready: what is left is the call itself."""
-    engine, spec = Engine(await connect(temporal_address, "default")), discover()["ad_creative"]
-    principal = Principal(key_id="k", name="lan", tenant="acme", roles=frozenset({Role.ADMIN}))
-    request = StartRun(pipeline=spec.name, input=msgspec.Raw(msgspec.json.encode(INPUT)))
-    order = order_of(request, spec, "", principal)
+    """The client alone: the same workflow, memo, search attributes and priority as the gateway's."""
+    client, spec = await connect(temporal_address, "default"), discover()["ad_creative"]
+    request = msgspec.convert(INPUT, spec.input)
+    memo = {names.MEMO_TENANT: "acme", names.MEMO_STARTED_BY: "lan", names.MEMO_REQUEST_DIGEST: "0" * 64}
+    pairs = [SearchAttributePair(names.SEARCH_TENANT, "acme"), SearchAttributePair(names.SEARCH_PIPELINE, spec.name)]
 
     async def start() -> None:
-        assert await engine.start(msgspec.structs.replace(order, run_id=new_run_id("bench")), spec)
+        await client.start_workflow(
+            spec.name,
+            request,
+            id=new_run_id("bench"),
+            task_queue=spec.task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            memo=memo,
+            search_attributes=TypedSearchAttributes(pairs),
+            priority=Priority(fairness_key="acme"),
+        )
 
     return start
 
@@ -118,5 +126,7 @@ async def test_starting_through_the_gateway_costs_little(through_gateway: Start,
 
     ratios = [through / straight for through, straight in zip(rates["gateway"], rates["direct"], strict=True)]
     ours, theirs = median(rates["gateway"]), median(rates["direct"])
-    sys.stdout.write(f"\nstarts/s through the gateway {ours:.0f}, direct {theirs:.0f}, ratio {median(ratios):.2f}\n")
-    assert median(ratios) >= 0.9
+    # The server still works on the turn before, so whoever comes second in a pair pays; over turned pairs the geometric mean cancels it.
+    ratio = geometric_mean(ratios)
+    sys.stdout.write(f"\nstarts/s through the gateway {ours:.0f}, direct {theirs:.0f}, ratio {ratio:.2f}\n")
+    assert ratio >= 0.9

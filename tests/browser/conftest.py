@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, Route
+
 from signalbox_gateway.web import STATIC
 from support.browser import Site, WatchedPage, browser_path, running_browser
 from support.stack import running_stack

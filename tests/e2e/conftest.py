@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+
 from signalbox_client import AsyncSignalbox
 from support.stack import RunningStack, running_stack
 

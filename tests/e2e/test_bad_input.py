@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+
 from signalbox_client import AsyncSignalbox
 from signalbox_client.asking import variants_of
 from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, SignalboxError

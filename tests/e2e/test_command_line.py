@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from signalbox_client import AsyncSignalbox
 from signalbox_client.asking import variants_of
 from support.journeys import start_ads, until_asked, until_ended

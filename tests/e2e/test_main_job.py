@@ -2,6 +2,7 @@
 
 import msgspec
 from msgspec import Struct
+
 from signalbox_client import AsyncSignalbox
 from signalbox_client.asking import variants_of
 from support.journeys import Subscription, approve, approve_all, decide, edit, listening, reject, start_ads, until_asked, until_ended

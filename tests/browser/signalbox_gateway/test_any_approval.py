@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import pytest
 from msgspec import Meta, Struct
 from playwright.sync_api import Page, Request, Route, expect
+
 from signalbox_core.pipeline.spec import json_schema
 
 DECISION = "http://console.test/v1/runs/run-1/approvals/budget/decision"

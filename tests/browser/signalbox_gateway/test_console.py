@@ -3,8 +3,9 @@
 import re
 
 from playwright.sync_api import Page, expect
+
 from support.browser import Site, WatchedPage
-from support.console import RUN_MS, asked, cards, expect_status, start_run
+from support.console import RUN_MS, asked, cards, choose_pipeline, expect_status, start_run
 
 HEADLINE = "Coffee from the hills, roasted on Tuesday"
 REASON = "<b>Too general</b>: name the region"
@@ -119,7 +120,7 @@ def test_an_incomplete_decision_is_not_sent_and_says_what_is_missing(signed_in: 
 def test_a_wrong_address_is_explained_at_its_field(signed_in: Page, watched: WatchedPage) -> None:
     watched.expected = ("status of 422",)
     page = signed_in
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="Start a run").click()
+    choose_pipeline(page, "ad_creative")
     field = page.get_by_label("Page", exact=True)
     field.fill("shop")
     page.get_by_role("button", name="Start the run").click()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 from playwright.sync_api import Page, expect
+
 from support.browser import Site, WatchedPage
 from support.console import asked, cards, expect_status, faint_texts, nameless_controls, sideways_overflow, start_run
 

@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page
+
 from signalbox_core.events import CATALOGUE, CloudEvent, EventKind, Snapshot, fold, frame_data, full_type
 
 BEGAN: Final = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
@@ -25,7 +26,11 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
     ),
     "step.started": st.fixed_dictionaries({"step": step, "title": st.just("Do it")}, optional={"attempt": st.integers(1, 3)}),
     "step.progress": st.fixed_dictionaries(
-        {"step": step}, optional={"percent": st.none() | st.floats(0, 100), "message": text, "attempt": st.integers(0, 2)}
+        {"step": step},
+        optional={
+            **{"percent": st.none() | st.floats(0, 100), "message": text, "attempt": st.integers(0, 2)},
+            **{"text": text, "offset": st.none() | st.integers(0, 9), "items": st.text(max_size=5)},
+        },
     ),
     "step.completed": st.fixed_dictionaries(
         {"step": step, "title": st.just("Do it"), "started_at": st.just(BEGAN)}, optional={"message": text}

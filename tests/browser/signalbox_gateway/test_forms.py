@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 from playwright.sync_api import Page, expect
+
 from signalbox_core.pipeline.spec import json_schema
 
 

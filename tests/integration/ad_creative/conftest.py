@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_pipelines.ad_creative.activities import AdActivities

@@ -5,6 +5,7 @@ import io
 import msgspec
 import pytest
 from PIL import Image
+
 from signalbox_core.errors import InvalidInput, Rejected
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_pipelines.ad_creative.activities import AdActivities, copywriter_for

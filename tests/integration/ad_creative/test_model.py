@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+
 from signalbox_core.errors import RateLimited, Rejected, Unavailable
 from signalbox_core.settings import Secret
 from signalbox_pipelines.ad_creative.exchange import Brand, CopyRequest, Palette, Redo
-from signalbox_pipelines.ad_creative.model_copy import ModelCopywriter, ModelSettings
+from signalbox_pipelines.ad_creative.model_copy import ModelCopywriter
+from signalbox_pipelines.model.settings import ModelSettings
 
 BRAND = Brand(
     page="https://shop.example/x",

@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+
 from signalbox_core.events.catalogue import RunFailed
 from signalbox_core.pipeline.messages import Decision
 from signalbox_core.testing.objects import FakeObjectStore
@@ -10,7 +12,6 @@ from signalbox_pipelines.ad_creative.activities import AdActivities
 from signalbox_pipelines.ad_creative.contract import SPEC, Ad, AdInput, AdResult, VariantDecision, VariantDecisions
 from support.shop import Shop
 from support.waiting import eventually
-from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
 
 def methods(work: AdActivities) -> list[object]:

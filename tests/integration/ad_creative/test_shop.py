@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from signalbox_core.fetch import HTML, PICTURES
 from signalbox_devstack.world.shop.catalogue import PRODUCTS
 from signalbox_pipelines.ad_creative.page import read_page

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from signalbox_core.errors import Rejected
 from signalbox_core.fetch import HTML, Fetched, Fetches
 from signalbox_core.testing.fetch import FakeFetcher

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from signalbox_core.errors import InvalidInput, NotFound
 from signalbox_core.objects import ObjectRef, ObjectStore, open_object_store
 from signalbox_core.testing.objects import FakeObjectStore

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.events.envelope import MAX_EVENT_BYTES
 from signalbox_core.pubsub import EventSource, Handler, Publisher, PubSubPublisher, Received, Subscriber

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
+
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import ApprovalExpired, StepProgress
@@ -91,7 +92,7 @@ async def test_the_snapshot_is_the_fold_of_the_events(streams: RunStream) -> Non
         await tell(streams, [event])
         projected = await streams.snapshot("run-1")
         assert projected is not None
-        # A step's progress goes when it ends, as in the workflow's own snapshot.
+        # What progress told of a step goes when it ends, as in the workflow's own snapshot.
         assert as_json(projected.snapshot) == as_json(shown if event.sequence is None else folded), event.name
 
 

@@ -3,6 +3,9 @@
 import uuid
 from datetime import timedelta
 
+from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.worker import Worker
+
 from signalbox_autoscaler.backlog import TemporalEye
 from signalbox_autoscaler.decisions import Backlog
 from signalbox_core.pipeline.loading import sandbox
@@ -10,8 +13,6 @@ from signalbox_core.temporal import connect
 from support.sample.contract import SPEC
 from support.sample.workflow import Sample
 from support.waiting import eventually
-from temporalio.runtime import Runtime, TelemetryConfig
-from temporalio.worker import Worker
 
 
 async def test_runs_without_a_worker_are_a_backlog(temporal_address: str) -> None:

@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+
 from signalbox_core.errors import InvalidInput, RateLimited, Rejected, Unavailable
 from signalbox_core.fetch import HTML, PICTURES, Fetcher
 from support.shop import Shop

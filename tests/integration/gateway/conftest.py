@@ -5,14 +5,15 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
 from signalbox_core.temporal import connect
 from signalbox_core.topology import provision_temporal
 from signalbox_gateway.app import Gateway, Parts
-from starlette.applications import Starlette
 from support.echo_pipeline import Echo
 from support.gateway import client_of, gateway_parts
-from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 AsCaller = Callable[[str | None], httpx2.AsyncClient]
 

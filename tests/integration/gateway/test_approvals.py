@@ -5,14 +5,15 @@ from datetime import timedelta
 
 import httpx2
 import pytest
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Gateway, Parts
 from support.callers import asked, ended, started
 from support.echo_pipeline import Echo
 from support.events import story
 from support.gateway import client_of
-from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 
 def decision_path(run_id: str, approval_id: str = "word") -> str:

@@ -10,6 +10,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from temporalio.client import Client
+
 from signalbox_core.ids import new_run_id
 from signalbox_core.streams import RedisRunStream
 from signalbox_gateway.app import Gateway, Parts
@@ -17,7 +19,6 @@ from signalbox_gateway.engine import Engine
 from signalbox_gateway.waiting import Starter, WaitingStarts
 from support import servers
 from support.gateway import PIPELINES, client_of, gateway_parts
-from temporalio.client import Client
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import httpx2
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
+
 from support.gateway import secret_of
 
 ORIGIN = "https://signalbox.test"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
 from signalbox_gateway.app import Parts
 from signalbox_gateway.sessions import COOKIE
 from support.callers import started

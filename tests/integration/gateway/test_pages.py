@@ -3,10 +3,11 @@
 import httpx2
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.problems import CODES
 from starlette.applications import Starlette
 from starlette.routing import Route
+
+from signalbox_gateway.app import Gateway, Parts
+from signalbox_gateway.problems import CODES
 from support.gateway import client_of
 
 

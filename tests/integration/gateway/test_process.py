@@ -9,10 +9,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from temporalio.client import Client
+
 from signalbox_core.topology import provision_pubsub
 from support import servers
 from support.gateway import caller_of, environment, gateway_process
-from temporalio.client import Client
 
 PROJECT = "signalbox-test"
 

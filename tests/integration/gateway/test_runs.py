@@ -2,13 +2,14 @@
 
 import httpx2
 import pytest
+from temporalio.client import Client
+
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Parts
 from support.callers import asked, ended, started
 from support.events import story
 from support.gateway import client_of
 from support.waiting import eventually
-from temporalio.client import Client
 
 
 async def test_a_run_that_just_began_is_known_before_any_worker_saw_it(caller: httpx2.AsyncClient) -> None:
@@ -171,3 +172,18 @@ async def test_a_bad_list_parameter_is_named(caller: httpx2.AsyncClient, query: 
 
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_run_seen_ended_stays_ended_while_its_projection_catches_up(caller: httpx2.AsyncClient, parts: Parts) -> None:
+    run_id = await started(caller)
+    await ended(caller, run_id)
+
+    await parts.streams.append_many([event for event in story(run_id) if event.sequence is not None][:3])
+    behind = (await caller.get(f"/v1/runs/{run_id}")).json()
+    await parts.streams.append_many([event for event in story(run_id) if event.sequence is not None][3:])
+    caught_up = (await caller.get(f"/v1/runs/{run_id}")).json()
+
+    assert (behind["status"], behind["epoch"]) == ("completed", "")
+    assert caught_up["status"] == "completed"
+    assert caught_up["epoch"] != ""

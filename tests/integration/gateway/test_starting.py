@@ -2,6 +2,7 @@
 
 import httpx2
 import pytest
+
 from signalbox_core.ids import new_run_id
 from support.gateway import client_of
 

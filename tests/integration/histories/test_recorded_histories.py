@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.workflow import NondeterminismError
+
 from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.testing.pipeline import replay
 from support.sample.contract import SPEC as SAMPLE
-from temporalio.client import WorkflowHistory
-from temporalio.workflow import NondeterminismError
 
 HISTORIES = Path(__file__).parents[2] / "histories"
 FILES = sorted(HISTORIES.glob("*/*.json"))

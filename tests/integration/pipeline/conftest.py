@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from temporalio.client import Client
+
 from signalbox_core.temporal import connect
 from support.sample import activities
-from temporalio.client import Client
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 
 import msgspec
 import pytest
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+
 from signalbox_core.events import catalogue
 from signalbox_core.pipeline import messages
 from signalbox_core.pipeline.messages import Decision
 from signalbox_core.testing.pipeline import pipeline_under_test
 from support.sample.contract import SPEC, Pick, SampleInput, SampleResult
 from support.waiting import eventually
-from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
 ASK = SampleInput(items=3, ask=True)
 

@@ -2,14 +2,15 @@
 
 import msgspec
 import pytest
+from temporalio import activity
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.exceptions import CancelledError
+
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events import catalogue
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from support.sample.contract import SPEC, Made, Pick, SampleInput, SampleResult
 from support.waiting import eventually
-from temporalio import activity
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
-from temporalio.exceptions import CancelledError
 
 ASK = SampleInput(items=3, ask=True)
 

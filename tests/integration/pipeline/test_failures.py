@@ -2,14 +2,15 @@
 
 import msgspec
 import pytest
+from temporalio import activity
+from temporalio.client import WorkflowFailureError
+
 from signalbox_core.errors import InvalidInput, RateLimited
 from signalbox_core.events import catalogue
 from signalbox_core.pipeline.activity import progress
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from support.sample.contract import SPEC, Made, SampleInput, SampleResult
 from support.waiting import eventually
-from temporalio import activity
-from temporalio.client import WorkflowFailureError
 
 
 def last_failure(run: RunUnderTest) -> catalogue.Failure:

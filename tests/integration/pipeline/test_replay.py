@@ -3,10 +3,11 @@
 import logging
 
 import pytest
+from temporalio.client import WorkflowFailureError
+
 from signalbox_core.testing.pipeline import pipeline_under_test, replay
 from support.sample.contract import SPEC, Pick, SampleInput
 from support.waiting import eventually
-from temporalio.client import WorkflowFailureError
 
 STORIES = [
     pytest.param(SampleInput(items=3), id="plain"),

@@ -1,6 +1,7 @@
 """A whole run on a real Temporal server: its events, its snapshot, its progress."""
 
 import msgspec
+
 from signalbox_core.events import Snapshot, catalogue, fold
 from signalbox_core.testing.pipeline import pipeline_under_test
 from support.sample.contract import SPEC, SampleInput, SampleResult
@@ -91,3 +92,23 @@ async def test_a_run_waits_for_no_delivery_and_loses_none(client, sample_activit
 
         pipeline.emitter.milestones_down = False
         await eventually(lambda: run.event_names() == STORY, within_s=30)
+
+
+async def test_events_ride_with_the_pipelines_activities(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(SampleInput(items=3))
+        await run.result()
+        history = await run.handle.fetch_history()
+
+        started = [event.activity_task_scheduled_event_attributes.activity_type.name for event in history.events]
+        assert [name for name in started if name] == ["sample.prepare", "sample.make", "sample.make", "sample.make"]
+        assert [event.HasField("marker_recorded_event_attributes") for event in history.events].count(True) == 1
+        assert run.event_names() == STORY
+
+
+async def test_a_run_that_waits_sends_its_events_by_itself(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(SampleInput(items=1, ask=True))
+
+        await eventually(lambda: run.event_names()[-1:] == ["approval.requested"])
+        await run.cancel()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from signalbox_devstack.world.pubsub.server import serving
 from support.pubsub import Local
 

@@ -1,6 +1,7 @@
 """Dead letters: counted attempts, forwarded with their marks, and a key that goes on without them."""
 
 from google.pubsub_v1 import types
+
 from support.pubsub import PROJECT, Local, bodies
 
 

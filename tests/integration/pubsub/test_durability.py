@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from google.api_core.exceptions import ServiceUnavailable
+
 from support.pubsub import Local, Program, bodies
 from support.waiting import eventually
 

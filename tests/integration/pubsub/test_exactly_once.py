@@ -4,6 +4,7 @@ import grpc
 import pytest
 from google.api_core.exceptions import InvalidArgument
 from google.rpc import error_details_pb2, status_pb2
+
 from support.pubsub import Local
 
 

@@ -3,6 +3,7 @@
 import pytest
 from google.api_core.exceptions import InvalidArgument
 from google.pubsub_v1 import types
+
 from support.pubsub import Local, bodies
 
 

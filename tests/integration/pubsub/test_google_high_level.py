@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.message import Message
+
 from support.pubsub import Local
 from support.waiting import eventually
 

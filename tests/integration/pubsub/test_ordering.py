@@ -1,6 +1,7 @@
 """Ordering keys: in order, many in flight, to one stream; a failure takes the key back, a back-off blocks it."""
 
 from google.pubsub_v1 import types
+
 from support.pubsub import Local, bodies
 from support.waiting import eventually
 

@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from support.pubsub import Program, run_program
 
 

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 from google.pubsub_v1 import types
+from temporalio.client import Client
+
 from signalbox_admin.cli import main
 from signalbox_core.errors import Conflict
 from signalbox_core.pubsub import to_message
@@ -11,7 +13,6 @@ from signalbox_core.topology import LIFECYCLE, PROJECTOR, SUBSCRIPTIONS, TOPICS,
 from support.events import story
 from support.pubsub import PROJECT, Local
 from support.servers import free_port
-from temporalio.client import Client
 
 HOLD = f"{PROJECT}/subscriptions/lifecycle-dead-hold"
 EVENTS = [event for event in story() if event.sequence is not None]

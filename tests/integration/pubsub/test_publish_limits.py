@@ -3,6 +3,7 @@
 import pytest
 from google.api_core.exceptions import FailedPrecondition, GoogleAPICallError, InvalidArgument, NotFound
 from google.pubsub_v1 import types
+
 from support.pubsub import PROJECT, Local
 
 

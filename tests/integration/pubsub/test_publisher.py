@@ -4,6 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
+
 from signalbox_core.errors import Unavailable
 from signalbox_core.events.envelope import CloudEvent
 from signalbox_core.pubsub import PubSubPublisher

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from google.pubsub_v1 import types
+
 from support.pubsub import Local
 from support.waiting import eventually
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from google.api_core.exceptions import AlreadyExists, GoogleAPICallError, InvalidArgument, NotFound
 from google.pubsub_v1 import types
+
 from support.pubsub import PROJECT, Local, bodies
 
 

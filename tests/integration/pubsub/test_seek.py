@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from google.api_core.exceptions import InvalidArgument, NotFound
+
 from signalbox_devstack.world.pubsub.server import serving
 from support.pubsub import PROJECT, Local, bodies
 from support.waiting import eventually

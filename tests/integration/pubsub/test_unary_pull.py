@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from google.api_core.exceptions import InvalidArgument
+
 from support.pubsub import Local, bodies
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from signalbox_core.errors import Unavailable
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.keys import ensure_keys

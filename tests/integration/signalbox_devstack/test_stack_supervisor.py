@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis.asyncio
+
 from support.stack import DEV, RunningStack, running_stack
 from support.waiting import eventually
 

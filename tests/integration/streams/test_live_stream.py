@@ -6,17 +6,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
+
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import StepProgress
 from signalbox_core.streams import RedisRunStream
+from signalbox_gateway.listener import MAX_BUFFERED_BYTES
 from support.events import make_event, story
 from support.serving import Gateway, own_redis, reading, serving
-from support.sse import sequences
+from support.sse import parse, sequences
 from support.waiting import eventually
 
 MILESTONES = [event for event in story() if event.sequence is not None]
@@ -196,6 +199,31 @@ async def test_a_drain_ends_streams_with_a_complete_body_and_no_error_in_the_log
     for context in contexts:
         await context.__aexit__(None, None, None)
     assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+
+
+async def test_a_stalled_reader_slows_nobody_and_gets_everything_when_it_reads_again(gateway: Gateway) -> None:
+    text = msgspec.Raw(msgspec.json.encode({"step": "read", "title": "x" * 4_000}))
+    tale = [
+        MILESTONES[0],
+        *(replace(MILESTONES[1], sequence=number, data=text) for number in range(2, 1_000)),
+        replace(MILESTONES[8], sequence=1_000),
+    ]
+    await gateway.streams.append(tale[0])
+    cursor = f"{(await gateway.streams.read('run-1', None)).epoch}:1"
+    reader, writer = await asyncio.open_connection(*gateway.origin.removeprefix("http://").split(":"), limit=1_024)
+    writer.write(f"GET {STREAM} HTTP/1.0\r\nLast-Event-ID: {cursor}\r\n\r\n".encode())
+    await eventually(lambda: gateway.hub.listener_count == 1)
+    async with reading(gateway.origin, STREAM, {"Last-Event-ID": cursor}) as quick:
+        await eventually(lambda: gateway.hub.listener_count == 2)
+        for event in tale[1:]:
+            await gateway.streams.append(event)
+        assert sequences(await quick.until_over()) == list(range(2, 1_001))
+    (stalled,) = gateway.hub._listeners
+    assert stalled._bytes <= MAX_BUFFERED_BYTES
+    async with asyncio.timeout(20):
+        told = (await reader.read()).decode().partition("\r\n\r\n")[2]
+    assert sequences(parse(told)) == list(range(2, 1_001))
+    writer.close()
 
 
 async def test_head_and_post(gateway: Gateway) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+
 from signalbox_core import topology
 from signalbox_core.pubsub import PubSubPublisher, Subscriber
 from signalbox_core.streams import RedisRunStream

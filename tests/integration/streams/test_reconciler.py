@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
 from signalbox_core.events import Snapshot
 from signalbox_core.pipeline.messages import QUERY_SNAPSHOT
 from signalbox_core.streams import RedisRunStream
@@ -14,8 +17,6 @@ from signalbox_gateway.reconciler import Reconciler
 from support.echo_pipeline import SPEC, Echo, EchoInput
 from support.events import story
 from support.waiting import eventually
-from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 MILESTONES = [event for event in story() if event.sequence is not None]
 LATER = timedelta(seconds=30)

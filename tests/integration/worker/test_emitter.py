@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from starlette.responses import JSONResponse, Response
+
 from signalbox_core.errors import RateLimited, Unavailable
 from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.posting import Poster, open_client
-from starlette.responses import JSONResponse, Response
 from support.signing import signer_and_key
 from support.stub_receiver import StubReceiver, stub_receiver
 from support.waiting import eventually
@@ -157,13 +158,39 @@ async def test_nobody_at_the_address_is_unavailable_and_said_once(caplog) -> Non
         assert told == ["receiver away; events wait", "receiver back"]
 
 
+async def test_what_came_along_with_an_activity_is_not_sent_again() -> None:
+    async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, _), asyncio.TaskGroup() as group:
+        running = group.create_task(emitter.run())
+        emitter.forward([milestone(1), milestone(2)])
+        await emitter.flush()
+
+        await emitter.deliver([milestone(1), milestone(2), milestone(3)])
+
+        assert [event.sequence for event in receiver.accepted] == [1, 2, 3]
+        assert receiver.sizes == [2, 1]
+        running.cancel()
+
+
+async def test_what_came_along_with_an_activity_waits_for_the_receiver() -> None:
+    async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, counters), asyncio.TaskGroup() as group:
+        running = group.create_task(emitter.run())
+        await receiver.down()
+        emitter.forward([milestone(1)])
+        await eventually(lambda: counters["delivery_failures"] > 0)
+
+        await receiver.up()
+
+        await eventually(lambda: [event.sequence for event in receiver.accepted] == [1])
+        running.cancel()
+
+
 async def test_progress_comes_as_the_latest_and_text_comes_whole() -> None:
     async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, _), asyncio.TaskGroup() as group:
         running = group.create_task(emitter.run())
         letters = "Xin chào, đây là quảng cáo"
-        for number, letter in enumerate(letters):
-            await asyncio.to_thread(emitter.offer, said(100.0 * number / len(letters), text=letter))
-        await eventually(lambda: "".join(text_of(event) for event in receiver.accepted) == letters)
+        for number in range(len(letters)):
+            await asyncio.to_thread(emitter.offer, said(100.0 * number / len(letters), text=letters[: number + 1]))
+        await eventually(lambda: bool(receiver.accepted) and text_of(receiver.accepted[-1]) == letters)
         running.cancel()
 
         assert len(receiver.accepted) < len(letters)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from temporalio.client import WorkflowFailureError
+
 from signalbox_core.signatures import Algorithm
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.names import MEMO_TENANT
@@ -18,7 +20,6 @@ from support.servers import free_port
 from support.signing import new_private_key, private_pem
 from support.stub_receiver import StubReceiver, stub_receiver
 from support.waiting import eventually
-from temporalio.client import WorkflowFailureError
 
 
 def environment(temporal_address: str, receiver: StubReceiver, folder: Path, port: int) -> dict[str, str]:
@@ -32,6 +33,7 @@ def environment(temporal_address: str, receiver: StubReceiver, folder: Path, por
         "SIGNALBOX_WORKER_PRIVATE_KEY_FILE": str(key),
         "SIGNALBOX_WORKER_OBJECTS_URL": f"file://{folder}/objects",
         "SIGNALBOX_WORKER_PORT": str(port),
+        "SIGNALBOX_WORKER_PIPELINES": "ad_creative",
     }
 
 

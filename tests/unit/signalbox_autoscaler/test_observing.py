@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
+from temporalio.api.enums.v1 import WorkerStatus
+from temporalio.api.worker.v1 import WorkerHeartbeat
+
 from signalbox_autoscaler.app import create_app, render
 from signalbox_autoscaler.backlog import is_alive
 from signalbox_autoscaler.decisions import MAX_KEPT, Backlog, Ledger, decide
 from signalbox_autoscaler.loop import Loop
 from signalbox_core.errors import Unavailable
-from temporalio.api.enums.v1 import WorkerStatus
-from temporalio.api.worker.v1 import WorkerHeartbeat
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

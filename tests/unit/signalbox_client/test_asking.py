@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 import pytest
 from msgspec import Struct
+
 from signalbox_client.asking import ask_answer, choose_first, parse_answer, variants_of
 from signalbox_client.models import Approval
 from signalbox_core.errors import InvalidInput

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import httpx2
 import pytest
+
 from signalbox_client import AsyncSignalbox, Signalbox
 from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Rejected, SignalboxError, Unavailable
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 from msgspec import Meta, Struct
+
 from signalbox_client.flags import flags_of, input_of, read_schema
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.spec import json_schema

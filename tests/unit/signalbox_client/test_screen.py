@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx2
 from rich.console import Console
+
 from signalbox_client.cli_runs import safe_path
 from signalbox_client.following import Follower, Update
 from signalbox_client.models import Artifact

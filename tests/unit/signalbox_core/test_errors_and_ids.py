@@ -1,4 +1,5 @@
 import pytest
+
 from signalbox_core.errors import Conflict, InvalidInput, RateLimited, SignalboxError
 from signalbox_core.ids import RUN_ID, derived_id, new_run_id, parse_run_id
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events import (
     CATALOGUE,
@@ -80,7 +81,7 @@ def test_the_newest_event_of_each_sort_gives_the_same_snapshot_as_all_of_them(le
     events = story()[:length]
     newest = {snapshot_key(event): event for event in events}
     shuffled = random.Random(length).sample(list(newest.values()), len(newest))
-    assert assemble("run-1", "acme", shuffled) == folded(events)
+    assert assemble(Snapshot(run_id="run-1", tenant="acme"), shuffled) == folded(events)
 
 
 def test_a_milestone_delivered_twice_changes_nothing() -> None:
@@ -117,4 +118,4 @@ def test_a_step_outside_the_contract_appears_after_the_declared_ones() -> None:
 def test_every_event_type_has_a_folding_or_is_known_to_change_nothing() -> None:
     from signalbox_core.events.snapshot import _CHANGES
 
-    assert set(CATALOGUE) - set(_CHANGES) == {"approval.reminded", "approval.escalated", "stream.reset"}
+    assert set(CATALOGUE) - set(_CHANGES) == {"approval.reminded", "approval.escalated", "event.refused"}

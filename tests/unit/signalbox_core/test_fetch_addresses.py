@@ -1,6 +1,7 @@
 """Which addresses are public, and what is wrong with a URL; no socket."""
 
 import pytest
+
 from signalbox_core.errors import InvalidInput
 from signalbox_core.fetch.addresses import endpoint, is_public, parse_address
 from signalbox_core.fetch.sniff import charset_of, media_type_of

@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 from msgspec import Struct
-from signalbox_core.pipeline.activity import current_target, emissions_of, emit_on_complete, payload_of, progress
-from signalbox_core.pipeline.calls import Call, from_headers, to_header
-from signalbox_core.temporal.names import HEADER_CALL
 from temporalio import activity
+
+from signalbox_core.pipeline.activity import current_target, emissions_of, emit_on_complete, payload_of, progress
+from signalbox_core.pipeline.calls import Call, call_of, to_payload
+from signalbox_core.temporal.names import HEADER_CALL
 
 
 class Made(Struct, frozen=True, kw_only=True):
@@ -22,6 +23,9 @@ class Target:
 
     def report(self, done: float, of: float | None, message: str | None, text: str | None) -> None:
         self.reports.append((done, of, message, text))
+
+    def restart(self, attempt: int) -> None:
+        self.reports.append((attempt, None, "restart", None))
 
 
 def test_progress_outside_a_worker_does_nothing() -> None:
@@ -87,5 +91,5 @@ def test_a_result_that_is_no_struct_needs_a_payload_function() -> None:
 def test_a_call_travels_in_a_header() -> None:
     call = Call(tenant="acme", step="work", index=3, total=25)
 
-    assert from_headers({HEADER_CALL: to_header(call)}) == call
-    assert from_headers({}) is None
+    assert call_of({HEADER_CALL: to_payload(call)}) == call
+    assert call_of({}) is None

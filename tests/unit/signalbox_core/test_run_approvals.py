@@ -6,11 +6,12 @@ from typing import Annotated
 import msgspec
 import pytest
 from msgspec import Meta, Struct
+from temporalio.exceptions import ApplicationError
+
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline import Approval, PipelineSpec, Step
 from signalbox_core.pipeline.approvals import Approvals, Open, digest_of
 from signalbox_core.pipeline.messages import Decision, DecisionRecord
-from temporalio.exceptions import ApplicationError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from msgspec import Struct
+from temporalio.exceptions import ApplicationError, TimeoutType
+from temporalio.exceptions import TimeoutError as TimedOut
+
 from signalbox_core.errors import Conflict, InvalidInput, RateLimited, SignalboxError, Unavailable
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.pipeline.failures import as_application_error, failure_of
 from signalbox_core.pipeline.options import CallOptions
 from signalbox_core.temporal import data_converter
-from temporalio.exceptions import ApplicationError, TimeoutType
-from temporalio.exceptions import TimeoutError as TimedOut
 
 
 class Point(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,6 +4,7 @@ import logging
 
 import msgspec
 import pytest
+
 from signalbox_core.errors import InvalidInput
 from signalbox_core.logs import JsonFormatter
 from signalbox_core.settings import Secret, read_settings

@@ -1,6 +1,7 @@
 """The order of the parts."""
 
 import pytest
+
 from signalbox_devstack.stack.parts import HttpOk, Part, layers, with_needs
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from signalbox_core.settings import read_settings
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.keys import KeyFiles
@@ -27,6 +28,20 @@ def part(name: str, **environ: str) -> Part:
 
 def test_every_part_is_there_once() -> None:
     assert [item.name for item in plan(site())] == list(NAMES)
+
+
+def test_the_model_server_runs_when_asked_for_and_the_worker_is_told() -> None:
+    parts = {item.name: item for item in plan(msgspec.structs.replace(site(), has_model_api=True))}
+
+    assert parts["worker"].env["SIGNALBOX_WORKER_MODEL_URL"] == parts["model_api"].address
+    assert "SIGNALBOX_WORKER_MODEL_URL" not in part("worker").env
+
+
+def test_a_model_of_the_callers_own_stays_the_model() -> None:
+    own = site(SIGNALBOX_WORKER_MODEL_URL="https://models.example/v1")
+    parts = {item.name: item for item in plan(msgspec.structs.replace(own, has_model_api=True))}
+
+    assert "SIGNALBOX_WORKER_MODEL_URL" not in parts["worker"].env
 
 
 def test_three_workers_have_names_and_ports_of_their_own() -> None:

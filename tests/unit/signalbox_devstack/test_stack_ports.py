@@ -1,6 +1,7 @@
 """Choosing ports."""
 
 import pytest
+
 from signalbox_core.errors import InvalidInput
 from signalbox_devstack.stack.ports import DEFAULTS, read_ports
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from msgspec.structs import replace
+
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_devstack.stack.folder import StateFolder, write_private
 from signalbox_devstack.stack.keeper import pause_s

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import msgspec
+
 from signalbox_gateway.auth import Role
 from signalbox_gateway.problems import CODES
 from signalbox_gateway.settings import Settings

@@ -1,6 +1,7 @@
 """The headers of artifacts: names survive, browsers run nothing, caches keep what cannot change."""
 
 import pytest
+
 from signalbox_core.events.snapshot import ArtifactState
 from signalbox_gateway.artifacts import content_disposition, file_name, headers_of
 from signalbox_gateway.views import artifact_version, artifact_view

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from signalbox_core.errors import Forbidden, InvalidInput
 from signalbox_gateway.auth import ApiKeys, Principal, Role
 

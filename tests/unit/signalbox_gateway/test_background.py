@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from signalbox_core.errors import Unavailable
 from signalbox_gateway.background import keep, running
 

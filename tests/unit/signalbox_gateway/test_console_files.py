@@ -5,8 +5,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from signalbox_gateway.web import HEADERS, STATIC, console_routes
 from starlette.applications import Starlette
+
+from signalbox_gateway.web import HEADERS, STATIC, console_routes
 from support.gateway import client_of
 
 MODULES = sorted(STATIC.rglob("*.js"))

@@ -1,6 +1,7 @@
 """What a live frame means to a listener, by where it stands."""
 
 import pytest
+
 from signalbox_core.streams import Cursor, Frame
 from signalbox_gateway import frames
 from signalbox_gateway.position import NOWHERE, Feed, Verdict, event_id, judge, parse_feeds, without_stale

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 import signalbox_gateway
 from signalbox_core.errors import (
     Conflict,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 from msgspec.structs import replace
+
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.events import CloudEvent
 from signalbox_core.pubsub import Handler, Received

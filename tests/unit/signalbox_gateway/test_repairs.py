@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 from msgspec.structs import replace
+
 from signalbox_core.events import Snapshot, fold
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.testing.streams import FakeRunStream

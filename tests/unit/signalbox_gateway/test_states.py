@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from temporalio.exceptions import ApplicationError
+
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
 from signalbox_core.events import Snapshot, fold
 from signalbox_core.pipeline.messages import Decision
@@ -14,7 +16,6 @@ from signalbox_gateway.states import snapshot_of
 from signalbox_gateway.views import run_view
 from support.echo_pipeline import SPEC
 from support.events import story
-from temporalio.exceptions import ApplicationError
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

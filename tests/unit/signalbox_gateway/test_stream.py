@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from msgspec.structs import replace
+
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import Snapshot, fold
 from signalbox_core.events.catalogue import RunClosed, StepProgress

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+
 from signalbox_core.events import CloudEvent
 from support.events import story
 from support.live import Live, live_gateway, unknown

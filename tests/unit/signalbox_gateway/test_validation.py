@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 from msgspec import Meta, Struct
+
 from signalbox_core.errors import InvalidInput
 from signalbox_gateway.problems import InvalidFields
 from signalbox_gateway.validation import decode, decode_query

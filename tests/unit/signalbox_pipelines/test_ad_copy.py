@@ -1,6 +1,7 @@
 """Texts: facts of the page only, as many as asked, and rejections heard."""
 
 import pytest
+
 from signalbox_pipelines.ad_creative.copywriting import LONGEST_BODY, LONGEST_HEADLINE, OFFLINE, TemplateCopywriter, texts_for
 from signalbox_pipelines.ad_creative.exchange import Brand, CopyRequest, Palette, Redo
 from signalbox_pipelines.ad_creative.wishes import read_wishes

@@ -1,6 +1,7 @@
 """Decisions on variants: complete ones only, and what follows from each."""
 
 import pytest
+
 from signalbox_core.errors import InvalidInput
 from signalbox_pipelines.ad_creative.contract import Ad, AdInput, Score, VariantDecision, VariantDecisions
 from signalbox_pipelines.ad_creative.decisions import check_decisions, sort_out

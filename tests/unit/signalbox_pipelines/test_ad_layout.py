@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from PIL import Image, ImageDraw
+
 from signalbox_pipelines.ad_creative.columns import Words
 from signalbox_pipelines.ad_creative.contract import SIZE_NAMES, SizeName
 from signalbox_pipelines.ad_creative.cropping import Clear, crop, find_subject, shape_of

@@ -1,6 +1,7 @@
 """Reading a page: structured data first, then what the HTML shows; trusting the shape of neither."""
 
 import pytest
+
 from signalbox_core.errors import Rejected
 from signalbox_pipelines.ad_creative.linked_data import find_product, text_at, texts_at
 from signalbox_pipelines.ad_creative.page import PageFacts, read_page

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
 from signalbox_pipelines.ad_creative.colour import contrast, hex_of, hue_distance, readable_on, rgb
 from signalbox_pipelines.ad_creative.exchange import STYLES, Palette
 from signalbox_pipelines.ad_creative.looks import look_for

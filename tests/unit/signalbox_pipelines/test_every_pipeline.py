@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
+from temporalio import activity, workflow
+
 from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.loading import load_activities, load_workflow, sandbox
 from signalbox_core.pipeline.spec import json_schema
 from signalbox_core.testing.fetch import FakeFetcher
 from signalbox_core.testing.objects import FakeObjectStore
-from temporalio import activity, workflow
 
 SPECS = [pytest.param(spec, id=name) for name, spec in sorted(discover().items())]
 every_pipeline = pytest.mark.parametrize("spec", SPECS)

@@ -1,8 +1,9 @@
-"""The progress board: at most ten a second for each step, the latest wins, text comes whole."""
+"""The progress board: at most ten a second for each step, the latest wins, text is always the whole so far."""
 
 from datetime import UTC, datetime
 
 import msgspec
+
 from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_worker.progress import INTERVAL_S, MAX_STEPS, Board
 
@@ -24,6 +25,7 @@ def event(name: str, data: msgspec.Struct, step: str) -> CloudEvent:
         tenantid="acme",
         runid="run-1",
         stepid=step,
+        attempt=1,
         data=msgspec.Raw(msgspec.json.encode(data)),
     )
 
@@ -66,22 +68,32 @@ def test_a_step_waits_until_its_last_sending_ended() -> None:
     assert [item.percent for item in taken(board, 9.0)] == [20]
 
 
-def test_text_is_joined_and_keeps_where_it_starts() -> None:
+def test_the_newest_text_is_the_whole() -> None:
     board = Board()
     board.put(said(text="Xin ", message="writing"))
-    board.put(said(text="chào"))
+    board.put(said(text="Xin chào"))
 
     (found,) = taken(board, 0.0)
 
     assert (found.text, found.offset, found.message) == ("Xin chào", 0, "writing")
 
 
-def test_text_of_an_earlier_attempt_is_not_joined() -> None:
+def test_news_without_text_keeps_the_text_that_waits() -> None:
+    board = Board()
+    board.put(said(text="Xin chào"))
+    board.put(said(50, message="writing"))
+
+    (found,) = taken(board, 0.0)
+
+    assert (found.text, found.offset, found.percent, found.message) == ("Xin chào", 0, 50, "writing")
+
+
+def test_text_of_an_earlier_attempt_is_forgotten() -> None:
     board = Board()
     board.put(said(text="old"))
-    board.put(said(text="new", attempt=2))
+    board.put(said(50, attempt=2))
 
-    assert [item.text for item in taken(board, 0.0)] == ["new"]
+    assert [item.text for item in taken(board, 0.0)] == [None]
 
 
 def test_a_reset_goes_before_what_follows_and_drops_what_waited() -> None:

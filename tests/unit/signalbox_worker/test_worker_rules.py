@@ -1,13 +1,23 @@
 """What an answer of the receiver means, what a worker serves, and how it is set up."""
 
+import dataclasses
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import PayloadCodec
+
 from signalbox_core.errors import InvalidInput
+from signalbox_core.pipeline.loading import load_workflow, sandbox
 from signalbox_core.settings import read_settings
+from signalbox_core.temporal import data_converter
 from signalbox_worker.counters import Counters
+from signalbox_worker.emitter import Remembered
+from signalbox_worker.runner import without_detour
 from signalbox_worker.settings import PREFIX, Settings
 from signalbox_worker.verdict import FIRST_WAIT_S, LONGEST_WAIT_S, Verdict, retry_after_s, verdict_of, wait_before
 from signalbox_worker.worker import by_queue, choose
@@ -105,3 +115,28 @@ def test_counters_are_there_before_anything_happened() -> None:
 
     assert "signalbox_worker_events_delivered_total 3\n" in counters.render()
     assert "signalbox_worker_events_refused_total 0\n" in counters.render()
+
+
+def test_the_shortcut_is_taken_only_where_no_context_is_needed() -> None:
+    runner = sandbox([SPEC])
+
+    class Codec(PayloadCodec):
+        async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+            return list(payloads)
+
+        async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+            return list(payloads)
+
+    assert without_detour(runner, data_converter) is not runner
+    assert without_detour(runner, dataclasses.replace(data_converter, payload_codec=Codec())) is runner
+
+
+async def test_the_shortcut_still_runs_in_the_sandbox() -> None:
+    without_detour(sandbox([SPEC]), data_converter).prepare_workflow(workflow._Definition.must_from_class(load_workflow(SPEC)))
+
+
+def test_an_old_delivery_is_forgotten_at_last() -> None:
+    remembered = Remembered(limit=2)
+    remembered.add(["a", "b", "c"])
+
+    assert [name for name in "abc" if name in remembered] == ["b", "c"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from signalbox_core.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 from rich.console import Console
+
 from signalbox_client.asking import choose_first, variants_of
 from signalbox_client.asynchronous import AsyncSignalbox
 from signalbox_client.cli_decide import decide_by_asking
@@ -22,7 +23,6 @@ from signalbox_client.models import Approval, Artifact
 from signalbox_client.screen import Screen, screen_for
 from signalbox_client.session import Session
 from signalbox_core.errors import InvalidInput, Rejected, SignalboxError, Unavailable
-
 from signalbox_devstack.stack.child import last_lines
 from signalbox_devstack.stack.endpoints import Endpoints
 from signalbox_devstack.stack.folder import StateFolder

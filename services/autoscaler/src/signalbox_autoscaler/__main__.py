@@ -3,17 +3,11 @@
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 
 import uvicorn
-from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
-from signalbox_core.logs import configure_logs
-from signalbox_core.settings import read_settings
-from signalbox_core.temporal import connect
 from starlette.applications import Starlette
 
 from signalbox_autoscaler.app import create_app
@@ -21,6 +15,8 @@ from signalbox_autoscaler.backlog import TemporalEye
 from signalbox_autoscaler.decisions import Ledger
 from signalbox_autoscaler.loop import Loop
 from signalbox_autoscaler.settings import PREFIX, Settings
+from signalbox_core.service import listen, run_service
+from signalbox_core.temporal import connect
 
 log = logging.getLogger("signalbox_autoscaler")
 
@@ -40,7 +36,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         InvalidInput: the port is taken.
         Unavailable: Temporal does not answer at the start.
     """
-    listening = _listen(settings)
+    listening = listen(settings, prefix=PREFIX)
     client = await connect(settings.temporal_address, settings.temporal_namespace)
     ledger = Ledger()
     loop = Loop(TemporalEye(client, settings.task_queues), ledger, every_s=settings.observe_every_s)
@@ -60,15 +56,6 @@ def _config(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        raise InvalidInput(f"cannot listen on {where}: {error.strerror}; set {PREFIX}_HOST and {PREFIX}_PORT") from None
-
-
 async def _until_signal(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -78,14 +65,7 @@ async def _until_signal(settings: Settings) -> None:
 
 def main() -> int:
     """0 after a clean stop; 2 when a setting is wrong, 1 when Temporal is away; one line says which."""
-    try:
-        settings = read_settings(Settings, prefix=PREFIX, environ=os.environ)
-        configure_logs("autoscaler", settings.log_level)
-        asyncio.run(_until_signal(settings))
-    except SignalboxError as error:
-        print(f"signalbox-autoscaler: {error.detail}", file=sys.stderr)
-        return 1 if isinstance(error, Unavailable) else 2
-    return 0
+    return run_service("autoscaler", Settings, _until_signal, prefix=PREFIX)
 
 
 if __name__ == "__main__":

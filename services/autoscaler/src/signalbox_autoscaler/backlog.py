@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-from signalbox_core.errors import Unavailable
 from temporalio.api.enums.v1 import TaskQueueType, WorkerStatus
 from temporalio.api.taskqueue.v1 import TaskQueue, TaskQueueStats
 from temporalio.api.worker.v1 import WorkerHeartbeat
@@ -15,6 +14,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from signalbox_autoscaler.decisions import Backlog
+from signalbox_core.errors import Unavailable
 
 _RPC_TIMEOUT: Final = timedelta(seconds=5)
 _PAGE: Final = 500

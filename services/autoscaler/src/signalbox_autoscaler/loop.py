@@ -5,10 +5,9 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from signalbox_core.errors import Unavailable
-
 from signalbox_autoscaler.backlog import Eye
 from signalbox_autoscaler.decisions import Ledger, decide
+from signalbox_core.errors import Unavailable
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+
 from signalbox_core.events.snapshot import RunStatus
 
 EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
@@ -124,6 +125,15 @@ class Identity(Struct, frozen=True, kw_only=True):
 
 class AskTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     runs: Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)]
+
+
+class Uploaded(Struct, frozen=True, kw_only=True):
+    """`object` is what an input's field for an uploaded file takes; the same bytes give the same object."""
+
+    object: str
+    media_type: str
+    size_bytes: int
+    sha256: str
 
 
 class TicketIssued(Struct, frozen=True, kw_only=True):

@@ -12,13 +12,6 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
-from signalbox_core.errors import InvalidInput
-from signalbox_core.objects import ObjectStore, open_object_store
-from signalbox_core.pipeline import PipelineSpec, discover
-from signalbox_core.pubsub import Subscriber
-from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
-from signalbox_core.temporal import data_converter
-from signalbox_core.topology import PROJECTOR
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -26,6 +19,13 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route
 from temporalio.client import Client
 
+from signalbox_core.errors import InvalidInput
+from signalbox_core.objects import ObjectStore, open_object_store
+from signalbox_core.pipeline import PipelineSpec, discover
+from signalbox_core.pubsub import Subscriber
+from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
+from signalbox_core.temporal import data_converter
+from signalbox_core.topology import PROJECTOR
 from signalbox_gateway.approvals import Approvals
 from signalbox_gateway.artifacts import Artifacts
 from signalbox_gateway.auth import ApiKeys, Authenticator, Principal, Role
@@ -49,6 +49,7 @@ from signalbox_gateway.starts import IdempotencyKeys, Starts
 from signalbox_gateway.states import RunStates
 from signalbox_gateway.stream import StreamEndpoint
 from signalbox_gateway.table import Handlers, endpoints
+from signalbox_gateway.uploads import Uploads
 from signalbox_gateway.views import present
 from signalbox_gateway.waiting import Starter, WaitingStarts
 from signalbox_gateway.web import console_routes
@@ -95,6 +96,7 @@ class Gateway:
             runs=Runs(self.states, engine, parts.pipelines, waiting),
             artifacts=Artifacts(self.states, parts.objects),
             approvals=Approvals(self.states, parts.streams, decisions, parts.pipelines),
+            uploads=Uploads(parts.objects),
             identities=Identities(self.authenticator, sessions, tickets, self.states, parts.settings.temporal_ui_url),
             health=self.health,
             pages=Pages(),

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 import msgspec
+from starlette.responses import Response
+
 from signalbox_core.errors import Conflict, NotFound
 from signalbox_core.events.snapshot import ENDED, ApprovalState, Snapshot
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.messages import Decision, DecisionRecord
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import RunStream
-from starlette.responses import Response
-
 from signalbox_gateway import validation
 from signalbox_gateway.answers import Decide, Decided, Inbox, InboxEntry, ListApprovals
 from signalbox_gateway.decisions import Decisions
@@ -68,7 +68,7 @@ class Approvals:
         try:
             record = await self._decisions.send(run_id, decision)
         except NotFound as error:
-            raise await self._why_not_found(run_id, approval_id, error) from None
+            raise await self._why_not_found(call, approval_id, error) from None
         if record is None:
             return _recorded(run_id, decision)
         _check_same(decision, record)
@@ -88,14 +88,17 @@ class Approvals:
         if declared is not None:
             validation.decode(declared.answer, answer, at="answer")
 
-    async def _why_not_found(self, run_id: str, approval_id: str, error: NotFound) -> NotFound | Conflict:
+    async def _why_not_found(self, call: Call, approval_id: str, error: NotFound) -> NotFound | Conflict:
+        """The run closed since it was looked at: by the projection, which hears of the end first, else by the run's own word."""
         if error.stable_code != "unknown_run":
             return error
-        snapshot = await self._states.snapshot_from_temporal(run_id)
-        status = snapshot.status if snapshot is not None else "ended"
-        if snapshot is not None and (state := _find(snapshot, approval_id)) is not None and state.status == "decided":
-            return already_decided(run_id, state)
-        return run_ended(run_id, status)
+        run_id = call.param("run_id")
+        projected = (await self._states.of(call.principal, run_id)).snapshot
+        for snapshot in (projected, await self._states.snapshot_from_temporal(run_id)):
+            state = _find(snapshot, approval_id) if snapshot is not None else None
+            if state is not None and state.status == "decided":
+                return already_decided(run_id, state)
+        return run_ended(run_id, projected.status if projected.status in ENDED else "ended")
 
 
 def settled(snapshot: Snapshot, decision: Decision) -> DecisionRecord | None:

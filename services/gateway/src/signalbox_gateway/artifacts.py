@@ -5,11 +5,11 @@ import re
 from typing import Final
 from urllib.parse import quote
 
+from starlette.responses import Response
+
 from signalbox_core.errors import NotFound
 from signalbox_core.events.snapshot import ArtifactState, Snapshot
 from signalbox_core.objects import ObjectStore
-from starlette.responses import Response
-
 from signalbox_gateway.endpoints import Call
 from signalbox_gateway.states import RunStates
 from signalbox_gateway.views import artifact_version

@@ -13,9 +13,9 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
-from signalbox_core.errors import Forbidden, InvalidInput, NotFound
 from starlette.requests import HTTPConnection
 
+from signalbox_core.errors import Forbidden, InvalidInput, NotFound
 from signalbox_gateway.problems import Unauthenticated
 from signalbox_gateway.sessions import COOKIE, Sessions, Tickets
 

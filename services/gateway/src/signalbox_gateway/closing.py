@@ -6,11 +6,11 @@ from typing import Final
 
 import msgspec
 from msgspec.structs import replace
+
 from signalbox_core.events import CloudEvent, Snapshot, full_type
 from signalbox_core.events.catalogue import Failure, RunCancelled, RunClosed, RunCompleted, RunFailed
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import derived_id
-
 from signalbox_gateway.engine import Described
 
 GRACE: Final = timedelta(seconds=5)

@@ -5,6 +5,9 @@ from datetime import timedelta
 from typing import Final
 
 import msgspec
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError
+
 from signalbox_core.errors import Conflict, InvalidInput, NotFound, SignalboxError
 from signalbox_core.pipeline.messages import (
     ALREADY_DECIDED,
@@ -18,9 +21,6 @@ from signalbox_core.pipeline.messages import (
     DecisionRecord,
     ErrorDetails,
 )
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
-from temporalio.exceptions import ApplicationError
-
 from signalbox_gateway.engine import translated
 
 _CLASSES: Final = {

@@ -6,13 +6,13 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
-from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError
 from signalbox_gateway import validation
 from signalbox_gateway.auth import Authenticator, Principal, Role
 from signalbox_gateway.problems import Unauthenticated, bug_response, problem_response
@@ -69,7 +69,10 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 
 class Endpoint(Struct, frozen=True):
-    """One row of the API: `role` None means that anybody may call it; `body` and `query` are what the handler decodes."""
+    """One row of the API: `role` None means that anybody may call it; `body` and `query` are what the handler decodes.
+
+    `takes` is the media type of a body that is no JSON.
+    """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
@@ -80,6 +83,7 @@ class Endpoint(Struct, frozen=True):
     replies: tuple[Reply, ...]
     body: type[Struct] | None = None
     query: type[Struct] | None = None
+    takes: str = ""
 
 
 class Dispatcher:

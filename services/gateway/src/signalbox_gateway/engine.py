@@ -7,12 +7,6 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
-from signalbox_core.errors import InvalidInput, NotFound, Unavailable
-from signalbox_core.events.catalogue import Failure
-from signalbox_core.events.snapshot import RunStatus, Snapshot
-from signalbox_core.pipeline.messages import QUERY_SNAPSHOT, SIGNAL_CANCEL_REASON, CancelReason, Control
-from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_core.temporal import names
 from temporalio.client import (
     Client,
     WorkflowExecution,
@@ -27,6 +21,13 @@ from temporalio.common import WorkflowIDConflictPolicy as OnConflict
 from temporalio.common import WorkflowIDReusePolicy as Reuse
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
+
+from signalbox_core.errors import InvalidInput, NotFound, Unavailable
+from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.snapshot import RunStatus, Snapshot
+from signalbox_core.pipeline.messages import QUERY_SNAPSHOT, SIGNAL_CANCEL_REASON, CancelReason, Control
+from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.temporal import names
 
 STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
     WorkflowExecutionStatus.RUNNING: "running",

@@ -3,8 +3,9 @@
 from typing import Final
 
 import msgspec
-from signalbox_core.streams import Frame
 from sse_starlette import ServerSentEvent
+
+from signalbox_core.streams import Frame
 
 HEARTBEAT: Final = b": \r\n\r\n"
 

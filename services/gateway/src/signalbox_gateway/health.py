@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from signalbox_core.errors import SignalboxError
 from starlette.responses import Response
 
+from signalbox_core.errors import SignalboxError
 from signalbox_gateway.answers import Dependency, Health, Readiness
 from signalbox_gateway.endpoints import Call, json_response
 

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
+
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import Snapshot
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.streams import Channels, Cursor, Frame, History, RunStream
-
 from signalbox_gateway import frames
 from signalbox_gateway.listener import Listener
 

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from signalbox_core.errors import NotFound
 from starlette.responses import Response
 
+from signalbox_core.errors import NotFound
 from signalbox_gateway.answers import AskTicket, Identity, NoBody, SignIn, TicketIssued
 from signalbox_gateway.auth import Authenticator, Principal
 from signalbox_gateway.endpoints import Call, json_response

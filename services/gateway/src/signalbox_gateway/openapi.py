@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
-from signalbox_core.pipeline.spec import PipelineSpec
 
+from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_gateway.endpoints import Endpoint, Reply
 from signalbox_gateway.problems import MEDIA_TYPE, Problem
 
@@ -92,6 +92,8 @@ def _operation(endpoint: Endpoint, schemas: Mapping[type[Struct], Json]) -> Json
     if endpoint.body is not None:
         has_needed = any(field.required for field in msgspec.structs.fields(endpoint.body))
         operation["requestBody"] = {"required": has_needed, "content": {"application/json": {"schema": schemas[endpoint.body]}}}
+    if endpoint.takes:
+        operation["requestBody"] = {"required": True, "content": {endpoint.takes: {"schema": {"type": "string", "format": "binary"}}}}
     return operation
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 import msgspec
-from signalbox_core.errors import NotFound
-from signalbox_core.pipeline.spec import PipelineSpec, json_schema
 from starlette.responses import Response
 
+from signalbox_core.errors import NotFound
+from signalbox_core.pipeline.spec import PipelineSpec, json_schema
 from signalbox_gateway.answers import ApprovalContract, PipelineList, PipelineView, StepView
 from signalbox_gateway.endpoints import Call, json_response
 

@@ -6,7 +6,6 @@ from typing import Final
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.streams import Cursor, Frame
-
 from signalbox_gateway.frames import Packet
 
 NOWHERE: Final = Cursor("", 0)

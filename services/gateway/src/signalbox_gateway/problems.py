@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from starlette.responses import Response
+
 from signalbox_core.errors import (
     Conflict,
     Forbidden,
@@ -16,7 +18,6 @@ from signalbox_core.errors import (
     SignalboxError,
     Unavailable,
 )
-from starlette.responses import Response
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -79,12 +80,22 @@ STATUS_OF_CLASS: Final[Mapping[type[SignalboxError], int]] = {
     Rejected: 422,
 }
 # Where one class has several statuses, the code decides.
-STATUS_OF_CODE: Final[Mapping[str, int]] = {"bad_json": 400, "method_not_allowed": 405, "body_too_large": 413, "wrong_content_type": 415}
+STATUS_OF_CODE: Final[Mapping[str, int]] = {
+    "bad_json": 400,
+    "method_not_allowed": 405,
+    "body_too_large": 413,
+    "wrong_content_type": 415,
+    "upload_too_large": 413,
+    "wrong_upload_type": 415,
+}
 # Every code that the API answers with; `type` points at its line on the page /docs.
 CODES: Final[Mapping[str, str]] = {
     "bad_json": "The body is not JSON.",
     "wrong_content_type": "The body is not declared as application/json.",
     "body_too_large": "The body has more than 1 MiB.",
+    "upload_too_large": "The file has more than 50 MB.",
+    "wrong_upload_type": "The file is not of a kind that pipelines read.",
+    "empty_upload": "The file has no bytes.",
     "method_not_allowed": "The path exists; the header Allow names its methods.",
     "invalid_input": "Fields are missing, unknown or wrong; `errors` names each.",
     "unknown_pipeline": "No pipeline of that name is installed.",

@@ -4,6 +4,7 @@ import logging
 
 import msgspec
 from msgspec.structs import replace
+
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events import CloudEvent, full_type
 from signalbox_core.events.catalogue import EventRefused

@@ -11,10 +11,10 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockError, RedisError
+
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import RunStream
-
 from signalbox_gateway.engine import Described
 from signalbox_gateway.repairs import KnownRuns, Repairs
 

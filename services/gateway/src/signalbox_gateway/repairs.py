@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 import msgspec
+
 from signalbox_core.events import MAX_EVENT_BYTES, Snapshot
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import Gap, RunStream
-
 from signalbox_gateway.closing import Action, decide, is_fresh, opening, terminal_event
 from signalbox_gateway.engine import Described, Page
 from signalbox_gateway.states import snapshot_of

@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 import msgspec
 from msgspec.structs import replace
+from starlette.responses import Response
+
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot
 from signalbox_core.pipeline.messages import CancelReason, Control
 from signalbox_core.pipeline.spec import PipelineSpec
-from starlette.responses import Response
-
 from signalbox_gateway.answers import Accepted, CancelRun, ListRuns, NoBody, RunItem, RunPage
 from signalbox_gateway.endpoints import Call, json_response
 from signalbox_gateway.engine import Described, Engine, query_of

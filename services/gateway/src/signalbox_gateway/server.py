@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
-from signalbox_core.errors import InvalidInput
 from starlette.types import ASGIApp
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -40,26 +39,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; what it is set to, its connections inherit.
-
-    Raises:
-        InvalidInput: the address cannot be used; the message names it.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # A stalled reader costs this much kernel memory instead of megabytes, and is dropped by the kernel.
+def tune(listener: socket.socket) -> None:
+    """What a listening socket is set to, its connections inherit: a stalled reader costs 64 KiB of kernel memory instead of
+    megabytes, and is dropped by the kernel."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STALLED_MS)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise InvalidInput(f"cannot listen on {host}:{port}: {error.strerror or error}", field="SIGNALBOX_GATEWAY_PORT") from None
-    listener.setblocking(False)
-    return listener
 
 
 def server_of(app: ASGIApp, drain: Callable[[], Awaitable[None]]) -> Server:
@@ -72,6 +57,8 @@ def server_of(app: ASGIApp, drain: Callable[[], Awaitable[None]]) -> Server:
         access_log=False,
         log_config=None,
         server_header=False,
+        # Longer than load balancers keep an idle connection, so that they never send on one that is being closed.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
     )
     return Server(config, drain)

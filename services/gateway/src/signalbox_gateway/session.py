@@ -6,7 +6,6 @@ from typing import Final
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.streams import Cursor, Frame, History
-
 from signalbox_gateway import frames
 from signalbox_gateway.hub import Hub
 from signalbox_gateway.listener import Listener
@@ -42,9 +41,11 @@ class Session:
             await listener.woken()
             if listener.behind:
                 await self._catch_up_all()
-            if packets := listener.take():
-                await self._forward(without_stale(packets, self._feeds))
-            await self._house_keep()
+                self._forward(without_stale(listener.take(), self._feeds))
+            else:
+                self._forward(listener.take())
+            if listener.wants_check or listener.wants_heartbeat:
+                await self._house_keep()
             await self._flush()
 
     def _is_over(self) -> bool:
@@ -123,7 +124,7 @@ class Session:
         else:
             feed.position = start
 
-    async def _forward(self, packets: Sequence[frames.Packet]) -> None:
+    def _forward(self, packets: Sequence[frames.Packet]) -> None:
         for packet in packets:
             feed = self._feeds[packet.run_id]
             if feed.has_ended or feed.position is None or packet.run_id in self._listener.behind:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
 from signalbox_core.errors import Unavailable
 
 # The __Host- prefix makes browsers insist on Secure, Path=/ and no Domain.

@@ -9,12 +9,12 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from starlette.responses import Response
+
 from signalbox_core.errors import Conflict, InvalidInput, Unavailable
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.ids import derived_id, new_run_id, parse_run_id
 from signalbox_core.pipeline.spec import PipelineSpec
-from starlette.responses import Response
-
 from signalbox_gateway import validation
 from signalbox_gateway.answers import Started, StartRun
 from signalbox_gateway.auth import Principal

@@ -3,21 +3,24 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 from redis.exceptions import RedisError
+
 from signalbox_core.errors import NotFound, Unavailable
 from signalbox_core.events.snapshot import ENDED, Snapshot, StepState
 from signalbox_core.ids import RUN_ID
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import Projected, RunStream
-
 from signalbox_gateway.auth import Principal
 from signalbox_gateway.engine import Described, Engine, Order
 from signalbox_gateway.waiting import WaitingStarts
 
 _KNOWN_TENANTS: Final = 10_000
+_KNOWN_ENDS: Final = 1_000
+
+V = TypeVar("V")
 
 
 class RunStates:
@@ -31,6 +34,8 @@ class RunStates:
         # A run's tenant never changes, so what was seen once stays true.
         self._tenants: OrderedDict[str, str] = OrderedDict()
         self._asking: dict[str, asyncio.Task[Snapshot | None]] = {}
+        # Ends that Temporal told before the projection did: an answer never goes back from ended to running.
+        self._ended: OrderedDict[str, Projected] = OrderedDict()
 
     async def of(self, principal: Principal, run_id: str) -> Projected:
         """The run's state. A run that just began and has no projection yet is described by Temporal, never unknown.
@@ -41,10 +46,10 @@ class RunStates:
         known = self._tenants.get(run_id)
         if not RUN_ID.fullmatch(run_id) or (known is not None and known != principal.tenant):
             raise unknown_run(run_id)
-        state = await self._projected(run_id) or await self._unprojected(run_id)
+        state = self._latest(run_id, await self._projected(run_id) or await self._unprojected(run_id))
         if state is None:
             raise unknown_run(run_id)
-        self._remember(run_id, state.snapshot.tenant)
+        _keep(self._tenants, run_id, state.snapshot.tenant, _KNOWN_TENANTS)
         if state.snapshot.tenant != principal.tenant:
             raise unknown_run(run_id)
         return state
@@ -62,6 +67,16 @@ class RunStates:
             self._asking[run_id] = task
             task.add_done_callback(lambda _: self._asking.pop(run_id, None))
         return await asyncio.shield(task)
+
+    def _latest(self, run_id: str, state: Projected | None) -> Projected | None:
+        if state is None:
+            return None
+        is_ended = state.snapshot.status in ENDED
+        if is_ended and state.epoch == "":
+            _keep(self._ended, run_id, state, _KNOWN_ENDS)
+        elif is_ended:
+            self._ended.pop(run_id, None)
+        return state if is_ended else self._ended.get(run_id, state)
 
     async def _projected(self, run_id: str) -> Projected | None:
         try:
@@ -85,12 +100,6 @@ class RunStates:
         # Before the first worker touched it, a query could only wait.
         told = None if described.is_untouched else await self._engine.query(run_id)
         return snapshot_of(described, told, self._pipelines.get(described.pipeline))
-
-    def _remember(self, run_id: str, tenant: str) -> None:
-        self._tenants[run_id] = tenant
-        self._tenants.move_to_end(run_id)
-        if len(self._tenants) > _KNOWN_TENANTS:
-            self._tenants.popitem(last=False)
 
 
 def snapshot_of(described: Described, told: Snapshot | None, spec: PipelineSpec | None) -> Snapshot:
@@ -122,3 +131,11 @@ def _unstarted(run_id: str, tenant: str, pipeline: str, spec: PipelineSpec | Non
         title=spec.title if spec is not None else pipeline,
         steps=tuple(StepState(name=step.name, title=step.title) for step in (spec.steps if spec is not None else ())),
     )
+
+
+def _keep(known: OrderedDict[str, V], run_id: str, value: V, most: int) -> None:
+    """Remember, and let go of what was not asked for longest."""
+    known[run_id] = value
+    known.move_to_end(run_id)
+    if len(known) > most:
+        known.popitem(last=False)

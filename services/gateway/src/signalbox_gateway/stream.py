@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, cast
 
 from msgspec import Struct
-from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
 from signalbox_gateway import frames
 from signalbox_gateway.auth import Principal
 from signalbox_gateway.hub import Hub

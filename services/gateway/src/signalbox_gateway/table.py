@@ -16,6 +16,7 @@ from signalbox_gateway.pipelines import Pipelines
 from signalbox_gateway.problems import MEDIA_TYPE, Problem
 from signalbox_gateway.runs import Runs
 from signalbox_gateway.starts import Starts
+from signalbox_gateway.uploads import Uploads
 from signalbox_gateway.views import ApprovalView, RunView
 
 _RUN: Final = "/v1/runs/{run_id}"
@@ -30,6 +31,7 @@ class Handlers(Struct, frozen=True, kw_only=True):
     runs: Runs
     artifacts: Artifacts
     approvals: Approvals
+    uploads: Uploads
     identities: Identities
     health: HealthPages
     pages: Pages
@@ -37,7 +39,7 @@ class Handlers(Struct, frozen=True, kw_only=True):
 
 def endpoints(to: Handlers) -> tuple[Endpoint, ...]:
     """All operations, in the order of the documentation."""
-    return (*_pipelines(to), *_runs(to), *_steering(to), *_approvals(to), *_identities(to), *_pages(to))
+    return (*_pipelines(to), *_runs(to), *_steering(to), *_approvals(to), *_uploads(to), *_identities(to), *_pages(to))
 
 
 def _pipelines(to: Handlers) -> tuple[Endpoint, ...]:
@@ -77,6 +79,11 @@ def _approvals(to: Handlers) -> tuple[Endpoint, ...]:
         Endpoint("GET", _APPROVAL, "get_approval", about, Role.VIEWER, to.approvals.show, _QUESTION),
         Endpoint("POST", f"{_APPROVAL}/decision", "decide", "Answer", Role.APPROVER, decide, _DECISION, body=answers.Decide),
     )
+
+
+def _uploads(to: Handlers) -> tuple[Endpoint, ...]:
+    about = "Upload a file for a run to read; the body is its bytes"
+    return (Endpoint("POST", "/v1/objects", "upload", about, Role.OPERATOR, to.uploads.take, _UPLOADED, takes="*/*"),)
 
 
 def _identities(to: Handlers) -> tuple[Endpoint, ...]:
@@ -138,6 +145,12 @@ _DECISION: Final = (
     _problem(404, "Unknown run or approval"),
     _problem(409, "Already decided, expired, the digest is stale, or the run has ended"),
     *_BAD_BODY,
+)
+_UPLOADED: Final = (
+    Reply(201, "Stored; `object` names it", answers.Uploaded),
+    _problem(413, "Too large"),
+    _problem(415, "Not a kind of file that is read"),
+    _problem(422, "Empty"),
 )
 _SIGNED_IN: Final = (Reply(201, "Signed in; the cookie is set", answers.Identity), _problem(401, "The key is not known"), *_BAD_BODY)
 _CALLER: Final = (Reply(200, "The caller", answers.Identity),)

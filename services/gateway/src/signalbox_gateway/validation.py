@@ -8,8 +8,8 @@ from typing import Final, Literal, TypeVar, Union
 
 import msgspec
 from msgspec import Struct
-from signalbox_core.errors import InvalidInput
 
+from signalbox_core.errors import InvalidInput
 from signalbox_gateway.problems import FieldError, InvalidFields
 
 T = TypeVar("T", bound=Struct)

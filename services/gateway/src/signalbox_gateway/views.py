@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
+
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import ApprovalState, ArtifactState, RunStatus, Snapshot, StepState
 

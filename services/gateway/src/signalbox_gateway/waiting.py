@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
 from signalbox_core.errors import Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
-
 from signalbox_gateway.engine import Engine, Order
 
 log = logging.getLogger(__name__)

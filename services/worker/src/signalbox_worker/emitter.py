@@ -3,18 +3,20 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
+from weakref import WeakValueDictionary
 
 from msgspec import Raw, Struct
 from msgspec.json import encode
 from msgspec.structs import replace
+
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.events import CloudEvent, catalogue, encode_event, full_type
 from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE
 from signalbox_core.ids import derived_id
-
 from signalbox_worker.counters import Counters
+from signalbox_worker.forwarding import Forwarding
 from signalbox_worker.posting import Poster, Refused
 from signalbox_worker.progress import Board, Key
 
@@ -31,19 +33,34 @@ class HttpEmitter:
         self._poster = poster
         self._counters = counters
         self._board = Board()
+        self._delivered = Remembered()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._forwarding = Forwarding(self.deliver)
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def deliver(self, events: Sequence[CloudEvent]) -> None:
-        """Deliver in one request; when the batch is refused, one by one, so that a bad event costs only itself."""
+        """Deliver in one request, a run's deliveries one after another; what this process has delivered before is skipped."""
+        turn = self._turns.setdefault(events[0].runid, asyncio.Lock())
+        async with turn:
+            fresh = [event for event in events if event.id not in self._delivered]
+            if fresh:
+                await self._deliver(fresh)
+
+    async def _deliver(self, events: Sequence[CloudEvent]) -> None:
+        """When a batch is refused, its events go one by one, so that a bad one costs only itself."""
         try:
             await self._post(events)
         except Refused as error:
-            if len(events) == 1:
-                await self._dead_letter(events[0], error)
+            if len(events) > 1:
+                for event in events:
+                    await self._deliver([event])
                 return
-            for event in events:
-                await self.deliver([event])
+            await self._dead_letter(events[0], error)
+        self._delivered.add(event.id for event in events)
+
+    def forward(self, events: Sequence[CloudEvent]) -> None:
+        self._forwarding.put(events)
 
     async def announce(self, event: CloudEvent) -> None:
         try:
@@ -57,7 +74,16 @@ class HttpEmitter:
             self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
-        """Send progress until cancelled."""
+        """Send progress and forward milestones until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._forwarding.run())
+            group.create_task(self._send_progress())
+
+    async def flush(self) -> None:
+        """Give what is being forwarded a moment; what is then left stays with its runs."""
+        await self._forwarding.flush()
+
+    async def _send_progress(self) -> None:
         self._loop = asyncio.get_running_loop()
         free = asyncio.Semaphore(MAX_SENDERS)
         async with asyncio.TaskGroup() as senders:
@@ -114,7 +140,23 @@ class HttpEmitter:
         )
         if event.sequence is None or event.name == _MARKER:
             return
-        await self.deliver([_marker(event, error)])
+        await self._deliver([_marker(event, error)])
+
+
+class Remembered:
+    """The ids of the last 20,000 delivered events."""
+
+    def __init__(self, limit: int = 20_000) -> None:
+        self._ids: dict[str, None] = {}
+        self._limit = limit
+
+    def __contains__(self, identity: str) -> bool:
+        return identity in self._ids
+
+    def add(self, identities: Iterable[str]) -> None:
+        self._ids.update(dict.fromkeys(identities))
+        while len(self._ids) > self._limit:
+            del self._ids[next(iter(self._ids))]
 
 
 _MARKER: Final = "event.refused"

@@ -1,52 +1,63 @@
-"""The progress board: what is to be sent next for each step, at most 10 a second, the latest wins. Pure but for its lock."""
+"""The progress board: what is to be sent next for each step, at most 10 a second, the latest wins."""
 
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, UnsetType
+
 from signalbox_core.events import CloudEvent, catalogue
 
 INTERVAL_S: Final = 0.1
+COUNT_INTERVAL_S: Final = 0.25
+"""For what a workflow counts (items of a `map`): it need not be the first to know, and a quick step needs none at all."""
 MAX_STEPS: Final = 1_000
-MAX_TEXT_CHARS: Final = 32_000
 
 Key = tuple[str, str]
 
 
 class Slot(Struct):
-    """One step: what waits, when the last one left, the percentage last known."""
+    """One step: what waits, when the last one left, what was said last (without text): each progress tells the step's whole state."""
 
     reset: CloudEvent | None = None
     waiting: CloudEvent | None = None
     next_at: float = 0.0
-    percent: float | None = None
+    counted: bool = False
+    last: catalogue.StepProgress | None = None
     is_sending: bool = False
 
 
 class Board:
     """Bounded: a 1,001st step pushes the one that was silent longest off, with what waited there."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._slots: OrderedDict[Key, Slot] = OrderedDict()
         self._lock = threading.Lock()
         self.dropped = 0
 
     def put(self, event: CloudEvent, *, item: bool = False) -> bool:
         """Take an event from any thread; whether there is now something to send."""
+        key = (event.runid, event.stepid or "")
         with self._lock:
-            slot = self._slot((event.runid, event.stepid or ""))
+            if event.sequence is not None:
+                self._slots.pop(key, None)
+                return False
+            slot = self._slot(key)
             if event.name != "step.progress":
                 slot.reset, slot.waiting = event, None
                 return True
             data = msgspec.json.decode(event.data, type=catalogue.StepProgress)
-            if item and slot.percent is None:
+            if item and (slot.last is None or slot.last.percent is None):
                 # Nobody here knows how far the step is as a whole; without that, one item's word would wipe the percentage out.
                 return False
-            if data.percent is None:
-                data = msgspec.structs.replace(data, percent=slot.percent)
-            slot.percent = data.percent
+            data = _whole(slot.last, data)
+            slot.last = msgspec.structs.replace(data, text=None, offset=None)
+            if event.attempt is None and not slot.counted:
+                slot.counted, slot.next_at = True, max(slot.next_at, self._clock() + COUNT_INTERVAL_S)
             if slot.waiting is not None:
                 self.dropped += 1
                 data = merge(msgspec.json.decode(slot.waiting.data, type=catalogue.StepProgress), data)
@@ -61,7 +72,7 @@ class Board:
             for key, slot in ready:
                 taken.append((key, [event for event in (slot.reset, slot.waiting) if event is not None]))
                 slot.reset = slot.waiting = None
-                slot.is_sending, slot.next_at = True, now + INTERVAL_S
+                slot.is_sending, slot.next_at = True, now + (COUNT_INTERVAL_S if slot.counted else INTERVAL_S)
             return taken
 
     def sent(self, key: Key) -> None:
@@ -87,12 +98,24 @@ class Board:
 
 
 def merge(older: catalogue.StepProgress, newer: catalogue.StepProgress) -> catalogue.StepProgress:
-    """The newer one, with the text of both: text is what was added, so none may be skipped."""
+    """The newer one. Text is the whole so far, so the newest that has any is enough; of an earlier attempt it is forgotten."""
     message = older.message if newer.message is None else newer.message
-    if older.text is None or older.attempt != newer.attempt:
+    newer = msgspec.structs.replace(newer, items=older.items if isinstance(newer.items, UnsetType) else newer.items)
+    if newer.text is not None or older.attempt != newer.attempt:
         return msgspec.structs.replace(newer, message=message)
-    text = (older.text + (newer.text or ""))[:MAX_TEXT_CHARS]
-    return msgspec.structs.replace(newer, message=message, text=text, offset=older.offset)
+    return msgspec.structs.replace(newer, message=message, text=older.text, offset=older.offset)
+
+
+def _whole(last: catalogue.StepProgress | None, data: catalogue.StepProgress) -> catalogue.StepProgress:
+    """What this progress leaves unsaid is as it was."""
+    if last is None:
+        return data
+    return msgspec.structs.replace(
+        data,
+        percent=last.percent if data.percent is None else data.percent,
+        message=last.message if data.message is None else data.message,
+        items=last.items if isinstance(data.items, UnsetType) else data.items,
+    )
 
 
 def _has_work(slot: Slot) -> bool:

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from temporalio.client import Client
+from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.worker import Worker
+
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.fetch import Fetcher
 from signalbox_core.objects import open_object_store
@@ -17,24 +21,20 @@ from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.emitting import Emitter
 from signalbox_core.pipeline.inbound import ActivityInterceptor
 from signalbox_core.pipeline.interceptor import RunInterceptor
-from signalbox_core.pipeline.loading import load_activities, load_workflow, sandbox
+from signalbox_core.pipeline.loading import load_activities, load_workflows, sandbox
 from signalbox_core.pipeline.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.signatures import Signer
-from signalbox_core.temporal import connect
-from temporalio.client import Client
-from temporalio.runtime import Runtime, TelemetryConfig
-from temporalio.worker import Worker
-
+from signalbox_core.temporal import connect, data_converter
 from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.posting import Poster, open_client
+from signalbox_worker.runner import without_detour
 from signalbox_worker.settings import Settings
 
 log = logging.getLogger(__name__)
 
 MAX_EAGER: Final = 25
 """Activities that a workflow task may bring straight back: a step of 25 starts without another round trip through the server."""
-_SYNC_THREADS: Final = 16
 _HEARTBEAT: Final = timedelta(seconds=1)
 
 
@@ -50,7 +50,7 @@ class Parts:
 
 
 def choose(specs: Mapping[str, PipelineSpec], wanted: frozenset[str]) -> list[PipelineSpec]:
-    """The pipelines this worker serves.
+    """The pipelines this worker serves; a wanted one brings its children.
 
     Raises:
         InvalidInput: a wanted one is not installed, or none is.
@@ -59,6 +59,7 @@ def choose(specs: Mapping[str, PipelineSpec], wanted: frozenset[str]) -> list[Pi
     if unknown:
         installed = ", ".join(sorted(specs)) or "none"
         raise InvalidInput(f"SIGNALBOX_WORKER_PIPELINES: no pipeline {unknown[0]!r}; installed: {installed}", field="pipelines")
+    wanted |= {child.name for name in wanted for child in specs[name].children}
     chosen = [spec for name, spec in sorted(specs.items()) if not wanted or name in wanted]
     if not chosen:
         raise InvalidInput("no pipeline is installed: install a package with the entry point group `signalbox.pipelines`")
@@ -89,7 +90,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
     async with contextlib.AsyncExitStack() as stack:
         poster = Poster(await stack.enter_async_context(open_client()), settings.receiver_url, signer, counters)
         emitter = HttpEmitter(poster, counters)
-        threads = stack.enter_context(ThreadPoolExecutor(_SYNC_THREADS, thread_name_prefix="activity"))
+        threads = stack.enter_context(ThreadPoolExecutor(settings.max_activities, thread_name_prefix="activity"))
         build = Builder(client=client, emitter=emitter, deps=deps, threads=threads, settings=settings)
         workers = [build.worker(queue, served) for queue, served in by_queue(specs).items()]
         yield Parts(client=client, workers=workers, emitter=emitter, poster=poster, counters=counters)
@@ -110,10 +111,10 @@ class Builder:
         return Worker(
             self.client,
             task_queue=task_queue,
-            workflows=[*(load_workflow(spec) for spec in specs), OutboxWorkflow],
+            workflows=[*(found for spec in specs for found in load_workflows(spec)), OutboxWorkflow],
             activities=[*activities, DeliverActivities(self.emitter).deliver],
             activity_executor=self.threads,
-            workflow_runner=sandbox(specs),
+            workflow_runner=without_detour(sandbox(specs), data_converter),
             interceptors=[RunInterceptor(self.emitter.offer), ActivityInterceptor(self.emitter)],
             max_concurrent_activities=self.settings.max_activities,
             max_cached_workflows=self.settings.max_cached_workflows,
@@ -129,14 +130,15 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
         Unavailable: a worker lost its server for good.
     """
     async with asyncio.TaskGroup() as group:
-        progress = group.create_task(parts.emitter.run())
+        sending = group.create_task(parts.emitter.run())
         polling = [group.create_task(_poll(worker)) for worker in parts.workers]
         log.info("worker runs", extra={"task_queues": [worker.task_queue for worker in parts.workers]})
         await stop.wait()
         log.info("worker drains")
         await asyncio.gather(*(worker.shutdown() for worker in parts.workers))
         await asyncio.gather(*polling)
-        progress.cancel()
+        await parts.emitter.flush()
+        sending.cancel()
 
 
 async def _poll(worker: Worker) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from msgspec import Struct
-from signalbox_core.errors import InvalidInput
 
 from signalbox_client.flags import Flag, Schema, flags_of, input_of, read_schema
 from signalbox_client.models import Approval
+from signalbox_core.errors import InvalidInput
 
 Ask = Callable[[str], Awaitable[str]]
 Tell = Callable[[str], None]

@@ -99,6 +99,11 @@ def get_artifact(run_id: str, name: str) -> Call[Bytes]:
     return Call(method="GET", path=f"{run_path(run_id)}/artifacts/{quote(name)}", answer=Bytes)
 
 
+def upload(body: bytes, media_type: str) -> Call[models.Uploaded]:
+    """The same bytes give the same object, so a repeated request does no harm."""
+    return Call(method="POST", path="/v1/objects", answer=models.Uploaded, body=body, headers={"content-type": media_type})
+
+
 def run_path(run_id: str) -> str:
     return f"/v1/runs/{_part(run_id)}"
 

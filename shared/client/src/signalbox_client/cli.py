@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NoReturn
 
 from rich.console import Console
-from signalbox_core.errors import InvalidInput, Rejected, SignalboxError
 
 from signalbox_client import cli_decide, cli_runs, cli_start, cli_watch
 from signalbox_client.asynchronous import AsyncSignalbox
 from signalbox_client.session import Session
+from signalbox_core.errors import InvalidInput, Rejected, SignalboxError
 
 Command = Callable[[Session, argparse.Namespace], Awaitable[int]]
 _WIDE: Final = 250

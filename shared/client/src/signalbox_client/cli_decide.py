@@ -3,12 +3,11 @@
 import argparse
 import sys
 
-from signalbox_core.errors import Conflict, InvalidInput
-
 from signalbox_client.asking import ask_answer, parse_answer
 from signalbox_client.models import Approval, Decided
 from signalbox_client.screen import moment, print_json, table
 from signalbox_client.session import Session
+from signalbox_core.errors import Conflict, InvalidInput
 
 
 async def approvals(session: Session, _: argparse.Namespace) -> int:

@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
-from signalbox_core.errors import InvalidInput
 
 from signalbox_client.models import Accepted, Artifact, Run, snapshot_of
 from signalbox_client.screen import moment, print_json, run_panel, table
 from signalbox_client.session import Session
+from signalbox_core.errors import InvalidInput
 
 
 class Saved(Struct, frozen=True, kw_only=True):

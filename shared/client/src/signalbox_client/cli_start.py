@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from signalbox_core.errors import InvalidInput
-
 from signalbox_client import cli_watch
+from signalbox_client.cli_files import files_field, send_files
 from signalbox_client.flags import Flag, flags_of, input_of, read_schema
 from signalbox_client.models import Pipeline
 from signalbox_client.screen import print_json
 from signalbox_client.session import Session
+from signalbox_core.errors import InvalidInput
 
 _USAGE = "signalbox start NAME [--input FILE] [--FIELD VALUE …] [--watch] [--run-id ID] [--json]"
 
@@ -21,12 +21,14 @@ _USAGE = "signalbox start NAME [--input FILE] [--FIELD VALUE …] [--watch] [--r
 async def start(session: Session, options: argparse.Namespace) -> int:
     if options.name is None or options.name.startswith("-"):
         session.tell(f"usage: {_USAGE}\n\nsignalbox start NAME --help lists the fields of a pipeline; signalbox pipelines lists the names.")
-        return 0 if {"-h", "--help"} & {options.name, *options.rest} else 2
+        return 0 if {"-h", "--help", "--file"} & {options.name, *options.rest} else 2
     pipeline = await session.client.pipeline(options.name)
-    flags = flags_of(read_schema(pipeline.input_schema))
-    asked = _parser(pipeline, flags).parse_args([_dashed(word) for word in options.rest])
+    schema = read_schema(pipeline.input_schema)
+    flags = flags_of(schema)
+    asked = _parser(pipeline, flags, takes_files=files_field(schema) is not None).parse_args([_dashed(word) for word in options.rest])
     given = {flag.field: value for flag in flags if (value := getattr(asked, f"field_{flag.field}")) is not None}
-    entered = input_of(flags, given, _file_input(asked.input))
+    sent = await send_files(session, schema, getattr(asked, "file", None) or ())
+    entered = input_of(flags, given, {**_file_input(asked.input), **sent})
     started = await session.client.start(options.name, entered, run_id=asked.run_id, priority=asked.priority)
     if session.as_json:
         print_json(session.console, started)
@@ -35,7 +37,7 @@ async def start(session: Session, options: argparse.Namespace) -> int:
     return await cli_watch.watch_runs(session, [started.run_id]) if asked.watch else 0
 
 
-def _parser(pipeline: Pipeline, flags: Sequence[Flag]) -> argparse.ArgumentParser:
+def _parser(pipeline: Pipeline, flags: Sequence[Flag], *, takes_files: bool) -> argparse.ArgumentParser:
     parser = _StartParser(
         prog=f"signalbox start {pipeline.name}", description=f"{pipeline.title}. {pipeline.description}", allow_abbrev=False
     )
@@ -43,6 +45,10 @@ def _parser(pipeline: Pipeline, flags: Sequence[Flag]) -> argparse.ArgumentParse
     parser.add_argument("--watch", action="store_true", help="watch the run until it ends")
     parser.add_argument("--run-id", metavar="ID", help="your own id; starting again with it starts nothing new")
     parser.add_argument("--priority", type=int, metavar="N", help="1 goes first, 3 is usual, 5 goes last")
+    if takes_files:
+        parser.add_argument(
+            "--file", nargs="+", action="extend", metavar="PATH", help="files to upload and read; patterns do: 'inbox/*.pdf'"
+        )
     taken = {"--priority", "--input", "--watch", "--run-id", "--json", "--gateway", "--api-key", "--help"}
     fields = parser.add_argument_group("fields of the input")
     for flag in flags:

@@ -6,11 +6,10 @@ from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from signalbox_core.errors import InvalidInput
-from signalbox_core.events.snapshot import ENDED
-
 from signalbox_client.screen import JsonLines, PlainLines, Screen, screen_for
 from signalbox_client.session import Session
+from signalbox_core.errors import InvalidInput
+from signalbox_core.events.snapshot import ENDED
 
 T = TypeVar("T")
 _MAX_AT_ONCE = 32

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
+
 from signalbox_core.errors import InvalidInput
 
 UNARY_TIMEOUT: Final = httpx2.Timeout(30.0, connect=5.0)

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
+
 from signalbox_core.errors import InvalidInput
 
 Kind = Literal["string", "integer", "number", "boolean", "array", "json"]

@@ -6,13 +6,13 @@ from typing import Final
 import httpx2
 import msgspec
 from msgspec import Struct
+
+from signalbox_client.models import Run, snapshot_of
+from signalbox_client.problems import error_of
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import short_name
 from signalbox_core.events.snapshot import ENDED
-
-from signalbox_client.models import Run, snapshot_of
-from signalbox_client.problems import error_of
 
 _FIRST_PAUSE_S: Final = 0.1
 _MAX_PAUSE_S: Final = 5.0

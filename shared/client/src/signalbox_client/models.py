@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 from msgspec import Struct
+
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import ApprovalState, ApprovalStatus, ArtifactState, RunStatus, Snapshot, StepState
 
@@ -36,6 +37,15 @@ class Pipeline(Struct, frozen=True, kw_only=True):
 
 class PipelineList(Struct, frozen=True, kw_only=True):
     pipelines: tuple[Pipeline, ...]
+
+
+class Uploaded(Struct, frozen=True, kw_only=True):
+    """`object` is what an input's field for an uploaded file takes."""
+
+    object: str
+    media_type: str
+    size_bytes: int
+    sha256: str
 
 
 class Started(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 import httpx2
 import msgspec
 from msgspec import Struct
+
 from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Rejected, SignalboxError, Unavailable
 
 T = TypeVar("T", bound=Struct)

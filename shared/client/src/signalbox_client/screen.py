@@ -13,10 +13,10 @@ from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
-from signalbox_core.events import Snapshot
-from signalbox_core.events.snapshot import StepState
 
 from signalbox_client.following import StreamEvent, Update
+from signalbox_core.events import Snapshot
+from signalbox_core.events.snapshot import StepState
 
 COLOURS: Final[Mapping[str, str]] = {
     "queued": "yellow",

@@ -8,13 +8,13 @@ from typing import TypeVar
 import httpx2
 import msgspec
 from msgspec import Struct
-from signalbox_core.errors import Unavailable
 
 from signalbox_client import calls, models
 from signalbox_client.calls import Call
 from signalbox_client.connecting import BACKOFF_S, STREAM_TIMEOUT, UNARY_TIMEOUT, options, raw_json
 from signalbox_client.following import Follower, Update
 from signalbox_client.problems import decode_answer, error_of, unreachable
+from signalbox_core.errors import Unavailable
 
 T = TypeVar("T", bound=Struct)
 
@@ -50,6 +50,10 @@ class Signalbox:
         """Start a run. `given` is the input: anything that encodes to a JSON object. Priority 1 goes first, 3 is usual, 5 last."""
         start = calls.Start(pipeline=pipeline, input=raw_json(given), run_id=run_id, priority=priority)
         return self._send(calls.start_run(start, idempotency_key))
+
+    def upload(self, body: bytes, *, media_type: str = "application/octet-stream") -> models.Uploaded:
+        """Store a file for a run to read. What it is is judged by its bytes; a list of documents is declared as application/json."""
+        return self._send(calls.upload(body, media_type))
 
     def runs(self, *, status: str | None = None, pipeline: str | None = None, limit: int = 50, cursor: str | None = None) -> models.RunPage:
         """One page, newest first; `next_cursor` leads to the next."""

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import obstore
 from msgspec import Struct
@@ -47,6 +47,11 @@ class ObjectStore(Protocol):
         ...
 
     async def exists(self, key: str) -> bool: ...
+
+
+def uploads_folder(tenant: str) -> str:
+    """Where a tenant's uploads are: the gateway writes them there, and pipelines take no other object for one."""
+    return f"uploads/{quote(tenant, safe='')}"
 
 
 def open_object_store(url: str) -> ObjectStore:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.pubsub.handling import Delivered, Outcome, Received
 from signalbox_core.pubsub.inhand import InHand, Limits

@@ -5,6 +5,7 @@ from collections import defaultdict
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from signalbox_devstack.world.pubsub import wire
 from signalbox_devstack.world.pubsub.backlog import Backlog
 from signalbox_devstack.world.pubsub.deliveries import Consumer, Delivery, StoredMessage

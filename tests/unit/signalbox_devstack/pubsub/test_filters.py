@@ -1,6 +1,7 @@
 """The filter language, after Google's description of it."""
 
 import pytest
+
 from signalbox_devstack.world.pubsub.filters import compile_filter
 from signalbox_devstack.world.pubsub.refusals import RefusalError
 

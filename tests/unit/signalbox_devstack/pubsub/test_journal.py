@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
 from signalbox_devstack.world.pubsub.journal import IDS_PER_RESERVATION, SCHEMA_VERSION, Journal, UnusableData
 
 INSERT = "INSERT INTO topics VALUES(?, ?)"

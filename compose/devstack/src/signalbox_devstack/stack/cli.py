@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from signalbox_core.errors import InvalidInput, Rejected, SignalboxError
-
 from signalbox_devstack.stack import cli_look, cli_up
 from signalbox_devstack.stack.site import Wish
 
@@ -57,6 +56,7 @@ def _add_up(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     up.add_argument("--endpoints", type=Path, metavar="FILE", help="also write the endpoints here (always in DIR/endpoints.json)")
     up.add_argument("--ports", default="default", metavar="PORTS", help="auto: free ones; or NAME=PORT,… on top of the usual ones")
     up.add_argument("--only", default="", metavar="NAME,…", help="these parts and what they need")
+    up.add_argument("--with", dest="also", default="", metavar="NAME,…", help="optional parts too: model_api, a simulated model server")
     up.add_argument("--workers", type=int, default=1, metavar="N", help="how many workers (default 1)")
     up.add_argument("--headless", action="store_true", help="without Temporal's web UI")
     up.add_argument("--detach", action="store_true", help="return once everything is ready; end with `signalbox-dev down`")
@@ -72,10 +72,14 @@ def _add(
 
 
 def _up(options: argparse.Namespace) -> int:
-    only = tuple(name.strip() for name in options.only.split(",") if name.strip())
+    only, also = _names(options.only), _names(options.also)
     if options.only and not only:
         raise InvalidInput("--only: name at least one part", field="--only")
-    wish = Wish(state_dir=options.state_dir, ports=options.ports, only=only, workers=options.workers, headless=options.headless)
+    wish = Wish(state_dir=options.state_dir, ports=options.ports, only=only, also=also, workers=options.workers, headless=options.headless)
     if options.detach:
         return cli_up.detach(wish, options.endpoints, options.arguments)
     return asyncio.run(cli_up.up(wish, options.endpoints, dict(os.environ)))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 from rich.console import Console
 from rich.table import Table
-from signalbox_core.errors import NotFound, Unavailable
 
+from signalbox_core.errors import NotFound, Unavailable
 from signalbox_devstack.stack.child import last_lines
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.keeper import PartState

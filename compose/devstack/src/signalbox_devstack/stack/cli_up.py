@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from signalbox_core.errors import Conflict, InvalidInput, Unavailable
-
 from signalbox_devstack.stack.child import last_lines
 from signalbox_devstack.stack.endpoints import Endpoints, read_endpoints, write_endpoints
 from signalbox_devstack.stack.folder import StateFolder
@@ -118,7 +117,7 @@ def summary(endpoints: Endpoints, took_s: float | None = None) -> str:
         lines.append(f"  Temporal UI      {endpoints.temporal_ui}")
     if endpoints.demo_site:
         lines.append(f"  demo shop        {endpoints.demo_site}")
-    for name in ("temporal", "redis", "pubsub", "receiver", "autoscaler"):
+    for name in ("temporal", "redis", "pubsub", "receiver", "autoscaler", "model_api"):
         address = getattr(endpoints, name)
         if address:
             lines.append(f"  {name:<16} {address}")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
-from signalbox_core.errors import NotFound
 
+from signalbox_core.errors import NotFound
 from signalbox_devstack.stack.folder import write_private
 from signalbox_devstack.stack.keeper import PartState
 from signalbox_devstack.stack.plan import Site
@@ -29,6 +29,7 @@ class Endpoints(Struct, frozen=True, kw_only=True):
     pubsub: str | None = None
     demo_site: str | None = None
     portal: str | None = None
+    model_api: str | None = None
     api_keys: Mapping[str, str] = {}
     receiver_key: ReceiverKey | None = None
     pids: Mapping[str, int] = {}
@@ -46,6 +47,7 @@ def endpoints_of(site: Site, states: Sequence[PartState]) -> Endpoints:
         redis=addresses.get("redis"),
         pubsub=addresses.get("pubsub"),
         demo_site=addresses.get("demo_site"),
+        model_api=addresses.get("model_api"),
         api_keys=site.keys.api_keys,
         receiver_key=ReceiverKey(keyid=site.keys.keyid, private_key_file=str(site.keys.private_key_file)),
         pids={state.name: state.pid for state in states if state.pid is not None},

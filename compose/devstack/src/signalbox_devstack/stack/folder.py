@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
+
 from signalbox_core.errors import Conflict, InvalidInput
 
 

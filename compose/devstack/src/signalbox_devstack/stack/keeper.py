@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 from msgspec import Struct
-from signalbox_core.errors import Unavailable
 
+from signalbox_core.errors import Unavailable
 from signalbox_devstack.stack.child import Child
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.parts import Part

@@ -15,6 +15,9 @@ PROJECT: Final = "signalbox"
 NAMESPACE: Final = "default"
 TOPOLOGY: Final = "topology"
 NAMES: Final = ("temporal", "redis", "pubsub", "demo_site", "receiver", "worker", "autoscaler", "gateway")
+OPTIONAL: Final = ("model_api",)
+"""Started only when asked for."""
+MODEL: Final = "sim"
 
 _TEMPORAL_DYNAMIC: Final = (
     'history.timerProcessorMaxTimeShift="10ms"',  # otherwise every timer rounds up to a second or more
@@ -40,16 +43,18 @@ class Site(Struct, frozen=True, kw_only=True):
     programs: Programs
     workers: int = 1
     has_temporal_ui: bool = True
+    has_model_api: bool = False
     environ: Mapping[str, str] = {}
 
 
 def plan(site: Site) -> tuple[Part, ...]:
-    """Every part, in the order of NAMES; `workers` of the worker (`worker`, `worker-2`, …)."""
+    """Every part, in the order of NAMES, and the optional ones that the site has; `workers` of the worker (`worker`, `worker-2`, …)."""
     return (
         _temporal(site),
         _redis(site),
         _pubsub(site),
         _demo_site(site),
+        *([_model_api(site)] if site.has_model_api else []),
         _receiver(site),
         *(_worker(site, name) for name in worker_names(site.workers)),
         _autoscaler(site),
@@ -118,6 +123,16 @@ def _demo_site(site: Site) -> Part:
     )
 
 
+def _model_api(site: Site) -> Part:
+    port = site.ports["model_api"]
+    return Part(
+        name="model_api",
+        argv=(*_module("signalbox_devstack.world.model_api"), "--port", str(port)),
+        probe=HttpOk(port, "/healthz"),
+        address=f"http://{HOST}:{port}/v1",
+    )
+
+
 def _receiver(site: Site) -> Part:
     port = site.ports["receiver"]
     return Part(
@@ -151,7 +166,7 @@ def _worker(site: Site, name: str) -> Part:
     return Part(
         name=name,
         argv=_module("signalbox_worker"),
-        env={**_temporal_env(site), **own},
+        env={**_temporal_env(site), **own, **_model_env(site)},
         after=("temporal", "receiver", TOPOLOGY),
         probe=HttpOk(port),
         address=f"http://{HOST}:{port}",
@@ -202,6 +217,15 @@ def _objects_url(site: Site) -> str:
 
 def _own(service: str, **values: object) -> Mapping[str, str]:
     return {f"SIGNALBOX_{service}_{name}": str(value) for name, value in values.items()}
+
+
+def _model_env(site: Site) -> Mapping[str, str]:
+    """The local model server's, unless the caller's environment names a real one."""
+    if not site.has_model_api or "SIGNALBOX_WORKER_MODEL_URL" in site.environ:
+        return {}
+    return _own(
+        "WORKER", MODEL_URL=f"http://{HOST}:{site.ports['model_api']}/v1", MODEL_NAME=site.environ.get("SIGNALBOX_WORKER_MODEL_NAME", MODEL)
+    )
 
 
 def _temporal_env(site: Site) -> Mapping[str, str]:

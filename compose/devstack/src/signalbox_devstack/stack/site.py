@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
-from signalbox_core.errors import InvalidInput
 
+from signalbox_core.errors import InvalidInput
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.keys import ensure_keys
 from signalbox_devstack.stack.parts import Part, with_needs
-from signalbox_devstack.stack.plan import NAMES, Programs, Site, plan, worker_names
+from signalbox_devstack.stack.plan import NAMES, OPTIONAL, Programs, Site, plan, worker_names
 from signalbox_devstack.stack.ports import check_free, read_ports, settle
 from signalbox_devstack.stack.programs import redis_program, temporal_program
 
@@ -17,11 +17,12 @@ _MAX_WORKERS = 32
 
 
 class Wish(Struct, frozen=True, kw_only=True):
-    """What a person asks for. `only` empty means everything."""
+    """What a person asks for. `only` empty means everything but the optional parts; `also` names those that are wanted."""
 
     state_dir: Path
     ports: str = "default"
     only: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     workers: int = 1
     headless: bool = False
 
@@ -41,18 +42,22 @@ def settle_site(wish: Wish, environ: Mapping[str, str]) -> tuple[Site, tuple[Par
         programs=Programs(temporal=temporal_program(), redis=redis_program()),
         workers=wish.workers,
         has_temporal_ui=not wish.headless,
+        has_model_api="model_api" in (*wish.only, *wish.also),
         environ=environ,
     )
     every = plan(site)
-    parts = with_needs(_named(wish.only, wish.workers), every) if wish.only else every
+    parts = with_needs(_named((*wish.only, *wish.also), wish.workers), every) if wish.only else every
     check_free(_used(site, parts))
     return site, parts
 
 
 def _check(wish: Wish) -> None:
-    unknown = [name for name in wish.only if name not in NAMES]
+    unknown = [name for name in wish.only if name not in (*NAMES, *OPTIONAL)]
     if unknown:
-        raise InvalidInput(f"--only: no part is called {unknown[0]!r}; parts are: {', '.join(NAMES)}", field="--only")
+        raise InvalidInput(f"--only: no part is called {unknown[0]!r}; parts are: {', '.join((*NAMES, *OPTIONAL))}", field="--only")
+    strange = [name for name in wish.also if name not in OPTIONAL]
+    if strange:
+        raise InvalidInput(f"--with: {strange[0]!r} is no optional part; these are: {', '.join(OPTIONAL)}", field="--with")
     if not 1 <= wish.workers <= _MAX_WORKERS:
         raise InvalidInput(f"--workers must be 1 to {_MAX_WORKERS} (it is {wish.workers})", field="--workers")
 

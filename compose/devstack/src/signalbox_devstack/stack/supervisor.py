@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
-from signalbox_core.errors import SignalboxError
 
+from signalbox_core.errors import SignalboxError
 from signalbox_devstack.stack.endpoints import Endpoints, endpoints_of
 from signalbox_devstack.stack.folder import write_private
 from signalbox_devstack.stack.keeper import Keeper, PartState, Report

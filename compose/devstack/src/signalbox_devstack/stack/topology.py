@@ -4,7 +4,6 @@ import asyncio
 from typing import Final
 
 from signalbox_core.errors import Unavailable
-
 from signalbox_devstack.stack.plan import HOST, NAMESPACE, PROJECT, Site
 
 _WITHIN_S: Final = 60.0

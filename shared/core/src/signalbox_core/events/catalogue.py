@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 _PREFIX: Final = "dev.signalbox."
 
@@ -71,7 +71,12 @@ class StepStarted(Struct, frozen=True, kw_only=True):
 
 
 class StepProgress(Struct, frozen=True, kw_only=True):
-    """`percent` is 0 to 100, or None when unknown; `message` is a short line for people; `text` is partial output."""
+    """`percent` is 0 to 100, or None when unknown; `message` is a short line for people.
+
+    `text` is the step's *whole* partial output so far, so the newest event is enough; of an output above 32 kB it is the end, and
+    `offset` says how many characters (code points) come before it. Null when the event says nothing about the output.
+    `items` is the state of each of the step's items, one letter each, in order; the pipeline says what its letters mean.
+    """
 
     step: str
     percent: float | None = None
@@ -79,6 +84,7 @@ class StepProgress(Struct, frozen=True, kw_only=True):
     attempt: int = 1
     text: str | None = None
     offset: int | None = None
+    items: str | UnsetType = UNSET
 
 
 class StepCompleted(Struct, frozen=True, kw_only=True):
@@ -206,7 +212,7 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType("run.terminated", _M, RunClosed, "The server ended the run without its code. Terminal."),
         EventType("run.timed_out", _M, RunClosed, "The server ended the run at its deadline. Terminal."),
         EventType("event.refused", _M, EventRefused, "An event was refused for good; this one keeps its place in the sequence."),
-        EventType("stream.reset", _P, StreamReset, "Partial output of a step starts again."),
+        EventType("stream.reset", _P, StreamReset, "The partial output of a step starts again: forget its `text`."),
     )
 }
 TERMINAL: Final = frozenset({"run.completed", "run.failed", "run.cancelled", "run.terminated", "run.timed_out"})

@@ -4,83 +4,34 @@ The workflow's query and the stream's projection use this one function, so both 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import Final, Literal, TypeVar
+from functools import reduce
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 from msgspec.structs import replace
 
 from signalbox_core.events import catalogue
-from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.envelope import CloudEvent
+from signalbox_core.events.states import ENDED, ApprovalState, ApprovalStatus, ArtifactState, RunStatus, Snapshot, StepState, StepStatus
+
+__all__ = [
+    "ENDED",
+    "ApprovalState",
+    "ApprovalStatus",
+    "ArtifactState",
+    "RunStatus",
+    "Snapshot",
+    "StepState",
+    "StepStatus",
+    "assemble",
+    "fold",
+    "snapshot_key",
+]
 
 T = TypeVar("T", bound=Struct)
 
-RunStatus = Literal["queued", "running", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"]
-StepStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
-ApprovalStatus = Literal["pending", "decided", "expired", "cancelled"]
-ENDED: Final = frozenset({"completed", "failed", "cancelled", "terminated", "timed_out"})
-
-
-class StepState(Struct, frozen=True, kw_only=True):
-    name: str
-    title: str
-    status: StepStatus = "pending"
-    percent: float | None = None
-    message: str | None = None
-    attempt: int = 0
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-
-
-class ApprovalState(Struct, frozen=True, kw_only=True):
-    approval_id: str
-    name: str
-    title: str
-    status: ApprovalStatus
-    answer_schema: msgspec.Raw
-    options: msgspec.Raw
-    evidence: msgspec.Raw
-    digest: str
-    requested_at: datetime
-    step: str | None = None
-    deadline_at: datetime | None = None
-    decision_id: str | None = None
-    decided_by: str | None = None
-    decided_at: datetime | None = None
-    answer: msgspec.Raw = msgspec.Raw(b"null")
-    note: str | None = None
-
-
-class ArtifactState(Struct, frozen=True, kw_only=True):
-    name: str
-    media_type: str
-    size_bytes: int
-    key: str
-    title: str | None = None
-
-
-class Snapshot(Struct, frozen=True, kw_only=True):
-    """`sequence` is the last folded milestone's; `steps` keep the contract's order, then the order of first start.
-
-    `result` is null until the run completed: JSON text can be decoded into Raw, never into `Raw | None`.
-    """
-
-    run_id: str
-    tenant: str
-    pipeline: str = ""
-    title: str = ""
-    status: RunStatus = "running"
-    started_at: datetime | None = None
-    started_by: str | None = None
-    ended_at: datetime | None = None
-    steps: tuple[StepState, ...] = ()
-    approvals: tuple[ApprovalState, ...] = ()
-    artifacts: tuple[ArtifactState, ...] = ()
-    result: msgspec.Raw = msgspec.Raw(b"null")
-    error: Failure | None = None
-    sequence: int = 0
+Change: TypeAlias = Callable[[Snapshot, CloudEvent], Snapshot]
 
 
 def snapshot_key(event: CloudEvent) -> str:
@@ -108,18 +59,19 @@ def fold(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     return change(snapshot, event) if change else snapshot
 
 
-def assemble(run_id: str, tenant: str, newest: Iterable[CloudEvent]) -> Snapshot:
-    """The snapshot from the newest event of each sort (one for each `snapshot_key`), in any order.
+def assemble(base: Snapshot, newest: Iterable[CloudEvent]) -> Snapshot:
+    """The snapshot from the newest event of each sort (one for each `snapshot_key`) since `base`, in any order.
 
-    Equals folding all events: a step's progress counts right after that step's newest start.
+    Equals folding all events, when each progress event carries the step's whole state: it counts right after the step's newest
+    start, and at once for a step that `base` has running.
     """
     events = list(newest)
-    progress = {event.stepid: event for event in events if event.sequence is None}
-    snapshot = Snapshot(run_id=run_id, tenant=tenant)
+    live = sorted((event for event in events if event.sequence is None), key=lambda event: event.time)
+    snapshot = reduce(fold, live, base)
     for event in sorted((event for event in events if event.sequence is not None), key=lambda event: event.sequence or 0):
         snapshot = fold(snapshot, event)
-        if event.name == "step.started" and event.stepid in progress:
-            snapshot = fold(snapshot, progress[event.stepid])
+        if event.name == "step.started":
+            snapshot = reduce(fold, (item for item in live if item.stepid == event.stepid), snapshot)
     return snapshot
 
 
@@ -143,28 +95,34 @@ def _step_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
 
 def _step_progress(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = _data(event, catalogue.StepProgress)
-    state = _step(snapshot, data.step)
-    if state is None or state.status != "running" or state.started_at is None or event.time < state.started_at:
-        return snapshot  # of an earlier round of this step, or late
+    state = _running(snapshot, data.step, event)
+    if state is None:
+        return snapshot
     message = state.message if data.message is None else data.message
-    return _with_step(snapshot, replace(state, percent=data.percent, message=message))
+    items = state.items if isinstance(data.items, UnsetType) else data.items
+    state = replace(state, percent=data.percent, message=message, items=items)
+    if data.text is not None:
+        state = replace(state, text=data.text, text_offset=data.offset or 0)
+    return _with_step(snapshot, state)
+
+
+def _stream_reset(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    state = _running(snapshot, _data(event, catalogue.StreamReset).step, event)
+    return snapshot if state is None else _with_step(snapshot, _without_text(state))
 
 
 def _step_completed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = _data(event, catalogue.StepCompleted)
     before = _step(snapshot, data.step) or StepState(name=data.step, title=data.title, attempt=1)
-    message = data.message if data.message is not None else before.message
-    return _with_step(
-        snapshot, replace(before, status="completed", percent=100.0, message=message, started_at=data.started_at, ended_at=event.time)
-    )
+    ended = replace(_over(before), status="completed", percent=100.0, message=data.message, started_at=data.started_at, ended_at=event.time)
+    return _with_step(snapshot, ended)
 
 
 def _step_failed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = _data(event, catalogue.StepFailed)
     before = _step(snapshot, data.step) or StepState(name=data.step, title=data.title, attempt=1)
-    return _with_step(
-        snapshot, replace(before, status="failed", message=data.error.message, started_at=data.started_at, ended_at=event.time)
-    )
+    ended = replace(_over(before), status="failed", message=data.error.message, started_at=data.started_at, ended_at=event.time)
+    return _with_step(snapshot, ended)
 
 
 def _artifact_created(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -231,22 +189,15 @@ def _run_failed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     return _ended(replace(snapshot, error=_data(event, catalogue.RunFailed).error), "failed", event)
 
 
-def _run_cancelled(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
-    return _ended(snapshot, "cancelled", event)
+def _closed(status: RunStatus) -> Change:
+    return lambda snapshot, event: _ended(snapshot, status, event)
 
 
-def _run_terminated(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
-    return _ended(snapshot, "terminated", event)
-
-
-def _run_timed_out(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
-    return _ended(snapshot, "timed_out", event)
-
-
-_CHANGES: Final[Mapping[str, Callable[[Snapshot, CloudEvent], Snapshot]]] = {
+_CHANGES: Final[Mapping[str, Change]] = {
     "run.started": _run_started,
     "step.started": _step_started,
     "step.progress": _step_progress,
+    "stream.reset": _stream_reset,
     "step.completed": _step_completed,
     "step.failed": _step_failed,
     "artifact.created": _artifact_created,
@@ -257,15 +208,18 @@ _CHANGES: Final[Mapping[str, Callable[[Snapshot, CloudEvent], Snapshot]]] = {
     "run.resumed": _run_resumed,
     "run.completed": _run_completed,
     "run.failed": _run_failed,
-    "run.cancelled": _run_cancelled,
-    "run.terminated": _run_terminated,
-    "run.timed_out": _run_timed_out,
+    "run.cancelled": _closed("cancelled"),
+    "run.terminated": _closed("terminated"),
+    "run.timed_out": _closed("timed_out"),
 }
 
 
 def _ended(snapshot: Snapshot, status: RunStatus, event: CloudEvent) -> Snapshot:
     """What was open when the run ended is closed with it."""
-    steps = tuple(replace(step, status="cancelled", ended_at=event.time) if step.status == "running" else step for step in snapshot.steps)
+    steps = tuple(
+        _without_text(replace(step, status="cancelled", ended_at=event.time)) if step.status == "running" else step
+        for step in snapshot.steps
+    )
     approvals = tuple(
         replace(approval, status="cancelled") if approval.status == "pending" else approval for approval in snapshot.approvals
     )
@@ -274,6 +228,23 @@ def _ended(snapshot: Snapshot, status: RunStatus, event: CloudEvent) -> Snapshot
 
 def _step(snapshot: Snapshot, name: str) -> StepState | None:
     return next((step for step in snapshot.steps if step.name == name), None)
+
+
+def _running(snapshot: Snapshot, name: str, event: CloudEvent) -> StepState | None:
+    """The step that a progress event is about; None when the event is late, or of an earlier round of the step."""
+    state = _step(snapshot, name)
+    if state is None or state.status != "running" or state.started_at is None or event.time < state.started_at:
+        return None
+    return state
+
+
+def _over(state: StepState) -> StepState:
+    """What progress told of a running step goes with its end: the workflow heard none of what its activities told."""
+    return replace(_without_text(state), percent=None, message=None)
+
+
+def _without_text(state: StepState) -> StepState:
+    return replace(state, text=None, text_offset=0)
 
 
 def _with_step(snapshot: Snapshot, state: StepState) -> Snapshot:

@@ -1,7 +1,7 @@
 """Reading one HTTP answer within limits, and saying what a refused one means to the person who gave the address."""
 
 import zlib
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -9,6 +9,9 @@ from typing import Final
 import httpcore2
 
 from signalbox_core.errors import RateLimited, Rejected, SignalboxError, Unavailable
+
+OnBytes = Callable[[int, int | None], None]
+"""Called with the bytes that came so far and how many there are, if that is known."""
 
 RETRIABLE: Final = frozenset({408, 425, 500, 502, 503, 504})
 _DEFAULT_RETRY_S: Final = 30.0
@@ -19,7 +22,7 @@ def header(answer: httpcore2.Response, name: str) -> str:
     return next((value.decode("latin-1") for key, value in answer.headers if key.decode("latin-1").lower() == name), "")
 
 
-async def read_body(answer: httpcore2.Response, *, max_bytes: int, url: str, field: str) -> bytes:
+async def read_body(answer: httpcore2.Response, *, max_bytes: int, url: str, field: str, on_bytes: OnBytes | None = None) -> bytes:
     """The decoded body. Stops reading at the cap, so neither a long answer nor a compression bomb fills the memory."""
     declared = header(answer, "content-length")
     if declared.isdigit() and int(declared) > max_bytes:
@@ -34,6 +37,8 @@ async def read_body(answer: httpcore2.Response, *, max_bytes: int, url: str, fie
         body += unpack.decompress(chunk, max_bytes + 1 - len(body)) if unpack else chunk
         if len(body) > max_bytes:
             raise too_large(url, max_bytes, field)
+        if on_bytes is not None:
+            on_bytes(len(body), int(declared) if declared.isdigit() and unpack is None else None)
     return bytes(body)
 
 

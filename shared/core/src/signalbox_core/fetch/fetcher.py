@@ -10,7 +10,7 @@ import httpx2
 from msgspec import Struct
 
 from signalbox_core.errors import Rejected, Unavailable
-from signalbox_core.fetch.answers import header, read_body, refusal
+from signalbox_core.fetch.answers import OnBytes, header, read_body, refusal
 from signalbox_core.fetch.network import CheckedNetwork, Resolve, system_resolve
 from signalbox_core.fetch.sniff import charset_of, media_type_of
 from signalbox_core.fetch.urls import parse_url
@@ -36,7 +36,9 @@ class Fetched(Struct, frozen=True, kw_only=True):
 class Fetches(Protocol):
     """Gets what strangers point at."""
 
-    async def fetch(self, url: str, *, accept: frozenset[str], max_bytes: int | None = None, field: str = "url") -> Fetched: ...
+    async def fetch(
+        self, url: str, *, accept: frozenset[str], max_bytes: int | None = None, field: str = "url", on_bytes: OnBytes | None = None
+    ) -> Fetched: ...
 
 
 class Fetcher:
@@ -63,12 +65,15 @@ class Fetcher:
         self._resolve = resolve
         self._tls: ssl.SSLContext | None = None
 
-    async def fetch(self, url: str, *, accept: frozenset[str], max_bytes: int | None = None, field: str = "url") -> Fetched:
+    async def fetch(
+        self, url: str, *, accept: frozenset[str], max_bytes: int | None = None, field: str = "url", on_bytes: OnBytes | None = None
+    ) -> Fetched:
         """GET `url`, following at most 3 redirects, each checked like the first address.
 
         Args:
             accept: media types that will do; judged by the bytes.
             field: the input field that errors name.
+            on_bytes: told how many bytes came and, when the server says, how many there are.
 
         Raises:
             InvalidInput: `invalid_url`.
@@ -78,7 +83,7 @@ class Fetcher:
         """
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._follow(url, accept, max_bytes or self._max_bytes, field)
+                return await self._follow(url, accept, max_bytes or self._max_bytes, field, on_bytes)
         except (TimeoutError, httpcore2.TimeoutException) as error:
             raise Unavailable(f"{url} did not answer in time", field=field, code="timeout") from error
         except (httpcore2.ConnectError, ssl.SSLError) as error:
@@ -86,14 +91,14 @@ class Fetcher:
         except (httpcore2.NetworkError, httpcore2.ProtocolError, zlib.error, OSError) as error:
             raise Unavailable(f"the answer of {url} broke off: {type(error).__name__}", field=field) from error
 
-    async def _follow(self, text: str, accept: frozenset[str], max_bytes: int, field: str) -> Fetched:
+    async def _follow(self, text: str, accept: frozenset[str], max_bytes: int, field: str, on_bytes: OnBytes | None) -> Fetched:
         url = parse_url(text, field=field)
         if self._tls is None:
             self._tls = httpx2.create_ssl_context(trust_env=False)
         network = CheckedNetwork(self._allow, field=field, resolve=self._resolve)
         async with httpcore2.AsyncConnectionPool(self._tls, network_backend=network, max_connections=1) as pool:
             for _ in range(MAX_REDIRECTS + 1):
-                answer = await _get(pool, url, accept, max_bytes, field)
+                answer = await _get(pool, url, accept, max_bytes, field, on_bytes)
                 if isinstance(answer, Fetched):
                     return answer
                 url = parse_url(str(url.join(answer)), field=field)
@@ -101,7 +106,9 @@ class Fetcher:
         raise Rejected(detail, field=field, code="too_many_redirects")
 
 
-async def _get(pool: httpcore2.AsyncConnectionPool, url: httpx2.URL, accept: frozenset[str], max_bytes: int, field: str) -> Fetched | str:
+async def _get(
+    pool: httpcore2.AsyncConnectionPool, url: httpx2.URL, accept: frozenset[str], max_bytes: int, field: str, on_bytes: OnBytes | None
+) -> Fetched | str:
     """What is at `url`, or the Location it redirects to."""
     limits = {"connect": 5.0, "read": 10.0, "write": 5.0, "pool": 5.0}
     target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
@@ -113,7 +120,7 @@ async def _get(pool: httpcore2.AsyncConnectionPool, url: httpx2.URL, accept: fro
         if refused:
             raise refused
         declared = header(answer, "content-type")
-        body = await read_body(answer, max_bytes=max_bytes, url=str(url), field=field)
+        body = await read_body(answer, max_bytes=max_bytes, url=str(url), field=field, on_bytes=on_bytes)
     media_type = media_type_of(body, declared)
     if media_type not in accept:
         raise _wrong_type(str(url), media_type, accept, field)

@@ -17,6 +17,8 @@ class ProgressTarget(Protocol):
 
     def report(self, done: float, of: float | None, message: str | None, text: str | None) -> None: ...
 
+    def restart(self, attempt: int) -> None: ...
+
 
 current_target: Final[ContextVar[ProgressTarget | None]] = ContextVar("signalbox_progress", default=None)
 """Set by the worker's interceptor around each activity."""
@@ -31,11 +33,19 @@ def progress(done: float, of: float | None = None, *, message: str | None = None
     Args:
         done: how many of `of`; without `of` the percentage is unknown. Of a `step.map` the workflow counts the items itself.
         message: a short line for people.
-        text: what was *added* to partial output since the last call; pieces sent together are joined.
+        text: what was *added* to the partial output since the last call. Listeners get the whole so far, at most its last 32 kB.
     """
     target = current_target.get()
     if target is not None:
         target.report(done, of, message, text)
+
+
+def restart_output(attempt: int) -> None:
+    """Say that the partial output starts again (`stream.reset`). A retry by Temporal says so by itself; this is for another try that
+    the pipeline makes: a second call, a second engine."""
+    target = current_target.get()
+    if target is not None:
+        target.restart(attempt)
 
 
 class Emission(Struct, frozen=True, kw_only=True):

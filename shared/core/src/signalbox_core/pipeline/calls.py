@@ -1,5 +1,6 @@
 """What an activity is told about the step it works for: a header, written by the workflow side and read by the activity side."""
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Final
 
@@ -26,11 +27,12 @@ current_call: Final[ContextVar[Call | None]] = ContextVar("signalbox_call", defa
 _decoder: Final = msgspec.json.Decoder(Call)
 
 
-def to_header(call: Call) -> Payload:
-    return Payload(metadata={"encoding": b"json/plain"}, data=msgspec.json.encode(call))
+def to_payload(value: Struct) -> Payload:
+    """A header's value; headers pass no payload converter."""
+    return Payload(metadata={"encoding": b"json/plain"}, data=msgspec.json.encode(value))
 
 
-def from_headers(headers: "dict[str, Payload] | object") -> Call | None:
+def call_of(headers: Mapping[str, Payload]) -> Call | None:
     """The call of an activity, or None for one that no Signalbox workflow started."""
-    payload = headers.get(HEADER_CALL) if hasattr(headers, "get") else None
+    payload = headers.get(HEADER_CALL)
     return _decoder.decode(payload.data) if payload is not None else None

@@ -14,7 +14,7 @@ GROUP: Final = "signalbox.pipelines"
 
 
 def discover() -> Mapping[str, PipelineSpec]:
-    """Every installed pipeline by name: each subpackage with a `contract.SPEC`. Loads no workflow or activity code.
+    """Every installed pipeline by name: each subpackage with a `contract.SPEC`, and its children. Loads no workflow or activity code.
 
     Raises:
         ValueError: two pipelines have one name.
@@ -29,10 +29,11 @@ def discover() -> Mapping[str, PipelineSpec]:
 
 
 def specs_in(package: ModuleType) -> list[PipelineSpec]:
-    """The contracts of a package's subpackages, by name."""
-    specs = []
+    """The contracts of a package's subpackages, by name, each followed by its children."""
+    specs: list[PipelineSpec] = []
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
         name = f"{package.__name__}.{module.name}"
         if module.ispkg and importlib.util.find_spec(f"{name}.contract") is not None:
-            specs.append(importlib.import_module(f"{name}.contract").SPEC)
+            spec: PipelineSpec = importlib.import_module(f"{name}.contract").SPEC
+            specs += (spec, *spec.children)
     return specs

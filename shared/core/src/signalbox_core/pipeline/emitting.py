@@ -16,6 +16,9 @@ class Emitter(Protocol):
             Unavailable: not all were accepted; the same call again is safe (ids are stable).
         """
 
+    def forward(self, events: Sequence[CloudEvent]) -> None:
+        """Deliver milestones of one run in the background. Never waits; the run keeps them until a `deliver` confirms them."""
+
     async def announce(self, event: CloudEvent) -> None:
         """Deliver one domain event that an activity sends (no sequence).
 
@@ -25,6 +28,8 @@ class Emitter(Protocol):
 
     def offer(self, event: CloudEvent, *, item: bool = False) -> None:
         """Take a progress event, best effort; latest wins. Never waits, never raises, callable from any thread.
+
+        A milestone of a step (it has a sequence) is no progress: it says that the step's progress is over.
 
         Args:
             item: it speaks of one of several items of a step, whose percentage another event states.

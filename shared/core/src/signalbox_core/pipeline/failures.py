@@ -68,7 +68,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _told(error: BaseException, step: str | None) -> Failure | None:
-    """The failure that an ApplicationError of ours carries in its one detail."""
+    """The failure that an error of ours is, or that an ApplicationError carries in its one detail."""
+    if isinstance(error, SignalboxError):
+        return Failure(code=error.stable_code, message=error.detail[:_MAX_CHARS], field=error.field, step=step)
     detail = error.details[0] if isinstance(error, ApplicationError) and error.details else None
     if isinstance(detail, ErrorDetails):
         return Failure(code=detail.code, message=detail.message[:_MAX_CHARS], field=detail.field, step=step)

@@ -14,11 +14,13 @@ from signalbox_core.errors import SignalboxError
 from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.activity import Emission, current_target, emissions_of, payload_of
-from signalbox_core.pipeline.calls import Call, from_headers
+from signalbox_core.pipeline.calls import Call, call_of
 from signalbox_core.pipeline.emitting import Emitter
 from signalbox_core.pipeline.failures import as_application_error
 from signalbox_core.pipeline.journal import SOURCE
-from signalbox_core.temporal.names import DEFAULT_TENANT
+from signalbox_core.pipeline.outbox import EventBatch
+from signalbox_core.pipeline.partial import PartialText
+from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_EVENTS
 
 _UNKNOWN: Final = Call(tenant=DEFAULT_TENANT)
 
@@ -39,7 +41,10 @@ class _Inbound(ActivityInboundInterceptor):
         self._emitter = emitter
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
-        call = from_headers(input.headers) or _UNKNOWN
+        passengers = input.headers.get(HEADER_EVENTS)
+        if passengers is not None:
+            self._emitter.forward(msgspec.json.decode(passengers.data, type=EventBatch).events)
+        call = call_of(input.headers) or _UNKNOWN
         reporter = Reporter(activity.info(), call, self._emitter, is_async=inspect.iscoroutinefunction(input.fn))
         reporter.begin()
         token = current_target.set(reporter)
@@ -66,12 +71,20 @@ class Reporter:
         self._thread = threading.get_ident()
         self._lock = threading.Lock()
         self._count = 0
-        self._text_chars = 0
+        self._attempt = info.attempt
+        self._output = PartialText()
 
     def begin(self) -> None:
         """A later attempt starts its partial output again."""
-        if self._call.step is not None and self._info.attempt > 1:
-            self._offer("stream.reset", catalogue.StreamReset(step=self._call.step, attempt=self._info.attempt))
+        if self._info.attempt > 1:
+            self.restart(self._info.attempt)
+
+    def restart(self, attempt: int) -> None:
+        with self._lock:
+            self._attempt = attempt
+            self._output.clear()
+        if self._call.step is not None:
+            self._offer("stream.reset", catalogue.StreamReset(step=self._call.step, attempt=attempt))
 
     def report(self, done: float, of: float | None, message: str | None, text: str | None) -> None:
         self._beat(done, of)
@@ -80,12 +93,16 @@ class Reporter:
         # Of one item among several only the workflow knows the share.
         percent = None if not of or self._call.total > 1 else min(100.0, max(0.0, 100.0 * done / of))
         with self._lock:
-            offset = self._text_chars if text is not None else None
-            self._text_chars += len(text or "")
-        data = catalogue.StepProgress(
-            step=self._call.step, percent=percent, message=message, attempt=self._info.attempt, text=text, offset=offset
-        )
+            output = self._add(text)
+            shown, offset, attempt = output.text or None, output.offset if output.text else None, self._attempt
+        data = catalogue.StepProgress(step=self._call.step, percent=percent, message=message, attempt=attempt, text=shown, offset=offset)
         self._offer("step.progress", data)
+
+    def _add(self, piece: str | None) -> PartialText:
+        # The newest event must be enough for who joins late, so each carries the whole; the outputs of a step's items have no order.
+        if piece and self._call.total <= 1:
+            self._output.add(piece)
+        return self._output
 
     def _beat_on_loop(self, *details: Any) -> None:
         # The SDK's heartbeat of an async activity creates a task: only on the loop's own thread.
@@ -108,7 +125,7 @@ class Reporter:
             tenantid=self._call.tenant,
             runid=run_id,
             stepid=self._call.step,
-            attempt=self._info.attempt,
+            attempt=self._attempt,
             data=msgspec.Raw(msgspec.json.encode(data)),
         )
         self._emitter.offer(event, item=self._call.total > 1)

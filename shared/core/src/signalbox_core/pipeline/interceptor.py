@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-import msgspec
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.worker import (
@@ -18,11 +17,12 @@ from temporalio.worker import (
 )
 
 from signalbox_core.events import CloudEvent
-from signalbox_core.pipeline.calls import current_call, to_header
+from signalbox_core.pipeline.calls import current_call, to_payload
 from signalbox_core.pipeline.ending import conduct
+from signalbox_core.pipeline.outbox import DELIVER, EventBatch
 from signalbox_core.pipeline.run import Run
 from signalbox_core.pipeline.state import OFFER
-from signalbox_core.temporal.names import HEADER_CALL, HEADER_CARRIED
+from signalbox_core.temporal.names import HEADER_CALL, HEADER_CARRIED, HEADER_EVENTS
 
 
 class RunInterceptor(Interceptor):
@@ -53,7 +53,15 @@ class _Inbound(WorkflowInboundInterceptor):
 class _Outbound(WorkflowOutboundInterceptor):
     def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
         input.headers = _with_call(input.headers)
-        return super().start_activity(input)
+        run = _run_of(workflow.instance())
+        if run is None or input.activity == DELIVER:
+            return super().start_activity(input)
+        events = run.state.outbox.passengers() if input.task_queue is None else ()
+        if events:
+            input.headers = {**input.headers, HEADER_EVENTS: to_payload(EventBatch(events=events))}
+        handle = super().start_activity(input)
+        run.state.outbox.ride(handle)
+        return handle
 
     def start_local_activity(self, input: StartLocalActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
         input.headers = _with_call(input.headers)
@@ -62,8 +70,7 @@ class _Outbound(WorkflowOutboundInterceptor):
     def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:  # noqa: A002
         run = _run_of(workflow.instance())
         if run is not None:
-            body = msgspec.json.encode(run.state.carried())
-            input.headers = {**input.headers, HEADER_CARRIED: Payload(metadata={"encoding": b"json/plain"}, data=body)}
+            input.headers = {**input.headers, HEADER_CARRIED: to_payload(run.state.carried())}
         super().continue_as_new(input)
 
 
@@ -73,4 +80,4 @@ def _run_of(instance: object) -> Run | None:
 
 def _with_call(headers: "Any") -> "dict[str, Payload]":
     call = current_call.get()
-    return {**headers, HEADER_CALL: to_header(call)} if call is not None else dict(headers)
+    return {**headers, HEADER_CALL: to_payload(call)} if call is not None else dict(headers)

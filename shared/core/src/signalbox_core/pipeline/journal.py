@@ -21,6 +21,7 @@ class Carried(Struct, frozen=True, kw_only=True):
     snapshot: Snapshot
     undelivered: tuple[CloudEvent, ...] = ()
     asked: tuple[tuple[str, int], ...] = ()
+    kept: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Journal:

@@ -20,9 +20,12 @@ _SHARED: Final = ("signalbox_core", "msgspec")
 
 def load_workflow(spec: PipelineSpec) -> type:
     """The workflow class that `SPEC.workflow` names."""
-    module, _, name = spec.workflow.partition(":")
-    found: type = getattr(importlib.import_module(module), name)
-    return found
+    return _class_at(spec.workflow)
+
+
+def load_workflows(spec: PipelineSpec) -> list[type]:
+    """Every workflow class of the pipeline: the run's own first, then those of `SPEC.workflows`."""
+    return [_class_at(place) for place in (spec.workflow, *spec.workflows)]
 
 
 def load_activities(spec: PipelineSpec, deps: ActivityDeps) -> list[Activity]:
@@ -57,3 +60,9 @@ def sandbox(specs: Iterable[PipelineSpec]) -> SandboxedWorkflowRunner:
         names |= {spec.input.__module__, spec.result.__module__, spec.activities.partition(":")[0]}
         names.add(f"{spec.workflow.partition(':')[0].rpartition('.')[0]}.contract")
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*sorted(names)))
+
+
+def _class_at(place: str) -> type:
+    module, _, name = place.partition(":")
+    found: type = getattr(importlib.import_module(module), name)
+    return found

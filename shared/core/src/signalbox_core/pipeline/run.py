@@ -73,6 +73,14 @@ class Run:
         data = catalogue.ArtifactCreated(name=name, media_type=ref.media_type, size_bytes=ref.size_bytes, key=ref.key, title=title)
         self.state.record("artifact.created", data)
 
+    def keep(self, value: Struct) -> None:
+        """Hand `value` to the run's next execution, beside its input; call it just before `workflow.continue_as_new`."""
+        self.state.kept = msgspec.Raw(msgspec.json.encode(value))
+
+    def kept(self, kind: type[A]) -> A | None:
+        """What the execution before this one kept; None in the first."""
+        return msgspec.json.decode(self.state.kept, type=kind | None)
+
     def on_cancel(self, clean_up: CleanUp) -> None:
         """Run `clean_up` when the run is cancelled: the last registered first, each to its end."""
         self.state.clean_ups.append(clean_up)

@@ -47,6 +47,8 @@ class PipelineSpec(Struct, frozen=True, kw_only=True):
             with `@activity.defn` methods or a list of them; `"module"` for one whose functions are activities. Unless given: the
             module `activities` beside the workflow's.
         task_queue: Temporal's; the name unless given.
+        children: pipelines whose runs this one starts; found, served and shown like any other.
+        workflows: further workflows of this pipeline that are no runs, `"module:Class"` each; loaded by workers only.
     """
 
     name: str
@@ -60,6 +62,8 @@ class PipelineSpec(Struct, frozen=True, kw_only=True):
     approvals: tuple[Approval[Any], ...] = ()
     events: tuple[DomainEvent, ...] = ()
     task_queue: str = ""
+    children: "tuple[PipelineSpec, ...]" = ()
+    workflows: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

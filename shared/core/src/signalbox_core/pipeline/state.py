@@ -7,8 +7,9 @@ import msgspec
 from msgspec import Struct
 from temporalio import workflow
 
-from signalbox_core.events import catalogue
+from signalbox_core.events import CloudEvent, catalogue
 from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.snapshot import StepState
 from signalbox_core.pipeline.approvals import Approvals
 from signalbox_core.pipeline.journal import Carried, Journal
 from signalbox_core.pipeline.messages import CancelReason
@@ -36,6 +37,8 @@ class RunState:
         self.cancel_reason = CancelReason()
         self.paused = False
         self._starts: dict[str, int] = {}
+        self.kept = msgspec.Raw(b"null")
+        self._under_way: dict[str, StepState] = {}
         self._failures: list[tuple[BaseException, Failure]] = []
         self._resume_carried()
 
@@ -54,11 +57,15 @@ class RunState:
         self.outbox.add(self.journal.milestone(name, data, workflow.now(), step=step))
 
     def progress(self, data: catalogue.StepProgress) -> None:
-        """Fold into the snapshot and, unless this is a replay, hand to the worker process."""
-        event = self.journal.progress(data, workflow.now(), step=data.step)
-        offer = workflow.extern_functions().get(OFFER)
-        if offer is not None and not workflow.unsafe.is_replaying():
-            offer(event)
+        """Fold into the snapshot and hand to the worker process."""
+        _offer(self.journal.progress(data, workflow.now(), step=data.step))
+
+    def end_step(self, name: str, data: Struct, *, step: str) -> None:
+        """Record how a step ended; what the worker process still holds of its progress is out of date."""
+        self.begin()
+        event = self.journal.milestone(name, data, workflow.now(), step=step)
+        self.outbox.add(event)
+        _offer(event)
 
     async def until_resumed(self) -> None:
         if self.paused:
@@ -68,6 +75,10 @@ class RunState:
         """The attempt that starts now: a step may be entered again (another round after a rejection)."""
         self._starts[step] = self._starts.get(step, 0) + 1
         return self._starts[step]
+
+    def take_under_way(self, step: str) -> StepState | None:
+        """The step's state when an earlier execution of this run left it running; once."""
+        return self._under_way.pop(step, None)
 
     def remember_failure(self, error: BaseException, failure: Failure) -> None:
         self._failures.append((error, failure))
@@ -84,7 +95,12 @@ class RunState:
 
     def carried(self) -> Carried:
         """What the run's next execution needs, when the workflow continues as new."""
-        return Carried(snapshot=self.journal.snapshot, undelivered=self.outbox.undelivered, asked=tuple(self.approvals.counts.items()))
+        return Carried(
+            snapshot=self.journal.snapshot,
+            undelivered=self.outbox.undelivered,
+            asked=tuple(self.approvals.counts.items()),
+            kept=self.kept,
+        )
 
     def _resume_carried(self) -> None:
         payload = workflow.info().headers.get(HEADER_CARRIED)
@@ -94,6 +110,14 @@ class RunState:
         self.journal.snapshot = carried.snapshot
         self.approvals.counts = dict(carried.asked)
         self._starts = {step.name: step.attempt for step in carried.snapshot.steps}
+        self._under_way = {step.name: step for step in carried.snapshot.steps if step.status == "running"}
+        self.kept = msgspec.Raw(bytes(carried.kept))
         self.paused = carried.snapshot.status == "paused"
         if carried.undelivered:
             self.outbox.add(*carried.undelivered)
+
+
+def _offer(event: CloudEvent) -> None:
+    offer = workflow.extern_functions().get(OFFER)
+    if offer is not None and not workflow.unsafe.is_replaying():
+        offer(event)

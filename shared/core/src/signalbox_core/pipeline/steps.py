@@ -6,6 +6,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, TypeVar, overload
 
+from msgspec import UNSET
 from temporalio import workflow
 from temporalio.exceptions import is_cancelled_exception
 
@@ -24,7 +25,10 @@ MAX_PARALLEL: Final = 25
 
 
 class StepScope:
-    """`async with run.step("compose") as step`: step.started … step.completed or step.failed."""
+    """`async with run.step("compose") as step`: step.started … step.completed or step.failed.
+
+    A step that was under way when the run continued as new goes on when it is entered again: it started once.
+    """
 
     def __init__(self, state: RunState, step: Step) -> None:
         self._state = state
@@ -39,9 +43,12 @@ class StepScope:
 
     async def __aenter__(self) -> "StepScope":
         await self._state.until_resumed()
-        self._started_at = workflow.now()
-        attempt = self._state.count_start(self.name)
-        self._state.record("step.started", catalogue.StepStarted(step=self.name, title=self._step.title, attempt=attempt), step=self.name)
+        under_way = self._state.take_under_way(self.name)
+        self._started_at = under_way.started_at if under_way is not None else workflow.now()
+        attempt = under_way.attempt if under_way is not None else self._state.count_start(self.name)
+        if under_way is None:
+            started = catalogue.StepStarted(step=self.name, title=self._step.title, attempt=attempt)
+            self._state.record("step.started", started, step=self.name)
         self._outer = current_call.get()
         current_call.set(Call(tenant=self._state.tenant, step=self.name, attempt=attempt))
         return self
@@ -51,21 +58,28 @@ class StepScope:
         assert self._started_at is not None
         if error is None:
             done = catalogue.StepCompleted(step=self.name, title=self._step.title, started_at=self._started_at, message=self._message)
-            self._state.record("step.completed", done, step=self.name)
+            self._state.end_step("step.completed", done, step=self.name)
         elif isinstance(error, Exception) and not self._is_cancel_of_run(error):
             failure = failure_of(error, step=self.name)
             self._state.remember_failure(error, failure)
             failed = catalogue.StepFailed(step=self.name, title=self._step.title, started_at=self._started_at, error=failure)
-            self._state.record("step.failed", failed, step=self.name)
+            self._state.end_step("step.failed", failed, step=self.name)
 
     def say(self, message: str) -> None:
         """The line that people read beside the completed step ("6 colours, 12 pictures")."""
         self._message = message
 
-    def progress(self, done: float, of: float | None = None, *, message: str | None = None) -> None:
-        """Say from the workflow how far the step is; inside an activity use `activity.progress`."""
+    def progress(self, done: float, of: float | None = None, *, message: str | None = None, items: str | None = None) -> None:
+        """Say from the workflow how far the step is; inside an activity use `activity.progress`.
+
+        Args:
+            items: the state of each of many items, one letter each; kept in the snapshot until the next one is given.
+        """
         percent = None if not of else min(100.0, 100.0 * done / of)
-        self._state.progress(catalogue.StepProgress(step=self.name, percent=percent, message=message, attempt=self._attempt))
+        data = catalogue.StepProgress(
+            step=self.name, percent=percent, message=message, attempt=self._attempt, items=UNSET if items is None else items
+        )
+        self._state.progress(data)
 
     @property
     def _attempt(self) -> int:

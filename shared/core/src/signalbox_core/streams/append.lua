@@ -26,7 +26,6 @@ local function keep(record)
   redis.call('XADD', LOG, 'MAXLEN', '~', call.max_frames, record.sequence .. '-0', 'n', record.name, 'd', record.data)
   if record.field ~= '' then redis.call('HSET', NEWEST, record.field, record.data) end
   if #record.marks > 0 then redis.call('HSET', META, unpack(record.marks)) end
-  if #record.clears > 0 then redis.call('HDEL', NEWEST, unpack(record.clears)) end
   top = record.sequence
   redis.call('HSET', META, 'top', top)
   tell(record)

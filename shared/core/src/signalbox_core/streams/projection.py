@@ -1,13 +1,13 @@
 """From the newest event of each sort to the run's snapshot. Pure; the same for the store and its fake."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-from signalbox_core.events import CloudEvent, Snapshot, fold
+from signalbox_core.events import CloudEvent, Snapshot, assemble
 
 BASE: Final = "base"
 """The field that holds the snapshot from which a rebuilt stream goes on; an event's field has a slash."""
@@ -29,7 +29,7 @@ _snapshot: Final = msgspec.json.Decoder(Snapshot)
 
 
 def project(run_id: str, tenant: str, newest: Mapping[str, bytes], top: int) -> Snapshot:
-    """Fold the newest events over the base, milestones in order first, then progress.
+    """Assemble the newest events over the base.
 
     Args:
         newest: the snapshot hash; values are frame data.
@@ -37,13 +37,9 @@ def project(run_id: str, tenant: str, newest: Mapping[str, bytes], top: int) -> 
     """
     base = newest.get(BASE)
     snapshot = _snapshot.decode(base) if base else Snapshot(run_id=run_id, tenant=tenant)
-    for event in _in_order(data for field, data in newest.items() if field != BASE):
-        snapshot = fold(snapshot, _as_event(event, tenant))
+    events = (_as_event(_kept.decode(data), tenant) for field, data in newest.items() if field != BASE)
+    snapshot = assemble(snapshot, events)
     return replace(snapshot, sequence=max(top, snapshot.sequence))
-
-
-def _in_order(values: Iterable[bytes]) -> list[_Kept]:
-    return sorted((_kept.decode(value) for value in values), key=lambda kept: (kept.sequence is None, kept.sequence or 0, kept.time))
 
 
 def _as_event(kept: _Kept, tenant: str) -> CloudEvent:

@@ -14,6 +14,8 @@ from signalbox_core.streams.run_stream import Frame, InboxItem
 ENDED_STEP: Final = "ended"
 CLOSED_APPROVAL: Final = "closed"
 _STEP_OVER: Final = frozenset({"step.completed", "step.failed"})
+_KEPT_LIVE: Final = ("step.progress", "stream.reset")
+"""Progress of which the snapshot needs the newest of each step; in the order of their times they say what is shown."""
 _APPROVAL_OVER: Final = frozenset({"approval.decided", "approval.expired"})
 
 
@@ -23,7 +25,6 @@ class Record(Struct, frozen=True, kw_only=True):
     Attributes:
         field: of the snapshot hash, under which `data` is kept as the newest of its sort; empty: not kept.
         marks: names and values set in the run's meta, flattened.
-        clears: fields that leave the snapshot hash.
         guard: a mark; while it says `ended`, the record is dropped.
     """
 
@@ -32,7 +33,6 @@ class Record(Struct, frozen=True, kw_only=True):
     data: str
     field: str = ""
     marks: tuple[str, ...] = ()
-    clears: tuple[str, ...] = ()
     guard: str = ""
     terminal: bool = False
 
@@ -54,7 +54,6 @@ def milestone_record(event: CloudEvent) -> Record:
         # Domain events change no snapshot, and a run may have any number of them.
         field=snapshot_key(event) if name in CATALOGUE else "",
         marks=_marks(event),
-        clears=_clears(event),
         terminal=name in TERMINAL,
     )
 
@@ -68,7 +67,7 @@ def live_record(event: CloudEvent) -> Record:
     if event.sequence is not None:
         raise InvalidInput(f"event {event.name} has a sequence: append it", field="sequence")
     _check_data(event)
-    kept = event.name == "step.progress"
+    kept = event.name in _KEPT_LIVE
     key = snapshot_key(event) if kept else ""
     return Record(sequence=0, name=event.name, data=frame_data(event).decode(), field=key, guard=_step_mark(key) if kept else "")
 
@@ -165,10 +164,6 @@ def _marks(event: CloudEvent) -> tuple[str, ...]:
     if name in _APPROVAL_OVER:
         return (f"approval:{closed_approval(event)}", CLOSED_APPROVAL)
     return ("terminal", name) if name in TERMINAL else ()
-
-
-def _clears(event: CloudEvent) -> tuple[str, ...]:
-    return (f"step.progress/{_subject(snapshot_key(event))}",) if event.name in _STEP_OVER else ()
 
 
 def _step_mark(key: str) -> str:

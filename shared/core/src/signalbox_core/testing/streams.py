@@ -186,8 +186,6 @@ class FakeRunStream:
         if record.field:
             run.newest[record.field] = record.data.encode()
         _mark(run, record.marks)
-        for cleared in record.clears:
-            run.newest.pop(cleared, None)
         self._tell(run_id, run, record)
         if record.terminal:
             run.ended = True

@@ -3,22 +3,22 @@
 import asyncio
 from collections.abc import Mapping
 
-from signalbox_core.errors import InvalidInput, Rejected
+from temporalio import activity
+
+from signalbox_core.errors import Rejected
 from signalbox_core.fetch import HTML, Fetches
 from signalbox_core.pipeline.activity import progress
 from signalbox_core.pipeline.deps import ActivityDeps
-from signalbox_core.settings import Secret
-from temporalio import activity
-
 from signalbox_pipelines.ad_creative.brand import brand_of
 from signalbox_pipelines.ad_creative.collecting import collect_css, collect_logo, collect_pictures
 from signalbox_pipelines.ad_creative.composing import ad_of, artifact_name, object_key, paint, plans_for
 from signalbox_pipelines.ad_creative.contract import Ad, Picture
 from signalbox_pipelines.ad_creative.copywriting import Copywriter, TemplateCopywriter
 from signalbox_pipelines.ad_creative.exchange import Brand, ComposeRequest, Copy, CopyRequest, Matches, MatchRequest, PageRequest
-from signalbox_pipelines.ad_creative.model_copy import ModelCopywriter, ModelSettings
+from signalbox_pipelines.ad_creative.model_copy import ModelCopywriter
 from signalbox_pipelines.ad_creative.page import read_page
 from signalbox_pipelines.ad_creative.palette import choose_palette
+from signalbox_pipelines.model.settings import model_settings
 
 MAX_PAGE_BYTES = 5_000_000
 
@@ -96,13 +96,7 @@ def copywriter_for(environ: Mapping[str, str]) -> Copywriter:
     """A model's when `SIGNALBOX_WORKER_MODEL_URL` is set, else the offline templates.
 
     Raises:
-        InvalidInput: a model address without a model name.
+        InvalidInput: a setting of the model is wrong.
     """
-    url = environ.get("SIGNALBOX_WORKER_MODEL_URL", "")
-    if not url:
-        return TemplateCopywriter()
-    name = environ.get("SIGNALBOX_WORKER_MODEL_NAME", "")
-    if not name:
-        raise InvalidInput("set SIGNALBOX_WORKER_MODEL_NAME, or unset SIGNALBOX_WORKER_MODEL_URL", field="SIGNALBOX_WORKER_MODEL_NAME")
-    key = environ.get("SIGNALBOX_WORKER_MODEL_API_KEY", "")
-    return ModelCopywriter(ModelSettings(url=url, name=name, api_key=Secret(key) if key else None))
+    settings = model_settings(environ)
+    return ModelCopywriter(settings) if settings is not None else TemplateCopywriter()

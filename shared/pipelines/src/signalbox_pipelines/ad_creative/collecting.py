@@ -8,7 +8,6 @@ from typing import Final
 from signalbox_core.errors import SignalboxError
 from signalbox_core.fetch import PICTURES, Fetches
 from signalbox_core.objects import ObjectStore
-
 from signalbox_pipelines.ad_creative.exchange import Brand, ImageLink, Matches, RankedPicture, SkippedPicture, StoredPicture
 from signalbox_pipelines.ad_creative.pictures import Judged, Unusable, judge, looks_like, open_picture, ranked
 

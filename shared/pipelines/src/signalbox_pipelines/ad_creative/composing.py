@@ -4,8 +4,8 @@ import io
 
 import msgspec
 from PIL import Image
-from signalbox_core.ids import derived_id
 
+from signalbox_core.ids import derived_id
 from signalbox_pipelines.ad_creative.columns import Words
 from signalbox_pipelines.ad_creative.contract import Ad, Picture, SizeName
 from signalbox_pipelines.ad_creative.cropping import shape_of

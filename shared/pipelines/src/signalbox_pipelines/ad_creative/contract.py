@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
+
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, Step
 

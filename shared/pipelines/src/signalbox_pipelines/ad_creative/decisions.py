@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
-from signalbox_core.errors import InvalidInput
 
+from signalbox_core.errors import InvalidInput
 from signalbox_pipelines.ad_creative.contract import Rejection, VariantDecision, VariantDecisions
 from signalbox_pipelines.ad_creative.exchange import Copy, Drawn, Redo
 

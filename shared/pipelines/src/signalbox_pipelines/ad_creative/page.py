@@ -7,8 +7,8 @@ from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct
 from selectolax.lexbor import LexborHTMLParser, LexborNode
-from signalbox_core.errors import Rejected
 
+from signalbox_core.errors import Rejected
 from signalbox_pipelines.ad_creative.contract import Language
 from signalbox_pipelines.ad_creative.exchange import ImageLink, PageLanguage
 from signalbox_pipelines.ad_creative.linked_data import Node, find_product, text_at, texts_at

@@ -26,7 +26,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...]
 
 
-class Unusable(Exception):  # noqa: N818 — a verdict about one picture, not an error of the run
+class Unusable(Exception):
     """The picture cannot carry an ad; the text says why."""
 
 

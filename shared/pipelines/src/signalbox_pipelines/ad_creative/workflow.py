@@ -12,7 +12,6 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.pipeline.options import CallOptions
     from signalbox_core.pipeline.run import Run
     from signalbox_core.pipeline.steps import StepScope
-
     from signalbox_pipelines.ad_creative.activities import AdActivities
     from signalbox_pipelines.ad_creative.assigning import assign, reassign
     from signalbox_pipelines.ad_creative.contract import SPEC, VARIANTS, AdApproved, AdInput, AdResult, Rejection
@@ -33,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
 
 FETCH: Final = CallOptions(timeout=timedelta(minutes=3), heartbeat=timedelta(seconds=60), maximum_attempts=4)
 MODEL: Final = CallOptions(timeout=timedelta(seconds=90), maximum_attempts=4, longest_retry_after=timedelta(seconds=20))
-RENDER: Final = CallOptions(timeout=timedelta(minutes=2), heartbeat=timedelta(seconds=45), maximum_attempts=5)
+RENDER: Final = CallOptions(timeout=timedelta(minutes=2), heartbeat=timedelta(seconds=15), maximum_attempts=5)
 
 
 @workflow.defn(name="ad_creative")

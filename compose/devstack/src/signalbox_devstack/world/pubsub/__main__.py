@@ -13,7 +13,6 @@ from pathlib import Path
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from signalbox_core.logs import configure_logs
-
 from signalbox_devstack.world.pubsub.journal import UnusableData
 from signalbox_devstack.world.pubsub.server import STREAM_S, serving
 

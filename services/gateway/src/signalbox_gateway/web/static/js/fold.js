@@ -1,6 +1,8 @@
 // A run's snapshot as a pure fold over its events: the mirror of signalbox_core/events/snapshot.py, proved equal by a test.
 
 const PREFIX = "dev.signalbox.";
+const NO_TEXT = { text: null, text_offset: 0 };
+const OVER = { ...NO_TEXT, percent: null, message: null };
 const ENDED = new Set(["completed", "failed", "cancelled", "terminated", "timed_out"]);
 
 /** `dev.signalbox.step.completed.v1` → `step.completed`. */
@@ -36,16 +38,19 @@ const CHANGES = {
   "step.started": (snapshot, data, frame) =>
     withStep(snapshot, { ...newStep(data.step, data.title), status: "running", attempt: data.attempt ?? 1, started_at: frame.time }),
   "step.progress": stepProgress,
+  "stream.reset": (snapshot, data, frame) => {
+    const before = runningStep(snapshot, data.step, frame);
+    return before ? withStep(snapshot, { ...before, ...NO_TEXT }) : snapshot;
+  },
   "step.completed": (snapshot, data, frame) => {
     const before = stepOrNew(snapshot, data);
     return withStep(snapshot, {
-      ...before, status: "completed", percent: 100, message: data.message ?? before.message,
-      started_at: data.started_at, ended_at: frame.time,
+      ...before, ...OVER, status: "completed", percent: 100, message: data.message ?? null, started_at: data.started_at, ended_at: frame.time,
     });
   },
   "step.failed": (snapshot, data, frame) =>
     withStep(snapshot, {
-      ...stepOrNew(snapshot, data), status: "failed", message: data.error.message, started_at: data.started_at, ended_at: frame.time,
+      ...stepOrNew(snapshot, data), ...OVER, status: "failed", message: data.error.message, started_at: data.started_at, ended_at: frame.time,
     }),
   "artifact.created": (snapshot, data) => ({
     ...snapshot,
@@ -71,10 +76,19 @@ const CHANGES = {
 };
 
 function stepProgress(snapshot, data, frame) {
-  const before = snapshot.steps.find((step) => step.name === data.step);
-  if (!before || before.status !== "running" || !before.started_at) return snapshot;
-  if (microseconds(frame.time) < microseconds(before.started_at)) return snapshot;   // of an earlier round of this step, or late
-  return withStep(snapshot, { ...before, percent: data.percent ?? null, message: data.message ?? before.message });
+  const before = runningStep(snapshot, data.step, frame);
+  if (!before) return snapshot;
+  const text = (data.text ?? null) === null ? {} : { text: data.text, text_offset: data.offset ?? 0 };
+  return withStep(snapshot, {
+    ...before, percent: data.percent ?? null, message: data.message ?? before.message, items: data.items ?? before.items, ...text,
+  });
+}
+
+/** The step that a progress event is about; nothing when the event is late, or of an earlier round of the step. */
+function runningStep(snapshot, name, frame) {
+  const step = snapshot.steps.find((item) => item.name === name);
+  if (!step || step.status !== "running" || !step.started_at) return undefined;
+  return microseconds(frame.time) < microseconds(step.started_at) ? undefined : step;
 }
 
 function approvalRequested(snapshot, data, frame) {
@@ -90,7 +104,7 @@ function approvalRequested(snapshot, data, frame) {
 function ended(snapshot, status, frame) {
   return {
     ...snapshot, status, ended_at: frame.time,
-    steps: snapshot.steps.map((step) => (step.status === "running" ? { ...step, status: "cancelled", ended_at: frame.time } : step)),
+    steps: snapshot.steps.map((step) => (step.status === "running" ? { ...step, ...OVER, status: "cancelled", ended_at: frame.time } : step)),
     approvals: snapshot.approvals.map((item) => (item.status === "pending" ? { ...item, status: "cancelled" } : item)),
   };
 }
@@ -102,7 +116,7 @@ function microseconds(instant) {
 }
 
 const newStep = (name, title) => ({
-  name, title, status: "pending", percent: null, message: null, attempt: 0, started_at: null, ended_at: null,
+  name, title, status: "pending", percent: null, message: null, items: null, attempt: 0, started_at: null, ended_at: null, ...NO_TEXT,
 });
 
 const stepOrNew = (snapshot, data) =>

@@ -36,10 +36,11 @@ class StepRow {
     this.meter = h("div", { class: "meter", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, this.fill);
     this.percent = span("line-percent");
     this.message = h("p", { class: "line-message" });
+    this.output = h("pre", { class: "line-output", tabindex: "0", role: "region", "aria-label": "Output so far" });
     this.bar = div("line-bar", this.meter, this.percent);
     this.element = h("li", { class: "line-step" }, this.light,
       div("line-head", h("span", { class: "plate", "aria-hidden": "true" }, number), this.title, this.word, this.time),
-      this.bar, this.message);
+      this.bar, this.message, this.output);
   }
 
   update(step, asked, runStatus) {
@@ -55,6 +56,15 @@ class StepRow {
     const tries = step.attempt > 1 ? `attempt ${step.attempt}` : "";
     setText(this.message, [asked ? "Waiting for a decision" : step.message, tries].filter(Boolean).join(" · "));
     this.message.hidden = !this.message.textContent;
+    this.#output(step);
+  }
+
+  /** The text as it is written; whoever scrolled up to read stays there. */
+  #output(step) {
+    this.output.hidden = !step.text;
+    const atEnd = this.output.scrollTop + this.output.clientHeight >= this.output.scrollHeight - 8;
+    setText(this.output, step.text ? `${step.text_offset ? "… " : ""}${step.text}` : "");
+    if (atEnd) this.output.scrollTop = this.output.scrollHeight;
   }
 
   #time(step) {

@@ -1,0 +1,79 @@
+"""What a run looks like at one moment: the values that `snapshot.fold` gives and that API, console and client show."""
+
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from signalbox_core.events.catalogue import Failure
+
+RunStatus = Literal["queued", "running", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"]
+StepStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+ApprovalStatus = Literal["pending", "decided", "expired", "cancelled"]
+ENDED: Final = frozenset({"completed", "failed", "cancelled", "terminated", "timed_out"})
+
+
+class StepState(Struct, frozen=True, kw_only=True):
+    """`text` is the partial output of a running step, or its end after `text_offset` characters; gone when the step has ended."""
+
+    name: str
+    title: str
+    status: StepStatus = "pending"
+    percent: float | None = None
+    message: str | None = None
+    items: str | None = None
+    attempt: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    text: str | None = None
+    text_offset: int = 0
+
+
+class ApprovalState(Struct, frozen=True, kw_only=True):
+    approval_id: str
+    name: str
+    title: str
+    status: ApprovalStatus
+    answer_schema: msgspec.Raw
+    options: msgspec.Raw
+    evidence: msgspec.Raw
+    digest: str
+    requested_at: datetime
+    step: str | None = None
+    deadline_at: datetime | None = None
+    decision_id: str | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    answer: msgspec.Raw = msgspec.Raw(b"null")
+    note: str | None = None
+
+
+class ArtifactState(Struct, frozen=True, kw_only=True):
+    name: str
+    media_type: str
+    size_bytes: int
+    key: str
+    title: str | None = None
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """`sequence` is the last folded milestone's; `steps` keep the contract's order, then the order of first start.
+
+    `result` is null until the run completed: JSON text can be decoded into Raw, never into `Raw | None`.
+    """
+
+    run_id: str
+    tenant: str
+    pipeline: str = ""
+    title: str = ""
+    status: RunStatus = "running"
+    started_at: datetime | None = None
+    started_by: str | None = None
+    ended_at: datetime | None = None
+    steps: tuple[StepState, ...] = ()
+    approvals: tuple[ApprovalState, ...] = ()
+    artifacts: tuple[ArtifactState, ...] = ()
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: Failure | None = None
+    sequence: int = 0

@@ -1,0 +1,125 @@
+"""Reading values out of a stretch of text by type and format: dates, numbers, addresses, yes and no. Pure."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Final
+
+from signalbox_pipelines.ai_task.schemas import types_of
+
+_MONTH_NAMES: Final = (
+    "jan january|feb february|mar march|apr april|may|jun june|jul july|aug august|sep sept september|oct october|nov november|dec december"
+)
+_MONTHS: Final = {name: number for number, names in enumerate(_MONTH_NAMES.split("|"), start=1) for name in names.split()}
+_ISO: Final = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
+_DAY_FIRST: Final = re.compile(r"\b(\d{1,2})[./-](\d{1,2})[./-](\d{4})\b")
+_DAY_MONTH: Final = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)?\s+(?:of\s+)?([A-Za-z]{3,9})\.?,?\s+(\d{4})\b")
+_MONTH_DAY: Final = re.compile(r"\b([A-Za-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})\b")
+_VIETNAMESE: Final = re.compile(r"ngày\s+(\d{1,2})\s+tháng\s+(\d{1,2})\s+năm\s+(\d{4})", re.IGNORECASE)
+_EMAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_URI: Final = re.compile(r"https?://[^\s<>\"')\]]+")
+_UUID: Final = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"(?<![\w.,])[-−+]?\d{1,3}(?:[.,\u00a0 ]\d{3})+(?:[.,]\d+)?(?!\d)|(?<![\w.,])[-−+]?\d+(?:[.,]\d+)?(?!\d)")
+_YES: Final = re.compile(r"^\W*(yes|true|có|đúng|đã)\b", re.IGNORECASE)
+_NO: Final = re.compile(r"^\W*(no|false|not|none|không|chưa)\b", re.IGNORECASE)
+
+
+def dates_in(text: str) -> Iterator[str]:
+    """ISO dates in the order of the text; `03/04/2026` is read day first."""
+    found: list[tuple[int, str]] = []
+    for pattern, order in ((_ISO, "ymd"), (_DAY_FIRST, "dmy"), (_DAY_MONTH, "dMy"), (_MONTH_DAY, "Mdy"), (_VIETNAMESE, "dmy")):
+        for match in pattern.finditer(text):
+            parts = dict(zip(order.lower(), match.groups(), strict=True))
+            month = _MONTHS.get(parts["m"].casefold(), 0) if "M" in order else int(parts["m"])
+            try:
+                found.append((match.start(), date(int(parts["y"]), month, int(parts["d"])).isoformat()))
+            except ValueError:
+                continue
+    yield from dict.fromkeys(text for _, text in sorted(found))
+
+
+def numbers_in(text: str) -> Iterator[float]:
+    for match in _NUMBER.finditer(text):
+        yield number_of(match[0])
+
+
+def number_of(text: str) -> float:
+    """`1,234.50`, `1.234,50`, `1 234,5`, `1.234` (thousands: groups of three), `12.5`."""
+    plain = text.replace("−", "-").replace("\u00a0", "").replace(" ", "")
+    last = max(plain.rfind("."), plain.rfind(","))
+    if last < 0:
+        return float(plain)
+    mark = plain[last]
+    other = "," if mark == "." else "."
+    groups = re.split(r"[.,]", plain.lstrip("+-"))
+    # One kind of mark before groups of three only parts thousands, unless it stands before a lone zero.
+    is_grouped = (
+        other not in plain and all(len(group) == 3 for group in groups[1:]) and groups[0] != "0" and (len(groups) > 2 or mark != ".")
+    )
+    if is_grouped or (other not in plain and mark == "." and len(groups[-1]) == 3 and len(groups) == 2 and groups[0] != "0"):
+        return float(plain.replace(mark, ""))
+    return float(plain.replace(other, "").replace(mark, "."))
+
+
+def values_in(node: Mapping[str, object], text: str) -> Iterator[object]:
+    """Every value of the node's type that the text has, in its order."""
+    options = node.get("enum")
+    if isinstance(options, list):
+        yield from _options_in(options, text)
+        return
+    kinds = [kind for kind in types_of(node) if kind != "null"]
+    reader = _READERS.get(kinds[0] if kinds else "string")
+    if reader is not None:
+        yield from reader(node, text)
+
+
+def _strings(node: Mapping[str, object], text: str) -> Iterator[object]:
+    match node.get("format"):
+        case "date":
+            yield from dates_in(text)
+        case "email":
+            yield from dict.fromkeys(_EMAIL.findall(text))
+        case "uri":
+            yield from dict.fromkeys(found.rstrip(".,;:!?") for found in _URI.findall(text))
+        case "uuid":
+            yield from dict.fromkeys(_UUID.findall(text))
+        case None:
+            tidy = " ".join(text.split()).strip(" .,;:–-")
+            if tidy:
+                yield tidy[: _length(node)]
+        case _:
+            return
+
+
+def _length(node: Mapping[str, object]) -> int:
+    longest = node.get("maxLength")
+    return int(longest) if isinstance(longest, int | float) else 200
+
+
+def _numbers(_node: Mapping[str, object], text: str) -> Iterator[object]:
+    yield from numbers_in(text)
+
+
+def _integers(_node: Mapping[str, object], text: str) -> Iterator[object]:
+    yield from (int(number) for number in numbers_in(text) if number.is_integer())
+
+
+def _flags(_node: Mapping[str, object], text: str) -> Iterator[object]:
+    if _YES.search(text):
+        yield True
+    elif _NO.search(text):
+        yield False
+
+
+def _options_in(options: list[object], text: str) -> Iterator[object]:
+    folded = text.casefold()
+    places = [(re.search(rf"(?<!\w){re.escape(str(option).casefold())}(?!\w)", folded), option) for option in options]
+    yield from (option for match, option in sorted(((m.start(), o) for m, o in places if m), key=lambda item: item[0]) if match >= 0)
+
+
+_READERS: Final[Mapping[str, Callable[[Mapping[str, object], str], Iterator[object]]]] = {
+    "string": _strings,
+    "number": _numbers,
+    "integer": _integers,
+    "boolean": _flags,
+}

@@ -1,0 +1,109 @@
+"""The work on the batch as a whole: lists in and out of the store. Idempotent by run id and number: keys are written once."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from temporalio import activity
+
+from signalbox_core.errors import InvalidInput, NotFound
+from signalbox_core.objects import ObjectStore, uploads_folder
+from signalbox_core.pipeline.deps import ActivityDeps
+from signalbox_pipelines.document_batch.contract import MAX_DOCUMENTS, DocumentSpec, Outcome
+from signalbox_pipelines.document_batch.exchange import (
+    ChunkRequest,
+    Plan,
+    PlannedDocument,
+    PlanRequest,
+    RecordRequest,
+    Report,
+    ReportRequest,
+    StatisticsRequest,
+)
+from signalbox_pipelines.document_batch.ledger import chunked
+from signalbox_pipelines.document_batch.reporting import result_of, statistics_of
+
+CHUNK: Final = 200
+"""Documents of one execution of the workflow: about 2,500 events of history, a quarter of where the server warns."""
+_JSON: Final = "application/json"
+
+
+class BatchActivities:
+    """The pipeline's activities, given what they may use."""
+
+    def __init__(self, deps: ActivityDeps) -> None:
+        self._objects: ObjectStore = deps.objects
+
+    @activity.defn(name="document_batch.plan")
+    async def plan(self, request: PlanRequest) -> Plan:
+        """Order the documents by priority and cut them into chunks."""
+        documents = request.documents or await self._listed(request.tenant, request.manifest or "")
+        ordered = sorted(enumerate(documents), key=lambda item: (item[1].priority, item[0]))
+        planned = [PlannedDocument(index=index, document=document) for index, document in ordered]
+        folder = f"batches/{quote(request.tenant, safe='')}/{request.run_id}"
+        chunks = chunked(len(planned), CHUNK)
+        for number, places in enumerate(chunks):
+            body = msgspec.json.encode(planned[places.start : places.stop])
+            await self._objects.put_new(f"{folder}/plan/{number:05}.json", body, _JSON)
+        return Plan(folder=folder, total=len(planned), chunks=len(chunks))
+
+    @activity.defn(name="document_batch.load")
+    async def load(self, request: ChunkRequest) -> tuple[PlannedDocument, ...]:
+        """One chunk of the plan. Idempotent: reads only."""
+        body = await self._objects.get(f"{request.folder}/plan/{request.chunk:05}.json")
+        return msgspec.json.decode(body, type=tuple[PlannedDocument, ...])
+
+    @activity.defn(name="document_batch.record")
+    async def record(self, request: RecordRequest) -> None:
+        """Keep outcomes. Idempotent by the file's number."""
+        await self._objects.put_new(_outcomes_key(request.folder, request.number), msgspec.json.encode(request.outcomes), _JSON)
+
+    @activity.defn(name="document_batch.report")
+    async def report(self, request: ReportRequest) -> Report:
+        """Write every document's outcome into one file. Idempotent by run id."""
+        outcomes = [*await self._recorded(request), *request.waiting]
+        outcomes.sort(key=lambda outcome: outcome.index)
+        body = await asyncio.to_thread(lambda: msgspec.json.format(msgspec.json.encode(outcomes), indent=1))
+        ref = await self._objects.put_new(f"{request.folder}/report.json", body, _JSON)
+        return Report(result=result_of(request.total, outcomes), key=ref.key, size_bytes=ref.size_bytes)
+
+    @activity.defn(name="document_batch.write_statistics")
+    async def write_statistics(self, request: StatisticsRequest) -> str:
+        """Count over the report. Idempotent by run id."""
+        outcomes = msgspec.json.decode(await self._objects.get(request.report), type=list[Outcome])
+        body = msgspec.json.format(msgspec.json.encode(statistics_of(request.run_id, outcomes)), indent=1)
+        return (await self._objects.put_new(f"{request.folder}/statistics.json", body, _JSON)).key
+
+    async def _recorded(self, request: ReportRequest) -> list[Outcome]:
+        found: list[Outcome] = []
+        for number in range(request.files):
+            found += msgspec.json.decode(await self._objects.get(_outcomes_key(request.folder, number)), type=list[Outcome])
+        return found
+
+    async def _listed(self, tenant: str, manifest: str) -> Sequence[DocumentSpec]:
+        """The uploaded list.
+
+        Raises:
+            NotFound: `unknown_object`: no upload of this tenant.
+            InvalidInput: not a JSON list of documents, or too many.
+        """
+        try:
+            body = await self._objects.get(manifest) if manifest.startswith(f"{uploads_folder(tenant)}/") else None
+        except NotFound:
+            body = None
+        if body is None:
+            detail = f"there is no uploaded object {manifest[:200]!r}; upload the list to POST /v1/objects"
+            raise NotFound(detail, field="manifest", code="unknown_object")
+        try:
+            documents = await asyncio.to_thread(msgspec.json.decode, body, type=list[DocumentSpec])
+        except (msgspec.DecodeError, InvalidInput) as error:
+            raise InvalidInput(f"the uploaded list is not a JSON list of documents: {error}", field="manifest") from None
+        if not 1 <= len(documents) <= MAX_DOCUMENTS:
+            raise InvalidInput(f"the uploaded list has {len(documents):,} documents; give 1 to {MAX_DOCUMENTS:,}", field="manifest")
+        return documents
+
+
+def _outcomes_key(folder: str, number: int) -> str:
+    return f"{folder}/outcomes/{number:05}.json"

@@ -1,0 +1,42 @@
+"""The text of a running step as the console shows it: whole, growing, gone when the step starts again or has ended."""
+
+from playwright.sync_api import Page, expect
+
+SHOW = """async (steps) => {
+    const { StepList } = await import("/console/js/parts/steps.js");
+    if (!window.list) document.body.append((window.list = new StepList()).element);
+    window.list.update({ status: "running", approvals: [], steps: steps.map((step) => ({
+        name: "call_model", title: "Ask", status: "running", percent: null, message: null, items: null, attempt: 1,
+        started_at: null, ended_at: null, text: null, text_offset: 0, ...step,
+    })) });
+}"""
+
+
+def test_the_text_grows_and_goes(modules: Page) -> None:
+    output = modules.locator(".line-output")
+
+    modules.evaluate(SHOW, [{"text": "Xin"}])
+    expect(output).to_have_text("Xin")
+    modules.evaluate(SHOW, [{"text": "Xin chào <b>bạn</b>"}])
+    expect(output).to_have_text("Xin chào <b>bạn</b>")
+    modules.evaluate(SHOW, [{"text": "the end", "text_offset": 900}])
+    expect(output).to_have_text("… the end")
+    modules.evaluate(SHOW, [{}])
+    expect(output).to_be_hidden()
+
+
+def test_a_long_text_shows_its_end_unless_someone_reads_further_up(modules: Page) -> None:
+    output = modules.locator(".line-output")
+    lines = "\n".join(f"line {number}" for number in range(200))
+    modules.evaluate(SHOW, [{"text": lines}])
+    at_end = "output => Math.abs(output.scrollTop + output.clientHeight - output.scrollHeight) < 2"
+    output.evaluate(
+        "output => { output.style.maxBlockSize = '100px'; output.style.overflow = 'auto'; output.scrollTop = output.scrollHeight; }"
+    )
+
+    modules.evaluate(SHOW, [{"text": lines + "\nmore"}])
+    assert output.evaluate(at_end)
+
+    output.evaluate("output => { output.scrollTop = 0; }")
+    modules.evaluate(SHOW, [{"text": lines + "\nmore\nand more"}])
+    assert output.evaluate("output => output.scrollTop") == 0

@@ -1,0 +1,20 @@
+"""The local model server, and one Temporal server for all runs."""
+
+from collections.abc import Iterator
+
+import pytest
+from temporalio.client import Client
+
+from signalbox_core.temporal import connect
+from support.model_api import ModelApi, running_model_api
+
+
+@pytest.fixture(scope="session")
+def model_api() -> Iterator[ModelApi]:
+    with running_model_api() as server:
+        yield server
+
+
+@pytest.fixture
+async def client(temporal_address: str) -> Client:
+    return await connect(temporal_address, "default")

@@ -1,0 +1,98 @@
+"""Whole batches on a real Temporal server with the real activities: mixed files, doubts, bad files, cancel, many documents."""
+
+from contextlib import suppress
+
+import msgspec
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+
+from signalbox_core.testing.objects import FakeObjectStore
+from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test
+from signalbox_devstack.world.papers.folder import PaperFile, good_file, text_file, trap_files, unclear_file
+from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, BatchResult, Outcome
+from signalbox_pipelines.document_batch.document.contract import KindDecision
+from support.papers import needs_tesseract, put_all, work_over
+from support.waiting import eventually
+
+
+def child_of(pipeline: PipelineUnderTest, run: RunUnderTest, index: int) -> RunUnderTest:
+    return RunUnderTest(pipeline.client.get_workflow_handle(f"{run.run_id}.{index:05}"), pipeline.emitter)
+
+
+def letters(found: object) -> str:
+    return next(step.items or "" for step in found.steps if step.name == "process")
+
+
+def report_of(objects: FakeObjectStore, run: RunUnderTest) -> list[Outcome]:
+    return msgspec.json.decode(objects.bodies[f"batches/acme/{run.run_id}/report.json"], type=list[Outcome])
+
+
+@needs_tesseract
+async def test_a_mixed_inbox_gives_partial_success_with_every_reason() -> None:
+    objects = FakeObjectStore()
+    files: list[PaperFile] = [*(good_file(number) for number in range(8)), *trap_files()]
+    async with pipeline_under_test(SPEC, activities=work_over(objects)) as pipeline:
+        run = await pipeline.start(BatchInput(documents=put_all(objects, files)))
+        result: BatchResult = await run.result()
+        await eventually(lambda: run.event_names()[-1] == "run.completed")
+        snapshot = await run.snapshot()
+        await eventually(lambda: f"batches/acme/{run.run_id}/statistics.json" in objects.bodies)
+        first = child_of(pipeline, run, 0)
+        await eventually(lambda: "document.processed" in first.event_names())
+
+    assert (result.total, result.ok, result.failed, result.waiting) == (14, 8, 6, 0)
+    assert letters(snapshot) == "c" * 8 + "f" * 6
+    found = report_of(objects, run)
+    assert [outcome.name for outcome in found] == [file.name for file in files]
+    assert [outcome.code for outcome in found] == [file.fails_with for file in files]
+    assert [outcome.kind for outcome in found[:8]] == [file.papers[0].kind for file in files[:8]]
+    assert run.event_names()[-3:] == ["batch.processed", "step.completed", "run.completed"]
+    assert [artifact.name for artifact in (snapshot).artifacts] == ["report.json"]
+
+
+async def test_a_document_in_doubt_asks_and_the_batch_waits_for_the_answer() -> None:
+    objects = FakeObjectStore()
+    documents = put_all(objects, [unclear_file(1), text_file(0), unclear_file(2), text_file(1)])
+    async with pipeline_under_test(SPEC, activities=work_over(objects)) as pipeline:
+        run = await pipeline.start(BatchInput(documents=documents, wait_for_confirmation=True, parallel=1))
+
+        async def others_are_done() -> bool:
+            return letters(await run.snapshot()) == "wcwc"
+
+        await eventually(others_are_done, within_s=20)
+        await child_of(pipeline, run, 0).decide("kind", KindDecision(kind="other"), by="lan")
+        await child_of(pipeline, run, 2).decide("kind", KindDecision(kind="letter"), by="minh")
+        result: BatchResult = await run.result()
+
+    assert (result.ok, result.waiting, result.kinds) == (4, 0, {"invoice": 2, "other": 1, "letter": 1})
+
+
+async def test_a_batch_that_need_not_wait_lists_who_waits_and_the_document_goes_on() -> None:
+    objects = FakeObjectStore()
+    async with pipeline_under_test(SPEC, activities=work_over(objects)) as pipeline:
+        run = await pipeline.start(BatchInput(documents=put_all(objects, [unclear_file(), text_file(0)])))
+        result: BatchResult = await run.result()
+        waiting = child_of(pipeline, run, 0)
+        await waiting.decide("kind", KindDecision(kind="letter"), by="lan")
+        settled = await pipeline.client.get_workflow_handle(waiting.run_id).result()
+
+    assert (result.ok, result.waiting) == (1, 1)
+    assert [outcome.run_id for outcome in result.first_waiting] == [waiting.run_id]
+    assert (settled["kind"], settled["confirmed_by"]) == ("letter", "lan")
+
+
+async def test_a_cancelled_batch_cancels_its_documents() -> None:
+    objects = FakeObjectStore()
+    async with pipeline_under_test(SPEC, activities=work_over(objects)) as pipeline:
+        run = await pipeline.start(BatchInput(documents=put_all(objects, [unclear_file()]), wait_for_confirmation=True))
+        waiting = child_of(pipeline, run, 0)
+        await eventually(lambda: "approval.requested" in waiting.event_names(), within_s=20)
+
+        await run.cancel("not needed")
+        with suppress(WorkflowFailureError):
+            await run.result()
+
+        async def child_is_cancelled() -> bool:
+            return (await waiting.handle.describe()).status == WorkflowExecutionStatus.CANCELED
+
+        await eventually(child_is_cancelled, within_s=20)
+        await eventually(lambda: waiting.event_names()[-1] == "run.cancelled")

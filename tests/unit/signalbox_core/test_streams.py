@@ -1,0 +1,83 @@
+"""Cursors, records and channel messages of a run's stream."""
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from signalbox_core.errors import InvalidInput
+from signalbox_core.events import Snapshot, fold
+from signalbox_core.events.catalogue import StepProgress
+from signalbox_core.streams import Cursor
+from signalbox_core.streams.record import live_record, milestone_record, pack_message, snapshot_marks, unpack_message
+from support.events import make_event, story
+
+MILESTONES = [event for event in story() if event.sequence is not None]
+PROGRESS = make_event("step.progress", StepProgress(step="read", percent=1.0))
+
+
+def test_a_cursor_reads_what_it_wrote() -> None:
+    assert Cursor.parse(str(Cursor("46811fac", 12))) == Cursor("46811fac", 12)
+
+
+NO_CURSORS = ["", ":", "a", "a:", ":1", "a:-1", "a:01", "A:1", "a:1 ", "a:1\n", "a:1:2", "a:1.0", "a" * 17 + ":1", "a:" + "9" * 16]
+
+
+@pytest.mark.parametrize("text", NO_CURSORS)
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="<epoch>:<sequence>"):
+        Cursor.parse(text)
+
+
+@pytest.mark.parametrize("event", [*MILESTONES, PROGRESS], ids=lambda event: event.name)
+def test_a_channel_message_carries_the_frame(event: object) -> None:
+    record = live_record(event) if event is PROGRESS else milestone_record(event)  # type: ignore[arg-type]
+    frame = unpack_message(pack_message("46811fac", record))
+    assert (frame.epoch, frame.sequence, frame.name, frame.data.decode()) == ("46811fac", record.sequence or None, record.name, record.data)
+    assert frame.terminal == (record.name == "run.completed")
+
+
+def test_a_message_of_a_run_without_a_stream_has_no_epoch() -> None:
+    assert unpack_message(b"- 0 step.progress\n{}").epoch == ""
+
+
+def test_data_with_line_feeds_stays_whole() -> None:
+    assert unpack_message(b'aa 3 step.started\n{\n"step":\n"x"}').data == b'{\n"step":\n"x"}'
+
+
+def test_a_domain_event_is_kept_in_the_log_and_not_in_the_snapshot() -> None:
+    event = replace(MILESTONES[0], type="dev.signalbox.invoice.imported.v1", data=msgspec.Raw(b'{"name":"inv-1"}'))
+    record = milestone_record(event)
+    assert (record.name, record.field) == ("invoice.imported", "")
+
+
+def test_the_end_of_a_step_shuts_the_door_to_late_progress() -> None:
+    ended, late = milestone_record(MILESTONES[2]), live_record(PROGRESS)
+    assert ended.marks == (late.guard, "ended")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(replace(MILESTONES[0], sequence=None), id="a milestone without a sequence"),
+        pytest.param(replace(MILESTONES[0], sequence=0), id="a sequence before the first"),
+        pytest.param(replace(PROGRESS, sequence=4), id="progress with a sequence"),
+        pytest.param(replace(MILESTONES[0], data=msgspec.Raw(b"[]")), id="data of another shape"),
+    ],
+)
+def test_an_event_that_has_no_place_is_refused(event: object) -> None:
+    with pytest.raises(InvalidInput):
+        milestone_record(event)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", range(1, len(MILESTONES) + 1))
+def test_a_snapshot_stands_for_the_marks_of_its_events(count: int) -> None:
+    snapshot, marks = Snapshot(run_id="run-1", tenant="acme"), {}
+    for event in MILESTONES[:count]:
+        snapshot = fold(snapshot, event)
+        marks.update(_pairs(milestone_record(event).marks))
+    # A running step needs no mark to be open.
+    assert _pairs(snapshot_marks(snapshot)) == {name: value for name, value in marks.items() if value != "running"}
+
+
+def _pairs(marks: tuple[str, ...]) -> dict[str, str]:
+    return dict(zip(marks[::2], marks[1::2], strict=True))
