@@ -48,8 +48,17 @@ async def test_of_many_copies_one_is_accepted(
     used = replicas if "case-043" in request.node.name else replicas[:1]
     body = encode_event(one(project))
     headers = replicas[0].signer.sign("POST", replicas[0].url, body, ONE)
-    posts = (used[number % len(used)].client.post("/v1/events", content=body, headers=headers, timeout=30) for number in range(copies))
-    statuses = sorted([answer.status_code for answer in await asyncio.gather(*posts)])
+
+    async def settled(receiver: LiveReceiver) -> int:
+        """A 503 (this process runs everything and was too busy for Redis) decides nothing: a sender tries the same bytes again."""
+
+        async def decided() -> int | None:
+            answer = await receiver.client.post("/v1/events", content=body, headers=headers, timeout=30)
+            return answer.status_code if answer.status_code != 503 else None
+
+        return await eventually(decided) or 0
+
+    statuses = sorted(await asyncio.gather(*(settled(used[number % len(used)]) for number in range(copies))))
     assert statuses == [202] + [409] * (copies - 1)
     assert len(await published(pubsub_host, project)) == 1
 

@@ -1,6 +1,6 @@
 """Streams follow what Temporal knows: ends, gaps, and a Redis that lost everything; on the real servers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +16,7 @@ from signalbox_gateway.engine import Engine
 from signalbox_gateway.reconciler import Reconciler
 from support.echo_pipeline import SPEC, Echo, EchoInput
 from support.events import story
+from support.stack import running_stack
 from support.waiting import eventually
 
 MILESTONES = [event for event in story() if event.sequence is not None]
@@ -34,9 +35,16 @@ def streams(redis: Redis) -> RedisRunStream:
     return RedisRunStream(redis)
 
 
+@pytest.fixture(scope="module")
+def own_temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of its own: the reconciler looks at every run there is."""
+    with running_stack(tmp_path_factory.mktemp("temporal"), "--only", "temporal") as stack:
+        yield str(stack.endpoints.temporal)
+
+
 @pytest.fixture
-async def temporal(temporal_address: str) -> AsyncIterator[Client]:
-    client = await connect(temporal_address, "default")
+async def temporal(own_temporal: str) -> AsyncIterator[Client]:
+    client = await connect(own_temporal, "default")
     async with Worker(client, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()):
         yield client
 

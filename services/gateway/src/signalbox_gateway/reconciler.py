@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -28,6 +28,7 @@ _OVERLAP: Final = timedelta(seconds=10)
 _FIRST_LOOK_BACK: Final = timedelta(hours=1)
 _SETTLED: Final = timedelta(seconds=10)
 _PAGE: Final = 100
+_AT_ONCE: Final = 16
 _MAX_GAPS: Final = 50
 _MAX_REMEMBERED: Final = 10_000
 _ROUND_WITHIN_S: Final = 120.0
@@ -71,7 +72,7 @@ class Reconciler:
         """Look once at everything.
 
         Raises:
-            Unavailable: Redis or Temporal is away.
+            Unavailable: Redis or Temporal is away (several of it as a group).
         """
         cursor = await self._cursor()
         if cursor is None:
@@ -85,8 +86,8 @@ class Reconciler:
             if await self._leads():
                 async with asyncio.timeout(_ROUND_WITHIN_S):
                     await self.round(datetime.now(UTC))
-        except (Unavailable, RedisError, OSError) as error:
-            log.warning("reconciler waits for its backends", extra={"error": str(error)[:300]})
+        except* (Unavailable, RedisError, OSError) as errors:
+            log.warning("reconciler waits for its backends", extra={"error": str(errors.exceptions[0])[:300]})
 
     async def _leads(self) -> bool:
         if await self._lease.owned():
@@ -98,21 +99,38 @@ class Reconciler:
 
     async def _restore_open_runs(self, now: datetime) -> None:
         """Without a cursor Redis is new or was emptied. A run that just began will tell its own story."""
-        async for run in self._listed("ExecutionStatus = 'Running'"):
-            if run.started_at < now - _SETTLED:
-                await self._one(run, self._repairs.restore(run))
+        opened = self._listed("ExecutionStatus = 'Running'")
+        await self._each((run async for run in opened if run.started_at < now - _SETTLED), self._repairs.restore)
 
     async def _close_ended(self, since: datetime, now: datetime) -> None:
-        oldest_open = now
         query = f"CloseTime >= '{since.isoformat()}' AND ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
-        async for run in self._listed(query):
-            if (run.run_id, run.ended_at) in self._done:
-                continue
-            if await self._one(run, self._repairs.close(run, now)):
+        closed = (run async for run in self._listed(query) if (run.run_id, run.ended_at) not in self._done)
+        oldest_open = now
+        for run, settled in await self._each(closed, lambda run: self._repairs.close(run, now)):
+            if settled:
                 self._remember(run)
             else:
                 oldest_open = min(oldest_open, run.ended_at or now)
         await self._keep_cursor(max(since, oldest_open - _OVERLAP))
+
+    async def _each(
+        self, runs: AsyncIterator[Described], repair: Callable[[Described], Coroutine[object, object, bool | None]]
+    ) -> list[tuple[Described, bool]]:
+        """Repair several at once, so that a run whose workers are away holds up nothing but itself; says which are settled."""
+        outcomes: list[tuple[Described, bool]] = []
+        free = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(run: Described) -> None:
+            try:
+                outcomes.append((run, await self._one(run, repair(run))))
+            finally:
+                free.release()
+
+        async with asyncio.TaskGroup() as group:
+            async for run in runs:
+                await free.acquire()
+                group.create_task(one(run))
+        return outcomes
 
     async def _one(self, run: Described, repair: Coroutine[object, object, bool | None]) -> bool:
         """Whether this run is settled; a run that cannot be repaired must not stop the others."""
