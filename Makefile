@@ -43,7 +43,7 @@ lock: setup ## Resolve again and export requirements/*.lock
 	@$(BIN)/python tools/locks.py
 
 bench: setup ## Benchmarks with limits and peers
-	@$(BIN)/python -m pytest tests/bench -o timeout=1200 $(ARGS)
+	@$(BIN)/python -m pytest tests/bench -o timeout=1200 -p no:logging $(ARGS)
 
 chaos: setup ## The long kill tests
 	@$(BIN)/python -m pytest tests/chaos $(ARGS)

@@ -22,7 +22,7 @@ from support.rate.workflow import Bare
 async def ours(environ: Mapping[str, str], stop: asyncio.Event) -> None:
     settings = read_settings(Settings, prefix=PREFIX, environ=environ)
     async with service.open_parts(settings, environ) as parts:
-        with ThreadPoolExecutor(1) as threads:
+        with ThreadPoolExecutor(settings.max_activities) as threads:
             deps = service.ActivityDeps(
                 objects=service.open_object_store(settings.objects_url), fetcher=service.Fetcher(frozenset()), environ={}
             )
