@@ -6,8 +6,10 @@ With them the Redis side of cases 39, 42 and 43.
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+import grpc
 import httpx2
 import pytest
 from msgspec.structs import replace
@@ -167,24 +169,55 @@ async def test_redis_lost_after_the_claim_does_not_take_the_promise_back(stage: 
     assert await stage.ids() == [event.id] * 2
 
 
-@pytest.mark.parametrize("how", [case(98, "refused", "refused"), case(98, "hangs", "hangs"), case(98, "topic-missing", "topic")])
-async def test_without_pubsub_the_claims_are_given_back_and_the_same_bytes_succeed_later(stage: Stage, how: str) -> None:
+@asynccontextmanager
+async def killed(stage: Stage) -> AsyncIterator[None]:
+    await stage.pubsub.kill()
+    yield
+    await stage.pubsub.start()
+
+
+@asynccontextmanager
+async def frozen(stage: Stage) -> AsyncIterator[None]:
+    stage.pubsub.freeze()
+    yield
+    stage.pubsub.thaw()
+
+
+@asynccontextmanager
+async def without_topic(stage: Stage) -> AsyncIterator[None]:
+    await stage.delete_topic()
+    yield
+    await stage.create_topic()
+
+
+@asynccontextmanager
+async def denied(stage: Stage) -> AsyncIterator[None]:
+    """On Pub/Sub's port something speaks its protocol and allows nothing."""
+
+    async def deny(_request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "User not authorized to perform this action.")
+
+    async with killed(stage):
+        server = grpc.aio.server()
+        publish = grpc.unary_unary_rpc_method_handler(deny)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", {"Publish": publish}),))
+        server.add_insecure_port(stage.pubsub.host)
+        await server.start()
+        yield
+        await server.stop(None)
+
+
+@pytest.mark.parametrize(
+    "outage", [case(98, "refused", killed), case(98, "hangs", frozen), case(98, "topic-missing", without_topic), case(98, "denied", denied)]
+)
+async def test_without_pubsub_the_claims_are_given_back_and_the_same_bytes_succeed_later(
+    stage: Stage, outage: Callable[[Stage], AbstractAsyncContextManager[None]]
+) -> None:
     body = encode_event(one(stage.project))
     headers = stage.sign(body)
-    if how == "refused":
-        await stage.pubsub.kill()
-    elif how == "hangs":
-        stage.pubsub.freeze()
-    else:
-        await stage.delete_topic()
-    is_problem(await stage.post(body, headers), 503, "publish_unavailable")
-    assert await stage.claims("event") == await stage.claims("nonce") == {}
-    if how == "refused":
-        await stage.pubsub.start()
-    elif how == "hangs":
-        stage.pubsub.thaw()
-    else:
-        await stage.create_topic()
+    async with outage(stage):
+        is_problem(await stage.post(body, headers), 503, "publish_unavailable")
+        assert await stage.claims("event") == await stage.claims("nonce") == {}
 
     async def accepted() -> bool:
         return (await stage.post(body, headers)).status_code == 202

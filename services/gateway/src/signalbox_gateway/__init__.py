@@ -1,1 +1,1 @@
-"""signalbox_gateway."""
+"""The gateway: start, stream, decide, cancel; the console. Replaceable at any moment: no state of its own."""

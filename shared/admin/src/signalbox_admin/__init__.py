@@ -1,1 +1,1 @@
-"""signalbox_admin."""
+"""The operator's command, `signalbox-admin`: provision, keys, replay."""
