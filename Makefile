@@ -21,10 +21,10 @@ demo: setup ## Watch a real page become finished ads behind a human approval
 dev: setup ## The same stack, kept up; prints addresses and the development key
 	@$(BIN)/signalbox-dev up --state-dir .state/dev
 
-test: setup ## Unit, integration, e2e and browser tests
+test: setup ## Unit, integration, end-to-end, browser and kill tests
 	@$(BIN)/python tools/browser.py
 	@$(BIN)/python tools/ocr.py
-	@$(BIN)/python -m pytest tests --ignore tests/bench --ignore tests/chaos/long $(ARGS)
+	@$(BIN)/python -m pytest tests --ignore tests/bench $(ARGS)
 
 check: setup ## Style, types, architecture, locks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -45,7 +45,7 @@ lock: setup ## Resolve again and export requirements/*.lock
 bench: setup ## Benchmarks with limits and peers
 	@$(BIN)/python -m pytest tests/bench -o timeout=1200 -p no:logging $(ARGS)
 
-chaos: setup ## The long kill tests
+chaos: setup ## Only the tests that kill processes (make test runs them too)
 	@$(BIN)/python -m pytest tests/chaos $(ARGS)
 
 clean: ## Remove .venv and all local state
