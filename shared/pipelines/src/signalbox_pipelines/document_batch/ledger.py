@@ -8,7 +8,7 @@ from msgspec import Struct
 from signalbox_pipelines.document_batch.contract import Outcome
 from signalbox_pipelines.document_batch.exchange import Plan
 
-TODO: Final = "."
+NOT_STARTED: Final = "."
 RUNNING: Final = "r"
 WAITING: Final = "w"
 OK: Final = "c"
@@ -43,7 +43,7 @@ class Ledger:
     @classmethod
     def of(cls, plan: Plan) -> "Ledger":
         """The book of a batch that begins."""
-        return cls(Kept(plan=plan, next_chunk=0, files=0, states=TODO * plan.total, waiting=(), unwritten=()))
+        return cls(Kept(plan=plan, next_chunk=0, files=0, states=NOT_STARTED * plan.total, waiting=(), unwritten=()))
 
     def keep(self) -> Kept:
         return Kept(

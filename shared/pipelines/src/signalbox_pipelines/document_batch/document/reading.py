@@ -91,7 +91,8 @@ class TextPages:
         return LayeredPage(text=self._pages[index].strip(), needs_ocr=False)
 
     def picture(self, index: int) -> bytes:
-        raise NotImplementedError(f"text has no picture of page {index}")
+        # Nobody asks: a layer that needs no OCR is never drawn.
+        raise ValueError(f"page {index} is text and has no picture")
 
     def close(self) -> None:
         """Nothing is held open."""
