@@ -21,6 +21,7 @@ from signalbox_core.pipeline.messages import (
     DecisionRecord,
     ErrorDetails,
 )
+from signalbox_core.temporal.updates import send_update
 from signalbox_gateway.engine import translated
 
 _CLASSES: Final = {
@@ -59,8 +60,8 @@ class Decisions:
         handle = self._client.get_workflow_handle(run_id)
         try:
             async with translated():
-                record: DecisionRecord = await handle.execute_update(
-                    UPDATE_DECIDE, decision, id=decision.decision_id, result_type=DecisionRecord, rpc_timeout=self._within
+                record = await send_update(
+                    handle, UPDATE_DECIDE, decision, update_id=decision.decision_id, result_type=DecisionRecord, within=self._within
                 )
         except WorkflowUpdateFailedError as error:
             raise refusal_of(error.cause) from error

@@ -36,6 +36,7 @@ from signalbox_core.pipeline.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.temporal import data_converter
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
+from signalbox_core.temporal.updates import send_update
 
 SERVER_ARGS: Final = (
     # Timers otherwise round up to a second.
@@ -127,10 +128,7 @@ class RunUnderTest:
 
     async def send(self, decision: Decision) -> DecisionRecord:
         """Send a decision as it is, whether or not the run has asked."""
-        record: DecisionRecord = await self.handle.execute_update(
-            messages.UPDATE_DECIDE, decision, id=decision.decision_id, result_type=DecisionRecord
-        )
-        return record
+        return await send_update(self.handle, messages.UPDATE_DECIDE, decision, update_id=decision.decision_id, result_type=DecisionRecord)
 
     async def pause(self) -> None:
         await self.handle.signal(messages.SIGNAL_PAUSE, Control(by="tester"))

@@ -1,0 +1,17 @@
+"""A decision that ends its run, while the run's events are on their way: the server gives such an update back now and then."""
+
+import asyncio
+
+from signalbox_core.testing.pipeline import pipeline_under_test
+from support.sample.contract import SPEC, Pick, SampleInput
+
+
+async def test_every_one_of_many_is_taken_at_once(client, sample_activities) -> None:
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+
+        async def picked() -> int | None:
+            run = await pipeline.start(SampleInput(items=3, ask=True))
+            await run.decide("pick", Pick(number=1))
+            return (await run.result()).picked
+
+        assert await asyncio.gather(*(picked() for _ in range(20))) == [1] * 20
