@@ -64,8 +64,14 @@ async def told(handle: WorkflowHandle[object, object]) -> Snapshot:
     return snapshot
 
 
-async def settled(reconciler: Reconciler, streams: RedisRunStream, run_id: str) -> Snapshot:
-    """The snapshot of the stream once it has its end; rounds are made as if time had passed."""
+async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Client, run_id: str) -> Snapshot:
+    """The snapshot of the stream once it has its end; rounds are made as if time had passed since Temporal listed it as closed."""
+
+    async def listed() -> bool:
+        query = f"WorkflowId = '{run_id}' AND ExecutionStatus != 'Running'"
+        return [found async for found in temporal.list_workflows(query)] != []
+
+    await eventually(listed, within_s=20)
 
     async def ended() -> Snapshot | None:
         await reconciler.round(datetime.now(UTC) + LATER)
@@ -85,7 +91,7 @@ async def test_a_terminated_run_gets_its_end(reconciler: Reconciler, streams: Re
 
     await eventually(asks)
     await handle.terminate("no longer needed")
-    snapshot = await settled(reconciler, streams, "terminated-1")
+    snapshot = await settled(reconciler, streams, temporal, "terminated-1")
     assert (snapshot.status, snapshot.tenant, snapshot.approvals[0].status) == ("terminated", "acme", "cancelled")
     last = (await streams.read("terminated-1", None, 1)).epoch
     assert last
@@ -96,7 +102,7 @@ async def test_a_run_whose_input_cannot_be_read_fails_with_the_reason(
     reconciler: Reconciler, streams: RedisRunStream, temporal: Client
 ) -> None:
     await start(temporal, "unreadable-1", {"text": 7})
-    snapshot = await settled(reconciler, streams, "unreadable-1")
+    snapshot = await settled(reconciler, streams, temporal, "unreadable-1")
     assert (snapshot.status, snapshot.pipeline, snapshot.sequence) == ("failed", "echo", 1)
     assert snapshot.error is not None
     assert "EchoInput" in snapshot.error.message
