@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import signal
 import sys
 from collections.abc import Iterator
 
@@ -15,7 +14,7 @@ from signalbox_autoscaler.backlog import TemporalEye
 from signalbox_autoscaler.decisions import Ledger
 from signalbox_autoscaler.loop import Loop
 from signalbox_autoscaler.settings import PREFIX, Settings
-from signalbox_core.service import listen, run_service
+from signalbox_core.service import listen, run_service, stop_on_signals
 from signalbox_core.temporal import connect
 
 log = logging.getLogger("signalbox_autoscaler")
@@ -57,10 +56,7 @@ def _config(app: Starlette) -> uvicorn.Config:
 
 
 async def _until_signal(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(settings, stop)
+    await serve(settings, stop_on_signals())
 
 
 def main() -> int:

@@ -3,11 +3,10 @@
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Mapping
 
-from signalbox_core.service import listen, run_service
+from signalbox_core.service import listen, run_service, stop_on_signals
 from signalbox_worker.health import create_app, server_of
 from signalbox_worker.settings import PREFIX, Settings
 from signalbox_worker.worker import open_parts, run
@@ -34,10 +33,7 @@ async def serve(settings: Settings, environ: Mapping[str, str], stop: asyncio.Ev
 
 
 async def _until_signal(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(settings, os.environ, stop)
+    await serve(settings, os.environ, stop_on_signals())
 
 
 def main() -> int:

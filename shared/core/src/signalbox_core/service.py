@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
@@ -71,6 +72,14 @@ def listen(settings: ServiceSettings, *, prefix: str) -> socket.socket:
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         raise InvalidInput(f"cannot listen on {where}: {error.strerror}; set {prefix}_HOST and {prefix}_PORT") from None
+
+
+def stop_on_signals() -> asyncio.Event:
+    """The event that SIGTERM or SIGINT sets; called in the running loop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 def _first(group: BaseExceptionGroup[SignalboxError]) -> SignalboxError:
