@@ -9,8 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,10 +17,10 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route
 from temporalio.client import Client
 
-from signalbox_core.errors import InvalidInput
 from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.pubsub import Subscriber
+from signalbox_core.redis_client import open_redis
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import data_converter
 from signalbox_core.topology import PROJECTOR
@@ -175,10 +173,10 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as stack:
         keys = ApiKeys(Path(settings.api_keys_file))
         objects = open_object_store(settings.objects_url)
-        redis = _redis(settings.redis_url, read_timeout_s=2)
+        redis = open_redis(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         # A channel is silent for as long as its runs are: no read timeout there.
-        listening = _redis(settings.redis_url, read_timeout_s=None)
+        listening = open_redis(settings.redis_url, read_timeout_s=None)
         stack.push_async_callback(listening.aclose)
         temporal = await Client.connect(
             settings.temporal_address, namespace=settings.temporal_namespace, data_converter=data_converter, lazy=True
@@ -194,13 +192,3 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             pipelines=discover(),
             keys=keys,
         )
-
-
-def _redis(url: str, *, read_timeout_s: float | None) -> Redis:
-    try:
-        # One quick retry: callers wait for the answer, and loops come again by themselves.
-        retry = Retry(ConstantBackoff(0.05), 1)
-        return Redis.from_url(url, socket_timeout=read_timeout_s, socket_connect_timeout=2, retry=retry)
-    except ValueError:
-        # The address may hold a password, so it is not shown.
-        raise InvalidInput("REDIS_URL is not a Redis address: use redis://host:6379/0", field="REDIS_URL") from None

@@ -18,6 +18,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         objects_url: where artifacts live: `file:///dir`, `gs://bucket` or `memory://`.
         pipelines: only these (comma separated); every installed one unless given.
         fetch_allow: `ip:port` pairs that pipelines may fetch from although they are not public.
+        redis_url: REDIS_URL; without it pipelines do not pace themselves together, publish no hints, and no burst worker can be retired.
         model_url, model_name, model_api_key: read by pipelines that use a language model (any OpenAI-compatible endpoint).
         model_read_timeout_s: the longest silence of its stream.
         model_input_price, model_output_price: per million tokens in `model_currency`; without them a run's cost is unknown.
@@ -33,6 +34,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     objects_url: str
     pipelines: frozenset[str] = frozenset()
     fetch_allow: frozenset[str] = frozenset()
+    redis_url: Secret | None = None
     model_url: str | None = None
     model_name: str | None = None
     model_api_key: Secret | None = None

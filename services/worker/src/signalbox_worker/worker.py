@@ -23,6 +23,7 @@ from signalbox_core.pipeline.inbound import ActivityInterceptor
 from signalbox_core.pipeline.interceptor import RunInterceptor
 from signalbox_core.pipeline.loading import load_activities, load_workflows, sandbox
 from signalbox_core.pipeline.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.redis_client import open_redis
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect, data_converter
 from signalbox_worker.counters import Counters
@@ -83,11 +84,16 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
     """
     specs = choose(discover(), settings.pipelines)
     signer = Signer.from_file(settings.keyid, settings.private_key_file)
-    deps = ActivityDeps(objects=open_object_store(settings.objects_url), fetcher=Fetcher(settings.fetch_allow), environ=environ)
     counters = Counters()
     runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=_HEARTBEAT)
     client = await connect(settings.temporal_address, settings.temporal_namespace, runtime=runtime)
     async with contextlib.AsyncExitStack() as stack:
+        redis = open_redis(settings.redis_url.reveal()) if settings.redis_url else None
+        if redis is not None:
+            stack.push_async_callback(redis.aclose)
+        deps = ActivityDeps(
+            objects=open_object_store(settings.objects_url), fetcher=Fetcher(settings.fetch_allow), environ=environ, redis=redis
+        )
         poster = Poster(await stack.enter_async_context(open_client()), settings.receiver_url, signer, counters)
         emitter = HttpEmitter(poster, counters)
         threads = stack.enter_context(ThreadPoolExecutor(settings.max_activities, thread_name_prefix="activity"))

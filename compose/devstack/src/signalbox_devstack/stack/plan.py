@@ -166,8 +166,8 @@ def _worker(site: Site, name: str) -> Part:
     return Part(
         name=name,
         argv=_module("signalbox_worker"),
-        env={**_temporal_env(site), **own, **_model_env(site)},
-        after=("temporal", "receiver", TOPOLOGY),
+        env={**_temporal_env(site), **_redis_env(site), **own, **_model_env(site)},
+        after=("temporal", "redis", "receiver", TOPOLOGY),
         probe=HttpOk(port),
         address=f"http://{HOST}:{port}",
     )

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from redis.asyncio import Redis
+
 from signalbox_core.fetch import Fetches
 from signalbox_core.objects import ObjectStore
 
@@ -13,8 +15,10 @@ class ActivityDeps:
     objects: where artifacts are put; create-only.
     fetcher: the only way to an address that a tenant gave.
     environ: the worker's environment, for a pipeline's own settings.
+    redis: for pacing, shared counts and hints (`signalbox_core.hints`); None in a worker without REDIS_URL. Gives bytes; holds no truth.
     """
 
     objects: ObjectStore
     fetcher: Fetches
     environ: Mapping[str, str]
+    redis: Redis | None = None

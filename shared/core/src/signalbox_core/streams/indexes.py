@@ -15,8 +15,8 @@ from redis.asyncio import Redis
 
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
+from signalbox_core.redis_client import unavailable_when_away
 from signalbox_core.streams.keys import GAPS, RunKeys, inbox_key
-from signalbox_core.streams.outage import unavailable_when_away
 from signalbox_core.streams.record import CLOSED_APPROVAL, closed_approval, inbox_item, inbox_items
 from signalbox_core.streams.run_stream import Gap, InboxItem
 
@@ -45,16 +45,16 @@ class RunIndexes:
         ended = any(event.name in TERMINAL for event in events)
         if not (asked or closed or ended or has_gap or healed):
             return
-        with unavailable_when_away(run_id):
+        with unavailable_when_away(f"stream of {run_id}"):
             closed += await self._asked_so_far(run_id) if ended else []
             await self._write(run_id, tenant, [] if ended else asked, closed, has_gap=has_gap)
 
     async def follow_rebuild(self, snapshot: Snapshot, *, has_gap: bool) -> None:
-        with unavailable_when_away(snapshot.run_id):
+        with unavailable_when_away(f"stream of {snapshot.run_id}"):
             await self._write(snapshot.run_id, snapshot.tenant, inbox_items(snapshot), [], has_gap=has_gap)
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
-        with unavailable_when_away("inbox"):
+        with unavailable_when_away("inbox of approvals"):
             index = cast("Mapping[bytes, bytes]", await self._redis.hgetall(inbox_key(tenant)))
             standings = await self._standings([msgspec.json.decode(value, type=InboxItem) for value in index.values()])
             over = [_field(standing.item) for standing in standings if not standing.is_open]
@@ -64,7 +64,7 @@ class RunIndexes:
         return sorted(items, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
-        with unavailable_when_away("gaps"):
+        with unavailable_when_away("gaps of streams"):
             runs = sorted(cast("set[bytes]", await self._redis.smembers(GAPS)))
             async with self._redis.pipeline(transaction=False) as pipe:
                 for run in runs:
@@ -82,7 +82,7 @@ class RunIndexes:
         ]
 
     async def discard(self, run_id: str) -> None:
-        with unavailable_when_away(run_id):
+        with unavailable_when_away(f"stream of {run_id}"):
             async with self._redis.pipeline(transaction=False) as pipe:
                 for key in RunKeys(run_id).all:
                     pipe.pexpire(key, _ORPHAN_TTL)

@@ -14,10 +14,10 @@ from signalbox_core.errors import Conflict
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
+from signalbox_core.redis_client import unavailable_when_away
 from signalbox_core.streams import record as records
 from signalbox_core.streams.indexes import RunIndexes
 from signalbox_core.streams.keys import RunKeys
-from signalbox_core.streams.outage import unavailable_when_away
 from signalbox_core.streams.projection import project
 from signalbox_core.streams.record import Record
 from signalbox_core.streams.run_stream import Cursor, Frame, Gap, History, InboxItem, Outcome, Projected
@@ -95,7 +95,7 @@ class RedisRunStream:
     async def read(self, run_id: str, after: Cursor | None, limit: int = 500) -> History:
         keys = RunKeys(run_id)
         start = after.sequence if after else 0
-        with unavailable_when_away(run_id):
+        with unavailable_when_away(f"stream of {run_id}"):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hmget(keys.meta, "epoch", "top", "terminal")
                 pipe.xrange(keys.log, f"({start}-0", "+", limit)
@@ -110,7 +110,7 @@ class RedisRunStream:
 
     async def snapshot(self, run_id: str) -> Projected | None:
         keys = RunKeys(run_id)
-        with unavailable_when_away(run_id):
+        with unavailable_when_away(f"stream of {run_id}"):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hmget(keys.meta, "epoch", "top", "tenant")
                 pipe.hgetall(keys.newest)
@@ -121,7 +121,7 @@ class RedisRunStream:
         return Projected(snapshot=project(run_id, tenant.decode(), fields, int(top)), epoch=epoch.decode())
 
     async def tenant(self, run_id: str) -> str | None:
-        with unavailable_when_away(run_id):
+        with unavailable_when_away(f"stream of {run_id}"):
             tenant = cast("bytes | None", await self._redis.hget(RunKeys(run_id).meta, "tenant"))
         return None if tenant is None else tenant.decode()
 
@@ -160,7 +160,7 @@ class RedisRunStream:
 
     async def _apply(self, call: _Call, run_id: str, batch: Sequence[Record]) -> _Applied:
         packed = [msgspec.msgpack.encode(call), *(msgspec.msgpack.encode(item) for item in batch)]
-        with unavailable_when_away(run_id):
+        with unavailable_when_away(f"stream of {run_id}"):
             verdict, epoch, _, has_gap, healed, *outcomes = await self._script(keys=RunKeys(run_id).all, args=packed)
         if verdict == b"foreign":
             raise Conflict(f"run {run_id} belongs to another tenant; use a run id of your own", code="foreign_run", field="runid")
