@@ -1,0 +1,49 @@
+"""The law's values survive the log."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from signalbox_autoscaler.model import Launch, Policy, Rise, Sample, Snapshot, State, WorkerSeen
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(Policy(budget_per_hour=Decimal("2.50"), dry_run=True), id="policy"),
+        pytest.param(
+            State(
+                samples=(Sample(NOW, 4, 3, 2, 1),),
+                processed={"base:1": 4},
+                joined=frozenset({"b-1"}),
+                launched=((NOW, 5),),
+                rise=Rise(began_at=NOW, capacity=4, rate_per_s=1.5),
+            ),
+            id="state",
+        ),
+        pytest.param(
+            Snapshot(
+                queue="sample",
+                taken_at=NOW,
+                workers=(WorkerSeen(identity="burst:b-1:0", slots=50, used=1, processed=7, heartbeat_at=NOW),),
+                launches=(
+                    Launch(launch_id="b-1", queue="sample", workers=2, slots=50, requested_at=NOW, eta_at=NOW + timedelta(seconds=20)),
+                ),
+                hour_left=Decimal("0.10"),
+            ),
+            id="snapshot",
+        ),
+    ],
+)
+def test_a_value_comes_back_from_json_as_it_was(value: msgspec.Struct) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(value), type=type(value)) == value
+
+
+def test_what_is_reserved_is_the_most_that_workers_can_cost() -> None:
+    policy = Policy(price_per_worker_s=Decimal("0.00004"), max_lifetime_s=3_600)
+
+    assert policy.reserve(10) == Decimal("1.44")
