@@ -19,9 +19,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
             State(
                 samples=(Sample(NOW, 4, 3, 2, 1),),
                 processed={"base:1": 4},
-                joined=frozenset({"b-1"}),
+                joined={"b-1": 2},
                 launched=((NOW, 5),),
-                rise=Rise(began_at=NOW, capacity=4, rate_per_s=1.5),
+                rise=Rise(changed_at=NOW, capacity=4, rate_per_s=1.5),
             ),
             id="state",
         ),

@@ -13,7 +13,6 @@ from msgspec import Meta, Struct
 FORMAT: Final = 1
 """The version of what is logged; a reader refuses a later one."""
 
-_Money = Annotated[Decimal, Meta(ge=0)]
 _Seconds = Annotated[float, Meta(gt=0, le=604_800)]
 _Count = Annotated[int, Meta(ge=1, le=10_000)]
 
@@ -35,6 +34,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         max_rate_per_s: activities a second that the thing behind the queue allows; None: what Temporal reports.
         budget_per_hour, budget_per_day: what launches may cost, in `currency`; None: no limit.
         price_per_worker_s: of one burst worker, in `currency`.
+        heartbeat_s: between two heartbeats of a worker; one that missed three is gone, whatever the server says.
         breaker_launches: launches in a row of which no worker ever polls, after which none are made for `breaker_hold_s`.
         dry_run: decide and record, launch nothing.
     """
@@ -51,10 +51,11 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_lifetime_s: _Seconds = 3_600.0
     pending_timeout_s: _Seconds = 60.0
     max_rate_per_s: Annotated[float, Meta(gt=0)] | None = None
-    budget_per_hour: _Money | None = None
-    budget_per_day: _Money | None = None
-    price_per_worker_s: _Money = Decimal("0.000040")
+    budget_per_hour: Decimal | None = None
+    budget_per_day: Decimal | None = None
+    price_per_worker_s: Decimal = Decimal("0.000040")
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = "USD"
+    heartbeat_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
     breaker_launches: Annotated[int, Meta(ge=1, le=100)] = 3
     breaker_hold_s: _Seconds = 300.0
     dry_run: bool = False
@@ -159,20 +160,27 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
 
 class Sample(Struct, frozen=True, array_like=True):
-    """One look, as far as the next ones need it: backlog and running activities, and what was processed since the look before."""
+    """One look, as far as the next ones need it.
+
+    Attributes:
+        backlog, used: activities that wait and that run; done: finished since the look before; capacity: slots that take work.
+    """
 
     at: datetime
     backlog: int
     used: int
     done: int
     capacity: int
-    hint: int = 0
 
 
 class Rise(Struct, frozen=True, kw_only=True):
-    """A step up in capacity whose effect on throughput is being measured."""
+    """A step up in capacity whose effect on throughput is being measured.
 
-    began_at: datetime
+    Attributes:
+        changed_at: when capacity last grew; capacity, rate_per_s: slots and throughput before the first of these steps.
+    """
+
+    changed_at: datetime
     capacity: int
     rate_per_s: float
 
@@ -181,45 +189,49 @@ class State(Struct, frozen=True, kw_only=True):
     """What the law carries from one look to the next. Serialisable; a new leader may begin with an empty one.
 
     Attributes:
-        samples: the last 30 s of looks, oldest first.
+        tick: how many looks there were.
+        samples: the last 60 s of looks, oldest first.
         processed: the last counter of each worker seen.
+        busy_s, finished: slot-seconds worked and activities finished, both fading; their quotient is `service_s`.
+        busy_since: when the workers last had nothing to do.
         arrivals_per_s: average over about 300 s; None until there are two looks.
-        service_s: seconds that one activity takes; None until some were processed.
-        service_min_s: the same, at its best.
+        service_s: seconds that one activity takes; None until some were finished. service_min_s: the same, at its best.
         cold_start_s: learned; None until a launch was seen to poll.
-        joined: launches of which a worker was seen polling; settled: open or lately ended ones that are counted as failed or joined.
+        joined: how many workers of an open launch were ever seen; settled: launches already counted as failed or never polling.
         launched: (when, workers) of the last minute.
         surplus_ticks: looks in a row with more capacity than needed.
-        probing_since, probe_done, probes: the probe of a backlog that may be phantom, what was processed when it began, workers sent.
-        done: all that was seen processed.
+        probing_since, probes: when a backlog that may be phantom was last probed, and how often without any sign of work.
+        flat_since: since when a backlog waits while nothing is finished and nothing runs.
         zombies: launches in a row of which no worker polled; errors: that the provider refused.
-        held_until: no launches before it, and why.
-        saturated_at, saturated_slots: when more slots last failed to bring more throughput, and what suffices.
-        rise: a measured step up.
+        held_until, held_by: no launches before it, and why.
+        saturated_at, saturated_slots: when more slots last failed to bring more throughput, and how many suffice.
+        rise: a step up in capacity that is being measured.
     """
 
+    tick: int = 0
     samples: tuple[Sample, ...] = ()
     processed: dict[str, int] = {}
+    busy_s: float = 0.0
+    finished: float = 0.0
+    busy_since: datetime | None = None
     arrivals_per_s: float | None = None
     service_s: float | None = None
     service_min_s: float | None = None
     cold_start_s: float | None = None
-    joined: frozenset[str] = frozenset()
+    joined: dict[str, int] = {}
     settled: frozenset[str] = frozenset()
     launched: tuple[tuple[datetime, int], ...] = ()
     surplus_ticks: int = 0
     probing_since: datetime | None = None
-    probe_done: int = 0
     probes: int = 0
-    done: int = 0
+    flat_since: datetime | None = None
     zombies: int = 0
     errors: int = 0
     held_until: datetime | None = None
-    held_reason: str = ""
+    held_by: str = ""
     saturated_at: datetime | None = None
     saturated_slots: int = 0
     rise: Rise | None = None
-    tick: int = 0
 
 
 class Action(StrEnum):
