@@ -1,0 +1,156 @@
+"""The signed original of an invoice: out of its ZIP, and what its XML says. Pure.
+
+Schema of Decree 123 / Circular 78; elements are found by local name. No entity is resolved and a document type is refused: a signed
+invoice has none.
+"""
+
+import io
+import zipfile
+import zlib
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from lxml import etree
+from msgspec import Struct
+
+from signalbox_core.errors import Rejected
+from signalbox_pipelines.invoice_import.portal.faults import Drift
+from signalbox_pipelines.invoice_import.portal.rows import Rate
+
+MEMBER: Final = "invoice.xml"
+MAX_XML_BYTES: Final = 20_000_000
+MAX_MEMBERS: Final = 50
+
+
+class BadOriginal(Rejected):
+    """The file is damaged or no invoice; it is kept in quarantine and counts as failed."""
+
+    code = "bad_original"
+
+
+class Original(Struct, frozen=True, kw_only=True):
+    """What the signed XML says. Amounts are in `currency`; None where the invoice states none."""
+
+    seller: str
+    form: int
+    series: str
+    number: int
+    issued_on: date
+    buyer: str | None
+    currency: str
+    net: Decimal | None
+    tax: Decimal | None
+    gross: Decimal | None
+    rates: tuple[Rate, ...]
+    lines: int
+
+
+def xml_in(archive: bytes) -> bytes:
+    """The signed XML of an export.
+
+    Raises:
+        Drift: no ZIP at all.
+        BadOriginal: a ZIP that is damaged, or holds no invoice.
+    """
+    if not archive.startswith(b"PK"):
+        raise Drift("the portal's export is no ZIP; it has changed")
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as found:
+            members = [item for item in found.infolist()[:MAX_MEMBERS] if item.filename.rpartition("/")[2] == MEMBER]
+            if not members:
+                raise BadOriginal(f"the export holds no {MEMBER}")
+            with found.open(members[0]) as member:
+                body = member.read(MAX_XML_BYTES + 1)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        raise BadOriginal(f"the export is a damaged ZIP ({type(error).__name__})") from error
+    if len(body) > MAX_XML_BYTES:
+        raise BadOriginal(f"the invoice has more than {MAX_XML_BYTES:,} bytes")
+    return body
+
+
+def read_original(body: bytes) -> Original:
+    """What the XML says.
+
+    Raises:
+        BadOriginal: it is not well formed, has a document type, or lacks what every invoice has.
+    """
+    invoice = _child(_parsed(body), "DLHDon")
+    general, content = _child(invoice, "TTChung"), _child(invoice, "NDHDon")
+    seller, totals = _child(content, "NBan"), _find(content, "TToan")
+    buyer, lines = _find(content, "NMua"), _find(content, "DSHHDVu")
+    try:
+        return Original(
+            seller=_must(seller, "MST"),
+            form=int(_must(general, "KHMSHDon")),
+            series=_must(general, "KHHDon"),
+            number=int(_must(general, "SHDon")),
+            issued_on=date.fromisoformat(_must(general, "NLap")[:10]),
+            buyer=_text(buyer, "MST"),
+            currency=_text(general, "DVTTe") or "VND",
+            net=_amount(totals, "TgTCThue"),
+            tax=_amount(totals, "TgTThue"),
+            gross=_amount(totals, "TgTTTBSo"),
+            rates=_rates(totals),
+            lines=len(_all(lines, "HHDVu")),
+        )
+    except (ValueError, InvalidOperation) as error:
+        raise BadOriginal(f"the invoice has a value that is none: {str(error)[:120]}") from error
+
+
+def _parsed(body: bytes) -> Any:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False)
+    try:
+        root = etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise BadOriginal(f"the invoice is no well-formed XML: {str(error)[:120]}") from error
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise BadOriginal("the invoice has a document type (DOCTYPE), which no signed invoice has")
+    return root
+
+
+def _rates(totals: Any) -> tuple[Rate, ...]:
+    found = _all(_find(totals, "THTTLTSuat"), "LTSuat")
+    return tuple(
+        Rate(rate=_text(item, "TSuat") or "KHAC", net=_amount(item, "ThTien") or Decimal(0), tax=_amount(item, "TThue") or Decimal(0))
+        for item in found
+    )
+
+
+def _all(parent: Any, name: str) -> list[Any]:
+    if parent is None:
+        return []
+    return [item for item in parent if isinstance(item.tag, str) and etree.QName(item).localname == name]
+
+
+def _find(parent: Any, name: str) -> Any:
+    return next(iter(_all(parent, name)), None)
+
+
+def _child(parent: Any, name: str) -> Any:
+    found = _find(parent, name)
+    if found is None:
+        raise BadOriginal(f"the invoice has no {name}")
+    return found
+
+
+def _text(parent: Any, name: str) -> str | None:
+    found = _find(parent, name)
+    return (found.text or "").strip() or None if found is not None else None
+
+
+def _must(parent: Any, name: str) -> str:
+    text = _text(parent, name)
+    if text is None:
+        raise BadOriginal(f"the invoice has no {name}")
+    return text
+
+
+def _amount(parent: Any, name: str) -> Decimal | None:
+    text = _text(parent, name)
+    if text is None:
+        return None
+    value = Decimal(text)
+    if not value.is_finite():
+        raise ValueError(f"{name} is {text[:20]}")
+    return value

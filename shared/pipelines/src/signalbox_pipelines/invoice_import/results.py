@@ -1,0 +1,166 @@
+"""What an import tells the world: its months, totals and failures. Read by the console; fields are only ever added."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Direction = Literal["purchase", "sold"]
+Family = Literal["ordinary", "cash_register"]
+Status = Literal["complete", "partial"]
+"""`partial`: something failed or is missing, and says why. An invoice without an original is no failure."""
+
+
+class MonthLine(Struct, frozen=True, kw_only=True):
+    """One row of the table: what was found in a month, and how far its import is.
+
+    Attributes:
+        month: `2026-08`; the first and the last month of a range may be parts.
+        rows: invoices listed; None until the month was listed.
+        missing: rows that the portal counts but does not give, whatever was tried.
+        details, xml: invoices whose detail or original is in the store.
+        no_original: the portal keeps no file of these; final, and no failure.
+        failed: invoices with a reason in the list of failures.
+        mismatches: invoices whose original says something else than the list.
+        note: why there is nothing ("no cash registers"), else None.
+    """
+
+    month: str
+    direction: Direction
+    family: Family
+    rows: int | None = None
+    missing: int = 0
+    details: int = 0
+    xml: int = 0
+    no_original: int = 0
+    failed: int = 0
+    mismatches: int = 0
+    note: str | None = None
+
+
+class RateTotal(Struct, frozen=True, kw_only=True):
+    """Sums of the counted invoices at one tax rate, as the portal writes it: `8%`, `KCT` (not taxable), `KKKNT`, `KHAC`."""
+
+    direction: Direction
+    rate: str
+    currency: str
+    invoices: int
+    net: Decimal
+    tax: Decimal
+
+
+class DirectionTotal(Struct, frozen=True, kw_only=True):
+    """Sums over a direction in one currency. Replaced (4) and cancelled (6) invoices are listed and stored, but not counted."""
+
+    direction: Direction
+    currency: str
+    counted: int
+    excluded: int
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+
+
+class ItemFailure(Struct, frozen=True, kw_only=True):
+    """An invoice that could not be had whole. `key` is seller-form-series-number; `part` what is missing."""
+
+    key: str
+    month: str
+    direction: Direction
+    family: Family
+    part: Literal["detail", "xml"]
+    code: str
+    message: str
+
+
+class Mismatch(Struct, frozen=True, kw_only=True):
+    """A field on which the list and the signed original differ."""
+
+    key: str
+    month: str
+    direction: Direction
+    family: Family
+    field: str
+    listed: str
+    original: str
+
+
+class ImportResult(Struct, frozen=True, kw_only=True):
+    """What came in. Everything by name is in the artifacts `invoices.csv`, `failed.csv`, `mismatches.csv` and `report.json`.
+
+    Attributes:
+        details, xml, no_original: invoices with it, of `rows`.
+        first_failed, first_mismatches: the first 50 of each.
+    """
+
+    tax_code: str
+    first_day: date
+    last_day: date
+    status: Status
+    rows: int
+    missing: int
+    details: int
+    xml: int
+    no_original: int
+    failed: int
+    mismatches: int
+    sign_ins: int
+    months: tuple[MonthLine, ...]
+    totals: tuple[DirectionTotal, ...]
+    rates: tuple[RateTotal, ...]
+    first_failed: tuple[ItemFailure, ...] = ()
+    first_mismatches: tuple[Mismatch, ...] = ()
+
+
+class ImportTable(Struct, frozen=True, kw_only=True):
+    """The artifact `table.json`: the months so far, written anew whenever one of them is done."""
+
+    tax_code: str
+    months: tuple[MonthLine, ...]
+
+
+class ImportedInvoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One invoice of an `invoice.imported` event. `xml` is the object of the original; absent when the portal keeps none."""
+
+    key: str
+    issued_on: date
+    total: Decimal | None = None
+    currency: str = "VND"
+    status: int = 1
+    xml: str | None = None
+
+
+class InvoicesImported(Struct, frozen=True, kw_only=True):
+    """Data of `invoice.imported`: up to 15 invoices that are now in the store."""
+
+    tax_code: str
+    month: str
+    direction: Direction
+    invoices: tuple[ImportedInvoice, ...]
+
+
+class ImportCompleted(Struct, frozen=True, kw_only=True):
+    """Data of `import.completed`."""
+
+    tax_code: str
+    first_day: date
+    last_day: date
+    status: Status
+    rows: int
+    xml: int
+    no_original: int
+    failed: int
+    mismatches: int
+    report: str
+
+
+Reference = Annotated[
+    str,
+    Meta(
+        title="Secret",
+        description="The name under which the operator keeps the portal's password; never the password itself",
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        examples=["gdt-portal"],
+    ),
+]
