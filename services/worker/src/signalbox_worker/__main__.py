@@ -3,12 +3,16 @@
 import asyncio
 import logging
 import os
+import random
 import sys
 from collections.abc import Mapping
 
+from signalbox_core.burst import LAUNCH_VARIABLE
 from signalbox_core.service import listen, run_service, stop_on_signals
+from signalbox_worker.burst import Watch, limits_of, wait_for_polls
 from signalbox_worker.health import create_app, server_of
 from signalbox_worker.settings import PREFIX, Settings
+from signalbox_worker.versions import ensure_current
 from signalbox_worker.worker import open_parts, run
 
 log = logging.getLogger("signalbox_worker")
@@ -22,10 +26,23 @@ async def serve(settings: Settings, environ: Mapping[str, str], stop: asyncio.Ev
         Unavailable: Temporal does not answer at the start, or is lost for good.
     """
     listening = listen(settings, prefix=PREFIX)
+    if settings.burst_launch:
+        wait_for_polls()
     async with open_parts(settings, environ) as parts:
         server = server_of(create_app(parts), host=settings.host, port=settings.port)
         async with asyncio.TaskGroup() as group:
             health = group.create_task(server.serve(sockets=[listening]))
+            if parts.version:
+                await ensure_current(parts.client, parts.version)
+            if parts.slots:
+                watch = Watch(
+                    parts.slots,
+                    limits_of(settings, random.Random()),
+                    client=parts.client,
+                    redis=parts.redis,
+                    task_queues=[worker.task_queue for worker in parts.workers],
+                )
+                group.create_task(watch.run(stop))
             await run(parts, stop)
             server.should_exit = True
             await health
@@ -38,7 +55,14 @@ async def _until_signal(settings: Settings) -> None:
 
 def main() -> int:
     """0 after a clean stop; 2 when a setting is wrong, 1 when Temporal is away; one line says which."""
-    return run_service("worker", Settings, _until_signal, prefix=PREFIX)
+    status = run_service("worker", Settings, _until_signal, prefix=PREFIX)
+    if LAUNCH_VARIABLE in os.environ:
+        # The SDK's threads may abort the interpreter's own end, and a burst worker's exit status counts.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 if __name__ == "__main__":

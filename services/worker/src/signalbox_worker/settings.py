@@ -17,12 +17,21 @@ class Settings(Struct, frozen=True, kw_only=True):
         keyid: which key the receiver knows us by; `private_key_file` holds its private half.
         objects_url: where artifacts live: `file:///dir`, `gs://bucket` or `memory://`.
         pipelines: only these (comma separated); every installed one unless given.
+        task_queues: only these task queues (comma separated); all of the chosen pipelines unless given.
         fetch_allow: `ip:port` pairs that pipelines may fetch from although they are not public.
         redis_url: REDIS_URL; without it pipelines do not pace themselves together, publish no hints, and no burst worker can be retired.
         model_url, model_name, model_api_key: read by pipelines that use a language model (any OpenAI-compatible endpoint).
         model_read_timeout_s: the longest silence of its stream.
         model_input_price, model_output_price: per million tokens in `model_currency`; without them a run's cost is unknown.
+        heartbeat_s: how often it tells Temporal how many activities it runs.
         graceful_shutdown_s: how long activities may take to end after SIGTERM.
+        deployment_name, build_id: Temporal's worker versioning; the first build of a deployment becomes its current one by itself.
+        burst_launch: the launch this worker belongs to; makes it a burst worker, which serves activities and leaves by itself.
+        burst_index: its number within the launch; CLOUD_RUN_TASK_INDEX or JOB_COMPLETION_INDEX unless given.
+        burst_idle_s, burst_max_lifetime_s: it leaves after this long without an activity, or at this age.
+        burst_drain_s: how long its activities may take to end once it leaves; what is left then is cancelled and tried again elsewhere.
+        burst_workflows: whether it runs workflows too.
+        max_memory: the share of the memory limit above which it begins no further activity.
         port: of /healthz, /readyz and /metrics; 0 picks a free one.
     """
 
@@ -33,6 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     private_key_file: str
     objects_url: str
     pipelines: frozenset[str] = frozenset()
+    task_queues: frozenset[str] = frozenset()
     fetch_allow: frozenset[str] = frozenset()
     redis_url: Secret | None = None
     model_url: str | None = None
@@ -44,6 +54,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     model_currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "USD"
     max_activities: Annotated[int, Meta(ge=1, le=10_000)] = 200
     max_cached_workflows: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
+    heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 1.0
+    deployment_name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    build_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    burst_launch: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] | None = None
+    burst_index: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    burst_idle_s: Annotated[float, Meta(ge=1, le=3_600)] = 15.0
+    burst_max_lifetime_s: Annotated[float, Meta(ge=1, le=604_800)] = 3_600.0
+    burst_drain_s: Annotated[float, Meta(ge=0, le=86_400)] = 600.0
+    burst_workflows: bool = False
+    max_memory: Annotated[float, Meta(gt=0, le=1)] | None = None
     graceful_shutdown_s: Annotated[float, Meta(ge=0, le=3_600)] = 20.0
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8082

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from redis.asyncio import Redis
 from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
 from temporalio.runtime import Runtime, TelemetryConfig
-from temporalio.worker import Worker
+from temporalio.worker import PollerBehaviorAutoscaling, PollerBehaviorSimpleMaximum, Worker, WorkerDeploymentConfig
 
+from signalbox_core.burst import burst_identity
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.fetch import Fetcher
 from signalbox_core.objects import open_object_store
@@ -26,17 +29,21 @@ from signalbox_core.pipeline.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.redis_client import open_redis
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect, data_converter
+from signalbox_worker.burst import index_of
 from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.posting import Poster, open_client
 from signalbox_worker.runner import without_detour
 from signalbox_worker.settings import Settings
+from signalbox_worker.slots import Slots
+from signalbox_worker.versions import deployment_of
 
 log = logging.getLogger(__name__)
 
+BASE_POLLERS: Final = PollerBehaviorSimpleMaximum(5)
+BURST_POLLERS: Final = PollerBehaviorAutoscaling(minimum=1, maximum=40, initial=5)
 MAX_EAGER: Final = 25
 """Activities that a workflow task may bring straight back: a step of 25 starts without another round trip through the server."""
-_HEARTBEAT: Final = timedelta(seconds=1)
 
 
 @dataclass(kw_only=True)
@@ -48,6 +55,9 @@ class Parts:
     emitter: HttpEmitter
     poster: Poster
     counters: Counters
+    slots: Slots | None = None
+    redis: Redis | None = None
+    version: WorkerDeploymentVersion | None = None
 
 
 def choose(specs: Mapping[str, PipelineSpec], wanted: frozenset[str]) -> list[PipelineSpec]:
@@ -67,11 +77,21 @@ def choose(specs: Mapping[str, PipelineSpec], wanted: frozenset[str]) -> list[Pi
     return chosen
 
 
-def by_queue(specs: Sequence[PipelineSpec]) -> dict[str, list[PipelineSpec]]:
+def by_queue(specs: Sequence[PipelineSpec], wanted: frozenset[str] = frozenset()) -> dict[str, list[PipelineSpec]]:
+    """The pipelines of each task queue, of the wanted queues only if any is named.
+
+    Raises:
+        InvalidInput: no pipeline uses a wanted queue.
+    """
     queues: dict[str, list[PipelineSpec]] = {}
     for spec in specs:
         queues.setdefault(spec.task_queue, []).append(spec)
-    return queues
+    unknown = sorted(wanted - set(queues))
+    if unknown:
+        raise InvalidInput(
+            f"SIGNALBOX_WORKER_TASK_QUEUES: no pipeline uses {unknown[0]!r}; there are: {', '.join(sorted(queues))}", field="task_queues"
+        )
+    return {queue: served for queue, served in queues.items() if not wanted or queue in wanted}
 
 
 @contextlib.asynccontextmanager
@@ -82,11 +102,13 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
         InvalidInput: a setting or the key file is wrong.
         Unavailable: Temporal does not answer.
     """
-    specs = choose(discover(), settings.pipelines)
+    queues = by_queue(choose(discover(), settings.pipelines), settings.task_queues)
+    deployment = deployment_of(settings)
     signer = Signer.from_file(settings.keyid, settings.private_key_file)
     counters = Counters()
-    runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=_HEARTBEAT)
-    client = await connect(settings.temporal_address, settings.temporal_namespace, runtime=runtime)
+    runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=timedelta(seconds=settings.heartbeat_s))
+    client = await connect(settings.temporal_address, settings.temporal_namespace, identity=identity_of(settings, environ), runtime=runtime)
+    slots = Slots(settings.max_activities, max_memory=settings.max_memory) if settings.burst_launch else None
     async with contextlib.AsyncExitStack() as stack:
         redis = open_redis(settings.redis_url.reveal()) if settings.redis_url else None
         if redis is not None:
@@ -97,9 +119,29 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
         poster = Poster(await stack.enter_async_context(open_client()), settings.receiver_url, signer, counters)
         emitter = HttpEmitter(poster, counters)
         threads = stack.enter_context(ThreadPoolExecutor(settings.max_activities, thread_name_prefix="activity"))
-        build = Builder(client=client, emitter=emitter, deps=deps, threads=threads, settings=settings)
-        workers = [build.worker(queue, served) for queue, served in by_queue(specs).items()]
-        yield Parts(client=client, workers=workers, emitter=emitter, poster=poster, counters=counters)
+        build = Builder(client=client, emitter=emitter, deps=deps, threads=threads, settings=settings, slots=slots, deployment=deployment)
+        yield Parts(
+            client=client,
+            workers=[build.worker(queue, served) for queue, served in queues.items()],
+            emitter=emitter,
+            poster=poster,
+            counters=counters,
+            slots=slots,
+            redis=redis,
+            version=deployment.version if deployment else None,
+        )
+
+
+def identity_of(settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """A burst worker's identity names its launch; another worker has Temporal's default.
+
+    Raises:
+        InvalidInput: the provider's index is no number.
+    """
+    if settings.burst_launch is None:
+        return None
+    index = settings.burst_index if settings.burst_index is not None else index_of(environ)
+    return burst_identity(settings.burst_launch, index)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,21 +153,29 @@ class Builder:
     deps: ActivityDeps
     threads: ThreadPoolExecutor
     settings: Settings
+    slots: Slots | None = None
+    deployment: WorkerDeploymentConfig | None = None
 
     def worker(self, task_queue: str, specs: Sequence[PipelineSpec]) -> Worker:
         activities = [activity for spec in specs for activity in load_activities(spec, self.deps)]
+        workflows = [*(found for spec in specs for found in load_workflows(spec)), OutboxWorkflow]
+        is_burst = self.slots is not None
+        drain_s = self.settings.burst_drain_s if is_burst else self.settings.graceful_shutdown_s
         return Worker(
             self.client,
             task_queue=task_queue,
-            workflows=[*(found for spec in specs for found in load_workflows(spec)), OutboxWorkflow],
+            workflows=workflows if self.settings.burst_workflows or not is_burst else [],
             activities=[*activities, DeliverActivities(self.emitter).deliver],
             activity_executor=self.threads,
             workflow_runner=without_detour(sandbox(specs), data_converter),
             interceptors=[RunInterceptor(self.emitter.offer), ActivityInterceptor(self.emitter)],
-            max_concurrent_activities=self.settings.max_activities,
+            max_concurrent_activities=None if is_burst else self.settings.max_activities,
+            tuner=self.slots.tuner() if self.slots else None,
+            activity_task_poller_behavior=BURST_POLLERS if is_burst else BASE_POLLERS,
+            deployment_config=self.deployment,
             max_cached_workflows=self.settings.max_cached_workflows,
             max_eager_activity_reservations_per_workflow_task=MAX_EAGER,
-            graceful_shutdown_timeout=timedelta(seconds=self.settings.graceful_shutdown_s),
+            graceful_shutdown_timeout=timedelta(seconds=drain_s),
         )
 
 

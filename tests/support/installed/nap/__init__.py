@@ -1,0 +1,1 @@
+"""A pipeline whose activities only take time: load for the fleet."""
