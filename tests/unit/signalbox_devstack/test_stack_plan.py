@@ -72,7 +72,7 @@ def test_the_worker_may_fetch_from_the_demo_shop_and_from_what_the_caller_allows
 
 def test_services_start_after_their_backends_and_the_topology() -> None:
     order = [[item.name for item in group] for group in layers(plan(site()))]
-    assert order[0] == ["temporal", "redis", "pubsub", "demo_site"]
+    assert order[0] == ["temporal", "redis", "pubsub", "demo_site", "portal"]
     assert all(TOPOLOGY in part(name).after for name in ("receiver", "worker", "autoscaler", "gateway"))
 
 

@@ -47,6 +47,7 @@ def endpoints_of(site: Site, states: Sequence[PartState]) -> Endpoints:
         redis=addresses.get("redis"),
         pubsub=addresses.get("pubsub"),
         demo_site=addresses.get("demo_site"),
+        portal=addresses.get("portal"),
         model_api=addresses.get("model_api"),
         api_keys=site.keys.api_keys,
         receiver_key=ReceiverKey(keyid=site.keys.keyid, private_key_file=str(site.keys.private_key_file)),

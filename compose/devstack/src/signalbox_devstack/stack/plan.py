@@ -14,7 +14,7 @@ HOST: Final = "127.0.0.1"
 PROJECT: Final = "signalbox"
 NAMESPACE: Final = "default"
 TOPOLOGY: Final = "topology"
-NAMES: Final = ("temporal", "redis", "pubsub", "demo_site", "receiver", "worker", "autoscaler", "gateway")
+NAMES: Final = ("temporal", "redis", "pubsub", "demo_site", "portal", "receiver", "worker", "autoscaler", "gateway")
 OPTIONAL: Final = ("model_api",)
 """Started only when asked for."""
 MODEL: Final = "sim"
@@ -54,6 +54,7 @@ def plan(site: Site) -> tuple[Part, ...]:
         _redis(site),
         _pubsub(site),
         _demo_site(site),
+        _portal(site),
         *([_model_api(site)] if site.has_model_api else []),
         _receiver(site),
         *(_worker(site, name) for name in worker_names(site.workers)),
@@ -120,6 +121,16 @@ def _demo_site(site: Site) -> Part:
         argv=(*_module("signalbox_devstack.world.shop"), "--port", str(port)),
         probe=HttpOk(port, "/healthz"),
         address=f"http://{HOST}:{port}",
+    )
+
+
+def _portal(site: Site) -> Part:
+    port = site.ports["portal"]
+    return Part(
+        name="portal",
+        argv=(*_module("signalbox_devstack.world.portal"), "--port", str(port), "--faults"),
+        probe=HttpOk(port, "/healthz"),
+        address=f"http://{HOST}:{port}/api",
     )
 
 

@@ -13,6 +13,7 @@ DEFAULTS: Final[Mapping[str, int]] = {
     "autoscaler": 8083,
     "pubsub": 8085,
     "demo_site": 8090,
+    "portal": 8091,
     "model_api": 8092,
     "worker": 8100,
     "redis": 6379,

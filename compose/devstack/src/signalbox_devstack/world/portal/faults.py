@@ -1,0 +1,101 @@
+"""Faults on demand, per taxpayer: which call meets one, and what it is. Deciding only; `calls.py` carries them out."""
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Kind = Literal[
+    "rate_limit",
+    "swallow",
+    "cut",
+    "slow_504",
+    "fast_500",
+    "expire",
+    "waf",
+    "drift",
+    "mismatch",
+    "state_repeats",
+    "last_state_repeats",
+]
+Target = Literal["captcha", "authenticate", "list", "detail", "xml", "excel"]
+
+
+class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fault and which calls meet it: of the calls `on` these kinds, after the first `after`, every `every`th, by chance `share`,
+    and no more than `times` (0: without end).
+
+    Attributes:
+        retry_after_s: rate_limit only; without it the answer has no Retry-After.
+        per_s, burst: rate_limit only; then it meets just the calls that come faster than that.
+        delay_s: slow_504 only.
+        over_bytes: cut only; shorter answers pass, longer ones break off there.
+    """
+
+    kind: Kind
+    on: tuple[Target, ...] = ("list", "detail", "xml")
+    times: Annotated[int, Meta(ge=0)] = 0
+    after: Annotated[int, Meta(ge=0)] = 0
+    every: Annotated[int, Meta(ge=1)] = 1
+    share: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    retry_after_s: Annotated[int, Meta(ge=0)] | None = None
+    per_s: Annotated[float, Meta(gt=0)] | None = None
+    burst: Annotated[int, Meta(ge=1)] = 1
+    delay_s: Annotated[float, Meta(ge=0, le=120)] = 2.0
+    over_bytes: Annotated[int, Meta(ge=0)] = 0
+
+
+class _Set(Struct):
+    """A fault in force, with what has happened to it."""
+
+    fault: Fault
+    dice: random.Random
+    seen: int = 0
+    met: int = 0
+    tokens: float = 0.0
+    filled_at_s: float = 0.0
+
+
+class Faults:
+    """The faults in force, by taxpayer; `*` are those of everybody who has none of their own."""
+
+    def __init__(self) -> None:
+        self._sets: defaultdict[str, list[_Set]] = defaultdict(list)
+
+    def put(self, mst: str, faults: Sequence[Fault]) -> None:
+        """Replace all faults of this taxpayer; an empty list ends them. Chance is the same each time."""
+        self._sets[mst] = [_Set(fault, random.Random(f"{mst}/{place}"), tokens=fault.burst) for place, fault in enumerate(faults)]
+
+    def all(self) -> "dict[str, list[Fault]]":
+        return {mst: [item.fault for item in sets] for mst, sets in self._sets.items() if sets}
+
+    def meet(self, mst: str, target: str, now_s: float) -> Fault | None:
+        """The fault that this call meets: the first of those that apply. Every fault counts every call of its kinds."""
+        sets = self._sets[mst] or self._sets["*"]
+        found = [item for item in sets if target in item.fault.on and _applies(item, now_s)]
+        if not found:
+            return None
+        found[0].met += 1
+        return found[0].fault
+
+
+def _applies(item: _Set, now_s: float) -> bool:
+    fault = item.fault
+    item.seen += 1
+    if item.seen <= fault.after or (item.seen - fault.after - 1) % fault.every or (fault.times and item.met >= fault.times):
+        return False
+    if fault.per_s is not None:
+        return not _takes_token(item, fault.per_s, now_s)
+    return fault.share >= 1 or item.dice.random() < fault.share
+
+
+def _takes_token(item: _Set, per_s: float, now_s: float) -> bool:
+    """A bucket of `burst` tokens that fills with `per_s`."""
+    item.tokens = min(item.fault.burst, item.tokens + (now_s - item.filled_at_s) * per_s)
+    item.filled_at_s = now_s
+    if item.tokens < 1:
+        return False
+    item.tokens -= 1
+    return True

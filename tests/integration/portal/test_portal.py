@@ -1,0 +1,139 @@
+"""The portal over its socket: signing in, lists, details, originals, and what it refuses in which words."""
+
+import base64
+import io
+import zipfile
+from xml.etree import ElementTree
+
+import httpx2
+import msgspec
+import pytest
+
+from signalbox_devstack.world.portal.answers import LOCKED, NO_ORIGINAL, WAF, WRONG_CAPTCHA, WRONG_PASSWORD
+from signalbox_devstack.world.portal.companies import companies, has_cash_register
+from support.portal import JULY, MST, Portal, running_portal, visiting
+from support.waiting import eventually
+
+OTHERS = companies(30)
+
+
+def named(row: "dict[str, object]") -> "dict[str, object]":
+    return {name: row[name] for name in ("nbmst", "khhdon", "shdon", "khmshdon")}
+
+
+async def test_whoever_answers_the_captcha_and_knows_the_password_gets_a_token(portal: Portal) -> None:
+    async with visiting(portal, None) as visitor:
+        answer = await visitor.authenticate()
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(visitor.token.split(".")[1] + "=="))
+        assert answer.status_code == 200
+        assert (claims["sub"], claims["type"], claims["exp"] - claims["iat"]) == (MST, 2, 86_400)
+
+
+async def test_a_captcha_is_good_once(portal: Portal) -> None:
+    async with visiting(portal, None) as visitor:
+        wrong = await visitor.authenticate(text="AAAAAA")
+        assert (wrong.status_code, wrong.json()["message"]) == (401, WRONG_CAPTCHA)
+
+
+async def test_after_five_wrong_passwords_the_account_is_locked(portal: Portal) -> None:
+    async with visiting(portal, None) as visitor:
+        said = [(await visitor.authenticate(OTHERS[20], password="no")).json()["message"] for _ in range(5)]
+        assert set(said) == {WRONG_PASSWORD}
+        assert (await visitor.authenticate(OTHERS[20])).json()["message"] == LOCKED
+
+
+async def test_without_a_request_id_the_firewall_answers(portal: Portal) -> None:
+    answer = httpx2.get(f"{portal.url}/captcha", trust_env=False)
+    assert (answer.status_code, answer.json()) == (403, {"status": 403, "message": WAF})
+
+
+async def test_without_a_session_there_is_nothing(portal: Portal) -> None:
+    async with visiting(portal, None) as visitor:
+        visitor.token = "a.b.c"
+        answer = await visitor.get("/query/invoices/purchase", search=JULY)
+        assert answer.status_code == 401
+        assert set(answer.json()) == {"timestamp", "message", "details", "path", "requestId"}
+
+
+@pytest.mark.parametrize("size", [15, 50])
+async def test_the_lists_hold_what_is_true(portal: Portal, size: int) -> None:
+    true = {row.key for row in portal.truth(last="2026-07-31").rows}
+    async with visiting(portal) as visitor:
+        rows = [
+            row
+            for family in ("query", "sco-query")
+            for way in ("purchase", "sold")
+            for row in await visitor.rows(f"{family}/invoices/{way}", size=size)
+        ]
+    keys = [f"{row['nbmst']}-{row['khmshdon']}-{row['khhdon']}-{row['shdon']}" for row in rows]
+    assert len(keys) == len(true)
+    assert set(keys) == true
+    assert all(MST in (str(row["nbmst"])[:10], str(row["nmmst"])[:10]) for row in rows)
+    assert all(str(row["tdlap"]).endswith("T17:00:00Z") for row in rows)
+
+
+async def test_a_company_without_cash_register_has_no_such_list(portal: Portal) -> None:
+    async with visiting(portal, next(mst for mst in OTHERS if not has_cash_register(mst))) as visitor:
+        assert (await visitor.get("/sco-query/invoices/sold", search=JULY)).status_code == 404
+
+
+async def test_a_detail_is_the_row_with_its_lines(portal: Portal) -> None:
+    async with visiting(portal) as visitor:
+        row = dict((await visitor.rows(search=f"{JULY};ttxly==5"))[0])
+        detail = (await visitor.get("/query/invoices/detail", **named(row))).json()
+    lines = detail.pop("hdhhdvu")
+    assert detail == {name: value for name, value in row.items() if name != "hdhhdvu"}
+    assert sum(line["thtien"] for line in lines) == row["tgtcthue"]
+
+
+async def test_an_original_is_a_zip_of_five_whose_xml_says_what_the_row_says(portal: Portal) -> None:
+    true = {row.key: row for row in portal.truth(last="2026-07-31").rows}
+    async with visiting(portal) as visitor:
+        row = next(row for row in await visitor.rows() if row["hsgoc"])
+        answer = await visitor.get("/query/invoices/export-xml", **named(dict(row)))
+    assert answer.headers["content-type"] == "application/zip"
+    assert 250_000 < len(answer.content) < 350_000
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as file:
+        assert file.namelist() == ["invoice.xml", "invoice.html", "details.js", "viewinvoice-bg.jpg", "sign-check.jpg"]
+        tree = ElementTree.fromstring(file.read("invoice.xml"))
+    told = true[f"{row['nbmst']}-{row['khmshdon']}-{row['khhdon']}-{row['shdon']}"]
+    assert tree.findtext("DLHDon/NDHDon/NBan/MST") == row["nbmst"]
+    assert tree.findtext("DLHDon/TTChung/NLap") == told.day.isoformat()
+    assert int(tree.findtext("DLHDon/NDHDon/TToan/TgTTTBSo") or 0) == told.total + told.differs
+    assert tree.find("DSCKS/NBan/{http://www.w3.org/2000/09/xmldsig#}Signature") is not None
+
+
+async def test_no_original_is_said_in_the_portals_words(portal: Portal) -> None:
+    async with visiting(portal) as visitor:
+        rows = [row for month in ("07", "08") for row in await visitor.rows(search=JULY.replace("/07/", f"/{month}/"))]
+        bare = next(row for row in rows if row["hsgoc"] is None)
+        answer = await visitor.get("/query/invoices/export-xml", **named(dict(bare)))
+    assert (answer.status_code, answer.json()["message"]) == (500, NO_ORIGINAL)
+
+
+async def test_somebody_elses_invoice_is_not_there(portal: Portal) -> None:
+    async with visiting(portal) as visitor, visiting(portal, OTHERS[1]) as other:
+        sold = dict((await other.rows("query/invoices/sold"))[0])
+        assert (await visitor.get("/query/invoices/detail", **named(sold))).status_code == 404
+
+
+async def test_a_session_ends_when_its_life_is_over() -> None:
+    with running_portal("--invoices", "20", "--token-life-s", "1") as short:
+        async with visiting(short) as visitor:
+
+            async def is_over() -> bool:
+                return (await visitor.get("/query/invoices/sold", search=JULY)).status_code == 401
+
+            await eventually(is_over)
+            assert (await visitor.authenticate()).status_code == 200
+
+
+async def test_what_was_asked_is_counted(portal: Portal) -> None:
+    mst = OTHERS[2]
+    async with visiting(portal, mst) as visitor:
+        await visitor.rows()
+        await visitor.rows()
+    stats = portal.stats(mst)
+    assert stats["lanes"]["list"]["calls"] == 2 * stats["repeated"]
+    assert stats["lanes"]["list"]["statuses"] == {"200": stats["lanes"]["list"]["calls"]}
+    assert stats["lanes"]["all"]["most_in_flight"] == 1
