@@ -20,6 +20,8 @@ from support.echo_pipeline import SPEC
 from support.waiting import eventually
 
 ORIGIN = "https://signalbox.test"
+NOWHERE = "127.0.0.1:9"
+"""Where no Pub/Sub answers."""
 PIPELINES: Mapping[str, PipelineSpec] = {SPEC.name: SPEC}
 KEYS = {
     "admin": ("acme", ["admin"], "lan"),
@@ -46,11 +48,12 @@ def write_keys(path: Path, *, without: str | None = None) -> Path:
     return path
 
 
-def settings(folder: Path, *, temporal: str, redis: str) -> Settings:
+def settings(folder: Path, *, temporal: str, redis: str, pubsub: str = NOWHERE, project: str = "signalbox") -> Settings:
     return Settings(
         temporal_address=temporal,
         redis_url=redis,
-        google_cloud_project="test",
+        google_cloud_project=project,
+        pubsub_emulator_host=pubsub,
         api_keys_file=str(write_keys(folder / "keys.json")),
         objects_url=f"file://{folder}/objects",
         public_origin=ORIGIN,
@@ -105,8 +108,8 @@ async def caller_of(process: subprocess.Popen[bytes], port: int, *, connections:
 
 
 @asynccontextmanager
-async def gateway_parts(folder: Path, *, temporal: str, redis: str) -> AsyncIterator[Parts]:
-    async with open_parts(settings(folder, temporal=temporal, redis=redis)) as parts:
+async def gateway_parts(folder: Path, *, temporal: str, redis: str, pubsub: str = NOWHERE) -> AsyncIterator[Parts]:
+    async with open_parts(settings(folder, temporal=temporal, redis=redis, pubsub=pubsub)) as parts:
         yield replace(parts, pipelines=PIPELINES)
 
 

@@ -1,6 +1,8 @@
 """Backends that are away: what still works, what waits, what says so."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,26 +15,22 @@ from redis.backoff import NoBackoff
 from temporalio.client import Client
 
 from signalbox_core.ids import new_run_id
+from signalbox_core.pubsub import PubSubPublisher
 from signalbox_core.streams import RedisRunStream
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.engine import Engine
-from signalbox_gateway.waiting import Starter, WaitingStarts
+from signalbox_gateway.waiting import WaitingStarts
 from support import servers
-from support.gateway import PIPELINES, client_of, gateway_parts
+from support.gateway import client_of, gateway_parts
+from support.waiting import eventually
 
 
 @pytest.fixture
-async def without_temporal(redis_url: str, tmp_path: Path) -> AsyncIterator[Parts]:
+async def without_temporal(redis_url: str, pubsub_host: str, tmp_path: Path) -> AsyncIterator[Parts]:
     (tmp_path / "away").mkdir()
-    async with gateway_parts(tmp_path / "away", temporal=f"127.0.0.1:{servers.free_port()}", redis=redis_url) as parts:
+    nowhere = f"127.0.0.1:{servers.free_port()}"
+    async with gateway_parts(tmp_path / "away", temporal=nowhere, redis=redis_url, pubsub=pubsub_host) as parts:
         yield parts
-
-
-@pytest.fixture
-async def queue(without_temporal: Parts) -> AsyncIterator[WaitingStarts]:
-    """Nothing waits before or after a test."""
-    yield WaitingStarts(without_temporal.redis)
-    await without_temporal.redis.delete("signalbox:waiting-starts")
 
 
 @pytest.fixture
@@ -42,11 +40,27 @@ async def stranded(without_temporal: Parts) -> AsyncIterator[httpx2.AsyncClient]
         yield caller
 
 
+@asynccontextmanager
+async def starting(parts: Parts, temporal: Client) -> AsyncIterator[None]:
+    """Temporal is back: the loop of a gateway that makes the waiting starts."""
+    loops = Gateway(replace(parts, temporal=temporal)).loops()
+    task = asyncio.ensure_future(loops["starter"]())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 def order(run_id: str, text: str = "hi") -> dict[str, object]:
     return {"pipeline": "echo", "run_id": run_id, "input": {"text": text}}
 
 
-async def test_without_temporal_a_start_is_queued_and_shown(stranded: httpx2.AsyncClient, queue: WaitingStarts) -> None:
+async def status(caller: httpx2.AsyncClient, run_id: str) -> object:
+    return (await caller.get(f"/v1/runs/{run_id}")).json().get("status")
+
+
+async def test_without_temporal_a_start_is_queued_and_shown(stranded: httpx2.AsyncClient) -> None:
     run_id = new_run_id("echo")
 
     answer = await stranded.post("/v1/runs", json=order(run_id))
@@ -59,29 +73,113 @@ async def test_without_temporal_a_start_is_queued_and_shown(stranded: httpx2.Asy
     assert (snapshot["status"], snapshot["pipeline"], len(snapshot["steps"])) == ("queued", "echo", 2)
 
 
-async def test_a_queued_start_is_made_when_temporal_is_back(
-    stranded: httpx2.AsyncClient, queue: WaitingStarts, caller: httpx2.AsyncClient, temporal: Client
+async def test_queued_starts_are_made_once_when_temporal_is_back(
+    stranded: httpx2.AsyncClient, without_temporal: Parts, caller: httpx2.AsyncClient, temporal: Client
+) -> None:
+    runs = [new_run_id("echo") for _ in range(5)]
+    for run_id in [*runs, *runs]:
+        assert (await stranded.post("/v1/runs", json=order(run_id))).status_code == 202
+
+    async with starting(without_temporal, temporal), starting(without_temporal, temporal):
+        await eventually(lambda: _all_running(caller, runs))
+
+    # The caller who repeats the request meets the run.
+    assert (await caller.post("/v1/runs", json=order(runs[0]))).status_code == 200
+    for run_id in runs:
+        executions = [found async for found in temporal.list_workflows(f"WorkflowId = '{run_id}'")]
+        assert len(executions) <= 1
+
+
+async def _all_running(caller: httpx2.AsyncClient, runs: Sequence[str]) -> bool:
+    return [await status(caller, run_id) for run_id in runs] == ["running"] * len(runs)
+
+
+async def test_a_queued_start_outlives_the_redis_that_showed_it(
+    stranded: httpx2.AsyncClient, without_temporal: Parts, caller: httpx2.AsyncClient, temporal: Client
+) -> None:
+    run_id = new_run_id("echo")
+    await stranded.post("/v1/runs", json=order(run_id))
+    await without_temporal.redis.delete(f"signalbox:waiting:{{{run_id}}}")
+
+    async with starting(without_temporal, without_temporal.temporal):
+        # Delivered while Temporal is still away, it is shown again.
+        await eventually(lambda: _has(stranded, run_id, "queued"))
+    async with starting(without_temporal, temporal):
+        await eventually(lambda: _has(caller, run_id, "running"))
+
+
+async def _has(caller: httpx2.AsyncClient, run_id: str, wanted: str) -> bool:
+    return await status(caller, run_id) == wanted
+
+
+async def test_another_order_cannot_take_the_id_of_one_that_waits(
+    stranded: httpx2.AsyncClient, caller: httpx2.AsyncClient, without_temporal: Parts, temporal: Client
 ) -> None:
     run_id = new_run_id("echo")
     await stranded.post("/v1/runs", json=order(run_id))
 
-    handed = await Starter(queue, Engine(temporal), PIPELINES).hand_over()
-
-    assert handed == 1
-    assert await queue.find(run_id) is None
-    assert (await caller.get(f"/v1/runs/{run_id}")).json()["status"] == "running"
-    # The caller who repeats the request meets the run.
-    assert (await caller.post("/v1/runs", json=order(run_id))).status_code == 200
+    # Temporal answers again, and the starter has not come to this one yet.
+    assert (await caller.post("/v1/runs", json=order(run_id, "other"))).status_code == 409
+    assert (await caller.post("/v1/runs", json=order(run_id))).status_code == 201
+    async with starting(without_temporal, temporal):
+        await eventually(lambda: _is_settled(without_temporal, run_id))
 
 
-async def test_a_queued_start_can_be_cancelled(stranded: httpx2.AsyncClient, queue: WaitingStarts) -> None:
-    run_id = new_run_id("echo")
-    await stranded.post("/v1/runs", json=order(run_id))
+async def _is_settled(parts: Parts, run_id: str) -> bool:
+    return not await parts.redis.exists(f"signalbox:waiting:{{{run_id}}}")
 
-    answer = await stranded.post(f"/v1/runs/{run_id}/cancel")
+
+async def test_a_queued_run_that_is_cancelled_is_shown_as_such_and_never_started(
+    stranded: httpx2.AsyncClient, without_temporal: Parts, caller: httpx2.AsyncClient, temporal: Client
+) -> None:
+    run_id, later = new_run_id("echo"), new_run_id("echo")
+    for each in (run_id, later):
+        await stranded.post("/v1/runs", json=order(each))
+
+    answer = await stranded.post(f"/v1/runs/{run_id}/cancel", json={"reason": "not needed"})
+    snapshot = (await stranded.get(f"/v1/runs/{run_id}")).json()
+    again = await stranded.post("/v1/runs", json=order(run_id))
+    async with starting(without_temporal, temporal):
+        await eventually(lambda: _has(caller, later, "running"))
 
     assert answer.status_code == 202
-    assert await queue.find(run_id) is None
+    assert (snapshot["status"], snapshot["ended_at"] is not None, snapshot["sequence"]) == ("cancelled", True, 1)
+    assert (again.status_code, again.json()["status"]) == (200, "cancelled")
+    assert await Engine(temporal).describe(run_id) is None
+    assert await status(caller, run_id) == "cancelled"
+
+
+async def test_a_withdrawal_that_comes_too_late_cancels_the_run(
+    stranded: httpx2.AsyncClient, without_temporal: Parts, temporal: Client, worker: None
+) -> None:
+    """The start was being made, so the withdrawal that follows it in the topic asks Temporal."""
+    run_id = new_run_id("echo")
+    await stranded.post("/v1/runs", json={"pipeline": "echo", "run_id": run_id, "input": {"text": "hi", "ask": True}})
+    assert await WaitingStarts(without_temporal.redis, without_temporal.publisher).take(run_id)
+
+    answer = await stranded.post(f"/v1/runs/{run_id}/cancel")
+    async with starting(without_temporal, temporal):
+        await eventually(lambda: _is_cancelled(temporal, run_id))
+
+    assert answer.status_code == 202
+
+
+async def _is_cancelled(temporal: Client, run_id: str) -> bool:
+    found = await Engine(temporal).describe(run_id)
+    return found is not None and found.status == "cancelled"
+
+
+async def test_a_start_that_nobody_can_keep_is_not_accepted(redis_url: str, tmp_path: Path) -> None:
+    nowhere = f"127.0.0.1:{servers.free_port()}"
+    async with gateway_parts(tmp_path, temporal=nowhere, redis=redis_url) as parts:
+        hasty = PubSubPublisher("signalbox", emulator_host=nowhere, timeout_s=0.3)
+        async with hasty, client_of(Gateway(replace(parts, publisher=hasty), deadline=timedelta(milliseconds=300)).app()) as caller:
+            run_id = new_run_id("echo")
+            answer = await caller.post("/v1/runs", json=order(run_id))
+            shown = await caller.get(f"/v1/runs/{run_id}")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "temporal_unavailable")
+    assert shown.status_code == 503
 
 
 async def test_readiness_tells_that_temporal_is_away(stranded: httpx2.AsyncClient) -> None:
@@ -89,6 +187,7 @@ async def test_readiness_tells_that_temporal_is_away(stranded: httpx2.AsyncClien
     runs = await stranded.get("/v1/runs")
 
     assert (ready.status_code, ready.json()["ready"], ready.json()["temporal_available"]) == (200, True, False)
+    assert ready.json()["status"] == "degraded"
     assert (runs.status_code, runs.json()["code"]) == (503, "temporal_unavailable")
     assert int(runs.headers["retry-after"]) >= 1
 

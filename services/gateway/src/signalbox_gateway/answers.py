@@ -182,8 +182,12 @@ class Dependency(Struct, frozen=True, kw_only=True):
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """The gateway is ready with Redis; without Temporal it still streams, and queues what is started."""
+    """The gateway is ready with Redis; without Temporal it still streams, and queues what is started.
+
+    `degraded` means ready, but a dependency is away.
+    """
 
     ready: bool
+    status: Literal["ok", "degraded", "unavailable"]
     temporal_available: bool
     dependencies: Mapping[str, Dependency]

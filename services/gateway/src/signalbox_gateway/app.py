@@ -19,11 +19,11 @@ from temporalio.client import Client
 
 from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
-from signalbox_core.pubsub import Subscriber
+from signalbox_core.pubsub import Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis_client import open_redis
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import data_converter
-from signalbox_core.topology import PROJECTOR
+from signalbox_core.topology import PROJECTOR, STARTER
 from signalbox_gateway.approvals import Approvals
 from signalbox_gateway.artifacts import Artifacts
 from signalbox_gateway.auth import ApiKeys, Authenticator, Principal, Role
@@ -40,16 +40,18 @@ from signalbox_gateway.pages import Pages
 from signalbox_gateway.pipelines import Pipelines
 from signalbox_gateway.projector import Projector
 from signalbox_gateway.reconciler import Reconciler
+from signalbox_gateway.repairs import Repairs
 from signalbox_gateway.runs import Runs
 from signalbox_gateway.sessions import Sessions, Tickets
 from signalbox_gateway.settings import Settings
+from signalbox_gateway.starter import LIMITS, Availability, Starter
 from signalbox_gateway.starts import IdempotencyKeys, Starts
 from signalbox_gateway.states import RunStates
 from signalbox_gateway.stream import StreamEndpoint
 from signalbox_gateway.table import Handlers, endpoints
 from signalbox_gateway.uploads import Uploads
 from signalbox_gateway.views import present
-from signalbox_gateway.waiting import Starter, WaitingStarts
+from signalbox_gateway.waiting import WaitingStarts
 from signalbox_gateway.web import console_routes
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,8 @@ class Parts:
     streams: RunStream
     channels: Channels
     lifecycle: Subscriber
+    requests: Subscriber
+    publisher: Publisher
     objects: ObjectStore
     pipelines: Mapping[str, PipelineSpec]
     keys: ApiKeys
@@ -77,7 +81,9 @@ class Gateway:
         self._parts = parts
         self.metrics = Metrics()
         engine = Engine(parts.temporal, deadline=deadline)
-        waiting = WaitingStarts(parts.redis)
+        waiting = WaitingStarts(parts.redis, parts.publisher)
+        availability = Availability(engine)
+        repairs = Repairs(parts.streams, engine, parts.pipelines)
         self.states = RunStates(parts.streams, engine, parts.pipelines, waiting)
         sessions, tickets = Sessions(parts.redis), Tickets(parts.redis)
         self.authenticator = Authenticator(parts.keys, sessions, tickets, parts.settings.public_origin)
@@ -86,12 +92,12 @@ class Gateway:
         self._hub = Hub(parts.channels, parts.streams, self.states.snapshot_from_temporal, present)
         self._projector = Projector(parts.lifecycle, parts.streams)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines)
-        self._starter = Starter(waiting, engine, parts.pipelines)
+        self._starter = Starter(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
         decisions = Decisions(parts.temporal, within=min(deadline, timedelta(seconds=3)))
         self._handlers = Handlers(
             pipelines=Pipelines(parts.pipelines),
-            starts=Starts(engine, parts.pipelines, IdempotencyKeys(parts.redis), waiting),
-            runs=Runs(self.states, engine, parts.pipelines, waiting),
+            starts=Starts(engine, availability, parts.pipelines, IdempotencyKeys(parts.redis), waiting),
+            runs=Runs(self.states, engine, parts.pipelines, waiting, repairs),
             artifacts=Artifacts(self.states, parts.objects),
             approvals=Approvals(self.states, parts.streams, decisions, parts.pipelines),
             uploads=Uploads(parts.objects),
@@ -129,7 +135,7 @@ class Gateway:
         """What runs beside the requests, by name."""
         return {
             "api keys": self._parts.keys.run,
-            "waiting starts": self._starter.run,
+            "starter": self._starter.run,
             "hub": self._hub.run,
             "projector": self._projector.run,
             "reconciler": self._reconciler.run,
@@ -178,6 +184,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         # A channel is silent for as long as its runs are: no read timeout there.
         listening = open_redis(settings.redis_url, read_timeout_s=None)
         stack.push_async_callback(listening.aclose)
+        project, emulator = settings.google_cloud_project, settings.pubsub_emulator_host
+        publisher = await stack.enter_async_context(PubSubPublisher(project, emulator_host=emulator))
         temporal = await Client.connect(
             settings.temporal_address, namespace=settings.temporal_namespace, data_converter=data_converter, lazy=True
         )
@@ -187,7 +195,9 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             redis=redis,
             streams=RedisRunStream(redis),
             channels=RedisChannels(listening),
-            lifecycle=Subscriber(settings.google_cloud_project, PROJECTOR, emulator_host=settings.pubsub_emulator_host),
+            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator),
+            requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS),
+            publisher=publisher,
             objects=objects,
             pipelines=discover(),
             keys=keys,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.responses import Response
@@ -54,7 +54,9 @@ class HealthPages:
             dependencies["gateway"] = Dependency(ok=False, detail="is shutting down")
         is_ready = not self._draining and all(state.ok for name, state in dependencies.items() if name in self._needed)
         temporal = dependencies.get("temporal", Dependency(ok=False))
-        body = Readiness(ready=is_ready, temporal_available=temporal.ok, dependencies=dependencies)
+        is_whole = all(state.ok for state in dependencies.values())
+        status: Literal["ok", "degraded", "unavailable"] = "unavailable" if not is_ready else "ok" if is_whole else "degraded"
+        body = Readiness(ready=is_ready, status=status, temporal_available=temporal.ok, dependencies=dependencies)
         return json_response(body, 200 if is_ready else 503)
 
     async def metrics(self, _call: Call) -> Response:

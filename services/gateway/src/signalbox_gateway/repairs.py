@@ -2,19 +2,20 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import msgspec
 
 from signalbox_core.events import MAX_EVENT_BYTES, Snapshot
 from signalbox_core.events.catalogue import Failure
-from signalbox_core.events.snapshot import ENDED
+from signalbox_core.events.snapshot import ENDED, RunStatus
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import Gap, RunStream
 from signalbox_gateway.closing import Action, decide, is_fresh, opening, terminal_event
 from signalbox_gateway.engine import Described, Page
 from signalbox_gateway.states import snapshot_of
+from signalbox_gateway.waiting import WaitingStart
 
 log = logging.getLogger(__name__)
 _QUERY_WITHIN: Final = timedelta(seconds=2)
@@ -79,6 +80,21 @@ class Repairs:
         told = await self._runs.query(run.run_id, _QUERY_WITHIN)
         if told is not None and told.sequence > 0 and await self._streams.rebuild(told, replaces="") is not None:
             log.info("stream restored from its workflow", extra={"run_id": run.run_id, "tenant": run.tenant})
+
+    async def end_unstarted(self, start: WaitingStart, status: RunStatus, why: str, *, code: str = "failed") -> None:
+        """Tell the end of a run that was accepted and never started; `code` is a failure's."""
+        run = Described(
+            run_id=start.run_id,
+            tenant=start.tenant,
+            pipeline=start.pipeline,
+            status=status,
+            started_at=start.requested_at,
+            ended_at=datetime.now(UTC),
+            started_by=start.started_by,
+        )
+        bare = snapshot_of(run, None, self._pipelines.get(run.pipeline))
+        if await self._streams.rebuild(opening(run, bare), replaces="") is not None:
+            await self._streams.append(terminal_event(run, 1, Failure(code=code, message=why)))
 
     async def _close(self, run: Described, told: Snapshot | None, top: int, epoch: str) -> None:
         if told is not None and told.sequence > top:

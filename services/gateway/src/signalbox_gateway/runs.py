@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import logging
 from collections.abc import Mapping
 from typing import Final, Literal
 from urllib.parse import quote
@@ -11,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 from starlette.responses import Response
 
-from signalbox_core.errors import Conflict, InvalidInput, NotFound
+from signalbox_core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot
 from signalbox_core.pipeline.messages import CancelReason, Control
@@ -19,10 +20,12 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_gateway.answers import Accepted, CancelRun, ListRuns, NoBody, RunItem, RunPage
 from signalbox_gateway.endpoints import Call, json_response
 from signalbox_gateway.engine import Described, Engine, query_of
+from signalbox_gateway.repairs import Repairs
 from signalbox_gateway.states import RunStates
 from signalbox_gateway.views import run_view
 from signalbox_gateway.waiting import WaitingStarts
 
+log = logging.getLogger(__name__)
 _NULL: Final = msgspec.Raw(b"null")
 _SEAL_BYTES: Final = 6
 
@@ -30,11 +33,14 @@ _SEAL_BYTES: Final = 6
 class Runs:
     """The handlers of /v1/runs, but for starting."""
 
-    def __init__(self, states: RunStates, engine: Engine, pipelines: Mapping[str, PipelineSpec], waiting: WaitingStarts) -> None:
+    def __init__(
+        self, states: RunStates, engine: Engine, pipelines: Mapping[str, PipelineSpec], waiting: WaitingStarts, repairs: Repairs
+    ) -> None:
         self._states = states
         self._engine = engine
         self._pipelines = pipelines
         self._waiting = waiting
+        self._repairs = repairs
 
     async def list(self, call: Call) -> Response:
         query = call.query(ListRuns)
@@ -73,13 +79,27 @@ class Runs:
         request = await call.body(CancelRun)
         run_id = call.param("run_id")
         await self._states.check(call.principal, run_id)
-        if await self._waiting.drop(run_id):
+        reason = CancelReason(reason=request.reason, by=call.principal.name)
+        if await self._withdraw(run_id, reason):
             return json_response(Accepted(run_id=run_id, accepted="cancel"), 202)
         try:
-            await self._engine.cancel(run_id, CancelReason(reason=request.reason, by=call.principal.name))
+            await self._engine.cancel(run_id, reason)
         except NotFound:
             raise await self._has_ended(run_id) from None
         return json_response(Accepted(run_id=run_id, accepted="cancel"), 202)
+
+    async def _withdraw(self, run_id: str, reason: CancelReason) -> bool:
+        """Take back a start that waits for Temporal. One that is being made just now is cancelled by its own withdrawal."""
+        start = await self._waiting.withdraw(run_id, reason)
+        if start is None:
+            return False
+        if start.is_withdrawn:
+            try:
+                await self._repairs.end_unstarted(start, "cancelled", reason.reason or "withdrawn before it began")
+            except Unavailable:
+                log.warning("a withdrawn run is not shown as cancelled yet: Redis is away", extra={"run_id": run_id})
+        log.info("queued run withdrawn", extra={"run_id": run_id, "tenant": start.tenant})
+        return True
 
     async def pause(self, call: Call) -> Response:
         return await self._control(call, "pause")

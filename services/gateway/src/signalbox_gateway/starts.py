@@ -20,6 +20,7 @@ from signalbox_gateway.answers import Started, StartRun
 from signalbox_gateway.auth import Principal
 from signalbox_gateway.endpoints import Call, json_response
 from signalbox_gateway.engine import Engine, Order
+from signalbox_gateway.starter import Availability
 from signalbox_gateway.views import links
 from signalbox_gateway.waiting import WaitingStarts
 
@@ -30,8 +31,16 @@ _KEY_LIFETIME_S: Final = 7 * 24 * 3600
 class Starts:
     """The handler of POST /v1/runs."""
 
-    def __init__(self, engine: Engine, pipelines: Mapping[str, PipelineSpec], keys: "IdempotencyKeys", waiting: WaitingStarts) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        availability: Availability,
+        pipelines: Mapping[str, PipelineSpec],
+        keys: "IdempotencyKeys",
+        waiting: WaitingStarts,
+    ) -> None:
         self._engine = engine
+        self._availability = availability
         self._pipelines = pipelines
         self._keys = keys
         self._waiting = waiting
@@ -41,9 +50,15 @@ class Starts:
         spec = self._spec(request.pipeline)
         run_id = await self._run_id(call, request)
         order = order_of(request, spec, run_id, call.principal)
+        if (answer := await self._if_waiting(call, request, order)) is not None:
+            return answer
+        # Whoever starts during an outage need not wait for the deadline of a call that is bound to fail.
+        if self._availability.seems_away and not await self._availability.look():
+            return await self._keep(order)
         try:
             is_new = await self._engine.start(order, spec)
         except Unavailable:
+            self._availability.note_away()
             return await self._keep(order)
         if is_new:
             log.info("run started", extra={"run_id": run_id, "tenant": order.tenant, "pipeline": spec.name})
@@ -64,11 +79,22 @@ class Starts:
             return given or new_run_id(request.pipeline)
         return await self._keys.run_id(call.principal.tenant, key, given)
 
+    async def _if_waiting(self, call: Call, request: StartRun, order: Order) -> Response | None:
+        """What an earlier start of this id means for this one, while that one still waits. An id of our own making is new."""
+        if request.run_id is None and _idempotency_key(call) is None:
+            return None
+        earlier = await self._waiting.find(order.run_id)
+        if earlier is not None and earlier.digest != order.digest:
+            raise _other_order(order.run_id)
+        return _answer(order, "cancelled", 200) if earlier is not None and earlier.is_withdrawn else None
+
     async def _keep(self, order: Order) -> Response:
-        """Temporal is away: the order waits in Redis and the run starts when Temporal is back."""
+        """Temporal is away: the order waits, durably, and the run starts when Temporal is back."""
         kept = await self._waiting.keep(order)
         if kept.digest != order.digest:
             raise _other_order(order.run_id)
+        if kept.is_withdrawn:
+            return _answer(order, "cancelled", 200)
         log.warning("run queued: Temporal is away", extra={"run_id": order.run_id, "tenant": order.tenant})
         return _answer(order, "queued", 202)
 

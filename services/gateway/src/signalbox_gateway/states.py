@@ -9,13 +9,13 @@ from msgspec.structs import replace
 from redis.exceptions import RedisError
 
 from signalbox_core.errors import NotFound, Unavailable
-from signalbox_core.events.snapshot import ENDED, Snapshot, StepState
+from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot, StepState
 from signalbox_core.ids import RUN_ID
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import Projected, RunStream
 from signalbox_gateway.auth import Principal
-from signalbox_gateway.engine import Described, Engine, Order
-from signalbox_gateway.waiting import WaitingStarts
+from signalbox_gateway.engine import Described, Engine
+from signalbox_gateway.waiting import WaitingStart, WaitingStarts
 
 _KNOWN_TENANTS: Final = 10_000
 _KNOWN_ENDS: Final = 1_000
@@ -91,9 +91,9 @@ class RunStates:
 
     async def _ask(self, run_id: str) -> Snapshot | None:
         # A start that waits for Temporal is a run too; asked first, as Temporal is probably still away.
-        order = await self._waiting.find(run_id)
-        if order is not None:
-            return queued(order, self._pipelines.get(order.pipeline))
+        start = await self._waiting.find(run_id)
+        if start is not None:
+            return queued(start, self._pipelines.get(start.pipeline))
         described = await self._engine.describe(run_id)
         if described is None:
             return None
@@ -114,9 +114,10 @@ def _just_started(run: Described, spec: PipelineSpec | None) -> Snapshot:
     return replace(_unstarted(run.run_id, run.tenant, run.pipeline, spec), started_at=run.started_at, started_by=run.started_by)
 
 
-def queued(order: Order, spec: PipelineSpec | None) -> Snapshot:
-    """The state of a run that waits for Temporal."""
-    return replace(_unstarted(order.run_id, order.tenant, order.pipeline, spec), status="queued", started_by=order.started_by)
+def queued(start: WaitingStart, spec: PipelineSpec | None) -> Snapshot:
+    """The state of a run that waits for Temporal, or was withdrawn before it began."""
+    status: RunStatus = "cancelled" if start.is_withdrawn else "queued"
+    return replace(_unstarted(start.run_id, start.tenant, start.pipeline, spec), status=status, started_by=start.started_by)
 
 
 def unknown_run(run_id: str) -> NotFound:

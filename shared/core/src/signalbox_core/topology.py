@@ -19,10 +19,12 @@ log = logging.getLogger(__name__)
 
 LIFECYCLE: Final = "lifecycle"
 DOMAIN_EVENTS: Final = "domain-events"
+START_REQUESTS: Final = "start-requests"
 LIFECYCLE_DEAD: Final = "lifecycle-dead"
 DOMAIN_EVENTS_DEAD: Final = "domain-events-dead"
 PROJECTOR: Final = "projector"
 AUDIT: Final = "audit"
+STARTER: Final = "starter"
 _KEPT: Final = timedelta(days=7)
 _CALL_S: Final = 10.0
 
@@ -57,6 +59,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 TOPICS: Final = (
     Topic(name=LIFECYCLE),
     Topic(name=DOMAIN_EVENTS),
+    Topic(name=START_REQUESTS),
     Topic(name=LIFECYCLE_DEAD),
     Topic(name=DOMAIN_EVENTS_DEAD),
 )
@@ -65,6 +68,8 @@ SUBSCRIPTIONS: Final = (
     # Dead-lettering makes gaps in a run's order, so it comes only after an outage of about an hour.
     Subscription(name=PROJECTOR, topic=LIFECYCLE, is_ordered=True, dead_letter_topic=LIFECYCLE_DEAD, backoff=_BACKOFF),
     Subscription(name=AUDIT, topic=DOMAIN_EVENTS, dead_letter_topic=DOMAIN_EVENTS_DEAD, backoff=_BACKOFF),
+    # No dead letter: a start that was accepted waits for as long as Temporal is away.
+    Subscription(name=STARTER, topic=START_REQUESTS, is_ordered=True, backoff=(timedelta(seconds=1), timedelta(seconds=5))),
     Subscription(name="lifecycle-dead-hold", topic=LIFECYCLE_DEAD),
     Subscription(name="domain-events-dead-hold", topic=DOMAIN_EVENTS_DEAD),
 )
