@@ -15,7 +15,7 @@ setup: .venv/.ready ## Make .venv from the hash-pinned lock (no-op when nothing 
 .venv/.ready: requirements/dev.lock requirements/bootstrap.lock $(wildcard services/*/pyproject.toml shared/*/pyproject.toml compose/*/pyproject.toml)
 	@$(PYTHON) tools/setup.py
 
-demo: setup ## Watch a real page become finished ads behind a human approval
+demo: setup ## Watch a page become approved ads; PIPELINE=document_batch or ai_task: others
 	@$(BIN)/python -m signalbox_devstack.demo $(PIPELINE)
 
 dev: setup ## The same stack, kept up; prints addresses and the development key

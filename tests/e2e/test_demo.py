@@ -7,18 +7,49 @@ from pathlib import Path
 
 import pytest
 
+from signalbox_devstack.world.papers.folder import trap_files
+from support.papers import needs_tesseract
+
+
+def demo(folder: Path, pipeline: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "signalbox_devstack.demo", pipeline],
+        cwd=folder, env={**os.environ, "DEMO_YES": "1"}, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+
 
 @pytest.mark.timeout(240)
 def test_the_demo_ends_well_with_at_least_ten_pictures(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "signalbox_devstack.demo", "ad_creative"],
-        cwd=tmp_path, env={**os.environ, "DEMO_YES": "1"}, capture_output=True, text=True, timeout=200, check=False,
-    )  # fmt: skip
+    done = demo(tmp_path, "ad_creative")
+
     assert done.returncode == 0, done.stdout + done.stderr
-    pictures = list((tmp_path / ".state/demo/pictures").glob("*.png"))
+    pictures = list((tmp_path / ".state/demo/files").glob("*.png"))
     assert len(pictures) >= 10
     assert all(str(path.relative_to(tmp_path)) in done.stdout for path in pictures)
     assert "What happened" in done.stdout
+
+
+@needs_tesseract
+@pytest.mark.timeout(240)
+def test_the_demo_of_a_batch_reads_the_good_papers_and_names_every_trap(tmp_path: Path) -> None:
+    done = demo(tmp_path, "document_batch")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "18 documents: 14 ok, 4 failed, 0 waiting for a person" in done.stdout
+    for trap in trap_files():
+        assert f"{trap.name}: " in done.stdout
+    assert "The demo answers: kind other" in done.stdout
+    assert (tmp_path / ".state/demo/files/documents/long-200-pages-text.pdf/text.txt").read_text().count("\f") == 199
+
+
+@pytest.mark.timeout(240)
+def test_the_demo_of_a_task_shows_an_attempt_that_broke_off_and_says_what_answered(tmp_path: Path) -> None:
+    done = demo(tmp_path, "ai_task")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "attempts: 1 model_cut, 2 answered" in done.stdout
+    assert "no language model" in done.stdout
+    assert (tmp_path / ".state/demo/files/answer").read_text().startswith("This is a simulated answer.")
 
 
 def test_a_pipeline_without_a_demo_is_one_line_with_those_that_have_one() -> None:
@@ -26,4 +57,4 @@ def test_a_pipeline_without_a_demo_is_one_line_with_those_that_have_one() -> Non
         [sys.executable, "-m", "signalbox_devstack.demo", "nope"], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 2
-    assert done.stderr == "demo: no demo of 'nope'; there are demos of: ad_creative\n"
+    assert done.stderr == "demo: no demo of 'nope'; there are demos of: ad_creative, ai_task, document_batch\n"

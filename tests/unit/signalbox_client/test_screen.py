@@ -96,6 +96,15 @@ def test_a_drawn_run_says_what_it_waits_for_and_how_to_decide() -> None:
     assert "signalbox decide r1 word" in text
 
 
+def test_the_end_of_what_is_being_written_is_shown() -> None:
+    on = console()
+    written = {"step": "say", "percent": 40, "text": f"{'first ' * 200}last words"}
+    on.print(run_panel(updates(("step.progress", None, written))[-1].snapshot))
+    text = " ".join(said(on))
+    assert "last words" in text
+    assert text.count("first") < 100
+
+
 def test_a_file_never_leaves_its_folder() -> None:
     def path(name: str, media_type: str = "image/png") -> Path:
         return safe_path(Artifact(name=name, media_type=media_type, size_bytes=1))

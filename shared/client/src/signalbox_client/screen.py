@@ -31,6 +31,7 @@ COLOURS: Final[Mapping[str, str]] = {
     "timed_out": "red",
     "expired": "red",
 }
+_SHOWN_CHARS: Final = 400
 _MARKS: Final[Mapping[str, str]] = {"completed": "✔", "failed": "✘", "cancelled": "◼", "pending": "·", "running": "▸"}
 
 
@@ -138,6 +139,7 @@ def screen_for(console: Console, *, as_json: bool, run_count: int = 1) -> Screen
 def run_panel(snapshot: Snapshot) -> RenderableType:
     """One run: a head line, then a line for each step, then what it waits for."""
     lines: list[RenderableType] = [_head(snapshot), _steps(snapshot.steps)]
+    lines += [Text(f"    {_end_of(step.text)}", style="italic") for step in snapshot.steps if step.status == "running" and step.text]
     for approval in snapshot.approvals:
         if approval.status == "pending":
             command = f"signalbox decide {snapshot.run_id} {approval.approval_id}"
@@ -146,6 +148,12 @@ def run_panel(snapshot: Snapshot) -> RenderableType:
         where = f"{snapshot.error.field}: " if snapshot.error.field else ""
         lines.append(Text(f"  {where}{snapshot.error.message}", style="red"))
     return Group(*lines)
+
+
+def _end_of(text: str) -> str:
+    """What is being written, as far as it fits a terminal: its end."""
+    words = " ".join(text.split())
+    return words if len(words) <= _SHOWN_CHARS else f"… {words[-_SHOWN_CHARS:]}"
 
 
 def describe(event: StreamEvent) -> str:

@@ -62,8 +62,14 @@ def unclear_file(seed: int = 1) -> PaperFile:
 
 def long_scan(pages: int = LONG_PAGES, seed: int = 1) -> PaperFile:
     """Many scanned pages in one PDF: a year's invoices, Vietnamese and English by turns."""
-    papers = tuple(write_paper(4 * (number // 2) + number % 2, seed) for number in range(pages))
+    papers = _years_invoices(pages, seed)
     return PaperFile(name=f"long-{pages}-pages.pdf", body=scan_pdf(papers, seed), papers=papers)
+
+
+def long_text(pages: int = LONG_PAGES, seed: int = 1) -> PaperFile:
+    """As many pages with a text layer: read in a moment."""
+    papers = _years_invoices(pages, seed)
+    return PaperFile(name=f"long-{pages}-pages-text.pdf", body=text_pdf(papers), papers=papers)
 
 
 def inbox(count: int = 12, seed: int = 1) -> Iterator[PaperFile]:
@@ -71,6 +77,10 @@ def inbox(count: int = 12, seed: int = 1) -> Iterator[PaperFile]:
     yield from (good_file(number, seed) for number in range(count))
     yield unclear_file(seed)
     yield from trap_files(seed)
+
+
+def _years_invoices(pages: int, seed: int) -> tuple[Paper, ...]:
+    return tuple(write_paper(4 * (number // 2) + number % 2, seed) for number in range(pages))
 
 
 def bomb_png(side: int = 30_000) -> bytes:
