@@ -1,0 +1,1 @@
+"""Who runs burst workers: Cloud Run Jobs, Kubernetes Jobs, or processes of this machine; all behind `provider.Provider`."""
