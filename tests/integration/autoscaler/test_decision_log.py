@@ -1,0 +1,94 @@
+"""The decision log on a real Redis and a real folder."""
+
+import gzip
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from signalbox_autoscaler.decision_log import DecisionLog
+from signalbox_autoscaler.law import decide
+from signalbox_autoscaler.model import DecisionRecord, Policy, Snapshot, State
+from signalbox_autoscaler.recording import Made, record_of
+from signalbox_core.decisions import DecisionFeed
+from signalbox_core.errors import Unavailable
+from signalbox_core.objects import open_object_store
+from signalbox_core.redis_client import open_redis
+from support.servers import free_port
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with open_redis(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def queue() -> str:
+    return f"queue/{uuid.uuid4().hex[:8]}"
+
+
+def records(queue: str, count: int, *, begin: datetime) -> list[DecisionRecord]:
+    made = []
+    for number in range(count):
+        snapshot = Snapshot(queue=queue, taken_at=begin + timedelta(seconds=5 * number), activities=number)
+        decision = decide(Policy(), State(), snapshot, snapshot.taken_at)
+        made.append(record_of(Made(policy=Policy(), state=State(), snapshot=snapshot, decision=decision, epoch=1), with_state=True))
+    return made
+
+
+async def test_what_was_written_is_read_newest_first_and_by_time(redis: Redis, queue: str) -> None:
+    log, now = DecisionLog(redis), datetime.now(UTC)
+    written = records(queue, 5, begin=now - timedelta(seconds=20))
+    await log.append(written)
+
+    assert await log.newest(queue, limit=2) == [written[4], written[3]]
+    assert await log.at(queue, now - timedelta(seconds=8)) == written[2]
+    assert await log.at(queue, now - timedelta(hours=1)) is None
+    assert queue in await log.queues()
+
+
+async def test_the_console_s_feed_sees_each_decision_once(redis: Redis, queue: str) -> None:
+    log, feed = DecisionLog(redis), DecisionFeed(redis)
+    await log.append(records(queue, 3, begin=datetime.now(UTC)))
+    first = await feed.after(queue, "")
+    await log.append(records(queue, 2, begin=datetime.now(UTC)))
+    later = await feed.after(queue, first[-1].id)
+
+    assert [len(first), len(later)] == [3, 2]
+    assert (await feed.newest(queue, limit=1)) == [later[-1]]
+    assert first[2].sentence == "sent a probe of 1: 2 tasks left, and nothing shows that they are more than tasks of ended workflows"
+    assert queue in await feed.queues()
+
+
+async def test_chunks_in_the_object_store_hold_every_record_once(redis: Redis, queue: str, tmp_path: Path) -> None:
+    log = DecisionLog(redis, open_object_store(tmp_path.as_uri()))
+    written = records(queue, 7, begin=datetime.now(UTC))
+    await log.append(written[:4])
+    assert await log.archive(queue, at_least=5) is None
+    await log.archive(queue, at_least=1)
+    await log.append(written[4:])
+    await log.archive(queue, at_least=1)
+    assert await log.archive(queue, at_least=1) is None
+
+    chunks = sorted((tmp_path / "decisions").rglob("*.ndjson.gz"))
+    lines = [line for chunk in chunks for line in gzip.decompress(chunk.read_bytes()).splitlines()]
+    assert [msgspec.json.decode(line, type=DecisionRecord) for line in lines] == written
+
+
+async def test_redis_keeps_the_newest_only(redis: Redis, queue: str) -> None:
+    log = DecisionLog(redis, kept=100)
+    for _ in range(5):
+        await log.append(records(queue, 100, begin=datetime.now(UTC)))
+
+    assert len(await log.newest(queue, limit=1_000)) <= 300  # trimmed in whole nodes of about a hundred
+
+
+async def test_a_log_without_redis_says_so() -> None:
+    async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as away:
+        with pytest.raises(Unavailable, match="decision log"):
+            await DecisionLog(away).append(records("any", 1, begin=datetime.now(UTC)))
