@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
-KINDS: Final = ("captcha", "authenticate", "list", "detail", "xml", "excel")
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"list": ("queries", "all"), "detail": ("queries", "all")}
+"""Kinds that are also seen together; every kind is in `all`."""
 WINDOWS_S: Final = (1, 10)
 
 
@@ -42,7 +43,7 @@ class Lane:
 
 
 class Stats:
-    """Per taxpayer one lane a kind, one for all kinds together (`all`), and how often each thing was asked for."""
+    """Per taxpayer one lane a kind, one for lists and details together (`queries`), one for `all`, and what was asked how often."""
 
     def __init__(self) -> None:
         self._lanes: defaultdict[str, defaultdict[str, Lane]] = defaultdict(lambda: defaultdict(Lane))
@@ -50,11 +51,11 @@ class Stats:
         self._faults: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def started(self, mst: str, kind: str, at_s: float) -> None:
-        for name in (kind, "all"):
+        for name in (kind, *GROUPS.get(kind, ("all",))):
             self._lanes[mst][name].started(at_s)
 
     def ended(self, mst: str, kind: str, status: str) -> None:
-        for name in (kind, "all"):
+        for name in (kind, *GROUPS.get(kind, ("all",))):
             self._lanes[mst][name].ended(status)
 
     def asked(self, mst: str, what: str) -> None:

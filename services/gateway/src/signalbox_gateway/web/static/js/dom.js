@@ -72,6 +72,17 @@ export function pictureElement(attributes) {
   return image;
 }
 
+const INERT_PICTURE = /^data:image\/(?:svg\+xml|png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*$/;
+
+export const isInertPicture = (text) => typeof text === "string" && INERT_PICTURE.test(text);
+
+/** A picture that came as data with a question. As an <img> it is inert, be it SVG: no script in it runs, nothing is loaded. */
+export function inertPicture(address, alt) {
+  const image = h("img", { alt });
+  if (isInertPicture(address)) image.setAttribute("src", address);
+  return image;
+}
+
 /** An id that labels and descriptions can point at. */
 let counter = 0;
 export const uniqueId = (prefix) => `${prefix}-${++counter}`;

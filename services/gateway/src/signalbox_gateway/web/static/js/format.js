@@ -49,4 +49,7 @@ export function humane(name) {
 export const sized = (text) => text.replace(/\b(\d{2,5})x(\d{2,5})\b/g, "$1\u00a0×\u00a0$2");
 
 export const number = (value) => (Number.isInteger(value) ? String(value) : String(Number(value.toFixed(2))));
+/** An amount as text with its thousands apart, digit by digit: amounts are exact and may be larger than a number holds. */
+export const amount = (text) => String(text).replace(/^(-?)(\d+)/, (_, sign, digits) => (sign ? "\u2212" : "") + inThousands(digits));
+const inThousands = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, "\u202f");
 export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;

@@ -10,11 +10,22 @@ function tick() {
   if (document.hidden) return;
   for (const element of document.querySelectorAll("[data-since]")) setText(element, running(element.dataset.since));
   for (const element of document.querySelectorAll("[data-ago]")) setText(element, ago(element.dataset.ago));
+  for (const element of document.querySelectorAll("[data-until]")) setText(element, left(element.dataset.until));
 }
 
 /** An instant as "2 minutes ago", which goes on counting; the exact time is its title. */
 export function agoTime(instant, className = null) {
   return h("time", { class: className, datetime: instant, title: full(instant), data: { ago: instant } }, ago(instant));
+}
+
+/** An instant to come as "4 min 12 s left", which goes on counting; not spoken each second, so give its words once beside it. */
+export function leftTime(instant) {
+  return h("time", { datetime: instant, title: full(instant), "aria-hidden": "true", data: { until: instant } }, left(instant));
+}
+
+function left(until) {
+  const ms = Date.parse(until) - Date.now();
+  return ms > 0 ? `${ms < 10_000 ? `${Math.ceil(ms / 1000)} s` : duration(ms)} left` : "time is up";
 }
 
 /** Whole seconds while it runs: tenths would flicker. */

@@ -7,6 +7,7 @@ import { iconButton } from "../icons.js";
 import { ApprovalPanels } from "../parts/approval.js";
 import { ArtifactList } from "../parts/artifacts.js";
 import { RunControls } from "../parts/controls.js";
+import { ImportMonths } from "../parts/import-view.js";
 import { runStatus, statusSign, statusWord } from "../parts/lamp.js";
 import { EventLog } from "../parts/log.js";
 import { resultView } from "../parts/result.js";
@@ -40,6 +41,7 @@ class RunPage {
     this.steps = new StepList();
     this.approvals = new ApprovalPanels(runId, { decided: () => { this.watch.refresh().catch(() => {}); this.inboxChanged(); } });
     this.files = new ArtifactList(runId);
+    this.months = new ImportMonths(runId);
     this.result = h("section", { class: "panel", hidden: true, "aria-labelledby": "result-title" });
     this.log = new EventLog();
     this.controls = new RunControls(runId, { done: () => this.watch.refresh().catch(() => {}) });
@@ -71,7 +73,7 @@ class RunPage {
       this.notice,
       div("run-body",
         h("aside", { class: "run-side" }, panel("steps-title", "Steps", this.steps.element)),
-        div("run-main", this.approvals.element, this.result, this.files.element, panel("log-title", "Event log", this.log.element))));
+        div("run-main", this.approvals.element, this.result, this.months.element, this.files.element, panel("log-title", "Event log", this.log.element))));
   }
 
   #changed(snapshot, frame) {
@@ -98,6 +100,7 @@ class RunPage {
     this.steps.update(snapshot);
     this.approvals.update(snapshot);
     this.files.update(snapshot);
+    this.months.update(snapshot);
     this.controls.update(snapshot);
     this.log.backfill(snapshot);
     this.#outcome(snapshot);

@@ -10,6 +10,7 @@ import { agoTime } from "../ticker.js";
 import { dataView } from "./data-view.js";
 import { decidedSummary, decidedView } from "./decided.js";
 import { statusSign } from "./lamp.js";
+import { pictureQuestion } from "./picture-question.js";
 import { VariantBoard } from "./variants.js";
 
 /**
@@ -113,9 +114,10 @@ class AnswerForm {
 
   constructor(approval) {
     this.form = schemaForm(approval.answer_schema);
-    const parts = [["Options", approval.options], ["Evidence", approval.evidence]]
+    const asked = pictureQuestion(approval.evidence);
+    const parts = asked ? [] : [["Options", approval.options], ["Evidence", approval.evidence]]
       .filter(([, value]) => value !== null && value !== undefined);
-    this.element = div("answer",
+    this.element = div("answer", asked,
       parts.map(([title, value]) => div("asked", h("h3", {}, title), dataView(value))), this.form.element);
   }
 

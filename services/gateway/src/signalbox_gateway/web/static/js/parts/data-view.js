@@ -1,5 +1,5 @@
 // Any JSON value as something readable: names and values, lists, and texts as text.
-import { h, outsideLink, span } from "../dom.js";
+import { h, inertPicture, isInertPicture, outsideLink, span } from "../dom.js";
 import { humane, number } from "../format.js";
 
 const DEPTH = 6;
@@ -16,6 +16,7 @@ export function dataView(value, depth = 0) {
 }
 
 function textView(text) {
+  if (isInertPicture(text)) return h("span", { class: "asked-picture" }, inertPicture(text, "Picture"));
   if (/^#[0-9a-f]{6}$/i.test(text)) {
     const chip = h("span", { class: "swatch", "aria-hidden": "true" });
     chip.style.setProperty("--colour", text);

@@ -3,11 +3,13 @@ import { div, h } from "../dom.js";
 import { humane } from "../format.js";
 import { copyView, variantHead } from "./copy.js";
 import { dataView } from "./data-view.js";
+import { importView, isImport } from "./import-view.js";
 import { PictureStage } from "./pictures.js";
 import { scoreView } from "./score.js";
 
 export function resultView(runId, result) {
   if (result === null || typeof result !== "object" || Array.isArray(result)) return div("result", dataView(result));
+  if (isImport(result)) return importView(result);
   const members = Object.entries(result);
   const pictured = members.filter(([, value]) => isPictured(value));
   if (pictured.length === 0) return div("result", dataView(result));
