@@ -15,7 +15,7 @@ from signalbox_client import AsyncSignalbox
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events import Snapshot
 from signalbox_core.events.snapshot import StepState
-from signalbox_pipelines.ai_task.contract import AiTaskResult
+from signalbox_pipelines.ai_task.contract import SPEC, AiTaskInput, AiTaskResult
 from support.journeys import until_ended
 from support.stack import RunningStack, running_stack
 from support.waiting import eventually
@@ -60,6 +60,19 @@ async def test_who_joins_late_sees_the_whole_text_so_far(ai_stack: RunningStack,
     assert (result.provider, result.label, result.text.startswith("This is a simulated answer.")) == ("model", "language model", True)
     assert (await ai_client.artifact(run_id, result.artifact)).decode() == result.text
     assert all(step.text is None for step in (await ai_client.run(run_id)).steps)
+
+
+async def test_a_program_calls_it_like_a_function_and_hears_the_words(ai_client: AsyncSignalbox) -> None:
+    heard, result = "", None
+    async for now in ai_client.stream(SPEC, AiTaskInput(task="summarise", text=TEXT, sentences=3)):
+        heard = now.added if now.restarted else heard + now.added
+        result = now.result or result
+
+    assert result is not None
+    assert len(heard) > 20
+    assert result.text.startswith(heard)
+    local = AiTaskInput(task="summarise", text=TEXT, sentences=1, provider="local-extractive")
+    assert (await ai_client.run(SPEC, local)).label == "not a language model"
 
 
 async def test_a_worker_killed_while_the_model_writes_costs_an_attempt_and_no_answer(

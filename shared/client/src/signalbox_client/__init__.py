@@ -3,6 +3,7 @@
 from signalbox_client.asynchronous import AsyncSignalbox
 from signalbox_client.following import Update
 from signalbox_client.models import Approval, Artifact, Decided, Pipeline, Run, RunItem, Started
+from signalbox_client.running import Progress
 from signalbox_client.synchronous import Signalbox
 
-__all__ = ["Approval", "Artifact", "AsyncSignalbox", "Decided", "Pipeline", "Run", "RunItem", "Signalbox", "Started", "Update"]
+__all__ = ["Approval", "Artifact", "AsyncSignalbox", "Decided", "Pipeline", "Progress", "Run", "RunItem", "Signalbox", "Started", "Update"]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 import httpx2
 import msgspec
@@ -15,9 +15,14 @@ from signalbox_client.calls import Call
 from signalbox_client.connecting import BACKOFF_S, STREAM_TIMEOUT, UNARY_TIMEOUT, options, raw_json
 from signalbox_client.following import Follower, Update
 from signalbox_client.problems import decode_answer, error_of, unreachable
+from signalbox_client.running import NOTHING, Progress, Words, name_of, progress_of, typed
 from signalbox_core.errors import Unavailable
+from signalbox_core.pipeline.spec import PipelineSpec
 
 T = TypeVar("T", bound=Struct)
+V = TypeVar("V")
+In = TypeVar("In", bound=Struct)
+Out = TypeVar("Out", bound=Struct)
 
 
 class AsyncSignalbox:
@@ -62,9 +67,6 @@ class AsyncSignalbox:
         """One page, newest first; `next_cursor` leads to the next."""
         return await self._send(calls.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor))
 
-    async def run(self, run_id: str) -> models.Run:
-        return await self._send(calls.get_run(run_id))
-
     async def result(self, run_id: str) -> msgspec.Raw:
         """The result as JSON. Raises: Conflict while the run goes on."""
         return msgspec.Raw(await self._fetch(calls.get_result(run_id)))
@@ -93,6 +95,62 @@ class AsyncSignalbox:
 
     async def resume(self, run_id: str) -> models.Accepted:
         return await self._send(calls.control(run_id, "resume"))
+
+    @overload
+    async def run(self, pipeline: str) -> models.Run: ...
+    @overload
+    async def run(self, pipeline: PipelineSpec[In, Out], given: In, *, run_id: str | None = None, priority: int | None = None) -> Out: ...
+    @overload
+    async def run(self, pipeline: str, given: object, *, result: type[V], run_id: str | None = None, priority: int | None = None) -> V: ...
+    @overload
+    async def run(self, pipeline: str, given: object, *, run_id: str | None = None, priority: int | None = None) -> msgspec.Raw: ...
+    async def run(
+        self,
+        pipeline: PipelineSpec[Any, Any] | str,
+        given: object = NOTHING,
+        *,
+        result: object = None,
+        run_id: str | None = None,
+        priority: int | None = None,
+    ) -> Any:
+        """`run(run_id)`: the run now. `run(pipeline, input)`: start one, wait for its end, give its result.
+
+        The result is typed by the contract (`run(SPEC, AiTaskInput(…))`), by `result=` beside a name, or is JSON.
+        Whoever stops waiting does not stop the run; with a `run_id` of your own the same call finds it again.
+
+        Raises:
+            Conflict: the run ended without a result; `code` is `run_failed`, `run_cancelled`, …, the message has step and cause.
+        """
+        if given is NOTHING:
+            return await self._send(calls.get_run(name_of(pipeline)))
+        started = await self.start(name_of(pipeline), given, run_id=run_id, priority=priority)
+        async with aclosing(self.watch(started.run_id)) as updates:
+            async for _ in updates:
+                pass
+        return typed(bytes(await self.result(started.run_id)), pipeline, result)
+
+    @overload
+    def stream(self, pipeline: PipelineSpec[In, Out], given: In, *, run_id: str | None = None) -> AsyncGenerator[Progress[Out], None]: ...
+    @overload
+    def stream(self, pipeline: str, given: object, *, result: type[V], run_id: str | None = None) -> AsyncGenerator[Progress[V], None]: ...
+    @overload
+    def stream(self, pipeline: str, given: object, *, run_id: str | None = None) -> AsyncGenerator[Progress[msgspec.Raw], None]: ...
+    async def stream(
+        self, pipeline: PipelineSpec[Any, Any] | str, given: object, *, result: object = None, run_id: str | None = None
+    ) -> AsyncGenerator[Progress[Any], None]:
+        """Like `run`, and says what happens on the way: `added` is what the running step has just written, the last one has `result`.
+
+        Raises:
+            Conflict: the run ended without a result, as of `run`.
+        """
+        started = await self.start(name_of(pipeline), given, run_id=run_id)
+        words = Words()
+        async with aclosing(self.watch(started.run_id)) as updates:
+            async for update in updates:
+                final = typed(bytes(await self.result(started.run_id)), pipeline, result) if update.has_ended else None
+                yield progress_of(update, words, final)
+                if update.has_ended:
+                    return
 
     async def watch(self, run_id: str, *, last_event_id: str | None = None) -> AsyncGenerator[Update, None]:
         """The run now, then after every event, until it has ended. A lost connection is resumed without gap or duplicate."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 import httpx2
 import msgspec
@@ -14,9 +14,14 @@ from signalbox_client.calls import Call
 from signalbox_client.connecting import BACKOFF_S, STREAM_TIMEOUT, UNARY_TIMEOUT, options, raw_json
 from signalbox_client.following import Follower, Update
 from signalbox_client.problems import decode_answer, error_of, unreachable
+from signalbox_client.running import NOTHING, Progress, Words, name_of, progress_of, typed
 from signalbox_core.errors import Unavailable
+from signalbox_core.pipeline.spec import PipelineSpec
 
 T = TypeVar("T", bound=Struct)
+V = TypeVar("V")
+In = TypeVar("In", bound=Struct)
+Out = TypeVar("Out", bound=Struct)
 
 
 class Signalbox:
@@ -59,9 +64,6 @@ class Signalbox:
         """One page, newest first; `next_cursor` leads to the next."""
         return self._send(calls.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor))
 
-    def run(self, run_id: str) -> models.Run:
-        return self._send(calls.get_run(run_id))
-
     def result(self, run_id: str) -> msgspec.Raw:
         """The result as JSON. Raises: Conflict while the run goes on."""
         return msgspec.Raw(self._fetch(calls.get_result(run_id)))
@@ -90,6 +92,60 @@ class Signalbox:
 
     def resume(self, run_id: str) -> models.Accepted:
         return self._send(calls.control(run_id, "resume"))
+
+    @overload
+    def run(self, pipeline: str) -> models.Run: ...
+    @overload
+    def run(self, pipeline: PipelineSpec[In, Out], given: In, *, run_id: str | None = None, priority: int | None = None) -> Out: ...
+    @overload
+    def run(self, pipeline: str, given: object, *, result: type[V], run_id: str | None = None, priority: int | None = None) -> V: ...
+    @overload
+    def run(self, pipeline: str, given: object, *, run_id: str | None = None, priority: int | None = None) -> msgspec.Raw: ...
+    def run(
+        self,
+        pipeline: PipelineSpec[Any, Any] | str,
+        given: object = NOTHING,
+        *,
+        result: object = None,
+        run_id: str | None = None,
+        priority: int | None = None,
+    ) -> Any:
+        """`run(run_id)`: the run now. `run(pipeline, input)`: start one, wait for its end, give its result.
+
+        The result is typed by the contract (`run(SPEC, AiTaskInput(…))`), by `result=` beside a name, or is JSON.
+        Whoever stops waiting does not stop the run; with a `run_id` of your own the same call finds it again.
+
+        Raises:
+            Conflict: the run ended without a result; `code` is `run_failed`, `run_cancelled`, …, the message has step and cause.
+        """
+        if given is NOTHING:
+            return self._send(calls.get_run(name_of(pipeline)))
+        started = self.start(name_of(pipeline), given, run_id=run_id, priority=priority)
+        for _ in self.watch(started.run_id):
+            pass
+        return typed(bytes(self.result(started.run_id)), pipeline, result)
+
+    @overload
+    def stream(self, pipeline: PipelineSpec[In, Out], given: In, *, run_id: str | None = None) -> Iterator[Progress[Out]]: ...
+    @overload
+    def stream(self, pipeline: str, given: object, *, result: type[V], run_id: str | None = None) -> Iterator[Progress[V]]: ...
+    @overload
+    def stream(self, pipeline: str, given: object, *, run_id: str | None = None) -> Iterator[Progress[msgspec.Raw]]: ...
+    def stream(
+        self, pipeline: PipelineSpec[Any, Any] | str, given: object, *, result: object = None, run_id: str | None = None
+    ) -> Iterator[Progress[Any]]:
+        """Like `run`, and says what happens on the way: `added` is what the running step has just written, the last one has `result`.
+
+        Raises:
+            Conflict: the run ended without a result, as of `run`.
+        """
+        started = self.start(name_of(pipeline), given, run_id=run_id)
+        words = Words()
+        for update in self.watch(started.run_id):
+            final = typed(bytes(self.result(started.run_id)), pipeline, result) if update.has_ended else None
+            yield progress_of(update, words, final)
+            if update.has_ended:
+                return
 
     def watch(self, run_id: str, *, last_event_id: str | None = None) -> Iterator[Update]:
         """The run now, then after every event, until it has ended. A lost connection is resumed without gap or duplicate."""

@@ -3,10 +3,20 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    import typing_extensions
+
+    # With a default `PipelineSpec` alone means any pipeline; at run time neither the default nor the package is needed.
+    In = typing_extensions.TypeVar("In", bound=Struct, default=Any)
+    Out = typing_extensions.TypeVar("Out", bound=Struct, default=Any)
+else:
+    In = TypeVar("In", bound=Struct)
+    Out = TypeVar("Out", bound=Struct)
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _EVENT: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
@@ -37,8 +47,8 @@ class DomainEvent(Struct, frozen=True):
     meaning: str
 
 
-class PipelineSpec(Struct, frozen=True, kw_only=True):
-    """The contract (`SPEC` in contract.py).
+class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
+    """The contract (`SPEC` in contract.py), of a pipeline that takes an In and gives an Out.
 
     Attributes:
         name: lower case and underscores; the API's, the workflow type's and the default task queue's name.
@@ -53,8 +63,8 @@ class PipelineSpec(Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    input: type[Struct]
-    result: type[Struct]
+    input: type[In]
+    result: type[Out]
     workflow: str
     steps: tuple[Step, ...]
     activities: str = ""
