@@ -13,7 +13,8 @@ from signalbox_core.errors import NotFound, SignalboxError
 from signalbox_core.events import Snapshot
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_gateway.auth import Principal, Role
-from signalbox_gateway.hub import Hub, Limits
+from signalbox_gateway.capacity import Limits
+from signalbox_gateway.hub import Hub
 from signalbox_gateway.stream import StreamEndpoint
 
 

@@ -19,7 +19,8 @@ from starlette.types import ASGIApp
 from signalbox_core.events import Snapshot
 from signalbox_core.streams import RedisChannels, RedisRunStream
 from signalbox_gateway.auth import Principal, Role
-from signalbox_gateway.hub import Hub, Limits
+from signalbox_gateway.capacity import Limits
+from signalbox_gateway.hub import Hub
 from signalbox_gateway.server import Server, server_of, tune
 from signalbox_gateway.stream import StreamEndpoint
 from support import servers, sse
@@ -43,7 +44,11 @@ class Gateway:
 
 @asynccontextmanager
 async def serving(
-    client: Redis, limits: Limits | None = None, *, drain: Callable[[Gateway], Awaitable[None]] | None = None
+    client: Redis,
+    limits: Limits | None = None,
+    *,
+    drain: Callable[[Gateway], Awaitable[None]] | None = None,
+    stalled_ms: int = 30_000,
 ) -> AsyncIterator[Gateway]:
     """A gateway on a free port."""
     gateway = Gateway(client, limits)
@@ -52,15 +57,15 @@ async def serving(
         if drain is not None:
             await drain(gateway)
 
-    async with _hub_running(gateway.hub), http_server(gateway.app, on_stop) as (_, origin):
+    async with _hub_running(gateway.hub), http_server(gateway.app, on_stop, stalled_ms=stalled_ms) as (_, origin):
         gateway.origin = origin
         yield gateway
 
 
 @asynccontextmanager
-async def http_server(app: ASGIApp, drain: Callable[[], Awaitable[None]]) -> AsyncIterator[tuple[Server, str]]:
+async def http_server(app: ASGIApp, drain: Callable[[], Awaitable[None]], *, stalled_ms: int = 30_000) -> AsyncIterator[tuple[Server, str]]:
     listener = socket.create_server(("127.0.0.1", 0))
-    tune(listener)
+    tune(listener, stalled_ms=stalled_ms)
     origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
     server = server_of(app, drain)
     task = asyncio.create_task(server.serve([listener]))

@@ -133,6 +133,7 @@ def connect(
         "path": "/v1/stream" if multiplexed else f"/v1/runs/{runs[0]}/stream",
         "query_string": urlencode(pairs).encode(),
         "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+        "client": ("192.0.2.7", 50_000),
         "path_params": {} if multiplexed else {"run_id": runs[0]},
     }
     connection = Connection()

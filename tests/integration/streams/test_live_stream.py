@@ -226,6 +226,22 @@ async def test_a_stalled_reader_slows_nobody_and_gets_everything_when_it_reads_a
     writer.close()
 
 
+async def test_a_reader_that_takes_nothing_is_dropped_after_a_while(redis: Redis) -> None:
+    async with serving(redis, stalled_ms=500) as gateway:
+        await gateway.streams.append(MILESTONES[0])
+        cursor = f"{(await gateway.streams.read('run-1', None)).epoch}:1"
+        reader, writer = await asyncio.open_connection(*gateway.origin.removeprefix("http://").split(":"), limit=1_024)
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(f"GET {STREAM} HTTP/1.0\r\nLast-Event-ID: {cursor}\r\n\r\n".encode())
+        await eventually(lambda: gateway.hub.listener_count == 1)
+        text = msgspec.Raw(msgspec.json.encode({"step": "read", "title": "x" * 200_000}))
+        for number in range(2, 60):
+            await gateway.streams.append(replace(MILESTONES[1], sequence=number, data=text))
+        await eventually(lambda: gateway.hub.listener_count == 0, within_s=20)
+        assert gateway.hub.watched_runs == 0
+        writer.close()
+
+
 async def test_head_and_post(gateway: Gateway) -> None:
     async with httpx2.AsyncClient() as client:
         head = await client.head(gateway.origin + STREAM)

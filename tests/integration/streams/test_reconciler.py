@@ -1,5 +1,6 @@
 """Streams follow what Temporal knows: ends, gaps, and a Redis that lost everything; on the real servers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -13,9 +14,11 @@ from signalbox_core.pipeline.messages import QUERY_SNAPSHOT
 from signalbox_core.streams import RedisRunStream
 from signalbox_core.temporal import connect, names
 from signalbox_gateway.engine import Engine
-from signalbox_gateway.reconciler import Reconciler
+from signalbox_gateway.lease import LeaseLost
+from signalbox_gateway.reconciler import CURSOR_KEY, LEASE, Reconciler
 from support.echo_pipeline import SPEC, Echo, EchoInput
 from support.events import story
+from support.known_runs import FakeRuns, closed
 from support.stack import running_stack
 from support.waiting import eventually
 
@@ -54,6 +57,11 @@ def reconciler(redis: Redis, streams: RedisRunStream, temporal: Client) -> Recon
     return Reconciler(redis, streams, Engine(temporal), {SPEC.name: SPEC})
 
 
+async def make_round(reconciler: Reconciler, now: datetime) -> None:
+    assert await reconciler.lead()
+    await reconciler.round(now)
+
+
 async def start(temporal: Client, run_id: str, request: object) -> WorkflowHandle[object, object]:
     memo = {names.MEMO_TENANT: "acme", names.MEMO_STARTED_BY: "lan"}
     return await temporal.start_workflow("echo", request, id=run_id, task_queue="echo", memo=memo)
@@ -74,7 +82,7 @@ async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Cli
     await eventually(listed, within_s=20)
 
     async def ended() -> Snapshot | None:
-        await reconciler.round(datetime.now(UTC) + LATER)
+        await make_round(reconciler, datetime.now(UTC) + LATER)
         projected = await streams.snapshot(run_id)
         return projected.snapshot if projected and projected.snapshot.ended_at else None
 
@@ -85,11 +93,7 @@ async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Cli
 
 async def test_a_terminated_run_gets_its_end(reconciler: Reconciler, streams: RedisRunStream, temporal: Client) -> None:
     handle = await start(temporal, "terminated-1", EchoInput(text="hi", ask=True))
-
-    async def asks() -> bool:
-        return (await told(handle)).approvals != ()
-
-    await eventually(asks)
+    await eventually(lambda: _asks(handle))
     await handle.terminate("no longer needed")
     snapshot = await settled(reconciler, streams, temporal, "terminated-1")
     assert (snapshot.status, snapshot.tenant, snapshot.approvals[0].status) == ("terminated", "acme", "cancelled")
@@ -114,16 +118,12 @@ async def test_a_redis_that_lost_everything_gets_the_open_runs_back(
     reconciler: Reconciler, streams: RedisRunStream, redis: Redis, temporal: Client
 ) -> None:
     handle = await start(temporal, "restored-1", EchoInput(text="hi", ask=True))
-
-    async def asks() -> bool:
-        return (await told(handle)).approvals != ()
-
-    await eventually(asks)
+    await eventually(lambda: _asks(handle))
     await redis.flushall()
 
     async def restored() -> bool:
-        await reconciler.round(datetime.now(UTC) + LATER)
-        await redis.delete("signalbox:reconciler:cursor")
+        await make_round(reconciler, datetime.now(UTC) + LATER)
+        await redis.delete(CURSOR_KEY)
         return [item.approval_id for item in await streams.inbox("acme")] == ["word"]
 
     await eventually(restored, within_s=20, every_s=0.2)
@@ -142,11 +142,11 @@ async def test_an_event_without_its_past_makes_the_stream_whole_again(
         return (await told(handle)).sequence >= 5
 
     await eventually(asks)
-    await reconciler.round(datetime.now(UTC))
+    await make_round(reconciler, datetime.now(UTC))
     await streams.append(MILESTONES[2])
 
     async def whole() -> bool:
-        await reconciler.round(datetime.now(UTC))
+        await make_round(reconciler, datetime.now(UTC))
         projected = await streams.snapshot("run-1")
         return projected is not None and projected.snapshot.sequence >= 5
 
@@ -155,8 +155,56 @@ async def test_an_event_without_its_past_makes_the_stream_whole_again(
     await handle.terminate()
 
 
-async def test_only_one_of_two_reconcilers_leads(redis: Redis, streams: RedisRunStream, temporal: Client) -> None:
+async def test_only_one_of_two_reconcilers_leads_and_the_one_before_it_moves_no_cursor(
+    redis: Redis, streams: RedisRunStream, temporal: Client
+) -> None:
     one, two = (Reconciler(redis, streams, Engine(temporal), {}) for _ in range(2))
-    assert [await one._leads(), await two._leads(), await one._leads()] == [True, False, True]
-    await redis.delete("signalbox:reconciler:lease")
-    assert [await two._leads(), await one._leads()] == [True, False]
+    assert [await one.lead(), await two.lead(), await one.lead()] == [True, False, True]
+    await one.round(datetime.now(UTC))
+    # As if `one` had stood still for longer than the lease lasts.
+    await redis.delete(f"{LEASE}:lease")
+    assert await two.lead()
+    await two.round(datetime.now(UTC))
+    cursor = await redis.get(CURSOR_KEY)
+    with pytest.raises(LeaseLost):
+        await one.round(datetime.now(UTC) + LATER)
+    assert await redis.get(CURSOR_KEY) == cursor
+    assert [await one.lead(), await two.lead()] == [False, True]
+
+
+async def test_the_loop_tells_the_end_of_a_terminated_run_and_leaves_the_lease(
+    redis: Redis, streams: RedisRunStream, temporal: Client
+) -> None:
+    """The loop as it runs in a gateway, on its own clock."""
+    reconciler = Reconciler(redis, streams, Engine(temporal), {SPEC.name: SPEC})
+    handle = await start(temporal, "terminated-2", EchoInput(text="hi", ask=True))
+    await eventually(lambda: _asks(handle))
+    running = asyncio.ensure_future(reconciler.run())
+    try:
+        await handle.terminate()
+        await eventually(lambda: _told_end(streams, "terminated-2"), within_s=20)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert await redis.exists(f"{LEASE}:lease") == 0
+
+
+async def test_a_round_costs_what_was_closed_and_not_what_is_open(redis: Redis, streams: RedisRunStream) -> None:
+    runs = FakeRuns(*(closed("running", run_id=f"open-{number}") for number in range(500)))
+    runs.described["ended-1"] = closed("terminated", run_id="ended-1", at=datetime.now(UTC))
+    reconciler = Reconciler(redis, streams, runs, {SPEC.name: SPEC})
+    await make_round(reconciler, datetime.now(UTC) + LATER)
+    runs.queries.clear()
+    for _ in range(3):
+        await make_round(reconciler, datetime.now(UTC) + LATER)
+    # One list of what closed lately a round; nothing is asked about a run that is open, or settled.
+    assert len(runs.queries) == 3
+    assert all(query.startswith("CloseTime >= ") for query in runs.queries)
+
+
+async def _asks(handle: WorkflowHandle[object, object]) -> bool:
+    return (await told(handle)).approvals != ()
+
+
+async def _told_end(streams: RedisRunStream, run_id: str) -> bool:
+    return (await streams.read(run_id, None)).ended

@@ -11,7 +11,7 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.events import Snapshot, fold
 from signalbox_core.events.catalogue import RunClosed, StepProgress
 from signalbox_core.testing.streams import FakeRunStream
-from signalbox_gateway.hub import Limits
+from signalbox_gateway.capacity import Limits
 from support.events import make_event, story
 from support.live import Live, live_gateway, unknown
 from support.sse import Connection, connect, sequences
@@ -272,6 +272,23 @@ async def test_over_capacity_the_browser_is_asked_to_come_back() -> None:
         connection = connect(live.endpoint, "run-1")
         await connection.until_complete()
         assert (connection.status, connection.text.startswith("retry: ")) == (200, True)
+
+
+@pytest.mark.parametrize("limits", [Limits(per_principal=2), Limits(per_address=2)], ids=["principal", "address"])
+async def test_nobody_takes_the_places_of_all(limits: Limits) -> None:
+    async with live_gateway(limits) as live:
+        await live.streams.append(MILESTONES[0])
+        open_ones = [connect(live.endpoint, "run-1") for _ in range(2)]
+        for connection in open_ones:
+            await connection.until_events(1)
+        third = connect(live.endpoint, "run-1")
+        await third.until_complete()
+        assert (third.status, third.text.startswith("retry: "), third.events) == (200, True, [])
+        await open_ones[0].leave()
+        instead = connect(live.endpoint, "run-1")
+        await instead.until_events(1)
+        for connection in (open_ones[1], instead):
+            await connection.leave()
 
 
 async def test_a_listener_that_left_leaves_nothing_behind(live: Live) -> None:

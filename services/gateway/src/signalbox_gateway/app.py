@@ -28,6 +28,7 @@ from signalbox_gateway.approvals import Approvals
 from signalbox_gateway.artifacts import Artifacts
 from signalbox_gateway.auth import ApiKeys, Authenticator, Principal, Role
 from signalbox_gateway.background import running
+from signalbox_gateway.capacity import Limits
 from signalbox_gateway.decisions import Decisions
 from signalbox_gateway.endpoints import on_http_exception, routes_of
 from signalbox_gateway.engine import Engine
@@ -89,7 +90,8 @@ class Gateway:
         self.authenticator = Authenticator(parts.keys, sessions, tickets, parts.settings.public_origin)
         probes = {"redis": self._redis_answers, "temporal": engine.is_available, "pubsub": self._pubsub_is_connected}
         self.health = HealthPages(probes, self.metrics)
-        self._hub = Hub(parts.channels, parts.streams, self.states.snapshot_from_temporal, present)
+        self._hub = Hub(parts.channels, parts.streams, self.states.snapshot_from_temporal, present, _limits(parts.settings))
+        self.metrics.watch_listeners(lambda: self._hub.listener_count)
         self._projector = Projector(parts.lifecycle, parts.streams)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines)
         self._starter = Starter(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
@@ -162,6 +164,14 @@ class Gateway:
             return bool(await self._parts.redis.ping())
         except RedisError:
             return False
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        listeners=settings.max_listeners,
+        per_principal=settings.max_listeners_per_principal,
+        per_address=settings.max_listeners_per_address,
+    )
 
 
 def create_app(parts: Parts) -> Starlette:

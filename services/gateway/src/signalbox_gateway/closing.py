@@ -13,8 +13,9 @@ from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import derived_id
 from signalbox_gateway.engine import Described
 
-GRACE: Final = timedelta(seconds=5)
-"""A run that ended by itself tells so within this time, normally."""
+GRACE: Final = timedelta(seconds=1.5)
+"""A run that ended by itself tells so within this time, normally. With the time until Temporal lists a closed run, and the pause
+between two rounds, the end of one that cannot tell is in its stream within 5 s."""
 PATIENCE: Final = timedelta(seconds=60)
 """How long the events of a run that ended by itself may be on their way, for example because the receiver is down."""
 

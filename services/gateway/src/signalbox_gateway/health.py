@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.responses import Response
 
 from signalbox_core.errors import SignalboxError
@@ -23,6 +23,10 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.requests = Counter("signalbox_gateway_requests", "Answered requests", ["method", "route", "status"], registry=self.registry)
         self.seconds = Histogram("signalbox_gateway_request_seconds", "Time to answer", ["route"], registry=self.registry, buckets=_BUCKETS)
+
+    def watch_listeners(self, count: Callable[[], int]) -> None:
+        """Show the number of open streams."""
+        Gauge("signalbox_gateway_listeners", "Open streams", registry=self.registry).set_function(count)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         self.requests.labels(method, route, str(status)).inc()

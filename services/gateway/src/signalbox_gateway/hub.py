@@ -15,31 +15,15 @@ from signalbox_core.events import Snapshot
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.streams import Channels, Cursor, Frame, History, RunStream
 from signalbox_gateway import frames
+from signalbox_gateway.capacity import Full, Holder, Limits, Seats
 from signalbox_gateway.listener import Listener
 
 log = logging.getLogger(__name__)
 Fallback = Callable[[str], Awaitable[Snapshot | None]]
 Present = Callable[[Snapshot, str], bytes]
+NOBODY: Final = Holder()
 _PAGE: Final = 100
 _READ_WITHIN_S: Final = 2.0
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """How much this process carries.
-
-    Attributes:
-        listeners: open streams; one more is told to come back.
-        lifetime: of one stream; it ends cleanly at 80 to 100 % of it, and the browser reconnects.
-        heartbeat: a comment goes to a stream that was silent for so long.
-        recheck: how often a listener's right to listen is looked at again.
-        sweep: how often all of these are looked at.
-    """
-
-    listeners: int = 5_000
-    lifetime: timedelta = timedelta(minutes=10)
-    heartbeat: timedelta = timedelta(seconds=12)
-    recheck: timedelta = timedelta(seconds=15)
-    sweep: timedelta = timedelta(seconds=1)
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -66,6 +50,7 @@ class Hub:
         self._limits = limits or Limits()
         self._watchers: dict[str, set[Listener]] = {}
         self._listeners: set[Listener] = set()
+        self._seats = Seats(self._limits)
         self._asking: dict[str, asyncio.Task[Shown | None]] = {}
         self._is_draining = False
         self._emptied = asyncio.Event()
@@ -82,8 +67,9 @@ class Hub:
     def is_draining(self) -> bool:
         return self._is_draining
 
-    def has_room(self) -> bool:
-        return not self._is_draining and len(self._listeners) < self._limits.listeners
+    def lacks_room(self, holder: Holder) -> Full | None:
+        """Why one more stream of this holder cannot be opened; None: it can."""
+        return Full.DRAINING if self._is_draining else self._seats.lacking(holder)
 
     async def run(self) -> None:
         """Hear the channels and look after idle listeners, until cancelled."""
@@ -91,20 +77,22 @@ class Hub:
             group.create_task(self._channels.run(self._receive, self._opened))
             group.create_task(self._sweep())
 
-    def join(self, runs: Sequence[str], expires_at: datetime | None = None) -> Listener:
+    def join(self, runs: Sequence[str], expires_at: datetime | None = None, *, holder: Holder = NOBODY) -> Listener:
         """Begin to buffer the runs' live frames for a new listener; every `join` needs its `leave`."""
         now = asyncio.get_running_loop().time()
         lifetime = self._limits.lifetime.total_seconds() * random.uniform(0.8, 1.0)
         if expires_at is not None:
             lifetime = min(lifetime, (expires_at - datetime.now(expires_at.tzinfo)).total_seconds())
-        listener = Listener(runs, now=now, closes_at=now + lifetime)
+        listener = Listener(runs, now=now, closes_at=now + lifetime, holder=holder)
         self._listeners.add(listener)
+        self._seats.take(holder)
         for run_id in listener.runs:
             self._watch(run_id, listener)
         return listener
 
     def leave(self, listener: Listener) -> None:
         self._listeners.discard(listener)
+        self._seats.leave(listener.holder)
         if not self._listeners:
             self._emptied.set()
         for run_id in listener.runs:

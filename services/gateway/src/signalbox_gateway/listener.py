@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
+from signalbox_gateway.capacity import Holder
 from signalbox_gateway.frames import Packet
 
 MAX_BUFFERED_FRAMES: Final = 256
@@ -20,7 +21,8 @@ class Listener:
         sent_at: when bytes were last handed to the connection, on the loop's clock.
     """
 
-    def __init__(self, runs: Iterable[str], *, now: float, closes_at: float) -> None:
+    def __init__(self, runs: Iterable[str], *, now: float, closes_at: float, holder: Holder = Holder()) -> None:  # noqa: B008 - frozen
+        self.holder = holder
         self.runs = tuple(runs)
         self.behind: set[str] = set()
         self.is_closed = False

@@ -4,24 +4,22 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from redis.asyncio import Redis
-from redis.asyncio.lock import Lock
-from redis.exceptions import LockError, RedisError
+from redis.exceptions import RedisError
 
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import RunStream
 from signalbox_gateway.engine import Described
+from signalbox_gateway.lease import Lease
 from signalbox_gateway.repairs import KnownRuns, Repairs
 
 log = logging.getLogger(__name__)
-LEASE_KEY: Final = "signalbox:reconciler:lease"
-CURSOR_KEY: Final = "signalbox:reconciler:cursor"
-_LEASE: Final = timedelta(seconds=15)
+LEASE: Final = "signalbox:{reconciler}"
+CURSOR_KEY: Final = f"{LEASE}:cursor"
 _GAP_GRACE: Final = timedelta(seconds=5)
 # Visibility shows a closed run a little late, and pages are not a transaction.
 _OVERLAP: Final = timedelta(seconds=10)
@@ -35,7 +33,8 @@ _ROUND_WITHIN_S: Final = 120.0
 
 
 class Reconciler:
-    """One leader among the gateways, by a lease in Redis. Two at a time would do no harm: every repair is idempotent.
+    """One leader among the gateways, by a lease in Redis. What a leader that was replaced still writes does no harm: a repair
+    replaces one epoch or takes one sequence, and the cursor is fenced.
 
     Args:
         every: the pause between rounds.
@@ -48,14 +47,14 @@ class Reconciler:
         runs: KnownRuns,
         pipelines: Mapping[str, PipelineSpec],
         *,
-        every: timedelta = timedelta(seconds=2),
+        every: timedelta = timedelta(seconds=1),
     ) -> None:
         self._redis = redis
         self._streams = streams
         self._runs = runs
         self._repairs = Repairs(streams, runs, pipelines)
         self._every = every
-        self._lease: Lock = redis.lock(LEASE_KEY, timeout=_LEASE.total_seconds(), thread_local=False)
+        self._lease = Lease(redis, LEASE)
         self._done: OrderedDict[tuple[str, datetime | None], None] = OrderedDict()
 
     async def run(self) -> None:
@@ -65,8 +64,11 @@ class Reconciler:
                 await self._round_if_leading()
                 await asyncio.sleep(self._every.total_seconds())
         finally:
-            with suppress(LockError, RedisError, OSError):
-                await self._lease.release()
+            await self._lease.release()
+
+    async def lead(self) -> bool:
+        """Take or keep the lease; rounds are for who holds it."""
+        return await self._lease.hold()
 
     async def round(self, now: datetime) -> None:
         """Look once at everything.
@@ -83,19 +85,11 @@ class Reconciler:
 
     async def _round_if_leading(self) -> None:
         try:
-            if await self._leads():
-                async with asyncio.timeout(_ROUND_WITHIN_S):
+            if await self.lead():
+                async with self._lease.renewed(), asyncio.timeout(_ROUND_WITHIN_S):
                     await self.round(datetime.now(UTC))
         except* (Unavailable, RedisError, OSError) as errors:
             log.warning("reconciler waits for its backends", extra={"error": str(errors.exceptions[0])[:300]})
-
-    async def _leads(self) -> bool:
-        if await self._lease.owned():
-            try:
-                return bool(await self._lease.reacquire())
-            except LockError:
-                log.info("reconciler lease lost")
-        return bool(await self._lease.acquire(blocking=False))
 
     async def _restore_open_runs(self, now: datetime) -> None:
         """Without a cursor Redis is new or was emptied. A run that just began will tell its own story."""
@@ -159,7 +153,7 @@ class Reconciler:
         return datetime.fromisoformat(text.decode() if isinstance(text, bytes) else text)
 
     async def _keep_cursor(self, cursor: datetime) -> None:
-        await self._redis.set(CURSOR_KEY, cursor.isoformat())
+        await self._lease.set(CURSOR_KEY, cursor.isoformat())
 
     def _remember(self, run: Described) -> None:
         self._done[run.run_id, run.ended_at] = None

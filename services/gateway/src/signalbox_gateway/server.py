@@ -39,12 +39,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def tune(listener: socket.socket) -> None:
+def tune(listener: socket.socket, *, stalled_ms: int = _STALLED_MS) -> None:
     """What a listening socket is set to, its connections inherit: a stalled reader costs 64 KiB of kernel memory instead of
-    megabytes, and is dropped by the kernel."""
+    megabytes, and is dropped by the kernel when it has taken nothing for `stalled_ms`."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STALLED_MS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, stalled_ms)
 
 
 def server_of(app: ASGIApp, drain: Callable[[], Awaitable[None]]) -> Server:

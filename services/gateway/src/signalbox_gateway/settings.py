@@ -15,6 +15,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         objects_url: where artifacts live: `file:///dir`, `gs://bucket` or `memory://`.
         public_origin: what browsers see, for example `https://signalbox.example.com`; cookies and CSRF checks rest on it.
         temporal_ui_url: told to signed-in callers, who may follow it.
+        max_listeners: open streams of this process, of one principal, from one address; one more is told to come back.
         drain_s: how long open streams may take to end when the process is told to stop.
     """
 
@@ -30,4 +31,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    max_listeners: Annotated[int, Meta(ge=1)] = 5_000
+    max_listeners_per_principal: Annotated[int, Meta(ge=1)] = 1_000
+    max_listeners_per_address: Annotated[int, Meta(ge=1)] = 1_000
     drain_s: Annotated[float, Meta(ge=0, le=60)] = 5.0

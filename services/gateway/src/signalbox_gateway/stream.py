@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
 from signalbox_gateway import frames
 from signalbox_gateway.auth import Principal
+from signalbox_gateway.capacity import Holder
 from signalbox_gateway.hub import Hub
 from signalbox_gateway.listener import Listener
 from signalbox_gateway.position import CLOSED, Feed, parse_feeds
@@ -72,8 +73,6 @@ class StreamEndpoint:
         if method == "HEAD":
             await _start(send)
             await _finish(send)
-        elif not self._hub.has_room():
-            await _come_back(send)
         else:
             await self._open(request, admitted, receive, send)
 
@@ -105,7 +104,13 @@ class StreamEndpoint:
         if all(feed.has_ended for feed in feeds):
             await Response(status_code=204, headers={"cache-control": "no-store"})(request.scope, receive, send)
             return
-        listener = self._hub.join([feed.run_id for feed in feeds if not feed.has_ended], admitted.principal.expires_at)
+        holder = Holder(admitted.principal.key_id, request.client.host if request.client else "")
+        if full := self._hub.lacks_room(holder):
+            log.warning("stream put off", extra={"full": str(full), "principal": holder.principal})
+            await _come_back(send)
+            return
+        runs = [feed.run_id for feed in feeds if not feed.has_ended]
+        listener = self._hub.join(runs, admitted.principal.expires_at, holder=holder)
         try:
             await self._converse(request, admitted, feeds, listener, _Wire(receive, send, listener))
         finally:
