@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from signalbox_client.asking import ask_answer, choose_first, parse_answer, variants_of
+from signalbox_client.asking import Picture, ask_answer, choose_first, parse_answer, picture_of, variants_of
 from signalbox_client.models import Approval
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.spec import json_schema
@@ -107,3 +107,21 @@ def test_the_first_are_approved_and_the_rest_rejected_with_the_reason() -> None:
 def test_an_answer_that_is_no_object_is_refused(text: str, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         parse_answer(text)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "picture"),
+    [
+        pytest.param({"picture": "data:image/svg+xml;base64,PHN2Zy8+"}, Picture("svg", b"<svg/>"), id="svg"),
+        pytest.param({"picture": "data:image/png;base64,AAAA"}, Picture("png", bytes(3)), id="png"),
+        pytest.param({"picture": "data:text/html;base64,PHN2Zy8+"}, None, id="a page"),
+        pytest.param({"picture": "https://example.com/x.svg"}, None, id="an address"),
+        pytest.param({"picture": 7}, None, id="no text"),
+        pytest.param({}, None, id="none"),
+        pytest.param(["a", "list"], None, id="a list"),
+        pytest.param(None, None, id="no evidence"),
+    ],
+)
+def test_a_picture_that_came_with_the_question_is_found(evidence: object, picture: Picture | None) -> None:
+    asked = msgspec.structs.replace(approval(YesNo, None), evidence=msgspec.Raw(msgspec.json.encode(evidence)))
+    assert picture_of(asked) == picture

@@ -1,6 +1,9 @@
 """Asking a person for the answer to an approval: variant by variant where the question has variants, else field by field."""
 
+import base64
+import binascii
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
@@ -13,6 +16,7 @@ from signalbox_core.errors import InvalidInput
 Ask = Callable[[str], Awaitable[str]]
 Tell = Callable[[str], None]
 _TEXTS = ("headline", "body", "cta")
+_PICTURE = re.compile(r"data:image/(svg|png|jpeg|gif|webp)(?:\+xml)?;base64,([A-Za-z0-9+/]+=*)")
 
 
 class Variant(Struct, frozen=True, kw_only=True):
@@ -33,6 +37,27 @@ def variants_of(approval: Approval) -> tuple[Variant, ...]:
         return msgspec.json.decode(approval.options, type=tuple[Variant, ...])
     except msgspec.ValidationError:
         return ()
+
+
+class Picture(Struct, frozen=True):
+    """A picture that came with a question. `ending` is that of its file: svg, png, jpeg …"""
+
+    ending: str
+    body: bytes
+
+
+class _Evidence(Struct, frozen=True):
+    picture: str | None = None
+
+
+def picture_of(approval: Approval) -> Picture | None:
+    """The `picture` in the evidence; None when there is none, or it is no data of a picture."""
+    try:
+        address = msgspec.json.decode(approval.evidence, type=_Evidence | None)
+        found = _PICTURE.fullmatch(address.picture) if address and address.picture else None
+        return Picture(found[1], base64.b64decode(found[2], validate=True)) if found else None
+    except (msgspec.ValidationError, binascii.Error):
+        return None
 
 
 async def ask_answer(approval: Approval, ask: Ask, tell: Tell) -> Mapping[str, object]:

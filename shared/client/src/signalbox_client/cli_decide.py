@@ -2,8 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from signalbox_client.asking import ask_answer, parse_answer
+from signalbox_client.asking import ask_answer, parse_answer, picture_of
 from signalbox_client.models import Approval, Decided
 from signalbox_client.screen import moment, print_json, table
 from signalbox_client.session import Session
@@ -44,14 +48,29 @@ async def decide_by_asking(session: Session, run_id: str, approval: Approval, no
     if not session.can_ask:
         raise InvalidInput("give the answer with --answer JSON (there is no terminal to ask on)", field="--answer")
     session.tell(approval.title)
-    while True:
-        try:
-            answer = await ask_answer(approval, session.ask, session.tell)
-            return await session.client.decide(run_id, approval.approval_id, answer, digest=approval.digest or None, note=note)
-        except EOFError:
-            raise InvalidInput(f"no answer given; approval {approval.approval_id} stays open", field="--answer") from None
-        except InvalidInput as error:
-            session.tell(f"\nthe run did not take that: {error.detail}\n")
+    with _picture_to_look_at(session, approval):
+        while True:
+            try:
+                answer = await ask_answer(approval, session.ask, session.tell)
+                return await session.client.decide(run_id, approval.approval_id, answer, digest=approval.digest or None, note=note)
+            except EOFError:
+                raise InvalidInput(f"no answer given; approval {approval.approval_id} stays open", field="--answer") from None
+            except InvalidInput as error:
+                session.tell(f"\nthe run did not take that: {error.detail}\n")
+
+
+@contextmanager
+def _picture_to_look_at(session: Session, approval: Approval) -> Iterator[None]:
+    """The question's picture as a file, as long as it is asked; a browser shows it."""
+    picture = picture_of(approval)
+    if picture is None:
+        yield
+        return
+    with TemporaryDirectory(prefix="signalbox-") as folder:
+        path = Path(folder) / f"picture.{picture.ending}"
+        path.write_bytes(picture.body)
+        session.tell(f"The picture is in {path} (a browser opens it).")
+        yield
 
 
 def _tell(session: Session, decided: Decided) -> None:
