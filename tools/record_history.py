@@ -1,7 +1,8 @@
 """Record a finished run's history for the replay test: `python tools/record_history.py PIPELINE RUN_ID [--name NAME]`.
 
 Take one run per branch of the story (plain, rejected, cancelled, ...). The file goes to tests/histories/<pipeline>/<name>.json and is
-replayed by tests/integration/histories; record a new one, and keep the old, when the workflow changes with `workflow.patched`.
+replayed by tests/integration/histories. SIGNALBOX_PAYLOAD_KEYS_FILE opens sealed payloads. Record a new one, and keep the old, when the
+workflow changes with `workflow.patched`.
 """
 
 import argparse
@@ -9,7 +10,9 @@ import asyncio
 import os
 from pathlib import Path
 
+from signalbox_core.sealing import VARIABLE, open_key_ring
 from signalbox_core.temporal import connect
+from signalbox_core.temporal.opening import open_history
 from signalbox_core.testing.pipeline import history_json
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "histories"
@@ -17,8 +20,9 @@ HISTORIES = Path(__file__).parents[1] / "tests" / "histories"
 
 async def record(address: str, namespace: str, run_id: str, file: Path) -> int:
     """Write the history as readable JSON; the number of its events."""
-    client = await connect(address, namespace)
-    history = await client.get_workflow_handle(run_id).fetch_history()
+    keys = open_key_ring(os.environ.get(VARIABLE))
+    client = await connect(address, namespace, keys=keys)
+    history = await open_history(await client.get_workflow_handle(run_id).fetch_history(), client.data_converter)
     file.parent.mkdir(parents=True, exist_ok=True)
     await asyncio.to_thread(file.write_text, history_json(history), encoding="utf-8")
     return len(history.events)

@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.logs import JsonFormatter
-from signalbox_core.settings import Secret
+from signalbox_core.secret import Secret
 from signalbox_core.signatures import LoadedKey, Signer, profile
 from signalbox_webhook_receiver.app import Parts, create_app, open_redis
 from signalbox_webhook_receiver.claims import RedisClaims

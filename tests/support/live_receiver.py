@@ -15,7 +15,7 @@ from google.pubsub_v1.types import PubsubMessage, PullRequest, ReceivedMessage
 
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client, subscription_path, topic_path
-from signalbox_core.settings import Secret
+from signalbox_core.secret import Secret
 from signalbox_core.signatures import KeyRecord, Signer, write_key_file
 from signalbox_webhook_receiver.app import create_app, open_parts, run_background
 from signalbox_webhook_receiver.server import server_of

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from signalbox_core.settings import Secret
+from signalbox_core.secret import Secret
 from signalbox_pipelines.model.settings import ModelSettings, Prices
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from signalbox_core.errors import RateLimited, Unavailable
 from signalbox_core.events import CloudEvent, EventKind, encode_event
-from signalbox_core.settings import Secret
+from signalbox_core.secret import Secret
 from signalbox_core.signatures import KeySet, LoadedKey, Signer
 from signalbox_core.signatures.profile import NONCE_KEPT
 from signalbox_core.testing.streams import FakeRunStream

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from signalbox_core.errors import RateLimited, Rejected, Unavailable
-from signalbox_core.settings import Secret
+from signalbox_core.secret import Secret
 from signalbox_pipelines.ad_creative.exchange import Brand, CopyRequest, Palette, Redo
 from signalbox_pipelines.ad_creative.model_copy import ModelCopywriter
 from signalbox_pipelines.model.settings import ModelSettings

@@ -7,7 +7,8 @@ import pytest
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.logs import JsonFormatter
-from signalbox_core.settings import Secret, read_settings
+from signalbox_core.secret import Secret
+from signalbox_core.settings import read_settings
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

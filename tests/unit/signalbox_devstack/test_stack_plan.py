@@ -16,7 +16,11 @@ from signalbox_devstack.stack.ports import DEFAULTS
 
 def site(*, workers: int = 1, **environ: str) -> Site:
     keys = KeyFiles(
-        api_keys={}, api_keys_file=Path("/s/keys/api.json"), private_key_file=Path("/s/keys/w.pem"), sender_keys_file=Path("/s/keys/r.json")
+        api_keys={},
+        api_keys_file=Path("/s/keys/api.json"),
+        private_key_file=Path("/s/keys/w.pem"),
+        sender_keys_file=Path("/s/keys/r.json"),
+        payload_keys_file=Path("/s/keys/p.json"),
     )
     ports = {**DEFAULTS, **{f"worker-{number}": 8100 + number for number in range(2, workers + 1)}}
     return Site(folder=StateFolder(Path("/s")), ports=ports, keys=keys, programs=Programs("t", "r"), workers=workers, environ=environ)
@@ -24,6 +28,11 @@ def site(*, workers: int = 1, **environ: str) -> Site:
 
 def part(name: str, **environ: str) -> Part:
     return {item.name: item for item in plan(site(**environ))}[name]
+
+
+def test_gateway_and_workers_seal_with_the_same_keys() -> None:
+    holders = {item.name for item in plan(site(workers=2)) if item.env.get("SIGNALBOX_PAYLOAD_KEYS_FILE") == "/s/keys/p.json"}
+    assert holders == {"gateway", "worker", "worker-2"}
 
 
 def test_every_part_is_there_once() -> None:

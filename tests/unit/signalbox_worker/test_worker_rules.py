@@ -4,17 +4,19 @@ import dataclasses
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pytest
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import PayloadCodec
+from temporalio.converter import PayloadCodec, SerializationContext, WithSerializationContext
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.loading import load_workflow, sandbox
+from signalbox_core.sealing import KeyRing, PayloadKeyFile, new_payload_key
 from signalbox_core.settings import read_settings
-from signalbox_core.temporal import data_converter
+from signalbox_core.temporal import converter_with, data_converter
 from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import Remembered
 from signalbox_worker.runner import without_detour
@@ -117,18 +119,25 @@ def test_counters_are_there_before_anything_happened() -> None:
     assert "signalbox_worker_events_refused_total 0\n" in counters.render()
 
 
-def test_the_shortcut_is_taken_only_where_no_context_is_needed() -> None:
+def test_the_shortcut_is_taken_only_where_no_context_is_needed(tmp_path: Path) -> None:
     runner = sandbox([SPEC])
 
-    class Codec(PayloadCodec):
+    class Contextual(PayloadCodec, WithSerializationContext):
+        def with_context(self, context: SerializationContext) -> "Contextual":  # noqa: ARG002 - the interface's
+            return self
+
         async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
             return list(payloads)
 
         async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
             return list(payloads)
 
+    (tmp_path / "keys.json").write_bytes(msgspec.json.encode(PayloadKeyFile(active=(key := new_payload_key()).id, keys=(key,))))
+    sealing = converter_with(KeyRing(tmp_path / "keys.json"))
+
     assert without_detour(runner, data_converter) is not runner
-    assert without_detour(runner, dataclasses.replace(data_converter, payload_codec=Codec())) is runner
+    assert without_detour(runner, sealing) is not runner
+    assert without_detour(runner, dataclasses.replace(sealing, payload_codec=Contextual())) is runner
 
 
 async def test_the_shortcut_still_runs_in_the_sandbox() -> None:

@@ -16,8 +16,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         port: of /v1/decisions, /healthz, /readyz and /metrics; 0 picks a free one.
     """
 
-    temporal_address: str
-    temporal_namespace: str = "default"
+    temporal_address: str | None = None
+    temporal_namespace: str | None = None
     task_queues: frozenset[str] = frozenset()
     observe_every_s: Annotated[float, Meta(ge=0.1, le=3_600)] = 5.0
     host: str = "127.0.0.1"

@@ -21,8 +21,9 @@ from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.pubsub import Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis_client import open_redis
+from signalbox_core.sealing import KeyRing, open_key_ring
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
-from signalbox_core.temporal import data_converter
+from signalbox_core.temporal import connect
 from signalbox_core.topology import PROJECTOR, STARTER
 from signalbox_gateway.approvals import Approvals
 from signalbox_gateway.artifacts import Artifacts
@@ -73,6 +74,7 @@ class Parts:
     objects: ObjectStore
     pipelines: Mapping[str, PipelineSpec]
     keys: ApiKeys
+    payload_keys: KeyRing | None = None
 
 
 class Gateway:
@@ -184,7 +186,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """Open the clients. Backends that are away do not stop the start: they are reported by /readyz and retried.
 
     Raises:
-        InvalidInput: the keys file or the objects address is not usable; the message names it.
+        InvalidInput: a keys file, the objects address or what says how to reach Temporal is not usable; the message names it.
     """
     async with AsyncExitStack() as stack:
         keys = ApiKeys(Path(settings.api_keys_file))
@@ -196,9 +198,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(listening.aclose)
         project, emulator = settings.google_cloud_project, settings.pubsub_emulator_host
         publisher = await stack.enter_async_context(PubSubPublisher(project, emulator_host=emulator))
-        temporal = await Client.connect(
-            settings.temporal_address, namespace=settings.temporal_namespace, data_converter=data_converter, lazy=True
-        )
+        payload_keys = open_key_ring(settings.payload_keys_file)
+        temporal = await connect(settings.temporal_address, settings.temporal_namespace, keys=payload_keys, is_lazy=True)
         yield Parts(
             settings=settings,
             temporal=temporal,
@@ -211,4 +212,5 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             objects=objects,
             pipelines=discover(),
             keys=keys,
+            payload_keys=payload_keys,
         )

@@ -11,6 +11,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`SIGNALBOX_GATEWAY_<FIELD>`; backends under the names that their own clients read.
 
     Attributes:
+        payload_keys_file: SIGNALBOX_PAYLOAD_KEYS_FILE; with it payloads are sealed, and inputs may hold secrets.
         api_keys_file: JSON `{"keys": [{id, sha256, tenant, roles, name}]}`; read again when it changes.
         objects_url: where artifacts live: `file:///dir`, `gs://bucket` or `memory://`.
         public_origin: what browsers see, for example `https://signalbox.example.com`; cookies and CSRF checks rest on it.
@@ -19,8 +20,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         drain_s: how long open streams may take to end when the process is told to stop.
     """
 
-    temporal_address: str
-    temporal_namespace: str = "default"
+    temporal_address: str | None = None
+    temporal_namespace: str | None = None
+    payload_keys_file: str | None = None
     redis_url: str
     google_cloud_project: str
     pubsub_emulator_host: str | None = None

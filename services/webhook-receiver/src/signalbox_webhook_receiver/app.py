@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from signalbox_core.errors import InvalidInput, NotFound, Rejected
 from signalbox_core.pubsub import PubSubPublisher
-from signalbox_core.settings import Secret
+from signalbox_core.secret import Secret
 from signalbox_core.signatures import parse_origin
 from signalbox_core.streams import RedisRunStream
 from signalbox_webhook_receiver.claims import RedisClaims

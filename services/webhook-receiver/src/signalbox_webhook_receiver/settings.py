@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from signalbox_core.settings import Secret
+from signalbox_core.secret import Secret
 
 PREFIX = "SIGNALBOX_RECEIVER"
 

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from signalbox_core.settings import Secret
+from signalbox_core.secret import Secret
 
 PREFIX: Final = "SIGNALBOX_WORKER"
 
@@ -13,6 +13,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`SIGNALBOX_WORKER_<FIELD>`; backends under the names that their own clients read.
 
     Attributes:
+        payload_keys_file: SIGNALBOX_PAYLOAD_KEYS_FILE; the same keys as the gateway's.
         receiver_url: where events are POSTed, `https://hooks.example.com/v1/events`.
         keyid: which key the receiver knows us by; `private_key_file` holds its private half.
         objects_url: where artifacts live: `file:///dir`, `gs://bucket` or `memory://`.
@@ -35,8 +36,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         port: of /healthz, /readyz and /metrics; 0 picks a free one.
     """
 
-    temporal_address: str
-    temporal_namespace: str = "default"
+    temporal_address: str | None = None
+    temporal_namespace: str | None = None
+    payload_keys_file: str | None = None
     receiver_url: Annotated[str, Meta(pattern=r"^https?://[^/\s]+/\S*$")]
     keyid: str
     private_key_file: str

@@ -27,8 +27,9 @@ from signalbox_core.pipeline.interceptor import RunInterceptor
 from signalbox_core.pipeline.loading import load_activities, load_workflows, sandbox
 from signalbox_core.pipeline.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.redis_client import open_redis
+from signalbox_core.sealing import open_key_ring
 from signalbox_core.signatures import Signer
-from signalbox_core.temporal import connect, data_converter
+from signalbox_core.temporal import connect
 from signalbox_worker.burst import index_of
 from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
@@ -99,7 +100,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
     """Connect and build; nothing polls yet.
 
     Raises:
-        InvalidInput: a setting or the key file is wrong.
+        InvalidInput: a setting or a key file is wrong.
         Unavailable: Temporal does not answer.
     """
     queues = by_queue(choose(discover(), settings.pipelines), settings.task_queues)
@@ -107,7 +108,8 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
     signer = Signer.from_file(settings.keyid, settings.private_key_file)
     counters = Counters()
     runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=timedelta(seconds=settings.heartbeat_s))
-    client = await connect(settings.temporal_address, settings.temporal_namespace, identity=identity_of(settings, environ), runtime=runtime)
+    keys, identity = open_key_ring(settings.payload_keys_file), identity_of(settings, environ)
+    client = await connect(settings.temporal_address, settings.temporal_namespace, keys=keys, identity=identity, runtime=runtime)
     slots = Slots(settings.max_activities, max_memory=settings.max_memory) if settings.burst_launch else None
     async with contextlib.AsyncExitStack() as stack:
         redis = open_redis(settings.redis_url.reveal()) if settings.redis_url else None
@@ -167,7 +169,7 @@ class Builder:
             workflows=workflows if self.settings.burst_workflows or not is_burst else [],
             activities=[*activities, DeliverActivities(self.emitter).deliver],
             activity_executor=self.threads,
-            workflow_runner=without_detour(sandbox(specs), data_converter),
+            workflow_runner=without_detour(sandbox(specs), self.client.data_converter),
             interceptors=[RunInterceptor(self.emitter.offer), ActivityInterceptor(self.emitter)],
             max_concurrent_activities=None if is_burst else self.settings.max_activities,
             tuner=self.slots.tuner() if self.slots else None,

@@ -12,7 +12,7 @@ from typing import Final
 
 from signalbox_core.errors import SignalboxError, Unavailable
 
-COMMANDS: Final = ("provision", "replay", "keys")
+COMMANDS: Final = ("provision", "replay", "keys", "payload_keys")
 EXIT_REJECTED: Final = 2
 EXIT_UNAVAILABLE: Final = 3
 

@@ -6,31 +6,22 @@ from typing import Final, TypeVar
 import msgspec
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.secret import Secret
+
+__all__ = ["BACKENDS", "Secret", "read_settings"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-# Backends use the names that their own clients read; these fields are filled from them.
+# What all services share has one name: backends that of their own clients, the keys of payloads one of ours.
 BACKENDS: Final[Mapping[str, str]] = {
     "temporal_address": "TEMPORAL_ADDRESS",
     "temporal_namespace": "TEMPORAL_NAMESPACE",
     "redis_url": "REDIS_URL",
     "pubsub_emulator_host": "PUBSUB_EMULATOR_HOST",
     "google_cloud_project": "GOOGLE_CLOUD_PROJECT",
+    # One ring of keys for the whole system.
+    "payload_keys_file": "SIGNALBOX_PAYLOAD_KEYS_FILE",
 }
-
-
-class Secret(msgspec.Struct, frozen=True):
-    """A value that never shows itself: `reveal()` is the only way to it."""
-
-    _value: str
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    __str__ = __repr__
 
 
 def read_settings(kind: type[T], *, prefix: str, environ: Mapping[str, str]) -> T:

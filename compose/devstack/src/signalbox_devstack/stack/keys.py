@@ -1,4 +1,5 @@
-"""Development keys: API keys by role, and the Ed25519 key with which the worker signs events. Made once per state folder."""
+"""Development keys: API keys by role, the Ed25519 key with which the worker signs events, the key that seals payloads. Made once per state
+folder."""
 
 import hashlib
 import secrets
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
+from signalbox_core.sealing import PayloadKeyFile, new_payload_key
 from signalbox_devstack.stack.folder import StateFolder, write_private
 
 TENANT: Final = "demo"
@@ -60,6 +62,7 @@ class KeyFiles(Struct, frozen=True, kw_only=True):
     api_keys_file: Path
     private_key_file: Path
     sender_keys_file: Path
+    payload_keys_file: Path
     keyid: str = KEYID
 
 
@@ -71,6 +74,7 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
         api_keys_file=folder.keys / "api_keys.json",
         private_key_file=folder.keys / "worker_ed25519.pem",
         sender_keys_file=folder.keys / "sender_keys.json",
+        payload_keys_file=folder.keys / "payload_keys.json",
     )
     if not files.api_keys_file.exists():
         write_private(files.api_keys_file, msgspec.json.encode(ApiKeys(tuple(_api_key(role, key) for role, key in files.api_keys.items()))))
@@ -78,6 +82,9 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
         private = Ed25519PrivateKey.generate()
         write_private(files.private_key_file, _private_pem(private))
         write_private(files.sender_keys_file, msgspec.json.encode(SenderKeys((_sender_key(private),))))
+    if not files.payload_keys_file.exists():
+        key = new_payload_key()
+        write_private(files.payload_keys_file, msgspec.json.encode(PayloadKeyFile(active=key.id, keys=(key,))))
     return files
 
 

@@ -177,7 +177,7 @@ def _worker(site: Site, name: str) -> Part:
     return Part(
         name=name,
         argv=_module("signalbox_worker"),
-        env={**_temporal_env(site), **_redis_env(site), **own, **_model_env(site)},
+        env={**_temporal_env(site), **_payload_env(site), **_redis_env(site), **own, **_model_env(site)},
         after=("temporal", "redis", "receiver", TOPOLOGY),
         probe=HttpOk(port),
         address=f"http://{HOST}:{port}",
@@ -211,7 +211,7 @@ def _gateway(site: Site) -> Part:
     return Part(
         name="gateway",
         argv=_module("signalbox_gateway"),
-        env={**_temporal_env(site), **_redis_env(site), **_pubsub_env(site), **own},
+        env={**_temporal_env(site), **_payload_env(site), **_redis_env(site), **_pubsub_env(site), **own},
         after=("temporal", "redis", "pubsub", TOPOLOGY),
         probe=HttpOk(port),
         address=f"http://{HOST}:{port}",
@@ -241,6 +241,10 @@ def _model_env(site: Site) -> Mapping[str, str]:
 
 def _temporal_env(site: Site) -> Mapping[str, str]:
     return {"TEMPORAL_ADDRESS": f"{HOST}:{site.ports['temporal']}", "TEMPORAL_NAMESPACE": NAMESPACE}
+
+
+def _payload_env(site: Site) -> Mapping[str, str]:
+    return {"SIGNALBOX_PAYLOAD_KEYS_FILE": str(site.keys.payload_keys_file)}
 
 
 def _redis_env(site: Site) -> Mapping[str, str]:

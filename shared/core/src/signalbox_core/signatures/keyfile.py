@@ -52,14 +52,14 @@ def write_key_file(path: Path, records: Sequence[KeyRecord], jwks: Sequence[Jwks
     replace_file(path, msgspec.json.encode(KeyFile(keys=tuple(records), jwks=tuple(jwks))))
 
 
-def replace_file(path: Path, document: bytes) -> None:
-    """Write an indented JSON document that services of other users may read, in one step."""
+def replace_file(path: Path, document: bytes, *, mode: int = 0o644) -> None:
+    """Write an indented JSON document, in one step; by default services of other users may read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(msgspec.json.format(document, indent=2) + b"\n")
-            os.fchmod(file.fileno(), 0o644)
+            os.fchmod(file.fileno(), mode)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

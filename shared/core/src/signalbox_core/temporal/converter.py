@@ -12,6 +12,7 @@ import temporalio.api.common.v1
 from temporalio.converter import (
     CompositePayloadConverter,
     DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
     DefaultPayloadConverter,
     EncodingPayloadConverter,
     JSONPlainPayloadConverter,
@@ -19,6 +20,9 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.errors import SignalboxError
+from signalbox_core.sealing import KeyRing
+from signalbox_core.secret import decode_hook, encode_hook
+from signalbox_core.temporal.codec import SealedPayloads
 
 Payload = temporalio.api.common.v1.Payload
 
@@ -34,15 +38,15 @@ class MsgspecPayloadConverter(EncodingPayloadConverter):
         return _ENCODING
 
     def to_payload(self, value: Any) -> Payload | None:
-        """Encode; TypeError names a type that JSON cannot hold."""
-        return Payload(metadata={"encoding": _ENCODING.encode()}, data=msgspec.json.encode(value))
+        """Encode; TypeError names a type that JSON cannot hold. A secret is encoded sealed, or not at all."""
+        return Payload(metadata={"encoding": _ENCODING.encode()}, data=msgspec.json.encode(value, enc_hook=encode_hook))
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
         """Decode with the type; raises a non-retryable ApplicationError that names the field."""
         try:
             if type_hint is None:
                 return msgspec.json.decode(payload.data)
-            return msgspec.json.decode(payload.data, type=type_hint)
+            return msgspec.json.decode(payload.data, type=type_hint, dec_hook=decode_hook)
         except SignalboxError as error:
             # A Struct's own rule (`__post_init__`) speaks for itself.
             raise _failure(error.stable_code, error.detail, error.field) from None
@@ -76,4 +80,15 @@ def _is_json_plain(converter: EncodingPayloadConverter) -> bool:
 
 
 data_converter: Final = DataConverter(payload_converter_class=SignalboxPayloadConverter)
-"""What every client and worker of this system uses."""
+"""What clients and workers use when there are no payload keys."""
+
+
+def converter_with(ring: KeyRing | None) -> DataConverter:
+    """What every client and worker of one system uses: with keys, payloads are sealed, and so are the messages and traces of failures."""
+    if ring is None:
+        return data_converter
+    return DataConverter(
+        payload_converter_class=SignalboxPayloadConverter,
+        payload_codec=SealedPayloads(ring),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )

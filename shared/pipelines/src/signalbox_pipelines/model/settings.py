@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.settings import Secret
+from signalbox_core.secret import Secret
 
 _PREFIX: Final = "SIGNALBOX_WORKER_MODEL_"
 READ_TIMEOUT_S: Final = 30.0
