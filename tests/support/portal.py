@@ -38,6 +38,9 @@ class Portal(Struct, frozen=True):
     def put_faults(self, *faults: Mapping[str, object], mst: str = MST) -> None:
         httpx2.put(f"http://{self.endpoint}/_sim/faults/{mst}", json=list(faults), trust_env=False).raise_for_status()
 
+    def put_token_life(self, life_s: float, mst: str = MST) -> None:
+        httpx2.put(f"http://{self.endpoint}/_sim/token-life/{mst}", json=life_s, trust_env=False).raise_for_status()
+
     def _sim(self, path: str) -> bytes:
         return httpx2.get(f"http://{self.endpoint}/_sim/{path}", trust_env=False, timeout=60).raise_for_status().content
 

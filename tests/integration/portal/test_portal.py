@@ -11,7 +11,7 @@ import pytest
 
 from signalbox_devstack.world.portal.answers import LOCKED, NO_ORIGINAL, WAF, WRONG_CAPTCHA, WRONG_PASSWORD
 from signalbox_devstack.world.portal.companies import companies, has_cash_register
-from support.portal import JULY, MST, Portal, running_portal, visiting
+from support.portal import JULY, MST, Portal, visiting
 from support.waiting import eventually
 
 OTHERS = companies(30)
@@ -117,15 +117,16 @@ async def test_somebody_elses_invoice_is_not_there(portal: Portal) -> None:
         assert (await visitor.get("/query/invoices/detail", **named(sold))).status_code == 404
 
 
-async def test_a_session_ends_when_its_life_is_over() -> None:
-    with running_portal("--invoices", "20", "--token-life-s", "1") as short:
-        async with visiting(short) as visitor:
+async def test_a_session_ends_when_its_life_is_over(portal: Portal) -> None:
+    mst = OTHERS[21]
+    portal.put_token_life(1, mst)
+    async with visiting(portal, mst) as visitor:
 
-            async def is_over() -> bool:
-                return (await visitor.get("/query/invoices/sold", search=JULY)).status_code == 401
+        async def is_over() -> bool:
+            return (await visitor.get("/query/invoices/sold", search=JULY)).status_code == 401
 
-            await eventually(is_over)
-            assert (await visitor.authenticate()).status_code == 200
+        await eventually(is_over)
+        assert (await visitor.authenticate(mst)).status_code == 200
 
 
 async def test_what_was_asked_is_counted(portal: Portal) -> None:

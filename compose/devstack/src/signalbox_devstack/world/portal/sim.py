@@ -1,9 +1,10 @@
-"""What only a simulator has: `/_sim/stats`, `/_sim/truth`, `/_sim/faults`, `/_sim/companies`, `/_sim/captcha`."""
+"""What only a simulator has: `/_sim/stats`, `/_sim/truth`, `/_sim/faults`, `/_sim/token-life`, `/_sim/companies`."""
 
 from datetime import date
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -34,6 +35,7 @@ class Controls:
             Route("/_sim/companies", self.companies),
             Route("/_sim/faults", self.faults, methods=["GET"]),
             Route("/_sim/faults/{mst}", self.put_faults, methods=["PUT"]),
+            Route("/_sim/token-life/{mst}", self.put_token_life, methods=["PUT"]),
         ]
 
     async def stats(self, request: Request) -> Response:
@@ -69,6 +71,17 @@ class Controls:
             return _problem(400, str(error))
         self._server.faults.put(request.path_params["mst"], faults)
         return _json(self._server.faults.all())
+
+    async def put_token_life(self, request: Request) -> Response:
+        """Seconds, for the sessions of one taxpayer from the next login on."""
+        if not self._has_faults:
+            return _problem(403, "faults are off: start the portal with --faults")
+        try:
+            life_s = msgspec.json.decode(await request.body(), type=Annotated[float, Meta(gt=0)], strict=False)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _problem(400, f"give the seconds: {error}")
+        self._server.desk.set_life(request.path_params["mst"], life_s)
+        return _json(life_s)
 
 
 def _told(mst: str) -> "dict[str, object]":
