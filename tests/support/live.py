@@ -44,7 +44,16 @@ class _World:
     async def authorize(self, _request: HTTPConnection, run_id: str) -> Principal:
         if run_id in self.refusals:
             raise self.refusals[run_id]
-        return Principal(key_id="k", name="lan", tenant="acme", roles=frozenset({Role.VIEWER}), expires_at=self.expires_at)
+        return _someone(self.expires_at)
+
+    async def who_is(self, _request: HTTPConnection) -> Principal:
+        if "*" in self.refusals:
+            raise self.refusals["*"]
+        return _someone(self.expires_at)
+
+
+def _someone(expires_at: datetime | None) -> Principal:
+    return Principal(key_id="k", name="lan", tenant="acme", roles=frozenset({Role.VIEWER}), expires_at=expires_at)
 
 
 def present(snapshot: Snapshot, epoch: str) -> bytes:
@@ -64,7 +73,7 @@ async def live_gateway(
     hub = Hub(streams.channels, streams, world.fallback, present, limits)
     running = asyncio.create_task(hub.run())
     try:
-        yield Live(streams, hub, StreamEndpoint(hub, world.authorize), world.from_temporal, world.refusals, world.asked)
+        yield Live(streams, hub, StreamEndpoint(hub, world.authorize, world.who_is), world.from_temporal, world.refusals, world.asked)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -34,7 +34,7 @@ class Gateway:
         self.streams = RedisRunStream(client)
         self.from_temporal: dict[str, Snapshot] = {}
         self.hub = Hub(RedisChannels(client), self.streams, self._fallback, _present, limits)
-        endpoint = StreamEndpoint(self.hub, _anyone)
+        endpoint = StreamEndpoint(self.hub, _anyone, _somebody)
         self.app = Starlette(routes=[Route("/v1/runs/{run_id}/stream", endpoint), Route("/v1/stream", endpoint)])
         self.origin = ""
 
@@ -183,5 +183,9 @@ def _present(snapshot: Snapshot, epoch: str) -> bytes:
     return msgspec.json.encode({**msgspec.structs.asdict(snapshot), "epoch": epoch})
 
 
-async def _anyone(_request: HTTPConnection, _run_id: str) -> Principal:
+async def _anyone(request: HTTPConnection, _run_id: str) -> Principal:
+    return await _somebody(request)
+
+
+async def _somebody(_request: HTTPConnection) -> Principal:
     return Principal(key_id="k", name="lan", tenant="acme", roles=frozenset({Role.VIEWER}))

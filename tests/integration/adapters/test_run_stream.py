@@ -1,5 +1,6 @@
 """The stream in Redis and its fake keep the same promises."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -11,9 +12,10 @@ from redis.asyncio import Redis
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import ApprovalExpired, StepProgress
-from signalbox_core.streams import Cursor, Outcome, RedisRunStream, RunStream
+from signalbox_core.streams import Cursor, Frame, Outcome, RedisChannels, RedisRunStream, RunStream, tenant_news
 from signalbox_core.testing.streams import FakeRunStream
 from support.events import make_event, story
+from support.waiting import eventually
 
 TALE = story()
 MILESTONES = [event for event in TALE if event.sequence is not None]
@@ -215,3 +217,36 @@ async def test_a_discarded_stream_has_no_gap(streams: RunStream) -> None:
     await streams.append(MILESTONES[3])
     await streams.discard("run-1")
     assert await streams.gaps(older_than=NOW) == []
+
+
+async def test_the_open_runs_of_a_tenant_are_those_that_have_not_ended(streams: RunStream) -> None:
+    for run_id in ("run-1", "run-2", "run-3"):
+        await streams.append(story(run_id)[0])
+    await streams.append_many([event for event in story("run-2") if event.sequence is not None])
+    # A repetition brings no run back that has ended.
+    await streams.append(story("run-2")[0])
+    assert await streams.open_runs("acme", 10) == ["run-3", "run-1"]
+    assert await streams.open_runs("acme", 1) == ["run-3"]
+    assert await streams.open_runs("other", 10) == []
+
+
+async def test_the_news_of_a_tenant_tell_of_runs_and_of_the_inbox(streams: RunStream, redis_url: str) -> None:
+    heard: list[tuple[str, object]] = []
+    client = Redis.from_url(redis_url)
+    channels = streams.channels if isinstance(streams, FakeRunStream) else RedisChannels(client)
+    opened = asyncio.Event()
+
+    def receive(_topic: str, frame: Frame) -> None:
+        heard.append((frame.name, msgspec.json.decode(frame.data)))
+
+    channels.open(tenant_news("acme"))
+    listening = asyncio.ensure_future(channels.run(receive, lambda _: opened.set()))
+    await opened.wait()
+    for event in [*MILESTONES, MILESTONES[0]]:
+        await streams.append(event)
+    await eventually(lambda: len(heard) >= 3)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    await client.aclose()
+    appeared, changed = ("run.appeared", {"runid": "run-1"}), ("inbox.changed", {})
+    assert heard == [appeared, *[changed] * (len(heard) - 1)]

@@ -36,6 +36,7 @@ from signalbox_gateway.engine import Engine
 from signalbox_gateway.health import HealthPages, Metrics
 from signalbox_gateway.hub import Hub
 from signalbox_gateway.identity import Identities
+from signalbox_gateway.inbox_feed import InboxFeed
 from signalbox_gateway.middleware import Observed
 from signalbox_gateway.openapi import document
 from signalbox_gateway.pages import Pages
@@ -92,18 +93,20 @@ class Gateway:
         self.authenticator = Authenticator(parts.keys, sessions, tickets, parts.settings.public_origin)
         probes = {"redis": self._redis_answers, "temporal": engine.is_available, "pubsub": self._pubsub_is_connected}
         self.health = HealthPages(probes, self.metrics)
-        self._hub = Hub(parts.channels, parts.streams, self.states.snapshot_from_temporal, present, _limits(parts.settings))
-        self.metrics.watch_listeners(lambda: self._hub.listener_count)
+        self.hub = Hub(parts.channels, parts.streams, self.states.snapshot_from_temporal, present, _limits(parts.settings))
+        self.metrics.watch_listeners(lambda: self.hub.listener_count)
         self._projector = Projector(parts.lifecycle, parts.streams)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines)
         self._starter = Starter(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
         decisions = Decisions(parts.temporal, within=min(deadline, timedelta(seconds=3)))
+        approvals = Approvals(self.states, parts.streams, decisions, parts.pipelines)
         self._handlers = Handlers(
             pipelines=Pipelines(parts.pipelines),
             starts=Starts(engine, availability, parts.pipelines, IdempotencyKeys(parts.redis), waiting),
             runs=Runs(self.states, engine, parts.pipelines, waiting, repairs),
             artifacts=Artifacts(self.states, parts.objects),
-            approvals=Approvals(self.states, parts.streams, decisions, parts.pipelines),
+            approvals=approvals,
+            inbox_feed=InboxFeed(self.hub, approvals.inbox_of, self.authenticator.principal),
             uploads=Uploads(parts.objects),
             identities=Identities(self.authenticator, sessions, tickets, self.states, parts.settings.temporal_ui_url),
             health=self.health,
@@ -114,7 +117,7 @@ class Gateway:
         table = endpoints(self._handlers)
         origin = self._parts.settings.public_origin
         self._handlers.pages.publish(document(table, self._parts.pipelines, version=version("signalbox-gateway"), server=origin))
-        stream = StreamEndpoint(self._hub, self._authorize)
+        stream = StreamEndpoint(self.hub, self._authorize, self._viewer)
         routes: list[BaseRoute] = [
             Route("/v1/runs/{run_id}/stream", stream),
             Route("/v1/stream", stream),
@@ -133,14 +136,14 @@ class Gateway:
     async def drain(self) -> None:
         """Told to stop: readiness first, then the streams end."""
         self.health.drain()
-        await self._hub.drain(timedelta(seconds=self._parts.settings.drain_s))
+        await self.hub.drain(timedelta(seconds=self._parts.settings.drain_s))
 
     def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What runs beside the requests, by name."""
         return {
             "api keys": self._parts.keys.run,
             "starter": self._starter.run,
-            "hub": self._hub.run,
+            "hub": self.hub.run,
             "projector": self._projector.run,
             "reconciler": self._reconciler.run,
         }
@@ -156,6 +159,12 @@ class Gateway:
         principal = await self.authenticator.listener(request, run_id)
         principal.require(Role.VIEWER)
         await self.states.check(principal, run_id)
+        return principal
+
+    async def _viewer(self, request: HTTPConnection) -> Principal:
+        """Who listens to all runs of a tenant."""
+        principal = await self.authenticator.principal(request)
+        principal.require(Role.VIEWER)
         return principal
 
     async def _pubsub_is_connected(self) -> bool:

@@ -33,7 +33,11 @@ class Approvals:
 
     async def inbox(self, call: Call) -> Response:
         call.query(ListApprovals)
-        items = await self._streams.inbox(call.principal.tenant)
+        return json_response(await self.inbox_of(call.principal.tenant))
+
+    async def inbox_of(self, tenant: str) -> Inbox:
+        """The tenant's open approvals, oldest first."""
+        items = await self._streams.inbox(tenant)
         entries = tuple(
             InboxEntry(
                 run_id=item.run_id,
@@ -46,7 +50,7 @@ class Approvals:
             )
             for item in items
         )
-        return json_response(Inbox(approvals=entries))
+        return Inbox(approvals=entries)
 
     async def show(self, call: Call) -> Response:
         run_id, approval_id = call.param("run_id"), call.param("approval_id")

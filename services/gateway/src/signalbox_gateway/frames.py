@@ -58,6 +58,16 @@ def denied_event(run_id: str) -> bytes:
     return _named("denied", _Denied(runid=run_id))
 
 
+def runs_event(runs: tuple[str, ...], *, is_partial: bool) -> bytes:
+    """The runs that a tenant's feed shows; the snapshot of each follows."""
+    return _named("runs", _Runs(runs=runs, partial=is_partial))
+
+
+class _Runs(msgspec.Struct, frozen=True, kw_only=True):
+    runs: tuple[str, ...]
+    partial: bool
+
+
 class _OfRun(msgspec.Struct, frozen=True, kw_only=True):
     runid: str
 

@@ -1,4 +1,4 @@
-"""The listeners of this process: which runs they watch, and every live frame encoded once and shared among them."""
+"""The listeners of this process: which runs (and tenants' news) they watch, and every live frame encoded once and shared among them."""
 
 import asyncio
 import logging
@@ -90,16 +90,23 @@ class Hub:
             self._watch(run_id, listener)
         return listener
 
+    def watch(self, listener: Listener, run_id: str) -> None:
+        """One more run for a listener that has joined."""
+        listener.runs.append(run_id)
+        self._watch(run_id, listener)
+
+    def unwatch(self, listener: Listener, run_id: str) -> None:
+        listener.runs.remove(run_id)
+        listener.behind.discard(run_id)
+        self._forget(run_id, listener)
+
     def leave(self, listener: Listener) -> None:
         self._listeners.discard(listener)
         self._seats.leave(listener.holder)
         if not self._listeners:
             self._emptied.set()
         for run_id in listener.runs:
-            watchers = self._watchers.get(run_id, set())
-            watchers.discard(listener)
-            if not watchers and self._watchers.pop(run_id, None) is not None:
-                self._channels.close(run_id)
+            self._forget(run_id, listener)
 
     async def read(self, run_id: str, after: Cursor | None) -> History:
         """One page of the run's log.
@@ -109,6 +116,11 @@ class Hub:
         """
         async with _in_time(run_id):
             return await self._streams.read(run_id, after, _PAGE)
+
+    async def open_runs(self, tenant: str, limit: int) -> list[str]:
+        """The tenant's open runs, the newest first. Raises: Unavailable: the store is away or silent."""
+        async with _in_time(f"tenant {tenant}"):
+            return await self._streams.open_runs(tenant, limit)
 
     async def snapshot(self, run_id: str) -> Shown | None:
         """The run's snapshot; listeners that come together share one question."""
@@ -139,6 +151,12 @@ class Hub:
             self._channels.open(run_id)
         elif self._channels.is_open(run_id):
             listener.fall_behind(run_id)
+
+    def _forget(self, run_id: str, listener: Listener) -> None:
+        watchers = self._watchers.get(run_id, set())
+        watchers.discard(listener)
+        if not watchers and self._watchers.pop(run_id, None) is not None:
+            self._channels.close(run_id)
 
     def _opened(self, run_id: str) -> None:
         for listener in self._watchers.get(run_id, ()):

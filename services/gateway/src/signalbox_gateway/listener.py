@@ -23,7 +23,7 @@ class Listener:
 
     def __init__(self, runs: Iterable[str], *, now: float, closes_at: float, holder: Holder = Holder()) -> None:  # noqa: B008 - frozen
         self.holder = holder
-        self.runs = tuple(runs)
+        self.runs = list(runs)
         self.behind: set[str] = set()
         self.is_closed = False
         self.is_gone = False

@@ -26,7 +26,7 @@ _IDEMPOTENCY_KEY: Final = {
 }
 _STREAMS: Final = (
     ("/v1/runs/{run_id}/stream", "stream_run", "Server-sent events of one run; `Last-Event-ID` resumes"),
-    ("/v1/stream", "stream_runs", "Server-sent events of many runs: `?run=a&run=b`"),
+    ("/v1/stream", "stream_runs", "Server-sent events of many runs: `?run=a&run=b`, or all of the tenant's: `?all=1`"),
 )
 Json = Mapping[str, object]
 
@@ -115,8 +115,9 @@ def _path_parameter(name: str) -> Json:
 
 
 def _stream(path: str, name: str, summary: str) -> Json:
-    several: Json = {"name": "run", "in": "query", "required": True, "schema": {"type": "array", "items": {"type": "string"}}}
-    parameters = [_path_parameter(part) for part in _PARAMETER.findall(path)] or [several]
+    several: Json = {"name": "run", "in": "query", "required": False, "schema": {"type": "array", "items": {"type": "string"}}}
+    everything: Json = {"name": "all", "in": "query", "required": False, "schema": {"const": "1"}}
+    parameters = [_path_parameter(part) for part in _PARAMETER.findall(path)] or [several, everything]
     resume: Json = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}}
     return {
         "operationId": name,

@@ -91,7 +91,8 @@ def without_stale(packets: Sequence[Packet], feeds: Mapping[str, Feed]) -> list[
     """Drop what was buffered before the newest frame that the log already gave: its progress is older than what was sent."""
     last_stale: dict[str, int] = {}
     for place, packet in enumerate(packets):
-        position = feeds[packet.run_id].position
+        feed = feeds.get(packet.run_id)
+        position = feed.position if feed is not None else None
         if position is not None and _is_covered(position, packet.frame):
             last_stale[packet.run_id] = place
     return [packet for place, packet in enumerate(packets) if place >= last_stale.get(packet.run_id, 0)]

@@ -10,6 +10,7 @@ from signalbox_gateway import frames
 from signalbox_gateway.hub import Hub
 from signalbox_gateway.listener import Listener
 from signalbox_gateway.position import CLOSED, NOWHERE, Feed, Verdict, event_id, judge, without_stale
+from signalbox_gateway.roster import Roster
 
 Write = Callable[[bytes], Awaitable[None]]
 MayListen = Callable[[], Awaitable[bool]]
@@ -23,12 +24,23 @@ class Session:
     Args:
         write: hands bytes to the connection and waits while it is full.
         may_listen: whether the principal still may; asked now and then.
+        roster: of a tenant's feed, whose runs come and go; its frames have no ids, as no id could name a place in all of them.
     """
 
-    def __init__(self, hub: Hub, listener: Listener, feeds: Sequence[Feed], *, write: Write, may_listen: MayListen) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        listener: Listener,
+        feeds: Sequence[Feed],
+        *,
+        write: Write,
+        may_listen: MayListen,
+        roster: Roster | None = None,
+    ) -> None:
         self._hub = hub
         self._listener = listener
-        self._feeds = {feed.run_id: feed for feed in feeds}
+        self._roster = roster
+        self._feeds = {feed.run_id: feed for feed in feeds} if roster is None else roster.feeds
         self._write = write
         self._may_listen = may_listen
         self._out: list[bytes] = []
@@ -50,7 +62,9 @@ class Session:
 
     def _is_over(self) -> bool:
         listener = self._listener
-        return listener.is_gone or listener.is_closed or all(feed.has_ended for feed in self._feeds.values())
+        if listener.is_gone or listener.is_closed:
+            return True
+        return self._roster is None and all(feed.has_ended for feed in self._feeds.values())
 
     async def _house_keep(self) -> None:
         listener = self._listener
@@ -68,7 +82,10 @@ class Session:
         behind, self._listener.behind = self._listener.behind, set()
         for run_id in sorted(behind):
             try:
-                await self._catch_up(self._feeds[run_id])
+                if self._roster is not None and run_id == self._roster.topic:
+                    self._say(await self._roster.read())
+                elif run_id in self._feeds:
+                    await self._catch_up(self._feeds[run_id])
             except Unavailable:
                 asyncio.get_running_loop().call_later(_AGAIN_AFTER_S, self._listener.fall_behind, run_id)
 
@@ -126,8 +143,11 @@ class Session:
 
     def _forward(self, packets: Sequence[frames.Packet]) -> None:
         for packet in packets:
-            feed = self._feeds[packet.run_id]
-            if feed.has_ended or feed.position is None or packet.run_id in self._listener.behind:
+            if self._roster is not None and packet.run_id == self._roster.topic:
+                self._say(self._roster.hear(packet))
+                continue
+            feed = self._feeds.get(packet.run_id)
+            if feed is None or feed.has_ended or feed.position is None or packet.run_id in self._listener.behind:
                 continue
             verdict = judge(feed.position, packet.frame)
             if verdict is Verdict.SEND:
@@ -139,7 +159,9 @@ class Session:
 
     def _send_live(self, feed: Feed, packet: frames.Packet) -> None:
         feed.move(packet.frame)
-        if len(self._feeds) == 1:
+        if self._roster is not None:
+            self._say(packet.body)
+        elif len(self._feeds) == 1:
             self._say(packet.wire)
         else:
             self._say((self._id() if packet.frame.sequence is not None else b"") + packet.body)
@@ -152,14 +174,17 @@ class Session:
     def _end(self, feed: Feed, *, with_id: bool) -> None:
         """A listener that saw the terminal frame has its id already."""
         feed.has_ended = True
-        self._say((self._id() if with_id else b"") + frames.end_event(feed.run_id))
+        self._say((self._id() if with_id and self._roster is None else b"") + frames.end_event(feed.run_id))
+        if self._roster is not None:
+            self._roster.part(feed.run_id)
 
     def _id(self) -> bytes:
         return frames.id_line(event_id(list(self._feeds.values())))
 
     def _say(self, data: bytes) -> None:
-        self._out.append(data)
-        self._out_bytes += len(data)
+        if data:
+            self._out.append(data)
+            self._out_bytes += len(data)
 
     async def _flush(self, *, at_least: int = 1) -> None:
         if self._out_bytes < at_least or self._listener.is_gone:

@@ -1,8 +1,6 @@
-"""The stream endpoints, as one ASGI app: `/v1/runs/{run_id}/stream` and `/v1/stream?run=a&run=b` (docs/streams.md)."""
+"""The stream endpoints, as one ASGI app: `/v1/runs/{run_id}/stream`, `/v1/stream?run=a&run=b`, `/v1/stream?all=1` (docs/streams.md)."""
 
-import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, cast
 
@@ -12,26 +10,22 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
+from signalbox_core.streams import tenant_news
 from signalbox_gateway import frames
 from signalbox_gateway.auth import Principal
-from signalbox_gateway.capacity import Holder
+from signalbox_gateway.capacity import Full, Holder
 from signalbox_gateway.hub import Hub
 from signalbox_gateway.listener import Listener
 from signalbox_gateway.position import CLOSED, Feed, parse_feeds
 from signalbox_gateway.problems import problem_response
+from signalbox_gateway.roster import Roster
 from signalbox_gateway.session import Session
+from signalbox_gateway.wire import Wire, come_back, finish, first_retry_ms, start
 
 log = logging.getLogger(__name__)
+WhoIs = Callable[[HTTPConnection], Awaitable[Principal]]
 Authorize = Callable[[HTTPConnection, str], Awaitable[Principal]]
 MAX_RUNS: Final = 50
-# Never one number: listeners that were cut off together would come back together.
-RETRY_MS: Final = (1_000, 3_000)
-_BUSY_RETRY_MS: Final = (5_000, 15_000)
-_HEADERS: Final = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-)
 
 
 class _Admitted(Struct, frozen=True):
@@ -47,11 +41,13 @@ class StreamEndpoint:
 
     Args:
         authorize: the principal who may listen to a run; raises NotFound for a run that is unknown or another tenant's.
+        who_is: the principal who may listen to all runs of a tenant.
     """
 
-    def __init__(self, hub: Hub, authorize: Authorize) -> None:
+    def __init__(self, hub: Hub, authorize: Authorize, who_is: WhoIs) -> None:
         self._hub = hub
         self._authorize = authorize
+        self._who_is = who_is
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = HTTPConnection(scope)
@@ -60,7 +56,7 @@ class StreamEndpoint:
         except Unavailable as error:
             # EventSource gives up for ever on a 503, so "later" is said with a stream that ends at once.
             log.warning("stream put off", extra={"detail": error.detail})
-            await _come_back(send)
+            await come_back(send)
         except SignalboxError as error:
             headers = {"allow": "GET, HEAD"} if error.stable_code == "method_not_allowed" else None
             await problem_response(error, headers)(scope, receive, send)
@@ -69,12 +65,40 @@ class StreamEndpoint:
         method = request.scope["method"]
         if method not in ("GET", "HEAD"):
             raise Rejected(f"{method[:20]} is not allowed here; allowed: GET, HEAD", code="method_not_allowed")
+        if wants_all(request):
+            await self._answer_all(request, receive, send)
+            return
         admitted = await self._admit(request)
         if method == "HEAD":
-            await _start(send)
-            await _finish(send)
+            await start(send)
+            await finish(send)
         else:
             await self._open(request, admitted, receive, send)
+
+    async def _answer_all(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
+        principal = await self._who_is(request)
+        holder = _holder(request, principal)
+        if request.scope["method"] == "HEAD":
+            await start(send)
+            await finish(send)
+        elif full := self._hub.lacks_room(holder):
+            await _put_off(send, full, holder)
+        else:
+            listener = self._hub.join([tenant_news(principal.tenant)], principal.expires_at, holder=holder)
+            try:
+                await self._converse_all(request, principal, listener, Wire(receive, send, listener))
+            finally:
+                self._hub.leave(listener)
+
+    async def _converse_all(self, request: HTTPConnection, principal: Principal, listener: Listener, wire: Wire) -> None:
+        async def may_listen() -> bool:
+            return await _is_allowed(self._who_is(request))
+
+        roster = Roster(self._hub, listener, principal.tenant)
+        session = Session(self._hub, listener, (), write=wire.write, may_listen=may_listen, roster=roster)
+        await start(wire.send)
+        await wire.write(frames.retry(first_retry_ms()))
+        await wire.serve(session)
 
     async def _admit(self, request: HTTPConnection) -> _Admitted:
         runs = _runs_of(request)
@@ -104,34 +128,26 @@ class StreamEndpoint:
         if all(feed.has_ended for feed in feeds):
             await Response(status_code=204, headers={"cache-control": "no-store"})(request.scope, receive, send)
             return
-        holder = Holder(admitted.principal.key_id, request.client.host if request.client else "")
+        holder = _holder(request, admitted.principal)
         if full := self._hub.lacks_room(holder):
-            log.warning("stream put off", extra={"full": str(full), "principal": holder.principal})
-            await _come_back(send)
+            await _put_off(send, full, holder)
             return
         runs = [feed.run_id for feed in feeds if not feed.has_ended]
         listener = self._hub.join(runs, admitted.principal.expires_at, holder=holder)
         try:
-            await self._converse(request, admitted, feeds, listener, _Wire(receive, send, listener))
+            await self._converse(request, admitted, feeds, listener, Wire(receive, send, listener))
         finally:
             self._hub.leave(listener)
 
-    async def _converse(
-        self, request: HTTPConnection, admitted: _Admitted, feeds: Sequence[Feed], listener: Listener, wire: "_Wire"
-    ) -> None:
-        await _start(wire.send)
-        await wire.write(frames.retry(random.randint(*RETRY_MS)) + b"".join(frames.denied_event(run_id) for run_id in admitted.denied))
+    async def _converse(self, request: HTTPConnection, admitted: _Admitted, feeds: Sequence[Feed], listener: Listener, wire: Wire) -> None:
+        await start(wire.send)
+        await wire.write(frames.retry(first_retry_ms()) + b"".join(frames.denied_event(run_id) for run_id in admitted.denied))
 
         async def may_listen() -> bool:
-            return await self._may_listen(request, admitted.runs[0])
+            return await _is_allowed(self._authorize(request, admitted.runs[0]))
 
         session = Session(self._hub, listener, feeds, write=wire.write, may_listen=may_listen)
-        async with asyncio.TaskGroup() as group:
-            watcher = group.create_task(wire.watch())
-            await session.run()
-            watcher.cancel()
-        if not listener.is_gone:
-            await _finish(wire.send)
+        await wire.serve(session)
 
     async def _skip_if_over(self, feed: Feed) -> None:
         """Whether the listener has seen the end of this run. Without Redis nobody knows: it is asked again later."""
@@ -147,35 +163,39 @@ class StreamEndpoint:
             return
         feed.has_ended = history.ended and not history.lost and feed.position.sequence >= history.top
 
-    async def _may_listen(self, request: HTTPConnection, run_id: str) -> bool:
-        try:
-            await self._authorize(request, run_id)
-        except Rejected:
-            return False
-        except Unavailable:
-            return True
+
+def wants_all(request: HTTPConnection) -> bool:
+    """Whether the tenant's feed is asked for.
+
+    Raises:
+        InvalidInput: `all` has another value than 1, or runs are named too.
+    """
+    given = request.query_params.getlist("all")
+    if not given or "run_id" in request.path_params:
+        return False
+    if given != ["1"] or "run" in request.query_params:
+        raise InvalidInput("say ?all=1 for all runs, or name runs as in ?run=a&run=b", field="all")
+    return True
+
+
+def _holder(request: HTTPConnection, principal: Principal) -> Holder:
+    return Holder(principal.key_id, request.client.host if request.client else "")
+
+
+async def _is_allowed(asking: Awaitable[Principal]) -> bool:
+    """Whether a listener still may. While nobody can say, it goes on."""
+    try:
+        await asking
+    except Rejected:
+        return False
+    except Unavailable:
         return True
+    return True
 
 
-class _Wire:
-    """The two ends of one connection."""
-
-    def __init__(self, receive: Receive, send: Send, listener: Listener) -> None:
-        self._receive = receive
-        self.send = send
-        self._listener = listener
-
-    async def write(self, data: bytes) -> None:
-        try:
-            await self.send({"type": "http.response.body", "body": data, "more_body": True})
-        except OSError:
-            self._listener.leave()
-
-    async def watch(self) -> None:
-        """Notice that the other side has left: most servers take what is sent to it and say nothing."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._listener.leave()
+async def _put_off(send: Send, full: Full, holder: Holder) -> None:
+    log.warning("stream put off", extra={"full": str(full), "principal": holder.principal})
+    await come_back(send)
 
 
 def _runs_of(request: HTTPConnection) -> tuple[str, ...]:
@@ -186,17 +206,3 @@ def _runs_of(request: HTTPConnection) -> tuple[str, ...]:
     if not 1 <= len(runs) <= MAX_RUNS:
         raise InvalidInput(f"name 1 to {MAX_RUNS} runs, as in ?run=a&run=b", field="run")
     return runs
-
-
-async def _start(send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-
-
-async def _finish(send: Send) -> None:
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _come_back(send: Send) -> None:
-    """Not now: the browser reconnects after the time that it is told."""
-    await _start(send)
-    await send({"type": "http.response.body", "body": frames.retry(random.randint(*_BUSY_RETRY_MS)), "more_body": False})

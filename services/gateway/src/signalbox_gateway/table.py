@@ -11,6 +11,7 @@ from signalbox_gateway.auth import Role
 from signalbox_gateway.endpoints import Endpoint, Reply
 from signalbox_gateway.health import HealthPages
 from signalbox_gateway.identity import Identities
+from signalbox_gateway.inbox_feed import InboxFeed
 from signalbox_gateway.pages import Pages
 from signalbox_gateway.pipelines import Pipelines
 from signalbox_gateway.problems import MEDIA_TYPE, Problem
@@ -31,6 +32,7 @@ class Handlers(Struct, frozen=True, kw_only=True):
     runs: Runs
     artifacts: Artifacts
     approvals: Approvals
+    inbox_feed: InboxFeed
     uploads: Uploads
     identities: Identities
     health: HealthPages
@@ -76,6 +78,7 @@ def _approvals(to: Handlers) -> tuple[Endpoint, ...]:
     inbox, filters = to.approvals.inbox, answers.ListApprovals
     return (
         Endpoint("GET", "/v1/approvals", "list_approvals", "What waits for a person", Role.VIEWER, inbox, _INBOX, query=filters),
+        Endpoint("GET", "/v1/approvals/stream", "stream_approvals", _FEED, Role.VIEWER, to.inbox_feed.open, _INBOX_EVENTS),
         Endpoint("GET", _APPROVAL, "get_approval", about, Role.VIEWER, to.approvals.show, _QUESTION),
         Endpoint("POST", f"{_APPROVAL}/decision", "decide", "Answer", Role.APPROVER, decide, _DECISION, body=answers.Decide),
     )
@@ -138,6 +141,8 @@ _ASKED: Final = (
     *_BAD_BODY,
 )
 _INBOX: Final = (Reply(200, "Open approvals", answers.Inbox), _BAD_QUERY)
+_FEED: Final = "Server-sent events: the inbox, whenever it changes"
+_INBOX_EVENTS: Final = (Reply(200, "`inbox` events until the session ends", None, "text/event-stream"),)
 _QUESTION: Final = (Reply(200, "The approval", ApprovalView), _problem(404, "Unknown run or approval"))
 _DECISION: Final = (
     Reply(200, "Accepted (now, or by the same decision before)", answers.Decided),

@@ -1,9 +1,10 @@
-"""What spans runs: the tenant's inbox of open approvals, and the runs with a gap.
+"""What spans runs: the tenant's inbox of open approvals, its open runs, its news, and the runs with a gap.
 
-Both live on other nodes than the runs, so they follow the script in a second step. That step is idempotent, errs towards
+They live on other nodes than the runs, so they follow the script in a second step. That step is idempotent, errs towards
 too many entries, and every read checks the entries against the runs' own marks.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
@@ -15,10 +16,11 @@ from redis.asyncio import Redis
 
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
+from signalbox_core.events.snapshot import ENDED
 from signalbox_core.redis_client import unavailable_when_away
-from signalbox_core.streams.keys import GAPS, RunKeys, inbox_key
-from signalbox_core.streams.record import CLOSED_APPROVAL, closed_approval, inbox_item, inbox_items
-from signalbox_core.streams.run_stream import Gap, InboxItem
+from signalbox_core.streams.keys import GAPS, RunKeys, inbox_key, open_runs_key, tenant_news
+from signalbox_core.streams.record import CLOSED_APPROVAL, closed_approval, inbox_item, inbox_items, pack_news
+from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, Gap, InboxItem, Outcome
 
 _ORPHAN_TTL: Final = timedelta(hours=1)
 
@@ -31,27 +33,40 @@ class _Standing(Struct, frozen=True, kw_only=True):
     pipeline: str
 
 
+class _Seen(Struct, frozen=True, kw_only=True):
+    """What a write says of the run as a whole."""
+
+    is_open: bool
+    is_new: bool
+    has_ended: bool
+
+
 class RunIndexes:
     """Keeps and reads the indexes."""
 
     def __init__(self, client: Redis) -> None:
         self._redis = client
 
-    async def follow(self, events: Sequence[CloudEvent], *, has_gap: bool, healed: bool) -> None:
+    async def follow(self, events: Sequence[CloudEvent], outcomes: Sequence[Outcome], *, has_gap: bool, healed: bool) -> None:
         """Bring the indexes after an append to one run; whatever its outcomes, so that a repetition mends what a crash left out."""
         run_id, tenant = events[0].runid, events[0].tenantid
         asked = [inbox_item(event) for event in events if event.name == "approval.requested"]
         closed = [approval for event in events if (approval := closed_approval(event))]
         ended = any(event.name in TERMINAL for event in events)
-        if not (asked or closed or ended or has_gap or healed):
+        first = next((outcome for event, outcome in zip(events, outcomes, strict=True) if event.sequence == 1), None)
+        if not (asked or closed or ended or has_gap or healed or first):
             return
         with unavailable_when_away(f"stream of {run_id}"):
             closed += await self._asked_so_far(run_id) if ended else []
-            await self._write(run_id, tenant, [] if ended else asked, closed, has_gap=has_gap)
+            # Of a repetition listeners have heard; they must not hear of a run again that has ended since.
+            seen = _Seen(is_open=first is not None and not ended, is_new=first is Outcome.APPENDED, has_ended=ended)
+            await self._write(run_id, tenant, [] if ended else asked, closed, seen, has_gap=has_gap)
 
     async def follow_rebuild(self, snapshot: Snapshot, *, has_gap: bool) -> None:
         with unavailable_when_away(f"stream of {snapshot.run_id}"):
-            await self._write(snapshot.run_id, snapshot.tenant, inbox_items(snapshot), [], has_gap=has_gap)
+            is_open = snapshot.status not in ENDED
+            seen = _Seen(is_open=is_open, is_new=is_open, has_ended=not is_open)
+            await self._write(snapshot.run_id, snapshot.tenant, inbox_items(snapshot), [], seen, has_gap=has_gap)
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
         with unavailable_when_away("inbox of approvals"):
@@ -62,6 +77,19 @@ class RunIndexes:
                 await self._redis.hdel(inbox_key(tenant), *over)
         items = [replace(standing.item, pipeline=standing.pipeline or standing.item.pipeline) for standing in standings if standing.is_open]
         return sorted(items, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
+
+    async def open_runs(self, tenant: str, limit: int) -> list[str]:
+        key = open_runs_key(tenant)
+        with unavailable_when_away("open runs"):
+            runs = cast("list[bytes]", await self._redis.zrevrange(key, 0, limit - 1))
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for run in runs:
+                    pipe.hmget(RunKeys(run.decode()).meta, "epoch", "terminal")
+                rows = await pipe.execute() if runs else []
+            over = [run for run, (epoch, terminal) in zip(runs, rows, strict=True) if epoch is None or terminal is not None]
+            if over:
+                await self._redis.zrem(key, *over)
+        return [run.decode() for run in runs if run not in over]
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         with unavailable_when_away("gaps of streams"):
@@ -90,7 +118,10 @@ class RunIndexes:
                 pipe.srem(GAPS, run_id)
                 await pipe.execute()
 
-    async def _write(self, run_id: str, tenant: str, opened: Sequence[InboxItem], closed: Sequence[str], *, has_gap: bool) -> None:
+    async def _write(
+        self, run_id: str, tenant: str, opened: Sequence[InboxItem], closed: Sequence[str], seen: "_Seen", *, has_gap: bool
+    ) -> None:
+        news = RunKeys(tenant_news(tenant)).channel
         async with self._redis.pipeline(transaction=False) as pipe:
             for item in opened:
                 pipe.hset(inbox_key(tenant), _field(item), msgspec.json.encode(item))
@@ -100,6 +131,14 @@ class RunIndexes:
                 pipe.sadd(GAPS, run_id)
             else:
                 pipe.srem(GAPS, run_id)
+            if seen.is_open:
+                pipe.zadd(open_runs_key(tenant), {run_id: time.time()}, nx=True)
+            if seen.has_ended:
+                pipe.zrem(open_runs_key(tenant), run_id)
+            if seen.is_new:
+                pipe.publish(news, pack_news(RUN_APPEARED, run_id))
+            if opened or closed:
+                pipe.publish(news, pack_news(INBOX_CHANGED))
             await pipe.execute()
 
     async def _asked_so_far(self, run_id: str) -> list[str]:

@@ -23,6 +23,16 @@ class RunKeys:
         return [self.meta, self.log, self.newest, self.parked]
 
 
+def tenant_news(tenant: str) -> str:
+    """What the news of a tenant is heard under, in the place of a run id (no run id has a slash): runs that appear, its inbox."""
+    return f"tenant/{tenant}"
+
+
+def open_runs_key(tenant: str) -> str:
+    """The index of a tenant's open runs, by when they were first seen."""
+    return f"signalbox:open:{{{tenant}}}"
+
+
 def inbox_key(tenant: str) -> str:
     """The index of a tenant's open approvals."""
     return f"signalbox:inbox:{{{tenant}}}"

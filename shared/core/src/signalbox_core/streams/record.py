@@ -134,6 +134,12 @@ def pack_message(epoch: str, record: Record) -> bytes:
     return f"{epoch} {record.sequence} {record.name}\n{record.data}".encode()
 
 
+def pack_news(name: str, run_id: str = "") -> bytes:
+    """The message of a tenant's news."""
+    data = msgspec.json.encode({"runid": run_id} if run_id else {}).decode()
+    return pack_message("-", Record(sequence=0, name=name, data=data))
+
+
 def unpack_message(message: bytes) -> Frame:
     """The frame in a message of the run's channel."""
     head, _, data = message.partition(b"\n")

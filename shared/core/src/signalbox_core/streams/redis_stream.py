@@ -82,7 +82,7 @@ class RedisRunStream:
             for start in range(0, len(group), _MAX_RECORDS):
                 part = group[start : start + _MAX_RECORDS]
                 applied = await self._apply(self._call("append", run_id, tenant), run_id, [item[2] for item in part])
-                await self._indexes.follow([item[1] for item in part], has_gap=applied.has_gap, healed=applied.healed)
+                await self._indexes.follow([item[1] for item in part], applied.outcomes, has_gap=applied.has_gap, healed=applied.healed)
                 outcomes.update(zip((item[0] for item in part), applied.outcomes, strict=True))
         return [outcomes[place] for place in range(len(events))]
 
@@ -127,6 +127,9 @@ class RedisRunStream:
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
         return await self._indexes.inbox(tenant)
+
+    async def open_runs(self, tenant: str, limit: int) -> list[str]:
+        return await self._indexes.open_runs(tenant, limit)
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         return await self._indexes.gaps(older_than=older_than)

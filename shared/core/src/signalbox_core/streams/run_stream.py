@@ -11,6 +11,10 @@ from msgspec import Struct
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events import CloudEvent, Snapshot
 
+RUN_APPEARED: Final = "run.appeared"
+"""News of a tenant: a run has a stream now; the data is `{"runid"}`."""
+INBOX_CHANGED: Final = "inbox.changed"
+"""News of a tenant: an approval was asked or closed."""
 _CURSOR: Final = re.compile(r"([0-9a-z]{1,16}):(0|[1-9][0-9]{0,14})")
 
 
@@ -141,6 +145,10 @@ class RunStream(Protocol):
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
         """The tenant's open approvals, oldest first."""
+        ...
+
+    async def open_runs(self, tenant: str, limit: int) -> list[str]:
+        """The tenant's runs that have a stream without an end, those seen last first."""
         ...
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:

@@ -14,9 +14,10 @@ from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.streams import record as records
 from signalbox_core.streams.channels import Opened, Receive
+from signalbox_core.streams.keys import tenant_news
 from signalbox_core.streams.projection import BASE, project
 from signalbox_core.streams.record import CLOSED_APPROVAL, ENDED_STEP, Record
-from signalbox_core.streams.run_stream import Cursor, Frame, Gap, History, InboxItem, Outcome, Projected
+from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, Cursor, Frame, Gap, History, InboxItem, Outcome, Projected
 
 
 @dataclass(kw_only=True)
@@ -132,6 +133,9 @@ class FakeRunStream:
                 found.append(replace(item, pipeline=run.marks.get("pipeline") or item.pipeline))
         return sorted(found, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
 
+    async def open_runs(self, tenant: str, limit: int) -> list[str]:
+        return [run_id for run_id, run in reversed(self._runs.items()) if run.tenant == tenant and not run.ended][:limit]
+
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         until = self._now() - older_than
         return [
@@ -155,6 +159,10 @@ class FakeRunStream:
         self._tell(snapshot.run_id, run, Record(sequence=0, name="stream.rebuilt", data="{}"))
         self._drain(snapshot.run_id, run)
         self._note_gap(run, top_before=-1)
+        if not ended:
+            self._tell_news(run.tenant, RUN_APPEARED, snapshot.run_id)
+        if records.inbox_items(snapshot):
+            self._tell_news(run.tenant, INBOX_CHANGED)
         return run.epoch
 
     async def discard(self, run_id: str) -> None:
@@ -168,7 +176,17 @@ class FakeRunStream:
         top_before = run.top
         outcome = self._place(event.runid, run, record)
         self._note_gap(run, top_before=top_before)
+        if record.sequence == 1 and outcome is Outcome.APPENDED:
+            self._tell_news(run.tenant, RUN_APPEARED, event.runid)
+        if event.name == "approval.requested" or records.closed_approval(event) or (record.terminal and self._asked(event.runid)):
+            self._tell_news(run.tenant, INBOX_CHANGED)
         return outcome
+
+    def _asked(self, run_id: str) -> bool:
+        return any(owner == run_id for owner, _ in self._inbox)
+
+    def _tell_news(self, tenant: str, name: str, run_id: str = "") -> None:
+        self.channels.tell(tenant_news(tenant), records.unpack_message(records.pack_news(name, run_id)))
 
     def _place(self, run_id: str, run: _Run, record: Record) -> Outcome:
         if run.ended or record.sequence <= run.top:

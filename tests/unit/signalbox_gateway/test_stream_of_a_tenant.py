@@ -1,0 +1,125 @@
+"""One connection for all of a tenant's runs: `/v1/stream?all=1`."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from signalbox_core.errors import Forbidden
+from signalbox_core.events import CloudEvent
+from signalbox_gateway import roster
+from signalbox_gateway.capacity import Limits
+from support.events import story
+from support.live import Live, live_gateway
+from support.sse import Connection, SseEvent, connect
+from support.waiting import eventually
+
+
+@pytest.fixture
+async def live() -> AsyncIterator[Live]:
+    async with live_gateway() as running:
+        yield running
+
+
+def milestones(run_id: str) -> list[CloudEvent]:
+    return [event for event in story(run_id) if event.sequence is not None]
+
+
+def feed(live: Live, *runs: str, **query: str) -> Connection:
+    return connect(live.endpoint, *runs, multiplexed=True, query={"all": "1", **query})
+
+
+def told(connection: Connection, run_id: str) -> list[tuple[str, object]]:
+    """What was said of one run: event names and sequences."""
+    return [(event.event, event.sequence) for event in connection.events if _run_of(event) == run_id]
+
+
+def _run_of(event: SseEvent) -> object:
+    return event.json.get("runid", event.json.get("run_id"))
+
+
+async def test_the_open_runs_are_named_then_shown_and_followed(live: Live) -> None:
+    for run_id in ("a", "b", "over"):
+        await live.streams.append_many(milestones(run_id)[: 9 if run_id == "over" else 2])
+    connection = feed(live)
+    await connection.until_events(3)
+    await live.streams.append_many(milestones("a")[2:])
+    await eventually(lambda: ("end", None) in told(connection, "a"))
+    first = connection.events[0]
+    assert (first.event, first.json) == ("runs", {"runs": ["b", "a"], "partial": False})
+    assert told(connection, "a") == [("snapshot", 2), *[("message", number) for number in range(3, 10)], ("end", None)]
+    assert told(connection, "b") == [("snapshot", 2)]
+    assert told(connection, "over") == []
+    assert all(event.id is None for event in connection.events)
+    await connection.leave()
+    assert (live.hub.listener_count, live.hub.watched_runs) == (0, 0)
+
+
+async def test_a_run_that_appears_is_followed_from_then_on_and_told_once(live: Live) -> None:
+    connection = feed(live)
+    await connection.until_events(1)
+    for event in milestones("new"):
+        await live.streams.append(event)
+    await eventually(lambda: ("end", None) in told(connection, "new"))
+    # What the projector repeats later is no news.
+    await live.streams.append(milestones("new")[0])
+    await live.streams.append(milestones("other")[0])
+    await eventually(lambda: told(connection, "other"))
+    names = [name for name, _ in told(connection, "new")]
+    assert (names[0], names[-1], names.count("snapshot"), names.count("end")) == ("snapshot", "end", 1, 1)
+    numbers = [number for name, number in told(connection, "new") if name == "message"]
+    assert numbers == list(range(10 - len(numbers), 10))
+    await connection.leave()
+
+
+async def test_runs_of_another_tenant_are_no_part_of_it(live: Live) -> None:
+    connection = feed(live)
+    await connection.until_events(1)
+    await live.streams.append_many([event for event in story("theirs", tenant="other") if event.sequence is not None])
+    await live.streams.append(milestones("ours")[0])
+    await eventually(lambda: told(connection, "ours"))
+    assert told(connection, "theirs") == []
+    await connection.leave()
+
+
+async def test_news_that_were_missed_are_made_up_for(live: Live) -> None:
+    connection = feed(live)
+    await connection.until_events(1)
+    live.streams.channels.cut()
+    await live.streams.append(milestones("missed")[0])
+    live.streams.channels.mend()
+    await eventually(lambda: told(connection, "missed") == [("snapshot", 1)])
+    assert [event.json["runs"] for event in connection.events if event.event == "runs"][-1] == ["missed"]
+    await connection.leave()
+
+
+async def test_the_number_of_runs_is_bounded_and_says_so(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roster, "MAX_RUNS", 2)
+    for run_id in ("a", "b"):
+        await live.streams.append(milestones(run_id)[0])
+    connection = feed(live)
+    await connection.until_events(3)
+    for run_id in ("c", "d"):
+        await live.streams.append(milestones(run_id)[0])
+    await eventually(lambda: connection.names.count("runs") == 2)
+    assert [event.json["partial"] for event in connection.events if event.event == "runs"] == [False, True]
+    assert told(connection, "c") == []
+    await connection.leave()
+
+
+@pytest.mark.parametrize(("runs", "query"), [(("a",), {}), ((), {"all": "yes"})], ids=["with runs", "another value"])
+async def test_all_is_1_and_alone(live: Live, runs: tuple[str, ...], query: dict[str, str]) -> None:
+    connection = feed(live, *runs, **query)
+    await connection.until_complete()
+    assert (connection.status, "all=1" in connection.text) == (422, True)
+
+
+async def test_it_needs_the_role_and_ends_when_that_is_withdrawn() -> None:
+    async with live_gateway(Limits(sweep=timedelta(milliseconds=5), recheck=timedelta(0))) as live:
+        connection = feed(live)
+        await connection.until_events(1)
+        live.refusals["*"] = Forbidden("this needs the role viewer")
+        await connection.until_complete()
+        refused = feed(live)
+        await refused.until_complete()
+        assert refused.status == 403
