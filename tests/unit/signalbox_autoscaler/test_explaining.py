@@ -26,7 +26,7 @@ def test_a_launch_names_the_work_and_what_the_present_slots_would_need() -> None
 def test_a_launch_says_what_capped_it() -> None:
     ticks = Ticks(Policy(max_rate_per_s=600))
     assert "launched 10" in (sentence := said(ticks, ticks.learn().busy(100_000)))
-    assert sentence.endswith("; capped by the rate limit of 600 a second, which 695 slots use up")
+    assert sentence.endswith("; capped by the rate limit of 600 a second, which 690 slots use up")
 
 
 def test_a_hint_is_told_apart_from_what_waits() -> None:
@@ -70,8 +70,7 @@ def test_doing_nothing_or_little_has_its_reason(seen: dict[str, object], sentenc
 
 def test_draining_and_giving_up_are_said_together() -> None:
     ticks = Ticks()
-    for _ in range(2):
-        ticks.see(workers=(ticks.base(used=1), ticks.burst(0)))
+    ticks.see(workers=(ticks.base(used=1), ticks.burst(0)))
     late = replace(ticks.launch("b-9", ago=timedelta(seconds=90)), state=LaunchState.REQUESTED)
     decision = ticks.see(workers=(ticks.base(used=1), ticks.burst(0)), launches=(late,))
 

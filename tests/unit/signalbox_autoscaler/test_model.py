@@ -21,7 +21,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
                 processed={"base:1": 4},
                 joined={"b-1": 2},
                 launched=((NOW, 5),),
-                rise=Rise(changed_at=NOW, capacity=4, rate_per_s=1.5),
+                rise=Rise(began_at=NOW, changed_at=NOW, capacity=4, service_s=1.5),
             ),
             id="state",
         ),

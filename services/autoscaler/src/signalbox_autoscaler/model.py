@@ -177,12 +177,14 @@ class Rise(Struct, frozen=True, kw_only=True):
     """A step up in capacity whose effect on throughput is being measured.
 
     Attributes:
-        changed_at: when capacity last grew; capacity, rate_per_s: slots and throughput before the first of these steps.
+        began_at, changed_at: when the first slots came, when the last.
+        capacity, service_s: slots, and seconds of an activity, before the first of these steps.
     """
 
+    began_at: datetime
     changed_at: datetime
     capacity: int
-    rate_per_s: float
+    service_s: float
 
 
 class State(Struct, frozen=True, kw_only=True):

@@ -30,9 +30,10 @@ def lasting_ceiling(policy: Policy, state: State, snapshot: Snapshot, now: datet
 def limited_slots(policy: Policy, state: State, snapshot: Snapshot) -> int | None:
     """Slots that keep a rate limit busy: R a second, each for as long as an activity takes at its best."""
     rates = [rate for rate in (policy.max_rate_per_s, snapshot.effective_rate_per_s, _hinted(snapshot)) if rate is not None]
-    if not rates or state.service_min_s is None:
+    best_s = state.service_min_s or state.service_s
+    if not rates or best_s is None:
         return None
-    return max(1, int(HEADROOM * min(rates) * state.service_min_s))
+    return max(1, int(HEADROOM * min(rates) * best_s))
 
 
 def is_saturated(state: State, now: datetime) -> bool:

@@ -46,7 +46,7 @@ def decide(policy: Policy, state: State, snapshot: Snapshot, now: datetime) -> D
     probing = binding is Binding.PROBE
     workers, binding = _tightest(wanted, binding, allowed(policy, state, snapshot, fleet, now))
     surplus = surplus_slots(policy, state, snapshot, found, now)
-    state, leaving = retire(state, fleet, surplus, growing=wanted > 0)
+    state, leaving = retire(state, fleet, surplus, growing=wanted > 0, waiting=_waits(found))
     launches = _launches(policy, snapshot.queue, workers, found.cold_start_s, now)
     found = replace(found, wanted=wanted, surplus=surplus, reserve=policy.reserve(workers))
     return Decision(

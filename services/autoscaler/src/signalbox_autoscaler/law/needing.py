@@ -6,6 +6,7 @@ from typing import Final
 
 from signalbox_autoscaler.law.fleet import Fleet, cold_start_s
 from signalbox_autoscaler.law.rates import arrivals_per_s, rate_per_s, service_s
+from signalbox_autoscaler.law.saturating import sized_service_s
 from signalbox_autoscaler.model import Policy, Snapshot, State, Terms
 
 _LEAST_USE_S: Final = 1.0
@@ -17,7 +18,7 @@ def terms(policy: Policy, state: State, snapshot: Snapshot, fleet: Fleet, now: d
 
     The target is stretched until a worker works for `efficiency_floor` of its paid life: T* = max(T, L + O·e/(1-e)).
     """
-    each_s = service_s(state, now) or 0.0
+    each_s = sized_service_s(state, service_s(state, now) or 0.0)
     cold_s = cold_start_s(policy, state)
     overhead_s = cold_s + policy.idle_exit_s / 2
     share = policy.efficiency_floor / (1 - policy.efficiency_floor)
@@ -25,7 +26,8 @@ def terms(policy: Policy, state: State, snapshot: Snapshot, fleet: Fleet, now: d
     hint = 0 if snapshot.hints_stale else snapshot.hint_remaining
     arrivals = arrivals_per_s(state)
     waiting_s = (snapshot.activities + hint) * each_s
-    work_s = waiting_s if hint else waiting_s + arrivals * each_s * target_s
+    running_s = fleet.used * each_s / 2
+    work_s = running_s + (waiting_s if hint else waiting_s + arrivals * each_s * target_s)
     covered_s = fleet.capacity * target_s + sum(item.slots * max(0.0, target_s - item.eta_s) for item in fleet.coming)
     slots = fleet.capacity + fleet.pending_slots
     use_s = max(_LEAST_USE_S, target_s - cold_s)

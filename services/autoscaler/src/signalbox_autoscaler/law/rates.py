@@ -22,8 +22,8 @@ STEADY: Final = 0.5
 """An interval in which the running activities changed by more than this share tells little: when in it they began is not known."""
 _SPIKE: Final = 4.0
 _LITTLE: Final = 5.0
-_DRIFT_S: Final = 600.0
-"""The best service time rises towards the present one over this time: work changes."""
+_FALLING: Final = 0.5
+_RISING: Final = 0.01
 
 
 def observe(policy: Policy, state: State, snapshot: Snapshot, fleet: Fleet, now: datetime) -> State:
@@ -107,8 +107,15 @@ def _service(state: State, sample: Sample, last: Sample) -> State:
         return state
     busy_for_s = (sample.at - state.busy_since).total_seconds() if state.busy_since else elapsed_s
     service_s = max(0.001, min(busy_s / finished, max(busy_for_s, state.service_s or 0.0)))
-    best = service_s if state.service_min_s is None else state.service_min_s * (1 + elapsed_s / _DRIFT_S)
-    return replace(state, service_s=service_s, service_min_s=min(best, service_s) if steady or state.service_min_s is None else best)
+    state = replace(state, service_s=service_s)
+    return replace(state, service_min_s=_best(state.service_min_s, service_s)) if steady else state
+
+
+def _best(before: float | None, service_s: float) -> float:
+    """Falls fast and rises slowly: the service time without waiting behind the queue."""
+    if before is None:
+        return service_s
+    return before + (_FALLING if service_s < before else _RISING) * (service_s - before)
 
 
 def _arrivals(state: State, sample: Sample, last: Sample) -> State:

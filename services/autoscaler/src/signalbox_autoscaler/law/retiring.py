@@ -10,6 +10,8 @@ from signalbox_autoscaler.law.fleet import Fleet
 from signalbox_autoscaler.model import Policy, Snapshot, State, Terms, WorkerSeen
 
 TICKS: Final = 3
+IDLE_TICKS: Final = 2
+"""When nothing waits: sooner than an idle worker leaves by itself."""
 _HEADROOM: Final = 1.2
 _DRAIN_S: Final = 10.0
 
@@ -28,13 +30,13 @@ def surplus_slots(policy: Policy, state: State, snapshot: Snapshot, terms: Terms
     return max(0, int(terms.capacity - needed))
 
 
-def retire(state: State, fleet: Fleet, surplus: int, *, growing: bool) -> tuple[State, tuple[str, ...]]:
-    """After three looks in a row with a whole worker too many: the least busy ones, as many as fit into the surplus."""
+def retire(state: State, fleet: Fleet, surplus: int, *, growing: bool, waiting: bool) -> tuple[State, tuple[str, ...]]:
+    """After three looks in a row with a whole worker too many (two when nothing waits): the least busy that fit into the surplus."""
     staying = sorted((worker for worker in fleet.burst if not worker.retiring), key=_busyness)
     if growing or not staying or surplus < staying[0].slots:
         return replace(state, surplus_ticks=0), ()
     ticks = state.surplus_ticks + 1
-    if ticks < TICKS:
+    if ticks < (TICKS if waiting else IDLE_TICKS):
         return replace(state, surplus_ticks=ticks), ()
     chosen: list[str] = []
     for worker in staying:

@@ -1,4 +1,4 @@
-"""Whether the last step up in capacity brought throughput: something behind the queue may be at its end."""
+"""Whether more slots bring more throughput: something behind the queue may be at its end, and activities then wait in their slots."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -6,46 +6,65 @@ from typing import Final
 from msgspec.structs import replace
 
 from signalbox_autoscaler.law.ceilings import HEADROOM, SATURATION_HOLDS
-from signalbox_autoscaler.law.rates import rate_per_s
-from signalbox_autoscaler.model import Rise, State
+from signalbox_autoscaler.law.rates import KEPT
+from signalbox_autoscaler.model import Rise, Sample, State
 
 STEP: Final = 1.1
-_SETTLED: Final = timedelta(seconds=15)
+_LOOK: Final = timedelta(seconds=10)
+_GIVEN_UP: Final = timedelta(seconds=60)
+_GROWN: Final = 1.5
 _GAIN: Final = 0.7
 _BUSY: Final = 0.9
 
 
 def watch_saturation(state: State, now: datetime) -> State:
-    """Follow capacity; 15 s (and two activities) after the last step compare the gain in throughput with the gain in slots."""
+    """Follow steps up in capacity while every slot is busy, and compare the gain in throughput with the gain in slots."""
     if len(state.samples) < 2:
         return state
-    before, last = state.samples[-2], state.samples[-1]
     if state.saturated_at is not None and now - state.saturated_at >= SATURATION_HOLDS:
         state = replace(state, saturated_at=None, saturated_slots=0)
-    if last.capacity > before.capacity * STEP and before.used >= _BUSY * before.capacity > 0 and before.backlog > 0:
-        base = state.rise or Rise(changed_at=now, capacity=before.capacity, rate_per_s=_rate_before(state))
-        return replace(state, rise=replace(base, changed_at=now))
+    before, last = state.samples[-2], state.samples[-1]
+    full = before.used >= _BUSY * before.capacity > 0 and before.backlog > 0
+    if last.capacity > before.capacity * STEP and full and state.service_s is not None:
+        begun = state.rise or Rise(began_at=now, changed_at=now, capacity=before.capacity, service_s=state.service_s)
+        return _judge(replace(state, rise=replace(begun, changed_at=now)), now)
     if state.rise is None:
         return state
-    if last.capacity < before.capacity or last.used < _BUSY * last.capacity or last.backlog == 0:
+    if last.capacity < before.capacity or last.backlog == 0 or now - state.rise.changed_at > _GIVEN_UP:
         return replace(state, rise=None)
-    if last.capacity > before.capacity:
-        return replace(state, rise=replace(state.rise, changed_at=now))
-    return _judge(state, state.rise, now)
+    return _judge(state, now)
 
 
-def _judge(state: State, rise: Rise, now: datetime) -> State:
-    settled = max(_SETTLED, timedelta(seconds=2 * (state.service_s or 0.0)))
-    if now - rise.changed_at < settled or rise.rate_per_s <= 0:
+def sized_service_s(state: State, service_s: float) -> float:
+    """The service time to size by: while a rise is measured, that from before it, as waiting behind the queue is no work."""
+    return min(service_s, state.rise.service_s) if state.rise is not None else service_s
+
+
+def _judge(state: State, now: datetime) -> State:
+    """Saturated, once a look at the full slots shows less than 0.7 of the throughput that their number should have brought.
+
+    What finished in the look began one activity earlier, so it is compared with the slots of that time.
+    """
+    rise = state.rise
+    if rise is None:
         return state
-    rate, slots = rate_per_s(state, _SETTLED), state.samples[-1].capacity
-    gain = (rate / rise.rate_per_s - 1) / (slots / rise.capacity - 1)
-    if gain >= _GAIN or state.service_min_s is None:
-        return replace(state, rise=None)
-    enough = max(1, int(HEADROOM * rate * state.service_min_s))
+    lag = timedelta(seconds=rise.service_s)
+    look = max(_LOOK, 2 * lag)
+    if now - rise.began_at < look or look + lag > KEPT:
+        return state
+    done = sum(item.done for item in state.samples if item.at > now - look)
+    then = [item for item in state.samples if now - look - lag <= item.at <= now - lag]
+    used = _mean_used(then)
+    rate = done / look.total_seconds()
+    growth = used / rise.capacity
+    if growth < _GROWN or rate <= 0:
+        return state
+    gain = (rate * rise.service_s / rise.capacity - 1) / (growth - 1)
+    if gain >= _GAIN:
+        return replace(state, rise=None) if now - rise.changed_at >= look else state
+    enough = max(1, int(HEADROOM * rate * rise.service_s))
     return replace(state, rise=None, saturated_at=now, saturated_slots=enough)
 
 
-def _rate_before(state: State) -> float:
-    """Throughput up to the step."""
-    return rate_per_s(replace(state, samples=state.samples[:-1]), _SETTLED)
+def _mean_used(samples: list[Sample]) -> float:
+    return sum(item.used for item in samples) / len(samples) if samples else 0.0

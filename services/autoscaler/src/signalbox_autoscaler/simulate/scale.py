@@ -1,0 +1,171 @@
+"""The bill and the quotas of an import, on paper: what the law would launch for so many companies, how long it takes, what a month costs.
+
+Prices, quotas and sizes are configuration; nothing here asks a provider.
+"""
+
+import math
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from signalbox_core.errors import InvalidInput
+
+MONTH_S: Final = 30 * 86_400
+_Positive = Annotated[float, Meta(gt=0)]
+_Count = Annotated[int, Meta(ge=1)]
+
+
+class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a provider asks and allows; the defaults are Cloud Run's, tier 1.
+
+    Attributes:
+        vcpu_s, gib_s: of one vCPU and one GiB for a second.
+        tasks_per_execution, running_executions: quotas of a project and region.
+    """
+
+    vcpu_s: Decimal = Decimal("0.000018")
+    gib_s: Decimal = Decimal("0.000002")
+    currency: str = "USD"
+    tasks_per_execution: _Count = 10_000
+    running_executions: _Count = 1_000
+
+
+class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fleet and its work.
+
+    Attributes:
+        base_vcpu, base_gib: of each of the base workers, which run all month.
+        rate_per_s: that the portal allows in all; None: no limit.
+    """
+
+    name: str
+    companies: _Count
+    invoices: _Count
+    imports_per_month: _Count
+    seconds_each: _Positive = 1.0
+    base_workers: Annotated[int, Meta(ge=0)] = 1
+    base_slots: _Count = 200
+    base_vcpu: _Positive = 1.0
+    base_gib: _Positive = 2.0
+    burst_slots: _Count = 50
+    burst_vcpu: _Positive = 1.0
+    burst_gib: _Positive = 2.0
+    max_workers: Annotated[int, Meta(ge=0)] = 100
+    workers_per_launch: _Count = 5
+    slo_s: _Positive = 60.0
+    cold_start_s: _Positive = 20.0
+    idle_exit_s: _Positive = 15.0
+    rate_per_s: _Positive | None = None
+
+
+class Bill(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    workers: burst workers that the law launches; makespan_s: of one import.
+    executions: requests to the provider; fits: whether they are within the quotas.
+    base, burst: money a month.
+    """
+
+    scenario: Scenario
+    workers: int
+    makespan_s: float
+    executions: int
+    fits: bool
+    base: Decimal
+    burst: Decimal
+
+
+_HUNDRED: Final = Scenario(name="100 x 1,000, monthly", companies=100, invoices=1_000, imports_per_month=1)
+_MANY: Final = replace(_HUNDRED, name="10,000 x 1,000, monthly", companies=10_000)
+_DAILY: Final = replace(_MANY, name="10,000 x 1,000, daily", imports_per_month=30, base_workers=4)
+STUDY: Final = (
+    replace(_HUNDRED, name="100 x 1,000, monthly, smallest base", base_vcpu=0.67, base_gib=1.0),
+    _HUNDRED,
+    replace(_HUNDRED, name="100 x 1,000, daily", imports_per_month=30),
+    _MANY,
+    replace(_MANY, name="10,000 x 1,000, monthly, 500 slots a worker", burst_slots=500, burst_vcpu=2.0, burst_gib=4.0),
+    _DAILY,
+    replace(_DAILY, name="10,000 x 1,000, daily, 500 slots a worker", burst_slots=500, burst_vcpu=2.0, burst_gib=4.0),
+    replace(_DAILY, name="10,000 x 1,000, twice a day", imports_per_month=60),
+    replace(_DAILY, name="10,000 x 1,000, daily, portal allows 600/s", base_workers=1, rate_per_s=600.0),
+    replace(_DAILY, name="10,000 x 1,000, daily, 104 base workers", base_workers=104, max_workers=0),
+)
+
+
+def bill(scenario: Scenario, prices: Prices) -> Bill:
+    """The law's need (W - C·T*) / (slots·(T* - L)), under its caps, and what follows from it."""
+    work_s = scenario.companies * scenario.invoices * scenario.seconds_each
+    base = scenario.base_workers * scenario.base_slots
+    use_s = max(1.0, scenario.slo_s - scenario.cold_start_s)
+    need = max(0, math.ceil((work_s - base * scenario.slo_s) / (scenario.burst_slots * use_s)))
+    if scenario.rate_per_s is not None:
+        useful = 1.15 * scenario.rate_per_s * scenario.seconds_each
+        need = min(need, max(0, math.ceil((useful - base) / scenario.burst_slots)))
+    workers = min(need, scenario.max_workers)
+    slots = base + workers * scenario.burst_slots
+    late_s = workers * scenario.burst_slots * scenario.cold_start_s
+    makespan_s = (work_s + late_s) / slots if slots else math.inf
+    if scenario.rate_per_s is not None:
+        makespan_s = max(makespan_s, scenario.companies * scenario.invoices / scenario.rate_per_s)
+    executions = math.ceil(workers / scenario.workers_per_launch)
+    paid_s = workers * (makespan_s + scenario.idle_exit_s) * scenario.imports_per_month
+    return Bill(
+        scenario=scenario,
+        workers=workers,
+        makespan_s=makespan_s,
+        executions=executions,
+        fits=executions <= prices.running_executions and scenario.workers_per_launch <= prices.tasks_per_execution,
+        base=_money(prices, scenario.base_vcpu, scenario.base_gib, scenario.base_workers * float(MONTH_S)),
+        burst=_money(prices, scenario.burst_vcpu, scenario.burst_gib, paid_s),
+    )
+
+
+def rows(bills: list[Bill]) -> list[tuple[str, ...]]:
+    return [
+        (
+            found.scenario.name,
+            f"{found.workers:,}",
+            _duration(found.makespan_s),
+            f"{found.executions:,}",
+            "yes" if found.fits else "no",
+            f"{found.base:,.2f}",
+            f"{found.burst:,.2f}",
+            f"{found.base + found.burst:,.2f}",
+        )
+        for found in bills
+    ]
+
+
+HEADINGS: Final = ("scenario", "workers", "one import", "executions", "in quota", "base/month", "burst/month", "in all")
+
+
+def read_study(path: Path) -> tuple[Prices, tuple[Scenario, ...]]:
+    """Prices and scenarios from a TOML file: `[prices]` and `[[scenario]]`, each optional.
+
+    Raises:
+        InvalidInput: no such file, or a value breaks its bounds; the message names it.
+    """
+    try:
+        found = msgspec.toml.decode(path.read_bytes(), type=_Study)
+    except (OSError, msgspec.DecodeError, ValueError) as error:
+        raise InvalidInput(f"scale study {path}: {error}", field="scale-study") from None
+    return found.prices, found.scenario or STUDY
+
+
+class _Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    prices: Prices = Prices()
+    scenario: tuple[Scenario, ...] = ()
+
+
+def _money(prices: Prices, vcpu: float, gib: float, worker_s: float) -> Decimal:
+    each = prices.vcpu_s * Decimal(str(vcpu)) + prices.gib_s * Decimal(str(gib))
+    return (each * Decimal(str(round(worker_s, 3)))).quantize(Decimal("0.01"))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 300:
+        return f"{seconds:,.0f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7_200 else f"{seconds / 3_600:,.1f} h"
