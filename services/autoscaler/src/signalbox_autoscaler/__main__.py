@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Iterator
 
@@ -10,12 +11,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 from signalbox_autoscaler.app import create_app
-from signalbox_autoscaler.backlog import TemporalEye
-from signalbox_autoscaler.decisions import Ledger
 from signalbox_autoscaler.loop import Loop
 from signalbox_autoscaler.settings import PREFIX, Settings
+from signalbox_autoscaler.wiring import open_parts
 from signalbox_core.service import listen, run_service, stop_on_signals
-from signalbox_core.temporal import connect
 
 log = logging.getLogger("signalbox_autoscaler")
 
@@ -29,25 +28,25 @@ class _Server(uvicorn.Server):
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Watch until `stop`.
+    """Watch, decide and launch until `stop`.
 
     Raises:
-        InvalidInput: the port is taken.
+        InvalidInput: a setting or the policies are wrong, or the port is taken.
         Unavailable: Temporal does not answer at the start.
     """
     listening = listen(settings, prefix=PREFIX)
-    client = await connect(settings.temporal_address, settings.temporal_namespace)
-    ledger = Ledger()
-    loop = Loop(TemporalEye(client, settings.task_queues), ledger, every_s=settings.observe_every_s)
-    server = _Server(_config(create_app(loop, ledger)))
-    async with asyncio.TaskGroup() as group:
-        watching = group.create_task(loop.run())
-        serving = group.create_task(server.serve(sockets=[listening]))
-        log.info("autoscaler watches", extra={"every_s": settings.observe_every_s, "launches": False})
-        await stop.wait()
-        watching.cancel()
-        server.should_exit = True
-        await serving
+    async with open_parts(settings, os.environ) as parts:
+        loop = Loop(parts, every_s=settings.observe_every_s)
+        server = _Server(_config(create_app(loop, parts.decisions)))
+        async with asyncio.TaskGroup() as group:
+            working = [group.create_task(parts.lease.keep()), group.create_task(loop.run())]
+            serving = group.create_task(server.serve(sockets=[listening]))
+            log.info("autoscaler runs", extra={"every_s": settings.observe_every_s, "provider": parts.provider.name})
+            await stop.wait()
+            for task in working:
+                task.cancel()
+            server.should_exit = True
+            await serving
     log.info("autoscaler stopped")
 
 

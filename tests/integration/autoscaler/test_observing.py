@@ -1,0 +1,176 @@
+"""One look at a real Temporal server and a real Redis."""
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from redis.asyncio import Redis
+from temporalio.api.enums.v1 import TaskQueueType, WorkerStatus
+from temporalio.api.taskqueue.v1 import RateLimit
+from temporalio.api.worker.v1 import WorkerHeartbeat
+from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
+from temporalio.client import Client
+from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.worker import Worker
+
+from signalbox_autoscaler.model import Launch, LaunchState, Policy, Snapshot
+from signalbox_autoscaler.observing.observer import CACHED_FOR, STALE_AFTER, Look, Observer, snapshot_of
+from signalbox_autoscaler.observing.temporal import TemporalEye, worker_of
+from signalbox_autoscaler.safety.book import Spent
+from signalbox_core.burst import burst_identity, retire_key
+from signalbox_core.hints import Hints
+from signalbox_core.redis_client import open_redis
+from signalbox_core.temporal import connect
+from support.rate.activities import nothing
+from support.sample.contract import SPEC
+from support.servers import free_port
+from support.waiting import eventually
+
+NOTHING_SPENT = Spent(hour={}, day={})
+
+
+@pytest.fixture
+async def client(temporal_address: str) -> Client:
+    return await connect(temporal_address, "default")
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with open_redis(redis_url) as opened:
+        yield opened
+
+
+def name(kind: str) -> str:
+    return f"{kind}-{uuid.uuid4().hex[:8]}"
+
+
+def seen(look: Look, queue: str, now: datetime, policy: Policy | None = None, *launches: Launch) -> Snapshot:
+    return snapshot_of(look, policy or Policy(), queue, now=now, launches=launches, spent=NOTHING_SPENT)
+
+
+async def test_runs_without_a_worker_are_a_backlog(client: Client, redis: Redis) -> None:
+    queue = name("alone")
+    for number in range(3):
+        await client.start_workflow(SPEC.name, {}, id=f"{queue}-{number}", task_queue=queue)
+    observer = Observer(TemporalEye(client), redis, {queue})
+
+    async def waits() -> Snapshot | None:
+        now = datetime.now(UTC)
+        found = seen(await observer.look(now + CACHED_FOR), queue, now)
+        return found if found.workflow_tasks == 3 else None
+
+    found = await eventually(waits, within_s=30)
+    assert (found.workers, found.activities, found.backlog_stale, found.workers_stale, found.hints_stale) == ((), 0, False, False, False)
+    for number in range(3):
+        await client.get_workflow_handle(f"{queue}-{number}").terminate()
+
+
+async def test_the_queue_of_a_beating_worker_is_found_by_itself(temporal_address: str, redis: Redis) -> None:
+    runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=timedelta(seconds=1))
+    client = await connect(temporal_address, "default", runtime=runtime)
+    queue = name("found")
+    observer = Observer(TemporalEye(client), redis, ())
+
+    async def is_seen() -> Snapshot | None:
+        now = datetime.now(UTC)
+        found = seen(await observer.look(now), queue, now)
+        return found if found.workers else None
+
+    async with Worker(client, task_queue=queue, activities=[nothing], max_concurrent_activities=7):
+        found = await eventually(is_seen)
+    assert (found.workers[0].slots, found.workers[0].used, found.workers[0].is_burst) == (7, 0, False)
+    assert queue in observer.queues
+
+
+async def test_numbers_are_asked_for_once_in_five_seconds(client: Client, redis: Redis) -> None:
+    queues = [name("cached") for _ in range(3)]
+    eye = TemporalEye(client)
+    observer, now = Observer(eye, redis, queues), datetime.now(UTC)
+    calls = []
+    for after_s in (0, 1, 4.9, 5, 6):
+        before = eye.calls
+        await observer.look(now + timedelta(seconds=after_s))
+        calls.append(eye.calls - before)
+    others = len(observer.queues) - len(queues)
+    assert calls == [1 + 2 * (3 + others), 1, 1, 1 + 2 * (3 + others), 1]
+
+
+async def test_a_rate_limit_set_at_temporal_is_seen(client: Client, redis: Redis) -> None:
+    queue = name("limited")
+    limit = UpdateTaskQueueConfigRequest.RateLimitUpdate(rate_limit=RateLimit(requests_per_second=7.5), reason="test")
+    await client.workflow_service.update_task_queue_config(
+        UpdateTaskQueueConfigRequest(
+            namespace="default",
+            identity="test",
+            task_queue=queue,
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+            update_queue_rate_limit=limit,
+        )
+    )
+    other, now = name("free"), datetime.now(UTC)
+    look = await Observer(TemporalEye(client), redis, {queue, other}).look(now)
+    assert seen(look, queue, now).effective_rate_per_s == 7.5
+    assert seen(look, other, now).effective_rate_per_s is None
+
+
+async def test_hints_of_a_queue_are_added_up(client: Client, redis: Redis) -> None:
+    queue, board = name("hinted"), Hints(redis)
+    await board.publish(queue, "run-1", remaining=100, max_in_flight=8)
+    await board.publish(queue, "run-2", remaining=50, max_in_flight=4, max_rate_per_s=2)
+    now = datetime.now(UTC)
+
+    found = seen(await Observer(TemporalEye(client), redis, {queue}).look(now), queue, now)
+
+    assert (found.hint_remaining, found.hint_max_in_flight, found.hint_max_rate_per_s) == (150, 12, None)
+
+
+async def test_what_cannot_be_read_is_marked_and_kept(client: Client, redis: Redis) -> None:
+    queue, now = name("stale"), datetime.now(UTC)
+    async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as away:
+        look = await Observer(TemporalEye(client), away, {queue}).look(now)
+        found = seen(look, queue, now)
+    assert (found.hints_stale, found.workers_stale, found.backlog_stale) == (True, False, False)
+    later = seen(look, queue, now + STALE_AFTER + timedelta(seconds=1))
+    assert (later.workers_stale, later.backlog_stale) == (True, True)
+
+
+def beat(identity: str, at: datetime, status: WorkerStatus.ValueType = WorkerStatus.WORKER_STATUS_RUNNING) -> WorkerHeartbeat:
+    found = WorkerHeartbeat(worker_identity=identity, worker_instance_key="0123456789", task_queue="q", status=status)
+    found.heartbeat_time.FromDatetime(at)
+    found.activity_task_slots_info.current_used_slots = 4
+    found.activity_task_slots_info.current_available_slots = 6
+    return found
+
+
+def test_workers_are_what_their_heartbeats_say() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    base, burst = worker_of(beat("1@host", now), now), worker_of(beat(burst_identity("l-1", 2), now), now)
+    assert base is not None
+    assert burst is not None
+    assert (base.identity, base.slots, base.used, base.is_burst) == ("1@host#01234567", 10, 4, False)
+    assert (burst.identity, burst.launch_id, burst.used, burst.is_burst) == ("burst:l-1:2", "l-1", 4, True)
+    leaving = worker_of(beat("1@host", now, WorkerStatus.WORKER_STATUS_SHUTTING_DOWN), now)
+    assert leaving is not None
+    assert leaving.retiring
+    assert worker_of(beat("1@host", now, WorkerStatus.WORKER_STATUS_SHUTDOWN), now) is None
+    assert worker_of(beat("1@host", now - timedelta(minutes=4)), now) is None
+
+
+async def test_a_burst_worker_has_the_slots_of_its_launch_and_the_order_to_leave(client: Client, redis: Redis) -> None:
+    now, launch_id = datetime.now(UTC), name("l")
+    identity = burst_identity(launch_id, 0)
+    worker = worker_of(beat(identity, now), now)
+    assert worker is not None
+    look = Look(workers={"q": [worker]}, workers_at=now, retired=frozenset({identity}))
+    launch = Launch(
+        launch_id=launch_id, queue="q", workers=1, slots=33, requested_at=now, eta_at=now, state=LaunchState.RUNNING, reserved=Decimal(1)
+    )
+
+    found = seen(look, "q", now, None, launch).workers[0]
+    orphan = seen(look, "q", now, Policy(slots_per_worker=20)).workers[0]
+
+    assert (found.slots, found.retiring) == (33, True)
+    assert orphan.slots == 20
+    assert retire_key(identity).endswith(f"{{{identity}}}")

@@ -1,0 +1,89 @@
+"""Policies in a file: what is named, what is inherited, what is refused, and what a later mistake does."""
+
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from signalbox_autoscaler.policies import DryPolicies, FixedPolicies, PolicyFile, read_policies
+from signalbox_core.errors import InvalidInput
+
+GOOD = """
+[default]
+slo_s = 30
+[queues.invoice_import]
+max_workers = 20
+budget_per_hour = "2.50"
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "policies.toml").write_text(GOOD)
+    return tmp_path / "policies.toml"
+
+
+def test_a_queue_has_its_own_values_on_top_of_the_default(path: Path) -> None:
+    policies = read_policies(path)
+    named, other = policies.of("invoice_import"), policies.of("other")
+    assert named is not None
+    assert other is not None
+    assert (named.slo_s, named.max_workers, named.budget_per_hour) == (30, 20, Decimal("2.50"))
+    assert (other.slo_s, other.max_workers, other.budget_per_hour) == (30, 100, None)
+    assert policies.queues() == ["invoice_import"]
+
+
+def test_without_a_default_only_named_queues_are_sized(path: Path) -> None:
+    path.write_text("[queues.a]\n")
+    assert read_policies(path).of("b") is None
+    assert read_policies(path).of("a") is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("[queues.a]\nmax_workrs = 3", r"\[queues.a\].*max_workrs", id="unknown field"),
+        pytest.param("[queues.a]\nslo_s = 0", r"\[queues.a\].*slo_s", id="out of range"),
+        pytest.param("[queue.a]\n", r"unknown table \[queue\]", id="unknown table"),
+        pytest.param("queues = 3", "must be tables", id="no table"),
+        pytest.param("[queues]\na = 3", "queues.a must be a table", id="no table for a queue"),
+        pytest.param("[[", "policies", id="no TOML"),
+    ],
+)
+def test_a_mistake_is_named(path: Path, text: str, said: str) -> None:
+    path.write_text(text)
+    with pytest.raises(InvalidInput, match=said):
+        read_policies(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"none\.toml"):
+        PolicyFile(tmp_path / "none.toml")
+
+
+def test_a_change_counts_at_the_next_look_and_a_mistake_does_not(path: Path) -> None:
+    policies = PolicyFile(path)
+    replace_file(path, "[queues.b]\nmax_workers = 1")
+    assert policies.queues() == ["b"]
+
+    replace_file(path, "[queues.b]\nmax_workers = -1")
+    assert policies.queues() == ["b"]
+    assert policies.problem is not None
+    assert "max_workers" in policies.problem
+
+    replace_file(path, "[queues.c]\n")
+    assert (policies.queues(), policies.problem) == (["c"], None)
+
+
+def test_without_a_provider_every_policy_is_a_dry_run(path: Path) -> None:
+    policies = DryPolicies(read_policies(path))
+    found = policies.of("invoice_import")
+    assert found is not None
+    assert found.dry_run
+    assert DryPolicies(FixedPolicies({})).of("a") is None
+
+
+def replace_file(path: Path, text: str) -> None:
+    path.write_text(text)
+    os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns + 1_000_000_000))
