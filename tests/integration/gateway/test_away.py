@@ -14,14 +14,19 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from temporalio.client import Client
 
+from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
 from signalbox_core.pubsub import PubSubPublisher
+from signalbox_core.sealing import KeyRing
 from signalbox_core.streams import RedisRunStream
+from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
+from signalbox_core.topology import START_REQUESTS
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.engine import Engine
 from signalbox_gateway.waiting import WaitingStarts
 from support import servers
 from support.gateway import client_of, gateway_parts
+from support.sealing import payload_keys_file
 from support.waiting import eventually
 
 
@@ -167,6 +172,22 @@ async def test_a_withdrawal_that_comes_too_late_cancels_the_run(
 async def _is_cancelled(temporal: Client, run_id: str) -> bool:
     found = await Engine(temporal).describe(run_id)
     return found is not None and found.status == "cancelled"
+
+
+async def test_with_payload_keys_the_topic_holds_no_input_in_clear(
+    without_temporal: Parts, caller: httpx2.AsyncClient, temporal: Client, tmp_path: Path
+) -> None:
+    published, run_id = FakePublisher(), new_run_id("echo")
+    sealing = replace(without_temporal, publisher=published, payload_keys=KeyRing(payload_keys_file(tmp_path)))
+    async with client_of(Gateway(sealing, deadline=timedelta(milliseconds=300)).app()) as stranded:
+        await stranded.post("/v1/runs", json=order(run_id, "planted-8f1c"))
+    (message,) = published.events(START_REQUESTS)
+    assert b"planted-8f1c" not in encode_event(message)
+
+    # Delivered to a gateway with the keys, it starts.
+    subscriber = FakeSubscriber(published, START_REQUESTS)
+    async with starting(replace(sealing, requests=subscriber), temporal):
+        await eventually(lambda: _has(caller, run_id, "running"))
 
 
 async def test_a_start_that_nobody_can_keep_is_not_accepted(redis_url: str, tmp_path: Path) -> None:

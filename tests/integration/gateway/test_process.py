@@ -89,7 +89,7 @@ async def test_a_run_is_started_and_its_stream_opens_at_once(outside: httpx2.Asy
     assert first.startswith("retry:")
 
 
-async def test_sigterm_ends_streams_cleanly_and_the_process_with_0(
+async def test_check_28_sigterm_ends_streams_cleanly_and_the_process_with_0(
     outside: httpx2.AsyncClient, process: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     run_id = await started_ad(outside)

@@ -39,7 +39,7 @@ async def gateway(redis: Redis) -> AsyncIterator[Gateway]:
         yield gateway
 
 
-async def test_a_listener_hears_the_whole_run_in_order(gateway: Gateway) -> None:
+async def test_check_06_14_a_listener_hears_the_whole_run_in_order_and_its_clean_end(gateway: Gateway) -> None:
     await gateway.streams.append(MILESTONES[0])
     async with reading(gateway.origin, STREAM) as reader:
         await reader.until(1)
@@ -51,7 +51,7 @@ async def test_a_listener_hears_the_whole_run_in_order(gateway: Gateway) -> None
     assert sequences(events) == list(range(2, 10))
 
 
-async def test_the_last_event_id_resumes_with_exactly_the_rest(gateway: Gateway) -> None:
+async def test_check_09_15_the_last_event_id_resumes_with_exactly_the_rest(gateway: Gateway) -> None:
     await gateway.streams.append_many(MILESTONES)
     async with reading(gateway.origin, STREAM) as whole:
         await whole.until_over()
@@ -63,7 +63,7 @@ async def test_the_last_event_id_resumes_with_exactly_the_rest(gateway: Gateway)
     assert (over.status_code, over.content) == (204, b"")
 
 
-async def test_two_gateways_give_the_same_ids_in_the_same_order(redis: Redis, redis_url: str) -> None:
+async def test_check_30_two_gateways_give_the_same_ids_in_the_same_order(redis: Redis, redis_url: str) -> None:
     async with Redis.from_url(redis_url) as other_client, serving(redis) as one, serving(other_client) as two:
         await one.streams.append(MILESTONES[0])
         async with reading(one.origin, STREAM) as first, reading(two.origin, STREAM) as second:
@@ -100,7 +100,7 @@ async def test_one_connection_to_redis_listens_for_all_runs_and_forgets_those_no
     assert gateway.hub.watched_runs == 0
 
 
-async def test_nothing_is_lost_or_doubled_while_many_join_a_busy_run(gateway: Gateway) -> None:
+async def test_check_11_nothing_is_lost_or_doubled_while_many_join_a_busy_run(gateway: Gateway) -> None:
     tale = [MILESTONES[0], *(replace(MILESTONES[1], sequence=number) for number in range(2, 300)), replace(MILESTONES[8], sequence=300)]
     await gateway.streams.append(tale[0])
 
@@ -118,7 +118,7 @@ async def test_nothing_is_lost_or_doubled_while_many_join_a_busy_run(gateway: Ga
     assert all(task.result() == list(range(2, 301)) for task in heard)
 
 
-async def test_a_redis_that_is_killed_and_comes_back_loses_nothing(tmp_path: Path) -> None:
+async def test_check_29_a_redis_that_is_killed_and_comes_back_loses_nothing(tmp_path: Path) -> None:
     async with own_redis(tmp_path) as server, Redis.from_url(server.url) as client, serving(client) as gateway:
         await gateway.streams.append(MILESTONES[0])
         async with reading(gateway.origin, STREAM) as reader:
@@ -140,7 +140,7 @@ async def _appended(streams: RedisRunStream, event: CloudEvent) -> bool:
     return True
 
 
-async def test_while_redis_is_down_a_new_stream_opens_waits_and_then_goes_on(tmp_path: Path) -> None:
+async def test_check_29_while_redis_is_down_a_new_stream_opens_waits_and_then_goes_on(tmp_path: Path) -> None:
     async with own_redis(tmp_path) as server, Redis.from_url(server.url) as client, serving(client) as gateway:
         await gateway.streams.append(MILESTONES[0])
         server.kill()
@@ -152,7 +152,7 @@ async def test_while_redis_is_down_a_new_stream_opens_waits_and_then_goes_on(tmp
             assert (await reader.until(1))[0].event == "snapshot"
 
 
-async def test_a_redis_that_lost_everything_resets_the_listener_after_the_rebuild(gateway: Gateway, redis: Redis) -> None:
+async def test_check_13_29_a_redis_that_lost_everything_resets_the_listener_after_the_rebuild(gateway: Gateway, redis: Redis) -> None:
     await gateway.streams.append_many(MILESTONES[:3])
     async with reading(gateway.origin, STREAM) as reader:
         await reader.until(1)
@@ -201,7 +201,7 @@ async def test_a_drain_ends_streams_with_a_complete_body_and_no_error_in_the_log
     assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
 
 
-async def test_a_stalled_reader_slows_nobody_and_gets_everything_when_it_reads_again(gateway: Gateway) -> None:
+async def test_check_25_26_a_stalled_reader_slows_nobody_and_gets_everything_when_it_reads_again(gateway: Gateway) -> None:
     text = msgspec.Raw(msgspec.json.encode({"step": "read", "title": "x" * 4_000}))
     tale = [
         MILESTONES[0],
@@ -226,7 +226,7 @@ async def test_a_stalled_reader_slows_nobody_and_gets_everything_when_it_reads_a
     writer.close()
 
 
-async def test_a_reader_that_takes_nothing_is_dropped_after_a_while(redis: Redis) -> None:
+async def test_check_25_a_reader_that_takes_nothing_is_dropped_after_a_while(redis: Redis) -> None:
     async with serving(redis, stalled_ms=500) as gateway:
         await gateway.streams.append(MILESTONES[0])
         cursor = f"{(await gateway.streams.read('run-1', None)).epoch}:1"
@@ -242,7 +242,7 @@ async def test_a_reader_that_takes_nothing_is_dropped_after_a_while(redis: Redis
         writer.close()
 
 
-async def test_head_and_post(gateway: Gateway) -> None:
+async def test_check_04_05_head_and_post(gateway: Gateway) -> None:
     async with httpx2.AsyncClient() as client:
         head = await client.head(gateway.origin + STREAM)
         post = await client.post(gateway.origin + STREAM)

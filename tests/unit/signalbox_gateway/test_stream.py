@@ -41,7 +41,7 @@ def snapshot_after(count: int) -> Snapshot:
     return snapshot
 
 
-async def test_the_headers_forbid_keeping_and_buffering(live: Live) -> None:
+async def test_check_01_the_headers_forbid_keeping_and_buffering(live: Live) -> None:
     await live.streams.append(MILESTONES[0])
     connection = connect(live.endpoint, "run-1")
     await connection.until_events(1)
@@ -53,7 +53,7 @@ async def test_the_headers_forbid_keeping_and_buffering(live: Live) -> None:
     await connection.leave()
 
 
-async def test_the_first_bytes_say_when_to_come_back_before_anything_is_known(live: Live) -> None:
+async def test_check_02_03_the_first_bytes_say_when_to_come_back_before_anything_is_known(live: Live) -> None:
     live.streams.channels.cut()
     connection = connect(live.endpoint, "run-1")
     await eventually(lambda: connection.body)
@@ -73,7 +73,7 @@ async def test_without_a_cursor_a_snapshot_comes_first_then_what_is_new(live: Li
     assert connection.names[-1] == "end"
 
 
-async def test_milestones_have_ids_and_no_event_name_and_progress_has_no_id(live: Live) -> None:
+async def test_check_06_milestones_have_ids_and_no_event_name_and_progress_has_no_id(live: Live) -> None:
     await live.streams.append_many(MILESTONES[:2])
     connection = connect(live.endpoint, "run-1")
     await connection.until_events(1)
@@ -90,7 +90,7 @@ def milestone_epoch(connection: Connection) -> str:
 
 
 @pytest.mark.parametrize("where", ["header", "query", "header beats query"])
-async def test_a_cursor_gives_exactly_the_later_events(live: Live, where: str) -> None:
+async def test_check_09_10_a_cursor_gives_exactly_the_later_events(live: Live, where: str) -> None:
     await live.streams.append_many(MILESTONES)
     header = {} if where == "query" else {"Last-Event-ID": "e1:3"}
     query = {"header": {}, "query": {"last_event_id": "e1:3"}, "header beats query": {"last_event_id": "e1:7"}}[where]
@@ -100,14 +100,14 @@ async def test_a_cursor_gives_exactly_the_later_events(live: Live, where: str) -
     assert (events[-1].event, events[-1].id) == ("end", None)
 
 
-async def test_at_the_terminal_event_there_is_nothing_to_come_back_for(live: Live) -> None:
+async def test_check_15_at_the_terminal_event_there_is_nothing_to_come_back_for(live: Live) -> None:
     await live.streams.append_many(MILESTONES)
     connection = connect(live.endpoint, "run-1", headers={"Last-Event-ID": "e1:9"})
     await connection.until_complete()
     assert (connection.status, connection.body) == (204, b"")
 
 
-async def test_a_finished_run_is_told_whole_to_who_has_no_cursor(live: Live) -> None:
+async def test_check_16_a_finished_run_is_told_whole_to_who_has_no_cursor(live: Live) -> None:
     await live.streams.append_many(MILESTONES)
     events = await connect(live.endpoint, "run-1").until_complete()
     assert [event.event for event in events] == ["snapshot", *["message"] * 9, "end"]
@@ -115,7 +115,7 @@ async def test_a_finished_run_is_told_whole_to_who_has_no_cursor(live: Live) -> 
 
 
 @pytest.mark.parametrize("cursor", ["0old:3", "e1:99", "nonsense", "e1:3,e1:4", "e1:-1", "\x00"])
-async def test_a_cursor_that_leads_nowhere_gives_a_reset_and_a_snapshot(live: Live, cursor: str) -> None:
+async def test_check_12_a_cursor_that_leads_nowhere_gives_a_reset_and_a_snapshot(live: Live, cursor: str) -> None:
     await live.streams.append_many(MILESTONES[:4])
     connection = connect(live.endpoint, "run-1", headers={"Last-Event-ID": cursor})
     reset, snapshot = await connection.until_events(2)
@@ -125,7 +125,7 @@ async def test_a_cursor_that_leads_nowhere_gives_a_reset_and_a_snapshot(live: Li
     await connection.leave()
 
 
-async def test_a_trimmed_place_gives_a_reset() -> None:
+async def test_check_12_a_trimmed_place_gives_a_reset() -> None:
     async with live_gateway(make=lambda: FakeRunStream(max_frames=3)) as live:
         await live.streams.append_many(MILESTONES[:8])
         connection = connect(live.endpoint, "run-1", headers={"Last-Event-ID": "e1:2"})
@@ -143,7 +143,7 @@ async def test_a_lost_place_in_a_finished_run_is_reset_once_and_then_over(live: 
     assert again.status == 204
 
 
-async def test_a_rebuilt_stream_resets_who_is_listening(live: Live) -> None:
+async def test_check_13_a_rebuilt_stream_resets_who_is_listening(live: Live) -> None:
     await live.streams.append_many(MILESTONES[:2])
     connection = connect(live.endpoint, "run-1")
     await settled(live, connection)
@@ -213,7 +213,7 @@ async def test_what_was_missed_while_the_live_connection_was_lost_comes_afterwar
     assert sequences(await connection.until_complete()) == list(range(2, 10))
 
 
-async def test_a_listener_that_cannot_keep_up_gets_everything_from_the_log(live: Live) -> None:
+async def test_check_26_a_listener_that_cannot_keep_up_gets_everything_from_the_log(live: Live) -> None:
     tale = [replace(MILESTONES[0], sequence=1), *(replace(MILESTONES[1], sequence=number) for number in range(2, 900))]
     tale.append(replace(MILESTONES[8], sequence=900))
     await live.streams.append(tale[0])
@@ -226,7 +226,7 @@ async def test_a_listener_that_cannot_keep_up_gets_everything_from_the_log(live:
     assert sequences(await slow.until_complete()) == list(range(2, 901))
 
 
-async def test_line_breaks_of_every_kind_in_data_cannot_make_fields(live: Live) -> None:
+async def test_check_07_08_line_breaks_of_every_kind_in_data_cannot_make_fields(live: Live) -> None:
     await live.streams.append_many(MILESTONES[:2])
     connection = connect(live.endpoint, "run-1")
     await settled(live, connection)
@@ -241,13 +241,13 @@ async def test_line_breaks_of_every_kind_in_data_cannot_make_fields(live: Live) 
     await connection.leave()
 
 
-async def test_head_answers_at_once(live: Live) -> None:
+async def test_check_04_head_answers_at_once(live: Live) -> None:
     connection = connect(live.endpoint, "run-1", method="HEAD")
     await connection.until_complete()
     assert (connection.status, connection.body) == (200, b"")
 
 
-async def test_post_is_not_allowed(live: Live) -> None:
+async def test_check_05_post_is_not_allowed(live: Live) -> None:
     connection = connect(live.endpoint, "run-1", method="POST")
     await connection.until_complete()
     assert (connection.status, connection.headers["allow"]) == (405, "GET, HEAD")
@@ -267,7 +267,7 @@ async def test_when_nobody_can_say_the_browser_is_asked_to_come_back(live: Live)
     assert (connection.status, connection.text.startswith("retry: "), connection.events) == (200, True, [])
 
 
-async def test_over_capacity_the_browser_is_asked_to_come_back() -> None:
+async def test_check_27_over_capacity_the_browser_is_asked_to_come_back() -> None:
     async with live_gateway(Limits(listeners=0)) as live:
         connection = connect(live.endpoint, "run-1")
         await connection.until_complete()
@@ -275,7 +275,7 @@ async def test_over_capacity_the_browser_is_asked_to_come_back() -> None:
 
 
 @pytest.mark.parametrize("limits", [Limits(per_principal=2), Limits(per_address=2)], ids=["principal", "address"])
-async def test_nobody_takes_the_places_of_all(limits: Limits) -> None:
+async def test_check_27_nobody_takes_the_places_of_all(limits: Limits) -> None:
     async with live_gateway(limits) as live:
         await live.streams.append(MILESTONES[0])
         open_ones = [connect(live.endpoint, "run-1") for _ in range(2)]
@@ -300,7 +300,7 @@ async def test_a_listener_that_left_leaves_nothing_behind(live: Live) -> None:
     assert (live.hub.listener_count, live.hub.watched_runs, live.streams.channels.opened) == (0, 0, set())
 
 
-async def test_an_idle_stream_gets_a_comment_and_a_busy_one_none() -> None:
+async def test_check_23_an_idle_stream_gets_a_comment_and_a_busy_one_none() -> None:
     async with live_gateway(Limits(sweep=SOON, heartbeat=timedelta(0))) as live:
         await live.streams.append(MILESTONES[0])
         connection = connect(live.endpoint, "run-1")
@@ -314,6 +314,11 @@ async def test_an_idle_stream_gets_a_comment_and_a_busy_one_none() -> None:
         assert b": \r\n\r\n" not in connection.body
 
 
+def test_check_23_no_stream_is_silent_for_longer_than_15_s() -> None:
+    limits = Limits()
+    assert limits.heartbeat + limits.sweep < timedelta(seconds=15)
+
+
 async def test_a_stream_ends_cleanly_at_the_end_of_its_lifetime() -> None:
     async with live_gateway(Limits(sweep=SOON, lifetime=timedelta(0))) as live:
         await live.streams.append(MILESTONES[0])
@@ -322,13 +327,13 @@ async def test_a_stream_ends_cleanly_at_the_end_of_its_lifetime() -> None:
         assert connection.status == 200
 
 
-async def test_a_stream_ends_when_the_proof_of_identity_does() -> None:
+async def test_check_19_a_stream_ends_when_the_proof_of_identity_does() -> None:
     async with live_gateway(Limits(sweep=SOON), expires_at=datetime.now(UTC)) as live:
         await live.streams.append(MILESTONES[0])
         await connect(live.endpoint, "run-1").until_complete()
 
 
-async def test_a_stream_ends_when_the_right_to_listen_is_withdrawn() -> None:
+async def test_check_20_a_stream_ends_when_the_right_to_listen_is_withdrawn() -> None:
     async with live_gateway(Limits(sweep=SOON, recheck=timedelta(0))) as live:
         await live.streams.append(MILESTONES[0])
         connection = connect(live.endpoint, "run-1")

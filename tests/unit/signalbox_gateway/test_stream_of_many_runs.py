@@ -63,7 +63,7 @@ async def test_the_last_id_of_all_is_answered_with_nothing_more(live: Live) -> N
     assert again.status == 204
 
 
-async def test_a_run_that_may_not_be_seen_is_denied_and_the_other_goes_on(live: Live) -> None:
+async def test_check_31_a_run_that_may_not_be_seen_is_denied_and_the_other_goes_on(live: Live) -> None:
     live.refusals["b"] = unknown("b")
     for run_id in ("a", "b"):
         await live.streams.append_many(milestones(run_id))

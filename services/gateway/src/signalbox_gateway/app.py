@@ -19,7 +19,7 @@ from temporalio.client import Client
 
 from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
-from signalbox_core.pubsub import Publisher, PubSubPublisher, Subscriber
+from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis_client import open_redis
 from signalbox_core.sealing import KeyRing, open_key_ring
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
@@ -70,7 +70,7 @@ class Parts:
     streams: RunStream
     channels: Channels
     lifecycle: Subscriber
-    requests: Subscriber
+    requests: EventSource
     publisher: Publisher
     objects: ObjectStore
     pipelines: Mapping[str, PipelineSpec]
@@ -81,11 +81,11 @@ class Parts:
 class Gateway:
     """The assembled gateway: its ASGI app, its loops, and how it drains."""
 
-    def __init__(self, parts: Parts, *, deadline: timedelta = timedelta(seconds=5)) -> None:
+    def __init__(self, parts: Parts, *, deadline: timedelta = timedelta(seconds=5), limits: Limits | None = None) -> None:
         self._parts = parts
         self.metrics = Metrics()
         engine = Engine(parts.temporal, deadline=deadline)
-        waiting = WaitingStarts(parts.redis, parts.publisher)
+        waiting = WaitingStarts(parts.redis, parts.publisher, parts.payload_keys)
         availability = Availability(engine)
         repairs = Repairs(parts.streams, engine, parts.pipelines)
         self.states = RunStates(parts.streams, engine, parts.pipelines, waiting)
@@ -93,7 +93,7 @@ class Gateway:
         self.authenticator = Authenticator(parts.keys, sessions, tickets, parts.settings.public_origin)
         probes = {"redis": self._redis_answers, "temporal": engine.is_available, "pubsub": self._pubsub_is_connected}
         self.health = HealthPages(probes, self.metrics)
-        self.hub = Hub(parts.channels, parts.streams, self.states.snapshot_from_temporal, present, _limits(parts.settings))
+        self.hub = Hub(parts.channels, parts.streams, self.states.snapshot_from_temporal, present, limits or _limits(parts.settings))
         self.metrics.watch_listeners(lambda: self.hub.listener_count)
         self._projector = Projector(parts.lifecycle, parts.streams)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines)

@@ -85,7 +85,7 @@ class Starter:
         event = received.event
         try:
             if event.name == REQUESTED:
-                order = msgspec.json.decode(event.data, type=Order)
+                order = self._waiting.order_in(event.data)
                 await self._waiting.show_again(order, event.time)
                 await self._start(order)
             elif event.name == WITHDRAWN:

@@ -20,12 +20,14 @@ from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.messages import CancelReason
 from signalbox_core.pubsub import Publisher
 from signalbox_core.redis_client import unavailable_when_away
+from signalbox_core.sealing import KeyRing
 from signalbox_core.topology import START_REQUESTS
 from signalbox_gateway.engine import Order
 
 log = logging.getLogger(__name__)
 REQUESTED: Final = "start.requested"
 WITHDRAWN: Final = "start.withdrawn"
+_SEALED_AS: Final = b"signalbox start request"
 _CLAIMED: Final = timedelta(seconds=60)
 _KEPT: Final = timedelta(days=7)
 Fate = Literal["starting", "withdrawn"]
@@ -50,12 +52,20 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
     reason: CancelReason
 
 
-class WaitingStarts:
-    """Accepts, shows and withdraws starts while Temporal is away."""
+class _Sealed(Struct, frozen=True, kw_only=True):
+    """An order under the key `key_id`; both are empty of one that is not sealed."""
 
-    def __init__(self, redis: Redis, publisher: Publisher) -> None:
+    key_id: str = ""
+    sealed: bytes = b""
+
+
+class WaitingStarts:
+    """Accepts, shows and withdraws starts while Temporal is away. With a ring of keys, what the topic holds of them is sealed."""
+
+    def __init__(self, redis: Redis, publisher: Publisher, ring: KeyRing | None = None) -> None:
         self._redis = redis
         self._publisher = publisher
+        self._ring = ring
 
     async def keep(self, order: Order) -> WaitingStart:
         """Keep the order durably; what waits under its run id is returned: this order, or the other one that came first.
@@ -68,13 +78,33 @@ class WaitingStarts:
         if found.digest != order.digest or found.is_withdrawn:
             return found
         try:
-            await self._publish(REQUESTED, order.run_id, order.tenant, order)
+            await self._publish(REQUESTED, found, self._sealed(order))
         except (Unavailable, InvalidInput) as error:
             if is_ours:
                 await self._forget(order.run_id)
             raise Unavailable(f"Temporal is away, and the start could not be kept: {error.detail}", code="temporal_unavailable") from error
         await self._remember(order.run_id)
         return found
+
+    def order_in(self, data: bytes) -> Order:
+        """The order in the data of a `start.requested`.
+
+        Raises:
+            msgspec.DecodeError: it is none.
+            Unavailable: the key it is sealed with is not (yet) here.
+        """
+        sealed = msgspec.json.decode(data, type=_Sealed)
+        if not sealed.key_id:
+            return msgspec.json.decode(data, type=Order)
+        if self._ring is None:
+            raise Unavailable("a start request is sealed and there are no payload keys here")
+        return msgspec.json.decode(self._ring.open(sealed.key_id, sealed.sealed, _SEALED_AS), type=Order)
+
+    def _sealed(self, order: Order) -> Struct:
+        if self._ring is None:
+            return order
+        key_id, sealed = self._ring.seal(msgspec.json.encode(order), _SEALED_AS)
+        return _Sealed(key_id=key_id, sealed=sealed)
 
     async def show_again(self, order: Order, requested_at: datetime) -> None:
         """Make a delivered request visible, in case Redis has lost it."""
@@ -100,7 +130,7 @@ class WaitingStarts:
         with unavailable_when_away(f"start of {run_id}"):
             is_first = await self._set_fate(run_id, "withdrawn")
         try:
-            await self._publish(WITHDRAWN, run_id, waiting.tenant, Withdrawal(run_id=run_id, reason=reason))
+            await self._publish(WITHDRAWN, waiting, Withdrawal(run_id=run_id, reason=reason))
         except Unavailable:
             if is_first:
                 await self._clear_fate(run_id)
@@ -164,20 +194,19 @@ class WaitingStarts:
         except RedisError:
             log.warning("a waiting start is shown for longer than it waits: Redis is away", extra={"run_id": run_id})
 
-    async def _publish(self, name: str, run_id: str, tenant: str, data: Struct) -> None:
-        body = msgspec.json.encode(data)
+    async def _publish(self, name: str, start: WaitingStart, data: Struct) -> None:
         event = CloudEvent(
-            id=derived_id(run_id, name, body.decode()),
+            id=derived_id(start.run_id, name, start.digest),
             source="/signalbox/gateway",
             type=full_type(name),
             time=datetime.now(UTC),
-            subject=run_id,
-            tenantid=tenant,
-            runid=run_id,
-            data=msgspec.Raw(body),
+            subject=start.run_id,
+            tenantid=start.tenant,
+            runid=start.run_id,
+            data=msgspec.Raw(msgspec.json.encode(data)),
         )
         # One key a run, so a withdrawal is never delivered before the request that it withdraws is settled.
-        await self._publisher.publish(START_REQUESTS, event, ordering_key=run_id)
+        await self._publisher.publish(START_REQUESTS, event, ordering_key=start.run_id)
 
 
 def _shown(order: Order, requested_at: datetime) -> WaitingStart:
