@@ -14,8 +14,9 @@ TICK = timedelta(seconds=5)
 class Ticks:
     """Calls `decide` every 5 s with what a test says is seen."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    def __init__(self, policy: Policy | None = None, *, queue: str = "invoices") -> None:
         self.policy = policy or Policy()
+        self.queue = queue
         self.state = State()
         self.now = NOW
         self._done = 0
@@ -23,11 +24,15 @@ class Ticks:
 
     def see(self, **seen: object) -> Decision:
         """One look; workers' heartbeats are as old as they say."""
-        snapshot = replace(Snapshot(queue="invoices", taken_at=self.now), **seen)
+        snapshot = self.snapshot(**seen)
         decision = decide(self.policy, self.state, snapshot, self.now)
         self.state = decision.state
         self.now += TICK
         return decision
+
+    def snapshot(self, **seen: object) -> Snapshot:
+        """What is to be seen now."""
+        return replace(Snapshot(queue=self.queue, taken_at=self.now), **seen)
 
     def learn(self) -> "Ticks":
         """A light load on 200 base slots, until it is known that an activity takes a second."""
@@ -60,4 +65,4 @@ class Ticks:
 
     def launch(self, launch_id: str = "b-1", *, workers: int = 1, ago: timedelta = timedelta(0)) -> Launch:
         at = self.now - ago
-        return Launch(launch_id=launch_id, queue="invoices", workers=workers, slots=50, requested_at=at, eta_at=at + timedelta(seconds=20))
+        return Launch(launch_id=launch_id, queue=self.queue, workers=workers, slots=50, requested_at=at, eta_at=at + timedelta(seconds=20))

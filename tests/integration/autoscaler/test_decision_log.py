@@ -47,8 +47,8 @@ async def test_what_was_written_is_read_newest_first_and_by_time(redis: Redis, q
     await log.append(written)
 
     assert await log.newest(queue, limit=2) == [written[4], written[3]]
-    assert await log.at(queue, now - timedelta(seconds=8)) == written[2]
-    assert await log.at(queue, now - timedelta(hours=1)) is None
+    assert await log.before(queue, now - timedelta(seconds=8), limit=2) == [written[2], written[1]]
+    assert await log.before(queue, now - timedelta(hours=1), limit=2) == []
     assert queue in await log.queues()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from signalbox_autoscaler.model import Policy
 from signalbox_autoscaler.policies import DryPolicies, FixedPolicies, PolicyFile, read_policies
 from signalbox_core.errors import InvalidInput
 
@@ -34,6 +35,18 @@ def test_a_queue_has_its_own_values_on_top_of_the_default(path: Path) -> None:
     assert policies.queues() == ["invoice_import"]
 
 
+def test_tables_of_patterns_apply_in_their_order_and_the_last_wins(path: Path) -> None:
+    path.write_text(
+        '[default]\nprice_per_worker_s = 0.000040\n[queues."*"]\nmax_workers = 40\nslo_s = 90\n'
+        '[queues."*_import"]\nslo_s = 30\n[queues.invoice_import]\nmax_workers = 60\n'
+    )
+    policies = read_policies(path)
+
+    assert policies.of("ad_creative") == Policy(slo_s=90, max_workers=40)
+    assert policies.of("invoice_import") == Policy(slo_s=30, max_workers=60)
+    assert policies.queues() == ["invoice_import"]
+
+
 def test_without_a_default_only_named_queues_are_sized(path: Path) -> None:
     path.write_text("[queues.a]\n")
     assert read_policies(path).of("b") is None
@@ -49,6 +62,12 @@ def test_without_a_default_only_named_queues_are_sized(path: Path) -> None:
         pytest.param("queues = 3", "must be tables", id="no table"),
         pytest.param("[queues]\na = 3", "queues.a must be a table", id="no table for a queue"),
         pytest.param("[[", "policies", id="no TOML"),
+        pytest.param("[default]\nbudget_per_hour = -1.5", r"\[default\]: budget_per_hour must be 0 or more, and is -1.5", id="money"),
+        pytest.param("[default]\nprice_per_worker_s = 'nan'", "price_per_worker_s must be 0 or more", id="no number"),
+        pytest.param("[default]\nmax_launches_per_tick = 4", r"workers_per_launch \(5\) must not be more than", id="two fields"),
+        pytest.param(
+            '[queues."a*"]\nmax_launches_per_tick = 9\n[queues.ab]\nworkers_per_launch = 10', "the policy of ab|queues.ab", id="sum"
+        ),
     ],
 )
 def test_a_mistake_is_named(path: Path, text: str, said: str) -> None:

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from signalbox_autoscaler.app import create_app
+from signalbox_autoscaler.decision_log import Archive
 from signalbox_autoscaler.loop import Loop
 from signalbox_autoscaler.settings import PREFIX, Settings
 from signalbox_autoscaler.wiring import open_parts
@@ -37,9 +38,10 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     listening = listen(settings, prefix=PREFIX)
     async with open_parts(settings, os.environ) as parts:
         loop = Loop(parts, every_s=settings.observe_every_s)
-        server = _Server(_config(create_app(loop, parts.decisions)))
+        server = _Server(_config(create_app(loop, parts.decisions, parts.meters)))
         async with asyncio.TaskGroup() as group:
-            working = [group.create_task(parts.lease.keep()), group.create_task(loop.run())]
+            archive = Archive(parts.decisions, lambda: loop.leads)
+            working = [group.create_task(job) for job in (parts.lease.keep(), loop.run(), archive.run())]
             serving = group.create_task(server.serve(sockets=[listening]))
             log.info("autoscaler runs", extra={"every_s": settings.observe_every_s, "provider": parts.provider.name})
             await stop.wait()

@@ -3,8 +3,10 @@
 The leader writes. Chunks are made from the stream behind a cursor, so a crash between two steps repeats a chunk and loses none.
 """
 
+import asyncio
 import gzip
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, cast
 from urllib.parse import quote
@@ -15,8 +17,11 @@ from redis.typing import EncodableT
 
 from signalbox_autoscaler.model import DecisionRecord
 from signalbox_core.decisions import QUEUES, RECORD, VIEW, DecisionView, stream_key
+from signalbox_core.errors import SignalboxError
 from signalbox_core.objects import ObjectRef, ObjectStore
 from signalbox_core.redis_client import unavailable_when_away
+
+_logger = logging.getLogger(__name__)
 
 KEPT: Final = 2_000
 """Entries of a queue in Redis: almost three hours of a busy queue."""
@@ -24,6 +29,8 @@ CHUNK: Final = 500
 CURSORS: Final = "signalbox:decisions-archived"
 """A hash: queue → the last entry that is in the object store."""
 MEDIA_TYPE: Final = "application/x-ndjson+gzip"
+_WRITTEN_WITHIN_MS: Final = 60_000
+_LATER: Final = 100
 _decoder: Final = msgspec.json.Decoder(DecisionRecord)
 _Entries = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 
@@ -60,14 +67,14 @@ class DecisionLog:
             entries = cast("_Entries", await self._redis.xrevrange(stream_key(queue), count=limit))
         return [_decoder.decode(fields[RECORD]) for _, fields in entries]
 
-    async def at(self, queue: str, when: datetime) -> DecisionRecord | None:
-        """The last decision at or before `when`, as far as Redis reaches."""
+    async def before(self, queue: str, when: datetime, *, limit: int) -> list[DecisionRecord]:
+        """The last decisions at or before `when`, newest first, as far as Redis reaches."""
         with unavailable_when_away("decision log"):
             # Entries are stamped with the time of their writing, a little after that of the decision.
-            until = int(when.timestamp() * 1000) + 60_000
-            entries = cast("_Entries", await self._redis.xrevrange(stream_key(queue), max=str(until), count=100))
+            until = max(0, int(when.timestamp() * 1000)) + _WRITTEN_WITHIN_MS
+            entries = cast("_Entries", await self._redis.xrevrange(stream_key(queue), max=str(until), count=limit + _LATER))
         records = (_decoder.decode(fields[RECORD]) for _, fields in entries)
-        return next((record for record in records if record.at <= when), None)
+        return [record for record in records if record.at <= when][:limit]
 
     async def queues(self) -> list[str]:
         with unavailable_when_away("decision log"):
@@ -129,3 +136,31 @@ def view_of(record: DecisionRecord) -> DecisionView:
         currency=policy.currency,
         dry_run=record.dry_run,
     )
+
+
+class Archive:
+    """Brings the log into the object store while this process leads.
+
+    Args:
+        leads: whether it does.
+    """
+
+    def __init__(self, log: DecisionLog, leads: Callable[[], bool]) -> None:
+        self._log = log
+        self._leads = leads
+
+    async def run(self, *, every_s: float = 60.0) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(every_s)
+            if self._leads():
+                await self.once()
+
+    async def once(self) -> None:
+        """Every queue's full chunks; what cannot be written now is written later."""
+        try:
+            for queue in await self._log.queues():
+                while await self._log.archive(queue) is not None:
+                    pass
+        except SignalboxError as error:
+            _logger.warning("decisions not archived", extra={"detail": error.detail})

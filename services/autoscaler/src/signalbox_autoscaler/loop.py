@@ -12,6 +12,7 @@ from signalbox_autoscaler.acting.actor import Actor
 from signalbox_autoscaler.acting.reconciling import reconcile
 from signalbox_autoscaler.decision_log import DecisionLog
 from signalbox_autoscaler.law import decide
+from signalbox_autoscaler.metrics import Meters
 from signalbox_autoscaler.model import DecisionRecord, Launch, Policy, Snapshot, State
 from signalbox_autoscaler.observing.observer import Look, Observer, snapshot_of
 from signalbox_autoscaler.policies import Policies
@@ -37,6 +38,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     book: Book
     actor: Actor
     decisions: DecisionLog
+    meters: Meters
 
 
 class Loop:
@@ -69,24 +71,32 @@ class Loop:
     async def tick(self) -> None:
         """One look, and what follows from it. An outage skips the rest: nothing is launched blindly."""
         self.looks += 1
+        self._parts.meters.looks.inc()
         now = self._clock()
         self._parts.observer.watch(self._parts.policies.queues())
+        self._parts.meters.policies_ok.set(int(self._parts.policies.problem is None))
         look = await self._parts.observer.look(now)
         self.seen_at = look.workers_at
         epoch = self._parts.lease.epoch
         if epoch != self._epoch:
             self._begin(epoch)
+            self._parts.meters.leads.set(int(epoch is not None))
         if epoch is None:
             return
         try:
             await self._lead(look, epoch, now)
         except Unavailable as error:
             self.failures += 1
+            self._parts.meters.look_failures.inc()
             log.warning("nothing decided", extra={"detail": error.detail})
 
     @property
     def leads(self) -> bool:
         return self._parts.lease.epoch is not None
+
+    @property
+    def queues(self) -> list[str]:
+        return sorted(self.latest)
 
     def sees(self) -> bool:
         """Whether Temporal answered within the last three looks."""
@@ -106,6 +116,7 @@ class Loop:
         for queue, policy in policies.items():
             snapshot = snapshot_of(look, policy, queue, now=now, launches=launches, spent=spent)
             made = self._decide(policy, snapshot, epoch, spent)
+            parts.meters.decided(made)
             record = self._recorder.record(made)
             records += [record] if record else []
             await parts.actor.carry_out(made.decision, policy, by_id, epoch)

@@ -11,6 +11,7 @@ from typing import Final
 from signalbox_autoscaler.acting.actor import Actor
 from signalbox_autoscaler.decision_log import DecisionLog
 from signalbox_autoscaler.loop import Parts
+from signalbox_autoscaler.metrics import Meters
 from signalbox_autoscaler.observing.observer import Observer
 from signalbox_autoscaler.observing.temporal import TemporalEye
 from signalbox_autoscaler.policies import DryPolicies, FixedPolicies, Policies, PolicyFile
@@ -57,4 +58,5 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             book=book,
             actor=actor,
             decisions=DecisionLog(redis, objects),
+            meters=Meters(),
         )
