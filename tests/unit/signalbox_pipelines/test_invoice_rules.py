@@ -4,7 +4,7 @@ import itertools
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalbox_core.errors import InvalidInput
@@ -36,6 +36,7 @@ def test_another_tax_code_is_refused_by_name(code: str) -> None:
     assert refused.value.field == "tax_code"
 
 
+@settings(deadline=None)
 @given(st.integers(0, 999_999_999))
 def test_exactly_one_check_digit_fits_at_most(number: int) -> None:
     stem = f"{number:09}"
@@ -50,6 +51,7 @@ def test_a_branch_is_the_same_taxpayer() -> None:
     assert not same_taxpayer("9901000026", "9901000019")
 
 
+@settings(deadline=None)
 @given(DAYS, st.integers(0, 900))
 def test_months_cover_the_range_without_gap_or_overlap(first: date, length: int) -> None:
     last = first + timedelta(days=length)
@@ -60,6 +62,7 @@ def test_months_cover_the_range_without_gap_or_overlap(first: date, length: int)
     assert all((month.first.year, month.first.month) == (month.last.year, month.last.month) for month in months)
 
 
+@settings(deadline=None)
 @given(DAYS, st.integers(0, 30))
 def test_halves_cover_the_whole(first: date, length: int) -> None:
     days = Days(first, first + timedelta(days=length))

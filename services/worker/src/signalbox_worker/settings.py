@@ -24,6 +24,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         model_url, model_name, model_api_key: read by pipelines that use a language model (any OpenAI-compatible endpoint).
         model_read_timeout_s: the longest silence of its stream.
         model_input_price, model_output_price: per million tokens in `model_currency`; without them a run's cost is unknown.
+        portal_url and other portal_…: the e-invoice portal of invoice_import, and how it may be called (docs/invoice_import.md).
+        secrets_dir: where secrets that inputs name are kept, `<tenant>/<name>`.
         heartbeat_s: how often it tells Temporal how many activities it runs.
         graceful_shutdown_s: how long activities may take to end after SIGTERM.
         deployment_name, build_id: Temporal's worker versioning; the first build of a deployment becomes its current one by itself.
@@ -54,6 +56,17 @@ class Settings(Struct, frozen=True, kw_only=True):
     model_input_price: Annotated[float, Meta(ge=0)] | None = None
     model_output_price: Annotated[float, Meta(ge=0)] | None = None
     model_currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "USD"
+    portal_url: str | None = None
+    portal_page_size: Annotated[int, Meta(ge=1, le=500)] = 50
+    portal_query_spacing_ms: Annotated[int, Meta(ge=0, le=60_000)] = 800
+    portal_query_in_flight: Annotated[int, Meta(ge=1, le=50)] = 2
+    portal_query_timeout_s: Annotated[float, Meta(gt=0, le=300)] = 12.0
+    portal_export_spacing_ms: Annotated[int, Meta(ge=0, le=60_000)] = 300
+    portal_export_in_flight: Annotated[int, Meta(ge=1, le=50)] = 6
+    portal_export_timeout_s: Annotated[float, Meta(gt=0, le=300)] = 10.0
+    portal_cash_register_export: Literal["GET", "POST"] = "GET"
+    portal_captcha_solver: str | None = None
+    secrets_dir: str | None = None
     max_activities: Annotated[int, Meta(ge=1, le=10_000)] = 200
     max_cached_workflows: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
     heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 1.0

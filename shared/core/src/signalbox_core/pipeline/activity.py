@@ -52,11 +52,11 @@ class Emission(Struct, frozen=True, kw_only=True):
     """One domain event to send when the activity has done its work."""
 
     name: str
-    payload: Callable[..., Struct] | None
+    payload: Callable[..., Struct | None] | None
     compact: bool
 
 
-def emit_on_complete(event_name: str, payload: Callable[..., Struct] | None = None, *, compact: bool = False) -> Callable[[F], F]:
+def emit_on_complete(event_name: str, payload: Callable[..., Struct | None] | None = None, *, compact: bool = False) -> Callable[[F], F]:
     """Send a domain event when the activity returns, *before* it is reported complete.
 
     If the receiver refuses or is away the activity fails and is retried, so the event is never lost; its id is derived from
@@ -65,7 +65,7 @@ def emit_on_complete(event_name: str, payload: Callable[..., Struct] | None = No
 
     Args:
         event_name: short and dotted, `ad.rendered`.
-        payload: `(argument, result) -> Struct`; without it the result itself, which must be a Struct.
+        payload: `(argument, result) -> Struct`, or None when there is nothing to tell; without it the result itself, a Struct.
         compact: leave out members that are null or empty; for events that many consumers keep.
     """
 
@@ -80,9 +80,11 @@ def emissions_of(function: Callable[..., Any]) -> tuple[Emission, ...]:
     return getattr(function, _EMISSIONS, ())
 
 
-def payload_of(emission: Emission, argument: object, result: object) -> msgspec.Raw:
-    """The event's data as JSON."""
+def payload_of(emission: Emission, argument: object, result: object) -> msgspec.Raw | None:
+    """The event's data as JSON; None for no event."""
     value = emission.payload(argument, result) if emission.payload is not None else result
+    if value is None and emission.payload is not None:
+        return None
     if not isinstance(value, Struct):
         raise TypeError(f"event {emission.name} needs a Struct, not {type(value).__name__}: give emit_on_complete a payload function")
     body = msgspec.json.encode(value)

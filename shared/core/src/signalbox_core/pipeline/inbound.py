@@ -51,7 +51,9 @@ class _Inbound(ActivityInboundInterceptor):
         try:
             result = await super().execute_activity(input)
             for emission in emissions_of(input.fn):
-                await self._emitter.announce(_domain_event(emission, call, input.args, result))
+                data = payload_of(emission, input.args[0] if input.args else None, result)
+                if data is not None:
+                    await self._emitter.announce(_domain_event(emission, call, data))
             return result
         except SignalboxError as error:
             raise as_application_error(error) from error
@@ -131,7 +133,7 @@ class Reporter:
         self._emitter.offer(event, item=self._call.total > 1)
 
 
-def _domain_event(emission: Emission, call: Call, arguments: Any, result: object) -> CloudEvent:
+def _domain_event(emission: Emission, call: Call, data: msgspec.Raw) -> CloudEvent:
     info = activity.info()
     run_id = info.workflow_id or ""
     return CloudEvent(
@@ -145,5 +147,5 @@ def _domain_event(emission: Emission, call: Call, arguments: Any, result: object
         runid=run_id,
         stepid=call.step,
         attempt=info.attempt,
-        data=payload_of(emission, arguments[0] if arguments else None, result),
+        data=data,
     )

@@ -132,7 +132,7 @@ class StepScope:
                 done += 1
                 self.progress(done, len(items))
 
-        await _all_or_first_error([lane() for _ in range(min(max(parallel, 1), len(items)))])
+        await all_or_first_error([lane() for _ in range(min(max(parallel, 1), len(items)))])
         return results
 
     def _start(
@@ -154,7 +154,7 @@ class StepScope:
             current_call.reset(token)
 
 
-async def _all_or_first_error(lanes: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def all_or_first_error(lanes: Sequence[Coroutine[Any, Any, None]]) -> None:
     """Like a TaskGroup, but the first error comes as it is, not in a group."""
     tasks = [asyncio.create_task(lane) for lane in lanes]
     try:

@@ -1,0 +1,37 @@
+-- May one more call start now? All clocks are this server's; times in ms.
+-- KEYS: pace (hash), flight (sorted set: permit -> when it is given up for lost)
+-- ARGV: permit, floor_ms, max_in_flight, lease_ms, trip, keep_ms
+-- pace: next_at, interval, resume_at, strikes, slowed_at, took
+-- Answers {verdict, wait_ms, interval_ms, now_ms}; verdict: go, space, full, cool or broken.
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local floor, limit, trip = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
+local pace = redis.call('HMGET', KEYS[1], 'next_at', 'interval', 'resume_at', 'strikes', 'took')
+local next_at, resume_at = tonumber(pace[1] or 0), tonumber(pace[3] or 0)
+local interval = math.max(floor, tonumber(pace[2] or 0))
+local strikes, took = tonumber(pace[4] or 0), tonumber(pace[5] or 0)
+local broken = strikes >= trip
+
+local function answer(verdict, wait)
+  return {verdict, math.ceil(wait), math.ceil(interval), tostring(now)}
+end
+
+if resume_at > now then
+  return answer(broken and 'broken' or 'cool', resume_at - now)
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+-- After a break one call at a time tries whether the portal is well again.
+if broken then limit = 1 end
+if redis.call('ZCARD', KEYS[2]) >= limit then
+  local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+  local started = tonumber(first[2]) - tonumber(ARGV[4])
+  return answer('full', math.min(200, math.max(5, started + took - now)))
+end
+if next_at > now then
+  return answer('space', next_at - now)
+end
+redis.call('HSET', KEYS[1], 'next_at', now + interval)
+redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[6])
+redis.call('PEXPIRE', KEYS[2], ARGV[6])
+return answer('go', 0)

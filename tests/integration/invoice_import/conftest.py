@@ -1,0 +1,13 @@
+"""One portal for all tests here; each uses companies of its own where it sets faults."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.portal import Portal, running_portal
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[Portal]:
+    with running_portal("--companies", "60", "--invoices", "120") as running:
+        yield running

@@ -1,0 +1,215 @@
+"""Whole imports on a real Temporal server and a real Redis against the portal simulator."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from itertools import count
+
+import msgspec
+import pytest
+from temporalio.client import WorkflowFailureError
+
+from signalbox_core.testing.objects import FakeObjectStore
+from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
+from signalbox_devstack.world.portal.companies import companies
+from signalbox_devstack.world.portal.truth import Truth
+from signalbox_pipelines.invoice_import.contract import SPEC
+from signalbox_pipelines.invoice_import.questions import CaptchaAnswer, TroubleDecision
+from signalbox_pipelines.invoice_import.results import ImportResult, ImportTable
+from support.imports import SECRET, SOLVER, an_import, import_work, read_picture
+from support.portal import Portal
+
+CODES = iter(companies(60)[number] for number in count(30))
+ONE_LIST: Mapping[str, object] = {"directions": ("sold",), "last_day": date(2026, 7, 10)}
+
+
+async def failure_of(run: RunUnderTest) -> tuple[str, str | None]:
+    with pytest.raises(WorkflowFailureError):
+        await run.result()
+    error = (await run.snapshot()).error
+    assert error is not None
+    return error.code, error.step
+
+
+def check_truth(result: ImportResult, truth: Truth) -> None:
+    """Every row, every original that there is, and every sum to the đồng."""
+    assert (result.status, result.rows, result.details) == ("complete", len(truth.rows), len(truth.rows))
+    assert result.no_original == sum(not row.has_original for row in truth.rows)
+    assert result.xml == sum(row.has_original for row in truth.rows)
+    assert result.mismatches == sum(bool(row.differs) and row.has_original for row in truth.rows)
+    for found in result.totals:
+        theirs = [total for total in truth.totals if total.direction == found.direction]
+        assert (found.counted, found.net, found.tax, found.gross) == (
+            sum(total.invoices for total in theirs),
+            Decimal(sum(total.amount for total in theirs)),
+            Decimal(sum(total.tax for total in theirs)),
+            Decimal(sum(total.total for total in theirs)),
+        )
+    sums = {(total.direction, rate.rate): [Decimal(0), Decimal(0)] for total in truth.totals for rate in total.rates}
+    for total in truth.totals:
+        for rate in total.rates:
+            sums[total.direction, rate.rate][0] += rate.amount
+            sums[total.direction, rate.rate][1] += rate.tax
+    assert {(found.direction, found.rate): [found.net, found.tax] for found in result.rates} == sums
+
+
+async def test_an_import_is_the_portals_truth(portal: Portal, redis_url: str) -> None:
+    mst, objects = next(CODES), FakeObjectStore()
+    async with (
+        import_work(portal, redis_url, mst, objects=objects, **SOLVER) as work,
+        pipeline_under_test(SPEC, activities=work) as pipeline,
+    ):
+        run = await pipeline.start(an_import(mst, last_day=date(2026, 8, 31)))
+        result: ImportResult = await run.result()
+        snapshot = await run.snapshot()
+
+    truth = portal.truth(mst, "2026-07-01", "2026-08-31")
+    check_truth(result, truth)
+    assert {key for key in objects.bodies if key.endswith(".xml")} == {
+        f"gdt/acme/{mst}/{row.key}.xml" for row in truth.rows if row.has_original
+    }
+    assert {artifact.name for artifact in snapshot.artifacts} == {
+        "table.json", "invoices.csv", "failed.csv", "mismatches.csv", "months.png", "report.json",
+    }  # fmt: skip
+    table = msgspec.json.decode(objects.bodies[f"gdt/acme/{mst}/runs/{run.run_id}/tables/00007.json"], type=ImportTable)
+    assert sorted((line.month, line.direction) for line in table.months) == sorted((line.month, line.direction) for line in result.months)
+    assert run.event_names()[-3:] == ["import.completed", "step.completed", "run.completed"]
+    told = [msgspec.json.decode(event.data) for event in pipeline.emitter.domain]
+    assert sorted(item["key"] for event in told for item in event["invoices"]) == sorted(row.key for row in truth.rows)
+    stats = portal.stats(mst)
+    assert stats["repeated"] == 0
+
+
+async def test_a_second_import_asks_for_the_lists_only(portal: Portal, redis_url: str) -> None:
+    mst = next(CODES)
+    async with import_work(portal, redis_url, mst, **SOLVER) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+        first = await (await pipeline.start(an_import(mst, **ONE_LIST))).result()
+        before = portal.stats(mst)["lanes"]
+        second = await (await pipeline.start(an_import(mst, **ONE_LIST))).result()
+        after = portal.stats(mst)["lanes"]
+
+    assert (second.rows, second.xml, second.totals) == (first.rows, first.xml, first.totals)
+    assert after["detail"]["calls"] == before["detail"]["calls"]
+    assert after["xml"]["calls"] == before["xml"]["calls"] + first.no_original
+
+
+async def test_a_person_reads_the_picture_and_a_wrong_reading_brings_a_new_one(portal: Portal, redis_url: str) -> None:
+    mst = next(CODES)
+    async with import_work(portal, redis_url, mst) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+        run = await pipeline.start(an_import(mst, **ONE_LIST))
+        await run.decide("captcha", CaptchaAnswer(text="AAAAAA"))
+        asked = await run.approval("captcha-2")
+        evidence = msgspec.json.decode(asked.evidence)
+        await run.decide("captcha-2", CaptchaAnswer(text=read_picture(evidence["picture"]).lower()))
+        result: ImportResult = await run.result()
+
+    assert evidence["tries_left"] == 2
+    assert result.sign_ins == 1
+    check_truth(result, truth_of_one_list(portal, mst))
+
+
+def truth_of_one_list(portal: Portal, mst: str) -> Truth:
+    whole = portal.truth(mst, "2026-07-01", "2026-07-10")
+    rows = tuple(row for row in whole.rows if row.direction == "sold")
+    return Truth(mst=mst, rows=rows, totals=tuple(total for total in whole.totals if total.direction == "sold"))
+
+
+async def test_a_wrong_password_asks_and_can_be_given_up(portal: Portal, redis_url: str) -> None:
+    mst, other = next(CODES), next(CODES)
+    async with import_work(portal, redis_url, other, **SOLVER) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+        run = await pipeline.start(an_import(mst, **ONE_LIST))
+        evidence = msgspec.json.decode((await run.approval("trouble")).evidence)
+        await run.decide("trouble", TroubleDecision(action="give_up"))
+
+        assert evidence["code"] == "wrong_password"
+        assert await failure_of(run) == ("wrong_password", "sign_in")
+
+
+async def test_a_session_that_ends_asks_again_and_goes_on_where_it_was(portal: Portal, redis_url: str) -> None:
+    mst = next(CODES)
+    portal.put_faults(
+        {"kind": "expire", "on": ["list"], "after": 1, "times": 1}, {"kind": "expire", "on": ["xml"], "after": 4, "times": 1}, mst=mst
+    )
+    async with (
+        import_work(portal, redis_url, mst, PAGE_SIZE="5", **SOLVER) as work,
+        pipeline_under_test(SPEC, activities=work) as pipeline,
+    ):
+        run = await pipeline.start(an_import(mst, directions=("sold",)))
+        result: ImportResult = await run.result()
+        snapshot = await run.snapshot()
+
+    assert result.sign_ins == 3
+    assert result.status == "complete"
+    assert next(step.attempt for step in snapshot.steps if step.name == "sign_in") == 3
+    assert portal.stats(mst)["repeated"] <= 4
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        pytest.param({"kind": "drift", "on": ["xml"]}, "contract_drift", id="drift"),
+        pytest.param({"kind": "mismatch", "on": ["list"]}, "tenant_mismatch", id="mismatch"),
+        pytest.param({"kind": "fast_500", "on": ["list"]}, "portal_refused", id="fast 500"),
+    ],
+)
+async def test_a_fault_that_is_final_stops_with_its_class(portal: Portal, redis_url: str, fault: Mapping[str, object], code: str) -> None:
+    mst = next(CODES)
+    portal.put_faults(fault, mst=mst)
+    async with import_work(portal, redis_url, mst, **SOLVER) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+        run = await pipeline.start(an_import(mst, **ONE_LIST))
+
+        assert (await failure_of(run))[0] == code
+
+
+async def test_a_blocked_import_asks_and_goes_on(portal: Portal, redis_url: str) -> None:
+    mst = next(CODES)
+    portal.put_faults({"kind": "waf", "on": ["detail"], "times": 1}, mst=mst)
+    async with import_work(portal, redis_url, mst, **SOLVER) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+        run = await pipeline.start(an_import(mst, **ONE_LIST))
+        evidence = msgspec.json.decode((await run.approval("trouble")).evidence)
+        await run.decide("trouble", TroubleDecision(action="again"))
+        result: ImportResult = await run.result()
+
+    assert evidence["code"] == "portal_blocked"
+    check_truth(result, truth_of_one_list(portal, mst))
+
+
+async def test_one_import_of_a_taxpayer_at_a_time(portal: Portal, redis_url: str) -> None:
+    mst = next(CODES)
+    async with import_work(portal, redis_url, mst) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+        first = await pipeline.start(an_import(mst, **ONE_LIST))
+        await first.approval("captcha")
+        second = await pipeline.start(an_import(mst, **ONE_LIST))
+        assert await failure_of(second) == ("import_running", None)
+
+        await first.handle.terminate("the server ends it without its code")
+        third = await pipeline.start(an_import(mst, **ONE_LIST))
+        await third.approval("captcha")
+        await third.cancel("enough")
+        with pytest.raises(WorkflowFailureError):
+            await third.result()
+
+        fourth = await pipeline.start(an_import(mst, **ONE_LIST))
+        await fourth.approval("captcha")
+        await fourth.cancel()
+
+
+async def test_a_secret_that_is_not_there_is_told_before_anybody_is_asked(portal: Portal, redis_url: str) -> None:
+    mst = next(CODES)
+    async with import_work(portal, redis_url, mst) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+        run = await pipeline.start(an_import(mst, secret_ref="other", **ONE_LIST))
+
+        assert await failure_of(run) == ("unknown_secret", "sign_in")
+
+
+async def test_neither_password_nor_token_is_in_the_history(portal: Portal, redis_url: str) -> None:
+    mst = next(CODES)
+    async with import_work(portal, redis_url, mst, **SOLVER) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+        run = await pipeline.start(an_import(mst, **ONE_LIST))
+        await run.result()
+        history = await pipeline.client.get_workflow_handle(run.run_id).fetch_history()
+
+    told = "".join(str(event) for event in history.events)
+    assert SECRET in told
+    assert f"sim-{mst}" not in told
+    assert "eyJ" not in told
