@@ -9,12 +9,13 @@ from datetime import datetime
 import msgspec
 from starlette.requests import HTTPConnection
 
+from signalbox_core.api_keys import Role
 from signalbox_core.errors import NotFound, SignalboxError
 from signalbox_core.events import Snapshot
 from signalbox_core.testing.streams import FakeRunStream
-from signalbox_gateway.auth import Principal, Role
 from signalbox_gateway.capacity import Limits
 from signalbox_gateway.hub import Hub
+from signalbox_gateway.principal import Principal
 from signalbox_gateway.stream import StreamEndpoint
 
 

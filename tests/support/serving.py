@@ -16,11 +16,12 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from signalbox_core.api_keys import Role
 from signalbox_core.events import Snapshot
 from signalbox_core.streams import RedisChannels, RedisRunStream
-from signalbox_gateway.auth import Principal, Role
 from signalbox_gateway.capacity import Limits
 from signalbox_gateway.hub import Hub
+from signalbox_gateway.principal import Principal
 from signalbox_gateway.server import Server, server_of, tune
 from signalbox_gateway.stream import StreamEndpoint
 from support import servers, sse

@@ -20,8 +20,9 @@ from cryptography.x509.oid import NameOID
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
+from signalbox_core.published import FRESH_FOR_S, RETRY_AFTER_S, STALE_FOR_S, open_key_client
 from signalbox_core.signatures import Algorithm, JwksSource, Signer, read_jwks, write_key_file
-from signalbox_webhook_receiver.published import FRESH_FOR_S, RETRY_AFTER_S, STALE_FOR_S, PublishedKeys, fetch_keys, open_key_client
+from signalbox_webhook_receiver.published import PublishedKeys, fetch_keys
 from support.events import story
 from support.live_receiver import live_receiver, make_topics
 from support.signing import ONE, PrivateKey, new_private_key
@@ -182,7 +183,11 @@ async def test_what_is_no_plain_answer_is_not_taken(tmp_path: Path) -> None:
         "/gzip": page(good, more=b"Content-Encoding: gzip\r\n"),
         "/error": page(good, status=b"500 No"),
     }
-    async with address(tmp_path, answers) as origin, open_key_client(str(tmp_path / "ca.pem")) as client, open_key_client(None) as stranger:
+    async with (
+        address(tmp_path, answers) as origin,
+        open_key_client(str(tmp_path / "ca.pem"), "CA_FILE") as client,
+        open_key_client(None, "CA_FILE") as stranger,
+    ):
         assert await fetch_keys(client, f"{origin}/good") == good
         for path in ("/redirect", "/html", "/large", "/gzip", "/error", "/nowhere"):
             with pytest.raises(Unavailable):
@@ -193,7 +198,7 @@ async def test_what_is_no_plain_answer_is_not_taken(tmp_path: Path) -> None:
 
 def test_a_missing_authority_file_is_named() -> None:
     with pytest.raises(InvalidInput, match="JWKS_CA_FILE"):
-        open_key_client("/nowhere/ca.pem")
+        open_key_client("/nowhere/ca.pem", "JWKS_CA_FILE")
 
 
 async def test_a_key_of_a_directory_delivers_and_is_revoked_by_the_operator(redis_url: str, pubsub_host: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -115,14 +116,17 @@ def test_an_api_key_is_shown_once_and_kept_as_a_hash(run: Run, tmp_path: Path) -
     [record] = json.loads((tmp_path / "api.json").read_text())["keys"]
     assert key.startswith("sbx_")
     assert record["sha256"] == hashlib.sha256(key.encode()).hexdigest()
-    assert (record["tenant"], record["roles"], record["name"]) == ("acme", ["viewer", "approver"], "Lan")
+    assert (record["tenant"], record["roles"], record["name"]) == ("acme", ["approver", "viewer"], "Lan")
     assert key not in run("list", "--kind", "api", "--file", "api.json")
 
 
 def test_an_api_key_is_rotated_and_revoked(run: Run, tmp_path: Path) -> None:
     run(*NEW_API)
     [old] = json.loads((tmp_path / "api.json").read_text())["keys"]
-    run("rotate", "--kind", "api", "--file", "api.json", "--keyid", old["id"])
+    run("rotate", "--kind", "api", "--file", "api.json", "--keyid", old["id"], "--overlap-hours", "2", "--expires-in-days", "90")
+    until, expires = (datetime.fromisoformat(key["expires_at"]) for key in json.loads((tmp_path / "api.json").read_text())["keys"])
+    assert timedelta(hours=1.9) < until - datetime.now(UTC) <= timedelta(hours=2)
+    assert timedelta(days=89.9) < expires - datetime.now(UTC) <= timedelta(days=90)
     run("revoke", "--kind", "api", "--file", "api.json", "--keyid", old["id"])
     [new] = json.loads((tmp_path / "api.json").read_text())["keys"]
     assert new["id"] != old["id"]

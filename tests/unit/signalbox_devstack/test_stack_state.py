@@ -7,10 +7,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from signalbox_core.api_keys import ApiKeyFile
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_devstack.stack.folder import StateFolder, write_private
 from signalbox_devstack.stack.keeper import pause_s
-from signalbox_devstack.stack.keys import ApiKeys, SenderKeys, ensure_keys
+from signalbox_devstack.stack.keys import SenderKeys, ensure_keys
 from signalbox_devstack.stack.programs import redis_version
 from signalbox_devstack.stack.site import Wish, settle_site
 from signalbox_devstack.stack.supervisor import child_environ
@@ -33,7 +34,7 @@ def test_every_key_file_is_for_its_owner_only(folder: StateFolder) -> None:
 def test_the_gateway_learns_the_digest_of_a_key_and_never_the_key(folder: StateFolder) -> None:
     files = ensure_keys(folder)
     text = files.api_keys_file.read_bytes()
-    keys = msgspec.json.decode(text, type=ApiKeys).keys
+    keys = msgspec.json.decode(text, type=ApiKeyFile).keys
     assert {key.sha256 for key in keys} == {hashlib.sha256(key.encode()).hexdigest() for key in files.api_keys.values()}
     assert all(key.encode() not in text for key in files.api_keys.values())
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from signalbox_gateway.auth import Role
+from signalbox_core.api_keys import Role
 from signalbox_gateway.problems import CODES
 from signalbox_gateway.settings import Settings
 

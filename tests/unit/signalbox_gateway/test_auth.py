@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from signalbox_core.api_keys import Role
 from signalbox_core.errors import Forbidden, InvalidInput
-from signalbox_gateway.auth import ApiKeys, Principal, Role
+from signalbox_gateway.auth import ApiKeys
+from signalbox_gateway.principal import Principal
 
 
 def principal(*roles: Role) -> Principal:
@@ -88,6 +90,18 @@ def test_a_file_that_is_gone_leaves_the_last_good_keys(tmp_path: Path) -> None:
     keys.reload()
 
     assert keys.by_secret("sbx_a") is not None
+
+
+def test_an_expired_key_counts_no_more(tmp_path: Path) -> None:
+    path = write(tmp_path / "keys.json", "sbx_a", "sbx_b", "sbx_c")
+    file = json.loads(path.read_text())
+    for key, year in zip(file["keys"], (2001, 2999, None), strict=True):
+        key["expires_at"] = f"{year}-01-01T00:00:00Z" if year else None
+    path.write_text(json.dumps(file))
+    keys = ApiKeys(path)
+
+    assert [keys.by_secret(secret) is not None for secret in ("sbx_a", "sbx_b", "sbx_c")] == [False, True, True]
+    assert [keys.by_id(secret) is not None for secret in ("sbx_a", "sbx_b", "sbx_c")] == [False, True, True]
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from signalbox_core.errors import InvalidInput
 from signalbox_core.events.snapshot import RunStatus
 
 EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
@@ -110,7 +111,14 @@ class Inbox(Struct, frozen=True, kw_only=True):
 
 
 class SignIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    api_key: Annotated[str, Meta(min_length=1, max_length=500)]
+    """One of the two: an API key, or a token (JWT) of a configured issuer."""
+
+    api_key: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+    token: Annotated[str, Meta(min_length=1, max_length=8192)] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.api_key is None) == (self.token is None):
+            raise InvalidInput("send either api_key or token", field="api_key")
 
 
 class Identity(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route
 from temporalio.client import Client
 
+from signalbox_core.api_keys import Role
 from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
+from signalbox_core.published import fetch_document, open_key_client
 from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis_client import open_redis
 from signalbox_core.sealing import KeyRing, open_key_ring
@@ -27,7 +30,7 @@ from signalbox_core.temporal import connect
 from signalbox_core.topology import PROJECTOR, STARTER
 from signalbox_gateway.approvals import Approvals
 from signalbox_gateway.artifacts import Artifacts
-from signalbox_gateway.auth import ApiKeys, Authenticator, Principal, Role
+from signalbox_gateway.auth import ApiKeys, Authenticator
 from signalbox_gateway.background import running
 from signalbox_gateway.capacity import Limits
 from signalbox_gateway.decisions import Decisions
@@ -38,9 +41,11 @@ from signalbox_gateway.hub import Hub
 from signalbox_gateway.identity import Identities
 from signalbox_gateway.inbox_feed import InboxFeed
 from signalbox_gateway.middleware import Observed
+from signalbox_gateway.oidc import MEDIA_TYPES, Tokens
 from signalbox_gateway.openapi import document
 from signalbox_gateway.pages import Pages
 from signalbox_gateway.pipelines import Pipelines
+from signalbox_gateway.principal import Principal
 from signalbox_gateway.projector import Projector
 from signalbox_gateway.reconciler import Reconciler
 from signalbox_gateway.repairs import Repairs
@@ -75,6 +80,7 @@ class Parts:
     objects: ObjectStore
     pipelines: Mapping[str, PipelineSpec]
     keys: ApiKeys
+    tokens: Tokens
     payload_keys: KeyRing | None = None
 
 
@@ -90,7 +96,7 @@ class Gateway:
         repairs = Repairs(parts.streams, engine, parts.pipelines)
         self.states = RunStates(parts.streams, engine, parts.pipelines, waiting)
         sessions, tickets = Sessions(parts.redis), Tickets(parts.redis)
-        self.authenticator = Authenticator(parts.keys, sessions, tickets, parts.settings.public_origin)
+        self.authenticator = Authenticator(parts.keys, parts.tokens, sessions, tickets, parts.settings.public_origin)
         probes = {"redis": self._redis_answers, "temporal": engine.is_available, "pubsub": self._pubsub_is_connected}
         self.health = HealthPages(probes, self.metrics)
         self.hub = Hub(parts.channels, parts.streams, self.states.snapshot_from_temporal, present, limits or _limits(parts.settings))
@@ -142,6 +148,7 @@ class Gateway:
         """What runs beside the requests, by name."""
         return {
             "api keys": self._parts.keys.run,
+            "issuers": self._parts.tokens.run,
             "starter": self._starter.run,
             "hub": self.hub.run,
             "projector": self._projector.run,
@@ -199,6 +206,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """
     async with AsyncExitStack() as stack:
         keys = ApiKeys(Path(settings.api_keys_file))
+        web = await stack.enter_async_context(open_key_client(settings.issuers_ca_file, "SIGNALBOX_GATEWAY_ISSUERS_CA_FILE"))
+        issuers = Path(settings.issuers_file) if settings.issuers_file else None
         objects = open_object_store(settings.objects_url)
         redis = open_redis(settings.redis_url)
         stack.push_async_callback(redis.aclose)
@@ -221,5 +230,6 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             objects=objects,
             pipelines=discover(),
             keys=keys,
+            tokens=Tokens(issuers, partial(fetch_document, web, media_types=MEDIA_TYPES)),
             payload_keys=payload_keys,
         )

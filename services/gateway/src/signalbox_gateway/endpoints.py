@@ -12,9 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from signalbox_core.api_keys import Role
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError
 from signalbox_gateway import validation
-from signalbox_gateway.auth import Authenticator, Principal, Role
+from signalbox_gateway.auth import Authenticator
+from signalbox_gateway.principal import Principal
 from signalbox_gateway.problems import Unauthenticated, bug_response, problem_response
 
 log = logging.getLogger(__name__)

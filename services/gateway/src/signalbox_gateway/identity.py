@@ -6,8 +6,9 @@ from starlette.responses import Response
 
 from signalbox_core.errors import NotFound
 from signalbox_gateway.answers import AskTicket, Identity, NoBody, SignIn, TicketIssued
-from signalbox_gateway.auth import Authenticator, Principal
+from signalbox_gateway.auth import Authenticator
 from signalbox_gateway.endpoints import Call, json_response
+from signalbox_gateway.principal import Principal
 from signalbox_gateway.problems import FieldError, InvalidFields
 from signalbox_gateway.sessions import COOKIE, Sessions, Tickets
 from signalbox_gateway.states import RunStates
@@ -30,12 +31,10 @@ class Identities:
         if "origin" in call.request.headers or "sec-fetch-site" in call.request.headers:
             self._authenticator.check_origin(call.request)
         request = await call.body(SignIn)
-        principal = self._authenticator.by_key(request.api_key)
-        token, session = await self._sessions.open(principal.key_id)
+        principal = await self._authenticator.by_bearer(request.api_key or request.token or "")
+        token, session = await self._sessions.open(principal)
         response = json_response(self._identity(principal, session.expires_at), 201)
-        response.set_cookie(
-            COOKIE, token, max_age=int(self._sessions.lifetime.total_seconds()), path="/", secure=True, httponly=True, samesite="strict"
-        )
+        response.set_cookie(COOKIE, token, expires=session.expires_at, path="/", secure=True, httponly=True, samesite="strict")
         return response
 
     async def show(self, call: Call) -> Response:
@@ -59,7 +58,7 @@ class Identities:
                 await self._states.check(call.principal, run_id)
             except NotFound as error:
                 raise InvalidFields((FieldError(field=f"runs[{place}]", detail=error.detail),)) from None
-        token, ticket = await self._tickets.issue(call.principal.key_id, frozenset(request.runs))
+        token, ticket = await self._tickets.issue(call.principal, frozenset(request.runs))
         return json_response(TicketIssued(ticket=token, expires_at=ticket.expires_at), 201)
 
     def _identity(self, principal: Principal, expires_at: datetime | None) -> Identity:

@@ -9,14 +9,15 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from signalbox_core.api_keys import Role
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.streams import INBOX_CHANGED, tenant_news
 from signalbox_gateway.answers import Inbox
-from signalbox_gateway.auth import Principal, Role
 from signalbox_gateway.capacity import Holder
 from signalbox_gateway.endpoints import Call
 from signalbox_gateway.hub import Hub
 from signalbox_gateway.listener import Listener
+from signalbox_gateway.principal import Principal
 from signalbox_gateway.wire import come_back_response, first_retry_ms
 
 Read = Callable[[str], Awaitable[Inbox]]

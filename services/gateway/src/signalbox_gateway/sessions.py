@@ -11,15 +11,19 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from signalbox_core.errors import Unavailable
+from signalbox_gateway.issuers import Holder
+from signalbox_gateway.principal import Principal, earliest
 
 # The __Host- prefix makes browsers insist on Secure, Path=/ and no Domain.
 COOKIE: Final = "__Host-signalbox"
-T = TypeVar("T", bound=Struct)
 
 
 class Session(Struct, frozen=True, kw_only=True):
+    """`holder` is whom a token named; None: the API key `key_id`."""
+
     key_id: str
     expires_at: datetime
+    holder: Holder | None = None
 
 
 class Ticket(Struct, frozen=True, kw_only=True):
@@ -28,6 +32,10 @@ class Ticket(Struct, frozen=True, kw_only=True):
     key_id: str
     runs: frozenset[str]
     expires_at: datetime
+    holder: Holder | None = None
+
+
+T = TypeVar("T", Session, Ticket)
 
 
 class Sessions:
@@ -35,12 +43,13 @@ class Sessions:
 
     def __init__(self, redis: Redis, lifetime: timedelta = timedelta(hours=12)) -> None:
         self._tokens = _Tokens(redis, "signalbox:session:")
-        self.lifetime = lifetime
+        self._lifetime = lifetime
 
-    async def open(self, key_id: str) -> tuple[str, Session]:
-        """The cookie's value and the session."""
-        session = Session(key_id=key_id, expires_at=datetime.now(UTC) + self.lifetime)
-        return await self._tokens.issue(session, self.lifetime), session
+    async def open(self, principal: Principal) -> tuple[str, Session]:
+        """The cookie's value and the session, which ends with the key or token that opened it at the latest."""
+        expires_at = earliest(datetime.now(UTC) + self._lifetime, principal.expires_at)
+        session = Session(key_id=principal.key_id, expires_at=expires_at, holder=principal.holder)
+        return await self._tokens.issue(session, expires_at), session
 
     async def find(self, token: str) -> Session | None:
         return await self._tokens.find(token, Session)
@@ -56,9 +65,10 @@ class Tickets:
         self._tokens = _Tokens(redis, "signalbox:ticket:")
         self._lifetime = lifetime
 
-    async def issue(self, key_id: str, runs: frozenset[str]) -> tuple[str, Ticket]:
-        ticket = Ticket(key_id=key_id, runs=runs, expires_at=datetime.now(UTC) + self._lifetime)
-        return await self._tokens.issue(ticket, self._lifetime), ticket
+    async def issue(self, principal: Principal, runs: frozenset[str]) -> tuple[str, Ticket]:
+        expires_at = earliest(datetime.now(UTC) + self._lifetime, principal.expires_at)
+        ticket = Ticket(key_id=principal.key_id, runs=runs, expires_at=expires_at, holder=principal.holder)
+        return await self._tokens.issue(ticket, expires_at), ticket
 
     async def find(self, token: str) -> Ticket | None:
         return await self._tokens.find(token, Ticket)
@@ -69,10 +79,10 @@ class _Tokens:
         self._redis = redis
         self._prefix = prefix
 
-    async def issue(self, value: Struct, lifetime: timedelta) -> str:
+    async def issue(self, value: Struct, expires_at: datetime) -> str:
         token = secrets.token_urlsafe(32)
         try:
-            await self._redis.set(self._key(token), msgspec.json.encode(value), ex=lifetime)
+            await self._redis.set(self._key(token), msgspec.json.encode(value), pxat=expires_at)
         except RedisError as error:
             raise Unavailable("sessions are not available right now: Redis does not answer; try again") from error
         return token
@@ -82,7 +92,9 @@ class _Tokens:
             found = await self._redis.get(self._key(token))
         except RedisError as error:
             raise Unavailable("sessions are not available right now: Redis does not answer; try again") from error
-        return msgspec.json.decode(found, type=kind) if found is not None else None
+        value = msgspec.json.decode(found, type=kind) if found is not None else None
+        # Redis lets go of it a little later than the moment.
+        return value if value is not None and datetime.now(UTC) < value.expires_at else None
 
     async def revoke(self, token: str) -> None:
         try:

@@ -12,7 +12,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         payload_keys_file: SIGNALBOX_PAYLOAD_KEYS_FILE; with it payloads are sealed, and inputs may hold secrets.
-        api_keys_file: JSON `{"keys": [{id, sha256, tenant, roles, name}]}`; read again when it changes.
+        api_keys_file: JSON `{"keys": [{id, sha256, tenant, roles, name, expires_at?}]}`; read again when it changes.
+        issuers_file: the OpenID issuers whose tokens are taken; read again when it changes. issuers_ca_file: who signs their certificates.
         objects_url: where artifacts live: `file:///dir`, `gs://bucket` or `memory://`.
         public_origin: what browsers see, for example `https://signalbox.example.com`; cookies and CSRF checks rest on it.
         temporal_ui_url: told to signed-in callers, who may follow it.
@@ -27,6 +28,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     google_cloud_project: str
     pubsub_emulator_host: str | None = None
     api_keys_file: str
+    issuers_file: str | None = None
+    issuers_ca_file: str | None = None
     objects_url: str
     public_origin: Annotated[str, Meta(pattern=r"^https?://[^/\s]+$")]
     temporal_ui_url: str | None = None

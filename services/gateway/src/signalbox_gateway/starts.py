@@ -17,9 +17,9 @@ from signalbox_core.ids import derived_id, new_run_id, parse_run_id
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_gateway import validation
 from signalbox_gateway.answers import Started, StartRun
-from signalbox_gateway.auth import Principal
 from signalbox_gateway.endpoints import Call, json_response
 from signalbox_gateway.engine import Engine, Order
+from signalbox_gateway.principal import Principal
 from signalbox_gateway.starter import Availability
 from signalbox_gateway.views import links
 from signalbox_gateway.waiting import WaitingStarts

@@ -13,8 +13,8 @@ from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot, StepState
 from signalbox_core.ids import RUN_ID
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import Projected, RunStream
-from signalbox_gateway.auth import Principal
 from signalbox_gateway.engine import Described, Engine
+from signalbox_gateway.principal import Principal
 from signalbox_gateway.waiting import WaitingStart, WaitingStarts
 
 _KNOWN_TENANTS: Final = 10_000

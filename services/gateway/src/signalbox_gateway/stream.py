@@ -12,11 +12,11 @@ from starlette.types import Receive, Scope, Send
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
 from signalbox_core.streams import tenant_news
 from signalbox_gateway import frames
-from signalbox_gateway.auth import Principal
 from signalbox_gateway.capacity import Full, Holder
 from signalbox_gateway.hub import Hub
 from signalbox_gateway.listener import Listener
 from signalbox_gateway.position import CLOSED, Feed, parse_feeds
+from signalbox_gateway.principal import Principal
 from signalbox_gateway.problems import problem_response
 from signalbox_gateway.roster import Roster
 from signalbox_gateway.session import Session

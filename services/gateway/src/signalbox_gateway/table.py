@@ -4,10 +4,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from signalbox_core.api_keys import Role
 from signalbox_gateway import answers
 from signalbox_gateway.approvals import Approvals
 from signalbox_gateway.artifacts import Artifacts
-from signalbox_gateway.auth import Role
 from signalbox_gateway.endpoints import Endpoint, Reply
 from signalbox_gateway.health import HealthPages
 from signalbox_gateway.identity import Identities

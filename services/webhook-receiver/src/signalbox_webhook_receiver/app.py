@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from signalbox_core.errors import InvalidInput, NotFound, Rejected
+from signalbox_core.published import open_key_client
 from signalbox_core.pubsub import PubSubPublisher
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import parse_origin
@@ -33,7 +34,7 @@ from signalbox_webhook_receiver.keys import KeyRing
 from signalbox_webhook_receiver.metrics import Meters
 from signalbox_webhook_receiver.openapi import document
 from signalbox_webhook_receiver.problems import problem_response
-from signalbox_webhook_receiver.published import fetch_keys, open_key_client
+from signalbox_webhook_receiver.published import fetch_keys
 from signalbox_webhook_receiver.rates import RedisRates
 from signalbox_webhook_receiver.settings import Settings
 from signalbox_webhook_receiver.verify import KeySource, Verifier
@@ -90,7 +91,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         raise InvalidInput("SIGNALBOX_RECEIVER_CLAIM_S must be more than SIGNALBOX_RECEIVER_PUBLISH_TIMEOUT_S", field="claim_s")
     origin = parse_origin(settings.public_origin, field="SIGNALBOX_RECEIVER_PUBLIC_ORIGIN")
     meters = Meters()
-    web = open_key_client(settings.jwks_ca_file)
+    web = open_key_client(settings.jwks_ca_file, "SIGNALBOX_RECEIVER_JWKS_CA_FILE")
     keys = KeyRing(Path(settings.keys), fetch=partial(fetch_keys, web), on_failure=meters.key_failures.inc)
     publisher = PubSubPublisher(settings.google_cloud_project, emulator_host=settings.pubsub_emulator_host)
     async with open_redis(settings.redis_url) as client, publisher, web:

@@ -43,7 +43,7 @@ class KeyRing:
         Raises:
             Unavailable: an address has never answered, so nobody knows whether this key is good.
         """
-        await self._all(PublishedKeys.look_again)
+        await self._all(lambda published: published.look_again())
         found = self.get(keyid)
         if found is None and any(published.is_cold for published in self._published):
             raise Unavailable("the receiver cannot reach the sender's keys now; send the delivery again", code="keys_unavailable")
@@ -71,7 +71,7 @@ class KeyRing:
 
     async def refresh(self) -> None:
         """Ask the addresses whose keys are old."""
-        await self._all(PublishedKeys.refresh)
+        await self._all(lambda published: published.refresh())
 
     async def watch(self, *, every_s: float) -> None:
         """Look at file and addresses every `every_s` seconds, until cancelled."""

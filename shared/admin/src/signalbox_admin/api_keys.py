@@ -2,31 +2,18 @@
 
 import hashlib
 import secrets
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final
 
 import msgspec
 
+from signalbox_core.api_keys import ApiKey, ApiKeyFile, Role
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
 from signalbox_core.signatures.keyfile import replace_file
 
-Role = Literal["viewer", "operator", "approver", "admin"]
-_PREFIX = "sbx_"
-_MIN_KEY_CHARS = 36
-
-
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """One API key as the file holds it."""
-
-    id: str
-    sha256: str
-    tenant: str
-    roles: tuple[Role, ...]
-    name: str
-
-
-class _ApiKeyFile(msgspec.Struct, frozen=True, kw_only=True):
-    keys: tuple[ApiKey, ...]
+_PREFIX: Final = "sbx_"
+_MIN_KEY_CHARS: Final = 36
 
 
 class ApiKeys:
@@ -42,7 +29,7 @@ class ApiKeys:
         self.records: tuple[ApiKey, ...] = ()
         try:
             if path.exists():
-                self.records = msgspec.json.decode(path.read_bytes(), type=_ApiKeyFile).keys
+                self.records = msgspec.json.decode(path.read_bytes(), type=ApiKeyFile).keys
         except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
             raise InvalidInput(f"{path} is not a file of API keys: {error}", field="keys") from None
 
@@ -67,23 +54,27 @@ class ApiKeys:
             raise Conflict(f"{self._path} already has this API key or a key with the id {record.id}", field="keyid")
         self._save((*self.records, record))
 
+    def change(self, record: ApiKey) -> None:
+        """Put a record in the place of the one with its id."""
+        self._save(tuple(record if other.id == record.id else other for other in self.records))
+
     def remove(self, key_id: str) -> None:
         """Take a key out: the gateway refuses it once it has read the file again."""
         gone = self.get(key_id)
         self._save(tuple(record for record in self.records if record is not gone))
 
     def _save(self, records: tuple[ApiKey, ...]) -> None:
-        replace_file(self._path, msgspec.json.encode(_ApiKeyFile(keys=records)))
+        replace_file(self._path, msgspec.json.encode(ApiKeyFile(keys=records), order="deterministic"))
         self.records = records
 
 
-def make_api_key(*, tenant: str, roles: tuple[Role, ...], name: str) -> tuple[str, ApiKey]:
+def make_api_key(*, tenant: str, roles: frozenset[Role], name: str, expires_at: datetime | None = None) -> tuple[str, ApiKey]:
     """A new key (256 random bits) and its record."""
     key = f"{_PREFIX}{secrets.token_urlsafe(32)}"
-    return key, record_of(key, tenant=tenant, roles=roles, name=name)
+    return key, record_of(key, tenant=tenant, roles=roles, name=name, expires_at=expires_at)
 
 
-def record_of(key: str, *, tenant: str, roles: tuple[Role, ...], name: str) -> ApiKey:
+def record_of(key: str, *, tenant: str, roles: frozenset[Role], name: str, expires_at: datetime | None = None) -> ApiKey:
     """The record of a key.
 
     Raises:
@@ -93,19 +84,20 @@ def record_of(key: str, *, tenant: str, roles: tuple[Role, ...], name: str) -> A
         raise InvalidInput(f"an API key starts with {_PREFIX} and has at least {_MIN_KEY_CHARS} characters", field="secret")
     if not tenant or not name:
         raise InvalidInput("an API key needs --tenant and --name", field="tenant")
-    return ApiKey(id=secrets.token_hex(4), sha256=hashlib.sha256(key.encode()).hexdigest(), tenant=tenant, roles=roles, name=name)
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return ApiKey(id=secrets.token_hex(4), sha256=digest, tenant=tenant, roles=roles, name=name, expires_at=expires_at)
 
 
-def parse_roles(text: str) -> tuple[Role, ...]:
+def parse_roles(text: str) -> frozenset[Role]:
     """Roles from `viewer,operator`.
 
     Raises:
         InvalidInput: one is unknown, or there is none.
     """
     try:
-        roles = msgspec.convert([part.strip() for part in text.split(",") if part.strip()], tuple[Role, ...])
+        roles = msgspec.convert([part.strip() for part in text.split(",") if part.strip()], frozenset[Role])
     except msgspec.ValidationError:
-        roles = ()
+        roles = frozenset()
     if not roles:
         raise InvalidInput("--roles is a list of viewer, operator, approver and admin, as in viewer,operator", field="roles")
     return roles

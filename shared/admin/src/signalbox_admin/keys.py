@@ -4,18 +4,24 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
-from signalbox_admin.api_keys import ApiKey, ApiKeys, make_api_key, parse_roles, record_of
+from signalbox_admin.api_keys import ApiKeys, make_api_key, parse_roles, record_of
 from signalbox_admin.sender_keys import Grant, SenderKeys, fresh_keyid, new_key, overlap_end, revoke_key, rotate_key
+from signalbox_core.api_keys import ApiKey
 from signalbox_core.errors import InvalidInput
 from signalbox_core.signatures import Algorithm, KeyRecord
 
 _FILES: Final = {"sender": "SIGNALBOX_RECEIVER_KEYS", "api": "SIGNALBOX_GATEWAY_API_KEYS_FILE"}
+
+
+_MAX_DAYS: Final = 36_500
+_FOR_EVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class Subparsers(Protocol):
@@ -40,11 +46,12 @@ def add_parser(subparsers: Subparsers) -> None:
     listed = _action(actions, "list", "show the keys; never a secret")
     listed.add_argument("--json", action="store_true", help="as JSON")
     listed.set_defaults(run=lambda args: _list(_api(args).records if args.kind == "api" else _senders(args).records, as_json=args.json))
-    rotated = _action(actions, "rotate", "make the key that follows; the old one stays good for the overlap (api: until it is revoked)")
+    rotated = _action(actions, "rotate", "make the key that follows; the old one stays good for the overlap")
     rotated.add_argument("--keyid", required=True, help="the key to replace")
     rotated.add_argument("--new-keyid", help="sender: keyid of the new key (default: sender, date and six digits)")
     rotated.add_argument("--private", metavar="FILE", help="sender: where the new private key is written")
-    rotated.add_argument("--overlap-hours", type=float, default=24.0, help="sender: how long both keys are good (24)")
+    rotated.add_argument("--overlap-hours", type=float, default=24.0, help="how long both keys are good (24)")
+    rotated.add_argument("--expires-in-days", type=float, help="api: how long the new key is good (default: until it is revoked)")
     rotated.set_defaults(run=lambda args: _rotate_api(args) if args.kind == "api" else _rotate_sender(args))
     revoked = _action(actions, "revoke", "let a key count no more")
     revoked.add_argument("--keyid", required=True)
@@ -65,6 +72,7 @@ def _grant_arguments(action: argparse.ArgumentParser) -> None:
     action.add_argument("--events", default="*", help="sender: event names it may send, as in 'run.*,invoice.*'")
     action.add_argument("--roles", default="", help="api: viewer, operator, approver, admin")
     action.add_argument("--name", help="api: whose key it is, for people")
+    action.add_argument("--expires-in-days", type=float, help="api: how long it is good (default: until it is revoked)")
 
 
 def _new_sender(args: argparse.Namespace) -> int:
@@ -76,7 +84,8 @@ def _new_sender(args: argparse.Namespace) -> int:
 
 
 def _new_api(args: argparse.Namespace) -> int:
-    return _add_api(_api(args), *make_api_key(tenant=args.tenant, roles=parse_roles(args.roles), name=_required(args.name, "--name")))
+    name, expires_at = _required(args.name, "--name"), _expiry(args)
+    return _add_api(_api(args), *make_api_key(tenant=args.tenant, roles=parse_roles(args.roles), name=name, expires_at=expires_at))
 
 
 def _add_api(keys: ApiKeys, key: str, record: ApiKey) -> int:
@@ -101,7 +110,8 @@ def _import_sender(args: argparse.Namespace) -> int:
 
 def _import_api(args: argparse.Namespace) -> int:
     key = _read(_required(args.secret, "--secret"), "--secret").strip()
-    record = record_of(key, tenant=args.tenant, roles=parse_roles(args.roles), name=_required(args.name, "--name"))
+    name, expires_at = _required(args.name, "--name"), _expiry(args)
+    record = record_of(key, tenant=args.tenant, roles=parse_roles(args.roles), name=name, expires_at=expires_at)
     _api(args).add(record)
     return _say(f"API key {record.id} of {record.name} may call the gateway")
 
@@ -112,7 +122,8 @@ def _list(records: Sequence[KeyRecord] | Sequence[ApiKey], *, as_json: bool) -> 
     for record in records:
         match record:
             case ApiKey():
-                _say(f"{record.id}  {record.tenant}  {','.join(record.roles)}  {record.name}")
+                until = f"  until {record.expires_at.isoformat()}" if record.expires_at else ""
+                _say(f"{record.id}  {record.tenant}  {','.join(sorted(record.roles))}  {record.name}{until}")
             case KeyRecord():
                 until = f"  until {record.not_after.isoformat()}" if record.not_after else ""
                 _say(f"{record.keyid}  {record.alg}  {record.sender}  {record.tenant}  {','.join(record.events)}  {record.state}{until}")
@@ -131,9 +142,11 @@ def _rotate_sender(args: argparse.Namespace) -> int:
 def _rotate_api(args: argparse.Namespace) -> int:
     keys = _api(args)
     old = keys.get(args.keyid)
-    key, record = make_api_key(tenant=old.tenant, roles=old.roles, name=old.name)
+    key, record = make_api_key(tenant=old.tenant, roles=old.roles, name=old.name, expires_at=_expiry(args))
+    until = min(overlap_end(datetime.now(UTC), args.overlap_hours), old.expires_at or _FOR_EVER)
+    keys.change(replace(old, expires_at=until))
     _add_api(keys, key, record)
-    return _say(f"{old.id} is good until you revoke it: keys revoke --kind api --keyid {old.id}")
+    return _say(f"{old.id} is good until {until.isoformat()}; end it sooner: keys revoke --kind api --keyid {old.id}")
 
 
 def _revoke(args: argparse.Namespace) -> int:
@@ -163,6 +176,15 @@ def _file(args: argparse.Namespace) -> Path:
 def _grant(args: argparse.Namespace) -> Grant:
     events = tuple(part.strip() for part in args.events.split(",") if part.strip())
     return Grant(sender=_required(args.sender, "--sender"), tenant=args.tenant, events=events)
+
+
+def _expiry(args: argparse.Namespace) -> datetime | None:
+    days = args.expires_in_days
+    if days is None:
+        return None
+    if not 0 < days <= _MAX_DAYS:
+        raise InvalidInput(f"--expires-in-days must be more than 0 and at most {_MAX_DAYS}", field="expires_in_days")
+    return (datetime.now(UTC) + timedelta(days=days)).replace(microsecond=0)
 
 
 def _required(value: str | None, option: str) -> str:

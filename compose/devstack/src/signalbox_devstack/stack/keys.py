@@ -12,31 +12,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
+from signalbox_core.api_keys import ApiKey, ApiKeyFile, Role
 from signalbox_core.sealing import PayloadKeyFile, new_payload_key
 from signalbox_devstack.stack.folder import StateFolder, write_private
 
 TENANT: Final = "demo"
 KEYID: Final = "dev-worker"
-ROLES: Final[Mapping[str, tuple[str, ...]]] = {
-    "viewer": ("viewer",),
-    "operator": ("viewer", "operator"),
-    "approver": ("viewer", "approver"),
-    "admin": ("viewer", "operator", "approver", "admin"),
-}
-
-
-class ApiKey(Struct, frozen=True, kw_only=True):
-    """What the gateway knows of a key: never the key itself."""
-
-    id: str
-    sha256: str
-    tenant: str
-    roles: tuple[str, ...]
-    name: str
-
-
-class ApiKeys(Struct, frozen=True):
-    keys: tuple[ApiKey, ...]
+ROLES: Final = tuple(role.value for role in Role)
 
 
 class SenderKey(Struct, frozen=True, kw_only=True):
@@ -77,7 +59,9 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
         payload_keys_file=folder.keys / "payload_keys.json",
     )
     if not files.api_keys_file.exists():
-        write_private(files.api_keys_file, msgspec.json.encode(ApiKeys(tuple(_api_key(role, key) for role, key in files.api_keys.items()))))
+        write_private(
+            files.api_keys_file, msgspec.json.encode(ApiKeyFile(keys=tuple(_api_key(role, key) for role, key in files.api_keys.items())))
+        )
     if not files.private_key_file.exists():
         private = Ed25519PrivateKey.generate()
         write_private(files.private_key_file, _private_pem(private))
@@ -96,7 +80,7 @@ def _clear_keys(path: Path) -> Mapping[str, str]:
 
 def _api_key(role: str, key: str) -> ApiKey:
     digest = hashlib.sha256(key.encode()).hexdigest()
-    return ApiKey(id=f"dev-{role}", sha256=digest, tenant=TENANT, roles=ROLES[role], name=f"Development {role}")
+    return ApiKey(id=f"dev-{role}", sha256=digest, tenant=TENANT, roles=frozenset({Role(role)}), name=f"Development {role}")
 
 
 def _private_pem(key: Ed25519PrivateKey) -> bytes:

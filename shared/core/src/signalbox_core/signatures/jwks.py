@@ -17,7 +17,6 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.signatures.keys import KeyRecord, KeySet, LoadedKey, load_key
 from signalbox_core.signatures.profile import Algorithm
 
-MAX_JWKS_BYTES: Final = 64 * 1024
 MEDIA_TYPES: Final = frozenset({"application/json", "application/jwk-set+json", "application/http-message-signatures-directory+json"})
 _MAX_KEYS: Final = 100
 _URL: Final = re.compile(r"https://[^\s/?#@]+(?:/[\x21\x22\x24-\x7e]*)?")

@@ -1,0 +1,51 @@
+"""The gateway's API keys as their file holds them, by hash: the gateway reads it, `signalbox-admin keys --kind api` writes it."""
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from signalbox_core.errors import InvalidInput
+
+
+class Role(StrEnum):
+    """What somebody may do within a tenant (docs/security.md)."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+
+class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`sha256` is the hex digest of the key; the key itself is kept nowhere. From `expires_at` on it counts no more."""
+
+    id: str
+    sha256: str
+    tenant: str
+    roles: frozenset[Role]
+    name: str
+    expires_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.expires_at is not None and self.expires_at.tzinfo is None:
+            raise ValueError("expires_at needs a time zone, as in 2027-01-31T00:00:00Z")
+
+    def is_good_at(self, now: datetime) -> bool:
+        return self.expires_at is None or now < self.expires_at
+
+
+class ApiKeyFile(Struct, frozen=True, kw_only=True):
+    keys: tuple[ApiKey, ...]
+
+
+def read_api_keys(path: Path) -> tuple[ApiKey, ...]:
+    """Raises: InvalidInput: the file is absent or not a key file; the message names it."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ApiKeyFile).keys
+    except OSError as error:
+        raise InvalidInput(f"cannot read the API keys file {path}: {error.strerror}", field="SIGNALBOX_GATEWAY_API_KEYS_FILE") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"the API keys file {path} is not valid: {error}", field="SIGNALBOX_GATEWAY_API_KEYS_FILE") from None

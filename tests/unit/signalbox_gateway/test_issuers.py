@@ -1,0 +1,72 @@
+"""The file of issuers: what is refused before anything starts, and how a claim is found."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from signalbox_core.errors import InvalidInput
+from signalbox_gateway.issuers import find, is_trusted_address, keys_of, read_issuers
+
+GOOD = {"issuer": "https://id.example.com", "audience": "signalbox", "tenant": "acme"}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"issuer": "http://id.example.com"}, "must be an https address"),
+        ({"issuer": "https://user@id.example.com"}, "must be an https address"),
+        ({"jwks_url": "ftp://id.example.com"}, "must be an https address"),
+        ({"algorithms": ["HS256"]}, "Invalid enum value 'HS256'"),
+        ({"algorithms": ["none"]}, "Invalid enum value 'none'"),
+        ({"algorithms": []}, "length >= 1"),
+        ({"tenant_claim": "org"}, "either tenant or tenant_claim"),
+        ({"tenant": "a b"}, "must be letters"),
+        ({"audience": ""}, "length >= 1"),
+        ({"roles": {"x": ["king"]}}, "Invalid enum value 'king'"),
+        ({"colour": "red"}, "unknown field"),
+    ],
+)
+def test_a_wrong_issuer_stops_the_start(tmp_path: Path, change: dict[str, object], says: str) -> None:
+    (tmp_path / "issuers.json").write_text(json.dumps({"issuers": [{**GOOD, **change}]}))
+    with pytest.raises(InvalidInput, match=says):
+        read_issuers(tmp_path / "issuers.json")
+
+
+def test_an_issuer_stands_once(tmp_path: Path) -> None:
+    (tmp_path / "issuers.json").write_text(json.dumps({"issuers": [GOOD, GOOD]}))
+    with pytest.raises(InvalidInput, match="twice"):
+        read_issuers(tmp_path / "issuers.json")
+
+
+@pytest.mark.parametrize(
+    ("url", "trusted"),
+    [
+        ("https://id.example.com/realms/a", True), ("http://127.0.0.1:8080", True), ("http://localhost", True), ("http://[::1]:1/x", True),
+        ("http://127.0.0.1.evil.test", False), ("http://localhost@evil.test", False), ("https://", False), ("https://a/?x", False),
+    ],
+)  # fmt: skip
+def test_keys_come_over_https_or_from_this_machine(url: str, trusted: bool) -> None:
+    assert is_trusted_address(url) is trusted
+
+
+def test_a_claim_is_found_by_name_and_by_path() -> None:
+    claims = {"https://example.com/roles": ["a"], "realm_access": {"roles": ["b"]}, "x": "y"}
+    assert find(claims, "https://example.com/roles") == ["a"]
+    assert find(claims, "realm_access.roles") == ["b"]
+    assert [find(claims, name) for name in ("x.y", "nope", "realm_access.nope", "")] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"<html>", "not a JWK Set"),
+        (b'{"keys": []}', "no signing key"),
+        (b'{"keys": [{"kid": "a", "use": "enc"}]}', "no signing key"),
+        (b'{"keys": [{"kid": "a", "kty": "oct", "k": "AAAA"}]}', "private key or a secret"),
+        (b'{"keys": [{"kid": "a", "kty": "EC"}, {"kid": "a", "kty": "RSA"}]}', "two keys"),
+    ],
+)
+def test_a_bad_set_of_keys_is_not_taken(body: bytes, says: str) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        keys_of(body, "https://id.example.com/keys")
