@@ -14,7 +14,9 @@ TESTS = Path(__file__).parents[1]
 QUEUE = "nap"
 
 
-def nap_environment(folder: Path, temporal_address: str, redis_url: str | None = None, **more: object) -> dict[str, str]:
+def nap_environment(
+    folder: Path, temporal_address: str, redis_url: str | None = None, *, queue: str = QUEUE, **more: object
+) -> dict[str, str]:
     """What a worker process needs; `more` are worker settings by lower-case name."""
     installed = folder / "installed"
     info = installed / "naps-1.0.dist-info"
@@ -37,6 +39,7 @@ def nap_environment(folder: Path, temporal_address: str, redis_url: str | None =
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{installed}{os.pathsep}{TESTS}",
         "TEMPORAL_ADDRESS": temporal_address,
+        "NAP_QUEUE": queue,
         **({"REDIS_URL": redis_url} if redis_url else {}),
         **{f"SIGNALBOX_WORKER_{name.upper()}": str(value) for name, value in own.items()},
     }

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,10 @@ TEMPLATE = {"spec": {"template": {"spec": {"containers": [{"name": "worker", "im
 
 
 @contextlib.asynccontextmanager
-async def listening(module: str, *arguments: str) -> AsyncIterator[str]:
+async def listening(module: str, *arguments: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[str]:
     """Run `python -m MODULE --port 0 …` around the block; yields the `host:port` that it prints."""
     command = [sys.executable, "-m", module, "--port", "0", *arguments]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environ)
     assert process.stdout is not None
     try:
         line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
@@ -37,8 +37,9 @@ async def listening(module: str, *arguments: str) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def cloud_run_program(command: Sequence[str], *arguments: str) -> AsyncIterator[str]:
-    async with listening("signalbox_devstack.world.cloud_run", *arguments, "--", *command) as address:
+async def cloud_run_program(command: Sequence[str], *arguments: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+    """`environ`: what its tasks get beside their execution's own; ours unless given."""
+    async with listening("signalbox_devstack.world.cloud_run", *arguments, "--", *command, environ=environ) as address:
         yield address
 
 

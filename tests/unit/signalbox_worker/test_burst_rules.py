@@ -27,8 +27,10 @@ def settings(**more: Any) -> Settings:
     ("seen", "reason"),
     [
         pytest.param({}, None, id="young and busy"),
-        pytest.param({"idle_s": 14.9}, None, id="not idle for long"),
-        pytest.param({"idle_s": 15.0}, "idle", id="idle"),
+        pytest.param({"idle_s": 14.9, "backlog": 0}, None, id="not idle for long"),
+        pytest.param({"idle_s": 15.0, "backlog": 0}, "idle", id="idle and nothing waits"),
+        pytest.param({"idle_s": 59.9, "backlog": 7}, None, id="idle, but something waits"),
+        pytest.param({"idle_s": 60.0, "backlog": 7}, "idle", id="idle for very long"),
         pytest.param({"is_retired": True}, "retired", id="told to"),
         pytest.param({"age_s": 100.0, "backlog": 7}, None, id="old, but work waits"),
         pytest.param({"age_s": 100.0}, None, id="old, and nobody knows what waits"),

@@ -31,6 +31,7 @@ POLL_WAIT_MS: Final = 3_000
 _INDEX_VARIABLES: Final = ("SIGNALBOX_WORKER_BURST_INDEX", "CLOUD_RUN_TASK_INDEX", "JOB_COMPLETION_INDEX")
 _LOOK_EVERY_S: Final = 1.0
 _OVERTIME: Final = 1.25
+_PATIENCE: Final = 4
 _JITTER: Final = 0.1
 _RPC: Final = timedelta(seconds=2)
 
@@ -39,7 +40,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """When to leave.
 
     Attributes:
-        idle_s: after this long without an activity.
+        idle_s: after this long without an activity, once nothing waits; four times as long in any case (a queue may be held back, and
+            tasks of runs that are gone wait until a worker discards them).
         lifetime_s: at this age, once nothing waits; at a quarter more in any case.
     """
 
@@ -62,7 +64,7 @@ def reason_to_leave(limits: Limits, *, age_s: float, idle_s: float, is_retired: 
     """
     if is_retired:
         return "retired"
-    if idle_s >= limits.idle_s:
+    if idle_s >= limits.idle_s * _PATIENCE or (idle_s >= limits.idle_s and backlog == 0):
         return "idle"
     if age_s >= limits.lifetime_s * _OVERTIME or (age_s >= limits.lifetime_s and backlog == 0):
         return "old"
@@ -102,10 +104,10 @@ class Watch:
     async def run(self, stop: asyncio.Event) -> None:
         """Sets `stop` when it is."""
         while not stop.is_set():
-            age_s = time.monotonic() - self._began_at
-            backlog = await self._backlog() if age_s >= self._limits.lifetime_s else None
-            is_retired = await self._is_retired()
-            reason = reason_to_leave(self._limits, age_s=age_s, idle_s=self._slots.idle_s(), is_retired=is_retired, backlog=backlog)
+            age_s, idle_s = time.monotonic() - self._began_at, self._slots.idle_s()
+            may_leave = age_s >= self._limits.lifetime_s or idle_s >= self._limits.idle_s
+            backlog = await self._backlog() if may_leave else None
+            reason = reason_to_leave(self._limits, age_s=age_s, idle_s=idle_s, is_retired=await self._is_retired(), backlog=backlog)
             if reason is not None:
                 log.info("burst worker leaves", extra={"reason": reason, "age_s": round(age_s, 1), "running": self._slots.used})
                 stop.set()

@@ -31,7 +31,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         deployment_name, build_id: Temporal's worker versioning; the first build of a deployment becomes its current one by itself.
         burst_launch: the launch this worker belongs to; makes it a burst worker, which serves activities and leaves by itself.
         burst_index: its number within the launch; CLOUD_RUN_TASK_INDEX or JOB_COMPLETION_INDEX unless given.
-        burst_idle_s, burst_max_lifetime_s: it leaves after this long without an activity, or at this age.
+        burst_idle_s, burst_max_lifetime_s: it leaves after this long without an activity, or at this age; later while tasks wait.
         burst_drain_s: how long its activities may take to end once it leaves; what is left then is cancelled and tried again elsewhere.
         burst_workflows: whether it runs workflows too.
         max_memory: the share of the memory limit above which it begins no further activity.

@@ -1,5 +1,6 @@
 """What a run of naps is asked and tells."""
 
+import os
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -34,6 +35,7 @@ class NapResult(Struct, frozen=True, kw_only=True):
 
 SPEC: Final = PipelineSpec(
     name="nap",
+    task_queue=os.environ.get("NAP_QUEUE", "nap"),  # tests that share a server keep their backlogs apart
     title="Nap",
     input=NapInput,
     result=NapResult,

@@ -45,17 +45,17 @@ def reconcile(
     Args:
         listed: executions by launch id; None: the provider does not answer, and only beating workers tell something.
         beating: launches of which a worker beats.
-        asked: launches whose request by this process is under way.
+        asked: launches whose request by this process is under way: not missing yet.
         settles_s: after which a launch that was taken is listed.
     """
     changes: list[Change] = []
     for launch in launches:
-        if launch.launch_id not in asked:
-            missing = listed is not None and now - launch.requested_at > ASKING + timedelta(seconds=settles_s)
-            found = None if listed is None else listed.get(launch.launch_id)
-            change = _change(launch, found, beats=launch.launch_id in beating, missing=missing, now=now)
-            if change.launch != launch or change.ended_after_s is not None or change.cancel is not None:
-                changes.append(change)
+        is_late = now - launch.requested_at > ASKING + timedelta(seconds=settles_s)
+        missing = listed is not None and is_late and launch.launch_id not in asked
+        found = None if listed is None else listed.get(launch.launch_id)
+        change = _change(launch, found, beats=launch.launch_id in beating, missing=missing, now=now)
+        if change.launch != launch or change.ended_after_s is not None or change.cancel is not None:
+            changes.append(change)
     return changes
 
 

@@ -1,0 +1,126 @@
+"""The whole autoscaler as a process, on a real Temporal server and a real Redis: what it launches, adopts, gives up and retires."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from signalbox_autoscaler.model import Binding, LaunchState
+from signalbox_autoscaler.replaying import replay
+from signalbox_autoscaler.safety.book import Book
+from signalbox_autoscaler.safety.lease import Lease
+from support.installed.nap.contract import NapInput
+from support.providers import JOB, cloud_run_program, set_faults
+from support.scaled import Scaled, scaled_queue
+from support.waiting import eventually
+
+WORKER = [sys.executable, "-m", "signalbox_worker"]
+
+
+@pytest.fixture
+async def scaled(temporal_address: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Scaled]:
+    async with scaled_queue(tmp_path, temporal_address, redis_url) as made:
+        yield made
+
+
+async def test_it_scales_out_drains_and_goes_back_to_nothing(scaled: Scaled) -> None:
+    async with scaled.base(slots=4), scaled.autoscaler({"max_workers": 3}):
+        handle = await scaled.start(NapInput(naps=300, shortest_s=0.2, longest_s=1.0))
+        result = await handle.result()
+
+        async def is_gone() -> bool:
+            last = await scaled.last()
+            return last is not None and last.terms.workers == 0 and not await scaled.launches()
+
+        await eventually(is_gone, within_s=60, every_s=0.5)
+    records = await scaled.records()
+    assert (result.naps, result.attempts) == (300, 300)
+    assert sum(launch.workers for record in records for launch in record.launches) >= 1
+    assert max(record.terms.capacity for record in records) >= 24
+    replayed = replay(records)
+    assert replayed.differences == ()
+    assert replayed.decided == len(records)
+
+
+async def test_a_backlog_of_runs_that_are_gone_gets_two_probes_at_most(scaled: Scaled) -> None:
+    """400 tasks of terminated runs stay counted until a worker takes and discards them."""
+    async with scaled.base(slots=1):
+        handles = [await scaled.start(NapInput(naps=200, shortest_s=300, longest_s=300, timeout_s=900)) for _ in range(2)]
+
+        async def is_scheduled() -> bool:
+            histories = [await handle.fetch_history() for handle in handles]
+            return all(sum(event.event_type == 10 for event in history.events) == 200 for history in histories)
+
+        await eventually(is_scheduled, within_s=60, every_s=0.5)
+        for handle in handles:
+            await handle.terminate()
+    async with scaled.autoscaler():
+        await eventually(lambda: is_swept(scaled), within_s=90, every_s=0.5)
+    launched = sum(launch.workers for launch in await scaled.launched())
+    assert 1 <= launched <= 2
+
+
+async def is_swept(scaled: Scaled) -> bool:
+    records = await scaled.records()
+    return bool(records) and max(record.snapshot.activities for record in records) >= 390 and records[-1].snapshot.activities == 0
+
+
+async def test_a_launch_whose_answer_is_late_is_adopted_not_repeated(scaled: Scaled) -> None:
+    async with cloud_run_program(WORKER, environ=scaled.worker_environment()) as address:
+        await set_faults(address, slow_replies=1, slow_reply_s=60, zombies=0)
+        settings = {"provider": "cloud_run", "cloud_run_job": JOB, "cloud_run_endpoint": address}
+        async with scaled.base(slots=4), scaled.autoscaler({"max_workers": 1}, **settings):
+            handle = await scaled.start(NapInput(naps=250, shortest_s=0.5, longest_s=1.0))
+
+            async def is_adopted() -> bool:
+                return any(launch.handle and launch.state is LaunchState.RUNNING for launch in await scaled.launches())
+
+            await eventually(is_adopted, within_s=60, every_s=0.25)
+            await handle.result()
+    assert len(await scaled.launched()) == 1
+
+
+async def test_workers_that_never_poll_are_cancelled_recounted_and_stop_the_launches(scaled: Scaled) -> None:
+    policy = {"pending_timeout_s": 3, "cold_start_s": 1, "breaker_launches": 2, "max_workers": 1, "budget_per_day": '"1.00"'}
+    async with cloud_run_program(WORKER, environ=scaled.worker_environment()) as address:
+        await set_faults(address, zombies=10)
+        settings = {"provider": "cloud_run", "cloud_run_job": JOB, "cloud_run_endpoint": address}
+        async with scaled.base(slots=2), scaled.autoscaler(policy, **settings):
+            handle = await scaled.start(NapInput(naps=400, shortest_s=1, longest_s=2))
+
+            async def is_stopped() -> bool:
+                last = await scaled.last()
+                return last is not None and last.binding is Binding.BREAKER and not await scaled.launches()
+
+            await eventually(is_stopped, within_s=60, every_s=0.25)
+            await handle.terminate()
+    records = await scaled.records()
+    cancelled = [name for record in records for name in record.cancel]
+    assert len(set(cancelled)) == 2
+    assert len(await scaled.launched()) == 2
+    spent = await Book(scaled.redis, Lease(scaled.redis, "reader")).spent(records[-1].at)
+    assert 0 < spent.day[scaled.queue] < 2 * records[0].policy.reserve(1), "what they did not cost came back"
+
+
+async def test_a_budget_stops_the_launches_and_says_so(scaled: Scaled) -> None:
+    async with scaled.base(slots=2), scaled.autoscaler({"budget_per_hour": '"0.0001"'}):
+        handle = await scaled.start(NapInput(naps=400, shortest_s=1, longest_s=2))
+
+        async def is_held() -> bool:
+            last = await scaled.last()
+            return last is not None and last.binding is Binding.HOUR_BUDGET
+
+        await eventually(is_held, within_s=60, every_s=0.25)
+        await handle.terminate()
+    assert await scaled.launched() == []
+
+
+async def test_a_dry_run_decides_and_launches_nothing(scaled: Scaled) -> None:
+    async with scaled.base(slots=2), scaled.autoscaler(provider="none"):
+        handle = await scaled.start(NapInput(naps=400, shortest_s=1, longest_s=2))
+        await eventually(scaled.launched, within_s=60, every_s=0.25)
+        await handle.terminate()
+    assert await scaled.launches() == []
+    assert all(record.dry_run for record in await scaled.records())
+    assert not (scaled.folder / "launches").exists()
