@@ -5,6 +5,8 @@ from typing import Final
 
 from playwright.sync_api import Locator, Page, expect
 
+from support.browser import WatchedPage
+
 # A run reads, writes and draws with real parts; one slow machine must not fail the test.
 RUN_MS: Final = 60_000
 _NAMED_ROLES: Final = frozenset(
@@ -82,3 +84,19 @@ def faint_texts(page: Page) -> Sequence[str]:
 def sideways_overflow(page: Page) -> int:
     """By how many pixels the page is wider than the window."""
     return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+def faults_of(page: Page, watched: WatchedPage, name: str) -> Sequence[str]:
+    """Nameless controls, faint texts (light and dark) and sideways overflow of the page in view; with screenshots."""
+    faults = [f"no name: {role}" for role in nameless_controls(page)]
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        faults += [f"{theme}, faint: {text}" for text in faint_texts(page)]
+        watched.shot(f"{name}-{theme}")
+    page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    page.set_viewport_size({"width": 360, "height": 780})
+    if sideways_overflow(page) > 0:
+        faults.append(f"{sideways_overflow(page)} px too wide at 360 px")
+    watched.shot(f"{name}-360")
+    page.set_viewport_size({"width": 1360, "height": 900})
+    return faults

@@ -1,12 +1,10 @@
 """Usable by keyboard and by assistive technology, in both themes, at every width."""
 
-from collections.abc import Sequence
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from support.browser import Site, WatchedPage
-from support.console import asked, cards, expect_status, faint_texts, nameless_controls, sideways_overflow, start_run
+from support.console import asked, cards, expect_status, faults_of, start_run
 
 MAX_TABS = 80
 
@@ -80,22 +78,6 @@ def test_the_sign_in_page_names_its_controls_and_is_readable(watched: WatchedPag
     page.goto(f"{site.origin}/")
     expect(page.get_by_label("API key")).to_be_focused()
     assert faults_of(page, watched, "sign-in") == []
-
-
-def faults_of(page: Page, watched: WatchedPage, name: str) -> Sequence[str]:
-    """Nameless controls, faint texts (light and dark) and sideways overflow of the page in view; with screenshots."""
-    faults = [f"no name: {role}" for role in nameless_controls(page)]
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-        faults += [f"{theme}, faint: {text}" for text in faint_texts(page)]
-        watched.shot(f"{name}-{theme}")
-    page.emulate_media(color_scheme="light", reduced_motion="no-preference")
-    page.set_viewport_size({"width": 360, "height": 780})
-    if sideways_overflow(page) > 0:
-        faults.append(f"{sideways_overflow(page)} px too wide at 360 px")
-    watched.shot(f"{name}-360")
-    page.set_viewport_size({"width": 1360, "height": 900})
-    return faults
 
 
 def test_the_theme_can_be_chosen_and_is_remembered(signed_in: Page) -> None:

@@ -46,7 +46,7 @@ async def test_a_mixed_inbox_gives_partial_success_with_every_reason() -> None:
     assert [outcome.code for outcome in found] == [file.fails_with for file in files]
     assert [outcome.kind for outcome in found[:8]] == [file.papers[0].kind for file in files[:8]]
     assert run.event_names()[-3:] == ["batch.processed", "step.completed", "run.completed"]
-    assert [artifact.name for artifact in (snapshot).artifacts] == ["report.json"]
+    assert [artifact.name for artifact in snapshot.artifacts] == ["documents.json", "report.json"]
 
 
 async def test_a_document_in_doubt_asks_and_the_batch_waits_for_the_answer() -> None:

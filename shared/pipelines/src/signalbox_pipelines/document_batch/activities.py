@@ -14,6 +14,7 @@ from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_pipelines.document_batch.contract import MAX_DOCUMENTS, DocumentSpec, Outcome
 from signalbox_pipelines.document_batch.exchange import (
     ChunkRequest,
+    Listed,
     Plan,
     PlannedDocument,
     PlanRequest,
@@ -21,6 +22,8 @@ from signalbox_pipelines.document_batch.exchange import (
     Report,
     ReportRequest,
     StatisticsRequest,
+    child_id,
+    name_of,
 )
 from signalbox_pipelines.document_batch.ledger import chunked
 from signalbox_pipelines.document_batch.reporting import result_of, statistics_of
@@ -47,7 +50,11 @@ class BatchActivities:
         for number, places in enumerate(chunks):
             body = msgspec.json.encode(planned[places.start : places.stop])
             await self._objects.put_new(f"{folder}/plan/{number:05}.json", body, _JSON)
-        return Plan(folder=folder, total=len(planned), chunks=len(chunks))
+        listed = [
+            Listed(index=index, name=name_of(document), run_id=child_id(request.run_id, index)) for index, document in enumerate(documents)
+        ]
+        ref = await self._objects.put_new(f"{folder}/documents.json", msgspec.json.encode(listed), _JSON)
+        return Plan(folder=folder, total=len(planned), chunks=len(chunks), listing=ref.key, listing_bytes=ref.size_bytes)
 
     @activity.defn(name="document_batch.load")
     async def load(self, request: ChunkRequest) -> tuple[PlannedDocument, ...]:

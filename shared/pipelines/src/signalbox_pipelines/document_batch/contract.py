@@ -13,6 +13,7 @@ from signalbox_pipelines.document_batch.document.contract import (
     Languages,
     Name,
     Object,
+    Pictures,
     Url,
     check_source,
 )
@@ -50,6 +51,7 @@ class BatchInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     manifest: Manifest | None = None
     languages: Languages = ("vi", "en")
     engine: EngineChoice = "auto"
+    pictures: Pictures = True
     wait_for_confirmation: Annotated[
         bool, Meta(title="Wait for people", description="End only when nobody is asked any more; else such documents are listed as waiting")
     ] = False

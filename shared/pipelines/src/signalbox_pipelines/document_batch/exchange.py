@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from signalbox_core.ids import derived_id
 from signalbox_pipelines.document_batch.contract import BatchResult, DocumentSpec, Outcome
 
 
@@ -13,11 +14,16 @@ class PlanRequest(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """The batch cut into chunks, `folder/plan/00000.json` …, in the order in which they are worked on."""
+    """The batch cut into chunks, `folder/plan/00000.json` …, in the order in which they are worked on.
+
+    `listing` is the object with every document's place, name and run, a list of Listed.
+    """
 
     folder: str
     total: int
     chunks: int
+    listing: str = ""
+    listing_bytes: int = 0
 
 
 class ChunkRequest(Struct, frozen=True, kw_only=True):
@@ -30,6 +36,14 @@ class PlannedDocument(Struct, frozen=True, kw_only=True):
 
     index: int
     document: DocumentSpec
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """Who is who in the batch, for people who watch it."""
+
+    index: int
+    name: str
+    run_id: str
 
 
 class RecordRequest(Struct, frozen=True, kw_only=True):
@@ -74,3 +88,14 @@ class Statistics(Struct, frozen=True, kw_only=True):
     seconds_median: float
     seconds_p95: float
     seconds_longest: float
+
+
+def child_id(run_id: str, index: int) -> str:
+    """The run of the batch's document at that place."""
+    stem = run_id if len(run_id) <= 120 else derived_id(run_id)
+    return f"{stem}.{index:05}"
+
+
+def name_of(document: DocumentSpec) -> str:
+    """What to call it: as given, else the end of its address."""
+    return document.name or (document.url or document.object or "").rstrip("/").rpartition("/")[2][:200]

@@ -14,7 +14,6 @@ with workflow.unsafe.imports_passed_through():
     from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 
     from signalbox_core.events.catalogue import Failure
-    from signalbox_core.ids import derived_id
     from signalbox_core.objects import ObjectRef
     from signalbox_core.pipeline.failures import failure_of
     from signalbox_core.pipeline.messages import SIGNAL_CANCEL_REASON, CancelReason
@@ -28,12 +27,15 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_pipelines.document_batch.document.exchange import Settled, Waiting
     from signalbox_pipelines.document_batch.exchange import (
         ChunkRequest,
+        Plan,
         PlannedDocument,
         PlanRequest,
         RecordRequest,
         Report,
         ReportRequest,
         StatisticsRequest,
+        child_id,
+        name_of,
     )
     from signalbox_pipelines.document_batch.ledger import Kept, Ledger
     from signalbox_pipelines.document_batch.outcomes import failed, ok, waiting
@@ -80,6 +82,7 @@ class DocumentBatch:
                 async with run.step("plan") as step:
                     ask = PlanRequest(tenant=run.tenant, run_id=run.run_id, documents=request.documents, manifest=request.manifest)
                     plan = await step.call(BatchActivities.plan, ask, LISTS)
+                    self._list(plan)
                     step.say(f"{plan.total:,} documents")
                 self.ledger = Ledger.of(plan)
             async with run.step("process") as step:
@@ -89,6 +92,11 @@ class DocumentBatch:
                 report = await self._report(step, self.ledger)
             await self._leave_statistics(self.ledger, report)
             return report.result
+
+    def _list(self, plan: Plan) -> None:
+        ref = ObjectRef(key=plan.listing, media_type="application/json", size_bytes=plan.listing_bytes)
+        if plan.listing:  # batches that were planned before there were lists have none
+            self.signalbox.artifact("documents.json", ref, title="Every document with its run")
 
     async def _work(self, step: StepScope, ledger: Ledger) -> None:
         """One chunk; then, if there is more, the next one in a new execution, so that history stays short."""
@@ -124,7 +132,7 @@ class DocumentBatch:
             self._show(step, ledger)
 
     async def _one(self, ledger: Ledger, planned: PlannedDocument) -> None:
-        run_id, name = self._child_id(planned.index), _name_of(planned)
+        run_id, name = child_id(self.signalbox.run_id, planned.index), name_of(planned.document)
         began = workflow.now()
         self.runs[run_id] = planned.index, name, began
         try:
@@ -144,7 +152,12 @@ class DocumentBatch:
         return await workflow.start_child_workflow(
             DOCUMENT.name,
             DocumentInput(
-                url=document.url, object=document.object, name=_name_of(planned), languages=request.languages, engine=request.engine
+                url=document.url,
+                object=document.object,
+                name=name_of(document),
+                languages=request.languages,
+                engine=request.engine,
+                pictures=request.pictures,
             ),
             id=run_id,
             result_type=DocumentResult,
@@ -154,11 +167,6 @@ class DocumentBatch:
             memo={MEMO_TENANT: self.signalbox.tenant, MEMO_STARTED_BY: workflow.memo_value(MEMO_STARTED_BY, "", type_hint=str)},
             priority=Priority(priority_key=document.priority, fairness_key=self.signalbox.tenant[:64]),
         )
-
-    def _child_id(self, index: int) -> str:
-        run_id = self.signalbox.run_id
-        stem = run_id if len(run_id) <= 120 else derived_id(run_id)
-        return f"{stem}.{index:05}"
 
     def _show(self, step: StepScope, ledger: Ledger) -> None:
         step.progress(ledger.ended, ledger.plan.total, message=ledger.sentence(), items=ledger.states)
@@ -221,11 +229,6 @@ def _settled(asked: Outcome, told: Settled) -> Outcome:
         return ok(asked.index, asked.name, asked.run_id, timedelta(seconds=asked.seconds), told.result)
     failure = told.failure or Failure(code="cancelled", message="the document's run was cancelled while a person was asked")
     return failed(asked.index, asked.name, asked.run_id, timedelta(seconds=asked.seconds), failure)
-
-
-def _name_of(planned: PlannedDocument) -> str:
-    document = planned.document
-    return document.name or (document.url or document.object or "").rstrip("/").rpartition("/")[2][:200]
 
 
 def _look_at(child: "asyncio.Task[DocumentResult]") -> None:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
+from msgspec import structs
 from temporalio import activity
 
 from signalbox_core.objects import ObjectStore
@@ -28,6 +29,8 @@ from signalbox_pipelines.document_batch.document.exchange import (
     StoreRequest,
 )
 from signalbox_pipelines.document_batch.document.fetching import fetch_document, tenant_folder
+from signalbox_pipelines.document_batch.document.locating import located
+from signalbox_pipelines.document_batch.document.picturing import draw_pages
 from signalbox_pipelines.document_batch.document.recognising import Recogniser, Tesseract
 
 VERSION = f"r{reading.VERSION}-c{cues.VERSION}-e{entities.VERSION}"
@@ -63,9 +66,11 @@ class DocumentActivities:
             pages = await asyncio.to_thread(reading.open_pages, body, document.media_type, document.name)
             try:
                 found = await reader.read_all(pages, told.page)
+                prefix = f"{folder}/pictures/{document.sha256}"
+                pictures = await draw_pages(self._objects, pages, prefix, told.picture) if request.pictures else ()
             finally:
                 await asyncio.to_thread(pages.close)
-        return await self._stored(folder, found)
+        return structs.replace(await self._stored(folder, found), pictures=pictures)
 
     @activity.defn(name="document.classify")
     async def classify(self, request: ClassifyRequest) -> Doubt:
@@ -77,14 +82,18 @@ class DocumentActivities:
 
     @activity.defn(name="document.extract_entities")
     async def extract_entities(self, request: ExtractRequest) -> FoundEntities:
-        """Find the facts. Idempotent by (text, languages, rules version)."""
+        """Find the facts and where they stand. Idempotent by (document, text, languages, rules version)."""
         pages = await _pages(self._objects, request.text_key)
         found: list[Entity] = []
         for done, page in enumerate(pages, start=1):
             found += await asyncio.to_thread(entities.find_entities, page, request.languages)
             progress(done, of=len(pages), message=f"{len(found)} facts on {done} pages")
+        if request.document is not None:
+            found = await located(self._objects, request.document, pages, found)
         rules = f"e{entities.VERSION}-{'+'.join(request.languages)}"
-        key = f"{tenant_folder(request.tenant)}/entities/{request.text_sha256}/{rules}.json"
+        # The same text can stand elsewhere in another document.
+        place = f"{request.text_sha256}/{request.document.sha256 if request.document else 'anywhere'}"
+        key = f"{tenant_folder(request.tenant)}/entities/{place}/{rules}.json"
         await self._objects.put_new(key, msgspec.json.encode(found), "application/json")
         counts: dict[str, int] = {kind: sum(entity.type == kind for entity in found) for kind, _ in entities.FINDERS}
         shown = {kind: count for kind, count in counts.items() if count}
@@ -100,7 +109,7 @@ class DocumentActivities:
             read=request.read,
             classification=request.classification,
             entities=facts,
-            pages=tuple(pages),
+            pages=tuple(structs.replace(page, words=()) for page in pages),
             version=VERSION,
         )
         body = msgspec.json.format(msgspec.json.encode(file), indent=1)
@@ -131,6 +140,10 @@ class _Told:
     def page(self, done: int, of: int, page: PageText) -> None:
         sure = f", {page.confidence:.0f} % confidence" if page.confidence is not None else ""
         self._done, self._of, self._message = done, of, f"page {done} of {of}, {page.read_by}{sure}"
+        self.again()
+
+    def picture(self, done: int, of: int) -> None:
+        self._message = f"picture {done} of {of}"
         self.again()
 
     def again(self) -> None:

@@ -34,6 +34,10 @@ EngineChoice = Annotated[
     Engine, Meta(title="OCR engine", description="For pages that are pictures; auto: what the worker has; none: such pages are an error")
 ]
 
+Pictures = Annotated[
+    bool, Meta(title="Page pictures", description="Draw the first 20 pages, so that people see them and where the facts stand")
+]
+
 
 class DocumentInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One document, by address or as an uploaded object."""
@@ -43,6 +47,7 @@ class DocumentInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: Name = ""
     languages: Languages = ("vi", "en")
     engine: EngineChoice = "auto"
+    pictures: Pictures = True
 
     def __post_init__(self) -> None:
         check_source(self.url, self.object)

@@ -13,7 +13,7 @@ from signalbox_pipelines.document_batch.document.dates import find_dates
 from signalbox_pipelines.document_batch.document.exchange import Entity, PageText
 from signalbox_pipelines.document_batch.document.finding import Found
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 MAX_PER_PAGE: Final = 500
 
 Finder = Callable[[str, Language], Iterator[Found]]

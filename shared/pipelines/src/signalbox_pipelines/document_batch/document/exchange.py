@@ -32,15 +32,47 @@ class ReadRequest(Struct, frozen=True, kw_only=True):
     document: StoredDocument
     languages: tuple[Language, ...]
     engine: Engine
+    pictures: bool = False
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom as parts of the page's width and height, 0 to 1."""
+
+
+def box_of(left: float, top: float, right: float, bottom: float) -> Box:
+    """Within the page; a ten-thousandth of a page is finer than any eye."""
+    inside = [round(min(1.0, max(0.0, value)), 4) for value in (left, top, right, bottom)]
+    return inside[0], inside[1], inside[2], inside[3]
+
+
+class Word(Struct, frozen=True, kw_only=True, array_like=True):
+    """Where a part of a page's text stands on the page."""
+
+    start: int
+    end: int
+    box: Box
 
 
 class PageText(Struct, frozen=True, kw_only=True):
-    """One page. `confidence` is the engine's, 0 to 100, and None where a text layer was read."""
+    """One page. `confidence` is the engine's, 0 to 100, and None where a text layer was read; `words` is of OCR only."""
 
     number: int
     text: str
     read_by: ReadBy
     confidence: float | None = None
+    words: tuple[Word, ...] = ()
+
+
+class PagePicture(Struct, frozen=True, kw_only=True):
+    """A page as people see it: the run's file `name`, in pixels."""
+
+    page: int
+    name: str
+    key: str
+    media_type: str
+    size_bytes: int
+    width: int
+    height: int
 
 
 class ReadDocument(Struct, frozen=True, kw_only=True):
@@ -52,6 +84,7 @@ class ReadDocument(Struct, frozen=True, kw_only=True):
     ocr_pages: int
     chars: int
     mean_confidence: float | None
+    pictures: tuple[PagePicture, ...] = ()
 
 
 class ClassifyRequest(Struct, frozen=True, kw_only=True):
@@ -63,10 +96,13 @@ class ExtractRequest(Struct, frozen=True, kw_only=True):
     text_key: str
     text_sha256: str
     languages: tuple[Language, ...]
+    document: StoredDocument | None = None
 
 
 class Entity(Struct, frozen=True, kw_only=True):
     """One fact: as written (`text`), normalised (`value`), where (`page` from 1, `start` and `end` in that page's text).
+
+    `boxes` is its place on the page, one for each line that it stands on; none where the file has no pages to look at.
 
     An entity that does not stand a check is shown with `valid` false and the reason in `note`, never dropped.
     """
@@ -80,6 +116,7 @@ class Entity(Struct, frozen=True, kw_only=True):
     valid: bool = True
     currency: str | None = None
     note: str | None = None
+    boxes: tuple[Box, ...] = ()
 
 
 class FoundEntities(Struct, frozen=True, kw_only=True):

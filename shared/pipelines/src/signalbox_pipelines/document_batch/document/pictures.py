@@ -8,6 +8,8 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 from signalbox_core.errors import Rejected
 
 MAX_PIXELS: Final = 60_000_000
+VIEW_SIZE: Final = (1_000, 1_600)
+"""Pixels of a page for people: an A4 page can be read, and weighs about 60 kB."""
 _MAX_SIDE: Final = 5_000
 _SHADOW_SCALE: Final = 8
 _BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -44,6 +46,22 @@ def frame_picture(body: bytes, index: int, name: str) -> bytes:
     buffer = io.BytesIO()
     grey.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def frame_view(body: bytes, index: int, name: str) -> Image.Image:
+    """One frame in colour, turned as the camera says and small enough to be looked at."""
+    try:
+        with Image.open(io.BytesIO(body)) as image:
+            image.seek(index)
+            _check_pixels(image, name)
+            image.draft("RGB", VIEW_SIZE)
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except _BOMBS as error:
+        raise _too_many_pixels(name, "far too many") from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise _damaged(name) from error
+    upright.thumbnail(VIEW_SIZE)
+    return upright
 
 
 def evened(grey: Image.Image) -> Image.Image:

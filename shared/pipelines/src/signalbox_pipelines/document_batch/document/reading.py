@@ -8,17 +8,18 @@ from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
+from PIL import Image
 
 from signalbox_core.errors import NotFound, Rejected
 from signalbox_core.objects import ObjectStore
 from signalbox_pipelines.document_batch.document import media
 from signalbox_pipelines.document_batch.document.contract import Engine, Language
-from signalbox_pipelines.document_batch.document.exchange import PageText
+from signalbox_pipelines.document_batch.document.exchange import PageText, ReadBy
 from signalbox_pipelines.document_batch.document.pdf import DPI, Pdf
-from signalbox_pipelines.document_batch.document.pictures import count_frames, frame_picture
-from signalbox_pipelines.document_batch.document.recognising import Recogniser
+from signalbox_pipelines.document_batch.document.pictures import count_frames, frame_picture, frame_view
+from signalbox_pipelines.document_batch.document.recognising import Recogniser, weighted
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 MAX_PAGES: Final = 200
 MIN_LAYER_CHARS: Final = 12
 """A page with a picture and less text than this is a scan with a stamp on it."""
@@ -45,6 +46,10 @@ class Pages(Protocol):
 
     def picture(self, index: int) -> bytes: ...
 
+    def view(self, index: int) -> Image.Image | None:
+        """The page in colour, for people; None where there is nothing to look at."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -59,6 +64,9 @@ class PdfPages:
 
     def picture(self, index: int) -> bytes:
         return self._pdf.picture(index)
+
+    def view(self, index: int) -> Image.Image:
+        return self._pdf.view(index)
 
     def close(self) -> None:
         self._pdf.close()
@@ -75,6 +83,9 @@ class PicturePages:
 
     def picture(self, index: int) -> bytes:
         return frame_picture(self._body, index, self._name)
+
+    def view(self, index: int) -> Image.Image:
+        return frame_view(self._body, index, self._name)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -93,6 +104,9 @@ class TextPages:
     def picture(self, index: int) -> bytes:
         # Nobody asks: a layer that needs no OCR is never drawn.
         raise ValueError(f"page {index} is text and has no picture")
+
+    def view(self, index: int) -> None:
+        """Nothing: plain text has no look of its own."""
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -150,7 +164,8 @@ class Reader:
             return msgspec.json.decode(await self._objects.get(key), type=PageText)
         picture = await asyncio.to_thread(pages.picture, index)
         read = await self._recogniser.read(picture, self._languages)
-        page = PageText(number=index + 1, text=read.text, read_by="ocr" if read.text else "blank", confidence=read.confidence)
+        read_by: ReadBy = "ocr" if read.text else "blank"
+        page = PageText(number=index + 1, text=read.text, read_by=read_by, confidence=read.confidence, words=read.words)
         await self._objects.put_new(key, msgspec.json.encode(page), "application/json")
         return page
 
@@ -171,9 +186,7 @@ def digest_of(pages: Sequence[PageText]) -> str:
 
 def mean_confidence(pages: Sequence[PageText]) -> float | None:
     """Of the pages read by OCR, weighted by their length."""
-    read = [(len(page.text), page.confidence) for page in pages if page.confidence is not None]
-    total = sum(length for length, _ in read)
-    return round(sum(length * confidence for length, confidence in read) / total, 1) if total else None
+    return weighted([(len(page.text), page.confidence) for page in pages if page.confidence is not None])
 
 
 def _decode(body: bytes) -> str:

@@ -5,7 +5,7 @@ import csv
 import io
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -13,9 +13,11 @@ from msgspec import Struct
 
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_pipelines.document_batch.document.contract import Language
+from signalbox_pipelines.document_batch.document.exchange import Box, Word, box_of
 
 _PAGE_TIMEOUT_S: Final = 120.0
 _NAMES: Final[dict[Language, str]] = {"vi": "vie", "en": "eng"}
+_PAGE_LEVEL: Final = "1"
 _WORD_LEVEL: Final = "5"
 
 
@@ -24,6 +26,7 @@ class Recognised(Struct, frozen=True, kw_only=True):
 
     text: str
     confidence: float | None
+    words: tuple[Word, ...] = ()
 
 
 class Recogniser(Protocol):
@@ -115,21 +118,39 @@ def _complaint(code: int, text: str) -> Rejected | Unavailable:
 
 
 def read_table(table: str) -> Recognised:
-    """Text and confidence from Tesseract's TSV: a line per line, an empty line between paragraphs."""
-    lines: list[str] = []
-    words: list[tuple[int, float]] = []
+    """Text, places of the words and confidence from Tesseract's TSV: a line per line, an empty line between paragraphs."""
+    text, words, width, height = "", [], 1, 1
+    weights: list[tuple[int, float]] = []
     last: tuple[str, ...] = ()
     for row in csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE):
-        text = (row.get("text") or "").strip()
-        if row["level"] != _WORD_LEVEL or not text:
+        word = (row.get("text") or "").strip()
+        if row["level"] == _PAGE_LEVEL:
+            width, height = max(1, int(row["width"])), max(1, int(row["height"]))
+        if row["level"] != _WORD_LEVEL or not word:
             continue
         place = (row["block_num"], row["par_num"], row["line_num"])
-        if place == last:
-            lines[-1] += f" {text}"
-        else:
-            lines += ["", text] if last and place[:2] != last[:2] else [text]
+        text += _gap(last, place)
+        words.append(Word(start=len(text), end=len(text) + len(word), box=_box(row, width, height)))
+        text += word
         last = place
-        words.append((len(text), float(row["conf"])))
-    total = sum(length for length, _ in words)
-    confidence = round(sum(length * conf for length, conf in words) / total, 1) if total else None
-    return Recognised(text="\n".join(lines), confidence=confidence)
+        weights.append((len(word), float(row["conf"])))
+    return Recognised(text=text, confidence=weighted(weights), words=tuple(words))
+
+
+def weighted(parts: Sequence[tuple[int, float]]) -> float | None:
+    """The mean confidence of texts of these lengths; None of no text."""
+    total = sum(length for length, _ in parts)
+    return round(sum(length * confidence for length, confidence in parts) / total, 1) if total else None
+
+
+def _gap(last: tuple[str, ...], place: tuple[str, ...]) -> str:
+    if not last:
+        return ""
+    if place == last:
+        return " "
+    return "\n" if place[:2] == last[:2] else "\n\n"
+
+
+def _box(row: Mapping[str, str], width: int, height: int) -> Box:
+    left, top = int(row["left"]), int(row["top"])
+    return box_of(left / width, top / height, (left + int(row["width"])) / width, (top + int(row["height"])) / height)

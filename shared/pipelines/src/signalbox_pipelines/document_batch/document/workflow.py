@@ -73,21 +73,32 @@ class Document:
             document = await step.call(DocumentActivities.fetch_document, ask, FETCH)
             step.say(f"{document.media_type}, {document.size_bytes:,} bytes")
         async with run.step("read") as step:
-            pages = ReadRequest(tenant=run.tenant, document=document, languages=request.languages, engine=request.engine)
+            pages = ReadRequest(
+                tenant=run.tenant, document=document, languages=request.languages, engine=request.engine, pictures=request.pictures
+            )
             read = await step.call(DocumentActivities.ocr_pages, pages, READ)
+            self._show_pages(document, read)
             step.say(f"{read.page_count} pages, {read.ocr_pages} by OCR, {read.chars:,} characters")
         async with run.step("classify") as step:
             doubt = await step.call(DocumentActivities.classify, ClassifyRequest(text_key=read.key), THINK)
             classification = await self._confirmed(document, read, doubt)
             step.say(f"{classification.kind}, {classification.confirmed_by or f'margin {classification.margin:.2f}'}")
         async with run.step("extract") as step:
-            facts = ExtractRequest(tenant=run.tenant, text_key=read.key, text_sha256=read.text_sha256, languages=request.languages)
+            facts = ExtractRequest(
+                tenant=run.tenant, text_key=read.key, text_sha256=read.text_sha256, languages=request.languages, document=document
+            )
             found = await step.call(DocumentActivities.extract_entities, facts, THINK)
             step.say(f"{sum(found.counts.values())} facts, {found.invalid} do not stand their check")
         async with run.step("store") as step:
             whole = StoreRequest(tenant=run.tenant, document=document, read=read, classification=classification, entities=found)
             stored = await step.call(DocumentActivities.store_result, whole, KEEP)
         return self._publish(whole, stored)
+
+    def _show_pages(self, document: StoredDocument, read: ReadDocument) -> None:
+        """Before anybody is asked: who says what a document is looks at it."""
+        for picture in read.pictures:
+            ref = ObjectRef(key=picture.key, media_type=picture.media_type, size_bytes=picture.size_bytes)
+            self.signalbox.artifact(picture.name, ref, title=f"{document.name}: page {picture.page}")
 
     async def _confirmed(self, document: StoredDocument, read: ReadDocument, doubt: Doubt) -> Classification:
         """A person's word where the rules are in doubt."""

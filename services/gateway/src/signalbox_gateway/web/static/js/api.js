@@ -63,6 +63,7 @@ export const api = {
   runs: (query, options) => get(`/v1/runs?${new URLSearchParams(query)}`, options),
   run: (runId, options) => get(`/v1/runs/${id(runId)}`, options),
   start: (pipeline, input, key) => call("POST", "/v1/runs", { body: { pipeline, input }, headers: { "Idempotency-Key": key } }),
+  artifact: (runId, name, options) => get(artifactPath(runId, name), options),
   approvals: (options) => get("/v1/approvals?status=pending", options),
   approval: (runId, approvalId, options) => get(`/v1/runs/${id(runId)}/approvals/${id(approvalId)}`, options),
   decide: (runId, approvalId, decision) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, { body: decision }),
@@ -72,6 +73,7 @@ export const api = {
 /** The artifact's bytes, always on this origin. */
 export const artifactPath = (runId, name) => `/v1/runs/${id(runId)}/artifacts/${String(name).split("/").map(id).join("/")}`;
 export const streamPath = (runId) => `/v1/runs/${id(runId)}/stream`;
+export const streamOfMany = (runIds) => `/v1/stream?${runIds.map((runId) => `run=${id(runId)}`).join("&")}`;
 
 /** A fresh key for one intention; a retry of the same intention sends the same key. */
 export function freshKey() {

@@ -56,7 +56,8 @@ class Viewer {
   }
 }
 
-function shown(dialog, outcome) {
+/** Shows a dialog as a modal one; resolves with `outcome()` when it is closed, and gives the focus back. */
+export function shown(dialog, outcome) {
   const before = document.activeElement;
   document.body.append(dialog);
   dialog.showModal();

@@ -10,6 +10,7 @@ import { RunControls } from "../parts/controls.js";
 import { ImportMonths } from "../parts/import-view.js";
 import { runStatus, statusSign, statusWord } from "../parts/lamp.js";
 import { EventLog } from "../parts/log.js";
+import { PipelineView } from "../parts/pipeline-view.js";
 import { resultView } from "../parts/result.js";
 import { StepList } from "../parts/steps.js";
 import { RunWatch } from "../stream.js";
@@ -41,6 +42,7 @@ class RunPage {
     this.steps = new StepList();
     this.approvals = new ApprovalPanels(runId, { decided: () => { this.watch.refresh().catch(() => {}); this.inboxChanged(); } });
     this.files = new ArtifactList(runId);
+    this.view = new PipelineView(runId, { inboxChanged });
     this.months = new ImportMonths(runId);
     this.result = h("section", { class: "panel", hidden: true, "aria-labelledby": "result-title" });
     this.log = new EventLog();
@@ -59,6 +61,7 @@ class RunPage {
 
   close() {
     this.watch.close();
+    this.view.close();
     cancelAnimationFrame(this.#drawing);
   }
 
@@ -73,7 +76,8 @@ class RunPage {
       this.notice,
       div("run-body",
         h("aside", { class: "run-side" }, panel("steps-title", "Steps", this.steps.element)),
-        div("run-main", this.approvals.element, this.result, this.months.element, this.files.element, panel("log-title", "Event log", this.log.element))));
+        div("run-main", this.approvals.element, this.view.element, this.result, this.months.element, this.files.element,
+          panel("log-title", "Event log", this.log.element))));
   }
 
   #changed(snapshot, frame) {
@@ -99,7 +103,8 @@ class RunPage {
     this.#clock(snapshot);
     this.steps.update(snapshot);
     this.approvals.update(snapshot);
-    this.files.update(snapshot);
+    this.view.update(snapshot);
+    this.files.update(this.view.filesOf(snapshot));
     this.months.update(snapshot);
     this.controls.update(snapshot);
     this.log.backfill(snapshot);
@@ -129,7 +134,7 @@ class RunPage {
     }
     const shown = snapshot.status === "completed" && snapshot.result !== null;
     if (shown && this.result.hidden) {
-      this.approvals.element.before(this.result);
+      this.approvals.element.before(this.view.element, this.result);
       replace(this.result, h("h2", { id: "result-title" }, "Result"), resultView(this.runId, snapshot.result));
     }
     this.result.hidden = !shown;

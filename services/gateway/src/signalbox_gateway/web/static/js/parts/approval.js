@@ -49,12 +49,15 @@ export class ApprovalPanels {
     });
   }
 
-  #open(approval) {
-    const shape = variantAnswer(approval.answer_schema);
-    const cards = shape && Array.isArray(approval.options) && approval.options.every((option) => option?.variant);
-    const body = cards ? new VariantBoard(this.runId, approval, shape) : new AnswerForm(approval);
-    return new OpenPanel(this.runId, approval, body, this.decided).element;
-  }
+  #open(approval) { return openApproval(this.runId, approval, { decided: this.decided }); }
+}
+
+/** The panel of one open approval; `decided()` is called when the gateway took a decision. */
+export function openApproval(runId, approval, { decided }) {
+  const shape = variantAnswer(approval.answer_schema);
+  const cards = shape && Array.isArray(approval.options) && approval.options.every((option) => option?.variant);
+  const body = cards ? new VariantBoard(runId, approval, shape) : new AnswerForm(approval);
+  return new OpenPanel(runId, approval, body, decided).element;
 }
 
 class OpenPanel {

@@ -1,0 +1,85 @@
+// The documents that are being read now, each with its own progress, over one connection for all of them.
+import { streamOfMany } from "../api.js";
+import { div, h, setText, span } from "../dom.js";
+import { emptySnapshot, fold } from "../fold.js";
+
+const AT_MOST = 12;
+// Small documents come and go within a second; who is followed changes no faster than people read.
+const CHANGE_MS = 1500;
+
+export class RowsUnderWay {
+  #rows = new Map();
+  #wanted = [];
+  #timer = 0;
+  #source = null;
+  #followed = "";
+
+  constructor({ name, runOf, href }) {
+    Object.assign(this, { name, runOf, href });
+    this.list = h("ul", { class: "batch-rows" });
+    this.element = h("div", { class: "batch-part", hidden: true }, h("h3", {}, "Being read now"), this.list);
+  }
+
+  /** Indexes of the documents under way. */
+  update(indexes) {
+    this.#wanted = indexes.slice(0, AT_MOST);
+    if (indexes.length === 0) this.#follow();
+    else if (!this.#timer) this.#timer = setTimeout(() => this.#follow(), this.#rows.size ? CHANGE_MS : 0);
+  }
+
+  close() {
+    clearTimeout(this.#timer);
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  #follow() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.element.hidden = this.#wanted.length === 0;
+    const runs = new Map(this.#wanted.map((index) => [this.runOf(index), index]));
+    for (const [run, row] of this.#rows) if (!runs.has(run)) { row.element.remove(); this.#rows.delete(run); }
+    for (const [run, index] of runs) if (!this.#rows.has(run)) this.#add(run, index);
+    const key = [...runs.keys()].join(" ");
+    if (key === this.#followed) return;
+    this.#followed = key;
+    this.#source?.close();
+    this.#source = runs.size ? this.#open([...runs.keys()]) : null;
+  }
+
+  #add(run, index) {
+    const fill = span("meter-fill");
+    const meter = h("div", { class: "meter unknown", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": this.name(index) }, fill);
+    const said = span("batch-said");
+    const element = h("li", { class: "batch-row under-way" }, h("a", { href: this.href(index) }, this.name(index)), meter, said);
+    this.#rows.set(run, { element, fill, meter, said, snapshot: emptySnapshot(run) });
+    this.list.append(element);
+  }
+
+  #open(runs) {
+    const source = new EventSource(streamOfMany(runs));
+    source.addEventListener("snapshot", (message) => {
+      const view = JSON.parse(message.data);
+      this.#take(view.run_id, (before) => ({ ...before, ...view }));
+    });
+    source.onmessage = (message) => {
+      const frame = JSON.parse(message.data);
+      this.#take(frame.runid, (before) => fold(before, frame));
+    };
+    return source;
+  }
+
+  #take(run, change) {
+    const row = this.#rows.get(run);
+    if (!row) return;
+    row.snapshot = change(row.snapshot);
+    const step = row.snapshot.steps.find((item) => item.status === "running");
+    const known = typeof step?.percent === "number";
+    row.meter.classList.toggle("unknown", !known);
+    if (known) {
+      row.meter.setAttribute("aria-valuenow", String(Math.round(step.percent)));
+      row.fill.style.setProperty("--part", `${Math.min(100, step.percent)}%`);
+    } else row.meter.removeAttribute("aria-valuenow");
+    setText(row.said, step ? [step.title, step.message].filter(Boolean).join(": ") : "");
+  }
+}
