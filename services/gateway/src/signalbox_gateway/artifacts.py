@@ -8,7 +8,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from signalbox_core.errors import NotFound
-from signalbox_core.events.snapshot import ArtifactState, Snapshot
+from signalbox_core.events.snapshot import ENDED, ArtifactState, Snapshot
 from signalbox_core.objects import ObjectStore
 from signalbox_gateway.endpoints import Call
 from signalbox_gateway.states import RunStates
@@ -35,7 +35,7 @@ class Artifacts:
     async def fetch(self, call: Call) -> Response:
         run_id, name = call.param("run_id"), call.param("name")
         snapshot = (await self._states.of(call.principal, run_id)).snapshot
-        state = next((artifact for artifact in snapshot.artifacts if artifact.name == name), None)
+        state = _named(snapshot, name) or await self._ahead_of_the_projection(snapshot, name)
         if state is None:
             raise _unknown(snapshot, name)
         headers = headers_of(state, version=call.request.query_params.get("v"), download="download" in call.request.query_params)
@@ -43,6 +43,13 @@ class Artifacts:
             return Response(status_code=304, headers=headers)
         body = await self._objects.get(state.key)
         return Response(body, headers=headers)
+
+    async def _ahead_of_the_projection(self, snapshot: Snapshot, name: str) -> ArtifactState | None:
+        """A caller may know the file from Temporal's word on the run, which can be a moment ahead of the projection."""
+        if snapshot.status in ENDED:
+            return None
+        told = await self._states.snapshot_from_temporal(snapshot.run_id)
+        return _named(told, name) if told is not None else None
 
 
 def headers_of(state: ArtifactState, *, version: str | None, download: bool) -> dict[str, str]:
@@ -71,6 +78,10 @@ def content_disposition(name: str, *, inline: bool) -> str:
     plain = re.sub(r"[^A-Za-z0-9 ._~()-]", "_", name)
     kind = "inline" if inline else "attachment"
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='!#$&+.^_`|~-')}"
+
+
+def _named(snapshot: Snapshot, name: str) -> ArtifactState | None:
+    return next((artifact for artifact in snapshot.artifacts if artifact.name == name), None)
 
 
 def _matches(header: str | None, etag: str) -> bool:
