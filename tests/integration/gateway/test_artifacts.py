@@ -6,6 +6,7 @@ import pytest
 from signalbox_core.events.catalogue import ArtifactCreated, RunStarted
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Parts
+from support.callers import asked, started
 from support.events import make_event
 
 
@@ -65,3 +66,15 @@ async def test_an_unknown_artifact_names_the_known_ones(caller: httpx2.AsyncClie
 
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_artifact")
     assert "ads/a.png" in answer.json()["detail"]
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_file_that_the_run_tells_of_before_the_projection_is_there(caller: httpx2.AsyncClient, parts: Parts) -> None:
+    await parts.objects.put_new("echo/file", b"abc", "image/png")
+    run_id = await started(caller, ask=True, artifact="a.png")
+    await asked(caller, run_id)
+    await parts.streams.append(make_event("run.started", RunStarted(pipeline="echo", title="Echo"), sequence=1, run_id=run_id))
+
+    answer = await caller.get(f"/v1/runs/{run_id}/artifacts/a.png")
+
+    assert (answer.status_code, answer.content) == (200, b"abc")

@@ -15,7 +15,7 @@ from signalbox_pipelines.document_batch.document.locating import boxes_of, locat
 from signalbox_pipelines.document_batch.document.media import check_media_type
 from signalbox_pipelines.document_batch.document.picturing import MAX_PICTURES, draw_pages
 from signalbox_pipelines.document_batch.document.reading import open_pages
-from signalbox_pipelines.document_batch.document.recognising import Tesseract, read_table
+from signalbox_pipelines.document_batch.document.tesseract import Tesseract, read_table
 from support.papers import needs_tesseract
 
 PAPER = write_paper(1, 1)

@@ -13,7 +13,8 @@ from signalbox_pipelines.document_batch.document.contract import Language
 from signalbox_pipelines.document_batch.document.exchange import PageText
 from signalbox_pipelines.document_batch.document.media import check_media_type, name_of
 from signalbox_pipelines.document_batch.document.reading import Reader, open_pages
-from signalbox_pipelines.document_batch.document.recognising import Recognised, Tesseract, read_table
+from signalbox_pipelines.document_batch.document.recognising import Recognised
+from signalbox_pipelines.document_batch.document.tesseract import Tesseract, read_table
 
 PAPERS = [write_paper(number, 1) for number in range(3)]
 

@@ -13,6 +13,7 @@ from signalbox_core.objects import ObjectStore
 from signalbox_core.pipeline.activity import progress
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_pipelines.document_batch.document import classifying, cues, entities, reading
+from signalbox_pipelines.document_batch.document.engines import Engines
 from signalbox_pipelines.document_batch.document.exchange import (
     ClassifyRequest,
     Doubt,
@@ -31,7 +32,7 @@ from signalbox_pipelines.document_batch.document.exchange import (
 from signalbox_pipelines.document_batch.document.fetching import fetch_document, tenant_folder
 from signalbox_pipelines.document_batch.document.locating import located
 from signalbox_pipelines.document_batch.document.picturing import draw_pages
-from signalbox_pipelines.document_batch.document.recognising import Recogniser, Tesseract
+from signalbox_pipelines.document_batch.document.recognising import Recogniser
 
 VERSION = f"r{reading.VERSION}-c{cues.VERSION}-e{entities.VERSION}"
 """Raised with any of the rules, so that a changed rule writes another result."""
@@ -45,7 +46,8 @@ class DocumentActivities:
     def __init__(self, deps: ActivityDeps, recogniser: Recogniser | None = None) -> None:
         self._objects = deps.objects
         self._fetcher = deps.fetcher
-        self._recogniser = recogniser or Tesseract()
+        self._engines = Engines()
+        self._recogniser = recogniser
 
     @activity.defn(name="document.fetch_document")
     async def fetch_document(self, request: FetchRequest) -> StoredDocument:
@@ -57,8 +59,9 @@ class DocumentActivities:
         """Read the pages. Idempotent by (document, page, engine, languages): another attempt goes on at the first page not stored."""
         document = request.document
         folder = tenant_folder(request.tenant)
+        recogniser = self._recogniser or self._engines.choose(request.engine)
         reader = reading.Reader(
-            self._objects, self._recogniser, f"{folder}/pages/{document.sha256}", languages=request.languages, engine=request.engine
+            self._objects, recogniser, f"{folder}/pages/{document.sha256}", languages=request.languages, engine=request.engine
         )
         told = _Told(document.name)
         async with _beating(told.again):

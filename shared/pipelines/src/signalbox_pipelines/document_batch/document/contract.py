@@ -9,7 +9,7 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, Step
 
 Language = Literal["vi", "en"]
-Engine = Literal["auto", "tesseract", "none"]
+Engine = Literal["auto", "tesseract", "rapidocr", "none"]
 Kind = Literal["invoice", "receipt", "contract", "letter", "bank_statement", "other"]
 EntityType = Literal["date", "amount", "iban", "vat", "tax_id", "email", "phone"]
 KINDS: Final[tuple[Kind, ...]] = ("invoice", "receipt", "contract", "letter", "bank_statement", "other")
