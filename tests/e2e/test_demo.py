@@ -52,9 +52,20 @@ def test_the_demo_of_a_task_shows_an_attempt_that_broke_off_and_says_what_answer
     assert (tmp_path / ".state/demo/files/answer").read_text().startswith("This is a simulated answer.")
 
 
+@pytest.mark.timeout(240)
+def test_the_demo_of_an_import_asks_its_captcha_waits_for_a_busy_portal_and_adds_up(tmp_path: Path) -> None:
+    done = demo(tmp_path, "invoice_import")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Type the characters in the picture The demo answers: text " in done.stdout
+    assert "333 invoices of 9901000019, 2026-08-01 to 2026-08-31: complete" in done.stdout
+    assert "it asked for quiet 1 time." in done.stdout
+    assert len((tmp_path / ".state/demo/files/invoices.csv").read_text("utf-8-sig").splitlines()[1:]) == 333
+
+
 def test_a_pipeline_without_a_demo_is_one_line_with_those_that_have_one() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "signalbox_devstack.demo", "nope"], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 2
-    assert done.stderr == "demo: no demo of 'nope'; there are demos of: ad_creative, ai_task, document_batch\n"
+    assert done.stderr == "demo: no demo of 'nope'; there are demos of: ad_creative, ai_task, document_batch, invoice_import\n"

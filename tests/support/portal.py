@@ -3,6 +3,7 @@
 import contextlib
 import subprocess
 import sys
+from calendar import monthrange
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from uuid import uuid4
 
@@ -15,7 +16,14 @@ from signalbox_devstack.world.portal.solver import solve
 from signalbox_devstack.world.portal.truth import Truth
 
 MST = companies(1)[0]
-JULY = "tdlap=ge=01/07/2026T00:00:00;tdlap=le=31/07/2026T23:59:59"
+
+
+def search_of(month: int) -> str:
+    """All days of a month of 2026."""
+    return f"tdlap=ge=01/{month:02}/2026T00:00:00;tdlap=le={monthrange(2026, month)[1]}/{month:02}/2026T23:59:59"
+
+
+JULY = search_of(7)
 
 
 class Portal(Struct, frozen=True):

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,13 +64,16 @@ DEV = (sys.executable, "-m", "signalbox_devstack.stack")
 
 
 @contextmanager
-def running_stack(folder: Path, *arguments: str) -> Iterator[RunningStack]:
-    """`signalbox-dev up` until the block is left. It dies with us, whatever happens to us."""
+def running_stack(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
+    """`signalbox-dev up` until the block is left, with `environ` added to ours. It dies with us, whatever happens to us."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [*DEV, "up", "--state-dir", str(folder), "--ports", "auto", "--headless", *arguments]
     said: list[str] = []
     held = leash(os.getpid())
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=held) as process:  # noqa: PLW1509
+    own = {**os.environ, **(environ or {})}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=held, env=own  # noqa: PLW1509
+    ) as process:  # fmt: skip
         assert process.stdout is not None
         try:
             for line in process.stdout:

@@ -53,6 +53,13 @@ def test_a_model_of_the_callers_own_stays_the_model() -> None:
     assert "SIGNALBOX_WORKER_MODEL_URL" not in parts["worker"].env
 
 
+def test_the_worker_is_told_of_the_simulated_portal_and_a_portal_of_the_callers_own_stays_the_portal() -> None:
+    simulated = {item.name: item for item in plan(site())}["portal"]
+    assert part("worker").env["SIGNALBOX_WORKER_PORTAL_URL"] == simulated.address
+    assert part("worker").env["SIGNALBOX_WORKER_SECRETS_DIR"] == "/s/secrets"
+    assert "SIGNALBOX_WORKER_PORTAL_URL" not in part("worker", SIGNALBOX_WORKER_PORTAL_URL="https://portal.example/api").env
+
+
 def test_three_workers_have_names_and_ports_of_their_own() -> None:
     workers = [item for item in plan(site(workers=3)) if item.name.startswith("worker")]
     assert [item.name for item in workers] == ["worker", "worker-2", "worker-3"]

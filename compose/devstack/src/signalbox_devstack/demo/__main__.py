@@ -12,10 +12,13 @@ from signalbox_core.errors import InvalidInput, Rejected, SignalboxError
 from signalbox_devstack.demo.ad_creative import AdCreative
 from signalbox_devstack.demo.ai_task import AiTask
 from signalbox_devstack.demo.document_batch import DocumentBatch
+from signalbox_devstack.demo.invoice_import import InvoiceImport
 from signalbox_devstack.demo.playing import play
 from signalbox_devstack.demo.scenario import Scenario
 
-SCENARIOS: Final[Mapping[str, Scenario]] = {scenario.pipeline: scenario for scenario in (AdCreative(), AiTask(), DocumentBatch())}
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    scenario.pipeline: scenario for scenario in (AdCreative(), AiTask(), DocumentBatch(), InvoiceImport())
+}
 _FIRST: Final = "ad_creative"
 
 

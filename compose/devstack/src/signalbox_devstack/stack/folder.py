@@ -21,9 +21,10 @@ class StateFolder(Struct, frozen=True):
         """Raises: InvalidInput when the folder cannot be made or written."""
         folder = cls(root.expanduser().resolve())
         try:
-            for path in (folder.root, folder.logs, folder.keys, folder.redis, folder.objects, folder.holds):
+            for path in (folder.root, folder.logs, folder.keys, folder.secrets, folder.redis, folder.objects, folder.holds):
                 path.mkdir(parents=True, exist_ok=True)
             folder.keys.chmod(0o700)
+            folder.secrets.chmod(0o700)
         except OSError as error:
             raise InvalidInput(f"--state-dir {root}: {error.strerror}; name a folder you may write", field="--state-dir") from error
         return folder
@@ -35,6 +36,11 @@ class StateFolder(Struct, frozen=True):
     @property
     def keys(self) -> Path:
         return self.root / "keys"
+
+    @property
+    def secrets(self) -> Path:
+        """Secrets that inputs name, `TENANT/NAME`."""
+        return self.root / "secrets"
 
     @property
     def redis(self) -> Path:

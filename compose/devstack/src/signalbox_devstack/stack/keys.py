@@ -72,6 +72,15 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
     return files
 
 
+def ensure_portal_secrets(folder: StateFolder, passwords: Mapping[str, str]) -> None:
+    """The passwords of the simulated portal's companies, where the worker looks for the secret `portal-TAXCODE`."""
+    kept = folder.secrets / TENANT
+    kept.mkdir(mode=0o700, exist_ok=True)
+    for tax_code, password in passwords.items():
+        if not (path := kept / f"portal-{tax_code}").exists():
+            write_private(path, password.encode())
+
+
 def _clear_keys(path: Path) -> Mapping[str, str]:
     if not path.exists():
         write_private(path, msgspec.json.encode({role: f"sbx_{secrets.token_urlsafe(24)}" for role in ROLES}))

@@ -177,7 +177,7 @@ def _worker(site: Site, name: str) -> Part:
     return Part(
         name=name,
         argv=_module("signalbox_worker"),
-        env={**_temporal_env(site), **_payload_env(site), **_redis_env(site), **own, **_model_env(site)},
+        env={**_temporal_env(site), **_payload_env(site), **_redis_env(site), **own, **_model_env(site), **_portal_env(site)},
         after=("temporal", "redis", "receiver", TOPOLOGY),
         probe=HttpOk(port),
         address=f"http://{HOST}:{port}",
@@ -237,6 +237,12 @@ def _model_env(site: Site) -> Mapping[str, str]:
     return _own(
         "WORKER", MODEL_URL=f"http://{HOST}:{site.ports['model_api']}/v1", MODEL_NAME=site.environ.get("SIGNALBOX_WORKER_MODEL_NAME", MODEL)
     )
+
+
+def _portal_env(site: Site) -> Mapping[str, str]:
+    """The simulated portal and where its passwords are, unless the caller's environment names others."""
+    usual = _own("WORKER", PORTAL_URL=f"http://{HOST}:{site.ports['portal']}/api", SECRETS_DIR=site.folder.secrets)
+    return {name: value for name, value in usual.items() if name not in site.environ}
 
 
 def _temporal_env(site: Site) -> Mapping[str, str]:

@@ -7,13 +7,15 @@ from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
 from signalbox_devstack.stack.folder import StateFolder
-from signalbox_devstack.stack.keys import ensure_keys
+from signalbox_devstack.stack.keys import ensure_keys, ensure_portal_secrets
 from signalbox_devstack.stack.parts import Part, with_needs
 from signalbox_devstack.stack.plan import NAMES, OPTIONAL, Programs, Site, plan, worker_names
 from signalbox_devstack.stack.ports import check_free, read_ports, settle
 from signalbox_devstack.stack.programs import redis_program, temporal_program
+from signalbox_devstack.world.portal.companies import companies, password_of
 
 _MAX_WORKERS = 32
+_COMPANIES = 100
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -35,6 +37,7 @@ def settle_site(wish: Wish, environ: Mapping[str, str]) -> tuple[Site, tuple[Par
     """
     _check(wish)
     folder = StateFolder.create(wish.state_dir)
+    ensure_portal_secrets(folder, {mst: password_of(mst) for mst in companies(_COMPANIES)})
     site = Site(
         folder=folder,
         ports=settle(_asked_ports(wish)),
