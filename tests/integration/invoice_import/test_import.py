@@ -17,7 +17,7 @@ from signalbox_pipelines.invoice_import.contract import SPEC
 from signalbox_pipelines.invoice_import.questions import CaptchaAnswer, TroubleDecision
 from signalbox_pipelines.invoice_import.results import ImportResult, ImportTable
 from support.imports import SECRET, SOLVER, an_import, import_work, read_picture
-from support.portal import Portal
+from support.portal import Portal, running_portal
 
 CODES = iter(companies(60)[number] for number in count(30))
 ONE_LIST: Mapping[str, object] = {"directions": ("sold",), "last_day": date(2026, 7, 10)}
@@ -78,6 +78,23 @@ async def test_an_import_is_the_portals_truth(portal: Portal, redis_url: str) ->
     assert sorted(item["key"] for event in told for item in event["invoices"]) == sorted(row.key for row in truth.rows)
     stats = portal.stats(mst)
     assert stats["repeated"] == 0
+
+
+async def test_a_page_that_was_cut_stays_small_although_the_activity_had_to_wait_in_between(redis_url: str) -> None:
+    """At this pace every cut makes the next call wait for longer than an activity does."""
+    mst = companies(1)[0]
+    with running_portal("--invoices", "300") as portal:
+        portal.put_faults({"kind": "cut", "on": ["list"], "over_bytes": 56_000}, mst=mst)
+        async with (
+            import_work(portal, redis_url, mst, **SOLVER, QUERY_SPACING_MS="550") as work,
+            pipeline_under_test(SPEC, activities=work) as pipeline,
+        ):
+            given = {"last_day": date(2026, 7, 16), "directions": ("purchase",), "details": False, "originals": False}
+            result: ImportResult = await (await pipeline.start(an_import(mst, **given))).result()
+
+        truth = portal.truth(mst, "2026-07-01", "2026-07-16")
+        assert result.rows == sum(row.direction == "purchase" for row in truth.rows)
+        assert portal.stats(mst)["faults"] == {"cut": 2}  # 50 and 25 were too large; 15 is where it stays
 
 
 async def test_a_second_import_asks_for_the_lists_only(portal: Portal, redis_url: str) -> None:

@@ -52,6 +52,7 @@ class ListReader:
     async def read(self, request: ListRequest) -> tuple[list[Row], tuple[FamilyFound, ...]]:
         """Every row of the part once, and what each family gave."""
         part = request.part
+        self._size = await self._pacing.sizes.known(request.account.tax_code, self._size)
         rows: dict[str, Row] = {}
         found: dict[Family, FamilyFound] = {}
         for query in queries_of(part.direction, Days(part.first, part.last)):
@@ -120,6 +121,7 @@ class ListReader:
                 if fewer is None:
                     raise
                 self._size = fewer
+                await self._pacing.sizes.shrink(request.account.tax_code, fewer)
             except Refused:
                 refusals += 1
                 if refusals >= _MAX_REFUSALS:

@@ -19,6 +19,7 @@ from signalbox_core.errors import RateLimited, Unavailable
 from signalbox_core.redis_client import unavailable_when_away
 from signalbox_pipelines.invoice_import.pacing import lanes
 from signalbox_pipelines.invoice_import.pacing.lanes import Lane, LaneName, outcome_of
+from signalbox_pipelines.invoice_import.pacing.pagesizes import PageSizes
 
 PATIENCE_S: Final = 1.0
 """Shorter waits are sat out in the activity; a longer one gives the worker's slot back."""
@@ -53,6 +54,7 @@ class Pacing:
 
     def __init__(self, redis: Redis, of: Mapping[LaneName, Lane]) -> None:
         self.lanes = of
+        self.sizes = PageSizes(redis)
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         package = files("signalbox_pipelines.invoice_import.pacing")
         self._take = redis.register_script(package.joinpath("take.lua").read_text("utf-8"))
