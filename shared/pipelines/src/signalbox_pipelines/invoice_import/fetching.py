@@ -21,7 +21,7 @@ from signalbox_pipelines.invoice_import.pacing.pacing import Pacing
 from signalbox_pipelines.invoice_import.portal.client import PortalClient
 from signalbox_pipelines.invoice_import.portal.faults import Blocked, Busy, Drift, Mismatch, NoOriginal, Refused, SessionOver
 from signalbox_pipelines.invoice_import.portal.logins import Session
-from signalbox_pipelines.invoice_import.portal.originals import BadOriginal, read_original, xml_in
+from signalbox_pipelines.invoice_import.portal.originals import BadOriginal, Original, read_original, xml_in
 from signalbox_pipelines.invoice_import.portal.rows import Row
 from signalbox_pipelines.invoice_import.reconciling import Difference, differences
 from signalbox_pipelines.invoice_import.results import ImportedInvoice, ItemFailure
@@ -128,30 +128,29 @@ class BatchFetcher:
     async def _xml(self, session: Session, item: Had) -> None:
         key = f"{self._request.account.root}/{item.row.key}.xml"
         try:
-            body = await self._objects.get(key)
+            original = await asyncio.to_thread(read_original, await self._objects.get(key))
         except NotFound:
             try:
-                body = await self._exported(session, item, key)
+                original = await self._exported(session, item, key)
             except NoOriginal:
                 self._answered += 1
                 item.no_original = True
                 return
-        item.differences = differences(item.row, read_original(body))
+        item.differences = differences(item.row, original)
         item.xml_key = key
 
-    async def _exported(self, session: Session, item: Had, key: str) -> bytes:
+    async def _exported(self, session: Session, item: Had, key: str) -> Original:
         async with self._turn("export"):
             archive = await self._client.original(session, item.row, self._request.part.direction)
         self._answered += 1
         try:
-            body = xml_in(archive)
-            await asyncio.to_thread(read_original, body)
+            body, original = await asyncio.to_thread(_unpacked, archive)
         except BadOriginal:
             digest = hashlib.sha256(archive).hexdigest()
             await self._objects.put_new(f"{self._request.account.root}/quarantine/{digest}.zip", archive, "application/zip")
             raise
         await self._objects.put_new(key, body, XML)
-        return body
+        return original
 
     @contextlib.asynccontextmanager
     async def _turn(self, lane: LaneName) -> AsyncIterator[None]:
@@ -207,6 +206,11 @@ class BatchFetcher:
                 listed=found.listed,
                 original=found.original,
             )
+
+
+def _unpacked(archive: bytes) -> tuple[bytes, Original]:
+    body = xml_in(archive)
+    return body, read_original(body)
 
 
 def _fault(item: Had, part: PartName, error: SignalboxError) -> Fault:

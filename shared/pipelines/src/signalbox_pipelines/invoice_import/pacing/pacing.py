@@ -6,7 +6,8 @@ an hour after the last call. Not per tenant: the portal counts per taxpayer, who
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Final
@@ -20,6 +21,7 @@ from signalbox_core.redis_client import unavailable_when_away
 from signalbox_pipelines.invoice_import.pacing import lanes
 from signalbox_pipelines.invoice_import.pacing.lanes import Lane, LaneName, outcome_of
 from signalbox_pipelines.invoice_import.pacing.pagesizes import PageSizes
+from signalbox_pipelines.invoice_import.portal.answering import on_sent
 
 PATIENCE_S: Final = 1.0
 """Shorter waits are sat out in the activity; a longer one gives the worker's slot back."""
@@ -59,6 +61,7 @@ class Pacing:
         package = files("signalbox_pipelines.invoice_import.pacing")
         self._take = redis.register_script(package.joinpath("take.lua").read_text("utf-8"))
         self._done = redis.register_script(package.joinpath("done.lua").read_text("utf-8"))
+        self._sent = redis.register_script(package.joinpath("sent.lua").read_text("utf-8"))
 
     @asynccontextmanager
     async def turn(self, mst: str, lane: LaneName, *, patience_s: float = PATIENCE_S) -> AsyncIterator[Turn]:
@@ -70,11 +73,14 @@ class Pacing:
         """
         chosen = self.lanes[lane]
         turn = await self._wait(mst, chosen, patience_s)
+        token = on_sent.set(self._watch(mst, chosen))
         try:
             yield turn
         except BaseException as error:
             await self._end(mst, chosen, turn, error)
             raise
+        finally:
+            on_sent.reset(token)
         await self._end(mst, chosen, turn, None)
 
     async def _wait(self, mst: str, lane: Lane, patience_s: float) -> Turn:
@@ -87,7 +93,7 @@ class Pacing:
                 with unavailable_when_away(_WHAT):
                     verdict, wait_ms, _, now_ms = await self._take(
                         keys=keys_of(mst, lane.name),
-                        args=[permit, lane.floor_ms, lane.in_flight, lane.lease_ms, lanes.TRIP, _KEEP_MS],
+                        args=[permit, lane.floor_ms, lane.in_flight, lane.lease_ms, lanes.TRIP, _KEEP_MS, lanes.MARGIN],
                     )
                 if verdict == b"go":
                     return Turn(permit, int(now_ms))
@@ -97,6 +103,18 @@ class Pacing:
                 if wait_s > patience_s or full_s > FULL_PATIENCE_S:
                     raise NotYet(max(wait_s, 0.5) if is_full else wait_s, _WHY[verdict.decode()])
                 await asyncio.sleep(wait_s)
+
+    def _watch(self, mst: str, lane: Lane) -> Callable[[], Awaitable[None]]:
+        """What to call when the request leaves: a busy process may be late with it, by more than the margin allows for."""
+        began = time.monotonic()
+
+        async def sent() -> None:
+            late_ms = (time.monotonic() - began) * 1_000
+            if late_ms > max(1.0, lane.spacing_ms * (lanes.MARGIN - 1) / 2):
+                with suppress(Unavailable), unavailable_when_away(_WHAT):
+                    await self._sent(keys=keys_of(mst, lane.name)[:1], args=[lane.floor_ms, lanes.MARGIN])
+
+        return sent
 
     async def _end(self, mst: str, lane: Lane, turn: Turn, error: BaseException | None) -> None:
         outcome, wait_ms = outcome_of(error)

@@ -1,6 +1,6 @@
 -- May one more call start now? All clocks are this server's; times in ms.
 -- KEYS: pace (hash), flight (sorted set: permit -> when it is given up for lost)
--- ARGV: permit, floor_ms, max_in_flight, lease_ms, trip, keep_ms
+-- ARGV: permit, floor_ms, max_in_flight, lease_ms, trip, keep_ms, margin
 -- pace: next_at, interval, resume_at, strikes, slowed_at, took
 -- Answers {verdict, wait_ms, interval_ms, now_ms}; verdict: go, space, full, cool or broken.
 local clock = redis.call('TIME')
@@ -30,7 +30,8 @@ end
 if next_at > now then
   return answer('space', next_at - now)
 end
-redis.call('HSET', KEYS[1], 'next_at', now + interval)
+-- At even steps on the whole: a start that came a little late does not push the later ones, but none comes closer than was asked for.
+redis.call('HSET', KEYS[1], 'next_at', math.max(next_at + interval, now + interval / tonumber(ARGV[7])))
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 redis.call('PEXPIRE', KEYS[2], ARGV[6])

@@ -1,7 +1,8 @@
 """One HTTP request to the portal, whatever becomes of it: an answer, or a fault of the way there."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from typing import Final
 
 import httpx2
@@ -10,6 +11,9 @@ from signalbox_core.errors import InvalidInput
 from signalbox_pipelines.invoice_import.portal.faults import Answer, Busy, CutBody, Drift
 
 MAX_BODY_BYTES: Final = 30_000_000
+on_sent: Final[ContextVar[Callable[[], Awaitable[None]] | None]] = ContextVar("portal_on_sent", default=None)
+"""Called when a request is on the wire: only then does it count for the portal's spacing."""
+_ON_WIRE: Final = ".send_request_headers.complete"
 
 
 async def answer_of(client: httpx2.AsyncClient, request: httpx2.Request, *, silence_s: float) -> Answer:
@@ -20,6 +24,8 @@ async def answer_of(client: httpx2.AsyncClient, request: httpx2.Request, *, sile
         Drift: the answer is larger than any of the portal's.
     """
     began = time.monotonic()
+    if (hook := on_sent.get()) is not None:
+        request.extensions = {**request.extensions, "trace": _trace(hook)}
     response: httpx2.Response | None = None
     try:
         response = await client.send(request, stream=True)
@@ -38,6 +44,14 @@ async def answer_of(client: httpx2.AsyncClient, request: httpx2.Request, *, sile
         if response is not None:
             await response.aclose()
     return Answer(status=response.status_code, headers=response.headers, body=body, took_s=time.monotonic() - began)
+
+
+def _trace(hook: Callable[[], Awaitable[None]]) -> Callable[[str, object], Awaitable[None]]:
+    async def trace(event: str, _info: object) -> None:
+        if event.endswith(_ON_WIRE):
+            await hook()
+
+    return trace
 
 
 async def _read(response: httpx2.Response) -> bytes:
