@@ -48,7 +48,6 @@ from signalbox_pipelines.invoice_import.results import ImportTable, InvoicesImpo
 from signalbox_pipelines.invoice_import.sessions import Sessions
 from signalbox_pipelines.invoice_import.signing_in import Desk
 
-TASK_QUEUE: Final = "invoice_import"
 _BEAT_S: Final = 4.0
 _RUNNING: Final = WorkflowExecutionStatus.RUNNING
 
@@ -180,7 +179,7 @@ class InvoiceActivities:
         """Tell the autoscaler how many batches are still to come. Advice only; never fails."""
         spacing_s = self._client.settings.query_spacing_ms / 1_000
         return await self._hints.publish(
-            TASK_QUEUE,
+            activity.info().task_queue,
             request.account.run_id,
             remaining=request.remaining,
             max_in_flight=request.max_in_flight,
@@ -190,7 +189,7 @@ class InvoiceActivities:
     @activity.defn(name="invoice_import.leave")
     async def leave(self, request: LeaveRequest) -> None:
         """Forget the session and take the hint back. Idempotent."""
-        await self._hints.withdraw(TASK_QUEUE, request.account.run_id)
+        await self._hints.withdraw(activity.info().task_queue, request.account.run_id)
         if self._shared is not None:
             await self._shared[1].close(request.account)
 

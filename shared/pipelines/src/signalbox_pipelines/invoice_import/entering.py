@@ -46,6 +46,7 @@ class Entrance:
         self._why = why
         self._wrong = 0
         self._unanswered = 0
+        self._read_by = ""
 
     async def pass_through(self) -> Account:
         """Return with a session open; the account may name another secret by then.
@@ -61,7 +62,7 @@ class Entrance:
                 if outcome.status == "signed_in":
                     self._ledger.sign_ins += 1
                     until = f" until {outcome.expires_at:%Y-%m-%d %H:%M} UTC" if outcome.expires_at else ""
-                    step.say(f"signed in as {self._account.tax_code}{until}")
+                    step.say(f"signed in as {self._account.tax_code}{until}{self._read_by}")
                     return self._account
                 await self._cope(step, outcome)
 
@@ -71,6 +72,7 @@ class Entrance:
             raise Rejected(f"{MAX_CAPTCHAS} pictures were asked for in this run; start another one", code="too_many_sign_ins")
         self._ledger.captchas += 1
         picture = await step.call(InvoiceActivities.fetch_captcha, CaptchaRequest(account=self._account), PICTURE)
+        self._read_by = "; a configured program read the picture" if picture.solved else ""
         text = picture.solved or (await self._ask(picture)).text.strip()
         if not text:
             self._unanswered += 1

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
+from urllib.parse import quote
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
@@ -34,7 +35,7 @@ class ImportTurn:
 
 
 def turn_id(account: Account) -> str:
-    return f"invoice_import/{account.tenant}/{account.tax_code}"
+    return f"invoice_import/{quote(account.tenant, safe='')}/{account.tax_code}"
 
 
 async def take_turn(account: Account) -> None:

@@ -88,8 +88,9 @@ class InvoiceImport:
                 step.say(f"{ledger.rows:,} invoices in {len(ledger.parts)} lists")
         async with run.step("fetch") as step:
             while ledger.part < len(ledger.parts):
+                had_rows = bool(ledger.rows_of(ledger.current))
                 await self._fetch_part(step)
-                if ledger.part < len(ledger.parts):
+                if had_rows and ledger.part < len(ledger.parts):
                     self._continue()
             step.say(self._told())
         async with run.step("report") as step:
@@ -99,6 +100,7 @@ class InvoiceImport:
 
     async def _list(self, step: StepScope) -> None:
         while self.ledger.listed < len(self.ledger.parts):
+            await self.signalbox.state.until_resumed()
             part, number = self.ledger.parts[self.ledger.listed], self.ledger.listed
             request = ListRequest(account=self.account, part=part, number=number, parts=len(self.ledger.parts))
             listed = await step.call(InvoiceActivities.list_invoices, request, LIST)
