@@ -29,6 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             api_key=endpoints.api_keys["admin"],
             product_page=f"{endpoints.demo_site}/en/coffee",
             kill_gateway=lambda: stack.kill("gateway"),
+            redis_url=str(endpoints.redis),
         )
 
 

@@ -39,12 +39,16 @@ def running_browser() -> Iterator[Browser]:
 
 
 class Site(Struct, frozen=True, kw_only=True):
-    """Where the console is, the key to sign in with, a page that sells something, and a way to kill the gateway (it is restarted)."""
+    """Where the console is, the key to sign in with, a page that sells something, and a way to kill the gateway (it is restarted).
+
+    `redis_url`: what the gateway reads the autoscaler's decisions from.
+    """
 
     origin: str
     api_key: str
     product_page: str
     kill_gateway: Callable[[], object]
+    redis_url: str = ""
 
 
 class WatchedPage:

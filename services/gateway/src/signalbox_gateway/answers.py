@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from signalbox_core.decisions import DecisionView
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.snapshot import RunStatus
 
@@ -178,6 +179,33 @@ class PipelineView(Struct, frozen=True, kw_only=True):
 
 class PipelineList(Struct, frozen=True, kw_only=True):
     pipelines: tuple[PipelineView, ...]
+
+
+class ListDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    queue: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
+
+
+class FollowDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`after`: the id of the last decision that was seen; a `Last-Event-ID` header goes before it."""
+
+    queue: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    after: str = ""
+
+
+class DecisionList(Struct, frozen=True, kw_only=True):
+    """Newest first."""
+
+    decisions: tuple[DecisionView, ...]
+
+
+class ScaledQueue(Struct, frozen=True, kw_only=True):
+    queue: str
+    latest: DecisionView
+
+
+class ScaledQueues(Struct, frozen=True, kw_only=True):
+    queues: tuple[ScaledQueue, ...]
 
 
 class Health(Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 from temporalio.client import Client
 
 from signalbox_core.api_keys import Role
+from signalbox_core.decisions import DecisionFeed
 from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.published import fetch_document, open_key_client
@@ -31,6 +32,7 @@ from signalbox_core.topology import PROJECTOR, STARTER
 from signalbox_gateway.approvals import Approvals
 from signalbox_gateway.artifacts import Artifacts
 from signalbox_gateway.auth import ApiKeys, Authenticator
+from signalbox_gateway.autoscaler import AutoscalerPages
 from signalbox_gateway.background import running
 from signalbox_gateway.capacity import Limits
 from signalbox_gateway.decisions import Decisions
@@ -114,6 +116,7 @@ class Gateway:
             approvals=approvals,
             inbox_feed=InboxFeed(self.hub, approvals.inbox_of, self.authenticator.principal),
             uploads=Uploads(parts.objects),
+            autoscaler=AutoscalerPages(DecisionFeed(parts.redis), self.hub, self.authenticator.principal),
             identities=Identities(self.authenticator, sessions, tickets, self.states, parts.settings.temporal_ui_url),
             health=self.health,
             pages=Pages(),

@@ -8,6 +8,7 @@ from signalbox_core.api_keys import Role
 from signalbox_gateway import answers
 from signalbox_gateway.approvals import Approvals
 from signalbox_gateway.artifacts import Artifacts
+from signalbox_gateway.autoscaler import AutoscalerPages
 from signalbox_gateway.endpoints import Endpoint, Reply
 from signalbox_gateway.health import HealthPages
 from signalbox_gateway.identity import Identities
@@ -34,6 +35,7 @@ class Handlers(Struct, frozen=True, kw_only=True):
     approvals: Approvals
     inbox_feed: InboxFeed
     uploads: Uploads
+    autoscaler: AutoscalerPages
     identities: Identities
     health: HealthPages
     pages: Pages
@@ -41,7 +43,7 @@ class Handlers(Struct, frozen=True, kw_only=True):
 
 def endpoints(to: Handlers) -> tuple[Endpoint, ...]:
     """All operations, in the order of the documentation."""
-    return (*_pipelines(to), *_runs(to), *_steering(to), *_approvals(to), *_uploads(to), *_identities(to), *_pages(to))
+    return (*_pipelines(to), *_runs(to), *_steering(to), *_approvals(to), *_uploads(to), *_autoscaler(to), *_identities(to), *_pages(to))
 
 
 def _pipelines(to: Handlers) -> tuple[Endpoint, ...]:
@@ -87,6 +89,17 @@ def _approvals(to: Handlers) -> tuple[Endpoint, ...]:
 def _uploads(to: Handlers) -> tuple[Endpoint, ...]:
     about = "Upload a file for a run to read; the body is its bytes"
     return (Endpoint("POST", "/v1/objects", "upload", about, Role.OPERATOR, to.uploads.take, _UPLOADED, takes="*/*"),)
+
+
+def _autoscaler(to: Handlers) -> tuple[Endpoint, ...]:
+    path, pages, admin = "/v1/autoscaler", to.autoscaler, Role.ADMIN
+    newest, feed = "What was decided about a queue, and why", "Server-sent events: each decision about a queue"
+    asks, follows = answers.ListDecisions, answers.FollowDecisions
+    return (
+        Endpoint("GET", f"{path}/queues", "list_scaled_queues", "The task queues and the last decision", admin, pages.queues, _SCALED),
+        Endpoint("GET", f"{path}/decisions", "list_decisions", newest, admin, pages.decisions, _SAID, query=asks),
+        Endpoint("GET", f"{path}/stream", "stream_decisions", feed, admin, pages.follow, _SAYING, query=follows),
+    )
 
 
 def _identities(to: Handlers) -> tuple[Endpoint, ...]:
@@ -157,6 +170,9 @@ _UPLOADED: Final = (
     _problem(415, "Not a kind of file that is read"),
     _problem(422, "Empty"),
 )
+_SCALED: Final = (Reply(200, "The queues, by name", answers.ScaledQueues),)
+_SAID: Final = (Reply(200, "Newest first", answers.DecisionList), _BAD_QUERY)
+_SAYING: Final = (Reply(200, "A decision each, with its id", None, "text/event-stream"), _BAD_QUERY)
 _SIGNED_IN: Final = (Reply(201, "Signed in; the cookie is set", answers.Identity), _problem(401, "The key is not known"), *_BAD_BODY)
 _CALLER: Final = (Reply(200, "The caller", answers.Identity),)
 _SIGNED_OUT: Final = (Reply(204, "Signed out", None, ""),)

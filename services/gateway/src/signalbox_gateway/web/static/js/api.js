@@ -67,11 +67,14 @@ export const api = {
   approvals: (options) => get("/v1/approvals?status=pending", options),
   approval: (runId, approvalId, options) => get(`/v1/runs/${id(runId)}/approvals/${id(approvalId)}`, options),
   decide: (runId, approvalId, decision) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, { body: decision }),
+  scaledQueues: (options) => get("/v1/autoscaler/queues", options),
+  decisions: (queue, limit, options) => get(`/v1/autoscaler/decisions?${new URLSearchParams({ queue, limit })}`, options),
   control: (runId, verb, body = {}) => call("POST", `/v1/runs/${id(runId)}/${verb}`, { body }),
 };
 
 /** The artifact's bytes, always on this origin. */
 export const artifactPath = (runId, name) => `/v1/runs/${id(runId)}/artifacts/${String(name).split("/").map(id).join("/")}`;
+export const decisionsPath = (queue) => `/v1/autoscaler/stream?queue=${id(queue)}`;
 export const streamPath = (runId) => `/v1/runs/${id(runId)}/stream`;
 export const streamOfMany = (runIds) => `/v1/stream?${runIds.map((runId) => `run=${id(runId)}`).join("&")}`;
 

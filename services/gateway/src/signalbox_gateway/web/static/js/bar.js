@@ -3,6 +3,7 @@ import { api } from "./api.js";
 import { div, h, replace, setText, span } from "./dom.js";
 import { plural } from "./format.js";
 import { iconButton } from "./icons.js";
+import { may } from "./session.js";
 import { themeButton } from "./theme.js";
 
 const INBOX_EVERY_MS = 15_000;
@@ -16,6 +17,7 @@ export class Bar {
       runs: h("a", { href: "#/" }, "Runs"),
       approvals: h("a", { href: "#/approvals" }, "Approvals", this.badge),
       start: h("a", { href: "#/start" }, "Start a run"),
+      autoscaler: h("a", { href: "#/autoscaler" }, "Autoscaler"),
     };
     this.who = span("who");
     this.nav = h("nav", { "aria-label": "Main" }, h("ul", {}, Object.values(this.links).map((link) => h("li", {}, link))));
@@ -31,6 +33,7 @@ export class Bar {
   signedIn(session) {
     setText(this.who, [session.name, session.tenant].filter(Boolean).join(" · "));
     this.#offer(true);
+    this.links.autoscaler.parentElement.hidden = !may("admin");
     this.refreshInbox();
     clearInterval(this.#timer);
     this.#timer = setInterval(() => { if (!document.hidden) this.refreshInbox(); }, INBOX_EVERY_MS);

@@ -3,6 +3,7 @@ import { api, whenSignedOut } from "./api.js";
 import { Bar } from "./bar.js";
 import { clearToasts, problemNotice } from "./announce.js";
 import { div, h, replace } from "./dom.js";
+import { autoscalerPage } from "./pages/autoscaler.js";
 import { inboxPage } from "./pages/inbox.js";
 import { runPage } from "./pages/run.js";
 import { runsPage } from "./pages/runs.js";
@@ -17,6 +18,7 @@ const ROUTES = [
   [/^\/start\/([^/]+)$/, "start", startPage],
   [/^\/runs\/([^/]+)$/, "runs", runPage],
   [/^\/approvals$/, "approvals", inboxPage],
+  [/^\/autoscaler$/, "autoscaler", autoscalerPage],
 ];
 
 const main = document.getElementById("main");
