@@ -208,6 +208,24 @@ def test_the_first_ends_of_long_activities_do_not_make_all_of_them_look_longer()
     assert decision.terms.service_s == pytest.approx(65, abs=5)
 
 
+def test_a_straggler_does_not_make_what_comes_after_it_look_long() -> None:
+    """One activity runs for a minute, then a backlog comes: its activities take a second, as before."""
+    ticks = Ticks().learn()
+    for _ in range(12):
+        ticks.see(workers=(ticks.base(used=1, processed=50),))
+    decision = ticks.see(activities=20_000, workers=(ticks.base(used=200, processed=50),))
+
+    assert decision.terms.service_s == pytest.approx(1.0, rel=0.6)
+
+
+def test_what_just_began_is_not_taken_for_long() -> None:
+    ticks = Ticks().learn()
+    ticks.see(workers=(ticks.base(used=0, processed=50),))
+    decision = ticks.see(activities=20_000, workers=(ticks.base(used=200, processed=50),))
+
+    assert decision.terms.service_s == pytest.approx(1.0, rel=0.1)
+
+
 def test_workers_busy_without_end_are_not_helped_for_ever() -> None:
     ticks = Ticks()
     decision = ticks.see(activities=500, workers=(ticks.base(200, used=200, processed=0),))

@@ -192,10 +192,10 @@ class State(Struct, frozen=True, kw_only=True):
 
     Attributes:
         tick: how many looks there were.
-        samples: the last 60 s of looks, oldest first.
+        samples: the last 120 s of looks, oldest first.
         processed: the last counter of each worker seen.
         busy_s, finished: slot-seconds worked and activities finished, both fading; their quotient is `service_s`.
-        busy_since: when the workers last had nothing to do; done_at: when something was last seen finished.
+        busy_since: when the workers last had nothing to do.
         arrivals_per_s: average over about 300 s; None until there are two looks.
         service_s: seconds that one activity takes; None until some were finished. service_min_s: the same, at its best.
         cold_start_s: learned; None until a launch was seen to poll.
@@ -216,7 +216,6 @@ class State(Struct, frozen=True, kw_only=True):
     busy_s: float = 0.0
     finished: float = 0.0
     busy_since: datetime | None = None
-    done_at: datetime | None = None
     arrivals_per_s: float | None = None
     service_s: float | None = None
     service_min_s: float | None = None

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from signalbox_autoscaler.law.fleet import Fleet, alive_workers
 from signalbox_autoscaler.model import Policy, Sample, Snapshot, State
 
-KEPT: Final = timedelta(seconds=60)
+KEPT: Final = timedelta(seconds=120)
 WINDOW: Final = timedelta(seconds=20)
 SHORT_S: Final = 20.0
 LONG_S: Final = 300.0
@@ -22,6 +22,7 @@ STEADY: Final = 0.5
 """An interval in which the running activities changed by more than this share tells little: when in it they began is not known."""
 _SPIKE: Final = 4.0
 _LITTLE: Final = 5.0
+_SOME: Final = 0.1
 _FALLING: Final = 0.5
 _RISING: Final = 0.01
 
@@ -37,7 +38,6 @@ def observe(policy: Policy, state: State, snapshot: Snapshot, fleet: Fleet, now:
         samples=(*(item for item in state.samples if now - item.at <= KEPT), sample),
         processed=counters,
         busy_since=_busy_since(state, sample, last),
-        done_at=now if done else state.done_at,
     )
     if last is None or now <= last.at:
         return seen
@@ -52,11 +52,20 @@ def rate_per_s(state: State, window: timedelta = WINDOW) -> float:
 
 
 def service_s(state: State, now: datetime) -> float | None:
-    """Seconds an activity takes (S): as measured, and at least as long as the running ones have gone without one of them ending."""
-    if state.busy_since is None or not state.samples or state.samples[-1].used == 0:
+    """Seconds an activity takes (S): as measured, and at least as long as a tenth of the running ones have gone without one ending.
+
+    What just began is no evidence, nor is a straggler among many.
+    """
+    if not state.samples or state.samples[-1].used == 0:
         return state.service_s
-    since = max(state.busy_since, state.done_at or state.busy_since)
-    return max(state.service_s or 0.0, (now - since).total_seconds()) or None
+    some, flat_s = _SOME * state.samples[-1].used, 0.0
+    for sample in reversed(state.samples):
+        if sample.used < some:
+            break
+        flat_s = (now - sample.at).total_seconds()
+        if sample.done > 0:
+            break
+    return max(state.service_s or 0.0, flat_s) or None
 
 
 def arrivals_per_s(state: State) -> float:
@@ -91,13 +100,14 @@ def _busy_since(state: State, sample: Sample, last: Sample | None) -> datetime |
 
 
 def _service(state: State, sample: Sample, last: Sample) -> State:
-    """Little's law with fading sums: S = slot-seconds worked / activities finished.
+    """Little's law with sums that fade over twice the service time (20 s at least): S = slot-seconds worked / activities finished.
 
-    While the first activities of a busy time still run, the quotient is too large: nothing that ended can have taken
-    longer than the busy time, so that (or the earlier value) bounds it.
+    While the activities of a rise still run, the quotient is too large: what ended can have taken no longer than most of
+    them have run, so that (or the earlier value) bounds it.
     """
     elapsed_s = (sample.at - last.at).total_seconds()
-    fade = math.exp(-elapsed_s / SHORT_S) if state.finished > ENOUGH else 1.0
+    before_s = state.service_s or 0.0
+    fade = math.exp(-elapsed_s / max(SHORT_S, 2 * before_s)) if state.finished > ENOUGH else 1.0
     steady = abs(sample.used - last.used) <= max(_LITTLE, STEADY * max(sample.used, last.used))
     weight = 1.0 if steady else min(1.0, _LITTLE / max(1, sample.done))
     busy_s = state.busy_s * fade + (sample.used + last.used) / 2 * elapsed_s * weight
@@ -105,10 +115,17 @@ def _service(state: State, sample: Sample, last: Sample) -> State:
     state = replace(state, busy_s=busy_s, finished=finished)
     if finished < 1 or sample.done == 0 or busy_s <= 0:
         return state
-    busy_for_s = (sample.at - state.busy_since).total_seconds() if state.busy_since else elapsed_s
-    service_s = max(0.001, min(busy_s / finished, max(busy_for_s, state.service_s or 0.0)))
-    state = replace(state, service_s=service_s)
-    return replace(state, service_min_s=_best(state.service_min_s, service_s)) if steady else state
+    measured_s = max(0.001, min(busy_s / finished, max(_run_for_s(state, sample, elapsed_s), before_s)))
+    state = replace(state, service_s=measured_s)
+    return replace(state, service_min_s=_best(state.service_min_s, measured_s)) if steady else state
+
+
+def _run_for_s(state: State, sample: Sample, elapsed_s: float) -> float:
+    """For how long half of what runs may have run: back to the look at which fewer did."""
+    for earlier in reversed(state.samples[:-1]):
+        if 2 * earlier.used < sample.used:
+            return (sample.at - earlier.at).total_seconds()
+    return (sample.at - state.busy_since).total_seconds() if state.busy_since else elapsed_s
 
 
 def _best(before: float | None, service_s: float) -> float:

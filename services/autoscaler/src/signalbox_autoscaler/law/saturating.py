@@ -6,11 +6,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from signalbox_autoscaler.law.ceilings import HEADROOM, SATURATION_HOLDS
-from signalbox_autoscaler.law.rates import KEPT
 from signalbox_autoscaler.model import Rise, Sample, State
 
 STEP: Final = 1.1
 _LOOK: Final = timedelta(seconds=10)
+_LONGEST: Final = timedelta(seconds=60)
+"""A look and its lag; what takes longer is limited by other things than a rate, and would be judged by guesses."""
 _GIVEN_UP: Final = timedelta(seconds=60)
 _GROWN: Final = 1.5
 _GAIN: Final = 0.7
@@ -50,7 +51,7 @@ def _judge(state: State, now: datetime) -> State:
         return state
     lag = timedelta(seconds=rise.service_s)
     look = max(_LOOK, 2 * lag)
-    if now - rise.began_at < look or look + lag > KEPT:
+    if now - rise.began_at < look or look + lag > _LONGEST:
         return state
     done = sum(item.done for item in state.samples if item.at > now - look)
     then = [item for item in state.samples if now - look - lag <= item.at <= now - lag]
