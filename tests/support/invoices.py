@@ -2,11 +2,13 @@
 
 import io
 import zipfile
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 from signalbox_pipelines.invoice_import.portal.rows import Row
+
+AT = datetime(2026, 8, 1, 3, 0, tzinfo=UTC)
 
 
 def a_row(**given: Any) -> Row:
