@@ -3,13 +3,17 @@
 from contextlib import suppress
 
 import msgspec
+import pytest
+from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
+from signalbox_core.errors import Rejected
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test
 from signalbox_devstack.world.papers.folder import PaperFile, good_file, text_file, trap_files, unclear_file
 from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, BatchResult, Outcome
 from signalbox_pipelines.document_batch.document.contract import KindDecision
+from signalbox_pipelines.document_batch.exchange import StatisticsRequest
 from support.papers import needs_tesseract, put_all, work_over
 from support.waiting import eventually
 
@@ -47,6 +51,26 @@ async def test_a_mixed_inbox_gives_partial_success_with_every_reason() -> None:
     assert [outcome.kind for outcome in found[:8]] == [file.papers[0].kind for file in files[:8]]
     assert run.event_names()[-3:] == ["batch.processed", "step.completed", "run.completed"]
     assert [artifact.name for artifact in snapshot.artifacts] == ["documents.json", "report.json"]
+
+
+async def test_statistics_that_fail_touch_nothing() -> None:
+    @activity.defn(name="document_batch.write_statistics")
+    async def broken(request: StatisticsRequest) -> str:
+        raise Rejected(f"no statistics of {request.run_id} today", code="no_statistics")
+
+    objects = FakeObjectStore()
+    real = [item for item in work_over(objects) if activity._Definition.must_from_callable(item).name != "document_batch.write_statistics"]
+    async with pipeline_under_test(SPEC, activities=[*real, broken]) as pipeline:
+        run = await pipeline.start(BatchInput(documents=put_all(objects, [text_file(0)])))
+        result: BatchResult = await run.result()
+        statistics = pipeline.client.get_workflow_handle(f"{run.run_id}/analytics")
+
+        with pytest.raises(WorkflowFailureError):
+            await statistics.result()
+        await eventually(lambda: run.event_names()[-1] == "run.completed")
+
+    assert (result.ok, result.failed) == (1, 0)
+    assert "run.failed" not in run.event_names()
 
 
 async def test_a_document_in_doubt_asks_and_the_batch_waits_for_the_answer() -> None:

@@ -1,0 +1,51 @@
+"""Every fault of the model server: how the run ends, and how often the model was asked, as the documentation says."""
+
+from collections.abc import Mapping
+
+import pytest
+from temporalio.client import Client, WorkflowFailureError
+
+from signalbox_core.pipeline.deps import ActivityDeps
+from signalbox_core.pipeline.loading import load_activities
+from signalbox_core.testing.fetch import FakeFetcher
+from signalbox_core.testing.objects import FakeObjectStore
+from signalbox_core.testing.pipeline import pipeline_under_test
+from signalbox_devstack.world.model_api.faults import NAMES
+from signalbox_pipelines.ai_task.contract import SPEC, AiTaskInput
+from support.model_api import ModelApi
+from support.tables import table_under
+
+TEXT = "Invoice number: SX-2026-118. Total: 1,234.50 EUR. The goods were sent to Hanoi by sea."
+SCHEMA = {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]}
+FAULTS = table_under("ai_task.md", "## Every fault, tried")
+OF_JSON = ("bad_json", "bad_first")
+
+
+def task(fault: str) -> AiTaskInput:
+    """At most two attempts, so that the last one is seen to fail."""
+    if fault in OF_JSON:
+        return AiTaskInput(task="extract", text=TEXT, output_schema=SCHEMA, max_attempts=2)
+    return AiTaskInput(task="summarise", text=TEXT, sentences=1, max_attempts=2)
+
+
+def test_every_fault_is_in_the_documentation() -> None:
+    assert sorted({row["Fault"].partition(":")[0] for row in FAULTS}) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("row", FAULTS, ids=[row["Fault"] for row in FAULTS])
+async def test_a_fault_ends_as_the_documentation_says(client: Client, model_api: ModelApi, row: Mapping[str, str]) -> None:
+    environ = model_api.environ(row["Fault"], READ_TIMEOUT_S="1")
+    deps = ActivityDeps(objects=FakeObjectStore(), fetcher=FakeFetcher({}), environ=environ)
+    async with pipeline_under_test(SPEC, activities=load_activities(SPEC, deps), client=client) as under_test:
+        run = await under_test.start(task(row["Fault"]))
+        try:
+            await run.result()
+            code, said = "–", "–"
+        except WorkflowFailureError:
+            error = (await run.snapshot()).error
+            assert error is not None
+            code, said = error.code, error.message
+
+    asked = [str(request["idempotency_key"]) for request in model_api.requests()]
+    assert (code, str(sum(key.startswith(run.run_id) for key in asked))) == (row["Code"], row["Asked"])
+    assert row["Says"] in said

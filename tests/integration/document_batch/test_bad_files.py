@@ -1,0 +1,58 @@
+"""Every bad file: the code and the sentence that the documentation says, at the first attempt, and nothing tried again."""
+
+from collections.abc import Mapping
+
+import msgspec
+from temporalio.client import Client
+
+from signalbox_core.testing.objects import FakeObjectStore
+from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
+from signalbox_devstack.world.papers.folder import PaperFile, long_text, trap_files
+from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, DocumentSpec, Outcome
+from signalbox_pipelines.document_batch.document.reading import MAX_PAGES
+from support.papers import put_all, work_over
+from support.tables import table_under
+
+
+async def attempts_of(client: Client, run_id: str) -> int:
+    """How often the activity was tried that failed last."""
+    history = await client.get_workflow_handle(run_id).fetch_history()
+    started = {event.event_id: event.activity_task_started_event_attributes.attempt for event in history.events}
+    name = "activity_task_failed_event_attributes"
+    endings = [getattr(event, name) for event in history.events if event.HasField(name)]
+    failed = [ending.started_event_id for ending in endings]
+    assert len(failed) == 1
+    return started[failed[0]]
+
+
+def bad_files() -> list[PaperFile]:
+    too_long = long_text(pages=MAX_PAGES + 1)
+    return [*trap_files(), PaperFile(name="201-pages.pdf", body=too_long.body, fails_with="too_many_pages")]
+
+
+async def outcomes_of(run: RunUnderTest, objects: FakeObjectStore) -> Mapping[str, Outcome]:
+    await run.result()
+    report = msgspec.json.decode(objects.bodies[f"batches/acme/{run.run_id}/report.json"], type=list[Outcome])
+    return {outcome.name: outcome for outcome in report}
+
+
+async def test_the_documentation_says_of_every_bad_file_what_happens() -> None:
+    objects = FakeObjectStore()
+    files = bad_files()
+    documents = (*put_all(objects, files), DocumentSpec(object="uploads/other/0", name="not-ours.pdf"))
+    async with pipeline_under_test(SPEC, activities=work_over(objects)) as pipeline:
+        found = await outcomes_of(await pipeline.start(BatchInput(documents=documents)), objects)
+        happened = [
+            {
+                "File": outcome.name,
+                "Code": outcome.code,
+                "Says": (outcome.message or "").partition(";")[0],
+                "Attempts": str(await attempts_of(pipeline.client, outcome.run_id)),
+            }
+            for outcome in found.values()
+        ]
+
+    ours = {name: outcome.code for name, outcome in found.items() if name != "not-ours.pdf"}
+    assert ours == {file.name: file.fails_with for file in files}
+    assert all(";" in (outcome.message or "") or ":" in (outcome.message or "") for outcome in found.values()), "each says what to do"
+    assert happened == table_under("document_batch.md", "## Bad files")
