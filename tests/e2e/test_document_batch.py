@@ -17,6 +17,9 @@ from support.papers import needs_tesseract
 from support.stack import RunningStack
 from support.waiting import eventually
 
+LONG_PAGES = int(os.environ.get("SIGNALBOX_LONG_PAGES", "16"))
+"""Of the scan in which the worker is killed; 200 is the full size."""
+
 
 class Document(Struct):
     name: str
@@ -118,9 +121,9 @@ async def test_fifty_documents_are_all_accounted_for(stack: RunningStack, client
 
 
 @needs_tesseract
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(LONG_PAGES * 12 + 300)
 async def test_a_worker_killed_in_the_middle_of_a_scan_goes_on_at_the_next_page(stack: RunningStack, client: AsyncSignalbox) -> None:
-    scan = long_scan(pages=16, seed=4)
+    scan = long_scan(pages=LONG_PAGES, seed=4)
     stored = await client.upload(scan.body)
     started = await client.start("document", {"object": stored.object, "name": scan.name})
 
@@ -128,12 +131,12 @@ async def test_a_worker_killed_in_the_middle_of_a_scan_goes_on_at_the_next_page(
         folder = stack.folder / "objects" / "documents"
         return {file.name: file.stat().st_ino for file in folder.glob(f"*/pages/{stored.sha256}/*/*.json")}
 
-    await eventually(lambda: len(pages()) >= 4, within_s=90)
+    await eventually(lambda: len(pages()) >= LONG_PAGES // 4, within_s=LONG_PAGES * 3 + 60)
     await stack.until_replaced("worker", stack.kill("worker"))
     before = pages()
-    assert await until_ended(client, started.run_id, within_s=150) == "completed"
+    assert await until_ended(client, started.run_id, within_s=LONG_PAGES * 6 + 120) == "completed"
 
     after = pages()
-    assert len(after) == 16
+    assert len(after) == LONG_PAGES
     assert {name: after[name] for name in before} == before, "no page was written again"
-    assert json.loads(bytes(await client.result(started.run_id)))["ocr_pages"] == 16
+    assert json.loads(bytes(await client.result(started.run_id)))["ocr_pages"] == LONG_PAGES
