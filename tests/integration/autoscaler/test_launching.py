@@ -26,7 +26,7 @@ async def scaled(temporal_address: str, redis_url: str, tmp_path: Path) -> Async
 
 async def test_it_scales_out_drains_and_goes_back_to_nothing(scaled: Scaled) -> None:
     async with scaled.base(slots=4), scaled.autoscaler({"max_workers": 3}):
-        handle = await scaled.start(NapInput(naps=300, shortest_s=0.2, longest_s=1.0))
+        handle = await scaled.start(NapInput(naps=250, shortest_s=0.2, longest_s=1.0))
         result = await handle.result()
 
         async def is_gone() -> bool:
@@ -35,7 +35,7 @@ async def test_it_scales_out_drains_and_goes_back_to_nothing(scaled: Scaled) -> 
 
         await eventually(is_gone, within_s=60, every_s=0.5)
     records = await scaled.records()
-    assert (result.naps, result.attempts) == (300, 300)
+    assert (result.naps, result.attempts) == (250, 250)
     assert sum(launch.workers for record in records for launch in record.launches) >= 1
     assert max(record.terms.capacity for record in records) >= 24
     replayed = replay(records)
@@ -87,7 +87,7 @@ async def test_workers_that_never_poll_are_cancelled_recounted_and_stop_the_laun
         await set_faults(address, zombies=10)
         settings = {"provider": "cloud_run", "cloud_run_job": JOB, "cloud_run_endpoint": address}
         async with scaled.base(slots=2), scaled.autoscaler(policy, **settings):
-            handle = await scaled.start(NapInput(naps=400, shortest_s=1, longest_s=2))
+            handle = await scaled.start(NapInput(naps=250, shortest_s=1, longest_s=2))
 
             async def is_stopped() -> bool:
                 last = await scaled.last()
@@ -105,7 +105,7 @@ async def test_workers_that_never_poll_are_cancelled_recounted_and_stop_the_laun
 
 async def test_a_budget_stops_the_launches_and_says_so(scaled: Scaled) -> None:
     async with scaled.base(slots=2), scaled.autoscaler({"budget_per_hour": '"0.0001"'}):
-        handle = await scaled.start(NapInput(naps=400, shortest_s=1, longest_s=2))
+        handle = await scaled.start(NapInput(naps=250, shortest_s=1, longest_s=2))
 
         async def is_held() -> bool:
             last = await scaled.last()
@@ -118,7 +118,7 @@ async def test_a_budget_stops_the_launches_and_says_so(scaled: Scaled) -> None:
 
 async def test_a_dry_run_decides_and_launches_nothing(scaled: Scaled) -> None:
     async with scaled.base(slots=2), scaled.autoscaler(provider="none"):
-        handle = await scaled.start(NapInput(naps=400, shortest_s=1, longest_s=2))
+        handle = await scaled.start(NapInput(naps=250, shortest_s=1, longest_s=2))
         await eventually(scaled.launched, within_s=60, every_s=0.25)
         await handle.terminate()
     assert await scaled.launches() == []

@@ -32,7 +32,7 @@ def part(name: str, **environ: str) -> Part:
 
 def test_gateway_and_workers_seal_with_the_same_keys() -> None:
     holders = {item.name for item in plan(site(workers=2)) if item.env.get("SIGNALBOX_PAYLOAD_KEYS_FILE") == "/s/keys/p.json"}
-    assert holders == {"gateway", "worker", "worker-2"}
+    assert holders == {"gateway", "worker", "worker-2", "autoscaler"}, "the autoscaler's burst workers start from its environment"
 
 
 def test_every_part_is_there_once() -> None:

@@ -116,3 +116,57 @@ def test_the_base_lists_every_manifest() -> None:
     base = ROOT / "k8s/base"
     listed = yaml.safe_load((base / "kustomization.yaml").read_text())["resources"]
     assert sorted(listed) == sorted(path.name for path in base.glob("*.yaml") if path.name != "kustomization.yaml")
+
+
+CONFIGS = {document["metadata"]["name"]: document for document in MANIFESTS if document["kind"] == "ConfigMap"}
+AUTOSCALER = CONFIGS["signalbox-autoscaler"]
+CLOUD_RUN = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "k8s/cloud-run").glob("*.yaml"))}
+
+
+def literal(container: Mapping[str, Any]) -> dict[str, str]:
+    return {entry["name"]: entry["value"] for entry in container["env"]}
+
+
+def test_policies_in_the_cluster_are_policies(tmp_path: Path) -> None:
+    from signalbox_autoscaler.policies import read_policies
+
+    (tmp_path / "policies.toml").write_text(AUTOSCALER["data"]["policies.toml"])
+    queues = read_policies(tmp_path / "policies.toml").queues()
+    assert queues
+    assert read_policies(ROOT / "compose/devstack/src/signalbox_devstack/stack/policies.toml").of("any") is not None
+
+
+def test_a_burst_job_runs_the_same_worker_locked_down(tmp_path: Path) -> None:
+    from signalbox_autoscaler.providers.kubernetes import job_of, read_template
+    from signalbox_autoscaler.providers.provider import Order
+
+    (tmp_path / "job.json").write_text(AUTOSCALER["data"]["burst-job.json"])
+    job = job_of(read_template(tmp_path / "job.json"), Order(launch_id="l-1", workers=3, timeout_s=60, environment={}))
+    pod = job["spec"]["template"]["spec"]
+    worker, base = pod["containers"][0], container("worker")
+    assert (job["spec"]["completions"], job["spec"]["backoffLimit"], pod["restartPolicy"]) == (3, 0, "Never")
+    assert literal(base).items() <= literal(worker).items()
+    assert worker["securityContext"] == base["securityContext"]
+    assert pod["securityContext"] == DEPLOYMENTS["worker"]["spec"]["template"]["spec"]["securityContext"]
+    assert pod["enableServiceLinks"] is False
+    settings = importlib.import_module("signalbox_worker.settings").Settings
+    read_settings(settings, prefix="SIGNALBOX_WORKER", environ={**manifest_environment("worker"), **literal(worker)})
+
+
+def test_the_autoscaler_may_do_what_it_does_with_jobs_and_nothing_else() -> None:
+    (role,) = [document for document in MANIFESTS if document["kind"] == "Role"]
+    assert role["rules"] == [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "list", "delete"]}]
+    (binding,) = [document for document in MANIFESTS if document["kind"] == "RoleBinding"]
+    pod = DEPLOYMENTS["autoscaler"]["spec"]["template"]["spec"]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": pod["serviceAccountName"], "namespace": "signalbox"}]
+
+
+def test_cloud_run_is_given_settings_that_are_known() -> None:
+    job = CLOUD_RUN["burst-job"]["spec"]["template"]["spec"]["template"]["spec"]
+    service = CLOUD_RUN["autoscaler"]["spec"]["template"]["spec"]["containers"][0]
+    worker, autoscaler = (importlib.import_module(f"signalbox_{name}.settings").Settings for name in ("worker", "autoscaler"))
+    read_settings(worker, prefix="SIGNALBOX_WORKER", environ=literal(job["containers"][0]))
+    read_settings(autoscaler, prefix="SIGNALBOX_AUTOSCALER", environ={**image_environment("autoscaler"), **literal(service)})
+    assert job["maxRetries"] == 0, "a retried worker would be one that nobody counts"
+    assert CLOUD_RUN["burst-job"]["metadata"]["name"] in literal(service)["SIGNALBOX_AUTOSCALER_CLOUD_RUN_JOB"]

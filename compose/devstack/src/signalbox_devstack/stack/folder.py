@@ -51,6 +51,11 @@ class StateFolder(Struct, frozen=True):
         return self.root / "objects"
 
     @property
+    def bursts(self) -> Path:
+        """What the autoscaler launched on this machine, with the logs of its burst workers."""
+        return self.root / "bursts"
+
+    @property
     def holds(self) -> Path:
         """A file named like a part keeps that part down until it is gone (`signalbox-dev stop`, `start`)."""
         return self.root / "holds"

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ NAMES: Final = ("temporal", "redis", "pubsub", "demo_site", "portal", "receiver"
 OPTIONAL: Final = ("model_api",)
 """Started only when asked for."""
 MODEL: Final = "sim"
+POLICIES: Final = Path(__file__).with_name("policies.toml")
 
 _TEMPORAL_DYNAMIC: Final = (
     'history.timerProcessorMaxTimeShift="10ms"',  # otherwise every timer rounds up to a second or more
@@ -162,37 +164,51 @@ def _receiver(site: Site) -> Part:
 
 def _worker(site: Site, name: str) -> Part:
     port = site.ports[name]
-    allowed = f"{HOST}:{site.ports['demo_site']}"
-    also = site.environ.get("SIGNALBOX_WORKER_FETCH_ALLOW")
-    own = _own(
-        "WORKER",
-        HOST=HOST,
-        PORT=port,
-        RECEIVER_URL=f"http://{HOST}:{site.ports['receiver']}/v1/events",
-        KEYID=site.keys.keyid,
-        PRIVATE_KEY_FILE=site.keys.private_key_file,
-        OBJECTS_URL=_objects_url(site),
-        FETCH_ALLOW=f"{allowed},{also}" if also else allowed,
-    )
     return Part(
         name=name,
         argv=_module("signalbox_worker"),
-        env={**_temporal_env(site), **_payload_env(site), **_redis_env(site), **own, **_model_env(site), **_portal_env(site)},
+        env={**_worker_env(site), **_own("WORKER", PORT=port)},
         after=("temporal", "redis", "receiver", TOPOLOGY),
         probe=HttpOk(port),
         address=f"http://{HOST}:{port}",
     )
 
 
+def _worker_env(site: Site) -> Mapping[str, str]:
+    """Of base and burst workers alike."""
+    allowed = f"{HOST}:{site.ports['demo_site']}"
+    also = site.environ.get("SIGNALBOX_WORKER_FETCH_ALLOW")
+    own = _own(
+        "WORKER",
+        HOST=HOST,
+        RECEIVER_URL=f"http://{HOST}:{site.ports['receiver']}/v1/events",
+        KEYID=site.keys.keyid,
+        PRIVATE_KEY_FILE=site.keys.private_key_file,
+        OBJECTS_URL=_objects_url(site),
+        FETCH_ALLOW=f"{allowed},{also}" if also else allowed,
+    )
+    return {**_temporal_env(site), **_payload_env(site), **_redis_env(site), **own, **_model_env(site), **_portal_env(site)}
+
+
 def _autoscaler(site: Site) -> Part:
+    """Its burst workers are processes of this machine; they start from its environment."""
     port = site.ports["autoscaler"]
+    own = _own(
+        "AUTOSCALER",
+        HOST=HOST,
+        PORT=port,
+        PROVIDER="local",
+        LOCAL_FOLDER=site.folder.bursts,
+        POLICIES=site.environ.get("SIGNALBOX_AUTOSCALER_POLICIES", POLICIES),
+    )
     return Part(
         name="autoscaler",
         argv=_module("signalbox_autoscaler"),
-        env={**_temporal_env(site), **_redis_env(site), **_own("AUTOSCALER", HOST=HOST, PORT=port)},
+        env={**_worker_env(site), **own},
         after=("temporal", "redis", TOPOLOGY),
         probe=HttpOk(port),
         address=f"http://{HOST}:{port}",
+        stop_within_s=15.0,
     )
 
 

@@ -49,5 +49,6 @@ def probe_workers(policy: Policy, state: State, snapshot: Snapshot, fleet: Fleet
         wait_s = min(_AGAIN_AT_MOST_S, _AGAIN_S * 2 ** max(0, state.probes - 1))
         if (now - state.probing_since).total_seconds() < wait_s:
             return 0
-    waiting = snapshot.activities + snapshot.workflow_tasks
+    # Workflow tasks wait for a base worker: burst workers run activities.
+    waiting = snapshot.activities
     return 0 if waiting == 0 else 1 if waiting <= policy.slots_per_worker else PROBE

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _RECORD: Final = "launch.json"
 _KEPT_S: Final = 3_600.0
+_DRAIN_WITHIN_S: Final = 8.0
 _INDEX: Final = "SIGNALBOX_WORKER_BURST_INDEX"
 
 
@@ -128,9 +129,15 @@ class LocalProcesses:
         self._signal(place, signal.SIGKILL)
 
     async def aclose(self) -> None:
-        """Workers of this autoscaler drain and end: nobody would be left to size them, and it is their machine that stops."""
+        """Workers of this autoscaler drain and end, within 8 s: nobody is left to size them, and it may be their machine that stops."""
+        own = [child for child in self._children.values() if child.returncode is None]
         for place in self._folder.glob("*"):
             self._signal(place, signal.SIGTERM, only_own=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_WITHIN_S):
+                await asyncio.gather(*(child.wait() for child in own))
+        for place in self._folder.glob("*"):
+            self._signal(place, signal.SIGKILL, only_own=True)
 
     def _signal(self, place: Path, number: signal.Signals, *, only_own: bool = False) -> None:
         try:

@@ -1,0 +1,88 @@
+"""A tick over 200 queues, on a real Temporal server and a real Redis: CPU and wall milliseconds, and calls.
+
+Peer: the same calls to Temporal for as many other queues, one after another and with nothing decided.
+"""
+
+import sys
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from statistics import median
+
+from temporalio.client import Client
+
+from signalbox_autoscaler.acting.actor import Actor
+from signalbox_autoscaler.decision_log import DecisionLog
+from signalbox_autoscaler.loop import Loop, Parts
+from signalbox_autoscaler.metrics import Meters
+from signalbox_autoscaler.model import Policy
+from signalbox_autoscaler.observing.observer import CACHED_FOR, Observer
+from signalbox_autoscaler.observing.temporal import TemporalEye
+from signalbox_autoscaler.policies import FixedPolicies
+from signalbox_autoscaler.providers.none import NoProvider
+from signalbox_autoscaler.safety.book import Book
+from signalbox_autoscaler.safety.lease import Lease
+from signalbox_core.redis_client import open_redis
+from signalbox_core.temporal import connect
+
+QUEUES, ROUNDS = 200, 5
+CPU_MS = 600.0
+"""An eighth of a core at a look every five seconds."""
+
+
+async def test_a_tick_over_200_queues(temporal_address: str, redis_url: str) -> None:
+    client = await connect(temporal_address, "default")
+    names, others = [[f"{kind}-{number:03d}-{uuid.uuid4().hex[:6]}" for number in range(QUEUES)] for kind in ("tick", "peer")]
+    async with open_redis(redis_url) as redis:
+        await redis.flushall()
+        eye, clock = TemporalEye(client), Clock()
+        lease, provider = Lease(redis, "bench", ttl_s=300), NoProvider()
+        await lease.renew()
+        book = Book(redis, lease)
+        parts = Parts(
+            observer=Observer(eye, redis, names),
+            policies=FixedPolicies({name: Policy(dry_run=True) for name in names}),
+            provider=provider,
+            lease=lease,
+            book=book,
+            actor=Actor(provider, book, lease, redis),
+            decisions=DecisionLog(redis),
+            meters=Meters(),
+        )
+        loop = Loop(parts, every_s=5, clock=clock)
+        await loop.tick()
+        await one_after_another(client, others)
+        ticks, cpu, singles, calls = [], [], [], 0
+        for _ in range(ROUNDS):
+            clock.forward(CACHED_FOR)
+            before, began, busy = eye.calls, time.perf_counter(), time.process_time()
+            await loop.tick()
+            ticks.append((time.perf_counter() - began) * 1000)
+            cpu.append((time.process_time() - busy) * 1000)
+            calls = eye.calls - before
+            singles.append(await one_after_another(client, others))
+        assert len(loop.latest) == QUEUES
+    ours = f"tick over {QUEUES} queues: {median(ticks):.0f} ms ({median(cpu):.0f} ms of CPU), {calls} calls"
+    sys.stdout.write(f"\n{ours}; the calls one after another: {median(singles):.0f} ms\n")
+    assert calls == 1 + 2 * QUEUES
+    assert median(cpu) <= CPU_MS
+    assert median(ticks) <= 1.5 * median(singles)
+
+
+async def one_after_another(client: Client, names: list[str]) -> float:
+    eye, began = TemporalEye(client), time.perf_counter()
+    await eye.workers(datetime.now(UTC))
+    for name in names:
+        await eye.backlogs([name])
+    return (time.perf_counter() - began) * 1000
+
+
+class Clock:
+    def __init__(self) -> None:
+        self._now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self._now
+
+    def forward(self, duration: timedelta) -> None:
+        self._now += duration

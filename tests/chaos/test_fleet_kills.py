@@ -1,0 +1,125 @@
+"""What is stopped or killed in the fleet: the leader in the middle of a launch, burst workers at work, workers that leave."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from temporalio.api.enums.v1 import PendingActivityState
+
+from signalbox_autoscaler.model import DecisionRecord, LaunchState
+from signalbox_autoscaler.providers.cloud_run import CloudRunJobs
+from support.autoscaler import leader
+from support.installed.nap.contract import NapInput
+from support.nap_worker import nap_worker
+from support.providers import JOB, cloud_run_program, set_faults
+from support.scaled import Scaled, scaled_queue
+from support.waiting import eventually
+
+STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+WORKER = [sys.executable, "-m", "signalbox_worker"]
+EXITS = int(os.environ.get("SIGNALBOX_TEST_EXITS", "8"))
+"""Clean exits under a backlog; the full run takes 32."""
+
+
+@pytest.fixture
+async def scaled(temporal_address: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Scaled]:
+    async with scaled_queue(tmp_path, temporal_address, redis_url) as made:
+        yield made
+
+
+async def test_a_leader_stopped_while_it_launches_leaves_one_launch(scaled: Scaled) -> None:
+    """Cloud Run takes the request and answers late; the leader is stopped meanwhile, another leads and adopts; then the first goes on."""
+    async with cloud_run_program(WORKER, environ=scaled.worker_environment()) as address:
+        await set_faults(address, slow_replies=1, slow_reply_s=10)
+        settings = {"provider": "cloud_run", "cloud_run_job": JOB, "cloud_run_endpoint": address}
+        async with scaled.base(slots=2), scaled.autoscaler({"max_workers": 1}, log="one.log", **settings) as one:
+            await eventually(lambda: leader(scaled.redis), within_s=30)
+            first_leader = await leader(scaled.redis)
+            async with scaled.autoscaler({"max_workers": 1}, log="two.log", **settings):
+                handle = await scaled.start(NapInput(naps=250, shortest_s=0.5, longest_s=1.0))
+                provider = CloudRunJobs(JOB, endpoint=address)
+                await eventually(provider.executions, within_s=60, every_s=0.1)
+                one.send_signal(signal.SIGSTOP)
+
+                async def is_adopted() -> bool:
+                    found = await scaled.launches()
+                    return await leader(scaled.redis) not in (None, first_leader) and any(
+                        launch.state is LaunchState.RUNNING for launch in found
+                    )
+
+                await eventually(is_adopted, within_s=60, every_s=0.25)
+                one.send_signal(signal.SIGCONT)
+                assert (await handle.result()).naps == 250
+                executions = await provider.executions()
+                await provider.aclose()
+    launched = [launch.launch_id for launch in await scaled.launched()]
+    assert len(launched) <= 1, "the second leader decided on no launch of its own"
+    assert len(executions) == 1, "one launch for one intent"
+    assert {record.epoch for record in await scaled.records()} >= {2}
+
+
+async def test_a_killed_burst_worker_leaves_the_capacity_within_three_heartbeats(scaled: Scaled) -> None:
+    async with scaled.base(slots=2), scaled.autoscaler({"max_workers": 1, "idle_exit_s": 60}):
+        handle = await scaled.start(NapInput(naps=250, shortest_s=1, longest_s=2, timeout_s=8))
+
+        async def capacity() -> int:
+            last = await scaled.last()
+            return last.terms.capacity if last else 0
+
+        async def is_out() -> bool:
+            return await capacity() >= 20
+
+        await eventually(is_out, within_s=60, every_s=0.2)
+        beat = (await scaled.heartbeats())[0]
+        os.kill(int(beat.host_info.process_id), signal.SIGKILL)
+        killed_at = datetime.now(UTC)
+
+        async def gone_at() -> datetime | None:
+            later = [record for record in await scaled.records() if record.at > killed_at and record.terms.capacity < 20]
+            return later[0].at if later else None
+
+        at = await eventually(gone_at, within_s=30, every_s=0.2)
+        await handle.terminate()
+    # Three heartbeats of a second, and the look after them.
+    looks = [record for record in await scaled.records() if killed_at < record.at < at]
+    counted = max([(record.at - beat_in(record, beat.worker_identity)).total_seconds() for record in looks], default=0.0)
+    assert counted <= 3.0
+
+
+def beat_in(record: DecisionRecord, identity: str) -> datetime:
+    workers = record.snapshot.workers
+    return next(worker.heartbeat_at for worker in workers if worker.identity == identity)
+
+
+async def test_workers_that_leave_under_a_backlog_lose_next_to_nothing(scaled: Scaled) -> None:
+    """Each worker works for a while and is told to leave while hundreds of tasks wait; what is lost still counts as started afterwards."""
+    async with scaled.base(slots=1):
+        request = NapInput(naps=250, shortest_s=0.1, longest_s=0.5, timeout_s=3_600)
+        handles = [await scaled.start(request) for _ in range(EXITS)]
+        codes: list[int] = []
+        for number in range(EXITS):
+            environment = scaled.worker_environment(max_activities=40, burst_launch=f"exit-{number}", burst_idle_s=300)
+            async with nap_worker(environment, scaled.folder / "burst.log") as process:
+                await eventually(partial(has_processed, scaled, f"burst:exit-{number}:0", 40), within_s=60, every_s=0.1)
+                process.send_signal(signal.SIGTERM)
+                codes.append(await asyncio.wait_for(process.wait(), 60))
+        waiting = [await handle.describe() for handle in handles]
+    pending = [activity for found in waiting for activity in found.raw_description.pending_activities]
+    lost = [item for item in pending if item.state == STARTED and item.last_worker_identity.startswith("burst:")]
+    sys.stdout.write(
+        f"\n{EXITS} clean exits with {len(pending)} tasks waiting at the last: {len(lost)} lost, {len(lost) / EXITS:.3f} an exit\n"
+    )
+    assert codes == [0] * EXITS
+    assert pending, "there was a backlog to the end"
+    assert len(lost) <= max(1, EXITS // 10)
+
+
+async def has_processed(scaled: Scaled, identity: str, count: int) -> bool:
+    beats = [beat for beat in await scaled.heartbeats() if beat.worker_identity == identity]
+    return bool(beats) and beats[0].activity_task_slots_info.total_processed_tasks >= count
