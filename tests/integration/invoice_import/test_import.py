@@ -1,7 +1,7 @@
 """Whole imports on a real Temporal server and a real Redis against the portal simulator."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
 
@@ -9,6 +9,8 @@ import msgspec
 import pytest
 from temporalio.client import WorkflowFailureError
 
+from signalbox_core.hints import Hints
+from signalbox_core.redis_client import open_redis
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from signalbox_devstack.world.portal.companies import companies
@@ -18,6 +20,7 @@ from signalbox_pipelines.invoice_import.questions import CaptchaAnswer, TroubleD
 from signalbox_pipelines.invoice_import.results import ImportResult, ImportTable
 from support.imports import SECRET, SOLVER, an_import, import_work, read_picture
 from support.portal import Portal, running_portal
+from support.waiting import eventually
 
 CODES = iter(companies(60)[number] for number in count(30))
 ONE_LIST: Mapping[str, object] = {"directions": ("sold",), "last_day": date(2026, 7, 10)}
@@ -230,3 +233,38 @@ async def test_neither_password_nor_token_is_in_the_history(portal: Portal, redi
     assert SECRET in told
     assert f"sim-{mst}" not in told
     assert "eyJ" not in told
+
+
+async def test_a_paused_import_calls_nobody_and_goes_on_when_resumed(portal: Portal, redis_url: str) -> None:
+    mst = next(CODES)
+    async with import_work(portal, redis_url, mst) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+        run = await pipeline.start(an_import(mst, **ONE_LIST))
+        picture = msgspec.json.decode((await run.approval("captcha")).evidence)["picture"]
+        await run.pause()
+        await run.decide("captcha", CaptchaAnswer(text=read_picture(picture)))
+        await eventually(lambda: "step.completed" in run.event_names())
+        assert "list" not in portal.stats(mst).get("lanes", {})
+
+        await run.resume()
+        result: ImportResult = await run.result()
+
+    check_truth(result, truth_of_one_list(portal, mst))
+
+
+async def test_a_run_says_how_much_is_left_while_it_waits_and_nothing_at_its_end(portal: Portal, redis_url: str) -> None:
+    mst, redis = next(CODES), open_redis(redis_url)
+    portal.put_faults({"kind": "expire", "on": ["xml"], "after": 4, "times": 1}, mst=mst)
+    async with import_work(portal, redis_url, mst) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+        run = await pipeline.start(an_import(mst, directions=("sold",)))
+        for asked in ("captcha", "captcha-2"):
+            evidence = msgspec.json.decode((await run.approval(asked, within_s=30)).evidence)
+            if asked == "captcha-2":
+                hint = (await Hints(redis).read([pipeline.task_queue], datetime.now(UTC)))[pipeline.task_queue][run.run_id]
+            await run.decide(asked, CaptchaAnswer(text=read_picture(evidence["picture"])))
+        await run.result()
+        left = await Hints(redis).read([pipeline.task_queue], datetime.now(UTC))
+    await redis.aclose()
+
+    assert hint.remaining > 0
+    assert evidence["why"] == "the session ended; the import goes on where it was"
+    assert left == {pipeline.task_queue: {}}

@@ -45,7 +45,7 @@ async def fail(pacing: Pacing, error: Exception, **given: float) -> None:
 
 
 async def test_four_processes_keep_spacing_and_calls_at_once(redis: Redis, redis_url: str) -> None:
-    mst, turns = "9901000026", 25
+    mst, turns = "9901000026", 15
     await redis.delete(f"seen:{mst}", f"now:{mst}", *keys_of(mst, "query"))
     command = [sys.executable, "-m", "support.paced_calls", redis_url, mst, str(turns)]
     takers = [await asyncio.create_subprocess_exec(*command, cwd=TESTS, env={**os.environ, "PYTHONPATH": str(TESTS)}) for _ in range(4)]

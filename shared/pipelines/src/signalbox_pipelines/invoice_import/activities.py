@@ -14,6 +14,8 @@ from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
 from signalbox_core.hints import Hints
 from signalbox_core.pipeline.activity import emit_on_complete, progress
 from signalbox_core.pipeline.deps import ActivityDeps
+from signalbox_core.sealing import VARIABLE as PAYLOAD_KEYS
+from signalbox_core.sealing import open_key_ring
 from signalbox_core.secret_refs import SecretRefs
 from signalbox_pipelines.invoice_import.exchange import (
     BatchDone,
@@ -71,7 +73,9 @@ class InvoiceActivities:
         self._objects = deps.objects
         self._hints = Hints(deps.redis)
         self._client = client or PortalClient(portal_settings(deps.environ))
-        self._shared = None if deps.redis is None else (Pacing(deps.redis, lanes_of(self._client.settings)), Sessions(deps.redis))
+        ring = open_key_ring(deps.environ.get(PAYLOAD_KEYS))
+        lanes = lanes_of(self._client.settings)
+        self._shared = None if deps.redis is None else (Pacing(deps.redis, lanes), Sessions(deps.redis, ring))
         self._secrets = SecretRefs(deps.environ)
         self._solver = solver_named(self._client.settings.captcha_solver)
         # Lists never change once written; every batch of a part reads the same one.
