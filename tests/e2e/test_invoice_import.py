@@ -1,0 +1,139 @@
+"""Invoice imports through the whole stack, four workers, a portal that is as bad as it can be: all rows, all originals, the right sums.
+
+Small by default; `IMPORT_FULL=1` runs ten companies of a thousand invoices.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Final
+
+import pytest
+from msgspec import Struct
+
+from signalbox_client import AsyncSignalbox
+from signalbox_devstack.world.portal.companies import companies
+from support.importing import failed, imported, is_true, pace, politeness, somebody_answers, start_import, stored
+from support.portal import Portal, running_portal
+from support.stack import RunningStack, running_stack
+
+FULL: Final = os.environ.get("IMPORT_FULL") == "1"
+INVOICES: Final = 1_000 if FULL else 300
+LAST: Final = "2026-09-30" if FULL else "2026-07-31"
+"""Of three months; one holds a third of the invoices."""
+JULY: Final = "2026-07-31"
+TOGETHER: Final = 10 if FULL else 3
+SPACING_MS: Final = 25
+IN_FLIGHT: Final = 3
+WITHIN_S: Final = 540 if FULL else 240
+COMPANIES: Final = companies(60)
+
+
+class World(Struct, frozen=True):
+    portal: Portal
+    stack: RunningStack
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with running_portal("--companies", str(len(COMPANIES)), "--invoices", str(INVOICES)) as portal:
+        environ = pace(portal, spacing_ms=SPACING_MS, in_flight=IN_FLIGHT, timeout_s=2)
+        parts = ("--only", "gateway,receiver,worker", "--workers", "4")
+        with running_stack(tmp_path_factory.mktemp("imports"), *parts, environ=environ) as stack:
+            yield World(portal, stack)
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[AsyncSignalbox]:
+    async with world.stack.client() as opened, somebody_answers(world.stack):
+        yield opened
+
+
+@pytest.mark.timeout(WITHIN_S + 60)
+async def test_several_companies_at_once_come_in_whole_and_the_portal_is_asked_politely(world: World, client: AsyncSignalbox) -> None:
+    mine = COMPANIES[:TOGETHER]
+    runs = {mst: await start_import(client, mst, last=LAST) for mst in mine}
+    for mst, run_id in runs.items():
+        is_true(world.stack, await imported(client, run_id, within_s=WITHIN_S), world.portal.truth(mst, last=LAST))
+        seen = politeness(world.portal, mst)
+        assert seen.repeated == 0, seen.most_repeated
+        for lane in ("queries", "xml"):
+            assert seen.lanes[lane].most_in_flight <= IN_FLIGHT
+            # One more than fits: a call that was late by a little is followed by one that was not.
+            for window_s, most in seen.lanes[lane].most_within_s.items():
+                assert most <= int(window_s) * 1_000 / SPACING_MS + 1
+
+
+LONG: Final = {"kind": "cut", "on": ["list"], "over_bytes": 56_000}
+PASSING: Final[Mapping[str, tuple[Mapping[str, object], ...]]] = {
+    "rate_limit with a time": ({"kind": "rate_limit", "retry_after_s": 1, "times": 3, "every": 20},),
+    "rate_limit without": ({"kind": "rate_limit", "times": 1, "after": 30},),
+    "swallow": ({"kind": "swallow", "times": 3, "every": 40},),
+    "cut of a long list": (LONG,),
+    "cut of an original": ({"kind": "cut", "on": ["xml"], "over_bytes": 100_000, "times": 3, "every": 20},),
+    "slow_504": ({"kind": "slow_504", "delay_s": 0.5, "times": 3, "every": 40},),
+    "fast_500 of a page": ({"kind": "fast_500", "on": ["list"], "times": 1},),
+    "fast_500 of an invoice": ({"kind": "fast_500", "on": ["detail", "xml"], "times": 2, "every": 30},),
+    "expire": ({"kind": "expire", "times": 2, "every": 60},),
+    # Pages of 50 and 25 are cut; of three pages of 15 the second leads to itself.
+    "state_repeats": ({"kind": "state_repeats", "on": ["list"], "times": 1, "after": 3}, LONG),
+    "last_state_repeats": ({"kind": "last_state_repeats", "on": ["list"]},),
+}
+MIX: Final = (
+    {"kind": "rate_limit", "retry_after_s": 1, "share": 0.01},
+    {"kind": "swallow", "share": 0.005},
+    {"kind": "cut", "share": 0.01},
+    {"kind": "slow_504", "delay_s": 0.2, "share": 0.01},
+    {"kind": "fast_500", "on": ["detail", "xml"], "share": 0.01},
+    {"kind": "expire", "share": 0.004},
+    {"kind": "last_state_repeats", "on": ["list"], "share": 0.5},
+)
+
+
+@pytest.mark.timeout(WITHIN_S + 120)
+async def test_a_fault_that_passes_costs_time_and_nothing_else(world: World, client: AsyncSignalbox) -> None:
+    """Each fault alone and a mix of all, a company each, at the same time: nothing missed, nothing twice."""
+    names = [*PASSING, "mix"]
+    mine = dict(zip(names, COMPANIES[10:], strict=False))
+    for name, mst in mine.items():
+        world.portal.put_faults(*(MIX if name == "mix" else PASSING[name]), mst=mst)
+    runs = {name: await start_import(client, mst, last=JULY) for name, mst in mine.items()}
+    results = await asyncio.gather(*(imported(client, run_id, within_s=WITHIN_S) for run_id in runs.values()))
+    for name, result in zip(names, results, strict=True):
+        is_true(world.stack, result, world.portal.truth(mine[name], last=JULY))
+        assert politeness(world.portal, mine[name]).faults, name
+        assert result.sign_ins == (3 if name == "expire" else result.sign_ins if name == "mix" else 1), name
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        pytest.param({"kind": "drift", "on": ["list"]}, "contract_drift", id="a list of another shape"),
+        pytest.param({"kind": "drift", "on": ["xml"], "after": 3}, "contract_drift", id="an original of another shape"),
+        pytest.param({"kind": "drift", "on": ["detail"], "after": 3}, "contract_drift", id="a detail of another shape"),
+        pytest.param({"kind": "mismatch", "on": ["list"]}, "tenant_mismatch", id="rows of another taxpayer"),
+        pytest.param({"kind": "fast_500", "on": ["list"]}, "portal_refused", id="a parameter refused for good"),
+    ],
+)
+async def test_a_fault_that_does_not_pass_ends_the_run_with_its_own_code(
+    world: World, client: AsyncSignalbox, fault: Mapping[str, object], code: str, request: pytest.FixtureRequest
+) -> None:
+    mst = COMPANIES[30 + sum(map(ord, request.node.callspec.id)) % 20]
+    world.portal.put_faults(fault, mst=mst)
+    run = await failed(client, await start_import(client, mst))
+    assert run.error is not None
+    assert (run.error.code, run.error.step) == (code, "list" if fault["on"] == ["list"] else "fetch")
+    assert stored(world.stack, mst, "xml") <= {row.key for row in world.portal.truth(mst).rows if row.has_original}
+    world.portal.put_faults(mst=mst)
+
+
+async def test_a_session_of_two_seconds_is_asked_for_again_and_again_and_nothing_is_done_twice(
+    world: World, client: AsyncSignalbox
+) -> None:
+    mst = COMPANIES[55]
+    world.portal.put_token_life(2, mst)
+    result = await imported(client, await start_import(client, mst, last=JULY))
+    is_true(world.stack, result, world.portal.truth(mst, last=JULY))
+    assert result.sign_ins > 1
+    seen = politeness(world.portal, mst)
+    assert seen.repeated <= result.sign_ins * IN_FLIGHT * 2, seen.most_repeated
