@@ -7,8 +7,10 @@ from itertools import count
 
 import msgspec
 import pytest
+from temporalio import activity
 from temporalio.client import WorkflowFailureError
 
+from signalbox_core.errors import Unavailable
 from signalbox_core.hints import Hints
 from signalbox_core.redis_client import open_redis
 from signalbox_core.testing.objects import FakeObjectStore
@@ -16,6 +18,7 @@ from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from signalbox_devstack.world.portal.companies import companies
 from signalbox_devstack.world.portal.truth import Truth
 from signalbox_pipelines.invoice_import.contract import SPEC
+from signalbox_pipelines.invoice_import.exchange import SignInOutcome, SignInRequest
 from signalbox_pipelines.invoice_import.questions import CaptchaAnswer, TroubleDecision
 from signalbox_pipelines.invoice_import.results import ImportResult, ImportTable
 from support.imports import SECRET, SOLVER, an_import, import_work, read_picture
@@ -268,3 +271,23 @@ async def test_a_run_says_how_much_is_left_while_it_waits_and_nothing_at_its_end
     assert hint.remaining > 0
     assert evidence["why"] == "the session ended; the import goes on where it was"
     assert left == {pipeline.task_queue: {}}
+
+
+async def test_a_try_to_sign_in_that_is_lost_with_its_worker_brings_a_new_picture(portal: Portal, redis_url: str) -> None:
+    mst, tries = next(CODES), []
+    async with import_work(portal, redis_url, mst, **SOLVER) as work:
+        real = next(item for item in work if item.__name__ == "sign_in")
+
+        @activity.defn(name="invoice_import.sign_in")
+        async def lost_once(request: SignInRequest) -> SignInOutcome:
+            tries.append(request.captcha_key)
+            if len(tries) == 1:
+                raise Unavailable("gone")
+            return await real(request)
+
+        others = [item for item in work if item is not real]
+        async with pipeline_under_test(SPEC, activities=[*others, lost_once]) as pipeline:
+            result: ImportResult = await (await pipeline.start(an_import(mst, **ONE_LIST))).result()
+
+    assert len(set(tries)) == 2
+    check_truth(result, truth_of_one_list(portal, mst))

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from signalbox_core.errors import Rejected
 from signalbox_core.pipeline.options import CallOptions
@@ -18,8 +19,10 @@ from signalbox_pipelines.invoice_import.exchange import Account, CaptchaPicture,
 from signalbox_pipelines.invoice_import.ledger import Ledger
 from signalbox_pipelines.invoice_import.questions import CaptchaAnswer, CaptchaEvidence, TroubleCode, TroubleEvidence, check_captcha
 
-PICTURE: Final = CallOptions(timeout=timedelta(minutes=1), maximum_attempts=8, longest_retry_after=timedelta(seconds=60))
-ENTER: Final = CallOptions(timeout=timedelta(minutes=1), maximum_attempts=1)
+PICTURE: Final = CallOptions(timeout=timedelta(minutes=1), maximum_attempts=120, longest_retry_after=timedelta(seconds=60))
+"""As patient as the rest of the import: the session may end while the portal is away."""
+ENTER: Final = CallOptions(timeout=timedelta(seconds=45), maximum_attempts=1)
+_LOST_WAIT_S: Final = 3.0
 MAX_WRONG: Final = 3
 MAX_UNANSWERED: Final = 3
 """Pictures in a row that nobody answers; then one question waits for days instead of a new picture every three minutes."""
@@ -82,7 +85,13 @@ class Entrance:
             return None
         self._unanswered = 0
         request = SignInRequest(account=self._account, captcha_key=picture.key, text=text)
-        return await step.call(InvoiceActivities.sign_in, request, ENTER)
+        try:
+            return await step.call(InvoiceActivities.sign_in, request, ENTER)
+        except ActivityError as error:
+            if is_cancelled_exception(error) or _is_final(error):
+                raise
+            # The worker died with it, or lost its Redis: the picture may be used up, so there is a new one.
+            return SignInOutcome(status="busy", message="the try was lost", wait_s=_LOST_WAIT_S)
 
     async def _cope(self, step: StepScope, outcome: SignInOutcome) -> None:
         """Whatever stands between the run and its session."""
@@ -111,6 +120,10 @@ class Entrance:
 
     async def _ask_trouble(self, code: TroubleCode) -> None:
         self._account = await ask_trouble(self._run, self._ledger, self._account, code)
+
+
+def _is_final(error: ActivityError) -> bool:
+    return isinstance(error.cause, ApplicationError) and error.cause.non_retryable
 
 
 async def ask_trouble(run: Run, ledger: Ledger, account: Account, code: TroubleCode) -> Account:

@@ -37,8 +37,9 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_pipelines.invoice_import.taxcodes import check_tax_code
     from signalbox_pipelines.invoice_import.turn import KEEP, give_turn_back, take_turn
 
-LIST: Final = CallOptions(timeout=timedelta(hours=1), heartbeat=timedelta(seconds=15), maximum_attempts=30)
-BATCH: Final = CallOptions(timeout=timedelta(minutes=10), heartbeat=timedelta(seconds=15), maximum_attempts=30)
+LIST: Final = CallOptions(timeout=timedelta(hours=1), heartbeat=timedelta(seconds=15), maximum_attempts=250)
+BATCH: Final = CallOptions(timeout=timedelta(minutes=10), heartbeat=timedelta(seconds=15), maximum_attempts=250)
+"""Attempts for two hours of a Redis or a store that is away; the portal's own troubles cost none."""
 REPORT: Final = CallOptions(timeout=timedelta(minutes=30), heartbeat=timedelta(seconds=30), maximum_attempts=5)
 ADVICE: Final = CallOptions(timeout=timedelta(seconds=10), maximum_attempts=2)
 HINT_EVERY: Final = timedelta(seconds=20)
