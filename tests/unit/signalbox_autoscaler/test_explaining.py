@@ -79,6 +79,16 @@ def test_draining_and_giving_up_are_said_together() -> None:
     )
 
 
+def test_the_end_of_a_backlog_is_compared_with_what_was_foreseen() -> None:
+    ticks = Ticks(Policy(max_launches_per_tick=100))
+    ticks.learn().busy(50_000)
+
+    sentence = said(ticks, ticks.see(workers=(ticks.base(used=10),)))
+
+    assert sentence.startswith("launched nothing: nothing waits; the backlog was gone after 5.0 s, ")
+    assert sentence.endswith(" s were foreseen")
+
+
 def test_a_dry_run_says_what_would_have_been_done() -> None:
     ticks = Ticks(Policy(dry_run=True))
 

@@ -235,6 +235,19 @@ def test_workers_busy_without_end_are_not_helped_for_ever() -> None:
     assert decision.workers == 0
 
 
+def test_what_was_foreseen_is_compared_with_what_came() -> None:
+    ticks = Ticks(Policy(max_launches_per_tick=100))
+    launched = ticks.learn().busy(50_000)
+    for _ in range(9):
+        ticks.busy(20_000)
+    over = ticks.see(workers=(ticks.base(used=10),))
+    later = ticks.see(workers=(ticks.base(used=10),))
+
+    assert over.foreseen_s == launched.predicted_drain_s == pytest.approx(60, abs=10)
+    assert over.drained_s == 50
+    assert (later.drained_s, later.foreseen_s) == (None, None)
+
+
 def test_the_state_survives_being_written_down() -> None:
     ticks = Ticks()
     ticks.learn().busy(100_000)

@@ -28,6 +28,8 @@ def explain(policy: Policy, snapshot: Snapshot, decision: Decision) -> str:
     because = _because(policy, decision)
     cap = _WHY.get(decision.binding)
     clauses = [because] + ([cap.format(**_facts(policy, snapshot, decision))] if cap else [])
+    if decision.drained_s is not None and decision.foreseen_s is not None:
+        clauses.append(f"the backlog was gone after {_seconds(decision.drained_s)}, {_seconds(decision.foreseen_s)} were foreseen")
     said.append("; ".join(clause for clause in clauses if clause))
     return ": ".join(part for part in said if part)
 

@@ -187,6 +187,13 @@ class Rise(Struct, frozen=True, kw_only=True):
     service_s: float
 
 
+class Foreseen(Struct, frozen=True, kw_only=True):
+    """What the first launch for a backlog foresaw: from when, and in how many seconds the backlog would be gone."""
+
+    at: datetime
+    drain_s: float
+
+
 class State(Struct, frozen=True, kw_only=True):
     """What the law carries from one look to the next. Serialisable; a new leader may begin with an empty one.
 
@@ -208,6 +215,7 @@ class State(Struct, frozen=True, kw_only=True):
         held_until, held_by: no launches before it, and why.
         saturated_at, saturated_slots: when more slots last failed to bring more throughput, and how many suffice.
         rise: a step up in capacity that is being measured.
+        foreseen: of the backlog that is being worked off, since workers were launched for it.
     """
 
     tick: int = 0
@@ -234,6 +242,7 @@ class State(Struct, frozen=True, kw_only=True):
     saturated_at: datetime | None = None
     saturated_slots: int = 0
     rise: Rise | None = None
+    foreseen: Foreseen | None = None
 
 
 class Action(StrEnum):
@@ -313,6 +322,7 @@ class Decision(Struct, frozen=True, kw_only=True):
         binding: the constraint that set the number of launches.
         state: to be given to the next call.
         predicted_drain_s: when the backlog should be gone with these launches; None: not foreseeable.
+        drained_s, foreseen_s: when the backlog that workers were launched for is gone: after how long, and how long was foreseen.
     """
 
     action: Action
@@ -323,6 +333,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     retire: tuple[str, ...] = ()
     cancel: tuple[str, ...] = ()
     predicted_drain_s: float | None = None
+    drained_s: float | None = None
+    foreseen_s: float | None = None
 
     @property
     def workers(self) -> int:
@@ -352,6 +364,8 @@ class DecisionRecord(Struct, frozen=True, kw_only=True):
     retire: tuple[str, ...] = ()
     cancel: tuple[str, ...] = ()
     predicted_drain_s: float | None = None
+    drained_s: float | None = None
+    foreseen_s: float | None = None
     state: State | None = None
     dry_run: bool = False
     spent_hour: Decimal | None = None

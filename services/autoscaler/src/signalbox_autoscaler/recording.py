@@ -74,6 +74,8 @@ def record_of(made: Made, *, with_state: bool) -> DecisionRecord:
         retire=decision.retire,
         cancel=decision.cancel,
         predicted_drain_s=decision.predicted_drain_s,
+        drained_s=decision.drained_s,
+        foreseen_s=decision.foreseen_s,
         state=made.state if with_state else None,
         dry_run=made.policy.dry_run,
         spent_hour=made.spent_hour,

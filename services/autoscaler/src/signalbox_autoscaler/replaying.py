@@ -9,7 +9,7 @@ from signalbox_autoscaler.law import decide
 from signalbox_autoscaler.model import FORMAT, Decision, DecisionRecord, State
 from signalbox_core.errors import InvalidInput
 
-_COMPARED: Final = ("action", "binding", "terms", "launches", "retire", "cancel", "predicted_drain_s")
+_COMPARED: Final = ("action", "binding", "terms", "launches", "retire", "cancel", "predicted_drain_s", "drained_s")
 
 
 class Difference(Struct, frozen=True, kw_only=True):

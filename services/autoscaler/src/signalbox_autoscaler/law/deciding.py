@@ -16,7 +16,7 @@ from signalbox_autoscaler.law.rates import observe
 from signalbox_autoscaler.law.retiring import retire, surplus_slots
 from signalbox_autoscaler.law.saturating import watch_saturation
 from signalbox_autoscaler.law.settling import settle
-from signalbox_autoscaler.model import Action, Binding, Decision, Launch, Policy, Snapshot, State, Terms
+from signalbox_autoscaler.model import Action, Binding, Decision, Foreseen, Launch, Policy, Snapshot, State, Terms
 from signalbox_core.ids import derived_id
 
 
@@ -49,15 +49,19 @@ def decide(policy: Policy, state: State, snapshot: Snapshot, now: datetime) -> D
     state, leaving = retire(state, fleet, surplus, growing=wanted > 0, waiting=_waits(found))
     launches = _launches(policy, snapshot.queue, workers, found.cold_start_s, now)
     found = replace(found, wanted=wanted, surplus=surplus, reserve=policy.reserve(workers))
+    predicted_s = _predicted(found, fleet, workers * policy.slots_per_worker)
+    over = None if _waits(found) else state.foreseen
     return Decision(
         action=_action(workers, leaving, zombies, probing=probing),
         binding=binding,
         terms=found,
-        state=_after(state, workers, now, probing=probing),
+        state=_after(_foresee(state, found, workers, predicted_s, now), workers, now, probing=probing),
         launches=launches,
         retire=leaving,
         cancel=zombies,
-        predicted_drain_s=_predicted(found, fleet, workers * policy.slots_per_worker),
+        predicted_drain_s=predicted_s,
+        drained_s=(now - over.at).total_seconds() if over else None,
+        foreseen_s=over.drain_s if over else None,
     )
 
 
@@ -116,6 +120,15 @@ def _after(state: State, workers: int, now: datetime, *, probing: bool) -> State
         return replace(state, launched=lately)
     state = replace(state, launched=(*lately, (now, workers)))
     return replace(state, probing_since=now, probes=state.probes + 1) if probing else state
+
+
+def _foresee(state: State, found: Terms, workers: int, predicted_s: float | None, now: datetime) -> State:
+    """Keep what the first launch for a backlog foresaw until the backlog is gone."""
+    if not _waits(found):
+        return replace(state, foreseen=None)
+    if workers == 0 or predicted_s is None or state.foreseen is not None:
+        return state
+    return replace(state, foreseen=Foreseen(at=now, drain_s=predicted_s))
 
 
 def _action(workers: int, leaving: tuple[str, ...], zombies: tuple[str, ...], *, probing: bool) -> Action:
