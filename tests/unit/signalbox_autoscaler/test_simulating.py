@@ -121,6 +121,24 @@ def test_a_closed_loop_is_as_fast_as_its_workflows_allow() -> None:
     assert outcome.makespan_s <= 1.3 * fastest(trace, seed=1).makespan_s
 
 
+def test_a_limit_behind_the_workers_is_noticed_and_the_surplus_retired() -> None:
+    trace = replace(ramp(1, companies=20, invoices=1_000, pace_per_s=150), base_slots=50)
+    outcome, law = run_law(trace)
+    last = next(record for record in reversed(law.records) if record.terms.backlog)
+
+    assert outcome.makespan_s < 1.15 * 20_000 / 150
+    assert last.terms.capacity <= 300
+    assert outcome.peak > (last.terms.capacity - 50) // 50
+
+
+def test_longer_work_is_not_mistaken_for_a_limit() -> None:
+    """Quick work brings a worker; then work of 12 s each comes, and throughput falls as if something were at its end."""
+    quick, slow = Batch(at_s=10.0, durations_s=(1.0,) * 1_500), Batch(at_s=30.0, durations_s=(12.0,) * 1_500)
+    outcome, _ = run_law(Trace(name="mixed", batches=(quick, slow), base_slots=20))
+
+    assert outcome.p95_wait_s < 150  # not held at what the quick work needed
+
+
 def test_the_clairvoyant_is_as_fast_and_no_dearer() -> None:
     trace = small_ramp()
     outcome, _ = run_law(trace)

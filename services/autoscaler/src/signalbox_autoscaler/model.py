@@ -214,6 +214,7 @@ class State(Struct, frozen=True, kw_only=True):
         zombies: launches in a row of which no worker polled; errors: that the provider refused.
         held_until, held_by: no launches before it, and why.
         saturated_at, saturated_slots: when more slots last failed to bring more throughput, and how many suffice.
+        saturated_service_s: seconds of an activity before that, which it must be again with so many slots.
         rise: a step up in capacity that is being measured.
         foreseen: of the backlog that is being worked off, since workers were launched for it.
     """
@@ -241,6 +242,7 @@ class State(Struct, frozen=True, kw_only=True):
     held_by: str = ""
     saturated_at: datetime | None = None
     saturated_slots: int = 0
+    saturated_service_s: float = 0.0
     rise: Rise | None = None
     foreseen: Foreseen | None = None
 
