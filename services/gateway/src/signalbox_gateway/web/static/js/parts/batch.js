@@ -18,7 +18,7 @@ export const STATES = {
 };
 const LETTERS = { ok: "c", failed: "f", waiting: "w" };
 const STEP = "process";
-const LISTED = 50;
+const LISTED = 20;
 
 export class BatchView {
   #items = "";
