@@ -64,6 +64,7 @@ def page(modules: Page) -> Iterator[Page]:
     sheets = ("tokens", "base", "layout", "controls", "run", "approval", "import")
     modules.evaluate(
         """(sheets) => {
+            document.body.className = "";
             document.body.replaceChildren();
             for (const id of ["toasts", "announcer", "alarm"]) document.body.append(Object.assign(document.createElement("div"), { id }));
             document.head.replaceChildren(...sheets.map((name) =>
@@ -151,7 +152,7 @@ def test_a_script_in_the_picture_does_nothing(page: Page) -> None:
 
 def test_months_totals_and_reasons_are_readable_tables(page: Page) -> None:
     show_result(page)
-    months = page.get_by_role("region", name="Months").get_by_role("row")
+    months = page.get_by_role("region", name="Table of months").get_by_role("row")
     expect(months.nth(1)).to_contain_text("July 2026")
     expect(months.nth(1)).to_contain_text("400")
     expect(months.nth(2)).to_contain_text("no cash registers")
@@ -182,7 +183,7 @@ def test_the_months_are_read_again_when_the_run_has_written_them_anew(page: Page
         if (!window.months) document.body.append((window.months = new ImportMonths("run-1")).element);
         window.months.update({ result: null, artifacts: [{ name: "table.json", key, size_bytes: 1 }] });
     }"""
-    rows = page.get_by_role("region", name="Months").get_by_role("row")
+    rows = page.get_by_role("region", name="Table of months").get_by_role("row")
     page.evaluate(update, "one")
     expect(rows).to_have_count(2)
     page.evaluate(update, "one")
@@ -196,6 +197,7 @@ def test_the_months_are_read_again_when_the_run_has_written_them_anew(page: Page
 def test_it_is_legible_and_fits_a_small_telephone(page: Page, theme: str) -> None:
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": 360, "height": 740})
+    page.evaluate("document.body.className = 'run-main'")
     ask(page)
     show_result(page)
     page.wait_for_load_state("networkidle")

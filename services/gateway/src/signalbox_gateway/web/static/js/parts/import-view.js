@@ -80,7 +80,7 @@ function monthTable(months) {
     }
     return h("tr", {}, head, name, cells(line));
   });
-  return scrolling("Months", ["Month", "Kind", ...COLUMNS], rows);
+  return scrolling("Table of months", ["Month", "Kind", ...COLUMNS], rows);
 }
 
 function cells(line) {

@@ -3,6 +3,8 @@ import { div, h, inertPicture, isInertPicture } from "../dom.js";
 import { full, plural } from "../format.js";
 import { leftTime } from "../ticker.js";
 
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;
+
 /** Nothing when the evidence holds no picture. */
 export function pictureQuestion(evidence) {
   if (!isInertPicture(evidence?.picture)) return null;
@@ -14,5 +16,5 @@ export function pictureQuestion(evidence) {
   ];
   return h("figure", { class: "picture-question" },
     div("asked-picture", inertPicture(picture, alt || "The picture that is asked about")),
-    h("figcaption", {}, why ? h("p", {}, why) : null, h("p", { class: "picture-facts" }, facts)));
+    h("figcaption", {}, why ? h("p", {}, sentence(why)) : null, h("p", { class: "picture-facts" }, facts)));
 }
