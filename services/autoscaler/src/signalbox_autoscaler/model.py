@@ -1,4 +1,4 @@
-"""The words of the control law: what is wanted, what is seen, what is kept between two looks, what is done. Values only.
+"""The words of the control law: what is wanted and kept (from modules of their own), what is seen, what is done. Values only.
 
 Durations are seconds in fields that end in `_s`: the law computes with them. Instants are aware UTC, money is Decimal.
 """
@@ -6,63 +6,34 @@ Durations are seconds in fields that end in `_s`: the law computes with them. In
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Final
 
-from msgspec import Meta, Struct
+from msgspec import Struct
+
+from signalbox_autoscaler.policy import Policy
+from signalbox_autoscaler.state import Foreseen, Rise, Sample, State
+
+__all__ = [
+    "FORMAT",
+    "OPEN",
+    "Action",
+    "Binding",
+    "Decision",
+    "DecisionRecord",
+    "Foreseen",
+    "Launch",
+    "LaunchState",
+    "Policy",
+    "Rise",
+    "Sample",
+    "Snapshot",
+    "State",
+    "Terms",
+    "WorkerSeen",
+]
 
 FORMAT: Final = 1
 """The version of what is logged; a reader refuses a later one."""
-
-_Seconds = Annotated[float, Meta(gt=0, le=604_800)]
-_Count = Annotated[int, Meta(ge=1, le=10_000)]
-
-
-class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is wanted of one task queue, and what it may cost.
-
-    Attributes:
-        slo_s: a backlog should be drained within this time.
-        slots_per_worker: activities that one burst worker runs at once.
-        efficiency_floor: the share of a burst worker's paid life that shall be work; the drain time grows until it is reached.
-        max_workers: burst workers alive or on their way at once.
-        max_launches_per_tick, max_launches_per_minute: workers, not requests.
-        workers_per_launch: workers of one request to the provider; it can only be cancelled as a whole.
-        cold_start_s: from the request to the first activity, until it has been seen and is learned.
-        idle_exit_s: a burst worker without work leaves after this time by itself.
-        max_lifetime_s: a burst worker leaves at this age; what is reserved from the budgets before its launch.
-        pending_timeout_s: a launch counts as capacity for this long (or three cold starts); then it is cancelled.
-        max_rate_per_s: activities a second that the thing behind the queue allows; None: what Temporal reports.
-        budget_per_hour, budget_per_day: what launches may cost, in `currency`; None: no limit.
-        price_per_worker_s: of one burst worker, in `currency`.
-        heartbeat_s: between two heartbeats of a worker; one that missed three is gone, whatever the server says.
-        breaker_launches: launches in a row of which no worker ever polls, after which none are made for `breaker_hold_s`.
-        dry_run: decide and record, launch nothing.
-    """
-
-    slo_s: _Seconds = 60.0
-    slots_per_worker: Annotated[int, Meta(ge=1, le=2_500)] = 50
-    efficiency_floor: Annotated[float, Meta(ge=0.1, le=0.95)] = 0.5
-    max_workers: Annotated[int, Meta(ge=0, le=10_000)] = 100
-    max_launches_per_tick: _Count = 20
-    max_launches_per_minute: _Count = 60
-    workers_per_launch: Annotated[int, Meta(ge=1, le=10)] = 5
-    cold_start_s: _Seconds = 20.0
-    idle_exit_s: _Seconds = 15.0
-    max_lifetime_s: _Seconds = 3_600.0
-    pending_timeout_s: _Seconds = 60.0
-    max_rate_per_s: Annotated[float, Meta(gt=0)] | None = None
-    budget_per_hour: Decimal | None = None
-    budget_per_day: Decimal | None = None
-    price_per_worker_s: Decimal = Decimal("0.000040")
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = "USD"
-    heartbeat_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
-    breaker_launches: Annotated[int, Meta(ge=1, le=100)] = 3
-    breaker_hold_s: _Seconds = 300.0
-    dry_run: bool = False
-
-    def reserve(self, workers: int) -> Decimal:
-        """What is set aside for `workers` before they are launched: the most that they can cost."""
-        return self.price_per_worker_s * Decimal(str(self.max_lifetime_s)) * workers
 
 
 class WorkerSeen(Struct, frozen=True, kw_only=True):
@@ -157,94 +128,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     hints_stale: bool = False
     hour_left: Decimal | None = None
     day_left: Decimal | None = None
-
-
-class Sample(Struct, frozen=True, array_like=True):
-    """One look, as far as the next ones need it.
-
-    Attributes:
-        backlog, used: activities that wait and that run; done: finished since the look before; capacity: slots that take work.
-    """
-
-    at: datetime
-    backlog: int
-    used: int
-    done: int
-    capacity: int
-
-
-class Rise(Struct, frozen=True, kw_only=True):
-    """A step up in capacity whose effect on throughput is being measured.
-
-    Attributes:
-        began_at, changed_at: when the first slots came, when the last.
-        capacity, service_s: slots, and seconds of an activity, before the first of these steps.
-    """
-
-    began_at: datetime
-    changed_at: datetime
-    capacity: int
-    service_s: float
-
-
-class Foreseen(Struct, frozen=True, kw_only=True):
-    """What the first launch for a backlog foresaw: from when, and in how many seconds the backlog would be gone."""
-
-    at: datetime
-    drain_s: float
-
-
-class State(Struct, frozen=True, kw_only=True):
-    """What the law carries from one look to the next. Serialisable; a new leader may begin with an empty one.
-
-    Attributes:
-        tick: how many looks there were.
-        samples: the last 120 s of looks, oldest first.
-        processed: the last counter of each worker seen.
-        busy_s, finished: slot-seconds worked and activities finished, both fading; their quotient is `service_s`.
-        busy_since: when the workers last had nothing to do.
-        arrivals_per_s: average over about 300 s; None until there are two looks.
-        service_s: seconds that one activity takes; None until some were finished. service_min_s: the same, at its best.
-        cold_start_s: learned; None until a launch was seen to poll.
-        joined: how many workers of an open launch were ever seen; settled: launches already counted as failed or never polling.
-        launched: (when, workers) of the last minute.
-        surplus_ticks: looks in a row with more capacity than needed.
-        probing_since, probes: when a backlog that may be phantom was last probed, and how often without any sign of work.
-        flat_since: since when a backlog waits while nothing is finished and nothing runs.
-        zombies: launches in a row of which no worker polled; errors: that the provider refused.
-        held_until, held_by: no launches before it, and why.
-        saturated_at, saturated_slots: when more slots last failed to bring more throughput, and how many suffice.
-        saturated_service_s: seconds of an activity before that, which it must be again with so many slots.
-        rise: a step up in capacity that is being measured.
-        foreseen: of the backlog that is being worked off, since workers were launched for it.
-    """
-
-    tick: int = 0
-    samples: tuple[Sample, ...] = ()
-    processed: dict[str, int] = {}
-    busy_s: float = 0.0
-    finished: float = 0.0
-    busy_since: datetime | None = None
-    arrivals_per_s: float | None = None
-    service_s: float | None = None
-    service_min_s: float | None = None
-    cold_start_s: float | None = None
-    joined: dict[str, int] = {}
-    settled: frozenset[str] = frozenset()
-    launched: tuple[tuple[datetime, int], ...] = ()
-    surplus_ticks: int = 0
-    probing_since: datetime | None = None
-    probes: int = 0
-    flat_since: datetime | None = None
-    zombies: int = 0
-    errors: int = 0
-    held_until: datetime | None = None
-    held_by: str = ""
-    saturated_at: datetime | None = None
-    saturated_slots: int = 0
-    saturated_service_s: float = 0.0
-    rise: Rise | None = None
-    foreseen: Foreseen | None = None
 
 
 class Action(StrEnum):
