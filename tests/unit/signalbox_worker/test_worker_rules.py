@@ -14,6 +14,7 @@ from temporalio.converter import PayloadCodec, SerializationContext, WithSeriali
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.loading import load_workflow, sandbox
+from signalbox_core.retry_after import retry_after_s
 from signalbox_core.sealing import KeyRing, PayloadKeyFile, new_payload_key
 from signalbox_core.settings import read_settings
 from signalbox_core.temporal import converter_with, data_converter
@@ -21,7 +22,7 @@ from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import Remembered
 from signalbox_worker.runner import without_detour
 from signalbox_worker.settings import PREFIX, Settings
-from signalbox_worker.verdict import FIRST_WAIT_S, LONGEST_WAIT_S, Verdict, retry_after_s, verdict_of, wait_before
+from signalbox_worker.verdict import FIRST_WAIT_S, LONGEST_WAIT_S, Verdict, verdict_of, wait_before
 from signalbox_worker.worker import by_queue, choose
 from support.sample.contract import SPEC
 

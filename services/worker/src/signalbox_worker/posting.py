@@ -10,9 +10,10 @@ from typing import Final
 import httpx2
 
 from signalbox_core.errors import RateLimited, Rejected, Unavailable
+from signalbox_core.retry_after import retry_after_s
 from signalbox_core.signatures import Signer
 from signalbox_worker.counters import Counters
-from signalbox_worker.verdict import Verdict, problem_code, retry_after_s, verdict_of, wait_before
+from signalbox_worker.verdict import Verdict, problem_code, verdict_of, wait_before
 
 log = logging.getLogger(__name__)
 

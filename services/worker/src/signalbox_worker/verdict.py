@@ -1,9 +1,6 @@
 """What an answer of the receiver means for the event that was sent. Pure."""
 
 import random
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
@@ -53,20 +50,6 @@ def problem_code(body: bytes) -> str | None:
         return msgspec.json.decode(body, type=_Problem).code
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """`Retry-After` in seconds (RFC 9110 §10.2.3: seconds or a date); None when absent or unreadable."""
-    text = headers.get("retry-after", "").strip()
-    if not text:
-        return None
-    if text.isdecimal():
-        return float(text)
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())
 
 
 def wait_before(attempt: int, chance: random.Random) -> float:

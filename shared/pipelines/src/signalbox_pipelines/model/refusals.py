@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import msgspec
 
 from signalbox_core.errors import RateLimited, Rejected, SignalboxError, Unavailable
+from signalbox_core.retry_after import retry_after_s
 from signalbox_pipelines.model.wire import Failed, Problem
 
 DEFAULT_WAIT_S: Final = 20.0
@@ -58,17 +58,3 @@ def problem_in(body: bytes) -> Problem:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Problem()
     return error if isinstance(error, Problem) else Problem(message=error)
-
-
-def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """`Retry-After` in seconds (RFC 9110 §10.2.3: seconds or a date); None when absent or unreadable."""
-    text = headers.get("retry-after", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        at = parsedate_to_datetime(text) if text else None
-    except ValueError:
-        return None
-    if at is None:
-        return None
-    return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())

@@ -16,14 +16,14 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import NotFound, RateLimited, Rejected, SignalboxError, Unavailable
+from signalbox_core.retry_after import retry_after_s
 
 FAST_S: Final = 1.0
 """A 500 within this time was refused at the door; a slow one is a portal with too much to do."""
@@ -143,17 +143,3 @@ def said_in(body: bytes) -> str:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     return re.sub(r"\s+", " ", said.message or said.error_description or "").strip()[:_MESSAGE_CHARS]
-
-
-def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """`Retry-After` in seconds (RFC 9110 §10.2.3: seconds or a date); None when absent or unreadable."""
-    text = headers.get("retry-after", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        at = parsedate_to_datetime(text) if text else None
-    except ValueError:
-        return None
-    if at is None:
-        return None
-    return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())
