@@ -131,6 +131,13 @@ def test_a_limit_behind_the_workers_is_noticed_and_the_surplus_retired() -> None
     assert outcome.peak > (last.terms.capacity - 50) // 50
 
 
+def test_a_queue_may_be_told_not_to_learn_a_limit() -> None:
+    trace = replace(ramp(1, companies=20, invoices=1_000, pace_per_s=150), base_slots=50)
+    _, law = run_law(trace, Policy(learns_saturation=False))
+
+    assert "saturation" not in {record.binding.value for record in law.records}
+
+
 def test_longer_work_is_not_mistaken_for_a_limit() -> None:
     """Quick work brings a worker; then work of 12 s each comes, and throughput falls as if something were at its end."""
     quick, slow = Batch(at_s=10.0, durations_s=(1.0,) * 1_500), Batch(at_s=30.0, durations_s=(12.0,) * 1_500)

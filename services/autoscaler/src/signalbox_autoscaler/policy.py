@@ -24,6 +24,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         max_lifetime_s: a burst worker leaves at this age; what is reserved from the budgets before its launch.
         pending_timeout_s: a launch counts as capacity for this long (or three cold starts); then it is cancelled.
         max_rate_per_s: activities a second that the thing behind the queue allows; None: what Temporal reports.
+        learns_saturation: hold back when more slots brought no more throughput. Work of very unlike durations on one queue can look so:
+            switch it off there, or give the kinds of work queues of their own.
         budget_per_hour, budget_per_day: what launches may cost, in `currency`; None: no limit.
         price_per_worker_s: of one burst worker, in `currency`.
         heartbeat_s: between two heartbeats of a worker; one that missed three is gone, whatever the server says.
@@ -43,6 +45,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_lifetime_s: _Seconds = 3_600.0
     pending_timeout_s: _Seconds = 60.0
     max_rate_per_s: Annotated[float, Meta(gt=0)] | None = None
+    learns_saturation: bool = True
     budget_per_hour: Decimal | None = None
     budget_per_day: Decimal | None = None
     price_per_worker_s: Decimal = Decimal("0.000040")

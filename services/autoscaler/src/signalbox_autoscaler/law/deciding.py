@@ -36,7 +36,8 @@ def decide(policy: Policy, state: State, snapshot: Snapshot, now: datetime) -> D
         return Decision(action=Action.HOLD, binding=Binding.STALE, terms=seen, state=replace(state, surplus_ticks=0))
     state, zombies = settle(policy, state, snapshot, now)
     fleet = count_fleet(policy, state, snapshot, now)
-    state = watch_saturation(observe(policy, state, snapshot, fleet, now), now)
+    state = observe(policy, state, snapshot, fleet, now)
+    state = watch_saturation(state, now) if policy.learns_saturation else replace(state, rise=None, saturated_at=None)
     state = watch_proof(state, snapshot, fleet, now)
     found = terms(policy, state, snapshot, fleet, now)
     if is_proven(state, fleet, now):

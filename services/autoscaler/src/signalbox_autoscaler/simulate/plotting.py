@@ -32,12 +32,13 @@ def plot(title: str, outcomes: Sequence[Outcome]) -> str:
 
 
 def _legend(outcomes: Sequence[Outcome]) -> list[str]:
-    step = (_WIDTH - _LEFT) // max(1, len(outcomes))
-    return [
-        f'<rect x="{_LEFT + step * number}" y="32" width="10" height="10" fill="{_colour(number)}"/>'
-        f'<text x="{_LEFT + step * number + 14}" y="42">{escape(outcome.scaler)}</text>'
-        for number, outcome in enumerate(outcomes)
-    ]
+    parts: list[str] = []
+    x = float(_LEFT)
+    for number, outcome in enumerate(outcomes):
+        parts.append(f'<rect x="{x:.0f}" y="32" width="10" height="10" fill="{_colour(number)}"/>')
+        parts.append(f'<text x="{x + 14:.0f}" y="42">{escape(outcome.scaler)}</text>')
+        x += 34 + 7.2 * len(outcome.scaler)
+    return parts
 
 
 def _panel(label: str, outcomes: Sequence[Outcome], value: Callable[[Point], int], top: int, end_s: float) -> list[str]:
