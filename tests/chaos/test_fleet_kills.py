@@ -100,10 +100,11 @@ def beat_in(record: DecisionRecord, identity: str) -> datetime:
 async def test_workers_that_leave_under_a_backlog_lose_next_to_nothing(scaled: Scaled) -> None:
     """Each worker works for a while and is told to leave while hundreds of tasks wait; what is lost still counts as started afterwards."""
     async with scaled.base(slots=1):
-        request = NapInput(naps=250, shortest_s=0.1, longest_s=0.5, timeout_s=3_600)
-        handles = [await scaled.start(request) for _ in range(EXITS)]
+        request = NapInput(naps=150, shortest_s=0.1, longest_s=0.5, timeout_s=3_600)
+        handles = [await scaled.start(request) for _ in range(3)]
         codes: list[int] = []
         for number in range(EXITS):
+            handles.append(await scaled.start(request))
             environment = scaled.worker_environment(max_activities=40, burst_launch=f"exit-{number}", burst_idle_s=300)
             async with nap_worker(environment, scaled.folder / "burst.log") as process:
                 await eventually(partial(has_processed, scaled, f"burst:exit-{number}:0", 40), within_s=60, every_s=0.1)

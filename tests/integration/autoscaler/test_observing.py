@@ -97,6 +97,12 @@ async def test_numbers_are_asked_for_once_in_five_seconds(client: Client, redis:
     assert calls == [1 + 2 * (3 + others), 1, 1, 1 + 2 * (3 + others), 1]
 
 
+async def test_one_that_follows_asks_for_workers_only(client: Client, redis: Redis) -> None:
+    eye = TemporalEye(client)
+    await Observer(eye, redis, {name("glanced")}).glance(datetime.now(UTC))
+    assert eye.calls == 1
+
+
 async def test_a_rate_limit_set_at_temporal_is_seen(client: Client, redis: Redis) -> None:
     queue = name("limited")
     limit = UpdateTaskQueueConfigRequest.RateLimitUpdate(rate_limit=RateLimit(requests_per_second=7.5), reason="test")

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from signalbox_autoscaler.model import Launch, LaunchState, Policy
-from signalbox_autoscaler.safety.book import Book, Written, cost_of
+from signalbox_autoscaler.safety.book import LAUNCHES, Book, Written, cost_of
 from signalbox_autoscaler.safety.lease import Lease
 from signalbox_core.errors import Unavailable
 from signalbox_core.redis_client import open_redis
@@ -89,6 +89,13 @@ async def test_an_intent_is_written_once_and_its_record_replaced(redis: Redis, l
     assert await book.launches() == [taken]
     assert await book.update(launch()) is Written.UNKNOWN
     assert (await book.spent(NOW)).day == {"sample": Decimal("0.4")}
+
+
+async def test_a_record_of_another_version_is_left_alone(redis: Redis, lease: Lease) -> None:
+    book, meant = Book(redis, lease), launch()
+    await book.intend(meant, POLICY)
+    await redis.hset(LAUNCHES, "l-later", b'{"version": 2}')
+    assert await book.launches() == [meant]
 
 
 async def test_money_is_reserved_before_and_what_was_not_used_comes_back(redis: Redis, lease: Lease) -> None:

@@ -1,5 +1,6 @@
 """When a burst worker leaves, and which slots it hands out."""
 
+import asyncio
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from signalbox_worker.burst import Limits, index_of, limits_of, reason_to_leave
 from signalbox_worker.settings import Settings
 from signalbox_worker.slots import Slots, memory_share
 from signalbox_worker.versions import deployment_of
+from support.waiting import eventually
 
 LIMITS = Limits(idle_s=15, lifetime_s=100)
 ANY = cast(Any, None)
@@ -89,6 +91,30 @@ async def test_slots_are_counted_exactly() -> None:
     assert slots.used == 0
     assert slots.idle_s() >= 0
     assert slots.try_reserve_slot(ANY) is not None
+
+
+async def test_closed_slots_wait_for_the_polls_under_way_and_open_no_more() -> None:
+    slots = Slots(10)
+    for _ in range(3):
+        assert slots.try_reserve_slot(ANY) is not None
+    slots.mark_slot_used(ANY)
+    closing = asyncio.ensure_future(slots.close(within_s=30))
+    await eventually(lambda: slots.is_closed)
+    assert slots.try_reserve_slot(ANY) is None
+    assert not closing.done()
+
+    slots.mark_slot_used(ANY)  # a poll brought a task
+    release(slots, was_used=False)  # another ended without one
+
+    await asyncio.wait_for(closing, 10)
+    assert slots.used == 2
+    await slots.close(within_s=30)
+
+
+async def test_an_open_poll_that_brings_nothing_is_waited_for_briefly() -> None:
+    slots = Slots(1)
+    assert slots.try_reserve_slot(ANY) is not None
+    await asyncio.wait_for(slots.close(within_s=0.01), 10)
 
 
 async def test_short_memory_leaves_one_slot_only() -> None:

@@ -75,7 +75,8 @@ class Loop:
         now = self._clock()
         self._parts.observer.watch(self._parts.policies.queues())
         self._parts.meters.policies_ok.set(int(self._parts.policies.problem is None))
-        look = await self._parts.observer.look(now)
+        observer = self._parts.observer
+        look = await (observer.look(now) if self.leads else observer.glance(now))
         self.seen_at = look.workers_at
         epoch = self._parts.lease.epoch
         if epoch != self._epoch:

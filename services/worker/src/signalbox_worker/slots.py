@@ -1,6 +1,7 @@
 """The activity slots of a burst worker: counted exactly, and none handed out while memory is short."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ class Slots(CustomSlotSupplier):
 
     Attributes:
         used: activities that run now.
+        is_closed: no more slots are given.
         idle_since: since when (`time.monotonic`) none has run.
     """
 
@@ -39,25 +41,26 @@ class Slots(CustomSlotSupplier):
         self.used = 0
         self.idle_since = time.monotonic()
         self._reserved = 0
+        self.is_closed = False
         self._max_memory = max_memory
         self._memory = memory or memory_share
         self._lock = threading.Lock()
         self._loop = asyncio.get_running_loop()
-        self._freed = asyncio.Event()
+        self._changed = asyncio.Event()
 
     async def reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit:
         while (permit := self.try_reserve_slot(ctx)) is None:
-            self._freed.clear()
+            self._changed.clear()
             try:
                 async with asyncio.timeout(_LOOK_AGAIN_S):
-                    await self._freed.wait()
+                    await self._changed.wait()
             except TimeoutError:
                 pass  # memory may have been given back without a slot being freed
         return permit
 
     def try_reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit | None:  # noqa: ARG002 - the interface's
         with self._lock:
-            if self._reserved >= self.count or (self._reserved > 0 and self._is_memory_short()):
+            if self.is_closed or self._reserved >= self.count or (self._reserved > 0 and self._is_memory_short()):
                 return None
             self._reserved += 1
         return SlotPermit()
@@ -65,6 +68,7 @@ class Slots(CustomSlotSupplier):
     def mark_slot_used(self, ctx: SlotMarkUsedContext) -> None:  # noqa: ARG002 - the interface's
         with self._lock:
             self.used += 1
+        self._tell()
 
     def release_slot(self, ctx: SlotReleaseContext) -> None:
         with self._lock:
@@ -72,8 +76,20 @@ class Slots(CustomSlotSupplier):
             if ctx.slot_info is not None:
                 self.used -= 1
                 self.idle_since = time.monotonic()
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._freed.set)
+        self._tell()
+
+    async def close(self, within_s: float) -> None:
+        """Give no more slots, and wait until no poll is under way: one that shutdown cuts off loses the task it brings.
+
+        While tasks wait every poll soon brings one; when none do, a poll that is still open after `within_s` has little to lose.
+        """
+        with self._lock:
+            self.is_closed = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._reserved > self.used:
+                    self._changed.clear()
+                    await self._changed.wait()
 
     def idle_s(self) -> float:
         """For how long no activity has run; 0 while one does."""
@@ -85,6 +101,11 @@ class Slots(CustomSlotSupplier):
         return WorkerTuner.create_composite(
             workflow_supplier=other, activity_supplier=self, local_activity_supplier=other, nexus_supplier=other
         )
+
+    def _tell(self) -> None:
+        """The SDK calls from threads of its own."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._changed.set)
 
     def _is_memory_short(self) -> bool:
         if self._max_memory is None:

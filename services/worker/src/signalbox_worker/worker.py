@@ -41,6 +41,7 @@ from signalbox_worker.versions import deployment_of
 
 log = logging.getLogger(__name__)
 
+LAST_POLLS_WITHIN_S: Final = 3.0
 MIN_POLLERS, MAX_POLLERS, SLOTS_PER_POLLER = 5, 20, 50
 MAX_EAGER: Final = 25
 """Activities that a workflow task may bring straight back: a step of 25 starts without another round trip through the server."""
@@ -183,8 +184,7 @@ class Builder:
 def pollers(slots: Slots | None) -> int:
     """Polls at once: enough to fill a large burst worker, and a fixed number.
 
-    A poll that is under way when the worker leaves can lose the task it brings, so there are few; of a number that scales by itself (up to
-    40) five were lost in 8 exits on a busy machine, of five none.
+    Each poll that is open when the worker leaves may cost the task it brings, so there are few.
     """
     return MIN_POLLERS if slots is None else min(MAX_POLLERS, max(MIN_POLLERS, slots.count // SLOTS_PER_POLLER))
 
@@ -201,6 +201,8 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
         log.info("worker runs", extra={"task_queues": [worker.task_queue for worker in parts.workers]})
         await stop.wait()
         log.info("worker drains")
+        if parts.slots:
+            await parts.slots.close(LAST_POLLS_WITHIN_S)
         await asyncio.gather(*(worker.shutdown() for worker in parts.workers))
         await asyncio.gather(*polling)
         await parts.emitter.flush()

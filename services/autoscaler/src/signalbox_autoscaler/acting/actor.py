@@ -112,6 +112,9 @@ class Actor:
                 await self._failed(launch, error.detail)
             except Unavailable as error:
                 log.warning("launch uncertain", extra={"launch_id": launch.launch_id, "detail": error.detail})
+            except Exception:
+                # A client library's own mistakes end here: the launch is found in the provider's list, or given up.
+                log.exception("launch uncertain", extra={"launch_id": launch.launch_id})
             else:
                 await self._taken(launch, handle)
 

@@ -71,6 +71,11 @@ class Observer:
         await asyncio.gather(self._see_backlogs(now), self._see_hints(now), self._see_retired())
         return self._look
 
+    async def glance(self, now: datetime) -> Look:
+        """Workers only, for one that follows: it shall know whether Temporal answers, and which queues there are."""
+        await self._see_workers(now)
+        return self._look
+
     async def _see_workers(self, now: datetime) -> None:
         try:
             workers = await self._eye.workers(now)

@@ -3,6 +3,7 @@
 One Lua script each checks the leader's lease and writes; a leader whose epoch is over is told so and has written nothing.
 """
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +17,8 @@ from redis.asyncio import Redis
 from signalbox_autoscaler.model import Launch, Policy
 from signalbox_autoscaler.safety.lease import LEASE, Lease
 from signalbox_core.redis_client import unavailable_when_away
+
+log = logging.getLogger(__name__)
 
 LAUNCHES: Final = "signalbox:{autoscaler}:launches"
 _SPENT: Final = "signalbox:{autoscaler}:spent"
@@ -90,7 +93,8 @@ class Book:
         """Every launch that is not settled, oldest first."""
         with unavailable_when_away("book of launches"):
             found = cast("Mapping[bytes, bytes]", await self._redis.hgetall(LAUNCHES))
-        return sorted((msgspec.json.decode(record, type=Launch) for record in found.values()), key=lambda launch: launch.requested_at)
+        known = [launch for name, record in found.items() if (launch := _decoded(name, record)) is not None]
+        return sorted(known, key=lambda launch: launch.requested_at)
 
     async def spent(self, now: datetime) -> Spent:
         hour, day = _windows(now)
@@ -130,6 +134,15 @@ class Book:
 def cost_of(policy: Policy, workers: int, lasted_s: float) -> Decimal:
     """What `workers` cost that lasted so long; all are taken to have stayed until the last one went."""
     return (policy.price_per_worker_s * workers * Decimal(str(round(lasted_s, 3)))).quantize(1 / _NANO)
+
+
+def _decoded(name: bytes, record: bytes) -> Launch | None:
+    """None: another version wrote it; that one, or nobody, will settle it."""
+    try:
+        return msgspec.json.decode(record, type=Launch)
+    except msgspec.MsgspecError as error:
+        log.error("a launch in the book cannot be read", extra={"launch_id": name.decode(errors="replace"), "detail": str(error)})
+        return None
 
 
 def _windows(at: datetime) -> list[str]:
