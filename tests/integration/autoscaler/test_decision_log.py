@@ -1,5 +1,6 @@
 """The decision log on a real Redis and a real folder."""
 
+import asyncio
 import gzip
 import uuid
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from signalbox_autoscaler.decision_log import DecisionLog
+from signalbox_autoscaler.decision_log import CHUNK, CURSORS, Archive, DecisionLog
 from signalbox_autoscaler.law import decide
 from signalbox_autoscaler.model import DecisionRecord, Policy, Snapshot, State
 from signalbox_autoscaler.recording import Made, record_of
@@ -19,6 +20,7 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.objects import open_object_store
 from signalbox_core.redis_client import open_redis
 from support.servers import free_port
+from support.waiting import eventually
 
 
 @pytest.fixture
@@ -39,6 +41,11 @@ def records(queue: str, count: int, *, begin: datetime) -> list[DecisionRecord]:
         decision = decide(Policy(), State(), snapshot, snapshot.taken_at)
         made.append(record_of(Made(policy=Policy(), state=State(), snapshot=snapshot, decision=decision, epoch=1), with_state=True))
     return made
+
+
+def chunks(folder: Path) -> list[bytes]:
+    """What was archived, oldest first."""
+    return [gzip.decompress(path.read_bytes()) for path in sorted((folder / "decisions").rglob("*.ndjson.gz"))]
 
 
 async def test_what_was_written_is_read_newest_first_and_by_time(redis: Redis, queue: str) -> None:
@@ -75,9 +82,38 @@ async def test_chunks_in_the_object_store_hold_every_record_once(redis: Redis, q
     await log.archive(queue, at_least=1)
     assert await log.archive(queue, at_least=1) is None
 
-    chunks = sorted((tmp_path / "decisions").rglob("*.ndjson.gz"))
-    lines = [line for chunk in chunks for line in gzip.decompress(chunk.read_bytes()).splitlines()]
+    lines = [line for chunk in chunks(tmp_path) for line in chunk.splitlines()]
     assert [msgspec.json.decode(line, type=DecisionRecord) for line in lines] == written
+
+
+async def test_a_crash_between_chunk_and_cursor_repeats_the_chunk(redis: Redis, queue: str, tmp_path: Path) -> None:
+    log = DecisionLog(redis, open_object_store(tmp_path.as_uri()))
+    await log.append(records(queue, 3, begin=datetime.now(UTC)))
+    first = await log.archive(queue, at_least=1)
+    await redis.hdel(CURSORS, queue)
+
+    assert await log.archive(queue, at_least=1) == first
+
+
+async def test_full_chunks_are_archived_by_the_leader_only(redis: Redis, queue: str, tmp_path: Path) -> None:
+    log = DecisionLog(redis, open_object_store(tmp_path.as_uri()))
+    await log.append(records(queue, CHUNK + 10, begin=datetime.now(UTC)))
+    leads = [False]
+    asked = [0]
+
+    def ask() -> bool:
+        asked[0] += 1
+        return leads[0]
+
+    archiving = asyncio.create_task(Archive(log, ask).run(every_s=0.001))
+    await eventually(lambda: asked[0] > 2, within_s=10)
+    before = chunks(tmp_path)
+    leads[0] = True
+    await eventually(lambda: chunks(tmp_path), within_s=10)
+    archiving.cancel()
+
+    assert before == []
+    assert len(chunks(tmp_path)[0].splitlines()) == CHUNK
 
 
 async def test_redis_keeps_the_newest_only(redis: Redis, queue: str) -> None:
