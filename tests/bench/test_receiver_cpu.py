@@ -24,6 +24,7 @@ from starlette.routing import Route
 
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.logs import JsonFormatter
+from signalbox_core.rates import RedisRates
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import LoadedKey, Signer, profile
 from signalbox_webhook_receiver.app import Parts, create_app, open_redis
@@ -31,7 +32,6 @@ from signalbox_webhook_receiver.claims import RedisClaims
 from signalbox_webhook_receiver.deliveries import Outlets
 from signalbox_webhook_receiver.events import read_events
 from signalbox_webhook_receiver.profile import Media
-from signalbox_webhook_receiver.rates import RedisRates
 from signalbox_webhook_receiver.settings import Settings
 from signalbox_webhook_receiver.verify import Proof
 from support.events import story
@@ -136,7 +136,8 @@ def library(key: LoadedKey, claims: RedisClaims | None) -> Starlette:
 
 
 def receiver(key: LoadedKey, client: Redis) -> Starlette:
-    outlets = Outlets(rates=RedisRates(client, per_s=1_000_000), claims=RedisClaims(client), publisher=NullPublisher(), stream=NullStream())
+    rates = RedisRates(client, per_s=1_000_000, of="senders")
+    outlets = Outlets(rates=rates, claims=RedisClaims(client), publisher=NullPublisher(), stream=NullStream())
     parts = Parts(origin=ORIGIN, keys=FakeKeys([key]), outlets=outlets, health=FakeHealth())
     return create_app(Settings(redis_url=Secret("redis://"), public_origin=ORIGIN, keys=""), parts)
 

@@ -57,6 +57,10 @@ def settings(folder: Path, *, temporal: str, redis: str, pubsub: str = NOWHERE, 
         api_keys_file=str(write_keys(folder / "keys.json")),
         objects_url=f"file://{folder}/objects",
         public_origin=ORIGIN,
+        temporal_ui_url="https://temporal.test/namespaces",
+        cors_origins=("https://app.test",),
+        failures_per_s=1_000,
+        requests_per_s=10_000,
     )
 
 

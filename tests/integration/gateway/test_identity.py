@@ -72,7 +72,7 @@ async def test_signing_in_sets_a_cookie_that_scripts_cannot_read(app: object) ->
         "tenant": "acme",
         "roles": ["viewer"],
         "expires_at": "",
-        "temporal_ui_url": None,
+        "temporal_ui_url": "https://temporal.test/namespaces",
     }
 
 
@@ -175,5 +175,5 @@ async def test_the_caller_learns_who_it_is(caller: httpx2.AsyncClient) -> None:
         "tenant": "acme",
         "roles": ["admin"],
         "expires_at": None,
-        "temporal_ui_url": None,
+        "temporal_ui_url": "https://temporal.test/namespaces",
     }

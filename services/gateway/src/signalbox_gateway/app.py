@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -24,6 +25,7 @@ from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.published import fetch_document, open_key_client
 from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
+from signalbox_core.rates import RedisRates
 from signalbox_core.redis_client import open_redis
 from signalbox_core.sealing import KeyRing, open_key_ring
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
@@ -35,6 +37,8 @@ from signalbox_gateway.auth import ApiKeys, Authenticator
 from signalbox_gateway.autoscaler import AutoscalerPages
 from signalbox_gateway.background import running
 from signalbox_gateway.capacity import Limits
+from signalbox_gateway.codec import Codec
+from signalbox_gateway.cors import Cors
 from signalbox_gateway.decisions import Decisions
 from signalbox_gateway.endpoints import on_http_exception, routes_of
 from signalbox_gateway.engine import Engine
@@ -42,6 +46,7 @@ from signalbox_gateway.health import HealthPages, Metrics
 from signalbox_gateway.hub import Hub
 from signalbox_gateway.identity import Identities
 from signalbox_gateway.inbox_feed import InboxFeed
+from signalbox_gateway.limiting import Limiting
 from signalbox_gateway.middleware import Observed
 from signalbox_gateway.oidc import MEDIA_TYPES, Tokens
 from signalbox_gateway.openapi import document
@@ -98,6 +103,7 @@ class Gateway:
         repairs = Repairs(parts.streams, engine, parts.pipelines)
         self.states = RunStates(parts.streams, engine, parts.pipelines, waiting)
         sessions, tickets = Sessions(parts.redis), Tickets(parts.redis)
+        self._limiting = _limiting(parts)
         self.authenticator = Authenticator(parts.keys, parts.tokens, sessions, tickets, parts.settings.public_origin)
         probes = {"redis": self._redis_answers, "temporal": engine.is_available, "pubsub": self._pubsub_is_connected}
         self.health = HealthPages(probes, self.metrics)
@@ -110,13 +116,14 @@ class Gateway:
         approvals = Approvals(self.states, parts.streams, decisions, parts.pipelines)
         self._handlers = Handlers(
             pipelines=Pipelines(parts.pipelines),
-            starts=Starts(engine, availability, parts.pipelines, IdempotencyKeys(parts.redis), waiting),
+            starts=Starts(engine, availability, parts.pipelines, IdempotencyKeys(parts.redis), waiting, parts.payload_keys),
             runs=Runs(self.states, engine, parts.pipelines, waiting, repairs),
             artifacts=Artifacts(self.states, parts.objects),
             approvals=approvals,
             inbox_feed=InboxFeed(self.hub, approvals.inbox_of, self.authenticator.principal),
             uploads=Uploads(parts.objects),
             autoscaler=AutoscalerPages(DecisionFeed(parts.redis), self.hub, self.authenticator.principal),
+            codec=Codec(parts.temporal.data_converter.payload_codec),
             identities=Identities(self.authenticator, sessions, tickets, self.states, parts.settings.temporal_ui_url),
             health=self.health,
             pages=Pages(),
@@ -130,17 +137,22 @@ class Gateway:
         routes: list[BaseRoute] = [
             Route("/v1/runs/{run_id}/stream", stream),
             Route("/v1/stream", stream),
-            *routes_of(table, self.authenticator),
+            *routes_of(table, self.authenticator, self._limiting),
             *console_routes(),
         ]
         app = Starlette(
             routes=routes,
-            middleware=[Middleware(Observed, metrics=self.metrics)],
+            middleware=[Middleware(Observed, metrics=self.metrics), self._cors()],
             exception_handlers={HTTPException: on_http_exception, Exception: on_http_exception},
             lifespan=self._lifespan,
         )
         app.router.redirect_slashes = False
         return app
+
+    def _cors(self) -> Middleware:
+        settings = self._parts.settings
+        ui = urlsplit(settings.temporal_ui_url) if settings.temporal_ui_url else None
+        return Middleware(Cors, origins=settings.cors_origins, ui_origin=f"{ui.scheme}://{ui.netloc}" if ui else None)
 
     async def drain(self) -> None:
         """Told to stop: readiness first, then the streams end."""
@@ -185,6 +197,12 @@ class Gateway:
             return bool(await self._parts.redis.ping())
         except RedisError:
             return False
+
+
+def _limiting(parts: Parts) -> Limiting:
+    settings, within_s = parts.settings, 3.0
+    principals = RedisRates(parts.redis, per_s=settings.requests_per_s, of="principals", within_s=within_s)
+    return Limiting(principals, RedisRates(parts.redis, per_s=settings.failures_per_s, of="failures", within_s=within_s))
 
 
 def _limits(settings: Settings) -> Limits:

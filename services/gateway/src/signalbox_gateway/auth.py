@@ -73,15 +73,20 @@ class Authenticator:
         self._tickets = tickets
         self._origin = public_origin
 
-    async def principal(self, request: HTTPConnection) -> Principal:
-        """Raises: Unauthenticated: nobody is named, or the proof is not valid; Forbidden: another site sent the request."""
+    async def principal(self, request: HTTPConnection, *, reads: bool = False) -> Principal:
+        """`reads`: the request changes nothing, whatever its method.
+
+        Raises:
+            Unauthenticated: nobody is named, or the proof is not valid.
+            Forbidden: another site sent the request.
+        """
         header = request.headers.get("authorization")
         if header is not None:
             return await self.by_bearer(_bearer(header))
         token = request.cookies.get(COOKIE)
         if token is None:
             raise Unauthenticated("send `Authorization: Bearer <API key or token>`, or sign in for a session cookie")
-        if request.scope.get("method") not in _SAFE_METHODS:
+        if not reads and request.scope.get("method") not in _SAFE_METHODS:
             self.check_origin(request)
         return self._of(await self._sessions.find(token), "session")
 

@@ -16,6 +16,7 @@ from signalbox_core.api_keys import Role
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError
 from signalbox_gateway import validation
 from signalbox_gateway.auth import Authenticator
+from signalbox_gateway.limiting import Limiting
 from signalbox_gateway.principal import Principal
 from signalbox_gateway.problems import Unauthenticated, bug_response, problem_response
 
@@ -73,7 +74,8 @@ Handler = Callable[[Call], Awaitable[Response]]
 class Endpoint(Struct, frozen=True):
     """One row of the API: `role` None means that anybody may call it; `body` and `query` are what the handler decodes.
 
-    `takes` is the media type of a body that is no JSON.
+    `takes` is the media type of a body that is no JSON. `reads`: a POST that changes nothing, so a cookie may come from elsewhere; who may
+    read the answer is CORS's matter.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -86,20 +88,23 @@ class Endpoint(Struct, frozen=True):
     body: type[Struct] | None = None
     query: type[Struct] | None = None
     takes: str = ""
+    reads: bool = False
 
 
 class Dispatcher:
     """The endpoints of one path, as an ASGI app."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], authenticator: Authenticator) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], authenticator: Authenticator, limiting: Limiting) -> None:
+        self.endpoints = tuple(endpoints)
         self._by_method = {endpoint.method: endpoint for endpoint in endpoints}
         self._allow = ", ".join(sorted({*self._by_method, *(["HEAD"] if "GET" in self._by_method else [])}))
         self._authenticator = authenticator
+        self._limiting = limiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            response = await self._answer(request)
+            response = await self._limited(request)
         except SignalboxError as error:
             response = problem_response(error, {"allow": self._allow} if error.stable_code == "method_not_allowed" else None)
         except ClientDisconnect:
@@ -110,6 +115,13 @@ class Dispatcher:
             response = bug_response()
         await response(scope, receive, send)
 
+    async def _limited(self, request: Request) -> Response:
+        try:
+            return await self._answer(request)
+        except Unauthenticated:
+            await self._limiting.failed(request)
+            raise
+
     async def _answer(self, request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
         endpoint = next((item for name, item in self._by_method.items() if name == method), None)
@@ -117,15 +129,16 @@ class Dispatcher:
             raise method_not_allowed(request.method, self._allow)
         if endpoint.role is None:
             return await endpoint.handle(Call(request, None))
-        principal = await self._authenticator.principal(request)
+        principal = await self._authenticator.principal(request, reads=endpoint.reads)
+        await self._limiting.called(principal)
         principal.require(endpoint.role)
         return await endpoint.handle(Call(request, principal))
 
 
-def routes_of(endpoints: Sequence[Endpoint], authenticator: Authenticator) -> list[Route]:
+def routes_of(endpoints: Sequence[Endpoint], authenticator: Authenticator, limiting: Limiting) -> list[Route]:
     """One route a path, in the table's order."""
     paths = list(dict.fromkeys(endpoint.path for endpoint in endpoints))
-    return [Route(path, Dispatcher([item for item in endpoints if item.path == path], authenticator)) for path in paths]
+    return [Route(path, Dispatcher([item for item in endpoints if item.path == path], authenticator, limiting)) for path in paths]
 
 
 def json_response(value: Struct | Sequence[Struct], status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -27,6 +27,7 @@ from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import RunStatus, Snapshot
 from signalbox_core.pipeline.messages import QUERY_SNAPSHOT, SIGNAL_CANCEL_REASON, CancelReason, Control
 from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.secret import decode_hook
 from signalbox_core.temporal import names
 
 STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
@@ -43,7 +44,7 @@ _QUERY_WITHIN: Final = timedelta(seconds=2)
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """A run to start: everything that Temporal is told. `digest` tells two orders of the same id apart."""
+    """A run to start: everything that Temporal is told. Secrets in its input are sealed; `digest` tells two orders of the same id apart."""
 
     run_id: str
     pipeline: str
@@ -86,7 +87,7 @@ class Engine:
         Raises:
             Unavailable: Temporal did not answer; the run may or may not have started, the same order is safe again.
         """
-        request = msgspec.json.decode(order.input, type=spec.input)
+        request = msgspec.json.decode(order.input, type=spec.input, dec_hook=decode_hook)
         with_attributes = [SearchAttributePair(names.SEARCH_TENANT, order.tenant), SearchAttributePair(names.SEARCH_PIPELINE, spec.name)]
         try:
             async with translated():

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.secret import schema_hook
 from signalbox_gateway.endpoints import Endpoint, Reply
 from signalbox_gateway.problems import MEDIA_TYPE, Problem
 
@@ -16,6 +17,7 @@ _REF: Final = "#/components/schemas/{name}"
 _EVERYWHERE: Final = (
     Reply(401, "Nobody is named by the request", Problem, MEDIA_TYPE),
     Reply(403, "The role is missing", Problem, MEDIA_TYPE),
+    Reply(429, "Too many requests; `Retry-After` says when to come again", Problem, MEDIA_TYPE),
     Reply(503, "A dependency is away; try again", Problem, MEDIA_TYPE),
 )
 _IDEMPOTENCY_KEY: Final = {
@@ -65,7 +67,7 @@ _SECURITY: Final = {
 
 def _schemas(endpoints: Sequence[Endpoint], pipelines: Mapping[str, PipelineSpec]) -> tuple[dict[type[Struct], Json], dict[str, Json]]:
     kinds = dict.fromkeys([*_bodies(endpoints), *(kind for spec in pipelines.values() for kind in (spec.input, spec.result))])
-    made, components = msgspec.json.schema_components(tuple(kinds), ref_template=_REF)
+    made, components = msgspec.json.schema_components(tuple(kinds), schema_hook=schema_hook, ref_template=_REF)
     return dict(zip(kinds, made, strict=True)), components
 
 

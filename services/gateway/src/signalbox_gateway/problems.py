@@ -103,6 +103,7 @@ CODES: Final[Mapping[str, str]] = {
     "issuer_unavailable": "The keys of the token's issuer cannot be fetched; the same request may succeed later.",
     "payload_key_missing": "A value was sealed with a key that this gateway lacks; an operator must put it back.",
     "payload_damaged": "A sealed value was changed, or is sealed with another key of the same name.",
+    "secrets_unavailable": "The input holds a secret, and this gateway has no payload keys to seal it with.",
     "forbidden": "The principal lacks the role; `role` names it.",
     "other_origin": "A request with a session cookie came from another site.",
     "not_found": "There is nothing at this address.",

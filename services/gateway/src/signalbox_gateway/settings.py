@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 PREFIX = "SIGNALBOX_GATEWAY"
+Origin = Annotated[str, Meta(pattern=r"^https?://[^/\s*?#@]+$")]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -18,6 +19,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         public_origin: what browsers see, for example `https://signalbox.example.com`; cookies and CSRF checks rest on it.
         temporal_ui_url: told to signed-in callers, who may follow it.
         max_listeners: open streams of this process, of one principal, from one address; one more is told to come back.
+        cors_origins: whose pages may call from another origin, comma separated, exactly as browsers name them; without cookies.
+        requests_per_s: of one principal, over all gateways. failures_per_s: refused proofs (401) of one address.
         drain_s: how long open streams may take to end when the process is told to stop.
     """
 
@@ -33,6 +36,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     objects_url: str
     public_origin: Annotated[str, Meta(pattern=r"^https?://[^/\s]+$")]
     temporal_ui_url: str | None = None
+    requests_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
+    failures_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 10
+    cors_origins: tuple[Origin, ...] = ()
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

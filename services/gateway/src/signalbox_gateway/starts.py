@@ -15,6 +15,7 @@ from signalbox_core.errors import Conflict, InvalidInput, Unavailable
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.ids import derived_id, new_run_id, parse_run_id
 from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.sealing import KeyRing
 from signalbox_gateway import validation
 from signalbox_gateway.answers import Started, StartRun
 from signalbox_gateway.endpoints import Call, json_response
@@ -38,18 +39,20 @@ class Starts:
         pipelines: Mapping[str, PipelineSpec],
         keys: "IdempotencyKeys",
         waiting: WaitingStarts,
+        payload_keys: KeyRing | None,
     ) -> None:
         self._engine = engine
         self._availability = availability
         self._pipelines = pipelines
         self._keys = keys
         self._waiting = waiting
+        self._payload_keys = payload_keys
 
     async def start(self, call: Call) -> Response:
         request = await call.body(StartRun)
         spec = self._spec(request.pipeline)
         run_id = await self._run_id(call, request)
-        order = order_of(request, spec, run_id, call.principal)
+        order = order_of(request, spec, run_id, call.principal, self._payload_keys)
         if (answer := await self._if_waiting(call, request, order)) is not None:
             return answer
         # Whoever starts during an outage need not wait for the deadline of a call that is bound to fail.
@@ -112,24 +115,30 @@ class _Digested(Struct, frozen=True):
     priority: int | None
 
 
-def order_of(request: StartRun, spec: PipelineSpec, run_id: str, principal: Principal) -> Order:
-    """Check the input against the contract and make the order.
+def order_of(request: StartRun, spec: PipelineSpec, run_id: str, principal: Principal, keys: KeyRing | None) -> Order:
+    """Check the input against the contract, seal its secrets, and make the order.
 
     Raises:
         InvalidInput: fields of the input are wrong; paths begin with `input.`.
+        Unavailable: the input holds a secret, and this gateway has no keys.
     """
     given = validation.decode(spec.input, request.input, at="input")
+    seal, fingerprint = (keys.seal_hook, keys.fingerprint_hook) if keys is not None else (_no_keys, _no_keys)
     # Of the decoded input, so spacing, order and spelled-out defaults make no other order.
-    digest = hashlib.sha256(msgspec.json.encode(_Digested(spec.name, given, request.priority), order="sorted")).hexdigest()
+    told = msgspec.json.encode(_Digested(spec.name, given, request.priority), enc_hook=fingerprint, order="sorted")
     return Order(
         run_id=run_id,
         pipeline=spec.name,
-        input=msgspec.Raw(msgspec.json.encode(given)),
+        input=msgspec.Raw(msgspec.json.encode(given, enc_hook=seal)),
         tenant=principal.tenant,
         started_by=principal.name,
-        digest=digest,
+        digest=hashlib.sha256(told).hexdigest(),
         priority=request.priority,
     )
+
+
+def _no_keys(_value: object) -> object:
+    raise Unavailable("this gateway has no payload keys, so it takes no secrets; an operator sets them", code="secrets_unavailable")
 
 
 class IdempotencyKeys:

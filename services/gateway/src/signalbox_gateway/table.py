@@ -9,6 +9,8 @@ from signalbox_gateway import answers
 from signalbox_gateway.approvals import Approvals
 from signalbox_gateway.artifacts import Artifacts
 from signalbox_gateway.autoscaler import AutoscalerPages
+from signalbox_gateway.codec import Codec, Payloads
+from signalbox_gateway.cors import CODEC
 from signalbox_gateway.endpoints import Endpoint, Reply
 from signalbox_gateway.health import HealthPages
 from signalbox_gateway.identity import Identities
@@ -36,6 +38,7 @@ class Handlers(Struct, frozen=True, kw_only=True):
     inbox_feed: InboxFeed
     uploads: Uploads
     autoscaler: AutoscalerPages
+    codec: Codec
     identities: Identities
     health: HealthPages
     pages: Pages
@@ -43,7 +46,8 @@ class Handlers(Struct, frozen=True, kw_only=True):
 
 def endpoints(to: Handlers) -> tuple[Endpoint, ...]:
     """All operations, in the order of the documentation."""
-    return (*_pipelines(to), *_runs(to), *_steering(to), *_approvals(to), *_uploads(to), *_autoscaler(to), *_identities(to), *_pages(to))
+    runs = (*_pipelines(to), *_runs(to), *_steering(to), *_approvals(to), *_uploads(to))
+    return (*runs, *_autoscaler(to), *_identities(to), *_codec(to), *_pages(to))
 
 
 def _pipelines(to: Handlers) -> tuple[Endpoint, ...]:
@@ -113,6 +117,11 @@ def _identities(to: Handlers) -> tuple[Endpoint, ...]:
     )
 
 
+def _codec(to: Handlers) -> tuple[Endpoint, ...]:
+    about = "Open sealed payloads, for Temporal's UI and command line"
+    return (Endpoint("POST", CODEC, "decode_payloads", about, Role.ADMIN, to.codec.decode, _OPENED, body=Payloads, reads=True),)
+
+
 def _pages(to: Handlers) -> tuple[Endpoint, ...]:
     return (
         Endpoint("GET", "/healthz", "is_alive", "The process answers", None, to.health.alive, (Reply(200, "Alive", answers.Health),)),
@@ -173,6 +182,7 @@ _UPLOADED: Final = (
 _SCALED: Final = (Reply(200, "The queues, by name", answers.ScaledQueues),)
 _SAID: Final = (Reply(200, "Newest first", answers.DecisionList), _BAD_QUERY)
 _SAYING: Final = (Reply(200, "A decision each, with its id", None, "text/event-stream"), _BAD_QUERY)
+_OPENED: Final = (Reply(200, "The payloads, opened", Payloads), *_BAD_BODY)
 _SIGNED_IN: Final = (Reply(201, "Signed in; the cookie is set", answers.Identity), _problem(401, "The key is not known"), *_BAD_BODY)
 _CALLER: Final = (Reply(200, "The caller", answers.Identity),)
 _SIGNED_OUT: Final = (Reply(204, "Signed out", None, ""),)

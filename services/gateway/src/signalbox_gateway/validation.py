@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.secret import clear_hook
 from signalbox_gateway.problems import FieldError, InvalidFields
 
 T = TypeVar("T", bound=Struct)
@@ -39,7 +40,7 @@ def decode(kind: type[T], body: bytes | msgspec.Raw, *, at: str = "") -> T:
         InvalidInput: not JSON (`bad_json`).
     """
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body, type=kind, dec_hook=clear_hook)
     except (msgspec.ValidationError, InvalidInput) as error:
         raise InvalidFields(faults(kind, _plain(body), at, error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -96,7 +97,7 @@ def _value_faults(kind: object, value: object, at: str, strict: bool) -> Iterato
         return
     try:
         # By way of JSON, as `convert` knows no Raw.
-        msgspec.json.decode(msgspec.json.encode(value), type=kind, strict=strict)
+        msgspec.json.decode(msgspec.json.encode(value), type=kind, strict=strict, dec_hook=clear_hook)
     except (msgspec.ValidationError, InvalidInput) as error:
         yield _fault(error, at, kind)
 

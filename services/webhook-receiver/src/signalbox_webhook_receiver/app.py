@@ -23,6 +23,7 @@ from starlette.routing import Route
 from signalbox_core.errors import InvalidInput, NotFound, Rejected
 from signalbox_core.published import open_key_client
 from signalbox_core.pubsub import PubSubPublisher
+from signalbox_core.rates import RedisRates
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import parse_origin
 from signalbox_core.streams import RedisRunStream
@@ -35,7 +36,6 @@ from signalbox_webhook_receiver.metrics import Meters
 from signalbox_webhook_receiver.openapi import document
 from signalbox_webhook_receiver.problems import problem_response
 from signalbox_webhook_receiver.published import fetch_keys
-from signalbox_webhook_receiver.rates import RedisRates
 from signalbox_webhook_receiver.settings import Settings
 from signalbox_webhook_receiver.verify import KeySource, Verifier
 
@@ -97,7 +97,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     async with open_redis(settings.redis_url) as client, publisher, web:
         await keys.refresh()
         outlets = Outlets(
-            rates=RedisRates(client, per_s=settings.rate_per_s),
+            rates=RedisRates(client, per_s=settings.rate_per_s, of="senders"),
             claims=RedisClaims(client, busy_for=timedelta(seconds=settings.claim_s)),
             publisher=publisher,
             stream=RedisRunStream(client),

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.pubsub import Publisher
+from signalbox_core.rates import Rates
 from signalbox_core.streams import RunStream
 from signalbox_webhook_receiver.claims import Claim, Claims
 from signalbox_webhook_receiver.events import Entry, check_permission, read_events
@@ -19,7 +20,6 @@ from signalbox_webhook_receiver.owners import Owners
 from signalbox_webhook_receiver.problems import internal_problem, problem_response
 from signalbox_webhook_receiver.profile import read_arrival
 from signalbox_webhook_receiver.publish import publish_all, show_all
-from signalbox_webhook_receiver.rates import Rates
 from signalbox_webhook_receiver.verify import Proof, Verifier
 
 log = logging.getLogger(__name__)

@@ -116,7 +116,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
         if redis is not None:
             stack.push_async_callback(redis.aclose)
         deps = ActivityDeps(
-            objects=open_object_store(settings.objects_url), fetcher=Fetcher(settings.fetch_allow), environ=environ, redis=redis
+            objects=open_object_store(settings.objects_url), fetcher=Fetcher(settings.fetch_allow), environ=environ, redis=redis, keys=keys
         )
         poster = Poster(await stack.enter_async_context(open_client()), settings.receiver_url, signer, counters)
         emitter = HttpEmitter(poster, counters)

@@ -27,6 +27,7 @@ async def start(session: Session, options: argparse.Namespace) -> int:
     flags = flags_of(schema)
     asked = _parser(pipeline, flags, takes_files=files_field(schema) is not None).parse_args([_dashed(word) for word in options.rest])
     given = {flag.field: value for flag in flags if (value := getattr(asked, f"field_{flag.field}")) is not None}
+    given.update({flag.field: _secret(flag, given[flag.field]) for flag in flags if flag.kind == "secret" and flag.field in given})
     sent = await send_files(session, schema, getattr(asked, "file", None) or ())
     entered = input_of(flags, given, {**_file_input(asked.input), **sent})
     started = await session.client.start(options.name, entered, run_id=asked.run_id, priority=asked.priority)
@@ -54,8 +55,20 @@ def _parser(pipeline: Pipeline, flags: Sequence[Flag], *, takes_files: bool) -> 
     for flag in flags:
         option = f"--input-{flag.field.replace('_', '-')}" if flag.option in taken else flag.option
         required = " (required)" if flag.required else ""
+        if flag.kind == "secret":
+            fields.add_argument(option.removesuffix("-file"), action=_InTheOpen, help=argparse.SUPPRESS)
         fields.add_argument(option, dest=f"field_{flag.field}", metavar=_metavar(flag), help=_help(flag) + required)
     return parser
+
+
+class _InTheOpen(argparse.Action):
+    """A secret as an argument: refused without repeating it."""
+
+    def __call__(self, *_parsed: object, **_more: object) -> None:
+        (option,) = self.option_strings
+        raise InvalidInput(
+            f"{option}: others on this machine can read arguments; use {option}-file FILE (- is standard input)", field=option
+        )
 
 
 class _StartParser(argparse.ArgumentParser):
@@ -70,11 +83,25 @@ def _dashed(word: str) -> str:
 
 
 def _metavar(flag: Flag) -> str:
-    return {"string": "TEXT", "integer": "N", "number": "N", "boolean": "true|false", "array": "A,B,…", "json": "JSON"}[flag.kind]
+    names = {"secret": "FILE", "string": "TEXT", "integer": "N", "number": "N", "boolean": "true|false", "array": "A,B,…", "json": "JSON"}
+    return names[flag.kind]
 
 
 def _help(flag: Flag) -> str:
     return flag.help.replace("%", "%%")
+
+
+def _secret(flag: Flag, name: str) -> str:
+    """The secret in a file (`-` is standard input), without the line's end.
+
+    Raises:
+        InvalidInput: the file cannot be read.
+    """
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{flag.option} {name}: {getattr(error, 'strerror', None) or 'is not text'}", field=flag.option) from None
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _file_input(name: str | None) -> Mapping[str, object]:

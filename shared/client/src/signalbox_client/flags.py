@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
 
-Kind = Literal["string", "integer", "number", "boolean", "array", "json"]
+Kind = Literal["secret", "string", "integer", "number", "boolean", "array", "json"]
 _SCALARS: Final[frozenset[str]] = frozenset({"string", "integer", "number", "boolean"})
 _TRUE: Final = frozenset({"true", "yes", "1", "on"})
 _FALSE: Final = frozenset({"false", "no", "0", "off"})
@@ -26,6 +26,7 @@ class Schema(Struct, frozen=True):
     items: "Schema | bool | None" = None
     enum: tuple[msgspec.Raw, ...] = ()
     anyOf: "tuple[Schema, ...]" = ()  # noqa: N815 - JSON Schema's name
+    format: str | None = None
     default: msgspec.Raw = msgspec.Raw(b"")
     examples: tuple[msgspec.Raw, ...] = ()
     ref: str = msgspec.field(default="", name="$ref")
@@ -52,7 +53,8 @@ class Flag(Struct, frozen=True, kw_only=True):
 
     @property
     def option(self) -> str:
-        return "--" + self.field.replace("_", "-")
+        """A secret's names the file that holds it: arguments can be read by everybody on the machine."""
+        return "--" + self.field.replace("_", "-") + ("-file" if self.kind == "secret" else "")
 
 
 def read_schema(schema: msgspec.Raw) -> Schema:
@@ -96,6 +98,8 @@ def _kind(schema: Schema) -> Kind:
     if not kinds and schema.enum:
         return "string"
     match kinds:
+        case ["string"] if schema.format == "password":
+            return "secret"
         case ["string" | "integer" | "number" | "boolean" | "array" as kind]:
             return kind
         case _:

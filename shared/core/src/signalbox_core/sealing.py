@@ -118,6 +118,18 @@ class KeyRing:
         clear = self.open(key_id, base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), _SECRET)
         return Secret(clear.decode(), sealed=secret.sealed)
 
+    def seal_hook(self, value: object) -> object:
+        """For msgspec's `enc_hook`: a secret as its sealed form."""
+        if not isinstance(value, Secret):
+            raise TypeError(f"{type(value).__name__} is no JSON type")
+        return self.seal_secret(value).sealed
+
+    def fingerprint_hook(self, value: object) -> object:
+        """For msgspec's `enc_hook`, where only equality counts: a secret as its fingerprint."""
+        if not isinstance(value, Secret):
+            raise TypeError(f"{type(value).__name__} is no JSON type")
+        return self.fingerprint(value.reveal())
+
     def fingerprint(self, text: str) -> str:
         """Equal for equal texts, and useless without the ring: HMAC-SHA-256 under its oldest key."""
         return hmac.new(self._oldest, b"signalbox fingerprint\0" + text.encode(), hashlib.sha256).hexdigest()

@@ -1,7 +1,7 @@
 """Settings from the environment: one frozen Struct per service, read once; a wrong or unknown variable stops the start."""
 
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Final, TypeVar, get_origin
 
 import msgspec
 
@@ -51,7 +51,7 @@ def read_settings(kind: type[T], *, prefix: str, environ: Mapping[str, str]) -> 
 
 def _decode(text: str, kind: object, variable: str) -> object:
     try:
-        if kind in (tuple[str, ...], list[str], frozenset[str]):
+        if get_origin(kind) in (tuple, list, frozenset):
             return msgspec.convert([part.strip() for part in text.split(",") if part.strip()], kind, strict=False)
         if kind in (Secret, Secret | None):
             return Secret(text)

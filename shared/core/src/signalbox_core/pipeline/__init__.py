@@ -5,5 +5,6 @@ Only the contract is imported here: `Run` and `activity` need the Temporal clien
 
 from signalbox_core.pipeline.discovery import discover
 from signalbox_core.pipeline.spec import Approval, DomainEvent, PipelineSpec, Step
+from signalbox_core.secret import Secret
 
-__all__ = ["Approval", "DomainEvent", "PipelineSpec", "Step", "discover"]
+__all__ = ["Approval", "DomainEvent", "PipelineSpec", "Secret", "Step", "discover"]

@@ -13,7 +13,7 @@ export function field(schema, context) {
     case "choice": return choiceField(node, context);
     case "flag": return flagField(node, context);
     case "number": return numberField(node, context);
-    case "text": return textField(node, context);
+    case "text": return node.format === "password" ? secretField(node, context) : textField(node, context);
     case "array": return arrayField(node, context);
     default: return jsonField(node, context);
   }
@@ -50,6 +50,13 @@ function textField(node, context) {
     return node.pattern && !new RegExp(node.pattern, "u").test(text) ? `Use the form ${node.pattern}.` : null;
   };
   return inputField(node, context, control, { parse: (text) => (address ? text.trim() : text), check });
+}
+
+/** Never filled in from what is known: a secret is written by whoever starts, and shown to nobody. */
+function secretField(node, context) {
+  const control = h("input", { type: "password", autocomplete: "new-password", spellcheck: "false" });
+  const check = (text) => (text.length > node.maxLength ? `Shorten to ${node.maxLength} characters.` : null);
+  return inputField({ ...node, default: undefined }, { ...context, value: undefined }, control, { parse: (text) => text, check });
 }
 
 function numberField(node, context) {

@@ -1,0 +1,173 @@
+"""Every endpoint of the running app × every role × own and foreign tenant × no, wrong and expired proof: nothing leaks.
+
+The endpoints are read from the app itself, so a new one is covered at once; the app serves what its OpenAPI document says.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from signalbox_core.api_keys import Role
+from signalbox_gateway.app import Gateway, Parts
+from signalbox_gateway.auth import ApiKeys
+from signalbox_gateway.endpoints import Dispatcher, Endpoint
+from signalbox_gateway.principal import CONTAINS
+from signalbox_gateway.sessions import COOKIE
+from support.callers import asked, started
+from support.gateway import ORIGIN
+
+MARKER = "leak-5b1d9e"
+STREAMS = {"/v1/runs/{run_id}/stream", "/v1/stream"}
+OPEN_TO_ALL = {"sign_in", "sign_out", "is_alive", "is_ready", "get_metrics", "get_openapi", "get_docs"}
+BODIES = {"decide": {"answer": {"word": "yes"}}}
+PROOFS = {
+    "none": {},
+    "garbage": {"authorization": "Bearer sbx_garbage"},
+    "no scheme": {"authorization": "sbx_matrix_acme_admin"},
+    "expired": {"authorization": "Bearer sbx_matrix_expired"},
+    "garbage token": {"authorization": "Bearer a.b.c"},
+    "garbage session": {"cookie": f"{COOKIE}=garbage", "origin": ORIGIN},
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One endpoint as it is called."""
+
+    name: str
+    method: str
+    path: str
+    role: Role | None
+    is_stream: bool
+    names_run: bool
+
+
+def write_matrix_keys(path: Path) -> Path:
+    holders = [(tenant, role) for tenant in ("acme", "other") for role in (*Role, None)]
+    keys = [record(f"{tenant}_{role or 'nobody'}", tenant, [role] if role else []) for tenant, role in holders]
+    keys.append(record("expired", "acme", ["admin"], expires_at="2020-01-01T00:00:00Z"))
+    path.write_text(json.dumps({"keys": keys}))
+    return path
+
+
+def record(name: str, tenant: str, roles: list[str], **more: str) -> dict[str, object]:
+    digest = hashlib.sha256(f"sbx_matrix_{name}".encode()).hexdigest()
+    return {"id": f"matrix-{name}", "sha256": digest, "tenant": tenant, "roles": roles, "name": name, **more}
+
+
+@pytest.fixture
+def app(parts: Parts, tmp_path: Path) -> Starlette:
+    return Gateway(replace(parts, keys=ApiKeys(write_matrix_keys(tmp_path / "matrix.json")))).app()
+
+
+def targets_of(app: Starlette, run_id: str) -> list[Target]:
+    found = []
+    for route in app.routes:
+        assert isinstance(route, Route | Mount), route
+        if isinstance(route.app, Dispatcher):
+            found += [target_of(endpoint, run_id) for endpoint in route.app.endpoints]
+        elif route.path in STREAMS:
+            path = route.path.replace("{run_id}", run_id) + ("" if "{run_id}" in route.path else f"?run={run_id}")
+            found.append(Target(route.path, "HEAD", path, Role.VIEWER, is_stream=False, names_run=True))
+        else:
+            assert route.path in {"/", "/console", "/client"} or route.path.startswith(("/console/", "/client/")), (
+                f"{route.path}: who may call it?"
+            )
+    return found
+
+
+def target_of(endpoint: Endpoint, run_id: str) -> Target:
+    path = endpoint.path
+    for part, value in {"run_id": run_id, "approval_id": "word", "name:path": "a.png", "name": "echo"}.items():
+        path = path.replace(f"{{{part}}}", value)
+    assert "{" not in path, f"{endpoint.path}: say above what its parameters are"
+    is_stream = any(reply.media_type == "text/event-stream" for reply in endpoint.replies)
+    return Target(endpoint.name, endpoint.method, path, endpoint.role, is_stream, "{run_id}" in endpoint.path)
+
+
+async def call(app: Starlette, target: Target, headers: dict[str, str]) -> httpx2.Response:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ORIGIN) as caller:
+        return await caller.request(
+            target.method, target.path, headers=headers, json=BODIES.get(target.name, {}) if target.method == "POST" else None
+        )
+
+
+def bearing(holder: str) -> dict[str, str]:
+    return {"authorization": f"Bearer sbx_matrix_{holder}"}
+
+
+@pytest.fixture
+async def run_id(app: Starlette, worker: None) -> str:
+    """A run of acme that shows the marker wherever a run shows anything."""
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN, headers=bearing("acme_admin")) as owner:
+        run_id = await started(owner, text=MARKER, ask=True, artifact="a.png")
+        await asked(owner, run_id)
+        assert MARKER in (await owner.get(f"/v1/runs/{run_id}/approvals/word")).text
+    return run_id
+
+
+async def test_without_a_good_proof_everything_but_the_public_pages_is_refused(app: Starlette, run_id: str) -> None:
+    wrong = []
+    for target in targets_of(app, run_id):
+        for proof, headers in PROOFS.items():
+            if target.role is None:
+                assert target.name in OPEN_TO_ALL, f"{target.name} is open to everybody: is that meant?"
+                continue
+            answer = await call(app, target, headers)
+            if answer.status_code != 401 or MARKER in answer.text:
+                wrong.append((target.name, proof, answer.status_code))
+    assert wrong == []
+
+
+async def test_every_role_does_what_it_may_and_nothing_else(app: Starlette, run_id: str) -> None:
+    wrong = []
+    targets = sorted(targets_of(app, run_id), key=lambda target: target.name in {"cancel_run", "decide"})
+    for target in targets:
+        for role in (*Role, None):
+            may = target.role is None or (role is not None and target.role in CONTAINS[role])
+            for tenant in ("other", "acme"):
+                if may and target.is_stream:
+                    continue  # it would go on for ever; the refusals are what counts here
+                answer = await call(app, target, bearing(f"{tenant}_{role or 'nobody'}"))
+                if target.role is not None and (answer.status_code == 403) == may:
+                    wrong.append((target.name, tenant, role, answer.status_code))
+                if tenant == "other" and may and target.names_run and answer.status_code != 404:
+                    wrong.append((target.name, tenant, role, answer.status_code))
+                told = answer.text.replace(f"no run {run_id}", "")
+                if (tenant == "other" or not may) and (MARKER in told or run_id in told):
+                    wrong.append((target.name, tenant, role, answer.text[:200]))
+    assert wrong == []
+
+
+async def test_a_foreign_run_looks_exactly_as_one_that_does_not_exist(app: Starlette, run_id: str) -> None:
+    unknown = f"echo-{time.time_ns()}"
+    for target in targets_of(app, run_id):
+        if target.names_run and not target.is_stream:
+            foreign = await call(app, target, bearing("other_admin"))
+            absent = await call(app, replace_run(target, run_id, unknown), bearing("other_admin"))
+            assert (foreign.status_code, foreign.text.replace(run_id, "RUN")) == (absent.status_code, absent.text.replace(unknown, "RUN"))
+
+
+def replace_run(target: Target, run_id: str, other: str) -> Target:
+    return Target(target.name, target.method, target.path.replace(run_id, other), target.role, target.is_stream, target.names_run)
+
+
+async def test_the_app_serves_what_its_document_says(app: Starlette) -> None:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ORIGIN) as caller:
+        document = (await caller.get("/openapi.json")).json()
+    said = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    served = {
+        (endpoint.method, endpoint.path.replace(":path", ""))
+        for route in app.routes
+        if isinstance(route, Route) and isinstance(route.app, Dispatcher)
+        for endpoint in route.app.endpoints
+    }
+    assert said == served | {("GET", path) for path in STREAMS}

@@ -1,0 +1,81 @@
+"""Pages of other origins: only the configured ones are answered, never with `*`, and cookies only for Temporal's UI at the codec."""
+
+import base64
+from dataclasses import replace
+from pathlib import Path
+
+import httpx2
+import msgspec
+import pytest
+from starlette.applications import Starlette
+from temporalio.api.common.v1 import Payload
+
+from signalbox_core.temporal import connect
+from signalbox_core.temporal.codec import SealedPayloads
+from signalbox_gateway.app import Gateway, Parts
+from support.gateway import client_of
+from support.sealing import new_ring
+
+APP, UI, EVIL = "https://app.test", "https://temporal.test", "https://evil.test"
+CODEC = "/v1/codec/decode"
+
+
+async def preflight(caller: httpx2.AsyncClient, origin: str, path: str) -> httpx2.Response:
+    asks = {"origin": origin, "access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
+    return await caller.options(path, headers=asks)
+
+
+@pytest.mark.parametrize(
+    ("origin", "path", "is_allowed", "with_cookies"),
+    [
+        (APP, "/v1/runs", True, False),
+        (UI, "/v1/runs", False, False),
+        (EVIL, "/v1/runs", False, False),
+        ("null", "/v1/runs", False, False),
+        (f"{APP}.evil.test", "/v1/runs", False, False),
+        (UI, CODEC, True, True),
+        (APP, CODEC, False, False),
+        (EVIL, CODEC, False, False),
+    ],
+)
+async def test_only_configured_origins_are_answered(app: Starlette, origin: str, path: str, is_allowed: bool, with_cookies: bool) -> None:
+    async with client_of(app) as caller:
+        asked = await preflight(caller, origin, path)
+        sent = await caller.post(path, json={}, headers={"origin": origin})
+
+    for answer in (asked, sent):
+        assert answer.headers.get("access-control-allow-origin") == (origin if is_allowed else None)
+        may_have_cookies = is_allowed and answer.headers.get("access-control-allow-credentials") == "true"
+        assert may_have_cookies is with_cookies
+    assert (asked.status_code == 200) is is_allowed
+
+
+async def test_without_configuration_no_origin_is_answered(parts: Parts) -> None:
+    closed = replace(parts, settings=msgspec.structs.replace(parts.settings, cors_origins=(), temporal_ui_url=None))
+    async with client_of(Gateway(closed).app()) as caller:
+        for origin in (APP, UI):
+            assert "access-control-allow-origin" not in (await caller.get("/v1/runs", headers={"origin": origin})).headers
+
+
+async def test_the_codec_opens_for_admins_only_what_is_sealed(parts: Parts, temporal_address: str, tmp_path: Path) -> None:
+    ring = new_ring(tmp_path)
+    sealing = await connect(temporal_address, "default", keys=ring)
+    clear = Payload(metadata={"encoding": b"json/plain"}, data=b'{"text":"hi"}')
+    (sealed,) = await SealedPayloads(ring).encode([clear])
+    damaged = Payload(metadata=dict(sealed.metadata), data=sealed.data[:-1] + bytes([sealed.data[-1] ^ 1]))
+    app = Gateway(replace(parts, temporal=sealing)).app()
+
+    async with client_of(app) as admin, client_of(app, "operator") as operator, client_of(app, None) as nobody:
+        opened = await admin.post(CODEC, json={"payloads": [as_json(sealed), as_json(clear)]}, headers={"x-namespace": "default"})
+        broken = await admin.post(CODEC, json={"payloads": [as_json(damaged)]})
+        refused = [(await caller.post(CODEC, json={"payloads": []})).status_code for caller in (operator, nobody)]
+
+    assert opened.json()["payloads"] == [as_json(clear), as_json(clear)]
+    assert (broken.status_code, broken.json()["code"]) == (503, "payload_damaged")
+    assert refused == [403, 401]
+
+
+def as_json(payload: Payload) -> dict[str, object]:
+    """Protobuf's JSON form, as Temporal's UI sends it."""
+    encoded = {name: base64.b64encode(value).decode() for name, value in payload.metadata.items()}
+    return {"metadata": encoded, "data": base64.b64encode(payload.data).decode()}

@@ -1,0 +1,50 @@
+"""Rate limits: of one principal over all gateways, and of an address that fails to prove who it is."""
+
+import asyncio
+from dataclasses import replace
+
+import msgspec
+from redis.asyncio import Redis
+
+from signalbox_core.redis_client import open_redis
+from signalbox_gateway.app import Gateway, Parts
+from support.gateway import client_of
+from support.servers import free_port
+
+
+def limited(parts: Parts, redis: Redis | None = None) -> Parts:
+    settings = msgspec.structs.replace(parts.settings, requests_per_s=1, failures_per_s=1)
+    return replace(parts, settings=settings, redis=redis or parts.redis)
+
+
+async def test_a_principal_that_calls_too_often_waits_and_others_do_not(parts: Parts) -> None:
+    first, second = Gateway(limited(parts)).app(), Gateway(limited(parts)).app()
+    async with client_of(first, "viewer") as here, client_of(second, "viewer") as there, client_of(first, "operator") as other:
+        answers = await asyncio.gather(*(caller.get("/v1/pipelines") for _ in range(30) for caller in (here, there)))
+        undisturbed = await other.get("/v1/pipelines")
+
+    late = [answer for answer in answers if answer.status_code == 429]
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert all(answer.json()["code"] == "rate_limited" and int(answer.headers["retry-after"]) >= 1 for answer in late)
+    assert undisturbed.status_code == 200
+
+
+async def test_an_address_that_guesses_is_slowed_and_a_good_key_from_there_is_not(parts: Parts) -> None:
+    app = Gateway(limited(parts)).app()
+    async with client_of(app, None) as guesser, client_of(app, "approver") as good:
+        guesses = await asyncio.gather(
+            *(guesser.get("/v1/runs", headers={"authorization": f"Bearer sbx_{number}"}) for number in range(60))
+        )
+        sign_ins = await asyncio.gather(*(guesser.post("/v1/sessions", json={"api_key": f"sbx_{number}"}) for number in range(30)))
+        answer = await good.get("/v1/pipelines")
+
+    assert {guess.status_code for guess in guesses} == {401, 429}
+    assert 429 in {sign_in.status_code for sign_in in sign_ins}
+    assert answer.status_code == 200
+
+
+async def test_without_redis_nothing_is_counted_and_everything_goes_on(parts: Parts) -> None:
+    gone = open_redis(f"redis://127.0.0.1:{free_port()}/0")
+    async with client_of(Gateway(limited(parts, gone)).app(), "viewer") as caller:
+        assert {(await caller.get("/v1/pipelines")).status_code for _ in range(6)} == {200}
+    await gone.aclose()
