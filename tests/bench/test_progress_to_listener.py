@@ -5,23 +5,16 @@ Limit: p50 10 ms at 200 listeners.
 """
 
 import asyncio
-import os
 import re
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
-from statistics import quantiles
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from msgspec.structs import replace
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client
 from temporalio.contrib.workflow_streams import WorkflowStreamClient
 from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError
@@ -29,40 +22,20 @@ from temporalio.service import RPCError
 from signalbox_core.events import CloudEvent, catalogue
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect
-from signalbox_devstack.stack.child import leash
 from signalbox_devstack.stack.keys import TENANT
 from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.posting import Poster, open_client
 from support.events import make_event
-from support.polled import PolledWorkflow, StreamedWorkflow
+from support.polled import StreamedWorkflow
+from support.polling import QUEUE, Arm, polled_worker, polling, with_listeners
 from support.stack import RunningStack, running_stack
 from support.waiting import eventually
 
 COUNTS = (1, 200)
 EVENTS, EVERY_S = 30, 0.15
 ROUNDS = 2
-QUEUE = "bench-progress"
 STAMP = re.compile(rb'"message":"(\d+)"')
-
-
-@dataclass
-class Arm:
-    """What one way gave: milliseconds from the call to each listener, and how many deliveries there should have been."""
-
-    delays_ms: list[float] = field(default_factory=list)
-    expected: int = 0
-
-    def heard(self, stamp: int) -> None:
-        self.delays_ms.append((time.monotonic_ns() - stamp) / 1e6)
-
-    @property
-    def p50_ms(self) -> float:
-        return quantiles(self.delays_ms, n=100)[49] if len(self.delays_ms) > 1 else float("nan")
-
-    def row(self) -> str:
-        p90 = quantiles(self.delays_ms, n=100)[89] if len(self.delays_ms) > 1 else float("nan")
-        return f"{self.p50_ms:>10.1f} {p90:>10.1f} {len(self.delays_ms):>7} / {self.expected}"
 
 
 class Browser(asyncio.Protocol):
@@ -135,31 +108,6 @@ async def ours(stack: RunningStack, emitter: HttpEmitter, count: int, arm: Arm) 
             await eventually(lambda: len(arm.delays_ms) >= arm.expected, within_s=5)
 
 
-async def polling(client: Client, count: int, arm: Arm) -> None:
-    """What people do without a stream: each listener asks once a second."""
-    handle = await client.start_workflow(PolledWorkflow.run, id=f"polled-{time.monotonic_ns()}", task_queue=QUEUE)
-
-    async def listen(number: int) -> None:
-        seen = 0
-        await asyncio.sleep(number / count)
-        while True:
-            began = time.monotonic()
-            with suppress(RPCError, TemporalError):
-                stamp = await handle.query(PolledWorkflow.latest, rpc_timeout=timedelta(seconds=20))
-                if stamp > seen:
-                    seen = stamp
-                    arm.heard(stamp)
-            await asyncio.sleep(max(0.0, 1.0 - (time.monotonic() - began)))
-
-    async def tell() -> None:
-        for number in range(8):
-            await asyncio.sleep(1.0 if number else 0.3)
-            await handle.signal(PolledWorkflow.tell, time.monotonic_ns())
-        arm.expected += 8 * count
-
-    await with_listeners(handle, [listen(number) for number in range(count)], tell, arm)
-
-
 async def workflow_streams(client: Client, count: int, arm: Arm) -> None:
     workflow_id = f"streamed-{time.monotonic_ns()}"
     handle = await client.start_workflow(StreamedWorkflow.run, id=workflow_id, task_queue=QUEUE)
@@ -182,21 +130,6 @@ async def workflow_streams(client: Client, count: int, arm: Arm) -> None:
     await with_listeners(handle, [listen(number) for number in range(count)], tell, arm)
 
 
-async def with_listeners(
-    handle: WorkflowHandle[Any, Any], listening: Sequence[Coroutine[Any, Any, None]], tell: Callable[[], Awaitable[None]], arm: Arm
-) -> None:
-    listeners = {asyncio.ensure_future(each) for each in listening}
-    await tell()
-    with suppress(AssertionError):
-        await eventually(lambda: len(arm.delays_ms) >= arm.expected, within_s=3)
-    await handle.terminate()
-    # A subscriber of Workflow Streams can swallow a cancellation, so it is asked again.
-    while listeners:
-        for listener in listeners:
-            listener.cancel()
-        _, listeners = await asyncio.wait(listeners, timeout=1)
-
-
 async def paced(number: int) -> None:
     """The load's own rhythm, which is what a bench may wait for."""
     await asyncio.sleep(EVERY_S if number else 0.3)
@@ -210,11 +143,8 @@ def stack(tmp_path: Path) -> Iterator[RunningStack]:
 
 @pytest.fixture
 def peers(stack: RunningStack) -> Iterator[None]:
-    """The peers' worker is another process, as a pipeline's is."""
-    command = [sys.executable, "-m", "support.polled", str(stack.endpoints.temporal), QUEUE]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[1], preexec_fn=leash(os.getpid())) as worker:  # noqa: PLW1509
+    with polled_worker(str(stack.endpoints.temporal)):
         yield
-        worker.terminate()
 
 
 @pytest.mark.timeout(400)

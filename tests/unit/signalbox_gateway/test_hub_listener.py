@@ -1,8 +1,14 @@
 """What a slow listener costs, and that it is told to read again."""
 
+import asyncio
+
+import pytest
+from starlette.types import Message
+
 from signalbox_core.streams import Frame
 from signalbox_gateway import frames
 from signalbox_gateway.listener import MAX_BUFFERED_BYTES, MAX_BUFFERED_FRAMES, Listener
+from signalbox_gateway.wire import Wire
 
 
 def packet(sequence: int, size: int = 10) -> frames.Packet:
@@ -38,3 +44,39 @@ async def test_a_frame_is_encoded_once_for_all_listeners() -> None:
     shared = packet(7)
     assert shared.wire == b"id: aa:7\r\ndata: xxxxxxxxxx\r\n\r\n"
     assert shared.body == b"data: xxxxxxxxxx\r\n\r\n"
+
+
+async def test_a_full_connection_gets_its_frames_in_order_once_it_takes_more() -> None:
+    """`write_now` runs the server's send by hand up to where it waits; `settle` goes on with it."""
+    free, taken = asyncio.Event(), list[bytes]()
+
+    async def send(message: Message) -> None:
+        taken.append(message["body"])
+        await free.wait()
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    wire = Wire(receive, send, Listener(["run-1"], now=0, closes_at=9))
+    wire.write_now(b"one")
+    assert (taken, wire.is_full) == ([b"one"], True)
+    settling = asyncio.ensure_future(wire.settle())
+    await asyncio.sleep(0)
+    assert not settling.done()
+    free.set()
+    await settling
+    wire.write_now(b"two")
+    assert (taken, wire.is_full) == ([b"one", b"two"], False)
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), RuntimeError("response already completed")], ids=["gone", "broken"])
+async def test_a_connection_that_fails_ends_its_listener_and_nothing_else(error: Exception) -> None:
+    async def send(_message: Message) -> None:
+        raise error
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    listener = Listener(["run-1"], now=0, closes_at=9)
+    Wire(receive, send, listener).write_now(b"one")
+    assert listener.is_gone

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from sse_starlette import ServerSentEvent
 
-from signalbox_core.streams import Frame
+from signalbox_core.streams import Cursor, Frame
 
 HEARTBEAT: Final = b": \r\n\r\n"
 
@@ -16,19 +16,22 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         body: the event without its id, for streams of several runs, whose ids are their own.
         wire: the event as the stream of one run sends it.
+        cursor: the place after it; None of what is not kept.
     """
 
     run_id: str
     frame: Frame
     body: bytes
     wire: bytes
+    cursor: Cursor | None
 
 
 def packet(run_id: str, frame: Frame) -> Packet:
     """Encode a frame. It has no event field, so `onmessage` sees it; what is not kept has no id."""
     body = ServerSentEvent(frame.data.decode()).encode()
-    wire = body if frame.sequence is None else id_line(f"{frame.epoch}:{frame.sequence}") + body
-    return Packet(run_id=run_id, frame=frame, body=body, wire=wire)
+    cursor = None if frame.sequence is None else Cursor(frame.epoch, frame.sequence)
+    wire = body if cursor is None else id_line(str(cursor)) + body
+    return Packet(run_id=run_id, frame=frame, body=body, wire=wire, cursor=cursor)
 
 
 def id_line(cursor: str) -> bytes:

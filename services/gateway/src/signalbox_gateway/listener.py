@@ -1,7 +1,7 @@
 """One open SSE connection as the hub sees it: a bounded buffer of shared bytes and a few flags that wake its session."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from signalbox_gateway.capacity import Holder
@@ -18,13 +18,33 @@ class Listener:
         behind: the runs whose log must be read before their live frames can be sent.
         is_closed: end the stream cleanly.
         is_gone: the other side has left; nothing can be sent.
+        deliver: sends a frame at once when the listener is idle and it is simply the next one; True when it did.
         sent_at: when bytes were last handed to the connection, on the loop's clock.
     """
+
+    __slots__ = (
+        "_bytes",
+        "_is_due",
+        "_packets",
+        "_waiter",
+        "behind",
+        "checked_at",
+        "closes_at",
+        "deliver",
+        "holder",
+        "is_closed",
+        "is_gone",
+        "runs",
+        "sent_at",
+        "wants_check",
+        "wants_heartbeat",
+    )
 
     def __init__(self, runs: Iterable[str], *, now: float, closes_at: float, holder: Holder = Holder()) -> None:  # noqa: B008 - frozen
         self.holder = holder
         self.runs = list(runs)
         self.behind: set[str] = set()
+        self.deliver: Callable[[Packet], bool] | None = None
         self.is_closed = False
         self.is_gone = False
         self.wants_heartbeat = False
@@ -34,43 +54,54 @@ class Listener:
         self.closes_at = closes_at
         self._packets: list[Packet] = []
         self._bytes = 0
-        self._wake = asyncio.Event()
+        self._is_due = False
+        self._waiter: asyncio.Future[None] | None = None
 
     def offer(self, packet: Packet) -> None:
         """Buffer a live frame; those of a run that is behind are kept too, as they may be later than what its log says."""
+        if self.deliver is not None and not self._packets and self.deliver(packet):
+            return
         if len(self._packets) >= MAX_BUFFERED_FRAMES or (self._packets and self._bytes + len(packet.body) > MAX_BUFFERED_BYTES):
             self._packets.clear()
             self._bytes = 0
             self.behind.update(self.runs)
         self._packets.append(packet)
         self._bytes += len(packet.body)
-        self._wake.set()
+        self.wake()
 
     def fall_behind(self, run_id: str) -> None:
         self.behind.add(run_id)
-        self._wake.set()
+        self.wake()
 
     def beat(self) -> None:
         self.wants_heartbeat = True
-        self._wake.set()
+        self.wake()
 
     def check(self) -> None:
         """Ask the session whether its principal may still listen."""
         self.wants_check = True
-        self._wake.set()
+        self.wake()
 
     def close(self) -> None:
         self.is_closed = True
-        self._wake.set()
+        self.wake()
 
     def leave(self) -> None:
         self.is_gone = True
-        self._wake.set()
+        self.wake()
+
+    def wake(self) -> None:
+        self._is_due = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def woken(self) -> None:
-        """Wait until there is something to do."""
-        await self._wake.wait()
-        self._wake.clear()
+        """Wait until there is something to do. One waits at a time, so a future does; an Event is a kilobyte."""
+        if not self._is_due:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+            self._waiter = None
+        self._is_due = False
 
     def take(self) -> list[Packet]:
         """Empty the buffer."""

@@ -49,6 +49,8 @@ class Feed:
         has_ended: nothing more is to be sent.
     """
 
+    __slots__ = ("has_ended", "must_reset", "position", "run_id")
+
     def __init__(self, run_id: str, position: Cursor | None, *, must_reset: bool = False) -> None:
         self.run_id = run_id
         self.position = position
@@ -60,9 +62,16 @@ class Feed:
         self.position = None
         self.must_reset = True
 
-    def move(self, frame: Frame) -> None:
-        if frame.sequence is not None:
-            self.position = Cursor(frame.epoch, frame.sequence)
+    def move(self, packet: Packet) -> None:
+        if packet.cursor is not None:
+            self.position = packet.cursor
+
+    def is_next(self, frame: Frame) -> bool:
+        """Whether this live frame simply follows; the common case of `judge`."""
+        position = self.position
+        if position is None or frame.epoch != position.epoch or not frame.epoch or frame.terminal:
+            return False
+        return frame.sequence == position.sequence + 1 or (frame.sequence is None and frame.name != "stream.rebuilt")
 
 
 def parse_feeds(runs: Sequence[str], last_event_id: str | None) -> list[Feed]:

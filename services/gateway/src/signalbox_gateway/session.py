@@ -11,8 +11,8 @@ from signalbox_gateway.hub import Hub
 from signalbox_gateway.listener import Listener
 from signalbox_gateway.position import CLOSED, NOWHERE, Feed, Verdict, event_id, judge, without_stale
 from signalbox_gateway.roster import Roster
+from signalbox_gateway.wire import Wire
 
-Write = Callable[[bytes], Awaitable[None]]
 MayListen = Callable[[], Awaitable[bool]]
 _AGAIN_AFTER_S: Final = 0.5
 _FLUSH_BYTES: Final = 64 * 1024
@@ -22,10 +22,23 @@ class Session:
     """Registered first, then history, then live: nothing falls between, and what came twice is dropped by its sequence.
 
     Args:
-        write: hands bytes to the connection and waits while it is full.
+        wire: the connection.
         may_listen: whether the principal still may; asked now and then.
         roster: of a tenant's feed, whose runs come and go; its frames have no ids, as no id could name a place in all of them.
     """
+
+    __slots__ = (
+        "_feeds",
+        "_hub",
+        "_is_idle",
+        "_listener",
+        "_may_listen",
+        "_only",
+        "_out",
+        "_out_bytes",
+        "_roster",
+        "_wire",
+    )
 
     def __init__(
         self,
@@ -33,7 +46,7 @@ class Session:
         listener: Listener,
         feeds: Sequence[Feed],
         *,
-        write: Write,
+        wire: Wire,
         may_listen: MayListen,
         roster: Roster | None = None,
     ) -> None:
@@ -41,7 +54,9 @@ class Session:
         self._listener = listener
         self._roster = roster
         self._feeds = {feed.run_id: feed for feed in feeds} if roster is None else roster.feeds
-        self._write = write
+        self._wire = wire
+        self._only = feeds[0] if len(feeds) == 1 and roster is None else None
+        self._is_idle = False
         self._may_listen = may_listen
         self._out: list[bytes] = []
         self._out_bytes = 0
@@ -49,8 +64,12 @@ class Session:
     async def run(self) -> None:
         """Return when every run has ended, the stream is to be closed, or the listener has gone."""
         listener = self._listener
+        listener.deliver = self.deliver if self._only is not None else None
         while not self._is_over():
+            self._is_idle = True
             await listener.woken()
+            self._is_idle = False
+            await self._wire.settle()
             if listener.behind:
                 await self._catch_up_all()
                 self._forward(without_stale(listener.take(), self._feeds))
@@ -59,6 +78,19 @@ class Session:
             if listener.wants_check or listener.wants_heartbeat:
                 await self._house_keep()
             await self._flush()
+
+    def deliver(self, packet: frames.Packet) -> bool:
+        """Send a frame in the hub's own turn, without waking this session: a third of the work. False: it has to be buffered."""
+        feed, listener = self._only, self._listener
+        if feed is None or not self._is_idle or listener.behind or listener.is_closed or not feed.is_next(packet.frame):
+            return False
+        feed.move(packet)
+        self._wire.write_now(packet.wire)
+        listener.sent_at = asyncio.get_running_loop().time()
+        if self._wire.is_full:
+            self._is_idle = False
+            listener.wake()
+        return True
 
     def _is_over(self) -> bool:
         listener = self._listener
@@ -158,7 +190,7 @@ class Session:
                 self._listener.fall_behind(packet.run_id)
 
     def _send_live(self, feed: Feed, packet: frames.Packet) -> None:
-        feed.move(packet.frame)
+        feed.move(packet)
         if self._roster is not None:
             self._say(packet.body)
         elif len(self._feeds) == 1:
@@ -190,5 +222,5 @@ class Session:
         if self._out_bytes < at_least or self._listener.is_gone:
             return
         data, self._out, self._out_bytes = b"".join(self._out), [], 0
-        await self._write(data)
+        await self._wire.write(data)
         self._listener.sent_at = asyncio.get_running_loop().time()

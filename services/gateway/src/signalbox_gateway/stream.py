@@ -1,8 +1,8 @@
 """The stream endpoints, as one ASGI app: `/v1/runs/{run_id}/stream`, `/v1/stream?run=a&run=b`, `/v1/stream?all=1` (docs/streams.md)."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, cast
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple, cast
 
 from msgspec import Struct
 from starlette.requests import HTTPConnection
@@ -17,7 +17,7 @@ from signalbox_gateway.hub import Hub
 from signalbox_gateway.listener import Listener
 from signalbox_gateway.position import CLOSED, Feed, parse_feeds
 from signalbox_gateway.principal import Principal
-from signalbox_gateway.problems import problem_response
+from signalbox_gateway.problems import bug_response, problem_response
 from signalbox_gateway.roster import Roster
 from signalbox_gateway.session import Session
 from signalbox_gateway.wire import Wire, come_back, finish, first_retry_ms, start
@@ -36,6 +36,15 @@ class _Admitted(Struct, frozen=True):
     denied: tuple[str, ...]
 
 
+class _Opened(NamedTuple):
+    """A stream that is joined and not yet served; whoever has it leaves the hub at the end."""
+
+    listener: Listener
+    wire: Wire
+    session: Session
+    hello: bytes
+
+
 class StreamEndpoint:
     """GET opens a stream, HEAD answers at once, anything else is refused.
 
@@ -50,9 +59,9 @@ class StreamEndpoint:
         self._who_is = who_is
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = HTTPConnection(scope)
+        request, opened = HTTPConnection(scope), None
         try:
-            await self._answer(request, receive, send)
+            opened = await self._answer(request, receive, send)
         except Unavailable as error:
             # EventSource gives up for ever on a 503, so "later" is said with a stream that ends at once.
             log.warning("stream put off", extra={"detail": error.detail})
@@ -60,45 +69,49 @@ class StreamEndpoint:
         except SignalboxError as error:
             headers = {"allow": "GET, HEAD"} if error.stable_code == "method_not_allowed" else None
             await problem_response(error, headers)(scope, receive, send)
+        except Exception:
+            # The edge, as the other endpoints have it.
+            log.exception("stream failed", extra={"path": scope["path"][:300]})
+            await bug_response()(scope, receive, send)
+        # A reference to what was parsed of the request is two kilobytes for as long as the stream lasts.
+        del request
+        if opened is not None:
+            # Here and not where it was opened: each frame that waits below a stream costs half a kilobyte a listener.
+            try:
+                await opened.wire.serve(opened.session.run, opened.hello)
+            finally:
+                self._hub.leave(opened.listener)
 
-    async def _answer(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
+    async def _answer(self, request: HTTPConnection, receive: Receive, send: Send) -> _Opened | None:
         method = request.scope["method"]
         if method not in ("GET", "HEAD"):
             raise Rejected(f"{method[:20]} is not allowed here; allowed: GET, HEAD", code="method_not_allowed")
         if wants_all(request):
-            await self._answer_all(request, receive, send)
-            return
-        admitted = await self._admit(request)
-        if method == "HEAD":
-            await start(send)
-            await finish(send)
+            principal = await self._who_is(request)
+            if method == "GET":
+                return await self._open_all(request, principal, receive, send)
         else:
-            await self._open(request, admitted, receive, send)
+            admitted = await self._admit(request)
+            if method == "GET":
+                return await self._open(request, admitted, receive, send)
+        await start(send)
+        await finish(send)
+        return None
 
-    async def _answer_all(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
-        principal = await self._who_is(request)
+    async def _open_all(self, request: HTTPConnection, principal: Principal, receive: Receive, send: Send) -> _Opened | None:
         holder = _holder(request, principal)
-        if request.scope["method"] == "HEAD":
-            await start(send)
-            await finish(send)
-        elif full := self._hub.lacks_room(holder):
+        if full := self._hub.lacks_room(holder):
             await _put_off(send, full, holder)
-        else:
-            listener = self._hub.join([tenant_news(principal.tenant)], principal.expires_at, holder=holder)
-            try:
-                await self._converse_all(request, principal, listener, Wire(receive, send, listener))
-            finally:
-                self._hub.leave(listener)
+            return None
 
-    async def _converse_all(self, request: HTTPConnection, principal: Principal, listener: Listener, wire: Wire) -> None:
         async def may_listen() -> bool:
-            return await _is_allowed(self._who_is(request))
+            return await _is_allowed(self._who_is(HTTPConnection(scope)))
 
-        roster = Roster(self._hub, listener, principal.tenant)
-        session = Session(self._hub, listener, (), write=wire.write, may_listen=may_listen, roster=roster)
-        await start(wire.send)
-        await wire.write(frames.retry(first_retry_ms()))
-        await wire.serve(session)
+        scope = request.scope
+        listener = self._hub.join([tenant_news(principal.tenant)], principal.expires_at, holder=holder)
+        wire, roster = Wire(receive, send, listener), Roster(self._hub, listener, principal.tenant)
+        session = Session(self._hub, listener, (), wire=wire, may_listen=may_listen, roster=roster)
+        return _Opened(listener, wire, session, frames.retry(first_retry_ms()))
 
     async def _admit(self, request: HTTPConnection) -> _Admitted:
         runs = _runs_of(request)
@@ -115,7 +128,7 @@ class StreamEndpoint:
             raise refused
         return _Admitted(principals[0], tuple(allowed), tuple(run_id for run_id in runs if run_id not in allowed))
 
-    async def _open(self, request: HTTPConnection, admitted: _Admitted, receive: Receive, send: Send) -> None:
+    async def _open(self, request: HTTPConnection, admitted: _Admitted, receive: Receive, send: Send) -> _Opened | None:
         # The header is the browser's own, newer than what the page put into the address.
         last_event_id = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
         feeds = parse_feeds(_runs_of(request), last_event_id)
@@ -127,27 +140,21 @@ class StreamEndpoint:
                 await self._skip_if_over(feed)
         if all(feed.has_ended for feed in feeds):
             await Response(status_code=204, headers={"cache-control": "no-store"})(request.scope, receive, send)
-            return
+            return None
         holder = _holder(request, admitted.principal)
         if full := self._hub.lacks_room(holder):
             await _put_off(send, full, holder)
-            return
-        runs = [feed.run_id for feed in feeds if not feed.has_ended]
-        listener = self._hub.join(runs, admitted.principal.expires_at, holder=holder)
-        try:
-            await self._converse(request, admitted, feeds, listener, Wire(receive, send, listener))
-        finally:
-            self._hub.leave(listener)
-
-    async def _converse(self, request: HTTPConnection, admitted: _Admitted, feeds: Sequence[Feed], listener: Listener, wire: Wire) -> None:
-        await start(wire.send)
-        await wire.write(frames.retry(first_retry_ms()) + b"".join(frames.denied_event(run_id) for run_id in admitted.denied))
+            return None
 
         async def may_listen() -> bool:
-            return await _is_allowed(self._authorize(request, admitted.runs[0]))
+            return await _is_allowed(self._authorize(HTTPConnection(scope), run_id))
 
-        session = Session(self._hub, listener, feeds, write=wire.write, may_listen=may_listen)
-        await wire.serve(session)
+        scope, run_id = request.scope, admitted.runs[0]
+        runs = [feed.run_id for feed in feeds if not feed.has_ended]
+        listener = self._hub.join(runs, admitted.principal.expires_at, holder=holder)
+        wire = Wire(receive, send, listener)
+        hello = frames.retry(first_retry_ms()) + b"".join(frames.denied_event(run_id) for run_id in admitted.denied)
+        return _Opened(listener, wire, Session(self._hub, listener, feeds, wire=wire, may_listen=may_listen), hello)
 
     async def _skip_if_over(self, feed: Feed) -> None:
         """Whether the listener has seen the end of this run. Without Redis nobody knows: it is asked again later."""

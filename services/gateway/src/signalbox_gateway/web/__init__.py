@@ -3,7 +3,9 @@
 Everything under `static/` is public. What a run shows comes from the API with the caller's session.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -12,6 +14,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STATIC: Final = Path(__file__).parent / "static"
+CLIENT: Final = Path(__file__).parent / "client"
+
+# Anybody may load the module: it holds no secret, and a request for it needs none.
+SHARED: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 # Trusted Types make the browser refuse markup built from strings, should anyone ever write innerHTML here.
 # `data:` is for pictures that a run shows with its question: in an <img> nothing in them can run or load.
@@ -29,26 +35,31 @@ HEADERS: Final = {
 
 
 def console_routes() -> list[BaseRoute]:
-    """`/` gives the page, `/console/…` its files."""
+    """`/` gives the page, `/console/…` its files, `/client/…` the module for pages of others."""
     files = StaticFiles(directory=STATIC)
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         response = await files.get_response("index.html", scope)
         await response(scope, receive, send)
 
-    return [Route("/", Hardened(page)), Mount("/console", Hardened(files))]
+    return [
+        Route("/", Hardened(page)),
+        Mount("/console", Hardened(files)),
+        Mount("/client", Hardened(StaticFiles(directory=CLIENT), SHARED)),
+    ]
 
 
 class Hardened:
     """Adds the console's security headers to every answer of an app."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, more: Mapping[str, str] = MappingProxyType({})) -> None:
         self._app = app
+        self._headers = {**HEADERS, **more}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_hardened(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
         await self._app(scope, receive, send_hardened)

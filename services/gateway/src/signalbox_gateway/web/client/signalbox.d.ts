@@ -1,0 +1,74 @@
+/** Signalbox for browsers: the types of signalbox.js. Field names are those of the HTTP API. */
+
+export interface Options {
+  /** Of the gateway; the page's own by default. */
+  origin?: string;
+  /** For pages of people who may hold a key. Without one, the session cookie is used. */
+  apiKey?: string;
+  /** A stream ticket for these runs, for example from your own server; called again when one has ended. */
+  ticket?: (runs: string[]) => Promise<string>;
+}
+
+export type RunStatus = "queued" | "running" | "paused" | "completed" | "failed" | "cancelled" | "terminated" | "timed_out";
+
+export interface Started { run_id: string; pipeline: string; status: RunStatus; links: Record<string, string>; }
+
+export interface Step {
+  name: string; title: string; status: string; percent?: number | null; message?: string | null;
+  attempt: number; started_at?: string | null; ended_at?: string | null;
+}
+
+export interface Run {
+  run_id: string; pipeline: string; status: RunStatus; steps: Step[]; approvals: Approval[];
+  artifacts: { name: string; media_type: string; size_bytes: number; url: string }[];
+  result?: unknown; error?: { code: string; message: string; step?: string | null } | null;
+  epoch: string; sequence: number;
+}
+
+export interface Approval {
+  run_id: string; approval_id: string; title: string; status: string; answer_schema: object;
+  options: unknown; evidence: unknown; digest: string; deadline_at: string | null;
+}
+
+export interface Decided { run_id: string; approval_id: string; decision_id: string; status: "accepted" | "recorded"; decided_by: string; }
+
+/** A milestone (with a sequence, each once and in order) or progress (without). `type` is `dev.signalbox.<name>.v1`. */
+export interface RunEvent {
+  id: string; type: string; time: string; runid: string; sequence?: number; stepid?: string; attempt?: number;
+  data: Record<string, unknown>;
+}
+
+export interface Handlers {
+  /** The run as it is now; comes first, and again after `reset`. */
+  snapshot?(run: Run): void;
+  event?(event: RunEvent): void;
+  progress?(event: RunEvent): void;
+  /** Forget what you have of this run: a snapshot follows. */
+  reset?(runId: string): void;
+  end?(runId: string): void;
+  /** This one is unknown or not yours; the others go on. */
+  denied?(runId: string): void;
+  state?(state: "connecting" | "live" | "waiting" | "ended" | "closed"): void;
+  error?(error: SignalboxError): void;
+}
+
+export interface Watch { close(): void; }
+
+export class SignalboxError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly errors: { field: string; detail: string }[];
+}
+
+export class Signalbox {
+  constructor(options?: Options);
+  /** Once per `runId` or `idempotencyKey`; a key is made up when neither is given. */
+  start(pipeline: string, input: unknown, options?: { runId?: string; priority?: 1 | 2 | 3 | 4 | 5; idempotencyKey?: string }): Promise<Started>;
+  run(runId: string): Promise<Run>;
+  result(runId: string): Promise<unknown>;
+  approvals(): Promise<{ run_id: string; approval_id: string; title: string; pipeline: string; requested_at: string; url: string }[]>;
+  approval(runId: string, approvalId: string): Promise<Approval>;
+  decide(runId: string, approvalId: string, answer: unknown, options?: { decisionId?: string; digest?: string; note?: string }): Promise<Decided>;
+  cancel(runId: string, reason?: string): Promise<{ run_id: string; accepted: "cancel" }>;
+  watch(runs: string | string[], handlers: Handlers): Watch;
+}

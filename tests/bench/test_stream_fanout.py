@@ -1,0 +1,288 @@
+"""One process and its listeners: our gateway against a bare protocol, a bare ASGI endpoint, sse-starlette and polling.
+
+The gateway is the whole one, as it is deployed; every arm hears the same Redis channels, fed by the same appends. Deliveries are
+counted in lockstep (the next event when the last listener has the one before), so nothing is coalesced, and per CPU-second of the
+server, so that other load on the machine counts little.
+"""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Final
+from urllib.parse import urlsplit
+
+import pytest
+from redis.asyncio import Redis
+
+from signalbox_core.events import CloudEvent, catalogue
+from signalbox_core.streams import RedisRunStream
+from signalbox_core.temporal import connect
+from signalbox_devstack.stack.child import leash
+from signalbox_devstack.stack.keys import TENANT
+from support import servers
+from support.events import make_event
+from support.polling import Arm, polled_worker, polling
+from support.stack import RunningStack, running_stack
+from support.waiting import eventually
+
+COUNTS: Final = tuple(int(count) for count in os.environ.get("SIGNALBOX_BENCH_LISTENERS", "200,1000,5000").split(","))
+ROUNDS: Final = int(os.environ.get("SIGNALBOX_BENCH_ROUNDS", "3"))
+PEERS: Final = ("protocol", "asgi", "sse")
+DELIVERIES: Final = 60_000
+UNICAST_PER_S, UNICAST_S = 1_000, 2.0
+IDLE_S: Final = 3.0
+LINE: Final = re.compile(rb'"sequence":(\d+).*?"title":"(\d+)"')
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Server:
+    """One arm's process."""
+
+    name: str
+    pid: int
+    port: int
+    headers: str = ""
+
+    def cpu_s(self) -> float:
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def rss_kb(self) -> float:
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
+
+
+@dataclass
+class Found:
+    """What one arm gave, each list an item a round."""
+
+    deliveries_per_s: list[float] = field(default_factory=list)
+    rss_kb: dict[int, float] = field(default_factory=dict)
+    unicast_ms: list[float] = field(default_factory=list)
+    idle_cpu: list[float] = field(default_factory=list)
+    wrong: int = 0
+
+
+class Listener(asyncio.Protocol):
+    """Reads frames, checks that their sequences have no gap, and keeps when they came."""
+
+    def __init__(self, request: bytes, first: int, delays_ms: list[float] | None = None) -> None:
+        self._request = request
+        self._delays_ms = delays_ms
+        self._tail = b""
+        self.last = first
+        self.is_open = False
+        self.is_over = False
+        self.wrong = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        now = time.monotonic_ns()
+        *frames, self._tail = (self._tail + data).split(b"\r\n\r\n")
+        self.is_open = self.is_open or bool(frames)
+        for frame in frames:
+            if match := LINE.search(frame):
+                self.wrong += int(match[1]) != self.last + 1
+                self.last = int(match[1])
+                if self._delays_ms is not None:
+                    self._delays_ms.append((now - int(match[2])) / 1e6)
+        self.is_over = self.is_over or (self._tail + data).endswith(b"0\r\n\r\n")
+
+
+class Source:
+    """Appends events to runs, as the receiver does."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+        self._streams = RedisRunStream(client)
+        self._told: dict[str, int] = {}
+
+    async def begin(self, run_id: str) -> None:
+        started = catalogue.RunStarted(pipeline="bench", title="Bench", steps=())
+        await self._append(run_id, make_event("run.started", started, sequence=1, run_id=run_id, tenant=TENANT))
+
+    async def tell(self, run_id: str) -> int:
+        data = catalogue.StepStarted(step="render", title=str(time.monotonic_ns()))
+        return await self._append(run_id, make_event("step.started", data, sequence=self._told[run_id] + 1, run_id=run_id, tenant=TENANT))
+
+    async def cursor(self, run_id: str) -> str:
+        return f"{(await self._streams.read(run_id, None, 1)).epoch}:{self._told[run_id]}"
+
+    def told(self, run_id: str) -> int:
+        return self._told[run_id]
+
+    async def _append(self, run_id: str, event: CloudEvent) -> int:
+        await self._streams.append(event)
+        self._told[run_id] = event.sequence or 0
+        return self._told[run_id]
+
+
+@asynccontextmanager
+async def listening(
+    server: Server, source: Source, runs: Sequence[str], delays_ms: list[float] | None = None
+) -> AsyncIterator[list[Listener]]:
+    """One listener for each item of `runs`, all open."""
+    cursors = {run_id: await source.cursor(run_id) for run_id in set(runs)}
+    loop, opened = asyncio.get_running_loop(), []
+    try:
+        for start in range(0, len(runs), 200):
+            for run_id in runs[start : start + 200]:
+                head = f"GET /v1/runs/{run_id}/stream HTTP/1.1\r\nHost: bench\r\nLast-Event-ID: {cursors[run_id]}\r\n{server.headers}\r\n"
+                made = Listener(head.encode(), source.told(run_id), delays_ms)
+                await loop.create_connection(lambda made=made: made, "127.0.0.1", server.port)
+                opened.append(made)
+            await eventually(lambda: all(item.is_open for item in opened), within_s=60)
+        yield opened
+    finally:
+        for item in opened:
+            item.transport.abort()
+        await asyncio.sleep(0)
+
+
+async def in_lockstep(server: Server, source: Source, run_id: str, listeners: Sequence[Listener]) -> float:
+    """Deliveries per CPU-second of the server."""
+    events = max(10, DELIVERIES // len(listeners))
+    before = server.cpu_s()
+    for _ in range(events):
+        number = await source.tell(run_id)
+        await eventually(lambda number=number: all(item.last >= number for item in listeners), within_s=60, every_s=0.001)
+    return events * len(listeners) / max(server.cpu_s() - before, 1 / TICKS)
+
+
+async def one_by_one(source: Source, runs: Sequence[str], listeners: Sequence[Listener]) -> None:
+    """A thousand events a second, each to one listener."""
+    began, total = time.monotonic(), int(UNICAST_PER_S * UNICAST_S)
+    for number in range(0, total, 10):
+        await asyncio.gather(*(source.tell(runs[(number + place) % len(runs)]) for place in range(10)))
+        await asyncio.sleep(max(0.0, began + (number + 10) / UNICAST_PER_S - time.monotonic()))
+    expected = {run_id: source.told(run_id) for run_id in runs}
+    await eventually(lambda: all(item.last == expected[run_id] for item, run_id in zip(listeners, runs, strict=True)), within_s=30)
+
+
+async def measure(server: Server, source: Source, count: int, turn: int, found: Found) -> None:
+    shared = f"bench-{server.name}-{count}-{turn}"
+    await source.begin(shared)
+    async with listening(server, source, [shared] * count) as listeners:
+        found.rss_kb.setdefault(count, server.rss_kb())
+        found.deliveries_per_s.append(await in_lockstep(server, source, shared, listeners))
+        before = server.cpu_s()
+        await asyncio.sleep(IDLE_S)
+        found.idle_cpu.append((server.cpu_s() - before) / IDLE_S)
+        found.wrong += sum(item.wrong for item in listeners)
+    if count == COUNTS[0]:
+        runs = [f"{shared}-{number}" for number in range(count)]
+        for run_id in runs:
+            await source.begin(run_id)
+        async with listening(server, source, runs, found.unicast_ms) as listeners:
+            await one_by_one(source, runs, listeners)
+            found.wrong += sum(item.wrong for item in listeners)
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
+    for name in ("MAX_LISTENERS", "MAX_LISTENERS_PER_PRINCIPAL", "MAX_LISTENERS_PER_ADDRESS"):
+        monkeypatch.setenv(f"SIGNALBOX_GATEWAY_{name}", "6000")
+    with running_stack(tmp_path / "stack", "--only", "gateway") as started:
+        yield started
+
+
+@contextmanager
+def peer(name: str, redis: str) -> Iterator[Server]:
+    port = servers.free_port()
+    command = [sys.executable, "-m", "support.fanout", name, str(port), redis]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[1], preexec_fn=leash(os.getpid())) as process:  # noqa: PLW1509
+        try:
+            yield Server(name, process.pid, port)
+        finally:
+            process.kill()
+
+
+def ours(stack: RunningStack) -> Server:
+    endpoints = stack.endpoints
+    port = int(urlsplit(str(endpoints.gateway)).port or 0)
+    return Server("signalbox", endpoints.pids["gateway"], port, f"Authorization: Bearer {endpoints.api_keys['admin']}\r\n")
+
+
+@pytest.mark.timeout(900)
+async def test_fan_out_of_one_process(stack: RunningStack) -> None:
+    results: dict[tuple[str, int], Found] = {}
+    async with AsyncExitStack() as opened:
+        client = await opened.enter_async_context(Redis.from_url(str(stack.endpoints.redis)))
+        source = Source(client)
+        arms = [ours(stack), *(opened.enter_context(peer(name, str(stack.endpoints.redis))) for name in PEERS)]
+        for arm in arms:
+            await eventually(lambda arm=arm: servers.answers(arm.port), within_s=30)
+        for turn in range(ROUNDS):
+            for count in COUNTS:
+                for arm in arms[turn % len(arms) :] + arms[: turn % len(arms)]:
+                    await measure(arm, source, count, turn, results.setdefault((arm.name, count), Found()))
+        asked = await polled(stack)
+        drained_s, left = await drain(stack, source, COUNTS[-1])
+    print(table(results, arms))  # noqa: T201 - the table is what a bench is for
+    print(f"polling, 200 listeners: p50 {asked.p50_ms:.0f} ms; drain of {COUNTS[-1]}: {drained_s:.1f} s, {left} cut off")  # noqa: T201
+    assert sum(found.wrong for found in results.values()) == 0
+    assert left == 0
+    for count in COUNTS:
+        mine, bare, usual = (median(results[name, count].deliveries_per_s) for name in ("signalbox", "asgi", "sse"))
+        assert mine >= 0.75 * bare, (count, mine, bare)
+        assert mine >= 2 * usual, (count, mine, usual)
+    assert slope_kb(results, "signalbox") <= 20
+    assert asked.p50_ms >= 100 * quantiles(results["signalbox", COUNTS[0]].unicast_ms, n=100)[49]
+
+
+async def polled(stack: RunningStack) -> Arm:
+    """What a browser sees that asks Temporal once a second, with 200 of them."""
+    arm, temporal = Arm(), str(stack.endpoints.temporal)
+    with polled_worker(temporal):
+        await polling(await connect(temporal, "default"), 200, arm)
+    return arm
+
+
+async def drain(stack: RunningStack, source: Source, count: int) -> tuple[float, int]:
+    """SIGTERM with open streams: seconds until all have ended, and how many ended without a complete body."""
+    await source.begin("bench-drain")
+    server = ours(stack)
+    async with listening(server, source, ["bench-drain"] * count) as listeners:
+        began = time.monotonic()
+        os.kill(server.pid, signal.SIGTERM)
+        with suppress(AssertionError):
+            await eventually(lambda: all(item.is_over for item in listeners), within_s=30)
+        return time.monotonic() - began, sum(not item.is_over for item in listeners)
+
+
+def slope_kb(results: Mapping[tuple[str, int], Found], name: str) -> float:
+    """Memory of one more connection, from the first round."""
+    few, many = COUNTS[-2], COUNTS[-1]
+    return (results[name, many].rss_kb[many] - results[name, few].rss_kb[few]) / (many - few)
+
+
+def table(results: Mapping[tuple[str, int], Found], arms: Sequence[Server]) -> str:
+    lines = ["", row("arm", "listeners", "deliveries/CPU-s", "of asgi", "idle CPU %", "KB/conn", "unicast p50/p99 ms")]
+    for count in COUNTS:
+        bare = median(results["asgi", count].deliveries_per_s)
+        for arm in arms:
+            found = results[arm.name, count]
+            rate = median(found.deliveries_per_s)
+            cuts = quantiles(found.unicast_ms, n=100) if found.unicast_ms else None
+            unicast = f"{cuts[49]:.2f} / {cuts[98]:.1f}" if cuts else ""
+            memory = f"{slope_kb(results, arm.name):.1f}" if count == COUNTS[-1] else ""
+            idle = f"{100 * median(found.idle_cpu):.1f}"
+            lines.append(row(arm.name, str(count), f"{rate:,.0f}", f"{rate / bare:.2f}", idle, memory, unicast))
+    return "\n".join(lines)
+
+
+def row(*cells: str) -> str:
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, (10, 10, 18, 9, 12, 9, 20), strict=True))

@@ -1,0 +1,96 @@
+"""The module for other people's pages, in Chromium, against a real gateway: the page of docs/browser.md, and what it does not show."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from support.browser import Site, WatchedPage
+
+DOC = (Path(__file__).parents[3] / "docs" / "browser.md").read_text()
+EXAMPLE = re.search(r"<!-- file: example.html -->\n```html\n(.*?)```", DOC, re.DOTALL)
+TEXT = "Signalbox runs long pipelines durably. People watch every run live. A person decides where a run asks. Other systems subscribe."
+
+
+@pytest.fixture
+def page(watched: WatchedPage, site: Site) -> Page:
+    """The documented page, as if somebody served it beside the gateway."""
+    assert EXAMPLE is not None
+    body = EXAMPLE[1]
+    watched.page.route(f"{site.origin}/example.html", lambda route: route.fulfill(body=body, content_type="text/html"))
+    watched.page.route(f"{site.origin}/favicon.ico", lambda route: route.fulfill(status=204))
+    watched.page.goto(f"{site.origin}/example.html")
+    return watched.page
+
+
+def test_the_example_has_thirty_lines() -> None:
+    assert EXAMPLE is not None
+    assert len(EXAMPLE[1].splitlines()) <= 34
+
+
+def test_the_documented_page_starts_a_run_and_tells_its_story(page: Page, site: Site, watched: WatchedPage) -> None:
+    page.get_by_label("API key").fill(site.api_key)
+    page.get_by_label("Text").fill(TEXT)
+    page.get_by_role("button", name="Summarise").click()
+    expect(page.locator("#state")).to_have_text("ended", timeout=30_000)
+    expect(page.locator("#story li").last).to_have_text("completed")
+    story = page.locator("#story li").all_inner_texts()
+    assert story[-2:] == ["run.completed", "completed"]
+    assert "step.completed" in story
+    watched.shot("client-example")
+
+
+def test_a_wrong_key_is_said_in_a_sentence(page: Page, watched: WatchedPage) -> None:
+    watched.expected = ("401",)
+    page.get_by_label("API key").fill("sbx_wrong")
+    page.get_by_role("button", name="Summarise").click()
+    expect(page.locator("#state")).to_contain_text("API key")
+
+
+WATCH = """async ({ key, runs }) => {
+  const { Signalbox } = await import("/client/signalbox.js");
+  const signalbox = new Signalbox({ apiKey: key });
+  const heard = { states: [], events: {}, snapshots: [], ended: [], denied: [] };
+  window.heard = heard;
+  window.watch = signalbox.watch(runs, {
+    state: (state) => heard.states.push(state),
+    snapshot: (run) => heard.snapshots.push(run.run_id),
+    event: (event) => (heard.events[event.runid] ??= []).push(event.sequence),
+    end: (run) => heard.ended.push(run),
+    denied: (run) => heard.denied.push(run),
+    error: (error) => heard.states.push(error.code),
+  });
+}"""
+START = """async ({ key, input, runId }) => {
+  const { Signalbox } = await import("/client/signalbox.js");
+  return (await new Signalbox({ apiKey: key }).start("ai_task", input, { runId })).run_id;
+}"""
+
+
+def test_several_runs_end_on_one_connection_and_a_killed_gateway_costs_nothing(page: Page, site: Site, watched: WatchedPage) -> None:
+    watched.expected = ("ERR_", "Failed to load")
+    ask = {"task": "summarise", "text": TEXT, "provider": "local-extractive"}
+    runs = [page.evaluate(START, {"key": site.api_key, "input": ask, "runId": f"client-{number}"}) for number in range(2)]
+    page.evaluate(WATCH, {"key": site.api_key, "runs": runs})
+    site.kill_gateway()
+    page.wait_for_function("window.heard.states.at(-1) === 'ended'", timeout=60_000)
+    heard = page.evaluate("window.heard")
+    assert sorted(heard["ended"]) == runs
+    for run in runs:
+        numbers = heard["events"].get(run, [])
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_decide_and_cancel_say_why_not(page: Page, site: Site, watched: WatchedPage) -> None:
+    watched.expected = ("404",)
+    codes = page.evaluate(
+        """async (key) => {
+          const { Signalbox } = await import("/client/signalbox.js");
+          const signalbox = new Signalbox({ apiKey: key });
+          const codeOf = (asked) => asked.then(() => "accepted", (error) => `${error.status} ${error.code}`);
+          return [await codeOf(signalbox.decide("none-1", "word", {})), await codeOf(signalbox.cancel("none-1", "why not"))];
+        }""",
+        site.api_key,
+    )
+    assert codes == ["404 unknown_run", "404 unknown_run"]
