@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.requests import HTTPConnection
 
-from signalbox_core.errors import Unavailable
+from signalbox_core.errors import RateLimited, Unavailable
 from signalbox_core.rates import Rates
 from signalbox_gateway.principal import Principal
 
@@ -32,5 +32,7 @@ class Limiting:
 async def _count(rates: Rates, key: str) -> None:
     try:
         await rates.take(key)
+    except RateLimited:
+        raise
     except Unavailable as error:
-        log.warning("a call was not counted: Redis is away", extra={"cause": repr(error.__cause__)})
+        log.warning("a call was not counted: Redis is away", extra={"detail": error.detail})
