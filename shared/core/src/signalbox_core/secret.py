@@ -22,9 +22,9 @@ class Secret:
         self._sealed = sealed
 
     def reveal(self) -> str:
-        """The value in clear; a sealed one is opened by an activity's `deps.secrets.open(secret)` first."""
+        """The value in clear; a sealed one is opened by an activity: `deps.reveal(secret)`."""
         if self._clear is None:
-            raise ValueError("this secret is sealed; open it in an activity: deps.secrets.open(secret)")
+            raise ValueError("this secret is sealed; open it in an activity: deps.reveal(secret)")
         return self._clear
 
     @property
