@@ -14,12 +14,20 @@ from signalbox_gateway.problems import MEDIA_TYPE, Problem
 
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
 _REF: Final = "#/components/schemas/{name}"
+_WHO: Final = (Reply(401, "Nobody is named by the request", Problem, MEDIA_TYPE), Reply(403, "The role is missing", Problem, MEDIA_TYPE))
 _EVERYWHERE: Final = (
-    Reply(401, "Nobody is named by the request", Problem, MEDIA_TYPE),
-    Reply(403, "The role is missing", Problem, MEDIA_TYPE),
+    *_WHO,
     Reply(429, "Too many requests; `Retry-After` says when to come again", Problem, MEDIA_TYPE),
     Reply(503, "A dependency is away; try again", Problem, MEDIA_TYPE),
 )
+_LISTENING: Final = (
+    Reply(200, "Events until the run ends", None, "text/event-stream"),
+    Reply(204, "Nothing follows: the run has ended and everything was sent", None, ""),
+    Reply(404, "There is no such run", Problem, MEDIA_TYPE),
+    Reply(422, "A parameter is not valid", Problem, MEDIA_TYPE),
+    *_WHO,
+)
+"""A stream that cannot be served now is told so with a 200 that ends at once, as EventSource gives up on a 503."""
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -40,7 +48,7 @@ def document(endpoints: Sequence[Endpoint], pipelines: Mapping[str, PipelineSpec
     for endpoint in endpoints:
         paths.setdefault(_path(endpoint.path), {})[endpoint.method.lower()] = _operation(endpoint, schemas)
     for path, name, summary in _STREAMS:
-        paths[path] = {"get": _stream(path, name, summary)}
+        paths[path] = {"get": _stream(path, name, summary, schemas)}
     components["StartRun"] = _start_schema(components["StartRun"], pipelines, schemas)
     return {
         "openapi": "3.1.0",
@@ -116,7 +124,7 @@ def _path_parameter(name: str) -> Json:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 
 
-def _stream(path: str, name: str, summary: str) -> Json:
+def _stream(path: str, name: str, summary: str, schemas: Mapping[type[Struct], Json]) -> Json:
     several: Json = {"name": "run", "in": "query", "required": False, "schema": {"type": "array", "items": {"type": "string"}}}
     everything: Json = {"name": "all", "in": "query", "required": False, "schema": {"const": "1"}}
     parameters = [_path_parameter(part) for part in _PARAMETER.findall(path)] or [several, everything]
@@ -127,11 +135,7 @@ def _stream(path: str, name: str, summary: str) -> Json:
         "description": "Needs the role `viewer`, or a ticket for the run.",
         "parameters": [*parameters, resume],
         "security": [{"api_key": []}, {"session": []}, {"ticket": []}],
-        "responses": {
-            "200": {"description": "Events until the run ends", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
-            "204": {"description": "Nothing follows: the run has ended and everything was sent"},
-            "404": {"description": "There is no such run", "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}},
-        },
+        "responses": {str(reply.status): _response(reply, schemas) for reply in _LISTENING},
     }
 
 
