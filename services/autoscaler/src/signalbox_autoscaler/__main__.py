@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import sys
 from collections.abc import Iterator
 
 import uvicorn
@@ -15,7 +14,7 @@ from signalbox_autoscaler.decision_log import Archive
 from signalbox_autoscaler.loop import Loop
 from signalbox_autoscaler.settings import PREFIX, Settings
 from signalbox_autoscaler.wiring import open_parts
-from signalbox_core.service import listen, run_service, stop_on_signals
+from signalbox_core.service import leave, listen, run_service, stop_on_signals
 
 log = logging.getLogger("signalbox_autoscaler")
 
@@ -66,4 +65,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -1,11 +1,10 @@
 """`python -m signalbox_gateway`: the gateway, configured by its environment only."""
 
 import logging
-import sys
 
 import uvloop
 
-from signalbox_core.service import listen, run_service
+from signalbox_core.service import leave, listen, run_service
 from signalbox_gateway.app import Gateway, open_parts
 from signalbox_gateway.server import server_of, tune
 from signalbox_gateway.settings import PREFIX, Settings
@@ -29,4 +28,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -4,11 +4,9 @@ import asyncio
 import logging
 import os
 import random
-import sys
 from collections.abc import Mapping
 
-from signalbox_core.burst import LAUNCH_VARIABLE
-from signalbox_core.service import listen, run_service, stop_on_signals
+from signalbox_core.service import leave, listen, run_service, stop_on_signals
 from signalbox_worker.burst import Watch, limits_of, wait_for_polls
 from signalbox_worker.health import create_app, server_of
 from signalbox_worker.settings import PREFIX, Settings
@@ -55,15 +53,8 @@ async def _until_signal(settings: Settings) -> None:
 
 def main() -> int:
     """0 after a clean stop; 2 when a setting is wrong, 1 when Temporal is away; one line says which."""
-    status = run_service("worker", Settings, _until_signal, prefix=PREFIX)
-    if LAUNCH_VARIABLE in os.environ:
-        # The SDK's threads may abort the interpreter's own end, and a burst worker's exit status counts.
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    return status
+    return run_service("worker", Settings, _until_signal, prefix=PREFIX)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -1,12 +1,13 @@
 """How every service process begins and ends: settings, logs, a listening socket, one line for a user's mistake."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Final, Protocol, TypeVar
+from typing import Final, NoReturn, Protocol, TypeVar
 
 import msgspec
 
@@ -80,6 +81,14 @@ def stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
+
+
+def leave(status: int) -> NoReturn:
+    """End the process here. Threads of Temporal's SDK may abort the interpreter's own end, and its exit status counts."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _first(group: BaseExceptionGroup[SignalboxError]) -> SignalboxError:
