@@ -24,7 +24,7 @@ dev: setup ## The same stack, kept up; prints addresses and the development key
 test: setup ## Unit, integration, end-to-end, browser and kill tests
 	@$(BIN)/python tools/browser.py
 	@$(BIN)/python tools/ocr.py
-	@$(BIN)/python -m pytest tests --ignore tests/bench -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest tests --ignore tests/bench -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## Style, types, architecture, locks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
