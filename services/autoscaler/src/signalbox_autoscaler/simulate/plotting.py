@@ -51,7 +51,8 @@ def _panel(label: str, outcomes: Sequence[Outcome], value: Callable[[Point], int
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.0f}" text-anchor="end">{most * part // 2:,}</text>')
     for part in range(5):
         x = _LEFT + inner * part / 4
-        parts.append(f'<text x="{x:.0f}" y="{bottom + 18}" text-anchor="middle">{end_s * part / 4:,.0f} s</text>')
+        anchor = "end" if part == 4 else "middle"
+        parts.append(f'<text x="{x:.0f}" y="{bottom + 18}" text-anchor="{anchor}">{end_s * part / 4:,.0f} s</text>')
     for number, outcome in enumerate(outcomes):
         points = [
             f"{_LEFT + inner * point.at_s / end_s:.1f},{bottom - (_PANEL - 20) * value(point) / most:.1f}"
