@@ -59,17 +59,19 @@ def test_decisions_are_sentences_and_new_ones_appear_by_themselves(signed_in: Pa
 def test_the_keyboard_walks_through_the_decisions(signed_in: Page, records: list[DecisionRecord]) -> None:
     page = signed_in
     open_page(page)
+    launch = next(record for record in records if record.launches)
+    # Before the queue's own decisions are there, the plot may still show those of the queue that came first.
+    expect(page.get_by_role("listitem").filter(has_text=launch.sentence[1:]).first).to_be_visible()
     slider = page.get_by_role("slider", name="Decisions over time")
-    last = slider.get_attribute("aria-valuetext")
     slider.focus()
-    page.keyboard.press("ArrowLeft")
-    before = slider.get_attribute("aria-valuetext")
     page.keyboard.press("Home")
     expect(slider).to_have_attribute("aria-valuenow", "0")
+    first = str(slider.get_attribute("aria-valuetext"))
+    page.keyboard.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuenow", "1")
+    expect(slider).not_to_have_attribute("aria-valuetext", first)
     page.keyboard.press("End")
-
-    assert before != last
-    expect(slider).to_have_attribute("aria-valuetext", str(last))
+    expect(slider).to_have_attribute("aria-valuenow", str(slider.get_attribute("aria-valuemax")))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
