@@ -192,6 +192,43 @@ async def test_a_finished_run_whose_stream_is_gone_is_over_after_its_snapshot(li
     assert again.status == 204
 
 
+async def test_a_run_that_ended_before_its_events_arrived_is_told_whole_when_they_do(live: Live) -> None:
+    live.from_temporal["run-1"] = replace(snapshot_after(9), ended_at=datetime.now(UTC))
+    connection = connect(live.endpoint, "run-1")
+    await connection.until_events(1)
+    await live.streams.append_many(MILESTONES)
+    events = await connection.until_complete()
+    assert connection.names == ["snapshot", *["message"] * 9, "end"]
+    assert sequences(events) == list(range(1, 10))
+
+
+async def test_who_asks_for_the_history_of_an_open_run_gets_every_event_once_and_goes_on_from_a_cursor(live: Live) -> None:
+    await live.streams.append_many(MILESTONES[:4])
+    connection = connect(live.endpoint, "run-1", query={"history": "1"})
+    await connection.until_events(5)
+    await live.streams.append_many(MILESTONES[4:])
+    events = await connection.until_complete()
+    assert [event.event for event in events][:2] == ["snapshot", "message"]
+    assert sequences(events) == list(range(1, 10))
+    later = connect(live.endpoint, "run-1", query={"history": "1"}, headers={"Last-Event-ID": str(events[3].id)})
+    assert sequences(await later.until_complete()) == list(range(4, 10))
+
+
+async def test_a_history_that_is_kept_no_more_begins_at_the_snapshot() -> None:
+    async with live_gateway(make=lambda: FakeRunStream(max_frames=3)) as live:
+        await live.streams.append_many(MILESTONES[:6])
+        connection = connect(live.endpoint, "run-1", query={"history": "1"})
+        await connection.until_events(1)
+        await live.streams.append_many(MILESTONES[6:])
+        assert sequences(await connection.until_complete()) == [7, 8, 9]
+
+
+async def test_a_history_is_asked_for_with_1_or_not_at_all(live: Live) -> None:
+    refused = connect(live.endpoint, "run-1", query={"history": "yes"})
+    await refused.until_complete()
+    assert (refused.status, msgspec.json.decode(refused.body)["errors"][0]["field"]) == (422, "history")
+
+
 async def test_listeners_that_come_together_ask_temporal_once(live: Live) -> None:
     live.from_temporal["run-1"] = snapshot_after(0)
     connections = [connect(live.endpoint, "run-1") for _ in range(5)]

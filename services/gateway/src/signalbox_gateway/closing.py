@@ -49,6 +49,11 @@ def is_fresh(run: Described, now: datetime) -> bool:
     return now - (run.ended_at or now) < GRACE
 
 
+def is_overdue(told: Snapshot, now: datetime) -> bool:
+    """Ended, and so long ago that a stream which is not there yet will not come."""
+    return told.status in ENDED and (told.ended_at is None or now - told.ended_at >= PATIENCE)
+
+
 def _may_still_tell(run: Described, top: int, told: Snapshot | None) -> bool:
     """Whether workflow code saw the end. It did not at a termination or timeout, nor when it could not even be built (bad input)."""
     if told is not None or run.status in ("terminated", "timed_out"):

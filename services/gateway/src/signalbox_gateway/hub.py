@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from signalbox_core.events.snapshot import ENDED
 from signalbox_core.streams import Channels, Cursor, Frame, History, RunStream
 from signalbox_gateway import frames
 from signalbox_gateway.capacity import Full, Holder, Limits, Seats
+from signalbox_gateway.closing import is_overdue
 from signalbox_gateway.listener import Listener
 
 log = logging.getLogger(__name__)
@@ -27,11 +28,16 @@ _READ_WITHIN_S: Final = 2.0
 
 
 class Shown(Struct, frozen=True, kw_only=True):
-    """A run's snapshot as listeners get it. `epoch` is empty when it came from Temporal."""
+    """A run's snapshot as listeners get it. `position.epoch` is empty when it came from Temporal.
+
+    Attributes:
+        is_overdue: the run ended and has no stream, and it is too late for its events to be on their way.
+    """
 
     event: bytes
     position: Cursor
     has_ended: bool
+    is_overdue: bool
 
 
 class Hub:
@@ -186,6 +192,7 @@ class Hub:
             event=frames.snapshot_event(self._present(snapshot, epoch)),
             position=Cursor(epoch, snapshot.sequence),
             has_ended=snapshot.status in ENDED,
+            is_overdue=not epoch and is_overdue(snapshot, datetime.now(UTC)),
         )
 
     async def _sweep(self) -> None:

@@ -128,12 +128,13 @@ def _stream(path: str, name: str, summary: str, schemas: Mapping[type[Struct], J
     several: Json = {"name": "run", "in": "query", "required": False, "schema": {"type": "array", "items": {"type": "string"}}}
     everything: Json = {"name": "all", "in": "query", "required": False, "schema": {"const": "1"}}
     parameters = [_path_parameter(part) for part in _PARAMETER.findall(path)] or [several, everything]
+    history: Json = {"name": "history", "in": "query", "required": False, "schema": {"const": "1"}}
     resume: Json = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}}
     return {
         "operationId": name,
         "summary": summary,
         "description": "Needs the role `viewer`, or a ticket for the run.",
-        "parameters": [*parameters, resume],
+        "parameters": [*parameters, history, resume],
         "security": [{"api_key": []}, {"session": []}, {"ticket": []}],
         "responses": {str(reply.status): _response(reply, schemas) for reply in _LISTENING},
     }

@@ -46,15 +46,17 @@ class Feed:
     Attributes:
         position: the last frame sent; None: a snapshot comes first.
         must_reset: the listener has something that it must forget before that snapshot.
+        wants_history: every event from the first is to follow that snapshot.
         has_ended: nothing more is to be sent.
     """
 
-    __slots__ = ("has_ended", "must_reset", "position", "run_id")
+    __slots__ = ("has_ended", "must_reset", "position", "run_id", "wants_history")
 
-    def __init__(self, run_id: str, position: Cursor | None, *, must_reset: bool = False) -> None:
+    def __init__(self, run_id: str, position: Cursor | None, *, must_reset: bool = False, wants_history: bool = False) -> None:
         self.run_id = run_id
         self.position = position
         self.must_reset = must_reset
+        self.wants_history = wants_history
         self.has_ended = False
 
     def lose(self) -> None:
@@ -74,13 +76,13 @@ class Feed:
         return frame.sequence == position.sequence + 1 or (frame.sequence is None and frame.name != "stream.rebuilt")
 
 
-def parse_feeds(runs: Sequence[str], last_event_id: str | None) -> list[Feed]:
+def parse_feeds(runs: Sequence[str], last_event_id: str | None, *, wants_history: bool = False) -> list[Feed]:
     """Where a (re)connecting listener stands: one cursor a run, in the order of the runs, `-` for none.
 
     Something that is no such id is answered as a lost place is: with a reset.
     """
     if not last_event_id:
-        return [Feed(run_id, None) for run_id in runs]
+        return [Feed(run_id, None, wants_history=wants_history) for run_id in runs]
     parts = last_event_id.split(",")
     try:
         cursors = [None if part == "-" else Cursor.parse(part) for part in parts]
@@ -88,7 +90,7 @@ def parse_feeds(runs: Sequence[str], last_event_id: str | None) -> list[Feed]:
         cursors = []
     if len(cursors) != len(runs):
         return [Feed(run_id, None, must_reset=True) for run_id in runs]
-    return [Feed(run_id, cursor) for run_id, cursor in zip(runs, cursors, strict=True)]
+    return [Feed(run_id, cursor, wants_history=wants_history) for run_id, cursor in zip(runs, cursors, strict=True)]
 
 
 def event_id(feeds: Sequence[Feed]) -> str:

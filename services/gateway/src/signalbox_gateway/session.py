@@ -7,7 +7,7 @@ from typing import Final
 from signalbox_core.errors import Unavailable
 from signalbox_core.streams import Cursor, Frame, History
 from signalbox_gateway import frames
-from signalbox_gateway.hub import Hub
+from signalbox_gateway.hub import Hub, Shown
 from signalbox_gateway.listener import Listener
 from signalbox_gateway.position import CLOSED, NOWHERE, Feed, Verdict, event_id, judge, without_stale
 from signalbox_gateway.roster import Roster
@@ -155,7 +155,8 @@ class Session:
         return bool(history.frames)
 
     async def _start_over(self, feed: Feed) -> None:
-        """Send a snapshot and stand where it stands. The whole story follows it when the run has ended and nothing was seen of it."""
+        """Send a snapshot and stand where it stands, or at the start: the whole story follows to who saw nothing of it, when it has
+        ended or the listener asked for it."""
         shown = await self._hub.snapshot(feed.run_id)
         if feed.must_reset:
             self._say(frames.reset_event(feed.run_id))
@@ -164,14 +165,17 @@ class Session:
         if shown is None:
             return
         self._say(shown.event)
-        if not shown.has_ended:
-            return
-        start = Cursor(shown.position.epoch, 0)
-        if saw_something or not start.epoch or (await self._hub.read(feed.run_id, start)).lost:
+        wants_all = not saw_something and (shown.has_ended or feed.wants_history)
+        if wants_all and await self._has_all(feed.run_id, shown):
+            feed.position = Cursor(shown.position.epoch, 0)
+        elif shown.has_ended:
             feed.position = Cursor(shown.position.epoch or CLOSED, shown.position.sequence)
             self._end(feed, with_id=True)
-        else:
-            feed.position = start
+
+    async def _has_all(self, run_id: str, shown: Shown) -> bool:
+        """Whether the run's stream begins with its first event; one that is not there yet will."""
+        start = Cursor(shown.position.epoch, 0)
+        return not (await self._hub.read(run_id, start)).lost if start.epoch else not shown.is_overdue
 
     def _forward(self, packets: Sequence[frames.Packet]) -> None:
         for packet in packets:

@@ -131,7 +131,7 @@ class StreamEndpoint:
     async def _open(self, request: HTTPConnection, admitted: _Admitted, receive: Receive, send: Send) -> _Opened | None:
         # The header is the browser's own, newer than what the page put into the address.
         last_event_id = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
-        feeds = parse_feeds(_runs_of(request), last_event_id)
+        feeds = parse_feeds(_runs_of(request), last_event_id, wants_history=_wants_history(request))
         for feed in feeds:
             if feed.run_id in admitted.denied:
                 # It keeps its place, as an id names its runs by their order.
@@ -183,6 +183,14 @@ def wants_all(request: HTTPConnection) -> bool:
     if given != ["1"] or "run" in request.query_params:
         raise InvalidInput("say ?all=1 for all runs, or name runs as in ?run=a&run=b", field="all")
     return True
+
+
+def _wants_history(request: HTTPConnection) -> bool:
+    """Raises: InvalidInput: `history` has another value than 1."""
+    given = request.query_params.getlist("history")
+    if given not in ([], ["1"]):
+        raise InvalidInput("say ?history=1 for every event from the first, or leave it out", field="history")
+    return bool(given)
 
 
 def _holder(request: HTTPConnection, principal: Principal) -> Holder:

@@ -70,5 +70,6 @@ export class Signalbox {
   approval(runId: string, approvalId: string): Promise<Approval>;
   decide(runId: string, approvalId: string, answer: unknown, options?: { decisionId?: string; digest?: string; note?: string }): Promise<Decided>;
   cancel(runId: string, reason?: string): Promise<{ run_id: string; accepted: "cancel" }>;
-  watch(runs: string | string[], handlers: Handlers): Watch;
+  /** `history`: after the snapshot, every event from the first, also of a run that is open; those up to `run.sequence` are in the snapshot already. */
+  watch(runs: string | string[], handlers: Handlers, options?: { history?: boolean }): Watch;
 }

@@ -43,9 +43,9 @@ export class Signalbox {
   cancel(runId, reason) { return this.#call("POST", `/v1/runs/${id(runId)}/cancel`, { reason }); }
 
   /** Follows one run or several on one connection until all have ended, or until `close()`. */
-  watch(runs, handlers) {
+  watch(runs, handlers, { history = false } = {}) {
     const watch = new Watch([runs].flat(), handlers, {
-      ticket: this.#ticket, run: (runId) => this.run(runId), origin: this.#origin,
+      ticket: this.#ticket, run: (runId) => this.run(runId), origin: this.#origin, history,
     });
     watch.open();
     return watch;
@@ -114,6 +114,7 @@ class Watch {
     const one = this.#runs.length === 1;
     const query = new URLSearchParams(one ? [] : this.#runs.map((run) => ["run", run]));
     if (this.#way.ticket) query.set("ticket", await this.#way.ticket(this.#runs));
+    if (this.#way.history) query.set("history", "1");
     // A fresh EventSource does not know where the last one was.
     if (this.#lastId) query.set("last_event_id", this.#lastId);
     return `${this.#way.origin}${one ? `/v1/runs/${id(this.#runs[0])}/stream` : "/v1/stream"}?${query}`;
