@@ -21,6 +21,7 @@ from temporalio.service import RPCError
 
 from signalbox_core.events import CloudEvent, catalogue
 from signalbox_core.signatures import Signer
+from signalbox_core.tasks import end
 from signalbox_core.temporal import connect
 from signalbox_devstack.stack.keys import TENANT
 from signalbox_worker.counters import Counters
@@ -85,8 +86,7 @@ async def emitting(stack: RunningStack) -> AsyncIterator[HttpEmitter]:
         try:
             yield emitter
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
 
 async def ours(stack: RunningStack, emitter: HttpEmitter, count: int, arm: Arm) -> None:

@@ -5,7 +5,6 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.message import Message
 
 from signalbox_core.pubsub import PubSubPublisher, Received, Subscriber, to_message
+from signalbox_core.tasks import end
 from signalbox_core.topology import LIFECYCLE, PROJECTOR, provision_pubsub
 from support.events import story
 from support.pubsub import Program
@@ -61,9 +61,7 @@ async def our_delivery(host: str) -> float:
     start = time.perf_counter()
     await eventually(lambda: seen >= MESSAGES, within_s=120)
     rate = per_second(seen, start)
-    reading.cancel()
-    with suppress(asyncio.CancelledError):
-        await reading
+    await end(reading)
     return rate
 
 
@@ -136,9 +134,7 @@ async def test_latency_from_publish_to_acknowledgement_and_to_the_handler(host: 
             acks.append(time.perf_counter() - start)
             await eventually(lambda n=n: str(n) in arrived, every_s=0.0005)
             ends.append(arrived[str(n)] - start)
-    reading.cancel()
-    with suppress(asyncio.CancelledError):
-        await reading
+    await end(reading)
 
     ack_ms, end_ms = (sorted(times)[150] * 1000 for times in (acks, ends))
     report(capsys, f"p50 to the acknowledgement {ack_ms:.2f} ms, to the handler {end_ms:.2f} ms")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import defaultdict
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from signalbox_core.errors import Unavailable
 from signalbox_core.events.envelope import CloudEvent
 from signalbox_core.pubsub import PubSubPublisher, Received, Subscriber
+from signalbox_core.tasks import end
 from signalbox_core.topology import LIFECYCLE, PROJECTOR, provision_pubsub
 from support.events import story
 from support.pubsub import Program
@@ -78,9 +78,7 @@ async def test_kill_9_under_load_loses_no_acknowledged_publish(tmp_path: Path) -
             await program.start()
 
     await eventually(lambda: reader.count() == KEYS * PER_KEY, within_s=60)
-    reading.cancel()
-    with suppress(asyncio.CancelledError):
-        await reading
+    await end(reading)
     await program.stop()
 
     ids = [message_id for run in runs for message_id in run.message_ids]
@@ -105,9 +103,7 @@ async def test_kill_9_with_messages_in_hand_delivers_them_again(tmp_path: Path) 
         await program.start()
         held.set()
         await eventually(lambda: reader.count() == PER_KEY, within_s=60)
-    reading.cancel()
-    with suppress(asyncio.CancelledError):
-        await reading
+    await end(reading)
     await program.stop()
 
     assert reader.seen["run-1"] == list(range(1, PER_KEY + 1))

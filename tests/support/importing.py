@@ -12,6 +12,7 @@ from msgspec import Struct
 from signalbox_client import AsyncSignalbox, Run
 from signalbox_client.asking import picture_of
 from signalbox_core.errors import Conflict, NotFound, SignalboxError
+from signalbox_core.tasks import end
 from signalbox_devstack.stack.keys import TENANT
 from signalbox_devstack.world.portal.solver import solve
 from signalbox_devstack.world.portal.truth import Truth
@@ -77,8 +78,7 @@ async def somebody_answers(stack: RunningStack) -> AsyncIterator[Person]:
         try:
             yield person
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
 
 async def imported(client: AsyncSignalbox, run_id: str, *, within_s: float = 240) -> ImportResult:

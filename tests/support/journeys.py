@@ -15,6 +15,7 @@ from signalbox_client.asking import Variant, variants_of
 from signalbox_core.errors import NotFound
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pubsub.connections import disconnect, subscriber_client, subscription_path, topic_path
+from signalbox_core.tasks import end
 from signalbox_devstack.stack.plan import PROJECT
 from support.stack import RunningStack
 from support.waiting import eventually
@@ -97,8 +98,7 @@ async def listening(stack: RunningStack, run_id: str, last_event_id: str | None 
     try:
         yield listener
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 async def start_ads(stack: RunningStack, client: AsyncSignalbox, *, page: str = "/en/coffee", **more: object) -> str:

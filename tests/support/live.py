@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from signalbox_core.api_keys import Role
 from signalbox_core.errors import NotFound, SignalboxError
 from signalbox_core.events import Snapshot
+from signalbox_core.tasks import end
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_gateway.capacity import Limits
 from signalbox_gateway.hub import Hub
@@ -76,5 +77,4 @@ async def live_gateway(
     try:
         yield Live(streams, hub, StreamEndpoint(hub, world.authorize, world.who_is), world.from_temporal, world.refusals, world.asked)
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end(running)

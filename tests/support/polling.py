@@ -17,6 +17,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError
 
+from signalbox_core.tasks import end
 from signalbox_devstack.stack.child import leash
 from support.polled import PolledWorkflow
 from support.waiting import eventually
@@ -85,8 +86,5 @@ async def with_listeners(
     with suppress(AssertionError):
         await eventually(lambda: len(arm.delays_ms) >= arm.expected, within_s=3)
     await handle.terminate()
-    # A subscriber of Workflow Streams can swallow a cancellation, so it is asked again.
-    while listeners:
-        for listener in listeners:
-            listener.cancel()
-        _, listeners = await asyncio.wait(listeners, timeout=1)
+    # Which says it again to a subscriber of Workflow Streams that swallowed it.
+    await end(*listeners)

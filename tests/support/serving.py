@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from signalbox_core.api_keys import Role
 from signalbox_core.events import Snapshot
 from signalbox_core.streams import RedisChannels, RedisRunStream
+from signalbox_core.tasks import end
 from signalbox_gateway.capacity import Limits
 from signalbox_gateway.hub import Hub
 from signalbox_gateway.principal import Principal
@@ -84,8 +85,7 @@ async def _hub_running(hub: Hub) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 class Reader:
@@ -140,9 +140,7 @@ async def reading(origin: str, path: str, headers: Mapping[str, str] | None = No
         try:
             yield reader
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
 
 class OwnRedis:

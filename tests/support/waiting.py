@@ -7,16 +7,31 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+_ANSWERS_WITHIN_S = 15.0
 
 
 async def eventually(condition: Callable[[], T | Awaitable[T]], *, within_s: float = 10.0, every_s: float = 0.02) -> T:
-    """Return the condition's first truthy value; fail, naming the last one, when none comes within `within_s` seconds."""
+    """Return the condition's first truthy value; fail, naming the last one, when none comes within `within_s` seconds.
+
+    A condition that never answers is a failure too, with its name, and not a hanging test.
+    """
     deadline = time.monotonic() + within_s
     while True:
         outcome = condition()
-        value = await outcome if inspect.isawaitable(outcome) else outcome
+        value = await _answer(condition, outcome, within_s) if inspect.isawaitable(outcome) else outcome
         if value:
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within_s} s: {getattr(condition, '__name__', condition)!r} gave {value!r}")
         await asyncio.sleep(every_s)
+
+
+async def _answer(condition: Callable[[], object], outcome: Awaitable[T], within_s: float) -> T:
+    silent_s = within_s + _ANSWERS_WITHIN_S
+    try:
+        async with asyncio.timeout(silent_s) as limit:
+            return await outcome
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise AssertionError(f"no answer within {silent_s} s: {getattr(condition, '__name__', condition)!r}") from None

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -11,6 +10,7 @@ import pytest
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.events.envelope import MAX_EVENT_BYTES
 from signalbox_core.pubsub import EventSource, Handler, Publisher, PubSubPublisher, Received, Subscriber
+from signalbox_core.tasks import end
 from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
 from signalbox_core.topology import LIFECYCLE, PROJECTOR, provision_pubsub
 from signalbox_devstack.world.pubsub.server import serving
@@ -47,9 +47,7 @@ async def receive(source: EventSource, handler: Handler, until: Callable[[], boo
     try:
         await eventually(until, within_s=20)
     finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        await end(running)
 
 
 async def test_events_arrive_as_they_were_published_in_order(pair: Pair) -> None:

@@ -13,6 +13,7 @@ from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import ApprovalExpired, StepProgress
 from signalbox_core.streams import Cursor, Frame, Outcome, RedisChannels, RedisRunStream, RunStream, tenant_news
+from signalbox_core.tasks import end
 from signalbox_core.testing.streams import FakeRunStream
 from support.events import make_event, story
 from support.waiting import eventually
@@ -245,8 +246,7 @@ async def test_the_news_of_a_tenant_tell_of_runs_and_of_the_inbox(streams: RunSt
     for event in [*MILESTONES, MILESTONES[0]]:
         await streams.append(event)
     await eventually(lambda: len(heard) >= 3)
-    listening.cancel()
-    await asyncio.gather(listening, return_exceptions=True)
+    await end(listening)
     await client.aclose()
     appeared, changed = ("run.appeared", {"runid": "run-1"}), ("inbox.changed", {})
     assert heard == [appeared, *[changed] * (len(heard) - 1)]

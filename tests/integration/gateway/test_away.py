@@ -19,6 +19,7 @@ from signalbox_core.ids import new_run_id
 from signalbox_core.pubsub import PubSubPublisher
 from signalbox_core.sealing import KeyRing
 from signalbox_core.streams import RedisRunStream
+from signalbox_core.tasks import end
 from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
 from signalbox_core.topology import START_REQUESTS
 from signalbox_gateway.app import Gateway, Parts
@@ -53,8 +54,7 @@ async def starting(parts: Parts, temporal: Client) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 def order(run_id: str, text: str = "hi") -> dict[str, object]:

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from signalbox_core.errors import RateLimited, Unavailable
 from signalbox_core.redis_client import open_redis
+from signalbox_core.tasks import end
 from signalbox_pipelines.invoice_import.pacing.lanes import TRIP, Lane
 from signalbox_pipelines.invoice_import.pacing.pacing import NotYet, Pacing, keys_of
 from signalbox_pipelines.invoice_import.portal.faults import Busy, NoOriginal, SessionOver
@@ -158,8 +159,7 @@ async def test_a_cancelled_call_gives_its_place_back(redis: Redis) -> None:
 
     task = asyncio.create_task(hang())
     await started.wait()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end(task)
 
     assert await redis.zcard(keys_of(MST, "query")[1]) == 0
 

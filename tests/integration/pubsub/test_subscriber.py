@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
 from signalbox_core.pubsub import Handler, Limits, Outcome, PubSubPublisher, Received, Subscriber, to_message
+from signalbox_core.tasks import end
 from signalbox_devstack.world.pubsub.server import serving
 from support.events import story
 from support.pubsub import Local, Program
@@ -22,9 +23,7 @@ async def running(subscriber: Subscriber, handler: Handler) -> AsyncIterator[Non
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
 
 
 class Seen:

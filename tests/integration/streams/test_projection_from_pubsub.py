@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from signalbox_core import topology
 from signalbox_core.pubsub import PubSubPublisher, Subscriber
 from signalbox_core.streams import RedisRunStream
+from signalbox_core.tasks import end
 from signalbox_gateway.projector import Projector
 from support.events import story
 from support.serving import own_redis
@@ -32,8 +33,7 @@ async def projecting(streams: RedisRunStream, pubsub_host: str) -> AsyncIterator
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 async def has_all(streams: RedisRunStream) -> bool:

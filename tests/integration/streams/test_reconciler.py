@@ -12,6 +12,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from signalbox_core.events import Snapshot
 from signalbox_core.pipeline.messages import QUERY_SNAPSHOT
 from signalbox_core.streams import RedisRunStream
+from signalbox_core.tasks import end
 from signalbox_core.temporal import connect, names
 from signalbox_gateway.engine import Engine
 from signalbox_gateway.lease import LeaseLost
@@ -184,8 +185,7 @@ async def test_the_loop_tells_the_end_of_a_terminated_run_and_leaves_the_lease(
         await handle.terminate()
         await eventually(lambda: _told_end(streams, "terminated-2"), within_s=20)
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end(running)
     assert await redis.exists(f"{LEASE}:lease") == 0
 
 

@@ -15,6 +15,7 @@ from signalbox_autoscaler.loop import Loop
 from signalbox_autoscaler.settings import PREFIX, Settings
 from signalbox_autoscaler.wiring import open_parts
 from signalbox_core.service import leave, listen, run_service, stop_on_signals
+from signalbox_core.tasks import end
 
 log = logging.getLogger("signalbox_autoscaler")
 
@@ -44,8 +45,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             serving = group.create_task(server.serve(sockets=[listening]))
             log.info("autoscaler runs", extra={"every_s": settings.observe_every_s, "provider": parts.provider.name})
             await stop.wait()
-            for task in working:
-                task.cancel()
+            await end(*working)
             server.should_exit = True
             await serving
     log.info("autoscaler stopped")

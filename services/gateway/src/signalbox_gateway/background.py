@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from signalbox_core.errors import Unavailable
+from signalbox_core.tasks import end
 
 log = logging.getLogger(__name__)
 Loop = Callable[[], Awaitable[None]]
@@ -21,8 +22,7 @@ async def running(loops: Mapping[str, Loop]) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
+            await end(*tasks)
 
 
 async def keep(name: str, loop: Loop, *, first_pause_s: float = _FIRST_PAUSE_S) -> None:
@@ -34,11 +34,10 @@ async def keep(name: str, loop: Loop, *, first_pause_s: float = _FIRST_PAUSE_S) 
             await loop()
             return
         except Unavailable as error:
+            _stop_if_told()
             log.warning("background part waits for its backend", extra={"part": name, "detail": error.detail, "pause_s": pause_s})
         except Exception:
-            if _is_cancelled():
-                # An error on the way out must not hide that we were told to stop.
-                raise asyncio.CancelledError from None
+            _stop_if_told()
             # The edge of a part: a bug in one must not end the others.
             log.exception("background part failed", extra={"part": name, "pause_s": pause_s})
         has_worked = asyncio.get_running_loop().time() - began > _LONGEST_PAUSE_S
@@ -46,6 +45,8 @@ async def keep(name: str, loop: Loop, *, first_pause_s: float = _FIRST_PAUSE_S) 
         await asyncio.sleep(pause_s)
 
 
-def _is_cancelled() -> bool:
+def _stop_if_told() -> None:
+    """An error on the way out must not hide that we were told to stop."""
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    if task is not None and task.cancelling() > 0:
+        raise asyncio.CancelledError from None

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.redis_client import unavailable_when_away
+from signalbox_core.tasks import end
 
 # Tokens begin at the server's clock, so that a Redis that forgot them gives none a second time.
 _ACQUIRE: Final = """
@@ -62,8 +63,10 @@ class Lease:
         """Renew beside the block; the block is cancelled when the lease is lost (LeaseLost, in a group)."""
         async with asyncio.TaskGroup() as group:
             renewing = group.create_task(self._keep_renewing())
-            yield
-            renewing.cancel()
+            try:
+                yield
+            finally:
+                await end(renewing)
 
     async def set(self, key: str, value: str) -> None:
         """Write a key, unless a later leader has a newer token.

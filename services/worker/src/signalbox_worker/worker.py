@@ -29,6 +29,7 @@ from signalbox_core.pipeline.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.redis_client import open_redis
 from signalbox_core.sealing import open_key_ring
 from signalbox_core.signatures import Signer
+from signalbox_core.tasks import end
 from signalbox_core.temporal import connect
 from signalbox_worker.burst import index_of
 from signalbox_worker.counters import Counters
@@ -206,7 +207,7 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
         await asyncio.gather(*(worker.shutdown() for worker in parts.workers))
         await asyncio.gather(*polling)
         await parts.emitter.flush()
-        sending.cancel()
+        await end(sending)
 
 
 async def _poll(worker: Worker) -> None:
