@@ -1,5 +1,6 @@
 """Markers follow from the folder; real servers are session fixtures."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 
 TESTS = Path(__file__).parent
 sys.path.insert(0, str(TESTS))
+# Read when gRPC is first imported; its fork handlers can kill a child that a test starts while a call is under way.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 from support.stack import running_stack  # noqa: E402  - the path to it is added above
 

@@ -1,10 +1,15 @@
 """A page becomes finished ads behind a human approval: through the gateway, the worker, the receiver, Pub/Sub and Redis."""
 
+from collections import Counter
+from contextlib import AsyncExitStack
+
 import msgspec
 from msgspec import Struct
+from temporalio.api.enums.v1 import EventType
 
 from signalbox_client import AsyncSignalbox
 from signalbox_client.asking import variants_of
+from signalbox_core.temporal import connect
 from support.journeys import Subscription, approve, approve_all, decide, edit, listening, reject, start_ads, until_asked, until_ended
 from support.stack import RunningStack
 from support.waiting import eventually
@@ -114,3 +119,20 @@ async def test_a_paused_run_starts_no_step_until_it_is_resumed(stack: RunningSta
     await decide(client, run_id, asked, [approve])
     await client.resume(run_id)
     assert await until_ended(client, run_id) == "completed"
+
+
+async def test_a_history_is_as_long_with_fifty_listeners_as_with_none(stack: RunningStack, client: AsyncSignalbox) -> None:
+    unheard, heard = [await start_ads(stack, client, variants=1, redo_rounds=0) for _ in range(2)]
+    async with AsyncExitStack() as opened:
+        listeners = [await opened.enter_async_context(listening(stack, heard)) for _ in range(50)]
+        assert [await approve_all(client, run_id) for run_id in (unheard, heard)] == ["completed"] * 2
+        await eventually(lambda: all(listener.has_ended for listener in listeners), within_s=30)
+    assert await events_of(stack, heard) == await events_of(stack, unheard)
+
+
+async def events_of(stack: RunningStack, run_id: str) -> Counter[str]:
+    """How many events of each type a history has. Workflow tasks are left out: how much one of them takes along is a matter of moments."""
+    temporal = await connect(str(stack.endpoints.temporal), "default")
+    history = await temporal.get_workflow_handle(run_id).fetch_history()
+    names = (EventType.Name(event.event_type) for event in history.events)
+    return Counter(name for name in names if "_WORKFLOW_TASK_" not in name)

@@ -38,7 +38,8 @@ def test_the_documented_page_starts_a_run_and_tells_its_story(page: Page, site: 
     story = page.locator("#story li").all_inner_texts()
     # However late the page came: it asked for the history.
     assert story[0] == "run.started"
-    assert story[-3:] == ["step.completed", "run.completed", "completed"]
+    assert story[-2:] == ["run.completed", "completed"]
+    assert {"step.started", "step.completed"} <= set(story)
     watched.shot("client-example")
 
 

@@ -78,7 +78,7 @@ async def test_a_launch_whose_answer_is_late_is_adopted_not_repeated(scaled: Sca
 
             await eventually(is_adopted, within_s=60, every_s=0.25)
             await handle.result()
-    assert len(await scaled.launched()) == 1
+    assert len(await scaled.launched()) == 1, [record.sentence for record in await scaled.records()]
 
 
 async def test_workers_that_never_poll_are_cancelled_recounted_and_stop_the_launches(scaled: Scaled) -> None:

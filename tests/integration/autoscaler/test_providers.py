@@ -1,15 +1,18 @@
 """Cloud Run Jobs, Kubernetes Jobs and local processes keep the same promises, each over its real interface."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from signalbox_autoscaler.providers.cloud_run import CloudRunJobs
 from signalbox_autoscaler.providers.kubernetes import KubernetesJobs, read_template
 from signalbox_autoscaler.providers.local import LocalProcesses
 from signalbox_autoscaler.providers.provider import (
+    ENDS,
     Execution,
     ExecutionState,
     LaunchRefused,
@@ -128,7 +131,8 @@ async def test_another_autoscaler_of_the_machine_sees_the_processes(tmp_path: Pa
 async def test_workers_of_an_autoscaler_that_stops_are_told_to_drain(tmp_path: Path) -> None:
     provider = LocalProcesses(tmp_path / "launches", [sys.executable, "-c", TASK], {})
     await provider.launch(order("l-6", tmp_path))
-    await eventually((tmp_path / "l-6-1").exists, within_s=20)
+    # Each writes its file once it can hear the signal.
+    await eventually(lambda: {path.name for path in tmp_path.glob("l-6-*")} == {"l-6-0", "l-6-1"}, within_s=20)
 
     await provider.aclose()
 
@@ -203,3 +207,26 @@ def test_a_template_without_a_container_is_named(tmp_path: Path, text: str) -> N
     (tmp_path / "job.json").write_text(text)
     with pytest.raises(InvalidInput, match="KUBERNETES_TEMPLATE"):
         read_template(tmp_path / "job.json")
+
+
+async def test_tasks_of_the_local_cloud_run_start_whatever_it_answers_meanwhile() -> None:
+    """It forks them, and gRPC's own fork handlers kill a child when another call is under way; they are off in its process."""
+    async with cloud_run_program([sys.executable, "-c", ""]) as address:
+        await set_faults(address, slow_replies=1_000, slow_reply_s=3)
+        provider = CloudRunJobs(JOB, endpoint=address, run_within_s=10)
+        nobody = Order(launch_id="", workers=4, timeout_s=60, environment={})
+
+        async def launch(number: int) -> None:
+            await asyncio.sleep(number * 0.05)
+            await provider.launch(replace(nobody, launch_id=f"l-{number}"))
+
+        async def ended() -> list[Execution] | None:
+            found = await provider.executions()
+            return list(found) if len(found) == 20 and all(item.state in ENDS for item in found) else None
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(20):
+                group.create_task(launch(number))
+            watching = [group.create_task(eventually(ended, within_s=60)) for _ in range(4)]
+        assert sum(item.failed for item in watching[0].result() or ()) == 0
+        await provider.aclose()
