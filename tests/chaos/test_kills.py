@@ -1,8 +1,10 @@
 """kill -9 of each part while a run draws its ads: the run finishes, nothing happens twice, the stream has no gap."""
 
 from collections import Counter
+from functools import partial
 
 import pytest
+from redis.asyncio import Redis
 
 from signalbox_client import AsyncSignalbox
 from signalbox_client.asking import variants_of
@@ -82,3 +84,33 @@ async def test_a_receiver_away_for_a_while_delays_no_run_and_loses_no_event(stac
     assert kept.sequences == list(range(1, run.sequence + 1))
     assert kept.names[-1] == "run.completed"
     assert has_no_gap_or_duplicate(listener)
+
+
+@pytest.mark.timeout(240)
+async def test_a_redis_that_lost_everything_gets_the_history_of_every_run_back(stack: RunningStack, client: AsyncSignalbox) -> None:
+    ended, waiting = [await start_ads(stack, client, variants=1, redo_rounds=0) for _ in range(2)]
+    asked = await until_asked(client, ended)
+    await decide(client, ended, asked, [approve] * len(variants_of(asked)))
+    assert await until_ended(client, ended) == "completed"
+    asked = await until_asked(client, waiting)
+    before = {run_id: await client.run(run_id) for run_id in (ended, waiting)}
+
+    async def is_back(run_id: str) -> bool:
+        run = await client.run(run_id)
+        return run.epoch not in ("", None, before[run_id].epoch) and run.sequence >= before[run_id].sequence
+
+    async with listening(stack, waiting) as live, Redis.from_url(str(stack.endpoints.redis)) as redis:
+        await eventually(lambda: live.others == ["snapshot"])
+        await redis.flushall()
+        for run_id in before:
+            await eventually(partial(is_back, run_id), within_s=60)
+        await decide(client, waiting, asked, [approve] * len(variants_of(asked)))
+        await eventually(lambda: live.has_ended, within_s=60)
+    assert live.others == ["snapshot", "reset", "snapshot", "end"]
+    assert has_no_gap_or_duplicate(live)
+    for run_id in before:
+        run = await client.run(run_id)
+        assert run.status == "completed"
+        async with listening(stack, run_id, f"{run.epoch}:0") as kept:
+            await eventually(lambda kept=kept: kept.has_ended)
+        assert kept.sequences == list(range(1, run.sequence + 1))

@@ -30,7 +30,7 @@ class FakeRuns:
     async def list(self, query: str, *, limit: int, token: bytes | None) -> Page:
         self.queries.append(query)
         wants_open = "= 'Running'" in query and "!=" not in query
-        runs = [run for run in self.described.values() if (run.status == "running") is wants_open]
+        runs = [run for run in self.described.values() if not query or (run.status == "running") is wants_open]
         start = int(token or 0)
         more = str(start + limit).encode() if len(runs) > start + limit else None
         return Page(runs=tuple(runs[start : start + limit]), next_token=more)

@@ -56,6 +56,7 @@ from signalbox_gateway.principal import Principal
 from signalbox_gateway.projector import Projector
 from signalbox_gateway.reconciler import Reconciler
 from signalbox_gateway.repairs import Repairs
+from signalbox_gateway.replay import Replay
 from signalbox_gateway.runs import Runs
 from signalbox_gateway.sessions import Sessions, Tickets
 from signalbox_gateway.settings import Settings
@@ -109,8 +110,9 @@ class Gateway:
         self.health = HealthPages(probes, self.metrics)
         self.hub = Hub(parts.channels, parts.streams, self.states.snapshot_from_temporal, present, limits or _limits(parts.settings))
         self.metrics.watch_listeners(lambda: self.hub.listener_count)
-        self._projector = Projector(parts.lifecycle, parts.streams)
-        self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines)
+        replay = Replay(parts.redis, parts.lifecycle.rewind, engine)
+        self._projector = Projector(parts.lifecycle, parts.streams, replay.saw)
+        self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, replay=replay)
         self._starter = Starter(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
         decisions = Decisions(parts.temporal, within=min(deadline, timedelta(seconds=3)))
         approvals = Approvals(self.states, parts.streams, decisions, parts.pipelines)

@@ -1,6 +1,8 @@
 """Pub/Sub → the runs' streams: the same idempotent append as the receiver's, which repairs what that one missed."""
 
 import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -12,6 +14,10 @@ from signalbox_core.pubsub import EventSource, Received
 from signalbox_core.streams import RunStream
 
 log = logging.getLogger(__name__)
+Saw = Callable[[datetime], Awaitable[None]]
+
+
+async def _nobody_asks(_: datetime) -> None: ...
 
 
 class Projector:
@@ -19,11 +25,13 @@ class Projector:
 
     Args:
         source: the subscription `projector`.
+        saw: told when each event that is in its stream now was published.
     """
 
-    def __init__(self, source: EventSource, streams: RunStream) -> None:
+    def __init__(self, source: EventSource, streams: RunStream, saw: Saw = _nobody_asks) -> None:
         self._source = source
         self._streams = streams
+        self._saw = saw
 
     async def run(self) -> None:
         await self._source.run(self.project)
@@ -46,6 +54,7 @@ class Projector:
                 raise
             log.error("unreadable event skipped", extra={"event_id": event.id, "run_id": event.runid, "error": error.detail})
             await self._streams.append(placeholder(event, error.detail))
+        await self._saw(received.published_at)
 
 
 def placeholder(event: CloudEvent, reason: str) -> CloudEvent:

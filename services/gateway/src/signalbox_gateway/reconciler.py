@@ -13,9 +13,11 @@ from redis.exceptions import RedisError
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import RunStream
+from signalbox_core.topology import KEPT
 from signalbox_gateway.engine import Described
 from signalbox_gateway.lease import Lease
 from signalbox_gateway.repairs import KnownRuns, Repairs
+from signalbox_gateway.replay import Replay
 
 log = logging.getLogger(__name__)
 LEASE: Final = "signalbox:{reconciler}"
@@ -37,6 +39,7 @@ class Reconciler:
     replaces one epoch or takes one sequence, and the cursor is fenced.
 
     Args:
+        replay: what brings lost streams back from Pub/Sub before anything is repaired; None: they come from Temporal only.
         every: the pause between rounds.
     """
 
@@ -47,11 +50,13 @@ class Reconciler:
         runs: KnownRuns,
         pipelines: Mapping[str, PipelineSpec],
         *,
+        replay: Replay | None = None,
         every: timedelta = timedelta(seconds=1),
     ) -> None:
         self._redis = redis
         self._streams = streams
         self._runs = runs
+        self._replay = replay
         self._repairs = Repairs(streams, runs, pipelines)
         self._every = every
         self._lease = Lease(redis, LEASE)
@@ -78,10 +83,13 @@ class Reconciler:
         """
         cursor = await self._cursor()
         if cursor is None:
+            # What a repair writes is the end of what a replay can still bring.
+            if self._replay is not None and not await self._replay.is_over(self._lease, now):
+                return
             await self._restore_open_runs(now)
         for gap in (await self._streams.gaps(older_than=_GAP_GRACE))[:_MAX_GAPS]:
             await self._repairs.fill(gap)
-        await self._close_ended(cursor or now - _FIRST_LOOK_BACK, now)
+        await self._close_ended(cursor, now)
 
     async def _round_if_leading(self) -> None:
         try:
@@ -96,8 +104,14 @@ class Reconciler:
         opened = self._listed("ExecutionStatus = 'Running'")
         await self._each((run async for run in opened if run.started_at < now - _SETTLED), self._repairs.restore)
 
-    async def _close_ended(self, since: datetime, now: datetime) -> None:
-        query = f"CloseTime >= '{since.isoformat()}' AND ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
+    async def _close_ended(self, cursor: datetime | None, now: datetime) -> None:
+        since = cursor or now - _FIRST_LOOK_BACK
+        late = f"CloseTime >= '{since.isoformat()}'"
+        if cursor is None:
+            # Their ends were never published, so no replay brings them.
+            silent = "(ExecutionStatus = 'Terminated' OR ExecutionStatus = 'TimedOut')"
+            late = f"({late} OR (CloseTime >= '{(now - KEPT).isoformat()}' AND {silent}))"
+        query = f"{late} AND ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
         closed = (run async for run in self._listed(query) if (run.run_id, run.ended_at) not in self._done)
         oldest_open = now
         for run, settled in await self._each(closed, lambda run: self._repairs.close(run, now)):

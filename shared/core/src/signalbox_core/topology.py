@@ -25,13 +25,14 @@ DOMAIN_EVENTS_DEAD: Final = "domain-events-dead"
 PROJECTOR: Final = "projector"
 AUDIT: Final = "audit"
 STARTER: Final = "starter"
-_KEPT: Final = timedelta(days=7)
+KEPT: Final = timedelta(days=7)
+"""How long Pub/Sub keeps what was published, acknowledged or not: as far back as a subscription can be rewound."""
 _CALL_S: Final = 10.0
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
     name: str
-    retention: timedelta = _KEPT
+    retention: timedelta = KEPT
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +45,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int = 100
     backoff: tuple[timedelta, timedelta] | None = None
     ack_deadline: timedelta = timedelta(seconds=60)
-    retention: timedelta = _KEPT
+    retention: timedelta = KEPT
     filter: str = ""
 
 

@@ -7,15 +7,24 @@ import asyncio
 import logging
 import random
 from contextlib import suppress
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import uuid4
 
-from google.api_core.exceptions import GoogleAPICallError, NotFound, PermissionDenied, Unauthenticated
+from google.api_core.exceptions import (
+    ClientError,
+    GoogleAPICallError,
+    MethodNotImplemented,
+    NotFound,
+    PermissionDenied,
+    RetryError,
+    Unauthenticated,
+)
 from google.pubsub_v1 import SubscriberAsyncClient
 from google.pubsub_v1.types import StreamingPullRequest, StreamingPullResponse
 
-from signalbox_core.pubsub.connections import disconnect, subscriber_client, subscription_path
+from signalbox_core.errors import Rejected, Unavailable
+from signalbox_core.pubsub.connections import disconnect, retry_for, subscriber_client, subscription_path
 from signalbox_core.pubsub.handling import Delivered, Handler
 from signalbox_core.pubsub.inhand import InHand, Limits, Observe
 from signalbox_core.pubsub.outgoing import PING_EVERY_S, Outgoing
@@ -24,6 +33,7 @@ log = logging.getLogger(__name__)
 
 _SILENCE_S: Final = 3 * PING_EVERY_S
 _GOODBYE_S: Final = 2.0
+_REWIND_S: Final = 10.0
 _BACKOFF_S: Final = (0.1, 5.0)
 _NEEDS_AN_OPERATOR: Final = (NotFound, PermissionDenied, Unauthenticated)
 
@@ -76,6 +86,23 @@ class Subscriber:
             with suppress(TimeoutError, GoogleAPICallError):
                 async with asyncio.timeout(_GOODBYE_S):
                     await self._say_goodbye(client, outgoing)
+            await disconnect(client)
+
+    async def rewind(self, to: datetime) -> None:
+        """Have everything published since `to` delivered again, acknowledged or not, as far as the topic keeps it.
+
+        Raises:
+            Unavailable: Pub/Sub does not answer.
+            Rejected: it refuses: no such subscription, no permission, or a server that cannot seek.
+        """
+        client = subscriber_client(self._emulator_host)
+        try:
+            await client.seek({"subscription": self._path, "time": to}, retry=retry_for(_REWIND_S), timeout=_REWIND_S)
+        except (ClientError, MethodNotImplemented) as error:
+            raise Rejected(f"{self._path} cannot be rewound: {error}") from error
+        except (GoogleAPICallError, RetryError) as error:
+            raise Unavailable(f"{self._path} is not rewound yet: {error}") from error
+        finally:
             await disconnect(client)
 
     async def _stay_connected(self, client: SubscriberAsyncClient, in_hand: InHand, outgoing: Outgoing, tasks: asyncio.TaskGroup) -> None:

@@ -1,0 +1,194 @@
+"""A Redis that lost its data gets the history of its streams back from Pub/Sub; on a real Redis and a real server of Pub/Sub."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from signalbox_core import topology
+from signalbox_core.errors import Rejected
+from signalbox_core.events import CloudEvent, Snapshot
+from signalbox_core.pubsub import PubSubPublisher, Subscriber
+from signalbox_core.pubsub.handling import Outcome
+from signalbox_core.streams import RedisRunStream
+from signalbox_gateway.projector import Projector
+from signalbox_gateway.reconciler import CURSOR_KEY, Reconciler
+from signalbox_gateway.replay import BUSY_KEY, SOUGHT_KEY, Replay
+from support.events import story
+from support.known_runs import FakeRuns, closed
+from support.serving import reading, serving
+from support.sse import sequences
+from support.waiting import eventually
+
+DAYS_AGO = datetime.now(UTC) - timedelta(days=3)
+LATER = timedelta(minutes=3)
+
+
+def milestones(run_id: str) -> list[CloudEvent]:
+    return [event for event in story(run_id) if event.sequence is not None]
+
+
+class Stage:
+    """A gateway's projector, and as many reconcilers as a test wants; `rewound` counts what was asked of Pub/Sub."""
+
+    def __init__(self, redis: Redis, pubsub_host: str, project: str, publisher: PubSubPublisher) -> None:
+        self.redis = redis
+        self.streams = RedisRunStream(redis)
+        self.runs = FakeRuns()
+        self.rewound: list[datetime] = []
+        self.settled: list[Outcome] = []
+        self._publisher = publisher
+        self.subscriber = Subscriber(project, topology.PROJECTOR, emulator_host=pubsub_host, observe=self.settled.append)
+        self.replay = Replay(redis, self.rewind, self.runs)
+        self.projector = Projector(self.subscriber, self.streams, self.replay.saw)
+
+    async def rewind(self, to: datetime) -> None:
+        self.rewound.append(to)
+        await self.subscriber.rewind(to)
+
+    def reconciler(self) -> Reconciler:
+        return Reconciler(self.redis, self.streams, self.runs, {}, replay=self.replay)
+
+    async def publish(self, events: list[CloudEvent]) -> None:
+        for event in events:
+            await self._publisher.publish(topology.LIFECYCLE, event, ordering_key=event.runid)
+
+    async def kept(self, run_id: str) -> list[int | None]:
+        return [frame.sequence for frame in (await self.streams.read(run_id, None)).frames]
+
+    async def until_kept(self, run_id: str, count: int) -> None:
+        async def is_kept() -> bool:
+            return await self.kept(run_id) == list(range(1, count + 1))
+
+        await eventually(is_kept, within_s=20)
+
+    async def told(self, run_id: str) -> Snapshot:
+        projected = await self.streams.snapshot(run_id)
+        assert projected is not None
+        return projected.snapshot
+
+
+@pytest.fixture
+async def stage(redis_url: str, pubsub_host: str) -> AsyncIterator[Stage]:
+    project = f"replay-{uuid4().hex}"  # a replay brings everything that there ever was
+    await topology.provision_pubsub(project, emulator_host=pubsub_host)
+    async with Redis.from_url(redis_url) as redis, PubSubPublisher(project, emulator_host=pubsub_host) as publisher:
+        await redis.flushall()
+        stage = Stage(redis, pubsub_host, project, publisher)
+        async with _running(stage.projector):
+            yield stage
+
+
+async def test_the_history_of_ended_and_open_runs_comes_back_whole_and_listeners_get_all_of_it(stage: Stage, redis_url: str) -> None:
+    one, two = stage.reconciler(), stage.reconciler()
+    assert [await one.lead(), await two.lead()] == [True, False]
+    await one.round(datetime.now(UTC))
+    assert stage.rewound == []  # everything is new: there is nothing to bring back
+    ended, opened, silent = (milestones(run_id) for run_id in ("ended-1", "open-1", "silent-1"))
+    await stage.publish([*ended, *opened[:5], *silent[:3]])
+    for run_id, count in (("ended-1", 9), ("open-1", 5), ("silent-1", 3)):
+        await stage.until_kept(run_id, count)
+    stage.runs.described = {
+        "ended-1": closed("completed", run_id="ended-1", at=DAYS_AGO),
+        "open-1": closed("running", run_id="open-1"),
+        "silent-1": closed("terminated", run_id="silent-1", at=DAYS_AGO),
+    }
+    stage.runs.told = {run_id: await stage.told(run_id) for run_id in ("ended-1", "open-1")}
+    before = await stage.streams.read("open-1", None)
+    async with Redis.from_url(redis_url) as client, serving(client) as gateway, reading(gateway.origin, "/v1/runs/open-1/stream") as reader:
+        await reader.until(1)
+        await stage.redis.flushall()
+        # The receiver is quicker than the replay, and the first round has nothing to repair it with.
+        assert await stage.streams.append(opened[5]) == "parked"
+        assert [await one.lead(), await two.lead()] == [True, False]
+        for _ in range(3):
+            await one.round(datetime.now(UTC))
+        for run_id, count in (("ended-1", 9), ("open-1", 6), ("silent-1", 3)):
+            await stage.until_kept(run_id, count)
+        for _ in range(2):
+            await one.round(datetime.now(UTC) + LATER)
+        assert len(stage.rewound) == 1
+        await stage.publish(opened[6:])
+        events = await reader.until_over()
+
+    assert reader.names[:3] == ["snapshot", "reset", "snapshot"]
+    assert (reader.names.count("reset"), reader.names[-1]) == (1, "end")
+    shown = int(str(events[2].sequence))
+    assert sequences(events) == list(range(shown + 1, 10))
+    after = await stage.streams.read("open-1", None)
+    assert after.epoch not in ("", before.epoch)
+    assert await stage.kept("open-1") == await stage.kept("ended-1") == list(range(1, 10))
+    # The end of a run that was terminated was never published.
+    assert [frame.name for frame in (await stage.streams.read("silent-1", None)).frames][3:] == ["run.terminated"]
+    assert await stage.redis.exists(CURSOR_KEY) == 1
+
+
+async def test_a_seek_whose_mark_was_lost_is_only_made_again(stage: Stage) -> None:
+    await stage.publish(milestones("run-1"))
+    await stage.until_kept("run-1", 9)
+    epoch = (await stage.streams.read("run-1", None)).epoch
+    stage.runs.described = {"run-1": closed("completed", at=DAYS_AGO)}
+    reconciler = stage.reconciler()
+    for _ in range(2):
+        settled = len(stage.settled)
+        await stage.redis.delete(SOUGHT_KEY)
+        assert await reconciler.lead()
+        await reconciler.round(datetime.now(UTC))
+        await eventually(lambda settled=settled: len(stage.settled) >= settled + 9)
+    assert len(stage.rewound) == 2
+    history = await stage.streams.read("run-1", None)
+    assert (history.epoch, len(history.frames)) == (epoch, 9)
+
+
+async def test_a_stream_that_was_restored_already_drops_the_replay(stage: Stage) -> None:
+    await stage.publish(milestones("run-1")[:5])
+    await stage.until_kept("run-1", 5)
+    told = await stage.told("run-1")
+    epoch = await stage.streams.rebuild(told)
+    settled = len(stage.settled)
+    await stage.rewind(datetime.now(UTC) - topology.KEPT)
+    await eventually(lambda: len(stage.settled) >= settled + 5)
+    history = await stage.streams.read("run-1", None)
+    assert (history.epoch, history.top, history.frames) == (epoch, 5, ())
+    await stage.publish(milestones("run-1")[5:])
+    await eventually(lambda: _has_ended(stage, "run-1"))
+
+
+async def test_without_the_permission_to_seek_open_runs_come_from_their_workflows(stage: Stage, pubsub_host: str) -> None:
+    events = milestones("run-1")
+    await stage.streams.append_many(events[:5])
+    stage.runs.described, stage.runs.told = {"run-1": closed("running")}, {"run-1": await stage.told("run-1")}
+    await stage.redis.flushall()
+    stage.subscriber = Subscriber("replay-none", "nobody-made-this", emulator_host=pubsub_host)
+    with pytest.raises(Rejected, match="cannot be rewound"):
+        await stage.subscriber.rewind(datetime.now(UTC))
+    reconciler = stage.reconciler()
+    assert await reconciler.lead()
+    await reconciler.round(datetime.now(UTC))
+    assert (await stage.streams.read("run-1", None)).top == 5
+    assert await stage.redis.exists(CURSOR_KEY, SOUGHT_KEY) == 1
+
+
+async def test_old_events_say_that_the_replay_goes_on(stage: Stage) -> None:
+    await stage.replay.saw(datetime.now(UTC))
+    assert await stage.redis.exists(BUSY_KEY) == 0
+    await stage.replay.saw(DAYS_AGO)
+    assert 0 < await stage.redis.pttl(BUSY_KEY) <= 5_000
+
+
+async def _has_ended(stage: Stage, run_id: str) -> bool:
+    return (await stage.streams.read(run_id, None)).ended
+
+
+@asynccontextmanager
+async def _running(projector: Projector) -> AsyncIterator[None]:
+    task = asyncio.create_task(projector.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
