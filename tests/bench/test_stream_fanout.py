@@ -7,13 +7,12 @@ server, so that other load on the machine counts little.
 
 import asyncio
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
@@ -23,13 +22,10 @@ from urllib.parse import urlsplit
 import pytest
 from redis.asyncio import Redis
 
-from signalbox_core.events import CloudEvent, catalogue
-from signalbox_core.streams import RedisRunStream
 from signalbox_core.temporal import connect
 from signalbox_devstack.stack.child import leash
-from signalbox_devstack.stack.keys import TENANT
 from support import servers
-from support.events import make_event
+from support.many_listeners import TICKS, Listener, Server, Source, listening
 from support.polling import Arm, polled_worker, polling
 from support.stack import RunningStack, running_stack
 from support.waiting import eventually
@@ -40,25 +36,7 @@ PEERS: Final = ("protocol", "asgi", "sse")
 DELIVERIES: Final = 60_000
 UNICAST_PER_S, UNICAST_S = 1_000, 2.0
 IDLE_S: Final = 3.0
-LINE: Final = re.compile(rb'"sequence":(\d+).*?"title":"(\d+)"')
-TICKS: Final = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass
-class Server:
-    """One arm's process."""
-
-    name: str
-    pid: int
-    port: int
-    headers: str = ""
-
-    def cpu_s(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def rss_kb(self) -> float:
-        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
+STALLED, STALLED_EVENTS = 50, 10_000
 
 
 @dataclass
@@ -70,86 +48,6 @@ class Found:
     unicast_ms: list[float] = field(default_factory=list)
     idle_cpu: list[float] = field(default_factory=list)
     wrong: int = 0
-
-
-class Listener(asyncio.Protocol):
-    """Reads frames, checks that their sequences have no gap, and keeps when they came."""
-
-    def __init__(self, request: bytes, first: int, delays_ms: list[float] | None = None) -> None:
-        self._request = request
-        self._delays_ms = delays_ms
-        self._tail = b""
-        self.last = first
-        self.is_open = False
-        self.is_over = False
-        self.wrong = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.write(self._request)
-
-    def data_received(self, data: bytes) -> None:
-        now = time.monotonic_ns()
-        *frames, self._tail = (self._tail + data).split(b"\r\n\r\n")
-        self.is_open = self.is_open or bool(frames)
-        for frame in frames:
-            if match := LINE.search(frame):
-                self.wrong += int(match[1]) != self.last + 1
-                self.last = int(match[1])
-                if self._delays_ms is not None:
-                    self._delays_ms.append((now - int(match[2])) / 1e6)
-        self.is_over = self.is_over or (self._tail + data).endswith(b"0\r\n\r\n")
-
-
-class Source:
-    """Appends events to runs, as the receiver does."""
-
-    def __init__(self, client: Redis) -> None:
-        self.client = client
-        self._streams = RedisRunStream(client)
-        self._told: dict[str, int] = {}
-
-    async def begin(self, run_id: str) -> None:
-        started = catalogue.RunStarted(pipeline="bench", title="Bench", steps=())
-        await self._append(run_id, make_event("run.started", started, sequence=1, run_id=run_id, tenant=TENANT))
-
-    async def tell(self, run_id: str) -> int:
-        data = catalogue.StepStarted(step="render", title=str(time.monotonic_ns()))
-        return await self._append(run_id, make_event("step.started", data, sequence=self._told[run_id] + 1, run_id=run_id, tenant=TENANT))
-
-    async def cursor(self, run_id: str) -> str:
-        return f"{(await self._streams.read(run_id, None, 1)).epoch}:{self._told[run_id]}"
-
-    def told(self, run_id: str) -> int:
-        return self._told[run_id]
-
-    async def _append(self, run_id: str, event: CloudEvent) -> int:
-        await self._streams.append(event)
-        self._told[run_id] = event.sequence or 0
-        return self._told[run_id]
-
-
-@asynccontextmanager
-async def listening(
-    server: Server, source: Source, runs: Sequence[str], delays_ms: list[float] | None = None
-) -> AsyncIterator[list[Listener]]:
-    """One listener for each item of `runs`, all open."""
-    cursors = {run_id: await source.cursor(run_id) for run_id in set(runs)}
-    loop, opened = asyncio.get_running_loop(), []
-    try:
-        for start in range(0, len(runs), 200):
-            for run_id in runs[start : start + 200]:
-                head = f"GET /v1/runs/{run_id}/stream HTTP/1.1\r\nHost: bench\r\nLast-Event-ID: {cursors[run_id]}\r\n{server.headers}\r\n"
-                made = Listener(head.encode(), source.told(run_id), delays_ms)
-                await loop.create_connection(lambda made=made: made, "127.0.0.1", server.port)
-                opened.append(made)
-            await eventually(lambda: all(item.is_open for item in opened), within_s=60)
-        yield opened
-    finally:
-        for item in opened:
-            item.transport.abort()
-        await asyncio.sleep(0)
 
 
 async def in_lockstep(server: Server, source: Source, run_id: str, listeners: Sequence[Listener]) -> float:
@@ -229,11 +127,14 @@ async def test_fan_out_of_one_process(stack: RunningStack) -> None:
             for count in COUNTS:
                 for arm in arms[turn % len(arms) :] + arms[: turn % len(arms)]:
                     await measure(arm, source, count, turn, results.setdefault((arm.name, count), Found()))
+        stalled_kb = await stalled(arms[0], source)
         asked = await polled(stack)
         drained_s, left = await drain(stack, source, COUNTS[-1])
     print(table(results, arms))  # noqa: T201 - the table is what a bench is for
     print(f"polling, 200 listeners: p50 {asked.p50_ms:.0f} ms; drain of {COUNTS[-1]}: {drained_s:.1f} s, {left} cut off")  # noqa: T201
+    print(f"a listener that takes nothing, {STALLED_EVENTS:,} events later: {stalled_kb:.0f} KB")  # noqa: T201
     assert sum(found.wrong for found in results.values()) == 0
+    assert stalled_kb <= 256
     assert left == 0
     for count in COUNTS:
         mine, bare, usual = (median(results[name, count].deliveries_per_s) for name in ("signalbox", "asgi", "sse"))
@@ -241,6 +142,19 @@ async def test_fan_out_of_one_process(stack: RunningStack) -> None:
         assert mine >= 2 * usual, (count, mine, usual)
     assert slope_kb(results, "signalbox") <= 20
     assert asked.p50_ms >= 100 * quantiles(results["signalbox", COUNTS[0]].unicast_ms, n=100)[49]
+
+
+async def stalled(server: Server, source: Source) -> float:
+    """KB of the server's memory for each listener that takes nothing, while one beside them gets everything."""
+    await source.begin("bench-stalled")
+    async with listening(server, source, ["bench-stalled"] * (STALLED + 1)) as (healthy, *idle):
+        before = server.rss_kb()
+        for item in idle:
+            item.transport.pause_reading()
+        for _ in range(STALLED_EVENTS):
+            number = await source.tell("bench-stalled")
+        await eventually(lambda: healthy.last == number, within_s=60)
+        return (server.rss_kb() - before) / STALLED
 
 
 async def polled(stack: RunningStack) -> Arm:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from support.browser import Site, WatchedPage
 
@@ -82,6 +82,27 @@ def test_several_runs_end_on_one_connection_and_a_killed_gateway_costs_nothing(p
     for run in runs:
         numbers = heard["events"].get(run, [])
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_a_connection_lost_between_the_last_event_and_the_end_is_an_end_too(page: Page, site: Site, watched: WatchedPage) -> None:
+    watched.expected = ("ERR_", "Failed to load")
+    ask = {"task": "summarise", "text": TEXT, "provider": "local-extractive"}
+    run = page.evaluate(START, {"key": site.api_key, "input": ask, "runId": "client-cut"})
+    page.evaluate(WATCH, {"key": site.api_key, "runs": [run]})
+    page.wait_for_function("window.heard.states.at(-1) === 'ended'", timeout=60_000)
+
+    def cut(route: Route) -> None:
+        route.fulfill(response=(answered := route.fetch()), body=answered.text().partition("event: end")[0])
+
+    statuses: list[int] = []
+    page.on("response", lambda response: statuses.append(response.status) if "/stream?" in response.url else None)
+    page.route("**/stream?*", cut, times=1)
+    page.evaluate(WATCH, {"key": site.api_key, "runs": [run]})
+    page.wait_for_function("window.heard.states.at(-1) === 'ended'", timeout=30_000)
+    heard = page.evaluate("window.heard")
+    # The browser asks with its last id, is told that there is no more and gives up; the module asks once why it did.
+    assert statuses == [200, 204, 204]
+    assert (heard["ended"], heard["states"]) == ([run], ["connecting", "live", "waiting", "ended"])
 
 
 def test_decide_and_cancel_say_why_not(page: Page, site: Site, watched: WatchedPage) -> None:

@@ -113,7 +113,9 @@ class LocalProcesses:
     def _outcome(self, process: _Process, place: Path) -> str:
         child = self._children.get(process.pid)
         code = child.returncode if child is not None else None
-        if code is None and _born(process.pid) == process.born:
+        # A child of ours that has ended and was not waited for yet has no code: it is not over before it has one.
+        is_running = code is None if child is not None else _born(process.pid) == process.born
+        if is_running:
             return "running"
         if (place / "cancelled").exists():
             return "cancelled"

@@ -45,7 +45,7 @@ export class Signalbox {
   /** Follows one run or several on one connection until all have ended, or until `close()`. */
   watch(runs, handlers, { history = false } = {}) {
     const watch = new Watch([runs].flat(), handlers, {
-      ticket: this.#ticket, run: (runId) => this.run(runId), origin: this.#origin, history,
+      ticket: this.#ticket, probe: (address) => this.#probe(address), origin: this.#origin, history,
     });
     watch.open();
     return watch;
@@ -54,19 +54,30 @@ export class Signalbox {
   async #call(method, path, body, headers = {}) {
     const auth = this.#apiKey ? { Authorization: `Bearer ${this.#apiKey}` } : {};
     const json = body === undefined ? {} : { "Content-Type": "application/json" };
-    let response;
-    try {
-      response = await fetch(this.#origin + path, {
-        method, headers: { Accept: "application/json", ...auth, ...json, ...headers },
-        credentials: this.#apiKey ? "omit" : "include", body: body === undefined ? undefined : JSON.stringify(body),
-      });
-    } catch {
-      throw new SignalboxError();
-    }
-    const told = await response.json().catch(() => ({}));
-    if (response.ok) return told;
-    throw new SignalboxError({ code: String(response.status), ...told, status: response.status });
+    const response = await answer(this.#origin + path, {
+      method, headers: { Accept: "application/json", ...auth, ...json, ...headers },
+      credentials: this.#apiKey ? "omit" : "include", body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    return response.json().catch(() => ({}));
   }
+
+  /** What the gateway answers to a stream, which EventSource does not say: 200, or 204 when all of it was told. */
+  async #probe(address) {
+    const response = await answer(address, { credentials: this.#ticket ? "omit" : "include" });
+    await response.body?.cancel();
+    return response.status;
+  }
+}
+
+async function answer(address, options) {
+  let response;
+  try {
+    response = await fetch(address, options);
+  } catch {
+    throw new SignalboxError();
+  }
+  if (response.ok) return response;
+  throw new SignalboxError({ code: String(response.status), ...await response.json().catch(() => ({})), status: response.status });
 }
 
 class Watch {
@@ -151,14 +162,22 @@ class Watch {
     this.#timer = setTimeout(() => this.#again(), RETRY_MS[Math.min(this.#failures++, RETRY_MS.length - 1)]);
   }
 
-  /** The browser does not say why it gave up: ask, for whichever run is still open. */
   async #again() {
-    const open = this.#runs.find((run) => !this.#ended.has(run));
     try {
-      if (!this.#way.ticket) await this.#way.run(open);
-      await this.open();
+      const status = await this.#way.probe(await this.#address());
+      if (this.#state === "closed") return;
+      if (status === 204) this.#finishAll();
+      else await this.open();
     } catch (error) {
       this.#refused(error);
+    }
+  }
+
+  /** The connection was lost between the last event and the word that it was the last. */
+  #finishAll() {
+    for (const run of this.#runs.filter((one) => !this.#ended.has(one))) {
+      this.#on.end?.(run);
+      this.#finish(run);
     }
   }
 

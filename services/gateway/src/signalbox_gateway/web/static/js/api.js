@@ -75,8 +75,6 @@ export const api = {
 /** The artifact's bytes, always on this origin. */
 export const artifactPath = (runId, name) => `/v1/runs/${id(runId)}/artifacts/${String(name).split("/").map(id).join("/")}`;
 export const decisionsPath = (queue) => `/v1/autoscaler/stream?queue=${id(queue)}`;
-export const streamPath = (runId) => `/v1/runs/${id(runId)}/stream`;
-export const streamOfMany = (runIds) => `/v1/stream?${runIds.map((runId) => `run=${id(runId)}`).join("&")}`;
 
 /** A fresh key for one intention; a retry of the same intention sends the same key. */
 export function freshKey() {

@@ -1,45 +1,43 @@
-// One run's live stream. EventSource reconnects and resumes by itself; this adds what it gives up on, and says how things stand.
+// One run's live stream, over the module that other people's pages use, folded into what this console shows.
 
-import { api, streamPath } from "./api.js";
-import { emptySnapshot, fold, hasEnded } from "./fold.js";
+import { Signalbox } from "../../client/signalbox.js";
+import { api } from "./api.js";
+import { emptySnapshot, fold } from "./fold.js";
 
-const RETRY_MS = [1000, 2000, 5000, 10_000];
+export const gateway = new Signalbox();
 
 /**
  * Follows a run until `close()`.
  *
- * on.change(snapshot, frame | null)  after every fold; frame is null when the snapshot came whole
+ * on.event(frame)            each milestone once, from the run's first, before what it changes
+ * on.change(snapshot, frame) after everything new; frame is null when the snapshot came whole
  * on.state("connecting" | "live" | "waiting" | "ended")
  */
 export class RunWatch {
-  #source = null;
-  #timer = 0;
-  #failures = 0;
+  #watch = null;
   #closed = false;
 
-  constructor(runId, on, { openSource = (url) => new EventSource(url) } = {}) {
+  constructor(runId, on) {
     this.runId = runId;
     this.on = on;
-    this.openSource = openSource;
     this.snapshot = emptySnapshot(runId);
   }
 
   open() {
-    this.on.state("connecting");
-    const source = this.openSource(streamPath(this.runId));
-    this.#source = source;
-    source.onopen = () => { this.#failures = 0; this.on.state("live"); };
-    source.onmessage = (message) => this.#take(JSON.parse(message.data));
-    source.addEventListener("snapshot", (message) => this.#adopt(JSON.parse(message.data)));
-    source.addEventListener("reset", () => { this.snapshot = emptySnapshot(this.runId); });
-    source.addEventListener("end", () => this.#finish());
-    source.onerror = () => this.#failed(source);
+    this.#watch = gateway.watch(this.runId, {
+      state: (state) => this.on.state(state === "closed" ? "ended" : state),
+      snapshot: (view) => this.#adopt(view),
+      reset: () => { this.snapshot = emptySnapshot(this.runId); },
+      event: (frame) => { this.on.event(frame); this.#take(frame); },
+      progress: (frame) => this.#take(frame),
+      // Whoever is signed out by now is asked to sign in again.
+      error: (error) => { if (error.status === 401) this.refresh().catch(() => {}); },
+    }, { history: true });
   }
 
   close() {
     this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#source?.close();
+    this.#watch?.close();
   }
 
   /** Reads the snapshot from the API: what a decision did shows even while the stream is away. */
@@ -58,30 +56,6 @@ export class RunWatch {
   #adopt(view) {
     this.snapshot = fromView(this.runId, view);
     this.on.change(this.snapshot, null);
-  }
-
-  #finish() {
-    this.#source?.close();
-    this.on.state("ended");
-  }
-
-  #failed(source) {
-    if (this.#closed) return;
-    if (hasEnded(this.snapshot)) { this.#finish(); return; }
-    this.on.state("waiting");
-    if (source.readyState !== EventSource.CLOSED) return;   // it is already reconnecting with its last event id
-    this.#timer = setTimeout(() => this.#again(), RETRY_MS[Math.min(this.#failures++, RETRY_MS.length - 1)]);
-  }
-
-  /** Closed for good by the browser (a 4xx, 204 or 503): look whether the run is over before asking again. */
-  async #again() {
-    try {
-      await this.refresh();
-      if (hasEnded(this.snapshot)) { this.#finish(); return; }
-    } catch (problem) {
-      if ([401, 403, 404].includes(problem.status)) { this.on.state("ended"); return; }
-    }
-    if (!this.#closed) this.open();
   }
 }
 

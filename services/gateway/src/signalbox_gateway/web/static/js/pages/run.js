@@ -31,7 +31,7 @@ class RunPage {
   constructor(runId, { inboxChanged, wanted }) {
     Object.assign(this, { runId, inboxChanged, wanted });
     this.watch = new RunWatch(runId, {
-      change: (snapshot, frame) => this.#changed(snapshot, frame), state: (state) => this.#linked(state),
+      event: (frame) => this.log.add(frame), change: (snapshot, frame) => this.#changed(snapshot, frame), state: (state) => this.#linked(state),
     });
     this.sign = statusSign("queued", { large: true });
     this.link = h("span", { class: "link-state", role: "status" });
@@ -81,10 +81,7 @@ class RunPage {
   }
 
   #changed(snapshot, frame) {
-    if (frame) {
-      this.log.add(frame);
-      this.#speak(frame);
-    }
+    if (frame) this.#speak(frame);
     // At most one drawing a screen refresh, however fast progress comes.
     cancelAnimationFrame(this.#drawing);
     this.#drawing = requestAnimationFrame(() => this.#draw());

@@ -1,7 +1,7 @@
 // The documents that are being read now, each with its own progress, over one connection for all of them.
-import { streamOfMany } from "../api.js";
 import { div, h, setText, span } from "../dom.js";
 import { emptySnapshot, fold } from "../fold.js";
+import { gateway } from "../stream.js";
 
 const AT_MOST = 12;
 // Small documents come and go within a second; who is followed changes no faster than people read.
@@ -11,7 +11,7 @@ export class RowsUnderWay {
   #rows = new Map();
   #wanted = [];
   #timer = 0;
-  #source = null;
+  #watch = null;
   #followed = "";
 
   constructor({ name, runOf, href }) {
@@ -29,8 +29,8 @@ export class RowsUnderWay {
 
   close() {
     clearTimeout(this.#timer);
-    this.#source?.close();
-    this.#source = null;
+    this.#watch?.close();
+    this.#watch = null;
   }
 
   #follow() {
@@ -43,8 +43,8 @@ export class RowsUnderWay {
     const key = [...runs.keys()].join(" ");
     if (key === this.#followed) return;
     this.#followed = key;
-    this.#source?.close();
-    this.#source = runs.size ? this.#open([...runs.keys()]) : null;
+    this.#watch?.close();
+    this.#watch = runs.size ? this.#open([...runs.keys()]) : null;
   }
 
   #add(run, index) {
@@ -57,16 +57,10 @@ export class RowsUnderWay {
   }
 
   #open(runs) {
-    const source = new EventSource(streamOfMany(runs));
-    source.addEventListener("snapshot", (message) => {
-      const view = JSON.parse(message.data);
-      this.#take(view.run_id, (before) => ({ ...before, ...view }));
+    const folded = (frame) => this.#take(frame.runid, (before) => fold(before, frame));
+    return gateway.watch(runs, {
+      snapshot: (view) => this.#take(view.run_id, (before) => ({ ...before, ...view })), event: folded, progress: folded,
     });
-    source.onmessage = (message) => {
-      const frame = JSON.parse(message.data);
-      this.#take(frame.runid, (before) => fold(before, frame));
-    };
-    return source;
   }
 
   #take(run, change) {

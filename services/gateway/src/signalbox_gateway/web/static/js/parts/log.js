@@ -1,4 +1,4 @@
-// The event log: what was told so far. Before this page was open it is read off the snapshot, afterwards it grows live.
+// The event log: what was told so far. It is read off the snapshot first; the stream then tells every event from the first, and goes on.
 import { shortName } from "../fold.js";
 import { h, setText, span } from "../dom.js";
 import { clock, elapsed, full, humane, plural, sized } from "../format.js";
@@ -13,11 +13,10 @@ export class EventLog {
     this.element = h("ol", { class: "log", reversed: true, tabindex: "0", "aria-label": "Events, newest first" });
   }
 
-  #joinsNewest(line) {
-    const newest = this.element.firstElementChild;
-    if (line.name !== "artifact.created" || newest?.dataset.name !== line.name) return false;
-    newest.dataset.count = String(Number(newest.dataset.count ?? 1) + 1);
-    setText(newest.querySelector(".log-text"), bunched(Number(newest.dataset.count), line.text));
+  #joins(line, before) {
+    if (line.name !== "artifact.created" || before?.dataset.name !== line.name) return false;
+    before.dataset.count = String(Number(before.dataset.count ?? 1) + 1);
+    setText(before.querySelector(".log-text"), bunched(Number(before.dataset.count), line.text));
     return true;
   }
 
@@ -35,13 +34,13 @@ export class EventLog {
     const key = `${line.name}/${line.subject}`;
     if (this.#seen.has(key) || !line.at) return;
     this.#seen.add(key);
-    if (this.#joinsNewest(line)) return;
+    const before = [...this.element.children].find((other) => Date.parse(other.dataset.at) <= Date.parse(line.at));
+    if (this.#joins(line, before)) return;
     const row = h("li", { class: "log-line" },
       h("time", { datetime: line.at, title: full(line.at) }, clock(line.at)), lamp(line.status),
       span("log-text", line.text), h("code", { class: "log-name" }, line.name));
     row.dataset.at = line.at;
-    const later = [...this.element.children].find((other) => Date.parse(other.dataset.at) <= Date.parse(line.at));
-    this.element.insertBefore(row, later ?? null);
+    this.element.insertBefore(row, before ?? null);
     row.dataset.name = line.name;
     while (this.element.children.length > KEPT) this.element.lastElementChild.remove();
   }
