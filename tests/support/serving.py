@@ -26,7 +26,7 @@ from signalbox_gateway.principal import Principal
 from signalbox_gateway.server import Server, server_of, tune
 from signalbox_gateway.stream import StreamEndpoint
 from support import servers, sse
-from support.waiting import eventually
+from support.waiting import beside, eventually
 
 
 class Gateway:
@@ -59,7 +59,7 @@ async def serving(
         if drain is not None:
             await drain(gateway)
 
-    async with _hub_running(gateway.hub), http_server(gateway.app, on_stop, stalled_ms=stalled_ms) as (_, origin):
+    async with beside(gateway.hub.run()), http_server(gateway.app, on_stop, stalled_ms=stalled_ms) as (_, origin):
         gateway.origin = origin
         yield gateway
 
@@ -77,15 +77,6 @@ async def http_server(app: ASGIApp, drain: Callable[[], Awaitable[None]], *, sta
     finally:
         server.should_exit = True
         await task
-
-
-@asynccontextmanager
-async def _hub_running(hub: Hub) -> AsyncIterator[None]:
-    task = asyncio.create_task(hub.run())
-    try:
-        yield
-    finally:
-        await end(task)
 
 
 class Reader:

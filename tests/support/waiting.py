@@ -3,8 +3,11 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import TypeVar
+
+from signalbox_core.tasks import end
 
 T = TypeVar("T")
 _ANSWERS_WITHIN_S = 15.0
@@ -35,3 +38,13 @@ async def _answer(condition: Callable[[], object], outcome: Awaitable[T], within
         if not limit.expired():
             raise
         raise AssertionError(f"no answer within {silent_s} s: {getattr(condition, '__name__', condition)!r}") from None
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[object, object, object]) -> AsyncIterator[None]:
+    """Run it until the block ends; what it raises is not asked for."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        await end(task)

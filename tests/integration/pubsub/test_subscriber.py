@@ -8,22 +8,18 @@ from pathlib import Path
 import msgspec
 
 from signalbox_core.pubsub import Handler, Limits, Outcome, PubSubPublisher, Received, Subscriber, to_message
-from signalbox_core.tasks import end
 from signalbox_devstack.world.pubsub.server import serving
 from support.events import story
 from support.pubsub import Local, Program
-from support.waiting import eventually
+from support.waiting import beside, eventually
 
 EVENT = story()[0]
 
 
 @asynccontextmanager
 async def running(subscriber: Subscriber, handler: Handler) -> AsyncIterator[None]:
-    task = asyncio.create_task(subscriber.run(handler))
-    try:
+    async with beside(subscriber.run(handler)):
         yield
-    finally:
-        await end(task)
 
 
 class Seen:

@@ -1,6 +1,5 @@
 """Events that only Pub/Sub has reach the stream, in order, whatever happens to Redis meanwhile."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,11 +10,10 @@ from redis.asyncio import Redis
 from signalbox_core import topology
 from signalbox_core.pubsub import PubSubPublisher, Subscriber
 from signalbox_core.streams import RedisRunStream
-from signalbox_core.tasks import end
 from signalbox_gateway.projector import Projector
 from support.events import story
 from support.serving import own_redis
-from support.waiting import eventually
+from support.waiting import beside, eventually
 
 MILESTONES = [event for event in story() if event.sequence is not None]
 
@@ -29,11 +27,8 @@ async def publisher(pubsub_host: str) -> AsyncIterator[PubSubPublisher]:
 
 @asynccontextmanager
 async def projecting(streams: RedisRunStream, pubsub_host: str) -> AsyncIterator[None]:
-    task = asyncio.create_task(Projector(Subscriber("streams", topology.PROJECTOR, emulator_host=pubsub_host), streams).run())
-    try:
+    async with beside(Projector(Subscriber("streams", topology.PROJECTOR, emulator_host=pubsub_host), streams).run()):
         yield
-    finally:
-        await end(task)
 
 
 async def has_all(streams: RedisRunStream) -> bool:

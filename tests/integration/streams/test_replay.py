@@ -1,8 +1,6 @@
 """A Redis that lost its data gets the history of its streams back from Pub/Sub; on a real Redis and a real server of Pub/Sub."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -22,7 +20,7 @@ from support.events import story
 from support.known_runs import FakeRuns, closed
 from support.serving import reading, serving
 from support.sse import sequences
-from support.waiting import eventually
+from support.waiting import beside, eventually
 
 DAYS_AGO = datetime.now(UTC) - timedelta(days=3)
 LATER = timedelta(minutes=3)
@@ -79,7 +77,7 @@ async def stage(redis_url: str, pubsub_host: str) -> AsyncIterator[Stage]:
     async with Redis.from_url(redis_url) as redis, PubSubPublisher(project, emulator_host=pubsub_host) as publisher:
         await redis.flushall()
         stage = Stage(redis, pubsub_host, project, publisher)
-        async with _running(stage.projector):
+        async with beside(stage.projector.run()):
             yield stage
 
 
@@ -182,13 +180,3 @@ async def test_old_events_say_that_the_replay_goes_on(stage: Stage) -> None:
 
 async def _has_ended(stage: Stage, run_id: str) -> bool:
     return (await stage.streams.read(run_id, None)).ended
-
-
-@asynccontextmanager
-async def _running(projector: Projector) -> AsyncIterator[None]:
-    task = asyncio.create_task(projector.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
