@@ -12,7 +12,7 @@ sys.path.insert(0, str(TESTS))
 # Read when gRPC is first imported; its fork handlers can kill a child that a test starts while a call is under way.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
-from support.stack import running_stack  # noqa: E402  - the path to it is added above
+from support.servers.stack import running_stack  # noqa: E402  - the path to it is added above
 
 KINDS = ("unit", "integration", "e2e", "browser", "chaos", "bench")
 

@@ -10,9 +10,9 @@ import asyncio
 import os
 from pathlib import Path
 
-from signalbox_core.sealing import VARIABLE, open_key_ring
+from signalbox_core.crypto.sealing import VARIABLE, open_key_ring
 from signalbox_core.temporal import connect
-from signalbox_core.temporal.opening import open_history
+from signalbox_core.temporal.decrypted_history import open_history
 from signalbox_core.testing.pipeline import history_json
 
 HISTORIES = Path(__file__).parents[1] / "tests" / "histories"

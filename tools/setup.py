@@ -17,6 +17,7 @@ PACKAGES = (
     "services/worker",
     "services/autoscaler",
     "compose/devstack",
+    "compose/simulator",
 )
 
 

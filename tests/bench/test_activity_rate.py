@@ -19,7 +19,7 @@ from temporalio.client import Client
 from signalbox_core.ids import new_run_id
 from signalbox_core.temporal import connect, names
 from support.rate.contract import RateInput
-from support.stack import RunningStack, running_stack
+from support.servers.stack import RunningStack, running_stack
 
 ROUNDS, WORKFLOWS, IN_FLIGHT, ACTIVITIES = 5, 24, 4, 25
 TESTS = Path(__file__).parents[1]

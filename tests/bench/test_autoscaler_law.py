@@ -15,12 +15,12 @@ from statistics import median
 import pytest
 from msgspec.structs import replace
 
-from signalbox_autoscaler.law import decide
 from signalbox_autoscaler.model import Policy, Snapshot, State, WorkerSeen
-from signalbox_autoscaler.simulate.clairvoyance import cheapest_as_fast, fastest
-from signalbox_autoscaler.simulate.outcome import Outcome, simulate
-from signalbox_autoscaler.simulate.scalers import new_scaler
-from signalbox_autoscaler.simulate.traces import TEST_SEEDS, Trace, closed_loop, long_work, ramp, read_trace, spikes, waves
+from signalbox_autoscaler.sizing import decide
+from signalbox_simulator.lower_bound import cheapest_as_fast, fastest
+from signalbox_simulator.outcome import Outcome, simulate
+from signalbox_simulator.scalers import new_scaler
+from signalbox_simulator.traces import TEST_SEEDS, Trace, closed_loop, long_work, ramp, read_trace, spikes, waves
 
 RECORDED = Path(__file__).parents[1] / "data" / "autoscaler" / "office-day.json"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,18 +11,18 @@ from statistics import median
 
 from temporalio.client import Client
 
-from signalbox_autoscaler.acting.actor import Actor
-from signalbox_autoscaler.decision_log import DecisionLog
+from signalbox_autoscaler.actuate.actor import Actor
+from signalbox_autoscaler.actuate.launch_ledger import Book
+from signalbox_autoscaler.actuate.lease import Lease
+from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.loop import Loop, Parts
 from signalbox_autoscaler.metrics import Meters
 from signalbox_autoscaler.model import Policy
-from signalbox_autoscaler.observing.observer import CACHED_FOR, Observer
-from signalbox_autoscaler.observing.temporal import TemporalEye
+from signalbox_autoscaler.observe.observer import CACHED_FOR, Observer
+from signalbox_autoscaler.observe.temporal_metrics import TemporalEye
 from signalbox_autoscaler.policies import FixedPolicies
 from signalbox_autoscaler.providers.none import NoProvider
-from signalbox_autoscaler.safety.book import Book
-from signalbox_autoscaler.safety.lease import Lease
-from signalbox_core.redis_client import open_redis
+from signalbox_core.redis.client import open_redis
 from signalbox_core.temporal import connect
 
 QUEUES, ROUNDS = 200, 5

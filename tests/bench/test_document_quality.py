@@ -10,15 +10,15 @@ import pytest
 from msgspec import Struct
 
 from signalbox_core.testing.objects import FakeObjectStore
-from signalbox_devstack.world.papers.folder import PaperFile, good_file
-from signalbox_pipelines.document_batch.document.classifying import classify
+from signalbox_devstack.emulators.sample_documents.folder import PaperFile, good_file
+from signalbox_pipelines.document_batch.document.classify.classifier import classify
 from signalbox_pipelines.document_batch.document.contract import ENTITY_TYPES
-from signalbox_pipelines.document_batch.document.entities import find_entities
-from signalbox_pipelines.document_batch.document.exchange import PageText
-from signalbox_pipelines.document_batch.document.media import check_media_type
-from signalbox_pipelines.document_batch.document.reading import Reader, open_pages
-from signalbox_pipelines.document_batch.document.tesseract import Tesseract
-from support.papers import needs_tesseract
+from signalbox_pipelines.document_batch.document.extract.entities import find_entities
+from signalbox_pipelines.document_batch.document.messages import PageText
+from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract
+from signalbox_pipelines.document_batch.document.read.media_types import check_media_type
+from signalbox_pipelines.document_batch.document.read.reader import Reader, open_pages
+from support.fakes.documents import needs_tesseract
 
 SEED = 20261125
 """The rules were written while looking at the papers of seed 1; nobody looked at these before they were measured."""

@@ -16,15 +16,15 @@ import pytest
 
 from signalbox_client import AsyncSignalbox
 from signalbox_core.testing.objects import FakeObjectStore
-from signalbox_devstack.world.papers.folder import long_text, text_file
-from signalbox_devstack.world.papers.printing import pictures, scan_pdf
-from signalbox_devstack.world.papers.truth import write_paper
+from signalbox_devstack.emulators.sample_documents.folder import long_text, text_file
+from signalbox_devstack.emulators.sample_documents.ground_truth import write_paper
+from signalbox_devstack.emulators.sample_documents.renderers import pictures, scan_pdf
 from signalbox_pipelines.document_batch.contract import BatchResult
-from signalbox_pipelines.document_batch.document.reading import Reader, open_pages
-from signalbox_pipelines.document_batch.document.tesseract import Tesseract
-from support.journeys import until_ended
-from support.papers import needs_tesseract
-from support.stack import RunningStack, running_stack
+from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract
+from signalbox_pipelines.document_batch.document.read.reader import Reader, open_pages
+from support.drivers.journeys import until_ended
+from support.fakes.documents import needs_tesseract
+from support.servers.stack import RunningStack, running_stack
 
 ROUNDS = 7
 OCR_ROUNDS = 4

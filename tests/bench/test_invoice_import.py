@@ -17,10 +17,10 @@ from typing import Final
 import pytest
 from msgspec import Struct
 
-from signalbox_devstack.world.portal.companies import companies
-from support.importing import LAST, imported, is_true, pace, politeness, somebody_answers, start_import
-from support.portal import Portal, Visitor, running_portal, search_of, visiting
-from support.stack import RunningStack, running_stack
+from signalbox_devstack.emulators.portal.companies import companies
+from support.drivers.invoice_imports import LAST, imported, is_true, pace, politeness, somebody_answers, start_import
+from support.servers.portal import Portal, Visitor, running_portal, search_of, visiting
+from support.servers.stack import RunningStack, running_stack
 
 FULL: Final = os.environ.get("IMPORT_FULL") == "1"
 COMPANIES: Final = companies(100)

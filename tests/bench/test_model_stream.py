@@ -9,11 +9,11 @@ from statistics import median
 import httpx2
 import pytest
 
-from signalbox_core.pipeline.partial import PartialText
-from signalbox_pipelines.ai_task.relay import Gathered, relay
-from signalbox_pipelines.model.client import ModelClient
-from signalbox_pipelines.model.wire import Ask, Message
-from support.model_api import ModelApi, running_model_api
+from signalbox_core.chat_model.client import ModelClient
+from signalbox_core.chat_model.wire import Ask, Message
+from signalbox_core.pipeline.activity.partial_text import PartialText
+from signalbox_pipelines.ai_task.partial_output import Gathered, relay
+from support.servers.model_api import ModelApi, running_model_api
 
 ROUNDS = 7
 PROMPT = " ".join(f"The boat {number} waits for the tide" + " and the lock" * 600 + "." for number in range(4))

@@ -20,18 +20,18 @@ from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError
 
 from signalbox_core.events import CloudEvent, catalogue
+from signalbox_core.process.tasks import end
 from signalbox_core.signatures import Signer
-from signalbox_core.tasks import end
 from signalbox_core.temporal import connect
 from signalbox_devstack.stack.keys import TENANT
 from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.posting import Poster, open_client
-from support.events import make_event
-from support.polled import StreamedWorkflow
-from support.polling import QUEUE, Arm, polled_worker, polling, with_listeners
-from support.stack import RunningStack, running_stack
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.bench.polled_workflows import StreamedWorkflow
+from support.bench.polling import QUEUE, Arm, polled_worker, polling, with_listeners
+from support.fakes.events import make_event
+from support.servers.stack import RunningStack, running_stack
 
 COUNTS = (1, 200)
 EVENTS, EVERY_S = 30, 0.15

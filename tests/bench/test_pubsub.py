@@ -12,12 +12,12 @@ import pytest
 from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.message import Message
 
+from signalbox_core.process.tasks import end
 from signalbox_core.pubsub import PubSubPublisher, Received, Subscriber, to_message
-from signalbox_core.tasks import end
 from signalbox_core.topology import LIFECYCLE, PROJECTOR, provision_pubsub
-from support.events import story
-from support.pubsub import Program
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.fakes.events import story
+from support.servers.pubsub import Program
 
 MESSAGES = 10_000
 KEYS = 100

@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.logs import JsonFormatter
-from signalbox_core.rates import RedisRates
+from signalbox_core.redis.rates import RedisRates
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import LoadedKey, Signer, profile
 from signalbox_webhook_receiver.app import Parts, create_app, open_redis
@@ -34,10 +34,10 @@ from signalbox_webhook_receiver.events import read_events
 from signalbox_webhook_receiver.profile import Media
 from signalbox_webhook_receiver.settings import Settings
 from signalbox_webhook_receiver.verify import Proof
-from support.events import story
-from support.receiver import FakeHealth, FakeKeys
-from support.servers import free_port, redis_command, server
-from support.signing import ONE, ORIGIN, URL, signer_and_key
+from support.drivers.signed_requests import ONE, ORIGIN, URL, signer_and_key
+from support.fakes.events import story
+from support.fakes.receiver import FakeHealth, FakeKeys
+from support.servers.backends import free_port, redis_command, server
 
 REQUESTS = 1_000
 ROUNDS = 5

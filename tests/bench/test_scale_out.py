@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from signalbox_autoscaler.audit.recompute import replay
 from signalbox_autoscaler.model import DecisionRecord
-from signalbox_autoscaler.replaying import replay
-from signalbox_autoscaler.simulate.outcome import Outcome, Point
-from signalbox_autoscaler.simulate.plotting import plot
+from signalbox_simulator.outcome import Outcome, Point
+from signalbox_simulator.plot import plot
+from support.assertions.eventually import eventually
+from support.drivers.scaled_queue import Scaled, scaled_queue
 from support.installed.nap.contract import NapInput
-from support.scaled import Scaled, scaled_queue
-from support.waiting import eventually
 
 RUNS: Final = 8
 NAPS: Final = 250

@@ -19,8 +19,8 @@ from signalbox_core.ids import new_run_id
 from signalbox_core.pipeline import discover
 from signalbox_core.temporal import connect, names
 from signalbox_core.topology import provision
-from support import servers
-from support.gateway import caller_of, environment, gateway_process, secret_of
+from support.servers.backends import backends
+from support.servers.gateway import caller_of, environment, gateway_process, secret_of
 
 # Many short turns, so that what else the machine does weighs on both arms alike.
 ROUNDS, STARTS, IN_FLIGHT = 20, 64, 16
@@ -58,7 +58,7 @@ async def connection(port: int) -> AsyncIterator[Connection]:
 @pytest.fixture
 async def through_gateway(temporal_address: str, redis_url: str, pubsub_host: str, tmp_path: Path) -> AsyncIterator[Start]:
     await provision(PROJECT, emulator_host=pubsub_host, temporal=await connect(temporal_address, "default"))
-    port = servers.free_port()
+    port = backends.free_port()
     variables = environment(tmp_path, temporal=temporal_address, redis=redis_url, pubsub=pubsub_host, port=port, project=PROJECT)
     with gateway_process(variables, tmp_path) as process:
         async with caller_of(process, port), AsyncExitStack() as stack:

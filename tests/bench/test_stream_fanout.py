@@ -24,11 +24,11 @@ from redis.asyncio import Redis
 
 from signalbox_core.temporal import connect
 from signalbox_devstack.stack.child import leash
-from support import servers
-from support.many_listeners import TICKS, Listener, Server, Source, listening
-from support.polling import Arm, polled_worker, polling
-from support.stack import RunningStack, running_stack
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.bench.many_listeners import TICKS, Listener, Server, Source, listening
+from support.bench.polling import Arm, polled_worker, polling
+from support.servers.backends import backends
+from support.servers.stack import RunningStack, running_stack
 
 COUNTS: Final = tuple(int(count) for count in os.environ.get("SIGNALBOX_BENCH_LISTENERS", "200,1000,5000").split(","))
 ROUNDS: Final = int(os.environ.get("SIGNALBOX_BENCH_ROUNDS", "3"))
@@ -99,8 +99,8 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSt
 
 @contextmanager
 def peer(name: str, redis: str) -> Iterator[Server]:
-    port = servers.free_port()
-    command = [sys.executable, "-m", "support.fanout", name, str(port), redis]
+    port = backends.free_port()
+    command = [sys.executable, "-m", "support.bench.fanout_peers", name, str(port), redis]
     with subprocess.Popen(command, cwd=Path(__file__).parents[1], preexec_fn=leash(os.getpid())) as process:  # noqa: PLW1509
         try:
             yield Server(name, process.pid, port)
@@ -122,7 +122,7 @@ async def test_fan_out_of_one_process(stack: RunningStack) -> None:
         source = Source(client)
         arms = [ours(stack), *(opened.enter_context(peer(name, str(stack.endpoints.redis))) for name in PEERS)]
         for arm in arms:
-            await eventually(lambda arm=arm: servers.answers(arm.port), within_s=30)
+            await eventually(lambda arm=arm: backends.answers(arm.port), within_s=30)
         for turn in range(ROUNDS):
             for count in COUNTS:
                 for arm in arms[turn % len(arms) :] + arms[: turn % len(arms)]:

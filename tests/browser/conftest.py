@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from signalbox_gateway.web import STATIC
-from support.browser import Site, WatchedPage, browser_path, running_browser
-from support.stack import running_stack
+from support.drivers.browser import Site, WatchedPage, browser_path, running_browser
+from support.servers.stack import running_stack
 
 
 @pytest.fixture(scope="module")

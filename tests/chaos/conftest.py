@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from signalbox_client import AsyncSignalbox
-from support.stack import RunningStack, running_stack
+from support.servers.stack import RunningStack, running_stack
 
 
 @pytest.fixture(scope="module")

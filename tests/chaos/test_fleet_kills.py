@@ -14,12 +14,12 @@ from temporalio.api.enums.v1 import PendingActivityState
 
 from signalbox_autoscaler.model import DecisionRecord, LaunchState
 from signalbox_autoscaler.providers.cloud_run import CloudRunJobs
-from support.autoscaler import leader
+from support.assertions.eventually import eventually
+from support.drivers.scaled_queue import Scaled, scaled_queue
 from support.installed.nap.contract import NapInput
-from support.nap_worker import nap_worker
-from support.providers import JOB, cloud_run_program, set_faults
-from support.scaled import Scaled, scaled_queue
-from support.waiting import eventually
+from support.servers.autoscaler import leader
+from support.servers.nap_worker import nap_worker
+from support.servers.providers import JOB, cloud_run_program, set_faults
 
 STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 WORKER = [sys.executable, "-m", "signalbox_worker"]

@@ -12,10 +12,10 @@ from typing import Final
 import pytest
 from msgspec import Struct
 
-from support.importing import imported, is_true, pace, politeness, somebody_answers, start_import
-from support.portal import MST, Portal, running_portal
-from support.stack import RunningStack, running_stack
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.invoice_imports import imported, is_true, pace, politeness, somebody_answers, start_import
+from support.servers.portal import MST, Portal, running_portal
+from support.servers.stack import RunningStack, running_stack
 
 FULL: Final = os.environ.get("IMPORT_FULL") == "1"
 INVOICES: Final = 1_000 if FULL else 180

@@ -7,11 +7,11 @@ import pytest
 from redis.asyncio import Redis
 
 from signalbox_client import AsyncSignalbox
-from signalbox_client.asking import variants_of
+from signalbox_client.prompts import variants_of
 from signalbox_core.temporal import connect
-from support.journeys import Listener, Subscription, approve, decide, listening, start_ads, until_asked, until_ended, until_step
-from support.stack import RunningStack
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.journeys import Listener, Subscription, approve, decide, listening, start_ads, until_asked, until_ended, until_step
+from support.servers.stack import RunningStack
 
 STEPS = ("extract_brand", "write_copy", "match_images", "compose", "approve", "publish")
 # A page each: what was drawn before is not drawn again, and the kill would come too late.

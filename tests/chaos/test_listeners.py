@@ -15,12 +15,12 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 
 from signalbox_client import AsyncSignalbox, Run
-from signalbox_client.asking import variants_of
+from signalbox_client.prompts import variants_of
 from signalbox_core.errors import SignalboxError
 from signalbox_core.temporal import connect
-from support.journeys import Listener, approve, decide, listening, start_ads, until_asked
-from support.stack import RunningStack
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.journeys import Listener, approve, decide, listening, start_ads, until_asked
+from support.servers.stack import RunningStack
 
 LISTENERS: Final = int(os.environ.get("SIGNALBOX_CHAOS_LISTENERS", "60"))
 RUNS: Final = int(os.environ.get("SIGNALBOX_CHAOS_RUNS", "6"))

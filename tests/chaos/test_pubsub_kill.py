@@ -8,12 +8,12 @@ import msgspec
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.events.envelope import CloudEvent
+from signalbox_core.process.tasks import end
 from signalbox_core.pubsub import PubSubPublisher, Received, Subscriber
-from signalbox_core.tasks import end
 from signalbox_core.topology import LIFECYCLE, PROJECTOR, provision_pubsub
-from support.events import story
-from support.pubsub import Program
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.fakes.events import story
+from support.servers.pubsub import Program
 
 KEYS = 8
 PER_KEY = 250

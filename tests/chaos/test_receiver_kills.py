@@ -18,13 +18,13 @@ from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.signatures import Signer
 from signalbox_worker.counters import Counters
 from signalbox_worker.posting import Poster, open_client
-from support import servers
-from support.events import story
-from support.live_receiver import make_topics, one_sender, published
-from support.pubsub import Program
-from support.receiver_process import ReceiverProcess, freeze, own_server, running, thaw
-from support.signing import ONE
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.signed_requests import ONE
+from support.fakes.events import story
+from support.servers.backends import backends
+from support.servers.live_receiver import make_topics, one_sender, published
+from support.servers.pubsub import Program
+from support.servers.receiver_process import ReceiverProcess, freeze, own_server, running, thaw
 
 RUNS = 20
 PER_RUN = 100
@@ -105,13 +105,13 @@ def first_sights(messages: list[PubsubMessage]) -> dict[str, list[int]]:
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     keys, signer, _ = one_sender(tmp_path)
-    port = servers.free_port()
+    port = backends.free_port()
     pubsub = await Program(tmp_path / "pubsub.db").start()
     await make_topics(pubsub.host, PROJECT)
     around = {"redis_url": f"redis://127.0.0.1:{port}/0", "pubsub_host": pubsub.host, "project": PROJECT}
     async with AsyncExitStack() as stack:
         stack.push_async_callback(pubsub.stop)
-        redis = await stack.enter_async_context(own_server(servers.redis_command(port, tmp_path), port))
+        redis = await stack.enter_async_context(own_server(backends.redis_command(port, tmp_path), port))
         receiver = await stack.enter_async_context(running(ReceiverProcess(keys, **around, **SETTINGS)))
         yield Stage(receiver, pubsub, redis, Fleet(f"{receiver.origin}/v1/events", signer))
 

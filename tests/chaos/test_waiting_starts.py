@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from signalbox_core.temporal import connect
-from support.stack import RunningStack
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.servers.stack import RunningStack
 
 STARTS: Final = int(os.environ.get("SIGNALBOX_CHAOS_STARTS", "50"))
 AWAY_S: Final = float(os.environ.get("SIGNALBOX_CHAOS_AWAY_S", "3"))

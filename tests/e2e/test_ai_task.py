@@ -16,9 +16,9 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.events import Snapshot
 from signalbox_core.events.snapshot import StepState
 from signalbox_pipelines.ai_task.contract import SPEC, AiTaskInput, AiTaskResult
-from support.journeys import until_ended
-from support.stack import RunningStack, running_stack
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.journeys import until_ended
+from support.servers.stack import RunningStack, running_stack
 
 TEXT = """The canal at Ben Nghe carries rice to the port. Every morning forty boats wait at the lock for the tide.
 The lock keeper writes down each boat and its load. In March the lock was closed for nine days. Rice became dearer in the city."""

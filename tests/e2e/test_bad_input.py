@@ -5,14 +5,14 @@ import uuid
 import pytest
 
 from signalbox_client import AsyncSignalbox
-from signalbox_client.asking import variants_of
+from signalbox_client.prompts import variants_of
 from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, SignalboxError
-from signalbox_core.pipeline.discovery import discover
+from signalbox_core.pipeline.contract.discovery import discover
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.names import MEMO_TENANT
-from support.journeys import approve, decide, ended_run, start_ads, until_asked, until_ended
-from support.stack import RunningStack
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.journeys import approve, decide, ended_run, start_ads, until_asked, until_ended
+from support.servers.stack import RunningStack
 
 
 @pytest.mark.parametrize(

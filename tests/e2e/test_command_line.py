@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from signalbox_client import AsyncSignalbox
-from signalbox_client.asking import variants_of
-from support.journeys import start_ads, until_asked, until_ended
-from support.stack import RunningStack
+from signalbox_client.prompts import variants_of
+from support.drivers.journeys import start_ads, until_asked, until_ended
+from support.servers.stack import RunningStack
 
 SIGNALBOX = str(Path(sys.executable).with_name("signalbox"))
 

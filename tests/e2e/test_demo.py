@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from signalbox_devstack.world.papers.folder import trap_files
-from support.papers import needs_tesseract
+from signalbox_devstack.emulators.sample_documents.folder import trap_files
+from support.fakes.documents import needs_tesseract
 
 
 def demo(folder: Path, pipeline: str) -> "subprocess.CompletedProcess[str]":

@@ -11,11 +11,11 @@ import pytest
 from msgspec import Struct
 
 from signalbox_client import AsyncSignalbox
-from signalbox_devstack.world.papers.folder import PaperFile, good_file, long_scan, text_file, trap_files, unclear_file
-from support.journeys import listening, until_asked, until_ended
-from support.papers import needs_tesseract
-from support.stack import RunningStack
-from support.waiting import eventually
+from signalbox_devstack.emulators.sample_documents.folder import PaperFile, good_file, long_scan, text_file, trap_files, unclear_file
+from support.assertions.eventually import eventually
+from support.drivers.journeys import listening, until_asked, until_ended
+from support.fakes.documents import needs_tesseract
+from support.servers.stack import RunningStack
 
 LONG_PAGES = int(os.environ.get("SIGNALBOX_LONG_PAGES", "16"))
 """Of the scan in which the worker is killed; 200 is the full size."""

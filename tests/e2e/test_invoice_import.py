@@ -12,10 +12,10 @@ import pytest
 from msgspec import Struct
 
 from signalbox_client import AsyncSignalbox
-from signalbox_devstack.world.portal.companies import companies
-from support.importing import failed, imported, is_true, pace, politeness, somebody_answers, start_import, stored
-from support.portal import Portal, running_portal
-from support.stack import RunningStack, running_stack
+from signalbox_devstack.emulators.portal.companies import companies
+from support.drivers.invoice_imports import failed, imported, is_true, pace, politeness, somebody_answers, start_import, stored
+from support.servers.portal import Portal, running_portal
+from support.servers.stack import RunningStack, running_stack
 
 FULL: Final = os.environ.get("IMPORT_FULL") == "1"
 INVOICES: Final = 1_000 if FULL else 300

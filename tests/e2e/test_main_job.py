@@ -8,11 +8,22 @@ from msgspec import Struct
 from temporalio.api.enums.v1 import EventType
 
 from signalbox_client import AsyncSignalbox
-from signalbox_client.asking import variants_of
+from signalbox_client.prompts import variants_of
 from signalbox_core.temporal import connect
-from support.journeys import Subscription, approve, approve_all, decide, edit, listening, reject, start_ads, until_asked, until_ended
-from support.stack import RunningStack
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.journeys import (
+    Subscription,
+    approve,
+    approve_all,
+    decide,
+    edit,
+    listening,
+    reject,
+    start_ads,
+    until_asked,
+    until_ended,
+)
+from support.servers.stack import RunningStack
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

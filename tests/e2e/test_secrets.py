@@ -13,10 +13,10 @@ import pytest
 from temporalio.api.common.v1 import Payload
 
 from signalbox_client import AsyncSignalbox
-from signalbox_core.sealing import KeyRing
+from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.temporal import connect
-from support.journeys import until_ended
-from support.stack import RunningStack, running_stack
+from support.drivers.journeys import until_ended
+from support.servers.stack import RunningStack, running_stack
 
 PLANTED = "s3cr3t-9d41e7c2-plänted"
 PACKAGE = Path(__file__).parents[1] / "support" / "planted"

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from playwright.sync_api import Page, expect
 
-from signalbox_autoscaler.decision_log import DecisionLog
+from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.model import DecisionRecord
-from signalbox_core.redis_client import open_redis
-from support.browser import Site, WatchedPage
-from support.console import faint_texts, nameless_controls, sideways_overflow
-from support.scaling import one_more, simulated_records
+from signalbox_core.redis.client import open_redis
+from support.drivers.browser import Site, WatchedPage
+from support.drivers.console import faint_texts, nameless_controls, sideways_overflow
+from support.fakes.scaling_decisions import one_more, simulated_records
 
 QUEUE = "invoice_import"
 

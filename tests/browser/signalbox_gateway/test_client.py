@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from support.browser import Site, WatchedPage
+from support.drivers.browser import Site, WatchedPage
 
 DOC = (Path(__file__).parents[3] / "docs" / "browser.md").read_text()
 EXAMPLE = re.search(r"<!-- file: example.html -->\n```html\n(.*?)```", DOC, re.DOTALL)

@@ -4,8 +4,8 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from support.browser import Site, WatchedPage
-from support.console import RUN_MS, asked, cards, choose_pipeline, expect_status, start_run
+from support.drivers.browser import Site, WatchedPage
+from support.drivers.console import RUN_MS, asked, cards, choose_pipeline, expect_status, start_run
 
 HEADLINE = "Coffee from the hills, roasted on Tuesday"
 REASON = "<b>Too general</b>: name the region"

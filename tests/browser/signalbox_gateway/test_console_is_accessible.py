@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from support.browser import Site, WatchedPage
-from support.console import asked, cards, expect_status, faults_of, start_run
+from support.drivers.browser import Site, WatchedPage
+from support.drivers.console import asked, cards, expect_status, faults_of, start_run
 
 MAX_TABS = 80
 

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from signalbox_client import Signalbox
-from signalbox_devstack.world.papers.folder import PaperFile, text_file, trap_files, unclear_file
-from support.browser import Site, WatchedPage
-from support.console import RUN_MS, expect_status, faults_of
+from signalbox_devstack.emulators.sample_documents.folder import PaperFile, text_file, trap_files, unclear_file
+from support.drivers.browser import Site, WatchedPage
+from support.drivers.console import RUN_MS, expect_status, faults_of
 
 PLAIN = PaperFile(name="note.txt", body=b"Dear Ms Taylor,\nthank you. Kind regards,\nwrite to lan@example.com\n\fPage two: 14 March 2026")
 

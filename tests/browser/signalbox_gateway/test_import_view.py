@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from signalbox_core.pipeline.spec import json_schema
-from signalbox_pipelines.invoice_import.questions import CaptchaAnswer, CaptchaEvidence
+from signalbox_pipelines.invoice_import.auth.questions import CaptchaAnswer, CaptchaEvidence
 from signalbox_pipelines.invoice_import.results import (
     DirectionTotal,
     ImportResult,
@@ -20,7 +20,7 @@ from signalbox_pipelines.invoice_import.results import (
     MonthLine,
     RateTotal,
 )
-from support.console import faint_texts, sideways_overflow
+from support.drivers.console import faint_texts, sideways_overflow
 
 DOT = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHdpZHRoPSIyMDAiIGhlaWdodD0iNDAiLz4="
 MONTHS = (

@@ -8,11 +8,11 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from signalbox_devstack.world.portal.companies import companies
-from signalbox_devstack.world.portal.solver import solve
-from support.browser import Site, WatchedPage, browser_path
-from support.console import RUN_MS, asked, choose_pipeline, expect_status, faint_texts, nameless_controls, sideways_overflow
-from support.stack import running_stack
+from signalbox_devstack.emulators.portal.companies import companies
+from signalbox_devstack.emulators.portal.solver import solve
+from support.drivers.browser import Site, WatchedPage, browser_path
+from support.drivers.console import RUN_MS, asked, choose_pipeline, expect_status, faint_texts, nameless_controls, sideways_overflow
+from support.servers.stack import running_stack
 
 MST: Final = companies(1)[0]
 PACE: Final = {f"SIGNALBOX_WORKER_PORTAL_{name}": "20" for name in ("QUERY_SPACING_MS", "EXPORT_SPACING_MS")}

@@ -7,7 +7,7 @@ import pytest
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_pipelines.ad_creative.activities import AdActivities
-from support.shop import Shop, running_shop
+from support.servers.shop import Shop, running_shop
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ from signalbox_core.errors import InvalidInput, Rejected
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_pipelines.ad_creative.activities import AdActivities, copywriter_for
 from signalbox_pipelines.ad_creative.contract import SIZE_NAMES, Ad
-from signalbox_pipelines.ad_creative.copywriting import TemplateCopywriter
-from signalbox_pipelines.ad_creative.exchange import Brand, ComposeRequest, CopyRequest, MatchRequest, PageRequest
-from signalbox_pipelines.ad_creative.model_copy import ModelCopywriter
-from support.shop import Shop
+from signalbox_pipelines.ad_creative.copy.copywriter import TemplateCopywriter
+from signalbox_pipelines.ad_creative.copy.model_copywriter import ModelCopywriter
+from signalbox_pipelines.ad_creative.messages import Brand, ComposeRequest, CopyRequest, MatchRequest, PageRequest
+from support.servers.shop import Shop
 
 
 async def compose_request(work: AdActivities, brand: Brand) -> ComposeRequest:

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from signalbox_core.chat_model.settings import ModelSettings
 from signalbox_core.errors import RateLimited, Rejected, Unavailable
 from signalbox_core.secret import Secret
-from signalbox_pipelines.ad_creative.exchange import Brand, CopyRequest, Palette, Redo
-from signalbox_pipelines.ad_creative.model_copy import ModelCopywriter
-from signalbox_pipelines.model.settings import ModelSettings
+from signalbox_pipelines.ad_creative.copy.model_copywriter import ModelCopywriter
+from signalbox_pipelines.ad_creative.messages import Brand, CopyRequest, Palette, Redo
 
 BRAND = Brand(
     page="https://shop.example/x",

@@ -5,13 +5,13 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
 from signalbox_core.events.catalogue import RunFailed
-from signalbox_core.pipeline.messages import Decision
+from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from signalbox_pipelines.ad_creative.activities import AdActivities
 from signalbox_pipelines.ad_creative.contract import SPEC, Ad, AdInput, AdResult, VariantDecision, VariantDecisions
-from support.shop import Shop
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.servers.shop import Shop
 
 
 def methods(work: AdActivities) -> list[object]:

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from signalbox_core.fetch import HTML, PICTURES
-from signalbox_devstack.world.shop.catalogue import PRODUCTS
-from signalbox_pipelines.ad_creative.page import read_page
-from support.shop import Shop
+from signalbox_core.http.fetch import HTML, PICTURES
+from signalbox_devstack.emulators.shop.catalogue import PRODUCTS
+from signalbox_pipelines.ad_creative.page.facts import read_page
+from support.servers.shop import Shop
 
 
 @pytest.mark.parametrize("path", [product.path for product in PRODUCTS])
@@ -29,7 +29,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = subprocess.run(
-            [sys.executable, "-m", "signalbox_devstack.world.shop", "--port", str(port)],
+            [sys.executable, "-m", "signalbox_devstack.emulators.shop", "--port", str(port)],
             capture_output=True,
             text=True,
             timeout=30,

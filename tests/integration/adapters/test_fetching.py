@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from signalbox_core.errors import Rejected
-from signalbox_core.fetch import HTML, Fetched, Fetches
+from signalbox_core.http.fetch import HTML, Fetched, Fetches
 from signalbox_core.testing.fetch import FakeFetcher
-from support.shop import Shop, running_shop
+from support.servers.shop import Shop, running_shop
 
 PDF = Fetched(url="", status=200, media_type="application/pdf", body=b"%PDF-1.7")
 PAGE = Fetched(url="", status=200, media_type="text/html", body=b"<!doctype html>" + b"x" * 2000)

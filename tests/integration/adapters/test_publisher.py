@@ -9,13 +9,13 @@ import pytest
 
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.events.envelope import MAX_EVENT_BYTES
+from signalbox_core.process.tasks import end
 from signalbox_core.pubsub import EventSource, Handler, Publisher, PubSubPublisher, Received, Subscriber
-from signalbox_core.tasks import end
 from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
 from signalbox_core.topology import LIFECYCLE, PROJECTOR, provision_pubsub
-from signalbox_devstack.world.pubsub.server import serving
-from support.events import story
-from support.waiting import eventually
+from signalbox_devstack.emulators.pubsub.server import serving
+from support.assertions.eventually import eventually
+from support.fakes.events import story
 
 EVENTS = [event for event in story() if event.sequence is not None]
 

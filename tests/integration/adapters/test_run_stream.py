@@ -12,11 +12,11 @@ from redis.asyncio import Redis
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import ApprovalExpired, StepProgress
+from signalbox_core.process.tasks import end
 from signalbox_core.streams import Cursor, Frame, Outcome, RedisChannels, RedisRunStream, RunStream, tenant_news
-from signalbox_core.tasks import end
 from signalbox_core.testing.streams import FakeRunStream
-from support.events import make_event, story
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.fakes.events import make_event, story
 
 TALE = story()
 MILESTONES = [event for event in TALE if event.sequence is not None]

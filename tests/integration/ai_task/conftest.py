@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import Client
 
 from signalbox_core.temporal import connect
-from support.model_api import ModelApi, running_model_api
+from support.servers.model_api import ModelApi, running_model_api
 
 
 @pytest.fixture(scope="session")

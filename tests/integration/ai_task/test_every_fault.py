@@ -5,15 +5,15 @@ from collections.abc import Mapping
 import pytest
 from temporalio.client import Client, WorkflowFailureError
 
+from signalbox_core.pipeline.activity.loading import load_activities
 from signalbox_core.pipeline.deps import ActivityDeps
-from signalbox_core.pipeline.loading import load_activities
 from signalbox_core.testing.fetch import FakeFetcher
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import pipeline_under_test
-from signalbox_devstack.world.model_api.faults import NAMES
+from signalbox_devstack.emulators.model_api.faults import NAMES
 from signalbox_pipelines.ai_task.contract import SPEC, AiTaskInput
-from support.model_api import ModelApi
-from support.tables import table_under
+from support.assertions.doc_tables import table_under
+from support.servers.model_api import ModelApi
 
 TEXT = "Invoice number: SX-2026-118. Total: 1,234.50 EUR. The goods were sent to Hanoi by sea."
 SCHEMA = {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]}

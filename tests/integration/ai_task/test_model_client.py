@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from signalbox_core.chat_model.client import ModelClient, Piece
+from signalbox_core.chat_model.settings import ModelSettings
+from signalbox_core.chat_model.wire import Ask, Format, Message
 from signalbox_core.errors import RateLimited, Rejected, SignalboxError, Unavailable
-from signalbox_pipelines.model.client import ModelClient, Piece
-from signalbox_pipelines.model.settings import ModelSettings
-from signalbox_pipelines.model.wire import Ask, Format, Message
-from support.model_api import ModelApi
+from support.servers.model_api import ModelApi
 
 ASK = Ask(messages=(Message("user", "Say something. It may be short."),), max_tokens=200)
 

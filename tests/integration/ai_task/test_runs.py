@@ -12,13 +12,13 @@ from temporalio.client import Client, WorkflowFailureError
 
 from signalbox_core.events import catalogue
 from signalbox_core.events.catalogue import Failure
+from signalbox_core.pipeline.activity.loading import load_activities
 from signalbox_core.pipeline.deps import ActivityDeps
-from signalbox_core.pipeline.loading import load_activities
 from signalbox_core.testing.fetch import FakeFetcher
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test
 from signalbox_pipelines.ai_task.contract import SPEC, AiTaskInput, AiTaskResult, Label
-from support.model_api import ModelApi
+from support.servers.model_api import ModelApi
 
 TEXT = """Invoice number: SX-2026-118. Date: 14 March 2026. Total: 1,234.50 EUR.
 The goods were sent to Hanoi by sea. Please pay within 30 days. Questions go to lan@example.com."""

@@ -10,13 +10,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from signalbox_autoscaler.app import create_app
-from signalbox_autoscaler.decision_log import DecisionLog
-from signalbox_autoscaler.law import decide
+from signalbox_autoscaler.audit.decision_log import DecisionLog
+from signalbox_autoscaler.audit.records import Made, record_of
 from signalbox_autoscaler.metrics import Meters
-from signalbox_autoscaler.recording import Made, record_of
-from signalbox_core.redis_client import open_redis
-from support.law import TICK, Ticks
-from support.servers import free_port
+from signalbox_autoscaler.sizing import decide
+from signalbox_core.redis.client import open_redis
+from support.fakes.snapshots import TICK, Ticks
+from support.servers.backends import free_port
 
 
 class Watching:

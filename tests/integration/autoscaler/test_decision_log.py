@@ -11,16 +11,16 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from signalbox_autoscaler.decision_log import CHUNK, CURSORS, Archive, DecisionLog
-from signalbox_autoscaler.law import decide
+from signalbox_autoscaler.audit.decision_log import CHUNK, CURSORS, Archive, DecisionLog
+from signalbox_autoscaler.audit.records import Made, record_of
 from signalbox_autoscaler.model import DecisionRecord, Policy, Snapshot, State
-from signalbox_autoscaler.recording import Made, record_of
-from signalbox_core.decisions import DecisionFeed
+from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import Unavailable
 from signalbox_core.objects import open_object_store
-from signalbox_core.redis_client import open_redis
-from support.servers import free_port
-from support.waiting import eventually
+from signalbox_core.redis.client import open_redis
+from signalbox_core.scaling.decision_feed import DecisionFeed
+from support.assertions.eventually import eventually
+from support.servers.backends import free_port
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from signalbox_autoscaler.actuate.launch_ledger import Book
+from signalbox_autoscaler.actuate.lease import Lease
+from signalbox_autoscaler.audit.recompute import replay
 from signalbox_autoscaler.model import Binding, LaunchState
-from signalbox_autoscaler.replaying import replay
-from signalbox_autoscaler.safety.book import Book
-from signalbox_autoscaler.safety.lease import Lease
+from support.assertions.eventually import eventually
+from support.drivers.scaled_queue import Scaled, scaled_queue
 from support.installed.nap.contract import NapInput
-from support.providers import JOB, cloud_run_program, set_faults
-from support.scaled import Scaled, scaled_queue
-from support.waiting import eventually
+from support.servers.providers import JOB, cloud_run_program, set_faults
 
 WORKER = [sys.executable, "-m", "signalbox_worker"]
 

@@ -15,18 +15,18 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import Worker
 
+from signalbox_autoscaler.actuate.launch_ledger import Spent
 from signalbox_autoscaler.model import Launch, LaunchState, Policy, Snapshot
-from signalbox_autoscaler.observing.observer import CACHED_FOR, STALE_AFTER, Look, Observer, snapshot_of
-from signalbox_autoscaler.observing.temporal import TemporalEye, worker_of
-from signalbox_autoscaler.safety.book import Spent
-from signalbox_core.burst import burst_identity, retire_key
-from signalbox_core.hints import Hints
-from signalbox_core.redis_client import open_redis
+from signalbox_autoscaler.observe.observer import CACHED_FOR, STALE_AFTER, Look, Observer, snapshot_of
+from signalbox_autoscaler.observe.temporal_metrics import TemporalEye, worker_of
+from signalbox_core.redis.client import open_redis
+from signalbox_core.scaling.burst import burst_identity, retire_key
+from signalbox_core.scaling.hints import Hints
 from signalbox_core.temporal import connect
+from support.assertions.eventually import eventually
 from support.rate.activities import nothing
 from support.sample.contract import SPEC
-from support.servers import free_port
-from support.waiting import eventually
+from support.servers.backends import free_port
 
 NOTHING_SPENT = Spent(hour={}, day={})
 

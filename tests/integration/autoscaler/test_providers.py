@@ -21,9 +21,9 @@ from signalbox_autoscaler.providers.provider import (
     Provider,
 )
 from signalbox_core.errors import InvalidInput, Unavailable
-from support.providers import JOB, KINDS, TEMPLATE, cloud_run_program, provider_of, set_faults
-from support.servers import free_port
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.servers.backends import free_port
+from support.servers.providers import JOB, KINDS, TEMPLATE, cloud_run_program, provider_of, set_faults
 
 TASK = """
 import os, signal, sys, time

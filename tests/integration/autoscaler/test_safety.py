@@ -9,13 +9,13 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from signalbox_autoscaler.actuate.launch_ledger import LAUNCHES, Book, Written, cost_of
+from signalbox_autoscaler.actuate.lease import Lease
 from signalbox_autoscaler.model import Launch, LaunchState, Policy
-from signalbox_autoscaler.safety.book import LAUNCHES, Book, Written, cost_of
-from signalbox_autoscaler.safety.lease import Lease
 from signalbox_core.errors import Unavailable
-from signalbox_core.redis_client import open_redis
-from support.servers import free_port
-from support.waiting import eventually
+from signalbox_core.redis.client import open_redis
+from support.assertions.eventually import eventually
+from support.servers.backends import free_port
 
 NOW = datetime.now(UTC)
 POLICY = Policy(budget_per_hour=Decimal(1), budget_per_day=Decimal("1.5"))

@@ -7,11 +7,11 @@ from temporalio.client import Client
 
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
-from signalbox_devstack.world.papers.folder import PaperFile, long_text, trap_files
+from signalbox_devstack.emulators.sample_documents.folder import PaperFile, long_text, trap_files
 from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, DocumentSpec, Outcome
-from signalbox_pipelines.document_batch.document.reading import MAX_PAGES
-from support.papers import put_all, work_over
-from support.tables import table_under
+from signalbox_pipelines.document_batch.document.read.reader import MAX_PAGES
+from support.assertions.doc_tables import table_under
+from support.fakes.documents import put_all, work_over
 
 
 async def attempts_of(client: Client, run_id: str) -> int:

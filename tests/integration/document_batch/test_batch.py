@@ -10,12 +10,12 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from signalbox_core.errors import Rejected
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test
-from signalbox_devstack.world.papers.folder import PaperFile, good_file, text_file, trap_files, unclear_file
+from signalbox_devstack.emulators.sample_documents.folder import PaperFile, good_file, text_file, trap_files, unclear_file
 from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, BatchResult, Outcome
 from signalbox_pipelines.document_batch.document.contract import KindDecision
-from signalbox_pipelines.document_batch.exchange import StatisticsRequest
-from support.papers import needs_tesseract, put_all, work_over
-from support.waiting import eventually
+from signalbox_pipelines.document_batch.messages import StatisticsRequest
+from support.assertions.eventually import eventually
+from support.fakes.documents import needs_tesseract, put_all, work_over
 
 
 def child_of(pipeline: PipelineUnderTest, run: RunUnderTest, index: int) -> RunUnderTest:

@@ -9,7 +9,7 @@ from signalbox_core.testing.pipeline import pipeline_under_test
 from signalbox_pipelines.document_batch.activities import CHUNK
 from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, BatchResult, DocumentSpec, Outcome
 from signalbox_pipelines.document_batch.document.contract import Classification
-from signalbox_pipelines.document_batch.document.exchange import (
+from signalbox_pipelines.document_batch.document.messages import (
     ClassifyRequest,
     Doubt,
     ExtractRequest,
@@ -21,8 +21,8 @@ from signalbox_pipelines.document_batch.document.exchange import (
     StoredResult,
     StoreRequest,
 )
-from support.papers import work_over
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.fakes.documents import work_over
 
 DOCUMENTS = CHUNK + 60
 

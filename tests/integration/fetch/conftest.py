@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.shop import Shop, running_shop
+from support.servers.shop import Shop, running_shop
 
 
 @pytest.fixture(scope="session")

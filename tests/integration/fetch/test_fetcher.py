@@ -5,8 +5,8 @@ import socket
 import pytest
 
 from signalbox_core.errors import InvalidInput, RateLimited, Rejected, Unavailable
-from signalbox_core.fetch import HTML, PICTURES, Fetcher
-from support.shop import Shop
+from signalbox_core.http.fetch import HTML, PICTURES, Fetcher
+from support.servers.shop import Shop
 
 
 async def test_a_page_comes_with_its_type_and_place(shop: Shop) -> None:

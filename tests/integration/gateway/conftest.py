@@ -12,8 +12,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from signalbox_core.temporal import connect
 from signalbox_core.topology import provision_temporal
 from signalbox_gateway.app import Gateway, Parts
-from support.echo_pipeline import Echo
-from support.gateway import client_of, gateway_parts
+from support.fakes.echo_pipeline import Echo
+from support.servers.gateway import client_of, gateway_parts
 
 AsCaller = Callable[[str | None], httpx2.AsyncClient]
 

@@ -14,14 +14,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-from signalbox_core.api_keys import Role
+from signalbox_core.crypto.api_keys import Role
+from signalbox_gateway.api.endpoint import Dispatcher, Endpoint
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.auth import ApiKeys
-from signalbox_gateway.endpoints import Dispatcher, Endpoint
-from signalbox_gateway.principal import CONTAINS
-from signalbox_gateway.sessions import COOKIE
-from support.callers import asked, started
-from support.gateway import ORIGIN
+from signalbox_gateway.auth.authenticator import ApiKeys
+from signalbox_gateway.auth.principal import CONTAINS
+from signalbox_gateway.auth.sessions import COOKIE
+from support.drivers.api_calls import asked, started
+from support.servers.gateway import ORIGIN
 
 MARKER = "leak-5b1d9e"
 STREAMS = {"/v1/runs/{run_id}/stream", "/v1/stream"}

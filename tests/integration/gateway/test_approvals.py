@@ -10,10 +10,10 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Gateway, Parts
-from support.callers import asked, ended, started
-from support.echo_pipeline import Echo
-from support.events import story
-from support.gateway import client_of
+from support.drivers.api_calls import asked, ended, started
+from support.fakes.echo_pipeline import Echo
+from support.fakes.events import story
+from support.servers.gateway import client_of
 
 
 def decision_path(run_id: str, approval_id: str = "word") -> str:

@@ -6,8 +6,8 @@ import pytest
 from signalbox_core.events.catalogue import ArtifactCreated, RunStarted
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Parts
-from support.callers import asked, started
-from support.events import make_event
+from support.drivers.api_calls import asked, started
+from support.fakes.events import make_event
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import httpx2
 import pytest
 from msgspec.structs import replace
 
-from signalbox_autoscaler.decision_log import DecisionLog
+from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.model import DecisionRecord
 from signalbox_gateway.app import Gateway, Parts
-from support.gateway import secret_of
-from support.scaling import one_more, simulated_records
-from support.serving import http_server, reading
+from support.fakes.scaling_decisions import one_more, simulated_records
+from support.servers.gateway import secret_of
+from support.servers.streams import http_server, reading
 
 
 @dataclass

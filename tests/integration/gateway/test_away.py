@@ -14,27 +14,27 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from temporalio.client import Client
 
+from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
+from signalbox_core.process.tasks import end
 from signalbox_core.pubsub import PubSubPublisher
-from signalbox_core.sealing import KeyRing
 from signalbox_core.streams import RedisRunStream
-from signalbox_core.tasks import end
 from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
 from signalbox_core.topology import START_REQUESTS
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.engine import Engine
-from signalbox_gateway.waiting import WaitingStarts
-from support import servers
-from support.gateway import client_of, gateway_parts
-from support.sealing import payload_keys_file
-from support.waiting import eventually
+from signalbox_gateway.runs.pending_starts import WaitingStarts
+from signalbox_gateway.runs.temporal import Engine
+from support.assertions.eventually import eventually
+from support.fakes.payload_keys import payload_keys_file
+from support.servers import backends
+from support.servers.gateway import client_of, gateway_parts
 
 
 @pytest.fixture
 async def without_temporal(redis_url: str, pubsub_host: str, tmp_path: Path) -> AsyncIterator[Parts]:
     (tmp_path / "away").mkdir()
-    nowhere = f"127.0.0.1:{servers.free_port()}"
+    nowhere = f"127.0.0.1:{backends.free_port()}"
     async with gateway_parts(tmp_path / "away", temporal=nowhere, redis=redis_url, pubsub=pubsub_host) as parts:
         yield parts
 
@@ -191,7 +191,7 @@ async def test_with_payload_keys_the_topic_holds_no_input_in_clear(
 
 
 async def test_a_start_that_nobody_can_keep_is_not_accepted(redis_url: str, tmp_path: Path) -> None:
-    nowhere = f"127.0.0.1:{servers.free_port()}"
+    nowhere = f"127.0.0.1:{backends.free_port()}"
     async with gateway_parts(tmp_path, temporal=nowhere, redis=redis_url) as parts:
         hasty = PubSubPublisher("signalbox", emulator_host=nowhere, timeout_s=0.3)
         async with hasty, client_of(Gateway(replace(parts, publisher=hasty), deadline=timedelta(milliseconds=300)).app()) as caller:
@@ -214,7 +214,7 @@ async def test_readiness_tells_that_temporal_is_away(stranded: httpx2.AsyncClien
 
 
 async def test_without_redis_runs_are_still_started_and_shown(parts: Parts) -> None:
-    redis = Redis.from_url(f"redis://127.0.0.1:{servers.free_port()}/0", retry=Retry(NoBackoff(), 0))
+    redis = Redis.from_url(f"redis://127.0.0.1:{backends.free_port()}/0", retry=Retry(NoBackoff(), 0))
     gateway = Gateway(replace(parts, redis=redis, streams=RedisRunStream(redis)))
     run_id = new_run_id("echo")
 

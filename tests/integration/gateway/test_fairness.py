@@ -17,8 +17,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.pipeline.spec import PipelineSpec, Step
 from signalbox_gateway.app import Gateway, Parts
-from support.gateway import client_of
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.servers.gateway import client_of
 
 MANY, FEW = 20, 5
 BUSY, QUIET = "admin", "stranger"

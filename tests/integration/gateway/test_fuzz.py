@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
-from support.gateway import secret_of
+from support.servers.gateway import secret_of
 
 ORIGIN = "https://signalbox.test"
 JSON = st.recursive(

@@ -6,9 +6,9 @@ import httpx2
 import pytest
 
 from signalbox_gateway.app import Parts
-from signalbox_gateway.sessions import COOKIE
-from support.callers import started
-from support.gateway import ORIGIN, client_of, secret_of, write_keys
+from signalbox_gateway.auth.sessions import COOKIE
+from support.drivers.api_calls import started
+from support.servers.gateway import ORIGIN, client_of, secret_of, write_keys
 
 OPERATOR, APPROVER, VIEWER = "operator", "approver", "viewer"
 NEEDS = [

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from signalbox_core.events import CloudEvent
 from signalbox_gateway.app import Gateway, Parts
-from support.events import story
-from support.gateway import secret_of
-from support.serving import http_server, reading
-from support.sse import SseEvent
+from support.drivers.sse import SseEvent
+from support.fakes.events import story
+from support.servers.gateway import secret_of
+from support.servers.streams import http_server, reading
 
 FEED = "/v1/approvals/stream"
 

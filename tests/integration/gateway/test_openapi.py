@@ -20,10 +20,10 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.temporal import connect
 from signalbox_gateway.app import Gateway
-from support.echo_pipeline import Echo
-from support.gateway import gateway_parts, secret_of
-from support.servers import answers, free_port
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.fakes.echo_pipeline import Echo
+from support.servers.backends import answers, free_port
+from support.servers.gateway import gateway_parts, secret_of
 
 CHECKS: Final = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ADMIN: Final = {"authorization": f"Bearer {secret_of('admin')}"}

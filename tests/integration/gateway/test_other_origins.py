@@ -13,8 +13,8 @@ from temporalio.api.common.v1 import Payload
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.codec import SealedPayloads
 from signalbox_gateway.app import Gateway, Parts
-from support.gateway import client_of
-from support.sealing import new_ring
+from support.fakes.payload_keys import new_ring
+from support.servers.gateway import client_of
 
 APP, UI, EVIL = "https://app.test", "https://temporal.test", "https://evil.test"
 CODEC = "/v1/codec/decode"

@@ -7,8 +7,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.problems import CODES
-from support.gateway import client_of
+from signalbox_gateway.http.problems import CODES
+from support.servers.gateway import client_of
 
 
 async def test_health_and_readiness_are_open_to_everybody(app: object) -> None:

@@ -12,15 +12,15 @@ import pytest
 from temporalio.client import Client
 
 from signalbox_core.topology import provision_pubsub
-from support import servers
-from support.gateway import caller_of, environment, gateway_process
+from support.servers.backends import backends
+from support.servers.gateway import caller_of, environment, gateway_process
 
 PROJECT = "signalbox-test"
 
 
 @pytest.fixture
 def port() -> int:
-    return servers.free_port()
+    return backends.free_port()
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from dataclasses import replace
 import msgspec
 from redis.asyncio import Redis
 
-from signalbox_core.redis_client import open_redis
+from signalbox_core.redis.client import open_redis
 from signalbox_gateway.app import Gateway, Parts
-from support.gateway import client_of
-from support.servers import free_port
+from support.servers.backends import free_port
+from support.servers.gateway import client_of
 
 
 def limited(parts: Parts, redis: Redis | None = None) -> Parts:

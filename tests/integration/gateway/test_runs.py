@@ -6,10 +6,10 @@ from temporalio.client import Client
 
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Parts
-from support.callers import asked, ended, started
-from support.events import story
-from support.gateway import client_of
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.api_calls import asked, ended, started
+from support.fakes.events import story
+from support.servers.gateway import client_of
 
 
 async def test_a_run_that_just_began_is_known_before_any_worker_saw_it(caller: httpx2.AsyncClient) -> None:

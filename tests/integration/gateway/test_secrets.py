@@ -9,7 +9,7 @@ from msgspec import Struct
 from signalbox_core.ids import new_run_id
 from signalbox_core.pipeline import PipelineSpec, Secret, Step
 from signalbox_gateway.app import Gateway, Parts
-from support.gateway import client_of
+from support.servers.gateway import client_of
 
 PLANTED = "planted-5d20"
 

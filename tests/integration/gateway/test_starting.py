@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from signalbox_core.ids import new_run_id
-from support.gateway import client_of
+from support.servers.gateway import client_of
 
 
 def order(**members: object) -> dict[str, object]:

@@ -18,12 +18,12 @@ from msgspec.structs import replace
 from signalbox_core.events import CloudEvent
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.capacity import Limits
-from support.events import story
-from support.gateway import secret_of, write_keys
-from support.serving import Reader, http_server, reading, serving
-from support.sse import sequences
-from support.waiting import eventually
+from signalbox_gateway.streaming.limits import Limits
+from support.assertions.eventually import eventually
+from support.drivers.sse import sequences
+from support.fakes.events import story
+from support.servers.gateway import secret_of, write_keys
+from support.servers.streams import Reader, http_server, reading, serving
 
 STREAM = "/v1/runs/run-1/stream"
 MILESTONES = [event for event in story() if event.sequence is not None]

@@ -14,13 +14,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from starlette.applications import Starlette
 
-from signalbox_core.published import fetch_document, open_key_client
+from signalbox_core.http.cached_document import fetch_document, open_key_client
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.oidc import MEDIA_TYPES, Tokens
-from signalbox_gateway.sessions import COOKIE
-from support.callers import started
-from support.gateway import ORIGIN, client_of
-from support.issuer import Issuer, changed, running_issuer, write_issuers
+from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
+from signalbox_gateway.auth.sessions import COOKIE
+from support.drivers.api_calls import started
+from support.servers.gateway import ORIGIN, client_of
+from support.servers.issuer import Issuer, changed, running_issuer, write_issuers
 
 Ask = Callable[[str], httpx2.AsyncClient]
 

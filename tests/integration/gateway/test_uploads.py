@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from signalbox_gateway.app import Parts
-from support.gateway import client_of
+from support.servers.gateway import client_of
 
 PDF = b"%PDF-1.7\n" + b"x" * 5_000
 

@@ -9,9 +9,9 @@ import pytest
 from redis.asyncio import Redis
 
 from signalbox_core.errors import Unavailable
-from signalbox_core.hints import FRESH_FOR, Hint, Hints, hints_key
-from signalbox_core.redis_client import open_redis
-from support.servers import free_port
+from signalbox_core.redis.client import open_redis
+from signalbox_core.scaling.hints import FRESH_FOR, Hint, Hints, hints_key
+from support.servers.backends import free_port
 
 NOW = datetime.now(UTC)
 

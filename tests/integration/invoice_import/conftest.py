@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.portal import Portal, running_portal
+from support.servers.portal import Portal, running_portal
 
 
 @pytest.fixture(scope="session")

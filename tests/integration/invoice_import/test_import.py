@@ -11,19 +11,19 @@ from temporalio import activity
 from temporalio.client import WorkflowFailureError
 
 from signalbox_core.errors import Unavailable
-from signalbox_core.hints import Hints
-from signalbox_core.redis_client import open_redis
+from signalbox_core.redis.client import open_redis
+from signalbox_core.scaling.hints import Hints
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
-from signalbox_devstack.world.portal.companies import companies
-from signalbox_devstack.world.portal.truth import Truth
+from signalbox_devstack.emulators.portal.companies import companies
+from signalbox_devstack.emulators.portal.truth import Truth
+from signalbox_pipelines.invoice_import.auth.questions import CaptchaAnswer, TroubleDecision
 from signalbox_pipelines.invoice_import.contract import SPEC
-from signalbox_pipelines.invoice_import.exchange import SignInOutcome, SignInRequest
-from signalbox_pipelines.invoice_import.questions import CaptchaAnswer, TroubleDecision
+from signalbox_pipelines.invoice_import.messages import SignInOutcome, SignInRequest
 from signalbox_pipelines.invoice_import.results import ImportResult, ImportTable
-from support.imports import SECRET, SOLVER, an_import, import_work, read_picture
-from support.portal import Portal, running_portal
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.fakes.portal_imports import SECRET, SOLVER, an_import, import_work, read_picture
+from support.servers.portal import Portal, running_portal
 
 CODES = iter(companies(60)[number] for number in count(30))
 ONE_LIST: Mapping[str, object] = {"directions": ("sold",), "last_day": date(2026, 7, 10)}

@@ -11,13 +11,13 @@ import pytest
 from redis.asyncio import Redis
 
 from signalbox_core.errors import RateLimited, Unavailable
-from signalbox_core.redis_client import open_redis
-from signalbox_core.tasks import end
+from signalbox_core.process.tasks import end
+from signalbox_core.redis.client import open_redis
 from signalbox_pipelines.invoice_import.pacing.lanes import TRIP, Lane
 from signalbox_pipelines.invoice_import.pacing.pacing import NotYet, Pacing, keys_of
 from signalbox_pipelines.invoice_import.portal.faults import Busy, NoOriginal, SessionOver
-from support.paced_calls import AT_ONCE, SPACING_MS
-from support.servers import free_port
+from support.bench.paced_calls import AT_ONCE, SPACING_MS
+from support.servers.backends import free_port
 
 MST = "9901000019"
 TESTS = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ async def fail(pacing: Pacing, error: Exception, **given: float) -> None:
 async def test_four_processes_keep_spacing_and_calls_at_once(redis: Redis, redis_url: str) -> None:
     mst, turns = "9901000026", 15
     await redis.delete(f"seen:{mst}", f"now:{mst}", *keys_of(mst, "query"))
-    command = [sys.executable, "-m", "support.paced_calls", redis_url, mst, str(turns)]
+    command = [sys.executable, "-m", "support.bench.paced_calls", redis_url, mst, str(turns)]
     takers = [await asyncio.create_subprocess_exec(*command, cwd=TESTS, env={**os.environ, "PYTHONPATH": str(TESTS)}) for _ in range(4)]
 
     assert [await taker.wait() for taker in takers] == [0] * 4

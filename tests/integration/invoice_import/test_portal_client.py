@@ -8,20 +8,20 @@ import pytest
 
 from signalbox_core.errors import InvalidInput, RateLimited, SignalboxError
 from signalbox_core.settings import Secret
-from signalbox_devstack.world.portal.companies import companies, password_of
-from signalbox_devstack.world.portal.solver import solve
+from signalbox_devstack.emulators.portal.companies import companies, password_of
+from signalbox_devstack.emulators.portal.solver import solve
+from signalbox_pipelines.invoice_import.fetch.reconciliation import differences
 from signalbox_pipelines.invoice_import.months import Days
 from signalbox_pipelines.invoice_import.portal.client import PortalClient
 from signalbox_pipelines.invoice_import.portal.faults import BadRequest, Blocked, Busy, CutBody, Drift, NoOriginal, Refused, SessionOver
-from signalbox_pipelines.invoice_import.portal.listing import Query, is_last, queries_of
-from signalbox_pipelines.invoice_import.portal.logins import LoginRefused, Session
+from signalbox_pipelines.invoice_import.portal.login import LoginRefused, Session
 from signalbox_pipelines.invoice_import.portal.originals import read_original, xml_in
+from signalbox_pipelines.invoice_import.portal.queries import Query, is_last, queries_of
 from signalbox_pipelines.invoice_import.portal.rows import Row, guard, read_detail
 from signalbox_pipelines.invoice_import.portal.settings import PortalSettings
-from signalbox_pipelines.invoice_import.reconciling import differences
 from signalbox_pipelines.invoice_import.results import Direction
-from support.portal import Portal
-from support.servers import free_port
+from support.servers.backends import free_port
+from support.servers.portal import Portal
 
 JULY = Days(date(2026, 7, 1), date(2026, 7, 31))
 CODES = iter(companies(60)[number] for number in count(3))

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from signalbox_core.redis_client import open_redis
-from signalbox_core.sealing import KeyRing, PayloadKeyFile, new_payload_key
+from signalbox_core.crypto.sealing import KeyRing, PayloadKeyFile, new_payload_key
+from signalbox_core.redis.client import open_redis
 from signalbox_core.settings import Secret
-from signalbox_pipelines.invoice_import.exchange import Account
+from signalbox_pipelines.invoice_import.auth.sessions import Sessions
+from signalbox_pipelines.invoice_import.messages import Account
 from signalbox_pipelines.invoice_import.portal.faults import SessionOver
-from signalbox_pipelines.invoice_import.portal.logins import Session
-from signalbox_pipelines.invoice_import.sessions import Sessions
+from signalbox_pipelines.invoice_import.portal.login import Session
 
 ACCOUNT = Account(tenant="acme", run_id="run-1", tax_code="9901000019", secret_ref="gdt-portal")
 KEY = "gdt:session:{9901000019}:run-1"

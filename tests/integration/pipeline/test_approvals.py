@@ -8,11 +8,11 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
 from signalbox_core.events import catalogue
-from signalbox_core.pipeline import messages
-from signalbox_core.pipeline.messages import Decision
+from signalbox_core.pipeline.contract import messages
+from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.testing.pipeline import pipeline_under_test
+from support.assertions.eventually import eventually
 from support.sample.contract import SPEC, Pick, SampleInput, SampleResult
-from support.waiting import eventually
 
 ASK = SampleInput(items=3, ask=True)
 

@@ -9,8 +9,8 @@ from temporalio.exceptions import CancelledError
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events import catalogue
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
+from support.assertions.eventually import eventually
 from support.sample.contract import SPEC, Made, Pick, SampleInput, SampleResult
-from support.waiting import eventually
 
 ASK = SampleInput(items=3, ask=True)
 

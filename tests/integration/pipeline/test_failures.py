@@ -9,8 +9,8 @@ from signalbox_core.errors import InvalidInput, RateLimited
 from signalbox_core.events import catalogue
 from signalbox_core.pipeline.activity import progress
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
+from support.assertions.eventually import eventually
 from support.sample.contract import SPEC, Made, SampleInput, SampleResult
-from support.waiting import eventually
 
 
 def last_failure(run: RunUnderTest) -> catalogue.Failure:

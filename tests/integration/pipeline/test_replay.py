@@ -6,8 +6,8 @@ import pytest
 from temporalio.client import WorkflowFailureError
 
 from signalbox_core.testing.pipeline import pipeline_under_test, replay
+from support.assertions.eventually import eventually
 from support.sample.contract import SPEC, Pick, SampleInput
-from support.waiting import eventually
 
 STORIES = [
     pytest.param(SampleInput(items=3), id="plain"),

@@ -4,8 +4,8 @@ import msgspec
 
 from signalbox_core.events import Snapshot, catalogue, fold
 from signalbox_core.testing.pipeline import pipeline_under_test
+from support.assertions.eventually import eventually
 from support.sample.contract import SPEC, SampleInput, SampleResult
-from support.waiting import eventually
 
 STORY = ["run.started", "step.started", "step.completed", "step.started", "step.completed", "sample.made", "run.completed"]
 

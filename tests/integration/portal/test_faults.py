@@ -6,9 +6,9 @@ from itertools import count
 import httpx2
 import pytest
 
-from signalbox_devstack.world.portal.answers import WAF
-from signalbox_devstack.world.portal.companies import companies
-from support.portal import JULY, MST, Portal, Visitor, running_portal, visiting
+from signalbox_devstack.emulators.portal.answers import WAF
+from signalbox_devstack.emulators.portal.companies import companies
+from support.servers.portal import JULY, MST, Portal, Visitor, running_portal, visiting
 
 COMPANIES = (companies(30)[number] for number in count(3))
 WHERE = "/query/invoices/purchase"

@@ -9,10 +9,10 @@ import httpx2
 import msgspec
 import pytest
 
-from signalbox_devstack.world.portal.answers import LOCKED, NO_ORIGINAL, WAF, WRONG_CAPTCHA, WRONG_PASSWORD
-from signalbox_devstack.world.portal.companies import companies, has_cash_register
-from support.portal import JULY, MST, Portal, visiting
-from support.waiting import eventually
+from signalbox_devstack.emulators.portal.answers import LOCKED, NO_ORIGINAL, WAF, WRONG_CAPTCHA, WRONG_PASSWORD
+from signalbox_devstack.emulators.portal.companies import companies, has_cash_register
+from support.assertions.eventually import eventually
+from support.servers.portal import JULY, MST, Portal, visiting
 
 OTHERS = companies(30)
 

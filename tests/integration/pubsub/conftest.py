@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from signalbox_devstack.world.pubsub.server import serving
-from support.pubsub import Local
+from signalbox_devstack.emulators.pubsub.server import serving
+from support.servers.pubsub import Local
 
 
 @pytest.fixture

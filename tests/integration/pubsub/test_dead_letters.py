@@ -2,7 +2,7 @@
 
 from google.pubsub_v1 import types
 
-from support.pubsub import PROJECT, Local, bodies
+from support.servers.pubsub import PROJECT, Local, bodies
 
 
 async def ready(local: Local, **settings: object) -> tuple[str, str, str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from google.api_core.exceptions import ServiceUnavailable
 
-from support.pubsub import Local, Program, bodies
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.servers.pubsub import Local, Program, bodies
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from google.api_core.exceptions import InvalidArgument
 from google.rpc import error_details_pb2, status_pb2
 
-from support.pubsub import Local
+from support.servers.pubsub import Local
 
 
 async def ready(local: Local) -> tuple[str, str]:

@@ -4,7 +4,7 @@ import pytest
 from google.api_core.exceptions import InvalidArgument
 from google.pubsub_v1 import types
 
-from support.pubsub import Local, bodies
+from support.servers.pubsub import Local, bodies
 
 
 async def test_a_subscription_gets_what_its_filter_matches(local: Local) -> None:

@@ -8,8 +8,8 @@ import pytest
 from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.message import Message
 
-from support.pubsub import Local
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.servers.pubsub import Local
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from google.pubsub_v1 import types
 
-from support.pubsub import Local, bodies
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.servers.pubsub import Local, bodies
 
 
 async def ready(local: Local, **settings: object) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.pubsub import Program, run_program
+from support.servers.pubsub import Program, run_program
 
 
 async def test_a_port_in_use_is_one_line_and_exit_2(tmp_path: Path) -> None:

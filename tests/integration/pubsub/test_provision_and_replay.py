@@ -10,9 +10,9 @@ from signalbox_admin.cli import main
 from signalbox_core.errors import Conflict
 from signalbox_core.pubsub import to_message
 from signalbox_core.topology import LIFECYCLE, PROJECTOR, SUBSCRIPTIONS, TOPICS, provision_pubsub, provision_temporal
-from support.events import story
-from support.pubsub import PROJECT, Local
-from support.servers import free_port
+from support.fakes.events import story
+from support.servers.backends import free_port
+from support.servers.pubsub import PROJECT, Local
 
 HOLD = f"{PROJECT}/subscriptions/lifecycle-dead-hold"
 EVENTS = [event for event in story() if event.sequence is not None]

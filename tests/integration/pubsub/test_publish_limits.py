@@ -4,7 +4,7 @@ import pytest
 from google.api_core.exceptions import FailedPrecondition, GoogleAPICallError, InvalidArgument, NotFound
 from google.pubsub_v1 import types
 
-from support.pubsub import PROJECT, Local
+from support.servers.pubsub import PROJECT, Local
 
 
 def message(data: bytes = b"x", key: str = "", **attributes: str) -> types.PubsubMessage:

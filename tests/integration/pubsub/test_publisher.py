@@ -8,9 +8,9 @@ import pytest
 from signalbox_core.errors import Unavailable
 from signalbox_core.events.envelope import CloudEvent
 from signalbox_core.pubsub import PubSubPublisher
-from support.events import story
-from support.pubsub import Local
-from support.servers import free_port
+from support.fakes.events import story
+from support.servers.backends import free_port
+from support.servers.pubsub import Local
 
 EVENT = story()[0]
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from google.pubsub_v1 import types
 
-from support.pubsub import Local
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.servers.pubsub import Local
 
 
 class Endpoint:

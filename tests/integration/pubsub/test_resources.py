@@ -6,7 +6,7 @@ import pytest
 from google.api_core.exceptions import AlreadyExists, GoogleAPICallError, InvalidArgument, NotFound
 from google.pubsub_v1 import types
 
-from support.pubsub import PROJECT, Local, bodies
+from support.servers.pubsub import PROJECT, Local, bodies
 
 
 @pytest.mark.parametrize("name", ["goog-topic", "ab", "1abc", "with space", "a" * 256])

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from google.api_core.exceptions import InvalidArgument, NotFound
 
-from signalbox_devstack.world.pubsub.server import serving
-from support.pubsub import PROJECT, Local, bodies
-from support.waiting import eventually
+from signalbox_devstack.emulators.pubsub.server import serving
+from support.assertions.eventually import eventually
+from support.servers.pubsub import PROJECT, Local, bodies
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

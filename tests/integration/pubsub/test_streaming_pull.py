@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from google.api_core.exceptions import FailedPrecondition, InvalidArgument, NotFound, ServiceUnavailable
 
-from signalbox_devstack.world.pubsub.server import serving
-from support.pubsub import PROJECT, Local, bodies
-from support.waiting import eventually
+from signalbox_devstack.emulators.pubsub.server import serving
+from support.assertions.eventually import eventually
+from support.servers.pubsub import PROJECT, Local, bodies
 
 
 async def test_messages_arrive_and_are_gone_once_acknowledged(local: Local) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from signalbox_core.pubsub import Handler, Limits, Outcome, PubSubPublisher, Received, Subscriber, to_message
-from signalbox_devstack.world.pubsub.server import serving
-from support.events import story
-from support.pubsub import Local, Program
-from support.waiting import beside, eventually
+from signalbox_devstack.emulators.pubsub.server import serving
+from support.assertions.eventually import beside, eventually
+from support.fakes.events import story
+from support.servers.pubsub import Local, Program
 
 EVENT = story()[0]
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from google.api_core.exceptions import InvalidArgument
 
-from support.pubsub import Local, bodies
+from support.servers.pubsub import Local, bodies
 
 
 async def test_a_pull_waits_for_the_first_message(local: Local) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from signalbox_core.ids import new_run_id
-from support.live_receiver import LiveReceiver, live_receiver, make_topics, one_sender
+from support.servers.live_receiver import LiveReceiver, live_receiver, make_topics, one_sender
 
 
 @pytest.fixture

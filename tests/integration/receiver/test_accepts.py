@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
 from signalbox_core.streams import RedisRunStream
-from support.events import story
-from support.live_receiver import LiveReceiver, data_of, live_receiver, make_topics, one_sender, published
-from support.signing import ONE
+from support.drivers.signed_requests import ONE
+from support.fakes.events import story
+from support.servers.live_receiver import LiveReceiver, data_of, live_receiver, make_topics, one_sender, published
 
 
 @pytest.fixture

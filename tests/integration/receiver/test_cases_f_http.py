@@ -6,11 +6,11 @@ import json
 import pytest
 
 from signalbox_core.events import encode_event
-from support.cases import case, is_problem
-from support.events import story
-from support.live_receiver import LiveReceiver, published
-from support.raw_http import code_of, raw, status_of, talk
-from support.signing import ONE
+from support.assertions.receiver_cases import case, is_problem
+from support.drivers.raw_http import code_of, raw, status_of, talk
+from support.drivers.signed_requests import ONE
+from support.fakes.events import story
+from support.servers.live_receiver import LiveReceiver, published
 
 EVENT = story()[0]
 BODY = encode_event(EVENT)

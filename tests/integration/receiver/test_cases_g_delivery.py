@@ -19,13 +19,13 @@ from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.ids import new_run_id
 from signalbox_core.signatures import write_key_file
 from signalbox_webhook_receiver.clock import ClockWatch
-from support.cases import case, is_problem
-from support.events import story
-from support.live_receiver import LiveReceiver, live_receiver, one_sender, published
-from support.receiver_process import freeze, thaw
-from support.receiver_stage import Stage, one, own_stage
-from support.signing import ONE, signer_and_key
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.assertions.receiver_cases import case, is_problem
+from support.drivers.signed_requests import ONE, signer_and_key
+from support.fakes.events import story
+from support.servers.live_receiver import LiveReceiver, live_receiver, one_sender, published
+from support.servers.receiver_backends import Stage, one, own_stage
+from support.servers.receiver_process import freeze, thaw
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from signalbox_webhook_receiver.claims import Claims, RedisClaims
 from signalbox_webhook_receiver.events import Entry, read_events
 from signalbox_webhook_receiver.profile import Media
 from signalbox_webhook_receiver.verify import Proof
-from support.events import story
-from support.receiver import NOW, FakeClaims, batch_of
-from support.signing import signer_and_key
+from support.drivers.signed_requests import signer_and_key
+from support.fakes.events import story
+from support.fakes.receiver import NOW, FakeClaims, batch_of
 
 ENTRIES = read_events(batch_of(story()), Media.BATCH)
 PROGRESS = [entry for entry in ENTRIES if entry.event.sequence is None]

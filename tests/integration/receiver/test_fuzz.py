@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from support.cases import BODY, Headers, signed
-from support.events import story
-from support.live_receiver import LiveReceiver
-from support.raw_http import raw, status_of, talk
-from support.receiver import Bench, batch_of, new_bench
-from support.signing import BATCH, ONE
+from support.assertions.receiver_cases import BODY, Headers, signed
+from support.drivers.raw_http import raw, status_of, talk
+from support.drivers.signed_requests import BATCH, ONE
+from support.fakes.events import story
+from support.fakes.receiver import Bench, batch_of, new_bench
+from support.servers.live_receiver import LiveReceiver
 
 REQUESTS = int(os.environ.get("SIGNALBOX_FUZZ_REQUESTS", "2000"))
 SEED = int(os.environ.get("SIGNALBOX_FUZZ_SEED", "9421"))

@@ -11,9 +11,9 @@ import pytest
 from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
 from signalbox_core.signatures import Algorithm, write_key_file
-from support.events import story
-from support.live_receiver import live_receiver, make_topics, published
-from support.signing import new_private_key, signer_and_key, write_private_key
+from support.drivers.signed_requests import new_private_key, signer_and_key, write_private_key
+from support.fakes.events import story
+from support.servers.live_receiver import live_receiver, make_topics, published
 
 DOC = (Path(__file__).parents[3] / "docs" / "signatures.md").read_text()
 

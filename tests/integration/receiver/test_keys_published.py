@@ -19,14 +19,14 @@ from cryptography.x509.oid import NameOID
 
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.events import encode_event
+from signalbox_core.http.cached_document import FRESH_FOR_S, RETRY_AFTER_S, STALE_FOR_S, open_key_client
 from signalbox_core.ids import new_run_id
-from signalbox_core.published import FRESH_FOR_S, RETRY_AFTER_S, STALE_FOR_S, open_key_client
 from signalbox_core.signatures import Algorithm, JwksSource, Signer, read_jwks, write_key_file
 from signalbox_webhook_receiver.published import PublishedKeys, fetch_keys
-from support.events import story
-from support.live_receiver import live_receiver, make_topics
-from support.signing import ONE, PrivateKey, new_private_key
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.signed_requests import ONE, PrivateKey, new_private_key
+from support.fakes.events import story
+from support.servers.live_receiver import live_receiver, make_topics
 
 PATH = "/.well-known/http-message-signatures-directory"
 DIRECTORY = b"application/http-message-signatures-directory+json"

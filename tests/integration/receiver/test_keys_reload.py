@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
 from signalbox_core.signatures import KeyRecord, Signer, write_key_file
-from support.events import story
-from support.live_receiver import LiveReceiver, live_receiver, make_topics, one_sender
-from support.signing import ONE, signer_and_key
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.signed_requests import ONE, signer_and_key
+from support.fakes.events import story
+from support.servers.live_receiver import LiveReceiver, live_receiver, make_topics, one_sender
 
 
 class Stage:

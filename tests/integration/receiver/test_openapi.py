@@ -16,10 +16,10 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from starlette.types import ASGIApp
 
 from signalbox_webhook_receiver.openapi import document
-from support.receiver import new_bench
-from support.servers import answers, free_port
-from support.signing import ORIGIN, URL
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.signed_requests import ORIGIN, URL
+from support.fakes.receiver import new_bench
+from support.servers.backends import answers, free_port
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 SCHEMA = schemathesis.openapi.from_dict(dict(document(ORIGIN)))

@@ -12,12 +12,12 @@ from redis.asyncio import Redis
 
 from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
-from support import servers
-from support.events import story
-from support.live_receiver import LiveReceiver, live_receiver, make_topics, one_sender, published
-from support.receiver_process import own_server
-from support.signing import ONE
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.signed_requests import ONE
+from support.fakes.events import story
+from support.servers.backends import backends
+from support.servers.live_receiver import LiveReceiver, live_receiver, make_topics, one_sender, published
+from support.servers.receiver_process import own_server
 
 
 class Stage:
@@ -29,12 +29,12 @@ class Stage:
 
 @pytest.fixture
 async def stage(pubsub_host: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    project, port = new_run_id("echo"), servers.free_port()
+    project, port = new_run_id("echo"), backends.free_port()
     await make_topics(pubsub_host, project)
     keys, signer, _ = one_sender(tmp_path)
     url = f"redis://127.0.0.1:{port}/0"
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(own_server(servers.redis_command(port, tmp_path), port))
+        redis = await stack.enter_async_context(own_server(backends.redis_command(port, tmp_path), port))
         around = {"keys": keys, "signer": signer, "redis_url": url, "pubsub_host": pubsub_host, "project": project}
         receiver = await stack.enter_async_context(live_receiver(**around))
         yield Stage(receiver, redis, url, project)
@@ -78,7 +78,7 @@ async def test_a_redis_that_refuses_to_write_is_503(stage: Stage, pubsub_host: s
 
 
 async def test_pubsub_away_gives_the_claims_back_and_the_same_bytes_succeed_later(redis_url: str, tmp_path: Path) -> None:
-    project, port = new_run_id("echo"), servers.free_port()
+    project, port = new_run_id("echo"), backends.free_port()
     host = f"127.0.0.1:{port}"
     keys, signer, _ = one_sender(tmp_path)
     body = encode_event(story(project)[0])
@@ -87,7 +87,7 @@ async def test_pubsub_away_gives_the_claims_back_and_the_same_bytes_succeed_late
         headers = signer.sign("POST", receiver.url, body, ONE)
         refused = await receiver.client.post("/v1/events", content=body, headers=headers)
         assert (refused.status_code, refused.json()["code"]) == (503, "publish_unavailable")
-        async with own_server(servers.pubsub_command(port, tmp_path), port):
+        async with own_server(backends.pubsub_command(port, tmp_path), port):
             missing = await receiver.client.post("/v1/events", content=body, headers=headers)
             assert (missing.status_code, missing.json()["code"]) == (503, "publish_unavailable")
             await make_topics(host, project)

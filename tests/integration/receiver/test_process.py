@@ -14,11 +14,11 @@ import pytest
 
 from signalbox_core.events import encode_event
 from signalbox_core.signatures import Signer
-from support import servers
-from support.events import story
-from support.live_receiver import one_sender, published
-from support.signing import ONE
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.signed_requests import ONE
+from support.fakes.events import story
+from support.servers.backends import backends
+from support.servers.live_receiver import one_sender, published
 
 
 def environment(keys: Path, **changes: str) -> dict[str, str]:
@@ -69,11 +69,11 @@ async def test_a_port_in_use_is_one_line_and_status_2(tmp_path: Path) -> None:
 
 async def test_sigterm_under_load_keeps_every_promise(redis_url: str, pubsub_host: str, project: str, tmp_path: Path) -> None:
     keys, signer, _ = one_sender(tmp_path)
-    port = servers.free_port()
+    port = backends.free_port()
     origin = f"http://127.0.0.1:{port}"
     around = {"REDIS_URL": redis_url, "PUBSUB_EMULATOR_HOST": pubsub_host, "GOOGLE_CLOUD_PROJECT": project}
     child = await start(environment(keys, SIGNALBOX_RECEIVER_PORT=str(port), SIGNALBOX_RECEIVER_PUBLIC_ORIGIN=origin, **around))
-    await eventually(lambda: servers.answers(port), within_s=30)
+    await eventually(lambda: backends.answers(port), within_s=30)
     promised: list[str] = []
     async with httpx2.AsyncClient(base_url=origin) as client, asyncio.TaskGroup() as group:
         for lane in range(4):

@@ -10,7 +10,7 @@ from signalbox_admin.cli import main
 from signalbox_core.ids import new_run_id
 from signalbox_core.pubsub.connections import disconnect, publisher_client, topic_path
 from signalbox_core.topology import DOMAIN_EVENTS, DOMAIN_EVENTS_DEAD, provision_pubsub
-from support.live_receiver import LiveReceiver, published
+from support.servers.live_receiver import LiveReceiver, published
 
 
 async def replay(project: str, host: str, *more: str) -> int:

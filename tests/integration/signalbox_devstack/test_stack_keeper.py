@@ -13,8 +13,8 @@ from signalbox_devstack.stack.keys import ensure_keys
 from signalbox_devstack.stack.parts import HttpOk, Part
 from signalbox_devstack.stack.plan import Programs, Site
 from signalbox_devstack.stack.supervisor import running_stack
-from support.servers import free_port
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.servers.backends import free_port
 
 SERVE = """
 import http.server, sys

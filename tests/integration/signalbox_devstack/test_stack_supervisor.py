@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from support.stack import DEV, RunningStack, running_stack
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.servers.stack import DEV, RunningStack, running_stack
 
 
 @pytest.fixture

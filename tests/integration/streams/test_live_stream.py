@@ -16,11 +16,11 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import StepProgress
 from signalbox_core.streams import RedisRunStream
-from signalbox_gateway.listener import MAX_BUFFERED_BYTES
-from support.events import make_event, story
-from support.serving import Gateway, own_redis, reading, serving
-from support.sse import parse, sequences
-from support.waiting import eventually
+from signalbox_gateway.streaming.listener import MAX_BUFFERED_BYTES
+from support.assertions.eventually import eventually
+from support.drivers.sse import parse, sequences
+from support.fakes.events import make_event, story
+from support.servers.streams import Gateway, own_redis, reading, serving
 
 MILESTONES = [event for event in story() if event.sequence is not None]
 STREAM = "/v1/runs/run-1/stream"

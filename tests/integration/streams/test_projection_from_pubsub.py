@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 from signalbox_core import topology
 from signalbox_core.pubsub import PubSubPublisher, Subscriber
 from signalbox_core.streams import RedisRunStream
-from signalbox_gateway.projector import Projector
-from support.events import story
-from support.serving import own_redis
-from support.waiting import beside, eventually
+from signalbox_gateway.background.projector import Projector
+from support.assertions.eventually import beside, eventually
+from support.fakes.events import story
+from support.servers.streams import own_redis
 
 MILESTONES = [event for event in story() if event.sequence is not None]
 

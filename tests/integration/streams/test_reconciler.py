@@ -10,18 +10,18 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.events import Snapshot
-from signalbox_core.pipeline.messages import QUERY_SNAPSHOT
+from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT
+from signalbox_core.process.tasks import end
 from signalbox_core.streams import RedisRunStream
-from signalbox_core.tasks import end
 from signalbox_core.temporal import connect, names
-from signalbox_gateway.engine import Engine
-from signalbox_gateway.lease import LeaseLost
-from signalbox_gateway.reconciler import CURSOR_KEY, LEASE, Reconciler
-from support.echo_pipeline import SPEC, Echo, EchoInput
-from support.events import story
-from support.known_runs import FakeRuns, closed
-from support.stack import running_stack
-from support.waiting import eventually
+from signalbox_gateway.background.lease import LeaseLost
+from signalbox_gateway.background.reconciler import CURSOR_KEY, LEASE, Reconciler
+from signalbox_gateway.runs.temporal import Engine
+from support.assertions.eventually import eventually
+from support.fakes.echo_pipeline import SPEC, Echo, EchoInput
+from support.fakes.events import story
+from support.fakes.known_runs import FakeRuns, closed
+from support.servers.stack import running_stack
 
 MILESTONES = [event for event in story() if event.sequence is not None]
 LATER = timedelta(seconds=30)

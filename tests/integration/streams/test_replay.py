@@ -11,16 +11,16 @@ from signalbox_core import topology
 from signalbox_core.errors import Rejected
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.pubsub import PubSubPublisher, Subscriber
-from signalbox_core.pubsub.handling import Outcome
+from signalbox_core.pubsub.dispatch import Outcome
 from signalbox_core.streams import RedisRunStream
-from signalbox_gateway.projector import Projector
-from signalbox_gateway.reconciler import CURSOR_KEY, Reconciler
-from signalbox_gateway.replay import BUSY_KEY, SOUGHT_KEY, Replay
-from support.events import story
-from support.known_runs import FakeRuns, closed
-from support.serving import reading, serving
-from support.sse import sequences
-from support.waiting import beside, eventually
+from signalbox_gateway.background.projector import Projector
+from signalbox_gateway.background.reconciler import CURSOR_KEY, Reconciler
+from signalbox_gateway.background.recovery import BUSY_KEY, SOUGHT_KEY, Replay
+from support.assertions.eventually import beside, eventually
+from support.drivers.sse import sequences
+from support.fakes.events import story
+from support.fakes.known_runs import FakeRuns, closed
+from support.servers.streams import reading, serving
 
 DAYS_AGO = datetime.now(UTC) - timedelta(days=3)
 LATER = timedelta(minutes=3)

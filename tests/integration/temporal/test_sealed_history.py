@@ -8,13 +8,13 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 from temporalio.exceptions import ApplicationError
 
 from signalbox_admin.cli import main as admin
-from signalbox_core.sealing import KeyRing
+from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.temporal import connect
-from signalbox_core.temporal.opening import open_history
+from signalbox_core.temporal.decrypted_history import open_history
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
+from support.fakes.payload_keys import payload_keys_file
 from support.sample.activities import prepare, undo
 from support.sample.contract import PICK, SPEC, Made, Pick, SampleInput
-from support.sealing import payload_keys_file
 
 PLANTED = "planted-8f1c0f"
 

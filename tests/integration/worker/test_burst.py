@@ -12,12 +12,12 @@ from temporalio.api.worker.v1 import WorkerHeartbeat
 from temporalio.api.workflowservice.v1 import ListWorkersRequest, SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client, WorkflowHandle
 
-from signalbox_core.burst import burst_identity, retire_key
-from signalbox_core.redis_client import open_redis
+from signalbox_core.redis.client import open_redis
+from signalbox_core.scaling.burst import burst_identity, retire_key
 from signalbox_core.temporal import connect
+from support.assertions.eventually import eventually
 from support.installed.nap.contract import NapInput, NapResult
-from support.nap_worker import QUEUE, nap_environment, nap_worker
-from support.waiting import eventually
+from support.servers.nap_worker import QUEUE, nap_environment, nap_worker
 
 FOREVER = 3_600
 

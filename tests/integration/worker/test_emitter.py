@@ -15,9 +15,9 @@ from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.posting import Poster, open_client
-from support.signing import signer_and_key
-from support.stub_receiver import StubReceiver, stub_receiver
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.signed_requests import signer_and_key
+from support.fakes.stub_receiver import StubReceiver, stub_receiver
 
 
 def milestone(sequence: int, name: str = "run.paused") -> CloudEvent:

@@ -20,11 +20,11 @@ from signalbox_worker.posting import Poster, open_client
 from signalbox_worker.settings import Settings
 from signalbox_worker.worker import Builder, Parts
 from signalbox_worker.worker import run as run_worker
-from support.background import running
+from support.assertions.eventually import eventually
+from support.drivers.background import running
+from support.drivers.signed_requests import signer_and_key
+from support.fakes.stub_receiver import StubReceiver, stub_receiver
 from support.sample.contract import SPEC, SampleInput, SampleResult
-from support.signing import signer_and_key
-from support.stub_receiver import StubReceiver, stub_receiver
-from support.waiting import eventually
 
 STORY = ["run.started", "step.started", "step.completed", "step.started", "step.completed", "sample.made", "run.completed"]
 

@@ -16,10 +16,10 @@ from temporalio.client import WorkflowFailureError
 from signalbox_core.signatures import Algorithm
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.names import MEMO_TENANT
-from support.servers import free_port
-from support.signing import new_private_key, private_pem
-from support.stub_receiver import StubReceiver, stub_receiver
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.signed_requests import new_private_key, private_pem
+from support.fakes.stub_receiver import StubReceiver, stub_receiver
+from support.servers.backends import free_port
 
 
 def environment(temporal_address: str, receiver: StubReceiver, folder: Path, port: int) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""A package of pipelines outside the tree: found by its entry point, as a customer's would be (`support.nap_worker`)."""
+"""A package of pipelines outside the tree: found by its entry point, as a customer's would be (`support.servers.nap_worker`)."""

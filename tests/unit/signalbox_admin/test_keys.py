@@ -13,7 +13,7 @@ import pytest
 from signalbox_admin.keys import add_parser
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
 from signalbox_core.signatures import Algorithm, JwksSource, Signer, load_key_set, read_key_file, write_key_file
-from support.signing import new_private_key, private_pem, public_pem
+from support.drivers.signed_requests import new_private_key, private_pem, public_pem
 
 Run = Callable[..., str]
 

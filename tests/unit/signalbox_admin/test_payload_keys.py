@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from signalbox_admin.cli import main
-from signalbox_core.sealing import PayloadKeyFile, decode_payload_keys
+from signalbox_core.crypto.sealing import PayloadKeyFile, decode_payload_keys
 
 
 def ring(path: Path) -> PayloadKeyFile:

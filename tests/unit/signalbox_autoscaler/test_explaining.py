@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from signalbox_autoscaler.explaining import explain
+from signalbox_autoscaler.audit.explanation import explain
 from signalbox_autoscaler.model import Decision, LaunchState, Policy, Snapshot
-from support.law import NOW, Ticks
+from support.fakes.snapshots import NOW, Ticks
 
 
 def said(ticks: Ticks, decision: Decision, **seen: object) -> str:

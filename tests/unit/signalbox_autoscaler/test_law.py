@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_autoscaler.model import Action, Binding, Decision, LaunchState, Policy, State
-from support.law import Ticks
+from support.fakes.snapshots import Ticks
 
 
 def test_a_backlog_that_base_workers_cannot_drain_in_time_is_sized_by_little_s_law() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from signalbox_autoscaler.acting.orders import order_of
-from signalbox_autoscaler.acting.reconciling import ASKING, Change, reconcile
+from signalbox_autoscaler.actuate.launch_specs import order_of
+from signalbox_autoscaler.actuate.reconciliation import ASKING, Change, reconcile
 from signalbox_autoscaler.model import Launch, LaunchState, Policy
 from signalbox_autoscaler.providers.provider import Execution, ExecutionState
 

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from signalbox_autoscaler.law import decide
+from signalbox_autoscaler.audit.recompute import replay
+from signalbox_autoscaler.audit.records import QUIET_EVERY, Made, Recorder
 from signalbox_autoscaler.model import Action, DecisionRecord, Policy, Snapshot, State
-from signalbox_autoscaler.recording import QUIET_EVERY, Made, Recorder
-from signalbox_autoscaler.replaying import replay
+from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import InvalidInput
-from support.law import NOW, TICK, Ticks
+from support.fakes.snapshots import NOW, TICK, Ticks
 
 
 def busy_story(looks: int = 200) -> list[DecisionRecord]:

@@ -8,17 +8,17 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from signalbox_autoscaler.audit.recompute import replay
 from signalbox_autoscaler.model import Action, DecisionRecord, Policy
-from signalbox_autoscaler.replaying import replay
-from signalbox_autoscaler.simulate.__main__ import main
-from signalbox_autoscaler.simulate.clairvoyance import cheapest_as_fast, fastest, least_worker_s
-from signalbox_autoscaler.simulate.engine import World
-from signalbox_autoscaler.simulate.outcome import Outcome, simulate
-from signalbox_autoscaler.simulate.scale import STUDY, Prices, bill
-from signalbox_autoscaler.simulate.scalers import PEERS, new_scaler
-from signalbox_autoscaler.simulate.scalers.law import Law
-from signalbox_autoscaler.simulate.scalers.plain import BaseOnly
-from signalbox_autoscaler.simulate.traces import Batch, Trace, closed_loop, ramp, terminated, trace_of_log, trickle
+from signalbox_simulator.__main__ import main
+from signalbox_simulator.cost_study import STUDY, Prices, bill
+from signalbox_simulator.engine import World
+from signalbox_simulator.lower_bound import cheapest_as_fast, fastest, least_worker_s
+from signalbox_simulator.outcome import Outcome, simulate
+from signalbox_simulator.scalers import PEERS, new_scaler
+from signalbox_simulator.scalers.law import Law
+from signalbox_simulator.scalers.plain import BaseOnly
+from signalbox_simulator.traces import Batch, Trace, closed_loop, ramp, terminated, trace_of_log, trickle
 
 EVEN = Trace(name="even", batches=(Batch(at_s=0.0, durations_s=(1.0,) * 1_000),), base_slots=100)
 

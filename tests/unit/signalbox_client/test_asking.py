@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from signalbox_client.asking import Picture, ask_answer, choose_first, parse_answer, picture_of, variants_of
 from signalbox_client.models import Approval
+from signalbox_client.prompts import Picture, ask_answer, choose_first, parse_answer, picture_of, variants_of
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.spec import json_schema
 

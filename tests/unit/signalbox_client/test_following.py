@@ -4,7 +4,7 @@ import httpx2
 import msgspec
 import pytest
 
-from signalbox_client.following import Follower
+from signalbox_client.stream_follower import Follower
 from signalbox_core.errors import NotFound, Unavailable
 from signalbox_core.events import full_type
 

@@ -8,9 +8,9 @@ import httpx2
 from rich.console import Console
 
 from signalbox_client.cli_runs import safe_path
-from signalbox_client.following import Follower, Update
 from signalbox_client.models import Artifact
 from signalbox_client.screen import JsonLines, PlainLines, run_panel, screen_for
+from signalbox_client.stream_follower import Follower, Update
 
 AT = "2026-01-02T03:04:05Z"
 RUN = {

@@ -19,7 +19,7 @@ from signalbox_core.events import (
     snapshot_key,
 )
 from signalbox_core.events.catalogue import Failure, RunClosed, RunFailed, StepFailed, StepProgress, StepStarted
-from support.events import START, make_event, story
+from support.fakes.events import START, make_event, story
 
 GOLDEN = Path(__file__).parents[2] / "data/events/story.jsonl"
 

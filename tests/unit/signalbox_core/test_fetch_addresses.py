@@ -3,9 +3,9 @@
 import pytest
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.fetch.addresses import endpoint, is_public, parse_address
-from signalbox_core.fetch.sniff import charset_of, media_type_of
-from signalbox_core.fetch.urls import parse_url
+from signalbox_core.http.fetch.addresses import endpoint, is_public, parse_address
+from signalbox_core.http.fetch.sniff import charset_of, media_type_of
+from signalbox_core.http.fetch.urls import parse_url
 
 
 @pytest.mark.parametrize("text", ["93.184.216.34", "8.8.8.8", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::5db8:d822"])

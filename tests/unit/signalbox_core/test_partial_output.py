@@ -4,9 +4,9 @@ import pytest
 
 from signalbox_core.events import CloudEvent, Snapshot, assemble, fold
 from signalbox_core.events.catalogue import StepProgress, StreamReset
-from signalbox_core.pipeline.partial import MAX_TEXT_BYTES, PartialText
+from signalbox_core.pipeline.activity.partial_text import MAX_TEXT_BYTES, PartialText
 from signalbox_core.testing.streams import FakeRunStream
-from support.events import make_event, story
+from support.fakes.events import make_event, story
 
 
 def progress(text: str | None, *, second: int, offset: int | None = None) -> CloudEvent:

@@ -10,8 +10,8 @@ from temporalio.exceptions import ApplicationError
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline import Approval, PipelineSpec, Step
-from signalbox_core.pipeline.approvals import Approvals, Open, digest_of
-from signalbox_core.pipeline.messages import Decision, DecisionRecord
+from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
+from signalbox_core.pipeline.workflow.approvals import Approvals, Open, digest_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from temporalio.exceptions import TimeoutError as TimedOut
 
 from signalbox_core.errors import Conflict, InvalidInput, RateLimited, SignalboxError, Unavailable
 from signalbox_core.events.catalogue import Failure
-from signalbox_core.pipeline.failures import as_application_error, failure_of
+from signalbox_core.pipeline.contract.failures import as_application_error, failure_of
 from signalbox_core.pipeline.options import CallOptions
 from signalbox_core.temporal import data_converter
 

@@ -7,8 +7,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events import catalogue, decode_event, encode_event
-from signalbox_core.pipeline.journal import MAX_DATA_BYTES, Journal
-from signalbox_core.pipeline.outbox import MAX_BATCH, MAX_BATCH_BYTES, batches
+from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES, Journal
+from signalbox_core.pipeline.workflow.outbox import MAX_BATCH, MAX_BATCH_BYTES, batches
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STARTED = catalogue.RunStarted(pipeline="sample", title="Sample", steps=(catalogue.StepInfo(name="work", title="Work"),))

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 from temporalio.api.common.v1 import Payload
 
+from signalbox_core.crypto.sealing import KeyRing, PayloadKey, PayloadKeyFile, new_payload_key
 from signalbox_core.errors import InvalidInput, Unavailable
-from signalbox_core.sealing import KeyRing, PayloadKey, PayloadKeyFile, new_payload_key
 from signalbox_core.secret import Secret
 from signalbox_core.temporal.codec import SealedPayloads
 

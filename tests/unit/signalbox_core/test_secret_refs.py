@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from signalbox_core.crypto.secret_refs import FOLDER, SecretRefs
 from signalbox_core.errors import InvalidInput, NotFound, Unavailable
-from signalbox_core.secret_refs import FOLDER, SecretRefs
 
 
 def put(folder: Path, tenant: str, name: str, text: str) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
-from signalbox_core.service import listen, run_service
+from signalbox_core.process.service import listen, run_service
 
 
 @pytest.fixture(autouse=True)

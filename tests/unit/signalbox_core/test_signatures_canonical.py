@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from signalbox_core.errors import InvalidSignature
 from signalbox_core.signatures import claim, profile
 from signalbox_core.signatures.canonical import read_input, read_signature
-from support.signing import parameters_at
+from support.drivers.signed_requests import parameters_at
 
 KEYS = st.from_regex(r"[a-z*][a-z0-9_.*-]{0,8}", fullmatch=True)
 STRINGS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=12)

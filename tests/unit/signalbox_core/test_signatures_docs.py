@@ -17,7 +17,7 @@ from signalbox_core.signatures import (
     read_claim,
     verify,
 )
-from support.signing import ONE, URL, new_private_key, signer_and_key, write_private_key
+from support.drivers.signed_requests import ONE, URL, new_private_key, signer_and_key, write_private_key
 
 DOC = (Path(__file__).parents[3] / "docs" / "signatures.md").read_text()
 BODY = b'{"hello": "world"}'

@@ -20,7 +20,7 @@ from signalbox_core.signatures import (
     target_uri,
     write_key_file,
 )
-from support.signing import new_private_key, private_pem, public_pem, signer_and_key, write_private_key
+from support.drivers.signed_requests import new_private_key, private_pem, public_pem, signer_and_key, write_private_key
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ED25519 = new_private_key(Algorithm.ED25519)

@@ -10,7 +10,7 @@ import pytest
 from signalbox_core.errors import InvalidSignature
 from signalbox_core.signatures import Algorithm, KeyRecord, LoadedKey, check_digest, content_digest, load_key, target_uri
 from signalbox_core.signatures.keys import IMPLEMENTATIONS
-from signalbox_core.signatures.verifying import is_signed
+from signalbox_core.signatures.verification import is_signed
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "data" / "rfc9421_vectors.json").read_text())
 SIGNATURES = [pytest.param(vector, id=f"{vector['section']}-{vector['id']}") for vector in VECTORS["signatures"]]

@@ -19,7 +19,7 @@ from signalbox_core.signatures import (
     read_claim,
     verify,
 )
-from support.signing import ONE, URL, new_private_key, parameters_at, sign_by_hand, signer_and_key
+from support.drivers.signed_requests import ONE, URL, new_private_key, parameters_at, sign_by_hand, signer_and_key
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECOND = int(NOW.timestamp())

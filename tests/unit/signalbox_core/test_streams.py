@@ -9,7 +9,7 @@ from signalbox_core.events import Snapshot, fold
 from signalbox_core.events.catalogue import StepProgress
 from signalbox_core.streams import Cursor
 from signalbox_core.streams.record import live_record, milestone_record, pack_message, snapshot_marks, unpack_message
-from support.events import make_event, story
+from support.fakes.events import make_event, story
 
 MILESTONES = [event for event in story() if event.sequence is not None]
 PROGRESS = make_event("step.progress", StepProgress(step="read", percent=1.0))

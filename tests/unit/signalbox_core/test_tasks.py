@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from signalbox_core.tasks import end
+from signalbox_core.process.tasks import end
 
 
 async def deaf(times: int) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from signalbox_core.api_keys import Role
-from signalbox_gateway.problems import CODES
+from signalbox_core.crypto.api_keys import Role
+from signalbox_gateway.http.problems import CODES
 from signalbox_gateway.settings import Settings
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()

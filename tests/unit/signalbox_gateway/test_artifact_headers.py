@@ -3,8 +3,8 @@
 import pytest
 
 from signalbox_core.events.snapshot import ArtifactState
-from signalbox_gateway.artifacts import content_disposition, file_name, headers_of
-from signalbox_gateway.views import artifact_version, artifact_view
+from signalbox_gateway.api.artifacts import content_disposition, file_name, headers_of
+from signalbox_gateway.runs.views import artifact_version, artifact_view
 
 
 def artifact(name: str = "a.png", media_type: str = "image/png", key: str = "k") -> ArtifactState:

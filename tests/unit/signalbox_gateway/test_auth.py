@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from signalbox_core.api_keys import Role
+from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Forbidden, InvalidInput
-from signalbox_gateway.auth import ApiKeys
-from signalbox_gateway.principal import Principal
+from signalbox_gateway.auth.authenticator import ApiKeys
+from signalbox_gateway.auth.principal import Principal
 
 
 def principal(*roles: Role) -> Principal:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from signalbox_core.errors import Unavailable
-from signalbox_gateway.background import keep, running
+from signalbox_gateway.background.supervisor import keep, running
 
 
 async def test_a_loop_that_fails_is_run_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 
 from signalbox_gateway.web import CLIENT, HEADERS, STATIC, console_routes
-from support.gateway import client_of
+from support.servers.gateway import client_of
 
 MODULES = sorted([*STATIC.rglob("*.js"), CLIENT / "signalbox.js"])
 SHEETS = sorted(STATIC.rglob("*.css"))

@@ -6,9 +6,9 @@ import pytest
 from starlette.types import Message
 
 from signalbox_core.streams import Frame
-from signalbox_gateway import frames
-from signalbox_gateway.listener import MAX_BUFFERED_BYTES, MAX_BUFFERED_FRAMES, Listener
-from signalbox_gateway.wire import Wire
+from signalbox_gateway.streaming import frames
+from signalbox_gateway.streaming.listener import MAX_BUFFERED_BYTES, MAX_BUFFERED_FRAMES, Listener
+from signalbox_gateway.streaming.transport import Wire
 
 
 def packet(sequence: int, size: int = 10) -> frames.Packet:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from signalbox_core.errors import InvalidInput
-from signalbox_gateway.issuers import find, is_trusted_address, keys_of, read_issuers
+from signalbox_gateway.auth.issuers import find, is_trusted_address, keys_of, read_issuers
 
 GOOD = {"issuer": "https://id.example.com", "audience": "signalbox", "tenant": "acme"}
 

@@ -3,8 +3,8 @@
 import pytest
 
 from signalbox_core.streams import Cursor, Frame
-from signalbox_gateway import frames
-from signalbox_gateway.position import NOWHERE, Feed, Verdict, event_id, judge, parse_feeds, without_stale
+from signalbox_gateway.streaming import frames
+from signalbox_gateway.streaming.cursor import NOWHERE, Feed, Verdict, event_id, judge, parse_feeds, without_stale
 
 HERE = Cursor("aa", 5)
 

@@ -18,7 +18,7 @@ from signalbox_core.errors import (
     SignalboxError,
     Unavailable,
 )
-from signalbox_gateway.problems import CODES, FieldError, InvalidFields, Unauthenticated, bug_response, problem_of, problem_response
+from signalbox_gateway.http.problems import CODES, FieldError, InvalidFields, Unauthenticated, bug_response, problem_of, problem_response
 
 STATUSES = [
     (InvalidInput("x"), 422), (InvalidInput("x", code="bad_json"), 400), (InvalidInput("x", code="body_too_large"), 413),
@@ -69,7 +69,7 @@ def test_a_bug_tells_nothing_of_itself() -> None:
 
 
 def test_every_code_that_is_raised_is_documented() -> None:
-    sources = "\n".join(path.read_text() for path in Path(signalbox_gateway.__file__).parent.glob("*.py"))
+    sources = "\n".join(path.read_text() for path in Path(signalbox_gateway.__file__).parent.rglob("*.py"))
     raised = set(re.findall(r'code="([a-z_]+)"', sources)) - {"failed"}
 
     assert raised <= set(CODES)

@@ -10,8 +10,8 @@ from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.events import CloudEvent
 from signalbox_core.pubsub import Handler, Received
 from signalbox_core.testing.streams import FakeRunStream
-from signalbox_gateway.projector import Projector
-from support.events import story
+from signalbox_gateway.background.projector import Projector
+from support.fakes.events import story
 
 MILESTONES = [event for event in story() if event.sequence is not None]
 

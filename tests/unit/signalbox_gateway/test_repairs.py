@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from signalbox_core.events import Snapshot, fold
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.testing.streams import FakeRunStream
-from signalbox_gateway.closing import GRACE, PATIENCE, Action, decide
-from signalbox_gateway.repairs import Repairs
-from support.echo_pipeline import SPEC, EchoResult
-from support.events import story
-from support.known_runs import STARTED, FakeRuns, closed
+from signalbox_gateway.background.repairs import Repairs
+from signalbox_gateway.background.terminal_events import GRACE, PATIENCE, Action, decide
+from support.fakes.echo_pipeline import SPEC, EchoResult
+from support.fakes.events import story
+from support.fakes.known_runs import STARTED, FakeRuns, closed
 
 MILESTONES = [event for event in story() if event.sequence is not None]
 ENDED = STARTED + timedelta(minutes=1)

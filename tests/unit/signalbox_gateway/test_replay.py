@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from signalbox_gateway.replay import AT_MOST, HEAD_START, Step, decide
+from signalbox_gateway.background.recovery import AT_MOST, HEAD_START, Step, decide
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MOMENT = timedelta(milliseconds=1)

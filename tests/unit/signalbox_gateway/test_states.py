@@ -8,14 +8,14 @@ from temporalio.exceptions import ApplicationError
 
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
 from signalbox_core.events import Snapshot, fold
-from signalbox_core.pipeline.messages import Decision
-from signalbox_gateway.approvals import settled
-from signalbox_gateway.decisions import refusal_of
-from signalbox_gateway.engine import Described, query_of
-from signalbox_gateway.states import snapshot_of
-from signalbox_gateway.views import run_view
-from support.echo_pipeline import SPEC
-from support.events import story
+from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_gateway.api.approvals import settled
+from signalbox_gateway.runs.decide import refusal_of
+from signalbox_gateway.runs.lookup import snapshot_of
+from signalbox_gateway.runs.temporal import Described, query_of
+from signalbox_gateway.runs.views import run_view
+from support.fakes.echo_pipeline import SPEC
+from support.fakes.events import story
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

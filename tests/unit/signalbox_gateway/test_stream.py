@@ -11,11 +11,11 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.events import Snapshot, fold
 from signalbox_core.events.catalogue import RunClosed, StepProgress
 from signalbox_core.testing.streams import FakeRunStream
-from signalbox_gateway.capacity import Limits
-from support.events import make_event, story
-from support.live import Live, live_gateway, unknown
-from support.sse import Connection, connect, sequences
-from support.waiting import eventually
+from signalbox_gateway.streaming.limits import Limits
+from support.assertions.eventually import eventually
+from support.drivers.sse import Connection, connect, sequences
+from support.fakes.events import make_event, story
+from support.fakes.stream_endpoint import Live, live_gateway, unknown
 
 MILESTONES = [event for event in story() if event.sequence is not None]
 SOON = timedelta(milliseconds=5)

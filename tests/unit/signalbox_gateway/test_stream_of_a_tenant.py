@@ -7,12 +7,12 @@ import pytest
 
 from signalbox_core.errors import Forbidden
 from signalbox_core.events import CloudEvent
-from signalbox_gateway import roster
-from signalbox_gateway.capacity import Limits
-from support.events import story
-from support.live import Live, live_gateway
-from support.sse import Connection, SseEvent, connect
-from support.waiting import eventually
+from signalbox_gateway.streaming import tenant_runs
+from signalbox_gateway.streaming.limits import Limits
+from support.assertions.eventually import eventually
+from support.drivers.sse import Connection, SseEvent, connect
+from support.fakes.events import story
+from support.fakes.stream_endpoint import Live, live_gateway
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def test_news_that_were_missed_are_made_up_for(live: Live) -> None:
 
 
 async def test_the_number_of_runs_is_bounded_and_says_so(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roster, "MAX_RUNS", 2)
+    monkeypatch.setattr(tenant_runs, "MAX_RUNS", 2)
     for run_id in ("a", "b"):
         await live.streams.append(milestones(run_id)[0])
     connection = feed(live)

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from signalbox_core.events import CloudEvent
-from support.events import story
-from support.live import Live, live_gateway, unknown
-from support.sse import SseEvent, connect
+from support.drivers.sse import SseEvent, connect
+from support.fakes.events import story
+from support.fakes.stream_endpoint import Live, live_gateway, unknown
 
 
 @pytest.fixture

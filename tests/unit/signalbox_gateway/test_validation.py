@@ -8,8 +8,8 @@ import pytest
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_gateway.problems import InvalidFields
-from signalbox_gateway.validation import decode, decode_query
+from signalbox_gateway.http.problems import InvalidFields
+from signalbox_gateway.http.validation import decode, decode_query
 
 
 class Inner(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

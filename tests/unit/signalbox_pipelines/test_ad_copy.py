@@ -2,9 +2,9 @@
 
 import pytest
 
-from signalbox_pipelines.ad_creative.copywriting import LONGEST_BODY, LONGEST_HEADLINE, OFFLINE, TemplateCopywriter, texts_for
-from signalbox_pipelines.ad_creative.exchange import Brand, CopyRequest, Palette, Redo
-from signalbox_pipelines.ad_creative.wishes import read_wishes
+from signalbox_pipelines.ad_creative.copy.copywriter import LONGEST_BODY, LONGEST_HEADLINE, OFFLINE, TemplateCopywriter, texts_for
+from signalbox_pipelines.ad_creative.copy.revision_requests import read_wishes
+from signalbox_pipelines.ad_creative.messages import Brand, CopyRequest, Palette, Redo
 
 PALETTE = Palette(primary="#1f4a3a", accent="#e08a2b", paper="#fbf3e2")
 BARE = Brand(page="https://shop.example/x", name="Nobody", product="A lamp", language="en", palette=PALETTE)

@@ -4,8 +4,8 @@ import pytest
 
 from signalbox_core.errors import InvalidInput
 from signalbox_pipelines.ad_creative.contract import Ad, AdInput, Score, VariantDecision, VariantDecisions
-from signalbox_pipelines.ad_creative.decisions import check_decisions, sort_out
-from signalbox_pipelines.ad_creative.exchange import Copy, Drawn, StoredPicture
+from signalbox_pipelines.ad_creative.messages import Copy, Drawn, StoredPicture
+from signalbox_pipelines.ad_creative.review.decisions import check_decisions, sort_out
 
 PICTURE = StoredPicture(key="k", url="https://shop.example/a.jpg", alt="", width=1000, height=1000)
 

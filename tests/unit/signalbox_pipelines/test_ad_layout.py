@@ -5,14 +5,14 @@ import itertools
 import pytest
 from PIL import Image, ImageDraw
 
-from signalbox_pipelines.ad_creative.columns import Words
 from signalbox_pipelines.ad_creative.contract import SIZE_NAMES, SizeName
-from signalbox_pipelines.ad_creative.cropping import Clear, crop, find_subject, shape_of
-from signalbox_pipelines.ad_creative.exchange import STYLES, Palette, Style
-from signalbox_pipelines.ad_creative.layout import plan_for
-from signalbox_pipelines.ad_creative.looks import look_for
-from signalbox_pipelines.ad_creative.plan import Box, Plan
-from signalbox_pipelines.ad_creative.typography import Setting, fit, ink_of
+from signalbox_pipelines.ad_creative.design.columns import Words
+from signalbox_pipelines.ad_creative.design.crop import Clear, crop, find_subject, shape_of
+from signalbox_pipelines.ad_creative.design.layout import plan_for
+from signalbox_pipelines.ad_creative.design.plan import Box, Plan
+from signalbox_pipelines.ad_creative.design.styles import look_for
+from signalbox_pipelines.ad_creative.design.typography import Setting, fit, ink_of
+from signalbox_pipelines.ad_creative.messages import STYLES, Palette, Style
 
 PALETTE = Palette(primary="#1f4a3a", accent="#e08a2b", paper="#fbf3e2")
 TEXTS = {

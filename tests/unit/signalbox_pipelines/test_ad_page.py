@@ -3,9 +3,9 @@
 import pytest
 
 from signalbox_core.errors import Rejected
-from signalbox_pipelines.ad_creative.linked_data import find_product, text_at, texts_at
-from signalbox_pipelines.ad_creative.page import PageFacts, read_page
-from signalbox_pipelines.ad_creative.wording import first_sentence, format_price, format_rating, is_call
+from signalbox_pipelines.ad_creative.copy.language import first_sentence, format_price, format_rating, is_call
+from signalbox_pipelines.ad_creative.page.facts import PageFacts, read_page
+from signalbox_pipelines.ad_creative.page.linked_data import find_product, text_at, texts_at
 
 URL = "https://shop.example/p/cup"
 

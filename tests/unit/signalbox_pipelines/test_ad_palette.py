@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from signalbox_pipelines.ad_creative.colour import contrast, hex_of, hue_distance, readable_on, rgb
-from signalbox_pipelines.ad_creative.exchange import STYLES, Palette
-from signalbox_pipelines.ad_creative.looks import look_for
-from signalbox_pipelines.ad_creative.palette import choose_palette, logo_colours
+from signalbox_pipelines.ad_creative.design.colour import contrast, hex_of, hue_distance, readable_on, rgb
+from signalbox_pipelines.ad_creative.design.styles import look_for
+from signalbox_pipelines.ad_creative.messages import STYLES, Palette
+from signalbox_pipelines.ad_creative.page.palette import choose_palette, logo_colours
 
 CSS = ":root{--primary:#1f4a3a;--accent:#e08a2b} body{background:#fbf3e2;color:#222} .button{background:#e08a2b;color:#fff}"
 colours = st.tuples(*[st.integers(0, 255)] * 3).map(hex_of)

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
+from signalbox_core.chat_model.lines import MAX_LINE_BYTES, Lines, TooLongError
+from signalbox_core.chat_model.settings import ModelSettings, model_settings
 from signalbox_core.errors import InvalidInput
 from signalbox_pipelines.ai_task.answers import checked_answer, json_in
 from signalbox_pipelines.ai_task.contract import AiTaskInput, Label
-from signalbox_pipelines.ai_task.planning import plan_for
+from signalbox_pipelines.ai_task.plan import plan_for
 from signalbox_pipelines.ai_task.prompts import messages_for
-from signalbox_pipelines.model.lines import MAX_LINE_BYTES, Lines, TooLongError
-from signalbox_pipelines.model.settings import ModelSettings, model_settings
 
 MODEL = ModelSettings(url="http://m/v1", name="m")
 LABELS = (Label(name="invoice"), Label(name="letter"))

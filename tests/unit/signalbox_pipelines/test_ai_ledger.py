@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
+from signalbox_core.chat_model.settings import ModelSettings, Prices
 from signalbox_core.errors import InvalidInput, Rejected
+from signalbox_pipelines.ai_task.budget import LONGEST_WAIT_S, Ledger, Miss
 from signalbox_pipelines.ai_task.contract import AiTaskInput
-from signalbox_pipelines.ai_task.exchange import Plan, Spent
-from signalbox_pipelines.ai_task.ledger import LONGEST_WAIT_S, Ledger, Miss
-from signalbox_pipelines.ai_task.planning import plan_for
-from signalbox_pipelines.model.settings import ModelSettings, Prices
+from signalbox_pipelines.ai_task.messages import Plan, Spent
+from signalbox_pipelines.ai_task.plan import plan_for
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PRICES = Prices(input=Decimal(2), output=Decimal(10), currency="EUR")

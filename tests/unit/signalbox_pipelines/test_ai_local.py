@@ -5,9 +5,9 @@ import pytest
 from signalbox_core.errors import Rejected
 from signalbox_pipelines.ai_task.contract import Label
 from signalbox_pipelines.ai_task.local.fields import fields_of
-from signalbox_pipelines.ai_task.local.labelling import label_for
+from signalbox_pipelines.ai_task.local.labels import label_for
 from signalbox_pipelines.ai_task.local.phrases import key_phrases
-from signalbox_pipelines.ai_task.local.ranking import summary_of
+from signalbox_pipelines.ai_task.local.textrank import summary_of
 from signalbox_pipelines.ai_task.local.values import dates_in, number_of
 from signalbox_pipelines.ai_task.local.words import sentences_of
 from signalbox_pipelines.ai_task.schemas import Schema

@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from signalbox_core.chat_model.client import Piece
+from signalbox_core.chat_model.wire import Usage
 from signalbox_core.errors import Unavailable
-from signalbox_pipelines.ai_task.relay import Gathered, relay
-from signalbox_pipelines.model.client import Piece
-from signalbox_pipelines.model.wire import Usage
-from support.waiting import eventually
+from signalbox_pipelines.ai_task.partial_output import Gathered, relay
+from support.assertions.eventually import eventually
 
 
 async def spoken(*pieces: Piece) -> AsyncGenerator[Piece, None]:

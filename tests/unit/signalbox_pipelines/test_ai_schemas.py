@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from signalbox_core.errors import InvalidInput
-from signalbox_pipelines.ai_task.conforming import MAX_PROBLEMS, problems_of
+from signalbox_pipelines.ai_task.schema_conformance import MAX_PROBLEMS, problems_of
 from signalbox_pipelines.ai_task.schemas import MAX_SCHEMA_BYTES, Schema, check_schema
 
 SCHEMA: Schema = {

@@ -3,15 +3,15 @@
 import pytest
 
 from signalbox_core.errors import Rejected, SignalboxError, Unavailable
-from signalbox_devstack.world.papers.printing import scan_pdf
-from signalbox_devstack.world.papers.truth import write_paper
-from signalbox_pipelines.document_batch.document.engines import Engines
-from signalbox_pipelines.document_batch.document.exchange import box_of
-from signalbox_pipelines.document_batch.document.programs import OcrProgram
-from signalbox_pipelines.document_batch.document.rapid import RapidOcr, is_installed, joined
-from signalbox_pipelines.document_batch.document.rapid_program import Line
-from signalbox_pipelines.document_batch.document.reading import open_pages
-from signalbox_pipelines.document_batch.document.tesseract import Tesseract
+from signalbox_devstack.emulators.sample_documents.ground_truth import write_paper
+from signalbox_devstack.emulators.sample_documents.renderers import scan_pdf
+from signalbox_pipelines.document_batch.document.messages import box_of
+from signalbox_pipelines.document_batch.document.ocr.engines import Engines
+from signalbox_pipelines.document_batch.document.ocr.rapid_ocr import RapidOcr, is_installed, joined
+from signalbox_pipelines.document_batch.document.ocr.rapid_ocr_program import Line
+from signalbox_pipelines.document_batch.document.ocr.subprocess_engine import OcrProgram
+from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract
+from signalbox_pipelines.document_batch.document.read.reader import open_pages
 
 
 def line(text: str, left: float, top: float, score: float = 0.9) -> Line:

@@ -3,8 +3,8 @@
 import pytest
 
 from signalbox_pipelines.document_batch.document.contract import Language
-from signalbox_pipelines.document_batch.document.entities import find_entities
-from signalbox_pipelines.document_batch.document.exchange import Entity, PageText
+from signalbox_pipelines.document_batch.document.extract.entities import find_entities
+from signalbox_pipelines.document_batch.document.messages import Entity, PageText
 
 
 def found_in(text: str, language: Language = "vi") -> list[Entity]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from signalbox_pipelines.document_batch.document.classifying import SURE_MARGIN, classify, fold
-from signalbox_pipelines.document_batch.document.exchange import PageText
+from signalbox_pipelines.document_batch.document.classify.classifier import SURE_MARGIN, classify, fold
+from signalbox_pipelines.document_batch.document.messages import PageText
 
 
 def pages(*texts: str) -> list[PageText]:

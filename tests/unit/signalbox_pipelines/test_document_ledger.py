@@ -7,11 +7,11 @@ import pytest
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.catalogue import Failure
+from signalbox_pipelines.document_batch.batch_state import Kept, Ledger, chunked
 from signalbox_pipelines.document_batch.contract import BatchInput, DocumentSpec, Outcome
-from signalbox_pipelines.document_batch.exchange import Plan
-from signalbox_pipelines.document_batch.ledger import Kept, Ledger, chunked
+from signalbox_pipelines.document_batch.messages import Plan
 from signalbox_pipelines.document_batch.outcomes import failed, waiting
-from signalbox_pipelines.document_batch.reporting import result_of, statistics_of
+from signalbox_pipelines.document_batch.report import result_of, statistics_of
 
 PLAN = Plan(folder="batches/acme/b", total=4, chunks=2)
 SECOND = timedelta(seconds=1)

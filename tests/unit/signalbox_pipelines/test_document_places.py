@@ -7,16 +7,16 @@ import pytest
 from PIL import Image
 
 from signalbox_core.testing.objects import FakeObjectStore
-from signalbox_devstack.world.papers.printing import photo, pictures, scan_pdf, text_pdf, tiff
-from signalbox_devstack.world.papers.truth import write_paper
-from signalbox_pipelines.document_batch.document.entities import find_entities
-from signalbox_pipelines.document_batch.document.exchange import Box, PageText, StoredDocument, Word
-from signalbox_pipelines.document_batch.document.locating import boxes_of, located
-from signalbox_pipelines.document_batch.document.media import check_media_type
-from signalbox_pipelines.document_batch.document.picturing import MAX_PICTURES, draw_pages
-from signalbox_pipelines.document_batch.document.reading import open_pages
-from signalbox_pipelines.document_batch.document.tesseract import Tesseract, read_table
-from support.papers import needs_tesseract
+from signalbox_devstack.emulators.sample_documents.ground_truth import write_paper
+from signalbox_devstack.emulators.sample_documents.renderers import photo, pictures, scan_pdf, text_pdf, tiff
+from signalbox_pipelines.document_batch.document.extract.entities import find_entities
+from signalbox_pipelines.document_batch.document.extract.positions import boxes_of, located
+from signalbox_pipelines.document_batch.document.messages import Box, PageText, StoredDocument, Word
+from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract, read_table
+from signalbox_pipelines.document_batch.document.read.media_types import check_media_type
+from signalbox_pipelines.document_batch.document.read.previews import MAX_PICTURES, draw_pages
+from signalbox_pipelines.document_batch.document.read.reader import open_pages
+from support.fakes.documents import needs_tesseract
 
 PAPER = write_paper(1, 1)
 TABLE = "\n".join(

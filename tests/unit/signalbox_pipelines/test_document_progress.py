@@ -4,12 +4,12 @@ import msgspec
 
 from signalbox_core.events import Snapshot, catalogue, fold
 from signalbox_core.pipeline import discover
-from signalbox_core.pipeline.loading import load_workflows
+from signalbox_core.pipeline.activity.loading import load_workflows
 from signalbox_pipelines.document_batch.contract import SPEC
 from signalbox_pipelines.document_batch.document.contract import DOCUMENT
 from signalbox_worker.progress import merge
 from signalbox_worker.worker import choose
-from support.events import make_event
+from support.fakes.events import make_event
 
 
 def progress(**more: object) -> catalogue.StepProgress:

@@ -6,15 +6,15 @@ import pytest
 
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.testing.objects import FakeObjectStore
-from signalbox_devstack.world.papers.folder import bomb_png, trap_files
-from signalbox_devstack.world.papers.printing import scan_pdf, text_pdf, tiff
-from signalbox_devstack.world.papers.truth import write_paper
+from signalbox_devstack.emulators.sample_documents.folder import bomb_png, trap_files
+from signalbox_devstack.emulators.sample_documents.ground_truth import write_paper
+from signalbox_devstack.emulators.sample_documents.renderers import scan_pdf, text_pdf, tiff
 from signalbox_pipelines.document_batch.document.contract import Language
-from signalbox_pipelines.document_batch.document.exchange import PageText
-from signalbox_pipelines.document_batch.document.media import check_media_type, name_of
-from signalbox_pipelines.document_batch.document.reading import Reader, open_pages
-from signalbox_pipelines.document_batch.document.recognising import Recognised
-from signalbox_pipelines.document_batch.document.tesseract import Tesseract, read_table
+from signalbox_pipelines.document_batch.document.messages import PageText
+from signalbox_pipelines.document_batch.document.ocr.recognition import Recognised
+from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract, read_table
+from signalbox_pipelines.document_batch.document.read.media_types import check_media_type, name_of
+from signalbox_pipelines.document_batch.document.read.reader import Reader, open_pages
 
 PAPERS = [write_paper(number, 1) for number in range(3)]
 

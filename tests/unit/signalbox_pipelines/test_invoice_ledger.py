@@ -6,8 +6,9 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signalbox_pipelines.invoice_import.exchange import BatchDone, Counts, FamilyFound, Fault, Halt, Listed, Part
-from signalbox_pipelines.invoice_import.ledger import (
+from signalbox_pipelines.invoice_import.messages import BatchDone, Counts, FamilyFound, Fault, Halt, Listed, Part
+from signalbox_pipelines.invoice_import.results import ItemFailure, Mismatch
+from signalbox_pipelines.invoice_import.state.import_state import (
     FIRST_BATCH,
     LARGEST_BATCH,
     MAX_BARREN_TRIES,
@@ -17,7 +18,6 @@ from signalbox_pipelines.invoice_import.ledger import (
     SMALLEST_BATCH,
     Ledger,
 )
-from signalbox_pipelines.invoice_import.results import ItemFailure, Mismatch
 
 NOW = datetime(2026, 8, 1, 3, 0, tzinfo=UTC)
 PARTS = [Part(first=date(2026, 8, 1), last=date(2026, 8, 31), direction="purchase")]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from signalbox_pipelines.invoice_import.fetch.reconciliation import differences
 from signalbox_pipelines.invoice_import.portal.faults import Drift
 from signalbox_pipelines.invoice_import.portal.originals import BadOriginal, read_original, xml_in
 from signalbox_pipelines.invoice_import.portal.rows import Rate, Row
-from signalbox_pipelines.invoice_import.reconciling import differences
-from signalbox_pipelines.invoice_import.totals import Totals
-from support.invoices import a_row, an_archive, an_original
+from signalbox_pipelines.invoice_import.report.totals import Totals
+from support.fakes.invoices import a_row, an_archive, an_original
 
 RATES = st.builds(
     Rate,

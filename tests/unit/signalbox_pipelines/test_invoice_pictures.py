@@ -10,18 +10,18 @@ from PIL import Image
 
 from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.testing.objects import FakeObjectStore
-from signalbox_devstack.world.portal.captcha import picture
-from signalbox_devstack.world.portal.solver import solve
+from signalbox_devstack.emulators.portal.captcha import picture
+from signalbox_devstack.emulators.portal.solver import solve
+from signalbox_pipelines.invoice_import.auth.questions import CaptchaAnswer, check_captcha
 from signalbox_pipelines.invoice_import.contract import ImportInput
-from signalbox_pipelines.invoice_import.exchange import Account, Part, PartFiles, PartRecord, ReportRequest
-from signalbox_pipelines.invoice_import.plotting import months_picture
+from signalbox_pipelines.invoice_import.messages import Account, Part, PartFiles, PartRecord, ReportRequest
+from signalbox_pipelines.invoice_import.portal.captcha import data_address, redrawn, solver_named
 from signalbox_pipelines.invoice_import.portal.faults import Answer, Drift
-from signalbox_pipelines.invoice_import.portal.logins import judge_login, session_of
-from signalbox_pipelines.invoice_import.portal.pictures import data_address, redrawn, solver_named
-from signalbox_pipelines.invoice_import.questions import CaptchaAnswer, check_captcha
-from signalbox_pipelines.invoice_import.reporting import Reporter
+from signalbox_pipelines.invoice_import.portal.login import judge_login, session_of
+from signalbox_pipelines.invoice_import.report.months_chart import months_picture
+from signalbox_pipelines.invoice_import.report.reporter import Reporter
 from signalbox_pipelines.invoice_import.results import MonthLine
-from support.invoices import AT, a_row
+from support.fakes.invoices import AT, a_row
 
 
 def test_a_redrawn_captcha_reads_the_same_and_is_smaller() -> None:
@@ -64,7 +64,7 @@ def test_a_picture_travels_as_an_image_address() -> None:
 
 async def test_a_person_reads_unless_a_program_is_named() -> None:
     assert await solver_named(None).solve("<svg/>") is None
-    assert await solver_named("signalbox_devstack.world.portal.solver:solve").solve(picture("HK7M2Z", Random(7))) == "HK7M2Z"
+    assert await solver_named("signalbox_devstack.emulators.portal.solver:solve").solve(picture("HK7M2Z", Random(7))) == "HK7M2Z"
     with pytest.raises(InvalidInput, match="CAPTCHA_SOLVER"):
         solver_named("no.such.module:solve")
 

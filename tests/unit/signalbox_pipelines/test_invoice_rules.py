@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from signalbox_core.errors import InvalidInput
 from signalbox_pipelines.invoice_import.months import Days, halves_of, hanoi_date, month_title, months_of
 from signalbox_pipelines.invoice_import.portal.faults import Drift, Mismatch
-from signalbox_pipelines.invoice_import.portal.listing import checked_value, is_last, queries_of, search_text, smaller
+from signalbox_pipelines.invoice_import.portal.queries import checked_value, is_last, queries_of, search_text, smaller
 from signalbox_pipelines.invoice_import.portal.rows import Page, guard, read_page
-from signalbox_pipelines.invoice_import.taxcodes import check_tax_code, is_tax_code, same_taxpayer
-from support.invoices import a_row
+from signalbox_pipelines.invoice_import.tax_codes import check_tax_code, is_tax_code, same_taxpayer
+from support.fakes.invoices import a_row
 
 DAYS = st.dates(min_value=date(2020, 1, 1), max_value=date(2030, 12, 31))
 WEIGHTS = (31, 29, 23, 19, 17, 13, 7, 5, 3)

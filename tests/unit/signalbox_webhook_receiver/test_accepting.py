@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_core.events import CloudEvent, encode_event
-from support.events import START, story
-from support.receiver import NOW, Bench, batch_of, new_bench
-from support.signing import BATCH, ONE, URL, parameters_at, sign_by_hand, signer_and_key
-from support.waiting import eventually
+from support.assertions.eventually import eventually
+from support.drivers.signed_requests import BATCH, ONE, URL, parameters_at, sign_by_hand, signer_and_key
+from support.fakes.events import START, story
+from support.fakes.receiver import NOW, Bench, batch_of, new_bench
 
 STORY = story()
 MILESTONES = [event for event in STORY if event.sequence is not None]

@@ -3,8 +3,8 @@
 import pytest
 
 from signalbox_core.signatures import LoadedKey
-from support.cases import BODY, Change, Headers, by_hand, case, is_refused, post, signed
-from support.receiver import Bench, FakeKeys, new_bench
+from support.assertions.receiver_cases import BODY, Change, Headers, by_hand, case, is_refused, post, signed
+from support.fakes.receiver import Bench, FakeKeys, new_bench
 
 COVERED = '("@method" "@target-uri" "content-digest" "content-type")'
 

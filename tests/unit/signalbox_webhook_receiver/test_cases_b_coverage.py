@@ -3,9 +3,9 @@
 import pytest
 
 from signalbox_core.signatures import profile
-from support.cases import BODY, SECOND, case, is_refused, post
-from support.receiver import Bench, new_bench
-from support.signing import parameters_at, sign_by_hand
+from support.assertions.receiver_cases import BODY, SECOND, case, is_refused, post
+from support.drivers.signed_requests import parameters_at, sign_by_hand
+from support.fakes.receiver import Bench, new_bench
 
 QUOTED = tuple(f'"{name}"' for name in profile.COVERED)
 

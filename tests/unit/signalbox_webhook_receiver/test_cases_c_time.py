@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from signalbox_core.events import encode_event
 from signalbox_core.signatures import Algorithm
-from support.cases import BODY, EVENT, SECOND, by_hand, case, is_problem, is_refused, post, signed
-from support.events import story
-from support.receiver import NOW, Bench, new_bench
-from support.signing import signer_and_key
+from support.assertions.receiver_cases import BODY, EVENT, SECOND, by_hand, case, is_problem, is_refused, post, signed
+from support.drivers.signed_requests import signer_and_key
+from support.fakes.events import story
+from support.fakes.receiver import NOW, Bench, new_bench
 
 OTHER = encode_event(story()[1])
 # The order of the curve P-256 (SEC 2 §2.4.2).

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from signalbox_core.signatures import content_digest
-from support.cases import BODY, SECOND, Headers, by_hand, case, is_refused, post, signed
-from support.events import story
-from support.receiver import Bench, batch_of, new_bench
-from support.signing import BATCH, ONE, ORIGIN, parameters_at, sign_by_hand
+from support.assertions.receiver_cases import BODY, SECOND, Headers, by_hand, case, is_refused, post, signed
+from support.drivers.signed_requests import BATCH, ONE, ORIGIN, parameters_at, sign_by_hand
+from support.fakes.events import story
+from support.fakes.receiver import Bench, batch_of, new_bench
 
 OTHER = batch_of(story()[1:2])[1:-1]
 Alter = Callable[[str], str]

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.signatures import Algorithm, JwksSource, LoadedKey, Signer, write_key_file
 from signalbox_webhook_receiver.keys import KeyRing
-from support.cases import BODY, by_hand, case, is_problem, is_refused, post, signed
-from support.receiver import NOW, Bench, FakeKeys, new_bench
-from support.signing import ONE, URL, new_private_key, private_pem, public_pem, signer_and_key
+from support.assertions.receiver_cases import BODY, by_hand, case, is_problem, is_refused, post, signed
+from support.drivers.signed_requests import ONE, URL, new_private_key, private_pem, public_pem, signer_and_key
+from support.fakes.receiver import NOW, Bench, FakeKeys, new_bench
 
 ASYMMETRIC = (Algorithm.ED25519, Algorithm.ECDSA_P256, Algorithm.RSA_PSS)
 ADDRESS = "https://keys.example.com/.well-known/http-message-signatures-directory"

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from signalbox_core.errors import Conflict
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_webhook_receiver.owners import Owners
-from support.events import story
+from support.fakes.events import story
 
 EVENT = story()[0]
 FOREIGN = replace(EVENT, tenantid="other")

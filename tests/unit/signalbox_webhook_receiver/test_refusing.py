@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from signalbox_core.events import encode_event
 from signalbox_core.signatures import Algorithm, Signer, content_digest, profile
-from support.events import story
-from support.receiver import NOW, Bench, batch_of, new_bench
-from support.signing import BATCH, ONE, ORIGIN, URL, new_private_key, parameters_at, sign_by_hand, signer_and_key
+from support.drivers.signed_requests import BATCH, ONE, ORIGIN, URL, new_private_key, parameters_at, sign_by_hand, signer_and_key
+from support.fakes.events import story
+from support.fakes.receiver import NOW, Bench, batch_of, new_bench
 
 SECOND = int(NOW.timestamp())
 EVENT, SECOND_EVENT = story()[:2]

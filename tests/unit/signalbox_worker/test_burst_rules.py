@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from signalbox_core.burst import burst_identity, launch_of
 from signalbox_core.errors import InvalidInput
+from signalbox_core.scaling.burst import burst_identity, launch_of
 from signalbox_worker.burst import Limits, index_of, limits_of, reason_to_leave
 from signalbox_worker.settings import Settings
 from signalbox_worker.slots import Slots, memory_share
 from signalbox_worker.versions import deployment_of
-from support.waiting import eventually
+from support.assertions.eventually import eventually
 
 LIMITS = Limits(idle_s=15, lifetime_s=100)
 ANY = cast(Any, None)

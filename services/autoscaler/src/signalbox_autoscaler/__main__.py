@@ -10,12 +10,12 @@ import uvicorn
 from starlette.applications import Starlette
 
 from signalbox_autoscaler.app import create_app
-from signalbox_autoscaler.decision_log import Archive
+from signalbox_autoscaler.audit.decision_log import Archive
 from signalbox_autoscaler.loop import Loop
 from signalbox_autoscaler.settings import PREFIX, Settings
 from signalbox_autoscaler.wiring import open_parts
-from signalbox_core.service import leave, listen, run_service, stop_on_signals
-from signalbox_core.tasks import end
+from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
+from signalbox_core.process.tasks import end
 
 log = logging.getLogger("signalbox_autoscaler")
 

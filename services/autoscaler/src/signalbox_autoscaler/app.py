@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from signalbox_autoscaler.decision_log import DecisionLog
+from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.metrics import Meters
 from signalbox_autoscaler.model import DecisionRecord
 from signalbox_core.errors import InvalidInput, NotFound, SignalboxError, Unavailable

@@ -8,18 +8,18 @@ from typing import Final
 
 from msgspec import Struct
 
-from signalbox_autoscaler.acting.actor import Actor
-from signalbox_autoscaler.acting.reconciling import reconcile
-from signalbox_autoscaler.decision_log import DecisionLog
-from signalbox_autoscaler.law import decide
+from signalbox_autoscaler.actuate.actor import Actor
+from signalbox_autoscaler.actuate.launch_ledger import Book, Spent
+from signalbox_autoscaler.actuate.lease import Lease
+from signalbox_autoscaler.actuate.reconciliation import reconcile
+from signalbox_autoscaler.audit.decision_log import DecisionLog
+from signalbox_autoscaler.audit.records import Made, Recorder
 from signalbox_autoscaler.metrics import Meters
 from signalbox_autoscaler.model import DecisionRecord, Launch, Policy, Snapshot, State
-from signalbox_autoscaler.observing.observer import Look, Observer, snapshot_of
+from signalbox_autoscaler.observe.observer import Look, Observer, snapshot_of
 from signalbox_autoscaler.policies import Policies
 from signalbox_autoscaler.providers.provider import Execution, Provider
-from signalbox_autoscaler.recording import Made, Recorder
-from signalbox_autoscaler.safety.book import Book, Spent
-from signalbox_autoscaler.safety.lease import Lease
+from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import Unavailable
 
 log = logging.getLogger(__name__)

@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from signalbox_autoscaler.audit.records import Made
 from signalbox_autoscaler.model import Action
-from signalbox_autoscaler.recording import Made
 
 
 class Meters:

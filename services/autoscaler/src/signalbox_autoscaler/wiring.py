@@ -8,20 +8,20 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from signalbox_autoscaler.acting.actor import Actor
-from signalbox_autoscaler.decision_log import DecisionLog
+from signalbox_autoscaler.actuate.actor import Actor
+from signalbox_autoscaler.actuate.launch_ledger import Book
+from signalbox_autoscaler.actuate.lease import Lease
+from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.loop import Parts
 from signalbox_autoscaler.metrics import Meters
-from signalbox_autoscaler.observing.observer import Observer
-from signalbox_autoscaler.observing.temporal import TemporalEye
+from signalbox_autoscaler.observe.observer import Observer
+from signalbox_autoscaler.observe.temporal_metrics import TemporalEye
 from signalbox_autoscaler.policies import DryPolicies, FixedPolicies, Policies, PolicyFile
-from signalbox_autoscaler.providers.choosing import choose
+from signalbox_autoscaler.providers.factory import choose
 from signalbox_autoscaler.providers.none import NoProvider
-from signalbox_autoscaler.safety.book import Book
-from signalbox_autoscaler.safety.lease import Lease
 from signalbox_autoscaler.settings import Settings
 from signalbox_core.objects import open_object_store
-from signalbox_core.redis_client import open_redis
+from signalbox_core.redis.client import open_redis
 from signalbox_core.temporal import connect
 
 FINISH_WITHIN_S: Final = 20.0

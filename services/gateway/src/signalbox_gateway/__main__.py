@@ -4,9 +4,9 @@ import logging
 
 import uvloop
 
-from signalbox_core.service import leave, listen, run_service
+from signalbox_core.process.service import leave, listen, run_service
 from signalbox_gateway.app import Gateway, open_parts
-from signalbox_gateway.server import server_of, tune
+from signalbox_gateway.http.server import server_of, tune
 from signalbox_gateway.settings import PREFIX, Settings
 
 log = logging.getLogger("signalbox_gateway")

@@ -19,55 +19,55 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route
 from temporalio.client import Client
 
-from signalbox_core.api_keys import Role
-from signalbox_core.decisions import DecisionFeed
+from signalbox_core.crypto.api_keys import Role
+from signalbox_core.crypto.sealing import KeyRing, open_key_ring
+from signalbox_core.http.cached_document import fetch_document, open_key_client
 from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
-from signalbox_core.published import fetch_document, open_key_client
 from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
-from signalbox_core.rates import RedisRates
-from signalbox_core.redis_client import open_redis
-from signalbox_core.sealing import KeyRing, open_key_ring
+from signalbox_core.redis.client import open_redis
+from signalbox_core.redis.rates import RedisRates
+from signalbox_core.scaling.decision_feed import DecisionFeed
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
 from signalbox_core.topology import PROJECTOR, STARTER
-from signalbox_gateway.approvals import Approvals
-from signalbox_gateway.artifacts import Artifacts
-from signalbox_gateway.auth import ApiKeys, Authenticator
-from signalbox_gateway.autoscaler import AutoscalerPages
-from signalbox_gateway.background import running
-from signalbox_gateway.capacity import Limits
-from signalbox_gateway.codec import Codec
-from signalbox_gateway.cors import Cors
-from signalbox_gateway.decisions import Decisions
-from signalbox_gateway.endpoints import on_http_exception, routes_of
-from signalbox_gateway.engine import Engine
-from signalbox_gateway.health import HealthPages, Metrics
-from signalbox_gateway.hub import Hub
-from signalbox_gateway.identity import Identities
-from signalbox_gateway.inbox_feed import InboxFeed
-from signalbox_gateway.limiting import Limiting
-from signalbox_gateway.middleware import Observed
-from signalbox_gateway.oidc import MEDIA_TYPES, Tokens
-from signalbox_gateway.openapi import document
-from signalbox_gateway.pages import Pages
-from signalbox_gateway.pipelines import Pipelines
-from signalbox_gateway.principal import Principal
-from signalbox_gateway.projector import Projector
-from signalbox_gateway.reconciler import Reconciler
-from signalbox_gateway.repairs import Repairs
-from signalbox_gateway.replay import Replay
-from signalbox_gateway.runs import Runs
-from signalbox_gateway.sessions import Sessions, Tickets
+from signalbox_gateway.api.approval_stream import InboxFeed
+from signalbox_gateway.api.approvals import Approvals
+from signalbox_gateway.api.artifacts import Artifacts
+from signalbox_gateway.api.autoscaler import AutoscalerPages
+from signalbox_gateway.api.docs_page import Pages
+from signalbox_gateway.api.endpoint import on_http_exception, routes_of
+from signalbox_gateway.api.health import HealthPages, Metrics
+from signalbox_gateway.api.openapi import document
+from signalbox_gateway.api.payload_codec import Codec
+from signalbox_gateway.api.pipelines import Pipelines
+from signalbox_gateway.api.routes import Handlers, endpoints
+from signalbox_gateway.api.runs import Runs
+from signalbox_gateway.api.sessions import Identities
+from signalbox_gateway.api.start_run import IdempotencyKeys, Starts
+from signalbox_gateway.api.uploads import Uploads
+from signalbox_gateway.auth.authenticator import ApiKeys, Authenticator
+from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
+from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.auth.rate_limits import Limiting
+from signalbox_gateway.auth.sessions import Sessions, Tickets
+from signalbox_gateway.background.projector import Projector
+from signalbox_gateway.background.reconciler import Reconciler
+from signalbox_gateway.background.recovery import Replay
+from signalbox_gateway.background.repairs import Repairs
+from signalbox_gateway.background.start_consumer import LIMITS, Availability, Starter
+from signalbox_gateway.background.supervisor import running
+from signalbox_gateway.http.cors import Cors
+from signalbox_gateway.http.middleware import Observed
+from signalbox_gateway.runs.decide import Decisions
+from signalbox_gateway.runs.lookup import RunStates
+from signalbox_gateway.runs.pending_starts import WaitingStarts
+from signalbox_gateway.runs.temporal import Engine
+from signalbox_gateway.runs.views import present
 from signalbox_gateway.settings import Settings
-from signalbox_gateway.starter import LIMITS, Availability, Starter
-from signalbox_gateway.starts import IdempotencyKeys, Starts
-from signalbox_gateway.states import RunStates
-from signalbox_gateway.stream import StreamEndpoint
-from signalbox_gateway.table import Handlers, endpoints
-from signalbox_gateway.uploads import Uploads
-from signalbox_gateway.views import present
-from signalbox_gateway.waiting import WaitingStarts
+from signalbox_gateway.streaming.endpoint import StreamEndpoint
+from signalbox_gateway.streaming.hub import Hub
+from signalbox_gateway.streaming.limits import Limits
 from signalbox_gateway.web import console_routes
 
 log = logging.getLogger(__name__)

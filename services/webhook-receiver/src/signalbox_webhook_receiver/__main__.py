@@ -6,8 +6,8 @@ import sys
 
 from uvicorn.loops.auto import auto_loop_factory
 
-from signalbox_core.service import listen, run_service
-from signalbox_core.tasks import end
+from signalbox_core.process.service import listen, run_service
+from signalbox_core.process.tasks import end
 from signalbox_webhook_receiver.app import create_app, open_parts, run_background
 from signalbox_webhook_receiver.server import server_of
 from signalbox_webhook_receiver.settings import PREFIX, Settings

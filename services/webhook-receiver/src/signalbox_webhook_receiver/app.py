@@ -21,9 +21,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from signalbox_core.errors import InvalidInput, NotFound, Rejected
-from signalbox_core.published import open_key_client
+from signalbox_core.http.cached_document import open_key_client
 from signalbox_core.pubsub import PubSubPublisher
-from signalbox_core.rates import RedisRates
+from signalbox_core.redis.rates import RedisRates
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import parse_origin
 from signalbox_core.streams import RedisRunStream

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.pubsub import Publisher
-from signalbox_core.rates import Rates
+from signalbox_core.redis.rates import Rates
 from signalbox_core.streams import RunStream
 from signalbox_webhook_receiver.claims import Claim, Claims
 from signalbox_webhook_receiver.events import Entry, check_permission, read_events

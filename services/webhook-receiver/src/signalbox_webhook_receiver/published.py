@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx2
 
-from signalbox_core.published import Published, fetch_document
+from signalbox_core.http.cached_document import Published, fetch_document
 from signalbox_core.signatures import JwksSource, KeySet, LoadedKey, read_jwks
 from signalbox_core.signatures.jwks import MEDIA_TYPES
 

@@ -6,7 +6,7 @@ import os
 import random
 from collections.abc import Mapping
 
-from signalbox_core.service import leave, listen, run_service, stop_on_signals
+from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
 from signalbox_worker.burst import Watch, limits_of, wait_for_polls
 from signalbox_worker.health import create_app, server_of
 from signalbox_worker.settings import PREFIX, Settings

@@ -18,8 +18,8 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from signalbox_core.burst import retire_key
 from signalbox_core.errors import InvalidInput
+from signalbox_core.scaling.burst import retire_key
 from signalbox_worker.settings import Settings
 from signalbox_worker.slots import Slots
 

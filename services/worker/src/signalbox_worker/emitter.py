@@ -27,7 +27,7 @@ MAX_SENDERS: Final = 8
 
 
 class HttpEmitter:
-    """An `Emitter` (signalbox_core.pipeline.emitting) over the receiver's HTTP interface."""
+    """An `Emitter` (signalbox_core.pipeline.contract.emitter) over the receiver's HTTP interface."""
 
     def __init__(self, poster: Poster, counters: Counters) -> None:
         self._poster = poster

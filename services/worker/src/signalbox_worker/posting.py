@@ -10,7 +10,7 @@ from typing import Final
 import httpx2
 
 from signalbox_core.errors import RateLimited, Rejected, Unavailable
-from signalbox_core.retry_after import retry_after_s
+from signalbox_core.http.retry_after import retry_after_s
 from signalbox_core.signatures import Signer
 from signalbox_worker.counters import Counters
 from signalbox_worker.verdict import Verdict, problem_code, verdict_of, wait_before

@@ -15,21 +15,21 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploymentConfig
 
-from signalbox_core.burst import burst_identity
+from signalbox_core.crypto.sealing import open_key_ring
 from signalbox_core.errors import InvalidInput, Unavailable
-from signalbox_core.fetch import Fetcher
+from signalbox_core.http.fetch import Fetcher
 from signalbox_core.objects import open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
+from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
+from signalbox_core.pipeline.activity.loading import load_activities, load_workflows, sandbox
+from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
-from signalbox_core.pipeline.emitting import Emitter
-from signalbox_core.pipeline.inbound import ActivityInterceptor
-from signalbox_core.pipeline.interceptor import RunInterceptor
-from signalbox_core.pipeline.loading import load_activities, load_workflows, sandbox
-from signalbox_core.pipeline.outbox import DeliverActivities, OutboxWorkflow
-from signalbox_core.redis_client import open_redis
-from signalbox_core.sealing import open_key_ring
+from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
+from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.process.tasks import end
+from signalbox_core.redis.client import open_redis
+from signalbox_core.scaling.burst import burst_identity
 from signalbox_core.signatures import Signer
-from signalbox_core.tasks import end
 from signalbox_core.temporal import connect
 from signalbox_worker.burst import index_of
 from signalbox_worker.counters import Counters

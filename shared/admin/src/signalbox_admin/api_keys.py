@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from signalbox_core.api_keys import ApiKey, ApiKeyFile, Role
+from signalbox_core.crypto.api_keys import ApiKey, ApiKeyFile, Role
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
 from signalbox_core.signatures.keyfile import replace_file
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from signalbox_admin.api_keys import ApiKeys, make_api_key, parse_roles, record_of
 from signalbox_admin.sender_keys import Grant, SenderKeys, fresh_keyid, new_key, overlap_end, revoke_key, rotate_key
-from signalbox_core.api_keys import ApiKey
+from signalbox_core.crypto.api_keys import ApiKey
 from signalbox_core.errors import InvalidInput
 from signalbox_core.signatures import Algorithm, KeyRecord
 

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from signalbox_admin.output import say
 from signalbox_admin.targets import Subparsers
+from signalbox_core.crypto.sealing import VARIABLE, PayloadKey, PayloadKeyFile, decode_payload_keys, new_payload_key
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
-from signalbox_core.sealing import VARIABLE, PayloadKey, PayloadKeyFile, decode_payload_keys, new_payload_key
 from signalbox_core.signatures.keyfile import replace_file
 
 

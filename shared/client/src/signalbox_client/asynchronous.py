@@ -10,12 +10,12 @@ import httpx2
 import msgspec
 from msgspec import Struct
 
-from signalbox_client import calls, models
-from signalbox_client.calls import Call
-from signalbox_client.connecting import BACKOFF_S, STREAM_TIMEOUT, UNARY_TIMEOUT, options, raw_json
-from signalbox_client.following import Follower, Update
+from signalbox_client import models, requests
+from signalbox_client.http_options import BACKOFF_S, STREAM_TIMEOUT, UNARY_TIMEOUT, options, raw_json
 from signalbox_client.problems import decode_answer, error_of, unreachable
-from signalbox_client.running import NOTHING, Progress, Words, name_of, progress_of, typed
+from signalbox_client.requests import Call
+from signalbox_client.run_pipeline import NOTHING, Progress, Words, name_of, progress_of, typed
+from signalbox_client.stream_follower import Follower, Update
 from signalbox_core.errors import Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 
@@ -45,56 +45,56 @@ class AsyncSignalbox:
         await self._http.aclose()
 
     async def pipelines(self) -> tuple[models.Pipeline, ...]:
-        return (await self._send(calls.list_pipelines())).pipelines
+        return (await self._send(requests.list_pipelines())).pipelines
 
     async def pipeline(self, name: str) -> models.Pipeline:
-        return await self._send(calls.get_pipeline(name))
+        return await self._send(requests.get_pipeline(name))
 
     async def start(
         self, pipeline: str, given: object, *, run_id: str | None = None, priority: int | None = None, idempotency_key: str | None = None
     ) -> models.Started:
         """Start a run. `given` is the input: anything that encodes to a JSON object. Priority 1 goes first, 3 is usual, 5 last."""
-        start = calls.Start(pipeline=pipeline, input=raw_json(given), run_id=run_id, priority=priority)
-        return await self._send(calls.start_run(start, idempotency_key))
+        start = requests.Start(pipeline=pipeline, input=raw_json(given), run_id=run_id, priority=priority)
+        return await self._send(requests.start_run(start, idempotency_key))
 
     async def upload(self, body: bytes, *, media_type: str = "application/octet-stream") -> models.Uploaded:
         """Store a file for a run to read. What it is is judged by its bytes; a list of documents is declared as application/json."""
-        return await self._send(calls.upload(body, media_type))
+        return await self._send(requests.upload(body, media_type))
 
     async def runs(
         self, *, status: str | None = None, pipeline: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> models.RunPage:
         """One page, newest first; `next_cursor` leads to the next."""
-        return await self._send(calls.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor))
+        return await self._send(requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor))
 
     async def result(self, run_id: str) -> msgspec.Raw:
         """The result as JSON. Raises: Conflict while the run goes on."""
-        return msgspec.Raw(await self._fetch(calls.get_result(run_id)))
+        return msgspec.Raw(await self._fetch(requests.get_result(run_id)))
 
     async def artifact(self, run_id: str, name: str) -> bytes:
-        return await self._fetch(calls.get_artifact(run_id, name))
+        return await self._fetch(requests.get_artifact(run_id, name))
 
     async def approvals(self) -> tuple[models.InboxEntry, ...]:
         """What waits for a person."""
-        return (await self._send(calls.list_approvals())).approvals
+        return (await self._send(requests.list_approvals())).approvals
 
     async def approval(self, run_id: str, approval_id: str) -> models.Approval:
-        return await self._send(calls.get_approval(run_id, approval_id))
+        return await self._send(requests.get_approval(run_id, approval_id))
 
     async def decide(
         self, run_id: str, approval_id: str, answer: object, *, digest: str | None = None, note: str | None = None
     ) -> models.Decided:
         """Answer an approval. `digest` (of the approval that was looked at) refuses the answer when the question has changed."""
-        return await self._send(calls.decide(run_id, approval_id, calls.new_decision(raw_json(answer), digest=digest, note=note)))
+        return await self._send(requests.decide(run_id, approval_id, requests.new_decision(raw_json(answer), digest=digest, note=note)))
 
     async def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
-        return await self._send(calls.control(run_id, "cancel", reason))
+        return await self._send(requests.control(run_id, "cancel", reason))
 
     async def pause(self, run_id: str) -> models.Accepted:
-        return await self._send(calls.control(run_id, "pause"))
+        return await self._send(requests.control(run_id, "pause"))
 
     async def resume(self, run_id: str) -> models.Accepted:
-        return await self._send(calls.control(run_id, "resume"))
+        return await self._send(requests.control(run_id, "resume"))
 
     @overload
     async def run(self, pipeline: str) -> models.Run: ...
@@ -122,7 +122,7 @@ class AsyncSignalbox:
             Conflict: the run ended without a result; `code` is `run_failed`, `run_cancelled`, …, the message has step and cause.
         """
         if given is NOTHING:
-            return await self._send(calls.get_run(name_of(pipeline)))
+            return await self._send(requests.get_run(name_of(pipeline)))
         started = await self.start(name_of(pipeline), given, run_id=run_id, priority=priority)
         async with aclosing(self.watch(started.run_id)) as updates:
             async for _ in updates:
@@ -167,7 +167,7 @@ class AsyncSignalbox:
                 await asyncio.sleep(follower.pause_s())
 
     async def _connect(self, run_id: str, follower: Follower) -> AsyncGenerator[Update, None]:
-        async with self._http.sse(calls.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT) as source:
+        async with self._http.sse(requests.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT) as source:
             response = source.response
             if response.status_code != 200:
                 follower.refused(response.status_code, await response.aread())

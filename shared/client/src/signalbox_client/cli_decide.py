@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from signalbox_client.asking import ask_answer, parse_answer, picture_of
 from signalbox_client.models import Approval, Decided
+from signalbox_client.prompts import ask_answer, parse_answer, picture_of
 from signalbox_client.screen import moment, print_json, table
 from signalbox_client.session import Session
 from signalbox_core.errors import Conflict, InvalidInput

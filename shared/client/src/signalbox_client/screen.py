@@ -14,7 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from signalbox_client.following import StreamEvent, Update
+from signalbox_client.stream_follower import StreamEvent, Update
 from signalbox_core.events import Snapshot
 from signalbox_core.events.snapshot import StepState
 

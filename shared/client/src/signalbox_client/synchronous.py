@@ -9,12 +9,12 @@ import httpx2
 import msgspec
 from msgspec import Struct
 
-from signalbox_client import calls, models
-from signalbox_client.calls import Call
-from signalbox_client.connecting import BACKOFF_S, STREAM_TIMEOUT, UNARY_TIMEOUT, options, raw_json
-from signalbox_client.following import Follower, Update
+from signalbox_client import models, requests
+from signalbox_client.http_options import BACKOFF_S, STREAM_TIMEOUT, UNARY_TIMEOUT, options, raw_json
 from signalbox_client.problems import decode_answer, error_of, unreachable
-from signalbox_client.running import NOTHING, Progress, Words, name_of, progress_of, typed
+from signalbox_client.requests import Call
+from signalbox_client.run_pipeline import NOTHING, Progress, Words, name_of, progress_of, typed
+from signalbox_client.stream_follower import Follower, Update
 from signalbox_core.errors import Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 
@@ -44,54 +44,54 @@ class Signalbox:
         self._http.close()
 
     def pipelines(self) -> tuple[models.Pipeline, ...]:
-        return self._send(calls.list_pipelines()).pipelines
+        return self._send(requests.list_pipelines()).pipelines
 
     def pipeline(self, name: str) -> models.Pipeline:
-        return self._send(calls.get_pipeline(name))
+        return self._send(requests.get_pipeline(name))
 
     def start(
         self, pipeline: str, given: object, *, run_id: str | None = None, priority: int | None = None, idempotency_key: str | None = None
     ) -> models.Started:
         """Start a run. `given` is the input: anything that encodes to a JSON object. Priority 1 goes first, 3 is usual, 5 last."""
-        start = calls.Start(pipeline=pipeline, input=raw_json(given), run_id=run_id, priority=priority)
-        return self._send(calls.start_run(start, idempotency_key))
+        start = requests.Start(pipeline=pipeline, input=raw_json(given), run_id=run_id, priority=priority)
+        return self._send(requests.start_run(start, idempotency_key))
 
     def upload(self, body: bytes, *, media_type: str = "application/octet-stream") -> models.Uploaded:
         """Store a file for a run to read. What it is is judged by its bytes; a list of documents is declared as application/json."""
-        return self._send(calls.upload(body, media_type))
+        return self._send(requests.upload(body, media_type))
 
     def runs(self, *, status: str | None = None, pipeline: str | None = None, limit: int = 50, cursor: str | None = None) -> models.RunPage:
         """One page, newest first; `next_cursor` leads to the next."""
-        return self._send(calls.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor))
+        return self._send(requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor))
 
     def result(self, run_id: str) -> msgspec.Raw:
         """The result as JSON. Raises: Conflict while the run goes on."""
-        return msgspec.Raw(self._fetch(calls.get_result(run_id)))
+        return msgspec.Raw(self._fetch(requests.get_result(run_id)))
 
     def artifact(self, run_id: str, name: str) -> bytes:
-        return self._fetch(calls.get_artifact(run_id, name))
+        return self._fetch(requests.get_artifact(run_id, name))
 
     def approvals(self) -> tuple[models.InboxEntry, ...]:
         """What waits for a person."""
-        return self._send(calls.list_approvals()).approvals
+        return self._send(requests.list_approvals()).approvals
 
     def approval(self, run_id: str, approval_id: str) -> models.Approval:
-        return self._send(calls.get_approval(run_id, approval_id))
+        return self._send(requests.get_approval(run_id, approval_id))
 
     def decide(
         self, run_id: str, approval_id: str, answer: object, *, digest: str | None = None, note: str | None = None
     ) -> models.Decided:
         """Answer an approval. `digest` (of the approval that was looked at) refuses the answer when the question has changed."""
-        return self._send(calls.decide(run_id, approval_id, calls.new_decision(raw_json(answer), digest=digest, note=note)))
+        return self._send(requests.decide(run_id, approval_id, requests.new_decision(raw_json(answer), digest=digest, note=note)))
 
     def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
-        return self._send(calls.control(run_id, "cancel", reason))
+        return self._send(requests.control(run_id, "cancel", reason))
 
     def pause(self, run_id: str) -> models.Accepted:
-        return self._send(calls.control(run_id, "pause"))
+        return self._send(requests.control(run_id, "pause"))
 
     def resume(self, run_id: str) -> models.Accepted:
-        return self._send(calls.control(run_id, "resume"))
+        return self._send(requests.control(run_id, "resume"))
 
     @overload
     def run(self, pipeline: str) -> models.Run: ...
@@ -119,7 +119,7 @@ class Signalbox:
             Conflict: the run ended without a result; `code` is `run_failed`, `run_cancelled`, …, the message has step and cause.
         """
         if given is NOTHING:
-            return self._send(calls.get_run(name_of(pipeline)))
+            return self._send(requests.get_run(name_of(pipeline)))
         started = self.start(name_of(pipeline), given, run_id=run_id, priority=priority)
         for _ in self.watch(started.run_id):
             pass
@@ -160,7 +160,7 @@ class Signalbox:
                 time.sleep(follower.pause_s())
 
     def _connect(self, run_id: str, follower: Follower) -> Iterator[Update]:
-        with self._http.sse(calls.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT) as source:
+        with self._http.sse(requests.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT) as source:
             response = source.response
             if response.status_code != 200:
                 follower.refused(response.status_code, response.read())

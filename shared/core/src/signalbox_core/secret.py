@@ -1,4 +1,4 @@
-"""A value that never shows itself: settings hold it in clear, a run's input holds it sealed (signalbox_core.sealing).
+"""A value that never shows itself: settings hold it in clear, a run's input holds it sealed (signalbox_core.crypto.sealing).
 
 As JSON a secret is a string. Nothing encodes one by accident: msgspec knows the type only through `encode_hook`, which takes sealed
 secrets alone, and `decode_hook`, which makes sealed ones. What a caller sends in clear is read at the gateway's door with `clear_hook`.

@@ -4,8 +4,8 @@ import asyncio
 
 from temporalio import activity
 
-from signalbox_core.hints import Hints
 from signalbox_core.pipeline.deps import ActivityDeps
+from signalbox_core.scaling.hints import Hints
 
 
 class Activities:

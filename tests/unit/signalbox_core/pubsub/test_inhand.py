@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from signalbox_core.errors import InvalidInput, Unavailable
-from signalbox_core.pubsub.handling import Delivered, Outcome, Received
-from signalbox_core.pubsub.inhand import InHand, Limits
+from signalbox_core.pubsub.ack_batcher import Outgoing
+from signalbox_core.pubsub.dispatch import Delivered, Outcome, Received
+from signalbox_core.pubsub.inflight import InHand, Limits
 from signalbox_core.pubsub.messages import to_message
-from signalbox_core.pubsub.outgoing import Outgoing
-from support.events import story
+from support.fakes.events import story
 
 EVENTS = story()
 

@@ -8,7 +8,7 @@ import pytest
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.envelope import MAX_EVENT_BYTES, CloudEvent
 from signalbox_core.pubsub import from_message, to_message
-from support.events import story
+from support.fakes.events import story
 
 EVENT = CloudEvent(
     id="e-1",

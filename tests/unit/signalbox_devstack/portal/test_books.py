@@ -6,10 +6,10 @@ from datetime import date
 import pytest
 from stdnum.vn import mst as tax_code
 
-from signalbox_devstack.world.portal.books import Books, Span
-from signalbox_devstack.world.portal.companies import companies, has_cash_register, partners
-from signalbox_devstack.world.portal.invoices import ADJUSTED, ADJUSTING, CANCELLED, REPLACED, REPLACING
-from signalbox_devstack.world.portal.truth import Truth, truth_of
+from signalbox_devstack.emulators.portal.books import Books, Span
+from signalbox_devstack.emulators.portal.companies import companies, has_cash_register, partners
+from signalbox_devstack.emulators.portal.invoices import ADJUSTED, ADJUSTING, CANCELLED, REPLACED, REPLACING
+from signalbox_devstack.emulators.portal.truth import Truth, truth_of
 
 QUARTER = Span(2026, 7, 3)
 MST = companies(1)[0]

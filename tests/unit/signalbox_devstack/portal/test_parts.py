@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from signalbox_devstack.world.portal import captcha, tokens
-from signalbox_devstack.world.portal.faults import Fault, Faults
-from signalbox_devstack.world.portal.glyphs import ALPHABET
-from signalbox_devstack.world.portal.rows import number_text
-from signalbox_devstack.world.portal.solver import solve
-from signalbox_devstack.world.portal.stats import Stats, most_within
+from signalbox_devstack.emulators.portal import captcha, tokens
+from signalbox_devstack.emulators.portal.faults import Fault, Faults
+from signalbox_devstack.emulators.portal.glyphs import ALPHABET
+from signalbox_devstack.emulators.portal.rows import number_text
+from signalbox_devstack.emulators.portal.solver import solve
+from signalbox_devstack.emulators.portal.stats import Stats, most_within
 
 KEY = b"k" * 64
 CLAIMS = tokens.Claims(sub="9901000019", type=2, exp=2_000_000_000, iat=1_900_000_000, jti="a")

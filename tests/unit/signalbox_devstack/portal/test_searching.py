@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from signalbox_devstack.world.portal.answers import MANY_SORTS, RANGE, PortalRefusal
-from signalbox_devstack.world.portal.books import Books, Span
-from signalbox_devstack.world.portal.companies import companies
-from signalbox_devstack.world.portal.searching import Query, page_of, read_query, read_size
+from signalbox_devstack.emulators.portal.answers import MANY_SORTS, RANGE, PortalRefusal
+from signalbox_devstack.emulators.portal.books import Books, Span
+from signalbox_devstack.emulators.portal.companies import companies
+from signalbox_devstack.emulators.portal.searching import Query, page_of, read_query, read_size
 
 MST = companies(1)[0]
 BOOKS = Books(1, 300, Span(2026, 7, 3))

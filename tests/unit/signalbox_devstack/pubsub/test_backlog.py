@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signalbox_devstack.world.pubsub import wire
-from signalbox_devstack.world.pubsub.backlog import Backlog
-from signalbox_devstack.world.pubsub.deliveries import Consumer, Delivery, StoredMessage
-from signalbox_devstack.world.pubsub.refusals import RefusalError
-from signalbox_devstack.world.pubsub.rules import Rules
+from signalbox_devstack.emulators.pubsub import wire
+from signalbox_devstack.emulators.pubsub.backlog import Backlog
+from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, StoredMessage
+from signalbox_devstack.emulators.pubsub.refusals import RefusalError
+from signalbox_devstack.emulators.pubsub.rules import Rules
 
 
 class World:

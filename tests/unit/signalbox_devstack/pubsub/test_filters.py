@@ -2,8 +2,8 @@
 
 import pytest
 
-from signalbox_devstack.world.pubsub.filters import compile_filter
-from signalbox_devstack.world.pubsub.refusals import RefusalError
+from signalbox_devstack.emulators.pubsub.filters import compile_filter
+from signalbox_devstack.emulators.pubsub.refusals import RefusalError
 
 ACME = {"tenant": "acme", "type": "run.started", "ce-id": "1"}
 

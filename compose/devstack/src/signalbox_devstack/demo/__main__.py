@@ -13,7 +13,7 @@ from signalbox_devstack.demo.ad_creative import AdCreative
 from signalbox_devstack.demo.ai_task import AiTask
 from signalbox_devstack.demo.document_batch import DocumentBatch
 from signalbox_devstack.demo.invoice_import import InvoiceImport
-from signalbox_devstack.demo.playing import play
+from signalbox_devstack.demo.runner import play
 from signalbox_devstack.demo.scenario import Scenario
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {

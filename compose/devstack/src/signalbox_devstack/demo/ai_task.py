@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from signalbox_client.cli_runs import save_artifacts
-from signalbox_client.following import Update
 from signalbox_client.models import Approval
+from signalbox_client.stream_follower import Update
 from signalbox_core.errors import Unavailable
 from signalbox_devstack.demo.scenario import Ending, Question, Setup, Stage, own_questions
 from signalbox_pipelines.ai_task.contract import AiTaskResult

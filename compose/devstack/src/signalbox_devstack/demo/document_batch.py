@@ -9,14 +9,14 @@ from typing import Final
 import msgspec
 
 from signalbox_client.cli_runs import save_artifacts
-from signalbox_client.following import Update
 from signalbox_client.models import Approval
+from signalbox_client.stream_follower import Update
 from signalbox_core.errors import Rejected
 from signalbox_devstack.demo.scenario import Ending, Question, Setup, Stage
-from signalbox_devstack.world.papers.folder import PaperFile, inbox, long_scan, long_text
+from signalbox_devstack.emulators.sample_documents.folder import PaperFile, inbox, long_scan, long_text
+from signalbox_pipelines.document_batch.batch_state import WAITING
 from signalbox_pipelines.document_batch.contract import BatchResult, Outcome
 from signalbox_pipelines.document_batch.document.contract import KIND
-from signalbox_pipelines.document_batch.ledger import WAITING
 
 _SEED: Final = 1
 _COUNT: Final = 12

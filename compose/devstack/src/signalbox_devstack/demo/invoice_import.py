@@ -11,14 +11,14 @@ import httpx2
 import msgspec
 from msgspec import Struct
 
-from signalbox_client.asking import picture_of
 from signalbox_client.cli_runs import save_artifacts
-from signalbox_client.following import Update
 from signalbox_client.models import Approval
+from signalbox_client.prompts import picture_of
+from signalbox_client.stream_follower import Update
 from signalbox_core.errors import Unavailable
 from signalbox_devstack.demo.scenario import Ending, Question, Setup, Stage, own_questions
-from signalbox_devstack.world.portal.companies import companies
-from signalbox_devstack.world.portal.solver import solve
+from signalbox_devstack.emulators.portal.companies import companies
+from signalbox_devstack.emulators.portal.solver import solve
 from signalbox_pipelines.invoice_import.results import ImportResult
 
 MST: Final = companies(1)[0]

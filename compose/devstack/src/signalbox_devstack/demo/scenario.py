@@ -6,9 +6,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from signalbox_client.following import Update
 from signalbox_client.models import Approval
 from signalbox_client.session import Session
+from signalbox_client.stream_follower import Update
 from signalbox_devstack.stack.endpoints import Endpoints
 
 

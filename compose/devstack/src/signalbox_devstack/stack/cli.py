@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from signalbox_core.errors import InvalidInput, Rejected, SignalboxError
-from signalbox_devstack.stack import cli_look, cli_up
+from signalbox_devstack.stack import cli_inspect, cli_up
 from signalbox_devstack.stack.site import Wish
 
 _DEFAULT_DIR: Final = Path(".state/dev")
@@ -32,23 +32,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="signalbox-dev", description="The whole system on one machine, without containers.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_up(commands)
-    down = _add(commands, "down", "end the stack of a state folder", lambda options: cli_look.down(options.state_dir, options.within))
+    down = _add(commands, "down", "end the stack of a state folder", lambda options: cli_inspect.down(options.state_dir, options.within))
     down.add_argument("--within", type=float, default=60.0, metavar="SECONDS", help="how long to wait for the end (default 60)")
-    status = _add(commands, "status", "show the parts", lambda options: cli_look.status(options.state_dir, as_json=options.json))
+    status = _add(commands, "status", "show the parts", lambda options: cli_inspect.status(options.state_dir, as_json=options.json))
     status.add_argument("--json", action="store_true", help="for programs")
     logs = _add(commands, "logs", "show the log of one part", _logs)
     logs.add_argument("name", metavar="NAME")
     logs.add_argument("--follow", "-f", action="store_true", help="go on until Ctrl-C")
     logs.add_argument("--lines", "-n", type=int, default=200, help="how many of the last lines (default 200)")
-    stop = _add(commands, "stop", "end one part and keep it down", lambda options: cli_look.hold(options.state_dir, options.name))
+    stop = _add(commands, "stop", "end one part and keep it down", lambda options: cli_inspect.hold(options.state_dir, options.name))
     stop.add_argument("name", metavar="NAME")
-    start = _add(commands, "start", "let a stopped part run again", lambda options: cli_look.release(options.state_dir, options.name))
+    start = _add(commands, "start", "let a stopped part run again", lambda options: cli_inspect.release(options.state_dir, options.name))
     start.add_argument("name", metavar="NAME")
     return parser
 
 
 def _logs(options: argparse.Namespace) -> int:
-    return cli_look.logs(options.state_dir, options.name, lines=options.lines, follow=options.follow)
+    return cli_inspect.logs(options.state_dir, options.name, lines=options.lines, follow=options.follow)
 
 
 def _add_up(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

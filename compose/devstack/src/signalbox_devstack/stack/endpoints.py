@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from signalbox_core.errors import NotFound
 from signalbox_devstack.stack.folder import write_private
-from signalbox_devstack.stack.keeper import PartState
+from signalbox_devstack.stack.part_supervisor import PartState
 from signalbox_devstack.stack.plan import Site
 
 

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
-from signalbox_core.api_keys import ApiKey, ApiKeyFile, Role
-from signalbox_core.sealing import PayloadKeyFile, new_payload_key
+from signalbox_core.crypto.api_keys import ApiKey, ApiKeyFile, Role
+from signalbox_core.crypto.sealing import PayloadKeyFile, new_payload_key
 from signalbox_devstack.stack.folder import StateFolder, write_private
 
 TENANT: Final = "demo"

@@ -110,7 +110,7 @@ def _pubsub(site: Site) -> Part:
     port = site.ports["pubsub"]
     return Part(
         name="pubsub",
-        argv=(*_module("signalbox_devstack.world.pubsub"), "--port", str(port), "--data", str(site.folder.root / "pubsub.sqlite")),
+        argv=(*_module("signalbox_devstack.emulators.pubsub"), "--port", str(port), "--data", str(site.folder.root / "pubsub.sqlite")),
         probe=GrpcAnswers(port, "/google.pubsub.v1.Publisher/ListTopics", f"projects/{PROJECT}"),
         address=f"{HOST}:{port}",
     )
@@ -120,7 +120,7 @@ def _demo_site(site: Site) -> Part:
     port = site.ports["demo_site"]
     return Part(
         name="demo_site",
-        argv=(*_module("signalbox_devstack.world.shop"), "--port", str(port)),
+        argv=(*_module("signalbox_devstack.emulators.shop"), "--port", str(port)),
         probe=HttpOk(port, "/healthz"),
         address=f"http://{HOST}:{port}",
     )
@@ -130,7 +130,7 @@ def _portal(site: Site) -> Part:
     port = site.ports["portal"]
     return Part(
         name="portal",
-        argv=(*_module("signalbox_devstack.world.portal"), "--port", str(port), "--faults"),
+        argv=(*_module("signalbox_devstack.emulators.portal"), "--port", str(port), "--faults"),
         probe=HttpOk(port, "/healthz"),
         address=f"http://{HOST}:{port}/api",
     )
@@ -140,7 +140,7 @@ def _model_api(site: Site) -> Part:
     port = site.ports["model_api"]
     return Part(
         name="model_api",
-        argv=(*_module("signalbox_devstack.world.model_api"), "--port", str(port)),
+        argv=(*_module("signalbox_devstack.emulators.model_api"), "--port", str(port)),
         probe=HttpOk(port, "/healthz"),
         address=f"http://{HOST}:{port}/v1",
     )

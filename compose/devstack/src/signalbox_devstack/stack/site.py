@@ -6,13 +6,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
+from signalbox_devstack.emulators.portal.companies import companies, password_of
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.keys import ensure_keys, ensure_portal_secrets
 from signalbox_devstack.stack.parts import Part, with_needs
 from signalbox_devstack.stack.plan import NAMES, OPTIONAL, Programs, Site, plan, worker_names
 from signalbox_devstack.stack.ports import check_free, read_ports, settle
 from signalbox_devstack.stack.programs import redis_program, temporal_program
-from signalbox_devstack.world.portal.companies import companies, password_of
 
 _MAX_WORKERS = 32
 _COMPANIES = 100

@@ -11,7 +11,7 @@ import msgspec
 from signalbox_core.errors import SignalboxError
 from signalbox_devstack.stack.endpoints import Endpoints, endpoints_of
 from signalbox_devstack.stack.folder import write_private
-from signalbox_devstack.stack.keeper import Keeper, PartState, Report
+from signalbox_devstack.stack.part_supervisor import Keeper, PartState, Report
 from signalbox_devstack.stack.parts import Part, layers
 from signalbox_devstack.stack.plan import TOPOLOGY, Site
 from signalbox_devstack.stack.topology import create_in_pubsub, create_in_temporal

@@ -15,8 +15,8 @@ from google.cloud.run_v2.services.executions.transports import ExecutionsGrpcAsy
 from google.cloud.run_v2.services.jobs.transports import JobsGrpcAsyncIOTransport
 
 from signalbox_autoscaler.providers.provider import Execution, ExecutionState, LaunchRefused, LaunchUncertain, Order
-from signalbox_core.burst import LAUNCH_VARIABLE
 from signalbox_core.errors import InvalidInput, Unavailable
+from signalbox_core.scaling.burst import LAUNCH_VARIABLE
 
 RUN_WITHIN_S: Final = 15.0
 _CALL_WITHIN_S: Final = 10.0

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from signalbox_core.burst import LAUNCH_VARIABLE
 from signalbox_core.errors import Unavailable
+from signalbox_core.scaling.burst import LAUNCH_VARIABLE
 
 
 class Order(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Pub/Sub: events as messages, an asynchronous publisher and an asynchronous subscriber."""
 
-from signalbox_core.pubsub.handling import Handler, Outcome, Received
-from signalbox_core.pubsub.inhand import Limits
+from signalbox_core.pubsub.dispatch import Handler, Outcome, Received
+from signalbox_core.pubsub.inflight import Limits
 from signalbox_core.pubsub.messages import from_message, to_message
 from signalbox_core.pubsub.publisher import Publisher, PubSubPublisher
 from signalbox_core.pubsub.subscriber import EventSource, Subscriber

@@ -24,10 +24,10 @@ from google.pubsub_v1 import SubscriberAsyncClient
 from google.pubsub_v1.types import StreamingPullRequest, StreamingPullResponse
 
 from signalbox_core.errors import Rejected, Unavailable
+from signalbox_core.pubsub.ack_batcher import PING_EVERY_S, Outgoing
 from signalbox_core.pubsub.connections import disconnect, retry_for, subscriber_client, subscription_path
-from signalbox_core.pubsub.handling import Delivered, Handler
-from signalbox_core.pubsub.inhand import InHand, Limits, Observe
-from signalbox_core.pubsub.outgoing import PING_EVERY_S, Outgoing
+from signalbox_core.pubsub.dispatch import Delivered, Handler
+from signalbox_core.pubsub.inflight import InHand, Limits, Observe
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from signalbox_core.signatures.jwks import JwksSource, read_jwks
 from signalbox_core.signatures.keyfile import KeyFile, decode_key_file, load_key_set, read_key_file, write_key_file
 from signalbox_core.signatures.keys import KeyRecord, KeySet, LoadedKey, load_key
 from signalbox_core.signatures.profile import Algorithm
-from signalbox_core.signatures.signing import Signer
+from signalbox_core.signatures.signer import Signer
 from signalbox_core.signatures.target import parse_origin, target_uri
-from signalbox_core.signatures.verifying import SignedMessage, refusal, verify
+from signalbox_core.signatures.verification import SignedMessage, refusal, verify
 
 __all__ = [
     "Algorithm",

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
-from signalbox_core.redis_client import unavailable_when_away
+from signalbox_core.redis.client import unavailable_when_away
 from signalbox_core.streams.keys import GAPS, RunKeys, inbox_key, open_runs_key, tenant_news
 from signalbox_core.streams.record import CLOSED_APPROVAL, closed_approval, inbox_item, inbox_items, pack_news
 from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, Gap, InboxItem, Outcome

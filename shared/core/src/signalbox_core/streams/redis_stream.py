@@ -14,7 +14,7 @@ from signalbox_core.errors import Conflict
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
-from signalbox_core.redis_client import unavailable_when_away
+from signalbox_core.redis.client import unavailable_when_away
 from signalbox_core.streams import record as records
 from signalbox_core.streams.indexes import RunIndexes
 from signalbox_core.streams.keys import RunKeys

@@ -14,8 +14,8 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
+from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import InvalidInput, Unavailable
-from signalbox_core.sealing import KeyRing
 from signalbox_core.temporal.converter import converter_with
 
 CONNECT_TIMEOUT_S: Final = 10.0

@@ -11,8 +11,8 @@ import temporalio.api.common.v1
 from google.protobuf.message import DecodeError
 from temporalio.converter import PayloadCodec
 
+from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Unavailable
-from signalbox_core.sealing import KeyRing
 
 Payload = temporalio.api.common.v1.Payload
 

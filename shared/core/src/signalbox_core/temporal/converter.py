@@ -19,8 +19,8 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
+from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import SignalboxError
-from signalbox_core.sealing import KeyRing
 from signalbox_core.secret import decode_hook, encode_hook
 from signalbox_core.temporal.codec import SealedPayloads
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from signalbox_core.errors import Rejected, SignalboxError
-from signalbox_core.fetch import Fetched, OnBytes
+from signalbox_core.http.fetch import Fetched, OnBytes
 
 
 class FakeFetcher:

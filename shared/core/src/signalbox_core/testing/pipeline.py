@@ -27,13 +27,13 @@ from temporalio.worker import Replayer, Worker
 from signalbox_core.errors import NotFound, Unavailable
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.snapshot import ApprovalState
-from signalbox_core.pipeline import messages
-from signalbox_core.pipeline.inbound import ActivityInterceptor
-from signalbox_core.pipeline.interceptor import RunInterceptor
-from signalbox_core.pipeline.loading import Activity, load_workflows, sandbox
-from signalbox_core.pipeline.messages import CancelReason, Control, Decision, DecisionRecord
-from signalbox_core.pipeline.outbox import DeliverActivities, OutboxWorkflow
-from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
+from signalbox_core.pipeline.activity.loading import Activity, load_workflows, sandbox
+from signalbox_core.pipeline.contract import messages
+from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision, DecisionRecord
+from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
+from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.temporal import data_converter
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
 from signalbox_core.temporal.updates import send_update

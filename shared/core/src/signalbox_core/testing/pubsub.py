@@ -12,7 +12,7 @@ import msgspec
 
 from signalbox_core.errors import SignalboxError
 from signalbox_core.events.envelope import CloudEvent
-from signalbox_core.pubsub.handling import Delivered, Handler, Outcome, handle
+from signalbox_core.pubsub.dispatch import Delivered, Handler, Outcome, handle
 from signalbox_core.pubsub.messages import from_message, to_message
 
 

@@ -5,20 +5,20 @@ from collections.abc import Mapping
 
 from temporalio import activity
 
+from signalbox_core.chat_model.settings import model_settings
 from signalbox_core.errors import Rejected
-from signalbox_core.fetch import HTML, Fetches
+from signalbox_core.http.fetch import HTML, Fetches
 from signalbox_core.pipeline.activity import progress
 from signalbox_core.pipeline.deps import ActivityDeps
-from signalbox_pipelines.ad_creative.brand import brand_of
-from signalbox_pipelines.ad_creative.collecting import collect_css, collect_logo, collect_pictures
-from signalbox_pipelines.ad_creative.composing import ad_of, artifact_name, object_key, paint, plans_for
 from signalbox_pipelines.ad_creative.contract import Ad, Picture
-from signalbox_pipelines.ad_creative.copywriting import Copywriter, TemplateCopywriter
-from signalbox_pipelines.ad_creative.exchange import Brand, ComposeRequest, Copy, CopyRequest, Matches, MatchRequest, PageRequest
-from signalbox_pipelines.ad_creative.model_copy import ModelCopywriter
-from signalbox_pipelines.ad_creative.page import read_page
-from signalbox_pipelines.ad_creative.palette import choose_palette
-from signalbox_pipelines.model.settings import model_settings
+from signalbox_pipelines.ad_creative.copy.copywriter import Copywriter, TemplateCopywriter
+from signalbox_pipelines.ad_creative.copy.model_copywriter import ModelCopywriter
+from signalbox_pipelines.ad_creative.design.composition import ad_of, artifact_name, object_key, paint, plans_for
+from signalbox_pipelines.ad_creative.messages import Brand, ComposeRequest, Copy, CopyRequest, Matches, MatchRequest, PageRequest
+from signalbox_pipelines.ad_creative.page.assets import collect_css, collect_logo, collect_pictures
+from signalbox_pipelines.ad_creative.page.brand import brand_of
+from signalbox_pipelines.ad_creative.page.facts import read_page
+from signalbox_pipelines.ad_creative.page.palette import choose_palette
 
 MAX_PAGE_BYTES = 5_000_000
 

@@ -11,13 +11,11 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.objects import ObjectRef
     from signalbox_core.pipeline.options import CallOptions
     from signalbox_core.pipeline.run import Run
-    from signalbox_core.pipeline.steps import StepScope
+    from signalbox_core.pipeline.workflow.steps import StepScope
     from signalbox_pipelines.ad_creative.activities import AdActivities
-    from signalbox_pipelines.ad_creative.assigning import assign, reassign
     from signalbox_pipelines.ad_creative.contract import SPEC, VARIANTS, AdApproved, AdInput, AdResult, Rejection
-    from signalbox_pipelines.ad_creative.decisions import check_decisions, sort_out
-    from signalbox_pipelines.ad_creative.evidence import evidence_of
-    from signalbox_pipelines.ad_creative.exchange import (
+    from signalbox_pipelines.ad_creative.design.picture_assignment import assign, reassign
+    from signalbox_pipelines.ad_creative.messages import (
         Brand,
         ComposeRequest,
         Copy,
@@ -29,6 +27,8 @@ with workflow.unsafe.imports_passed_through():
         Redo,
         StoredPicture,
     )
+    from signalbox_pipelines.ad_creative.review.decisions import check_decisions, sort_out
+    from signalbox_pipelines.ad_creative.review.evidence import evidence_of
 
 FETCH: Final = CallOptions(timeout=timedelta(minutes=3), heartbeat=timedelta(seconds=60), maximum_attempts=4)
 MODEL: Final = CallOptions(timeout=timedelta(seconds=90), maximum_attempts=4, longest_retry_after=timedelta(seconds=20))

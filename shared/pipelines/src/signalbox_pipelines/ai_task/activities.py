@@ -6,16 +6,16 @@ from hashlib import sha256
 from msgspec.structs import replace
 from temporalio import activity
 
+from signalbox_core.chat_model.settings import model_settings
 from signalbox_core.errors import SignalboxError
 from signalbox_core.pipeline.activity import progress, restart_output
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_pipelines.ai_task.answers import checked_answer
 from signalbox_pipelines.ai_task.contract import AiTaskInput
-from signalbox_pipelines.ai_task.exchange import CallRequest, Checked, Plan, ProcessRequest, Reply
-from signalbox_pipelines.ai_task.planning import plan_for
+from signalbox_pipelines.ai_task.messages import CallRequest, Checked, Plan, ProcessRequest, Reply
+from signalbox_pipelines.ai_task.partial_output import Gathered, relay
+from signalbox_pipelines.ai_task.plan import plan_for
 from signalbox_pipelines.ai_task.providers import LocalProvider, ModelProvider, Provider
-from signalbox_pipelines.ai_task.relay import Gathered, relay
-from signalbox_pipelines.model.settings import model_settings
 
 
 class AiActivities:

@@ -3,11 +3,11 @@
 import msgspec
 from msgspec import Raw
 
-from signalbox_pipelines.ai_task.conforming import problems_of
 from signalbox_pipelines.ai_task.contract import AiTaskInput
-from signalbox_pipelines.ai_task.exchange import Checked
 from signalbox_pipelines.ai_task.local.phrases import key_phrases
+from signalbox_pipelines.ai_task.messages import Checked
 from signalbox_pipelines.ai_task.prompts import answer_schema
+from signalbox_pipelines.ai_task.schema_conformance import problems_of
 
 
 def checked_answer(task: AiTaskInput, text: str) -> Checked:

@@ -5,16 +5,16 @@ from typing import Final, Protocol
 
 import msgspec
 
+from signalbox_core.chat_model.client import ModelClient, Piece
+from signalbox_core.chat_model.settings import ModelSettings
+from signalbox_core.chat_model.wire import Ask, Format, Usage
 from signalbox_core.errors import InvalidInput, Rejected
 from signalbox_pipelines.ai_task.contract import LOCAL, NOT_A_MODEL, REFUSES_TO_WRITE, AiTaskInput
-from signalbox_pipelines.ai_task.exchange import CallRequest
 from signalbox_pipelines.ai_task.local.fields import fields_of
-from signalbox_pipelines.ai_task.local.labelling import label_for
-from signalbox_pipelines.ai_task.local.ranking import summary_of
+from signalbox_pipelines.ai_task.local.labels import label_for
+from signalbox_pipelines.ai_task.local.textrank import summary_of
+from signalbox_pipelines.ai_task.messages import CallRequest
 from signalbox_pipelines.ai_task.prompts import answer_schema, messages_for
-from signalbox_pipelines.model.client import ModelClient, Piece
-from signalbox_pipelines.model.settings import ModelSettings
-from signalbox_pipelines.model.wire import Ask, Format, Usage
 
 LOCAL_MODEL: Final = "local-extractive/1"
 _TEMPERATURE: Final[Mapping[str, float]] = {"summarise": 0.2, "extract": 0.0, "classify": 0.0, "generate": 0.7}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Final
 
-from signalbox_pipelines.model.wire import Message
+from signalbox_core.chat_model.wire import Message
 
 _BYTES_A_TOKEN: Final = 3
 """English has about 4 bytes a token, Vietnamese about 3 with today's tokenizers."""

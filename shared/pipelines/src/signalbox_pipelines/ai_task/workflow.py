@@ -15,12 +15,12 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.objects import ObjectRef
     from signalbox_core.pipeline.options import CallOptions
     from signalbox_core.pipeline.run import Run
-    from signalbox_core.pipeline.steps import StepScope
+    from signalbox_core.pipeline.workflow.steps import StepScope
     from signalbox_pipelines.ai_task.activities import AiActivities
+    from signalbox_pipelines.ai_task.budget import Ledger
     from signalbox_pipelines.ai_task.contract import SPEC, AiTaskInput, AiTaskResult
-    from signalbox_pipelines.ai_task.exchange import CallRequest, Checked, Kind, Plan, ProcessRequest, Reply
-    from signalbox_pipelines.ai_task.ledger import Ledger
-    from signalbox_pipelines.ai_task.misses import miss_of
+    from signalbox_pipelines.ai_task.failed_attempts import miss_of
+    from signalbox_pipelines.ai_task.messages import CallRequest, Checked, Kind, Plan, ProcessRequest, Reply
     from signalbox_pipelines.ai_task.tokens import tokens_in
 
 CHECK: Final = CallOptions(timeout=timedelta(seconds=20), maximum_attempts=3)

@@ -11,8 +11,9 @@ from temporalio import activity
 from signalbox_core.errors import InvalidInput, NotFound
 from signalbox_core.objects import ObjectStore, uploads_folder
 from signalbox_core.pipeline.deps import ActivityDeps
+from signalbox_pipelines.document_batch.batch_state import chunked
 from signalbox_pipelines.document_batch.contract import MAX_DOCUMENTS, DocumentSpec, Outcome
-from signalbox_pipelines.document_batch.exchange import (
+from signalbox_pipelines.document_batch.messages import (
     ChunkRequest,
     Listed,
     Plan,
@@ -25,8 +26,7 @@ from signalbox_pipelines.document_batch.exchange import (
     child_id,
     name_of,
 )
-from signalbox_pipelines.document_batch.ledger import chunked
-from signalbox_pipelines.document_batch.reporting import result_of, statistics_of
+from signalbox_pipelines.document_batch.report import result_of, statistics_of
 
 CHUNK: Final = 200
 """Documents of one execution of the workflow: about 2,500 events of history, a quarter of where the server warns."""

@@ -15,17 +15,18 @@ with workflow.unsafe.imports_passed_through():
 
     from signalbox_core.events.catalogue import Failure
     from signalbox_core.objects import ObjectRef
-    from signalbox_core.pipeline.failures import failure_of
-    from signalbox_core.pipeline.messages import SIGNAL_CANCEL_REASON, CancelReason
+    from signalbox_core.pipeline.contract.failures import failure_of
+    from signalbox_core.pipeline.contract.messages import SIGNAL_CANCEL_REASON, CancelReason
     from signalbox_core.pipeline.options import CallOptions
     from signalbox_core.pipeline.run import Run
-    from signalbox_core.pipeline.steps import StepScope
+    from signalbox_core.pipeline.workflow.steps import StepScope
     from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
     from signalbox_pipelines.document_batch.activities import BatchActivities
+    from signalbox_pipelines.document_batch.batch_state import Kept, Ledger
     from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, BatchProcessed, BatchResult, Outcome
     from signalbox_pipelines.document_batch.document.contract import DOCUMENT, KIND, DocumentInput, DocumentResult
-    from signalbox_pipelines.document_batch.document.exchange import Settled, Waiting
-    from signalbox_pipelines.document_batch.exchange import (
+    from signalbox_pipelines.document_batch.document.messages import Settled, Waiting
+    from signalbox_pipelines.document_batch.messages import (
         ChunkRequest,
         Plan,
         PlannedDocument,
@@ -37,7 +38,6 @@ with workflow.unsafe.imports_passed_through():
         child_id,
         name_of,
     )
-    from signalbox_pipelines.document_batch.ledger import Kept, Ledger
     from signalbox_pipelines.document_batch.outcomes import failed, ok, waiting
 
 LISTS: Final = CallOptions(timeout=timedelta(minutes=2), maximum_attempts=6)

@@ -10,14 +10,18 @@ from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from signalbox_core.crypto.sealing import VARIABLE as PAYLOAD_KEYS
+from signalbox_core.crypto.sealing import open_key_ring
+from signalbox_core.crypto.secret_refs import SecretRefs
 from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
-from signalbox_core.hints import Hints
 from signalbox_core.pipeline.activity import emit_on_complete, progress
 from signalbox_core.pipeline.deps import ActivityDeps
-from signalbox_core.sealing import VARIABLE as PAYLOAD_KEYS
-from signalbox_core.sealing import open_key_ring
-from signalbox_core.secret_refs import SecretRefs
-from signalbox_pipelines.invoice_import.exchange import (
+from signalbox_core.scaling.hints import Hints
+from signalbox_pipelines.invoice_import.auth.sessions import Sessions
+from signalbox_pipelines.invoice_import.auth.sign_in import Desk
+from signalbox_pipelines.invoice_import.fetch.batch_fetcher import BatchFetcher
+from signalbox_pipelines.invoice_import.fetch.list_reader import JSON, ListReader, index_key
+from signalbox_pipelines.invoice_import.messages import (
     BatchDone,
     BatchRequest,
     CaptchaPicture,
@@ -35,20 +39,16 @@ from signalbox_pipelines.invoice_import.exchange import (
     StoredFile,
     TableRequest,
 )
-from signalbox_pipelines.invoice_import.fetching import BatchFetcher
-from signalbox_pipelines.invoice_import.halting import halt_for
-from signalbox_pipelines.invoice_import.ledger import title_of
-from signalbox_pipelines.invoice_import.listing import JSON, ListReader, index_key
 from signalbox_pipelines.invoice_import.pacing.lanes import lanes_of
 from signalbox_pipelines.invoice_import.pacing.pacing import Pacing
+from signalbox_pipelines.invoice_import.portal.captcha import solver_named
 from signalbox_pipelines.invoice_import.portal.client import PortalClient
-from signalbox_pipelines.invoice_import.portal.pictures import solver_named
 from signalbox_pipelines.invoice_import.portal.rows import Row
 from signalbox_pipelines.invoice_import.portal.settings import portal_settings
-from signalbox_pipelines.invoice_import.reporting import Reporter
+from signalbox_pipelines.invoice_import.report.reporter import Reporter
 from signalbox_pipelines.invoice_import.results import ImportTable, InvoicesImported
-from signalbox_pipelines.invoice_import.sessions import Sessions
-from signalbox_pipelines.invoice_import.signing_in import Desk
+from signalbox_pipelines.invoice_import.state.halts import halt_for
+from signalbox_pipelines.invoice_import.state.import_state import title_of
 
 _BEAT_S: Final = 4.0
 _RUNNING: Final = WorkflowExecutionStatus.RUNNING

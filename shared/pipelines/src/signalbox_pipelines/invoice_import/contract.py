@@ -7,10 +7,10 @@ from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, Step
+from signalbox_pipelines.invoice_import.auth.questions import CaptchaAnswer, TroubleDecision
 from signalbox_pipelines.invoice_import.months import months_of
-from signalbox_pipelines.invoice_import.questions import CaptchaAnswer, TroubleDecision
 from signalbox_pipelines.invoice_import.results import Direction, ImportCompleted, ImportResult, InvoicesImported, Reference
-from signalbox_pipelines.invoice_import.taxcodes import PATTERN, check_tax_code
+from signalbox_pipelines.invoice_import.tax_codes import PATTERN, check_tax_code
 
 
 class ImportInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +55,6 @@ SPEC: Final = PipelineSpec(
         DomainEvent("import.completed", ImportCompleted, "An import has ended; what it could not have is counted and listed."),
     ),
     workflow="signalbox_pipelines.invoice_import.workflow:InvoiceImport",
-    workflows=("signalbox_pipelines.invoice_import.turn:ImportTurn",),
+    workflows=("signalbox_pipelines.invoice_import.state.import_lock:ImportTurn",),
     activities="signalbox_pipelines.invoice_import.activities:InvoiceActivities",
 )

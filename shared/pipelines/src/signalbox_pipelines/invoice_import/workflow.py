@@ -14,11 +14,11 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.objects import ObjectRef
     from signalbox_core.pipeline.options import CallOptions
     from signalbox_core.pipeline.run import Run
-    from signalbox_core.pipeline.steps import StepScope, all_or_first_error
+    from signalbox_core.pipeline.workflow.steps import StepScope, all_or_first_error
     from signalbox_pipelines.invoice_import.activities import InvoiceActivities
+    from signalbox_pipelines.invoice_import.auth.sign_in_flow import Entrance, ask_trouble
     from signalbox_pipelines.invoice_import.contract import SPEC, ImportInput
-    from signalbox_pipelines.invoice_import.entering import Entrance, ask_trouble
-    from signalbox_pipelines.invoice_import.exchange import (
+    from signalbox_pipelines.invoice_import.messages import (
         Account,
         BatchRequest,
         Halt,
@@ -31,11 +31,11 @@ with workflow.unsafe.imports_passed_through():
         StoredFile,
         TableRequest,
     )
-    from signalbox_pipelines.invoice_import.ledger import SMALLEST_BATCH, Kept, Ledger, title_of
     from signalbox_pipelines.invoice_import.months import months_of
     from signalbox_pipelines.invoice_import.results import ImportCompleted, ImportResult
-    from signalbox_pipelines.invoice_import.taxcodes import check_tax_code
-    from signalbox_pipelines.invoice_import.turn import KEEP, give_turn_back, take_turn
+    from signalbox_pipelines.invoice_import.state.import_lock import KEEP, give_turn_back, take_turn
+    from signalbox_pipelines.invoice_import.state.import_state import SMALLEST_BATCH, Kept, Ledger, title_of
+    from signalbox_pipelines.invoice_import.tax_codes import check_tax_code
 
 LIST: Final = CallOptions(timeout=timedelta(hours=1), heartbeat=timedelta(seconds=15), maximum_attempts=250)
 BATCH: Final = CallOptions(timeout=timedelta(minutes=10), heartbeat=timedelta(seconds=15), maximum_attempts=250)

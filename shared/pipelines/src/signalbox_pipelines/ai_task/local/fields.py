@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-from signalbox_pipelines.ai_task.conforming import problems_of
 from signalbox_pipelines.ai_task.local.values import values_in
+from signalbox_pipelines.ai_task.schema_conformance import problems_of
 from signalbox_pipelines.ai_task.schemas import Schema, defined, types_of
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9à-ỹđ]+|[A-Z0-9À-ỸĐ]+(?![a-zà-ỹđ])")

@@ -12,9 +12,10 @@ from temporalio import activity
 from signalbox_core.objects import ObjectStore
 from signalbox_core.pipeline.activity import progress
 from signalbox_core.pipeline.deps import ActivityDeps
-from signalbox_pipelines.document_batch.document import classifying, cues, entities, reading
-from signalbox_pipelines.document_batch.document.engines import Engines
-from signalbox_pipelines.document_batch.document.exchange import (
+from signalbox_pipelines.document_batch.document.classify import classifier, cues
+from signalbox_pipelines.document_batch.document.extract import entities
+from signalbox_pipelines.document_batch.document.extract.positions import located
+from signalbox_pipelines.document_batch.document.messages import (
     ClassifyRequest,
     Doubt,
     Entity,
@@ -29,10 +30,11 @@ from signalbox_pipelines.document_batch.document.exchange import (
     StoredResult,
     StoreRequest,
 )
-from signalbox_pipelines.document_batch.document.fetching import fetch_document, tenant_folder
-from signalbox_pipelines.document_batch.document.locating import located
-from signalbox_pipelines.document_batch.document.picturing import draw_pages
-from signalbox_pipelines.document_batch.document.recognising import Recogniser
+from signalbox_pipelines.document_batch.document.ocr.engines import Engines
+from signalbox_pipelines.document_batch.document.ocr.recognition import Recogniser
+from signalbox_pipelines.document_batch.document.read import reader as reading
+from signalbox_pipelines.document_batch.document.read.fetch import fetch_document, tenant_folder
+from signalbox_pipelines.document_batch.document.read.previews import draw_pages
 
 VERSION = f"r{reading.VERSION}-c{cues.VERSION}-e{entities.VERSION}"
 """Raised with any of the rules, so that a changed rule writes another result."""
@@ -79,7 +81,7 @@ class DocumentActivities:
     async def classify(self, request: ClassifyRequest) -> Doubt:
         """Say what it is. Idempotent: pure over the stored text."""
         pages = await _pages(self._objects, request.text_key)
-        found = await asyncio.to_thread(classifying.classify, pages)
+        found = await asyncio.to_thread(classifier.classify, pages)
         beginning = next((page.text for page in pages if page.text), "")[:_BEGINNING_CHARS]
         return Doubt(classification=found, beginning=beginning)
 

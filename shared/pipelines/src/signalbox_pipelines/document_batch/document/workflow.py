@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from temporalio.exceptions import ApplicationError, FailureError
 
     from signalbox_core.objects import ObjectRef
-    from signalbox_core.pipeline.failures import failure_of
+    from signalbox_core.pipeline.contract.failures import failure_of
     from signalbox_core.pipeline.options import CallOptions
     from signalbox_core.pipeline.run import Run
     from signalbox_pipelines.document_batch.document.activities import DocumentActivities
@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
         DocumentProcessed,
         DocumentResult,
     )
-    from signalbox_pipelines.document_batch.document.exchange import (
+    from signalbox_pipelines.document_batch.document.messages import (
         ClassifyRequest,
         Doubt,
         ExtractRequest,

@@ -17,11 +17,11 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from signalbox_core.errors import RateLimited, Unavailable
-from signalbox_core.redis_client import unavailable_when_away
+from signalbox_core.redis.client import unavailable_when_away
 from signalbox_pipelines.invoice_import.pacing import lanes
 from signalbox_pipelines.invoice_import.pacing.lanes import Lane, LaneName, outcome_of
-from signalbox_pipelines.invoice_import.pacing.pagesizes import PageSizes
-from signalbox_pipelines.invoice_import.portal.answering import on_sent
+from signalbox_pipelines.invoice_import.pacing.page_sizes import PageSizes
+from signalbox_pipelines.invoice_import.portal.http_exchange import on_sent
 
 PATIENCE_S: Final = 1.0
 """Shorter waits are sat out in the activity; a longer one gives the worker's slot back."""

@@ -14,10 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from signalbox_core.settings import Secret
-from signalbox_pipelines.invoice_import.portal.answering import answer_of, cookies_of
 from signalbox_pipelines.invoice_import.portal.faults import Answer, Drift, fault_of
-from signalbox_pipelines.invoice_import.portal.listing import Query, checked_value, search_text
-from signalbox_pipelines.invoice_import.portal.logins import Session, judge_login, session_of
+from signalbox_pipelines.invoice_import.portal.http_exchange import answer_of, cookies_of
+from signalbox_pipelines.invoice_import.portal.login import Session, judge_login, session_of
+from signalbox_pipelines.invoice_import.portal.queries import Query, checked_value, search_text
 from signalbox_pipelines.invoice_import.portal.rows import Page, Row, read_detail, read_page
 from signalbox_pipelines.invoice_import.portal.settings import PortalSettings, address_of
 from signalbox_pipelines.invoice_import.results import Direction, Family

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import NotFound, RateLimited, Rejected, SignalboxError, Unavailable
-from signalbox_core.retry_after import retry_after_s
+from signalbox_core.http.retry_after import retry_after_s
 
 FAST_S: Final = 1.0
 """A 500 within this time was refused at the door; a slow one is a portal with too much to do."""

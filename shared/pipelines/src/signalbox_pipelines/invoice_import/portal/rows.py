@@ -11,7 +11,7 @@ from msgspec import Struct
 from signalbox_pipelines.invoice_import.months import hanoi_date
 from signalbox_pipelines.invoice_import.portal.faults import Drift, Mismatch
 from signalbox_pipelines.invoice_import.results import Direction, Family
-from signalbox_pipelines.invoice_import.taxcodes import same_taxpayer
+from signalbox_pipelines.invoice_import.tax_codes import same_taxpayer
 
 REPLACED: Final = 4
 CANCELLED: Final = 6

@@ -1,0 +1,88 @@
+"""What the server writes: the same answer to the same question, cut into tokens. Pure."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from signalbox_devstack.emulators.model_api.wire import Ask
+
+_TOKEN: Final = re.compile(r"\s*[^\W_]+|\s*[^\w\s]|\s+|_")
+_FENCED: Final = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
+_SENTENCE: Final = re.compile(r"[^.!?\n]+[.!?]")
+_FORMATS: Final[Mapping[str, str]] = {
+    "date": "2026-01-31",
+    "date-time": "2026-01-31T09:30:00Z",
+    "email": "lan@example.com",
+    "uri": "https://example.com/",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+
+
+def answer_to(ask: Ask) -> str:
+    """JSON that fits the schema in the prompt when JSON is asked for, else sentences of what was said."""
+    prompt = "\n".join(message.content or "" for message in ask.messages)
+    if ask.response_format is not None and ask.response_format.type != "text":
+        fenced = _FENCED.search(prompt)
+        value = instance_of(schema := json.loads(fenced[1]), schema) if fenced else like_the_example_in(prompt)
+        return json.dumps(value, ensure_ascii=False)
+    said = ask.messages[-1].content or "" if ask.messages else ""
+    sentences = [" ".join(sentence.split()) for sentence in _SENTENCE.findall(said)]
+    return " ".join(["This is a simulated answer.", *sentences[:4], "It ends here."])
+
+
+def like_the_example_in(prompt: str) -> object:
+    """As the example in the prompt (`{"texts": [{"headline": "…"}]}`), with ten items in each of its lists."""
+    start = prompt.find("{")
+    try:
+        example, _ = json.JSONDecoder().raw_decode(prompt, start) if start >= 0 else ({}, 0)
+    except json.JSONDecodeError:
+        return {}
+    return _filled(example, 1)
+
+
+def _filled(value: object, number: int) -> object:
+    if isinstance(value, dict):
+        return {name: _filled(member, number) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, place) for item in value[:1] for place in range(1, 11)]
+    return f"Simulated text {number}" if isinstance(value, str) else value
+
+
+def tokens_of(text: str) -> list[str]:
+    return _TOKEN.findall(text)
+
+
+def instance_of(schema: object, root: Mapping[str, object], depth: int = 0) -> object:
+    """A value that fits a plain schema."""
+    node = schema if isinstance(schema, dict) else {}
+    reference = node.get("$ref")
+    if isinstance(reference, str):
+        definitions = root.get("$defs")
+        return instance_of(definitions.get(reference.rsplit("/", 1)[-1]) if isinstance(definitions, dict) else {}, root, depth + 1)
+    for choices in (node.get("enum"), [node["const"]] if "const" in node else None):
+        if isinstance(choices, list):
+            return choices[0]
+    if isinstance(node.get("anyOf"), list):
+        return instance_of(node["anyOf"][0], root, depth + 1)
+    kind = node.get("type")
+    return _of_kind(str(kind[0] if isinstance(kind, list) else kind), node, root, depth)
+
+
+def _of_kind(kind: str, node: "dict[str, object]", root: Mapping[str, object], depth: int) -> object:
+    properties = node.get("properties")
+    match kind:
+        case "object":
+            members = properties.items() if isinstance(properties, dict) and depth < 10 else ()
+            return {name: instance_of(member, root, depth + 1) for name, member in members}
+        case "array":
+            return [instance_of(node.get("items", {}), root, depth + 1)]
+        case "integer" | "number":
+            least = node.get("minimum", 1)
+            return least if isinstance(least, int | float) else 1
+        case "boolean":
+            return True
+        case "null":
+            return None
+        case _:
+            return _FORMATS.get(str(node.get("format")), "something")

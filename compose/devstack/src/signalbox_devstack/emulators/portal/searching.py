@@ -1,0 +1,150 @@
+"""Searching: the subset of RSQL that the portal takes, its limits, and the pages of a result. Pure."""
+
+import base64
+import hashlib
+import re
+from calendar import monthrange
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from itertools import islice
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from signalbox_devstack.emulators.portal.answers import INTERNAL, MANY_SORTS, RANGE, PortalRefusal
+from signalbox_devstack.emulators.portal.books import Books, Direction, Family, Place, streams_of
+from signalbox_devstack.emulators.portal.invoices import Invoice, invoice_at, state_of
+
+MAX_SIZE: Final = 50
+_CLAUSE: Final = re.compile(r"(\w+)(==|=ge=|=le=)([^;=]+)")
+_MOMENT: Final = "%d/%m/%YT%H:%M:%S"
+_TEXTS: Final[Mapping[str, Callable[[Invoice], object]]] = {
+    "nbmst": lambda invoice: invoice.seller.mst,
+    "nmmst": lambda invoice: invoice.buyer.mst if invoice.buyer else None,
+    "khmshdon": lambda invoice: invoice.form,
+    "khhdon": lambda invoice: invoice.series,
+    "shdon": lambda invoice: invoice.number,
+}
+
+
+class Query(Struct, frozen=True, kw_only=True):
+    """`first` and `last` are days in Hanoi, both inclusive; `same` are further members that must be equal."""
+
+    direction: Direction
+    family: Family
+    first: date
+    last: date
+    status: int | None = None
+    state: int | None = None
+    same: tuple[tuple[str, str], ...] = ()
+
+
+class Cursor(Struct, frozen=True, array_like=True):
+    offset: int
+    digest: str
+
+
+class Page(Struct, frozen=True):
+    """`state` is None when nothing follows."""
+
+    invoices: tuple[Invoice, ...]
+    total: int
+    state: str | None
+
+
+def read_query(direction: Direction, family: Family, parameters: Mapping[str, str]) -> Query:
+    """Raises: PortalRefusal with the portal's own words: 400 for the search, a quick 500 for a wrong size or sort."""
+    sort = parameters.get("sort", "tdlap:desc")
+    if "," in sort:
+        raise PortalRefusal(500, MANY_SORTS)
+    if sort != "tdlap:desc":
+        raise PortalRefusal(500, INTERNAL)
+    clauses = _clauses(parameters.get("search", ""))
+    first, last = _day(clauses, "=ge="), _day(clauses, "=le=")
+    if last > _month_after(first):
+        raise PortalRefusal(400, RANGE)
+    equal = {name: value for (name, operator), value in clauses.items() if operator == "=="}
+    return Query(
+        direction=direction,
+        family=family,
+        first=first,
+        last=last,
+        status=_whole(equal, "ttxly"),
+        state=_whole(equal, "tthai"),
+        same=tuple((name, value) for name, value in equal.items() if name in _TEXTS),
+    )
+
+
+def read_size(parameters: Mapping[str, str]) -> int:
+    """15 when not given. Raises: PortalRefusal (500 at once) for 0, more than 50, or no number."""
+    text = parameters.get("size", "15")
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_SIZE:
+        raise PortalRefusal(500, INTERNAL)
+    return int(text)
+
+
+def page_of(books: Books, mst: str, query: Query, *, size: int, state: str | None) -> Page:
+    """Raises: PortalRefusal when `state` is none that this search gave."""
+    digest = hashlib.blake2b(msgspec.json.encode((mst, query)), digest_size=9).hexdigest()
+    offset = _offset(state, digest) if state else 0
+    found = list(_found(books, mst, query))
+    here = tuple(invoice_at(books, mst, place) for place in islice(found, offset, offset + size))
+    after = offset + size
+    following = base64.urlsafe_b64encode(msgspec.json.encode(Cursor(after, digest))).decode() if after < len(found) else None
+    return Page(here, len(found), following)
+
+
+def _found(books: Books, mst: str, query: Query) -> Iterator[Place]:
+    streams = [item for item in streams_of(query.direction, query.family) if query.status in (None, item.status)]
+    for place in books.places(mst, streams, query.first, query.last):
+        if query.state is not None and state_of(books, mst, place) != query.state:
+            continue
+        if query.same and not _is_same(invoice_at(books, mst, place), query.same):
+            continue
+        yield place
+
+
+def _is_same(invoice: Invoice, wanted: tuple[tuple[str, str], ...]) -> bool:
+    return all(str(_TEXTS[name](invoice)) == value for name, value in wanted)
+
+
+def _clauses(search: str) -> Mapping[tuple[str, str], str]:
+    clauses = {}
+    for text in search.split(";"):
+        found = _CLAUSE.fullmatch(text)
+        if found is None or found[1] not in ("tdlap", "ttxly", "tthai", *_TEXTS) or ((found[1] == "tdlap") == (found[2] == "==")):
+            raise PortalRefusal(400, f"Điều kiện tìm kiếm không hợp lệ: {text[:80]}")
+        clauses[found[1], found[2]] = found[3]
+    return clauses
+
+
+def _day(clauses: Mapping[tuple[str, str], str], operator: str) -> date:
+    try:
+        return datetime.strptime(clauses["tdlap", operator], _MOMENT).date()  # noqa: DTZ007 - days in Hanoi
+    except (KeyError, ValueError):
+        raise PortalRefusal(400, "Thời gian lập hóa đơn không hợp lệ") from None
+
+
+def _month_after(day: date) -> date:
+    """The last day that a search from `day` may reach: a month later, less a day."""
+    year, month = divmod(day.year * 12 + day.month, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1])) - timedelta(days=1)
+
+
+def _whole(equal: Mapping[str, str], name: str) -> int | None:
+    if name not in equal:
+        return None
+    if not equal[name].isdecimal():
+        raise PortalRefusal(400, f"Giá trị không hợp lệ: {name}")
+    return int(equal[name])
+
+
+def _offset(state: str, digest: str) -> int:
+    try:
+        cursor = msgspec.json.decode(base64.urlsafe_b64decode(state), type=Cursor)
+    except (ValueError, msgspec.DecodeError):
+        raise PortalRefusal(500, INTERNAL) from None
+    if cursor.digest != digest or cursor.offset < 0:
+        raise PortalRefusal(500, INTERNAL)
+    return cursor.offset

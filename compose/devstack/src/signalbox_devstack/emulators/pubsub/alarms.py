@@ -1,0 +1,48 @@
+"""When leases, delays and blocked keys end: a heap whose outdated entries are skipped, and swept when they are many."""
+
+import heapq
+from collections.abc import Iterator
+from itertools import count
+from typing import Final
+
+from signalbox_devstack.emulators.pubsub.deliveries import Delivery, Lane, State
+
+_SWEEP_AT: Final = 1_000
+
+
+class Alarms:
+    """Entries of deliveries and lanes by time. Without the sweep, settled messages would stay in memory until their lease ends."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Delivery | Lane, int]] = []
+        self._numbers = count()
+        self._sweep_at = _SWEEP_AT
+
+    def set(self, at_s: float, target: Delivery | Lane) -> None:
+        lease = target.lease if isinstance(target, Delivery) else 0
+        heapq.heappush(self._heap, (at_s, next(self._numbers), target, lease))
+        if len(self._heap) > self._sweep_at:
+            self._heap = [entry for entry in self._heap if _is_live(entry[2], entry[3])]
+            heapq.heapify(self._heap)
+            self._sweep_at = max(_SWEEP_AT, 2 * len(self._heap))
+
+    def next_at(self) -> float | None:
+        while self._heap and not _is_live(self._heap[0][2], self._heap[0][3]):
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now: float) -> Iterator[Delivery | Lane]:
+        while self._heap and self._heap[0][0] <= now:
+            _, _, target, lease = heapq.heappop(self._heap)
+            if _is_live(target, lease):
+                yield target
+
+    def clear(self) -> None:
+        self._heap.clear()
+
+
+def _is_live(target: Delivery | Lane, lease: int) -> bool:
+    if isinstance(target, Lane):
+        return bool(target.waiting)
+    # A delivery acknowledged before its elders waits for them without a lease of its own.
+    return target.lease == lease and target.state in (State.LEASED, State.DELAYED) and not target.acked

@@ -1,0 +1,135 @@
+"""The subscription filter language: attributes only, at most 256 bytes, AND and OR never mixed without parentheses."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from signalbox_devstack.emulators.pubsub.refusals import invalid
+
+Filter = Callable[[Mapping[str, str]], bool]
+
+MAX_FILTER_BYTES: Final = 256
+_TOKEN: Final = re.compile(r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*")|(?P<sign>!=|=|:|\(|\)|,|\.|-(?=\s*[(a-zA-Z]))|(?P<word>[\w-]+))')
+_NAMES: Final = frozenset({"word", "text"})
+
+
+def compile_filter(source: str) -> Filter | None:
+    """Turn a filter into a predicate over a message's attributes; None when it is blank and lets everything through.
+
+    Raises:
+        RefusalError: INVALID_ARGUMENT, naming what was not understood.
+    """
+    if not source.strip():
+        return None
+    if len(source.encode()) > MAX_FILTER_BYTES:
+        raise invalid(f"filter has {len(source.encode())} bytes, at most {MAX_FILTER_BYTES}")
+    parser = _Parser(_tokens(source.rstrip()))
+    matches = parser.expression()
+    parser.expect_end()
+    return matches
+
+
+def _tokens(source: str) -> list[tuple[str, str]]:
+    tokens, position = [], 0
+    while position < len(source):
+        found = _TOKEN.match(source, position)
+        if not found or found.lastgroup is None:
+            raise invalid(f"filter: not understood at character {position}: {source[position : position + 20]!r}")
+        tokens.append((found.lastgroup, found[found.lastgroup]))
+        position = found.end()
+    return [*tokens, ("end", "")]
+
+
+class _Parser:
+    """Recursive descent over the tokens; each method eats what it parsed and returns a predicate."""
+
+    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+        self._tokens = tokens
+        self._at = 0
+
+    def expression(self) -> Filter:
+        parts, operator = [self._term()], ""
+        while self._peek() in ("AND", "OR"):
+            found = self._eat()
+            if operator and found != operator:
+                raise invalid("filter: put parentheses where AND and OR are mixed")
+            operator = found
+            parts.append(self._term())
+        if len(parts) == 1:
+            return parts[0]
+        every = operator == "AND"
+        return lambda attributes: all(p(attributes) for p in parts) if every else any(p(attributes) for p in parts)
+
+    def expect_end(self) -> None:
+        if self._tokens[self._at][0] != "end":
+            raise self._unexpected()
+
+    def _term(self) -> Filter:
+        if self._peek() in ("NOT", "-"):
+            self._eat()
+            inner = self._term()
+            return lambda attributes: not inner(attributes)
+        if self._peek() == "(":
+            self._eat()
+            inner = self.expression()
+            self._eat(")")
+            return inner
+        if self._peek() == "hasPrefix":
+            return self._has_prefix()
+        return self._comparison()
+
+    def _has_prefix(self) -> Filter:
+        self._eat("hasPrefix")
+        self._eat("(")
+        name = self._attribute()
+        self._eat(",")
+        prefix = self._value(frozenset({"text"}))
+        self._eat(")")
+        return lambda attributes: name in attributes and attributes[name].startswith(prefix)
+
+    def _comparison(self) -> Filter:
+        if self._tokens[self._at + 1 : self._at + 2] == [("sign", ":")]:
+            self._eat("attributes")
+            self._eat(":")
+            present = self._value(_NAMES)
+            return lambda attributes: present in attributes
+        name = self._attribute()
+        operator = self._eat()
+        if operator not in ("=", "!="):
+            self._at -= 1
+            raise self._unexpected()
+        value = self._value(frozenset({"text"}))
+        # `!=` also matches a message that lacks the attribute, as Google documents it.
+        return lambda attributes: (name in attributes and attributes[name] == value) == (operator == "=")
+
+    def _attribute(self) -> str:
+        self._eat("attributes")
+        self._eat(".")
+        return self._value(_NAMES)
+
+    def _value(self, kinds: frozenset[str]) -> str:
+        kind, token = self._tokens[self._at]
+        if kind not in kinds:
+            raise self._unexpected()
+        self._at += 1
+        if kind == "word":
+            return token
+        try:
+            return str(json.loads(token))
+        except ValueError:
+            raise invalid(f"filter: bad escape in {token}") from None
+
+    def _peek(self) -> str:
+        kind, token = self._tokens[self._at]
+        return "" if kind == "text" else token
+
+    def _eat(self, wanted: str | None = None) -> str:
+        kind, token = self._tokens[self._at]
+        if kind == "end" or (wanted is not None and token != wanted):
+            raise self._unexpected()
+        self._at += 1
+        return token
+
+    def _unexpected(self) -> Exception:
+        return invalid(f"filter: unexpected {self._tokens[self._at][1] or 'end'!r}")

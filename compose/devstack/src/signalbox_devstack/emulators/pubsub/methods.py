@@ -1,0 +1,95 @@
+"""The gRPC face: which method answers which call, and how a refusal becomes a status."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from signalbox_devstack.emulators.pubsub import streaming, wire
+from signalbox_devstack.emulators.pubsub import subscribing as pulling
+from signalbox_devstack.emulators.pubsub.broker import Broker
+from signalbox_devstack.emulators.pubsub.publishing import Publishing
+from signalbox_devstack.emulators.pubsub.push import Pushers
+from signalbox_devstack.emulators.pubsub.refusals import RefusalError
+from signalbox_devstack.emulators.pubsub.seeking import Seeking
+from signalbox_devstack.emulators.pubsub.streaming import StreamingPull
+from signalbox_devstack.emulators.pubsub.subscribing import Subscribing
+
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[Message, Message]  # generic in the stubs only
+
+Request = TypeVar("Request", bound=Message)
+Call = grpc.aio.ServicerContext[Message, Message]
+
+
+def handlers(broker: Broker, pushers: Pushers, stream_s: float) -> tuple[grpc.GenericRpcHandler, ...]:
+    publishing, subscribing, seeking = Publishing(broker), Subscribing(broker, pushers), Seeking(broker)
+    publisher = {
+        "Publish": _unary(wire.PublishRequest, publishing.publish),
+        "CreateTopic": _unary(wire.Topic, publishing.create_topic),
+        "UpdateTopic": _unary(wire.UpdateTopicRequest, publishing.update_topic),
+        "GetTopic": _unary(wire.GetTopicRequest, publishing.get_topic),
+        "DeleteTopic": _unary(wire.DeleteTopicRequest, publishing.delete_topic),
+        "ListTopics": _unary(wire.ListTopicsRequest, publishing.list_topics),
+        "ListTopicSubscriptions": _unary(wire.ListTopicSubscriptionsRequest, publishing.list_topic_subscriptions),
+        "ListTopicSnapshots": _unary(wire.ListTopicSnapshotsRequest, publishing.list_topic_snapshots),
+        "DetachSubscription": _unary(wire.DetachSubscriptionRequest, publishing.detach_subscription),
+    }
+    subscriber = {
+        "Pull": _pull(subscribing),
+        "StreamingPull": _stream(StreamingPull(broker, stream_s)),
+        "CreateSubscription": _unary(wire.Subscription, subscribing.create_subscription),
+        "GetSubscription": _unary(wire.GetSubscriptionRequest, subscribing.get_subscription),
+        "UpdateSubscription": _unary(wire.UpdateSubscriptionRequest, subscribing.update_subscription),
+        "ModifyPushConfig": _unary(wire.ModifyPushConfigRequest, subscribing.modify_push_config),
+        "ListSubscriptions": _unary(wire.ListSubscriptionsRequest, subscribing.list_subscriptions),
+        "DeleteSubscription": _unary(wire.DeleteSubscriptionRequest, subscribing.delete_subscription),
+        "Acknowledge": _unary(wire.AcknowledgeRequest, subscribing.acknowledge),
+        "ModifyAckDeadline": _unary(wire.ModifyAckDeadlineRequest, subscribing.modify_ack_deadline),
+        "CreateSnapshot": _unary(wire.CreateSnapshotRequest, seeking.create_snapshot),
+        "GetSnapshot": _unary(wire.GetSnapshotRequest, seeking.get_snapshot),
+        "UpdateSnapshot": _unary(wire.UpdateSnapshotRequest, seeking.update_snapshot),
+        "ListSnapshots": _unary(wire.ListSnapshotsRequest, seeking.list_snapshots),
+        "DeleteSnapshot": _unary(wire.DeleteSnapshotRequest, seeking.delete_snapshot),
+        "Seek": _unary(wire.SeekRequest, seeking.seek),
+    }
+    return (
+        grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", publisher),
+        grpc.method_handlers_generic_handler("google.pubsub.v1.Subscriber", subscriber),
+    )
+
+
+def _unary(kind: type[Request], method: Callable[[Request], Awaitable[Message]]) -> "Handler":
+    async def answer(request: Request, call: Call) -> Message:
+        try:
+            return await method(request)
+        except RefusalError as refusal:
+            await call.abort(refusal.code, refusal.message, refusal.trailers)
+
+    return grpc.unary_unary_rpc_method_handler(answer, request_deserializer=kind.FromString, response_serializer=_serialize)
+
+
+def _pull(subscribing: Subscribing) -> "Handler":
+    async def answer(request: wire.PullRequest, call: pulling.Call) -> Message:
+        try:
+            return await subscribing.pull(request, call)
+        except RefusalError as refusal:
+            await call.abort(refusal.code, refusal.message, refusal.trailers)
+
+    return grpc.unary_unary_rpc_method_handler(answer, request_deserializer=wire.PullRequest.FromString, response_serializer=_serialize)
+
+
+def _stream(streams: StreamingPull) -> "Handler":
+    async def serve(_: object, call: streaming.Call) -> None:
+        try:
+            await streams.serve(call)
+        except RefusalError as refusal:
+            await call.abort(refusal.code, refusal.message, refusal.trailers)
+
+    kind = wire.StreamingPullRequest
+    return grpc.stream_stream_rpc_method_handler(serve, request_deserializer=kind.FromString, response_serializer=_serialize)
+
+
+def _serialize(message: Message) -> bytes:
+    return message.SerializeToString()

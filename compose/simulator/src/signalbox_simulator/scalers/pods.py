@@ -1,0 +1,42 @@
+"""Replicas of a Kubernetes Deployment: stopped with SIGTERM, the newest first, and killed after the grace period of 30 s."""
+
+from typing import Final
+
+from signalbox_simulator.engine import World
+
+GRACE_S: Final = 30.0
+
+
+def replicas(world: World) -> int:
+    """Those that are not being stopped."""
+    return sum(1 for worker in world.bursts.values() if not worker.draining)
+
+
+def scale(world: World, wanted: int) -> None:
+    """Bring the Deployment to `wanted` replicas."""
+    present = [worker for worker in world.bursts.values() if not worker.draining]
+    if wanted >= len(present):
+        world.launch(wanted - len(present))
+        return
+    for worker in sorted(present, key=lambda worker: -worker.launched_at)[: len(present) - wanted]:
+        world.drain(worker, grace_s=GRACE_S)
+
+
+class Hpa:
+    """The HorizontalPodAutoscaler's defaults (autoscaling/v2).
+
+    Up: the higher of 4 pods and 100 % per 15 s, no stabilization. Down: the highest recommendation of the last 300 s.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._wanted: list[tuple[float, int]] = []
+
+    def step(self, world: World, wanted: int, *, least: int = 0) -> None:
+        present = replicas(world)
+        wanted = max(least, min(self._most, wanted))
+        self._wanted = [*((at, count) for at, count in self._wanted if world.now - at <= 300), (world.now, wanted)]
+        if wanted > present:
+            scale(world, min(wanted, max(present + 4, present * 2)))
+        else:
+            scale(world, min(present, max(count for _, count in self._wanted)))

@@ -1,0 +1,51 @@
+"""Temporal's serverless workers on a worker set: the `rate-based` algorithm of temporalio/temporal-auto-scaled-workers.
+
+Every 60 s: EWMA (0.45) of add and dispatch rates; wanted = (adds + 2 a second while there is a backlog) / capacity of a worker, over
+80 % or with square-root staffing; at most 4 more, or 1 less after 90 s without a task that found no poller. Each such task may add one
+worker, at most every 2 s. The default maximum of 30 is raised to 100, as for the others.
+"""
+
+import math
+
+from signalbox_simulator.engine import World
+from signalbox_simulator.scalers.pods import replicas, scale
+
+_ALPHA, _UP, _QUIET_S, _POLL_S = 0.45, 4, 90.0, 60.0
+
+
+class Serverless:
+    name = "serverless"
+    every_s = 2.0
+    idle_exit_s: float | None = None
+
+    def __init__(self, *, most: int = 100) -> None:
+        self._most = most
+        self._missed_at = -math.inf
+        self._adds = self._capacity = 0.0
+        self._capacity = 2.0
+        self._last = (0.0, 0, 0)
+
+    def look(self, world: World) -> None:
+        present = replicas(world)
+        if world.backlog > 0:
+            self._missed_at = world.now
+            if present < self._most and world.now % _POLL_S:
+                scale(world, present + 1)
+                return
+        if world.now and world.now % _POLL_S == 0:
+            self._poll(world, present)
+
+    def _poll(self, world: World, present: int) -> None:
+        at, finished, backlog = self._last
+        dispatched = (world.finished - finished) / max(1.0, world.now - at)
+        adds = max(0.0, dispatched + (world.backlog - backlog) / max(1.0, world.now - at))
+        self._last = (world.now, world.finished, world.backlog)
+        self._adds = _ALPHA * adds + (1 - _ALPHA) * self._adds if self._adds else adds
+        if world.backlog >= 50 and present and dispatched:
+            self._capacity = _ALPHA * dispatched / present + (1 - _ALPHA) * self._capacity
+        load = (self._adds + (2.0 if world.backlog else 0.0)) / self._capacity
+        wanted = min(self._most, math.ceil(max(load / 0.8, load + 0.5 * math.sqrt(load))))
+        if wanted > present:
+            scale(world, min(wanted, present + _UP))
+        elif wanted < present and world.now - self._missed_at >= _QUIET_S:
+            scale(world, present - 1)

@@ -1,0 +1,153 @@
+"""The book of launches: an intent with its money is written before the provider is asked, and settled when its workers have ended.
+
+One Lua script each checks the leader's lease and writes; a leader whose epoch is over is told so and has written nothing.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, cast
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from signalbox_autoscaler.actuate.lease import LEASE, Lease
+from signalbox_autoscaler.model import Launch, Policy
+from signalbox_core.redis.client import unavailable_when_away
+
+log = logging.getLogger(__name__)
+
+LAUNCHES: Final = "signalbox:{autoscaler}:launches"
+_SPENT: Final = "signalbox:{autoscaler}:spent"
+_KEPT: Final = timedelta(days=3)
+_NANO: Final = Decimal(1_000_000_000)
+_NO_LIMIT: Final = -1
+
+# KEYS: lease, launches, hour, day.  ARGV: token, launch id, record, queue, nanos, hour limit, day limit, seconds kept.
+_INTEND: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'fenced' end
+if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return 'known' end
+local names = {'hour_budget', 'day_budget'}
+for i = 1, 2 do
+  local limit = tonumber(ARGV[5 + i])
+  local spent = tonumber(redis.call('HGET', KEYS[2 + i], ARGV[4]) or '0')
+  if limit >= 0 and spent + tonumber(ARGV[5]) > limit then return names[i] end
+end
+for i = 3, 4 do
+  redis.call('HINCRBY', KEYS[i], ARGV[4], ARGV[5])
+  redis.call('EXPIRE', KEYS[i], ARGV[8])
+end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+return 'written'
+"""
+# KEYS: lease, launches.  ARGV: token, launch id, record.
+_UPDATE: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'fenced' end
+if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 0 then return 'unknown' end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+return 'written'
+"""
+# KEYS: lease, launches, hour, day.  ARGV: token, launch id, queue, nanos to add (less than 0: given back).
+_SETTLE: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'fenced' end
+if redis.call('HDEL', KEYS[2], ARGV[2]) == 0 then return 'unknown' end
+for i = 3, 4 do
+  if redis.call('EXISTS', KEYS[i]) == 1 then redis.call('HINCRBY', KEYS[i], ARGV[3], ARGV[4]) end
+end
+return 'written'
+"""
+
+
+class Written(StrEnum):
+    """What became of a write."""
+
+    WRITTEN = "written"
+    FENCED = "fenced"  # another leads now
+    KNOWN = "known"  # that launch is in the book already
+    UNKNOWN = "unknown"  # it is settled already
+    HOUR_BUDGET = "hour_budget"
+    DAY_BUDGET = "day_budget"
+
+
+class Spent(Struct, frozen=True, kw_only=True):
+    """Reserved or spent in the present hour and day (UTC), per queue."""
+
+    hour: Mapping[str, Decimal]
+    day: Mapping[str, Decimal]
+
+
+class Book:
+    """Every method raises Unavailable when Redis does not answer."""
+
+    def __init__(self, client: Redis, lease: Lease) -> None:
+        self._redis = client
+        self._lease = lease
+        self._intend = client.register_script(_INTEND)
+        self._update = client.register_script(_UPDATE)
+        self._settle = client.register_script(_SETTLE)
+
+    async def launches(self) -> list[Launch]:
+        """Every launch that is not settled, oldest first."""
+        with unavailable_when_away("book of launches"):
+            found = cast("Mapping[bytes, bytes]", await self._redis.hgetall(LAUNCHES))
+        known = [launch for name, record in found.items() if (launch := _decoded(name, record)) is not None]
+        return sorted(known, key=lambda launch: launch.requested_at)
+
+    async def spent(self, now: datetime) -> Spent:
+        hour, day = _windows(now)
+        with unavailable_when_away("book of launches"):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hgetall(hour)
+                pipe.hgetall(day)
+                answers: list[Mapping[bytes, bytes]] = await pipe.execute()
+        sums = [{queue.decode(): Decimal(int(nanos)) / _NANO for queue, nanos in answer.items()} for answer in answers]
+        return Spent(hour=sums[0], day=sums[1])
+
+    async def intend(self, launch: Launch, policy: Policy) -> Written:
+        """Write the intent and reserve its money, or nothing."""
+        limits = [_nanos(policy.budget_per_hour), _nanos(policy.budget_per_day)]
+        record = msgspec.json.encode(launch).decode()
+        arguments: list[str | int] = [self._lease.token, launch.launch_id, record, launch.queue, _nanos(launch.reserved)]
+        keys = [LEASE, LAUNCHES, *_windows(launch.requested_at)]
+        with unavailable_when_away("book of launches"):
+            answer = await self._intend(keys=keys, args=[*arguments, *limits, int(_KEPT.total_seconds())])
+        return Written(answer.decode())
+
+    async def update(self, launch: Launch) -> Written:
+        """Replace the record of an unsettled launch."""
+        with unavailable_when_away("book of launches"):
+            arguments = [self._lease.token, launch.launch_id, msgspec.json.encode(launch).decode()]
+            answer = await self._update(keys=[LEASE, LAUNCHES], args=arguments)
+        return Written(answer.decode())
+
+    async def settle(self, launch: Launch, cost: Decimal) -> Written:
+        """Close a launch: what it did not cost goes back to the hour and the day that it was taken from."""
+        keys = [LEASE, LAUNCHES, *_windows(launch.requested_at)]
+        with unavailable_when_away("book of launches"):
+            answer = await self._settle(keys=keys, args=[self._lease.token, launch.launch_id, launch.queue, _nanos(cost - launch.reserved)])
+        return Written(answer.decode())
+
+
+def cost_of(policy: Policy, workers: int, lasted_s: float) -> Decimal:
+    """What `workers` cost that lasted so long; all are taken to have stayed until the last one went."""
+    return (policy.price_per_worker_s * workers * Decimal(str(round(lasted_s, 3)))).quantize(1 / _NANO)
+
+
+def _decoded(name: bytes, record: bytes) -> Launch | None:
+    """None: another version wrote it; that one, or nobody, will settle it."""
+    try:
+        return msgspec.json.decode(record, type=Launch)
+    except msgspec.MsgspecError as error:
+        log.error("a launch in the book cannot be read", extra={"launch_id": name.decode(errors="replace"), "detail": str(error)})
+        return None
+
+
+def _windows(at: datetime) -> list[str]:
+    return [f"{_SPENT}:{at:%Y-%m-%dT%H}", f"{_SPENT}:{at:%Y-%m-%d}"]
+
+
+def _nanos(amount: Decimal | None) -> int:
+    return _NO_LIMIT if amount is None else int(amount * _NANO)

@@ -1,0 +1,1 @@
+"""The record of scaling decisions: log, archive, explanations, recomputation."""

@@ -1,0 +1,1 @@
+"""The HTTP API: the route table and one module per resource."""

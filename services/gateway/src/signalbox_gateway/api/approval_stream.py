@@ -1,0 +1,90 @@
+"""`GET /v1/approvals/stream`: the inbox again whenever it changes. Few listen and little happens, so sse-starlette serves it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+import msgspec
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from signalbox_core.crypto.api_keys import Role
+from signalbox_core.errors import Rejected, Unavailable
+from signalbox_core.streams import INBOX_CHANGED, tenant_news
+from signalbox_gateway.api.endpoint import Call
+from signalbox_gateway.api.schemas import Inbox
+from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.streaming.hub import Hub
+from signalbox_gateway.streaming.limits import Holder
+from signalbox_gateway.streaming.listener import Listener
+from signalbox_gateway.streaming.transport import come_back_response, first_retry_ms
+
+Read = Callable[[str], Awaitable[Inbox]]
+WhoIs = Callable[[HTTPConnection], Awaitable[Principal]]
+_HEARTBEAT_S: Final = 12
+_AGAIN_AFTER_S: Final = 0.5
+
+
+class InboxFeed:
+    """The handler.
+
+    Args:
+        read: a tenant's inbox.
+        who_is: the principal of a request, asked again now and then.
+    """
+
+    def __init__(self, hub: Hub, read: Read, who_is: WhoIs) -> None:
+        self._hub = hub
+        self._read = read
+        self._who_is = who_is
+
+    async def open(self, call: Call) -> Response:
+        holder = Holder(call.principal.key_id, call.request.client.host if call.request.client else "")
+        if self._hub.lacks_room(holder):
+            return come_back_response()
+        events = self._events(call.request, call.principal, holder)
+        heartbeat = lambda: ServerSentEvent(comment="")  # noqa: E731
+        return EventSourceResponse(events, ping=_HEARTBEAT_S, ping_message_factory=heartbeat, send_timeout=30)
+
+    async def _events(self, request: HTTPConnection, principal: Principal, holder: Holder) -> AsyncIterator[ServerSentEvent]:
+        listener = self._hub.join([tenant_news(principal.tenant)], principal.expires_at, holder=holder)
+        try:
+            yield ServerSentEvent(retry=first_retry_ms())
+            shown: bytes | None = None
+            while not listener.is_closed:
+                await listener.woken()
+                await self._check(request, listener)
+                listener.wants_heartbeat = False  # the library sends its own
+                if not _has_changed(listener):
+                    continue
+                inbox = await self._latest(principal.tenant, listener)
+                if inbox is not None and inbox != shown:
+                    shown = inbox
+                    yield ServerSentEvent(inbox.decode(), event="inbox")
+        finally:
+            self._hub.leave(listener)
+
+    async def _latest(self, tenant: str, listener: Listener) -> bytes | None:
+        try:
+            return msgspec.json.encode(await self._read(tenant))
+        except Unavailable:
+            asyncio.get_running_loop().call_later(_AGAIN_AFTER_S, listener.fall_behind, tenant_news(tenant))
+            return None
+
+    async def _check(self, request: HTTPConnection, listener: Listener) -> None:
+        if not listener.wants_check:
+            return
+        listener.wants_check = False
+        try:
+            (await self._who_is(request)).require(Role.VIEWER)
+        except Rejected:
+            listener.close()
+        except Unavailable:
+            return
+
+
+def _has_changed(listener: Listener) -> bool:
+    """Its news say so, or some of them may have been missed."""
+    behind, listener.behind = listener.behind, set()
+    return bool(behind) or any(packet.frame.name == INBOX_CHANGED for packet in listener.take())

@@ -1,0 +1,154 @@
+"""The OpenAPI 3.1 document, made of the route table and the pipelines' contracts."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.secret import schema_hook
+from signalbox_gateway.api.endpoint import Endpoint, Reply
+from signalbox_gateway.http.problems import MEDIA_TYPE, Problem
+
+_PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
+_REF: Final = "#/components/schemas/{name}"
+_WHO: Final = (Reply(401, "Nobody is named by the request", Problem, MEDIA_TYPE), Reply(403, "The role is missing", Problem, MEDIA_TYPE))
+_EVERYWHERE: Final = (
+    *_WHO,
+    Reply(429, "Too many requests; `Retry-After` says when to come again", Problem, MEDIA_TYPE),
+    Reply(503, "A dependency is away; try again", Problem, MEDIA_TYPE),
+)
+_LISTENING: Final = (
+    Reply(200, "Events until the run ends", None, "text/event-stream"),
+    Reply(204, "Nothing follows: the run has ended and everything was sent", None, ""),
+    Reply(404, "There is no such run", Problem, MEDIA_TYPE),
+    Reply(422, "A parameter is not valid", Problem, MEDIA_TYPE),
+    *_WHO,
+)
+"""A stream that cannot be served now is told so with a 200 that ends at once, as EventSource gives up on a 503."""
+_IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "The same key and body give the same outcome",
+}
+_STREAMS: Final = (
+    ("/v1/runs/{run_id}/stream", "stream_run", "Server-sent events of one run; `Last-Event-ID` resumes"),
+    ("/v1/stream", "stream_runs", "Server-sent events of many runs: `?run=a&run=b`, or all of the tenant's: `?all=1`"),
+)
+Json = Mapping[str, object]
+
+
+def document(endpoints: Sequence[Endpoint], pipelines: Mapping[str, PipelineSpec], *, version: str, server: str) -> Json:
+    """The whole document."""
+    schemas, components = _schemas(endpoints, pipelines)
+    paths: dict[str, dict[str, object]] = {}
+    for endpoint in endpoints:
+        paths.setdefault(_path(endpoint.path), {})[endpoint.method.lower()] = _operation(endpoint, schemas)
+    for path, name, summary in _STREAMS:
+        paths[path] = {"get": _stream(path, name, summary, schemas)}
+    components["StartRun"] = _start_schema(components["StartRun"], pipelines, schemas)
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "Signalbox",
+            "version": version,
+            "description": "Start, watch, decide and cancel runs. Errors are problems (RFC 9457) with a stable `code`.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": server}],
+        "security": [{"api_key": []}, {"session": []}],
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": _SECURITY},
+    }
+
+
+_SECURITY: Final = {
+    "api_key": {"type": "http", "scheme": "bearer", "description": "An API key, `sbx_…`"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "__Host-signalbox", "description": "Of POST /v1/sessions"},
+    "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "Of POST /v1/stream-tickets; streams only"},
+}
+
+
+def _schemas(endpoints: Sequence[Endpoint], pipelines: Mapping[str, PipelineSpec]) -> tuple[dict[type[Struct], Json], dict[str, Json]]:
+    kinds = dict.fromkeys([*_bodies(endpoints), *(kind for spec in pipelines.values() for kind in (spec.input, spec.result))])
+    made, components = msgspec.json.schema_components(tuple(kinds), schema_hook=schema_hook, ref_template=_REF)
+    return dict(zip(kinds, made, strict=True)), components
+
+
+def _bodies(endpoints: Iterable[Endpoint]) -> Iterable[type[Struct]]:
+    yield Problem
+    for endpoint in endpoints:
+        yield from (kind for kind in (endpoint.body, *(reply.body for reply in endpoint.replies)) if kind is not None)
+
+
+def _operation(endpoint: Endpoint, schemas: Mapping[type[Struct], Json]) -> Json:
+    parameters = [_path_parameter(name) for name in _PARAMETER.findall(endpoint.path)]
+    parameters += _query_parameters(endpoint.query) if endpoint.query is not None else []
+    parameters += [_IDEMPOTENCY_KEY] if endpoint.name in {"start_run", "decide"} else []
+    replies = (*endpoint.replies, *(_EVERYWHERE if endpoint.role is not None else ()))
+    operation: dict[str, object] = {
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "description": f"Needs the role `{endpoint.role}`." if endpoint.role is not None else "Open to everybody.",
+        "parameters": parameters,
+        "responses": {str(reply.status): _response(reply, schemas) for reply in replies},
+    }
+    if endpoint.role is None:
+        operation["security"] = []
+    if endpoint.body is not None:
+        has_needed = any(field.required for field in msgspec.structs.fields(endpoint.body))
+        operation["requestBody"] = {"required": has_needed, "content": {"application/json": {"schema": schemas[endpoint.body]}}}
+    if endpoint.takes:
+        operation["requestBody"] = {"required": True, "content": {endpoint.takes: {"schema": {"type": "string", "format": "binary"}}}}
+    return operation
+
+
+def _response(reply: Reply, schemas: Mapping[type[Struct], Json]) -> Json:
+    if not reply.media_type:
+        return {"description": reply.meaning}
+    schema = schemas[reply.body] if reply.body is not None else {}
+    return {"description": reply.meaning, "content": {reply.media_type: {"schema": schema}}}
+
+
+def _query_parameters(kind: type[Struct]) -> list[Json]:
+    (schema,), components = msgspec.json.schema_components((kind,), ref_template="{name}")
+    whole = components[str(schema["$ref"])]
+    return [{"name": name, "in": "query", "required": False, "schema": part} for name, part in whole["properties"].items()]
+
+
+def _path_parameter(name: str) -> Json:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+
+
+def _stream(path: str, name: str, summary: str, schemas: Mapping[type[Struct], Json]) -> Json:
+    several: Json = {"name": "run", "in": "query", "required": False, "schema": {"type": "array", "items": {"type": "string"}}}
+    everything: Json = {"name": "all", "in": "query", "required": False, "schema": {"const": "1"}}
+    parameters = [_path_parameter(part) for part in _PARAMETER.findall(path)] or [several, everything]
+    history: Json = {"name": "history", "in": "query", "required": False, "schema": {"const": "1"}}
+    resume: Json = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "description": "Needs the role `viewer`, or a ticket for the run.",
+        "parameters": [*parameters, history, resume],
+        "security": [{"api_key": []}, {"session": []}, {"ticket": []}],
+        "responses": {str(reply.status): _response(reply, schemas) for reply in _LISTENING},
+    }
+
+
+def _start_schema(general: Json, pipelines: Mapping[str, PipelineSpec], schemas: Mapping[type[Struct], Json]) -> Json:
+    """The body of a start, with the input of each pipeline spelled out."""
+    if not pipelines:
+        return general
+    each = [
+        {"title": spec.title, "properties": {"pipeline": {"const": spec.name}, "input": schemas[spec.input]}} for spec in pipelines.values()
+    ]
+    return {**general, "oneOf": each}
+
+
+def _path(template: str) -> str:
+    return _PARAMETER.sub(r"{\1}", template)

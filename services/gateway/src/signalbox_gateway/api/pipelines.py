@@ -1,0 +1,51 @@
+"""The installed pipelines' contracts; no workflow code is loaded for this."""
+
+from collections.abc import Mapping
+
+import msgspec
+from starlette.responses import Response
+
+from signalbox_core.errors import NotFound
+from signalbox_core.pipeline.spec import PipelineSpec, json_schema
+from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.schemas import ApprovalContract, PipelineList, PipelineView, StepView
+
+
+class Pipelines:
+    """The handlers of /v1/pipelines. Contracts do not change while the process lives, so the views are made once."""
+
+    def __init__(self, specs: Mapping[str, PipelineSpec]) -> None:
+        self._views = {name: pipeline_view(spec) for name, spec in sorted(specs.items())}
+
+    async def list(self, _call: Call) -> Response:
+        return json_response(PipelineList(pipelines=tuple(self._views.values())))
+
+    async def show(self, call: Call) -> Response:
+        name = call.param("name")
+        view = self._views.get(name)
+        if view is None:
+            known = ", ".join(self._views) or "none are installed"
+            raise NotFound(f"there is no pipeline {name[:60]!r}; known are: {known}", field="name", code="unknown_pipeline")
+        return json_response(view)
+
+
+def pipeline_view(spec: PipelineSpec) -> PipelineView:
+    return PipelineView(
+        name=spec.name,
+        title=spec.title,
+        description=spec.description,
+        input_schema=_raw(json_schema(spec.input)),
+        result_schema=_raw(json_schema(spec.result)),
+        steps=tuple(StepView(name=step.name, title=step.title) for step in spec.steps),
+        approvals=tuple(
+            ApprovalContract(
+                name=item.name, title=item.title, answer_schema=_raw(json_schema(item.answer)), deadline_s=item.deadline.total_seconds()
+            )
+            for item in spec.approvals
+        ),
+        url=f"/v1/pipelines/{spec.name}",
+    )
+
+
+def _raw(schema: Mapping[str, object]) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(schema))

@@ -1,0 +1,188 @@
+"""Reading and steering runs: list, snapshot, result, cancel, pause, resume."""
+
+import base64
+import binascii
+import hashlib
+import logging
+from collections.abc import Mapping
+from typing import Final, Literal
+from urllib.parse import quote
+
+import msgspec
+from msgspec.structs import replace
+from starlette.responses import Response
+
+from signalbox_core.errors import Conflict, InvalidInput, NotFound, Unavailable
+from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot
+from signalbox_core.pipeline.contract.messages import CancelReason, Control
+from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.schemas import Accepted, CancelRun, ListRuns, NoBody, RunItem, RunPage
+from signalbox_gateway.background.repairs import Repairs
+from signalbox_gateway.runs.lookup import RunStates
+from signalbox_gateway.runs.pending_starts import WaitingStarts
+from signalbox_gateway.runs.temporal import Described, Engine, query_of
+from signalbox_gateway.runs.views import run_view
+
+log = logging.getLogger(__name__)
+_NULL: Final = msgspec.Raw(b"null")
+_SEAL_BYTES: Final = 6
+
+
+class Runs:
+    """The handlers of /v1/runs, but for starting."""
+
+    def __init__(
+        self, states: RunStates, engine: Engine, pipelines: Mapping[str, PipelineSpec], waiting: WaitingStarts, repairs: Repairs
+    ) -> None:
+        self._states = states
+        self._engine = engine
+        self._pipelines = pipelines
+        self._waiting = waiting
+        self._repairs = repairs
+
+    async def list(self, call: Call) -> Response:
+        query = call.query(ListRuns)
+        if query.pipeline is not None and query.pipeline not in self._pipelines:
+            known = ", ".join(sorted(self._pipelines))
+            raise InvalidInput(
+                f"there is no pipeline {query.pipeline[:60]!r}; known are: {known}", field="pipeline", code="unknown_pipeline"
+            )
+        filters = query_of(tenant=call.principal.tenant, pipeline=query.pipeline, status=query.status)
+        page = await self._engine.list(filters, limit=query.limit, token=_token(query.cursor, filters))
+        # The visibility store orders open runs first; within a page the newest comes first.
+        newest_first = sorted(page.runs, key=lambda run: run.started_at, reverse=True)
+        return json_response(RunPage(runs=tuple(_item(run) for run in newest_first), next_cursor=_cursor(page.next_token, filters)))
+
+    async def show(self, call: Call) -> Response:
+        state = await self._states.of(call.principal, call.param("run_id"))
+        return json_response(run_view(state.snapshot, state.epoch))
+
+    async def result(self, call: Call) -> Response:
+        """The typed result: from the projection when the event could carry it, else from Temporal."""
+        run_id = call.param("run_id")
+        snapshot = (await self._states.of(call.principal, run_id)).snapshot
+        if snapshot.status not in ENDED:
+            snapshot = replace(snapshot, status=await self._status(snapshot))
+        if snapshot.status not in ENDED:
+            detail = f"run {run_id} is {snapshot.status} and has no result yet; follow its stream"
+            raise Conflict(detail, code="not_finished", run_status=snapshot.status)
+        if snapshot.status == "completed" and snapshot.result not in (None, _NULL):
+            return _raw(bytes(snapshot.result or b""))
+        outcome = await self._outcome(snapshot)
+        if isinstance(outcome, Failure):
+            raise without_result(snapshot, outcome)
+        return _raw(msgspec.json.encode(outcome))
+
+    async def cancel(self, call: Call) -> Response:
+        request = await call.body(CancelRun)
+        run_id = call.param("run_id")
+        await self._states.check(call.principal, run_id)
+        reason = CancelReason(reason=request.reason, by=call.principal.name)
+        if await self._withdraw(run_id, reason):
+            return json_response(Accepted(run_id=run_id, accepted="cancel"), 202)
+        try:
+            await self._engine.cancel(run_id, reason)
+        except NotFound:
+            raise await self._has_ended(run_id) from None
+        return json_response(Accepted(run_id=run_id, accepted="cancel"), 202)
+
+    async def _withdraw(self, run_id: str, reason: CancelReason) -> bool:
+        """Take back a start that waits for Temporal. One that is being made just now is cancelled by its own withdrawal."""
+        start = await self._waiting.withdraw(run_id, reason)
+        if start is None:
+            return False
+        if start.is_withdrawn:
+            try:
+                await self._repairs.end_unstarted(start, "cancelled", reason.reason or "withdrawn before it began")
+            except Unavailable:
+                log.warning("a withdrawn run is not shown as cancelled yet: Redis is away", extra={"run_id": run_id})
+        log.info("queued run withdrawn", extra={"run_id": run_id, "tenant": start.tenant})
+        return True
+
+    async def pause(self, call: Call) -> Response:
+        return await self._control(call, "pause")
+
+    async def resume(self, call: Call) -> Response:
+        return await self._control(call, "resume")
+
+    async def _control(self, call: Call, signal: Literal["pause", "resume"]) -> Response:
+        await call.body(NoBody)
+        run_id = call.param("run_id")
+        await self._states.check(call.principal, run_id)
+        try:
+            await self._engine.control(run_id, signal, Control(by=call.principal.name))
+        except NotFound:
+            raise await self._has_ended(run_id) from None
+        return json_response(Accepted(run_id=run_id, accepted=signal), 202)
+
+    async def _has_ended(self, run_id: str) -> Conflict:
+        found = await self._engine.describe(run_id)
+        return run_ended(run_id, found.status if found is not None else "ended")
+
+    async def _status(self, snapshot: Snapshot) -> RunStatus:
+        """The projection may lag behind: whether the run has ended is Temporal's to say."""
+        found = await self._engine.describe(snapshot.run_id) if snapshot.status != "queued" else None
+        return found.status if found is not None and found.status in ENDED else snapshot.status
+
+    async def _outcome(self, snapshot: Snapshot) -> msgspec.Struct | Failure:
+        spec = self._pipelines.get(snapshot.pipeline)
+        # Temporal has the cause of a failure that no event could tell.
+        if spec is not None and (snapshot.status == "completed" or (snapshot.status == "failed" and snapshot.error is None)):
+            return await self._engine.result(snapshot.run_id, spec)
+        return snapshot.error or Failure(code=f"run_{snapshot.status}", message=f"the run was {snapshot.status}")
+
+
+def run_ended(run_id: str, status: str) -> Conflict:
+    """What a caller learns who steers or answers a run that is over."""
+    return Conflict(f"run {run_id} has already ended ({status}); nothing to do", code="run_ended", run_status=status)
+
+
+def without_result(snapshot: Snapshot, failure: Failure) -> Conflict:
+    """The problem of a run that ended without a result: names the step and the cause."""
+    where = f" in step {failure.step}" if failure.step else ""
+    return Conflict(
+        f"run {snapshot.run_id} has no result: it {snapshot.status}{where}: {failure.message}",
+        code=f"run_{snapshot.status}",
+        run_status=snapshot.status,
+        error=msgspec.to_builtins(failure),
+    )
+
+
+def _item(run: Described) -> RunItem:
+    return RunItem(
+        run_id=run.run_id,
+        pipeline=run.pipeline,
+        status=run.status,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        started_by=run.started_by,
+        url=f"/v1/runs/{quote(run.run_id, safe='')}",
+    )
+
+
+def _cursor(token: bytes | None, filters: str) -> str | None:
+    return base64.urlsafe_b64encode(_seal(token, filters) + token).decode().rstrip("=") if token else None
+
+
+def _token(cursor: str | None, filters: str) -> bytes | None:
+    if cursor is None:
+        return None
+    try:
+        sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        sealed = b""
+    token = sealed[_SEAL_BYTES:]
+    if not token or sealed[:_SEAL_BYTES] != _seal(token, filters):
+        raise InvalidInput("cursor is not one that GET /v1/runs gave for this status and pipeline; leave it out", field="cursor")
+    return token
+
+
+def _seal(token: bytes, filters: str) -> bytes:
+    """Ties a page's token to the query that gave it; not a secret, as the query itself holds the tenant."""
+    return hashlib.sha256(filters.encode() + b"\0" + token).digest()[:_SEAL_BYTES]
+
+
+def _raw(body: bytes) -> Response:
+    return Response(body, media_type="application/json", headers={"cache-control": "no-store"})

@@ -1,0 +1,229 @@
+"""The JSON bodies of the API that are not a run's state: what callers send, and short answers."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from signalbox_core.errors import InvalidInput
+from signalbox_core.events.snapshot import RunStatus
+from signalbox_core.scaling.decision_feed import DecisionView
+
+EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
+Limit = Annotated[int, Meta(ge=1, le=200, description="How many at most")]
+Note = Annotated[str, Meta(max_length=2000)]
+DecisionId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._~:-]+$")]
+
+
+class StartRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`run_id` makes the start idempotent by itself; without one, the header `Idempotency-Key` does."""
+
+    pipeline: Annotated[str, Meta(description="A name from GET /v1/pipelines")]
+    input: msgspec.Raw
+    run_id: Annotated[str, Meta(description="1 to 128 letters, digits or ._~-")] | None = None
+    priority: Annotated[int, Meta(ge=1, le=5, description="1 goes first, 3 is usual")] | None = None
+
+
+class Started(Struct, frozen=True, kw_only=True):
+    run_id: str
+    pipeline: str
+    status: RunStatus
+    links: Mapping[str, str]
+
+
+class ListRuns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    status: EndedOrRunning | None = None
+    pipeline: str | None = None
+    limit: Limit = 50
+    cursor: str | None = None
+
+
+class RunItem(Struct, frozen=True, kw_only=True):
+    run_id: str
+    pipeline: str
+    status: RunStatus
+    started_at: datetime
+    ended_at: datetime | None
+    started_by: str | None
+    url: str
+
+
+class RunPage(Struct, frozen=True, kw_only=True):
+    """`next_cursor` is null on the last page."""
+
+    runs: tuple[RunItem, ...]
+    next_cursor: str | None
+
+
+class CancelRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    reason: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class NoBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing to say; `{}` or an empty body."""
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    """Asked of the run; the stream shows when it happens."""
+
+    run_id: str
+    accepted: Literal["cancel", "pause", "resume"]
+
+
+class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`decision_id` makes the decision idempotent; `digest` refuses it when the question is not the one that was seen."""
+
+    answer: msgspec.Raw
+    decision_id: DecisionId | None = None
+    digest: str | None = None
+    note: Note | None = None
+
+
+class Decided(Struct, frozen=True, kw_only=True):
+    """`recorded` means: kept durably, and applied when a worker runs again."""
+
+    run_id: str
+    approval_id: str
+    decision_id: str
+    status: Literal["accepted", "recorded"]
+    decided_by: str
+    decided_at: datetime | None
+    answer: msgspec.Raw
+
+
+class ListApprovals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    status: Literal["pending"] = "pending"
+
+
+class InboxEntry(Struct, frozen=True, kw_only=True):
+    run_id: str
+    approval_id: str
+    title: str
+    pipeline: str
+    requested_at: datetime
+    deadline_at: datetime | None
+    url: str
+
+
+class Inbox(Struct, frozen=True, kw_only=True):
+    approvals: tuple[InboxEntry, ...]
+
+
+class SignIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of the two: an API key, or a token (JWT) of a configured issuer."""
+
+    api_key: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+    token: Annotated[str, Meta(min_length=1, max_length=8192)] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.api_key is None) == (self.token is None):
+            raise InvalidInput("send either api_key or token", field="api_key")
+
+
+class Identity(Struct, frozen=True, kw_only=True):
+    """Who the caller is; `temporal_ui_url` is where operators find the engine's own pages, if there is one."""
+
+    name: str
+    tenant: str
+    roles: tuple[str, ...]
+    expires_at: datetime | None
+    temporal_ui_url: str | None
+
+
+class AskTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    runs: Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)]
+
+
+class Uploaded(Struct, frozen=True, kw_only=True):
+    """`object` is what an input's field for an uploaded file takes; the same bytes give the same object."""
+
+    object: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+class TicketIssued(Struct, frozen=True, kw_only=True):
+    """Send it as `?ticket=` to the stream of one of the runs; reusable until `expires_at`."""
+
+    ticket: str
+    expires_at: datetime
+
+
+class StepView(Struct, frozen=True, kw_only=True):
+    name: str
+    title: str
+
+
+class ApprovalContract(Struct, frozen=True, kw_only=True):
+    name: str
+    title: str
+    answer_schema: msgspec.Raw
+    deadline_s: float
+
+
+class PipelineView(Struct, frozen=True, kw_only=True):
+    """A pipeline's contract; the schemas are JSON Schema 2020-12."""
+
+    name: str
+    title: str
+    description: str
+    input_schema: msgspec.Raw
+    result_schema: msgspec.Raw
+    steps: tuple[StepView, ...]
+    approvals: tuple[ApprovalContract, ...]
+    url: str
+
+
+class PipelineList(Struct, frozen=True, kw_only=True):
+    pipelines: tuple[PipelineView, ...]
+
+
+class ListDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    queue: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
+
+
+class FollowDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`after`: the id of the last decision that was seen; a `Last-Event-ID` header goes before it."""
+
+    queue: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    after: str = ""
+
+
+class DecisionList(Struct, frozen=True, kw_only=True):
+    """Newest first."""
+
+    decisions: tuple[DecisionView, ...]
+
+
+class ScaledQueue(Struct, frozen=True, kw_only=True):
+    queue: str
+    latest: DecisionView
+
+
+class ScaledQueues(Struct, frozen=True, kw_only=True):
+    queues: tuple[ScaledQueue, ...]
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    status: Literal["ok"] = "ok"
+
+
+class Dependency(Struct, frozen=True, kw_only=True):
+    ok: bool
+    detail: str = ""
+
+
+class Readiness(Struct, frozen=True, kw_only=True):
+    """The gateway is ready with Redis; without Temporal it still streams, and queues what is started.
+
+    `degraded` means ready, but a dependency is away.
+    """
+
+    ready: bool
+    status: Literal["ok", "degraded", "unavailable"]
+    temporal_available: bool
+    dependencies: Mapping[str, Dependency]

@@ -1,0 +1,71 @@
+"""Signing in and out of the console, and tickets for streams."""
+
+from datetime import datetime
+
+from starlette.responses import Response
+
+from signalbox_core.errors import NotFound
+from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.schemas import AskTicket, Identity, NoBody, SignIn, TicketIssued
+from signalbox_gateway.auth.authenticator import Authenticator
+from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.auth.sessions import COOKIE, Sessions, Tickets
+from signalbox_gateway.http.problems import FieldError, InvalidFields
+from signalbox_gateway.runs.lookup import RunStates
+
+
+class Identities:
+    """The handlers of /v1/sessions and /v1/stream-tickets."""
+
+    def __init__(
+        self, authenticator: Authenticator, sessions: Sessions, tickets: Tickets, states: RunStates, temporal_ui_url: str | None
+    ) -> None:
+        self._authenticator = authenticator
+        self._sessions = sessions
+        self._tickets = tickets
+        self._states = states
+        self._temporal_ui_url = temporal_ui_url
+
+    async def sign_in(self, call: Call) -> Response:
+        # Another site must not sign a browser in as somebody of its choice.
+        if "origin" in call.request.headers or "sec-fetch-site" in call.request.headers:
+            self._authenticator.check_origin(call.request)
+        request = await call.body(SignIn)
+        principal = await self._authenticator.by_bearer(request.api_key or request.token or "")
+        token, session = await self._sessions.open(principal)
+        response = json_response(self._identity(principal, session.expires_at), 201)
+        response.set_cookie(COOKIE, token, expires=session.expires_at, path="/", secure=True, httponly=True, samesite="strict")
+        return response
+
+    async def show(self, call: Call) -> Response:
+        return json_response(self._identity(call.principal, call.principal.expires_at))
+
+    async def sign_out(self, call: Call) -> Response:
+        """Ends the session of the cookie, if there is one; signing out twice is no mistake."""
+        await call.body(NoBody)
+        token = call.request.cookies.get(COOKIE)
+        if token is not None:
+            self._authenticator.check_origin(call.request)
+            await self._sessions.close(token)
+        response = Response(status_code=204, headers={"cache-control": "no-store"})
+        response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
+        return response
+
+    async def issue_ticket(self, call: Call) -> Response:
+        request = await call.body(AskTicket)
+        for place, run_id in enumerate(request.runs):
+            try:
+                await self._states.check(call.principal, run_id)
+            except NotFound as error:
+                raise InvalidFields((FieldError(field=f"runs[{place}]", detail=error.detail),)) from None
+        token, ticket = await self._tickets.issue(call.principal, frozenset(request.runs))
+        return json_response(TicketIssued(ticket=token, expires_at=ticket.expires_at), 201)
+
+    def _identity(self, principal: Principal, expires_at: datetime | None) -> Identity:
+        return Identity(
+            name=principal.name,
+            tenant=principal.tenant,
+            roles=tuple(sorted(principal.roles)),
+            expires_at=expires_at,
+            temporal_ui_url=self._temporal_ui_url,
+        )

@@ -1,0 +1,98 @@
+"""Uploads: a file on its way into the object store, judged by its first bytes, counted and hashed while it comes.
+
+It is kept under its content's hash in the tenant's own folder, so the same file sent twice is one object.
+"""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from signalbox_core.errors import InvalidInput
+from signalbox_core.http.fetch.sniff import media_type_of
+from signalbox_core.objects import ObjectStore, uploads_folder
+from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.schemas import Uploaded
+
+MAX_UPLOAD_BYTES: Final = 50_000_000
+ACCEPTED: Final = frozenset({"application/pdf", "image/png", "image/jpeg", "image/tiff", "image/webp", "text/plain", "application/json"})
+_SNIFFED_BYTES: Final = 1_024
+_IN_MEMORY_BYTES: Final = 1_000_000
+_AT_ONCE: Final = 4
+# Only these are believed by name: their bytes have no signature.
+_BELIEVED: Final = frozenset({"application/json", "text/plain"})
+
+
+class Uploads:
+    """The handler of POST /v1/objects. At most four uploads are in memory at once; a slow one waits on disk."""
+
+    def __init__(self, objects: ObjectStore, *, max_bytes: int = MAX_UPLOAD_BYTES) -> None:
+        self._objects = objects
+        self._max_bytes = max_bytes
+        self._storing = asyncio.Semaphore(_AT_ONCE)
+
+    async def take(self, call: Call) -> Response:
+        """Store the body.
+
+        Raises:
+            InvalidInput: `upload_too_large`, `empty_upload`, or `wrong_upload_type`.
+        """
+        declared = _declared_type(call.request)
+        digest, size, media_type = hashlib.sha256(), 0, ""
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as spool:
+            async for part in self._parts(call.request):
+                if not size:
+                    media_type = _checked_type(part, declared)
+                digest.update(part)
+                size += len(part)
+                await asyncio.to_thread(spool.write, part)
+            if not size:
+                raise InvalidInput("the body is empty; send the file's bytes as the body", code="empty_upload")
+            async with self._storing:
+                spool.seek(0)
+                body = await asyncio.to_thread(spool.read)
+                key = f"{uploads_folder(call.principal.tenant)}/{digest.hexdigest()}"
+                ref = await self._objects.put_new(key, body, media_type)
+        stored = Uploaded(object=ref.key, media_type=media_type, size_bytes=ref.size_bytes, sha256=digest.hexdigest())
+        return json_response(stored, 201)
+
+    async def _parts(self, request: Request) -> AsyncIterator[bytes]:
+        """The body in parts, the first one long enough to be judged; stops at the cap."""
+        length = request.headers.get("content-length", "0")
+        if length.isascii() and length.isdigit() and int(length) > self._max_bytes:
+            raise self._too_large()
+        size, first = 0, b""
+        async for part in request.stream():
+            size += len(part)
+            if size > self._max_bytes:
+                raise self._too_large()
+            if len(first) >= _SNIFFED_BYTES:
+                yield part
+                continue
+            first += part
+            if len(first) >= _SNIFFED_BYTES:
+                yield first
+        if 0 < len(first) < _SNIFFED_BYTES:
+            yield first
+
+    def _too_large(self) -> InvalidInput:
+        return InvalidInput(f"a file may have {self._max_bytes:,} bytes; split it", code="upload_too_large")
+
+
+def _declared_type(request: Request) -> str:
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared.startswith(("multipart/", "application/x-www-form-urlencoded")):
+        raise InvalidInput("send the file's bytes as the body, not a form", code="wrong_upload_type")
+    return declared if declared in _BELIEVED else ""
+
+
+def _checked_type(first: bytes, declared: str) -> str:
+    found = media_type_of(first, declared)
+    if found not in ACCEPTED:
+        detail = f"this is {found}; send a PDF, PNG, JPEG, TIFF, WebP, plain text, or JSON (declared as application/json)"
+        raise InvalidInput(detail, code="wrong_upload_type")
+    return found

@@ -1,0 +1,1 @@
+"""Authentication and authorization: API keys, OIDC tokens, sessions, stream tickets, rate limits."""

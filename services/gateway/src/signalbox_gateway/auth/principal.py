@@ -1,0 +1,49 @@
+"""Who is calling: name, tenant and roles. Roles deny by default."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from signalbox_core.crypto.api_keys import Role
+from signalbox_core.errors import Forbidden
+from signalbox_gateway.auth.issuers import Holder
+
+# A role and what it contains; what is not listed is denied.
+CONTAINS: Final[Mapping[Role, frozenset[Role]]] = {
+    Role.VIEWER: frozenset({Role.VIEWER}),
+    Role.OPERATOR: frozenset({Role.OPERATOR, Role.VIEWER}),
+    Role.APPROVER: frozenset({Role.APPROVER, Role.VIEWER}),
+    Role.ADMIN: frozenset(Role),
+}
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Who is calling.
+
+    Attributes:
+        key_id: of the API key, or `oidc:<issuer>:<subject>`.
+        holder: whom a token named; None for an API key.
+        expires_at: when this proof of identity ends (of a key, token, session or ticket, whichever comes first).
+    """
+
+    key_id: str
+    name: str
+    tenant: str
+    roles: frozenset[Role]
+    expires_at: datetime | None = None
+    holder: Holder | None = None
+
+    def has(self, role: Role) -> bool:
+        return any(role in CONTAINS[own] for own in self.roles)
+
+    def require(self, role: Role) -> None:
+        """Raises: Forbidden: the principal lacks the role."""
+        if not self.has(role):
+            raise Forbidden(f"this needs the role {role}; {self.name} has: {', '.join(sorted(self.roles)) or 'none'}", role=str(role))
+
+
+def earliest(known: datetime, other: datetime | None) -> datetime:
+    """The first of the moments that are known."""
+    return min(known, other) if other is not None else known

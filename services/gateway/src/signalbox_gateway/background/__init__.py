@@ -1,0 +1,1 @@
+"""Background tasks: projector, start consumer, reconciler, recovery; restarted by a supervisor."""

@@ -1,0 +1,1 @@
+"""HTTP below the endpoints: problems, validation, middleware, CORS, server. Knows no authentication."""

@@ -1,0 +1,1 @@
+"""Runs behind the API: Temporal, projections, pending starts, decisions. Knows no HTTP."""

@@ -1,0 +1,142 @@
+"""Finding a run's state for a principal: the projection first, else Temporal; a run of another tenant does not exist."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from msgspec.structs import replace
+from redis.exceptions import RedisError
+
+from signalbox_core.errors import NotFound, Unavailable
+from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot, StepState
+from signalbox_core.ids import RUN_ID
+from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.streams import Projected, RunStream
+from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.runs.pending_starts import WaitingStart, WaitingStarts
+from signalbox_gateway.runs.temporal import Described, Engine
+
+_KNOWN_TENANTS: Final = 10_000
+_KNOWN_ENDS: Final = 1_000
+
+V = TypeVar("V")
+
+
+class RunStates:
+    """The state of runs, wherever it is known."""
+
+    def __init__(self, streams: RunStream, engine: Engine, pipelines: Mapping[str, PipelineSpec], waiting: WaitingStarts) -> None:
+        self._streams = streams
+        self._engine = engine
+        self._pipelines = pipelines
+        self._waiting = waiting
+        # A run's tenant never changes, so what was seen once stays true.
+        self._tenants: OrderedDict[str, str] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[Snapshot | None]] = {}
+        # Ends that Temporal told before the projection did: an answer never goes back from ended to running.
+        self._ended: OrderedDict[str, Projected] = OrderedDict()
+
+    async def of(self, principal: Principal, run_id: str) -> Projected:
+        """The run's state. A run that just began and has no projection yet is described by Temporal, never unknown.
+
+        Raises:
+            NotFound: no such run, or it is another tenant's.
+        """
+        known = self._tenants.get(run_id)
+        if not RUN_ID.fullmatch(run_id) or (known is not None and known != principal.tenant):
+            raise unknown_run(run_id)
+        state = self._latest(run_id, await self._projected(run_id) or await self._unprojected(run_id))
+        if state is None:
+            raise unknown_run(run_id)
+        _keep(self._tenants, run_id, state.snapshot.tenant, _KNOWN_TENANTS)
+        if state.snapshot.tenant != principal.tenant:
+            raise unknown_run(run_id)
+        return state
+
+    async def check(self, principal: Principal, run_id: str) -> None:
+        """Raises: NotFound: no such run, or it is another tenant's."""
+        if self._tenants.get(run_id) != principal.tenant:
+            await self.of(principal, run_id)
+
+    async def snapshot_from_temporal(self, run_id: str) -> Snapshot | None:
+        """The run as Temporal knows it; one question at a time per run, shared by all who ask."""
+        task = self._asking.get(run_id)
+        if task is None:
+            task = asyncio.create_task(self._ask(run_id))
+            self._asking[run_id] = task
+            task.add_done_callback(lambda _: self._asking.pop(run_id, None))
+        return await asyncio.shield(task)
+
+    def _latest(self, run_id: str, state: Projected | None) -> Projected | None:
+        if state is None:
+            return None
+        is_ended = state.snapshot.status in ENDED
+        if is_ended and state.epoch == "":
+            _keep(self._ended, run_id, state, _KNOWN_ENDS)
+        elif is_ended:
+            self._ended.pop(run_id, None)
+        return state if is_ended else self._ended.get(run_id, state)
+
+    async def _projected(self, run_id: str) -> Projected | None:
+        try:
+            return await self._streams.snapshot(run_id)
+        except (Unavailable, RedisError):
+            # The projection is away; the truth is in Temporal.
+            return None
+
+    async def _unprojected(self, run_id: str) -> Projected | None:
+        snapshot = await self.snapshot_from_temporal(run_id)
+        return Projected(snapshot=snapshot, epoch="") if snapshot is not None else None
+
+    async def _ask(self, run_id: str) -> Snapshot | None:
+        # A start that waits for Temporal is a run too; asked first, as Temporal is probably still away.
+        start = await self._waiting.find(run_id)
+        if start is not None:
+            return queued(start, self._pipelines.get(start.pipeline))
+        described = await self._engine.describe(run_id)
+        if described is None:
+            return None
+        # Before the first worker touched it, a query could only wait.
+        told = None if described.is_untouched else await self._engine.query(run_id)
+        return snapshot_of(described, told, self._pipelines.get(described.pipeline))
+
+
+def snapshot_of(described: Described, told: Snapshot | None, spec: PipelineSpec | None) -> Snapshot:
+    """The workflow's own word when it has one; what Temporal says of its end overrules it (no workflow code runs at a termination)."""
+    known = told if told is not None and told.pipeline else _just_started(described, spec)
+    if described.status in ENDED and known.status not in ENDED:
+        return replace(known, status=described.status, ended_at=described.ended_at)
+    return known
+
+
+def _just_started(run: Described, spec: PipelineSpec | None) -> Snapshot:
+    return replace(_unstarted(run.run_id, run.tenant, run.pipeline, spec), started_at=run.started_at, started_by=run.started_by)
+
+
+def queued(start: WaitingStart, spec: PipelineSpec | None) -> Snapshot:
+    """The state of a run that waits for Temporal, or was withdrawn before it began."""
+    status: RunStatus = "cancelled" if start.is_withdrawn else "queued"
+    return replace(_unstarted(start.run_id, start.tenant, start.pipeline, spec), status=status, started_by=start.started_by)
+
+
+def unknown_run(run_id: str) -> NotFound:
+    return NotFound(f"there is no run {run_id[:128]}; GET /v1/runs lists yours", code="unknown_run")
+
+
+def _unstarted(run_id: str, tenant: str, pipeline: str, spec: PipelineSpec | None) -> Snapshot:
+    return Snapshot(
+        run_id=run_id,
+        tenant=tenant,
+        pipeline=pipeline,
+        title=spec.title if spec is not None else pipeline,
+        steps=tuple(StepState(name=step.name, title=step.title) for step in (spec.steps if spec is not None else ())),
+    )
+
+
+def _keep(known: OrderedDict[str, V], run_id: str, value: V, most: int) -> None:
+    """Remember, and let go of what was not asked for longest."""
+    known[run_id] = value
+    known.move_to_end(run_id)
+    if len(known) > most:
+        known.popitem(last=False)

@@ -1,0 +1,1 @@
+"""Server-sent events: stream endpoints, connections, the hub that fans out frames, limits."""

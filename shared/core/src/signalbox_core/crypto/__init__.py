@@ -1,0 +1,1 @@
+"""Encryption at rest, secret references and hashed API keys."""

@@ -1,0 +1,1 @@
+"""HTTP clients: guarded fetches of untrusted addresses, cached documents, Retry-After."""

@@ -1,0 +1,5 @@
+"""The activity side of a run; what an activity's author uses is public here."""
+
+from signalbox_core.pipeline.activity.progress import emit_on_complete, progress, restart_output
+
+__all__ = ["emit_on_complete", "progress", "restart_output"]

@@ -1,0 +1,151 @@
+"""The activity side of the worker's interceptor: progress, domain events, and our errors as Temporal's."""
+
+import asyncio
+import inspect
+import threading
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from temporalio import activity
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from signalbox_core.errors import SignalboxError
+from signalbox_core.events import CloudEvent, catalogue, full_type
+from signalbox_core.ids import derived_id
+from signalbox_core.pipeline.activity.partial_text import PartialText
+from signalbox_core.pipeline.activity.progress import Emission, current_target, emissions_of, payload_of
+from signalbox_core.pipeline.contract.emitter import Emitter
+from signalbox_core.pipeline.contract.failures import as_application_error
+from signalbox_core.pipeline.contract.step_header import Call, call_of
+from signalbox_core.pipeline.workflow.journal import SOURCE
+from signalbox_core.pipeline.workflow.outbox import EventBatch
+from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_EVENTS
+
+_UNKNOWN: Final = Call(tenant=DEFAULT_TENANT)
+
+
+class ActivityInterceptor(Interceptor):
+    """For every activity of a worker."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self._emitter = emitter
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        return _Inbound(next, self._emitter)
+
+
+class _Inbound(ActivityInboundInterceptor):
+    def __init__(self, following: ActivityInboundInterceptor, emitter: Emitter) -> None:
+        super().__init__(following)
+        self._emitter = emitter
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+        passengers = input.headers.get(HEADER_EVENTS)
+        if passengers is not None:
+            self._emitter.forward(msgspec.json.decode(passengers.data, type=EventBatch).events)
+        call = call_of(input.headers) or _UNKNOWN
+        reporter = Reporter(activity.info(), call, self._emitter, is_async=inspect.iscoroutinefunction(input.fn))
+        reporter.begin()
+        token = current_target.set(reporter)
+        try:
+            result = await super().execute_activity(input)
+            for emission in emissions_of(input.fn):
+                data = payload_of(emission, input.args[0] if input.args else None, result)
+                if data is not None:
+                    await self._emitter.announce(_domain_event(emission, call, data))
+            return result
+        except SignalboxError as error:
+            raise as_application_error(error) from error
+        finally:
+            current_target.reset(token)
+
+
+class Reporter:
+    """Turns `progress()` of one attempt into heartbeats and progress events."""
+
+    def __init__(self, info: activity.Info, call: Call, emitter: Emitter, *, is_async: bool) -> None:
+        self._info = info
+        self._call = call
+        self._emitter = emitter
+        self._beat = self._beat_on_loop if is_async else activity.heartbeat
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._lock = threading.Lock()
+        self._count = 0
+        self._attempt = info.attempt
+        self._output = PartialText()
+
+    def begin(self) -> None:
+        """A later attempt starts its partial output again."""
+        if self._info.attempt > 1:
+            self.restart(self._info.attempt)
+
+    def restart(self, attempt: int) -> None:
+        with self._lock:
+            self._attempt = attempt
+            self._output.clear()
+        if self._call.step is not None:
+            self._offer("stream.reset", catalogue.StreamReset(step=self._call.step, attempt=attempt))
+
+    def report(self, done: float, of: float | None, message: str | None, text: str | None) -> None:
+        self._beat(done, of)
+        if self._call.step is None:
+            return
+        # Of one item among several only the workflow knows the share.
+        percent = None if not of or self._call.total > 1 else min(100.0, max(0.0, 100.0 * done / of))
+        with self._lock:
+            output = self._add(text)
+            shown, offset, attempt = output.text or None, output.offset if output.text else None, self._attempt
+        data = catalogue.StepProgress(step=self._call.step, percent=percent, message=message, attempt=attempt, text=shown, offset=offset)
+        self._offer("step.progress", data)
+
+    def _add(self, piece: str | None) -> PartialText:
+        # The newest event must be enough for who joins late, so each carries the whole; the outputs of a step's items have no order.
+        if piece and self._call.total <= 1:
+            self._output.add(piece)
+        return self._output
+
+    def _beat_on_loop(self, *details: Any) -> None:
+        # The SDK's heartbeat of an async activity creates a task: only on the loop's own thread.
+        if threading.get_ident() == self._thread:
+            activity.heartbeat(*details)
+        else:
+            self._loop.call_soon_threadsafe(activity.heartbeat, *details)
+
+    def _offer(self, name: str, data: msgspec.Struct) -> None:
+        with self._lock:
+            self._count += 1
+            number = self._count
+        run_id = self._info.workflow_id or ""
+        event = CloudEvent(
+            id=derived_id(run_id, self._info.workflow_run_id or "", self._info.activity_id, str(self._info.attempt), str(number)),
+            source=SOURCE,
+            type=full_type(name),
+            time=datetime.now(UTC),
+            subject=run_id,
+            tenantid=self._call.tenant,
+            runid=run_id,
+            stepid=self._call.step,
+            attempt=self._attempt,
+            data=msgspec.Raw(msgspec.json.encode(data)),
+        )
+        self._emitter.offer(event, item=self._call.total > 1)
+
+
+def _domain_event(emission: Emission, call: Call, data: msgspec.Raw) -> CloudEvent:
+    info = activity.info()
+    run_id = info.workflow_id or ""
+    return CloudEvent(
+        # The execution is part of it: activity ids start again when a run continues as new.
+        id=derived_id(run_id, info.workflow_run_id or "", info.activity_id, emission.name),
+        source=SOURCE,
+        type=full_type(emission.name),
+        time=datetime.now(UTC),
+        subject=run_id,
+        tenantid=call.tenant,
+        runid=run_id,
+        stepid=call.step,
+        attempt=info.attempt,
+        data=data,
+    )

@@ -1,0 +1,1 @@
+"""What gateway, workflow and activity agree on: the spec, messages, call options, failures."""

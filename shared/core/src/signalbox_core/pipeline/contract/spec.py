@@ -1,0 +1,129 @@
+"""A pipeline's contract: what the world knows of it. Reaches no client library."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from signalbox_core.secret import Secret, schema_hook
+
+if TYPE_CHECKING:
+    import typing_extensions
+
+    # With a default `PipelineSpec` alone means any pipeline; at run time neither the default nor the package is needed.
+    In = typing_extensions.TypeVar("In", bound=Struct, default=Any)
+    Out = typing_extensions.TypeVar("Out", bound=Struct, default=Any)
+else:
+    In = TypeVar("In", bound=Struct)
+    Out = TypeVar("Out", bound=Struct)
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
+_EVENT: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+A = TypeVar("A", bound=Struct)
+
+
+class Step(Struct, frozen=True):
+    """A named stage of a run, as people see it."""
+
+    name: str
+    title: str
+
+
+class Approval(Struct, Generic[A], frozen=True, kw_only=True):
+    """A question a run may ask: the type of its answer and how long it stays open."""
+
+    name: str
+    title: str
+    answer: type[A]
+    deadline: timedelta = timedelta(days=7)
+
+
+class DomainEvent(Struct, frozen=True):
+    """An event about the pipeline's subject matter: short name (`ad.approved`), data type, meaning."""
+
+    name: str
+    data: type[Struct]
+    meaning: str
+
+
+class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
+    """The contract (`SPEC` in contract.py), of a pipeline that takes an In and gives an Out.
+
+    Attributes:
+        name: lower case and underscores; the API's, the workflow type's and the default task queue's name.
+        workflow: `"module:Class"`, loaded by workers only.
+        activities: loaded by workers only: `"module:factory"` of a class or function that takes `ActivityDeps` and gives an object
+            with `@activity.defn` methods or a list of them; `"module"` for one whose functions are activities. Unless given: the
+            module `activities` beside the workflow's.
+        task_queue: Temporal's; the name unless given.
+        children: pipelines whose runs this one starts; found, served and shown like any other.
+        workflows: further workflows of this pipeline that are no runs, `"module:Class"` each; loaded by workers only.
+    """
+
+    name: str
+    title: str
+    input: type[In]
+    result: type[Out]
+    workflow: str
+    steps: tuple[Step, ...]
+    activities: str = ""
+    description: str = ""
+    approvals: tuple[Approval[Any], ...] = ()
+    events: tuple[DomainEvent, ...] = ()
+    task_queue: str = ""
+    children: "tuple[PipelineSpec, ...]" = ()
+    workflows: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"pipeline name {self.name!r}: use lower case letters, digits and underscores")
+        if not self.task_queue:
+            msgspec.structs.force_setattr(self, "task_queue", self.name)
+        if not self.activities:
+            package = self.workflow.partition(":")[0].rpartition(".")[0]
+            msgspec.structs.force_setattr(self, "activities", f"{package}.activities")
+        self._check()
+
+    def _check(self) -> None:
+        for kind, names in (("step", [step.name for step in self.steps]), ("approval", [item.name for item in self.approvals])):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"pipeline {self.name}: {kind} {min(twice)!r} is declared twice")
+        shown = {"result": self.result, **{f"answer of {item.name}": item.answer for item in self.approvals}}
+        shown |= {f"event {event.name}": event.data for event in self.events}
+        if leaking := [what for what, shape in shown.items() if holds_secret(shape)]:
+            raise ValueError(f"pipeline {self.name}: the {leaking[0]} holds a Secret; only an input may, as everything else is shown")
+        wrong = [event.name for event in self.events if not _EVENT.fullmatch(event.name)]
+        if wrong:
+            raise ValueError(f"pipeline {self.name}: event name {wrong[0]!r} must be lower case and dotted")
+
+    def approval(self, name: str) -> Approval[Any]:
+        """The declared approval of that name; a KeyError is a bug in the pipeline."""
+        return {item.name: item for item in self.approvals}[name]
+
+
+def holds_secret(kind: type[Struct]) -> bool:
+    """Whether a value of this type can hold a `Secret`, however deep."""
+    found: list[type] = []
+
+    def see(seen: type) -> dict[str, object]:
+        found.append(seen)
+        return {"type": "string"}
+
+    msgspec.json.schema_components((kind,), schema_hook=see)
+    return Secret in found
+
+
+def json_schema(kind: type[Struct]) -> Mapping[str, object]:
+    """JSON Schema 2020-12 of a Struct with its components inlined under `$defs`."""
+    (schema,), components = msgspec.json.schema_components((kind,), schema_hook=schema_hook, ref_template="#/$defs/{name}")
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    top = components.pop(name) if name in components and not _refers(components, name) else schema
+    return {**top, **({"$defs": components} if components else {})}
+
+
+def _refers(components: Mapping[str, object], name: str) -> bool:
+    return f'"#/$defs/{name}"'.encode() in msgspec.json.encode(components)

@@ -1,0 +1,1 @@
+"""The workflow side of a run: state, steps, approvals, outbox, lifecycle. Runs in the sandbox."""

@@ -1,0 +1,83 @@
+"""The workflow side of the worker's interceptor: sees how a run ends, tells activities their step, carries state over."""
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.worker import (
+    ContinueAsNewInput,
+    ExecuteWorkflowInput,
+    Interceptor,
+    StartActivityInput,
+    StartLocalActivityInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
+
+from signalbox_core.events import CloudEvent
+from signalbox_core.pipeline.contract.step_header import current_call, to_payload
+from signalbox_core.pipeline.workflow.lifecycle import conduct
+from signalbox_core.pipeline.workflow.outbox import DELIVER, EventBatch
+from signalbox_core.pipeline.workflow.run import Run
+from signalbox_core.pipeline.workflow.state import OFFER
+from signalbox_core.temporal.names import HEADER_CALL, HEADER_CARRIED, HEADER_EVENTS
+
+
+class RunInterceptor(Interceptor):
+    """For every workflow that keeps a `Run` in an attribute; others pass through.
+
+    Args:
+        offer: takes a run's progress; called from workflow threads, so it must not block.
+    """
+
+    def __init__(self, offer: Callable[[CloudEvent], None]) -> None:
+        self._offer = offer
+
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002
+        input.unsafe_extern_functions[OFFER] = self._offer
+        return _Inbound
+
+
+class _Inbound(WorkflowInboundInterceptor):
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        super().init(_Outbound(outbound))
+
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002
+        run = _run_of(workflow.instance())
+        story = super().execute_workflow(input)
+        return await (conduct(run.state, story) if run is not None else story)
+
+
+class _Outbound(WorkflowOutboundInterceptor):
+    def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
+        input.headers = _with_call(input.headers)
+        run = _run_of(workflow.instance())
+        if run is None or input.activity == DELIVER:
+            return super().start_activity(input)
+        events = run.state.outbox.passengers() if input.task_queue is None else ()
+        if events:
+            input.headers = {**input.headers, HEADER_EVENTS: to_payload(EventBatch(events=events))}
+        handle = super().start_activity(input)
+        run.state.outbox.ride(handle)
+        return handle
+
+    def start_local_activity(self, input: StartLocalActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
+        input.headers = _with_call(input.headers)
+        return super().start_local_activity(input)
+
+    def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:  # noqa: A002
+        run = _run_of(workflow.instance())
+        if run is not None:
+            input.headers = {**input.headers, HEADER_CARRIED: to_payload(run.state.carried())}
+        super().continue_as_new(input)
+
+
+def _run_of(instance: object) -> Run | None:
+    return next((value for value in vars(instance).values() if isinstance(value, Run)), None)
+
+
+def _with_call(headers: "Any") -> "dict[str, Payload]":
+    call = current_call.get()
+    return {**headers, HEADER_CALL: to_payload(call)} if call is not None else dict(headers)

@@ -1,0 +1,123 @@
+"""The state of one run inside its workflow: journal, outbox, approvals, pause. What `Run`, its steps and handlers share."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from temporalio import workflow
+
+from signalbox_core.events import CloudEvent, catalogue
+from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.snapshot import StepState
+from signalbox_core.pipeline.contract.messages import CancelReason
+from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.pipeline.workflow.approvals import Approvals
+from signalbox_core.pipeline.workflow.journal import Carried, Journal
+from signalbox_core.pipeline.workflow.outbox import Outbox
+from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_CARRIED, MEMO_STARTED_BY, MEMO_TENANT
+
+CleanUp = Callable[[], Awaitable[None]]
+
+OFFER: Final = "signalbox_offer"
+"""The extern function through which a workflow hands progress to its worker process: no command, no history."""
+
+
+class RunState:
+    """Mutable, owned by one workflow instance; rebuilt by replay."""
+
+    def __init__(self, spec: PipelineSpec) -> None:
+        self.spec = spec
+        self.run_id = workflow.info().workflow_id
+        self.tenant: str = workflow.memo_value(MEMO_TENANT, DEFAULT_TENANT, type_hint=str)
+        self.journal = Journal(self.run_id, self.tenant)
+        self.outbox = Outbox()
+        self.approvals = Approvals(spec)
+        self.clean_ups: list[CleanUp] = []
+        self.cancel_reason = CancelReason()
+        self.paused = False
+        self._starts: dict[str, int] = {}
+        self.kept = msgspec.Raw(b"null")
+        self._under_way: dict[str, StepState] = {}
+        self._failures: list[tuple[BaseException, Failure]] = []
+        self._resume_carried()
+
+    def begin(self) -> None:
+        """Say that the run started; a second call, or a later execution of the same run, says nothing."""
+        if self.journal.snapshot.sequence > 0:
+            return
+        steps = tuple(catalogue.StepInfo(name=step.name, title=step.title) for step in self.spec.steps)
+        started_by: str | None = workflow.memo_value(MEMO_STARTED_BY, None, type_hint=str)
+        data = catalogue.RunStarted(pipeline=self.spec.name, title=self.spec.title, steps=steps, started_by=started_by)
+        self.outbox.add(self.journal.milestone("run.started", data, workflow.now()))
+
+    def record(self, name: str, data: Struct, *, step: str | None = None) -> None:
+        """Number a milestone and put it into the outbox; a message may come before the story begins, its event never."""
+        self.begin()
+        self.outbox.add(self.journal.milestone(name, data, workflow.now(), step=step))
+
+    def progress(self, data: catalogue.StepProgress) -> None:
+        """Fold into the snapshot and hand to the worker process."""
+        _offer(self.journal.progress(data, workflow.now(), step=data.step))
+
+    def end_step(self, name: str, data: Struct, *, step: str) -> None:
+        """Record how a step ended; what the worker process still holds of its progress is out of date."""
+        self.begin()
+        event = self.journal.milestone(name, data, workflow.now(), step=step)
+        self.outbox.add(event)
+        _offer(event)
+
+    async def until_resumed(self) -> None:
+        if self.paused:
+            await workflow.wait_condition(lambda: not self.paused)
+
+    def count_start(self, step: str) -> int:
+        """The attempt that starts now: a step may be entered again (another round after a rejection)."""
+        self._starts[step] = self._starts.get(step, 0) + 1
+        return self._starts[step]
+
+    def take_under_way(self, step: str) -> StepState | None:
+        """The step's state when an earlier execution of this run left it running; once."""
+        return self._under_way.pop(step, None)
+
+    def remember_failure(self, error: BaseException, failure: Failure) -> None:
+        self._failures.append((error, failure))
+
+    def failure_for(self, error: BaseException) -> Failure | None:
+        """The failure of the step that `error`, or a cause of it, came from."""
+        current: BaseException | None = error
+        while current is not None:
+            found = next((failure for known, failure in self._failures if known is current), None)
+            if found is not None:
+                return found
+            current = current.__cause__
+        return None
+
+    def carried(self) -> Carried:
+        """What the run's next execution needs, when the workflow continues as new."""
+        return Carried(
+            snapshot=self.journal.snapshot,
+            undelivered=self.outbox.undelivered,
+            asked=tuple(self.approvals.counts.items()),
+            kept=self.kept,
+        )
+
+    def _resume_carried(self) -> None:
+        payload = workflow.info().headers.get(HEADER_CARRIED)
+        if payload is None:
+            return
+        carried = msgspec.json.decode(payload.data, type=Carried)
+        self.journal.snapshot = carried.snapshot
+        self.approvals.counts = dict(carried.asked)
+        self._starts = {step.name: step.attempt for step in carried.snapshot.steps}
+        self._under_way = {step.name: step for step in carried.snapshot.steps if step.status == "running"}
+        self.kept = msgspec.Raw(bytes(carried.kept))
+        self.paused = carried.snapshot.status == "paused"
+        if carried.undelivered:
+            self.outbox.add(*carried.undelivered)
+
+
+def _offer(event: CloudEvent) -> None:
+    offer = workflow.extern_functions().get(OFFER)
+    if offer is not None and not workflow.unsafe.is_replaying():
+        offer(event)

@@ -1,0 +1,166 @@
+"""A step of a run: a scope that says when it starts and ends, and calls activities in its name."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, TypeVar, overload
+
+from msgspec import UNSET
+from temporalio import workflow
+from temporalio.exceptions import is_cancelled_exception
+
+from signalbox_core.events import catalogue
+from signalbox_core.pipeline.contract.failures import failure_of
+from signalbox_core.pipeline.contract.options import CallOptions
+from signalbox_core.pipeline.contract.spec import Step
+from signalbox_core.pipeline.contract.step_header import Call, current_call
+from signalbox_core.pipeline.workflow.state import RunState
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+MAX_PARALLEL: Final = 25
+"""Calls of one `map` under way at once, unless said otherwise; as many as a worker starts without another round trip."""
+
+
+class StepScope:
+    """`async with run.step("compose") as step`: step.started … step.completed or step.failed.
+
+    A step that was under way when the run continued as new goes on when it is entered again: it started once.
+    """
+
+    def __init__(self, state: RunState, step: Step) -> None:
+        self._state = state
+        self._step = step
+        self._started_at: datetime | None = None
+        self._message: str | None = None
+        self._outer: Call | None = None
+
+    @property
+    def name(self) -> str:
+        return self._step.name
+
+    async def __aenter__(self) -> "StepScope":
+        await self._state.until_resumed()
+        under_way = self._state.take_under_way(self.name)
+        self._started_at = under_way.started_at if under_way is not None else workflow.now()
+        attempt = under_way.attempt if under_way is not None else self._state.count_start(self.name)
+        if under_way is None:
+            started = catalogue.StepStarted(step=self.name, title=self._step.title, attempt=attempt)
+            self._state.record("step.started", started, step=self.name)
+        self._outer = current_call.get()
+        current_call.set(Call(tenant=self._state.tenant, step=self.name, attempt=attempt))
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        current_call.set(self._outer)
+        assert self._started_at is not None
+        if error is None:
+            done = catalogue.StepCompleted(step=self.name, title=self._step.title, started_at=self._started_at, message=self._message)
+            self._state.end_step("step.completed", done, step=self.name)
+        elif isinstance(error, Exception) and not self._is_cancel_of_run(error):
+            failure = failure_of(error, step=self.name)
+            self._state.remember_failure(error, failure)
+            failed = catalogue.StepFailed(step=self.name, title=self._step.title, started_at=self._started_at, error=failure)
+            self._state.end_step("step.failed", failed, step=self.name)
+
+    def say(self, message: str) -> None:
+        """The line that people read beside the completed step ("6 colours, 12 pictures")."""
+        self._message = message
+
+    def progress(self, done: float, of: float | None = None, *, message: str | None = None, items: str | None = None) -> None:
+        """Say from the workflow how far the step is; inside an activity use `activity.progress`.
+
+        Args:
+            items: the state of each of many items, one letter each; kept in the snapshot until the next one is given.
+        """
+        percent = None if not of else min(100.0, 100.0 * done / of)
+        data = catalogue.StepProgress(
+            step=self.name, percent=percent, message=message, attempt=self._attempt, items=UNSET if items is None else items
+        )
+        self._state.progress(data)
+
+    @property
+    def _attempt(self) -> int:
+        call = current_call.get()
+        return call.attempt if call is not None else 1
+
+    @staticmethod
+    def _is_cancel_of_run(error: BaseException) -> bool:
+        return is_cancelled_exception(error) and workflow.cancellation_reason() is not None
+
+    @overload
+    async def call(self, activity: Callable[[P], Awaitable[R]], arg: P, options: CallOptions) -> R: ...
+    @overload
+    async def call(self, activity: Callable[[Any, P], Awaitable[R]], arg: P, options: CallOptions) -> R: ...
+    @overload
+    async def call(self, activity: Callable[[P], R], arg: P, options: CallOptions) -> R: ...
+    @overload
+    async def call(self, activity: Callable[[Any, P], R], arg: P, options: CallOptions) -> R: ...
+    async def call(self, activity: Callable[..., Any], arg: Any, options: CallOptions) -> Any:
+        """Run one activity (a function, or a method named through its class) and return its result."""
+        return await self._start(activity, arg, options)
+
+    @overload
+    async def map(
+        self, activity: Callable[[P], Awaitable[R]], items: Sequence[P], options: CallOptions, *, parallel: int = ...
+    ) -> list[R]: ...
+    @overload
+    async def map(
+        self, activity: Callable[[Any, P], Awaitable[R]], items: Sequence[P], options: CallOptions, *, parallel: int = ...
+    ) -> list[R]: ...
+    @overload
+    async def map(self, activity: Callable[[P], R], items: Sequence[P], options: CallOptions, *, parallel: int = ...) -> list[R]: ...
+    @overload
+    async def map(self, activity: Callable[[Any, P], R], items: Sequence[P], options: CallOptions, *, parallel: int = ...) -> list[R]: ...
+    async def map(
+        self, activity: Callable[..., Any], items: Sequence[Any], options: CallOptions, *, parallel: int = MAX_PARALLEL
+    ) -> list[Any]:
+        """Run one activity for every item, at most `parallel` at once; results in the items' order, percent by itself.
+
+        The first error ends the step: calls under way are cancelled, the rest never start.
+        """
+        results: list[Any] = [None] * len(items)
+        todo = iter(enumerate(items))
+        done = 0
+
+        async def lane() -> None:
+            nonlocal done
+            for index, item in todo:
+                results[index] = await self._start(activity, item, options, index=index, total=len(items))
+                done += 1
+                self.progress(done, len(items))
+
+        await all_or_first_error([lane() for _ in range(min(max(parallel, 1), len(items)))])
+        return results
+
+    def _start(
+        self, activity: Callable[..., Any], arg: Any, options: CallOptions, *, index: int = 0, total: int = 0
+    ) -> "workflow.ActivityHandle[Any]":
+        call = Call(tenant=self._state.tenant, step=self.name, attempt=self._attempt, index=index, total=total)
+        token = current_call.set(call)
+        try:
+            return workflow.start_activity(
+                activity,
+                args=[arg],
+                task_queue=options.task_queue,
+                start_to_close_timeout=options.timeout,
+                schedule_to_close_timeout=options.total_timeout,
+                heartbeat_timeout=options.heartbeat,
+                retry_policy=options.retry_policy,
+            )
+        finally:
+            current_call.reset(token)
+
+
+async def all_or_first_error(lanes: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Like a TaskGroup, but the first error comes as it is, not in a group."""
+    tasks = [asyncio.create_task(lane) for lane in lanes]
+    try:
+        await asyncio.gather(*tasks)
+    except (Exception, asyncio.CancelledError):
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -1,0 +1,1 @@
+"""The life of a service process: start, tasks, graceful shutdown."""

@@ -1,0 +1,1 @@
+"""Redis: the client with its timeouts and error mapping, and rate limits."""

@@ -1,0 +1,1 @@
+"""Designing an ad: layout, colours, typography, cropping and rendering."""

@@ -1,0 +1,1 @@
+"""Reading the product page: facts, brand, palette, assets."""

@@ -1,0 +1,176 @@
+"""What a page says about the thing it sells: read from its HTML, structured data first. Pure: HTML in, facts out."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from msgspec import Struct
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from signalbox_core.errors import Rejected
+from signalbox_pipelines.ad_creative.contract import Language
+from signalbox_pipelines.ad_creative.copy.language import format_price, format_rating, is_call, language_of
+from signalbox_pipelines.ad_creative.messages import ImageLink, PageLanguage
+from signalbox_pipelines.ad_creative.page.linked_data import Node, find_product, text_at, texts_at
+
+MAX_IMAGES: Final = 12
+_SHIPPING: Final = re.compile(r"\b(shipping|delivery|delivered|returns?|giao hàng|vận chuyển|đổi trả)\b", re.IGNORECASE)
+_SEPARATORS: Final = re.compile(r"\s+[–—|·-]\s+")
+
+
+class PageFacts(Struct, frozen=True, kw_only=True):
+    """The texts of a page; empty where it does not say."""
+
+    name: str
+    product: str
+    language: PageLanguage
+    description: str
+    slogan: str
+    price: str
+    rating: str
+    reviews: int
+    benefits: tuple[str, ...]
+    shipping: str
+    cta: str
+    theme: str
+    logos: tuple[str, ...]
+    style_sheets: tuple[str, ...]
+    inline_css: tuple[str, ...]
+    images: tuple[ImageLink, ...]
+
+
+def read_page(body: bytes, *, url: str, charset: str | None, wanted: Language = "auto") -> PageFacts:
+    """Read a page's facts.
+
+    Args:
+        wanted: `en`, `vi`, or `auto` for the page's own language.
+
+    Raises:
+        Rejected: `no_product`: the page names nothing.
+    """
+    tree = LexborHTMLParser(_decode(body, charset))
+    linked = find_product([node.text() for node in tree.css('script[type="application/ld+json"]')])
+    meta = _meta(tree)
+    title = _text(tree.css_first("title"))
+    product = text_at(linked, "name") or meta.get("og:title", "") or _text(tree.css_first("h1")) or _SEPARATORS.split(title)[0]
+    if not product:
+        raise Rejected(f"{url} has no title and names no product; give a page that sells something", field="url", code="no_product")
+    description = text_at(linked, "description") or meta.get("description", "") or meta.get("og:description", "") or _first_paragraph(tree)
+    language = language_of(tree.css_first("html"), sample=f"{product} {description}", wanted=wanted)
+    return PageFacts(
+        name=_brand_name(linked, meta, title, url),
+        product=_clip(product, 80),
+        language=language,
+        description=_clip(description, 400),
+        slogan=_slogan(tree, linked, meta, description),
+        price=format_price(text_at(linked, "offers", "price"), text_at(linked, "offers", "priceCurrency"), language),
+        rating=format_rating(text_at(linked, "aggregateRating", "ratingValue"), language),
+        reviews=_count(text_at(linked, "aggregateRating", "reviewCount") or text_at(linked, "aggregateRating", "ratingCount")),
+        benefits=_benefits(tree),
+        shipping=_shipping(tree),
+        cta=_call(tree),
+        theme=meta.get("theme-color", ""),
+        logos=tuple(dict.fromkeys(urljoin(url, link) for link in _logos(tree, linked) if link)),
+        style_sheets=tuple(urljoin(url, link) for node in tree.css('link[rel="stylesheet"]') if (link := node.attributes.get("href")))[:4],
+        inline_css=tuple(node.text() for node in tree.css("style"))[:6],
+        images=_images(tree, linked, meta, url),
+    )
+
+
+def _decode(body: bytes, charset: str | None) -> str:
+    declared = re.search(rb'<meta[^>]+charset=["\']?([\w-]+)', body[:2048], re.IGNORECASE)
+    for name in (charset, declared.group(1).decode() if declared else None, "utf-8"):
+        try:
+            return body.decode(name) if name else body.decode()
+        except (LookupError, UnicodeDecodeError):
+            continue
+    return body.decode("utf-8", "replace")
+
+
+def _meta(tree: LexborHTMLParser) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for node in tree.css("meta"):
+        name = node.attributes.get("property") or node.attributes.get("name")
+        content = node.attributes.get("content")
+        if name and content:
+            found.setdefault(name.lower(), " ".join(content.split()))
+    return found
+
+
+def _brand_name(linked: Node, meta: dict[str, str], title: str, url: str) -> str:
+    parts = _SEPARATORS.split(title)
+    named = text_at(linked, "brand") or meta.get("og:site_name", "") or meta.get("application-name", "")
+    return _clip(named or (parts[-1] if len(parts) > 1 else "") or (urlsplit(url).hostname or "").removeprefix("www."), 40)
+
+
+def _slogan(tree: LexborHTMLParser, linked: Node, meta: dict[str, str], description: str) -> str:
+    marked = tree.css_first('[class*="slogan"], [class*="tagline"], [class*="subtitle"], [class*="lead"]')
+    for text in (text_at(linked, "slogan"), _text(marked), meta.get("og:description", "")):
+        if text and text != description and len(text) <= 90:
+            return text
+    return ""
+
+
+def _benefits(tree: LexborHTMLParser) -> tuple[str, ...]:
+    marked = tree.css('[class*="benefit"] li, [class*="feature"] li, [class*="usp"] li')
+    items = marked or [node for node in tree.css("main li, article li, section li") if not node.css_first("a")]
+    texts = [_text(node) for node in items]
+    return tuple(dict.fromkeys(text for text in texts if 6 <= len(text) <= 70))[:6]
+
+
+def _shipping(tree: LexborHTMLParser) -> str:
+    texts = (_text(node) for node in tree.css('[class*="shipping"], [class*="delivery"], p, li'))
+    return next((text for text in texts if 6 <= len(text) <= 60 and _SHIPPING.search(text)), "")
+
+
+def _call(tree: LexborHTMLParser) -> str:
+    nodes = tree.css('main [class*="button"], main [class*="btn"], [class*="cta"], main button, [class*="button"], [class*="btn"], button')
+    texts = [text for node in nodes if 3 <= len(text := _text(node)) <= 24]
+    return next((text for text in texts if is_call(text)), "")
+
+
+def _logos(tree: LexborHTMLParser, linked: Node) -> Iterator[str]:
+    yield text_at(linked, "brand", "logo")
+    for node in tree.css('img[class*="logo"], img[src*="logo"], header img'):
+        yield node.attributes.get("src") or ""
+    for node in tree.css('link[rel="apple-touch-icon"], link[rel="icon"]'):
+        yield node.attributes.get("href") or ""
+
+
+def _images(tree: LexborHTMLParser, linked: Node, meta: dict[str, str], url: str) -> tuple[ImageLink, ...]:
+    alts = {urljoin(url, _source(node)): node.attributes.get("alt") or "" for node in tree.css("img") if _source(node)}
+    found: dict[str, ImageLink] = {}
+    shared = [(link, "product data") for link in texts_at(linked, "image")] + [(meta.get("og:image", ""), "share image")]
+    marked = {urljoin(url, link) for link in _logos(tree, linked) if link}
+    for link, source in [*shared, *((address, "page") for address in alts)]:
+        address = urljoin(url, link)
+        if link and address not in marked and not link.startswith("data:"):
+            found.setdefault(address, ImageLink(url=address, alt=" ".join(alts.get(address, "").split())[:160], source=source))
+    return tuple(found.values())[:MAX_IMAGES]
+
+
+def _source(node: LexborNode) -> str:
+    """The largest of `srcset`, else what a lazy loader would take, else `src`."""
+    candidates = [part.split() for part in (node.attributes.get("srcset") or "").split(",") if part.strip()]
+    if candidates:
+        return max(
+            candidates, key=lambda part: float(part[1][:-1]) if len(part) > 1 and part[1][:-1].replace(".", "", 1).isdigit() else 1.0
+        )[0]
+    return node.attributes.get("data-src") or node.attributes.get("src") or ""
+
+
+def _first_paragraph(tree: LexborHTMLParser) -> str:
+    return next((text for node in tree.css("main p, article p, p") if 40 <= len(text := _text(node)) <= 600), "")
+
+
+def _text(node: LexborNode | None) -> str:
+    return " ".join(node.text(separator=" ").split()) if node else ""
+
+
+def _clip(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1].rsplit(" ", 1)[0] + "…"
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isdigit() else 0

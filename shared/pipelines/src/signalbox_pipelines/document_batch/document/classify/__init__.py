@@ -1,0 +1,1 @@
+"""Classifying a document by weighted cues."""

@@ -1,0 +1,1 @@
+"""Extracting facts: amounts, dates, accounts, contacts, and their positions on the page."""

@@ -1,0 +1,158 @@
+"""PDF pages through PDFium: their text layer, or a picture of them. PDFium is not thread-safe: one lock a process."""
+
+import contextlib
+import ctypes
+import io
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import pypdfium2 as pdfium
+from msgspec import Struct
+from PIL import Image
+from pypdfium2 import raw
+
+from signalbox_core.errors import Rejected
+from signalbox_pipelines.document_batch.document.messages import Box, box_of
+from signalbox_pipelines.document_batch.document.read.image_pages import VIEW_SIZE
+
+DPI: Final = 200
+_LOWEST_DPI: Final = 72
+_MAX_PIXELS: Final = 40_000_000
+_POINTS_PER_INCH: Final = 72
+_DEVICE: Final = 100_000
+_LOCK: Final = threading.Lock()
+_PROBLEMS: Final = {
+    3: ("damaged_document", "is not a readable PDF (damaged or cut off); send it again, whole"),
+    4: ("password_needed", "is protected by a password; give an unprotected copy"),
+    5: ("password_needed", "uses a protection that is not supported; give an unprotected copy"),
+}
+
+
+class PdfPage(Struct, frozen=True, kw_only=True):
+    """A page's text layer (may be empty) and whether it shows pictures; looked at only where there is little text."""
+
+    text: str
+    has_picture: bool
+
+
+class Pdf:
+    """An open PDF. Every method takes the lock, so call them from threads only.
+
+    Raises:
+        Rejected: `password_needed` or `damaged_document`.
+    """
+
+    def __init__(self, body: bytes, name: str) -> None:
+        self._name = name
+        with _LOCK:
+            try:
+                self._document = pdfium.PdfDocument(body)
+            except pdfium.PdfiumError as error:
+                code, what = _PROBLEMS.get(getattr(error, "err_code", None) or 3, _PROBLEMS[3])
+                raise Rejected(f"{name} {what}", field="url", code=code) from error
+            self.page_count = len(self._document)
+
+    def read(self, index: int, *, enough_chars: int) -> PdfPage:
+        with self._page(index) as page:
+            textpage = page.get_textpage()
+            try:
+                text = textpage.get_text_range()
+            finally:
+                textpage.close()
+            text = text.replace("\r\n", "\n").replace("\ufffe", "-").strip()
+            looks = len(text) < enough_chars
+            has_picture = looks and any(True for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=3))
+        return PdfPage(text=text, has_picture=has_picture)
+
+    def picture(self, index: int) -> bytes:
+        """The page as a grey PNG at 200 dpi, or fewer when the page is very large.
+
+        Raises:
+            Rejected: `page_too_large`.
+        """
+        with self._page(index) as page:
+            dpi = self._fitting_dpi(index, page.get_width(), page.get_height())
+            bitmap = page.render(scale=dpi / _POINTS_PER_INCH, grayscale=True)
+            try:
+                image = bitmap.to_pil().copy()
+            finally:
+                bitmap.close()
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue()
+
+    def view(self, index: int) -> Image.Image:
+        """The page in colour, small enough to be looked at."""
+        with self._page(index) as page:
+            scale = min(VIEW_SIZE[0] / max(1.0, page.get_width()), VIEW_SIZE[1] / max(1.0, page.get_height()))
+            bitmap = page.render(scale=scale)
+            try:
+                view: Image.Image = bitmap.to_pil().convert("RGB")
+                return view
+            finally:
+                bitmap.close()
+
+    def boxes(self, index: int, spans: Sequence[tuple[int, int]]) -> list[tuple[Box, ...]]:
+        """Where parts of the text that `read` gave stand on the page, a box for each line."""
+        with self._page(index) as page:
+            textpage = page.get_textpage()
+            try:
+                places = _places(textpage.get_text_range())
+                return [_boxes(page, textpage, places, start, end) for start, end in spans]
+            finally:
+                textpage.close()
+
+    def close(self) -> None:
+        with _LOCK:
+            self._document.close()
+
+    def _fitting_dpi(self, index: int, width: float, height: float) -> float:
+        inches = width * height / _POINTS_PER_INCH**2
+        dpi: float = min(DPI, (_MAX_PIXELS / max(inches, 1e-6)) ** 0.5)
+        if dpi < _LOWEST_DPI:
+            size = f"{width / _POINTS_PER_INCH:.0f} × {height / _POINTS_PER_INCH:.0f} inches"
+            detail = f"page {index + 1} of {self._name} measures {size}, too large to be read; give it in an ordinary format"
+            raise Rejected(detail, field="url", code="page_too_large")
+        return dpi
+
+    @contextlib.contextmanager
+    def _page(self, index: int) -> Iterator[pdfium.PdfPage]:
+        with _LOCK:
+            try:
+                page = self._document[index]
+            except pdfium.PdfiumError as error:
+                detail = f"page {index + 1} of {self._name} is damaged; send the document again, whole"
+                raise Rejected(detail, field="url", code="damaged_document") from error
+            try:
+                yield page
+            finally:
+                page.close()
+
+
+def _places(raw_text: str) -> list[int]:
+    """For each character of the text that `read` gives: where it stands in PDFium's."""
+    stripped = raw_text.replace("\r\n", "\n").strip()
+    kept = [place for place, sign in enumerate(raw_text) if not (sign == "\r" and raw_text[place + 1 : place + 2] == "\n")]
+    skipped = len(kept) - len("".join(raw_text[place] for place in kept).lstrip())
+    return kept[skipped : skipped + len(stripped)]
+
+
+def _boxes(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, places: Sequence[int], start: int, end: int) -> tuple[Box, ...]:
+    if not 0 <= start < end <= len(places):
+        return ()
+    first, last = places[start], places[end - 1]
+    count = textpage.count_rects(first, last - first + 1)
+    return tuple(_on_page(page, *textpage.get_rect(number)) for number in range(count))
+
+
+def _on_page(page: pdfium.PdfPage, left: float, bottom: float, right: float, top: float) -> Box:
+    """From PDF points to parts of the page as it is shown: turned, and from the top left."""
+    one, other = _device_point(page, left, top), _device_point(page, right, bottom)
+    return box_of(min(one[0], other[0]), min(one[1], other[1]), max(one[0], other[0]), max(one[1], other[1]))
+
+
+def _device_point(page: pdfium.PdfPage, x: float, y: float) -> tuple[float, float]:
+    across, down = ctypes.c_int(), ctypes.c_int()
+    raw.FPDF_PageToDevice(page, 0, 0, _DEVICE, _DEVICE, 0, x, y, ctypes.byref(across), ctypes.byref(down))
+    return across.value / _DEVICE, down.value / _DEVICE

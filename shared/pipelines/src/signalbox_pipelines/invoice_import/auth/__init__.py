@@ -1,0 +1,1 @@
+"""Signing in to the portal: captcha questions, credentials, sessions."""

@@ -1,0 +1,1 @@
+"""The import's report: totals, CSV files, the chart of months."""

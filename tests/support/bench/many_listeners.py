@@ -1,0 +1,119 @@
+"""Thousands of listeners of one server from one process, and the source that feeds them; for benchmarks."""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from redis.asyncio import Redis
+
+from signalbox_core.events import CloudEvent, catalogue
+from signalbox_core.streams import RedisRunStream
+from signalbox_devstack.stack.keys import TENANT
+from support.assertions.eventually import eventually
+from support.fakes.events import make_event
+
+LINE: Final = re.compile(rb'"sequence":(\d+).*?"title":"(\d+)"')
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Server:
+    """One arm's process."""
+
+    name: str
+    pid: int
+    port: int
+    headers: str = ""
+
+    def cpu_s(self) -> float:
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def rss_kb(self) -> float:
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024
+
+
+class Listener(asyncio.Protocol):
+    """Reads frames, checks that their sequences have no gap, and keeps when they came."""
+
+    def __init__(self, request: bytes, first: int, delays_ms: list[float] | None = None) -> None:
+        self._request = request
+        self._delays_ms = delays_ms
+        self._tail = b""
+        self.last = first
+        self.is_open = False
+        self.is_over = False
+        self.wrong = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        now = time.monotonic_ns()
+        *frames, self._tail = (self._tail + data).split(b"\r\n\r\n")
+        self.is_open = self.is_open or bool(frames)
+        for frame in frames:
+            if match := LINE.search(frame):
+                self.wrong += int(match[1]) != self.last + 1
+                self.last = int(match[1])
+                if self._delays_ms is not None:
+                    self._delays_ms.append((now - int(match[2])) / 1e6)
+        self.is_over = self.is_over or (self._tail + data).endswith(b"0\r\n\r\n")
+
+
+class Source:
+    """Appends events to runs, as the receiver does."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+        self._streams = RedisRunStream(client)
+        self._told: dict[str, int] = {}
+
+    async def begin(self, run_id: str) -> None:
+        started = catalogue.RunStarted(pipeline="bench", title="Bench", steps=())
+        await self._append(run_id, make_event("run.started", started, sequence=1, run_id=run_id, tenant=TENANT))
+
+    async def tell(self, run_id: str) -> int:
+        data = catalogue.StepStarted(step="render", title=str(time.monotonic_ns()))
+        return await self._append(run_id, make_event("step.started", data, sequence=self._told[run_id] + 1, run_id=run_id, tenant=TENANT))
+
+    async def cursor(self, run_id: str) -> str:
+        return f"{(await self._streams.read(run_id, None, 1)).epoch}:{self._told[run_id]}"
+
+    def told(self, run_id: str) -> int:
+        return self._told[run_id]
+
+    async def _append(self, run_id: str, event: CloudEvent) -> int:
+        await self._streams.append(event)
+        self._told[run_id] = event.sequence or 0
+        return self._told[run_id]
+
+
+@asynccontextmanager
+async def listening(
+    server: Server, source: Source, runs: Sequence[str], delays_ms: list[float] | None = None
+) -> AsyncIterator[list[Listener]]:
+    """One listener for each item of `runs`, all open."""
+    cursors = {run_id: await source.cursor(run_id) for run_id in set(runs)}
+    loop, opened = asyncio.get_running_loop(), []
+    try:
+        for start in range(0, len(runs), 200):
+            for run_id in runs[start : start + 200]:
+                head = f"GET /v1/runs/{run_id}/stream HTTP/1.1\r\nHost: bench\r\nLast-Event-ID: {cursors[run_id]}\r\n{server.headers}\r\n"
+                made = Listener(head.encode(), source.told(run_id), delays_ms)
+                await loop.create_connection(lambda made=made: made, "127.0.0.1", server.port)
+                opened.append(made)
+            await eventually(lambda: all(item.is_open for item in opened), within_s=60)
+        yield opened
+    finally:
+        for item in opened:
+            item.transport.abort()
+        await asyncio.sleep(0)

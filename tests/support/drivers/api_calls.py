@@ -1,0 +1,34 @@
+"""What callers of the gateway do again and again in tests."""
+
+import httpx2
+
+from support.assertions.eventually import eventually
+
+Json = dict[str, object]
+
+
+async def started(caller: httpx2.AsyncClient, **given: object) -> str:
+    """Start an echo run; its id."""
+    answer = await caller.post("/v1/runs", json={"pipeline": "echo", "input": {"text": "hi", **given}})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["run_id"])
+
+
+async def ended(caller: httpx2.AsyncClient, run_id: str) -> Json:
+    """The snapshot of the run, once it has ended."""
+
+    async def snapshot() -> Json | None:
+        body = (await caller.get(f"/v1/runs/{run_id}")).json()
+        return body if body["ended_at"] else None
+
+    return await eventually(snapshot)
+
+
+async def asked(caller: httpx2.AsyncClient, run_id: str) -> Json:
+    """The snapshot of the run, once it asks a person."""
+
+    async def snapshot() -> Json | None:
+        body = (await caller.get(f"/v1/runs/{run_id}")).json()
+        return body if body["approvals"] else None
+
+    return await eventually(snapshot)

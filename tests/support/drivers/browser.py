@@ -1,0 +1,83 @@
+"""A real Chromium for tests, and a page that remembers everything that went wrong in it."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+SHOTS = Path(__file__).parents[3] / "test-results" / "browser"
+
+
+def browser_path() -> str:
+    """The installed Chromium. Without one the test is skipped with the reason, and fails where CI is set."""
+    found = next((path for path in map(shutil.which, NAMES) if path), None)
+    if found is None:
+        reason = f"no Chromium on PATH (looked for {', '.join(NAMES)}); `python tools/browser.py` installs one where it may"
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    path = browser_path()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+class Site(Struct, frozen=True, kw_only=True):
+    """Where the console is, the key to sign in with, a page that sells something, and a way to kill the gateway (it is restarted).
+
+    `redis_url`: what the gateway reads the autoscaler's decisions from.
+    """
+
+    origin: str
+    api_key: str
+    product_page: str
+    kill_gateway: Callable[[], object]
+    redis_url: str = ""
+
+
+class WatchedPage:
+    """A page and its faults: console errors, uncaught exceptions, violations of the content security policy.
+
+    A refused request (4xx) is written to the console by the browser itself; tests that provoke one list it as expected.
+    """
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.faults: list[str] = []
+        self.expected: tuple[str, ...] = ()
+        self.page: Page = context.new_page()
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.faults.append(f"uncaught: {error}"))
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.faults.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
+
+    def unexpected(self) -> list[str]:
+        return [fault for fault in self.faults if not any(known in fault for known in self.expected)]
+
+    def shot(self, name: str) -> None:
+        """The whole page as a picture for people to look at, under test-results/ (never committed)."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        before = self.page.viewport_size
+        assert before is not None
+        # A window as tall as the page: what sticks to an edge would else lie across the picture.
+        height = max(before["height"], int(self.page.evaluate("document.documentElement.scrollHeight")))
+        self.page.set_viewport_size({"width": before["width"], "height": height})
+        self.page.screenshot(path=SHOTS / f"{name}.png")
+        self.page.set_viewport_size(before)

@@ -1,0 +1,95 @@
+"""A task queue that is sized: its autoscalers as processes, its runs, and what the book, the log and Temporal say of it."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC
+from pathlib import Path
+
+from redis.asyncio import Redis
+from temporalio.api.worker.v1 import WorkerHeartbeat
+from temporalio.api.workflowservice.v1 import ListWorkersRequest
+from temporalio.client import Client, WorkflowHandle
+
+from signalbox_autoscaler.actuate.launch_ledger import Book
+from signalbox_autoscaler.actuate.lease import Lease
+from signalbox_autoscaler.audit.decision_log import DecisionLog
+from signalbox_autoscaler.model import DecisionRecord, Launch
+from signalbox_core.redis.client import open_redis
+from signalbox_core.temporal import connect
+from support.installed.nap.contract import NapInput, NapResult
+from support.servers.autoscaler import autoscaler, autoscaler_environment
+from support.servers.nap_worker import nap_environment, nap_worker
+
+POLICY = {"slots_per_worker": 20, "workers_per_launch": 1, "slo_s": 10, "cold_start_s": 4, "idle_exit_s": 4, "heartbeat_s": 1}
+
+
+class Scaled:
+    """Attributes:
+    queue: of its own, so that tests on one server keep their backlogs apart.
+    """
+
+    def __init__(self, client: Client, redis: Redis, folder: Path, *, temporal_address: str, redis_url: str) -> None:
+        self.queue = f"nap-{uuid.uuid4().hex[:8]}"
+        self.redis = redis
+        self.folder = folder
+        self._client = client
+        self._temporal_address = temporal_address
+        self._redis_url = redis_url
+        self._log = DecisionLog(redis)
+
+    def worker_environment(self, **more: object) -> dict[str, str]:
+        return nap_environment(self.folder, self._temporal_address, self._redis_url, queue=self.queue, **more)
+
+    @contextlib.asynccontextmanager
+    async def base(self, *, slots: int = 10) -> AsyncIterator[asyncio.subprocess.Process]:
+        async with nap_worker(self.worker_environment(max_activities=slots), self.folder / "base.log") as process:
+            yield process
+
+    @contextlib.asynccontextmanager
+    async def autoscaler(
+        self, policy: dict[str, object] | None = None, *, log: str = "autoscaler.log", **settings: object
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        wanted = {**POLICY, **(policy or {})}
+        text = f"[queues.{self.queue}]\n" + "".join(f"{name} = {value}\n" for name, value in wanted.items())
+        own = {"provider": "local", "local_folder": self.folder / "launches", **settings}
+        environment = autoscaler_environment(self.folder, self._temporal_address, self._redis_url, text, self.worker_environment(), **own)
+        async with autoscaler(environment, self.folder / log) as process:
+            yield process
+
+    async def start(self, request: NapInput) -> WorkflowHandle[object, NapResult]:
+        run_id = f"nap-{uuid.uuid4().hex[:8]}"
+        return await self._client.start_workflow("nap", request, id=run_id, task_queue=self.queue, result_type=NapResult)
+
+    async def launches(self) -> list[Launch]:
+        """In the book, unsettled."""
+        return [launch for launch in await Book(self.redis, Lease(self.redis, "reader")).launches() if launch.queue == self.queue]
+
+    async def records(self) -> list[DecisionRecord]:
+        """Every decision, oldest first."""
+        return list(reversed(await self._log.newest(self.queue, limit=2_000)))
+
+    async def launched(self) -> list[Launch]:
+        """Everything that was ever decided to be launched."""
+        return [launch for record in await self.records() for launch in record.launches]
+
+    async def last(self) -> DecisionRecord | None:
+        found = await self._log.newest(self.queue, limit=1)
+        return found[0] if found else None
+
+    async def heartbeats(self) -> list[WorkerHeartbeat]:
+        """Of the burst workers, newest first."""
+        request = ListWorkersRequest(namespace="default", query=f'TaskQueue = "{self.queue}"')
+        found = [info.worker_heartbeat for info in (await self._client.workflow_service.list_workers(request)).workers_info]
+        bursts = [beat for beat in found if beat.worker_identity.startswith("burst:")]
+        return sorted(bursts, key=lambda beat: beat.heartbeat_time.ToDatetime(UTC), reverse=True)
+
+
+@contextlib.asynccontextmanager
+async def scaled_queue(folder: Path, temporal_address: str, redis_url: str) -> AsyncIterator[Scaled]:
+    """A fresh queue; Redis is emptied first, as the lease is one for all queues."""
+    client = await connect(temporal_address, "default")
+    async with open_redis(redis_url) as redis:
+        await redis.flushall()
+        yield Scaled(client, redis, folder, temporal_address=temporal_address, redis_url=redis_url)

@@ -1,0 +1,34 @@
+"""Decisions as the autoscaler would have written them, told up to now: a simulated rise and fall on real records."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from signalbox_autoscaler.model import DecisionRecord, Policy
+from signalbox_simulator.outcome import simulate
+from signalbox_simulator.scalers.law import Law
+from signalbox_simulator.traces import Batch, Trace, ramp, seconds
+
+
+def simulated_records(queue: str, *, until: datetime | None = None) -> list[DecisionRecord]:
+    """Two imports on 40 base slots; the last decision is at `until` (now)."""
+    first = replace(ramp(1, companies=20, invoices=1_000), base_slots=40)
+    second = Batch(at_s=300.0, durations_s=seconds(random.Random(2), 6_000))
+    trace = Trace(name=queue, batches=(*first.batches, second), base_slots=40)
+    law = Law(Policy(budget_per_hour=Decimal("5.00"), max_rate_per_s=900))
+    simulate(trace, law, seed=1)
+    shift = (until or datetime.now(UTC)) - law.records[-1].at
+    spent = Decimal(0)
+    records = []
+    for record in law.records:
+        spent += sum((launch.reserved for launch in record.launches), Decimal(0)) / 20
+        records.append(replace(record, at=record.at + shift, spent_hour=spent))
+    return [replace(record, snapshot=replace(record.snapshot, taken_at=record.at)) for record in records]
+
+
+def one_more(record: DecisionRecord) -> DecisionRecord:
+    """The next look at the same."""
+    at = record.at + timedelta(seconds=5)
+    return replace(record, at=at, snapshot=replace(record.snapshot, taken_at=at))

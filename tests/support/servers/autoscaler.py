@@ -1,0 +1,53 @@
+"""Autoscaler processes: policies in a file, settings in the environment, as people start them."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from signalbox_autoscaler.actuate.lease import LEASE
+
+
+def autoscaler_environment(
+    folder: Path, temporal_address: str, redis_url: str, policies: str, worker: Mapping[str, str], **more: object
+) -> dict[str, str]:
+    """`worker`: the environment that local burst workers start from; `more`: autoscaler settings by lower-case name."""
+    path = folder / "policies.toml"
+    path.write_text(policies)
+    own = {"port": 0, "policies": path, "observe_every_s": 1, "lease_s": 3, **more}
+    return {
+        **worker,
+        "PATH": os.environ["PATH"],
+        "TEMPORAL_ADDRESS": temporal_address,
+        "REDIS_URL": redis_url,
+        **{f"SIGNALBOX_AUTOSCALER_{name.upper()}": str(value) for name, value in own.items()},
+    }
+
+
+@contextlib.asynccontextmanager
+async def autoscaler(environment: Mapping[str, str], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """One autoscaler process; told to stop when the block is left."""
+    with log.open("ab") as out:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "signalbox_autoscaler", env=environment, stderr=out, stdout=asyncio.subprocess.DEVNULL
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 10)
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def leader(redis: Redis) -> str | None:
+    """Who holds the lease, and its epoch."""
+    held = await redis.get(LEASE)
+    return held.decode() if held else None

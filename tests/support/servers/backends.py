@@ -1,0 +1,62 @@
+"""Single backends for tests that start, kill and restart them by hand on a port of their own; others use `support.servers.stack`."""
+
+import asyncio
+import os
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from signalbox_devstack.stack.child import leash
+from signalbox_devstack.stack.site import Wish, settle_site
+from support.assertions.eventually import eventually
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def server(command: Sequence[str], port: int, log: Path) -> Iterator[str]:
+    """Run until the block is left; yields `host:port` once something listens there."""
+    with log.open("wb") as out:
+        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=leash(os.getpid()))  # noqa: PLW1509
+    try:
+
+        def ready() -> bool:
+            assert child.poll() is None, log.read_text()[-2000:]
+            return answers(port)
+
+        asyncio.run(eventually(ready, within_s=30))
+        yield f"127.0.0.1:{port}"
+    finally:
+        child.kill()
+        child.wait(10)
+
+
+def redis_command(port: int, folder: Path) -> list[str]:
+    return _command("redis", port, folder)
+
+
+def temporal_command(port: int, folder: Path) -> list[str]:
+    return _command("temporal", port, folder)
+
+
+def pubsub_command(port: int, folder: Path) -> list[str]:
+    return _command("pubsub", port, folder)
+
+
+def _command(name: str, port: int, folder: Path) -> list[str]:
+    """The command with which the dev stack starts that part."""
+    wish = Wish(state_dir=folder, ports=f"auto,{name}={port}", only=(name,), headless=True)
+    _, (part,) = settle_site(wish, os.environ)
+    return list(part.argv)

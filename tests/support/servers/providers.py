@@ -1,0 +1,69 @@
+"""Every provider of burst workers, against a program that speaks its real interface; tasks are processes running `script`."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from signalbox_autoscaler.providers.cloud_run import CloudRunJobs
+from signalbox_autoscaler.providers.kubernetes import KubernetesJobs
+from signalbox_autoscaler.providers.local import LocalProcesses
+from signalbox_autoscaler.providers.provider import Provider
+
+JOB = "projects/local/locations/local/jobs/burst"
+KINDS = ("local", "cloud_run", "kubernetes")
+TEMPLATE = {"spec": {"template": {"spec": {"containers": [{"name": "worker", "image": "signalbox/worker", "env": []}]}}}}
+
+
+@contextlib.asynccontextmanager
+async def listening(module: str, *arguments: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+    """Run `python -m MODULE --port 0 …` around the block; yields the `host:port` that it prints."""
+    command = [sys.executable, "-m", module, "--port", "0", *arguments]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environ)
+    assert process.stdout is not None
+    try:
+        line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+        assert line.startswith("listening "), f"{module} said {line!r}"
+        yield line.split()[1]
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def cloud_run_program(command: Sequence[str], *arguments: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+    """`environ`: what its tasks get beside their execution's own; ours unless given."""
+    async with listening("signalbox_devstack.emulators.cloud_run", *arguments, "--", *command, environ=environ) as address:
+        yield address
+
+
+@contextlib.asynccontextmanager
+async def provider_of(kind: str, command: Sequence[str], folder: Path) -> AsyncIterator[Provider]:
+    async with contextlib.AsyncExitStack() as stack:
+        provider: Provider
+        if kind == "local":
+            provider = LocalProcesses(folder / "launches", command, {})
+        elif kind == "cloud_run":
+            address = await stack.enter_async_context(cloud_run_program(command))
+            provider = CloudRunJobs(JOB, endpoint=address, run_within_s=5)
+        else:
+            token = folder / "token"
+            token.write_text("secret\n")
+            address = await stack.enter_async_context(
+                listening("signalbox_devstack.emulators.kubernetes", "--token", "secret", "--", *command)
+            )
+            provider = KubernetesJobs(f"http://{address}", "signalbox", TEMPLATE, token_file=token)
+        stack.push_async_callback(provider.aclose)
+        yield provider
+
+
+async def set_faults(address: str, **faults: Any) -> None:
+    """Tell the local Cloud Run what shall go wrong next."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        await channel.unary_unary("/signalbox.world.CloudRun/SetFaults")(json.dumps(faults).encode())

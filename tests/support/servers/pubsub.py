@@ -1,0 +1,161 @@
+"""A local Pub/Sub server for tests: in this process on a free port, or as a program that can be killed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+import pytest
+from google.pubsub_v1 import types
+
+from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client
+
+PROJECT = "projects/test"
+
+
+class Local:
+    """Google's two low-level asynchronous clients on one server, with the few calls that tests repeat."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.publisher = publisher_client(host)
+        self.subscriber = subscriber_client(host)
+
+    async def close(self) -> None:
+        await disconnect(self.publisher)
+        await disconnect(self.subscriber)
+
+    async def topic(self, name: str = "topic", **settings: object) -> str:
+        created = await self.publisher.create_topic({"name": f"{PROJECT}/topics/{name}", **settings}, retry=None)
+        return str(created.name)
+
+    async def subscription(self, topic: str, name: str = "sub", **settings: object) -> str:
+        request = {"name": f"{PROJECT}/subscriptions/{name}", "topic": topic, **settings}
+        created = await self.subscriber.create_subscription(request, retry=None)
+        return str(created.name)
+
+    async def publish(self, topic: str, *bodies: bytes, key: str = "", **attributes: str) -> list[str]:
+        messages = [types.PubsubMessage(data=body, ordering_key=key, attributes=attributes) for body in bodies]
+        response = await self.publisher.publish(topic=topic, messages=messages, retry=None)
+        return list(response.message_ids)
+
+    async def pull(self, subscription: str, *, most: int = 100, timeout_s: float = 5.0) -> list[types.ReceivedMessage]:
+        """What is there now, or comes within `timeout_s`."""
+        response = await self.subscriber.pull(subscription=subscription, max_messages=most, retry=None, timeout=timeout_s)
+        return list(response.received_messages)
+
+    async def pull_now(self, subscription: str) -> list[types.ReceivedMessage]:
+        """What is there now; none if none."""
+        request = types.PullRequest(subscription=subscription, max_messages=100, return_immediately=True)
+        with pytest.warns(DeprecationWarning, match="return_immediately"):  # for production; for a look it is right
+            response = await self.subscriber.pull(request, retry=None)
+        return list(response.received_messages)
+
+    async def ack(self, subscription: str, received: Sequence[types.ReceivedMessage]) -> None:
+        await self.subscriber.acknowledge(subscription=subscription, ack_ids=[each.ack_id for each in received], retry=None)
+
+    async def nack(self, subscription: str, received: Sequence[types.ReceivedMessage]) -> None:
+        ids = [each.ack_id for each in received]
+        await self.subscriber.modify_ack_deadline(subscription=subscription, ack_ids=ids, ack_deadline_seconds=0, retry=None)
+
+    @asynccontextmanager
+    async def stream(self, subscription: str, **first: object) -> AsyncIterator["Stream"]:
+        opening = {"subscription": subscription, "stream_ack_deadline_seconds": 10, **first}
+        stream = Stream(types.StreamingPullRequest(opening))
+        stream.call = await self.subscriber.streaming_pull(requests=stream.requests(), retry=None)
+        try:
+            yield stream
+        finally:
+            stream.call.cancel()
+
+
+class Stream:
+    """One StreamingPull: what is put into `outgoing` is sent; responses are read one by one."""
+
+    def __init__(self, first: types.StreamingPullRequest) -> None:
+        self.outgoing: asyncio.Queue[types.StreamingPullRequest] = asyncio.Queue()
+        self.outgoing.put_nowait(first)
+        self.call = None
+
+    async def requests(self) -> AsyncIterator[types.StreamingPullRequest]:
+        while True:
+            yield await self.outgoing.get()
+
+    def send(self, **fields: object) -> None:
+        self.outgoing.put_nowait(types.StreamingPullRequest(fields))
+
+    def ack(self, *received: types.ReceivedMessage) -> None:
+        self.send(ack_ids=[each.ack_id for each in received])
+
+    def nack(self, *received: types.ReceivedMessage) -> None:
+        ids = [each.ack_id for each in received]
+        self.send(modify_deadline_ack_ids=ids, modify_deadline_seconds=[0] * len(ids))
+
+    async def response(self, within_s: float = 10.0) -> types.StreamingPullResponse:
+        async with asyncio.timeout(within_s):
+            return await anext(aiter(self.call))
+
+    async def messages(self, count: int) -> list[types.ReceivedMessage]:
+        """The next `count` messages."""
+        found: list[types.ReceivedMessage] = []
+        while len(found) < count:
+            found += (await self.response()).received_messages
+        assert len(found) == count, bodies(found)
+        return found
+
+
+def bodies(received: Sequence[types.ReceivedMessage]) -> list[bytes]:
+    return [each.message.data for each in received]
+
+
+class Program:
+    """`signalbox-pubsub` as a process of its own; the same data file across restarts."""
+
+    def __init__(self, data: Path, *options: str, port: int = 0) -> None:
+        self.data = data
+        self.port = port
+        self._options = options
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def start(self) -> Self:
+        """Return once it listens; later starts take the same port again."""
+        command = (sys.executable, "-m", "signalbox_devstack.emulators.pubsub", "--port", str(self.port), "--data", str(self.data))
+        self._process = await asyncio.create_subprocess_exec(*command, *self._options, stdout=asyncio.subprocess.PIPE)
+        async with asyncio.timeout(30):
+            line = await self._process.stdout.readline()
+        assert line.startswith(b"listening "), line
+        self.port = int(line.decode().rsplit(":", 1)[1])
+        return self
+
+    async def kill(self) -> None:
+        """kill -9."""
+        self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    async def stop(self) -> int:
+        if self._process.returncode is None:
+            self._process.terminate()
+        async with asyncio.timeout(10):
+            return await self._process.wait()
+
+
+async def run_program(*arguments: str) -> tuple[int, str]:
+    """Run `signalbox-pubsub` until it ends by itself: its status and what it wrote to standard error."""
+    command = (sys.executable, "-m", "signalbox_devstack.emulators.pubsub", *arguments)
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env={**os.environ})
+    _, errors = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode, errors.decode()

@@ -1,0 +1,89 @@
+"""The dev stack for tests: the same supervisor that people run, as a child process on free ports."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from signalbox_client import AsyncSignalbox
+from signalbox_devstack.stack.child import last_lines, leash
+from signalbox_devstack.stack.endpoints import Endpoints, read_endpoints
+from signalbox_devstack.stack.part_supervisor import PartState
+from support.assertions.eventually import eventually
+
+
+class RunningStack:
+    """A stack that is up. `endpoints` is read anew each time: pids change when a part is restarted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def endpoints(self) -> Endpoints:
+        return read_endpoints(self.folder / "endpoints.json")
+
+    def client(self, role: str = "admin") -> AsyncSignalbox:
+        endpoints = self.endpoints
+        return AsyncSignalbox(str(endpoints.gateway), endpoints.api_keys[role])
+
+    def state(self, name: str) -> PartState:
+        states = msgspec.json.decode((self.folder / "status.json").read_bytes(), type=list[PartState])
+        return {state.name: state for state in states}[name]
+
+    def kill(self, name: str) -> int:
+        """SIGKILL; the pid that it had."""
+        pid = self.endpoints.pids[name]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def until_replaced(self, name: str, pid: int) -> None:
+        """Wait until another process than `pid` is ready as this part."""
+
+        def replaced() -> bool:
+            state = self.state(name)
+            return state.status == "ready" and state.pid not in (None, pid)
+
+        await eventually(replaced, within_s=60)
+
+    def command(self, *words: str) -> str:
+        """Run `signalbox-dev WORDS --state-dir …`; its output."""
+        done = subprocess.run([*DEV, *words, "--state-dir", str(self.folder)], capture_output=True, text=True, timeout=90, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def log(self, name: str, lines: int = 40) -> str:
+        return "\n".join(last_lines(self.folder / "logs" / f"{name}.log", lines))
+
+
+DEV = (sys.executable, "-m", "signalbox_devstack.stack")
+
+
+@contextmanager
+def running_stack(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
+    """`signalbox-dev up` until the block is left, with `environ` added to ours. It dies with us, whatever happens to us."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [*DEV, "up", "--state-dir", str(folder), "--ports", "auto", "--headless", *arguments]
+    said: list[str] = []
+    held = leash(os.getpid())
+    own = {**os.environ, **(environ or {})}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=held, env=own  # noqa: PLW1509
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                said.append(line)
+                if line.startswith("ready"):
+                    break
+            assert said, "the supervisor said nothing"
+            assert said[-1].startswith("ready"), "".join(said)
+            yield RunningStack(folder)
+        finally:
+            process.terminate()
+            said.append(process.stdout.read())
+    assert process.returncode == 0, "".join(said)

@@ -1,0 +1,182 @@
+"""Stream endpoints on real sockets: uvicorn in this process, a client that reads while the stream runs, a Redis to be killed."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import msgspec
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from signalbox_core.crypto.api_keys import Role
+from signalbox_core.events import Snapshot
+from signalbox_core.process.tasks import end
+from signalbox_core.streams import RedisChannels, RedisRunStream
+from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.http.server import Server, server_of, tune
+from signalbox_gateway.streaming.endpoint import StreamEndpoint
+from signalbox_gateway.streaming.hub import Hub
+from signalbox_gateway.streaming.limits import Limits
+from support.assertions.eventually import beside, eventually
+from support.drivers import sse
+from support.servers.backends import backends
+
+
+class Gateway:
+    """The live half of a gateway, served."""
+
+    def __init__(self, client: Redis, limits: Limits | None = None) -> None:
+        self.streams = RedisRunStream(client)
+        self.from_temporal: dict[str, Snapshot] = {}
+        self.hub = Hub(RedisChannels(client), self.streams, self._fallback, _present, limits)
+        endpoint = StreamEndpoint(self.hub, _anyone, _somebody)
+        self.app = Starlette(routes=[Route("/v1/runs/{run_id}/stream", endpoint), Route("/v1/stream", endpoint)])
+        self.origin = ""
+
+    async def _fallback(self, run_id: str) -> Snapshot | None:
+        return self.from_temporal.get(run_id)
+
+
+@asynccontextmanager
+async def serving(
+    client: Redis,
+    limits: Limits | None = None,
+    *,
+    drain: Callable[[Gateway], Awaitable[None]] | None = None,
+    stalled_ms: int = 30_000,
+) -> AsyncIterator[Gateway]:
+    """A gateway on a free port."""
+    gateway = Gateway(client, limits)
+
+    async def on_stop() -> None:
+        if drain is not None:
+            await drain(gateway)
+
+    async with beside(gateway.hub.run()), http_server(gateway.app, on_stop, stalled_ms=stalled_ms) as (_, origin):
+        gateway.origin = origin
+        yield gateway
+
+
+@asynccontextmanager
+async def http_server(app: ASGIApp, drain: Callable[[], Awaitable[None]], *, stalled_ms: int = 30_000) -> AsyncIterator[tuple[Server, str]]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    tune(listener, stalled_ms=stalled_ms)
+    origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = server_of(app, drain)
+    task = asyncio.create_task(server.serve([listener]))
+    try:
+        await eventually(lambda: server.started)
+        yield server, origin
+    finally:
+        server.should_exit = True
+        await task
+
+
+class Reader:
+    """A browser's EventSource, nearly: reads one stream until it ends."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+        self.text = ""
+        self.is_over = False
+        self.error: Exception | None = None
+
+    @property
+    def events(self) -> list[sse.SseEvent]:
+        return sse.parse(self.text)
+
+    @property
+    def names(self) -> list[str]:
+        return [event.event for event in self.events]
+
+    @property
+    def ids(self) -> list[str]:
+        return [event.id for event in self.events if event.id is not None]
+
+    async def until(self, count: int, *, within_s: float = 10) -> list[sse.SseEvent]:
+        await eventually(lambda: len(self.events) >= count, within_s=within_s)
+        return self.events
+
+    async def until_over(self, *, within_s: float = 20) -> list[sse.SseEvent]:
+        await eventually(lambda: self.is_over, within_s=within_s)
+        assert self.error is None, self.error
+        return self.events
+
+    async def read(self, client: httpx2.AsyncClient, url: str, headers: Mapping[str, str]) -> None:
+        try:
+            async with client.stream("GET", url, headers=dict(headers), timeout=60) as response:
+                self.status, self.headers = response.status_code, response.headers
+                async for text in response.aiter_text():
+                    self.text += text
+        except httpx2.HTTPError as error:
+            self.error = error
+        self.is_over = True
+
+
+@asynccontextmanager
+async def reading(origin: str, path: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Reader]:
+    """Read a stream beside the test; leaving the block closes the connection."""
+    reader = Reader()
+    # Plain HTTP: loading certificates would take longer than the test.
+    async with httpx2.AsyncClient(verify=False) as client:
+        task = asyncio.create_task(reader.read(client, origin + path, headers or {}))
+        try:
+            yield reader
+        finally:
+            await end(task)
+
+
+class OwnRedis:
+    """A Redis that a test may kill, stop and start; it keeps its data in an append-only file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = backends.free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+
+    def start(self) -> None:
+        with (self._folder / "redis.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*backends.redis_command(self._port, self._folder), "--appendfsync", "always"], stdout=log, stderr=subprocess.STDOUT
+            )
+
+    async def ready(self) -> None:
+        await eventually(lambda: backends.answers(self._port))
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(10)
+
+
+@asynccontextmanager
+async def own_redis(folder: Path) -> AsyncIterator[OwnRedis]:
+    redis = OwnRedis(folder)
+    redis.start()
+    try:
+        await redis.ready()
+        yield redis
+    finally:
+        redis.kill()
+
+
+def _present(snapshot: Snapshot, epoch: str) -> bytes:
+    return msgspec.json.encode({**msgspec.structs.asdict(snapshot), "epoch": epoch})
+
+
+async def _anyone(request: HTTPConnection, _run_id: str) -> Principal:
+    return await _somebody(request)
+
+
+async def _somebody(_request: HTTPConnection) -> Principal:
+    return Principal(key_id="k", name="lan", tenant="acme", roles=frozenset({Role.VIEWER}))
