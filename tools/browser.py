@@ -18,12 +18,18 @@ def main() -> int:
         return 0
     hindrance = why_not_installed_here()
     if hindrance is None:
-        print("browser tests: no Chromium on PATH; installing the Debian package `chromium` with apt-get", flush=True)
+        print(
+            "browser tests: no Chromium on PATH; installing the Debian package `chromium` with apt-get",
+            flush=True,
+        )
         hindrance = install()
     if hindrance is None:
         print(f"browser tests: using {find_browser()}", flush=True)
     else:
-        print(f"browser tests will be skipped: {hindrance}. Put one of {', '.join(NAMES)} on PATH to run them.", flush=True)
+        print(
+            f"browser tests will be skipped: {hindrance}. Put one of {', '.join(NAMES)} on PATH to run them.",
+            flush=True,
+        )
     return 0
 
 
@@ -33,7 +39,11 @@ def find_browser() -> str | None:
 
 def why_not_installed_here() -> str | None:
     """The reason why nothing is installed, or None when it may be."""
-    if platform.system() != "Linux" or not Path("/etc/debian_version").exists() or shutil.which("apt-get") is None:
+    if (
+        platform.system() != "Linux"
+        or not Path("/etc/debian_version").exists()
+        or shutil.which("apt-get") is None
+    ):
         return "no Chromium on PATH, and this is not a Debian-like system where apt-get could install it"
     if os.geteuid() != 0:
         return "no Chromium on PATH, and installing one needs root (run `apt-get install chromium`)"
@@ -45,7 +55,9 @@ def install() -> str | None:
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for arguments in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", "chromium"]):
         try:
-            subprocess.run(["apt-get", *arguments], env=quiet, check=True, timeout=TIMEOUT_S, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                ["apt-get", *arguments], env=quiet, check=True, timeout=TIMEOUT_S, stdout=subprocess.DEVNULL
+            )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             return f"`apt-get {arguments[0]}` did not work ({error.__class__.__name__})"
     return None if find_browser() else "the package chromium is installed but brought no command"

@@ -55,7 +55,9 @@ def stale() -> list[str]:
         try:
             uv(copy, "lock", "--quiet")
         except subprocess.CalledProcessError:
-            return ["requirements/dev.lock no longer satisfies the pyproject files (see above); run make lock"]
+            return [
+                "requirements/dev.lock no longer satisfies the pyproject files (see above); run make lock"
+            ]
         found = exported(copy)
     return [
         f"requirements/{name}.lock is stale ({', '.join(sorted(pins(text) ^ committed)[:4])}); run make lock"
@@ -66,13 +68,17 @@ def stale() -> list[str]:
 
 def members() -> list[Path]:
     return sorted(
-        path.parent.relative_to(ROOT) for kind in ("shared", "services", "compose") for path in (ROOT / kind).glob("*/pyproject.toml")
+        path.parent.relative_to(ROOT)
+        for kind in ("shared", "services", "compose")
+        for path in (ROOT / kind).glob("*/pyproject.toml")
     )
 
 
 def constrain(project: Path, requirements: set[str]) -> None:
     listed = ", ".join(json.dumps(requirement) for requirement in sorted(requirements))
-    project.write_text(project.read_text().replace("[tool.uv]\n", f"[tool.uv]\nconstraint-dependencies = [{listed}]\n"))
+    project.write_text(
+        project.read_text().replace("[tool.uv]\n", f"[tool.uv]\nconstraint-dependencies = [{listed}]\n")
+    )
 
 
 def pins(text: str) -> set[str]:
@@ -80,7 +86,15 @@ def pins(text: str) -> set[str]:
 
 
 def exported(folder: Path) -> dict[str, str]:
-    options = ("--quiet", "--frozen", "--no-emit-workspace", "--no-header", "--no-annotate", "--format", "requirements-txt")
+    options = (
+        "--quiet",
+        "--frozen",
+        "--no-emit-workspace",
+        "--no-header",
+        "--no-annotate",
+        "--format",
+        "requirements-txt",
+    )
     return {name: uv(folder, "export", *options, *selection) for name, selection in LOCKS.items()}
 
 

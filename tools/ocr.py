@@ -19,12 +19,17 @@ def main() -> int:
         return 0
     hindrance = why_not_installed_here()
     if hindrance is None:
-        print(f"OCR tests: no {missing} on this machine; installing {', '.join(PACKAGES)} with apt-get", flush=True)
+        print(
+            f"OCR tests: no {missing} on this machine; installing {', '.join(PACKAGES)} with apt-get",
+            flush=True,
+        )
         hindrance = install()
     if hindrance is None:
         print(f"OCR tests: using {shutil.which('tesseract')}", flush=True)
     else:
-        print(f"OCR tests will be skipped: {hindrance}. Install {', '.join(PACKAGES)} to run them.", flush=True)
+        print(
+            f"OCR tests will be skipped: {hindrance}. Install {', '.join(PACKAGES)} to run them.", flush=True
+        )
     return 0
 
 
@@ -32,13 +37,19 @@ def missing_languages() -> str:
     """What is not there: the program, or some of its languages; empty when everything is."""
     if shutil.which("tesseract") is None:
         return "Tesseract"
-    listed = subprocess.run(["tesseract", "--list-langs"], capture_output=True, text=True, check=False, timeout=30).stdout.split()
+    listed = subprocess.run(
+        ["tesseract", "--list-langs"], capture_output=True, text=True, check=False, timeout=30
+    ).stdout.split()
     return ", ".join(sorted(LANGUAGES - set(listed)))
 
 
 def why_not_installed_here() -> str | None:
     """The reason why nothing is installed, or None when it may be."""
-    if platform.system() != "Linux" or not Path("/etc/debian_version").exists() or shutil.which("apt-get") is None:
+    if (
+        platform.system() != "Linux"
+        or not Path("/etc/debian_version").exists()
+        or shutil.which("apt-get") is None
+    ):
         return "this is not a Debian-like system where apt-get could install Tesseract"
     if os.geteuid() != 0:
         return f"installing Tesseract needs root (run `apt-get install {' '.join(PACKAGES)}`)"
@@ -50,7 +61,9 @@ def install() -> str | None:
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for arguments in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *PACKAGES]):
         try:
-            subprocess.run(["apt-get", *arguments], env=quiet, check=True, timeout=TIMEOUT_S, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                ["apt-get", *arguments], env=quiet, check=True, timeout=TIMEOUT_S, stdout=subprocess.DEVNULL
+            )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             return f"`apt-get {arguments[0]}` did not work ({error.__class__.__name__})"
     missing = missing_languages()

@@ -22,14 +22,18 @@ async def record(address: str, namespace: str, run_id: str, file: Path) -> int:
     """Write the history as readable JSON; the number of its events."""
     keys = open_key_ring(os.environ.get(VARIABLE))
     client = await connect(address, namespace, keys=keys)
-    history = await open_history(await client.get_workflow_handle(run_id).fetch_history(), client.data_converter)
+    history = await open_history(
+        await client.get_workflow_handle(run_id).fetch_history(), client.data_converter
+    )
     file.parent.mkdir(parents=True, exist_ok=True)
     await asyncio.to_thread(file.write_text, history_json(history), encoding="utf-8")
     return len(history.events)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pipeline")
     parser.add_argument("run_id")
     parser.add_argument("--name", help="the branch of the story it shows (default: the run id)")

@@ -23,14 +23,27 @@ PACKAGES = (
 
 def main() -> int:
     if sys.version_info < (3, 11):  # noqa: UP036  an old interpreter still parses this file and deserves a sentence
-        print(f"Signalbox needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make setup PYTHON=python3.11", file=sys.stderr)
+        print(
+            f"Signalbox needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make setup PYTHON=python3.11",
+            file=sys.stderr,
+        )
         return 2
     if not (VENV / "bin/python").exists():
         print("setup: creating .venv", flush=True)
         venv.create(VENV, with_pip=True, clear=True)
     print("setup: installing the locked packages (the first time takes about a minute)", flush=True)
     python, uv = str(VENV / "bin/python"), str(VENV / "bin/uv")
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", "requirements/bootstrap.lock")
+    run(
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "-r",
+        "requirements/bootstrap.lock",
+    )
     target = ("--python", python, "--quiet")
     run(uv, "pip", "sync", *target, "--require-hashes", "requirements/dev.lock")
     editable = [word for package in PACKAGES for word in ("-e", package)]

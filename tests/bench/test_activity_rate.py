@@ -34,7 +34,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 @contextmanager
 def worker(arm: str, environ: Mapping[str, str]) -> Iterator[None]:
     command = [sys.executable, "-m", "support.rate", arm]
-    with subprocess.Popen(command, cwd=TESTS, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=TESTS, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             assert process.stdout.readline() == "ready\n"
@@ -64,7 +66,9 @@ async def rate(client: Client, arm: str) -> float:
     async def one_after_another() -> None:
         for _ in left:
             memo = {names.MEMO_TENANT: "bench"}
-            await client.execute_workflow(kind, RateInput(activities=ACTIVITIES), id=new_run_id(arm), task_queue=queue, memo=memo)
+            await client.execute_workflow(
+                kind, RateInput(activities=ACTIVITIES), id=new_run_id(arm), task_queue=queue, memo=memo
+            )
 
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
@@ -85,5 +89,7 @@ async def test_events_cost_a_step_little(stack: RunningStack, tmp_path: Path) ->
                 rates[arm].append(await rate(client, arm))
     ratios = [ours / bare for ours, bare in zip(rates["ours"], rates["bare"], strict=True)]
     ours, bare = median(rates["ours"]), median(rates["bare"])
-    sys.stdout.write(f"\nactivities/s with events {ours:.0f}, bare worker {bare:.0f}, ratio {median(ratios):.2f}\n")
+    sys.stdout.write(
+        f"\nactivities/s with events {ours:.0f}, bare worker {bare:.0f}, ratio {median(ratios):.2f}\n"
+    )
     assert median(ratios) >= 0.9

@@ -20,7 +20,16 @@ from signalbox_autoscaler.sizing import decide
 from signalbox_simulator.lower_bound import cheapest_as_fast, fastest
 from signalbox_simulator.outcome import Outcome, simulate
 from signalbox_simulator.scalers import new_scaler
-from signalbox_simulator.traces import TEST_SEEDS, Trace, closed_loop, long_work, ramp, read_trace, spikes, waves
+from signalbox_simulator.traces import (
+    TEST_SEEDS,
+    Trace,
+    closed_loop,
+    long_work,
+    ramp,
+    read_trace,
+    spikes,
+    waves,
+)
 
 RECORDED = Path(__file__).parents[1] / "data" / "autoscaler" / "office-day.json"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -78,7 +87,11 @@ def test_a_steady_load_with_spikes_costs_a_tenth_of_keda_and_waits_no_longer(see
     assert law.p95_wait_s <= 1.1 * keda.p95_wait_s
 
 
-@pytest.mark.parametrize(("make", "longer"), [(waves, None), (lambda seed: read_trace(RECORDED, seed), 1.1)], ids=["waves", "recorded"])
+@pytest.mark.parametrize(
+    ("make", "longer"),
+    [(waves, None), (lambda seed: read_trace(RECORDED, seed), 1.1)],
+    ids=["waves", "recorded"],
+)
 def test_irregular_work_costs_a_third_of_keda(make: Callable[[int], Trace], longer: float | None) -> None:
     """On `waves` work of 0.3 to 12 s shares one queue, where the law may take longer work for a limit: its waits are shown, not bounded."""
     for seed in TEST_SEEDS:
@@ -98,9 +111,13 @@ def test_a_tick_over_200_queues_is_decided_within_a_tenth_of_a_look() -> None:
         now = NOW + timedelta(seconds=5 * tick)
         snapshots = [snapshot(queue, now, tick) for queue in range(200)]
         began = time.perf_counter()
-        states = [decide(policy, state, seen, now).state for state, seen in zip(states, snapshots, strict=True)]
+        states = [
+            decide(policy, state, seen, now).state for state, seen in zip(states, snapshots, strict=True)
+        ]
         took_ms.append((time.perf_counter() - began) * 1000)
-    sys.stdout.write(f"\n200 queues: {median(took_ms):.1f} ms a tick, {median(took_ms) / 200 * 1000:.0f} µs a queue")
+    sys.stdout.write(
+        f"\n200 queues: {median(took_ms):.1f} ms a tick, {median(took_ms) / 200 * 1000:.0f} µs a queue"
+    )
 
     assert median(took_ms) <= 500
 
@@ -108,6 +125,8 @@ def test_a_tick_over_200_queues_is_decided_within_a_tenth_of_a_look() -> None:
 def snapshot(queue: int, now: datetime, tick: int) -> Snapshot:
     if queue % 2:
         return Snapshot(queue=f"idle-{queue}", taken_at=now)
-    worker = WorkerSeen(identity="", slots=50, used=50, processed=tick * 250, heartbeat_at=now, is_burst=True, launch_id="b-1")
+    worker = WorkerSeen(
+        identity="", slots=50, used=50, processed=tick * 250, heartbeat_at=now, is_burst=True, launch_id="b-1"
+    )
     workers = tuple(replace(worker, identity=f"burst:b-1:{number}") for number in range(20))
     return Snapshot(queue=f"busy-{queue}", taken_at=now, activities=20_000, workers=workers)

@@ -32,7 +32,10 @@ CPU_MS = 600.0
 
 async def test_a_tick_over_200_queues(temporal_address: str, redis_url: str) -> None:
     client = await connect(temporal_address, "default")
-    names, others = [[f"{kind}-{number:03d}-{uuid.uuid4().hex[:6]}" for number in range(QUEUES)] for kind in ("tick", "peer")]
+    names, others = [
+        [f"{kind}-{number:03d}-{uuid.uuid4().hex[:6]}" for number in range(QUEUES)]
+        for kind in ("tick", "peer")
+    ]
     async with open_redis(redis_url) as redis:
         await redis.flushall()
         eye, clock = TemporalEye(client), Clock()

@@ -67,9 +67,14 @@ def form(file: PaperFile) -> str:
 def scored(file: PaperFile, pages: list[PageText]) -> Iterator[tuple[str, Score]]:
     (paper,) = file.papers
     true = Counter(paper.facts)
-    found = Counter((entity.type, entity.value) for page in pages for entity in find_entities(page, ("vi", "en")))
+    found = Counter(
+        (entity.type, entity.value) for page in pages for entity in find_entities(page, ("vi", "en"))
+    )
     for kind in ENTITY_TYPES:
-        of_kind = [Counter({fact: count for fact, count in facts.items() if fact[0] == kind}) for facts in (true & found, found, true)]
+        of_kind = [
+            Counter({fact: count for fact, count in facts.items() if fact[0] == kind})
+            for facts in (true & found, found, true)
+        ]
         yield kind, Score(*(one.total() for one in of_kind))
 
 
@@ -96,9 +101,19 @@ async def test_papers_that_no_rule_was_tuned_on_are_read() -> None:
             scores[kind, by] = added(scores[kind, by], score)
 
     lines = [f"seed {SEED}, {PAPERS} papers: kind right {right_kinds}, in doubt {in_doubt}"]
-    lines += [f"| {name} | {lang} | {mean(of):.3f} | {min(of):.3f} | {len(of)} |" for (name, lang), of in sorted(matches.items())]
-    lines += [f"| {kind} | {by} | {of.precision:.2f} | {of.recall:.2f} | {of.true} |" for (kind, by), of in sorted(scores.items())]
+    lines += [
+        f"| {name} | {lang} | {mean(of):.3f} | {min(of):.3f} | {len(of)} |"
+        for (name, lang), of in sorted(matches.items())
+    ]
+    lines += [
+        f"| {kind} | {by} | {of.precision:.2f} | {of.recall:.2f} | {of.true} |"
+        for (kind, by), of in sorted(scores.items())
+    ]
     sys.stdout.write("\n" + "\n".join(lines) + "\n")
     assert right_kinds >= 0.95 * PAPERS
     assert all(mean(found_matches) >= LEAST_MATCH for found_matches in matches.values())
-    assert all(min(score.precision, score.recall) >= LEAST_OF_TYPE[by] for (_, by), score in scores.items() if score.true)
+    assert all(
+        min(score.precision, score.recall) >= LEAST_OF_TYPE[by]
+        for (_, by), score in scores.items()
+        if score.true
+    )

@@ -62,7 +62,9 @@ def bare_text_layer(body: bytes) -> float:
 def bare_tesseract(png: bytes) -> float:
     began = cpu()
     command = ["tesseract", "stdin", "stdout", "-l", "vie+eng", "--psm", "1", "--dpi", "200"]
-    subprocess.run(command, input=png, capture_output=True, check=True, env={**os.environ, "OMP_THREAD_LIMIT": "1"})
+    subprocess.run(
+        command, input=png, capture_output=True, check=True, env={**os.environ, "OMP_THREAD_LIMIT": "1"}
+    )
     return cpu() - began
 
 
@@ -76,7 +78,9 @@ async def test_a_text_layer_costs_little_more_than_pdfium_itself() -> None:
                 costs[name].append(1_000 * took / 200)
     ratio = median(one / other for one, other in zip(costs["ours"], costs["bare"], strict=True))
     mine, bare = median(costs["ours"]), median(costs["bare"])
-    sys.stdout.write(f"\ntext layer, ms CPU a page: ours {mine:.2f}, bare pypdfium2 {bare:.2f}, ratio {ratio:.2f}\n")
+    sys.stdout.write(
+        f"\ntext layer, ms CPU a page: ours {mine:.2f}, bare pypdfium2 {bare:.2f}, ratio {ratio:.2f}\n"
+    )
     assert ratio <= 1.3
 
 
@@ -96,7 +100,9 @@ async def test_ocr_costs_little_more_than_tesseract_itself() -> None:
                 costs[name].append(took)
     ratio = sum(costs["ours"]) / sum(costs["bare"])
     mine, bare, drawing = median(costs["ours"]), median(costs["bare"]), draw_cost(body)
-    sys.stdout.write(f"\nOCR, s CPU a page: ours {mine:.2f}, {drawing:.2f} of it to draw; bare {bare:.2f}; ratio {ratio:.2f}\n")
+    sys.stdout.write(
+        f"\nOCR, s CPU a page: ours {mine:.2f}, {drawing:.2f} of it to draw; bare {bare:.2f}; ratio {ratio:.2f}\n"
+    )
     assert ratio <= 1.15
 
 
@@ -123,7 +129,9 @@ def cpu_of(stack: RunningStack) -> float:
     return total / TICKS
 
 
-async def batch(client: AsyncSignalbox, stack: RunningStack, documents: list[dict[str, str]]) -> tuple[float, float]:
+async def batch(
+    client: AsyncSignalbox, stack: RunningStack, documents: list[dict[str, str]]
+) -> tuple[float, float]:
     """CPU seconds of the whole stack and seconds, a document."""
     spent, began = cpu_of(stack), time.monotonic()
     started = await client.start("document_batch", {"documents": documents, "parallel": 16})
@@ -137,7 +145,9 @@ async def batch(client: AsyncSignalbox, stack: RunningStack, documents: list[dic
 async def test_a_document_costs_the_same_in_a_batch_of_any_size(stack: RunningStack) -> None:
     async with stack.client() as client:
         bodies = [text_file(number, 3) for number in range(max(SIZES))]
-        documents = [{"object": (await client.upload(file.body)).object, "name": file.name} for file in bodies]
+        documents = [
+            {"object": (await client.upload(file.body)).object, "name": file.name} for file in bodies
+        ]
         await batch(client, stack, documents[: SIZES[0]])  # warms up
         costs = {size: await batch(client, stack, documents[:size]) for size in SIZES}
     told = ", ".join(f"{size:,}: {spent:.3f} ({took:.3f})" for size, (spent, took) in costs.items())

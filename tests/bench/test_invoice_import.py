@@ -18,7 +18,15 @@ import pytest
 from msgspec import Struct
 
 from signalbox_devstack.emulators.portal.companies import companies
-from support.drivers.invoice_imports import LAST, imported, is_true, pace, politeness, somebody_answers, start_import
+from support.drivers.invoice_imports import (
+    LAST,
+    imported,
+    is_true,
+    pace,
+    politeness,
+    somebody_answers,
+    start_import,
+)
 from support.servers.portal import Portal, Visitor, running_portal, search_of, visiting
 from support.servers.stack import RunningStack, running_stack
 
@@ -42,7 +50,9 @@ class World(Struct, frozen=True):
 
 
 @contextmanager
-def world(folder: Path, *, invoices: int, workers: int, latency_ms: int, months: int = 3, environ: Mapping[str, str]) -> Iterator[World]:
+def world(
+    folder: Path, *, invoices: int, workers: int, latency_ms: int, months: int = 3, environ: Mapping[str, str]
+) -> Iterator[World]:
     books = ("--companies", "100", "--invoices", str(invoices), "--months", str(months))
     with running_portal(*books, "--latency-ms", str(latency_ms)) as portal:
         parts = ("--only", "gateway,receiver,worker", "--workers", str(workers))
@@ -83,7 +93,9 @@ async def fetch_bare(visitor: Visitor, folder: Path, *, count: int, spacing_s: f
     for row in [row for row in rows if row["hsgoc"]][:count]:
         started = time.perf_counter()
         names = {name: row[name] for name in ("nbmst", "khhdon", "shdon", "khmshdon")}
-        (folder / f"{row['id']}.json").write_bytes((await visitor.get("/query/invoices/detail", **names)).content)
+        (folder / f"{row['id']}.json").write_bytes(
+            (await visitor.get("/query/invoices/detail", **names)).content
+        )
         original = (await visitor.get("/query/invoices/export-xml", **names)).content
         with zipfile.ZipFile(io.BytesIO(original)) as file:
             (folder / f"{row['id']}.xml").write_bytes(file.read("invoice.xml"))
@@ -95,7 +107,9 @@ async def fetch_bare(visitor: Visitor, folder: Path, *, count: int, spacing_s: f
 async def test_an_import_is_as_fast_as_it_may_be(tmp_path: Path) -> None:
     """Lists and details may start every SPACING_MS, so that many a second are permitted; the bare loop does nothing but wait for them."""
     environ = {f"SIGNALBOX_WORKER_PORTAL_{lane}_SPACING_MS": str(SPACING_MS) for lane in ("QUERY", "EXPORT")}
-    with world(tmp_path / "stack", invoices=PACED, workers=2, latency_ms=30, months=1, environ=environ) as here:
+    with world(
+        tmp_path / "stack", invoices=PACED, workers=2, latency_ms=30, months=1, environ=environ
+    ) as here:
         async with visiting(here.portal, COMPANIES[1]) as visitor:
             bare = 30 / await fetch_bare(visitor, tmp_path, count=30, spacing_s=SPACING_MS / 1_000)
         took_s = await run_imports(here, COMPANIES[:1], last=JULY)
@@ -137,7 +151,9 @@ async def test_more_workers_bring_it_in_sooner(tmp_path: Path) -> None:
     many, each = MANY
     took: dict[int, float] = {}
     environ = {"SIGNALBOX_WORKER_MAX_ACTIVITIES": str(SLOTS)}
-    with world(tmp_path / "stack", invoices=each, workers=4, latency_ms=200, months=1, environ=environ) as here:
+    with world(
+        tmp_path / "stack", invoices=each, workers=4, latency_ms=200, months=1, environ=environ
+    ) as here:
         for count, first in ((4, 0), (2, many), (1, 2 * many)):
             for name in {4: (), 2: ("worker-3", "worker-4"), 1: ("worker-2",)}[count]:
                 here.stack.command("stop", name)

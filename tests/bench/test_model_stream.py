@@ -16,7 +16,9 @@ from signalbox_pipelines.ai_task.partial_output import Gathered, relay
 from support.servers.model_api import ModelApi, running_model_api
 
 ROUNDS = 7
-PROMPT = " ".join(f"The boat {number} waits for the tide" + " and the lock" * 600 + "." for number in range(4))
+PROMPT = " ".join(
+    f"The boat {number} waits for the tide" + " and the lock" * 600 + "." for number in range(4)
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,10 @@ async def bare(server: ModelApi) -> tuple[int, float, float]:
     body = {"model": "sim", "stream": True, "messages": [{"role": "user", "content": PROMPT}]}
     tokens, cpu, began = 0, time.process_time(), time.perf_counter()
     parts: list[str] = []
-    async with httpx2.AsyncClient(trust_env=False) as client, client.stream("POST", f"{server.url}/chat/completions", json=body) as answer:
+    async with (
+        httpx2.AsyncClient(trust_env=False) as client,
+        client.stream("POST", f"{server.url}/chat/completions", json=body) as answer,
+    ):
         async for line in answer.aiter_lines():
             if line.startswith("data: {"):
                 parts.append(json.loads(line[6:])["choices"][0]["delta"].get("content", ""))

@@ -64,7 +64,10 @@ async def browsers(stack: RunningStack, run_id: str, count: int, arm: Arm) -> As
     key = stack.endpoints.api_keys["admin"]
     head = f"GET /v1/runs/{run_id}/stream HTTP/1.1\r\nHost: {gateway.netloc}\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
     loop = asyncio.get_running_loop()
-    opened = [await loop.create_connection(lambda: Browser(head, arm), gateway.hostname, gateway.port) for _ in range(count)]
+    opened = [
+        await loop.create_connection(lambda: Browser(head, arm), gateway.hostname, gateway.port)
+        for _ in range(count)
+    ]
     try:
         await eventually(lambda: all(browser.is_live for _, browser in opened), within_s=30)
         yield
@@ -81,7 +84,9 @@ async def emitting(stack: RunningStack) -> AsyncIterator[HttpEmitter]:
     signer = Signer.from_file(key.keyid, Path(key.private_key_file))
     async with open_client() as client:
         counters = Counters()
-        emitter = HttpEmitter(Poster(client, f"{stack.endpoints.receiver}/v1/events", signer, counters), counters)
+        emitter = HttpEmitter(
+            Poster(client, f"{stack.endpoints.receiver}/v1/events", signer, counters), counters
+        )
         task = asyncio.create_task(emitter.run())
         try:
             yield emitter
@@ -96,12 +101,16 @@ async def ours(stack: RunningStack, emitter: HttpEmitter, count: int, arm: Arm) 
         return make_event(name, data, sequence=sequence, run_id=run_id, tenant=TENANT, second=9)  # type: ignore[arg-type]
 
     steps = (catalogue.StepInfo(name="render", title="Render"),)
-    await emitter.deliver([event("run.started", catalogue.RunStarted(pipeline="bench", title="Bench", steps=steps), 1)])
+    await emitter.deliver(
+        [event("run.started", catalogue.RunStarted(pipeline="bench", title="Bench", steps=steps), 1)]
+    )
     await emitter.deliver([event("step.started", catalogue.StepStarted(step="render", title="Render"), 2)])
     async with browsers(stack, run_id, count, arm):
         for number in range(EVENTS):
             await paced(number)
-            data = catalogue.StepProgress(step="render", percent=float(number), message=str(time.monotonic_ns()))
+            data = catalogue.StepProgress(
+                step="render", percent=float(number), message=str(time.monotonic_ns())
+            )
             emitter.offer(replace(event("step.progress", data), attempt=1))
         arm.expected += EVENTS * count
         with suppress(AssertionError):
@@ -114,7 +123,9 @@ async def workflow_streams(client: Client, count: int, arm: Arm) -> None:
 
     async def listen(_number: int) -> None:
         with suppress(RPCError, TemporalError):
-            async for item in WorkflowStreamClient.create(client, workflow_id).subscribe("progress", result_type=int):
+            async for item in WorkflowStreamClient.create(client, workflow_id).subscribe(
+                "progress", result_type=int
+            ):
                 arm.heard(item.data)
 
     async def tell() -> None:
@@ -171,4 +182,6 @@ async def test_progress_reaches_200_listeners_within_10_ms(stack: RunningStack) 
 
 def table(results: Mapping[tuple[str, int], Arm]) -> str:
     head = f"{'way':<18} {'listeners':>9} {'p50 ms':>10} {'p90 ms':>10}   heard / sent"
-    return "\n".join(["", head, *(f"{name:<18} {count:>9} {arm.row()}" for (name, count), arm in sorted(results.items()))])
+    return "\n".join(
+        ["", head, *(f"{name:<18} {count:>9} {arm.row()}" for (name, count), arm in sorted(results.items()))]
+    )

@@ -46,7 +46,9 @@ def per_second(count: int, since: float) -> float:
 async def our_publish(host: str) -> float:
     async with PubSubPublisher("bench", emulator_host=host, timeout_s=60) as publisher:
         start = time.perf_counter()
-        await asyncio.gather(*(publisher.publish(LIFECYCLE, EVENT, ordering_key=f"k{n % KEYS}") for n in range(MESSAGES)))
+        await asyncio.gather(
+            *(publisher.publish(LIFECYCLE, EVENT, ordering_key=f"k{n % KEYS}") for n in range(MESSAGES))
+        )
         return per_second(MESSAGES, start)
 
 
@@ -67,11 +69,18 @@ async def our_delivery(host: str) -> float:
 
 def google_publish(host: str, monkeypatch: pytest.MonkeyPatch) -> float:
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
-    client = pubsub_v1.PublisherClient(publisher_options=pubsub_v1.types.PublisherOptions(enable_message_ordering=True))
+    client = pubsub_v1.PublisherClient(
+        publisher_options=pubsub_v1.types.PublisherOptions(enable_message_ordering=True)
+    )
     message = to_message(EVENT)
     start = time.perf_counter()
     calls = [
-        client.publish(f"projects/bench/topics/{LIFECYCLE}", message.data, ordering_key=f"k{n % KEYS}", **message.attributes)
+        client.publish(
+            f"projects/bench/topics/{LIFECYCLE}",
+            message.data,
+            ordering_key=f"k{n % KEYS}",
+            **message.attributes,
+        )
         for n in range(MESSAGES)
     ]
     for call in calls:
@@ -107,7 +116,10 @@ async def test_throughput_against_googles_high_level_clients(
     host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ours = (await our_publish(host), await our_delivery(host))
-    peer = (await asyncio.to_thread(google_publish, host, monkeypatch), await asyncio.to_thread(google_delivery, host, monkeypatch))
+    peer = (
+        await asyncio.to_thread(google_publish, host, monkeypatch),
+        await asyncio.to_thread(google_delivery, host, monkeypatch),
+    )
 
     published = f"published {ours[0]:.0f} (Google's client {peer[0]:.0f})"
     delivered = f"delivered {ours[1]:.0f} (Google's client {peer[1]:.0f})"
@@ -118,7 +130,9 @@ async def test_throughput_against_googles_high_level_clients(
     assert ours[1] > peer[1]
 
 
-async def test_latency_from_publish_to_acknowledgement_and_to_the_handler(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_latency_from_publish_to_acknowledgement_and_to_the_handler(
+    host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     arrived: dict[str, float] = {}
 
     async def handler(received: Received) -> None:

@@ -44,7 +44,8 @@ ROUNDS = 5
 MANY = int(os.environ.get("SIGNALBOX_BENCH_REQUESTS", "100000"))
 MOST_GROWTH_BYTES = 8 * 1024 * 1024
 EVENT: CloudEvent = replace(
-    story()[0], data=msgspec.Raw(b'{"pipeline":"echo","title":"' + b"x" * 600 + b'","steps":[],"started_by":"lan"}')
+    story()[0],
+    data=msgspec.Raw(b'{"pipeline":"echo","title":"' + b"x" * 600 + b'","steps":[],"started_by":"lan"}'),
 )
 Asgi = Callable[[object, object, object], Awaitable[None]]
 Delivery = tuple[bytes, dict[str, str]]
@@ -76,7 +77,9 @@ class Workload:
     def next(self) -> Delivery:
         number = next(self._numbers)
         run_id = f"run-{number % 50}"
-        body = encode_event(replace(EVENT, id=f"{self._unique}-{number}", runid=run_id, subject=run_id, sequence=number))
+        body = encode_event(
+            replace(EVENT, id=f"{self._unique}-{number}", runid=run_id, subject=run_id, sequence=number)
+        )
         return body, self._signer.sign("POST", URL, body, ONE)
 
 
@@ -85,7 +88,14 @@ async def call(app: Asgi, delivery: Delivery) -> int:
     body, headers = delivery
     lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     lines += [(b"host", b"127.0.0.1:8081"), (b"content-length", str(len(body)).encode()), (b"accept", b"*/*")]
-    scope = {"type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/v1/events", "raw_path": b"/v1/events"}
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/v1/events",
+        "raw_path": b"/v1/events",
+    }
     scope |= {
         "query_string": b"",
         "headers": lines,
@@ -126,7 +136,9 @@ def library(key: LoadedKey, claims: RedisClaims | None) -> Starlette:
     async def handle(request: Request) -> Response:
         body = await request.body()
         message = SimpleNamespace(method=request.method, url=URL, headers=dict(request.headers))
-        [result] = verifier.verify(message, expect_tag=profile.TAG, require_components=profile.COVERED, body=body)
+        [result] = verifier.verify(
+            message, expect_tag=profile.TAG, require_components=profile.COVERED, body=body
+        )
         entries = read_events(body, Media.ONE)
         if claims is not None:
             await claims.finish(await claims.claim(Proof(key=key.record, nonce=str(result.nonce)), entries))
@@ -196,19 +208,29 @@ async def compare(redis_url: str) -> dict[str, float]:
     signer, key = signer_and_key()
     async with open_redis(Secret(redis_url)) as client:
         claims = RedisClaims(client)
-        apps = {"no verification": unverified(), "library": library(key, None), "library + claims": library(key, claims)}
+        apps = {
+            "no verification": unverified(),
+            "library": library(key, None),
+            "library + claims": library(key, claims),
+        }
         return await least(apps | {"receiver": receiver(key, client)}, Workload(signer)) | {
             "bare ed25519": min(bare_us() for _ in range(ROUNDS))
         }
 
 
 @pytest.mark.usefixtures("json_log")
-def test_a_delivery_costs_less_than_the_library_with_claims(redis_of_its_own: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_delivery_costs_less_than_the_library_with_claims(
+    redis_of_its_own: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         us = runner.run(compare(redis_of_its_own))
     with capsys.disabled():
         rows = [f"{name:18} {each:7.0f} µs CPU" for name, each in us.items()]
-        sys.stdout.write("\n" + "\n".join([*rows, f"receiver           {1e6 / us['receiver']:7.0f} deliveries per CPU-second"]) + "\n")
+        sys.stdout.write(
+            "\n"
+            + "\n".join([*rows, f"receiver           {1e6 / us['receiver']:7.0f} deliveries per CPU-second"])
+            + "\n"
+        )
         sys.stdout.write(f"receiver / (library + claims) {us['receiver'] / us['library + claims']:.2f}\n")
     claims = us["library + claims"] - us["library"]
     assert us["receiver"] <= 0.8 * us["library"] + claims
@@ -237,5 +259,7 @@ def test_memory_stays_flat(redis_of_its_own: str, capsys: pytest.CaptureFixture[
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         early, late = runner.run(grow(redis_of_its_own))
     with capsys.disabled():
-        sys.stdout.write(f"\nresident after {MANY // 5} deliveries {early / 2**20:.1f} MiB, after {MANY} {late / 2**20:.1f} MiB\n")
+        sys.stdout.write(
+            f"\nresident after {MANY // 5} deliveries {early / 2**20:.1f} MiB, after {MANY} {late / 2**20:.1f} MiB\n"
+        )
     assert late - early < MOST_GROWTH_BYTES

@@ -23,14 +23,26 @@ RUNS: Final = 8
 NAPS: Final = 250
 BASE_SLOTS: Final = 10
 SHORTEST_S, LONGEST_S = 0.2, 1.0
-POLICY: Final = {"slots_per_worker": 50, "workers_per_launch": 1, "slo_s": 20, "cold_start_s": 5, "idle_exit_s": 10, "max_workers": 4}
+POLICY: Final = {
+    "slots_per_worker": 50,
+    "workers_per_launch": 1,
+    "slo_s": 20,
+    "cold_start_s": 5,
+    "idle_exit_s": 10,
+    "max_workers": 4,
+}
 
 
-async def test_a_burst_scales_out_drains_and_retires_to_nothing(temporal_address: str, redis_url: str, tmp_path: Path) -> None:
+async def test_a_burst_scales_out_drains_and_retires_to_nothing(
+    temporal_address: str, redis_url: str, tmp_path: Path
+) -> None:
     async with scaled_queue(tmp_path, temporal_address, redis_url) as scaled:
         async with scaled.base(slots=BASE_SLOTS), scaled.autoscaler(POLICY):
             began = asyncio.get_running_loop().time()
-            handles = [await scaled.start(NapInput(naps=NAPS, shortest_s=SHORTEST_S, longest_s=LONGEST_S)) for _ in range(RUNS)]
+            handles = [
+                await scaled.start(NapInput(naps=NAPS, shortest_s=SHORTEST_S, longest_s=LONGEST_S))
+                for _ in range(RUNS)
+            ]
             results = [await handle.result() for handle in handles]
             done_s = asyncio.get_running_loop().time() - began
             await eventually(lambda: _is_gone(scaled), within_s=120, every_s=0.5)
@@ -57,7 +69,11 @@ def _show(records: Sequence[DecisionRecord], *, done_s: float, gone_s: float, al
     lines = [
         f"{RUNS * NAPS:,} activities: done after {done_s:.1f} s (base alone: {alone_s:.0f} s at best), no burst left after {gone_s:.1f} s",
         f"bursts launched: {launched}; slots at the peak: {peak}; decisions: {len(records)}",
-        *(f"  {_since(record, first):6.1f} s  {record.sentence}" for record in records if record.launches or record.retire),
+        *(
+            f"  {_since(record, first):6.1f} s  {record.sentence}"
+            for record in records
+            if record.launches or record.retire
+        ),
     ]
     sys.stdout.write("\n" + "\n".join(lines) + "\n")
     if target := os.environ.get("SIGNALBOX_BENCH_PLOT"):
@@ -75,7 +91,9 @@ def _show(records: Sequence[DecisionRecord], *, done_s: float, gone_s: float, al
             reexecuted=0,
             course=tuple(_point(record, first) for record in records),
         )
-        Path(target).write_text(plot(f"{RUNS * NAPS:,} activities on a base of {BASE_SLOTS} slots", [outcome]), encoding="utf-8")
+        Path(target).write_text(
+            plot(f"{RUNS * NAPS:,} activities on a base of {BASE_SLOTS} slots", [outcome]), encoding="utf-8"
+        )
 
 
 def _point(record: DecisionRecord, first: datetime) -> Point:

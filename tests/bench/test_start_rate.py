@@ -28,7 +28,8 @@ PROJECT = "signalbox-bench"
 INPUT = {"url": "https://shop.example/coffee"}
 Start = Callable[[], Awaitable[None]]
 HEAD = (
-    f"POST /v1/runs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {secret_of('admin')}\r\ncontent-type: application/json\r\ncontent-length: "
+    f"POST /v1/runs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {secret_of('admin')}\r\n"
+    "content-type: application/json\r\ncontent-length: "
 )
 
 
@@ -41,7 +42,9 @@ class Connection:
     async def post(self, body: bytes) -> None:
         self._writer.write(f"{HEAD}{len(body)}\r\n\r\n".encode() + body)
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-        answer = await self._reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+        answer = await self._reader.readexactly(
+            int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        )
         assert head.startswith(b"http/1.1 201 "), answer
 
 
@@ -56,10 +59,14 @@ async def connection(port: int) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture
-async def through_gateway(temporal_address: str, redis_url: str, pubsub_host: str, tmp_path: Path) -> AsyncIterator[Start]:
+async def through_gateway(
+    temporal_address: str, redis_url: str, pubsub_host: str, tmp_path: Path
+) -> AsyncIterator[Start]:
     await provision(PROJECT, emulator_host=pubsub_host, temporal=await connect(temporal_address, "default"))
     port = backends.free_port()
-    variables = environment(tmp_path, temporal=temporal_address, redis=redis_url, pubsub=pubsub_host, port=port, project=PROJECT)
+    variables = environment(
+        tmp_path, temporal=temporal_address, redis=redis_url, pubsub=pubsub_host, port=port, project=PROJECT
+    )
     with gateway_process(variables, tmp_path) as process:
         async with caller_of(process, port), AsyncExitStack() as stack:
             # A general HTTP client costs more than the gateway does, and this machine runs both: bare connections say less of it.
@@ -70,7 +77,11 @@ async def through_gateway(temporal_address: str, redis_url: str, pubsub_host: st
             async def start() -> None:
                 one = await idle.get()
                 try:
-                    await one.post(msgspec.json.encode({"pipeline": "ad_creative", "input": INPUT, "run_id": new_run_id("bench")}))
+                    await one.post(
+                        msgspec.json.encode(
+                            {"pipeline": "ad_creative", "input": INPUT, "run_id": new_run_id("bench")}
+                        )
+                    )
                 finally:
                     idle.put_nowait(one)
 
@@ -83,7 +94,10 @@ async def direct(temporal_address: str) -> Start:
     client, spec = await connect(temporal_address, "default"), discover()["ad_creative"]
     request = msgspec.convert(INPUT, spec.input)
     memo = {names.MEMO_TENANT: "acme", names.MEMO_STARTED_BY: "lan", names.MEMO_REQUEST_DIGEST: "0" * 64}
-    pairs = [SearchAttributePair(names.SEARCH_TENANT, "acme"), SearchAttributePair(names.SEARCH_PIPELINE, spec.name)]
+    pairs = [
+        SearchAttributePair(names.SEARCH_TENANT, "acme"),
+        SearchAttributePair(names.SEARCH_PIPELINE, spec.name),
+    ]
 
     async def start() -> None:
         await client.start_workflow(

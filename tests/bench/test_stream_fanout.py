@@ -30,7 +30,9 @@ from support.bench.polling import Arm, polled_worker, polling
 from support.servers.backends import backends
 from support.servers.stack import RunningStack, running_stack
 
-COUNTS: Final = tuple(int(count) for count in os.environ.get("SIGNALBOX_BENCH_LISTENERS", "200,1000,5000").split(","))
+COUNTS: Final = tuple(
+    int(count) for count in os.environ.get("SIGNALBOX_BENCH_LISTENERS", "200,1000,5000").split(",")
+)
 ROUNDS: Final = int(os.environ.get("SIGNALBOX_BENCH_ROUNDS", "3"))
 PEERS: Final = ("protocol", "asgi", "sse")
 DELIVERIES: Final = 60_000
@@ -56,7 +58,9 @@ async def in_lockstep(server: Server, source: Source, run_id: str, listeners: Se
     before = server.cpu_s()
     for _ in range(events):
         number = await source.tell(run_id)
-        await eventually(lambda number=number: all(item.last >= number for item in listeners), within_s=60, every_s=0.001)
+        await eventually(
+            lambda number=number: all(item.last >= number for item in listeners), within_s=60, every_s=0.001
+        )
     return events * len(listeners) / max(server.cpu_s() - before, 1 / TICKS)
 
 
@@ -67,7 +71,10 @@ async def one_by_one(source: Source, runs: Sequence[str], listeners: Sequence[Li
         await asyncio.gather(*(source.tell(runs[(number + place) % len(runs)]) for place in range(10)))
         await asyncio.sleep(max(0.0, began + (number + 10) / UNICAST_PER_S - time.monotonic()))
     expected = {run_id: source.told(run_id) for run_id in runs}
-    await eventually(lambda: all(item.last == expected[run_id] for item, run_id in zip(listeners, runs, strict=True)), within_s=30)
+    await eventually(
+        lambda: all(item.last == expected[run_id] for item, run_id in zip(listeners, runs, strict=True)),
+        within_s=30,
+    )
 
 
 async def measure(server: Server, source: Source, count: int, turn: int, found: Found) -> None:
@@ -111,7 +118,12 @@ def peer(name: str, redis: str) -> Iterator[Server]:
 def ours(stack: RunningStack) -> Server:
     endpoints = stack.endpoints
     port = int(urlsplit(str(endpoints.gateway)).port or 0)
-    return Server("signalbox", endpoints.pids["gateway"], port, f"Authorization: Bearer {endpoints.api_keys['admin']}\r\n")
+    return Server(
+        "signalbox",
+        endpoints.pids["gateway"],
+        port,
+        f"Authorization: Bearer {endpoints.api_keys['admin']}\r\n",
+    )
 
 
 @pytest.mark.timeout(900)
@@ -120,7 +132,10 @@ async def test_fan_out_of_one_process(stack: RunningStack) -> None:
     async with AsyncExitStack() as opened:
         client = await opened.enter_async_context(Redis.from_url(str(stack.endpoints.redis)))
         source = Source(client)
-        arms = [ours(stack), *(opened.enter_context(peer(name, str(stack.endpoints.redis))) for name in PEERS)]
+        arms = [
+            ours(stack),
+            *(opened.enter_context(peer(name, str(stack.endpoints.redis))) for name in PEERS),
+        ]
         for arm in arms:
             await eventually(lambda arm=arm: backends.answers(arm.port), within_s=30)
         for turn in range(ROUNDS):
@@ -131,13 +146,17 @@ async def test_fan_out_of_one_process(stack: RunningStack) -> None:
         asked = await polled(stack)
         drained_s, left = await drain(stack, source, COUNTS[-1])
     print(table(results, arms))  # noqa: T201 - the table is what a bench is for
-    print(f"polling, 200 listeners: p50 {asked.p50_ms:.0f} ms; drain of {COUNTS[-1]}: {drained_s:.1f} s, {left} cut off")  # noqa: T201
+    print(  # noqa: T201
+        f"polling, 200 listeners: p50 {asked.p50_ms:.0f} ms; drain of {COUNTS[-1]}: {drained_s:.1f} s, {left} cut off"
+    )
     print(f"a listener that takes nothing, {STALLED_EVENTS:,} events later: {stalled_kb:.0f} KB")  # noqa: T201
     assert sum(found.wrong for found in results.values()) == 0
     assert stalled_kb <= 256
     assert left == 0
     for count in COUNTS:
-        mine, bare, usual = (median(results[name, count].deliveries_per_s) for name in ("signalbox", "asgi", "sse"))
+        mine, bare, usual = (
+            median(results[name, count].deliveries_per_s) for name in ("signalbox", "asgi", "sse")
+        )
         assert mine >= 0.75 * bare, (count, mine, bare)
         assert mine >= 2 * usual, (count, mine, usual)
     assert slope_kb(results, "signalbox") <= 20
@@ -184,7 +203,10 @@ def slope_kb(results: Mapping[tuple[str, int], Found], name: str) -> float:
 
 
 def table(results: Mapping[tuple[str, int], Found], arms: Sequence[Server]) -> str:
-    lines = ["", row("arm", "listeners", "deliveries/CPU-s", "of asgi", "idle CPU %", "KB/conn", "unicast p50/p99 ms")]
+    lines = [
+        "",
+        row("arm", "listeners", "deliveries/CPU-s", "of asgi", "idle CPU %", "KB/conn", "unicast p50/p99 ms"),
+    ]
     for count in COUNTS:
         bare = median(results["asgi", count].deliveries_per_s)
         for arm in arms:
@@ -194,7 +216,9 @@ def table(results: Mapping[tuple[str, int], Found], arms: Sequence[Server]) -> s
             unicast = f"{cuts[49]:.2f} / {cuts[98]:.1f}" if cuts else ""
             memory = f"{slope_kb(results, arm.name):.1f}" if count == COUNTS[-1] else ""
             idle = f"{100 * median(found.idle_cpu):.1f}"
-            lines.append(row(arm.name, str(count), f"{rate:,.0f}", f"{rate / bare:.2f}", idle, memory, unicast))
+            lines.append(
+                row(arm.name, str(count), f"{rate:,.0f}", f"{rate / bare:.2f}", idle, memory, unicast)
+            )
     return "\n".join(lines)
 
 

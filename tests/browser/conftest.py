@@ -22,7 +22,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     browser_path()  # without a browser there is no point in starting a stack
-    with running_stack(tmp_path_factory.mktemp("stack"), "--only", "gateway,receiver,worker,demo_site") as stack:
+    with running_stack(
+        tmp_path_factory.mktemp("stack"), "--only", "gateway,receiver,worker,demo_site"
+    ) as stack:
         endpoints = stack.endpoints
         yield Site(
             origin=str(endpoints.gateway).rstrip("/"),

@@ -38,7 +38,10 @@ async def test_a_leader_stopped_while_it_launches_leaves_one_launch(scaled: Scal
     async with cloud_run_program(WORKER, environ=scaled.worker_environment()) as address:
         await set_faults(address, slow_replies=1, slow_reply_s=10)
         settings = {"provider": "cloud_run", "cloud_run_job": JOB, "cloud_run_endpoint": address}
-        async with scaled.base(slots=2), scaled.autoscaler({"max_workers": 1}, log="one.log", **settings) as one:
+        async with (
+            scaled.base(slots=2),
+            scaled.autoscaler({"max_workers": 1}, log="one.log", **settings) as one,
+        ):
             await eventually(lambda: leader(scaled.redis), within_s=30)
             first_leader = await leader(scaled.redis)
             async with scaled.autoscaler({"max_workers": 1}, log="two.log", **settings):
@@ -81,14 +84,20 @@ async def test_a_killed_burst_worker_leaves_the_capacity_within_three_heartbeats
         killed_at = datetime.now(UTC)
 
         async def gone_at() -> datetime | None:
-            later = [record for record in await scaled.records() if record.at > killed_at and record.terms.capacity < 20]
+            later = [
+                record
+                for record in await scaled.records()
+                if record.at > killed_at and record.terms.capacity < 20
+            ]
             return later[0].at if later else None
 
         at = await eventually(gone_at, within_s=30, every_s=0.2)
         await handle.terminate()
     # Three heartbeats of a second, and the look after them.
     looks = [record for record in await scaled.records() if killed_at < record.at < at]
-    counted = max([(record.at - beat_in(record, beat.worker_identity)).total_seconds() for record in looks], default=0.0)
+    counted = max(
+        [(record.at - beat_in(record, beat.worker_identity)).total_seconds() for record in looks], default=0.0
+    )
     assert counted <= 3.0
 
 
@@ -105,14 +114,20 @@ async def test_workers_that_leave_under_a_backlog_lose_next_to_nothing(scaled: S
         codes: list[int] = []
         for number in range(EXITS):
             handles.append(await scaled.start(request))
-            environment = scaled.worker_environment(max_activities=40, burst_launch=f"exit-{number}", burst_idle_s=300)
+            environment = scaled.worker_environment(
+                max_activities=40, burst_launch=f"exit-{number}", burst_idle_s=300
+            )
             async with nap_worker(environment, scaled.folder / "burst.log") as process:
-                await eventually(partial(has_processed, scaled, f"burst:exit-{number}:0", 40), within_s=60, every_s=0.1)
+                await eventually(
+                    partial(has_processed, scaled, f"burst:exit-{number}:0", 40), within_s=60, every_s=0.1
+                )
                 process.send_signal(signal.SIGTERM)
                 codes.append(await asyncio.wait_for(process.wait(), 60))
         waiting = [await handle.describe() for handle in handles]
     pending = [activity for found in waiting for activity in found.raw_description.pending_activities]
-    lost = [item for item in pending if item.state == STARTED and item.last_worker_identity.startswith("burst:")]
+    lost = [
+        item for item in pending if item.state == STARTED and item.last_worker_identity.startswith("burst:")
+    ]
     sys.stdout.write(
         f"\n{EXITS} clean exits with {len(pending)} tasks waiting at the last: {len(lost)} lost, {len(lost) / EXITS:.3f} an exit\n"
     )

@@ -13,7 +13,14 @@ import pytest
 from msgspec import Struct
 
 from support.assertions.eventually import eventually
-from support.drivers.invoice_imports import imported, is_true, pace, politeness, somebody_answers, start_import
+from support.drivers.invoice_imports import (
+    imported,
+    is_true,
+    pace,
+    politeness,
+    somebody_answers,
+    start_import,
+)
 from support.servers.portal import MST, Portal, running_portal
 from support.servers.stack import RunningStack, running_stack
 
@@ -54,7 +61,9 @@ async def test_workers_killed_at_random_cost_no_invoice_and_hardly_a_request(wor
     seen = politeness(world.portal, MST)
     # A killed worker had at most its calls under way; each is asked for once more.
     assert seen.repeated <= KILLS * 2 * IN_FLIGHT, seen.most_repeated
-    sys.stdout.write(f"\n{KILLS} kills, {seen.asked} things asked for, {seen.repeated} of them again ({seen.repeated / seen.asked:.2%})\n")
+    sys.stdout.write(
+        f"\n{KILLS} kills, {seen.asked} things asked for, {seen.repeated} of them again ({seen.repeated / seen.asked:.2%})\n"
+    )
     if FULL:
         assert seen.repeated / seen.asked <= 0.02
 

@@ -10,7 +10,17 @@ from signalbox_client import AsyncSignalbox
 from signalbox_client.prompts import variants_of
 from signalbox_core.temporal import connect
 from support.assertions.eventually import eventually
-from support.drivers.journeys import Listener, Subscription, approve, decide, listening, start_ads, until_asked, until_ended, until_step
+from support.drivers.journeys import (
+    Listener,
+    Subscription,
+    approve,
+    decide,
+    listening,
+    start_ads,
+    until_asked,
+    until_ended,
+    until_step,
+)
 from support.servers.stack import RunningStack
 
 STEPS = ("extract_brand", "write_copy", "match_images", "compose", "approve", "publish")
@@ -56,12 +66,16 @@ async def test_a_part_killed_while_ads_are_drawn_costs_nothing_and_doubles_nothi
     assert (counted["approval.requested"], counted["approval.decided"]) == (1, 1)
     assert counted["artifact.created"] == len({item.name for item in run.artifacts}) == 10
     assert counted["ad.approved"] == 2
-    events = await consumer.until(lambda events: sum(event.get("ce-runid") == run_id for event in events) >= 2)
+    events = await consumer.until(
+        lambda events: sum(event.get("ce-runid") == run_id for event in events) >= 2
+    )
     assert sum(event.get("ce-runid") == run_id for event in events) == 2
 
 
 @pytest.mark.timeout(240)
-async def test_a_receiver_away_for_a_while_delays_no_run_and_loses_no_event(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_a_receiver_away_for_a_while_delays_no_run_and_loses_no_event(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     """The run goes on, question and decision included, while nothing can be delivered; afterwards every milestone arrives."""
     run_id = await start_ads(stack, client, variants=3, redo_rounds=0)
     await until_step(client, run_id, "extract_brand")
@@ -87,7 +101,9 @@ async def test_a_receiver_away_for_a_while_delays_no_run_and_loses_no_event(stac
 
 
 @pytest.mark.timeout(240)
-async def test_a_redis_that_lost_everything_gets_the_history_of_every_run_back(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_a_redis_that_lost_everything_gets_the_history_of_every_run_back(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     ended, waiting = [await start_ads(stack, client, variants=1, redo_rounds=0) for _ in range(2)]
     asked = await until_asked(client, ended)
     await decide(client, ended, asked, [approve] * len(variants_of(asked)))

@@ -63,7 +63,9 @@ async def test_every_listener_hears_the_same_whole_story(stack: RunningStack, cl
         async def join(count: int) -> None:
             for _ in range(count):
                 run_id = min(runs, key=lambda run: len(heard[run]))
-                heard[run_id].append(await opened.enter_async_context(listening(stack, run_id, f"{epochs[run_id]}:0")))
+                heard[run_id].append(
+                    await opened.enter_async_context(listening(stack, run_id, f"{epochs[run_id]}:0"))
+                )
 
         await join(LISTENERS // 2)
         late = LISTENERS - LISTENERS // 2
@@ -93,7 +95,10 @@ async def test_every_listener_hears_the_same_whole_story(stack: RunningStack, cl
 async def nobody_asked_the_workflows(stack: RunningStack, runs: Sequence[str]) -> None:
     """What listeners do leaves nothing in a history: it has the one decision, and no other message."""
     temporal = await connect(str(stack.endpoints.temporal), "default")
-    messages = {EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED}
+    messages = {
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+    }
     for run_id in runs:
         history = await temporal.get_workflow_handle(run_id).fetch_history()
         assert sum(event.event_type in messages for event in history.events) == 1

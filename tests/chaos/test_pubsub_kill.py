@@ -32,7 +32,11 @@ class Run:
     async def publish_all(self, publisher: PubSubPublisher) -> None:
         for sequence in range(1, PER_KEY + 1):
             event = msgspec.structs.replace(
-                EVENT, id=f"{self.run_id}-{sequence}", runid=self.run_id, subject=self.run_id, sequence=sequence
+                EVENT,
+                id=f"{self.run_id}-{sequence}",
+                runid=self.run_id,
+                subject=self.run_id,
+                sequence=sequence,
             )
             self.message_ids.append(await self.publish(publisher, event))
 
@@ -68,12 +72,17 @@ async def test_kill_9_under_load_loses_no_acknowledged_publish(tmp_path: Path) -
     runs, reader = [Run(f"run-{n}") for n in range(KEYS)], Reader()
     reading = asyncio.create_task(Subscriber("chaos", PROJECTOR, emulator_host=program.host).run(reader))
 
-    async with PubSubPublisher("chaos", emulator_host=program.host, timeout_s=2.0) as publisher, asyncio.TaskGroup() as writers:
+    async with (
+        PubSubPublisher("chaos", emulator_host=program.host, timeout_s=2.0) as publisher,
+        asyncio.TaskGroup() as writers,
+    ):
         for run in runs:
             writers.create_task(run.publish_all(publisher))
         for kill in range(1, KILLS + 1):
             share = KEYS * PER_KEY * kill // (KILLS + 1)
-            await eventually(lambda share=share: sum(len(run.message_ids) for run in runs) >= share, within_s=60)
+            await eventually(
+                lambda share=share: sum(len(run.message_ids) for run in runs) >= share, within_s=60
+            )
             await program.kill()
             await program.start()
 

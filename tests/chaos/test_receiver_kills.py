@@ -66,7 +66,9 @@ class Fleet:
         """The status of one event sent once."""
         body = encode_event(event_of(f"probe-{number}", 1))
         async with open_client() as client:
-            answer = await client.post(self._url, content=body, headers=self._signer.sign("POST", self._url, body, ONE), timeout=30)
+            answer = await client.post(
+                self._url, content=body, headers=self._signer.sign("POST", self._url, body, ONE), timeout=30
+            )
         return answer.status_code
 
     async def _note(self, response: httpx2.Response) -> None:
@@ -78,14 +80,18 @@ def event_of(run_id: str, sequence: int) -> CloudEvent:
 
 
 class Stage:
-    def __init__(self, receiver: ReceiverProcess, pubsub: Program, redis: asyncio.subprocess.Process, fleet: Fleet) -> None:
+    def __init__(
+        self, receiver: ReceiverProcess, pubsub: Program, redis: asyncio.subprocess.Process, fleet: Fleet
+    ) -> None:
         self.receiver, self.pubsub, self.redis, self.fleet = receiver, pubsub, redis, fleet
 
     async def sent_in_order(self, sent: dict[str, int]) -> None:
         """What consumers see after dropping repeated ids is what was sent (events by run), in each run's order."""
         messages = await published(self.pubsub.host, PROJECT)
         seen = first_sights(messages)
-        assert set(self.fleet.accepted) <= {f"{run}:{sequence}" for run, sequences in seen.items() for sequence in sequences}
+        assert set(self.fleet.accepted) <= {
+            f"{run}:{sequence}" for run, sequences in seen.items() for sequence in sequences
+        }
         assert seen == {run: list(range(1, count + 1)) for run, count in sent.items()}
         assert set(self.fleet.statuses) <= {200, 202, 409, 503}, self.fleet.statuses
         assert "Traceback" not in self.receiver.said
@@ -117,7 +123,9 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 @pytest.mark.timeout(600)
-async def test_kill_9_of_the_receiver_under_load_breaks_no_promise(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_kill_9_of_the_receiver_under_load_breaks_no_promise(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
     fleet, chance = stage.fleet, random.Random(9421)
     async with asyncio.TaskGroup() as group:
         group.create_task(fleet.send_all("run", RUNS, PER_RUN))
@@ -133,7 +141,9 @@ async def test_kill_9_of_the_receiver_under_load_breaks_no_promise(stage: Stage,
 
 
 @pytest.mark.timeout(600)
-async def test_backends_frozen_and_gone_in_turn_cost_nothing_but_time(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_backends_frozen_and_gone_in_turn_cost_nothing_but_time(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
     fleet, runs, per_run = stage.fleet, 10, 40
     async with asyncio.TaskGroup() as group:
         group.create_task(fleet.send_all("run", runs, per_run))
@@ -149,5 +159,9 @@ async def test_backends_frozen_and_gone_in_turn_cost_nothing_but_time(stage: Sta
     assert len(fleet.accepted) == runs * per_run
     await fleet.send_all("probe", 10, 1)
     with capsys.disabled():
-        sys.stdout.write(f"\n{len(fleet.accepted)} events, Redis frozen and Pub/Sub gone, answers {dict(fleet.statuses)}\n")
-    await stage.sent_in_order({f"run-{number}": per_run for number in range(runs)} | {f"probe-{number}": 1 for number in range(10)})
+        sys.stdout.write(
+            f"\n{len(fleet.accepted)} events, Redis frozen and Pub/Sub gone, answers {dict(fleet.statuses)}\n"
+        )
+    await stage.sent_in_order(
+        {f"run-{number}": per_run for number in range(runs)} | {f"probe-{number}": 1 for number in range(10)}
+    )

@@ -22,7 +22,9 @@ async def start_until_accepted(http: httpx2.AsyncClient, run_id: str) -> str:
 
     async def accepted() -> str:
         try:
-            answer = await http.post("/v1/runs", json={"pipeline": "ad_creative", "run_id": run_id, "input": INPUT})
+            answer = await http.post(
+                "/v1/runs", json={"pipeline": "ad_creative", "run_id": run_id, "input": INPUT}
+            )
         except httpx2.TransportError:
             return ""
         assert answer.status_code in (200, 201, 202, 503), answer.text
@@ -56,7 +58,9 @@ async def test_starts_during_an_outage_are_made_exactly_once(stack: RunningStack
         said = await asyncio.gather(*(start_until_accepted(http, run_id) for run_id in runs[:third]))
         for part in ("gateway", "redis", "pubsub"):
             await stack.until_replaced(part, stack.kill(part))
-        said += await asyncio.gather(*(start_until_accepted(http, run_id) for run_id in runs[third : 2 * third]))
+        said += await asyncio.gather(
+            *(start_until_accepted(http, run_id) for run_id in runs[third : 2 * third])
+        )
         killed = stack.kill("gateway")
         said += await asyncio.gather(*(start_until_accepted(http, run_id) for run_id in runs[2 * third :]))
         await stack.until_replaced("gateway", killed)

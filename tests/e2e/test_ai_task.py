@@ -40,7 +40,9 @@ async def ai_client(ai_stack: RunningStack) -> AsyncIterator[AsyncSignalbox]:
         yield opened
 
 
-async def test_who_joins_late_sees_the_whole_text_so_far(ai_stack: RunningStack, ai_client: AsyncSignalbox) -> None:
+async def test_who_joins_late_sees_the_whole_text_so_far(
+    ai_stack: RunningStack, ai_client: AsyncSignalbox
+) -> None:
     run_id = (await ai_client.start("ai_task", SUMMARISE)).run_id
     early = await text_of_run(ai_client, run_id)
 
@@ -57,7 +59,11 @@ async def test_who_joins_late_sees_the_whole_text_so_far(ai_stack: RunningStack,
     assert seen[0].startswith(early)
     assert len(seen) > 3
     assert all(result.text.startswith(text) for text in seen)
-    assert (result.provider, result.label, result.text.startswith("This is a simulated answer.")) == ("model", "language model", True)
+    assert (result.provider, result.label, result.text.startswith("This is a simulated answer.")) == (
+        "model",
+        "language model",
+        True,
+    )
     assert (await ai_client.artifact(run_id, result.artifact)).decode() == result.text
     assert all(step.text is None for step in (await ai_client.run(run_id)).steps)
 
@@ -89,19 +95,48 @@ async def test_a_worker_killed_while_the_model_writes_costs_an_attempt_and_no_an
     assert result.text.startswith("This is a simulated answer.")
 
 
-async def test_the_command_line_takes_its_fields_as_flags(ai_stack: RunningStack, ai_client: AsyncSignalbox) -> None:
+async def test_the_command_line_takes_its_fields_as_flags(
+    ai_stack: RunningStack, ai_client: AsyncSignalbox
+) -> None:
     endpoints = ai_stack.endpoints
     program = str(Path(sys.executable).with_name("signalbox"))
-    words = ["start", "ai_task", "--task", "summarise", "--text", TEXT, "--sentences", "1", "--provider", "local-extractive"]
-    environ = {**os.environ, "SIGNALBOX_URL": str(endpoints.gateway), "SIGNALBOX_API_KEY": endpoints.api_keys["admin"]}
-    done = await asyncio.to_thread(subprocess.run, [program, *words], capture_output=True, text=True, env=environ, timeout=60, check=False)
+    words = [
+        "start",
+        "ai_task",
+        "--task",
+        "summarise",
+        "--text",
+        TEXT,
+        "--sentences",
+        "1",
+        "--provider",
+        "local-extractive",
+    ]
+    environ = {
+        **os.environ,
+        "SIGNALBOX_URL": str(endpoints.gateway),
+        "SIGNALBOX_API_KEY": endpoints.api_keys["admin"],
+    }
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [program, *words],
+        capture_output=True,
+        text=True,
+        env=environ,
+        timeout=60,
+        check=False,
+    )
 
     assert done.returncode == 0, done.stderr
     assert await until_ended(ai_client, done.stdout.strip()) == "completed"
 
 
-async def test_the_offline_provider_says_in_every_place_that_it_is_no_model(ai_client: AsyncSignalbox) -> None:
-    run_id = (await ai_client.start("ai_task", {**SUMMARISE, "provider": "local-extractive", "sentences": 1})).run_id
+async def test_the_offline_provider_says_in_every_place_that_it_is_no_model(
+    ai_client: AsyncSignalbox,
+) -> None:
+    run_id = (
+        await ai_client.start("ai_task", {**SUMMARISE, "provider": "local-extractive", "sentences": 1})
+    ).run_id
     assert await until_ended(ai_client, run_id) == "completed"
 
     result = await result_of(ai_client, run_id)
@@ -110,7 +145,9 @@ async def test_the_offline_provider_says_in_every_place_that_it_is_no_model(ai_c
 
 async def test_input_that_cannot_be_done_is_refused_before_anything_starts(ai_client: AsyncSignalbox) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await ai_client.start("ai_task", {"task": "generate", "instruction": "A poem", "provider": "local-extractive"})
+        await ai_client.start(
+            "ai_task", {"task": "generate", "instruction": "A poem", "provider": "local-extractive"}
+        )
     assert "not a language model" in refused.value.detail
 
     schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "(a+)+$"}}}
@@ -136,4 +173,6 @@ async def result_of(client: AsyncSignalbox, run_id: str) -> AiTaskResult:
 
 
 def asking(snapshot: Snapshot) -> StepState:
-    return next((step for step in snapshot.steps if step.name == "call_model"), StepState(name="call_model", title=""))
+    return next(
+        (step for step in snapshot.steps if step.name == "call_model"), StepState(name="call_model", title="")
+    )

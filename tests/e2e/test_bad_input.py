@@ -25,7 +25,9 @@ from support.servers.stack import RunningStack
         pytest.param({"url": "https://a.example", "colour": "red"}, "input.colour", id="unknown field"),
     ],
 )
-async def test_a_wrong_input_starts_nothing_and_names_its_field(client: AsyncSignalbox, given: dict[str, object], field: str) -> None:
+async def test_a_wrong_input_starts_nothing_and_names_its_field(
+    client: AsyncSignalbox, given: dict[str, object], field: str
+) -> None:
     run_id = f"bad-{uuid.uuid4().hex}"
     with pytest.raises(InvalidInput) as caught:
         await client.start("ad_creative", given, run_id=run_id)
@@ -42,7 +44,9 @@ async def test_an_unknown_pipeline_is_answered_with_the_known_ones(client: Async
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        pytest.param("http://169.254.169.254/latest/meta-data/", "private|blocked|public", id="cloud metadata"),
+        pytest.param(
+            "http://169.254.169.254/latest/meta-data/", "private|blocked|public", id="cloud metadata"
+        ),
         pytest.param("http://10.0.0.1/", "private|blocked|public", id="private address"),
         pytest.param("/traps/to-private", "private|blocked|public", id="redirect to a private address"),
         pytest.param("/traps/not-html", "html|HTML|web page", id="not a page"),
@@ -64,7 +68,9 @@ async def test_a_page_that_cannot_be_used_fails_the_run_with_the_reason(
         raise AssertionError(run.error.message)
 
 
-async def test_the_same_key_and_body_start_one_run_and_another_body_is_refused(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_the_same_key_and_body_start_one_run_and_another_body_is_refused(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     page, key = {"url": f"{stack.endpoints.demo_site}/en/coffee"}, uuid.uuid4().hex
     first = await client.start("ad_creative", page, idempotency_key=key)
     again = await client.start("ad_creative", page, idempotency_key=key)
@@ -74,7 +80,9 @@ async def test_the_same_key_and_body_start_one_run_and_another_body_is_refused(s
     await client.cancel(first.run_id)
 
 
-async def test_an_answer_that_names_an_unknown_variant_leaves_the_question_open(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_an_answer_that_names_an_unknown_variant_leaves_the_question_open(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     run_id = await start_ads(stack, client, variants=1, redo_rounds=0)
     asked = await until_asked(client, run_id)
     with pytest.raises(InvalidInput, match="v99") as caught:
@@ -86,7 +94,9 @@ async def test_an_answer_that_names_an_unknown_variant_leaves_the_question_open(
     assert await until_ended(client, run_id) == "completed"
 
 
-async def test_a_second_decision_is_told_whose_the_first_was(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_a_second_decision_is_told_whose_the_first_was(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     run_id = await start_ads(stack, client, variants=1, redo_rounds=0)
     asked = await until_asked(client, run_id)
     await decide(client, run_id, asked, [approve])
@@ -120,7 +130,11 @@ async def test_a_run_whose_input_no_worker_can_decode_fails_and_never_hangs(stac
     spec = discover()["ad_creative"]
     run_id = f"undecodable-{uuid.uuid4().hex}"
     handle = await temporal.start_workflow(
-        spec.name, {"url": ["not", "a", "text"]}, id=run_id, task_queue=spec.task_queue, memo={MEMO_TENANT: "demo"}
+        spec.name,
+        {"url": ["not", "a", "text"]},
+        id=run_id,
+        task_queue=spec.task_queue,
+        memo={MEMO_TENANT: "demo"},
     )
 
     async def closed() -> bool:

@@ -25,7 +25,9 @@ class CommandLine:
         }
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run([SIGNALBOX, *words], capture_output=True, text=True, timeout=90, check=False, env=self._environ)
+        return subprocess.run(
+            [SIGNALBOX, *words], capture_output=True, text=True, timeout=90, check=False, env=self._environ
+        )
 
     def json(self, *words: str) -> object:
         done = self.run(*words, "--json")
@@ -49,10 +51,20 @@ def command(stack: RunningStack) -> CommandLine:
     return CommandLine(stack)
 
 
-async def test_a_run_from_start_to_files_on_disk(stack: RunningStack, client: AsyncSignalbox, command: CommandLine, tmp_path: Path) -> None:
+async def test_a_run_from_start_to_files_on_disk(
+    stack: RunningStack, client: AsyncSignalbox, command: CommandLine, tmp_path: Path
+) -> None:
     page = f"{stack.endpoints.demo_site}/en/coffee"
     run_id = command.run(
-        "start", "ad_creative", "--url", page, "--variants", "1", "--redo_rounds=0", "--sizes", "300x250,728x90"
+        "start",
+        "ad_creative",
+        "--url",
+        page,
+        "--variants",
+        "1",
+        "--redo_rounds=0",
+        "--sizes",
+        "300x250,728x90",
     ).stdout.strip()
     asked = await until_asked(client, run_id)
     assert run_id in command.run("approvals").stdout
@@ -73,11 +85,15 @@ async def test_watching_without_a_terminal_prints_a_line_for_each_event(
     assert "\x1b" not in done.stdout
     await until_ended(client, started.run_id)
     lines = [json.loads(line) for line in command.run("events", started.run_id, "--json").stdout.splitlines()]
-    assert [line["event"]["sequence"] for line in lines if line["event"].get("sequence")] == list(range(1, lines[-1]["sequence"] + 1))
+    assert [line["event"]["sequence"] for line in lines if line["event"].get("sequence")] == list(
+        range(1, lines[-1]["sequence"] + 1)
+    )
     assert lines[-1]["status"] == "failed"
 
 
-async def test_json_is_what_the_api_says(stack: RunningStack, client: AsyncSignalbox, command: CommandLine) -> None:
+async def test_json_is_what_the_api_says(
+    stack: RunningStack, client: AsyncSignalbox, command: CommandLine
+) -> None:
     run_id = await start_ads(stack, client, variants=1)
     shown = command.json("show", run_id)
     assert isinstance(shown, dict)
@@ -93,7 +109,11 @@ async def test_json_is_what_the_api_says(stack: RunningStack, client: AsyncSigna
     [
         pytest.param(("start", "nope"), "ad_creative", id="unknown pipeline"),
         pytest.param(("start", "ad_creative"), "input.url", id="missing field"),
-        pytest.param(("start", "ad_creative", "--url", "https://a.example", "--variants", "many"), "--variants", id="wrong type"),
+        pytest.param(
+            ("start", "ad_creative", "--url", "https://a.example", "--variants", "many"),
+            "--variants",
+            id="wrong type",
+        ),
         pytest.param(("start", "ad_creative", "--colour", "red"), "--colour", id="unknown flag"),
         pytest.param(("start", "ad_creative", "--input", "/does/not/exist"), "--input", id="no such file"),
         pytest.param(("show", "nope"), "nope", id="unknown run"),

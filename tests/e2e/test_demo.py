@@ -39,7 +39,9 @@ def test_the_demo_of_a_batch_reads_the_good_papers_and_names_every_trap(tmp_path
     for trap in trap_files():
         assert f"{trap.name}: " in done.stdout
     assert "The demo answers: kind other" in done.stdout
-    assert (tmp_path / ".state/demo/files/documents/long-200-pages-text.pdf/text.txt").read_text().count("\f") == 199
+    assert (tmp_path / ".state/demo/files/documents/long-200-pages-text.pdf/text.txt").read_text().count(
+        "\f"
+    ) == 199
 
 
 @pytest.mark.timeout(240)
@@ -65,7 +67,14 @@ def test_the_demo_of_an_import_asks_its_captcha_waits_for_a_busy_portal_and_adds
 
 def test_a_pipeline_without_a_demo_is_one_line_with_those_that_have_one() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "signalbox_devstack.demo", "nope"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "signalbox_devstack.demo", "nope"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 2
-    assert done.stderr == "demo: no demo of 'nope'; there are demos of: ad_creative, ai_task, document_batch, invoice_import\n"
+    assert (
+        done.stderr
+        == "demo: no demo of 'nope'; there are demos of: ad_creative, ai_task, document_batch, invoice_import\n"
+    )

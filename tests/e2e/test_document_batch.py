@@ -11,7 +11,14 @@ import pytest
 from msgspec import Struct
 
 from signalbox_client import AsyncSignalbox
-from signalbox_devstack.emulators.sample_documents.folder import PaperFile, good_file, long_scan, text_file, trap_files, unclear_file
+from signalbox_devstack.emulators.sample_documents.folder import (
+    PaperFile,
+    good_file,
+    long_scan,
+    text_file,
+    trap_files,
+    unclear_file,
+)
 from support.assertions.eventually import eventually
 from support.drivers.journeys import listening, until_asked, until_ended
 from support.fakes.documents import needs_tesseract
@@ -39,9 +46,14 @@ class Result(Struct):
 
 def signalbox(stack: RunningStack, *words: str) -> "subprocess.CompletedProcess[str]":
     """The `signalbox` command, as a person runs it."""
-    told = {"SIGNALBOX_URL": str(stack.endpoints.gateway), "SIGNALBOX_API_KEY": stack.endpoints.api_keys["admin"]}
+    told = {
+        "SIGNALBOX_URL": str(stack.endpoints.gateway),
+        "SIGNALBOX_API_KEY": stack.endpoints.api_keys["admin"],
+    }
     program = str(Path(sys.executable).with_name("signalbox"))
-    return subprocess.run([program, *words], capture_output=True, text=True, timeout=90, check=False, env={**os.environ, **told})
+    return subprocess.run(
+        [program, *words], capture_output=True, text=True, timeout=90, check=False, env={**os.environ, **told}
+    )
 
 
 def write(folder: Path, files: list[PaperFile]) -> str:
@@ -57,9 +69,15 @@ async def report_of(client: AsyncSignalbox, run_id: str) -> dict[str, Document]:
 
 @needs_tesseract
 @pytest.mark.timeout(180)
-async def test_a_folder_of_papers_is_read_with_every_bad_one_named(stack: RunningStack, client: AsyncSignalbox, tmp_path: Path) -> None:
+async def test_a_folder_of_papers_is_read_with_every_bad_one_named(
+    stack: RunningStack, client: AsyncSignalbox, tmp_path: Path
+) -> None:
     # The gateway refuses what no pipeline reads; these reach the pipeline and are refused there.
-    traps = [trap for trap in trap_files() if trap.name in {"encrypted.pdf", "truncated.pdf", "bomb.png", "broken-photo.jpg"}]
+    traps = [
+        trap
+        for trap in trap_files()
+        if trap.name in {"encrypted.pdf", "truncated.pdf", "bomb.png", "broken-photo.jpg"}
+    ]
     pattern = write(tmp_path, [*(good_file(number) for number in range(6)), *traps, unclear_file()])
 
     done = signalbox(stack, "start", "document_batch", "--file", pattern, "--parallel", "4", "--json")
@@ -72,7 +90,9 @@ async def test_a_folder_of_papers_is_read_with_every_bad_one_named(stack: Runnin
     result = msgspec.json.decode(await client.result(run_id), type=Result)
     assert (result.total, result.ok, result.failed, result.waiting) == (11, 6, 4, 1)
     found = await report_of(client, run_id)
-    assert {trap.name: found[trap.name].code for trap in traps} == {trap.name: trap.fails_with for trap in traps}
+    assert {trap.name: found[trap.name].code for trap in traps} == {
+        trap.name: trap.fails_with for trap in traps
+    }
     assert listener.sequences == list(range(listener.sequences[0], listener.sequences[-1] + 1))
     process = json.loads(msgspec.json.encode(await client.run(run_id)))["steps"][1]
     assert process["status"] == "completed"
@@ -86,7 +106,9 @@ async def test_a_folder_of_papers_is_read_with_every_bad_one_named(stack: Runnin
     assert b"Two boxes" in await client.artifact(asked, "text.txt")
 
 
-async def test_what_no_pipeline_reads_is_refused_with_the_name_of_the_file(stack: RunningStack, tmp_path: Path) -> None:
+async def test_what_no_pipeline_reads_is_refused_with_the_name_of_the_file(
+    stack: RunningStack, tmp_path: Path
+) -> None:
     write(tmp_path, [trap for trap in trap_files() if trap.name == "web-page.pdf"])
 
     refused = signalbox(stack, "start", "document_batch", "--file", f"{tmp_path}/*.pdf")
@@ -122,7 +144,9 @@ async def test_fifty_documents_are_all_accounted_for(stack: RunningStack, client
 
 @needs_tesseract
 @pytest.mark.timeout(LONG_PAGES * 12 + 300)
-async def test_a_worker_killed_in_the_middle_of_a_scan_goes_on_at_the_next_page(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_a_worker_killed_in_the_middle_of_a_scan_goes_on_at_the_next_page(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     scan = long_scan(pages=LONG_PAGES, seed=4)
     stored = await client.upload(scan.body)
     started = await client.start("document", {"object": stored.object, "name": scan.name})

@@ -13,7 +13,16 @@ from msgspec import Struct
 
 from signalbox_client import AsyncSignalbox
 from signalbox_devstack.emulators.portal.companies import companies
-from support.drivers.invoice_imports import failed, imported, is_true, pace, politeness, somebody_answers, start_import, stored
+from support.drivers.invoice_imports import (
+    failed,
+    imported,
+    is_true,
+    pace,
+    politeness,
+    somebody_answers,
+    start_import,
+    stored,
+)
 from support.servers.portal import Portal, running_portal
 from support.servers.stack import RunningStack, running_stack
 
@@ -50,11 +59,15 @@ async def client(world: World) -> AsyncIterator[AsyncSignalbox]:
 
 
 @pytest.mark.timeout(WITHIN_S + 60)
-async def test_several_companies_at_once_come_in_whole_and_the_portal_is_asked_politely(world: World, client: AsyncSignalbox) -> None:
+async def test_several_companies_at_once_come_in_whole_and_the_portal_is_asked_politely(
+    world: World, client: AsyncSignalbox
+) -> None:
     mine = COMPANIES[:TOGETHER]
     runs = {mst: await start_import(client, mst, last=LAST) for mst in mine}
     for mst, run_id in runs.items():
-        is_true(world.stack, await imported(client, run_id, within_s=WITHIN_S), world.portal.truth(mst, last=LAST))
+        is_true(
+            world.stack, await imported(client, run_id, within_s=WITHIN_S), world.portal.truth(mst, last=LAST)
+        )
         seen = politeness(world.portal, mst)
         # A machine with too much to do lets a call time out now and then; what came is never asked for again.
         assert seen.repeated <= seen.asked // 50, seen.most_repeated
@@ -110,21 +123,33 @@ async def test_a_fault_that_passes_costs_time_and_nothing_else(world: World, cli
     ("fault", "code"),
     [
         pytest.param({"kind": "drift", "on": ["list"]}, "contract_drift", id="a list of another shape"),
-        pytest.param({"kind": "drift", "on": ["xml"], "after": 3}, "contract_drift", id="an original of another shape"),
-        pytest.param({"kind": "drift", "on": ["detail"], "after": 3}, "contract_drift", id="a detail of another shape"),
+        pytest.param(
+            {"kind": "drift", "on": ["xml"], "after": 3}, "contract_drift", id="an original of another shape"
+        ),
+        pytest.param(
+            {"kind": "drift", "on": ["detail"], "after": 3}, "contract_drift", id="a detail of another shape"
+        ),
         pytest.param({"kind": "mismatch", "on": ["list"]}, "tenant_mismatch", id="rows of another taxpayer"),
-        pytest.param({"kind": "fast_500", "on": ["list"]}, "portal_refused", id="a parameter refused for good"),
+        pytest.param(
+            {"kind": "fast_500", "on": ["list"]}, "portal_refused", id="a parameter refused for good"
+        ),
     ],
 )
 async def test_a_fault_that_does_not_pass_ends_the_run_with_its_own_code(
-    world: World, client: AsyncSignalbox, fault: Mapping[str, object], code: str, request: pytest.FixtureRequest
+    world: World,
+    client: AsyncSignalbox,
+    fault: Mapping[str, object],
+    code: str,
+    request: pytest.FixtureRequest,
 ) -> None:
     mst = COMPANIES[30 + sum(map(ord, request.node.callspec.id)) % 20]
     world.portal.put_faults(fault, mst=mst)
     run = await failed(client, await start_import(client, mst))
     assert run.error is not None
     assert (run.error.code, run.error.step) == (code, "list" if fault["on"] == ["list"] else "fetch")
-    assert stored(world.stack, mst, "xml") <= {row.key for row in world.portal.truth(mst).rows if row.has_original}
+    assert stored(world.stack, mst, "xml") <= {
+        row.key for row in world.portal.truth(mst).rows if row.has_original
+    }
     world.portal.put_faults(mst=mst)
 
 

@@ -50,7 +50,9 @@ async def test_a_page_becomes_finished_ads(stack: RunningStack, client: AsyncSig
     run_id = await start_ads(stack, client, variants=3, redo_rounds=1)
     async with listening(stack, run_id) as listener:
         first = await until_asked(client, run_id)
-        await decide(client, run_id, first, [approve, lambda variant: edit(variant, "Edited by a person"), reject])
+        await decide(
+            client, run_id, first, [approve, lambda variant: edit(variant, "Edited by a person"), reject]
+        )
         second = await until_asked(client, run_id, "variants-2")
         await decide(client, run_id, second, [approve] * len(variants_of(second)))
         assert await until_ended(client, run_id) == "completed"
@@ -66,12 +68,18 @@ async def test_a_page_becomes_finished_ads(stack: RunningStack, client: AsyncSig
     assert listener.sequences == list(range(listener.sequences[0], listener.sequences[-1] + 1))
     assert listener.names[-1] == "run.completed"
     assert [step.status for step in (await client.run(run_id)).steps] == ["completed"] * 6
-    events = await subscription.until(lambda events: sum(event.get("ce-runid") == run_id for event in events) >= 3)
-    approved = [event for event in events if event.get("ce-runid") == run_id and "ad.approved" in event["ce-type"]]
+    events = await subscription.until(
+        lambda events: sum(event.get("ce-runid") == run_id for event in events) >= 3
+    )
+    approved = [
+        event for event in events if event.get("ce-runid") == run_id and "ad.approved" in event["ce-type"]
+    ]
     assert len(approved) == 3
 
 
-async def test_a_stream_resumed_after_the_third_event_gives_exactly_the_rest(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_a_stream_resumed_after_the_third_event_gives_exactly_the_rest(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     run_id = await start_ads(stack, client, variants=1, redo_rounds=0)
     assert await approve_all(client, run_id) == "completed"
     run = await client.run(run_id)
@@ -89,11 +97,17 @@ async def test_every_milestone_reaches_pubsub_in_order(stack: RunningStack, clie
     run_id = await start_ads(stack, client, variants=1, redo_rounds=0)
     assert await approve_all(client, run_id) == "completed"
     last = (await client.run(run_id)).sequence
-    events = await subscription.until(lambda events: sum(event.get("ce-runid") == run_id for event in events) >= last)
-    assert sorted(int(event["ce-sequence"]) for event in events if event.get("ce-runid") == run_id) == list(range(1, last + 1))
+    events = await subscription.until(
+        lambda events: sum(event.get("ce-runid") == run_id for event in events) >= last
+    )
+    assert sorted(int(event["ce-sequence"]) for event in events if event.get("ce-runid") == run_id) == list(
+        range(1, last + 1)
+    )
 
 
-async def test_the_snapshot_and_the_end_of_the_stream_say_the_same(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_the_snapshot_and_the_end_of_the_stream_say_the_same(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     run_id = await start_ads(stack, client, variants=1, redo_rounds=0)
     asked = await until_asked(client, run_id)
     await decide(client, run_id, asked, [approve])
@@ -103,7 +117,11 @@ async def test_the_snapshot_and_the_end_of_the_stream_say_the_same(stack: Runnin
     run = await client.run(run_id)
     assert last is not None
     assert (last.status, last.sequence) == (run.status, run.sequence) == ("completed", run.sequence)
-    assert [step.status for step in last.steps] == [step.status for step in run.steps] == ["completed"] * len(run.steps)
+    assert (
+        [step.status for step in last.steps]
+        == [step.status for step in run.steps]
+        == ["completed"] * len(run.steps)
+    )
 
 
 async def test_a_cancelled_run_says_who_and_why(stack: RunningStack, client: AsyncSignalbox) -> None:
@@ -118,7 +136,9 @@ async def test_a_cancelled_run_says_who_and_why(stack: RunningStack, client: Asy
     assert all(approval.status == "cancelled" for approval in run.approvals)
 
 
-async def test_a_paused_run_starts_no_step_until_it_is_resumed(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_a_paused_run_starts_no_step_until_it_is_resumed(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     run_id = await start_ads(stack, client, variants=1, redo_rounds=0)
     asked = await until_asked(client, run_id)
     await client.pause(run_id)
@@ -132,7 +152,9 @@ async def test_a_paused_run_starts_no_step_until_it_is_resumed(stack: RunningSta
     assert await until_ended(client, run_id) == "completed"
 
 
-async def test_a_history_is_as_long_with_fifty_listeners_as_with_none(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_a_history_is_as_long_with_fifty_listeners_as_with_none(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     unheard, heard = [await start_ads(stack, client, variants=1, redo_rounds=0) for _ in range(2)]
     async with AsyncExitStack() as opened:
         listeners = [await opened.enter_async_context(listening(stack, heard)) for _ in range(50)]

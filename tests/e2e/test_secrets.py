@@ -62,37 +62,66 @@ async def test_a_secret_is_found_nowhere_after_its_runs(stack: RunningStack, cli
 
     # What is searched is where things are: each store has the run.
     holders = files_with(stack.folder, run_id.encode())
-    assert {name.partition(".")[0].partition("/")[0] for name in holders} >= {"temporal", "redis", "pubsub", "logs"}, holders
+    assert {name.partition(".")[0].partition("/")[0] for name in holders} >= {
+        "temporal",
+        "redis",
+        "pubsub",
+        "logs",
+    }, holders
     assert files_with(stack.folder, *forms_of(PLANTED)) == set()
 
 
-async def test_not_even_an_admin_who_opens_the_history_sees_it(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_not_even_an_admin_who_opens_the_history_sees_it(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     run_id = (await client.start("login", {"user": "lan", "password": PLANTED})).run_id
     await until_ended(client, run_id)
-    temporal = await connect(str(stack.endpoints.temporal), "default", keys=KeyRing(stack.folder / "keys" / "payload_keys.json"))
+    temporal = await connect(
+        str(stack.endpoints.temporal), "default", keys=KeyRing(stack.folder / "keys" / "payload_keys.json")
+    )
     history = await temporal.get_workflow_handle(run_id).fetch_history()
-    payloads = [payload for event in history.events for payload in event.workflow_execution_started_event_attributes.input.payloads]
+    payloads = [
+        payload
+        for event in history.events
+        for payload in event.workflow_execution_started_event_attributes.input.payloads
+    ]
     body = {
-        "payloads": [{"metadata": {name: b64(value) for name, value in item.metadata.items()}, "data": b64(item.data)} for item in payloads]
+        "payloads": [
+            {"metadata": {name: b64(value) for name, value in item.metadata.items()}, "data": b64(item.data)}
+            for item in payloads
+        ]
     }
     async with httpx2.AsyncClient(base_url=str(stack.endpoints.gateway), trust_env=False) as caller:
         caller.headers["authorization"] = f"Bearer {stack.endpoints.api_keys['admin']}"
         opened = (await caller.post("/v1/codec/decode", json=body)).json()
-        answers = [(await caller.get(path)).text for path in (f"/v1/runs/{run_id}", "/v1/runs", f"/v1/runs/{run_id}/result")]
+        answers = [
+            (await caller.get(path)).text
+            for path in (f"/v1/runs/{run_id}", "/v1/runs", f"/v1/runs/{run_id}/result")
+        ]
 
     shown = json.loads(base64.b64decode(opened["payloads"][0]["data"]))
     assert shown["user"] == "lan"
     assert shown["password"].startswith("sealed.")
-    assert not any(form in text.encode() for text in [*answers, json.dumps(shown)] for form in forms_of(PLANTED))
+    assert not any(
+        form in text.encode() for text in [*answers, json.dumps(shown)] for form in forms_of(PLANTED)
+    )
 
 
-def test_the_command_line_takes_it_from_a_file_and_shows_it_nowhere(stack: RunningStack, tmp_path: Path) -> None:
+def test_the_command_line_takes_it_from_a_file_and_shows_it_nowhere(
+    stack: RunningStack, tmp_path: Path
+) -> None:
     (tmp_path / "password").write_text(f"{PLANTED}\n")
-    environ = {**os.environ, "SIGNALBOX_URL": str(stack.endpoints.gateway), "SIGNALBOX_API_KEY": stack.endpoints.api_keys["admin"]}
+    environ = {
+        **os.environ,
+        "SIGNALBOX_URL": str(stack.endpoints.gateway),
+        "SIGNALBOX_API_KEY": stack.endpoints.api_keys["admin"],
+    }
     command = [str(Path(sys.executable).with_name("signalbox")), "start", "login", "--user", "lan"]
 
     def run(*words: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run([*command, *words], env=environ, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            [*command, *words], env=environ, capture_output=True, text=True, timeout=60, check=False
+        )
 
     done = run("--password-file", str(tmp_path / "password"), "--watch", "--json")
     in_argv = run("--password", PLANTED)
@@ -104,7 +133,10 @@ def test_the_command_line_takes_it_from_a_file_and_shows_it_nowhere(stack: Runni
 
 
 def as_json(payload: Payload) -> dict[str, object]:
-    return {"metadata": {name: b64(value) for name, value in payload.metadata.items()}, "data": b64(payload.data)}
+    return {
+        "metadata": {name: b64(value) for name, value in payload.metadata.items()},
+        "data": b64(payload.data),
+    }
 
 
 def b64(value: bytes) -> str:

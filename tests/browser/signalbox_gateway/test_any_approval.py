@@ -20,8 +20,18 @@ class Budget(Struct, frozen=True, kw_only=True):
 
 
 APPROVAL: Mapping[str, object] = {
-    **{"approval_id": "budget", "name": "budget", "title": "How much may it cost?", "status": "pending", "digest": "sha-1"},
-    **{"answer_schema": json_schema(Budget), "options": None, "evidence": {"supplier": "<i>Hạt Vàng</i>", "colour": "#1f4a3a"}},
+    **{
+        "approval_id": "budget",
+        "name": "budget",
+        "title": "How much may it cost?",
+        "status": "pending",
+        "digest": "sha-1",
+    },
+    **{
+        "answer_schema": json_schema(Budget),
+        "options": None,
+        "evidence": {"supplier": "<i>Hạt Vàng</i>", "colour": "#1f4a3a"},
+    },
     **{"requested_at": "2026-03-01T09:30:00Z", "deadline_at": None, "step": "ask"},
 }
 
@@ -72,7 +82,10 @@ def test_the_answer_is_sent_with_the_digest_of_what_was_shown(modules: Page, gat
 
 def test_sending_again_after_a_lost_answer_is_the_same_decision(modules: Page, gateway: Gateway) -> None:
     modules.get_by_label("Verdict").select_option("grant")
-    gateway.status, gateway.answer = 503, {"detail": "Temporal does not answer; try again", "code": "unavailable"}
+    gateway.status, gateway.answer = (
+        503,
+        {"detail": "Temporal does not answer; try again", "code": "unavailable"},
+    )
     modules.get_by_role("button", name="Send decision").click()
     expect(modules.get_by_text("Temporal does not answer; try again")).to_be_visible()
     gateway.status, gateway.answer = 200, {}
@@ -91,7 +104,9 @@ def test_an_invalid_answer_is_explained_at_its_field_and_stays_open(modules: Pag
     }
     modules.get_by_role("button", name="Send decision").click()
     expect(modules.get_by_label("Amount")).to_be_focused()
-    expect(modules.locator(".field", has=modules.get_by_label("Amount"))).to_contain_text("Must be at most 200 today")
+    expect(modules.locator(".field", has=modules.get_by_label("Amount"))).to_contain_text(
+        "Must be at most 200 today"
+    )
 
 
 def test_a_decision_of_somebody_else_is_named(modules: Page, gateway: Gateway) -> None:
@@ -108,7 +123,9 @@ def test_a_decision_without_a_worker_is_said_to_be_recorded(modules: Page, gatew
     modules.get_by_label("Verdict").select_option("grant")
     gateway.status = 202
     modules.get_by_role("button", name="Send decision").click()
-    expect(modules.get_by_text("Decision recorded. The run goes on as soon as a worker is there.").first).to_be_visible()
+    expect(
+        modules.get_by_text("Decision recorded. The run goes on as soon as a worker is there.").first
+    ).to_be_visible()
 
 
 def test_events_leave_what_was_typed_alone(modules: Page, gateway: Gateway) -> None:

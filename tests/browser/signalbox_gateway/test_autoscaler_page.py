@@ -46,7 +46,9 @@ def open_page(page: Page, queue: str = QUEUE) -> None:
     expect(slider).to_be_visible()
 
 
-def test_decisions_are_sentences_and_new_ones_appear_by_themselves(signed_in: Page, site: Site, records: list[DecisionRecord]) -> None:
+def test_decisions_are_sentences_and_new_ones_appear_by_themselves(
+    signed_in: Page, site: Site, records: list[DecisionRecord]
+) -> None:
     page = signed_in
     open_page(page)
     rows = page.get_by_role("list", name="Decisions, newest first").get_by_role("listitem")
@@ -58,7 +60,9 @@ def test_decisions_are_sentences_and_new_ones_appear_by_themselves(signed_in: Pa
     tell(site, [later])
 
     page.get_by_label("Also when nothing was done").check()
-    expect(rows.first.locator("time")).to_have_attribute("datetime", later.at.isoformat().replace("+00:00", "Z"))
+    expect(rows.first.locator("time")).to_have_attribute(
+        "datetime", later.at.isoformat().replace("+00:00", "Z")
+    )
 
 
 def test_the_keyboard_walks_through_the_decisions(signed_in: Page, records: list[DecisionRecord]) -> None:
@@ -77,7 +81,9 @@ def test_the_keyboard_walks_through_the_decisions(signed_in: Page, records: list
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_both_themes_are_legible_at_every_width(signed_in: Page, watched: WatchedPage, records: list[DecisionRecord], theme: str) -> None:
+def test_both_themes_are_legible_at_every_width(
+    signed_in: Page, watched: WatchedPage, records: list[DecisionRecord], theme: str
+) -> None:
     page = signed_in
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     open_page(page)

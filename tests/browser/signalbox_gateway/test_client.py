@@ -18,7 +18,9 @@ def page(watched: WatchedPage, site: Site) -> Page:
     """The documented page, as if somebody served it beside the gateway."""
     assert EXAMPLE is not None
     body = EXAMPLE[1]
-    watched.page.route(f"{site.origin}/example.html", lambda route: route.fulfill(body=body, content_type="text/html"))
+    watched.page.route(
+        f"{site.origin}/example.html", lambda route: route.fulfill(body=body, content_type="text/html")
+    )
     watched.page.route(f"{site.origin}/favicon.ico", lambda route: route.fulfill(status=204))
     watched.page.goto(f"{site.origin}/example.html")
     return watched.page
@@ -29,7 +31,9 @@ def test_the_example_has_thirty_lines() -> None:
     assert len(EXAMPLE[1].splitlines()) <= 34
 
 
-def test_the_documented_page_starts_a_run_and_tells_its_story(page: Page, site: Site, watched: WatchedPage) -> None:
+def test_the_documented_page_starts_a_run_and_tells_its_story(
+    page: Page, site: Site, watched: WatchedPage
+) -> None:
     page.get_by_label("API key").fill(site.api_key)
     page.get_by_label("Text").fill(TEXT)
     page.get_by_role("button", name="Summarise").click()
@@ -70,10 +74,15 @@ START = """async ({ key, input, runId }) => {
 }"""
 
 
-def test_several_runs_end_on_one_connection_and_a_killed_gateway_costs_nothing(page: Page, site: Site, watched: WatchedPage) -> None:
+def test_several_runs_end_on_one_connection_and_a_killed_gateway_costs_nothing(
+    page: Page, site: Site, watched: WatchedPage
+) -> None:
     watched.expected = ("ERR_", "Failed to load")
     ask = {"task": "summarise", "text": TEXT, "provider": "local-extractive"}
-    runs = [page.evaluate(START, {"key": site.api_key, "input": ask, "runId": f"client-{number}"}) for number in range(2)]
+    runs = [
+        page.evaluate(START, {"key": site.api_key, "input": ask, "runId": f"client-{number}"})
+        for number in range(2)
+    ]
     page.evaluate(WATCH, {"key": site.api_key, "runs": runs})
     site.kill_gateway()
     page.wait_for_function("window.heard.states.at(-1) === 'ended'", timeout=60_000)
@@ -84,7 +93,9 @@ def test_several_runs_end_on_one_connection_and_a_killed_gateway_costs_nothing(p
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-def test_a_connection_lost_between_the_last_event_and_the_end_is_an_end_too(page: Page, site: Site, watched: WatchedPage) -> None:
+def test_a_connection_lost_between_the_last_event_and_the_end_is_an_end_too(
+    page: Page, site: Site, watched: WatchedPage
+) -> None:
     watched.expected = ("ERR_", "Failed to load")
     ask = {"task": "summarise", "text": TEXT, "provider": "local-extractive"}
     run = page.evaluate(START, {"key": site.api_key, "input": ask, "runId": "client-cut"})
@@ -95,7 +106,9 @@ def test_a_connection_lost_between_the_last_event_and_the_end_is_an_end_too(page
         route.fulfill(response=(answered := route.fetch()), body=answered.text().partition("event: end")[0])
 
     statuses: list[int] = []
-    page.on("response", lambda response: statuses.append(response.status) if "/stream?" in response.url else None)
+    page.on(
+        "response", lambda response: statuses.append(response.status) if "/stream?" in response.url else None
+    )
     page.route("**/stream?*", cut, times=1)
     page.evaluate(WATCH, {"key": site.api_key, "runs": [run]})
     page.wait_for_function("window.heard.states.at(-1) === 'ended'", timeout=30_000)

@@ -11,7 +11,9 @@ HEADLINE = "Coffee from the hills, roasted on Tuesday"
 REASON = "<b>Too general</b>: name the region"
 
 
-def test_a_person_edits_one_approves_one_rejects_one_and_the_run_finishes(signed_in: Page, site: Site, watched: WatchedPage) -> None:
+def test_a_person_edits_one_approves_one_rejects_one_and_the_run_finishes(
+    signed_in: Page, site: Site, watched: WatchedPage
+) -> None:
     page = signed_in
     start_run(page, site.product_page)
     expect(page.locator(".link-state")).to_have_text("Live")
@@ -95,7 +97,9 @@ def test_what_a_person_types_survives_events_and_a_second_reader(signed_in: Page
     expect(page.locator(".approval.open[data-approval='variants-2']")).to_be_visible(timeout=RUN_MS)
 
 
-def test_the_page_goes_on_by_itself_when_the_gateway_is_killed(signed_in: Page, site: Site, watched: WatchedPage) -> None:
+def test_the_page_goes_on_by_itself_when_the_gateway_is_killed(
+    signed_in: Page, site: Site, watched: WatchedPage
+) -> None:
     watched.expected = ("net::ERR_",)
     page = signed_in
     start_run(page, site.product_page, variants=1)
@@ -158,10 +162,14 @@ def test_the_inbox_leads_to_the_open_question(signed_in: Page, site: Site) -> No
     expect(asked(page)).to_be_in_viewport()
 
 
-def test_the_key_is_kept_nowhere_and_signing_out_ends_the_session(signed_in: Page, site: Site, watched: WatchedPage) -> None:
+def test_the_key_is_kept_nowhere_and_signing_out_ends_the_session(
+    signed_in: Page, site: Site, watched: WatchedPage
+) -> None:
     watched.expected = ("status of 401",)
     page = signed_in
-    stored = page.evaluate("JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie + location.href")
+    stored = page.evaluate(
+        "JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie + location.href"
+    )
     assert site.api_key not in stored
     assert "signalbox=" not in stored  # the cookie is out of reach of scripts
     page.get_by_role("button", name="Sign out").click()

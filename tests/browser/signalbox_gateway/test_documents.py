@@ -7,11 +7,19 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from signalbox_client import Signalbox
-from signalbox_devstack.emulators.sample_documents.folder import PaperFile, text_file, trap_files, unclear_file
+from signalbox_devstack.emulators.sample_documents.folder import (
+    PaperFile,
+    text_file,
+    trap_files,
+    unclear_file,
+)
 from support.drivers.browser import Site, WatchedPage
 from support.drivers.console import RUN_MS, expect_status, faults_of
 
-PLAIN = PaperFile(name="note.txt", body=b"Dear Ms Taylor,\nthank you. Kind regards,\nwrite to lan@example.com\n\fPage two: 14 March 2026")
+PLAIN = PaperFile(
+    name="note.txt",
+    body=b"Dear Ms Taylor,\nthank you. Kind regards,\nwrite to lan@example.com\n\fPage two: 14 March 2026",
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +43,11 @@ def test_a_batch_is_watched_document_by_document_and_its_question_answered_in_pl
 ) -> None:
     page = signed_in
     bad = [trap for trap in trap_files() if trap.name in {"encrypted.pdf", "truncated.pdf"}]
-    run_id = start_batch(client, [*(text_file(number) for number in range(6)), *bad, unclear_file()], wait_for_confirmation=True)
+    run_id = start_batch(
+        client,
+        [*(text_file(number) for number in range(6)), *bad, unclear_file()],
+        wait_for_confirmation=True,
+    )
     open_run(page, site, run_id)
     batch = page.get_by_role("region", name=re.compile("^Documents"))
     expect(batch.locator(".cell")).to_have_count(9)
@@ -60,7 +72,9 @@ def test_a_batch_is_watched_document_by_document_and_its_question_answered_in_pl
     watched.shot("batch-finished-light")
 
 
-def test_the_cells_are_one_stop_of_the_tab_key_and_open_by_keyboard(signed_in: Page, site: Site, client: Signalbox) -> None:
+def test_the_cells_are_one_stop_of_the_tab_key_and_open_by_keyboard(
+    signed_in: Page, site: Site, client: Signalbox
+) -> None:
     page = signed_in
     run_id = start_batch(client, [text_file(number) for number in range(4)])
     open_run(page, site, run_id)
@@ -81,10 +95,14 @@ def test_the_cells_are_one_stop_of_the_tab_key_and_open_by_keyboard(signed_in: P
     expect(page.get_by_role("region", name=re.compile("^Pages and facts"))).to_be_visible(timeout=RUN_MS)
 
 
-def test_the_facts_of_a_document_stand_in_boxes_on_its_page(signed_in: Page, site: Site, client: Signalbox, watched: WatchedPage) -> None:
+def test_the_facts_of_a_document_stand_in_boxes_on_its_page(
+    signed_in: Page, site: Site, client: Signalbox, watched: WatchedPage
+) -> None:
     page = signed_in
     invoice = text_file(1)
-    run_id = client.start("document", {"object": client.upload(invoice.body).object, "name": invoice.name}).run_id
+    run_id = client.start(
+        "document", {"object": client.upload(invoice.body).object, "name": invoice.name}
+    ).run_id
     open_run(page, site, run_id)
     expect_status(page, "Completed")
     facts = invoice.papers[0].facts
@@ -109,7 +127,9 @@ def test_a_text_has_its_facts_marked_and_its_pages_are_turned_with_arrow_keys(
     signed_in: Page, site: Site, client: Signalbox, watched: WatchedPage
 ) -> None:
     page = signed_in
-    run_id = client.start("document", {"object": client.upload(PLAIN.body).object, "name": PLAIN.name, "languages": ["en"]}).run_id
+    run_id = client.start(
+        "document", {"object": client.upload(PLAIN.body).object, "name": PLAIN.name, "languages": ["en"]}
+    ).run_id
     open_run(page, site, run_id)
     expect_status(page, "Completed")
     expect(page.locator("mark")).to_have_text("lan@example.com")

@@ -13,7 +13,12 @@ from playwright.sync_api import Page
 from signalbox_core.events import CATALOGUE, CloudEvent, EventKind, Snapshot, fold, frame_data, full_type
 
 BEGAN: Final = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
-FAILURE: Final = {"code": "not_html", "message": "this is a picture, give a page", "field": "url", "step": "read"}
+FAILURE: Final = {
+    "code": "not_html",
+    "message": "this is a picture, give a page",
+    "field": "url",
+    "step": "read",
+}
 STEPS: Final = ("read", "write", "draw")
 APPROVALS: Final = ("variants", "variants-2")
 
@@ -22,9 +27,14 @@ text = st.none() | st.text(max_size=12)
 DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
     "run.started": st.fixed_dictionaries(
         {"pipeline": st.just("ads"), "title": st.just("Ads")},
-        optional={"steps": st.just([{"name": name, "title": name.title()} for name in STEPS[:2]]), "started_by": text},
+        optional={
+            "steps": st.just([{"name": name, "title": name.title()} for name in STEPS[:2]]),
+            "started_by": text,
+        },
     ),
-    "step.started": st.fixed_dictionaries({"step": step, "title": st.just("Do it")}, optional={"attempt": st.integers(1, 3)}),
+    "step.started": st.fixed_dictionaries(
+        {"step": step, "title": st.just("Do it")}, optional={"attempt": st.integers(1, 3)}
+    ),
     "step.progress": st.fixed_dictionaries(
         {"step": step},
         optional={
@@ -49,8 +59,16 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
     ),
     "approval.requested": st.fixed_dictionaries(
         {
-            **{"approval_id": st.sampled_from(APPROVALS), "name": st.just("variants"), "title": st.just("Which?")},
-            **{"answer_schema": st.just({"type": "object"}), "options": st.just([{"variant": "v1"}]), "evidence": st.just(None)},
+            **{
+                "approval_id": st.sampled_from(APPROVALS),
+                "name": st.just("variants"),
+                "title": st.just("Which?"),
+            },
+            **{
+                "answer_schema": st.just({"type": "object"}),
+                "options": st.just([{"variant": "v1"}]),
+                "evidence": st.just(None),
+            },
             "digest": st.just("d1"),
         },
         optional={"step": st.none() | step, "deadline_at": st.none() | st.just(BEGAN)},
@@ -79,7 +97,9 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
     "ad.approved": st.just({"variant": "v1"}),
 }
 # The third member moves the clock by microseconds, to and fro: progress can come late.
-named = st.sampled_from(sorted(DATA)).flatmap(lambda name: st.tuples(st.just(name), DATA[name], st.integers(-3, 3) | st.just(500_000)))
+named = st.sampled_from(sorted(DATA)).flatmap(
+    lambda name: st.tuples(st.just(name), DATA[name], st.integers(-3, 3) | st.just(500_000))
+)
 Story = Sequence[tuple[str, Mapping[str, object], int]]
 
 

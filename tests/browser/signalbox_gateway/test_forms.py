@@ -96,7 +96,9 @@ def test_defaults_are_filled_in_and_the_empty_is_left_out(form: Page) -> None:
         pytest.param("Extra", "{x}", "This is not JSON; check quotes and commas.", id="not JSON"),
     ],
 )
-def test_what_breaks_the_contract_is_said_before_it_is_sent(form: Page, label: str, text: str, problem: str) -> None:
+def test_what_breaks_the_contract_is_said_before_it_is_sent(
+    form: Page, label: str, text: str, problem: str
+) -> None:
     form.get_by_label(label).fill(text)
     assert problem in [found["message"] for found in problems(form)]
 

@@ -24,34 +24,89 @@ from support.drivers.console import faint_texts, sideways_overflow
 
 DOT = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHdpZHRoPSIyMDAiIGhlaWdodD0iNDAiLz4="
 MONTHS = (
-    MonthLine(month="2026-07", direction="purchase", family="ordinary", rows=412, details=412, xml=400, no_original=12),
+    MonthLine(
+        month="2026-07",
+        direction="purchase",
+        family="ordinary",
+        rows=412,
+        details=412,
+        xml=400,
+        no_original=12,
+    ),
     MonthLine(month="2026-07", direction="sold", family="cash_register", note="no cash registers"),
-    MonthLine(month="2026-08", direction="purchase", family="ordinary", rows=412, details=150, xml=103, failed=2, mismatches=1),
+    MonthLine(
+        month="2026-08",
+        direction="purchase",
+        family="ordinary",
+        rows=412,
+        details=150,
+        xml=103,
+        failed=2,
+        mismatches=1,
+    ),
     MonthLine(month="2026-08", direction="sold", family="ordinary"),
 )
 RESULT = ImportResult(
-    **{"tax_code": "9901000019", "first_day": date(2026, 7, 1), "last_day": date(2026, 8, 31), "status": "partial"},
-    **{"rows": 824, "missing": 0, "details": 562, "xml": 503, "no_original": 12, "failed": 2, "mismatches": 1, "sign_ins": 2},
+    **{
+        "tax_code": "9901000019",
+        "first_day": date(2026, 7, 1),
+        "last_day": date(2026, 8, 31),
+        "status": "partial",
+    },
+    **{
+        "rows": 824,
+        "missing": 0,
+        "details": 562,
+        "xml": 503,
+        "no_original": 12,
+        "failed": 2,
+        "mismatches": 1,
+        "sign_ins": 2,
+    },
     months=MONTHS,
     totals=(
         DirectionTotal(
             **{"direction": "purchase", "currency": "VND", "counted": 790, "excluded": 34},
-            **{"net": Decimal("8374758965"), "tax": Decimal("526184818"), "gross": Decimal("12345678901234567890")},
+            **{
+                "net": Decimal("8374758965"),
+                "tax": Decimal("526184818"),
+                "gross": Decimal("12345678901234567890"),
+            },
         ),
     ),
     rates=(
-        RateTotal(direction="purchase", rate="8%", currency="VND", invoices=401, net=Decimal("1784355609"), tax=Decimal("142748452")),
-        RateTotal(direction="purchase", rate="KCT", currency="VND", invoices=99, net=Decimal(-5), tax=Decimal(0)),
+        RateTotal(
+            direction="purchase",
+            rate="8%",
+            currency="VND",
+            invoices=401,
+            net=Decimal("1784355609"),
+            tax=Decimal("142748452"),
+        ),
+        RateTotal(
+            direction="purchase", rate="KCT", currency="VND", invoices=99, net=Decimal(-5), tax=Decimal(0)
+        ),
     ),
     first_failed=(
         ItemFailure(
-            **{"key": "9950000149-1-C26TSM-7", "month": "2026-08", "direction": "purchase", "family": "ordinary", "part": "xml"},
+            **{
+                "key": "9950000149-1-C26TSM-7",
+                "month": "2026-08",
+                "direction": "purchase",
+                "family": "ordinary",
+                "part": "xml",
+            },
             **{"code": "bad_original", "message": "the export is a damaged ZIP (BadZipFile)"},
         ),
     ),
     first_mismatches=(
         Mismatch(
-            **{"key": "9950000149-1-C26TSM-8", "month": "2026-08", "direction": "purchase", "family": "ordinary"},
+            **{
+                "key": "9950000149-1-C26TSM-8",
+                "month": "2026-08",
+                "direction": "purchase",
+                "family": "ordinary",
+            },
             **{"field": "gross", "listed": "1100000", "original": "1101000"},
         ),
     ),
@@ -78,7 +133,13 @@ def page(modules: Page) -> Iterator[Page]:
 
 def ask(page: Page, **changed: object) -> None:
     evidence = CaptchaEvidence(
-        **{"tax_code": "9901000019", "picture": DOT, "alt": "Six letters and digits", "tries_left": 3, "why": "The session ended."},
+        **{
+            "tax_code": "9901000019",
+            "picture": DOT,
+            "alt": "Six letters and digits",
+            "tries_left": 3,
+            "why": "The session ended.",
+        },
         expires_at=datetime.now(UTC) + timedelta(seconds=200),
     )
     approval = {
@@ -90,7 +151,11 @@ def ask(page: Page, **changed: object) -> None:
             "digest": "d",
             "options": None,
         },
-        **{"answer_schema": json_schema(CaptchaAnswer), "evidence": {**msgspec.to_builtins(evidence), **changed}, "deadline_at": None},
+        **{
+            "answer_schema": json_schema(CaptchaAnswer),
+            "evidence": {**msgspec.to_builtins(evidence), **changed},
+            "deadline_at": None,
+        },
     }
     page.evaluate(
         """async (approval) => {
@@ -165,7 +230,9 @@ def test_months_totals_and_reasons_are_readable_tables(page: Page) -> None:
     expect(page.get_by_text("12\u202f345\u202f678\u202f901\u202f234\u202f567\u202f890 VND")).to_be_visible()
     expect(page.get_by_text("the export is a damaged ZIP")).to_be_visible()
     expect(page.get_by_text("1 more are in failed.csv.")).to_be_visible()
-    expect(page.get_by_role("region", name="Where list and original differ")).to_contain_text("1\u202f101\u202f000")
+    expect(page.get_by_role("region", name="Where list and original differ")).to_contain_text(
+        "1\u202f101\u202f000"
+    )
 
 
 def test_the_months_are_read_again_when_the_run_has_written_them_anew(page: Page) -> None:

@@ -11,7 +11,15 @@ from playwright.sync_api import Page, expect
 from signalbox_devstack.emulators.portal.companies import companies
 from signalbox_devstack.emulators.portal.solver import solve
 from support.drivers.browser import Site, WatchedPage, browser_path
-from support.drivers.console import RUN_MS, asked, choose_pipeline, expect_status, faint_texts, nameless_controls, sideways_overflow
+from support.drivers.console import (
+    RUN_MS,
+    asked,
+    choose_pipeline,
+    expect_status,
+    faint_texts,
+    nameless_controls,
+    sideways_overflow,
+)
 from support.servers.stack import running_stack
 
 MST: Final = companies(1)[0]
@@ -22,7 +30,9 @@ PACE: Final = {f"SIGNALBOX_WORKER_PORTAL_{name}": "20" for name in ("QUERY_SPACI
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The console, a portal that asks for quiet once."""
     browser_path()
-    with running_stack(tmp_path_factory.mktemp("stack"), "--only", "gateway,receiver,worker,portal", environ=PACE) as stack:
+    with running_stack(
+        tmp_path_factory.mktemp("stack"), "--only", "gateway,receiver,worker,portal", environ=PACE
+    ) as stack:
         endpoints = stack.endpoints
         busy = [{"kind": "rate_limit", "on": ["xml"], "after": 20, "times": 1, "retry_after_s": 5}]
         address = f"{str(endpoints.portal).removesuffix('/api')}/_sim/faults/{MST}"

@@ -12,7 +12,13 @@ from signalbox_pipelines.ad_creative.activities import AdActivities, copywriter_
 from signalbox_pipelines.ad_creative.contract import SIZE_NAMES, Ad
 from signalbox_pipelines.ad_creative.copy.copywriter import TemplateCopywriter
 from signalbox_pipelines.ad_creative.copy.model_copywriter import ModelCopywriter
-from signalbox_pipelines.ad_creative.messages import Brand, ComposeRequest, CopyRequest, MatchRequest, PageRequest
+from signalbox_pipelines.ad_creative.messages import (
+    Brand,
+    ComposeRequest,
+    CopyRequest,
+    MatchRequest,
+    PageRequest,
+)
 from support.servers.shop import Shop
 
 
@@ -28,7 +34,11 @@ async def test_everything_the_page_says_is_found(shop: Shop, work: AdActivities)
     assert (brand.name, brand.product, brand.language) == ("Sương Mai", "Cà phê Sương Mai", "vi")
     assert (brand.price, brand.rating, brand.reviews) == ("189.000 ₫", "4,8", 312)
     assert (brand.palette.primary, brand.palette.accent) == ("#1f4a3a", "#e08a2b")
-    assert (brand.cta, len(brand.benefits), brand.shipping) == ("Mua ngay", 3, "Miễn phí giao hàng từ 500.000 ₫")
+    assert (brand.cta, len(brand.benefits), brand.shipping) == (
+        "Mua ngay",
+        3,
+        "Miễn phí giao hàng từ 500.000 ₫",
+    )
     assert brand.logo is not None
     assert not any("logo" in image.url for image in brand.images)
 
@@ -42,12 +52,18 @@ async def test_a_bare_page_still_makes_an_ad(shop: Shop, work: AdActivities) -> 
     assert [picture.size for picture in ad.pictures] == list(SIZE_NAMES)
 
 
-async def test_pictures_are_ranked_and_the_bad_ones_skipped_with_a_reason(shop: Shop, work: AdActivities) -> None:
+async def test_pictures_are_ranked_and_the_bad_ones_skipped_with_a_reason(
+    shop: Shop, work: AdActivities
+) -> None:
     brand = await work.extract_brand(PageRequest(url=shop.url("en/coffee")))
 
     matches = await work.match_images(MatchRequest(brand=brand))
 
-    assert [item.picture.url.rsplit("/", 1)[1] for item in matches.ranked] == ["coffee-hero.jpg", "coffee-table.jpg", "coffee-beans.jpg"]
+    assert [item.picture.url.rsplit("/", 1)[1] for item in matches.ranked] == [
+        "coffee-hero.jpg",
+        "coffee-table.jpg",
+        "coffee-beans.jpg",
+    ]
     assert all(item.reasons for item in matches.ranked)
     (pixel,) = matches.skipped
     assert pixel.reason.startswith("1 × 1 pixels are too few")
@@ -76,7 +92,9 @@ async def test_every_picture_has_its_size(shop: Shop, work: AdActivities, object
     assert sum(feature.max_points for feature in ad.score.features) == 100
 
 
-async def test_a_repeated_attempt_draws_nothing_twice(shop: Shop, work: AdActivities, objects: FakeObjectStore) -> None:
+async def test_a_repeated_attempt_draws_nothing_twice(
+    shop: Shop, work: AdActivities, objects: FakeObjectStore
+) -> None:
     request = await compose_request(work, await work.extract_brand(PageRequest(url=shop.url("en/cup"))))
     first = await work.compose_ad(request)
     writes = list(objects.writes)
@@ -87,7 +105,9 @@ async def test_a_repeated_attempt_draws_nothing_twice(shop: Shop, work: AdActivi
     assert objects.writes == writes
 
 
-async def test_an_attempt_after_a_kill_draws_only_the_rest(shop: Shop, work: AdActivities, objects: FakeObjectStore) -> None:
+async def test_an_attempt_after_a_kill_draws_only_the_rest(
+    shop: Shop, work: AdActivities, objects: FakeObjectStore
+) -> None:
     request = await compose_request(work, await work.extract_brand(PageRequest(url=shop.url("en/cup"))))
     whole = await work.compose_ad(request)
     lost = whole.pictures[3]
@@ -103,6 +123,9 @@ async def test_an_attempt_after_a_kill_draws_only_the_rest(shop: Shop, work: AdA
 
 def test_the_model_is_used_when_configured_and_needs_a_name() -> None:
     assert isinstance(copywriter_for({}), TemplateCopywriter)
-    assert isinstance(copywriter_for({"SIGNALBOX_WORKER_MODEL_URL": "http://m/v1", "SIGNALBOX_WORKER_MODEL_NAME": "x"}), ModelCopywriter)
+    assert isinstance(
+        copywriter_for({"SIGNALBOX_WORKER_MODEL_URL": "http://m/v1", "SIGNALBOX_WORKER_MODEL_NAME": "x"}),
+        ModelCopywriter,
+    )
     with pytest.raises(InvalidInput, match="SIGNALBOX_WORKER_MODEL_NAME"):
         copywriter_for({"SIGNALBOX_WORKER_MODEL_URL": "http://m/v1"})

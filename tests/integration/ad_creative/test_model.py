@@ -40,10 +40,17 @@ class Model:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = int(next(line.split(":")[1] for line in head.splitlines() if line.lower().startswith("content-length")))
+        length = int(
+            next(
+                line.split(":")[1] for line in head.splitlines() if line.lower().startswith("content-length")
+            )
+        )
         self.requests.append((head, json.loads(await reader.readexactly(length))))
         body = self.body.encode()
-        writer.write(f"HTTP/1.1 {self.status}\r\nContent-Length: {len(body)}\r\n{self.headers}Connection: close\r\n\r\n".encode() + body)
+        writer.write(
+            f"HTTP/1.1 {self.status}\r\nContent-Length: {len(body)}\r\n{self.headers}Connection: close\r\n\r\n".encode()
+            + body
+        )
         await writer.drain()
         writer.close()
         await writer.wait_closed()
@@ -69,7 +76,9 @@ def writer(model: Model) -> ModelCopywriter:
 
 
 async def test_the_models_texts_become_variants_and_are_labelled(model: Model) -> None:
-    model.says('```json\n{"texts": [{"headline": "Wake slowly", "body": "Roasted weekly"}, {"headline": "Mist in a cup"}]}\n```')
+    model.says(
+        '```json\n{"texts": [{"headline": "Wake slowly", "body": "Roasted weekly"}, {"headline": "Mist in a cup"}]}\n```'
+    )
 
     copies = await writer(model).write(CopyRequest(brand=BRAND, count=2))
 
@@ -94,7 +103,9 @@ async def test_the_reasons_of_rejections_are_told_to_the_model(model: Model) -> 
     assert "too dull" in json.dumps(model.requests[0][1])
 
 
-@pytest.mark.parametrize("content", ["Sure! Here are some ads", '{"texts": []}', '{"texts": [{"headline": "%s"}]}' % ("x" * 300)])
+@pytest.mark.parametrize(
+    "content", ["Sure! Here are some ads", '{"texts": []}', '{"texts": [{"headline": "%s"}]}' % ("x" * 300)]
+)
 async def test_an_answer_that_cannot_be_used_may_be_asked_for_again(model: Model, content: str) -> None:
     model.says(content)
 

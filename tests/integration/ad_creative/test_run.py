@@ -9,7 +9,14 @@ from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from signalbox_pipelines.ad_creative.activities import AdActivities
-from signalbox_pipelines.ad_creative.contract import SPEC, Ad, AdInput, AdResult, VariantDecision, VariantDecisions
+from signalbox_pipelines.ad_creative.contract import (
+    SPEC,
+    Ad,
+    AdInput,
+    AdResult,
+    VariantDecision,
+    VariantDecisions,
+)
 from support.assertions.eventually import eventually
 from support.servers.shop import Shop
 
@@ -26,7 +33,9 @@ async def options(run: RunUnderTest, approval_id: str) -> list[Ad]:
     return msgspec.json.decode((await run.approval(approval_id, within_s=60)).options, type=list[Ad])
 
 
-async def test_a_page_becomes_approved_edited_and_rewritten_ads(shop: Shop, work: AdActivities, objects: FakeObjectStore) -> None:
+async def test_a_page_becomes_approved_edited_and_rewritten_ads(
+    shop: Shop, work: AdActivities, objects: FakeObjectStore
+) -> None:
     async with pipeline_under_test(SPEC, activities=methods(work)) as pipeline:
         run = await pipeline.start(AdInput(url=shop.url("vi/ca-phe"), sizes=("300x250", "728x90")))
         asked = await options(run, "variants")
@@ -57,7 +66,11 @@ async def test_a_page_becomes_approved_edited_and_rewritten_ads(shop: Shop, work
     assert "189.000 ₫" in again[1].headline, "the reason asked for the price"
     assert [ad.variant for ad in result.approved] == ["variant-1", "variant-2"]
     assert [(item.variant, item.reason) for item in result.rejected] == [("variant-3", "vẫn chưa hay")]
-    assert all(objects.bodies[picture.key].startswith(b"\x89PNG") for ad in result.approved for picture in ad.pictures)
+    assert all(
+        objects.bodies[picture.key].startswith(b"\x89PNG")
+        for ad in result.approved
+        for picture in ad.pictures
+    )
     assert run.event_names().count("ad.approved") == 2
     assert len(names) == len(set(names)) == 10
 
@@ -65,15 +78,34 @@ async def test_a_page_becomes_approved_edited_and_rewritten_ads(shop: Shop, work
 @pytest.mark.parametrize(
     ("answer", "field"),
     [
-        pytest.param([VariantDecision(variant="variant-9", action="approve")], "answer.decisions[0].variant", id="unknown variant"),
         pytest.param(
-            [VariantDecision(variant="variant-1", action="approve"), VariantDecision(variant="variant-1", action="approve")],
+            [VariantDecision(variant="variant-9", action="approve")],
+            "answer.decisions[0].variant",
+            id="unknown variant",
+        ),
+        pytest.param(
+            [
+                VariantDecision(variant="variant-1", action="approve"),
+                VariantDecision(variant="variant-1", action="approve"),
+            ],
             "answer.decisions[1].variant",
             id="decided twice",
         ),
-        pytest.param([VariantDecision(variant="variant-1", action="edit")], "answer.decisions[0].headline", id="edit without text"),
-        pytest.param([VariantDecision(variant="variant-1", action="reject")], "answer.decisions[0].reason", id="reject without reason"),
-        pytest.param([VariantDecision(variant="variant-1", action="approve")], "answer.decisions", id="one left undecided"),
+        pytest.param(
+            [VariantDecision(variant="variant-1", action="edit")],
+            "answer.decisions[0].headline",
+            id="edit without text",
+        ),
+        pytest.param(
+            [VariantDecision(variant="variant-1", action="reject")],
+            "answer.decisions[0].reason",
+            id="reject without reason",
+        ),
+        pytest.param(
+            [VariantDecision(variant="variant-1", action="approve")],
+            "answer.decisions",
+            id="one left undecided",
+        ),
     ],
 )
 async def test_an_incomplete_answer_is_refused_and_the_question_stays(
@@ -104,7 +136,9 @@ async def test_an_incomplete_answer_is_refused_and_the_question_stays(
         pytest.param("traps/to-private", "blocked_address", "extract_brand", id="redirect inside"),
     ],
 )
-async def test_a_bad_page_fails_the_run_with_field_and_remedy(shop: Shop, work: AdActivities, path: str, code: str, step: str) -> None:
+async def test_a_bad_page_fails_the_run_with_field_and_remedy(
+    shop: Shop, work: AdActivities, path: str, code: str, step: str
+) -> None:
     async with pipeline_under_test(SPEC, activities=methods(work)) as pipeline:
         run = await pipeline.start(AdInput(url=shop.url(path)))
 
@@ -125,7 +159,13 @@ async def test_a_decision_with_a_stale_digest_is_refused(shop: Shop, work: AdAct
 
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await run.send(
-                Decision(approval_id="variants", decision_id="d1", answer=msgspec.Raw(answer), decided_by="an", digest="of something else")
+                Decision(
+                    approval_id="variants",
+                    decision_id="d1",
+                    answer=msgspec.Raw(answer),
+                    decided_by="an",
+                    digest="of something else",
+                )
             )
 
         assert refused.value.cause.type == "stale_digest"

@@ -34,9 +34,16 @@ async def test_a_page_is_had(fetcher: Fetches, shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "cap", "code"), [("missing", None, "page_not_found"), ("traps/not-html", None, "not_html"), ("en/cup", 1000, "too_large")]
+    ("path", "cap", "code"),
+    [
+        ("missing", None, "page_not_found"),
+        ("traps/not-html", None, "not_html"),
+        ("en/cup", 1000, "too_large"),
+    ],
 )
-async def test_what_will_not_do_is_refused(fetcher: Fetches, shop: Shop, path: str, cap: int | None, code: str) -> None:
+async def test_what_will_not_do_is_refused(
+    fetcher: Fetches, shop: Shop, path: str, cap: int | None, code: str
+) -> None:
     with pytest.raises(Rejected) as refused:
         await fetcher.fetch(shop.url(path), accept=HTML, max_bytes=cap, field="input.url")
 

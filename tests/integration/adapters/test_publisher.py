@@ -61,7 +61,9 @@ async def test_events_arrive_as_they_were_published_in_order(pair: Pair) -> None
 
     assert [received.message_id for received in seen] == ids
     assert [bytes(received.event.data) for received in seen] == [bytes(event.data) for event in EVENTS]
-    assert [(r.event.id, r.event.sequence, r.event.time) for r in seen] == [(e.id, e.sequence, e.time) for e in EVENTS]
+    assert [(r.event.id, r.event.sequence, r.event.time) for r in seen] == [
+        (e.id, e.sequence, e.time) for e in EVENTS
+    ]
     assert {received.ordering_key for received in seen} == {"run-1"}
 
 
@@ -105,4 +107,6 @@ async def test_an_event_that_fits_no_message_is_refused_before_it_is_sent(pair: 
     body = msgspec.Raw(b'"' + b"x" * MAX_EVENT_BYTES + b'"')
 
     with pytest.raises(InvalidInput, match="object store"):
-        await pair.publisher.publish(LIFECYCLE, msgspec.structs.replace(EVENTS[0], data=body), ordering_key="k")
+        await pair.publisher.publish(
+            LIFECYCLE, msgspec.structs.replace(EVENTS[0], data=body), ordering_key="k"
+        )

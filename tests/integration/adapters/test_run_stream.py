@@ -13,7 +13,15 @@ from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import ApprovalExpired, StepProgress
 from signalbox_core.process.tasks import end
-from signalbox_core.streams import Cursor, Frame, Outcome, RedisChannels, RedisRunStream, RunStream, tenant_news
+from signalbox_core.streams import (
+    Cursor,
+    Frame,
+    Outcome,
+    RedisChannels,
+    RedisRunStream,
+    RunStream,
+    tenant_news,
+)
 from signalbox_core.testing.streams import FakeRunStream
 from support.assertions.eventually import eventually
 from support.fakes.events import make_event, story
@@ -72,7 +80,9 @@ async def test_a_page_has_at_most_the_limit(streams: RunStream) -> None:
     assert (history.top, history.ended, history.lost) == (9, True, False)
 
 
-@pytest.mark.parametrize(("epoch", "sequence"), [("0old", 1), (None, 99)], ids=["other epoch", "later than the newest"])
+@pytest.mark.parametrize(
+    ("epoch", "sequence"), [("0old", 1), (None, 99)], ids=["other epoch", "later than the newest"]
+)
 async def test_an_unknown_place_is_lost(streams: RunStream, epoch: str | None, sequence: int) -> None:
     await streams.append_many(MILESTONES)
     current = (await streams.read("run-1", None)).epoch
@@ -125,7 +135,9 @@ async def test_progress_keeps_no_frame(streams: RunStream) -> None:
     assert await sequences(streams) == [1, 2]
 
 
-async def test_an_event_with_wrong_data_is_refused_and_nothing_of_its_batch_is_kept(streams: RunStream) -> None:
+async def test_an_event_with_wrong_data_is_refused_and_nothing_of_its_batch_is_kept(
+    streams: RunStream,
+) -> None:
     wrong = replace(MILESTONES[1], data=msgspec.Raw(b'{"step": 7}'))
     with pytest.raises(InvalidInput, match=r"step\.started"):
         await streams.append_many([MILESTONES[0], wrong])

@@ -33,7 +33,9 @@ def test_every_fault_is_in_the_documentation() -> None:
 
 
 @pytest.mark.parametrize("row", FAULTS, ids=[row["Fault"] for row in FAULTS])
-async def test_a_fault_ends_as_the_documentation_says(client: Client, model_api: ModelApi, row: Mapping[str, str]) -> None:
+async def test_a_fault_ends_as_the_documentation_says(
+    client: Client, model_api: ModelApi, row: Mapping[str, str]
+) -> None:
     environ = model_api.environ(row["Fault"], READ_TIMEOUT_S="1")
     deps = ActivityDeps(objects=FakeObjectStore(), fetcher=FakeFetcher({}), environ=environ)
     async with pipeline_under_test(SPEC, activities=load_activities(SPEC, deps), client=client) as under_test:

@@ -31,12 +31,19 @@ async def test_an_answer_comes_token_by_token_with_its_usage(model_api: ModelApi
     assert [piece.finish for piece in pieces if piece.finish] == ["stop"]
     (usage,) = [piece.usage for piece in pieces if piece.usage]
     assert usage.completion_tokens == sum(1 for piece in pieces if piece.text)
-    assert {**model_api.requests()[-1]} == {"model": "sim", "idempotency_key": "run-1:call-model", "fault": None, "authorized": True}
+    assert {**model_api.requests()[-1]} == {
+        "model": "sim",
+        "idempotency_key": "run-1:call-model",
+        "fault": None,
+        "authorized": True,
+    }
 
 
 async def test_an_answer_can_be_taken_at_once(model_api: ModelApi) -> None:
     asked = Ask(
-        messages=(Message("system", '```json\n{"properties": {"n": {"type": "integer"}}, "type": "object"}\n```'),),
+        messages=(
+            Message("system", '```json\n{"properties": {"n": {"type": "integer"}}, "type": "object"}\n```'),
+        ),
         response_format=Format(),
     )
 
@@ -68,7 +75,9 @@ async def test_a_server_that_does_not_count_is_no_error(model_api: ModelApi) -> 
         ("unheard_of", Rejected, "model_refused"),
     ],
 )
-async def test_every_fault_has_its_class_and_code(model_api: ModelApi, fault: str, kind: type[SignalboxError], code: str) -> None:
+async def test_every_fault_has_its_class_and_code(
+    model_api: ModelApi, fault: str, kind: type[SignalboxError], code: str
+) -> None:
     error = await failure(model_api.settings(fault))
 
     assert (type(error), error.stable_code) == (kind, code)

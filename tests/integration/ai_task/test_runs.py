@@ -37,7 +37,9 @@ EXTRACT = AiTaskInput(task="extract", text=TEXT, output_schema=INVOICE)
 
 
 @asynccontextmanager
-async def pipeline(client: Client, environ: Mapping[str, str], objects: FakeObjectStore | None = None) -> AsyncIterator[PipelineUnderTest]:
+async def pipeline(
+    client: Client, environ: Mapping[str, str], objects: FakeObjectStore | None = None
+) -> AsyncIterator[PipelineUnderTest]:
     deps = ActivityDeps(objects=objects or FakeObjectStore(), fetcher=FakeFetcher({}), environ=environ)
     async with pipeline_under_test(SPEC, activities=load_activities(SPEC, deps), client=client) as started:
         yield started
@@ -55,7 +57,9 @@ def outcomes(result: AiTaskResult) -> list[tuple[str, str]]:
     return [(attempt.kind, attempt.outcome) for attempt in result.attempts]
 
 
-async def test_a_model_summarises_and_the_words_appear_as_they_are_written(client: Client, model_api: ModelApi) -> None:
+async def test_a_model_summarises_and_the_words_appear_as_they_are_written(
+    client: Client, model_api: ModelApi
+) -> None:
     prices = {"INPUT_PRICE": "2", "OUTPUT_PRICE": "10"}
     async with pipeline(client, model_api.environ("slow", **prices)) as under_test:
         run = await under_test.start(SUMMARISE)
@@ -66,7 +70,10 @@ async def test_a_model_summarises_and_the_words_appear_as_they_are_written(clien
         assert len(texts) > 3
         assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
         assert (result.provider, result.label, result.usage.currency) == ("model", "language model", "USD")
-        assert result.usage.cost == Decimal(2 * result.usage.input_tokens + 10 * result.usage.output_tokens) / 1_000_000
+        assert (
+            result.usage.cost
+            == Decimal(2 * result.usage.input_tokens + 10 * result.usage.output_tokens) / 1_000_000
+        )
         assert not result.usage.estimated
         assert outcomes(result) == [("call", "answered")]
         assert model_api.requests()[-1]["idempotency_key"] == f"{run.run_id}:call-model"
@@ -105,7 +112,10 @@ async def test_an_answer_beside_the_schema_is_repaired(client: Client, model_api
 
         assert (result.repaired, outcomes(result)) == (True, [("call", "answered"), ("repair", "answered")])
         assert asked_for(model_api, run) == [f"{run.run_id}:call-model", f"{run.run_id}:repair-model"]
-        assert [(step.name, step.attempt) for step in (await run.snapshot()).steps][1:] == [("call_model", 2), ("process_result", 2)]
+        assert [(step.name, step.attempt) for step in (await run.snapshot()).steps][1:] == [
+            ("call_model", 2),
+            ("process_result", 2),
+        ]
 
 
 async def test_there_is_one_repair_and_no_more(client: Client, model_api: ModelApi) -> None:
@@ -129,8 +139,12 @@ async def test_a_model_extracts_by_the_callers_schema(client: Client, model_api:
         assert (await objects.get(artifact.key)).decode() == result.text
 
 
-@pytest.mark.parametrize(("fault", "code"), [("unauthorized", "model_refused"), ("content_filter", "content_filtered")])
-async def test_what_will_never_pass_is_asked_once(client: Client, model_api: ModelApi, fault: str, code: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "code"), [("unauthorized", "model_refused"), ("content_filter", "content_filtered")]
+)
+async def test_what_will_never_pass_is_asked_once(
+    client: Client, model_api: ModelApi, fault: str, code: str
+) -> None:
     async with pipeline(client, model_api.environ(fault)) as under_test:
         run = await under_test.start(SUMMARISE)
 
@@ -138,7 +152,9 @@ async def test_what_will_never_pass_is_asked_once(client: Client, model_api: Mod
         assert len(asked_for(model_api, run)) == 1
 
 
-async def test_attempts_are_bounded_and_the_last_failure_is_named(client: Client, model_api: ModelApi) -> None:
+async def test_attempts_are_bounded_and_the_last_failure_is_named(
+    client: Client, model_api: ModelApi
+) -> None:
     async with pipeline(client, model_api.environ("unavailable")) as under_test:
         run = await under_test.start(AiTaskInput(task="summarise", text=TEXT, max_attempts=2))
 
@@ -149,7 +165,9 @@ async def test_attempts_are_bounded_and_the_last_failure_is_named(client: Client
 
 async def test_no_attempt_starts_that_the_budget_cannot_pay(client: Client, model_api: ModelApi) -> None:
     async with pipeline(client, model_api.environ("cut")) as under_test:
-        run = await under_test.start(AiTaskInput(task="summarise", text=TEXT, max_output_tokens=100, max_tokens=300))
+        run = await under_test.start(
+            AiTaskInput(task="summarise", text=TEXT, max_output_tokens=100, max_tokens=300)
+        )
 
         error = await failure_of(run)
         assert (error.code, error.field) == ("budget_used_up", "max_tokens")
@@ -160,12 +178,18 @@ async def test_a_wait_beyond_the_deadline_ends_the_run_at_once(client: Client, m
     async with pipeline(client, model_api.environ("rate_limit:0:600")) as under_test:
         error = await failure_of(await under_test.start(SUMMARISE))
 
-        assert (error.code, error.field, "in 600 s" in error.message) == ("deadline_passed", "deadline_s", True)
+        assert (error.code, error.field, "in 600 s" in error.message) == (
+            "deadline_passed",
+            "deadline_s",
+            True,
+        )
 
 
 async def test_the_deadline_ends_an_attempt_under_way(client: Client, model_api: ModelApi) -> None:
     async with pipeline(client, model_api.environ("stall")) as under_test:
-        error = await failure_of(await under_test.start(AiTaskInput(task="summarise", text=TEXT, deadline_s=5)))
+        error = await failure_of(
+            await under_test.start(AiTaskInput(task="summarise", text=TEXT, deadline_s=5))
+        )
 
         assert (error.code, error.step) == ("deadline_passed", "call_model")
 
@@ -185,11 +209,17 @@ async def test_a_cancelled_run_stops_reading(client: Client, model_api: ModelApi
     [
         SUMMARISE,
         EXTRACT,
-        AiTaskInput(task="classify", text=TEXT, labels=(Label(name="invoice", cues=("total", "pay")), Label(name="letter"))),
+        AiTaskInput(
+            task="classify",
+            text=TEXT,
+            labels=(Label(name="invoice", cues=("total", "pay")), Label(name="letter")),
+        ),
     ],
     ids=["summarise", "extract", "classify"],
 )
-async def test_without_a_model_the_offline_provider_works_and_says_what_it_is(client: Client, task: AiTaskInput) -> None:
+async def test_without_a_model_the_offline_provider_works_and_says_what_it_is(
+    client: Client, task: AiTaskInput
+) -> None:
     async with pipeline(client, {}) as under_test:
         run = await under_test.start(task)
         result = await run.result()
@@ -206,13 +236,20 @@ async def test_the_offline_provider_finds_the_fields(client: Client) -> None:
     async with pipeline(client, {}) as under_test:
         result = await (await under_test.start(EXTRACT)).result()
 
-        expected = {"invoice_number": "SX-2026-118", "date": "2026-03-14", "total": 1234.5, "contact": "lan@example.com"}
+        expected = {
+            "invoice_number": "SX-2026-118",
+            "date": "2026-03-14",
+            "total": 1234.5,
+            "contact": "lan@example.com",
+        }
         assert json.loads(bytes(result.data)) == expected
 
 
 async def test_without_a_model_nothing_is_made_up(client: Client) -> None:
     async with pipeline(client, {}) as under_test:
-        error = await failure_of(await under_test.start(AiTaskInput(task="generate", instruction="Write a poem")))
+        error = await failure_of(
+            await under_test.start(AiTaskInput(task="generate", instruction="Write a poem"))
+        )
 
         assert (error.step, error.code, error.field) == ("validate_input", "provider_refuses", "provider")
         assert "SIGNALBOX_WORKER_MODEL_URL" in error.message

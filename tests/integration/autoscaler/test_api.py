@@ -61,7 +61,9 @@ async def test_a_decision_is_explained_with_those_before_it(log: DecisionLog) ->
     queue, at = await told(log, Meters())
     async with client_of(log) as client:
         now = (await client.get("/v1/explain", params={"queue": queue})).json()
-        earlier = await client.get("/v1/explain", params={"queue": queue, "at": (at - timedelta(seconds=3)).isoformat()})
+        earlier = await client.get(
+            "/v1/explain", params={"queue": queue, "at": (at - timedelta(seconds=3)).isoformat()}
+        )
         listed = (await client.get("/v1/decisions", params={"queue": queue, "limit": 1})).json()["decisions"]
 
     assert now["sentence"].startswith("launched ")
@@ -86,7 +88,9 @@ async def test_a_decision_is_explained_with_those_before_it(log: DecisionLog) ->
         ("/v1/decisions?limit=many", 400, "limit"),
     ],
 )
-async def test_a_wrong_question_is_a_problem_that_names_the_field(log: DecisionLog, path: str, status: int, field: str) -> None:
+async def test_a_wrong_question_is_a_problem_that_names_the_field(
+    log: DecisionLog, path: str, status: int, field: str
+) -> None:
     async with client_of(log) as client:
         answer = await client.get(path)
 
@@ -95,7 +99,10 @@ async def test_a_wrong_question_is_a_problem_that_names_the_field(log: DecisionL
 
 
 async def test_without_redis_decisions_are_unavailable_and_health_is_not() -> None:
-    async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as away, client_of(DecisionLog(away)) as client:
+    async with (
+        open_redis(f"redis://127.0.0.1:{free_port()}/0") as away,
+        client_of(DecisionLog(away)) as client,
+    ):
         answer, health = await client.get("/v1/decisions"), await client.get("/healthz")
 
     assert (answer.status_code, answer.json()["code"], health.status_code) == (503, "unavailable", 200)

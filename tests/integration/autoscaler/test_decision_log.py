@@ -39,13 +39,20 @@ def records(queue: str, count: int, *, begin: datetime) -> list[DecisionRecord]:
     for number in range(count):
         snapshot = Snapshot(queue=queue, taken_at=begin + timedelta(seconds=5 * number), activities=number)
         decision = decide(Policy(), State(), snapshot, snapshot.taken_at)
-        made.append(record_of(Made(policy=Policy(), state=State(), snapshot=snapshot, decision=decision, epoch=1), with_state=True))
+        made.append(
+            record_of(
+                Made(policy=Policy(), state=State(), snapshot=snapshot, decision=decision, epoch=1),
+                with_state=True,
+            )
+        )
     return made
 
 
 def chunks(folder: Path) -> list[bytes]:
     """What was archived, oldest first."""
-    return [gzip.decompress(path.read_bytes()) for path in sorted((folder / "decisions").rglob("*.ndjson.gz"))]
+    return [
+        gzip.decompress(path.read_bytes()) for path in sorted((folder / "decisions").rglob("*.ndjson.gz"))
+    ]
 
 
 async def test_what_was_written_is_read_newest_first_and_by_time(redis: Redis, queue: str) -> None:
@@ -68,11 +75,16 @@ async def test_the_console_s_feed_sees_each_decision_once(redis: Redis, queue: s
 
     assert [len(first), len(later)] == [3, 2]
     assert (await feed.newest(queue, limit=1)) == [later[-1]]
-    assert first[2].sentence == "sent a probe of 1: 2 tasks left, and nothing shows that they are more than tasks of ended workflows"
+    assert (
+        first[2].sentence
+        == "sent a probe of 1: 2 tasks left, and nothing shows that they are more than tasks of ended workflows"
+    )
     assert queue in await feed.queues()
 
 
-async def test_chunks_in_the_object_store_hold_every_record_once(redis: Redis, queue: str, tmp_path: Path) -> None:
+async def test_chunks_in_the_object_store_hold_every_record_once(
+    redis: Redis, queue: str, tmp_path: Path
+) -> None:
     log = DecisionLog(redis, open_object_store(tmp_path.as_uri()))
     written = records(queue, 7, begin=datetime.now(UTC))
     await log.append(written[:4])
@@ -86,7 +98,9 @@ async def test_chunks_in_the_object_store_hold_every_record_once(redis: Redis, q
     assert [msgspec.json.decode(line, type=DecisionRecord) for line in lines] == written
 
 
-async def test_a_crash_between_chunk_and_cursor_repeats_the_chunk(redis: Redis, queue: str, tmp_path: Path) -> None:
+async def test_a_crash_between_chunk_and_cursor_repeats_the_chunk(
+    redis: Redis, queue: str, tmp_path: Path
+) -> None:
     log = DecisionLog(redis, open_object_store(tmp_path.as_uri()))
     await log.append(records(queue, 3, begin=datetime.now(UTC)))
     first = await log.archive(queue, at_least=1)

@@ -46,11 +46,16 @@ async def test_it_scales_out_drains_and_goes_back_to_nothing(scaled: Scaled) -> 
 async def test_a_backlog_of_runs_that_are_gone_gets_two_probes_at_most(scaled: Scaled) -> None:
     """400 tasks of terminated runs stay counted until a worker takes and discards them."""
     async with scaled.base(slots=1):
-        handles = [await scaled.start(NapInput(naps=200, shortest_s=300, longest_s=300, timeout_s=900)) for _ in range(2)]
+        handles = [
+            await scaled.start(NapInput(naps=200, shortest_s=300, longest_s=300, timeout_s=900))
+            for _ in range(2)
+        ]
 
         async def is_scheduled() -> bool:
             histories = [await handle.fetch_history() for handle in handles]
-            return all(sum(event.event_type == 10 for event in history.events) == 200 for history in histories)
+            return all(
+                sum(event.event_type == 10 for event in history.events) == 200 for history in histories
+            )
 
         await eventually(is_scheduled, within_s=60, every_s=0.5)
         for handle in handles:
@@ -63,7 +68,11 @@ async def test_a_backlog_of_runs_that_are_gone_gets_two_probes_at_most(scaled: S
 
 async def is_swept(scaled: Scaled) -> bool:
     records = await scaled.records()
-    return bool(records) and max(record.snapshot.activities for record in records) >= 390 and records[-1].snapshot.activities == 0
+    return (
+        bool(records)
+        and max(record.snapshot.activities for record in records) >= 390
+        and records[-1].snapshot.activities == 0
+    )
 
 
 async def test_a_launch_whose_answer_is_late_is_adopted_not_repeated(scaled: Scaled) -> None:
@@ -74,7 +83,10 @@ async def test_a_launch_whose_answer_is_late_is_adopted_not_repeated(scaled: Sca
             handle = await scaled.start(NapInput(naps=250, shortest_s=0.5, longest_s=1.0))
 
             async def is_adopted() -> bool:
-                return any(launch.handle and launch.state is LaunchState.RUNNING for launch in await scaled.launches())
+                return any(
+                    launch.handle and launch.state is LaunchState.RUNNING
+                    for launch in await scaled.launches()
+                )
 
             await eventually(is_adopted, within_s=60, every_s=0.25)
             await handle.result()
@@ -82,7 +94,13 @@ async def test_a_launch_whose_answer_is_late_is_adopted_not_repeated(scaled: Sca
 
 
 async def test_workers_that_never_poll_are_cancelled_recounted_and_stop_the_launches(scaled: Scaled) -> None:
-    policy = {"pending_timeout_s": 3, "cold_start_s": 1, "breaker_launches": 2, "max_workers": 1, "budget_per_day": '"1.00"'}
+    policy = {
+        "pending_timeout_s": 3,
+        "cold_start_s": 1,
+        "breaker_launches": 2,
+        "max_workers": 1,
+        "budget_per_day": '"1.00"',
+    }
     async with cloud_run_program(WORKER, environ=scaled.worker_environment()) as address:
         await set_faults(address, zombies=10)
         settings = {"provider": "cloud_run", "cloud_run_job": JOB, "cloud_run_endpoint": address}

@@ -15,8 +15,7 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import Worker
 
-from signalbox_autoscaler.actuate.launch_ledger import Spent
-from signalbox_autoscaler.model import Launch, LaunchState, Policy, Snapshot
+from signalbox_autoscaler.model import Launch, LaunchState, Policy, Snapshot, Spent
 from signalbox_autoscaler.observe.observer import CACHED_FOR, STALE_AFTER, Look, Observer, snapshot_of
 from signalbox_autoscaler.observe.temporal_metrics import TemporalEye, worker_of
 from signalbox_core.redis.client import open_redis
@@ -62,7 +61,13 @@ async def test_runs_without_a_worker_are_a_backlog(client: Client, redis: Redis)
         return found if found.workflow_tasks == 3 else None
 
     found = await eventually(waits, within_s=30)
-    assert (found.workers, found.activities, found.backlog_stale, found.workers_stale, found.hints_stale) == ((), 0, False, False, False)
+    assert (found.workers, found.activities, found.backlog_stale, found.workers_stale, found.hints_stale) == (
+        (),
+        0,
+        False,
+        False,
+        False,
+    )
     for number in range(3):
         await client.get_workflow_handle(f"{queue}-{number}").terminate()
 
@@ -105,7 +110,9 @@ async def test_one_that_follows_asks_for_workers_only(client: Client, redis: Red
 
 async def test_a_rate_limit_set_at_temporal_is_seen(client: Client, redis: Redis) -> None:
     queue = name("limited")
-    limit = UpdateTaskQueueConfigRequest.RateLimitUpdate(rate_limit=RateLimit(requests_per_second=7.5), reason="test")
+    limit = UpdateTaskQueueConfigRequest.RateLimitUpdate(
+        rate_limit=RateLimit(requests_per_second=7.5), reason="test"
+    )
     await client.workflow_service.update_task_queue_config(
         UpdateTaskQueueConfigRequest(
             namespace="default",
@@ -142,8 +149,12 @@ async def test_what_cannot_be_read_is_marked_and_kept(client: Client, redis: Red
     assert (later.workers_stale, later.backlog_stale) == (True, True)
 
 
-def beat(identity: str, at: datetime, status: WorkerStatus.ValueType = WorkerStatus.WORKER_STATUS_RUNNING) -> WorkerHeartbeat:
-    found = WorkerHeartbeat(worker_identity=identity, worker_instance_key="0123456789", task_queue="q", status=status)
+def beat(
+    identity: str, at: datetime, status: WorkerStatus.ValueType = WorkerStatus.WORKER_STATUS_RUNNING
+) -> WorkerHeartbeat:
+    found = WorkerHeartbeat(
+        worker_identity=identity, worker_instance_key="0123456789", task_queue="q", status=status
+    )
     found.heartbeat_time.FromDatetime(at)
     found.activity_task_slots_info.current_used_slots = 4
     found.activity_task_slots_info.current_available_slots = 6
@@ -164,14 +175,23 @@ def test_workers_are_what_their_heartbeats_say() -> None:
     assert worker_of(beat("1@host", now - timedelta(minutes=4)), now) is None
 
 
-async def test_a_burst_worker_has_the_slots_of_its_launch_and_the_order_to_leave(client: Client, redis: Redis) -> None:
+async def test_a_burst_worker_has_the_slots_of_its_launch_and_the_order_to_leave(
+    client: Client, redis: Redis
+) -> None:
     now, launch_id = datetime.now(UTC), name("l")
     identity = burst_identity(launch_id, 0)
     worker = worker_of(beat(identity, now), now)
     assert worker is not None
     look = Look(workers={"q": [worker]}, workers_at=now, retired=frozenset({identity}))
     launch = Launch(
-        launch_id=launch_id, queue="q", workers=1, slots=33, requested_at=now, eta_at=now, state=LaunchState.RUNNING, reserved=Decimal(1)
+        launch_id=launch_id,
+        queue="q",
+        workers=1,
+        slots=33,
+        requested_at=now,
+        eta_at=now,
+        state=LaunchState.RUNNING,
+        reserved=Decimal(1),
     )
 
     found = seen(look, "q", now, None, launch).workers[0]

@@ -46,7 +46,12 @@ async def provider(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 
 def order(launch_id: str, folder: Path, *, workers: int = 2) -> Order:
-    return Order(launch_id=launch_id, workers=workers, timeout_s=300, environment={"OUT": str(folder), "COLOUR": "green"})
+    return Order(
+        launch_id=launch_id,
+        workers=workers,
+        timeout_s=300,
+        environment={"OUT": str(folder), "COLOUR": "green"},
+    )
 
 
 async def execution(provider: Provider, launch_id: str) -> Execution | None:
@@ -68,7 +73,9 @@ async def test_a_launch_runs_its_workers_each_with_its_number(provider: Provider
     found = await until(provider, "l-1", ExecutionState.RUNNING)
     assert found is not None
     assert found.handle == handle
-    await eventually(lambda: {path.name for path in tmp_path.glob("l-1-*")} == {"l-1-0", "l-1-1"}, within_s=20)
+    await eventually(
+        lambda: {path.name for path in tmp_path.glob("l-1-*")} == {"l-1-0", "l-1-1"}, within_s=20
+    )
     await eventually(lambda: (tmp_path / "l-1-0").read_text() == "green\n")
     (tmp_path / "end").write_text("0")
 
@@ -119,7 +126,9 @@ async def test_where_a_name_is_unique_asking_twice_launches_once(kind: str, tmp_
 
 
 async def test_another_autoscaler_of_the_machine_sees_the_processes(tmp_path: Path) -> None:
-    first, second = [LocalProcesses(tmp_path / "launches", [sys.executable, "-c", TASK], {}) for _ in range(2)]
+    first, second = [
+        LocalProcesses(tmp_path / "launches", [sys.executable, "-c", TASK], {}) for _ in range(2)
+    ]
     await first.launch(order("l-5", tmp_path))
     assert await until(second, "l-5", ExecutionState.RUNNING) is not None
 
@@ -132,7 +141,9 @@ async def test_workers_of_an_autoscaler_that_stops_are_told_to_drain(tmp_path: P
     provider = LocalProcesses(tmp_path / "launches", [sys.executable, "-c", TASK], {})
     await provider.launch(order("l-6", tmp_path))
     # Each writes its file once it can hear the signal.
-    await eventually(lambda: {path.name for path in tmp_path.glob("l-6-*")} == {"l-6-0", "l-6-1"}, within_s=20)
+    await eventually(
+        lambda: {path.name for path in tmp_path.glob("l-6-*")} == {"l-6-0", "l-6-1"}, within_s=20
+    )
 
     await provider.aclose()
 

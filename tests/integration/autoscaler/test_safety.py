@@ -116,13 +116,18 @@ async def test_the_day_has_a_budget_of_its_own_and_each_queue_too(redis: Redis, 
     book = Book(redis, lease)
     noon = NOW.replace(hour=12, minute=0)
     for hour in range(3):
-        assert await book.intend(launch(at=noon + timedelta(hours=hour), reserved="0.5"), POLICY) is Written.WRITTEN
+        assert (
+            await book.intend(launch(at=noon + timedelta(hours=hour), reserved="0.5"), POLICY)
+            is Written.WRITTEN
+        )
     assert await book.intend(launch(at=noon + timedelta(hours=5)), POLICY) is Written.DAY_BUDGET
     assert await book.intend(launch("other", at=noon), POLICY) is Written.WRITTEN
     assert await book.intend(launch(at=noon), Policy()) is Written.WRITTEN, "no budget, no limit"
 
 
-async def test_a_launch_that_cost_more_than_was_reserved_is_charged_in_full(redis: Redis, lease: Lease) -> None:
+async def test_a_launch_that_cost_more_than_was_reserved_is_charged_in_full(
+    redis: Redis, lease: Lease
+) -> None:
     book, meant = Book(redis, lease), launch(reserved="0.1")
     await book.intend(meant, POLICY)
     await book.settle(meant, Decimal("0.25"))
@@ -130,7 +135,9 @@ async def test_a_launch_that_cost_more_than_was_reserved_is_charged_in_full(redi
 
 
 def test_what_workers_cost_is_exact() -> None:
-    assert cost_of(Policy(price_per_worker_s=Decimal("0.00004")), workers=5, lasted_s=100.5) == Decimal("0.0201")
+    assert cost_of(Policy(price_per_worker_s=Decimal("0.00004")), workers=5, lasted_s=100.5) == Decimal(
+        "0.0201"
+    )
 
 
 async def test_without_redis_nothing_is_led_or_written() -> None:

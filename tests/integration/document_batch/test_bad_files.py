@@ -17,7 +17,9 @@ from support.fakes.documents import put_all, work_over
 async def attempts_of(client: Client, run_id: str) -> int:
     """How often the activity was tried that failed last."""
     history = await client.get_workflow_handle(run_id).fetch_history()
-    started = {event.event_id: event.activity_task_started_event_attributes.attempt for event in history.events}
+    started = {
+        event.event_id: event.activity_task_started_event_attributes.attempt for event in history.events
+    }
     name = "activity_task_failed_event_attributes"
     endings = [getattr(event, name) for event in history.events if event.HasField(name)]
     failed = [ending.started_event_id for ending in endings]
@@ -54,5 +56,7 @@ async def test_the_documentation_says_of_every_bad_file_what_happens() -> None:
 
     ours = {name: outcome.code for name, outcome in found.items() if name != "not-ours.pdf"}
     assert ours == {file.name: file.fails_with for file in files}
-    assert all(";" in (outcome.message or "") or ":" in (outcome.message or "") for outcome in found.values()), "each says what to do"
+    assert all(
+        ";" in (outcome.message or "") or ":" in (outcome.message or "") for outcome in found.values()
+    ), "each says what to do"
     assert happened == table_under("document_batch.md", "## Bad files")

@@ -10,7 +10,13 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from signalbox_core.errors import Rejected
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test
-from signalbox_devstack.emulators.sample_documents.folder import PaperFile, good_file, text_file, trap_files, unclear_file
+from signalbox_devstack.emulators.sample_documents.folder import (
+    PaperFile,
+    good_file,
+    text_file,
+    trap_files,
+    unclear_file,
+)
 from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, BatchResult, Outcome
 from signalbox_pipelines.document_batch.document.contract import KindDecision
 from signalbox_pipelines.document_batch.messages import StatisticsRequest
@@ -59,7 +65,11 @@ async def test_statistics_that_fail_touch_nothing() -> None:
         raise Rejected(f"no statistics of {request.run_id} today", code="no_statistics")
 
     objects = FakeObjectStore()
-    real = [item for item in work_over(objects) if activity._Definition.must_from_callable(item).name != "document_batch.write_statistics"]
+    real = [
+        item
+        for item in work_over(objects)
+        if activity._Definition.must_from_callable(item).name != "document_batch.write_statistics"
+    ]
     async with pipeline_under_test(SPEC, activities=[*real, broken]) as pipeline:
         run = await pipeline.start(BatchInput(documents=put_all(objects, [text_file(0)])))
         result: BatchResult = await run.result()
@@ -107,7 +117,9 @@ async def test_a_batch_that_need_not_wait_lists_who_waits_and_the_document_goes_
 async def test_a_cancelled_batch_cancels_its_documents() -> None:
     objects = FakeObjectStore()
     async with pipeline_under_test(SPEC, activities=work_over(objects)) as pipeline:
-        run = await pipeline.start(BatchInput(documents=put_all(objects, [unclear_file()]), wait_for_confirmation=True))
+        run = await pipeline.start(
+            BatchInput(documents=put_all(objects, [unclear_file()]), wait_for_confirmation=True)
+        )
         waiting = child_of(pipeline, run, 0)
         await eventually(lambda: "approval.requested" in waiting.event_names(), within_s=20)
 

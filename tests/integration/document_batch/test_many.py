@@ -41,7 +41,10 @@ async def read(request: ReadRequest) -> ReadDocument:
 
 @activity.defn(name="document.classify")
 async def classify(request: ClassifyRequest) -> Doubt:
-    return Doubt(classification=Classification(kind="letter", margin=1.0, scores={}, cues=(), is_sure=True), beginning="")
+    return Doubt(
+        classification=Classification(kind="letter", margin=1.0, scores={}, cues=(), is_sure=True),
+        beginning="",
+    )
 
 
 @activity.defn(name="document.extract_entities")
@@ -56,13 +59,20 @@ async def store(request: StoreRequest) -> StoredResult:
 
 def work(objects: FakeObjectStore) -> list[object]:
     """The real work on the batch, with documents that cost nothing."""
-    of_batch = [item for item in work_over(objects) if activity._Definition.must_from_callable(item).name.startswith("document_batch.")]
+    of_batch = [
+        item
+        for item in work_over(objects)
+        if activity._Definition.must_from_callable(item).name.startswith("document_batch.")
+    ]
     return [fetch, read, classify, extract, store, *of_batch]
 
 
 async def test_a_batch_larger_than_one_execution_accounts_for_every_document_once() -> None:
     objects = FakeObjectStore()
-    listed = [DocumentSpec(object=f"uploads/acme/{index}", name=f"d{index}", priority=1 + index % 5) for index in range(DOCUMENTS)]
+    listed = [
+        DocumentSpec(object=f"uploads/acme/{index}", name=f"d{index}", priority=1 + index % 5)
+        for index in range(DOCUMENTS)
+    ]
     objects.bodies["uploads/acme/list"] = msgspec.json.encode(listed)
     async with pipeline_under_test(SPEC, activities=work(objects)) as pipeline:
         run = await pipeline.start(BatchInput(manifest="uploads/acme/list", parallel=25))
@@ -94,7 +104,10 @@ async def test_the_urgent_ones_are_read_first() -> None:
         seen.append(request.name)
         return await fetch(request)
 
-    documents = tuple(DocumentSpec(object=f"uploads/acme/{index}", name=f"d{index}", priority=5 - index) for index in range(5))
+    documents = tuple(
+        DocumentSpec(object=f"uploads/acme/{index}", name=f"d{index}", priority=5 - index)
+        for index in range(5)
+    )
     async with pipeline_under_test(SPEC, activities=[noting, *work(objects)[1:]]) as pipeline:
         run = await pipeline.start(BatchInput(documents=documents, parallel=1))
         await run.result()

@@ -73,7 +73,18 @@ async def test_a_busy_server_says_when(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "127.1", "[::ffff:7f00:1]"]
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+        "127.1",
+        "[::ffff:7f00:1]",
+    ],
 )
 async def test_this_machine_cannot_be_reached_under_any_spelling(shop: Shop, host: str) -> None:
     port = shop.endpoint.rpartition(":")[2]
@@ -112,7 +123,9 @@ async def test_a_name_is_resolved_once_and_its_checked_address_connected_to(shop
     async def resolve(_host: str, _port: int) -> list[str]:
         return answers.pop(0)
 
-    page = await Fetcher(frozenset({shop.endpoint}), resolve=resolve).fetch(f"http://shop.example:{port}/en/cup", accept=HTML)
+    page = await Fetcher(frozenset({shop.endpoint}), resolve=resolve).fetch(
+        f"http://shop.example:{port}/en/cup", accept=HTML
+    )
 
     assert page.url == f"http://shop.example:{port}/en/cup"
     assert answers == []

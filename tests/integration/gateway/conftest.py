@@ -26,7 +26,9 @@ async def temporal(temporal_address: str) -> Client:
 
 
 @pytest.fixture
-async def parts(temporal: Client, temporal_address: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Parts]:
+async def parts(
+    temporal: Client, temporal_address: str, redis_url: str, tmp_path: Path
+) -> AsyncIterator[Parts]:
     async with gateway_parts(tmp_path, temporal=temporal_address, redis=redis_url) as parts:
         yield parts
 
@@ -49,5 +51,7 @@ def as_caller(app: Starlette) -> AsCaller:
 
 @pytest.fixture
 async def worker(temporal: Client) -> AsyncIterator[None]:
-    async with Worker(temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()):
+    async with Worker(
+        temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
+    ):
         yield

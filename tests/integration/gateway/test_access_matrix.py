@@ -51,7 +51,9 @@ class Target:
 
 def write_matrix_keys(path: Path) -> Path:
     holders = [(tenant, role) for tenant in ("acme", "other") for role in (*Role, None)]
-    keys = [record(f"{tenant}_{role or 'nobody'}", tenant, [role] if role else []) for tenant, role in holders]
+    keys = [
+        record(f"{tenant}_{role or 'nobody'}", tenant, [role] if role else []) for tenant, role in holders
+    ]
     keys.append(record("expired", "acme", ["admin"], expires_at="2020-01-01T00:00:00Z"))
     path.write_text(json.dumps({"keys": keys}))
     return path
@@ -74,18 +76,25 @@ def targets_of(app: Starlette, run_id: str) -> list[Target]:
         if isinstance(route.app, Dispatcher):
             found += [target_of(endpoint, run_id) for endpoint in route.app.endpoints]
         elif route.path in STREAMS:
-            path = route.path.replace("{run_id}", run_id) + ("" if "{run_id}" in route.path else f"?run={run_id}")
+            path = route.path.replace("{run_id}", run_id) + (
+                "" if "{run_id}" in route.path else f"?run={run_id}"
+            )
             found.append(Target(route.path, "HEAD", path, Role.VIEWER, is_stream=False, names_run=True))
         else:
-            assert route.path in {"/", "/console", "/client"} or route.path.startswith(("/console/", "/client/")), (
-                f"{route.path}: who may call it?"
-            )
+            assert route.path in {"/", "/console", "/client"} or route.path.startswith(
+                ("/console/", "/client/")
+            ), f"{route.path}: who may call it?"
     return found
 
 
 def target_of(endpoint: Endpoint, run_id: str) -> Target:
     path = endpoint.path
-    for part, value in {"run_id": run_id, "approval_id": "word", "name:path": "a.png", "name": "echo"}.items():
+    for part, value in {
+        "run_id": run_id,
+        "approval_id": "word",
+        "name:path": "a.png",
+        "name": "echo",
+    }.items():
         path = path.replace(f"{{{part}}}", value)
     assert "{" not in path, f"{endpoint.path}: say above what its parameters are"
     is_stream = any(reply.media_type == "text/event-stream" for reply in endpoint.replies)
@@ -95,7 +104,10 @@ def target_of(endpoint: Endpoint, run_id: str) -> Target:
 async def call(app: Starlette, target: Target, headers: dict[str, str]) -> httpx2.Response:
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ORIGIN) as caller:
         return await caller.request(
-            target.method, target.path, headers=headers, json=BODIES.get(target.name, {}) if target.method == "POST" else None
+            target.method,
+            target.path,
+            headers=headers,
+            json=BODIES.get(target.name, {}) if target.method == "POST" else None,
         )
 
 
@@ -107,14 +119,18 @@ def bearing(holder: str) -> dict[str, str]:
 async def run_id(app: Starlette, worker: None) -> str:
     """A run of acme that shows the marker wherever a run shows anything."""
     transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN, headers=bearing("acme_admin")) as owner:
+    async with httpx2.AsyncClient(
+        transport=transport, base_url=ORIGIN, headers=bearing("acme_admin")
+    ) as owner:
         run_id = await started(owner, text=MARKER, ask=True, artifact="a.png")
         await asked(owner, run_id)
         assert MARKER in (await owner.get(f"/v1/runs/{run_id}/approvals/word")).text
     return run_id
 
 
-async def test_without_a_good_proof_everything_but_the_public_pages_is_refused(app: Starlette, run_id: str) -> None:
+async def test_without_a_good_proof_everything_but_the_public_pages_is_refused(
+    app: Starlette, run_id: str
+) -> None:
     wrong = []
     for target in targets_of(app, run_id):
         for proof, headers in PROOFS.items():
@@ -153,11 +169,21 @@ async def test_a_foreign_run_looks_exactly_as_one_that_does_not_exist(app: Starl
         if target.names_run and not target.is_stream:
             foreign = await call(app, target, bearing("other_admin"))
             absent = await call(app, replace_run(target, run_id, unknown), bearing("other_admin"))
-            assert (foreign.status_code, foreign.text.replace(run_id, "RUN")) == (absent.status_code, absent.text.replace(unknown, "RUN"))
+            assert (foreign.status_code, foreign.text.replace(run_id, "RUN")) == (
+                absent.status_code,
+                absent.text.replace(unknown, "RUN"),
+            )
 
 
 def replace_run(target: Target, run_id: str, other: str) -> Target:
-    return Target(target.name, target.method, target.path.replace(run_id, other), target.role, target.is_stream, target.names_run)
+    return Target(
+        target.name,
+        target.method,
+        target.path.replace(run_id, other),
+        target.role,
+        target.is_stream,
+        target.names_run,
+    )
 
 
 async def test_the_app_serves_what_its_document_says(app: Starlette) -> None:

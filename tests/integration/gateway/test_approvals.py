@@ -30,7 +30,9 @@ async def waiting_run(caller: httpx2.AsyncClient) -> str:
 async def test_a_decision_ends_the_wait_and_is_in_the_result(caller: httpx2.AsyncClient) -> None:
     run_id = await waiting_run(caller)
 
-    answer = await caller.post(decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "yes"}, "note": "fine"})
+    answer = await caller.post(
+        decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "yes"}, "note": "fine"}
+    )
     await ended(caller, run_id)
 
     assert answer.status_code == 200
@@ -57,7 +59,9 @@ async def test_the_question_shows_schema_options_digest_and_policy(caller: httpx
 
 
 @pytest.mark.usefixtures("worker")
-async def test_the_same_decision_again_gives_the_first_outcome_even_after_the_end(caller: httpx2.AsyncClient) -> None:
+async def test_the_same_decision_again_gives_the_first_outcome_even_after_the_end(
+    caller: httpx2.AsyncClient,
+) -> None:
     run_id = await waiting_run(caller)
     body = {"decision_id": "d1", "answer": {"word": "yes"}}
 
@@ -87,7 +91,9 @@ async def test_a_second_decision_conflicts_and_names_the_first(caller: httpx2.As
 async def test_of_decisions_at_the_same_time_exactly_one_wins(caller: httpx2.AsyncClient) -> None:
     run_id = await waiting_run(caller)
 
-    answers = await asyncio.gather(*(caller.post(decision_path(run_id), json={"answer": {"word": f"w{n}"}}) for n in range(8)))
+    answers = await asyncio.gather(
+        *(caller.post(decision_path(run_id), json={"answer": {"word": f"w{n}"}}) for n in range(8))
+    )
     snapshot = await ended(caller, run_id)
 
     won = [answer.json() for answer in answers if answer.status_code == 200]
@@ -120,7 +126,9 @@ BAD_ANSWERS = [
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize(("body", "field"), BAD_ANSWERS)
-async def test_a_bad_answer_names_the_field_and_the_question_stays_open(caller: httpx2.AsyncClient, body: object, field: str) -> None:
+async def test_a_bad_answer_names_the_field_and_the_question_stays_open(
+    caller: httpx2.AsyncClient, body: object, field: str
+) -> None:
     run_id = await waiting_run(caller)
 
     answer = await caller.post(decision_path(run_id), json=body)
@@ -154,35 +162,51 @@ async def test_an_unknown_approval_is_not_found(caller: httpx2.AsyncClient) -> N
 
 
 @pytest.mark.usefixtures("worker")
-async def test_deciding_for_a_run_that_ended_without_asking_names_its_state(caller: httpx2.AsyncClient) -> None:
+async def test_deciding_for_a_run_that_ended_without_asking_names_its_state(
+    caller: httpx2.AsyncClient,
+) -> None:
     run_id = await started(caller)
     await ended(caller, run_id)
 
     answer = await caller.post(decision_path(run_id), json={"answer": {"word": "x"}})
 
-    assert (answer.status_code, answer.json()["code"], answer.json()["run_status"]) == (409, "run_ended", "completed")
+    assert (answer.status_code, answer.json()["code"], answer.json()["run_status"]) == (
+        409,
+        "run_ended",
+        "completed",
+    )
 
 
 async def test_without_a_worker_a_decision_is_recorded_and_applied_later(
     caller: httpx2.AsyncClient, temporal: Client, parts: Parts
 ) -> None:
     def echo_worker() -> Worker:
-        return Worker(temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner())
+        return Worker(
+            temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
+        )
 
     async with echo_worker():
         run_id = await waiting_run(caller)
 
     async with client_of(Gateway(parts, deadline=timedelta(milliseconds=300)).app()) as impatient:
-        recorded = await impatient.post(decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "later"}})
+        recorded = await impatient.post(
+            decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "later"}}
+        )
     async with echo_worker():
         await ended(caller, run_id)
         result = await caller.get(f"/v1/runs/{run_id}/result")
 
-    assert (recorded.status_code, recorded.json()["status"], recorded.json()["decided_at"]) == (202, "recorded", None)
+    assert (recorded.status_code, recorded.json()["status"], recorded.json()["decided_at"]) == (
+        202,
+        "recorded",
+        None,
+    )
     assert result.json() == {"text": "later"}
 
 
-async def test_the_inbox_shows_the_tenants_open_questions(app: object, caller: httpx2.AsyncClient, parts: Parts) -> None:
+async def test_the_inbox_shows_the_tenants_open_questions(
+    app: object, caller: httpx2.AsyncClient, parts: Parts
+) -> None:
     run_id = new_run_id("echo")
     milestones = [event for event in story(run_id) if event.sequence is not None]
     upto = next(place for place, event in enumerate(milestones) if event.name == "approval.requested") + 1
@@ -194,19 +218,27 @@ async def test_the_inbox_shows_the_tenants_open_questions(app: object, caller: h
     await parts.streams.append_many(milestones[upto:])
     after = (await caller.get("/v1/approvals")).json()["approvals"]
 
-    assert [(item["approval_id"], item["pipeline"], item["title"]) for item in before if item["run_id"] == run_id] == [
-        ("ok", "echo", "OK?")
-    ]
+    assert [
+        (item["approval_id"], item["pipeline"], item["title"]) for item in before if item["run_id"] == run_id
+    ] == [("ok", "echo", "OK?")]
     assert run_id not in {item["run_id"] for item in (*theirs, *after)}
 
 
-async def test_what_the_projection_saw_decided_is_refused_without_asking_the_run(caller: httpx2.AsyncClient, parts: Parts) -> None:
+async def test_what_the_projection_saw_decided_is_refused_without_asking_the_run(
+    caller: httpx2.AsyncClient, parts: Parts
+) -> None:
     run_id = new_run_id("echo")
     milestones = [event for event in story(run_id) if event.sequence is not None]
     await parts.streams.append_many(milestones[:-1])
 
     answer = await caller.post(decision_path(run_id, "ok"), json={"answer": {}})
-    again = await caller.post(decision_path(run_id, "ok"), json={"decision_id": "d1", "answer": {"yes": True}})
+    again = await caller.post(
+        decision_path(run_id, "ok"), json={"decision_id": "d1", "answer": {"yes": True}}
+    )
 
-    assert (answer.status_code, answer.json()["code"], answer.json()["decision_id"]) == (409, "already_decided", "d1")
+    assert (answer.status_code, answer.json()["code"], answer.json()["decision_id"]) == (
+        409,
+        "already_decided",
+        "d1",
+    )
     assert (again.status_code, again.json()["status"]) == (200, "accepted")

@@ -20,7 +20,9 @@ async def run_id(parts: Parts) -> str:
         "quảng cáo.svg": "image/svg+xml",
         "report": "application/json",
     }
-    await parts.streams.append(make_event("run.started", RunStarted(pipeline="echo", title="Echo"), sequence=1, run_id=run_id))
+    await parts.streams.append(
+        make_event("run.started", RunStarted(pipeline="echo", title="Echo"), sequence=1, run_id=run_id)
+    )
     for place, (name, media_type) in enumerate(files.items(), start=2):
         ref = await parts.objects.put_new(f"{run_id}/{place}", f"bytes of {name}".encode(), media_type)
         data = ArtifactCreated(name=name, media_type=media_type, size_bytes=ref.size_bytes, key=ref.key)
@@ -28,7 +30,9 @@ async def run_id(parts: Parts) -> str:
     return run_id
 
 
-async def test_the_url_of_the_snapshot_gives_the_bytes_for_ever(caller: httpx2.AsyncClient, run_id: str) -> None:
+async def test_the_url_of_the_snapshot_gives_the_bytes_for_ever(
+    caller: httpx2.AsyncClient, run_id: str
+) -> None:
     for artifact in (await caller.get(f"/v1/runs/{run_id}")).json()["artifacts"]:
         answer = await caller.get(artifact["url"])
 
@@ -39,7 +43,9 @@ async def test_the_url_of_the_snapshot_gives_the_bytes_for_ever(caller: httpx2.A
         assert "sandbox" in answer.headers["content-security-policy"]
 
 
-async def test_pictures_are_shown_and_active_content_is_downloaded(caller: httpx2.AsyncClient, run_id: str) -> None:
+async def test_pictures_are_shown_and_active_content_is_downloaded(
+    caller: httpx2.AsyncClient, run_id: str
+) -> None:
     picture = await caller.get(f"/v1/runs/{run_id}/artifacts/ads/a.png")
     asked_to_save = await caller.get(f"/v1/runs/{run_id}/artifacts/ads/a.png?download")
     page = await caller.get(f"/v1/runs/{run_id}/artifacts/page.html")
@@ -48,7 +54,10 @@ async def test_pictures_are_shown_and_active_content_is_downloaded(caller: httpx
     assert picture.headers["content-disposition"].startswith('inline; filename="a.png"')
     assert asked_to_save.headers["content-disposition"].startswith("attachment")
     assert page.headers["content-disposition"].startswith("attachment")
-    assert drawing.headers["content-disposition"] == "attachment; filename=\"qu_ng c_o.svg\"; filename*=UTF-8''qu%E1%BA%A3ng%20c%C3%A1o.svg"
+    assert (
+        drawing.headers["content-disposition"]
+        == "attachment; filename=\"qu_ng c_o.svg\"; filename*=UTF-8''qu%E1%BA%A3ng%20c%C3%A1o.svg"
+    )
 
 
 async def test_what_a_cache_has_is_not_sent_again(caller: httpx2.AsyncClient, run_id: str) -> None:
@@ -69,11 +78,15 @@ async def test_an_unknown_artifact_names_the_known_ones(caller: httpx2.AsyncClie
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_file_that_the_run_tells_of_before_the_projection_is_there(caller: httpx2.AsyncClient, parts: Parts) -> None:
+async def test_a_file_that_the_run_tells_of_before_the_projection_is_there(
+    caller: httpx2.AsyncClient, parts: Parts
+) -> None:
     await parts.objects.put_new("echo/file", b"abc", "image/png")
     run_id = await started(caller, ask=True, artifact="a.png")
     await asked(caller, run_id)
-    await parts.streams.append(make_event("run.started", RunStarted(pipeline="echo", title="Echo"), sequence=1, run_id=run_id))
+    await parts.streams.append(
+        make_event("run.started", RunStarted(pipeline="echo", title="Echo"), sequence=1, run_id=run_id)
+    )
 
     answer = await caller.get(f"/v1/runs/{run_id}/artifacts/a.png")
 

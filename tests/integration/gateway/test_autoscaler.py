@@ -46,7 +46,9 @@ def key(role: str) -> dict[str, str]:
 async def test_an_admin_reads_queues_and_decisions(served: Served) -> None:
     async with httpx2.AsyncClient(base_url=served.origin, headers=key("admin")) as client:
         queues = (await client.get("/v1/autoscaler/queues")).json()["queues"]
-        decisions = (await client.get("/v1/autoscaler/decisions", params={"queue": served.queue, "limit": 3})).json()["decisions"]
+        decisions = (
+            await client.get("/v1/autoscaler/decisions", params={"queue": served.queue, "limit": 3})
+        ).json()["decisions"]
 
     assert [item["sentence"] for item in decisions] == [record.sentence for record in served.records[:-4:-1]]
     assert next(item["latest"] for item in queues if item["queue"] == served.queue) == decisions[0]

@@ -35,7 +35,9 @@ from support.servers.gateway import client_of, gateway_parts
 async def without_temporal(redis_url: str, pubsub_host: str, tmp_path: Path) -> AsyncIterator[Parts]:
     (tmp_path / "away").mkdir()
     nowhere = f"127.0.0.1:{backends.free_port()}"
-    async with gateway_parts(tmp_path / "away", temporal=nowhere, redis=redis_url, pubsub=pubsub_host) as parts:
+    async with gateway_parts(
+        tmp_path / "away", temporal=nowhere, redis=redis_url, pubsub=pubsub_host
+    ) as parts:
         yield parts
 
 
@@ -148,7 +150,11 @@ async def test_a_queued_run_that_is_cancelled_is_shown_as_such_and_never_started
         await eventually(lambda: _has(caller, later, "running"))
 
     assert answer.status_code == 202
-    assert (snapshot["status"], snapshot["ended_at"] is not None, snapshot["sequence"]) == ("cancelled", True, 1)
+    assert (snapshot["status"], snapshot["ended_at"] is not None, snapshot["sequence"]) == (
+        "cancelled",
+        True,
+        1,
+    )
     assert (again.status_code, again.json()["status"]) == (200, "cancelled")
     assert await Engine(temporal).describe(run_id) is None
     assert await status(caller, run_id) == "cancelled"
@@ -159,7 +165,9 @@ async def test_a_withdrawal_that_comes_too_late_cancels_the_run(
 ) -> None:
     """The start was being made, so the withdrawal that follows it in the topic asks Temporal."""
     run_id = new_run_id("echo")
-    await stranded.post("/v1/runs", json={"pipeline": "echo", "run_id": run_id, "input": {"text": "hi", "ask": True}})
+    await stranded.post(
+        "/v1/runs", json={"pipeline": "echo", "run_id": run_id, "input": {"text": "hi", "ask": True}}
+    )
     assert await WaitingStarts(without_temporal.redis, without_temporal.publisher).take(run_id)
 
     answer = await stranded.post(f"/v1/runs/{run_id}/cancel")
@@ -178,7 +186,9 @@ async def test_with_payload_keys_the_topic_holds_no_input_in_clear(
     without_temporal: Parts, caller: httpx2.AsyncClient, temporal: Client, tmp_path: Path
 ) -> None:
     published, run_id = FakePublisher(), new_run_id("echo")
-    sealing = replace(without_temporal, publisher=published, payload_keys=KeyRing(payload_keys_file(tmp_path)))
+    sealing = replace(
+        without_temporal, publisher=published, payload_keys=KeyRing(payload_keys_file(tmp_path))
+    )
     async with client_of(Gateway(sealing, deadline=timedelta(milliseconds=300)).app()) as stranded:
         await stranded.post("/v1/runs", json=order(run_id, "planted-8f1c"))
     (message,) = published.events(START_REQUESTS)
@@ -194,7 +204,12 @@ async def test_a_start_that_nobody_can_keep_is_not_accepted(redis_url: str, tmp_
     nowhere = f"127.0.0.1:{backends.free_port()}"
     async with gateway_parts(tmp_path, temporal=nowhere, redis=redis_url) as parts:
         hasty = PubSubPublisher("signalbox", emulator_host=nowhere, timeout_s=0.3)
-        async with hasty, client_of(Gateway(replace(parts, publisher=hasty), deadline=timedelta(milliseconds=300)).app()) as caller:
+        async with (
+            hasty,
+            client_of(
+                Gateway(replace(parts, publisher=hasty), deadline=timedelta(milliseconds=300)).app()
+            ) as caller,
+        ):
             run_id = new_run_id("echo")
             answer = await caller.post("/v1/runs", json=order(run_id))
             shown = await caller.get(f"/v1/runs/{run_id}")
@@ -207,7 +222,11 @@ async def test_readiness_tells_that_temporal_is_away(stranded: httpx2.AsyncClien
     ready = await stranded.get("/readyz")
     runs = await stranded.get("/v1/runs")
 
-    assert (ready.status_code, ready.json()["ready"], ready.json()["temporal_available"]) == (200, True, False)
+    assert (ready.status_code, ready.json()["ready"], ready.json()["temporal_available"]) == (
+        200,
+        True,
+        False,
+    )
     assert ready.json()["status"] == "degraded"
     assert (runs.status_code, runs.json()["code"]) == (503, "temporal_unavailable")
     assert int(runs.headers["retry-after"]) >= 1

@@ -98,7 +98,11 @@ def conductor(temporal: Client, spec: PipelineSpec) -> Worker:
 def hand(temporal: Client, spec: PipelineSpec) -> Worker:
     """Takes one activity at a time."""
     return Worker(
-        temporal, task_queue=spec.task_queue, activities=[work], max_concurrent_activities=1, max_concurrent_activity_task_polls=1
+        temporal,
+        task_queue=spec.task_queue,
+        activities=[work],
+        max_concurrent_activities=1,
+        max_concurrent_activity_task_polls=1,
     )
 
 
@@ -109,7 +113,9 @@ def assert_turns(tenants: Sequence[str | None]) -> None:
     assert last < 2 * FEW + 4, tenants
 
 
-async def test_the_few_runs_of_a_tenant_do_not_wait_for_the_many_of_another(start: Start, temporal: Client, spec: PipelineSpec) -> None:
+async def test_the_few_runs_of_a_tenant_do_not_wait_for_the_many_of_another(
+    start: Start, temporal: Client, spec: PipelineSpec
+) -> None:
     await start(BUSY, MANY)
     await start(QUIET, FEW)
     async with conductor(temporal, spec):
@@ -138,4 +144,7 @@ async def test_an_activity_has_its_tenant_and_priority_from_the_run_even_when_it
     async with conductor(temporal, spec), hand(temporal, spec):
         await eventually(lambda: len(ACTIVITIES) == 2, within_s=30)
 
-    assert [(priority.priority_key, priority.fairness_key) for priority in ACTIVITIES] == [(4, "acme"), (1, "acme")]
+    assert [(priority.priority_key, priority.fairness_key) for priority in ACTIVITIES] == [
+        (4, "acme"),
+        (1, "acme"),
+    ]

@@ -13,16 +13,31 @@ from support.servers.gateway import secret_of
 
 ORIGIN = "https://signalbox.test"
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
 SEGMENT = st.one_of(
-    st.sampled_from(["echo", "r", "word", "a.png", ".", "..", "%00", "%2F", "%ff", "'", "{run_id}"]), st.text(min_size=1, max_size=12)
+    st.sampled_from(["echo", "r", "word", "a.png", ".", "..", "%00", "%2F", "%ff", "'", "{run_id}"]),
+    st.text(min_size=1, max_size=12),
 )
 PATH = st.one_of(
     st.sampled_from(
-        ["/v1/runs", "/v1/pipelines", "/v1/approvals", "/v1/sessions", "/v1/stream-tickets", "/v1/stream", "/readyz", "/docs", "/"]
+        [
+            "/v1/runs",
+            "/v1/pipelines",
+            "/v1/approvals",
+            "/v1/sessions",
+            "/v1/stream-tickets",
+            "/v1/stream",
+            "/readyz",
+            "/docs",
+            "/",
+        ]
     ),
     st.builds("/v1/runs/{}".format, SEGMENT),
     st.builds("/v1/runs/{}/{}".format, SEGMENT, st.sampled_from(["result", "cancel", "pause", "resume"])),
@@ -35,7 +50,10 @@ KNOWN = st.fixed_dictionaries(
     {},
     optional={
         "pipeline": st.sampled_from(["echo", "nope"]) | JSON,
-        "input": st.fixed_dictionaries({}, optional={"text": st.text(max_size=8) | JSON, "times": JSON, "ask": JSON, "odd": JSON}) | JSON,
+        "input": st.fixed_dictionaries(
+            {}, optional={"text": st.text(max_size=8) | JSON, "times": JSON, "ask": JSON, "odd": JSON}
+        )
+        | JSON,
         "run_id": st.text(max_size=12) | JSON,
         "priority": JSON,
         "answer": JSON,
@@ -47,13 +65,25 @@ KNOWN = st.fixed_dictionaries(
     },
 )
 HEADERS = st.dictionaries(
-    st.sampled_from(["idempotency-key", "if-none-match", "last-event-id", "cookie", "origin", "x-request-id", "content-type", "range"]),
+    st.sampled_from(
+        [
+            "idempotency-key",
+            "if-none-match",
+            "last-event-id",
+            "cookie",
+            "origin",
+            "x-request-id",
+            "content-type",
+            "range",
+        ]
+    ),
     st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=20)
     | st.sampled_from(["application/json", "__Host-signalbox=x"]),
     max_size=3,
 )
 QUERY = st.dictionaries(
-    st.sampled_from(["limit", "status", "cursor", "pipeline", "v", "download", "ticket", "run"]) | st.text(max_size=5),
+    st.sampled_from(["limit", "status", "cursor", "pipeline", "v", "download", "ticket", "run"])
+    | st.text(max_size=5),
     st.text(max_size=10),
     max_size=3,
 )
@@ -62,7 +92,9 @@ QUERY = st.dictionaries(
 class Sent:
     """One request of the fuzzer."""
 
-    def __init__(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: object) -> None:
+    def __init__(
+        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: object
+    ) -> None:
         self.method, self.path, self.query, self.headers, self.body = method, path, query, headers, body
 
     def __repr__(self) -> str:
@@ -79,7 +111,12 @@ class Sent:
 
 
 REQUESTS = st.builds(
-    Sent, st.sampled_from(["GET", "POST", "DELETE", "PUT", "HEAD"]), PATH, QUERY, HEADERS, KNOWN | JSON | st.binary(max_size=40)
+    Sent,
+    st.sampled_from(["GET", "POST", "DELETE", "PUT", "HEAD"]),
+    PATH,
+    QUERY,
+    HEADERS,
+    KNOWN | JSON | st.binary(max_size=40),
 )
 
 

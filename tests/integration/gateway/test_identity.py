@@ -44,7 +44,10 @@ async def test_nobody_gets_in_without_a_key(app: object, method: str, path: str,
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("header", ["Bearer nope", "Bearer ", "Basic abc", "nonsense", "Bearer sbx_test_admin extra", "Bearer \xe9"])
+@pytest.mark.parametrize(
+    "header",
+    ["Bearer nope", "Bearer ", "Basic abc", "nonsense", "Bearer sbx_test_admin extra", "Bearer \xe9"],
+)
 async def test_a_wrong_authorization_is_refused(app: object, header: str) -> None:
     async with client_of(app, None) as caller:
         answer = await caller.get("/v1/runs", headers={"authorization": header.encode("latin-1")})
@@ -121,7 +124,9 @@ async def test_a_session_is_kept_hashed(app: object, parts: Parts) -> None:
 
 async def test_another_site_cannot_sign_a_browser_in(app: object) -> None:
     async with client_of(app, None) as caller:
-        answer = await caller.post("/v1/sessions", json={"api_key": secret_of("viewer")}, headers={"origin": "https://evil.test"})
+        answer = await caller.post(
+            "/v1/sessions", json={"api_key": secret_of("viewer")}, headers={"origin": "https://evil.test"}
+        )
 
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
@@ -143,13 +148,17 @@ async def test_a_revoked_key_ends_its_sessions_and_tickets_at_once(
     assert (by_session.status_code, by_ticket.status_code) == (401, 401)
 
 
-async def test_a_ticket_opens_the_streams_of_its_runs_only_and_again(app: object, caller: httpx2.AsyncClient) -> None:
+async def test_a_ticket_opens_the_streams_of_its_runs_only_and_again(
+    app: object, caller: httpx2.AsyncClient
+) -> None:
     run_id, other = await started(caller), await started(caller)
     issued = await caller.post("/v1/stream-tickets", json={"runs": [run_id]})
     ticket = issued.json()["ticket"]
 
     async with client_of(app, None) as browser:
-        opened = [await browser.head(f"/v1/runs/{run_id}/stream", params={"ticket": ticket}) for _ in range(2)]
+        opened = [
+            await browser.head(f"/v1/runs/{run_id}/stream", params={"ticket": ticket}) for _ in range(2)
+        ]
         elsewhere = await browser.head(f"/v1/runs/{other}/stream", params={"ticket": ticket})
         read = await browser.get(f"/v1/runs/{run_id}", params={"ticket": ticket})
         forged = await browser.head(f"/v1/runs/{run_id}/stream", params={"ticket": "forged"})
@@ -159,7 +168,9 @@ async def test_a_ticket_opens_the_streams_of_its_runs_only_and_again(app: object
     assert (elsewhere.status_code, read.status_code, forged.status_code) == (404, 401, 401)
 
 
-async def test_a_ticket_for_a_foreign_run_is_refused_by_its_place(app: object, caller: httpx2.AsyncClient) -> None:
+async def test_a_ticket_for_a_foreign_run_is_refused_by_its_place(
+    app: object, caller: httpx2.AsyncClient
+) -> None:
     run_id = await started(caller)
 
     async with client_of(app, "stranger") as stranger:

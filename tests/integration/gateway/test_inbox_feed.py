@@ -65,7 +65,10 @@ async def test_the_inbox_comes_at_once_and_whenever_it_changes(served: Served, p
 
 async def test_a_stranger_gets_401_and_another_tenant_its_own_inbox(served: Served, parts: Parts) -> None:
     await parts.streams.append_many(milestones("run-1")[:6])
-    async with reading(served.origin, FEED) as nobody, reading(served.origin, FEED, key("stranger")) as stranger:
+    async with (
+        reading(served.origin, FEED) as nobody,
+        reading(served.origin, FEED, key("stranger")) as stranger,
+    ):
         await nobody.until_over()
         await stranger.until(1)
     assert nobody.status == 401

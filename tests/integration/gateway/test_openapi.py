@@ -15,7 +15,11 @@ import uvicorn
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.schemas import APIOperation
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.temporal import connect
@@ -25,7 +29,12 @@ from support.fakes.echo_pipeline import Echo
 from support.servers.backends import answers, free_port
 from support.servers.gateway import gateway_parts, secret_of
 
-CHECKS: Final = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+CHECKS: Final = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
 ADMIN: Final = {"authorization": f"Bearer {secret_of('admin')}"}
 EXAMPLES: Final = 12
 POSITIVE: Final = schemathesis.GenerationMode.POSITIVE
@@ -42,9 +51,13 @@ def served(folder: Path, *, temporal: str, redis: str, pubsub: str) -> Iterator[
     async def serve() -> None:
         async with gateway_parts(folder, temporal=temporal, redis=redis, pubsub=pubsub) as parts:
             app = Gateway(parts).app()
-            server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=2))
+            server = uvicorn.Server(
+                uvicorn.Config(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+            )
             working = await connect(temporal, "default")
-            async with Worker(working, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()):
+            async with Worker(
+                working, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
+            ):
                 serving = asyncio.create_task(server.serve())
                 await asyncio.to_thread(ending.wait)
                 server.should_exit = True
@@ -61,20 +74,27 @@ def served(folder: Path, *, temporal: str, redis: str, pubsub: str) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def address(temporal_address: str, redis_url: str, pubsub_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(
+    temporal_address: str, redis_url: str, pubsub_host: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("openapi")
     with served(folder, temporal=temporal_address, redis=redis_url, pubsub=pubsub_host) as address:
         for run_id in (ASKING, SAID):
             given = {"text": "hi", "ask": run_id == ASKING, "artifact": "file"}
             body = {"pipeline": "echo", "run_id": run_id, "input": given}
-            assert requests.post(f"{address}/v1/runs", json=body, headers=ADMIN, timeout=10).status_code == 201
+            assert (
+                requests.post(f"{address}/v1/runs", json=body, headers=ADMIN, timeout=10).status_code == 201
+            )
         yield address
 
 
 def check(case: schemathesis.Case, address: str) -> None:
     prepared = requests.Request(**case.as_transport_kwargs(base_url=address)).prepare()
     prepared.headers.update(ADMIN)
-    with requests.Session() as session, session.send(prepared, timeout=30, stream=True, allow_redirects=False) as answer:
+    with (
+        requests.Session() as session,
+        session.send(prepared, timeout=30, stream=True, allow_redirects=False) as answer,
+    ):
         # A stream's body ends with its run or session; what it sends is checked by test_stream_conformance.py.
         if answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream"):
             return
@@ -84,7 +104,12 @@ def check(case: schemathesis.Case, address: str) -> None:
 def attack(operation: APIOperation, address: str, mode: schemathesis.GenerationMode) -> None:
     """Requests of one operation, half of them about what exists."""
 
-    @hypothesis.settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck))
+    @hypothesis.settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode), data=st.data())
     def attacked(case: schemathesis.Case, data: st.DataObject) -> None:
         for name in case.path_parameters:
@@ -103,5 +128,9 @@ def test_every_answer_is_as_the_document_says(address: str, mode: schemathesis.G
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) >= 25
     # Nothing is wrong about a request that says nothing.
-    for operation in operations if mode is POSITIVE else [each for each in operations if each.body or each.query or each.headers]:
+    for operation in (
+        operations
+        if mode is POSITIVE
+        else [each for each in operations if each.body or each.query or each.headers]
+    ):
         attack(operation, address, mode)

@@ -21,7 +21,11 @@ CODEC = "/v1/codec/decode"
 
 
 async def preflight(caller: httpx2.AsyncClient, origin: str, path: str) -> httpx2.Response:
-    asks = {"origin": origin, "access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
+    asks = {
+        "origin": origin,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type",
+    }
     return await caller.options(path, headers=asks)
 
 
@@ -38,7 +42,9 @@ async def preflight(caller: httpx2.AsyncClient, origin: str, path: str) -> httpx
         (EVIL, CODEC, False, False),
     ],
 )
-async def test_only_configured_origins_are_answered(app: Starlette, origin: str, path: str, is_allowed: bool, with_cookies: bool) -> None:
+async def test_only_configured_origins_are_answered(
+    app: Starlette, origin: str, path: str, is_allowed: bool, with_cookies: bool
+) -> None:
     async with client_of(app) as caller:
         asked = await preflight(caller, origin, path)
         sent = await caller.post(path, json={}, headers={"origin": origin})
@@ -51,13 +57,20 @@ async def test_only_configured_origins_are_answered(app: Starlette, origin: str,
 
 
 async def test_without_configuration_no_origin_is_answered(parts: Parts) -> None:
-    closed = replace(parts, settings=msgspec.structs.replace(parts.settings, cors_origins=(), temporal_ui_url=None))
+    closed = replace(
+        parts, settings=msgspec.structs.replace(parts.settings, cors_origins=(), temporal_ui_url=None)
+    )
     async with client_of(Gateway(closed).app()) as caller:
         for origin in (APP, UI):
-            assert "access-control-allow-origin" not in (await caller.get("/v1/runs", headers={"origin": origin})).headers
+            assert (
+                "access-control-allow-origin"
+                not in (await caller.get("/v1/runs", headers={"origin": origin})).headers
+            )
 
 
-async def test_the_codec_opens_for_admins_only_what_is_sealed(parts: Parts, temporal_address: str, tmp_path: Path) -> None:
+async def test_the_codec_opens_for_admins_only_what_is_sealed(
+    parts: Parts, temporal_address: str, tmp_path: Path
+) -> None:
     ring = new_ring(tmp_path)
     sealing = await connect(temporal_address, "default", keys=ring)
     clear = Payload(metadata={"encoding": b"json/plain"}, data=b'{"text":"hi"}')
@@ -65,10 +78,18 @@ async def test_the_codec_opens_for_admins_only_what_is_sealed(parts: Parts, temp
     damaged = Payload(metadata=dict(sealed.metadata), data=sealed.data[:-1] + bytes([sealed.data[-1] ^ 1]))
     app = Gateway(replace(parts, temporal=sealing)).app()
 
-    async with client_of(app) as admin, client_of(app, "operator") as operator, client_of(app, None) as nobody:
-        opened = await admin.post(CODEC, json={"payloads": [as_json(sealed), as_json(clear)]}, headers={"x-namespace": "default"})
+    async with (
+        client_of(app) as admin,
+        client_of(app, "operator") as operator,
+        client_of(app, None) as nobody,
+    ):
+        opened = await admin.post(
+            CODEC, json={"payloads": [as_json(sealed), as_json(clear)]}, headers={"x-namespace": "default"}
+        )
         broken = await admin.post(CODEC, json={"payloads": [as_json(damaged)]})
-        refused = [(await caller.post(CODEC, json={"payloads": []})).status_code for caller in (operator, nobody)]
+        refused = [
+            (await caller.post(CODEC, json={"payloads": []})).status_code for caller in (operator, nobody)
+        ]
 
     assert opened.json()["payloads"] == [as_json(clear), as_json(clear)]
     assert (broken.status_code, broken.json()["code"]) == (503, "payload_damaged")

@@ -46,9 +46,15 @@ async def test_the_openapi_document_is_valid_and_complete(app: Starlette, caller
     document = (await caller.get("/openapi.json")).json()
 
     OpenAPIV31SpecValidator(document).validate()
-    served = {route.path.replace(":path", "") for route in app.routes if isinstance(route, Route) and route.path != "/"}
+    served = {
+        route.path.replace(":path", "")
+        for route in app.routes
+        if isinstance(route, Route) and route.path != "/"
+    }
     assert served == set(document["paths"])
-    assert document["components"]["schemas"]["StartRun"]["oneOf"][0]["properties"]["pipeline"] == {"const": "echo"}
+    assert document["components"]["schemas"]["StartRun"]["oneOf"][0]["properties"]["pipeline"] == {
+        "const": "echo"
+    }
 
 
 async def test_the_page_of_the_api_is_whole_and_runs_nothing(caller: httpx2.AsyncClient) -> None:
@@ -84,7 +90,9 @@ async def test_pipelines_show_their_contracts(caller: httpx2.AsyncClient) -> Non
     assert (none.status_code, none.json()["code"]) == (404, "unknown_pipeline")
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/v1", "/v1/runs/", "/v1/runs/a/b/c", "/console/nope.js", "/console/../settings.py"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/v1", "/v1/runs/", "/v1/runs/a/b/c", "/console/nope.js", "/console/../settings.py"]
+)
 async def test_an_unknown_path_is_a_problem(caller: httpx2.AsyncClient, path: str) -> None:
     answer = await caller.get(path)
 
@@ -101,7 +109,11 @@ async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(
 ) -> None:
     answer = await caller.request(method, path)
 
-    assert (answer.status_code, answer.json()["code"], answer.headers["allow"]) == (405, "method_not_allowed", allow)
+    assert (answer.status_code, answer.json()["code"], answer.headers["allow"]) == (
+        405,
+        "method_not_allowed",
+        allow,
+    )
 
 
 @pytest.mark.parametrize("path", ["/v1/runs", "/v1/pipelines/echo", "/healthz", "/docs", "/"])
@@ -122,7 +134,9 @@ async def test_every_answer_carries_a_request_id_and_security_headers(caller: ht
     assert given.headers["cache-control"] == "no-store"
 
 
-async def test_the_access_log_names_no_secret(caller: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_access_log_names_no_secret(
+    caller: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level("DEBUG"):
         await caller.get("/v1/runs/r/stream", params={"ticket": "very-secret-ticket"})
         await caller.post("/v1/sessions", json={"api_key": "sbx_very_secret"})

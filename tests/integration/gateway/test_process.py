@@ -24,9 +24,13 @@ def port() -> int:
 
 
 @pytest.fixture
-async def variables(tmp_path: Path, temporal: Client, temporal_address: str, redis_url: str, pubsub_host: str, port: int) -> dict[str, str]:
+async def variables(
+    tmp_path: Path, temporal: Client, temporal_address: str, redis_url: str, pubsub_host: str, port: int
+) -> dict[str, str]:
     await provision_pubsub(PROJECT, emulator_host=pubsub_host)
-    return environment(tmp_path, temporal=temporal_address, redis=redis_url, pubsub=pubsub_host, port=port, project=PROJECT)
+    return environment(
+        tmp_path, temporal=temporal_address, redis=redis_url, pubsub=pubsub_host, port=port, project=PROJECT
+    )
 
 
 @pytest.fixture
@@ -43,7 +47,12 @@ async def outside(process: subprocess.Popen[bytes], port: int) -> AsyncIterator[
 
 def run_with(variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "signalbox_gateway"], env=dict(variables), capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-m", "signalbox_gateway"],
+        env=dict(variables),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
 
 
@@ -51,15 +60,23 @@ WRONG = [
     pytest.param({"REDIS_URL": None}, "REDIS_URL", id="missing"),
     pytest.param({"SIGNALBOX_GATEWAY_PORT": "high"}, "SIGNALBOX_GATEWAY_PORT", id="wrong type"),
     pytest.param({"SIGNALBOX_GATEWAY_PROT": "1"}, "SIGNALBOX_GATEWAY_PROT", id="unknown"),
-    pytest.param({"SIGNALBOX_GATEWAY_PUBLIC_ORIGIN": "signalbox"}, "SIGNALBOX_GATEWAY_PUBLIC_ORIGIN", id="not an origin"),
-    pytest.param({"SIGNALBOX_GATEWAY_API_KEYS_FILE": "/nowhere/keys.json"}, "/nowhere/keys.json", id="no keys file"),
+    pytest.param(
+        {"SIGNALBOX_GATEWAY_PUBLIC_ORIGIN": "signalbox"},
+        "SIGNALBOX_GATEWAY_PUBLIC_ORIGIN",
+        id="not an origin",
+    ),
+    pytest.param(
+        {"SIGNALBOX_GATEWAY_API_KEYS_FILE": "/nowhere/keys.json"}, "/nowhere/keys.json", id="no keys file"
+    ),
     pytest.param({"SIGNALBOX_GATEWAY_OBJECTS_URL": "ftp://x"}, "ftp://x", id="unknown object store"),
     pytest.param({"REDIS_URL": "localhost:6379"}, "REDIS_URL", id="not a Redis address"),
 ]
 
 
 @pytest.mark.parametrize(("change", "named"), WRONG)
-def test_a_wrong_setting_is_one_line_and_exit_code_2(variables: dict[str, str], change: dict[str, str | None], named: str) -> None:
+def test_a_wrong_setting_is_one_line_and_exit_code_2(
+    variables: dict[str, str], change: dict[str, str | None], named: str
+) -> None:
     changed = {name: value for name, value in {**variables, **change}.items() if value is not None}
 
     outcome = run_with(changed)
@@ -110,6 +127,8 @@ async def test_check_28_sigterm_ends_streams_cleanly_and_the_process_with_0(
 
 async def started_ad(caller: httpx2.AsyncClient) -> str:
     """A run of an installed pipeline that no worker serves here."""
-    answer = await caller.post("/v1/runs", json={"pipeline": "ad_creative", "input": {"url": "https://shop.example/"}})
+    answer = await caller.post(
+        "/v1/runs", json={"pipeline": "ad_creative", "input": {"url": "https://shop.example/"}}
+    )
     assert answer.status_code == 201, answer.text
     return str(answer.json()["run_id"])

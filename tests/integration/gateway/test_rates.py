@@ -19,13 +19,21 @@ def limited(parts: Parts, redis: Redis | None = None) -> Parts:
 
 async def test_a_principal_that_calls_too_often_waits_and_others_do_not(parts: Parts) -> None:
     first, second = Gateway(limited(parts)).app(), Gateway(limited(parts)).app()
-    async with client_of(first, "viewer") as here, client_of(second, "viewer") as there, client_of(first, "operator") as other:
-        answers = await asyncio.gather(*(caller.get("/v1/pipelines") for _ in range(30) for caller in (here, there)))
+    async with (
+        client_of(first, "viewer") as here,
+        client_of(second, "viewer") as there,
+        client_of(first, "operator") as other,
+    ):
+        answers = await asyncio.gather(
+            *(caller.get("/v1/pipelines") for _ in range(30) for caller in (here, there))
+        )
         undisturbed = await other.get("/v1/pipelines")
 
     late = [answer for answer in answers if answer.status_code == 429]
     assert {answer.status_code for answer in answers} == {200, 429}
-    assert all(answer.json()["code"] == "rate_limited" and int(answer.headers["retry-after"]) >= 1 for answer in late)
+    assert all(
+        answer.json()["code"] == "rate_limited" and int(answer.headers["retry-after"]) >= 1 for answer in late
+    )
     assert undisturbed.status_code == 200
 
 
@@ -33,9 +41,14 @@ async def test_an_address_that_guesses_is_slowed_and_a_good_key_from_there_is_no
     app = Gateway(limited(parts)).app()
     async with client_of(app, None) as guesser, client_of(app, "approver") as good:
         guesses = await asyncio.gather(
-            *(guesser.get("/v1/runs", headers={"authorization": f"Bearer sbx_{number}"}) for number in range(60))
+            *(
+                guesser.get("/v1/runs", headers={"authorization": f"Bearer sbx_{number}"})
+                for number in range(60)
+            )
         )
-        sign_ins = await asyncio.gather(*(guesser.post("/v1/sessions", json={"api_key": f"sbx_{number}"}) for number in range(30)))
+        sign_ins = await asyncio.gather(
+            *(guesser.post("/v1/sessions", json={"api_key": f"sbx_{number}"}) for number in range(30))
+        )
         answer = await good.get("/v1/pipelines")
 
     assert {guess.status_code for guess in guesses} == {401, 429}

@@ -19,7 +19,10 @@ async def test_a_run_that_just_began_is_known_before_any_worker_saw_it(caller: h
 
     assert snapshot["status"] == "running"
     assert snapshot["started_by"] == "lan"
-    assert [(step["name"], step["status"]) for step in snapshot["steps"]] == [("speak", "pending"), ("listen", "pending")]
+    assert [(step["name"], step["status"]) for step in snapshot["steps"]] == [
+        ("speak", "pending"),
+        ("listen", "pending"),
+    ]
     assert snapshot["sequence"] == 0
 
 
@@ -60,7 +63,9 @@ async def test_the_result_is_typed_and_conflicts_while_the_run_goes_on(caller: h
 
 
 @pytest.mark.usefixtures("worker")
-async def test_the_result_of_a_failed_run_is_a_problem_that_names_the_cause(caller: httpx2.AsyncClient) -> None:
+async def test_the_result_of_a_failed_run_is_a_problem_that_names_the_cause(
+    caller: httpx2.AsyncClient,
+) -> None:
     run_id = await started(caller, fail=True)
     await ended(caller, run_id)
 
@@ -81,7 +86,11 @@ async def test_cancel_ends_the_run_and_a_second_one_names_its_state(caller: http
 
     assert (first.status_code, first.json()) == (202, {"run_id": run_id, "accepted": "cancel"})
     assert snapshot["status"] == "cancelled"
-    assert (second.status_code, second.json()["code"], second.json()["run_status"]) == (409, "run_ended", "cancelled")
+    assert (second.status_code, second.json()["code"], second.json()["run_status"]) == (
+        409,
+        "run_ended",
+        "cancelled",
+    )
 
 
 @pytest.mark.usefixtures("worker")
@@ -107,7 +116,9 @@ async def test_pausing_an_ended_run_conflicts(caller: httpx2.AsyncClient) -> Non
     assert (answer.status_code, answer.json()["run_status"]) == (409, "completed")
 
 
-async def test_a_terminated_run_says_so_though_no_code_of_it_ran(caller: httpx2.AsyncClient, temporal: Client) -> None:
+async def test_a_terminated_run_says_so_though_no_code_of_it_ran(
+    caller: httpx2.AsyncClient, temporal: Client
+) -> None:
     run_id = await started(caller)
     await temporal.get_workflow_handle(run_id).terminate("by hand")
 
@@ -131,7 +142,9 @@ async def test_another_tenants_run_looks_unknown(app: object, caller: httpx2.Asy
 
 
 @pytest.mark.parametrize("verb", ["cancel", "pause", "resume", "approvals/word/decision"])
-async def test_another_tenants_run_cannot_be_steered(app: object, caller: httpx2.AsyncClient, verb: str) -> None:
+async def test_another_tenants_run_cannot_be_steered(
+    app: object, caller: httpx2.AsyncClient, verb: str
+) -> None:
     run_id = await started(caller)
     body = {"answer": {"word": "x"}} if verb.endswith("decision") else {}
 
@@ -141,14 +154,20 @@ async def test_another_tenants_run_cannot_be_steered(app: object, caller: httpx2
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_run")
 
 
-async def test_the_list_pages_filters_and_shows_only_the_tenants_runs(app: object, caller: httpx2.AsyncClient) -> None:
+async def test_the_list_pages_filters_and_shows_only_the_tenants_runs(
+    app: object, caller: httpx2.AsyncClient
+) -> None:
     mine = {await started(caller) for _ in range(3)}
 
     async def listed() -> set[str] | None:
         seen: set[str] = set()
         cursor = ""
         while True:
-            page = (await caller.get("/v1/runs", params={"limit": 2, "cursor": cursor, "pipeline": "echo", "status": "running"})).json()
+            page = (
+                await caller.get(
+                    "/v1/runs", params={"limit": 2, "cursor": cursor, "pipeline": "echo", "status": "running"}
+                )
+            ).json()
             seen |= {run["run_id"] for run in page["runs"]}
             cursor = page["next_cursor"] or ""
             if not cursor:
@@ -175,7 +194,9 @@ async def test_a_bad_list_parameter_is_named(caller: httpx2.AsyncClient, query: 
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_run_seen_ended_stays_ended_while_its_projection_catches_up(caller: httpx2.AsyncClient, parts: Parts) -> None:
+async def test_a_run_seen_ended_stays_ended_while_its_projection_catches_up(
+    caller: httpx2.AsyncClient, parts: Parts
+) -> None:
     run_id = await started(caller)
     await ended(caller, run_id)
 

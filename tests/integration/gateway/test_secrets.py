@@ -25,7 +25,12 @@ class LoginResult(Struct, frozen=True, kw_only=True):
 
 
 SPEC = PipelineSpec(
-    name="login", title="Login", input=LoginInput, result=LoginResult, workflow="nowhere:Login", steps=(Step("enter", "Enter"),)
+    name="login",
+    title="Login",
+    input=LoginInput,
+    result=LoginResult,
+    workflow="nowhere:Login",
+    steps=(Step("enter", "Enter"),),
 )
 
 
@@ -35,7 +40,9 @@ def unkeyed(parts: Parts) -> httpx2.AsyncClient:
     return client_of(Gateway(replace(parts, pipelines={SPEC.name: SPEC})).app())
 
 
-async def test_a_gateway_without_payload_keys_refuses_a_start_with_a_secret(unkeyed: httpx2.AsyncClient) -> None:
+async def test_a_gateway_without_payload_keys_refuses_a_start_with_a_secret(
+    unkeyed: httpx2.AsyncClient,
+) -> None:
     run_id = new_run_id("login")
     async with unkeyed as caller:
         body = {"pipeline": "login", "run_id": run_id, "input": {"user": "lan", "password": PLANTED}}
@@ -48,10 +55,19 @@ async def test_a_gateway_without_payload_keys_refuses_a_start_with_a_secret(unke
     assert shown.status_code == 404
 
 
-@pytest.mark.parametrize("wrong", [PLANTED * 1000, [PLANTED], {"clear": PLANTED}, ""], ids=["too long", "list", "object", "empty"])
-async def test_a_wrong_secret_is_named_by_its_field_and_not_repeated(unkeyed: httpx2.AsyncClient, wrong: object) -> None:
+@pytest.mark.parametrize(
+    "wrong", [PLANTED * 1000, [PLANTED], {"clear": PLANTED}, ""], ids=["too long", "list", "object", "empty"]
+)
+async def test_a_wrong_secret_is_named_by_its_field_and_not_repeated(
+    unkeyed: httpx2.AsyncClient, wrong: object
+) -> None:
     async with unkeyed as caller:
-        answer = await caller.post("/v1/runs", json={"pipeline": "login", "input": {"user": "lan", "password": wrong}})
+        answer = await caller.post(
+            "/v1/runs", json={"pipeline": "login", "input": {"user": "lan", "password": wrong}}
+        )
 
-    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, ["input.password"])
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (
+        422,
+        ["input.password"],
+    )
     assert PLANTED not in answer.text

@@ -26,7 +26,9 @@ async def test_the_same_request_again_is_the_same_run(caller: httpx2.AsyncClient
 
     first = await caller.post("/v1/runs", json=order(run_id=run_id))
     # Spelled-out defaults and other spacing make no other order.
-    again = await caller.post("/v1/runs", json=order(run_id=run_id, input={"times": 1, "text": "hi", "ask": False}))
+    again = await caller.post(
+        "/v1/runs", json=order(run_id=run_id, input={"times": 1, "text": "hi", "ask": False})
+    )
 
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json()["run_id"] == run_id
@@ -43,7 +45,9 @@ async def test_the_same_run_id_for_another_request_is_refused(caller: httpx2.Asy
     assert answer.json()["errors"][0]["field"] == "run_id"
 
 
-async def test_another_tenants_run_id_is_refused_the_same_way(app: object, caller: httpx2.AsyncClient) -> None:
+async def test_another_tenants_run_id_is_refused_the_same_way(
+    app: object, caller: httpx2.AsyncClient
+) -> None:
     run_id = new_run_id("echo")
     await caller.post("/v1/runs", json=order(run_id=run_id))
 
@@ -94,7 +98,12 @@ BAD = [
     pytest.param({"pipeline": "echo"}, 422, ["input"], id="no input"),
     pytest.param({"input": {"text": "x"}}, 422, ["pipeline"], id="no pipeline"),
     pytest.param(order(extra=1), 422, ["extra"], id="unknown member"),
-    pytest.param(order(input={"text": 5, "times": 99, "no": 1}), 422, ["input.no", "input.text", "input.times"], id="three faults at once"),
+    pytest.param(
+        order(input={"text": 5, "times": 99, "no": 1}),
+        422,
+        ["input.no", "input.text", "input.times"],
+        id="three faults at once",
+    ),
     pytest.param(order(input={"text": "   "}), 422, ["input.text"], id="the contract's own rule"),
     pytest.param(order(input=[]), 422, ["input"], id="input is a list"),
     pytest.param(order(run_id="no spaces"), 422, ["run_id"], id="malformed run id"),
@@ -105,7 +114,9 @@ BAD = [
 
 
 @pytest.mark.parametrize(("body", "status", "fields"), BAD)
-async def test_a_bad_start_names_every_field(caller: httpx2.AsyncClient, body: object, status: int, fields: list[str]) -> None:
+async def test_a_bad_start_names_every_field(
+    caller: httpx2.AsyncClient, body: object, status: int, fields: list[str]
+) -> None:
     answer = await caller.post("/v1/runs", json=body)
 
     assert answer.status_code == status
@@ -118,7 +129,13 @@ UNREADABLE = [
     pytest.param(b"{", "application/json", 400, "bad_json", id="not JSON"),
     pytest.param(b"\xff\xfe", "application/json", 400, "bad_json", id="not UTF-8"),
     pytest.param(b"[" * 5000, "application/json", 400, "bad_json", id="nested without end"),
-    pytest.param(b'{"pipeline":"echo","input":' + b"[" * 5000 + b"]" * 5000 + b"}", "application/json", 400, "bad_json", id="deep input"),
+    pytest.param(
+        b'{"pipeline":"echo","input":' + b"[" * 5000 + b"]" * 5000 + b"}",
+        "application/json",
+        400,
+        "bad_json",
+        id="deep input",
+    ),
     pytest.param(b"{}", "text/plain", 415, "wrong_content_type", id="not declared as JSON"),
     pytest.param(b"a=b", "application/x-www-form-urlencoded", 415, "wrong_content_type", id="a form"),
     pytest.param(b" " * (1024 * 1024 + 1), "application/json", 413, "body_too_large", id="larger than 1 MiB"),

@@ -72,9 +72,15 @@ async def test_check_01_nothing_between_may_keep_hold_back_or_compress_it(served
 
 async def test_check_17_a_refusal_tells_nothing_of_what_exists(served: Served) -> None:
     await served.parts.streams.append_many(MILESTONES)
-    async with served.caller(None) as nobody, served.caller("nobody") as powerless, served.caller("stranger") as stranger:
+    async with (
+        served.caller(None) as nobody,
+        served.caller("nobody") as powerless,
+        served.caller("stranger") as stranger,
+    ):
         answers = [await nobody.get(path) for path in (STREAM, "/v1/runs/none/stream", "/v1/stream?all=1")]
-        forbidden = [await powerless.get(path) for path in (STREAM, "/v1/runs/none/stream", "/v1/stream?all=1")]
+        forbidden = [
+            await powerless.get(path) for path in (STREAM, "/v1/runs/none/stream", "/v1/stream?all=1")
+        ]
         theirs, none = await stranger.get(STREAM), await stranger.get("/v1/runs/run-9/stream")
     assert [answer.status_code for answer in answers] == [401] * 3
     assert [answer.status_code for answer in forbidden] == [403] * 3
@@ -86,7 +92,9 @@ async def test_check_17_a_refusal_tells_nothing_of_what_exists(served: Served) -
 async def test_check_18_a_run_that_was_just_started_is_never_unknown(served: Served) -> None:
     async with served.caller() as caller:
         unknown = await caller.get(f"/v1/runs/{new_run_id('echo')}/stream")
-        run_id = (await caller.post("/v1/runs", json={"pipeline": "echo", "input": {"text": "hi"}})).json()["run_id"]
+        run_id = (await caller.post("/v1/runs", json={"pipeline": "echo", "input": {"text": "hi"}})).json()[
+            "run_id"
+        ]
         async with reading(served.origin, f"/v1/runs/{run_id}/stream", key("viewer")) as reader:
             (snapshot,) = await reader.until(1)
     assert unknown.status_code == 404
@@ -95,7 +103,10 @@ async def test_check_18_a_run_that_was_just_started_is_never_unknown(served: Ser
 
 async def test_check_20_a_key_that_is_revoked_ends_its_streams_and_no_others(served: Served) -> None:
     await served.parts.streams.append(MILESTONES[0])
-    async with reading(served.origin, STREAM, key("viewer")) as revoked, reading(served.origin, STREAM, key("operator")) as other:
+    async with (
+        reading(served.origin, STREAM, key("viewer")) as revoked,
+        reading(served.origin, STREAM, key("operator")) as other,
+    ):
         await revoked.until(1)
         await other.until(1)
         write_keys(served.folder / "keys.json", without="viewer")
@@ -111,7 +122,9 @@ async def test_check_21_another_origin_is_given_no_wildcard(served: Served) -> N
     await served.parts.streams.append_many(MILESTONES)
     async with served.caller("viewer") as caller:
         answer = await caller.get(STREAM, headers={"origin": "https://elsewhere.example"})
-        asked = await caller.options(STREAM, headers={"origin": "https://elsewhere.example", "access-control-request-method": "GET"})
+        asked = await caller.options(
+            STREAM, headers={"origin": "https://elsewhere.example", "access-control-request-method": "GET"}
+        )
     for headers in (answer.headers, asked.headers):
         assert headers.get("access-control-allow-origin") != "*"
         assert headers.get("access-control-allow-origin") != "https://elsewhere.example"
@@ -173,7 +186,9 @@ async def test_check_27_over_capacity_browsers_come_back_and_the_process_is_well
     assert health.status_code == 200
 
 
-async def test_check_28_at_a_stop_readiness_goes_first_and_streams_end_one_by_one(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+async def test_check_28_at_a_stop_readiness_goes_first_and_streams_end_one_by_one(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
     await served.parts.streams.append(MILESTONES[0])
     opened = [reading(served.origin, STREAM, key("viewer")) for _ in range(20)]
     readers: list[Reader] = [await each.__aenter__() for each in opened]
@@ -198,18 +213,26 @@ async def test_check_28_at_a_stop_readiness_goes_first_and_streams_end_one_by_on
     assert len(ends) > 2
     # An incomplete chunked body would be an error of the reader.
     assert [reader.error for reader in readers] == [None] * 20
-    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR and "ubsub" not in record.name] == []
+    assert [
+        record.message
+        for record in caplog.records
+        if record.levelno >= logging.ERROR and "ubsub" not in record.name
+    ] == []
 
 
 async def test_check_31_of_many_runs_one_without_permission_is_denied(served: Served) -> None:
     await served.parts.streams.append_many(MILESTONES)
-    await served.parts.streams.append_many([event for event in story("theirs", "other") if event.sequence is not None])
+    await served.parts.streams.append_many(
+        [event for event in story("theirs", "other") if event.sequence is not None]
+    )
     async with reading(served.origin, "/v1/stream?run=run-1&run=theirs", key("viewer")) as reader:
         events = await reader.until_over()
-    assert [event.json for event in events if event.event == "denied"] == [{"runid": "theirs", "code": "unknown_run"}]
-    assert sequences(event for event in events if event.json["runid" if event.event != "snapshot" else "run_id"] == "run-1") == list(
-        range(1, 10)
-    )
+    assert [event.json for event in events if event.event == "denied"] == [
+        {"runid": "theirs", "code": "unknown_run"}
+    ]
+    assert sequences(
+        event for event in events if event.json["runid" if event.event != "snapshot" else "run_id"] == "run-1"
+    ) == list(range(1, 10))
 
 
 async def test_check_32_what_happens_while_nobody_listens_is_told_later(served: Served) -> None:

@@ -85,7 +85,9 @@ def signed_with_the_public_key(issuer: Issuer) -> str:
     token = issuer.token(alg="RS256")
     jwks = httpx2.get(f"{issuer.origin}/keys", trust_env=False).json()["keys"]
     kid = jwt.get_unverified_header(token)["kid"]
-    public = jwt.PyJWK(next(key for key in jwks if key["kid"] == kid)).key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    public = jwt.PyJWK(next(key for key in jwks if key["kid"] == kid)).key.public_bytes(
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    )
     signed = changed(token, head={"alg": "HS256"}).rpartition(".")[0]
     signature = base64.urlsafe_b64encode(hmac.digest(public, signed.encode(), "sha256")).decode().rstrip("=")
     return f"{signed}.{signature}"
@@ -104,7 +106,9 @@ REFUSED: dict[str, Callable[[Issuer], str]] = {
     "of a tenant that is no name": lambda issuer: issuer.token(tenant="a' OR '1'='1"),
     "of two tenants": lambda issuer: issuer.token(tenant=["acme", "other"]),
     "with an unknown key": lambda issuer: issuer.token(headers={"kid": "nobody"}),
-    "with the key of another algorithm": lambda issuer: changed(issuer.token(alg="ES256"), head={"alg": "RS256"}),
+    "with the key of another algorithm": lambda issuer: changed(
+        issuer.token(alg="ES256"), head={"alg": "RS256"}
+    ),
     "of another kind": lambda issuer: issuer.token(headers={"typ": "logout+jwt"}),
     "with critical extensions": lambda issuer: issuer.token(headers={"crit": ["exotic"], "exotic": True}),
     "with changed claims": lambda issuer: changed(issuer.token(), roles=["admin"]),
@@ -119,7 +123,9 @@ REFUSED: dict[str, Callable[[Issuer], str]] = {
 
 
 @pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED.keys())
-async def test_a_bad_token_is_refused_and_told_nothing(bearing: Ask, issuer: Issuer, make: Callable[[Issuer], str]) -> None:
+async def test_a_bad_token_is_refused_and_told_nothing(
+    bearing: Ask, issuer: Issuer, make: Callable[[Issuer], str]
+) -> None:
     async with bearing(make(issuer)) as caller:
         answer = await caller.get("/v1/runs")
 
@@ -130,7 +136,9 @@ async def test_a_bad_token_is_refused_and_told_nothing(bearing: Ask, issuer: Iss
     }
 
 
-async def test_new_keys_are_found_and_unknown_ones_cost_the_issuer_nothing(bearing: Ask, issuer: Issuer) -> None:
+async def test_new_keys_are_found_and_unknown_ones_cost_the_issuer_nothing(
+    bearing: Ask, issuer: Issuer
+) -> None:
     async with bearing(issuer.token()) as caller:
         assert (await caller.get("/v1/runs")).status_code == 200
     before = issuer.fetches()["keys"]
@@ -140,10 +148,14 @@ async def test_new_keys_are_found_and_unknown_ones_cost_the_issuer_nothing(beari
     assert issuer.fetches()["keys"] == before  # asked again every 30 s at most
 
 
-async def test_an_issuer_that_was_never_reached_is_a_503_and_a_known_one_may_be_away(parts: Parts, issuer: Issuer, tmp_path: Path) -> None:
+async def test_an_issuer_that_was_never_reached_is_a_503_and_a_known_one_may_be_away(
+    parts: Parts, issuer: Issuer, tmp_path: Path
+) -> None:
     path = tmp_path / "issuers.json"
     async with open_key_client(None, "CA_FILE") as web:
-        cold = Tokens(write_issuers(path, issuer.trusted()), partial(fetch_document, web, media_types=MEDIA_TYPES))
+        cold = Tokens(
+            write_issuers(path, issuer.trusted()), partial(fetch_document, web, media_types=MEDIA_TYPES)
+        )
         token = issuer.token()
         issuer.go(down=True)
         async with client_of(Gateway(replace(parts, tokens=cold)).app(), None) as caller:
@@ -161,11 +173,23 @@ async def test_an_issuer_that_was_never_reached_is_a_503_and_a_known_one_may_be_
     assert known.status_code == 200
 
 
-async def test_what_an_issuer_may_say_is_the_operators_choice(bearing: Ask, issuer: Issuer, tokens: Tokens, tmp_path: Path) -> None:
-    mapped = {"tenant_claim": None, "tenant": "acme", "roles_claim": "realm_access.roles", "roles": {"sb-ops": ["operator"]}}
+async def test_what_an_issuer_may_say_is_the_operators_choice(
+    bearing: Ask, issuer: Issuer, tokens: Tokens, tmp_path: Path
+) -> None:
+    mapped = {
+        "tenant_claim": None,
+        "tenant": "acme",
+        "roles_claim": "realm_access.roles",
+        "roles": {"sb-ops": ["operator"]},
+    }
     write_issuers(tmp_path / "issuers.json", issuer.trusted(**mapped, name_claim="email"))
     tokens.reload()
-    claims = {"tenant": "other", "roles": ["admin"], "realm_access": {"roles": ["sb-ops", "admin"]}, "email": "lan@acme.test"}
+    claims = {
+        "tenant": "other",
+        "roles": ["admin"],
+        "realm_access": {"roles": ["sb-ops", "admin"]},
+        "email": "lan@acme.test",
+    }
     async with bearing(issuer.token(**claims)) as caller:
         told = (await caller.get("/v1/sessions")).json()
     assert (told["name"], told["tenant"], told["roles"]) == ("lan@acme.test", "acme", ["operator"])
@@ -190,11 +214,15 @@ async def test_a_session_and_a_ticket_of_a_token_end_with_it_and_with_the_trust_
 
         assert signed_in.json()["expires_at"] == (await caller.get("/v1/sessions")).json()["expires_at"]
         assert (await browser.get("/v1/runs", headers=session)).status_code == 200
-        assert (await browser.head(f"/v1/runs/{run_id}/stream", params={"ticket": ticket["ticket"]})).status_code == 200
+        assert (
+            await browser.head(f"/v1/runs/{run_id}/stream", params={"ticket": ticket["ticket"]})
+        ).status_code == 200
         write_issuers(tmp_path / "issuers.json", issuer.trusted(revoked=["lan"]))
         tokens.reload()
         assert (await browser.get("/v1/runs", headers=session)).status_code == 401
-        assert (await browser.head(f"/v1/runs/{run_id}/stream", params={"ticket": ticket["ticket"]})).status_code == 401
+        assert (
+            await browser.head(f"/v1/runs/{run_id}/stream", params={"ticket": ticket["ticket"]})
+        ).status_code == 401
 
 
 async def test_signing_in_takes_exactly_one_proof(app: Starlette, issuer: Issuer) -> None:

@@ -64,7 +64,9 @@ async def test_a_hint_ends_at_zero_or_when_it_is_withdrawn(redis: Redis, queue: 
         pytest.param(-FRESH_FOR - timedelta(seconds=1), False, id="from a clock far ahead"),
     ],
 )
-async def test_a_silent_publisher_no_longer_counts(redis: Redis, queue: str, age: timedelta, counts: bool) -> None:
+async def test_a_silent_publisher_no_longer_counts(
+    redis: Redis, queue: str, age: timedelta, counts: bool
+) -> None:
     await redis.hset(hints_key(queue), "run-1", msgspec.json.encode(Hint(remaining=7, at=NOW - age)))
 
     assert await remaining(Hints(redis), queue, NOW) == ({"run-1": 7} if counts else {})
@@ -73,7 +75,12 @@ async def test_a_silent_publisher_no_longer_counts(redis: Redis, queue: str, age
 async def test_what_is_hours_old_or_unreadable_is_swept_out(redis: Redis, queue: str) -> None:
     old = msgspec.json.encode(Hint(remaining=7, at=NOW - timedelta(hours=2)))
     await redis.hset(
-        hints_key(queue), mapping={"dead": old, "bad": b'{"remaining":-1}', "live": msgspec.json.encode(Hint(remaining=1, at=NOW))}
+        hints_key(queue),
+        mapping={
+            "dead": old,
+            "bad": b'{"remaining":-1}',
+            "live": msgspec.json.encode(Hint(remaining=1, at=NOW)),
+        },
     )
 
     assert await remaining(Hints(redis), queue, NOW) == {"live": 1}

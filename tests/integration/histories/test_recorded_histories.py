@@ -27,7 +27,9 @@ async def test_a_recorded_run_replays(file: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(discover()))
 def test_every_pipeline_has_a_recorded_run(name: str) -> None:
-    assert [file for file in FILES if file.parent.name == name], f"record one: python tools/record_history.py {name} RUN_ID"
+    assert [file for file in FILES if file.parent.name == name], (
+        f"record one: python tools/record_history.py {name} RUN_ID"
+    )
 
 
 async def test_a_changed_story_is_noticed() -> None:

@@ -51,7 +51,11 @@ def check_truth(result: ImportResult, truth: Truth) -> None:
             Decimal(sum(total.tax for total in theirs)),
             Decimal(sum(total.total for total in theirs)),
         )
-    sums = {(total.direction, rate.rate): [Decimal(0), Decimal(0)] for total in truth.totals for rate in total.rates}
+    sums = {
+        (total.direction, rate.rate): [Decimal(0), Decimal(0)]
+        for total in truth.totals
+        for rate in total.rates
+    }
     for total in truth.totals:
         for rate in total.rates:
             sums[total.direction, rate.rate][0] += rate.amount
@@ -77,16 +81,24 @@ async def test_an_import_is_the_portals_truth(portal: Portal, redis_url: str) ->
     assert {artifact.name for artifact in snapshot.artifacts} == {
         "table.json", "invoices.csv", "failed.csv", "mismatches.csv", "months.png", "report.json",
     }  # fmt: skip
-    table = msgspec.json.decode(objects.bodies[f"gdt/acme/{mst}/runs/{run.run_id}/tables/00007.json"], type=ImportTable)
-    assert sorted((line.month, line.direction) for line in table.months) == sorted((line.month, line.direction) for line in result.months)
+    table = msgspec.json.decode(
+        objects.bodies[f"gdt/acme/{mst}/runs/{run.run_id}/tables/00007.json"], type=ImportTable
+    )
+    assert sorted((line.month, line.direction) for line in table.months) == sorted(
+        (line.month, line.direction) for line in result.months
+    )
     assert run.event_names()[-3:] == ["import.completed", "step.completed", "run.completed"]
     told = [msgspec.json.decode(event.data) for event in pipeline.emitter.domain]
-    assert sorted(item["key"] for event in told for item in event["invoices"]) == sorted(row.key for row in truth.rows)
+    assert sorted(item["key"] for event in told for item in event["invoices"]) == sorted(
+        row.key for row in truth.rows
+    )
     stats = portal.stats(mst)
     assert stats["repeated"] == 0
 
 
-async def test_a_page_that_was_cut_stays_small_although_the_activity_had_to_wait_in_between(redis_url: str) -> None:
+async def test_a_page_that_was_cut_stays_small_although_the_activity_had_to_wait_in_between(
+    redis_url: str,
+) -> None:
     """At this pace every cut makes the next call wait for longer than an activity does."""
     mst = companies(1)[0]
     with running_portal("--invoices", "300") as portal:
@@ -95,7 +107,12 @@ async def test_a_page_that_was_cut_stays_small_although_the_activity_had_to_wait
             import_work(portal, redis_url, mst, **SOLVER, QUERY_SPACING_MS="550") as work,
             pipeline_under_test(SPEC, activities=work) as pipeline,
         ):
-            given = {"last_day": date(2026, 7, 16), "directions": ("purchase",), "details": False, "originals": False}
+            given = {
+                "last_day": date(2026, 7, 16),
+                "directions": ("purchase",),
+                "details": False,
+                "originals": False,
+            }
             result: ImportResult = await (await pipeline.start(an_import(mst, **given))).result()
 
         truth = portal.truth(mst, "2026-07-01", "2026-07-16")
@@ -105,7 +122,10 @@ async def test_a_page_that_was_cut_stays_small_although_the_activity_had_to_wait
 
 async def test_a_second_import_asks_for_the_lists_only(portal: Portal, redis_url: str) -> None:
     mst = next(CODES)
-    async with import_work(portal, redis_url, mst, **SOLVER) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+    async with (
+        import_work(portal, redis_url, mst, **SOLVER) as work,
+        pipeline_under_test(SPEC, activities=work) as pipeline,
+    ):
         first = await (await pipeline.start(an_import(mst, **ONE_LIST))).result()
         before = portal.stats(mst)["lanes"]
         second = await (await pipeline.start(an_import(mst, **ONE_LIST))).result()
@@ -116,9 +136,14 @@ async def test_a_second_import_asks_for_the_lists_only(portal: Portal, redis_url
     assert after["xml"]["calls"] == before["xml"]["calls"] + first.no_original
 
 
-async def test_a_person_reads_the_picture_and_a_wrong_reading_brings_a_new_one(portal: Portal, redis_url: str) -> None:
+async def test_a_person_reads_the_picture_and_a_wrong_reading_brings_a_new_one(
+    portal: Portal, redis_url: str
+) -> None:
     mst = next(CODES)
-    async with import_work(portal, redis_url, mst) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+    async with (
+        import_work(portal, redis_url, mst) as work,
+        pipeline_under_test(SPEC, activities=work) as pipeline,
+    ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
         await run.decide("captcha", CaptchaAnswer(text="AAAAAA"))
         asked = await run.approval("captcha-2")
@@ -134,12 +159,17 @@ async def test_a_person_reads_the_picture_and_a_wrong_reading_brings_a_new_one(p
 def truth_of_one_list(portal: Portal, mst: str) -> Truth:
     whole = portal.truth(mst, "2026-07-01", "2026-07-10")
     rows = tuple(row for row in whole.rows if row.direction == "sold")
-    return Truth(mst=mst, rows=rows, totals=tuple(total for total in whole.totals if total.direction == "sold"))
+    return Truth(
+        mst=mst, rows=rows, totals=tuple(total for total in whole.totals if total.direction == "sold")
+    )
 
 
 async def test_a_wrong_password_asks_and_can_be_given_up(portal: Portal, redis_url: str) -> None:
     mst, other = next(CODES), next(CODES)
-    async with import_work(portal, redis_url, other, **SOLVER) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+    async with (
+        import_work(portal, redis_url, other, **SOLVER) as work,
+        pipeline_under_test(SPEC, activities=work) as pipeline,
+    ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
         evidence = msgspec.json.decode((await run.approval("trouble")).evidence)
         await run.decide("trouble", TroubleDecision(action="give_up"))
@@ -148,10 +178,14 @@ async def test_a_wrong_password_asks_and_can_be_given_up(portal: Portal, redis_u
         assert await failure_of(run) == ("wrong_password", "sign_in")
 
 
-async def test_a_session_that_ends_asks_again_and_goes_on_where_it_was(portal: Portal, redis_url: str) -> None:
+async def test_a_session_that_ends_asks_again_and_goes_on_where_it_was(
+    portal: Portal, redis_url: str
+) -> None:
     mst = next(CODES)
     portal.put_faults(
-        {"kind": "expire", "on": ["list"], "after": 1, "times": 1}, {"kind": "expire", "on": ["xml"], "after": 4, "times": 1}, mst=mst
+        {"kind": "expire", "on": ["list"], "after": 1, "times": 1},
+        {"kind": "expire", "on": ["xml"], "after": 4, "times": 1},
+        mst=mst,
     )
     async with (
         import_work(portal, redis_url, mst, PAGE_SIZE="5", **SOLVER) as work,
@@ -175,10 +209,15 @@ async def test_a_session_that_ends_asks_again_and_goes_on_where_it_was(portal: P
         pytest.param({"kind": "fast_500", "on": ["list"]}, "portal_refused", id="fast 500"),
     ],
 )
-async def test_a_fault_that_is_final_stops_with_its_class(portal: Portal, redis_url: str, fault: Mapping[str, object], code: str) -> None:
+async def test_a_fault_that_is_final_stops_with_its_class(
+    portal: Portal, redis_url: str, fault: Mapping[str, object], code: str
+) -> None:
     mst = next(CODES)
     portal.put_faults(fault, mst=mst)
-    async with import_work(portal, redis_url, mst, **SOLVER) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+    async with (
+        import_work(portal, redis_url, mst, **SOLVER) as work,
+        pipeline_under_test(SPEC, activities=work) as pipeline,
+    ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
 
         assert (await failure_of(run))[0] == code
@@ -187,7 +226,10 @@ async def test_a_fault_that_is_final_stops_with_its_class(portal: Portal, redis_
 async def test_a_blocked_import_asks_and_goes_on(portal: Portal, redis_url: str) -> None:
     mst = next(CODES)
     portal.put_faults({"kind": "waf", "on": ["detail"], "times": 1}, mst=mst)
-    async with import_work(portal, redis_url, mst, **SOLVER) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+    async with (
+        import_work(portal, redis_url, mst, **SOLVER) as work,
+        pipeline_under_test(SPEC, activities=work) as pipeline,
+    ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
         evidence = msgspec.json.decode((await run.approval("trouble")).evidence)
         await run.decide("trouble", TroubleDecision(action="again"))
@@ -199,7 +241,10 @@ async def test_a_blocked_import_asks_and_goes_on(portal: Portal, redis_url: str)
 
 async def test_one_import_of_a_taxpayer_at_a_time(portal: Portal, redis_url: str) -> None:
     mst = next(CODES)
-    async with import_work(portal, redis_url, mst) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+    async with (
+        import_work(portal, redis_url, mst) as work,
+        pipeline_under_test(SPEC, activities=work) as pipeline,
+    ):
         first = await pipeline.start(an_import(mst, **ONE_LIST))
         await first.approval("captcha")
         second = await pipeline.start(an_import(mst, **ONE_LIST))
@@ -217,9 +262,14 @@ async def test_one_import_of_a_taxpayer_at_a_time(portal: Portal, redis_url: str
         await fourth.cancel()
 
 
-async def test_a_secret_that_is_not_there_is_told_before_anybody_is_asked(portal: Portal, redis_url: str) -> None:
+async def test_a_secret_that_is_not_there_is_told_before_anybody_is_asked(
+    portal: Portal, redis_url: str
+) -> None:
     mst = next(CODES)
-    async with import_work(portal, redis_url, mst) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+    async with (
+        import_work(portal, redis_url, mst) as work,
+        pipeline_under_test(SPEC, activities=work) as pipeline,
+    ):
         run = await pipeline.start(an_import(mst, secret_ref="other", **ONE_LIST))
 
         assert await failure_of(run) == ("unknown_secret", "sign_in")
@@ -227,7 +277,10 @@ async def test_a_secret_that_is_not_there_is_told_before_anybody_is_asked(portal
 
 async def test_neither_password_nor_token_is_in_the_history(portal: Portal, redis_url: str) -> None:
     mst = next(CODES)
-    async with import_work(portal, redis_url, mst, **SOLVER) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+    async with (
+        import_work(portal, redis_url, mst, **SOLVER) as work,
+        pipeline_under_test(SPEC, activities=work) as pipeline,
+    ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
         await run.result()
         history = await pipeline.client.get_workflow_handle(run.run_id).fetch_history()
@@ -240,7 +293,10 @@ async def test_neither_password_nor_token_is_in_the_history(portal: Portal, redi
 
 async def test_a_paused_import_calls_nobody_and_goes_on_when_resumed(portal: Portal, redis_url: str) -> None:
     mst = next(CODES)
-    async with import_work(portal, redis_url, mst) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+    async with (
+        import_work(portal, redis_url, mst) as work,
+        pipeline_under_test(SPEC, activities=work) as pipeline,
+    ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
         picture = msgspec.json.decode((await run.approval("captcha")).evidence)["picture"]
         await run.pause()
@@ -254,15 +310,22 @@ async def test_a_paused_import_calls_nobody_and_goes_on_when_resumed(portal: Por
     check_truth(result, truth_of_one_list(portal, mst))
 
 
-async def test_a_run_says_how_much_is_left_while_it_waits_and_nothing_at_its_end(portal: Portal, redis_url: str) -> None:
+async def test_a_run_says_how_much_is_left_while_it_waits_and_nothing_at_its_end(
+    portal: Portal, redis_url: str
+) -> None:
     mst, redis = next(CODES), open_redis(redis_url)
     portal.put_faults({"kind": "expire", "on": ["xml"], "after": 4, "times": 1}, mst=mst)
-    async with import_work(portal, redis_url, mst) as work, pipeline_under_test(SPEC, activities=work) as pipeline:
+    async with (
+        import_work(portal, redis_url, mst) as work,
+        pipeline_under_test(SPEC, activities=work) as pipeline,
+    ):
         run = await pipeline.start(an_import(mst, directions=("sold",)))
         for asked in ("captcha", "captcha-2"):
             evidence = msgspec.json.decode((await run.approval(asked, within_s=30)).evidence)
             if asked == "captcha-2":
-                hint = (await Hints(redis).read([pipeline.task_queue], datetime.now(UTC)))[pipeline.task_queue][run.run_id]
+                hint = (await Hints(redis).read([pipeline.task_queue], datetime.now(UTC)))[
+                    pipeline.task_queue
+                ][run.run_id]
             await run.decide(asked, CaptchaAnswer(text=read_picture(evidence["picture"])))
         await run.result()
         left = await Hints(redis).read([pipeline.task_queue], datetime.now(UTC))
@@ -273,7 +336,9 @@ async def test_a_run_says_how_much_is_left_while_it_waits_and_nothing_at_its_end
     assert left == {pipeline.task_queue: {}}
 
 
-async def test_a_try_to_sign_in_that_is_lost_with_its_worker_brings_a_new_picture(portal: Portal, redis_url: str) -> None:
+async def test_a_try_to_sign_in_that_is_lost_with_its_worker_brings_a_new_picture(
+    portal: Portal, redis_url: str
+) -> None:
     mst, tries = next(CODES), []
     async with import_work(portal, redis_url, mst, **SOLVER) as work:
         real = next(item for item in work if item.__name__ == "sign_in")

@@ -32,7 +32,9 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 def pacing_of(redis: Redis, *, spacing_ms: int = 0, in_flight: int = 2, lease_ms: int = 20_000) -> Pacing:
-    return Pacing(redis, {"query": Lane(name="query", spacing_ms=spacing_ms, in_flight=in_flight, lease_ms=lease_ms)})
+    return Pacing(
+        redis, {"query": Lane(name="query", spacing_ms=spacing_ms, in_flight=in_flight, lease_ms=lease_ms)}
+    )
 
 
 async def interval_ms(redis: Redis) -> float:
@@ -49,7 +51,12 @@ async def test_four_processes_keep_spacing_and_calls_at_once(redis: Redis, redis
     mst, turns = "9901000026", 15
     await redis.delete(f"seen:{mst}", f"now:{mst}", *keys_of(mst, "query"))
     command = [sys.executable, "-m", "support.bench.paced_calls", redis_url, mst, str(turns)]
-    takers = [await asyncio.create_subprocess_exec(*command, cwd=TESTS, env={**os.environ, "PYTHONPATH": str(TESTS)}) for _ in range(4)]
+    takers = [
+        await asyncio.create_subprocess_exec(
+            *command, cwd=TESTS, env={**os.environ, "PYTHONPATH": str(TESTS)}
+        )
+        for _ in range(4)
+    ]
 
     assert [await taker.wait() for taker in takers] == [0] * 4
 

@@ -13,7 +13,16 @@ from signalbox_devstack.emulators.portal.solver import solve
 from signalbox_pipelines.invoice_import.fetch.reconciliation import differences
 from signalbox_pipelines.invoice_import.months import Days
 from signalbox_pipelines.invoice_import.portal.client import PortalClient
-from signalbox_pipelines.invoice_import.portal.faults import BadRequest, Blocked, Busy, CutBody, Drift, NoOriginal, Refused, SessionOver
+from signalbox_pipelines.invoice_import.portal.faults import (
+    BadRequest,
+    Blocked,
+    Busy,
+    CutBody,
+    Drift,
+    NoOriginal,
+    Refused,
+    SessionOver,
+)
 from signalbox_pipelines.invoice_import.portal.login import LoginRefused, Session
 from signalbox_pipelines.invoice_import.portal.originals import read_original, xml_in
 from signalbox_pipelines.invoice_import.portal.queries import Query, is_last, queries_of
@@ -34,12 +43,18 @@ async def client(portal: Portal) -> AsyncIterator[PortalClient]:
     await opened.close()
 
 
-async def sign_in(client: PortalClient, mst: str, *, password: str | None = None, text: str | None = None) -> Session:
+async def sign_in(
+    client: PortalClient, mst: str, *, password: str | None = None, text: str | None = None
+) -> Session:
     captcha = await client.captcha()
-    return await client.authenticate(mst, Secret(password or password_of(mst)), captcha, text or solve(captcha.svg).lower())
+    return await client.authenticate(
+        mst, Secret(password or password_of(mst)), captcha, text or solve(captcha.svg).lower()
+    )
 
 
-async def all_rows(client: PortalClient, session: Session, direction: Direction, *, size: int = 15) -> list[Row]:
+async def all_rows(
+    client: PortalClient, session: Session, direction: Direction, *, size: int = 15
+) -> list[Row]:
     found: list[Row] = []
     for query in queries_of(direction, JULY):
         states: list[str] = []
@@ -70,9 +85,14 @@ async def test_no_cookie_is_kept_between_taxpayers(client: PortalClient) -> None
 
 @pytest.mark.parametrize(
     ("given", "kind"),
-    [pytest.param({"text": "AAAAAA"}, "wrong_captcha", id="captcha"), pytest.param({"password": "no"}, "wrong_password", id="password")],
+    [
+        pytest.param({"text": "AAAAAA"}, "wrong_captcha", id="captcha"),
+        pytest.param({"password": "no"}, "wrong_password", id="password"),
+    ],
 )
-async def test_a_refused_login_says_what_was_wrong(client: PortalClient, given: Mapping[str, str], kind: str) -> None:
+async def test_a_refused_login_says_what_was_wrong(
+    client: PortalClient, given: Mapping[str, str], kind: str
+) -> None:
     with pytest.raises(LoginRefused) as refused:
         await sign_in(client, next(CODES), **given)
 
@@ -92,10 +112,16 @@ async def test_an_account_that_is_locked_says_so(client: PortalClient) -> None:
 
 
 @pytest.mark.parametrize("direction", ["purchase", "sold"])
-async def test_lists_details_and_originals_are_the_portals_truth(client: PortalClient, portal: Portal, direction: Direction) -> None:
+async def test_lists_details_and_originals_are_the_portals_truth(
+    client: PortalClient, portal: Portal, direction: Direction
+) -> None:
     mst = next(CODES)
     session = await sign_in(client, mst)
-    truth = {row.key: row for row in portal.truth(mst, "2026-07-01", "2026-07-31").rows if row.direction == direction}
+    truth = {
+        row.key: row
+        for row in portal.truth(mst, "2026-07-01", "2026-07-31").rows
+        if row.direction == direction
+    }
 
     rows = await all_rows(client, session, direction)
 
@@ -116,7 +142,11 @@ async def test_an_invoice_without_an_original_says_so(client: PortalClient, port
     mst = next(CODES)
     session = await sign_in(client, mst)
     missing = {row.key for row in portal.truth(mst).rows if not row.has_original}
-    row = next(row for row in await all_rows(client, session, "sold") + await all_rows(client, session, "purchase") if row.key in missing)
+    row = next(
+        row
+        for row in await all_rows(client, session, "sold") + await all_rows(client, session, "purchase")
+        if row.key in missing
+    )
 
     with pytest.raises(NoOriginal):
         await client.original(session, row, "sold")
@@ -179,7 +209,10 @@ async def test_a_page_that_is_too_large_is_refused_at_once(client: PortalClient)
 
 
 async def test_a_portal_that_is_away_is_busy_and_one_that_nobody_named_is_a_setting() -> None:
-    away, unnamed = PortalClient(PortalSettings(url=f"http://127.0.0.1:{free_port()}/api")), PortalClient(PortalSettings())
+    away, unnamed = (
+        PortalClient(PortalSettings(url=f"http://127.0.0.1:{free_port()}/api")),
+        PortalClient(PortalSettings()),
+    )
 
     with pytest.raises(Busy):
         await away.captcha()

@@ -17,7 +17,14 @@ from support.sample.contract import SPEC, Pick, SampleInput, SampleResult
 ASK = SampleInput(items=3, ask=True)
 
 
-def decision(answer: object, *, by: str = "lan", decision_id: str = "d1", approval_id: str = "pick", digest: str | None = None) -> Decision:
+def decision(
+    answer: object,
+    *,
+    by: str = "lan",
+    decision_id: str = "d1",
+    approval_id: str = "pick",
+    digest: str | None = None,
+) -> Decision:
     return Decision(
         approval_id=approval_id,
         decision_id=decision_id,
@@ -79,7 +86,10 @@ async def test_of_two_deciders_one_wins_and_the_other_learns_who(client, sample_
         await run.approval("pick")
 
         outcomes = await asyncio.gather(
-            *(run.send(decision(Pick(number=n), by=by, decision_id=by)) for n, by in enumerate(("lan", "minh", "huong"))),
+            *(
+                run.send(decision(Pick(number=n), by=by, decision_id=by))
+                for n, by in enumerate(("lan", "minh", "huong"))
+            ),
             return_exceptions=True,
         )
 
@@ -130,13 +140,29 @@ async def test_the_same_decision_again_gives_the_first_record(client, sample_act
     [
         pytest.param(decision({"number": "x"}), "invalid_answer", "answer.number", id="wrong type"),
         pytest.param(decision({}), "invalid_answer", "answer", id="missing member"),
-        pytest.param(decision({"number": 99}), "invalid_answer", "answer.number", id="against the pipeline's rule"),
-        pytest.param(decision({"number": 1}, digest="0" * 64), "stale_digest", "digest", id="not what is asked now"),
-        pytest.param(decision({"number": 1}, approval_id="other"), "unknown_approval", "approval_id", id="no such approval"),
-        pytest.param(decision({"number": 1}, approval_id="pick-3"), "unknown_approval", "approval_id", id="a round that is not next"),
+        pytest.param(
+            decision({"number": 99}), "invalid_answer", "answer.number", id="against the pipeline's rule"
+        ),
+        pytest.param(
+            decision({"number": 1}, digest="0" * 64), "stale_digest", "digest", id="not what is asked now"
+        ),
+        pytest.param(
+            decision({"number": 1}, approval_id="other"),
+            "unknown_approval",
+            "approval_id",
+            id="no such approval",
+        ),
+        pytest.param(
+            decision({"number": 1}, approval_id="pick-3"),
+            "unknown_approval",
+            "approval_id",
+            id="a round that is not next",
+        ),
     ],
 )
-async def test_a_wrong_decision_is_refused_and_the_question_stays_open(client, sample_activities, sent, code, field) -> None:
+async def test_a_wrong_decision_is_refused_and_the_question_stays_open(
+    client, sample_activities, sent, code, field
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(ASK)
         await run.approval("pick")
@@ -149,7 +175,9 @@ async def test_a_wrong_decision_is_refused_and_the_question_stays_open(client, s
         await run.decide("pick", Pick(number=1))
         assert (await run.result()).picked == 1
         history = await run.handle.fetch_history()
-        assert [event.HasField("workflow_execution_update_accepted_event_attributes") for event in history.events].count(True) == 1
+        assert [
+            event.HasField("workflow_execution_update_accepted_event_attributes") for event in history.events
+        ].count(True) == 1
 
 
 async def test_a_wrong_decision_by_signal_is_dropped(client, sample_activities) -> None:
@@ -171,7 +199,12 @@ async def test_nobody_decides_and_the_run_fails_at_the_deadline(sample_activitie
             await run.result()
 
         await eventually(lambda: run.event_names()[-1:] == ["run.failed"])
-        assert run.event_names()[-4:] == ["approval.requested", "approval.reminded", "approval.expired", "run.failed"]
+        assert run.event_names()[-4:] == [
+            "approval.requested",
+            "approval.reminded",
+            "approval.expired",
+            "run.failed",
+        ]
         failure = msgspec.json.decode(run.events()[-1].data, type=catalogue.RunFailed).error
         assert failure.code == "approval_expired"
         requested, reminded, expired = run.events()[-4:-1]

@@ -41,7 +41,9 @@ async def test_a_cancelled_run_cleans_up_and_says_why(client, sample_activities)
     async def undo(number: int) -> None:
         undone.append(number)
 
-    async with pipeline_under_test(SPEC, activities=[*sample_activities[:2], undo], client=client) as pipeline:
+    async with pipeline_under_test(
+        SPEC, activities=[*sample_activities[:2], undo], client=client
+    ) as pipeline:
         run = await pipeline.start(ASK)
         await run.approval("pick")
 
@@ -70,7 +72,9 @@ async def test_a_run_cancelled_in_a_step_does_not_call_the_step_failed(client, s
         await activity.wait_for_cancelled()
         raise AssertionError("unreachable")
 
-    async with pipeline_under_test(SPEC, activities=[sample_activities[0], make_waits, sample_activities[2]], client=client) as pipeline:
+    async with pipeline_under_test(
+        SPEC, activities=[sample_activities[0], make_waits, sample_activities[2]], client=client
+    ) as pipeline:
         run = await pipeline.start(SampleInput(items=2))
         await eventually(lambda: len(started) == 2)
 
@@ -87,7 +91,9 @@ async def test_a_clean_up_that_fails_does_not_hide_the_cancel(client, sample_act
     async def undo_refuses(number: int) -> None:
         raise InvalidInput("nothing to take back")
 
-    async with pipeline_under_test(SPEC, activities=[*sample_activities[:2], undo_refuses], client=client) as pipeline:
+    async with pipeline_under_test(
+        SPEC, activities=[*sample_activities[:2], undo_refuses], client=client
+    ) as pipeline:
         run = await pipeline.start(ASK)
         await run.approval("pick")
 

@@ -11,7 +11,12 @@ FILE = re.compile(r"<!-- file: (?P<name>\S+) -->\n```python\n(?P<code>.*?)```", 
 
 async def test_the_example_of_the_docs_runs_as_it_stands(tmp_path: Path) -> None:
     files = {found["name"]: found["code"] for found in FILE.finditer(DOCS.read_text(encoding="utf-8"))}
-    assert sorted(files) == ["greeting/activities.py", "greeting/contract.py", "greeting/workflow.py", "test_greeting.py"]
+    assert sorted(files) == [
+        "greeting/activities.py",
+        "greeting/contract.py",
+        "greeting/workflow.py",
+        "test_greeting.py",
+    ]
     for name, code in {
         **files,
         "greeting/__init__.py": '"""Greets."""\n',

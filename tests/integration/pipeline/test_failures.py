@@ -34,30 +34,43 @@ async def make_with_another_argument(number: dict[str, int]) -> Made:
 
 
 async def test_a_refusing_activity_fails_its_step_and_the_run_at_once(client, sample_activities) -> None:
-    async with pipeline_under_test(SPEC, activities=[sample_activities[0], make_refuses], client=client) as pipeline:
+    async with pipeline_under_test(
+        SPEC, activities=[sample_activities[0], make_refuses], client=client
+    ) as pipeline:
         run = await pipeline.start(SampleInput(items=2))
 
         with pytest.raises(WorkflowFailureError):
             await run.result()
 
         assert run.event_names()[-2:] == ["step.failed", "run.failed"]
-        expected = catalogue.Failure(code="invalid_input", message="number 0 is taken; choose another", field="input.items", step="work")
+        expected = catalogue.Failure(
+            code="invalid_input",
+            message="number 0 is taken; choose another",
+            field="input.items",
+            step="work",
+        )
         assert last_failure(run) == expected
         assert (await run.snapshot()).error == expected
 
 
 async def test_a_bug_in_an_activity_is_tried_again_but_not_for_ever(client, sample_activities) -> None:
-    async with pipeline_under_test(SPEC, activities=[sample_activities[0], make_breaks], client=client) as pipeline:
+    async with pipeline_under_test(
+        SPEC, activities=[sample_activities[0], make_breaks], client=client
+    ) as pipeline:
         run = await pipeline.start(SampleInput(items=1))
 
         with pytest.raises(WorkflowFailureError):
             await run.result()
 
-        assert last_failure(run) == catalogue.Failure(code="unexpected_error", message="KeyError: 0", step="work")
+        assert last_failure(run) == catalogue.Failure(
+            code="unexpected_error", message="KeyError: 0", step="work"
+        )
 
 
 async def test_an_argument_that_does_not_decode_fails_the_step(client, sample_activities) -> None:
-    async with pipeline_under_test(SPEC, activities=[sample_activities[0], make_with_another_argument], client=client) as pipeline:
+    async with pipeline_under_test(
+        SPEC, activities=[sample_activities[0], make_with_another_argument], client=client
+    ) as pipeline:
         run = await pipeline.start(SampleInput(items=1))
 
         with pytest.raises(WorkflowFailureError):
@@ -66,7 +79,9 @@ async def test_an_argument_that_does_not_decode_fails_the_step(client, sample_ac
         assert (last_failure(run).code, last_failure(run).step) == ("invalid_input", "work")
 
 
-async def test_an_undeclared_step_fails_the_run_and_names_the_declared_ones(client, sample_activities) -> None:
+async def test_an_undeclared_step_fails_the_run_and_names_the_declared_ones(
+    client, sample_activities
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput(misuse="polish"))
 
@@ -74,16 +89,27 @@ async def test_an_undeclared_step_fails_the_run_and_names_the_declared_ones(clie
             await run.result()
 
         assert last_failure(run).code == "pipeline_bug"
-        assert last_failure(run).message == "pipeline sample declares no step 'polish'; its steps are: prepare, work"
+        assert (
+            last_failure(run).message
+            == "pipeline sample declares no step 'polish'; its steps are: prepare, work"
+        )
 
 
 @pytest.mark.parametrize(
     "bad",
-    [pytest.param({"items": "three"}, id="wrong type"), pytest.param({"item": 3}, id="unknown field"), pytest.param([1], id="no object")],
+    [
+        pytest.param({"items": "three"}, id="wrong type"),
+        pytest.param({"item": 3}, id="unknown field"),
+        pytest.param([1], id="no object"),
+    ],
 )
-async def test_input_that_does_not_decode_fails_the_run_instead_of_hanging_it(client, sample_activities, bad) -> None:
+async def test_input_that_does_not_decode_fails_the_run_instead_of_hanging_it(
+    client, sample_activities, bad
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
-        handle = await client.start_workflow("sample", bad, id=f"bad-{pipeline.task_queue}", task_queue=pipeline.task_queue)
+        handle = await client.start_workflow(
+            "sample", bad, id=f"bad-{pipeline.task_queue}", task_queue=pipeline.task_queue
+        )
 
         with pytest.raises(WorkflowFailureError) as failed:
             await handle.result()
@@ -102,7 +128,9 @@ async def test_a_busy_dependency_is_asked_again_when_it_says(client, sample_acti
             raise RateLimited("slow down", retry_after_s=0.05)
         return Made(number=number)
 
-    async with pipeline_under_test(SPEC, activities=[sample_activities[0], make_is_busy_once], client=client) as pipeline:
+    async with pipeline_under_test(
+        SPEC, activities=[sample_activities[0], make_is_busy_once], client=client
+    ) as pipeline:
         run = await pipeline.start(SampleInput(items=1))
 
         assert await run.result() == SampleResult(made=[0])

@@ -57,8 +57,12 @@ async def test_a_run_whose_receiver_was_down_replays(client, sample_activities) 
         await replay(SPEC, await outbox.fetch_history())
 
 
-async def test_runs_that_push_each_other_out_of_the_cache_lose_and_double_nothing(client, sample_activities, caplog) -> None:
-    async with pipeline_under_test(SPEC, activities=sample_activities, client=client, max_cached_workflows=1) as pipeline:
+async def test_runs_that_push_each_other_out_of_the_cache_lose_and_double_nothing(
+    client, sample_activities, caplog
+) -> None:
+    async with pipeline_under_test(
+        SPEC, activities=sample_activities, client=client, max_cached_workflows=1
+    ) as pipeline:
         runs = [await pipeline.start(SampleInput(items=3, ask=True)) for _ in range(5)]
         for run in runs:
             await run.approval("pick")
@@ -72,8 +76,12 @@ async def test_runs_that_push_each_other_out_of_the_cache_lose_and_double_nothin
         assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-async def test_runs_cancelled_while_out_of_the_cache_still_clean_up(client, sample_activities, caplog) -> None:
-    async with pipeline_under_test(SPEC, activities=sample_activities, client=client, max_cached_workflows=1) as pipeline:
+async def test_runs_cancelled_while_out_of_the_cache_still_clean_up(
+    client, sample_activities, caplog
+) -> None:
+    async with pipeline_under_test(
+        SPEC, activities=sample_activities, client=client, max_cached_workflows=1
+    ) as pipeline:
         runs = [await pipeline.start(SampleInput(items=1, ask=True)) for _ in range(3)]
         for run in runs:
             await run.approval("pick")

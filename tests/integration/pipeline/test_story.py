@@ -7,7 +7,15 @@ from signalbox_core.testing.pipeline import pipeline_under_test
 from support.assertions.eventually import eventually
 from support.sample.contract import SPEC, SampleInput, SampleResult
 
-STORY = ["run.started", "step.started", "step.completed", "step.started", "step.completed", "sample.made", "run.completed"]
+STORY = [
+    "run.started",
+    "step.started",
+    "step.completed",
+    "step.started",
+    "step.completed",
+    "sample.made",
+    "run.completed",
+]
 
 
 async def test_a_run_tells_its_story_in_order(client, sample_activities) -> None:
@@ -26,8 +34,18 @@ async def test_every_event_carries_tenant_run_and_step(client, sample_activities
         run = await pipeline.start(SampleInput(), tenant="lotus")
         await run.result()
 
-        assert {(event.tenantid, event.runid, event.subject) for event in run.events()} == {("lotus", run.run_id, run.run_id)}
-        assert [event.stepid for event in run.events()] == [None, "prepare", "prepare", "work", "work", None, None]
+        assert {(event.tenantid, event.runid, event.subject) for event in run.events()} == {
+            ("lotus", run.run_id, run.run_id)
+        }
+        assert [event.stepid for event in run.events()] == [
+            None,
+            "prepare",
+            "prepare",
+            "work",
+            "work",
+            None,
+            None,
+        ]
         started = msgspec.json.decode(run.events()[0].data, type=catalogue.RunStarted)
         assert (started.pipeline, started.started_by) == ("sample", "tester")
 
@@ -51,8 +69,16 @@ async def test_a_map_counts_its_own_percentage(client, sample_activities) -> Non
         run = await pipeline.start(SampleInput(items=4))
         await run.result()
 
-        said = [msgspec.json.decode(event.data, type=catalogue.StepProgress) for event in pipeline.emitter.progress]
-        assert [item.percent for item in said if item.step == "work" and item.percent is not None] == [25.0, 50.0, 75.0, 100.0]
+        said = [
+            msgspec.json.decode(event.data, type=catalogue.StepProgress)
+            for event in pipeline.emitter.progress
+        ]
+        assert [item.percent for item in said if item.step == "work" and item.percent is not None] == [
+            25.0,
+            50.0,
+            75.0,
+            100.0,
+        ]
 
 
 async def test_an_activity_says_how_far_it_is(client, sample_activities) -> None:
@@ -60,7 +86,10 @@ async def test_an_activity_says_how_far_it_is(client, sample_activities) -> None
         run = await pipeline.start(SampleInput())
         await run.result()
 
-        said = [msgspec.json.decode(event.data, type=catalogue.StepProgress) for event in pipeline.emitter.progress]
+        said = [
+            msgspec.json.decode(event.data, type=catalogue.StepProgress)
+            for event in pipeline.emitter.progress
+        ]
         assert catalogue.StepProgress(step="prepare", percent=100.0, message="prepared") in said
 
 
@@ -69,7 +98,10 @@ async def test_a_domain_event_of_an_activity_is_sent_once_and_compact(client, sa
         run = await pipeline.start(SampleInput(items=2))
         await run.result()
 
-        assert sorted(bytes(event.data) for event in pipeline.emitter.domain) == [b'{"number":0}', b'{"number":1}']
+        assert sorted(bytes(event.data) for event in pipeline.emitter.domain) == [
+            b'{"number":0}',
+            b'{"number":1}',
+        ]
         assert {event.name for event in pipeline.emitter.domain} == {"sample.made"}
 
 
@@ -100,9 +132,18 @@ async def test_events_ride_with_the_pipelines_activities(client, sample_activiti
         await run.result()
         history = await run.handle.fetch_history()
 
-        started = [event.activity_task_scheduled_event_attributes.activity_type.name for event in history.events]
-        assert [name for name in started if name] == ["sample.prepare", "sample.make", "sample.make", "sample.make"]
-        assert [event.HasField("marker_recorded_event_attributes") for event in history.events].count(True) == 1
+        started = [
+            event.activity_task_scheduled_event_attributes.activity_type.name for event in history.events
+        ]
+        assert [name for name in started if name] == [
+            "sample.prepare",
+            "sample.make",
+            "sample.make",
+            "sample.make",
+        ]
+        assert [event.HasField("marker_recorded_event_attributes") for event in history.events].count(
+            True
+        ) == 1
         assert run.event_names() == STORY
 
 

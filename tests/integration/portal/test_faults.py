@@ -29,14 +29,18 @@ async def met(portal: Portal, fault: Mapping[str, object], visitor: Visitor, mst
         pytest.param({"kind": "expire"}, 401, id="401"),
     ],
 )
-async def test_a_fault_answers_instead_and_passes(portal: Portal, fault: Mapping[str, object], status: int) -> None:
+async def test_a_fault_answers_instead_and_passes(
+    portal: Portal, fault: Mapping[str, object], status: int
+) -> None:
     mst = next(COMPANIES)
     async with visiting(portal, mst) as visitor:
         answer = await met(portal, fault, visitor, mst)
         assert answer.status_code == status
         assert "retry-after" not in answer.headers
         if status == 401:
-            assert (await visitor.get(WHERE, search=JULY)).status_code == 401  # the session is over, not the call
+            assert (
+                await visitor.get(WHERE, search=JULY)
+            ).status_code == 401  # the session is over, not the call
             await visitor.authenticate(mst)
         assert (await visitor.get(WHERE, search=JULY)).status_code == 200
         assert portal.stats(mst)["faults"] == {fault["kind"]: 1}
@@ -45,7 +49,9 @@ async def test_a_fault_answers_instead_and_passes(portal: Portal, fault: Mapping
 async def test_a_rate_limit_may_say_how_long(portal: Portal) -> None:
     mst = next(COMPANIES)
     async with visiting(portal, mst) as visitor:
-        assert (await met(portal, {"kind": "rate_limit", "retry_after_s": 14}, visitor, mst)).headers["retry-after"] == "14"
+        assert (await met(portal, {"kind": "rate_limit", "retry_after_s": 14}, visitor, mst)).headers[
+            "retry-after"
+        ] == "14"
 
 
 async def test_the_firewall_speaks_for_itself(portal: Portal) -> None:

@@ -9,7 +9,13 @@ import httpx2
 import msgspec
 import pytest
 
-from signalbox_devstack.emulators.portal.answers import LOCKED, NO_ORIGINAL, WAF, WRONG_CAPTCHA, WRONG_PASSWORD
+from signalbox_devstack.emulators.portal.answers import (
+    LOCKED,
+    NO_ORIGINAL,
+    WAF,
+    WRONG_CAPTCHA,
+    WRONG_PASSWORD,
+)
 from signalbox_devstack.emulators.portal.companies import companies, has_cash_register
 from support.assertions.eventually import eventually
 from support.servers.portal import JULY, MST, Portal, visiting
@@ -94,7 +100,13 @@ async def test_an_original_is_a_zip_of_five_whose_xml_says_what_the_row_says(por
     assert answer.headers["content-type"] == "application/zip"
     assert 250_000 < len(answer.content) < 350_000
     with zipfile.ZipFile(io.BytesIO(answer.content)) as file:
-        assert file.namelist() == ["invoice.xml", "invoice.html", "details.js", "viewinvoice-bg.jpg", "sign-check.jpg"]
+        assert file.namelist() == [
+            "invoice.xml",
+            "invoice.html",
+            "details.js",
+            "viewinvoice-bg.jpg",
+            "sign-check.jpg",
+        ]
         tree = ElementTree.fromstring(file.read("invoice.xml"))
     told = true[f"{row['nbmst']}-{row['khmshdon']}-{row['khhdon']}-{row['shdon']}"]
     assert tree.findtext("DLHDon/NDHDon/NBan/MST") == row["nbmst"]
@@ -105,7 +117,11 @@ async def test_an_original_is_a_zip_of_five_whose_xml_says_what_the_row_says(por
 
 async def test_no_original_is_said_in_the_portals_words(portal: Portal) -> None:
     async with visiting(portal) as visitor:
-        rows = [row for month in ("07", "08") for row in await visitor.rows(search=JULY.replace("/07/", f"/{month}/"))]
+        rows = [
+            row
+            for month in ("07", "08")
+            for row in await visitor.rows(search=JULY.replace("/07/", f"/{month}/"))
+        ]
         bare = next(row for row in rows if row["hsgoc"] is None)
         answer = await visitor.get("/query/invoices/export-xml", **named(dict(bare)))
     assert (answer.status_code, answer.json()["message"]) == (500, NO_ORIGINAL)

@@ -51,7 +51,9 @@ async def test_an_acknowledged_publish_survives_kill_9(program: Program, killabl
     assert dict(received[0].message.attributes) == {"ce-id": "a"}
 
 
-async def test_what_was_acknowledged_by_the_subscriber_does_not_come_back(program: Program, killable: Local) -> None:
+async def test_what_was_acknowledged_by_the_subscriber_does_not_come_back(
+    program: Program, killable: Local
+) -> None:
     topic = await killable.topic()
     subscription = await killable.subscription(topic, enable_exactly_once_delivery=True)
     await killable.publish(topic, b"1", b"2")
@@ -77,7 +79,9 @@ async def test_message_ids_never_repeat_after_a_restart(program: Program, killab
     assert max(map(int, before)) < min(map(int, after))
 
 
-async def test_an_open_stream_ends_with_unavailable_when_the_server_stops(program: Program, killable: Local) -> None:
+async def test_an_open_stream_ends_with_unavailable_when_the_server_stops(
+    program: Program, killable: Local
+) -> None:
     topic = await killable.topic()
     subscription = await killable.subscription(topic)
     async with killable.stream(subscription, protocol_version=1) as stream:

@@ -65,7 +65,9 @@ async def test_a_repeated_good_acknowledgement_is_good(local: Local) -> None:
     await local.ack(subscription, received)
 
 
-async def test_without_exactly_once_an_unknown_id_is_ignored_and_a_malformed_one_refused(local: Local) -> None:
+async def test_without_exactly_once_an_unknown_id_is_ignored_and_a_malformed_one_refused(
+    local: Local,
+) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
 

@@ -9,7 +9,9 @@ from support.servers.pubsub import Local, bodies
 
 async def test_a_subscription_gets_what_its_filter_matches(local: Local) -> None:
     topic = await local.topic()
-    subscription = await local.subscription(topic, filter='attributes.ce-tenantid = "acme" AND NOT hasPrefix(attributes.ce-type, "x.")')
+    subscription = await local.subscription(
+        topic, filter='attributes.ce-tenantid = "acme" AND NOT hasPrefix(attributes.ce-type, "x.")'
+    )
 
     await local.publish(topic, b"ours", **{"ce-tenantid": "acme", "ce-type": "run.started"})
     await local.publish(topic, b"theirs", **{"ce-tenantid": "other"})
@@ -22,11 +24,15 @@ async def test_a_subscription_gets_what_its_filter_matches(local: Local) -> None
 async def test_a_filter_that_is_not_understood_is_refused(local: Local) -> None:
     topic = await local.topic()
     with pytest.raises(InvalidArgument):
-        await local.subscription(topic, filter='attributes.a = "1" AND attributes.b = "2" OR attributes.c = "3"')
+        await local.subscription(
+            topic, filter='attributes.a = "1" AND attributes.b = "2" OR attributes.c = "3"'
+        )
 
 
 async def test_a_filter_cannot_be_changed(local: Local) -> None:
     subscription = await local.subscription(await local.topic())
     changed = types.Subscription(name=subscription, filter='attributes.a = "1"')
     with pytest.raises(InvalidArgument):
-        await local.subscriber.update_subscription({"subscription": changed, "update_mask": {"paths": ["filter"]}}, retry=None)
+        await local.subscriber.update_subscription(
+            {"subscription": changed, "update_mask": {"paths": ["filter"]}}, retry=None
+        )

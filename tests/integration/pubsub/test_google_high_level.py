@@ -15,7 +15,9 @@ from support.servers.pubsub import Local
 @pytest.fixture
 def publisher(local: Local, monkeypatch: pytest.MonkeyPatch) -> Iterator[pubsub_v1.PublisherClient]:
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", local.host)
-    client = pubsub_v1.PublisherClient(publisher_options=pubsub_v1.types.PublisherOptions(enable_message_ordering=True))
+    client = pubsub_v1.PublisherClient(
+        publisher_options=pubsub_v1.types.PublisherOptions(enable_message_ordering=True)
+    )
     yield client
     client.stop()
     client.transport.close()

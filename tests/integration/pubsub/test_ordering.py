@@ -29,7 +29,9 @@ async def test_a_key_goes_to_one_stream_while_it_has_messages_out(local: Local) 
             await other.response()
             await local.publish(topic, b"2", key="k")
             await local.publish(topic, b"elsewhere", key="other")
-            assert bodies(await owner.messages(1)) == [b"2"] or bodies(await other.messages(1)) == [b"elsewhere"]
+            assert bodies(await owner.messages(1)) == [b"2"] or bodies(await other.messages(1)) == [
+                b"elsewhere"
+            ]
             other.send()
             assert b"2" not in bodies((await other.response()).received_messages)
         owner.ack(first)
@@ -68,7 +70,9 @@ async def test_an_acknowledged_message_waits_for_its_elders_without_a_lease_of_i
     await local.publish(topic, b"timer", key="t")
     (timer,) = await local.pull(subscription)
     await local.subscriber.modify_ack_deadline({**short, "ack_ids": [timer.ack_id]}, retry=None)
-    assert bodies(await eventually(lambda: local.pull_now(subscription))) == [b"timer"]  # its lease ended, so would that of `two`
+    assert bodies(await eventually(lambda: local.pull_now(subscription))) == [
+        b"timer"
+    ]  # its lease ended, so would that of `two`
 
     await local.ack(subscription, [one])
     assert await local.pull_now(subscription) == []

@@ -9,7 +9,14 @@ from temporalio.client import Client
 from signalbox_admin.cli import main
 from signalbox_core.errors import Conflict
 from signalbox_core.pubsub import to_message
-from signalbox_core.topology import LIFECYCLE, PROJECTOR, SUBSCRIPTIONS, TOPICS, provision_pubsub, provision_temporal
+from signalbox_core.topology import (
+    LIFECYCLE,
+    PROJECTOR,
+    SUBSCRIPTIONS,
+    TOPICS,
+    provision_pubsub,
+    provision_temporal,
+)
 from support.fakes.events import story
 from support.servers.backends import free_port
 from support.servers.pubsub import PROJECT, Local
@@ -27,8 +34,13 @@ async def dead_letters(local: Local, count: int) -> None:
     await provision_pubsub("test", emulator_host=local.host)
     for event in EVENTS[:count]:
         message = to_message(event)
-        marks = {"CloudPubSubDeadLetterSourceSubscription": "projector", "CloudPubSubDeadLetterSourceDeliveryCount": "100"}
-        await local.publish(f"{PROJECT}/topics/lifecycle-dead", message.data, key=event.runid, **message.attributes, **marks)
+        marks = {
+            "CloudPubSubDeadLetterSourceSubscription": "projector",
+            "CloudPubSubDeadLetterSourceDeliveryCount": "100",
+        }
+        await local.publish(
+            f"{PROJECT}/topics/lifecycle-dead", message.data, key=event.runid, **message.attributes, **marks
+        )
 
 
 async def test_provision_creates_everything_and_a_second_time_changes_nothing(local: Local) -> None:
@@ -38,7 +50,9 @@ async def test_provision_creates_everything_and_a_second_time_changes_nothing(lo
     assert {change.action for change in first} == {"created"}
     assert {change.action for change in second} == {"unchanged"}
     assert {change.name for change in first} == {each.name for each in (*TOPICS, *SUBSCRIPTIONS)}
-    projector = await local.subscriber.get_subscription(subscription=f"{PROJECT}/subscriptions/{PROJECTOR}", retry=None)
+    projector = await local.subscriber.get_subscription(
+        subscription=f"{PROJECT}/subscriptions/{PROJECTOR}", retry=None
+    )
     assert projector.enable_message_ordering
     assert projector.dead_letter_policy.dead_letter_topic == f"{PROJECT}/topics/lifecycle-dead"
 
@@ -46,7 +60,9 @@ async def test_provision_creates_everything_and_a_second_time_changes_nothing(lo
 async def test_provision_puts_back_what_was_changed_by_hand(local: Local) -> None:
     await provision_pubsub("test", emulator_host=local.host)
     changed = types.Subscription(name=f"{PROJECT}/subscriptions/{PROJECTOR}", ack_deadline_seconds=11)
-    await local.subscriber.update_subscription({"subscription": changed, "update_mask": {"paths": ["ack_deadline_seconds"]}}, retry=None)
+    await local.subscriber.update_subscription(
+        {"subscription": changed, "update_mask": {"paths": ["ack_deadline_seconds"]}}, retry=None
+    )
 
     changes = await provision_pubsub("test", emulator_host=local.host)
 
@@ -95,7 +111,9 @@ async def test_replay_publishes_as_it_was_in_order_and_takes_it_off_the_hold(loc
     assert await admin(local, "replay", "--apply") == 0
 
     received = await local.pull(f"{PROJECT}/subscriptions/{PROJECTOR}")
-    assert [dict(each.message.attributes) for each in received] == [dict(to_message(event).attributes) for event in EVENTS[:5]]
+    assert [dict(each.message.attributes) for each in received] == [
+        dict(to_message(event).attributes) for event in EVENTS[:5]
+    ]
     assert {each.message.ordering_key for each in received} == {"run-1"}
     assert await local.pull_now(HOLD) == []
 
@@ -114,12 +132,16 @@ async def test_a_limit_below_one_is_refused(local: Local, capsys: pytest.Capture
     assert "--limit" in capsys.readouterr().err
 
 
-async def test_replay_before_provision_names_the_remedy(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_replay_before_provision_names_the_remedy(
+    local: Local, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert await admin(local, "replay") == 2
     assert "signalbox-admin provision" in capsys.readouterr().err
 
 
-def test_a_missing_project_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_project_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
     assert main(["provision", "--emulator-host", f"127.0.0.1:{free_port()}"]) == 2
     assert "GOOGLE_CLOUD_PROJECT" in capsys.readouterr().err

@@ -34,14 +34,18 @@ async def test_a_large_backlog_goes_out_in_requests_within_googles_limits(local:
     await local.topic("lifecycle")
     big = msgspec.structs.replace(EVENT, data=msgspec.Raw(b'"' + b"x" * 200_000 + b'"'))
     async with PubSubPublisher("test", emulator_host=local.host) as publisher:
-        ids = await asyncio.gather(*(publisher.publish("lifecycle", big, ordering_key="k") for _ in range(60)))
+        ids = await asyncio.gather(
+            *(publisher.publish("lifecycle", big, ordering_key="k") for _ in range(60))
+        )
 
     assert len(set(ids)) == 60
 
 
 async def test_a_missing_topic_is_named_with_the_remedy(local: Local) -> None:
     async with PubSubPublisher("test", emulator_host=local.host) as publisher:
-        with pytest.raises(Unavailable, match="topic missing does not exist: run `signalbox-admin provision`"):
+        with pytest.raises(
+            Unavailable, match="topic missing does not exist: run `signalbox-admin provision`"
+        ):
             await publisher.publish("missing", EVENT, ordering_key="k")
 
 
@@ -60,7 +64,9 @@ async def test_what_waits_behind_a_failed_message_fails_with_it_so_a_retry_is_no
 
 
 async def test_beyond_the_bound_a_publish_waits_for_room_within_its_own_limit() -> None:
-    async with PubSubPublisher("test", emulator_host=f"127.0.0.1:{free_port()}", timeout_s=0.5, max_waiting=1) as publisher:
+    async with PubSubPublisher(
+        "test", emulator_host=f"127.0.0.1:{free_port()}", timeout_s=0.5, max_waiting=1
+    ) as publisher:
         calls = (publisher.publish("lifecycle", numbered(n), ordering_key=f"k{n}") for n in range(3))
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
 

@@ -22,7 +22,10 @@ class Endpoint:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head.split("\r\n")[1:] if line)}
+        headers = {
+            name.lower(): value
+            for name, _, value in (line.partition(": ") for line in head.split("\r\n")[1:] if line)
+        }
         self.requests.append((headers, await reader.readexactly(int(headers["content-length"]))))
         status = self.statuses.pop(0) if self.statuses else 204
         writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
@@ -54,11 +57,17 @@ async def test_a_message_is_posted_in_googles_wrapper(local: Local, endpoint: En
     wrapper = json.loads(endpoint.requests[0][1])
     assert wrapper["subscription"] == subscription
     message = wrapper["message"]
-    assert (base64.b64decode(message["data"]), message["messageId"], message["orderingKey"]) == (b"hello", message_id, "k")
+    assert (base64.b64decode(message["data"]), message["messageId"], message["orderingKey"]) == (
+        b"hello",
+        message_id,
+        "k",
+    )
     assert message["attributes"] == {"ce-id": "a"}
 
 
-async def test_without_a_wrapper_the_body_is_the_data_and_metadata_are_headers(local: Local, endpoint: Endpoint) -> None:
+async def test_without_a_wrapper_the_body_is_the_data_and_metadata_are_headers(
+    local: Local, endpoint: Endpoint
+) -> None:
     topic = await local.topic()
     config = {"push_endpoint": endpoint.url, "no_wrapper": {"write_metadata": True}}
     subscription = await local.subscription(topic, push_config=config)
@@ -73,7 +82,9 @@ async def test_without_a_wrapper_the_body_is_the_data_and_metadata_are_headers(l
     assert headers["ce-id"] == "a"
 
 
-async def test_a_refused_push_comes_again_and_an_accepted_one_does_not(local: Local, endpoint: Endpoint) -> None:
+async def test_a_refused_push_comes_again_and_an_accepted_one_does_not(
+    local: Local, endpoint: Endpoint
+) -> None:
     endpoint.statuses = [500, 429]
     topic = await local.topic()
     await local.subscription(topic, push_config={"push_endpoint": endpoint.url})
@@ -97,15 +108,21 @@ async def test_a_key_is_pushed_one_at_a_time_in_order(local: Local, endpoint: En
     assert endpoint.bodies() == [b"1", b"1", b"2", b"3"]
 
 
-async def test_a_pull_subscription_becomes_a_push_subscription_and_back(local: Local, endpoint: Endpoint) -> None:
+async def test_a_pull_subscription_becomes_a_push_subscription_and_back(
+    local: Local, endpoint: Endpoint
+) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     await local.publish(topic, b"x")
 
-    to_push = types.ModifyPushConfigRequest(subscription=subscription, push_config={"push_endpoint": endpoint.url})
+    to_push = types.ModifyPushConfigRequest(
+        subscription=subscription, push_config={"push_endpoint": endpoint.url}
+    )
     await local.subscriber.modify_push_config(to_push, retry=None)
     await eventually(lambda: endpoint.requests)
-    await local.subscriber.modify_push_config(types.ModifyPushConfigRequest(subscription=subscription), retry=None)
+    await local.subscriber.modify_push_config(
+        types.ModifyPushConfigRequest(subscription=subscription), retry=None
+    )
 
     await local.publish(topic, b"y")
     assert [each.message.data for each in await local.pull(subscription)] == [b"y"]

@@ -45,10 +45,15 @@ async def test_a_subscription_gets_googles_defaults(local: Local) -> None:
     "settings",
     [
         pytest.param({"ack_deadline_seconds": 9}, id="ack deadline"),
-        pytest.param({"dead_letter_policy": {"dead_letter_topic": "t", "max_delivery_attempts": 4}}, id="attempts"),
+        pytest.param(
+            {"dead_letter_policy": {"dead_letter_topic": "t", "max_delivery_attempts": 4}}, id="attempts"
+        ),
         pytest.param({"retry_policy": {"minimum_backoff": {"seconds": 601}}}, id="backoff"),
         pytest.param({"message_retention_duration": timedelta(days=32)}, id="retention"),
-        pytest.param({"enable_exactly_once_delivery": True, "push_config": {"push_endpoint": "http://x/"}}, id="exactly once push"),
+        pytest.param(
+            {"enable_exactly_once_delivery": True, "push_config": {"push_endpoint": "http://x/"}},
+            id="exactly once push",
+        ),
         pytest.param({"filter": "a" * 257}, id="long filter"),
     ],
 )
@@ -73,12 +78,17 @@ async def test_an_update_changes_the_named_fields_only(local: Local) -> None:
 async def test_an_update_of_a_fixed_or_unknown_field_is_refused(local: Local, paths: list[str]) -> None:
     name = await local.subscription(await local.topic())
     with pytest.raises(InvalidArgument):
-        await local.subscriber.update_subscription({"subscription": {"name": name}, "update_mask": {"paths": paths}}, retry=None)
+        await local.subscriber.update_subscription(
+            {"subscription": {"name": name}, "update_mask": {"paths": paths}}, retry=None
+        )
 
 
 async def test_a_topic_is_changed_and_keeps_the_rest(local: Local) -> None:
     name = await local.topic(labels={"a": "b"})
-    change = {"topic": {"name": name, "message_retention_duration": "3600s"}, "update_mask": {"paths": ["message_retention_duration"]}}
+    change = {
+        "topic": {"name": name, "message_retention_duration": "3600s"},
+        "update_mask": {"paths": ["message_retention_duration"]},
+    }
 
     changed = await local.publisher.update_topic(change, retry=None)
 
@@ -92,10 +102,15 @@ async def test_lists_come_in_pages_and_of_one_project_only(local: Local) -> None
 
     listed = await local.publisher.list_topics({"project": PROJECT, "page_size": 2}, retry=None)
     assert [len(page.topics) async for page in listed.pages] == [2, 2, 1]
-    assert [t.name async for t in await local.publisher.list_topics({"project": PROJECT, "page_size": 2}, retry=None)] == topics
+    assert [
+        t.name
+        async for t in await local.publisher.list_topics({"project": PROJECT, "page_size": 2}, retry=None)
+    ] == topics
     pager = await local.subscriber.list_subscriptions({"project": PROJECT, "page_size": 2}, retry=None)
     assert [s.name async for s in pager] == subscriptions
-    of_topic = await local.publisher.list_topic_subscriptions({"topic": topics[0], "page_size": 3}, retry=None)
+    of_topic = await local.publisher.list_topic_subscriptions(
+        {"topic": topics[0], "page_size": 3}, retry=None
+    )
     assert [name async for name in of_topic] == subscriptions
 
 
@@ -106,7 +121,9 @@ async def test_a_deleted_topics_subscriptions_still_deliver_what_they_hold(local
 
     await local.publisher.delete_topic(topic=topic, retry=None)
 
-    assert (await local.subscriber.get_subscription(subscription=subscription, retry=None)).topic == "_deleted-topic_"
+    assert (
+        await local.subscriber.get_subscription(subscription=subscription, retry=None)
+    ).topic == "_deleted-topic_"
     assert bodies(await local.pull(subscription)) == [b"x"]
     with pytest.raises(NotFound):
         await local.publish(topic, b"y")

@@ -31,7 +31,9 @@ async def test_seek_to_the_past_brings_back_what_the_subscription_retained(local
     assert await settle_all(local, subscription) == [b"1", b"2"]
 
 
-async def test_seek_to_the_past_brings_back_what_the_topic_retained_even_from_before_the_subscription(local: Local) -> None:
+async def test_seek_to_the_past_brings_back_what_the_topic_retained_even_from_before_the_subscription(
+    local: Local,
+) -> None:
     topic = await local.topic(message_retention_duration=HOUR)
     await local.publish(topic, b"before")
     subscription = await local.subscription(topic)
@@ -98,12 +100,18 @@ async def test_snapshots_are_listed_changed_and_deleted(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     name = f"{PROJECT}/snapshots/snap"
-    await local.subscriber.create_snapshot({"name": name, "subscription": subscription, "labels": {"a": "b"}}, retry=None)
+    await local.subscriber.create_snapshot(
+        {"name": name, "subscription": subscription, "labels": {"a": "b"}}, retry=None
+    )
 
     change = {"snapshot": {"name": name, "labels": {"c": "d"}}, "update_mask": {"paths": ["labels"]}}
     assert dict((await local.subscriber.update_snapshot(change, retry=None)).labels) == {"c": "d"}
-    assert [each.name async for each in await local.subscriber.list_snapshots(project=PROJECT, retry=None)] == [name]
-    assert [each async for each in await local.publisher.list_topic_snapshots(topic=topic, retry=None)] == [name]
+    assert [
+        each.name async for each in await local.subscriber.list_snapshots(project=PROJECT, retry=None)
+    ] == [name]
+    assert [each async for each in await local.publisher.list_topic_snapshots(topic=topic, retry=None)] == [
+        name
+    ]
 
     await local.subscriber.delete_snapshot(snapshot=name, retry=None)
     with pytest.raises(NotFound):
@@ -140,7 +148,9 @@ async def test_retention_of_the_topic_ends_what_seek_can_bring_back(local: Local
     async def is_gone() -> bool:
         await local.subscriber.seek({"subscription": subscription, "time": LONG_AGO}, retry=None)
         found = await local.pull_now(subscription)
-        await local.subscriber.seek({"subscription": subscription, "time": datetime.now(UTC) + HOUR}, retry=None)
+        await local.subscriber.seek(
+            {"subscription": subscription, "time": datetime.now(UTC) + HOUR}, retry=None
+        )
         return not found
 
     await eventually(is_gone, every_s=0.5)

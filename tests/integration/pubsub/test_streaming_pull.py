@@ -26,7 +26,9 @@ async def test_messages_arrive_and_are_gone_once_acknowledged(local: Local) -> N
 
 async def test_every_response_carries_the_subscriptions_properties(local: Local) -> None:
     topic = await local.topic()
-    subscription = await local.subscription(topic, enable_message_ordering=True, enable_exactly_once_delivery=True)
+    subscription = await local.subscription(
+        topic, enable_message_ordering=True, enable_exactly_once_delivery=True
+    )
     async with local.stream(subscription, protocol_version=1) as stream:
         stream.send()
         pong = await stream.response()
@@ -78,8 +80,12 @@ async def test_deadline_lists_of_different_length_are_refused(local: Local) -> N
             await stream.response()
 
 
-@pytest.mark.parametrize("limit", [{"max_outstanding_messages": 2}, {"max_outstanding_bytes": 150}], ids=["messages", "bytes"])
-async def test_flow_control_holds_messages_back_until_some_are_settled(local: Local, limit: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "limit", [{"max_outstanding_messages": 2}, {"max_outstanding_bytes": 150}], ids=["messages", "bytes"]
+)
+async def test_flow_control_holds_messages_back_until_some_are_settled(
+    local: Local, limit: dict[str, int]
+) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     await local.publish(topic, *[b"x" * 80] * 5)
@@ -177,7 +183,9 @@ async def test_detaching_the_subscription_ends_its_streams_with_failed_precondit
 
 
 async def test_a_push_subscription_refuses_streams_and_pulls(local: Local) -> None:
-    subscription = await local.subscription(await local.topic(), push_config={"push_endpoint": "http://127.0.0.1:9/"})
+    subscription = await local.subscription(
+        await local.topic(), push_config={"push_endpoint": "http://127.0.0.1:9/"}
+    )
     async with local.stream(subscription) as stream:
         with pytest.raises(FailedPrecondition):
             await stream.response()

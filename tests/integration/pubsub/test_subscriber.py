@@ -110,7 +110,9 @@ async def test_a_handler_beyond_its_time_is_cancelled_and_the_event_comes_again(
     await local.subscription(await local.topic())
     seen, outcomes = Seen(is_open=False), list[Outcome]()
     limits = Limits(handler_s=0.1)
-    async with running(Subscriber("test", "sub", emulator_host=local.host, limits=limits, observe=outcomes.append), seen):
+    async with running(
+        Subscriber("test", "sub", emulator_host=local.host, limits=limits, observe=outcomes.append), seen
+    ):
         await publish(local.host, 1)
         await eventually(seen.has(2))
         seen.gate.set()

@@ -18,8 +18,16 @@ async def project(pubsub_host: str) -> str:
 
 
 @pytest.fixture
-async def receiver(redis_url: str, pubsub_host: str, project: str, tmp_path: Path) -> AsyncIterator[LiveReceiver]:
+async def receiver(
+    redis_url: str, pubsub_host: str, project: str, tmp_path: Path
+) -> AsyncIterator[LiveReceiver]:
     keys, signer, _ = one_sender(tmp_path)
-    around = {"keys": keys, "signer": signer, "redis_url": redis_url, "pubsub_host": pubsub_host, "project": project}
+    around = {
+        "keys": keys,
+        "signer": signer,
+        "redis_url": redis_url,
+        "pubsub_host": pubsub_host,
+        "project": project,
+    }
     async with live_receiver(**around, body_timeout_s=0.4, header_timeout_s=0.8) as running:
         yield running

@@ -12,7 +12,14 @@ from signalbox_core.ids import new_run_id
 from signalbox_core.streams import RedisRunStream
 from support.drivers.signed_requests import ONE
 from support.fakes.events import story
-from support.servers.live_receiver import LiveReceiver, data_of, live_receiver, make_topics, one_sender, published
+from support.servers.live_receiver import (
+    LiveReceiver,
+    data_of,
+    live_receiver,
+    make_topics,
+    one_sender,
+    published,
+)
 
 
 @pytest.fixture
@@ -27,10 +34,18 @@ async def project(pubsub_host: str, run_id: str) -> str:
 
 
 @pytest.fixture
-async def receivers(redis_url: str, pubsub_host: str, project: str, tmp_path: Path) -> AsyncIterator[list[LiveReceiver]]:
+async def receivers(
+    redis_url: str, pubsub_host: str, project: str, tmp_path: Path
+) -> AsyncIterator[list[LiveReceiver]]:
     """Two replicas."""
     keys, signer, _ = one_sender(tmp_path)
-    around = {"keys": keys, "signer": signer, "redis_url": redis_url, "pubsub_host": pubsub_host, "project": project}
+    around = {
+        "keys": keys,
+        "signer": signer,
+        "redis_url": redis_url,
+        "pubsub_host": pubsub_host,
+        "project": project,
+    }
     async with live_receiver(**around) as first, live_receiver(**around) as second:
         yield [first, second]
 
@@ -48,7 +63,9 @@ async def test_a_story_in_one_batch_is_published_in_order_and_shown(
     assert data_of(messages[0])["pipeline"] == "echo"
     async with Redis.from_url(redis_url) as client:
         stream = RedisRunStream(client)
-        assert [frame.sequence for frame in (await stream.read(run_id, None)).frames] == list(range(1, len(milestones) + 1))
+        assert [frame.sequence for frame in (await stream.read(run_id, None)).frames] == list(
+            range(1, len(milestones) + 1)
+        )
         shown = await stream.snapshot(run_id)
     assert shown is not None
     assert shown.snapshot.status == "completed"
@@ -68,7 +85,9 @@ async def test_a_batch_that_was_partly_accepted_elsewhere_is_published_once(
         (202, {"accepted": 3}),
         (200, {"duplicate": True}),
     ]
-    assert [message.attributes["ce-sequence"] for message in await published(pubsub_host, project)] == [str(n) for n in range(1, 7)]
+    assert [message.attributes["ce-sequence"] for message in await published(pubsub_host, project)] == [
+        str(n) for n in range(1, 7)
+    ]
 
 
 async def test_of_fifty_copies_at_two_replicas_one_is_accepted(
@@ -77,7 +96,9 @@ async def test_of_fifty_copies_at_two_replicas_one_is_accepted(
     body = encode_event(story(run_id)[0])
     first, second = receivers
     copies = [
-        receiver.client.post("/v1/events", content=body, headers=receiver.signer.sign("POST", receiver.url, body, ONE))
+        receiver.client.post(
+            "/v1/events", content=body, headers=receiver.signer.sign("POST", receiver.url, body, ONE)
+        )
         for receiver in (first, second)
         for _ in range(25)
     ]
@@ -94,7 +115,9 @@ async def test_the_same_bytes_are_accepted_once_of_fifty(
     body = encode_event(story(run_id)[0])
     receiver = receivers[0]
     headers = receiver.signer.sign("POST", receiver.url, body, ONE)
-    answers = await asyncio.gather(*(receiver.client.post("/v1/events", content=body, headers=headers) for _ in range(50)))
+    answers = await asyncio.gather(
+        *(receiver.client.post("/v1/events", content=body, headers=headers) for _ in range(50))
+    )
     statuses = sorted(answer.status_code for answer in answers)
     assert statuses.count(202) == 1
     assert set(statuses) <= {202, 409, 503}
@@ -107,7 +130,11 @@ async def test_a_nonce_is_kept_longer_than_a_signature_is_good_and_an_id_for_day
     async with Redis.from_url(redis_url, decode_responses=True) as client:
         before = set(await client.keys("claims:*"))
         assert (await receivers[0].send(story(run_id)[0])).status_code == 202
-        ttl = {key.split(":")[2]: await client.ttl(key) for key in await client.keys("claims:*") if key not in before}
+        ttl = {
+            key.split(":")[2]: await client.ttl(key)
+            for key in await client.keys("claims:*")
+            if key not in before
+        }
     assert 310 <= ttl["nonce"] <= 320
     assert 3 * 86400 - 30 <= ttl["event"] <= 3 * 86400
 

@@ -35,17 +35,29 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
-async def replicas(redis_url: str, pubsub_host: str, project: str, tmp_path: Path) -> AsyncIterator[tuple[LiveReceiver, LiveReceiver]]:
+async def replicas(
+    redis_url: str, pubsub_host: str, project: str, tmp_path: Path
+) -> AsyncIterator[tuple[LiveReceiver, LiveReceiver]]:
     """Two receivers behind one public origin."""
     keys, signer, _ = one_sender(tmp_path)
-    around = {"keys": keys, "signer": signer, "redis_url": redis_url, "pubsub_host": pubsub_host, "project": project}
+    around = {
+        "keys": keys,
+        "signer": signer,
+        "redis_url": redis_url,
+        "pubsub_host": pubsub_host,
+        "project": project,
+    }
     async with live_receiver(**around) as first, live_receiver(**around, origin=first.origin) as second:
         yield first, second
 
 
 @pytest.mark.parametrize("copies", [case(39, "50-copies", 50), case(43, "50-copies-over-two-replicas", 50)])
 async def test_of_many_copies_one_is_accepted(
-    replicas: tuple[LiveReceiver, LiveReceiver], pubsub_host: str, project: str, copies: int, request: pytest.FixtureRequest
+    replicas: tuple[LiveReceiver, LiveReceiver],
+    pubsub_host: str,
+    project: str,
+    copies: int,
+    request: pytest.FixtureRequest,
 ) -> None:
     used = replicas if "case-043" in request.node.name else replicas[:1]
     body = encode_event(one(project))
@@ -88,7 +100,12 @@ async def test_a_nonce_is_kept_longer_than_its_signature_is_good(stage: Stage, l
     ],
 )
 async def test_an_event_id_counts_once(
-    receiver: LiveReceiver, pubsub_host: str, project: str, change: Callable[[CloudEvent], CloudEvent], status: int, code: str | None
+    receiver: LiveReceiver,
+    pubsub_host: str,
+    project: str,
+    change: Callable[[CloudEvent], CloudEvent],
+    status: int,
+    code: str | None,
 ) -> None:
     assert (await receiver.send(one(project))).status_code == 202
     again = await receiver.send(change(one(project)))
@@ -100,14 +117,18 @@ async def test_an_event_id_counts_once(
 
 
 @pytest.mark.parametrize("sender", [case(94, "another-sender", "billing")])
-async def test_an_event_id_is_the_senders_own(redis_url: str, pubsub_host: str, project: str, tmp_path: Path, sender: str) -> None:
+async def test_an_event_id_is_the_senders_own(
+    redis_url: str, pubsub_host: str, project: str, tmp_path: Path, sender: str
+) -> None:
     first, key = signer_and_key()
     second, other = signer_and_key(keyid="key-2", sender=sender)
     write_key_file(tmp_path / "keys.json", [key.record, other.record])
     around = {"redis_url": redis_url, "pubsub_host": pubsub_host, "project": project}
     async with live_receiver(keys=tmp_path / "keys.json", signer=first, **around) as receiver:
         body = encode_event(one(project))
-        assert [(await receiver.post(body, ONE, signer=signer)).status_code for signer in (first, second)] == [202, 202]
+        assert [
+            (await receiver.post(body, ONE, signer=signer)).status_code for signer in (first, second)
+        ] == [202, 202]
     assert len(await published(pubsub_host, project)) == 2
 
 
@@ -136,7 +157,9 @@ async def test_an_event_in_flight_is_409_with_retry_after(stage: Stage, publishe
         case(96, "oom", ("maxmemory", "1")),
     ],
 )
-async def test_without_redis_nothing_is_published(stage: Stage, setting: tuple[str, str] | None, request: pytest.FixtureRequest) -> None:
+async def test_without_redis_nothing_is_published(
+    stage: Stage, setting: tuple[str, str] | None, request: pytest.FixtureRequest
+) -> None:
     if setting is not None:
         await stage.configure(*setting)
     elif "frozen" in request.node.name:
@@ -162,7 +185,10 @@ async def test_redis_lost_after_the_claim_does_not_take_the_promise_back(stage: 
         stage.pubsub.thaw()
     assert sending.result().status_code == 202
     thaw(stage.redis)
-    async with Redis.from_url(stage.redis_url) as client, httpx2.AsyncClient(base_url=stage.receiver.origin) as web:
+    async with (
+        Redis.from_url(stage.redis_url) as client,
+        httpx2.AsyncClient(base_url=stage.receiver.origin) as web,
+    ):
         assert 'left_to_repair_total{step="stream"} 1.0' in (await web.get("/metrics")).text
         await client.flushall()
     assert (await stage.post(encode_event(event))).status_code == 202
@@ -200,7 +226,9 @@ async def denied(stage: Stage) -> AsyncIterator[None]:
     async with killed(stage):
         server = grpc.aio.server()
         publish = grpc.unary_unary_rpc_method_handler(deny)
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", {"Publish": publish}),))
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", {"Publish": publish}),)
+        )
         server.add_insecure_port(stage.pubsub.host)
         await server.start()
         yield
@@ -208,7 +236,13 @@ async def denied(stage: Stage) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize(
-    "outage", [case(98, "refused", killed), case(98, "hangs", frozen), case(98, "topic-missing", without_topic), case(98, "denied", denied)]
+    "outage",
+    [
+        case(98, "refused", killed),
+        case(98, "hangs", frozen),
+        case(98, "topic-missing", without_topic),
+        case(98, "denied", denied),
+    ],
 )
 async def test_without_pubsub_the_claims_are_given_back_and_the_same_bytes_succeed_later(
     stage: Stage, outage: Callable[[Stage], AbstractAsyncContextManager[None]]
@@ -226,7 +260,9 @@ async def test_without_pubsub_the_claims_are_given_back_and_the_same_bytes_succe
 
 
 @pytest.mark.parametrize("leaves", [case(99, "client-leaves", True)])
-async def test_a_client_that_leaves_while_its_event_is_published_changes_nothing(stage: Stage, leaves: bool) -> None:
+async def test_a_client_that_leaves_while_its_event_is_published_changes_nothing(
+    stage: Stage, leaves: bool
+) -> None:
     event = one(stage.project)
     async with asyncio.TaskGroup() as group:
         sending = await stage.hold_at_publish(group, encode_event(event))
@@ -243,7 +279,9 @@ async def test_a_client_that_leaves_while_its_event_is_published_changes_nothing
 
 
 @pytest.mark.parametrize("most", [case(100, "killed-between-publish-and-mark", 30)])
-async def test_an_event_published_by_a_receiver_that_died_comes_again_when_its_claim_ran_out(stage: Stage, most: int) -> None:
+async def test_an_event_published_by_a_receiver_that_died_comes_again_when_its_claim_ran_out(
+    stage: Stage, most: int
+) -> None:
     event = one(stage.project)
     async with asyncio.TaskGroup() as group:
         sending = await stage.hold_at_publish(group, encode_event(event))
@@ -308,13 +346,26 @@ async def test_a_key_beyond_its_rate_is_429_at_both_replicas_and_others_are_not(
     keyids = [new_run_id("key") for _ in range(2)]
     (first, key), (second, other) = (signer_and_key(keyid=keyid) for keyid in keyids)
     write_key_file(tmp_path / "keys.json", [key.record, other.record])
-    around = {"keys": tmp_path / "keys.json", "redis_url": redis_url, "pubsub_host": pubsub_host, "project": project, "rate_per_s": rate}
-    async with live_receiver(signer=first, **around) as one_of_two, live_receiver(signer=first, **around, origin=one_of_two.origin) as two:
+    around = {
+        "keys": tmp_path / "keys.json",
+        "redis_url": redis_url,
+        "pubsub_host": pubsub_host,
+        "project": project,
+        "rate_per_s": rate,
+    }
+    async with (
+        live_receiver(signer=first, **around) as one_of_two,
+        live_receiver(signer=first, **around, origin=one_of_two.origin) as two,
+    ):
         forger, _ = signer_and_key(keyid=keyids[0])
-        flood = [await one_of_two.post(encode_event(one(project)), ONE, signer=forger) for _ in range(4 * rate)]
+        flood = [
+            await one_of_two.post(encode_event(one(project)), ONE, signer=forger) for _ in range(4 * rate)
+        ]
         assert {answer.status_code for answer in flood} == {401}
         bodies = [encode_event(one(f"{project}-{number}")) for number in range(4 * rate)]
-        answers = await asyncio.gather(*(pair.post(body, ONE) for body in bodies for pair in (one_of_two, two)))
+        answers = await asyncio.gather(
+            *(pair.post(body, ONE) for body in bodies for pair in (one_of_two, two))
+        )
         refused = [answer for answer in answers if answer.status_code == 429]
         assert refused
         is_problem(refused[0], 429, "rate_limited")
@@ -322,7 +373,9 @@ async def test_a_key_beyond_its_rate_is_429_at_both_replicas_and_others_are_not(
         assert (await two.post(encode_event(one(f"{project}-other")), ONE, signer=second)).status_code == 202
 
 
-@pytest.mark.parametrize("policy", [case(103, "allkeys-lru", "allkeys-lru"), case(103, "volatile-ttl", "volatile-ttl")])
+@pytest.mark.parametrize(
+    "policy", [case(103, "allkeys-lru", "allkeys-lru"), case(103, "volatile-ttl", "volatile-ttl")]
+)
 async def test_a_redis_that_may_evict_is_not_ready(stage: Stage, policy: str) -> None:
     await stage.configure("maxmemory-policy", policy)
     async with httpx2.AsyncClient(base_url=stage.receiver.origin) as client:
@@ -330,7 +383,10 @@ async def test_a_redis_that_may_evict_is_not_ready(stage: Stage, policy: str) ->
     assert (ready.status_code, ready.json()["redis"]) == (503, "evicting")
 
 
-@pytest.mark.parametrize("seconds", [case(104, "10-minutes-on", 600.0), case(104, "10-minutes-back", -600.0), case(104, "a-moment", 1.0)])
+@pytest.mark.parametrize(
+    "seconds",
+    [case(104, "10-minutes-on", 600.0), case(104, "10-minutes-back", -600.0), case(104, "a-moment", 1.0)],
+)
 def test_a_jump_of_the_clock_is_counted_once(seconds: float) -> None:
     clocks = {"wall": 1_000_000.0, "passed": 0.0}
     jumps: list[float] = []

@@ -78,9 +78,14 @@ async def test_an_event_in_flight_is_refused_and_nothing_else_is_claimed(claims:
     assert (await claims.claim(proof(sender, "n2"), MILESTONES[1:2])).fresh == (MILESTONES[1],)
 
 
-async def test_an_id_with_other_content_is_a_conflict_and_nothing_else_is_claimed(claims: Claims, sender: str) -> None:
+async def test_an_id_with_other_content_is_a_conflict_and_nothing_else_is_claimed(
+    claims: Claims, sender: str
+) -> None:
     await claims.finish(await claims.claim(proof(sender), MILESTONES[:1]))
-    assert await code_of(claims, proof(sender, "n2"), [MILESTONES[1], other(MILESTONES[0])]) == "event_id_conflict"
+    assert (
+        await code_of(claims, proof(sender, "n2"), [MILESTONES[1], other(MILESTONES[0])])
+        == "event_id_conflict"
+    )
     assert (await claims.claim(proof(sender, "n2"), MILESTONES[1:2])).fresh == (MILESTONES[1],)
 
 

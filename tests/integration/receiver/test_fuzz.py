@@ -18,13 +18,63 @@ from support.servers.live_receiver import LiveReceiver
 REQUESTS = int(os.environ.get("SIGNALBOX_FUZZ_REQUESTS", "2000"))
 SEED = int(os.environ.get("SIGNALBOX_FUZZ_SEED", "9421"))
 BODIES = [BODY, batch_of(story()), b"", b"{}", b"[]", b"null", b"[" * 500]
-NAMES = ("signature", "signature-input", "content-digest", "content-type", "content-length", "content-encoding", "host", "x-other")
+NAMES = (
+    "signature",
+    "signature-input",
+    "content-digest",
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "host",
+    "x-other",
+)
 PIECES = (
-    *(piece.encode("latin-1") for piece in ("signalbox=", "sig1=", "@method", '"content-digest"', "created", "expires", "nonce", "tag")),
-    *(piece.encode("latin-1") for piece in ("-1", "999999999999999", "1.5", ":AAAA:", "sha-256=", "?1", "%00", "\xff", "\xc3\xa9", "\t")),
+    *(
+        piece.encode("latin-1")
+        for piece in (
+            "signalbox=",
+            "sig1=",
+            "@method",
+            '"content-digest"',
+            "created",
+            "expires",
+            "nonce",
+            "tag",
+        )
+    ),
+    *(
+        piece.encode("latin-1")
+        for piece in (
+            "-1",
+            "999999999999999",
+            "1.5",
+            ":AAAA:",
+            "sha-256=",
+            "?1",
+            "%00",
+            "\xff",
+            "\xc3\xa9",
+            "\t",
+        )
+    ),
     *(piece.encode() for piece in ("(", ")", ";", ",", ":", "=", '"', "\\", " ", "*", "a" * 300)),
 )
-WORDS = (b"NaN", b"null", b"-0", b"1e999", b"\\u0000", b"\\ud800", b"{", b"]", b"\xff", b'""', b'"id"', b"9" * 400, b"true", b'"data":1,')
+WORDS = (
+    b"NaN",
+    b"null",
+    b"-0",
+    b"1e999",
+    b"\\u0000",
+    b"\\ud800",
+    b"{",
+    b"]",
+    b"\xff",
+    b'""',
+    b'"id"',
+    b"9" * 400,
+    b"true",
+    b'"data":1,',
+)
 
 
 class Fuzzer:
@@ -47,11 +97,17 @@ class Fuzzer:
         return lines, self._mangled(body, WORDS) if self._chance.random() < 0.2 else body
 
     def _lines(self, headers: Headers) -> list[tuple[bytes, bytes]]:
-        return [(b"host", b"127.0.0.1:8081"), *((name.encode(), value.encode()) for name, value in headers.items())]
+        return [
+            (b"host", b"127.0.0.1:8081"),
+            *((name.encode(), value.encode()) for name, value in headers.items()),
+        ]
 
     def _change_value(self, lines: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         place = self._chance.randrange(len(lines)) if lines else -1
-        return [(name, self._mangled(value, PIECES)) if number == place else (name, value) for number, (name, value) in enumerate(lines)]
+        return [
+            (name, self._mangled(value, PIECES)) if number == place else (name, value)
+            for number, (name, value) in enumerate(lines)
+        ]
 
     def _drop(self, lines: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         return self._chance.sample(lines, max(0, len(lines) - 1))
@@ -73,7 +129,9 @@ class Fuzzer:
 
 
 @pytest.mark.timeout(900)
-async def test_no_request_is_answered_with_a_5xx_or_logs_an_exception(caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_request_is_answered_with_a_5xx_or_logs_an_exception(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.WARNING)
     bench = new_bench(rate_per_s=10**6)
     fuzzer, statuses = Fuzzer(bench, random.Random(SEED)), Counter[int]()
@@ -90,7 +148,14 @@ async def test_no_request_is_answered_with_a_5xx_or_logs_an_exception(caplog: py
 
 async def status_in(app: Callable[..., object], lines: list[tuple[bytes, bytes]], body: bytes) -> int:
     """Straight into the app: a client library would refuse to send most of this."""
-    scope = {"type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/v1/events", "raw_path": b"/v1/events"}
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/v1/events",
+        "raw_path": b"/v1/events",
+    }
     scope |= {
         "query_string": b"",
         "headers": lines,
@@ -111,13 +176,17 @@ async def status_in(app: Callable[..., object], lines: list[tuple[bytes, bytes]]
     return found[0]
 
 
-async def test_bytes_at_random_on_the_socket_do_no_harm(receiver: LiveReceiver, caplog: pytest.LogCaptureFixture) -> None:
+async def test_bytes_at_random_on_the_socket_do_no_harm(
+    receiver: LiveReceiver, caplog: pytest.LogCaptureFixture
+) -> None:
     chance = random.Random(SEED)
     for _ in range(min(REQUESTS, 200)):
         request = bytearray(raw(receiver, BODY))
         for _ in range(chance.randint(1, 4)):
             place = chance.randrange(len(request))
-            request[place : place + chance.choice((0, 1, 5))] = chance.choice((b"", b"\r\n", b"\x00", b" ", b":", chance.randbytes(2)))
+            request[place : place + chance.choice((0, 1, 5))] = chance.choice(
+                (b"", b"\r\n", b"\x00", b" ", b":", chance.randbytes(2))
+            )
         status = status_of(await talk(receiver, bytes(request), ends=True))
         assert status < 500, bytes(request)
     assert not [record for record in caplog.records if record.exc_info]

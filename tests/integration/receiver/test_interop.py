@@ -25,12 +25,17 @@ def example(language: str) -> str:
 
 @pytest.mark.parametrize(
     ("language", "program", "name"),
-    [pytest.param("js", "node", "send.mjs", id="node"), pytest.param("sh", "sh", "send.sh", id="curl-openssl")],
+    [
+        pytest.param("js", "node", "send.mjs", id="node"),
+        pytest.param("sh", "sh", "send.sh", id="curl-openssl"),
+    ],
 )
 async def test_an_example_delivers_an_event(
     language: str, program: str, name: str, redis_url: str, pubsub_host: str, tmp_path: Path
 ) -> None:
-    if shutil.which(program) is None or (language == "sh" and not (shutil.which("curl") and shutil.which("openssl"))):
+    if shutil.which(program) is None or (
+        language == "sh" and not (shutil.which("curl") and shutil.which("openssl"))
+    ):
         pytest.skip(f"{program} is not installed")
     project = new_run_id("echo")
     await make_topics(pubsub_host, project)
@@ -45,7 +50,9 @@ async def test_an_example_delivers_an_event(
         given["PRIVATE_KEY_FILE"] = str(write_private_key(tmp_path / "key.pem", private))
         command = (program, str(tmp_path / name))
         environ = {**os.environ, **given, "NO_PROXY": "*", "no_proxy": "*"}
-        child = await asyncio.create_subprocess_exec(*command, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+        child = await asyncio.create_subprocess_exec(
+            *command, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
         out, err = await asyncio.wait_for(child.communicate(), 60)
     assert b"202" in out, (out, err)
     assert len(await published(pubsub_host, project)) == 1

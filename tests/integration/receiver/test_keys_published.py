@@ -40,10 +40,19 @@ def text(number: bytes) -> str:
 def jwk(kid: str, private: PrivateKey, **more: object) -> dict[str, object]:
     match public := private.public_key():
         case ed25519.Ed25519PublicKey():
-            members: dict[str, object] = {"kty": "OKP", "crv": "Ed25519", "x": text(public.public_bytes_raw())}
+            members: dict[str, object] = {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "x": text(public.public_bytes_raw()),
+            }
         case ec.EllipticCurvePublicKey():
             numbers = public.public_numbers()
-            members = {"kty": "EC", "crv": "P-256", "x": text(numbers.x.to_bytes(32, "big")), "y": text(numbers.y.to_bytes(32, "big"))}
+            members = {
+                "kty": "EC",
+                "crv": "P-256",
+                "x": text(numbers.x.to_bytes(32, "big")),
+                "y": text(numbers.y.to_bytes(32, "big")),
+            }
         case rsa.RSAPublicKey():
             n = public.public_numbers().n
             members = {"kty": "RSA", "n": text(n.to_bytes((n.bit_length() + 7) // 8, "big")), "e": "AQAB"}
@@ -64,7 +73,16 @@ def test_a_published_key_verifies_for_its_sender_only_what_the_source_allows(alg
 
 
 @pytest.mark.parametrize(
-    "more", [{"use": "enc"}, {"key_ops": ["sign"]}, {"alg": "ES384"}, {"kid": 7}, {"kid": ""}, {"crv": "Ed448"}, {"kty": "oct"}]
+    "more",
+    [
+        {"use": "enc"},
+        {"key_ops": ["sign"]},
+        {"alg": "ES384"},
+        {"kid": 7},
+        {"kid": ""},
+        {"crv": "Ed448"},
+        {"kty": "oct"},
+    ],
 )
 def test_a_key_for_something_else_is_left_out(more: dict[str, object]) -> None:
     good = jwk("good", new_private_key(Algorithm.ED25519))
@@ -92,7 +110,14 @@ def test_a_bad_set_is_not_taken_over(body: bytes, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://keys.example.com/jwks", "https://", "https://user@host/jwks", "file:///etc/passwd", "https://host/#x"]
+    "url",
+    [
+        "http://keys.example.com/jwks",
+        "https://",
+        "https://user@host/jwks",
+        "file:///etc/passwd",
+        "https://host/#x",
+    ],
 )
 def test_only_https_addresses_are_configured(url: str, tmp_path: Path) -> None:
     with pytest.raises((ValueError, msgspec.ValidationError), match="https"):
@@ -135,7 +160,12 @@ async def address(folder: Path, answers: dict[str, bytes]) -> AsyncIterator[str]
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        writer.write(answers.get(head.split(b" ")[1].decode(), b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+        writer.write(
+            answers.get(
+                head.split(b" ")[1].decode(),
+                b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            )
+        )
         await writer.drain()
         writer.close()
 
@@ -148,16 +178,26 @@ def certificate(folder: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+    )
     made = made.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
-    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+    made = made.add_extension(
+        x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+    )
     made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     (folder / "ca.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
     (folder / "ca.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
-def page(body: bytes, *, status: bytes = b"200 OK", media_type: bytes = DIRECTORY, more: bytes = b"") -> bytes:
+def page(
+    body: bytes, *, status: bytes = b"200 OK", media_type: bytes = DIRECTORY, more: bytes = b""
+) -> bytes:
     length = str(len(body)).encode()
     return (
         b"HTTP/1.1 "
@@ -201,14 +241,22 @@ def test_a_missing_authority_file_is_named() -> None:
         open_key_client("/nowhere/ca.pem", "JWKS_CA_FILE")
 
 
-async def test_a_key_of_a_directory_delivers_and_is_revoked_by_the_operator(redis_url: str, pubsub_host: str, tmp_path: Path) -> None:
+async def test_a_key_of_a_directory_delivers_and_is_revoked_by_the_operator(
+    redis_url: str, pubsub_host: str, tmp_path: Path
+) -> None:
     project, private = new_run_id("echo"), new_private_key(Algorithm.ED25519)
     await make_topics(pubsub_host, project)
     signer = Signer("pub-1", Algorithm.ED25519, private)
     async with address(tmp_path, {PATH: page(jwks(jwk("pub-1", private)))}) as origin:
         source = JwksSource(url=origin + PATH, sender="billing", tenant="acme", events=("run.*",))
         write_key_file(tmp_path / "keys.json", [], [source])
-        around = {"keys": tmp_path / "keys.json", "signer": signer, "redis_url": redis_url, "pubsub_host": pubsub_host, "project": project}
+        around = {
+            "keys": tmp_path / "keys.json",
+            "signer": signer,
+            "redis_url": redis_url,
+            "pubsub_host": pubsub_host,
+            "project": project,
+        }
         async with live_receiver(**around, jwks_ca_file=str(tmp_path / "ca.pem")) as receiver:
             body, step = (encode_event(event) for event in story(project)[:2])
             assert (await receiver.post(body, ONE)).status_code == 202

@@ -21,7 +21,9 @@ class Stage:
 
     async def status(self, signer: Signer) -> int:
         """The status of a fresh event signed by this signer."""
-        return (await self.receiver.post(encode_event(story(new_run_id("echo"))[0]), ONE, signer=signer)).status_code
+        return (
+            await self.receiver.post(encode_event(story(new_run_id("echo"))[0]), ONE, signer=signer)
+        ).status_code
 
     async def becomes(self, signer: Signer, status: int) -> None:
         async def reached() -> bool:
@@ -35,7 +37,9 @@ async def stage(redis_url: str, pubsub_host: str, tmp_path: Path) -> AsyncIterat
     project = new_run_id("echo")
     await make_topics(pubsub_host, project)
     keys, signer, record = one_sender(tmp_path)
-    async with live_receiver(keys=keys, signer=signer, redis_url=redis_url, pubsub_host=pubsub_host, project=project) as receiver:
+    async with live_receiver(
+        keys=keys, signer=signer, redis_url=redis_url, pubsub_host=pubsub_host, project=project
+    ) as receiver:
         yield Stage(receiver, keys, record)
 
 
@@ -53,12 +57,16 @@ async def test_a_revoked_key_counts_no_more_without_a_restart(stage: Stage) -> N
     await stage.becomes(stage.receiver.signer, 401)
 
 
-@pytest.mark.parametrize("body", ["{", '{"keys":[{"keyid":"x","alg":"ed25519","sender":"s","tenant":"*","public_pem":"bad"}]}', ""])
+@pytest.mark.parametrize(
+    "body", ["{", '{"keys":[{"keyid":"x","alg":"ed25519","sender":"s","tenant":"*","public_pem":"bad"}]}', ""]
+)
 async def test_a_bad_key_file_is_counted_and_the_old_keys_stay(stage: Stage, body: str) -> None:
     stage.keys.write_text(body)
 
     async def counted() -> bool:
-        return "signalbox_receiver_key_failures_total 1.0" in (await stage.receiver.client.get("/metrics")).text
+        return (
+            "signalbox_receiver_key_failures_total 1.0" in (await stage.receiver.client.get("/metrics")).text
+        )
 
     await eventually(counted)
     assert await stage.status(stage.receiver.signer) == 202
@@ -68,7 +76,10 @@ async def test_a_key_file_that_went_away_leaves_the_old_keys(stage: Stage) -> No
     stage.keys.unlink()
 
     async def counted() -> bool:
-        return "signalbox_receiver_key_failures_total 0.0" not in (await stage.receiver.client.get("/metrics")).text
+        return (
+            "signalbox_receiver_key_failures_total 0.0"
+            not in (await stage.receiver.client.get("/metrics")).text
+        )
 
     await eventually(counted)
     assert await stage.status(stage.receiver.signer) == 202

@@ -12,7 +12,11 @@ import schemathesis
 import uvicorn
 from openapi_spec_validator import validate
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 from starlette.types import ASGIApp
 
 from signalbox_webhook_receiver.openapi import document
@@ -33,7 +37,9 @@ def test_the_document_is_openapi_3_1() -> None:
 def served(app: ASGIApp) -> Iterator[str]:
     """The app on a free port, in a thread: schemathesis calls it synchronously."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="off", ws="none"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="off", ws="none")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -53,7 +59,9 @@ def bench_and_address() -> Iterator[tuple[object, str]]:
 
 @SCHEMA.parametrize()
 @hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-def test_every_answer_is_as_the_document_says(case: schemathesis.Case, bench_and_address: tuple[object, str]) -> None:
+def test_every_answer_is_as_the_document_says(
+    case: schemathesis.Case, bench_and_address: tuple[object, str]
+) -> None:
     bench, address = bench_and_address
     prepared = requests.Request(**case.as_transport_kwargs(base_url=address)).prepare()
     prepared.headers["Host"] = ORIGIN.removeprefix("http://")

@@ -35,7 +35,13 @@ async def stage(pubsub_host: str, tmp_path: Path) -> AsyncIterator[Stage]:
     url = f"redis://127.0.0.1:{port}/0"
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(own_server(backends.redis_command(port, tmp_path), port))
-        around = {"keys": keys, "signer": signer, "redis_url": url, "pubsub_host": pubsub_host, "project": project}
+        around = {
+            "keys": keys,
+            "signer": signer,
+            "redis_url": url,
+            "pubsub_host": pubsub_host,
+            "project": project,
+        }
         receiver = await stack.enter_async_context(live_receiver(**around))
         yield Stage(receiver, redis, url, project)
 
@@ -68,8 +74,12 @@ async def test_a_redis_that_may_evict_is_not_ready(stage: Stage) -> None:
     assert (ready.status_code, ready.json()["redis"]) == (503, "evicting")
 
 
-@pytest.mark.parametrize("setting", [("maxmemory", "1"), ("requirepass", "other"), ("min-replicas-to-write", "1")])
-async def test_a_redis_that_refuses_to_write_is_503(stage: Stage, pubsub_host: str, setting: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "setting", [("maxmemory", "1"), ("requirepass", "other"), ("min-replicas-to-write", "1")]
+)
+async def test_a_redis_that_refuses_to_write_is_503(
+    stage: Stage, pubsub_host: str, setting: tuple[str, str]
+) -> None:
     async with Redis.from_url(stage.redis_url) as client:
         await client.config_set(*setting)
     answer = await stage.receiver.send(story(stage.project)[0])
@@ -77,12 +87,21 @@ async def test_a_redis_that_refuses_to_write_is_503(stage: Stage, pubsub_host: s
     assert not await published(pubsub_host, stage.project)
 
 
-async def test_pubsub_away_gives_the_claims_back_and_the_same_bytes_succeed_later(redis_url: str, tmp_path: Path) -> None:
+async def test_pubsub_away_gives_the_claims_back_and_the_same_bytes_succeed_later(
+    redis_url: str, tmp_path: Path
+) -> None:
     project, port = new_run_id("echo"), backends.free_port()
     host = f"127.0.0.1:{port}"
     keys, signer, _ = one_sender(tmp_path)
     body = encode_event(story(project)[0])
-    around = {"keys": keys, "signer": signer, "redis_url": redis_url, "pubsub_host": host, "project": project, "publish_timeout_s": 1.0}
+    around = {
+        "keys": keys,
+        "signer": signer,
+        "redis_url": redis_url,
+        "pubsub_host": host,
+        "project": project,
+        "publish_timeout_s": 1.0,
+    }
     async with live_receiver(**around) as receiver:
         headers = signer.sign("POST", receiver.url, body, ONE)
         refused = await receiver.client.post("/v1/events", content=body, headers=headers)
@@ -93,7 +112,9 @@ async def test_pubsub_away_gives_the_claims_back_and_the_same_bytes_succeed_late
             await make_topics(host, project)
 
             async def accepted() -> bool:
-                return (await receiver.client.post("/v1/events", content=body, headers=headers)).status_code == 202
+                return (
+                    await receiver.client.post("/v1/events", content=body, headers=headers)
+                ).status_code == 202
 
             await eventually(accepted)
             assert len({message.attributes["ce-id"] for message in await published(host, project)}) == 1

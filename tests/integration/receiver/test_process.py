@@ -34,22 +34,40 @@ def environment(keys: Path, **changes: str) -> dict[str, str]:
 
 async def start(env: Mapping[str, str]) -> asyncio.subprocess.Process:
     command = (sys.executable, "-m", "signalbox_webhook_receiver")
-    return await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return await asyncio.create_subprocess_exec(
+        *command, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
         pytest.param({"REDIS_URL": "unset"}, "set the environment variable REDIS_URL", id="missing"),
-        pytest.param({"SIGNALBOX_RECEIVER_POTR": "1"}, "unknown environment variable SIGNALBOX_RECEIVER_POTR", id="unknown"),
+        pytest.param(
+            {"SIGNALBOX_RECEIVER_POTR": "1"},
+            "unknown environment variable SIGNALBOX_RECEIVER_POTR",
+            id="unknown",
+        ),
         pytest.param({"SIGNALBOX_RECEIVER_PORT": "x"}, "SIGNALBOX_RECEIVER_PORT", id="wrong-type"),
-        pytest.param({"SIGNALBOX_RECEIVER_PUBLIC_ORIGIN": "example.com"}, "SIGNALBOX_RECEIVER_PUBLIC_ORIGIN must be", id="origin"),
-        pytest.param({"SIGNALBOX_RECEIVER_KEYS": "/nowhere/keys.json"}, "cannot read the key file /nowhere/keys.json", id="no-key-file"),
-        pytest.param({"SIGNALBOX_RECEIVER_LOG_LEVEL": "LOUD"}, "SIGNALBOX_RECEIVER_LOG_LEVEL", id="log-level"),
+        pytest.param(
+            {"SIGNALBOX_RECEIVER_PUBLIC_ORIGIN": "example.com"},
+            "SIGNALBOX_RECEIVER_PUBLIC_ORIGIN must be",
+            id="origin",
+        ),
+        pytest.param(
+            {"SIGNALBOX_RECEIVER_KEYS": "/nowhere/keys.json"},
+            "cannot read the key file /nowhere/keys.json",
+            id="no-key-file",
+        ),
+        pytest.param(
+            {"SIGNALBOX_RECEIVER_LOG_LEVEL": "LOUD"}, "SIGNALBOX_RECEIVER_LOG_LEVEL", id="log-level"
+        ),
         pytest.param({"REDIS_URL": "http://x"}, "REDIS_URL", id="redis-url"),
     ],
 )
-async def test_a_wrong_setting_is_one_line_and_status_2(tmp_path: Path, changes: dict[str, str], says: str) -> None:
+async def test_a_wrong_setting_is_one_line_and_status_2(
+    tmp_path: Path, changes: dict[str, str], says: str
+) -> None:
     keys, _, _ = one_sender(tmp_path)
     child = await start(environment(keys, **changes))
     out, err = await child.communicate()
@@ -67,12 +85,18 @@ async def test_a_port_in_use_is_one_line_and_status_2(tmp_path: Path) -> None:
     assert "SIGNALBOX_RECEIVER_PORT" in err.decode()
 
 
-async def test_sigterm_under_load_keeps_every_promise(redis_url: str, pubsub_host: str, project: str, tmp_path: Path) -> None:
+async def test_sigterm_under_load_keeps_every_promise(
+    redis_url: str, pubsub_host: str, project: str, tmp_path: Path
+) -> None:
     keys, signer, _ = one_sender(tmp_path)
     port = backends.free_port()
     origin = f"http://127.0.0.1:{port}"
     around = {"REDIS_URL": redis_url, "PUBSUB_EMULATOR_HOST": pubsub_host, "GOOGLE_CLOUD_PROJECT": project}
-    child = await start(environment(keys, SIGNALBOX_RECEIVER_PORT=str(port), SIGNALBOX_RECEIVER_PUBLIC_ORIGIN=origin, **around))
+    child = await start(
+        environment(
+            keys, SIGNALBOX_RECEIVER_PORT=str(port), SIGNALBOX_RECEIVER_PUBLIC_ORIGIN=origin, **around
+        )
+    )
     await eventually(lambda: backends.answers(port), within_s=30)
     promised: list[str] = []
     async with httpx2.AsyncClient(base_url=origin) as client, asyncio.TaskGroup() as group:
@@ -86,7 +110,9 @@ async def test_sigterm_under_load_keeps_every_promise(redis_url: str, pubsub_hos
     assert set(promised) <= {message.attributes["ce-id"] for message in await published(pubsub_host, project)}
 
 
-async def send_until_refused(client: httpx2.AsyncClient, signer: Signer, prefix: str, promised: list[str]) -> None:
+async def send_until_refused(
+    client: httpx2.AsyncClient, signer: Signer, prefix: str, promised: list[str]
+) -> None:
     """Send the first event of ever new runs until the receiver does not take one; note those that it took."""
     for number in range(100_000):
         event = story(f"{prefix}-{number}")[0]

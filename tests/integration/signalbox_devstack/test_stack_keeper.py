@@ -25,16 +25,35 @@ http.server.test(HandlerClass=http.server.SimpleHTTPRequestHandler, port=int(sys
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     folder = StateFolder.create(tmp_path / "state")
-    return Site(folder=folder, ports={}, keys=ensure_keys(folder), programs=Programs("", ""), has_temporal_ui=False, environ=os.environ)
+    return Site(
+        folder=folder,
+        ports={},
+        keys=ensure_keys(folder),
+        programs=Programs("", ""),
+        has_temporal_ui=False,
+        environ=os.environ,
+    )
 
 
 def web(name: str, *after: str) -> Part:
     port = free_port()
-    return Part(name=name, argv=(sys.executable, "-c", SERVE, str(port)), probe=HttpOk(port, "/"), address=f"127.0.0.1:{port}", after=after)
+    return Part(
+        name=name,
+        argv=(sys.executable, "-c", SERVE, str(port)),
+        probe=HttpOk(port, "/"),
+        address=f"127.0.0.1:{port}",
+        after=after,
+    )
 
 
 def script(name: str, code: str, ready_within_s: float = 20) -> Part:
-    return Part(name=name, argv=(sys.executable, "-c", code), probe=HttpOk(free_port()), address="", ready_within_s=ready_within_s)
+    return Part(
+        name=name,
+        argv=(sys.executable, "-c", code),
+        probe=HttpOk(free_port()),
+        address="",
+        ready_within_s=ready_within_s,
+    )
 
 
 async def start(site: Site, *parts: Part) -> list[str]:
@@ -78,7 +97,9 @@ async def test_a_death_is_reported_with_the_last_lines_and_mended(site: Site) ->
         before = stack.states()[0].pid
         assert before is not None
         os.kill(before, 9)
-        await eventually(lambda: stack.states()[0].status == "ready" and stack.states()[0].pid not in (None, before))
+        await eventually(
+            lambda: stack.states()[0].status == "ready" and stack.states()[0].pid not in (None, before)
+        )
     assert any(line.startswith("web was killed by signal 9; starting it again in 0.2 s") for line in said)
     assert any(line.startswith("web is ready again") for line in said)
 

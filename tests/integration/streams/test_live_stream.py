@@ -39,7 +39,9 @@ async def gateway(redis: Redis) -> AsyncIterator[Gateway]:
         yield gateway
 
 
-async def test_check_06_14_a_listener_hears_the_whole_run_in_order_and_its_clean_end(gateway: Gateway) -> None:
+async def test_check_06_14_a_listener_hears_the_whole_run_in_order_and_its_clean_end(
+    gateway: Gateway,
+) -> None:
     await gateway.streams.append(MILESTONES[0])
     async with reading(gateway.origin, STREAM) as reader:
         await reader.until(1)
@@ -63,7 +65,9 @@ async def test_check_09_15_the_last_event_id_resumes_with_exactly_the_rest(gatew
     assert (over.status_code, over.content) == (204, b"")
 
 
-async def test_check_30_two_gateways_give_the_same_ids_in_the_same_order(redis: Redis, redis_url: str) -> None:
+async def test_check_30_two_gateways_give_the_same_ids_in_the_same_order(
+    redis: Redis, redis_url: str
+) -> None:
     async with Redis.from_url(redis_url) as other_client, serving(redis) as one, serving(other_client) as two:
         await one.streams.append(MILESTONES[0])
         async with reading(one.origin, STREAM) as first, reading(two.origin, STREAM) as second:
@@ -77,7 +81,9 @@ async def test_check_30_two_gateways_give_the_same_ids_in_the_same_order(redis: 
     assert len(first.ids) == 8
 
 
-async def test_one_connection_to_redis_listens_for_all_runs_and_forgets_those_nobody_watches(gateway: Gateway, redis: Redis) -> None:
+async def test_one_connection_to_redis_listens_for_all_runs_and_forgets_those_nobody_watches(
+    gateway: Gateway, redis: Redis
+) -> None:
     async def subscribers() -> list[int]:
         return [int(client["sub"]) for client in await redis.client_list() if int(client["sub"]) > 0]
 
@@ -101,7 +107,11 @@ async def test_one_connection_to_redis_listens_for_all_runs_and_forgets_those_no
 
 
 async def test_check_11_nothing_is_lost_or_doubled_while_many_join_a_busy_run(gateway: Gateway) -> None:
-    tale = [MILESTONES[0], *(replace(MILESTONES[1], sequence=number) for number in range(2, 300)), replace(MILESTONES[8], sequence=300)]
+    tale = [
+        MILESTONES[0],
+        *(replace(MILESTONES[1], sequence=number) for number in range(2, 300)),
+        replace(MILESTONES[8], sequence=300),
+    ]
     await gateway.streams.append(tale[0])
 
     async def listen(number: int) -> list[object]:
@@ -119,7 +129,11 @@ async def test_check_11_nothing_is_lost_or_doubled_while_many_join_a_busy_run(ga
 
 
 async def test_check_29_a_redis_that_is_killed_and_comes_back_loses_nothing(tmp_path: Path) -> None:
-    async with own_redis(tmp_path) as server, Redis.from_url(server.url) as client, serving(client) as gateway:
+    async with (
+        own_redis(tmp_path) as server,
+        Redis.from_url(server.url) as client,
+        serving(client) as gateway,
+    ):
         await gateway.streams.append(MILESTONES[0])
         async with reading(gateway.origin, STREAM) as reader:
             await reader.until(1)
@@ -141,7 +155,11 @@ async def _appended(streams: RedisRunStream, event: CloudEvent) -> bool:
 
 
 async def test_check_29_while_redis_is_down_a_new_stream_opens_waits_and_then_goes_on(tmp_path: Path) -> None:
-    async with own_redis(tmp_path) as server, Redis.from_url(server.url) as client, serving(client) as gateway:
+    async with (
+        own_redis(tmp_path) as server,
+        Redis.from_url(server.url) as client,
+        serving(client) as gateway,
+    ):
         await gateway.streams.append(MILESTONES[0])
         server.kill()
         async with reading(gateway.origin, STREAM) as reader:
@@ -152,7 +170,9 @@ async def test_check_29_while_redis_is_down_a_new_stream_opens_waits_and_then_go
             assert (await reader.until(1))[0].event == "snapshot"
 
 
-async def test_check_13_29_a_redis_that_lost_everything_resets_the_listener_after_the_rebuild(gateway: Gateway, redis: Redis) -> None:
+async def test_check_13_29_a_redis_that_lost_everything_resets_the_listener_after_the_rebuild(
+    gateway: Gateway, redis: Redis
+) -> None:
     await gateway.streams.append_many(MILESTONES[:3])
     async with reading(gateway.origin, STREAM) as reader:
         await reader.until(1)
@@ -175,7 +195,9 @@ async def test_progress_reaches_listeners_and_the_next_snapshot_and_has_no_id(ga
     await gateway.streams.append_many(MILESTONES[:2])
     async with reading(gateway.origin, STREAM) as reader:
         await reader.until(1)
-        await gateway.streams.progress(make_event("step.progress", StepProgress(step="read", percent=42.0), second=5))
+        await gateway.streams.progress(
+            make_event("step.progress", StepProgress(step="read", percent=42.0), second=5)
+        )
         events = await reader.until(2)
         assert (events[1].id, events[1].json["type"]) == (None, "dev.signalbox.step.progress.v1")
     async with reading(gateway.origin, STREAM) as late:
@@ -183,7 +205,9 @@ async def test_progress_reaches_listeners_and_the_next_snapshot_and_has_no_id(ga
     assert '"percent":42.0' in snapshot.data
 
 
-async def test_a_drain_ends_streams_with_a_complete_body_and_no_error_in_the_log(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_drain_ends_streams_with_a_complete_body_and_no_error_in_the_log(
+    redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
     async def drain(gateway: Gateway) -> None:
         await gateway.hub.drain(timedelta(seconds=0.3))
 
@@ -201,7 +225,9 @@ async def test_a_drain_ends_streams_with_a_complete_body_and_no_error_in_the_log
     assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
 
 
-async def test_check_25_26_a_stalled_reader_slows_nobody_and_gets_everything_when_it_reads_again(gateway: Gateway) -> None:
+async def test_check_25_26_a_stalled_reader_slows_nobody_and_gets_everything_when_it_reads_again(
+    gateway: Gateway,
+) -> None:
     text = msgspec.Raw(msgspec.json.encode({"step": "read", "title": "x" * 4_000}))
     tale = [
         MILESTONES[0],
@@ -210,7 +236,9 @@ async def test_check_25_26_a_stalled_reader_slows_nobody_and_gets_everything_whe
     ]
     await gateway.streams.append(tale[0])
     cursor = f"{(await gateway.streams.read('run-1', None)).epoch}:1"
-    reader, writer = await asyncio.open_connection(*gateway.origin.removeprefix("http://").split(":"), limit=1_024)
+    reader, writer = await asyncio.open_connection(
+        *gateway.origin.removeprefix("http://").split(":"), limit=1_024
+    )
     writer.write(f"GET {STREAM} HTTP/1.0\r\nLast-Event-ID: {cursor}\r\n\r\n".encode())
     await eventually(lambda: gateway.hub.listener_count == 1)
     async with reading(gateway.origin, STREAM, {"Last-Event-ID": cursor}) as quick:
@@ -230,7 +258,9 @@ async def test_check_25_a_reader_that_takes_nothing_is_dropped_after_a_while(red
     async with serving(redis, stalled_ms=500) as gateway:
         await gateway.streams.append(MILESTONES[0])
         cursor = f"{(await gateway.streams.read('run-1', None)).epoch}:1"
-        reader, writer = await asyncio.open_connection(*gateway.origin.removeprefix("http://").split(":"), limit=1_024)
+        reader, writer = await asyncio.open_connection(
+            *gateway.origin.removeprefix("http://").split(":"), limit=1_024
+        )
         reader._transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(f"GET {STREAM} HTTP/1.0\r\nLast-Event-ID: {cursor}\r\n\r\n".encode())
         await eventually(lambda: gateway.hub.listener_count == 1)
@@ -263,7 +293,9 @@ async def test_the_keys_of_a_run_go_some_time_after_its_end(redis: Redis) -> Non
 
 async def test_the_log_is_bounded_and_a_trimmed_place_is_lost(redis: Redis) -> None:
     streams = RedisRunStream(redis, max_frames=100)
-    await streams.append_many([MILESTONES[0], *(replace(MILESTONES[1], sequence=number) for number in range(2, 1_001))])
+    await streams.append_many(
+        [MILESTONES[0], *(replace(MILESTONES[1], sequence=number) for number in range(2, 1_001))]
+    )
     assert await redis.xlen("signalbox:run:{run-1}:log") <= 200
     assert (await streams.read("run-1", None)).lost
 

@@ -27,7 +27,9 @@ async def publisher(pubsub_host: str) -> AsyncIterator[PubSubPublisher]:
 
 @asynccontextmanager
 async def projecting(streams: RedisRunStream, pubsub_host: str) -> AsyncIterator[None]:
-    async with beside(Projector(Subscriber("streams", topology.PROJECTOR, emulator_host=pubsub_host), streams).run()):
+    async with beside(
+        Projector(Subscriber("streams", topology.PROJECTOR, emulator_host=pubsub_host), streams).run()
+    ):
         yield
 
 
@@ -35,7 +37,9 @@ async def has_all(streams: RedisRunStream) -> bool:
     return [frame.sequence for frame in (await streams.read("run-1", None)).frames] == list(range(1, 10))
 
 
-async def test_what_the_receiver_did_not_append_is_appended(publisher: PubSubPublisher, redis_url: str, pubsub_host: str) -> None:
+async def test_what_the_receiver_did_not_append_is_appended(
+    publisher: PubSubPublisher, redis_url: str, pubsub_host: str
+) -> None:
     async with Redis.from_url(redis_url) as client:
         await client.flushall()
         streams = RedisRunStream(client)
@@ -45,7 +49,9 @@ async def test_what_the_receiver_did_not_append_is_appended(publisher: PubSubPub
             await eventually(lambda: has_all(streams))
 
 
-async def test_events_wait_for_a_redis_that_is_down(publisher: PubSubPublisher, pubsub_host: str, tmp_path: Path) -> None:
+async def test_events_wait_for_a_redis_that_is_down(
+    publisher: PubSubPublisher, pubsub_host: str, tmp_path: Path
+) -> None:
     async with own_redis(tmp_path) as server, Redis.from_url(server.url) as client:
         streams = RedisRunStream(client)
         server.kill()

@@ -49,7 +49,9 @@ def own_temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def temporal(own_temporal: str) -> AsyncIterator[Client]:
     client = await connect(own_temporal, "default")
-    async with Worker(client, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()):
+    async with Worker(
+        client, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
+    ):
         yield client
 
 
@@ -92,12 +94,18 @@ async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Cli
     return snapshot
 
 
-async def test_a_terminated_run_gets_its_end(reconciler: Reconciler, streams: RedisRunStream, temporal: Client) -> None:
+async def test_a_terminated_run_gets_its_end(
+    reconciler: Reconciler, streams: RedisRunStream, temporal: Client
+) -> None:
     handle = await start(temporal, "terminated-1", EchoInput(text="hi", ask=True))
     await eventually(lambda: _asks(handle))
     await handle.terminate("no longer needed")
     snapshot = await settled(reconciler, streams, temporal, "terminated-1")
-    assert (snapshot.status, snapshot.tenant, snapshot.approvals[0].status) == ("terminated", "acme", "cancelled")
+    assert (snapshot.status, snapshot.tenant, snapshot.approvals[0].status) == (
+        "terminated",
+        "acme",
+        "cancelled",
+    )
     last = (await streams.read("terminated-1", None, 1)).epoch
     assert last
     assert await streams.inbox("acme") == []
@@ -189,7 +197,9 @@ async def test_the_loop_tells_the_end_of_a_terminated_run_and_leaves_the_lease(
     assert await redis.exists(f"{LEASE}:lease") == 0
 
 
-async def test_a_round_costs_what_was_closed_and_not_what_is_open(redis: Redis, streams: RedisRunStream) -> None:
+async def test_a_round_costs_what_was_closed_and_not_what_is_open(
+    redis: Redis, streams: RedisRunStream
+) -> None:
     runs = FakeRuns(*(closed("running", run_id=f"open-{number}") for number in range(500)))
     runs.described["ended-1"] = closed("terminated", run_id="ended-1", at=datetime.now(UTC))
     reconciler = Reconciler(redis, streams, runs, {SPEC.name: SPEC})

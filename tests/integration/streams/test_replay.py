@@ -40,7 +40,9 @@ class Stage:
         self.rewound: list[datetime] = []
         self.settled: list[Outcome] = []
         self._publisher = publisher
-        self.subscriber = Subscriber(project, topology.PROJECTOR, emulator_host=pubsub_host, observe=self.settled.append)
+        self.subscriber = Subscriber(
+            project, topology.PROJECTOR, emulator_host=pubsub_host, observe=self.settled.append
+        )
         self.replay = Replay(redis, self.rewind, self.runs)
         self.projector = Projector(self.subscriber, self.streams, self.replay.saw)
 
@@ -74,14 +76,19 @@ class Stage:
 async def stage(redis_url: str, pubsub_host: str) -> AsyncIterator[Stage]:
     project = f"replay-{uuid4().hex}"  # a replay brings everything that there ever was
     await topology.provision_pubsub(project, emulator_host=pubsub_host)
-    async with Redis.from_url(redis_url) as redis, PubSubPublisher(project, emulator_host=pubsub_host) as publisher:
+    async with (
+        Redis.from_url(redis_url) as redis,
+        PubSubPublisher(project, emulator_host=pubsub_host) as publisher,
+    ):
         await redis.flushall()
         stage = Stage(redis, pubsub_host, project, publisher)
         async with beside(stage.projector.run()):
             yield stage
 
 
-async def test_the_history_of_ended_and_open_runs_comes_back_whole_and_listeners_get_all_of_it(stage: Stage, redis_url: str) -> None:
+async def test_the_history_of_ended_and_open_runs_comes_back_whole_and_listeners_get_all_of_it(
+    stage: Stage, redis_url: str
+) -> None:
     one, two = stage.reconciler(), stage.reconciler()
     assert [await one.lead(), await two.lead()] == [True, False]
     await one.round(datetime.now(UTC))
@@ -97,7 +104,11 @@ async def test_the_history_of_ended_and_open_runs_comes_back_whole_and_listeners
     }
     stage.runs.told = {run_id: await stage.told(run_id) for run_id in ("ended-1", "open-1")}
     before = await stage.streams.read("open-1", None)
-    async with Redis.from_url(redis_url) as client, serving(client) as gateway, reading(gateway.origin, "/v1/runs/open-1/stream") as reader:
+    async with (
+        Redis.from_url(redis_url) as client,
+        serving(client) as gateway,
+        reading(gateway.origin, "/v1/runs/open-1/stream") as reader,
+    ):
         await reader.until(1)
         await stage.redis.flushall()
         # The receiver is quicker than the replay, and the first round has nothing to repair it with.
@@ -121,7 +132,9 @@ async def test_the_history_of_ended_and_open_runs_comes_back_whole_and_listeners
     assert after.epoch not in ("", before.epoch)
     assert await stage.kept("open-1") == await stage.kept("ended-1") == list(range(1, 10))
     # The end of a run that was terminated was never published.
-    assert [frame.name for frame in (await stage.streams.read("silent-1", None)).frames][3:] == ["run.terminated"]
+    assert [frame.name for frame in (await stage.streams.read("silent-1", None)).frames][3:] == [
+        "run.terminated"
+    ]
     assert await stage.redis.exists(CURSOR_KEY) == 1
 
 
@@ -156,7 +169,9 @@ async def test_a_stream_that_was_restored_already_drops_the_replay(stage: Stage)
     await eventually(lambda: _has_ended(stage, "run-1"))
 
 
-async def test_without_the_permission_to_seek_open_runs_come_from_their_workflows(stage: Stage, pubsub_host: str) -> None:
+async def test_without_the_permission_to_seek_open_runs_come_from_their_workflows(
+    stage: Stage, pubsub_host: str
+) -> None:
     events = milestones("run-1")
     await stage.streams.append_many(events[:5])
     stage.runs.described, stage.runs.told = {"run-1": closed("running")}, {"run-1": await stage.told("run-1")}

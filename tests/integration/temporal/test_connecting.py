@@ -41,11 +41,15 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = subject if is_ca else self._made.subject
         now = datetime.now(UTC)
-        made = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
+        made = (
+            x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
+        )
         made = made.serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(hours=1))
         made = made.not_valid_after(now + timedelta(hours=1))
         made = made.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-        made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        made = made.add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
         signed = made.sign(self._key, SHA256())
         (self._folder / f"{name}.pem").write_bytes(signed.public_bytes(Encoding.PEM))
         return signed
@@ -72,7 +76,9 @@ async def front(authority: Authority, *, asks_for_certificate: bool) -> AsyncIte
     roots = authority.file.read_bytes() if asks_for_certificate else None
     made, server = Front(), grpc.aio.server()
     methods = {"GetSystemInfo": grpc.unary_unary_rpc_method_handler(made.answer)}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("temporal.api.workflowservice.v1.WorkflowService", methods),))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("temporal.api.workflowservice.v1.WorkflowService", methods),)
+    )
     credentials = grpc.ssl_server_credentials(pair, roots, require_client_auth=asks_for_certificate)
     made.address = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
     await server.start()
@@ -110,15 +116,23 @@ async def test_mtls_by_a_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             f'[profile.cloud.tls]\nserver_ca_cert_path = "{authority.file}"\n'
             f'client_cert_path = "{certificate}"\nclient_key_path = "{key}"\n'
         )
-        set_all(monkeypatch, {"TEMPORAL_CONFIG_FILE": str(tmp_path / "temporal.toml"), "TEMPORAL_PROFILE": "cloud"})
+        set_all(
+            monkeypatch,
+            {"TEMPORAL_CONFIG_FILE": str(tmp_path / "temporal.toml"), "TEMPORAL_PROFILE": "cloud"},
+        )
         client = await connect()
         assert (server.peer, client.namespace) == ([b"client"], "prod.acme")
 
 
-async def test_an_api_key_goes_with_every_call_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_api_key_goes_with_every_call_over_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     authority = Authority(tmp_path)
     async with front(authority, asks_for_certificate=False) as server:
-        set_all(monkeypatch, {"TEMPORAL_API_KEY": "cloud-key", "TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(authority.file)})
+        set_all(
+            monkeypatch,
+            {"TEMPORAL_API_KEY": "cloud-key", "TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(authority.file)},
+        )
         await connect(server.address, "prod.acme")
         assert server.seen["authorization"] == "Bearer cloud-key"
 

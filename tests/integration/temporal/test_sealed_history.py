@@ -22,7 +22,9 @@ PLANTED = "planted-8f1c0f"
 @activity.defn(name="sample.make")
 async def make_planted(number: int) -> Made:
     if number == 13:
-        raise ApplicationError(f"thirteen is refused: {PLANTED}", f"detail {PLANTED}", type="refused", non_retryable=True)
+        raise ApplicationError(
+            f"thirteen is refused: {PLANTED}", f"detail {PLANTED}", type="refused", non_retryable=True
+        )
     return Made(number=number, label=PLANTED)
 
 
@@ -41,7 +43,9 @@ async def stored(run: RunUnderTest, temporal_address: str) -> bytes:
     return b"".join(event.SerializeToString() for event in history.events)
 
 
-async def test_input_results_events_questions_and_decisions_are_sealed(sealing_client: Client, temporal_address: str) -> None:
+async def test_input_results_events_questions_and_decisions_are_sealed(
+    sealing_client: Client, temporal_address: str
+) -> None:
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=sealing_client) as pipeline:
         run = await pipeline.start(SampleInput(items=2, ask=True), tenant=f"tenant-{PLANTED}")
         record = await run.decide(PICK.name, Pick(number=1, note=PLANTED), by=PLANTED)
@@ -55,7 +59,9 @@ async def test_input_results_events_questions_and_decisions_are_sealed(sealing_c
     assert history.count(b"binary/encrypted") > 10
 
 
-async def test_what_failed_and_why_is_sealed_and_still_told(sealing_client: Client, temporal_address: str) -> None:
+async def test_what_failed_and_why_is_sealed_and_still_told(
+    sealing_client: Client, temporal_address: str
+) -> None:
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=sealing_client) as pipeline:
         run = await pipeline.start(SampleInput(items=14))
         with pytest.raises(WorkflowFailureError) as caught:
@@ -101,10 +107,14 @@ async def test_an_opened_history_replays_and_a_run_from_before_the_keys_is_read(
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=sealing_client) as pipeline:
         run = await pipeline.start(SampleInput(items=1))
         await run.result()
-        await replay(SPEC, await open_history(await run.handle.fetch_history(), sealing_client.data_converter))
+        await replay(
+            SPEC, await open_history(await run.handle.fetch_history(), sealing_client.data_converter)
+        )
     plain = await connect(temporal_address, "default")
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=plain) as pipeline:
         old = await pipeline.start(SampleInput(items=1))
         await old.result()
 
-    assert (await sealing_client.get_workflow_handle(old.run_id, result_type=SPEC.result).result()).made == [0]
+    assert (await sealing_client.get_workflow_handle(old.run_id, result_type=SPEC.result).result()).made == [
+        0
+    ]

@@ -30,17 +30,23 @@ async def client(temporal_address: str) -> Client:
 @pytest.fixture
 async def base(temporal_address: str, tmp_path: Path) -> AsyncIterator[None]:
     """A base worker of one activity slot: it runs the workflows."""
-    async with nap_worker(nap_environment(tmp_path, temporal_address, max_activities=1), tmp_path / "base.log"):
+    async with nap_worker(
+        nap_environment(tmp_path, temporal_address, max_activities=1), tmp_path / "base.log"
+    ):
         yield
 
 
 async def start(client: Client, request: NapInput) -> WorkflowHandle[object, NapResult]:
-    return await client.start_workflow("nap", request, id=f"nap-{uuid.uuid4().hex[:8]}", task_queue=QUEUE, result_type=NapResult)
+    return await client.start_workflow(
+        "nap", request, id=f"nap-{uuid.uuid4().hex[:8]}", task_queue=QUEUE, result_type=NapResult
+    )
 
 
 async def heartbeat(client: Client, identity: str) -> WorkerHeartbeat | None:
     request = ListWorkersRequest(namespace="default", query=f'WorkerIdentity = "{identity}"')
-    found = [info.worker_heartbeat for info in (await client.workflow_service.list_workers(request)).workers_info]
+    found = [
+        info.worker_heartbeat for info in (await client.workflow_service.list_workers(request)).workers_info
+    ]
     return max(found, key=lambda beat: beat.heartbeat_time.ToDatetime(UTC)) if found else None
 
 
@@ -49,9 +55,13 @@ def new_launch() -> str:
 
 
 @pytest.mark.usefixtures("base")
-async def test_it_shows_how_busy_it_is_and_leaves_when_it_is_idle(client: Client, temporal_address: str, tmp_path: Path) -> None:
+async def test_it_shows_how_busy_it_is_and_leaves_when_it_is_idle(
+    client: Client, temporal_address: str, tmp_path: Path
+) -> None:
     launch = new_launch()
-    environment = nap_environment(tmp_path, temporal_address, max_activities=40, burst_launch=launch, burst_index=3, burst_idle_s=2)
+    environment = nap_environment(
+        tmp_path, temporal_address, max_activities=40, burst_launch=launch, burst_index=3, burst_idle_s=2
+    )
     async with nap_worker(environment, tmp_path / "burst.log") as process:
         handle = await start(client, NapInput(naps=60, shortest_s=1.5, longest_s=2.5))
 
@@ -66,9 +76,13 @@ async def test_it_shows_how_busy_it_is_and_leaves_when_it_is_idle(client: Client
 
 
 @pytest.mark.usefixtures("base")
-async def test_a_retired_worker_drains_and_takes_nothing_new(client: Client, temporal_address: str, redis_url: str, tmp_path: Path) -> None:
+async def test_a_retired_worker_drains_and_takes_nothing_new(
+    client: Client, temporal_address: str, redis_url: str, tmp_path: Path
+) -> None:
     launch = new_launch()
-    environment = nap_environment(tmp_path, temporal_address, redis_url, max_activities=10, burst_launch=launch, burst_idle_s=FOREVER)
+    environment = nap_environment(
+        tmp_path, temporal_address, redis_url, max_activities=10, burst_launch=launch, burst_idle_s=FOREVER
+    )
     async with nap_worker(environment, tmp_path / "burst.log") as process, open_redis(redis_url) as redis:
         handle = await start(client, NapInput(naps=30, shortest_s=3, longest_s=4))
         await eventually(lambda: is_using(client, launch, 10), within_s=30)
@@ -82,7 +96,9 @@ async def test_a_retired_worker_drains_and_takes_nothing_new(client: Client, tem
 @pytest.mark.usefixtures("base")
 async def test_sigterm_drains_what_runs(client: Client, temporal_address: str, tmp_path: Path) -> None:
     launch = new_launch()
-    environment = nap_environment(tmp_path, temporal_address, max_activities=10, burst_launch=launch, burst_idle_s=FOREVER)
+    environment = nap_environment(
+        tmp_path, temporal_address, max_activities=10, burst_launch=launch, burst_idle_s=FOREVER
+    )
     async with nap_worker(environment, tmp_path / "burst.log") as process:
         handle = await start(client, NapInput(naps=11, shortest_s=3, longest_s=4, timeout_s=300))
         await eventually(lambda: is_using(client, launch, 10), within_s=30)
@@ -101,7 +117,9 @@ async def test_it_runs_no_workflow(client: Client, temporal_address: str, tmp_pa
         assert await asyncio.wait_for(process.wait(), 40) == 0
         history = await handle.fetch_history()
         await handle.terminate()
-    assert [event.event_type for event in history.events] == [1, 5], "the first workflow task is still waiting"
+    assert [event.event_type for event in history.events] == [1, 5], (
+        "the first workflow task is still waiting"
+    )
 
 
 async def is_using(client: Client, launch: str, slots: int) -> bool:
@@ -123,7 +141,9 @@ async def test_the_first_version_is_current_and_a_burst_of_it_serves_its_runs(
 ) -> None:
     launch = new_launch()
     base = nap_environment(tmp_path, temporal_address, max_activities=1, **version)
-    burst = nap_environment(tmp_path, temporal_address, max_activities=20, burst_launch=launch, burst_idle_s=2, **version)
+    burst = nap_environment(
+        tmp_path, temporal_address, max_activities=20, burst_launch=launch, burst_idle_s=2, **version
+    )
     async with nap_worker(base, tmp_path / "base.log"), nap_worker(burst, tmp_path / "burst.log") as process:
         handle = await start(client, NapInput(naps=40, shortest_s=0.5, longest_s=1))
         assert await asyncio.wait_for(handle.result(), 60) == NapResult(naps=40, attempts=40)

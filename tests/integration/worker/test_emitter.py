@@ -25,11 +25,15 @@ def milestone(sequence: int, name: str = "run.paused") -> CloudEvent:
 
 
 def said(percent: float | None, *, text: str | None = None, message: str | None = None) -> CloudEvent:
-    data = catalogue.StepProgress(step="work", percent=percent, text=text, message=message, offset=0 if text else None)
+    data = catalogue.StepProgress(
+        step="work", percent=percent, text=text, message=message, offset=0 if text else None
+    )
     return event_of("step.progress", data, f"p{percent}{text}{message}", step="work")
 
 
-def event_of(name: str, data: msgspec.Struct, identity: str, *, sequence: int | None = None, step: str | None = None) -> CloudEvent:
+def event_of(
+    name: str, data: msgspec.Struct, identity: str, *, sequence: int | None = None, step: str | None = None
+) -> CloudEvent:
     return CloudEvent(
         id=identity,
         source="/signalbox/worker",
@@ -90,7 +94,11 @@ async def test_a_refused_event_is_logged_and_its_place_is_kept_while_the_others_
 
         await emitter.deliver([milestone(1), milestone(2, "sample.bad"), milestone(3)])
 
-        assert [(event.sequence, event.name) for event in receiver.accepted] == [(1, "run.paused"), (2, "event.refused"), (3, "run.paused")]
+        assert [(event.sequence, event.name) for event in receiver.accepted] == [
+            (1, "run.paused"),
+            (2, "event.refused"),
+            (3, "run.paused"),
+        ]
         errors = [record for record in caplog.records if record.levelno == logging.ERROR]
         assert [(record.getMessage(), record.sequence) for record in errors] == [
             ("event refused for good; it is only in the run's Temporal history", 2)
@@ -110,7 +118,12 @@ async def test_a_conflict_that_will_not_pass_is_dead_lettered_at_once(code: str)
 
 
 @pytest.mark.parametrize(
-    "answer", [JSONResponse({"code": "in_flight"}, 409), JSONResponse({"code": "nonce_replayed"}, 409), Response("", 409)]
+    "answer",
+    [
+        JSONResponse({"code": "in_flight"}, 409),
+        JSONResponse({"code": "nonce_replayed"}, 409),
+        Response("", 409),
+    ],
 )
 async def test_a_conflict_that_passes_is_tried_again(answer: Response) -> None:
     async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, counters):
@@ -159,7 +172,11 @@ async def test_nobody_at_the_address_is_unavailable_and_said_once(caplog) -> Non
 
 
 async def test_what_came_along_with_an_activity_is_not_sent_again() -> None:
-    async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, _), asyncio.TaskGroup() as group:
+    async with (
+        stub_receiver() as receiver,
+        emitter_to(receiver) as (emitter, _),
+        asyncio.TaskGroup() as group,
+    ):
         running = group.create_task(emitter.run())
         emitter.forward([milestone(1), milestone(2)])
         await emitter.flush()
@@ -172,7 +189,11 @@ async def test_what_came_along_with_an_activity_is_not_sent_again() -> None:
 
 
 async def test_what_came_along_with_an_activity_waits_for_the_receiver() -> None:
-    async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, counters), asyncio.TaskGroup() as group:
+    async with (
+        stub_receiver() as receiver,
+        emitter_to(receiver) as (emitter, counters),
+        asyncio.TaskGroup() as group,
+    ):
         running = group.create_task(emitter.run())
         await receiver.down()
         emitter.forward([milestone(1)])
@@ -185,11 +206,17 @@ async def test_what_came_along_with_an_activity_waits_for_the_receiver() -> None
 
 
 async def test_progress_comes_as_the_latest_and_text_comes_whole() -> None:
-    async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, _), asyncio.TaskGroup() as group:
+    async with (
+        stub_receiver() as receiver,
+        emitter_to(receiver) as (emitter, _),
+        asyncio.TaskGroup() as group,
+    ):
         running = group.create_task(emitter.run())
         letters = "Xin chào, đây là quảng cáo"
         for number in range(len(letters)):
-            await asyncio.to_thread(emitter.offer, said(100.0 * number / len(letters), text=letters[: number + 1]))
+            await asyncio.to_thread(
+                emitter.offer, said(100.0 * number / len(letters), text=letters[: number + 1])
+            )
         await eventually(lambda: bool(receiver.accepted) and text_of(receiver.accepted[-1]) == letters)
         running.cancel()
 
@@ -197,7 +224,11 @@ async def test_progress_comes_as_the_latest_and_text_comes_whole() -> None:
 
 
 async def test_a_receiver_that_is_away_costs_progress_only(caplog) -> None:
-    async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, counters), asyncio.TaskGroup() as group:
+    async with (
+        stub_receiver() as receiver,
+        emitter_to(receiver) as (emitter, counters),
+        asyncio.TaskGroup() as group,
+    ):
         running = group.create_task(emitter.run())
         receiver.answers = [Response(status_code=503)]
         emitter.offer(said(10.0))

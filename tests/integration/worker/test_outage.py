@@ -26,13 +26,27 @@ from support.drivers.signed_requests import signer_and_key
 from support.fakes.stub_receiver import StubReceiver, stub_receiver
 from support.sample.contract import SPEC, SampleInput, SampleResult
 
-STORY = ["run.started", "step.started", "step.completed", "step.started", "step.completed", "sample.made", "run.completed"]
+STORY = [
+    "run.started",
+    "step.started",
+    "step.completed",
+    "step.started",
+    "step.completed",
+    "sample.made",
+    "run.completed",
+]
 
 
 @contextlib.asynccontextmanager
 async def worker_for(client: Client, receiver: StubReceiver, queue: str) -> AsyncIterator[None]:
     """The service's own parts, for the sample pipeline."""
-    settings = Settings(temporal_address="", receiver_url=receiver.url, keyid="k", private_key_file="", objects_url="memory://")
+    settings = Settings(
+        temporal_address="",
+        receiver_url=receiver.url,
+        keyid="k",
+        private_key_file="",
+        objects_url="memory://",
+    )
     counters, (signer, _) = Counters(), signer_and_key()
     async with open_client() as http:
         poster = Poster(http, receiver.url, signer, counters)
@@ -48,7 +62,12 @@ async def worker_for(client: Client, receiver: StubReceiver, queue: str) -> Asyn
 
 async def start(client: Client, queue: str, request: SampleInput) -> WorkflowHandle[object, object]:
     return await client.start_workflow(
-        "sample", request, id=f"sample-{uuid.uuid4().hex[:8]}", task_queue=queue, memo={MEMO_TENANT: "acme"}, result_type=SampleResult
+        "sample",
+        request,
+        id=f"sample-{uuid.uuid4().hex[:8]}",
+        task_queue=queue,
+        memo={MEMO_TENANT: "acme"},
+        result_type=SampleResult,
     )
 
 
@@ -65,7 +84,16 @@ async def test_a_run_tells_its_story_over_http(client: Client, tmp_path: Path) -
 
         assert [event.name for event in receiver.milestones()] == STORY
         assert len([event for event in receiver.accepted if event.sequence is not None]) == len(STORY)
-        assert len([event for event in receiver.accepted if event.name == "sample.made" and event.sequence is None]) == 3
+        assert (
+            len(
+                [
+                    event
+                    for event in receiver.accepted
+                    if event.name == "sample.made" and event.sequence is None
+                ]
+            )
+            == 3
+        )
 
 
 async def test_runs_end_while_nobody_listens_and_everything_arrives_later(client: Client) -> None:
@@ -81,7 +109,9 @@ async def test_runs_end_while_nobody_listens_and_everything_arrives_later(client
         await receiver.up()
 
         for handle in handles:
-            await eventually(lambda run_id=handle.id: sequences(receiver, run_id) == list(range(1, 8)), within_s=30)
+            await eventually(
+                lambda run_id=handle.id: sequences(receiver, run_id) == list(range(1, 8)), within_s=30
+            )
 
 
 async def test_a_receiver_that_is_away_in_the_middle_of_a_run_is_caught_up_with(client: Client) -> None:

@@ -38,9 +38,16 @@ def environment(temporal_address: str, receiver: StubReceiver, folder: Path, por
 
 
 @contextlib.asynccontextmanager
-async def worker_process(variables: Mapping[str, str], port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker_process(
+    variables: Mapping[str, str], port: int
+) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "signalbox_worker", env=variables, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-m",
+        "signalbox_worker",
+        env=variables,
+        stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
     )
     try:
         await eventually(lambda: is_ready(port), within_s=30)
@@ -61,9 +68,16 @@ async def is_ready(port: int) -> bool:
 async def test_a_worker_process_runs_a_pipeline_and_drains(temporal_address: str, tmp_path: Path) -> None:
     port, run_id = free_port(), f"ad-creative-{uuid.uuid4().hex[:8]}"
     client = await connect(temporal_address, "default")
-    async with stub_receiver() as receiver, worker_process(environment(temporal_address, receiver, tmp_path, port), port) as process:
+    async with (
+        stub_receiver() as receiver,
+        worker_process(environment(temporal_address, receiver, tmp_path, port), port) as process,
+    ):
         handle = await client.start_workflow(
-            "ad_creative", {"url": "http://127.0.0.1:9/"}, id=run_id, task_queue="ad_creative", memo={MEMO_TENANT: "acme"}
+            "ad_creative",
+            {"url": "http://127.0.0.1:9/"},
+            id=run_id,
+            task_queue="ad_creative",
+            memo={MEMO_TENANT: "acme"},
         )
         with pytest.raises(WorkflowFailureError):
             await handle.result()
@@ -81,15 +95,38 @@ async def test_a_worker_process_runs_a_pipeline_and_drains(temporal_address: str
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        pytest.param({"SIGNALBOX_WORKER_KEYID": None}, "set the environment variable SIGNALBOX_WORKER_KEYID", id="missing"),
-        pytest.param({"SIGNALBOX_WORKER_RECEIVER_URL": "receiver"}, "SIGNALBOX_WORKER_RECEIVER_URL", id="no address"),
-        pytest.param({"SIGNALBOX_WORKER_PIPELINES": "adcreative"}, "no pipeline 'adcreative'; installed: ", id="unknown pipeline"),
-        pytest.param({"SIGNALBOX_WORKER_PRIVATE_KEY_FILE": "/nowhere.pem"}, "cannot read the private key /nowhere.pem", id="no key file"),
-        pytest.param({"SIGNALBOX_WORKER_COLOUR": "red"}, "unknown environment variable SIGNALBOX_WORKER_COLOUR", id="unknown"),
+        pytest.param(
+            {"SIGNALBOX_WORKER_KEYID": None},
+            "set the environment variable SIGNALBOX_WORKER_KEYID",
+            id="missing",
+        ),
+        pytest.param(
+            {"SIGNALBOX_WORKER_RECEIVER_URL": "receiver"}, "SIGNALBOX_WORKER_RECEIVER_URL", id="no address"
+        ),
+        pytest.param(
+            {"SIGNALBOX_WORKER_PIPELINES": "adcreative"},
+            "no pipeline 'adcreative'; installed: ",
+            id="unknown pipeline",
+        ),
+        pytest.param(
+            {"SIGNALBOX_WORKER_PRIVATE_KEY_FILE": "/nowhere.pem"},
+            "cannot read the private key /nowhere.pem",
+            id="no key file",
+        ),
+        pytest.param(
+            {"SIGNALBOX_WORKER_COLOUR": "red"},
+            "unknown environment variable SIGNALBOX_WORKER_COLOUR",
+            id="unknown",
+        ),
     ],
 )
-async def test_a_wrong_setting_is_one_line(temporal_address: str, tmp_path: Path, change: Mapping[str, str | None], said: str) -> None:
-    variables: dict[str, str | None] = {**environment(temporal_address, StubReceiver(1), tmp_path, free_port()), **change}
+async def test_a_wrong_setting_is_one_line(
+    temporal_address: str, tmp_path: Path, change: Mapping[str, str | None], said: str
+) -> None:
+    variables: dict[str, str | None] = {
+        **environment(temporal_address, StubReceiver(1), tmp_path, free_port()),
+        **change,
+    }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "signalbox_worker"),
         env={name: value for name, value in variables.items() if value is not None},

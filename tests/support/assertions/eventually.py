@@ -13,7 +13,9 @@ T = TypeVar("T")
 _ANSWERS_WITHIN_S = 15.0
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], *, within_s: float = 10.0, every_s: float = 0.02) -> T:
+async def eventually(
+    condition: Callable[[], T | Awaitable[T]], *, within_s: float = 10.0, every_s: float = 0.02
+) -> T:
     """Return the condition's first truthy value; fail, naming the last one, when none comes within `within_s` seconds.
 
     A condition that never answers is a failure too, with its name, and not a hanging test.
@@ -25,7 +27,9 @@ async def eventually(condition: Callable[[], T | Awaitable[T]], *, within_s: flo
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s} s: {getattr(condition, '__name__', condition)!r} gave {value!r}")
+            raise AssertionError(
+                f"not within {within_s} s: {getattr(condition, '__name__', condition)!r} gave {value!r}"
+            )
         await asyncio.sleep(every_s)
 
 
@@ -37,7 +41,9 @@ async def _answer(condition: Callable[[], object], outcome: Awaitable[T], within
     except TimeoutError:
         if not limit.expired():
             raise
-        raise AssertionError(f"no answer within {silent_s} s: {getattr(condition, '__name__', condition)!r}") from None
+        raise AssertionError(
+            f"no answer within {silent_s} s: {getattr(condition, '__name__', condition)!r}"
+        ) from None
 
 
 @asynccontextmanager

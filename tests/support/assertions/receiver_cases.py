@@ -36,7 +36,11 @@ def by_hand(bench: Bench, *, body: bytes = BODY, **overrides: str | None) -> Hea
 
 
 async def post(
-    bench: Bench, headers: Mapping[str, str] | list[tuple[str, str]], *, body: bytes = BODY, path: str = "/v1/events"
+    bench: Bench,
+    headers: Mapping[str, str] | list[tuple[str, str]],
+    *,
+    body: bytes = BODY,
+    path: str = "/v1/events",
 ) -> httpx2.Response:
     sent = headers if isinstance(headers, list) else dict(headers)
     return await bench.client.post(path, content=body, headers=sent)

@@ -67,7 +67,9 @@ async def serve_protocol(port: int, url: str) -> None:
         for transport in listeners[run_id]:
             transport.write(chunk)
 
-    await asyncio.get_running_loop().create_server(lambda: Connection(listeners), "127.0.0.1", port, backlog=2_048)
+    await asyncio.get_running_loop().create_server(
+        lambda: Connection(listeners), "127.0.0.1", port, backlog=2_048
+    )
     await hear(url, tell)
 
 
@@ -97,7 +99,9 @@ async def serve_asgi(port: int, url: str) -> None:
 
 
 async def _forward(queue: asyncio.Queue[bytes], send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]}
+    )
     await send({"type": "http.response.body", "body": b": hi\n", "more_body": True})
     while True:
         await send({"type": "http.response.body", "body": await queue.get(), "more_body": True})
@@ -124,11 +128,15 @@ async def serve_sse(port: int, url: str) -> None:
     async def stream(request: Request) -> Response:
         return EventSourceResponse(events(request.path_params["run_id"]))
 
-    await asyncio.gather(_uvicorn(Starlette(routes=[Route("/v1/runs/{run_id}/stream", stream)]), port), hear(url, tell))
+    await asyncio.gather(
+        _uvicorn(Starlette(routes=[Route("/v1/runs/{run_id}/stream", stream)]), port), hear(url, tell)
+    )
 
 
 async def _uvicorn(app: ASGIApp, port: int) -> None:
-    config = uvicorn.Config(app, port=port, loop="uvloop", http="httptools", access_log=False, log_level="warning", lifespan="off")
+    config = uvicorn.Config(
+        app, port=port, loop="uvloop", http="httptools", access_log=False, log_level="warning", lifespan="off"
+    )
     await uvicorn.Server(config).serve()
 
 

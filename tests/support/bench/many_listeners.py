@@ -79,11 +79,16 @@ class Source:
 
     async def begin(self, run_id: str) -> None:
         started = catalogue.RunStarted(pipeline="bench", title="Bench", steps=())
-        await self._append(run_id, make_event("run.started", started, sequence=1, run_id=run_id, tenant=TENANT))
+        await self._append(
+            run_id, make_event("run.started", started, sequence=1, run_id=run_id, tenant=TENANT)
+        )
 
     async def tell(self, run_id: str) -> int:
         data = catalogue.StepStarted(step="render", title=str(time.monotonic_ns()))
-        return await self._append(run_id, make_event("step.started", data, sequence=self._told[run_id] + 1, run_id=run_id, tenant=TENANT))
+        return await self._append(
+            run_id,
+            make_event("step.started", data, sequence=self._told[run_id] + 1, run_id=run_id, tenant=TENANT),
+        )
 
     async def cursor(self, run_id: str) -> str:
         return f"{(await self._streams.read(run_id, None, 1)).epoch}:{self._told[run_id]}"

@@ -45,7 +45,9 @@ class StreamedWorkflow:
 async def work(address: str, queue: str) -> None:
     client = await connect(address, "default")
     workflows = [PolledWorkflow, StreamedWorkflow]
-    async with Worker(client, task_queue=queue, workflows=workflows, workflow_runner=UnsandboxedWorkflowRunner()):
+    async with Worker(
+        client, task_queue=queue, workflows=workflows, workflow_runner=UnsandboxedWorkflowRunner()
+    ):
         await asyncio.Event().wait()
 
 

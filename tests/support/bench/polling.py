@@ -55,7 +55,9 @@ def polled_worker(temporal: str) -> Iterator[None]:
 
 async def polling(client: Client, count: int, arm: Arm) -> None:
     """What people do without a stream: each listener asks once a second."""
-    handle = await client.start_workflow(PolledWorkflow.run, id=f"polled-{time.monotonic_ns()}", task_queue=QUEUE)
+    handle = await client.start_workflow(
+        PolledWorkflow.run, id=f"polled-{time.monotonic_ns()}", task_queue=QUEUE
+    )
 
     async def listen(number: int) -> None:
         seen = 0
@@ -79,7 +81,10 @@ async def polling(client: Client, count: int, arm: Arm) -> None:
 
 
 async def with_listeners(
-    handle: WorkflowHandle[Any, Any], listening: Sequence[Coroutine[Any, Any, None]], tell: Callable[[], Awaitable[None]], arm: Arm
+    handle: WorkflowHandle[Any, Any],
+    listening: Sequence[Coroutine[Any, Any, None]],
+    tell: Callable[[], Awaitable[None]],
+    arm: Arm,
 ) -> None:
     listeners = {asyncio.ensure_future(each) for each in listening}
     await tell()

@@ -10,7 +10,20 @@ from support.drivers.browser import WatchedPage
 # A run reads, writes and draws with real parts; one slow machine must not fail the test.
 RUN_MS: Final = 60_000
 _NAMED_ROLES: Final = frozenset(
-    {"button", "link", "textbox", "radio", "checkbox", "combobox", "spinbutton", "dialog", "progressbar", "image", "navigation", "region"}
+    {
+        "button",
+        "link",
+        "textbox",
+        "radio",
+        "checkbox",
+        "combobox",
+        "spinbutton",
+        "dialog",
+        "progressbar",
+        "image",
+        "navigation",
+        "region",
+    }
 )
 _CONTRAST: Final = """() => {
   const channel = (part) => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
@@ -72,8 +85,14 @@ def nameless_controls(page: Page) -> Sequence[str]:
     session.send("Accessibility.enable")
     nodes = session.send("Accessibility.getFullAXTree")["nodes"]
     session.detach()
-    found = [node for node in nodes if not node.get("ignored") and node.get("role", {}).get("value") in _NAMED_ROLES]
-    return [str(node["role"]["value"]) for node in found if not str(node.get("name", {}).get("value", "")).strip()]
+    found = [
+        node
+        for node in nodes
+        if not node.get("ignored") and node.get("role", {}).get("value") in _NAMED_ROLES
+    ]
+    return [
+        str(node["role"]["value"]) for node in found if not str(node.get("name", {}).get("value", "")).strip()
+    ]
 
 
 def faint_texts(page: Page) -> Sequence[str]:

@@ -24,7 +24,9 @@ from support.servers.stack import RunningStack
 FIRST, LAST = "2026-07-01", "2026-09-30"
 
 
-def pace(portal: Portal, *, spacing_ms: int = 0, in_flight: int = 6, timeout_s: float = 10.0) -> Mapping[str, str]:
+def pace(
+    portal: Portal, *, spacing_ms: int = 0, in_flight: int = 6, timeout_s: float = 10.0
+) -> Mapping[str, str]:
     """The worker's environment for that portal."""
     own = {
         "URL": portal.url,
@@ -35,7 +37,9 @@ def pace(portal: Portal, *, spacing_ms: int = 0, in_flight: int = 6, timeout_s: 
     return {f"SIGNALBOX_WORKER_PORTAL_{name}": value for name, value in own.items()}
 
 
-async def start_import(client: AsyncSignalbox, mst: str, *, first: str = FIRST, last: str = LAST, **more: object) -> str:
+async def start_import(
+    client: AsyncSignalbox, mst: str, *, first: str = FIRST, last: str = LAST, **more: object
+) -> str:
     given = {"tax_code": mst, "secret_ref": f"portal-{mst}", "first_day": first, "last_day": last, **more}
     return (await client.start("invoice_import", given)).run_id
 
@@ -64,7 +68,9 @@ class Person:
             if picture is None:
                 self.asked_else += [f"{run_id} {approval_id}"] if approval.status == "pending" else []
                 return
-            await self._client.decide(run_id, approval_id, {"text": solve(picture.body.decode())}, digest=approval.digest)
+            await self._client.decide(
+                run_id, approval_id, {"text": solve(picture.body.decode())}, digest=approval.digest
+            )
             self.answered[run_id] += 1
         except (Conflict, NotFound):
             return
@@ -116,7 +122,10 @@ def is_true(stack: RunningStack, result: ImportResult, truth: Truth) -> None:
 
 
 def _told(result: ImportResult) -> Mapping[str, tuple[int, int, Decimal, Decimal, Decimal]]:
-    return {total.direction: (total.counted, total.excluded, total.net, total.tax, total.gross) for total in result.totals}
+    return {
+        total.direction: (total.counted, total.excluded, total.net, total.tax, total.gross)
+        for total in result.totals
+    }
 
 
 def _true(truth: Truth) -> Mapping[str, tuple[int, int, int, int, int]]:
@@ -124,7 +133,11 @@ def _true(truth: Truth) -> Mapping[str, tuple[int, int, int, int, int]]:
     for direction in {row.direction for row in truth.rows}:
         rows = [row for row in truth.rows if row.direction == direction]
         counted = [row for row in rows if row.is_counted]
-        money = (sum(row.amount for row in counted), sum(row.tax for row in counted), sum(row.total for row in counted))
+        money = (
+            sum(row.amount for row in counted),
+            sum(row.tax for row in counted),
+            sum(row.total for row in counted),
+        )
         sums[direction] = (len(counted), len(rows) - len(counted), *money)
     return sums
 

@@ -61,7 +61,9 @@ class Listener:
         return [item.name for item in self.seen]
 
     async def run(self) -> None:
-        async with httpx2.AsyncClient(headers={"authorization": f"Bearer {self._key}"}, trust_env=False, timeout=60) as http:
+        async with httpx2.AsyncClient(
+            headers={"authorization": f"Bearer {self._key}"}, trust_env=False, timeout=60
+        ) as http:
 
             async def ended() -> bool:
                 with suppress(httpx2.TransportError):
@@ -92,7 +94,9 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(stack: RunningStack, run_id: str, last_event_id: str | None = None) -> AsyncIterator[Listener]:
+async def listening(
+    stack: RunningStack, run_id: str, last_event_id: str | None = None
+) -> AsyncIterator[Listener]:
     listener = Listener(stack, run_id, last_event_id)
     task = asyncio.create_task(listener.run())
     try:
@@ -101,13 +105,17 @@ async def listening(stack: RunningStack, run_id: str, last_event_id: str | None 
         await end(task)
 
 
-async def start_ads(stack: RunningStack, client: AsyncSignalbox, *, page: str = "/en/coffee", **more: object) -> str:
+async def start_ads(
+    stack: RunningStack, client: AsyncSignalbox, *, page: str = "/en/coffee", **more: object
+) -> str:
     """Start ad_creative on a page of the demo shop."""
     started = await client.start("ad_creative", {"url": f"{stack.endpoints.demo_site}{page}", **more})
     return started.run_id
 
 
-async def until_asked(client: AsyncSignalbox, run_id: str, approval_id: str = "variants", *, within_s: float = 60) -> Approval:
+async def until_asked(
+    client: AsyncSignalbox, run_id: str, approval_id: str = "variants", *, within_s: float = 60
+) -> Approval:
     async def asked() -> Approval | None:
         try:
             approval = await client.approval(run_id, approval_id)
@@ -138,7 +146,9 @@ async def until_step(client: AsyncSignalbox, run_id: str, step: str, *, within_s
     """Wait until the step has begun."""
 
     async def begun() -> bool:
-        return any(item.name == step and item.status != "pending" for item in (await client.run(run_id)).steps)
+        return any(
+            item.name == step and item.status != "pending" for item in (await client.run(run_id)).steps
+        )
 
     await eventually(begun, within_s=within_s)
 
@@ -156,10 +166,15 @@ def reject(variant: Variant) -> Mapping[str, object]:
 
 
 async def decide(
-    client: AsyncSignalbox, run_id: str, approval: Approval, choices: Sequence[Callable[[Variant], Mapping[str, object]]]
+    client: AsyncSignalbox,
+    run_id: str,
+    approval: Approval,
+    choices: Sequence[Callable[[Variant], Mapping[str, object]]],
 ) -> None:
     """One choice for each variant, in order."""
-    answer = {"decisions": [choice(variant) for choice, variant in zip(choices, variants_of(approval), strict=True)]}
+    answer = {
+        "decisions": [choice(variant) for choice, variant in zip(choices, variants_of(approval), strict=True)]
+    }
     await client.decide(run_id, approval.approval_id, answer, digest=approval.digest)
 
 
@@ -183,12 +198,16 @@ class Subscription:
         client = subscriber_client(self._host)
         try:
             await client.create_subscription(
-                types.Subscription(name=subscription_path(PROJECT, self._name), topic=topic_path(PROJECT, self._topic))
+                types.Subscription(
+                    name=subscription_path(PROJECT, self._name), topic=topic_path(PROJECT, self._topic)
+                )
             )
         finally:
             await disconnect(client)
 
-    async def until(self, condition: Callable[[Sequence[Mapping[str, str]]], bool], *, within_s: float = 30) -> list[Mapping[str, str]]:
+    async def until(
+        self, condition: Callable[[Sequence[Mapping[str, str]]], bool], *, within_s: float = 30
+    ) -> list[Mapping[str, str]]:
         """Pull and ack, deduplicated by event id as every consumer must, until the events' attributes meet the condition."""
         client = subscriber_client(self._host)
         try:
@@ -212,4 +231,6 @@ class Subscription:
             attributes = dict(received.message.attributes)
             self.events[attributes["ce-id"]] = attributes
         if reply.received_messages:
-            await client.acknowledge(subscription=path, ack_ids=[received.ack_id for received in reply.received_messages])
+            await client.acknowledge(
+                subscription=path, ack_ids=[received.ack_id for received in reply.received_messages]
+            )

@@ -9,10 +9,18 @@ from support.servers.live_receiver import LiveReceiver
 
 
 def raw(
-    receiver: LiveReceiver, body: bytes, *, line: str = "POST /v1/events HTTP/1.1", leave_out: str = "", add: Sequence[str] = ()
+    receiver: LiveReceiver,
+    body: bytes,
+    *,
+    line: str = "POST /v1/events HTTP/1.1",
+    leave_out: str = "",
+    add: Sequence[str] = (),
 ) -> bytes:
     """A good signed request, but for another request line, a header that is left out, and headers that are added."""
-    headers = {"Host": receiver.origin.removeprefix("http://"), **receiver.signer.sign("POST", receiver.url, body, ONE)}
+    headers = {
+        "Host": receiver.origin.removeprefix("http://"),
+        **receiver.signer.sign("POST", receiver.url, body, ONE),
+    }
     headers |= {"Content-Length": str(len(body)), "Connection": "close"}
     lines = [f"{name}: {value}" for name, value in headers.items() if name != leave_out]
     return "\r\n".join([line, *lines, *add, "", ""]).encode() + body

@@ -22,7 +22,14 @@ from support.installed.nap.contract import NapInput, NapResult
 from support.servers.autoscaler import autoscaler, autoscaler_environment
 from support.servers.nap_worker import nap_environment, nap_worker
 
-POLICY = {"slots_per_worker": 20, "workers_per_launch": 1, "slo_s": 10, "cold_start_s": 4, "idle_exit_s": 4, "heartbeat_s": 1}
+POLICY = {
+    "slots_per_worker": 20,
+    "workers_per_launch": 1,
+    "slo_s": 10,
+    "cold_start_s": 4,
+    "idle_exit_s": 4,
+    "heartbeat_s": 1,
+}
 
 
 class Scaled:
@@ -30,7 +37,9 @@ class Scaled:
     queue: of its own, so that tests on one server keep their backlogs apart.
     """
 
-    def __init__(self, client: Client, redis: Redis, folder: Path, *, temporal_address: str, redis_url: str) -> None:
+    def __init__(
+        self, client: Client, redis: Redis, folder: Path, *, temporal_address: str, redis_url: str
+    ) -> None:
         self.queue = f"nap-{uuid.uuid4().hex[:8]}"
         self.redis = redis
         self.folder = folder
@@ -44,7 +53,9 @@ class Scaled:
 
     @contextlib.asynccontextmanager
     async def base(self, *, slots: int = 10) -> AsyncIterator[asyncio.subprocess.Process]:
-        async with nap_worker(self.worker_environment(max_activities=slots), self.folder / "base.log") as process:
+        async with nap_worker(
+            self.worker_environment(max_activities=slots), self.folder / "base.log"
+        ) as process:
             yield process
 
     @contextlib.asynccontextmanager
@@ -54,17 +65,25 @@ class Scaled:
         wanted = {**POLICY, **(policy or {})}
         text = f"[queues.{self.queue}]\n" + "".join(f"{name} = {value}\n" for name, value in wanted.items())
         own = {"provider": "local", "local_folder": self.folder / "launches", **settings}
-        environment = autoscaler_environment(self.folder, self._temporal_address, self._redis_url, text, self.worker_environment(), **own)
+        environment = autoscaler_environment(
+            self.folder, self._temporal_address, self._redis_url, text, self.worker_environment(), **own
+        )
         async with autoscaler(environment, self.folder / log) as process:
             yield process
 
     async def start(self, request: NapInput) -> WorkflowHandle[object, NapResult]:
         run_id = f"nap-{uuid.uuid4().hex[:8]}"
-        return await self._client.start_workflow("nap", request, id=run_id, task_queue=self.queue, result_type=NapResult)
+        return await self._client.start_workflow(
+            "nap", request, id=run_id, task_queue=self.queue, result_type=NapResult
+        )
 
     async def launches(self) -> list[Launch]:
         """In the book, unsettled."""
-        return [launch for launch in await Book(self.redis, Lease(self.redis, "reader")).launches() if launch.queue == self.queue]
+        return [
+            launch
+            for launch in await Book(self.redis, Lease(self.redis, "reader")).launches()
+            if launch.queue == self.queue
+        ]
 
     async def records(self) -> list[DecisionRecord]:
         """Every decision, oldest first."""
@@ -81,7 +100,10 @@ class Scaled:
     async def heartbeats(self) -> list[WorkerHeartbeat]:
         """Of the burst workers, newest first."""
         request = ListWorkersRequest(namespace="default", query=f'TaskQueue = "{self.queue}"')
-        found = [info.worker_heartbeat for info in (await self._client.workflow_service.list_workers(request)).workers_info]
+        found = [
+            info.worker_heartbeat
+            for info in (await self._client.workflow_service.list_workers(request)).workers_info
+        ]
         bursts = [beat for beat in found if beat.worker_identity.startswith("burst:")]
         return sorted(bursts, key=lambda beat: beat.heartbeat_time.ToDatetime(UTC), reverse=True)
 

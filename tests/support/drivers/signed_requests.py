@@ -8,7 +8,15 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from signalbox_core.signatures import Algorithm, KeyRecord, LoadedKey, Signer, content_digest, load_key, profile
+from signalbox_core.signatures import (
+    Algorithm,
+    KeyRecord,
+    LoadedKey,
+    Signer,
+    content_digest,
+    load_key,
+    profile,
+)
 
 ORIGIN = "http://127.0.0.1:8081"
 URL = f"{ORIGIN}/v1/events"
@@ -49,7 +57,9 @@ def signer_and_key(
         key = load_key(KeyRecord(secret_file="s", **fields), lambda _name: SECRET)
         return Signer(keyid, algorithm, SECRET, clock=clock), key
     private = private or new_private_key(algorithm)
-    return Signer(keyid, algorithm, private, clock=clock), load_key(KeyRecord(public_pem=public_pem(private), **fields), lambda _name: b"")
+    return Signer(keyid, algorithm, private, clock=clock), load_key(
+        KeyRecord(public_pem=public_pem(private), **fields), lambda _name: b""
+    )
 
 
 def write_private_key(path: Path, key: PrivateKey) -> Path:
@@ -68,7 +78,13 @@ def sign_by_hand(
 ) -> dict[str, str]:
     """Sign anything, also what the profile forbids: serialized component ids and parameters, in the order given."""
     digest = content_digest(body)
-    known = {"@method": "POST", "@target-uri": url, "content-digest": digest, "content-type": ONE, **(values or {})}
+    known = {
+        "@method": "POST",
+        "@target-uri": url,
+        "content-digest": digest,
+        "content-type": ONE,
+        **(values or {}),
+    }
     inner = f"({' '.join(components)}){''.join(f';{parameter}' for parameter in parameters)}"
     lines = [f"{name}: {known[name.split(';')[0].strip(chr(34))]}" for name in components]
     base = "\n".join([*lines, f'"@signature-params": {inner}'])

@@ -24,7 +24,9 @@ needs_tesseract = pytest.mark.skipif(
 )
 
 
-def work_over(objects: FakeObjectStore, fetcher: FakeFetcher | None = None, recogniser: Recogniser | None = None) -> list[object]:
+def work_over(
+    objects: FakeObjectStore, fetcher: FakeFetcher | None = None, recogniser: Recogniser | None = None
+) -> list[object]:
     """Every activity of both pipelines."""
     deps = ActivityDeps(objects=objects, fetcher=fetcher or FakeFetcher({}), environ={})
     return [*activities_of(DocumentActivities(deps, recogniser)), *activities_of(BatchActivities(deps))]

@@ -65,9 +65,13 @@ class Echo:
             async with run.step("speak"):
                 words = " ".join([request.text] * request.times)
                 if request.artifact is not None:
-                    run.artifact(request.artifact, ObjectRef(key="echo/file", media_type="image/png", size_bytes=3))
+                    run.artifact(
+                        request.artifact, ObjectRef(key="echo/file", media_type="image/png", size_bytes=3)
+                    )
                 if request.fail:
-                    raise ApplicationError("the text could not be spoken; choose another", type="unspeakable", non_retryable=True)
+                    raise ApplicationError(
+                        "the text could not be spoken; choose another", type="unspeakable", non_retryable=True
+                    )
             if not request.ask:
                 return EchoResult(text=words)
             async with run.step("listen"):

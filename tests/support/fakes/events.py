@@ -22,7 +22,13 @@ START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def make_event(
-    name: str, data: msgspec.Struct, *, sequence: int | None = None, run_id: str = "run-1", tenant: str = "acme", second: int = 0
+    name: str,
+    data: msgspec.Struct,
+    *,
+    sequence: int | None = None,
+    run_id: str = "run-1",
+    tenant: str = "acme",
+    second: int = 0,
 ) -> CloudEvent:
     """An event whose id and time follow from its sequence, as a workflow would give it."""
     return CloudEvent(
@@ -48,7 +54,10 @@ def story(run_id: str = "run-1", tenant: str = "acme") -> list[CloudEvent]:
         ("step.started", StepStarted(step="read", title="Read")),
         ("step.progress", StepProgress(step="read", percent=50.0, message="halfway")),
         ("step.completed", StepCompleted(step="read", title="Read", started_at=START)),
-        ("artifact.created", ArtifactCreated(name="a.png", media_type="image/png", size_bytes=3, key="ads/a.png")),
+        (
+            "artifact.created",
+            ArtifactCreated(name="a.png", media_type="image/png", size_bytes=3, key="ads/a.png"),
+        ),
         ("step.started", StepStarted(step="write", title="Write")),
         (
             "approval.requested",
@@ -63,7 +72,12 @@ def story(run_id: str = "run-1", tenant: str = "acme") -> list[CloudEvent]:
                 step="write",
             ),
         ),
-        ("approval.decided", ApprovalDecided(approval_id="ok", decision_id="d1", decided_by="lan", answer=msgspec.Raw(b'{"yes":true}'))),
+        (
+            "approval.decided",
+            ApprovalDecided(
+                approval_id="ok", decision_id="d1", decided_by="lan", answer=msgspec.Raw(b'{"yes":true}')
+            ),
+        ),
         ("step.completed", StepCompleted(step="write", title="Write", started_at=START)),
         ("run.completed", RunCompleted(result=msgspec.Raw(b'{"n":1}'))),
     ]
@@ -71,6 +85,13 @@ def story(run_id: str = "run-1", tenant: str = "acme") -> list[CloudEvent]:
     for name, data in tale:
         sequence += name != "step.progress"
         events.append(
-            make_event(name, data, sequence=None if name == "step.progress" else sequence, run_id=run_id, tenant=tenant, second=sequence)
+            make_event(
+                name,
+                data,
+                sequence=None if name == "step.progress" else sequence,
+                run_id=run_id,
+                tenant=tenant,
+                second=sequence,
+            )
         )
     return events

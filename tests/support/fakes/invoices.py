@@ -33,9 +33,12 @@ def a_row(**given: Any) -> Row:
 def an_original(row: Row) -> bytes:
     """The XML of an invoice with one line for each rate, at least one."""
     rates = "".join(
-        f"<LTSuat><TSuat>{rate.rate}</TSuat><ThTien>{rate.net}</ThTien><TThue>{rate.tax}</TThue></LTSuat>" for rate in row.rates
+        f"<LTSuat><TSuat>{rate.rate}</TSuat><ThTien>{rate.net}</ThTien><TThue>{rate.tax}</TThue></LTSuat>"
+        for rate in row.rates
     )
-    lines = "".join(f"<HHDVu><STT>{number}</STT></HHDVu>" for number, _ in enumerate(row.rates or ("one",), start=1))
+    lines = "".join(
+        f"<HHDVu><STT>{number}</STT></HHDVu>" for number, _ in enumerate(row.rates or ("one",), start=1)
+    )
     return f"""<HDon><DLHDon Id="data"><TTChung><PBan>2.1.0</PBan><KHMSHDon>{row.form}</KHMSHDon><KHHDon>{row.series}</KHHDon>\
 <SHDon>{row.number}</SHDon><NLap>{row.issued_on}</NLap><DVTTe>{row.currency}</DVTTe></TTChung>\
 <NDHDon><NBan><Ten>Công ty Một</Ten><MST>{row.seller}</MST></NBan><NMua><MST>{row.buyer or ""}</MST></NMua>\

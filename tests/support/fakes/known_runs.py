@@ -13,9 +13,19 @@ from signalbox_gateway.runs.temporal import Described, Page
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def closed(status: RunStatus, *, run_id: str = "run-1", at: datetime = STARTED + timedelta(minutes=1)) -> Described:
+def closed(
+    status: RunStatus, *, run_id: str = "run-1", at: datetime = STARTED + timedelta(minutes=1)
+) -> Described:
     ended = None if status == "running" else at
-    return Described(run_id=run_id, tenant="acme", pipeline="echo", status=status, started_at=STARTED, ended_at=ended, started_by="lan")
+    return Described(
+        run_id=run_id,
+        tenant="acme",
+        pipeline="echo",
+        status=status,
+        started_at=STARTED,
+        ended_at=ended,
+        started_by="lan",
+    )
 
 
 class FakeRuns:
@@ -24,13 +34,17 @@ class FakeRuns:
     def __init__(self, *runs: Described) -> None:
         self.described = {run.run_id: run for run in runs}
         self.told: dict[str, Snapshot] = {}
-        self.outcome: msgspec.Struct | Failure = Failure(code="unspeakable", message="the text could not be spoken; choose another")
+        self.outcome: msgspec.Struct | Failure = Failure(
+            code="unspeakable", message="the text could not be spoken; choose another"
+        )
         self.queries: list[str] = []
 
     async def list(self, query: str, *, limit: int, token: bytes | None) -> Page:
         self.queries.append(query)
         wants_open = "= 'Running'" in query and "!=" not in query
-        runs = [run for run in self.described.values() if not query or (run.status == "running") is wants_open]
+        runs = [
+            run for run in self.described.values() if not query or (run.status == "running") is wants_open
+        ]
         start = int(token or 0)
         more = str(start + limit).encode() if len(runs) > start + limit else None
         return Page(runs=tuple(runs[start : start + limit]), next_token=more)

@@ -27,7 +27,11 @@ SOLVER = {"CAPTCHA_SOLVER": "signalbox_devstack.emulators.portal.solver:solve"}
 
 def environ_of(portal: Portal, mst: str, settings: Mapping[str, str]) -> dict[str, str]:
     named = {f"SIGNALBOX_WORKER_PORTAL_{name}": value for name, value in {**QUICK, **settings}.items()}
-    return {**named, "SIGNALBOX_WORKER_PORTAL_URL": portal.url, "SIGNALBOX_SECRET__ACME__GDT_PORTAL": password_of(mst)}
+    return {
+        **named,
+        "SIGNALBOX_WORKER_PORTAL_URL": portal.url,
+        "SIGNALBOX_SECRET__ACME__GDT_PORTAL": password_of(mst),
+    }
 
 
 @contextlib.asynccontextmanager
@@ -38,7 +42,9 @@ async def import_work(
     environ = environ_of(portal, mst, settings)
     client = PortalClient(portal_settings(environ))
     redis = open_redis(redis_url)
-    deps = ActivityDeps(objects=objects or FakeObjectStore(), fetcher=FakeFetcher({}), environ=environ, redis=redis)
+    deps = ActivityDeps(
+        objects=objects or FakeObjectStore(), fetcher=FakeFetcher({}), environ=environ, redis=redis
+    )
     try:
         yield activities_of(InvoiceActivities(deps, client))
     finally:

@@ -174,13 +174,17 @@ class Bench:
     client: httpx2.AsyncClient
     clock: Clock
 
-    async def send(self, *events: CloudEvent, batch: bool = False, signer: Signer | None = None) -> httpx2.Response:
+    async def send(
+        self, *events: CloudEvent, batch: bool = False, signer: Signer | None = None
+    ) -> httpx2.Response:
         """Sign and deliver: one event alone, or several (or `batch=True`) as a batch."""
         if len(events) == 1 and not batch:
             return await self.post(encode_event(events[0]), ONE, signer=signer)
         return await self.post(batch_of(events), BATCH, signer=signer)
 
-    async def post(self, body: bytes, content_type: str = ONE, *, signer: Signer | None = None) -> httpx2.Response:
+    async def post(
+        self, body: bytes, content_type: str = ONE, *, signer: Signer | None = None
+    ) -> httpx2.Response:
         headers = (signer or self.signer).sign("POST", URL, body, content_type)
         return await self.client.post("/v1/events", content=body, headers=headers)
 
@@ -198,7 +202,12 @@ def batch_of(events: Sequence[CloudEvent]) -> bytes:
     return b"[" + b",".join(encode_event(event) for event in events) + b"]"
 
 
-def new_bench(*keys: LoadedKey, record: Mapping[str, object] | None = None, source: Keys | None = None, **settings: object) -> Bench:
+def new_bench(
+    *keys: LoadedKey,
+    record: Mapping[str, object] | None = None,
+    source: Keys | None = None,
+    **settings: object,
+) -> Bench:
     """A bench that knows `keys` and one Ed25519 key of the sender `worker`, for every tenant and event.
 
     Args:
@@ -208,13 +217,20 @@ def new_bench(*keys: LoadedKey, record: Mapping[str, object] | None = None, sour
     clock = Clock()
     signer, key = signer_and_key(clock=clock.seconds, **(record or {}))
     keys = (key, *keys)
-    options = msgspec.convert({"redis_url": Secret("redis://"), "public_origin": ORIGIN, "keys": "", **settings}, Settings)
+    options = msgspec.convert(
+        {"redis_url": Secret("redis://"), "public_origin": ORIGIN, "keys": "", **settings}, Settings
+    )
     claims, publisher, stream = FakeClaims(clock.now), SwitchedPublisher(), FakeRunStream()
     health, meters = FakeHealth(), Meters()
     parts = Parts(
         origin=ORIGIN,
         keys=FakeKeys(keys) if source is None else source,
-        outlets=Outlets(rates=FakeRates(options.rate_per_s, clock.seconds), claims=claims, publisher=publisher, stream=stream),
+        outlets=Outlets(
+            rates=FakeRates(options.rate_per_s, clock.seconds),
+            claims=claims,
+            publisher=publisher,
+            stream=stream,
+        ),
         health=health,
         meters=meters,
         now=clock.now,

@@ -50,9 +50,19 @@ class Ticks:
             self._done += (self._used + used) * TICK.seconds // 2
             self._used = used
             processed = self._done
-        return WorkerSeen(identity="base:1", slots=slots, used=used, processed=processed, heartbeat_at=self.now)
+        return WorkerSeen(
+            identity="base:1", slots=slots, used=used, processed=processed, heartbeat_at=self.now
+        )
 
-    def burst(self, number: int, *, used: int = 0, processed: int = 0, launch: str = "b-1", beat: timedelta = timedelta(0)) -> WorkerSeen:
+    def burst(
+        self,
+        number: int,
+        *,
+        used: int = 0,
+        processed: int = 0,
+        launch: str = "b-1",
+        beat: timedelta = timedelta(0),
+    ) -> WorkerSeen:
         return WorkerSeen(
             identity=f"burst:{launch}:{number}",
             slots=50,
@@ -65,4 +75,11 @@ class Ticks:
 
     def launch(self, launch_id: str = "b-1", *, workers: int = 1, ago: timedelta = timedelta(0)) -> Launch:
         at = self.now - ago
-        return Launch(launch_id=launch_id, queue=self.queue, workers=workers, slots=50, requested_at=at, eta_at=at + timedelta(seconds=20))
+        return Launch(
+            launch_id=launch_id,
+            queue=self.queue,
+            workers=workers,
+            slots=50,
+            requested_at=at,
+            eta_at=at + timedelta(seconds=20),
+        )

@@ -55,7 +55,9 @@ class _World:
 
 
 def _someone(expires_at: datetime | None) -> Principal:
-    return Principal(key_id="k", name="lan", tenant="acme", roles=frozenset({Role.VIEWER}), expires_at=expires_at)
+    return Principal(
+        key_id="k", name="lan", tenant="acme", roles=frozenset({Role.VIEWER}), expires_at=expires_at
+    )
 
 
 def present(snapshot: Snapshot, epoch: str) -> bytes:
@@ -68,13 +70,23 @@ def unknown(run_id: str) -> NotFound:
 
 @asynccontextmanager
 async def live_gateway(
-    limits: Limits | None = None, *, expires_at: datetime | None = None, make: Callable[[], FakeRunStream] = FakeRunStream
+    limits: Limits | None = None,
+    *,
+    expires_at: datetime | None = None,
+    make: Callable[[], FakeRunStream] = FakeRunStream,
 ) -> AsyncIterator[Live]:
     """A hub that runs, its endpoint, and the world around."""
     streams, world = make(), _World(expires_at=expires_at)
     hub = Hub(streams.channels, streams, world.fallback, present, limits)
     running = asyncio.create_task(hub.run())
     try:
-        yield Live(streams, hub, StreamEndpoint(hub, world.authorize, world.who_is), world.from_temporal, world.refusals, world.asked)
+        yield Live(
+            streams,
+            hub,
+            StreamEndpoint(hub, world.authorize, world.who_is),
+            world.from_temporal,
+            world.refusals,
+            world.asked,
+        )
     finally:
         await end(running)

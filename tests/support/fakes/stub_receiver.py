@@ -41,7 +41,9 @@ class StubReceiver:
 
     async def up(self) -> None:
         app = Starlette(routes=[Route("/v1/events", self._take, methods=["POST"])])
-        config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=self.port, log_config=None, access_log=False, lifespan="off"
+        )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve())
         await eventually(lambda: self._server is not None and self._server.started)

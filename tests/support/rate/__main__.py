@@ -24,9 +24,13 @@ async def ours(environ: Mapping[str, str], stop: asyncio.Event) -> None:
     async with service.open_parts(settings, environ) as parts:
         with ThreadPoolExecutor(settings.max_activities) as threads:
             deps = service.ActivityDeps(
-                objects=service.open_object_store(settings.objects_url), fetcher=service.Fetcher(frozenset()), environ={}
+                objects=service.open_object_store(settings.objects_url),
+                fetcher=service.Fetcher(frozenset()),
+                environ={},
             )
-            build = service.Builder(client=parts.client, emitter=parts.emitter, deps=deps, threads=threads, settings=settings)
+            build = service.Builder(
+                client=parts.client, emitter=parts.emitter, deps=deps, threads=threads, settings=settings
+            )
             parts.workers = [build.worker(SPEC.task_queue, [SPEC])]
             print("ready", flush=True)
             await service.run(parts, stop)

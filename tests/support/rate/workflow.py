@@ -23,7 +23,9 @@ class Rate:
     @workflow.run
     async def run(self, request: RateInput) -> RateResult:
         async with self.signalbox as run, run.step("work") as step:
-            done = await step.map(nothing, range(request.activities), CallOptions(timeout=TIMEOUT, maximum_attempts=3))
+            done = await step.map(
+                nothing, range(request.activities), CallOptions(timeout=TIMEOUT, maximum_attempts=3)
+            )
         return RateResult(done=len(done))
 
 
@@ -32,7 +34,9 @@ class Bare:
     @workflow.run
     async def run(self, request: RateInput) -> RateResult:
         calls = [
-            workflow.execute_activity(nothing, number, start_to_close_timeout=TIMEOUT, retry_policy=RetryPolicy(maximum_attempts=3))
+            workflow.execute_activity(
+                nothing, number, start_to_close_timeout=TIMEOUT, retry_policy=RetryPolicy(maximum_attempts=3)
+            )
             for number in range(request.activities)
         ]
         return RateResult(done=len(await asyncio.gather(*calls)))

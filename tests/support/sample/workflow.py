@@ -11,7 +11,9 @@ from signalbox_core.pipeline.run import Run
 from support.sample.activities import make, prepare, undo
 from support.sample.contract import PICK, SPEC, Made, Pick, SampleInput, SampleResult
 
-QUICK = CallOptions(timeout=timedelta(seconds=10), maximum_attempts=3, first_retry_after=timedelta(milliseconds=10))
+QUICK = CallOptions(
+    timeout=timedelta(seconds=10), maximum_attempts=3, first_retry_after=timedelta(milliseconds=10)
+)
 
 
 @workflow.defn(name="sample")

@@ -13,7 +13,12 @@ from signalbox_autoscaler.actuate.lease import LEASE
 
 
 def autoscaler_environment(
-    folder: Path, temporal_address: str, redis_url: str, policies: str, worker: Mapping[str, str], **more: object
+    folder: Path,
+    temporal_address: str,
+    redis_url: str,
+    policies: str,
+    worker: Mapping[str, str],
+    **more: object,
 ) -> dict[str, str]:
     """`worker`: the environment that local burst workers start from; `more`: autoscaler settings by lower-case name."""
     path = folder / "policies.toml"
@@ -33,7 +38,12 @@ async def autoscaler(environment: Mapping[str, str], log: Path) -> AsyncIterator
     """One autoscaler process; told to stop when the block is left."""
     with log.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "signalbox_autoscaler", env=environment, stderr=out, stdout=asyncio.subprocess.DEVNULL
+            sys.executable,
+            "-m",
+            "signalbox_autoscaler",
+            env=environment,
+            stderr=out,
+            stdout=asyncio.subprocess.DEVNULL,
         )
     try:
         yield process

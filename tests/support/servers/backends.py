@@ -29,7 +29,13 @@ def answers(port: int) -> bool:
 def server(command: Sequence[str], port: int, log: Path) -> Iterator[str]:
     """Run until the block is left; yields `host:port` once something listens there."""
     with log.open("wb") as out:
-        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=leash(os.getpid()))  # noqa: PLW1509
+        child = subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=leash(os.getpid()),  # noqa: PLW1509
+        )
     try:
 
         def ready() -> bool:

@@ -40,7 +40,13 @@ def secret_of(role: str) -> str:
 def write_keys(path: Path, *, without: str | None = None) -> Path:
     """The keys file: one key for each name in KEYS."""
     keys = [
-        {"id": name, "sha256": hashlib.sha256(secret_of(name).encode()).hexdigest(), "tenant": tenant, "roles": roles, "name": person}
+        {
+            "id": name,
+            "sha256": hashlib.sha256(secret_of(name).encode()).hexdigest(),
+            "tenant": tenant,
+            "roles": roles,
+            "name": person,
+        }
         for name, (tenant, roles, person) in KEYS.items()
         if name != without
     ]
@@ -48,7 +54,9 @@ def write_keys(path: Path, *, without: str | None = None) -> Path:
     return path
 
 
-def settings(folder: Path, *, temporal: str, redis: str, pubsub: str = NOWHERE, project: str = "signalbox") -> Settings:
+def settings(
+    folder: Path, *, temporal: str, redis: str, pubsub: str = NOWHERE, project: str = "signalbox"
+) -> Settings:
     return Settings(
         temporal_address=temporal,
         redis_url=redis,
@@ -64,7 +72,9 @@ def settings(folder: Path, *, temporal: str, redis: str, pubsub: str = NOWHERE, 
     )
 
 
-def environment(folder: Path, *, temporal: str, redis: str, pubsub: str, port: int, project: str) -> dict[str, str]:
+def environment(
+    folder: Path, *, temporal: str, redis: str, pubsub: str, port: int, project: str
+) -> dict[str, str]:
     """The environment of a gateway process."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")}
     return {
@@ -85,7 +95,9 @@ def environment(folder: Path, *, temporal: str, redis: str, pubsub: str, port: i
 def gateway_process(variables: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m signalbox_gateway` with its log in `folder`; killed at the end if it still lives."""
     with (folder / "log").open("wb") as log:
-        child = subprocess.Popen([sys.executable, "-m", "signalbox_gateway"], env=dict(variables), stdout=log, stderr=log)
+        child = subprocess.Popen(
+            [sys.executable, "-m", "signalbox_gateway"], env=dict(variables), stdout=log, stderr=log
+        )
     try:
         yield child
     finally:
@@ -94,11 +106,15 @@ def gateway_process(variables: Mapping[str, str], folder: Path) -> Iterator[subp
 
 
 @asynccontextmanager
-async def caller_of(process: subprocess.Popen[bytes], port: int, *, connections: int = 10) -> AsyncIterator[httpx2.AsyncClient]:
+async def caller_of(
+    process: subprocess.Popen[bytes], port: int, *, connections: int = 10
+) -> AsyncIterator[httpx2.AsyncClient]:
     """An admin's client of a gateway process that is ready."""
     headers = {"authorization": f"Bearer {secret_of('admin')}"}
     limits = httpx2.Limits(max_connections=connections)
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, limits=limits, trust_env=False) as caller:
+    async with httpx2.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", headers=headers, limits=limits, trust_env=False
+    ) as caller:
 
         async def is_ready() -> bool:
             assert process.poll() is None, f"the gateway ended with {process.returncode}"
@@ -112,7 +128,9 @@ async def caller_of(process: subprocess.Popen[bytes], port: int, *, connections:
 
 
 @asynccontextmanager
-async def gateway_parts(folder: Path, *, temporal: str, redis: str, pubsub: str = NOWHERE) -> AsyncIterator[Parts]:
+async def gateway_parts(
+    folder: Path, *, temporal: str, redis: str, pubsub: str = NOWHERE
+) -> AsyncIterator[Parts]:
     async with open_parts(settings(folder, temporal=temporal, redis=redis, pubsub=pubsub)) as parts:
         yield replace(parts, pipelines=PIPELINES)
 
@@ -123,4 +141,14 @@ def client_of(app: ASGIApp, role: str | None = "admin") -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ORIGIN, headers=headers)
 
 
-__all__ = ["Gateway", "caller_of", "client_of", "environment", "gateway_parts", "gateway_process", "secret_of", "settings", "write_keys"]
+__all__ = [
+    "Gateway",
+    "caller_of",
+    "client_of",
+    "environment",
+    "gateway_parts",
+    "gateway_process",
+    "secret_of",
+    "settings",
+    "write_keys",
+]

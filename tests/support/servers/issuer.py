@@ -33,7 +33,12 @@ class Issuer:
 
     def trusted(self, **members: object) -> dict[str, object]:
         """The issuer as a gateway's file of issuers holds it."""
-        record = {"issuer": self.origin, "audience": "signalbox", "algorithms": ["RS256", "ES256", "EdDSA"], "tenant_claim": "tenant"}
+        record = {
+            "issuer": self.origin,
+            "audience": "signalbox",
+            "algorithms": ["RS256", "ES256", "EdDSA"],
+            "tenant_claim": "tenant",
+        }
         return {name: value for name, value in {**record, **members}.items() if value is not None}
 
 
@@ -61,6 +66,8 @@ def changed(token: str, *, head: dict[str, object] | None = None, **claims: obje
     parts = token.split(".")
     for place, more in ((0, head or {}), (1, claims)):
         if more:
-            members = json.loads(base64.urlsafe_b64decode(parts[place] + "=" * (-len(parts[place]) % 4))) | more
+            members = (
+                json.loads(base64.urlsafe_b64decode(parts[place] + "=" * (-len(parts[place]) % 4))) | more
+            )
             parts[place] = base64.urlsafe_b64encode(json.dumps(members).encode()).decode().rstrip("=")
     return ".".join(parts)

@@ -14,7 +14,13 @@ from google.pubsub_v1 import SubscriberAsyncClient
 from google.pubsub_v1.types import PubsubMessage, PullRequest, ReceivedMessage
 
 from signalbox_core.events import CloudEvent, encode_event
-from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client, subscription_path, topic_path
+from signalbox_core.pubsub.connections import (
+    disconnect,
+    publisher_client,
+    subscriber_client,
+    subscription_path,
+    topic_path,
+)
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import KeyRecord, Signer, write_key_file
 from signalbox_webhook_receiver.app import create_app, open_parts, run_background
@@ -52,7 +58,14 @@ class LiveReceiver:
 
 @asynccontextmanager
 async def live_receiver(
-    *, keys: Path, signer: Signer, redis_url: str, pubsub_host: str, project: str, origin: str | None = None, **more: object
+    *,
+    keys: Path,
+    signer: Signer,
+    redis_url: str,
+    pubsub_host: str,
+    project: str,
+    origin: str | None = None,
+    **more: object,
 ) -> AsyncIterator[LiveReceiver]:
     """Serve until the block ends; the key file is looked at ten times a second.
 
@@ -100,7 +113,9 @@ async def make_topics(pubsub_host: str, project: str) -> None:
     try:
         for topic in TOPICS:
             await publisher.create_topic(name=topic_path(project, topic))
-            await subscriber.create_subscription(name=subscription_path(project, f"{topic}-seen"), topic=topic_path(project, topic))
+            await subscriber.create_subscription(
+                name=subscription_path(project, f"{topic}-seen"), topic=topic_path(project, topic)
+            )
     finally:
         await disconnect(publisher)
         await disconnect(subscriber)
@@ -124,7 +139,9 @@ async def _pull(client: SubscriberAsyncClient, subscription: str) -> Sequence[Re
     with warnings.catch_warnings():
         # Deprecated for consumers, who should wait; a test wants to know that there is nothing.
         warnings.simplefilter("ignore", DeprecationWarning)
-        response = await client.pull(PullRequest(subscription=subscription, max_messages=1000, return_immediately=True))
+        response = await client.pull(
+            PullRequest(subscription=subscription, max_messages=1000, return_immediately=True)
+        )
     return response.received_messages
 
 

@@ -22,10 +22,14 @@ class ModelApi(Struct, frozen=True):
     def url(self) -> str:
         return f"http://{self.endpoint}/v1"
 
-    def settings(self, fault: str = "", *, read_timeout_s: float = 10.0, prices: Prices | None = None) -> ModelSettings:
+    def settings(
+        self, fault: str = "", *, read_timeout_s: float = 10.0, prices: Prices | None = None
+    ) -> ModelSettings:
         """Of the model that has this fault (`rate_limit:2`)."""
         name = f"sim@{fault}" if fault else "sim"
-        return ModelSettings(url=self.url, name=name, api_key=Secret("s3cret"), read_timeout_s=read_timeout_s, prices=prices)
+        return ModelSettings(
+            url=self.url, name=name, api_key=Secret("s3cret"), read_timeout_s=read_timeout_s, prices=prices
+        )
 
     def environ(self, fault: str = "", **more: str) -> dict[str, str]:
         """The worker's environment for it."""

@@ -50,7 +50,12 @@ async def nap_worker(environment: Mapping[str, str], log: Path) -> AsyncIterator
     """One worker process; killed when the block is left before it ended."""
     with log.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "signalbox_worker", env=environment, stderr=out, stdout=asyncio.subprocess.DEVNULL
+            sys.executable,
+            "-m",
+            "signalbox_worker",
+            env=environment,
+            stderr=out,
+            stdout=asyncio.subprocess.DEVNULL,
         )
     try:
         yield process

@@ -20,7 +20,9 @@ MST = companies(1)[0]
 
 def search_of(month: int) -> str:
     """All days of a month of 2026."""
-    return f"tdlap=ge=01/{month:02}/2026T00:00:00;tdlap=le={monthrange(2026, month)[1]}/{month:02}/2026T23:59:59"
+    return (
+        f"tdlap=ge=01/{month:02}/2026T00:00:00;tdlap=le={monthrange(2026, month)[1]}/{month:02}/2026T23:59:59"
+    )
 
 
 JULY = search_of(7)
@@ -44,19 +46,35 @@ class Portal(Struct, frozen=True):
         return found.get(mst, {})
 
     def put_faults(self, *faults: Mapping[str, object], mst: str = MST) -> None:
-        httpx2.put(f"http://{self.endpoint}/_sim/faults/{mst}", json=list(faults), trust_env=False).raise_for_status()
+        httpx2.put(
+            f"http://{self.endpoint}/_sim/faults/{mst}", json=list(faults), trust_env=False
+        ).raise_for_status()
 
     def put_token_life(self, life_s: float, mst: str = MST) -> None:
-        httpx2.put(f"http://{self.endpoint}/_sim/token-life/{mst}", json=life_s, trust_env=False).raise_for_status()
+        httpx2.put(
+            f"http://{self.endpoint}/_sim/token-life/{mst}", json=life_s, trust_env=False
+        ).raise_for_status()
 
     def _sim(self, path: str) -> bytes:
-        return httpx2.get(f"http://{self.endpoint}/_sim/{path}", trust_env=False, timeout=60).raise_for_status().content
+        return (
+            httpx2.get(f"http://{self.endpoint}/_sim/{path}", trust_env=False, timeout=60)
+            .raise_for_status()
+            .content
+        )
 
 
 @contextlib.contextmanager
 def running_portal(*arguments: str) -> Iterator[Portal]:
     """With faults allowed."""
-    command = [sys.executable, "-m", "signalbox_devstack.emulators.portal", "--port", "0", "--faults", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "signalbox_devstack.emulators.portal",
+        "--port",
+        "0",
+        "--faults",
+        *arguments,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
@@ -76,7 +94,9 @@ class Visitor:
         self.token = ""
 
     async def get(self, path: str, **parameters: object) -> httpx2.Response:
-        return await self._client.get(path, params={name: str(value) for name, value in parameters.items()}, headers=self._headers())
+        return await self._client.get(
+            path, params={name: str(value) for name, value in parameters.items()}, headers=self._headers()
+        )
 
     async def give_up_after(self, timeout_s: float, path: str, **parameters: str) -> httpx2.Response:
         return await self._client.get(path, params=parameters, headers=self._headers(), timeout=timeout_s)
@@ -86,27 +106,49 @@ class Visitor:
         body = (await self.get("/captcha")).json()
         return body["key"], body["content"]
 
-    async def authenticate(self, mst: str = MST, *, password: str | None = None, text: str | None = None) -> httpx2.Response:
+    async def authenticate(
+        self, mst: str = MST, *, password: str | None = None, text: str | None = None
+    ) -> httpx2.Response:
         """With the right captcha and password unless others are given."""
         key, picture = await self.captcha()
-        login = {"username": mst, "password": password or password_of(mst), "cvalue": text or solve(picture), "ckey": key}
-        answer = await self._client.post("/security-taxpayer/authenticate", json=login, headers=self._headers())
+        login = {
+            "username": mst,
+            "password": password or password_of(mst),
+            "cvalue": text or solve(picture),
+            "ckey": key,
+        }
+        answer = await self._client.post(
+            "/security-taxpayer/authenticate", json=login, headers=self._headers()
+        )
         self.token = answer.json().get("token", "")
         return answer
 
-    async def rows(self, where: str = "query/invoices/purchase", search: str = JULY, size: int = 50) -> Sequence[Mapping[str, object]]:
+    async def rows(
+        self, where: str = "query/invoices/purchase", search: str = JULY, size: int = 50
+    ) -> Sequence[Mapping[str, object]]:
         """All pages."""
         found: list[Mapping[str, object]] = []
         state: str | None = None
         while True:
-            page = (await self.get(f"/{where}", search=search, size=size, sort="tdlap:desc", **({"state": state} if state else {}))).json()
+            page = (
+                await self.get(
+                    f"/{where}",
+                    search=search,
+                    size=size,
+                    sort="tdlap:desc",
+                    **({"state": state} if state else {}),
+                )
+            ).json()
             found += page["datas"]
             state = page["state"]
             if not state:
                 return found
 
     def _headers(self) -> dict[str, str]:
-        return {"request-id": str(uuid4()), **({"authorization": f"Bearer {self.token}"} if self.token else {})}
+        return {
+            "request-id": str(uuid4()),
+            **({"authorization": f"Bearer {self.token}"} if self.token else {}),
+        }
 
 
 @contextlib.asynccontextmanager

@@ -17,11 +17,17 @@ from signalbox_autoscaler.providers.provider import Provider
 
 JOB = "projects/local/locations/local/jobs/burst"
 KINDS = ("local", "cloud_run", "kubernetes")
-TEMPLATE = {"spec": {"template": {"spec": {"containers": [{"name": "worker", "image": "signalbox/worker", "env": []}]}}}}
+TEMPLATE = {
+    "spec": {
+        "template": {"spec": {"containers": [{"name": "worker", "image": "signalbox/worker", "env": []}]}}
+    }
+}
 
 
 @contextlib.asynccontextmanager
-async def listening(module: str, *arguments: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+async def listening(
+    module: str, *arguments: str, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[str]:
     """Run `python -m MODULE --port 0 …` around the block; yields the `host:port` that it prints."""
     command = [sys.executable, "-m", module, "--port", "0", *arguments]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environ)
@@ -37,9 +43,13 @@ async def listening(module: str, *arguments: str, environ: Mapping[str, str] | N
 
 
 @contextlib.asynccontextmanager
-async def cloud_run_program(command: Sequence[str], *arguments: str, environ: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+async def cloud_run_program(
+    command: Sequence[str], *arguments: str, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[str]:
     """`environ`: what its tasks get beside their execution's own; ours unless given."""
-    async with listening("signalbox_devstack.emulators.cloud_run", *arguments, "--", *command, environ=environ) as address:
+    async with listening(
+        "signalbox_devstack.emulators.cloud_run", *arguments, "--", *command, environ=environ
+    ) as address:
         yield address
 
 

@@ -30,7 +30,9 @@ class Local:
         await disconnect(self.subscriber)
 
     async def topic(self, name: str = "topic", **settings: object) -> str:
-        created = await self.publisher.create_topic({"name": f"{PROJECT}/topics/{name}", **settings}, retry=None)
+        created = await self.publisher.create_topic(
+            {"name": f"{PROJECT}/topics/{name}", **settings}, retry=None
+        )
         return str(created.name)
 
     async def subscription(self, topic: str, name: str = "sub", **settings: object) -> str:
@@ -39,28 +41,40 @@ class Local:
         return str(created.name)
 
     async def publish(self, topic: str, *bodies: bytes, key: str = "", **attributes: str) -> list[str]:
-        messages = [types.PubsubMessage(data=body, ordering_key=key, attributes=attributes) for body in bodies]
+        messages = [
+            types.PubsubMessage(data=body, ordering_key=key, attributes=attributes) for body in bodies
+        ]
         response = await self.publisher.publish(topic=topic, messages=messages, retry=None)
         return list(response.message_ids)
 
-    async def pull(self, subscription: str, *, most: int = 100, timeout_s: float = 5.0) -> list[types.ReceivedMessage]:
+    async def pull(
+        self, subscription: str, *, most: int = 100, timeout_s: float = 5.0
+    ) -> list[types.ReceivedMessage]:
         """What is there now, or comes within `timeout_s`."""
-        response = await self.subscriber.pull(subscription=subscription, max_messages=most, retry=None, timeout=timeout_s)
+        response = await self.subscriber.pull(
+            subscription=subscription, max_messages=most, retry=None, timeout=timeout_s
+        )
         return list(response.received_messages)
 
     async def pull_now(self, subscription: str) -> list[types.ReceivedMessage]:
         """What is there now; none if none."""
         request = types.PullRequest(subscription=subscription, max_messages=100, return_immediately=True)
-        with pytest.warns(DeprecationWarning, match="return_immediately"):  # for production; for a look it is right
+        with pytest.warns(
+            DeprecationWarning, match="return_immediately"
+        ):  # for production; for a look it is right
             response = await self.subscriber.pull(request, retry=None)
         return list(response.received_messages)
 
     async def ack(self, subscription: str, received: Sequence[types.ReceivedMessage]) -> None:
-        await self.subscriber.acknowledge(subscription=subscription, ack_ids=[each.ack_id for each in received], retry=None)
+        await self.subscriber.acknowledge(
+            subscription=subscription, ack_ids=[each.ack_id for each in received], retry=None
+        )
 
     async def nack(self, subscription: str, received: Sequence[types.ReceivedMessage]) -> None:
         ids = [each.ack_id for each in received]
-        await self.subscriber.modify_ack_deadline(subscription=subscription, ack_ids=ids, ack_deadline_seconds=0, retry=None)
+        await self.subscriber.modify_ack_deadline(
+            subscription=subscription, ack_ids=ids, ack_deadline_seconds=0, retry=None
+        )
 
     @asynccontextmanager
     async def stream(self, subscription: str, **first: object) -> AsyncIterator["Stream"]:
@@ -127,8 +141,18 @@ class Program:
 
     async def start(self) -> Self:
         """Return once it listens; later starts take the same port again."""
-        command = (sys.executable, "-m", "signalbox_devstack.emulators.pubsub", "--port", str(self.port), "--data", str(self.data))
-        self._process = await asyncio.create_subprocess_exec(*command, *self._options, stdout=asyncio.subprocess.PIPE)
+        command = (
+            sys.executable,
+            "-m",
+            "signalbox_devstack.emulators.pubsub",
+            "--port",
+            str(self.port),
+            "--data",
+            str(self.data),
+        )
+        self._process = await asyncio.create_subprocess_exec(
+            *command, *self._options, stdout=asyncio.subprocess.PIPE
+        )
         async with asyncio.timeout(30):
             line = await self._process.stdout.readline()
         assert line.startswith(b"listening "), line
@@ -156,6 +180,8 @@ class Program:
 async def run_program(*arguments: str) -> tuple[int, str]:
     """Run `signalbox-pubsub` until it ends by itself: its status and what it wrote to standard error."""
     command = (sys.executable, "-m", "signalbox_devstack.emulators.pubsub", *arguments)
-    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env={**os.environ})
+    process = await asyncio.create_subprocess_exec(
+        *command, stderr=asyncio.subprocess.PIPE, env={**os.environ}
+    )
     _, errors = await asyncio.wait_for(process.communicate(), 30)
     return process.returncode, errors.decode()

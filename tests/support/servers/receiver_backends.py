@@ -27,8 +27,21 @@ def one(run_id: str) -> CloudEvent:
 class Stage:
     """A receiver process, its own Redis and its own Pub/Sub: everything can be frozen, killed and started again."""
 
-    def __init__(self, receiver: ReceiverProcess, signer: Signer, redis: asyncio.subprocess.Process, pubsub: Program, url: str) -> None:
-        self.receiver, self.signer, self.redis, self.pubsub, self.redis_url = receiver, signer, redis, pubsub, url
+    def __init__(
+        self,
+        receiver: ReceiverProcess,
+        signer: Signer,
+        redis: asyncio.subprocess.Process,
+        pubsub: Program,
+        url: str,
+    ) -> None:
+        self.receiver, self.signer, self.redis, self.pubsub, self.redis_url = (
+            receiver,
+            signer,
+            redis,
+            pubsub,
+            url,
+        )
         self.project = "own"
 
     async def post(self, body: bytes, headers: dict[str, str] | None = None) -> httpx2.Response:
@@ -87,5 +100,7 @@ async def own_stage(folder: Path) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(pubsub.stop)
         redis = await stack.enter_async_context(own_server(backends.redis_command(port, folder), port))
-        process = ReceiverProcess(keys, redis_url=url, pubsub_host=pubsub.host, project="own", publish_timeout_s=3, drain_notice_s=2)
+        process = ReceiverProcess(
+            keys, redis_url=url, pubsub_host=pubsub.host, project="own", publish_timeout_s=3, drain_notice_s=2
+        )
         yield Stage(await stack.enter_async_context(running(process)), signer, redis, pubsub, url)

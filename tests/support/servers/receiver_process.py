@@ -19,7 +19,14 @@ class ReceiverProcess:
     """`python -m signalbox_webhook_receiver` on one port; its settings stay the same over restarts."""
 
     def __init__(
-        self, keys: Path, *, redis_url: str, pubsub_host: str, project: str, origin: str | None = None, **settings: object
+        self,
+        keys: Path,
+        *,
+        redis_url: str,
+        pubsub_host: str,
+        project: str,
+        origin: str | None = None,
+        **settings: object,
     ) -> None:
         self.port = backends.free_port()
         self.origin = origin or f"http://127.0.0.1:{self.port}"
@@ -27,8 +34,15 @@ class ReceiverProcess:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX_")}
         more = {f"SIGNALBOX_RECEIVER_{name.upper()}": str(value) for name, value in settings.items()}
         self._environ = clean | more
-        self._environ |= {"REDIS_URL": redis_url, "PUBSUB_EMULATOR_HOST": pubsub_host, "GOOGLE_CLOUD_PROJECT": project}
-        self._environ |= {"SIGNALBOX_RECEIVER_PUBLIC_ORIGIN": self.origin, "SIGNALBOX_RECEIVER_KEYS": str(keys)}
+        self._environ |= {
+            "REDIS_URL": redis_url,
+            "PUBSUB_EMULATOR_HOST": pubsub_host,
+            "GOOGLE_CLOUD_PROJECT": project,
+        }
+        self._environ |= {
+            "SIGNALBOX_RECEIVER_PUBLIC_ORIGIN": self.origin,
+            "SIGNALBOX_RECEIVER_KEYS": str(keys),
+        }
         self._environ |= {"SIGNALBOX_RECEIVER_PORT": str(self.port)}
         self.process: Process | None = None
 
@@ -40,7 +54,9 @@ class ReceiverProcess:
     async def start(self) -> Self:
         command = (sys.executable, "-m", "signalbox_webhook_receiver")
         with self._log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(*command, env=self._environ, stdout=log, stderr=log)
+            self.process = await asyncio.create_subprocess_exec(
+                *command, env=self._environ, stdout=log, stderr=log
+            )
         await eventually(lambda: backends.answers(self.port), within_s=60)
         return self
 
@@ -73,7 +89,9 @@ async def running(receiver: ReceiverProcess) -> AsyncIterator[ReceiverProcess]:
 @asynccontextmanager
 async def own_server(command: Sequence[str], port: int) -> AsyncIterator[Process]:
     """A server of this test alone, answering on the port."""
-    child = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = await asyncio.create_subprocess_exec(
+        *command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         await eventually(lambda: backends.answers(port), within_s=30)
         yield child

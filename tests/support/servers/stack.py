@@ -52,7 +52,13 @@ class RunningStack:
 
     def command(self, *words: str) -> str:
         """Run `signalbox-dev WORDS --state-dir …`; its output."""
-        done = subprocess.run([*DEV, *words, "--state-dir", str(self.folder)], capture_output=True, text=True, timeout=90, check=False)
+        done = subprocess.run(
+            [*DEV, *words, "--state-dir", str(self.folder)],
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -64,7 +70,9 @@ DEV = (sys.executable, "-m", "signalbox_devstack.stack")
 
 
 @contextmanager
-def running_stack(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
+def running_stack(
+    folder: Path, *arguments: str, environ: Mapping[str, str] | None = None
+) -> Iterator[RunningStack]:
     """`signalbox-dev up` until the block is left, with `environ` added to ours. It dies with us, whatever happens to us."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [*DEV, "up", "--state-dir", str(folder), "--ports", "auto", "--headless", *arguments]

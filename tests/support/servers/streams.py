@@ -38,7 +38,9 @@ class Gateway:
         self.from_temporal: dict[str, Snapshot] = {}
         self.hub = Hub(RedisChannels(client), self.streams, self._fallback, _present, limits)
         endpoint = StreamEndpoint(self.hub, _anyone, _somebody)
-        self.app = Starlette(routes=[Route("/v1/runs/{run_id}/stream", endpoint), Route("/v1/stream", endpoint)])
+        self.app = Starlette(
+            routes=[Route("/v1/runs/{run_id}/stream", endpoint), Route("/v1/stream", endpoint)]
+        )
         self.origin = ""
 
     async def _fallback(self, run_id: str) -> Snapshot | None:
@@ -60,13 +62,18 @@ async def serving(
         if drain is not None:
             await drain(gateway)
 
-    async with beside(gateway.hub.run()), http_server(gateway.app, on_stop, stalled_ms=stalled_ms) as (_, origin):
+    async with (
+        beside(gateway.hub.run()),
+        http_server(gateway.app, on_stop, stalled_ms=stalled_ms) as (_, origin),
+    ):
         gateway.origin = origin
         yield gateway
 
 
 @asynccontextmanager
-async def http_server(app: ASGIApp, drain: Callable[[], Awaitable[None]], *, stalled_ms: int = 30_000) -> AsyncIterator[tuple[Server, str]]:
+async def http_server(
+    app: ASGIApp, drain: Callable[[], Awaitable[None]], *, stalled_ms: int = 30_000
+) -> AsyncIterator[tuple[Server, str]]:
     listener = socket.create_server(("127.0.0.1", 0))
     tune(listener, stalled_ms=stalled_ms)
     origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -147,7 +154,9 @@ class OwnRedis:
     def start(self) -> None:
         with (self._folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*backends.redis_command(self._port, self._folder), "--appendfsync", "always"], stdout=log, stderr=subprocess.STDOUT
+                [*backends.redis_command(self._port, self._folder), "--appendfsync", "always"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
 
     async def ready(self) -> None:

@@ -12,7 +12,14 @@ import pytest
 
 from signalbox_admin.keys import add_parser
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
-from signalbox_core.signatures import Algorithm, JwksSource, Signer, load_key_set, read_key_file, write_key_file
+from signalbox_core.signatures import (
+    Algorithm,
+    JwksSource,
+    Signer,
+    load_key_set,
+    read_key_file,
+    write_key_file,
+)
 from support.drivers.signed_requests import new_private_key, private_pem, public_pem
 
 Run = Callable[..., str]
@@ -33,14 +40,41 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     return run
 
 
-NEW_SENDER = ("new", "--file", "keys.json", "--sender", "billing", "--tenant", "acme", "--events", "run.*,invoice.*")
-NEW_API = ("new", "--kind", "api", "--file", "api.json", "--tenant", "acme", "--roles", "viewer,approver", "--name", "Lan")
+NEW_SENDER = (
+    "new",
+    "--file",
+    "keys.json",
+    "--sender",
+    "billing",
+    "--tenant",
+    "acme",
+    "--events",
+    "run.*,invoice.*",
+)
+NEW_API = (
+    "new",
+    "--kind",
+    "api",
+    "--file",
+    "api.json",
+    "--tenant",
+    "acme",
+    "--roles",
+    "viewer,approver",
+    "--name",
+    "Lan",
+)
 
 
 def test_a_new_sender_key_signs_and_its_private_half_stays_in_its_file(run: Run, tmp_path: Path) -> None:
     shown = run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
     [record] = read_key_file(tmp_path / "keys.json").keys
-    assert (record.keyid, record.sender, record.tenant, record.events) == ("k1", "billing", "acme", ("run.*", "invoice.*"))
+    assert (record.keyid, record.sender, record.tenant, record.events) == (
+        "k1",
+        "billing",
+        "acme",
+        ("run.*", "invoice.*"),
+    )
     assert stat.S_IMODE((tmp_path / "k1.pem").stat().st_mode) == 0o600
     assert Signer.from_file("k1", tmp_path / "k1.pem").algorithm is Algorithm.ED25519
     assert len(load_key_set([record], tmp_path)) == 1
@@ -79,25 +113,66 @@ def test_a_public_key_is_imported(run: Run, tmp_path: Path, algorithm: Algorithm
 
 def test_a_secret_is_imported_as_a_reference(run: Run, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s" * 40)
-    run("import", "--file", "keys.json", "--keyid", "k1", "--alg", "hmac-sha256", "--sender", "s", "--tenant", "*", "--secret", "secret")
+    run(
+        "import",
+        "--file",
+        "keys.json",
+        "--keyid",
+        "k1",
+        "--alg",
+        "hmac-sha256",
+        "--sender",
+        "s",
+        "--tenant",
+        "*",
+        "--secret",
+        "secret",
+    )
     assert read_key_file(tmp_path / "keys.json").keys[0].secret_file == str(tmp_path / "secret")
     assert "ssss" not in (tmp_path / "keys.json").read_text()
 
 
 @pytest.mark.parametrize(
     ("body", "says"),
-    [("nonsense", "not a public key"), (private_pem(new_private_key(Algorithm.ED25519)).decode(), "private key")],
+    [
+        ("nonsense", "not a public key"),
+        (private_pem(new_private_key(Algorithm.ED25519)).decode(), "private key"),
+    ],
 )
 def test_a_bad_key_is_not_imported(run: Run, tmp_path: Path, body: str, says: str) -> None:
     (tmp_path / "p.pem").write_text(body)
     with pytest.raises(InvalidInput, match=says):
-        run("import", "--file", "keys.json", "--keyid", "k1", "--sender", "s", "--tenant", "*", "--public", "p.pem")
+        run(
+            "import",
+            "--file",
+            "keys.json",
+            "--keyid",
+            "k1",
+            "--sender",
+            "s",
+            "--tenant",
+            "*",
+            "--public",
+            "p.pem",
+        )
     assert not (tmp_path / "keys.json").exists()
 
 
 def test_a_rotation_leaves_both_keys_good_for_the_overlap(run: Run, tmp_path: Path) -> None:
     run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
-    run("rotate", "--file", "keys.json", "--keyid", "k1", "--new-keyid", "k2", "--private", "k2.pem", "--overlap-hours", "48")
+    run(
+        "rotate",
+        "--file",
+        "keys.json",
+        "--keyid",
+        "k1",
+        "--new-keyid",
+        "k2",
+        "--private",
+        "k2.pem",
+        "--overlap-hours",
+        "48",
+    )
     old, new = read_key_file(tmp_path / "keys.json").keys
     assert (new.keyid, new.sender, new.events, new.not_after) == ("k2", old.sender, old.events, None)
     assert old.not_after is not None
@@ -123,36 +198,89 @@ def test_an_api_key_is_shown_once_and_kept_as_a_hash(run: Run, tmp_path: Path) -
 def test_an_api_key_is_rotated_and_revoked(run: Run, tmp_path: Path) -> None:
     run(*NEW_API)
     [old] = json.loads((tmp_path / "api.json").read_text())["keys"]
-    run("rotate", "--kind", "api", "--file", "api.json", "--keyid", old["id"], "--overlap-hours", "2", "--expires-in-days", "90")
-    until, expires = (datetime.fromisoformat(key["expires_at"]) for key in json.loads((tmp_path / "api.json").read_text())["keys"])
+    run(
+        "rotate",
+        "--kind",
+        "api",
+        "--file",
+        "api.json",
+        "--keyid",
+        old["id"],
+        "--overlap-hours",
+        "2",
+        "--expires-in-days",
+        "90",
+    )
+    until, expires = (
+        datetime.fromisoformat(key["expires_at"])
+        for key in json.loads((tmp_path / "api.json").read_text())["keys"]
+    )
     assert timedelta(hours=1.9) < until - datetime.now(UTC) <= timedelta(hours=2)
     assert timedelta(days=89.9) < expires - datetime.now(UTC) <= timedelta(days=90)
     run("revoke", "--kind", "api", "--file", "api.json", "--keyid", old["id"])
     [new] = json.loads((tmp_path / "api.json").read_text())["keys"]
     assert new["id"] != old["id"]
-    assert {name: new[name] for name in ("tenant", "roles", "name")} == {name: old[name] for name in ("tenant", "roles", "name")}
+    assert {name: new[name] for name in ("tenant", "roles", "name")} == {
+        name: old[name] for name in ("tenant", "roles", "name")
+    }
 
 
 def test_an_api_key_that_exists_is_imported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sbx_" + "k" * 40 + "\n")
-    run("import", "--kind", "api", "--file", "api.json", "--tenant", "acme", "--roles", "admin", "--name", "CI", "--secret", "key")
+    run(
+        "import",
+        "--kind",
+        "api",
+        "--file",
+        "api.json",
+        "--tenant",
+        "acme",
+        "--roles",
+        "admin",
+        "--name",
+        "CI",
+        "--secret",
+        "key",
+    )
     [record] = json.loads((tmp_path / "api.json").read_text())["keys"]
     assert record["sha256"] == hashlib.sha256(b"sbx_" + b"k" * 40).hexdigest()
 
 
 def test_the_list_is_json_on_request(run: Run) -> None:
     run(*NEW_API)
-    assert json.loads(run("list", "--kind", "api", "--file", "api.json", "--json"))["keys"][0]["name"] == "Lan"
+    assert (
+        json.loads(run("list", "--kind", "api", "--file", "api.json", "--json"))["keys"][0]["name"] == "Lan"
+    )
 
 
 @pytest.mark.parametrize(
     ("words", "error", "says"),
     [
-        (("new", "--tenant", "acme", "--sender", "s", "--private", "x"), InvalidInput, "SIGNALBOX_RECEIVER_KEYS"),
-        (("new", "--tenant", "acme", "--file", "k.json", "--private", "x"), InvalidInput, "--sender is needed"),
-        (("new", "--tenant", "acme", "--file", "k.json", "--sender", "s"), InvalidInput, "--private is needed"),
-        (("new", "--kind", "api", "--tenant", "a", "--file", "k.json", "--roles", "king", "--name", "n"), InvalidInput, "--roles"),
-        (("new", "--kind", "api", "--tenant", "a", "--file", "k.json", "--roles", "viewer"), InvalidInput, "--name is needed"),
+        (
+            ("new", "--tenant", "acme", "--sender", "s", "--private", "x"),
+            InvalidInput,
+            "SIGNALBOX_RECEIVER_KEYS",
+        ),
+        (
+            ("new", "--tenant", "acme", "--file", "k.json", "--private", "x"),
+            InvalidInput,
+            "--sender is needed",
+        ),
+        (
+            ("new", "--tenant", "acme", "--file", "k.json", "--sender", "s"),
+            InvalidInput,
+            "--private is needed",
+        ),
+        (
+            ("new", "--kind", "api", "--tenant", "a", "--file", "k.json", "--roles", "king", "--name", "n"),
+            InvalidInput,
+            "--roles",
+        ),
+        (
+            ("new", "--kind", "api", "--tenant", "a", "--file", "k.json", "--roles", "viewer"),
+            InvalidInput,
+            "--name is needed",
+        ),
         (("revoke", "--file", "k.json", "--keyid", "nobody"), NotFound, "no key nobody"),
         (("revoke", "--kind", "api", "--file", "k.json", "--keyid", "nobody"), NotFound, "no API key nobody"),
         (("rotate", "--file", "k.json", "--keyid", "nobody", "--private", "x"), NotFound, "no key nobody"),
@@ -166,7 +294,9 @@ def test_a_mistake_is_named_with_its_remedy(
         run(*words)
 
 
-def test_a_change_of_keys_leaves_the_addresses_of_published_keys_as_they_are(run: Run, tmp_path: Path) -> None:
+def test_a_change_of_keys_leaves_the_addresses_of_published_keys_as_they_are(
+    run: Run, tmp_path: Path
+) -> None:
     source = JwksSource(url="https://partner.example.com/jwks", sender="partner", tenant="acme")
     write_key_file(tmp_path / "keys.json", [], [source])
     run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")

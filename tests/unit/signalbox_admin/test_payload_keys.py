@@ -35,7 +35,9 @@ def test_a_ring_grows_turns_and_shrinks(tmp_path: Path, capsys: pytest.CaptureFi
     assert all(key.id in shown and key.key not in shown for key in ring(path).keys)
 
 
-def test_a_mistake_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("SIGNALBOX_PAYLOAD_KEYS_FILE", raising=False)
     file = ("--file", str(tmp_path / "keys.json"))
     assert main(["payload-keys", "list"]) == 2
@@ -45,5 +47,9 @@ def test_a_mistake_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
     assert main(["payload-keys", "remove", *file, "--keyid", "nobody"]) == 2
 
     said = capsys.readouterr().err.splitlines()
-    for says, line in zip(("SIGNALBOX_PAYLOAD_KEYS_FILE", "make one", "rotate first", "no payload key nobody"), said, strict=True):
+    for says, line in zip(
+        ("SIGNALBOX_PAYLOAD_KEYS_FILE", "make one", "rotate first", "no payload key nobody"),
+        said,
+        strict=True,
+    ):
         assert says in line

@@ -20,7 +20,10 @@ def test_a_launch_names_the_work_and_what_the_present_slots_would_need() -> None
 
     sentence = said(ticks, ticks.learn().busy(19_500))
 
-    assert sentence == "launched 4: 19,500 tasks left, 1.0 s each, 200 slots would need 39 s more than the 60 s target"
+    assert (
+        sentence
+        == "launched 4: 19,500 tasks left, 1.0 s each, 200 slots would need 39 s more than the 60 s target"
+    )
 
 
 def test_a_launch_says_what_capped_it() -> None:

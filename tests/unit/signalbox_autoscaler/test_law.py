@@ -23,7 +23,13 @@ def test_a_backlog_that_base_workers_cannot_drain_in_time_is_sized_by_little_s_l
 def test_backlog_zero_with_busy_slots_retires_nobody() -> None:
     ticks = Ticks()
     for look in range(20):
-        decision = ticks.see(workers=(ticks.base(200, used=200, processed=look), ticks.burst(0, used=50), ticks.burst(1, used=50)))
+        decision = ticks.see(
+            workers=(
+                ticks.base(200, used=200, processed=look),
+                ticks.burst(0, used=50),
+                ticks.burst(1, used=50),
+            )
+        )
 
         assert decision.retire == ()
 
@@ -65,7 +71,10 @@ def test_a_rate_limit_caps_the_launches(where: str) -> None:
     policy = Policy(max_rate_per_s=600) if where == "policy" else Policy()
     decision = Ticks(policy).learn().busy(100_000, effective_rate_per_s=600 if where == "temporal" else None)
 
-    assert (decision.workers, decision.binding) == (10, Binding.RATE_LIMIT)  # 1.15·600·1 s = 690 slots, 200 there
+    assert (decision.workers, decision.binding) == (
+        10,
+        Binding.RATE_LIMIT,
+    )  # 1.15·600·1 s = 690 slots, 200 there
     assert decision.terms.need == 45
 
 
@@ -112,7 +121,9 @@ def test_refused_launches_are_tried_again_later_and_later() -> None:
     assert held_s == [5, 10, 20, 40]
 
 
-@pytest.mark.parametrize(("left", "binding"), [("hour_left", Binding.HOUR_BUDGET), ("day_left", Binding.DAY_BUDGET)])
+@pytest.mark.parametrize(
+    ("left", "binding"), [("hour_left", Binding.HOUR_BUDGET), ("day_left", Binding.DAY_BUDGET)]
+)
 def test_a_spent_budget_stops_launches_and_says_so(left: str, binding: Binding) -> None:
     ticks = Ticks(Policy(price_per_worker_s=Decimal("0.001"), max_lifetime_s=1_000))
 
@@ -130,7 +141,8 @@ def test_caps_per_tick_per_minute_and_in_all_hold() -> None:
     second = ticks.busy(1_000_000, launches=first.launches)
     ticks.now += timedelta(seconds=55)
     open_now = tuple(
-        replace(launch, requested_at=ticks.now, eta_at=ticks.now + timedelta(seconds=20)) for launch in first.launches + second.launches
+        replace(launch, requested_at=ticks.now, eta_at=ticks.now + timedelta(seconds=20))
+        for launch in first.launches + second.launches
     )
     third = ticks.busy(1_000_000, launches=open_now)
 
@@ -144,7 +156,10 @@ def test_400_tasks_of_a_terminated_workflow_get_at_most_two_probes() -> None:
     probe = ticks.see(activities=400)
     sent = probe.workers
     for look in range(1, 12):  # a minute: the workers come, poll, and find nothing that lives
-        seen = (ticks.burst(0, launch=probe.launches[0].launch_id), ticks.burst(1, launch=probe.launches[0].launch_id))
+        seen = (
+            ticks.burst(0, launch=probe.launches[0].launch_id),
+            ticks.burst(1, launch=probe.launches[0].launch_id),
+        )
         decision = ticks.see(activities=400, launches=probe.launches, workers=seen if look > 4 else ())
         sent += decision.workers
 
@@ -159,7 +174,11 @@ def test_a_probe_that_finds_work_is_followed_by_the_whole_need() -> None:
     decision = probe
     for look in range(1, 8):
         done = max(0, look - 4) * 250
-        seen = tuple(ticks.burst(number, used=50, processed=done, launch=name) for number in range(2)) if look > 4 else ()
+        seen = (
+            tuple(ticks.burst(number, used=50, processed=done, launch=name) for number in range(2))
+            if look > 4
+            else ()
+        )
         decision = ticks.see(activities=40_000, launches=probe.launches, workers=seen)
 
     assert decision.action is Action.LAUNCH
@@ -168,7 +187,10 @@ def test_a_probe_that_finds_work_is_followed_by_the_whole_need() -> None:
 
 def test_a_killed_burst_worker_leaves_the_capacity_within_three_heartbeats() -> None:
     ticks = Ticks(Policy(heartbeat_s=5))
-    capacities = [ticks.see(workers=(ticks.burst(0, used=50, beat=timedelta(seconds=5 * missed)),)).terms.capacity for missed in range(5)]
+    capacities = [
+        ticks.see(workers=(ticks.burst(0, used=50, beat=timedelta(seconds=5 * missed)),)).terms.capacity
+        for missed in range(5)
+    ]
 
     assert capacities == [50, 50, 50, 50, 0]
 
@@ -202,7 +224,9 @@ def test_the_first_ends_of_long_activities_do_not_make_all_of_them_look_longer()
     ticks = Ticks()
     decision: Decision | None = None
     for look in range(14):
-        decision = ticks.see(activities=500, workers=(ticks.base(200, used=200, processed=0 if look < 13 else 3),))
+        decision = ticks.see(
+            activities=500, workers=(ticks.base(200, used=200, processed=0 if look < 13 else 3),)
+        )
 
     assert decision is not None
     assert decision.terms.service_s == pytest.approx(65, abs=5)

@@ -29,9 +29,18 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
             Snapshot(
                 queue="sample",
                 taken_at=NOW,
-                workers=(WorkerSeen(identity="burst:b-1:0", slots=50, used=1, processed=7, heartbeat_at=NOW),),
+                workers=(
+                    WorkerSeen(identity="burst:b-1:0", slots=50, used=1, processed=7, heartbeat_at=NOW),
+                ),
                 launches=(
-                    Launch(launch_id="b-1", queue="sample", workers=2, slots=50, requested_at=NOW, eta_at=NOW + timedelta(seconds=20)),
+                    Launch(
+                        launch_id="b-1",
+                        queue="sample",
+                        workers=2,
+                        slots=50,
+                        requested_at=NOW,
+                        eta_at=NOW + timedelta(seconds=20),
+                    ),
                 ),
                 hour_left=Decimal("0.10"),
             ),

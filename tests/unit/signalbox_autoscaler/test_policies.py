@@ -62,11 +62,23 @@ def test_without_a_default_only_named_queues_are_sized(path: Path) -> None:
         pytest.param("queues = 3", "must be tables", id="no table"),
         pytest.param("[queues]\na = 3", "queues.a must be a table", id="no table for a queue"),
         pytest.param("[[", "policies", id="no TOML"),
-        pytest.param("[default]\nbudget_per_hour = -1.5", r"\[default\]: budget_per_hour must be 0 or more, and is -1.5", id="money"),
-        pytest.param("[default]\nprice_per_worker_s = 'nan'", "price_per_worker_s must be 0 or more", id="no number"),
-        pytest.param("[default]\nmax_launches_per_tick = 4", r"workers_per_launch \(5\) must not be more than", id="two fields"),
         pytest.param(
-            '[queues."a*"]\nmax_launches_per_tick = 9\n[queues.ab]\nworkers_per_launch = 10', "the policy of ab|queues.ab", id="sum"
+            "[default]\nbudget_per_hour = -1.5",
+            r"\[default\]: budget_per_hour must be 0 or more, and is -1.5",
+            id="money",
+        ),
+        pytest.param(
+            "[default]\nprice_per_worker_s = 'nan'", "price_per_worker_s must be 0 or more", id="no number"
+        ),
+        pytest.param(
+            "[default]\nmax_launches_per_tick = 4",
+            r"workers_per_launch \(5\) must not be more than",
+            id="two fields",
+        ),
+        pytest.param(
+            '[queues."a*"]\nmax_launches_per_tick = 9\n[queues.ab]\nworkers_per_launch = 10',
+            "the policy of ab|queues.ab",
+            id="sum",
         ),
     ],
 )

@@ -26,7 +26,12 @@ def listed(state: ExecutionState, **more: Any) -> Execution:
 
 
 def changed(
-    known: Launch, execution: Execution | None, *, after: timedelta = timedelta(seconds=5), beats: bool = False, asked: bool = False
+    known: Launch,
+    execution: Execution | None,
+    *,
+    after: timedelta = timedelta(seconds=5),
+    beats: bool = False,
+    asked: bool = False,
 ) -> Change | None:
     found = reconcile(
         [known],
@@ -52,7 +57,9 @@ def test_a_launch_whose_request_was_cut_off_is_adopted_by_its_id() -> None:
         pytest.param(LATE, False, True, id="never taken"),
     ],
 )
-def test_an_intent_that_nobody_lists_is_given_up_in_the_end(after: timedelta, asked: bool, gives_up: bool) -> None:
+def test_an_intent_that_nobody_lists_is_given_up_in_the_end(
+    after: timedelta, asked: bool, gives_up: bool
+) -> None:
     change = changed(launch(LaunchState.INTENDED, None), None, after=after, asked=asked)
     assert (change is not None) == gives_up
     if change is not None:
@@ -69,9 +76,15 @@ def test_a_launch_runs_once_a_worker_beats() -> None:
     ("known", "execution", "end"),
     [
         pytest.param(LaunchState.RUNNING, ExecutionState.SUCCEEDED, LaunchState.ENDED, id="done"),
-        pytest.param(LaunchState.RUNNING, ExecutionState.FAILED, LaunchState.ENDED, id="one of its workers crashed"),
-        pytest.param(LaunchState.REQUESTED, ExecutionState.FAILED, LaunchState.FAILED, id="all crashed at once"),
-        pytest.param(LaunchState.REQUESTED, ExecutionState.CANCELLED, LaunchState.CANCELLED, id="cancelled by somebody"),
+        pytest.param(
+            LaunchState.RUNNING, ExecutionState.FAILED, LaunchState.ENDED, id="one of its workers crashed"
+        ),
+        pytest.param(
+            LaunchState.REQUESTED, ExecutionState.FAILED, LaunchState.FAILED, id="all crashed at once"
+        ),
+        pytest.param(
+            LaunchState.REQUESTED, ExecutionState.CANCELLED, LaunchState.CANCELLED, id="cancelled by somebody"
+        ),
         pytest.param(LaunchState.CANCELLED, ExecutionState.SUCCEEDED, LaunchState.CANCELLED, id="given up"),
     ],
 )
@@ -93,7 +106,10 @@ def test_a_launch_that_is_no_longer_listed_has_ended_unless_its_workers_beat() -
 
 def test_a_provider_that_does_not_answer_changes_nothing() -> None:
     known = [launch(LaunchState.INTENDED, None), launch(LaunchState.RUNNING)]
-    assert reconcile(known, None, beating=frozenset(), asked=frozenset(), settles_s=SETTLES_S, now=NOW + LATE) == []
+    assert (
+        reconcile(known, None, beating=frozenset(), asked=frozenset(), settles_s=SETTLES_S, now=NOW + LATE)
+        == []
+    )
 
 
 def test_a_worker_is_told_its_queue_and_limits_and_its_provider_ends_it_last() -> None:

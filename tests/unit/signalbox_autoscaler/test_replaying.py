@@ -22,15 +22,31 @@ def busy_story(looks: int = 200) -> list[DecisionRecord]:
         phase = look % 50
         backlog = 30_000 if 5 <= phase < 20 else 0
         used = 200 if backlog else 2
-        bursts = tuple(ticks.burst(number, used=3, processed=look) for number in range(3)) if phase > 20 else ()
-        launches = (ticks.launch(workers=3, ago=timedelta(seconds=5 * max(0, phase - 6))),) if 6 <= phase < 40 else ()
+        bursts = (
+            tuple(ticks.burst(number, used=3, processed=look) for number in range(3)) if phase > 20 else ()
+        )
+        launches = (
+            (ticks.launch(workers=3, ago=timedelta(seconds=5 * max(0, phase - 6))),)
+            if 6 <= phase < 40
+            else ()
+        )
         snapshot = Snapshot(
-            queue="invoices", taken_at=ticks.now, activities=backlog, workers=(ticks.base(used=used), *bursts), launches=launches
+            queue="invoices",
+            taken_at=ticks.now,
+            activities=backlog,
+            workers=(ticks.base(used=used), *bursts),
+            launches=launches,
         )
         decision = decide(ticks.policy, state, snapshot, ticks.now)
-        kept.append(recorder.record(Made(policy=ticks.policy, state=state, snapshot=snapshot, decision=decision, epoch=3)))
+        kept.append(
+            recorder.record(
+                Made(policy=ticks.policy, state=state, snapshot=snapshot, decision=decision, epoch=3)
+            )
+        )
         state, ticks.now = decision.state, ticks.now + TICK
-    return msgspec.json.decode(msgspec.json.encode([record for record in kept if record]), type=list[DecisionRecord])
+    return msgspec.json.decode(
+        msgspec.json.encode([record for record in kept if record]), type=list[DecisionRecord]
+    )
 
 
 def test_a_replayed_log_reproduces_every_decision() -> None:
@@ -55,9 +71,13 @@ def test_a_log_that_begins_in_the_middle_is_replayed_from_its_next_state() -> No
 def test_a_decision_that_comes_out_another_way_is_told() -> None:
     records = busy_story()
     number = next(number for number, record in enumerate(records) if record.launches)
-    records[number] = replace(records[number], policy=replace(records[number].policy, max_launches_per_tick=1))
+    records[number] = replace(
+        records[number], policy=replace(records[number].policy, max_launches_per_tick=1)
+    )
 
-    fields = {difference.field for difference in replay(records).differences if difference.record is records[number]}
+    fields = {
+        difference.field for difference in replay(records).differences if difference.record is records[number]
+    }
 
     assert {"launches", "binding"} <= fields
 
@@ -72,7 +92,9 @@ def test_an_idle_queue_is_recorded_once_a_minute() -> None:
     for look in range(25):
         snapshot = Snapshot(queue="idle", taken_at=NOW + look * TICK)
         decision = decide(Policy(), state, snapshot, snapshot.taken_at)
-        kept.append(recorder.record(Made(policy=Policy(), state=state, snapshot=snapshot, decision=decision, epoch=1)))
+        kept.append(
+            recorder.record(Made(policy=Policy(), state=state, snapshot=snapshot, decision=decision, epoch=1))
+        )
         state = decision.state
 
     written = [record for record in kept if record]

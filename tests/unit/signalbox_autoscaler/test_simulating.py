@@ -47,7 +47,9 @@ def test_a_limit_behind_or_before_the_workers_sets_the_pace(field: str) -> None:
 
 
 def test_a_closed_loop_never_has_more_in_flight_than_its_bound() -> None:
-    trace = Trace(name="closed", batches=(Batch(at_s=0.0, durations_s=(1.0,) * 100, in_flight=4),), base_slots=50)
+    trace = Trace(
+        name="closed", batches=(Batch(at_s=0.0, durations_s=(1.0,) * 100, in_flight=4),), base_slots=50
+    )
 
     assert simulate(trace, BaseOnly(), seed=1).makespan_s == 25.0
 
@@ -169,8 +171,24 @@ def test_a_log_becomes_a_trace_with_as_much_work() -> None:
 
 def test_the_command_compares_writes_and_replays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trace = tmp_path / "trace.json"
-    trace.write_text('{"name": "recorded", "base_slots": 20, "batches": [{"at_s": 5, "count": 3000, "mean_s": 1.0}]}')
-    assert main(["--trace-file", str(trace), "--seeds", "7", "--scalers", "law,keda", "--to", str(tmp_path / "out")]) == 0
+    trace.write_text(
+        '{"name": "recorded", "base_slots": 20, "batches": [{"at_s": 5, "count": 3000, "mean_s": 1.0}]}'
+    )
+    assert (
+        main(
+            [
+                "--trace-file",
+                str(trace),
+                "--seeds",
+                "7",
+                "--scalers",
+                "law,keda",
+                "--to",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 0
+    )
     with (tmp_path / "out" / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     log = tmp_path / "log.ndjson.gz"
@@ -184,9 +202,13 @@ def test_the_command_compares_writes_and_replays(tmp_path: Path, capsys: pytest.
     assert main(["--from-log", str(log), "--scalers", "law"]) == 0
 
 
-def test_a_log_that_decides_otherwise_fails_the_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_that_decides_otherwise_fails_the_replay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, law = run_law(small_ramp())
-    changed = [replace(record, policy=replace(record.policy, max_launches_per_tick=1)) for record in law.records]
+    changed = [
+        replace(record, policy=replace(record.policy, max_launches_per_tick=1)) for record in law.records
+    ]
     log = tmp_path / "log.ndjson"
     log.write_bytes(b"\n".join(msgspec.json.encode(record) for record in changed))
 
@@ -205,7 +227,9 @@ def test_a_log_that_decides_otherwise_fails_the_replay(tmp_path: Path, capsys: p
         (["--scale-study", "absent.toml"], "absent.toml"),
     ],
 )
-def test_a_wrong_argument_is_one_line_that_names_it(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_argument_is_one_line_that_names_it(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(arguments) == 2
     assert said in (error := capsys.readouterr().err)
     assert error.count("\n") == 1

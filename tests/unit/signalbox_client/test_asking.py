@@ -58,7 +58,11 @@ class Terminal:
         self.told.append(text)
 
 
-ADS = [{"variant": "v1", "headline": "One", "body": "First", "cta": "Buy"}, {"variant": "v2", "headline": "Two"}, {"variant": "v3"}]
+ADS = [
+    {"variant": "v1", "headline": "One", "body": "First", "cta": "Buy"},
+    {"variant": "v2", "headline": "Two"},
+    {"variant": "v3"},
+]
 
 
 async def test_each_variant_is_approved_edited_or_rejected() -> None:
@@ -103,7 +107,9 @@ def test_the_first_are_approved_and_the_rest_rejected_with_the_reason() -> None:
     }
 
 
-@pytest.mark.parametrize(("text", "says"), [("{", "--answer is not JSON"), ("[1]", "--answer must be a JSON object")])
+@pytest.mark.parametrize(
+    ("text", "says"), [("{", "--answer is not JSON"), ("[1]", "--answer must be a JSON object")]
+)
 def test_an_answer_that_is_no_object_is_refused(text: str, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         parse_answer(text)
@@ -123,5 +129,7 @@ def test_an_answer_that_is_no_object_is_refused(text: str, says: str) -> None:
     ],
 )
 def test_a_picture_that_came_with_the_question_is_found(evidence: object, picture: Picture | None) -> None:
-    asked = msgspec.structs.replace(approval(YesNo, None), evidence=msgspec.Raw(msgspec.json.encode(evidence)))
+    asked = msgspec.structs.replace(
+        approval(YesNo, None), evidence=msgspec.Raw(msgspec.json.encode(evidence))
+    )
     assert picture_of(asked) == picture

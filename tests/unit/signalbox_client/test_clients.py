@@ -6,7 +6,16 @@ import httpx2
 import pytest
 
 from signalbox_client import AsyncSignalbox, Signalbox
-from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Rejected, SignalboxError, Unavailable
+from signalbox_core.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+    Rejected,
+    SignalboxError,
+    Unavailable,
+)
 
 URL = "http://127.0.0.1:8080"
 Answer = Callable[[httpx2.Request], httpx2.Response]
@@ -28,11 +37,15 @@ class Gateway:
 
 
 def started() -> httpx2.Response:
-    return httpx2.Response(201, json={"run_id": "r1", "pipeline": "echo", "status": "running", "links": {}, "new": 1})
+    return httpx2.Response(
+        201, json={"run_id": "r1", "pipeline": "echo", "status": "running", "links": {}, "new": 1}
+    )
 
 
 def problem(status: int, **members: object) -> httpx2.Response:
-    return httpx2.Response(status, json={"title": "No", "status": status, "detail": "that is why", "code": "why", **members})
+    return httpx2.Response(
+        status, json={"title": "No", "status": status, "detail": "that is why", "code": "why", **members}
+    )
 
 
 def asynchronous(gateway: Gateway) -> AsyncSignalbox:
@@ -56,7 +69,9 @@ def test_the_blocking_client_does_the_same() -> None:
 
 
 async def test_a_decision_that_is_sent_again_keeps_its_id() -> None:
-    decided = httpx2.Response(200, json={"run_id": "r1", "approval_id": "a", "decision_id": "d", "status": "accepted"})
+    decided = httpx2.Response(
+        200, json={"run_id": "r1", "approval_id": "a", "decision_id": "d", "status": "accepted"}
+    )
     gateway = Gateway(problem(503), decided)
     async with asynchronous(gateway) as client:
         await client.decide("r1", "a", {"ok": True}, digest="abc")
@@ -74,7 +89,9 @@ async def test_a_decision_that_is_sent_again_keeps_its_id() -> None:
         pytest.param(422, InvalidInput, id="value"),
     ],
 )
-async def test_a_refusal_is_raised_as_our_error_and_not_repeated(status: int, kind: type[SignalboxError]) -> None:
+async def test_a_refusal_is_raised_as_our_error_and_not_repeated(
+    status: int, kind: type[SignalboxError]
+) -> None:
     gateway = Gateway(problem(status, errors=[{"field": "input.url", "detail": "x"}]))
     async with asynchronous(gateway) as client:
         with pytest.raises(kind, match="that is why") as caught:
@@ -89,13 +106,18 @@ async def test_what_is_away_for_good_is_told_in_the_end() -> None:
 
 
 async def test_being_told_to_slow_down_is_waited_for() -> None:
-    gateway = Gateway(httpx2.Response(429, headers={"retry-after": "0"}, json={"detail": "slow"}), httpx2.Response(200, json={"runs": []}))
+    gateway = Gateway(
+        httpx2.Response(429, headers={"retry-after": "0"}, json={"detail": "slow"}),
+        httpx2.Response(200, json={"runs": []}),
+    )
     async with asynchronous(gateway) as client:
         assert (await client.runs()).runs == ()
 
 
 async def test_being_told_to_slow_down_for_ever_is_told() -> None:
-    async with asynchronous(Gateway(httpx2.Response(429, headers={"retry-after": "0"}, json={"detail": "slow"}))) as client:
+    async with asynchronous(
+        Gateway(httpx2.Response(429, headers={"retry-after": "0"}, json={"detail": "slow"}))
+    ) as client:
         with pytest.raises(RateLimited, match="slow"):
             await client.runs()
 

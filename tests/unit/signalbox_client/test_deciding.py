@@ -51,19 +51,31 @@ async def test_the_picture_can_be_opened_until_the_answer_is_taken() -> None:
     def gateway(request: httpx2.Request) -> httpx2.Response:
         sent.append(json.loads(request.content))
         if len(sent) == 1:
-            return httpx2.Response(422, json={"title": "No", "status": 422, "detail": "type six", "code": "invalid_input"})
-        return httpx2.Response(200, json={"run_id": "run-1", "approval_id": "captcha", "decision_id": "d1", "status": "decided"})
+            return httpx2.Response(
+                422, json={"title": "No", "status": 422, "detail": "type six", "code": "invalid_input"}
+            )
+        return httpx2.Response(
+            200, json={"run_id": "run-1", "approval_id": "captcha", "decision_id": "d1", "status": "decided"}
+        )
 
     approval = msgspec.convert(
         {
-            **{"approval_id": "captcha", "name": "captcha", "title": "Type it", "status": "pending", "digest": "sha"},
+            **{
+                "approval_id": "captcha",
+                "name": "captcha",
+                "title": "Type it",
+                "status": "pending",
+                "digest": "sha",
+            },
             "requested_at": "2026-01-02T03:04:05Z",
             "answer_schema": msgspec.Raw(msgspec.json.encode(json_schema(Text))),
             "evidence": msgspec.Raw(b'{"picture": "data:image/svg+xml;base64,PHN2Zy8+"}'),
         },
         Approval,
     )
-    client = AsyncSignalbox("http://127.0.0.1:1", "sbx_key", transport=httpx2.MockTransport(gateway), backoff_s=())
+    client = AsyncSignalbox(
+        "http://127.0.0.1:1", "sbx_key", transport=httpx2.MockTransport(gateway), backoff_s=()
+    )
     person = Typing(client, "AB", "ABCDEF")
 
     decided = await decide_by_asking(person, "run-1", approval)

@@ -64,7 +64,9 @@ def test_a_flags_text_becomes_its_type(field: str, text: str, value: object) -> 
 @pytest.mark.parametrize(
     ("field", "text", "says"),
     [
-        pytest.param("max_items", "many", r"--max-items must be a whole number \(it is 'many'\)", id="whole number"),
+        pytest.param(
+            "max_items", "many", r"--max-items must be a whole number \(it is 'many'\)", id="whole number"
+        ),
         pytest.param("ratio", "half", "--ratio must be a number", id="number"),
         pytest.param("dry_run", "maybe", "--dry-run must be true or false", id="truth"),
         pytest.param("numbers", "1,x", "--numbers must be a whole number", id="one of several"),
@@ -77,7 +79,10 @@ def test_a_wrong_text_is_named_with_its_flag(field: str, text: str, says: str) -
 
 
 def test_a_flag_overrules_the_file() -> None:
-    assert input_of(tuple(FLAGS.values()), {"url": "b"}, {"url": "a", "max_items": 1}) == {"url": "b", "max_items": 1}
+    assert input_of(tuple(FLAGS.values()), {"url": "b"}, {"url": "a", "max_items": 1}) == {
+        "url": "b",
+        "max_items": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -94,5 +99,7 @@ def test_the_help_says_what_the_contract_says(field: str, part: str) -> None:
 
 
 def test_a_field_whose_type_is_not_said_takes_json() -> None:
-    flags = flags_of(read_schema(msgspec.Raw(b'{"properties": {"a": {"type": ["string", "null"]}, "b": {}}}')))
+    flags = flags_of(
+        read_schema(msgspec.Raw(b'{"properties": {"a": {"type": ["string", "null"]}, "b": {}}}'))
+    )
     assert [(flag.field, flag.kind) for flag in flags] == [("a", "string"), ("b", "json")]

@@ -12,7 +12,14 @@ AT = "2026-01-02T03:04:05Z"
 
 
 def frame(sequence: int | None, name: str, cursor: str = "", **data: object) -> httpx2.ServerSentEvent:
-    body = {"id": f"e{sequence}", "type": full_type(name), "time": AT, "runid": "r1", "sequence": sequence, "data": data}
+    body = {
+        "id": f"e{sequence}",
+        "type": full_type(name),
+        "time": AT,
+        "runid": "r1",
+        "sequence": sequence,
+        "data": data,
+    }
     if "step" in data:
         body["stepid"] = data["step"]
     return httpx2.ServerSentEvent(data=msgspec.json.encode(body).decode(), id=cursor)

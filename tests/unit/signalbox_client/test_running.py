@@ -15,7 +15,13 @@ from signalbox_pipelines.ai_task.contract import SPEC, AiTaskInput, AiTaskResult
 
 AT = "2026-01-02T03:04:05Z"
 URL = "http://127.0.0.1:8080"
-RESULT = {"task": "summarise", "text": "Rice is dearer.", "provider": "model", "model": "m", "label": "language model"}
+RESULT = {
+    "task": "summarise",
+    "text": "Rice is dearer.",
+    "provider": "model",
+    "model": "m",
+    "label": "language model",
+}
 SUMMARISE = AiTaskInput(task="summarise", text="Rice became dearer.")
 
 
@@ -25,7 +31,15 @@ class Short(Struct, frozen=True):
 
 def event(name: str, sequence: int | None, **data: object) -> str:
     step = {"stepid": data["step"]} if "step" in data else {}
-    body = {"id": f"e{name}{sequence}", "type": full_type(name), "time": AT, "runid": "r1", "sequence": sequence, "data": data, **step}
+    body = {
+        "id": f"e{name}{sequence}",
+        "type": full_type(name),
+        "time": AT,
+        "runid": "r1",
+        "sequence": sequence,
+        "data": data,
+        **step,
+    }
     return f"id: e:{sequence}\ndata: {msgspec.json.encode(body).decode()}\n\n"
 
 
@@ -35,7 +49,15 @@ def written(text: str, offset: int = 0) -> str:
 
 def snapshot(status: str = "running") -> str:
     steps = [{"name": "say", "title": "Say it", "status": status, "attempt": 1, "started_at": AT}]
-    run = {"run_id": "r1", "pipeline": "ai_task", "status": status, "steps": steps, "epoch": "e", "sequence": 2, "result": None}
+    run = {
+        "run_id": "r1",
+        "pipeline": "ai_task",
+        "status": status,
+        "steps": steps,
+        "epoch": "e",
+        "sequence": 2,
+        "result": None,
+    }
     return f"event: snapshot\ndata: {msgspec.json.encode(run).decode()}\n\n"
 
 
@@ -55,7 +77,9 @@ class Gateway:
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(request)
         if request.url.path.endswith("/stream"):
-            return httpx2.Response(200, headers={"content-type": "text/event-stream"}, text="".join(self.frames))
+            return httpx2.Response(
+                200, headers={"content-type": "text/event-stream"}, text="".join(self.frames)
+            )
         if request.url.path.endswith("/result"):
             return self.answer or httpx2.Response(200, json=RESULT)
         return httpx2.Response(201, json={"run_id": "r1", "pipeline": "ai_task", "status": "running"})
@@ -74,7 +98,11 @@ async def test_a_run_by_its_contract_gives_what_the_contract_says() -> None:
 
     assert (result.text, result.label) == ("Rice is dearer.", "language model")
     sent = msgspec.json.decode(gateway.asked[0].content)
-    assert (sent["pipeline"], sent["run_id"], sent["input"]["text"]) == ("ai_task", "mine", "Rice became dearer.")
+    assert (sent["pipeline"], sent["run_id"], sent["input"]["text"]) == (
+        "ai_task",
+        "mine",
+        "Rice became dearer.",
+    )
 
 
 async def test_a_run_by_name_gives_the_type_that_is_asked_for_or_json() -> None:
@@ -97,7 +125,15 @@ def test_the_blocking_client_does_the_same() -> None:
 
 
 async def test_a_stream_says_what_was_added_and_ends_with_the_result() -> None:
-    frames = [snapshot(), written("Rice "), written("Rice is "), written("Rice is dearer."), SAID, COMPLETED, END]
+    frames = [
+        snapshot(),
+        written("Rice "),
+        written("Rice is "),
+        written("Rice is dearer."),
+        SAID,
+        COMPLETED,
+        END,
+    ]
     async with Gateway(frames).asynchronous() as client:
         updates = [update async for update in client.stream(SPEC, SUMMARISE)]
 
@@ -110,29 +146,45 @@ async def test_a_stream_says_what_was_added_and_ends_with_the_result() -> None:
 
 async def test_another_attempt_begins_the_text_again() -> None:
     reset = event("stream.reset", None, step="say", attempt=2)
-    async with Gateway([snapshot(), written("Rice w"), reset, written("Rice is"), COMPLETED, END]).asynchronous() as client:
+    async with Gateway(
+        [snapshot(), written("Rice w"), reset, written("Rice is"), COMPLETED, END]
+    ).asynchronous() as client:
         updates = [update async for update in client.stream(SPEC, SUMMARISE)]
 
-    assert [(update.added, update.restarted) for update in updates[1:4]] == [("Rice w", False), ("", True), ("Rice is", False)]
+    assert [(update.added, update.restarted) for update in updates[1:4]] == [
+        ("Rice w", False),
+        ("", True),
+        ("Rice is", False),
+    ]
 
 
 async def test_a_reset_that_was_missed_is_told_all_the_same() -> None:
-    async with Gateway([snapshot(), written("Rice w"), written("It is"), COMPLETED, END]).asynchronous() as client:
+    async with Gateway(
+        [snapshot(), written("Rice w"), written("It is"), COMPLETED, END]
+    ).asynchronous() as client:
         updates = [update async for update in client.stream(SPEC, SUMMARISE)]
 
     assert (updates[2].added, updates[2].restarted) == ("It is", True)
 
 
 async def test_of_a_long_text_only_its_end_travels_and_what_was_added_is_still_known() -> None:
-    async with Gateway([snapshot(), written("abcdef"), written("efgh", offset=4), COMPLETED, END]).asynchronous() as client:
+    async with Gateway(
+        [snapshot(), written("abcdef"), written("efgh", offset=4), COMPLETED, END]
+    ).asynchronous() as client:
         updates = [update async for update in client.stream(SPEC, SUMMARISE)]
 
     assert (updates[2].added, updates[2].restarted) == ("gh", False)
 
 
 async def test_a_run_that_fails_raises_its_step_and_cause() -> None:
-    problem = {"status": 409, "code": "run_failed", "detail": "run r1 has no result: it failed in step call_model: no quota"}
-    gateway = Gateway([snapshot(), event("run.failed", 3, error={"code": "model_quota", "message": "no quota"}), END])
+    problem = {
+        "status": 409,
+        "code": "run_failed",
+        "detail": "run r1 has no result: it failed in step call_model: no quota",
+    }
+    gateway = Gateway(
+        [snapshot(), event("run.failed", 3, error={"code": "model_quota", "message": "no quota"}), END]
+    )
     gateway.answer = httpx2.Response(409, json=problem)
     async with gateway.asynchronous() as client:
         with pytest.raises(Conflict, match="call_model: no quota") as failed:

@@ -21,7 +21,15 @@ RUN = {
     "epoch": "e",
     "sequence": 1,
     "steps": [{"name": "say", "title": "Say it", "status": "running", "attempt": 1, "started_at": AT}],
-    "approvals": [{"approval_id": "word", "name": "word", "title": "Which word?", "status": "pending", "requested_at": AT}],
+    "approvals": [
+        {
+            "approval_id": "word",
+            "name": "word",
+            "title": "Which word?",
+            "status": "pending",
+            "requested_at": AT,
+        }
+    ],
 }
 
 
@@ -65,7 +73,11 @@ def test_without_a_terminal_each_event_is_a_line_and_progress_only_by_tens() -> 
             screen.show(update)
     lines = said(on)
     assert lines[0] == "r1 is running"
-    assert [line.split(" ", 1)[1] for line in lines[1:]] == ["Say it: 51 % half [way]", "Say it: 60 % half [way]", "step.completed Say it"]
+    assert [line.split(" ", 1)[1] for line in lines[1:]] == [
+        "Say it: 51 % half [way]",
+        "Say it: 60 % half [way]",
+        "step.completed Say it",
+    ]
 
 
 def test_several_runs_are_told_apart() -> None:

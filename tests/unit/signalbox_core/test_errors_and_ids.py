@@ -6,7 +6,11 @@ from signalbox_core.ids import RUN_ID, derived_id, new_run_id, parse_run_id
 
 def test_an_error_carries_code_field_and_facts() -> None:
     error = Conflict("run x was already approved by lan", code="already_decided", decided_by="lan")
-    assert (error.stable_code, error.detail, error.facts) == ("already_decided", "run x was already approved by lan", {"decided_by": "lan"})
+    assert (error.stable_code, error.detail, error.facts) == (
+        "already_decided",
+        "run x was already approved by lan",
+        {"decided_by": "lan"},
+    )
     assert InvalidInput("too small", field="input.variants").field == "input.variants"
 
 

@@ -18,7 +18,14 @@ from signalbox_core.events import (
     full_type,
     snapshot_key,
 )
-from signalbox_core.events.catalogue import Failure, RunClosed, RunFailed, StepFailed, StepProgress, StepStarted
+from signalbox_core.events.catalogue import (
+    Failure,
+    RunClosed,
+    RunFailed,
+    StepFailed,
+    StepProgress,
+    StepStarted,
+)
 from support.fakes.events import START, make_event, story
 
 GOLDEN = Path(__file__).parents[2] / "data/events/story.jsonl"
@@ -67,12 +74,19 @@ def test_a_frame_has_the_members_of_the_stream_contract() -> None:
 
 def test_the_story_folds_into_its_snapshot() -> None:
     snapshot = folded(story())
-    assert (snapshot.status, snapshot.pipeline, snapshot.started_by, snapshot.sequence) == ("completed", "echo", "lan", 9)
+    assert (snapshot.status, snapshot.pipeline, snapshot.started_by, snapshot.sequence) == (
+        "completed",
+        "echo",
+        "lan",
+        9,
+    )
     assert [(step.name, step.status, step.percent) for step in snapshot.steps] == [
         ("read", "completed", 100.0),
         ("write", "completed", 100.0),
     ]
-    assert [(item.approval_id, item.status, item.decided_by) for item in snapshot.approvals] == [("ok", "decided", "lan")]
+    assert [(item.approval_id, item.status, item.decided_by) for item in snapshot.approvals] == [
+        ("ok", "decided", "lan")
+    ]
     assert snapshot.result == msgspec.Raw(b'{"n":1}')
 
 
@@ -91,7 +105,11 @@ def test_a_milestone_delivered_twice_changes_nothing() -> None:
 
 
 def test_a_run_that_ends_badly_closes_what_was_open() -> None:
-    for name, status in (("run.failed", "failed"), ("run.terminated", "terminated"), ("run.timed_out", "timed_out")):
+    for name, status in (
+        ("run.failed", "failed"),
+        ("run.terminated", "terminated"),
+        ("run.timed_out", "timed_out"),
+    ):
         data = RunFailed(error=Failure(code="x", message="no")) if name == "run.failed" else RunClosed()
         snapshot = folded([*story()[:7], make_event(name, data, sequence=7)])
         assert snapshot.status == status
@@ -105,13 +123,17 @@ def test_progress_after_the_end_of_a_step_is_ignored() -> None:
 
 
 def test_a_failed_step_names_its_cause() -> None:
-    failed = StepFailed(step="read", title="Read", started_at=START, error=Failure(code="not_html", message="not a page"))
+    failed = StepFailed(
+        step="read", title="Read", started_at=START, error=Failure(code="not_html", message="not a page")
+    )
     snapshot = folded([*story()[:2], make_event("step.failed", failed, sequence=3)])
     assert (snapshot.steps[0].status, snapshot.steps[0].message) == ("failed", "not a page")
 
 
 def test_a_step_outside_the_contract_appears_after_the_declared_ones() -> None:
-    snapshot = folded([story()[0], make_event("step.started", StepStarted(step="extra", title="Extra"), sequence=2)])
+    snapshot = folded(
+        [story()[0], make_event("step.started", StepStarted(step="extra", title="Extra"), sequence=2)]
+    )
     assert [step.name for step in snapshot.steps] == ["read", "write", "extra"]
 
 

@@ -8,7 +8,9 @@ from signalbox_core.http.fetch.sniff import charset_of, media_type_of
 from signalbox_core.http.fetch.urls import parse_url
 
 
-@pytest.mark.parametrize("text", ["93.184.216.34", "8.8.8.8", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::5db8:d822"])
+@pytest.mark.parametrize(
+    "text", ["93.184.216.34", "8.8.8.8", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::5db8:d822"]
+)
 def test_addresses_of_the_internet_are_public(text: str) -> None:
     assert is_public(parse_address(text))
 
@@ -82,11 +84,15 @@ def test_a_good_url_loses_its_fragment_only() -> None:
     ("body", "declared", "media_type"),
     [
         pytest.param(b"\x89PNG\r\n\x1a\n", "text/html", "image/png", id="a picture that claims to be a page"),
-        pytest.param(b"%PDF-1.7", "text/html; charset=utf-8", "application/pdf", id="a PDF that claims to be a page"),
+        pytest.param(
+            b"%PDF-1.7", "text/html; charset=utf-8", "application/pdf", id="a PDF that claims to be a page"
+        ),
         pytest.param(b"RIFF\0\0\0\0WEBPVP8 ", "", "image/webp", id="webp without a header"),
         pytest.param(b"not a picture", "image/png", "text/plain", id="words that claim to be a picture"),
         pytest.param(b"<!DOCTYPE html><p>", "", "text/html", id="a page without a header"),
-        pytest.param(b"\xef\xbb\xbf <html>", "application/octet-stream", "text/html", id="a page behind a mark"),
+        pytest.param(
+            b"\xef\xbb\xbf <html>", "application/octet-stream", "text/html", id="a page behind a mark"
+        ),
         pytest.param(b'<?xml version="1.0"?><svg/>', "image/png", "image/svg+xml", id="svg"),
         pytest.param(b"\0\1\2", "text/html", "application/octet-stream", id="bytes that claim to be a page"),
         pytest.param(b"body { }", "text/css", "text/css", id="what it says"),

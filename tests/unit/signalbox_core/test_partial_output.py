@@ -36,7 +36,9 @@ def test_the_text_grows_and_starts_at_nothing() -> None:
     assert (partial.text, partial.offset) == ("Xin chào", 0)
 
 
-@pytest.mark.parametrize("letter", ["a", "ạ", "漢", "😀"], ids=["1 byte", "3 bytes", "3 bytes wide", "4 bytes"])
+@pytest.mark.parametrize(
+    "letter", ["a", "ạ", "漢", "😀"], ids=["1 byte", "3 bytes", "3 bytes wide", "4 bytes"]
+)
 def test_a_long_text_keeps_its_end_and_counts_what_is_before_it(letter: str) -> None:
     partial = PartialText()
     whole = letter * 20_000 + "x" * 20_000 + letter * 9_000 + "end"
@@ -49,15 +51,23 @@ def test_a_long_text_keeps_its_end_and_counts_what_is_before_it(letter: str) -> 
 
 STORIES = [
     pytest.param([], (None, 0), id="nothing"),
-    pytest.param([progress("Xin", second=5), progress("Xin chào", second=6, offset=0)], ("Xin chào", 0), id="the newest"),
+    pytest.param(
+        [progress("Xin", second=5), progress("Xin chào", second=6, offset=0)],
+        ("Xin chào", 0),
+        id="the newest",
+    ),
     pytest.param([progress("chào", second=5, offset=900)], ("chào", 900), id="the end of a long one"),
     pytest.param([progress("old", second=5), reset(6)], (None, 0), id="reset"),
-    pytest.param([progress("old", second=5), reset(6), progress("new", second=7)], ("new", 0), id="after a reset"),
+    pytest.param(
+        [progress("old", second=5), reset(6), progress("new", second=7)], ("new", 0), id="after a reset"
+    ),
 ]
 
 
 @pytest.mark.parametrize(("live", "expected"), STORIES)
-def test_the_snapshot_shows_the_text_so_far(live: "list[CloudEvent]", expected: tuple[str | None, int]) -> None:
+def test_the_snapshot_shows_the_text_so_far(
+    live: "list[CloudEvent]", expected: tuple[str | None, int]
+) -> None:
     assert text_in(folded([*story()[:2], *live])) == expected
 
 

@@ -5,7 +5,13 @@ import pytest
 from msgspec import Struct
 from temporalio import activity
 
-from signalbox_core.pipeline.activity.progress import current_target, emissions_of, emit_on_complete, payload_of, progress
+from signalbox_core.pipeline.activity.progress import (
+    current_target,
+    emissions_of,
+    emit_on_complete,
+    payload_of,
+    progress,
+)
 from signalbox_core.pipeline.contract.step_header import Call, call_of, to_payload
 from signalbox_core.temporal.names import HEADER_CALL
 

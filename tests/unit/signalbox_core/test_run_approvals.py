@@ -22,13 +22,23 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 WORDS = Approval(name="words", title="Words", answer=Answer)
 SPEC = PipelineSpec(
-    name="talk", title="Talk", input=Answer, result=Answer, workflow="talk.workflow:Talk", steps=(Step("a", "A"),), approvals=(WORDS,)
+    name="talk",
+    title="Talk",
+    input=Answer,
+    result=Answer,
+    workflow="talk.workflow:Talk",
+    steps=(Step("a", "A"),),
+    approvals=(WORDS,),
 )
 
 
-def decision(*words: object, decision_id: str = "d1", approval_id: str = "words", digest: str | None = None) -> Decision:
+def decision(
+    *words: object, decision_id: str = "d1", approval_id: str = "words", digest: str | None = None
+) -> Decision:
     answer = msgspec.Raw(msgspec.json.encode({"words": words}))
-    return Decision(approval_id=approval_id, decision_id=decision_id, answer=answer, decided_by="lan", digest=digest)
+    return Decision(
+        approval_id=approval_id, decision_id=decision_id, answer=answer, decided_by="lan", digest=digest
+    )
 
 
 def refused(approvals: Approvals, wrong: Decision) -> tuple[str | None, str | None]:
@@ -130,4 +140,13 @@ def test_the_digest_covers_what_is_seen_and_no_order_of_keys() -> None:
     seen = digest_of({"title": "T"}, [{"a": 1, "b": 2}], None)
 
     assert seen == digest_of({"title": "T"}, [{"b": 2, "a": 1}], None)
-    assert len({seen, digest_of({"title": "U"}, [{"a": 1, "b": 2}], None), digest_of({"title": "T"}, [{"a": 1, "b": 2}], 0)}) == 3
+    assert (
+        len(
+            {
+                seen,
+                digest_of({"title": "U"}, [{"a": 1, "b": 2}], None),
+                digest_of({"title": "T"}, [{"a": 1, "b": 2}], 0),
+            }
+        )
+        == 3
+    )

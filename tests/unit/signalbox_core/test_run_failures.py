@@ -35,29 +35,46 @@ class Picky(Struct, frozen=True):
         pytest.param(InvalidInput("no", field="url"), True, None, id="rejected is final"),
         pytest.param(Conflict("no"), True, None, id="conflict is final"),
         pytest.param(Unavailable("later"), False, None, id="unavailable is tried again"),
-        pytest.param(RateLimited("slow", retry_after_s=7), False, timedelta(seconds=7), id="rate limited waits as told"),
+        pytest.param(
+            RateLimited("slow", retry_after_s=7), False, timedelta(seconds=7), id="rate limited waits as told"
+        ),
     ],
 )
 def test_our_errors_become_temporals(error: SignalboxError, final: bool, wait: timedelta | None) -> None:
     translated = as_application_error(error)
 
-    assert (translated.non_retryable, translated.next_retry_delay, translated.type) == (final, wait, error.stable_code)
+    assert (translated.non_retryable, translated.next_retry_delay, translated.type) == (
+        final,
+        wait,
+        error.stable_code,
+    )
 
 
 def test_a_failure_says_code_sentence_field_and_step() -> None:
-    error = as_application_error(InvalidInput("url must be public", field="input.url", code="blocked_address", host="10.0.0.1"))
+    error = as_application_error(
+        InvalidInput("url must be public", field="input.url", code="blocked_address", host="10.0.0.1")
+    )
 
-    assert failure_of(error, step="read") == Failure(code="blocked_address", message="url must be public", field="input.url", step="read")
+    assert failure_of(error, step="read") == Failure(
+        code="blocked_address", message="url must be public", field="input.url", step="read"
+    )
 
 
 def test_what_came_back_from_temporal_as_json_says_the_same() -> None:
-    error = ApplicationError("no", {"code": "not_html", "message": "not a page", "field": "input.url", "facts": {}}, type="not_html")
+    error = ApplicationError(
+        "no",
+        {"code": "not_html", "message": "not a page", "field": "input.url", "facts": {}},
+        type="not_html",
+    )
 
     assert failure_of(error) == Failure(code="not_html", message="not a page", field="input.url")
 
 
 def test_a_cause_that_states_its_code_wins_over_what_it_was_raised_from() -> None:
-    outer, inner = ApplicationError("no", {"code": "not_html", "message": "not a page"}), ApplicationError("x", type="InvalidInput")
+    outer, inner = (
+        ApplicationError("no", {"code": "not_html", "message": "not a page"}),
+        ApplicationError("x", type="InvalidInput"),
+    )
     outer.__cause__ = inner
 
     assert failure_of(outer).code == "not_html"
@@ -124,7 +141,9 @@ async def test_null_and_bytes_keep_temporals_own_encodings() -> None:
         pytest.param(b'{"word": "taboo"}', Picky, "invalid_input", "word", id="against the struct's rule"),
     ],
 )
-async def test_a_value_that_does_not_decode_is_final_and_names_the_field(body: bytes, kind: type, code: str, field: str | None) -> None:
+async def test_a_value_that_does_not_decode_is_final_and_names_the_field(
+    body: bytes, kind: type, code: str, field: str | None
+) -> None:
     (payload,) = await data_converter.encode([1])
     payload.data = body
 

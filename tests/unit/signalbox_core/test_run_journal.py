@@ -11,7 +11,9 @@ from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES, Journal
 from signalbox_core.pipeline.workflow.outbox import MAX_BATCH, MAX_BATCH_BYTES, batches
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-STARTED = catalogue.RunStarted(pipeline="sample", title="Sample", steps=(catalogue.StepInfo(name="work", title="Work"),))
+STARTED = catalogue.RunStarted(
+    pipeline="sample", title="Sample", steps=(catalogue.StepInfo(name="work", title="Work"),)
+)
 
 
 def big(size: int) -> catalogue.ApprovalRequested:

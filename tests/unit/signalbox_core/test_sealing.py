@@ -95,12 +95,20 @@ ONE = PayloadKey(id="one", key="AAAA", made_at=new_payload_key().made_at)
     ("file", "says"),
     [
         (PayloadKeyFile(active="one", keys=(ONE,)), "payload key one must be 32 bytes"),
-        (PayloadKeyFile(active="one", keys=(replace(ONE, key="no base64!"),)), "payload key one must be 32 bytes"),
-        (PayloadKeyFile(active="two", keys=(replace(new_payload_key(), id="one"),)), "`active` must be one of them"),
+        (
+            PayloadKeyFile(active="one", keys=(replace(ONE, key="no base64!"),)),
+            "payload key one must be 32 bytes",
+        ),
+        (
+            PayloadKeyFile(active="two", keys=(replace(new_payload_key(), id="one"),)),
+            "`active` must be one of them",
+        ),
         (PayloadKeyFile(active="one", keys=(replace(new_payload_key(), id="one"),) * 2), "an id of its own"),
     ],
 )
-def test_a_file_that_cannot_seal_stops_the_start_and_shows_no_key(tmp_path: Path, file: PayloadKeyFile, says: str) -> None:
+def test_a_file_that_cannot_seal_stops_the_start_and_shows_no_key(
+    tmp_path: Path, file: PayloadKeyFile, says: str
+) -> None:
     (tmp_path / "keys.json").write_bytes(msgspec.json.encode(file))
 
     with pytest.raises(InvalidInput, match=says) as caught:

@@ -15,7 +15,9 @@ class Login(Struct, frozen=True):
     password: Secret
 
 
-@pytest.mark.parametrize("shown", [repr, str, "{}".format, lambda login: repr([login]), lambda login: f"{login.password!r:>40}"])
+@pytest.mark.parametrize(
+    "shown", [repr, str, "{}".format, lambda login: repr([login]), lambda login: f"{login.password!r:>40}"]
+)
 def test_it_prints_masked(shown: object) -> None:
     assert callable(shown)
     assert "hunter2" not in shown(Login(Secret("hunter2")))
@@ -24,7 +26,12 @@ def test_it_prints_masked(shown: object) -> None:
 
 def test_it_is_not_encoded_by_accident() -> None:
     login = Login(Secret("hunter2"))
-    for encode in (msgspec.json.encode, msgspec.to_builtins, pickle.dumps, lambda value: msgspec.json.encode(value, enc_hook=encode_hook)):
+    for encode in (
+        msgspec.json.encode,
+        msgspec.to_builtins,
+        pickle.dumps,
+        lambda value: msgspec.json.encode(value, enc_hook=encode_hook),
+    ):
         with pytest.raises(TypeError):
             encode(login)
 

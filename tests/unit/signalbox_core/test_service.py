@@ -32,10 +32,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     [
         pytest.param(InvalidInput("set X"), 2, id="a mistake"),
         pytest.param(Unavailable("Redis is away"), 1, id="an outage"),
-        pytest.param(ExceptionGroup("", [ExceptionGroup("", [Unavailable("Redis is away")])]), 1, id="from a task group"),
+        pytest.param(
+            ExceptionGroup("", [ExceptionGroup("", [Unavailable("Redis is away")])]),
+            1,
+            id="from a task group",
+        ),
     ],
 )
-def test_an_error_on_purpose_is_one_line_and_a_status(error: Exception, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_on_purpose_is_one_line_and_a_status(
+    error: Exception, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     async def serve(settings: Settings) -> None:
         raise error
 
@@ -53,7 +59,9 @@ def test_a_bug_is_not_explained_away() -> None:
         run_service("test", Settings, serve, prefix="SIGNALBOX_TEST")
 
 
-def test_a_wrong_variable_ends_the_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_variable_ends_the_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     async def serve(settings: Settings) -> None:
         raise AssertionError("must not serve")
 

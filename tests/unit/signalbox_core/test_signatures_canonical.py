@@ -26,12 +26,16 @@ def long_way(text: str) -> dict[str, object] | None:
 
 
 @given(KEYS, st.lists(STRINGS, max_size=4), st.dictionaries(KEYS, VALUES, max_size=5))
-def test_a_serialized_input_is_read_alike(label: str, names: list[str], parameters: dict[str, object]) -> None:
+def test_a_serialized_input_is_read_alike(
+    label: str, names: list[str], parameters: dict[str, object]
+) -> None:
     text = http_sf.ser({label: ([(name, {}) for name in names], parameters)})
     read = read_input(text)
     plain = [*names, *(value for value in parameters.values() if type(value) is str)]
     is_plain = not any(letter in each for each in plain for letter in '\\"')
-    if is_plain and all(type(value) is str or (type(value) is int and value >= 0) for value in parameters.values()):
+    if is_plain and all(
+        type(value) is str or (type(value) is int and value >= 0) for value in parameters.values()
+    ):
         assert read == (label, names, parameters, text.partition("=")[2])
     else:
         assert read is None
@@ -61,9 +65,16 @@ def test_no_other_signature_is_read(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", profile.PARAMETERS)
-@pytest.mark.parametrize("value", [None, "1", '"text"', "?1", "1.5", "token", ":AAAA:", "-1", "007", '"a\\\\b"'])
+@pytest.mark.parametrize(
+    "value", [None, "1", '"text"', "?1", "1.5", "token", ":AAAA:", "-1", "007", '"a\\\\b"']
+)
 def test_both_ways_judge_alike(name: str, value: str | None) -> None:
-    inner = ";".join(['("@method" "@target-uri" "content-digest" "content-type")', *parameters_at(1_767_322_000, **{name: value})])
+    inner = ";".join(
+        [
+            '("@method" "@target-uri" "content-digest" "content-type")',
+            *parameters_at(1_767_322_000, **{name: value}),
+        ]
+    )
 
     def judged(signature_input: str, signature: str) -> object:
         try:

@@ -20,14 +20,26 @@ from signalbox_core.signatures import (
     target_uri,
     write_key_file,
 )
-from support.drivers.signed_requests import new_private_key, private_pem, public_pem, signer_and_key, write_private_key
+from support.drivers.signed_requests import (
+    new_private_key,
+    private_pem,
+    public_pem,
+    signer_and_key,
+    write_private_key,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ED25519 = new_private_key(Algorithm.ED25519)
 
 
 def record(**changes: object) -> KeyRecord:
-    fields = {"keyid": "key-1", "alg": Algorithm.ED25519, "sender": "worker", "tenant": "*", "public_pem": public_pem(ED25519)}
+    fields = {
+        "keyid": "key-1",
+        "alg": Algorithm.ED25519,
+        "sender": "worker",
+        "tenant": "*",
+        "public_pem": public_pem(ED25519),
+    }
     return KeyRecord(**(fields | changes))
 
 
@@ -36,7 +48,9 @@ def record(**changes: object) -> KeyRecord:
     [
         pytest.param({"public_pem": None}, "public_pem", "needs public_pem", id="no-key"),
         pytest.param({"public_pem": "nonsense"}, "public_pem", "not a public key", id="not-a-pem"),
-        pytest.param({"public_pem": private_pem(ED25519).decode()}, "public_pem", "private key", id="private"),
+        pytest.param(
+            {"public_pem": private_pem(ED25519).decode()}, "public_pem", "private key", id="private"
+        ),
         pytest.param({"alg": Algorithm.ECDSA_P256}, "public_pem", "not a key for ecdsa", id="another-type"),
         pytest.param(
             {"alg": Algorithm.ECDSA_P256, "public_pem": public_pem(ec.generate_private_key(ec.SECP384R1()))},
@@ -51,15 +65,32 @@ def record(**changes: object) -> KeyRecord:
             id="short-rsa",
         ),
         pytest.param({"alg": Algorithm.HMAC}, "secret_file", "needs secret_file", id="hmac-with-a-pem"),
-        pytest.param({"alg": Algorithm.HMAC, "public_pem": None, "secret_file": "empty"}, "secret_file", "0 bytes", id="empty-secret"),
-        pytest.param({"alg": Algorithm.HMAC, "public_pem": None, "secret_file": "short"}, "secret_file", "31 bytes", id="short-secret"),
-        pytest.param({"alg": Algorithm.HMAC, "public_pem": None, "secret_file": "pem"}, "secret_file", "a PEM", id="pem-as-secret"),
+        pytest.param(
+            {"alg": Algorithm.HMAC, "public_pem": None, "secret_file": "empty"},
+            "secret_file",
+            "0 bytes",
+            id="empty-secret",
+        ),
+        pytest.param(
+            {"alg": Algorithm.HMAC, "public_pem": None, "secret_file": "short"},
+            "secret_file",
+            "31 bytes",
+            id="short-secret",
+        ),
+        pytest.param(
+            {"alg": Algorithm.HMAC, "public_pem": None, "secret_file": "pem"},
+            "secret_file",
+            "a PEM",
+            id="pem-as-secret",
+        ),
         pytest.param({"keyid": ""}, "keyid", "1 to 128", id="empty-keyid"),
         pytest.param({"sender": "a\nb"}, "sender", "1 to 128", id="control-character"),
         pytest.param({"not_after": datetime(2030, 1, 1)}, "not_after", "time zone", id="naive-time"),  # noqa: DTZ001
     ],
 )
-def test_a_key_that_must_not_verify_is_refused_at_load(changes: dict[str, object], field: str, says: str) -> None:
+def test_a_key_that_must_not_verify_is_refused_at_load(
+    changes: dict[str, object], field: str, says: str
+) -> None:
     secrets = {"empty": b"", "short": b"s" * 31, "pem": public_pem(ED25519).encode()}
     with pytest.raises(InvalidInput, match=says) as caught:
         load_key(record(**changes), secrets.__getitem__)
@@ -83,7 +114,9 @@ def test_a_keyid_that_is_there_twice_is_refused() -> None:
         ({"not_after": NOW + timedelta(seconds=1)}, True),
     ],
 )
-def test_a_key_counts_from_not_before_to_not_after_unless_revoked(changes: dict[str, object], usable: bool) -> None:
+def test_a_key_counts_from_not_before_to_not_after_unless_revoked(
+    changes: dict[str, object], usable: bool
+) -> None:
     assert record(**changes).is_usable(NOW) is usable
 
 
@@ -100,7 +133,10 @@ def test_permissions_are_patterns_and_a_tenant() -> None:
 
 def test_a_key_file_is_read_back_as_written(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"s" * 32 + b"\n")
-    records = (record(not_after=NOW), record(keyid="key-2", alg=Algorithm.HMAC, public_pem=None, secret_file="secret"))
+    records = (
+        record(not_after=NOW),
+        record(keyid="key-2", alg=Algorithm.HMAC, public_pem=None, secret_file="secret"),
+    )
     write_key_file(tmp_path / "keys.json", records)
     assert read_key_file(tmp_path / "keys.json").keys == records
     assert len(load_key_set(records, tmp_path)) == 2
@@ -129,7 +165,9 @@ def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
         read_key_file(tmp_path / "keys.json")
 
 
-@pytest.mark.parametrize("algorithm", [algorithm for algorithm in Algorithm if algorithm is not Algorithm.HMAC])
+@pytest.mark.parametrize(
+    "algorithm", [algorithm for algorithm in Algorithm if algorithm is not Algorithm.HMAC]
+)
 def test_the_algorithm_of_a_signer_follows_from_its_key_file(tmp_path: Path, algorithm: Algorithm) -> None:
     path = write_private_key(tmp_path / "key.pem", new_private_key(algorithm))
     assert Signer.from_file("key-1", path).algorithm is algorithm
@@ -172,7 +210,15 @@ def test_the_target_uri_has_one_spelling(url: str, uri: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "example.com", "ftp://example.com", "https://u:p@example.com", "https://example.com:99999", "http://é/"]
+    "url",
+    [
+        "",
+        "example.com",
+        "ftp://example.com",
+        "https://u:p@example.com",
+        "https://example.com:99999",
+        "http://é/",
+    ],
 )
 def test_a_url_that_cannot_be_signed_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput, match="absolute http or https URL"):

@@ -4,7 +4,12 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from http_message_signatures import HTTPMessageSignaturesException, HTTPMessageSigner, HTTPMessageVerifier, MappingKeyResolver
+from http_message_signatures import (
+    HTTPMessageSignaturesException,
+    HTTPMessageSigner,
+    HTTPMessageVerifier,
+    MappingKeyResolver,
+)
 
 from signalbox_core.errors import InvalidSignature
 from signalbox_core.signatures import (
@@ -19,7 +24,14 @@ from signalbox_core.signatures import (
     read_claim,
     verify,
 )
-from support.drivers.signed_requests import ONE, URL, new_private_key, parameters_at, sign_by_hand, signer_and_key
+from support.drivers.signed_requests import (
+    ONE,
+    URL,
+    new_private_key,
+    parameters_at,
+    sign_by_hand,
+    signer_and_key,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECOND = int(NOW.timestamp())
@@ -28,7 +40,12 @@ ALGORITHMS = [pytest.param(algorithm, id=algorithm.value) for algorithm in Algor
 
 
 def message_of(headers: dict[str, str], **changes: str) -> SignedMessage:
-    fields = {"method": "POST", "target_uri": URL, "content_digest": headers["Content-Digest"], "content_type": headers["Content-Type"]}
+    fields = {
+        "method": "POST",
+        "target_uri": URL,
+        "content_digest": headers["Content-Digest"],
+        "content_type": headers["Content-Type"],
+    }
     return SignedMessage(**(fields | changes))
 
 
@@ -67,7 +84,8 @@ def test_what_the_library_signs_in_the_profile_verifies() -> None:
     private = new_private_key(Algorithm.ED25519)
     _, key = signer_and_key(private=private)
     signer = HTTPMessageSigner(
-        signature_algorithm=key.implementation, key_resolver=MappingKeyResolver(public_keys={}, private_keys={"key-1": private})
+        signature_algorithm=key.implementation,
+        key_resolver=MappingKeyResolver(public_keys={}, private_keys={"key-1": private}),
     )
     headers = {"Content-Type": ONE, "Content-Digest": content_digest(BODY)}
     signer.sign(
@@ -85,7 +103,10 @@ def test_what_the_library_signs_in_the_profile_verifies() -> None:
 
 def test_every_call_of_the_signer_has_a_nonce_of_its_own() -> None:
     signer, _ = signer_and_key()
-    nonces = {read_claim(h["Signature-Input"], h["Signature"]).nonce for h in (signer.sign("POST", URL, BODY, ONE) for _ in range(20))}
+    nonces = {
+        read_claim(h["Signature-Input"], h["Signature"]).nonce
+        for h in (signer.sign("POST", URL, BODY, ONE) for _ in range(20))
+    }
     assert len(nonces) == 20
 
 
@@ -111,7 +132,10 @@ def test_a_changed_covered_value_is_refused(changes: dict[str, str]) -> None:
 def test_a_signature_that_leaves_a_component_out_is_refused(name: str) -> None:
     signer, key = signer_and_key()
     rest = [f'"{other}"' for other in profile.COVERED if other != name]
-    assert code_of(sign_by_hand(signer, BODY, components=rest, parameters=parameters_at(SECOND)), key) == "insufficient_coverage"
+    assert (
+        code_of(sign_by_hand(signer, BODY, components=rest, parameters=parameters_at(SECOND)), key)
+        == "insufficient_coverage"
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,14 +151,20 @@ def test_a_further_component_is_malformed(component: str) -> None:
     signer, key = signer_and_key()
     components = [*(f'"{name}"' for name in profile.COVERED), component]
     values = {"x-foo": "1", "@query-param": "1", "@Method": "POST"}
-    headers = sign_by_hand(signer, BODY, components=components, parameters=parameters_at(SECOND), values=values)
+    headers = sign_by_hand(
+        signer, BODY, components=components, parameters=parameters_at(SECOND), values=values
+    )
     assert code_of(headers, key) == "signature_malformed"
 
 
 @pytest.mark.parametrize(
     ("overrides", "code"),
     [
-        *(pytest.param({name: None}, "signature_incomplete", id=f"no-{name}") for name in profile.PARAMETERS if name != "tag"),
+        *(
+            pytest.param({name: None}, "signature_incomplete", id=f"no-{name}")
+            for name in profile.PARAMETERS
+            if name != "tag"
+        ),
         pytest.param({"tag": None}, "signature_required", id="no-tag"),
         pytest.param({"tag": '"other"'}, "signature_required", id="another-tag"),
         pytest.param({"tag": profile.TAG}, "signature_malformed", id="tag-is-a-token"),
@@ -144,7 +174,9 @@ def test_a_further_component_is_malformed(component: str) -> None:
         pytest.param({"created": "?1"}, "signature_malformed", id="created-boolean"),
         pytest.param({"created": "@1"}, "signature_malformed", id="created-date"),
         pytest.param({"created": "-1"}, "signature_malformed", id="created-negative"),
-        pytest.param({"created": "100000000000000"}, "signature_malformed", id="created-in-the-year-3-million"),
+        pytest.param(
+            {"created": "100000000000000"}, "signature_malformed", id="created-in-the-year-3-million"
+        ),
         pytest.param({"created": "0"}, "signature_lifetime", id="created-1970"),
         pytest.param({"keyid": "key"}, "signature_malformed", id="keyid-token"),
         pytest.param({"keyid": "1"}, "signature_malformed", id="keyid-number"),
@@ -154,12 +186,24 @@ def test_a_further_component_is_malformed(component: str) -> None:
         pytest.param({"nonce": f'"{"n" * 129}"'}, "signature_malformed", id="nonce-129"),
         pytest.param({"nonce": r'"0123456789abcde\"f"'}, "signature_malformed", id="nonce-with-a-quote"),
         pytest.param({"expires": str(SECOND + 301)}, "signature_lifetime", id="expires-301-s-later"),
-        pytest.param({"expires": str(SECOND + 10 * 365 * 86400)}, "signature_lifetime", id="expires-in-10-years"),
+        pytest.param(
+            {"expires": str(SECOND + 10 * 365 * 86400)}, "signature_lifetime", id="expires-in-10-years"
+        ),
         pytest.param({"expires": str(SECOND)}, "signature_lifetime", id="expires-at-once"),
         pytest.param({"expires": str(SECOND - 1)}, "signature_lifetime", id="expires-before-created"),
-        pytest.param({"created": str(SECOND - 100), "expires": str(SECOND - 6)}, "signature_stale", id="expired"),
-        pytest.param({"created": str(SECOND + 60), "expires": str(SECOND + 70)}, "signature_not_yet_valid", id="created-in-a-minute"),
-        pytest.param({"created": str(SECOND - 306), "expires": str(SECOND - 6)}, "signature_stale", id="created-306-s-ago"),
+        pytest.param(
+            {"created": str(SECOND - 100), "expires": str(SECOND - 6)}, "signature_stale", id="expired"
+        ),
+        pytest.param(
+            {"created": str(SECOND + 60), "expires": str(SECOND + 70)},
+            "signature_not_yet_valid",
+            id="created-in-a-minute",
+        ),
+        pytest.param(
+            {"created": str(SECOND - 306), "expires": str(SECOND - 6)},
+            "signature_stale",
+            id="created-306-s-ago",
+        ),
         pytest.param({"alg": '"hmac-sha256"'}, "invalid_signature", id="another-algorithm"),
     ],
 )
@@ -192,10 +236,16 @@ def test_the_edges_of_the_window_are_inside(created: int, expires: int) -> None:
         (f'a=();tag="{profile.TAG}", b=();tag="{profile.TAG}"', "a=:AAAA:, b=:AAAA:", "signature_malformed"),
         (f'sb=();tag="{profile.TAG}"', "sb=:AAAA:", "insufficient_coverage"),
         ("sb=é", "sb=:AAAA:", "signature_malformed"),
-        (", ".join(f"l{n}=()" for n in range(5)), ", ".join(f"l{n}=:AAAA:" for n in range(5)), "signature_malformed"),
+        (
+            ", ".join(f"l{n}=()" for n in range(5)),
+            ", ".join(f"l{n}=:AAAA:" for n in range(5)),
+            "signature_malformed",
+        ),
     ],
 )
-def test_broken_signature_fields_are_named(signature_input: str | None, signature: str | None, code: str) -> None:
+def test_broken_signature_fields_are_named(
+    signature_input: str | None, signature: str | None, code: str
+) -> None:
     with pytest.raises(InvalidSignature) as caught:
         read_claim(signature_input, signature)
     assert caught.value.stable_code == code
@@ -226,7 +276,11 @@ def test_another_key_of_the_same_algorithm_is_refused() -> None:
 def test_unknown_algorithm_wrong_algorithm_and_wrong_bytes_read_the_same() -> None:
     signer, key = signer_and_key()
     said = set()
-    for parameters in (parameters_at(SECOND, alg='"none"'), parameters_at(SECOND, alg='"ecdsa-p256-sha256"'), parameters_at(SECOND)):
+    for parameters in (
+        parameters_at(SECOND, alg='"none"'),
+        parameters_at(SECOND, alg='"ecdsa-p256-sha256"'),
+        parameters_at(SECOND),
+    ):
         headers = sign_by_hand(signer, b"other", parameters=parameters)
         with pytest.raises(InvalidSignature) as caught:
             check(headers, key, content_digest=content_digest(BODY))
@@ -254,11 +308,17 @@ def test_a_wrong_digest_field_is_named(field: str, code: str) -> None:
     assert caught.value.stable_code == code
 
 
-@pytest.mark.parametrize("component", ['"content-digest";key="sha-256"', '"content-digest";sf', '"content-type";bs', '"@method";req'])
+@pytest.mark.parametrize(
+    "component",
+    ['"content-digest";key="sha-256"', '"content-digest";sf', '"content-type";bs', '"@method";req'],
+)
 def test_a_component_covered_in_part_is_not_covered(component: str) -> None:
     signer, key = signer_and_key()
     components = [*(f'"{name}"' for name in profile.COVERED), component]
-    assert code_of(sign_by_hand(signer, BODY, components=components, parameters=parameters_at(SECOND)), key) == "insufficient_coverage"
+    assert (
+        code_of(sign_by_hand(signer, BODY, components=components, parameters=parameters_at(SECOND)), key)
+        == "insufficient_coverage"
+    )
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -268,7 +328,9 @@ def test_our_verifier_and_the_librarys_agree(algorithm: Algorithm, spacing: str,
     signer, key = signer_and_key(algorithm)
     headers = signer.sign("POST", URL, BODY, ONE)
     headers["Signature-Input"] = spacing.format(headers["Signature-Input"])
-    message = message_of(headers, **({changed: "PUT" if changed == "method" else f"{URL}x"} if changed else {}))
+    message = message_of(
+        headers, **({changed: "PUT" if changed == "method" else f"{URL}x"} if changed else {})
+    )
     claim = read_claim(headers["Signature-Input"], headers["Signature"])
     resolver = MappingKeyResolver(public_keys={"key-1": key.material}, private_keys={})
     theirs = HTTPMessageVerifier(signature_algorithm=key.implementation, key_resolver=resolver)
@@ -276,7 +338,10 @@ def test_our_verifier_and_the_librarys_agree(algorithm: Algorithm, spacing: str,
     answers = []
     for check_it in (
         lambda: verify(message, claim, key),
-        lambda: theirs.verify(SimpleNamespace(method=message.method, url=message.target_uri, headers=received), expect_tag=profile.TAG),
+        lambda: theirs.verify(
+            SimpleNamespace(method=message.method, url=message.target_uri, headers=received),
+            expect_tag=profile.TAG,
+        ),
     ):
         try:
             check_it()

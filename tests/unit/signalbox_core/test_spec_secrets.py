@@ -21,7 +21,11 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 def spec(
-    *, given: type[Struct] = Open, result: type[Struct] = Open, answer: type[Struct] = Open, event: type[Struct] = Open
+    *,
+    given: type[Struct] = Open,
+    result: type[Struct] = Open,
+    answer: type[Struct] = Open,
+    event: type[Struct] = Open,
 ) -> PipelineSpec[Struct, Struct]:
     return PipelineSpec(
         name="bank",
@@ -37,7 +41,8 @@ def spec(
 
 @pytest.mark.parametrize("holder", [Login, Account], ids=["at the top", "deep inside"])
 @pytest.mark.parametrize(
-    ("place", "told"), [("result", "the result"), ("answer", "the answer of code"), ("event", "the event account.read")]
+    ("place", "told"),
+    [("result", "the result"), ("answer", "the answer of code"), ("event", "the event account.read")],
 )
 def test_what_is_shown_holds_no_secret(place: str, told: str, holder: type[Struct]) -> None:
     with pytest.raises(ValueError, match=f"pipeline bank: {told} holds a Secret; only an input may"):

@@ -8,7 +8,13 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.events import Snapshot, fold
 from signalbox_core.events.catalogue import StepProgress
 from signalbox_core.streams import Cursor
-from signalbox_core.streams.record import live_record, milestone_record, pack_message, snapshot_marks, unpack_message
+from signalbox_core.streams.record import (
+    live_record,
+    milestone_record,
+    pack_message,
+    snapshot_marks,
+    unpack_message,
+)
 from support.fakes.events import make_event, story
 
 MILESTONES = [event for event in story() if event.sequence is not None]
@@ -19,7 +25,22 @@ def test_a_cursor_reads_what_it_wrote() -> None:
     assert Cursor.parse(str(Cursor("46811fac", 12))) == Cursor("46811fac", 12)
 
 
-NO_CURSORS = ["", ":", "a", "a:", ":1", "a:-1", "a:01", "A:1", "a:1 ", "a:1\n", "a:1:2", "a:1.0", "a" * 17 + ":1", "a:" + "9" * 16]
+NO_CURSORS = [
+    "",
+    ":",
+    "a",
+    "a:",
+    ":1",
+    "a:-1",
+    "a:01",
+    "A:1",
+    "a:1 ",
+    "a:1\n",
+    "a:1:2",
+    "a:1.0",
+    "a" * 17 + ":1",
+    "a:" + "9" * 16,
+]
 
 
 @pytest.mark.parametrize("text", NO_CURSORS)
@@ -32,7 +53,12 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
 def test_a_channel_message_carries_the_frame(event: object) -> None:
     record = live_record(event) if event is PROGRESS else milestone_record(event)  # type: ignore[arg-type]
     frame = unpack_message(pack_message("46811fac", record))
-    assert (frame.epoch, frame.sequence, frame.name, frame.data.decode()) == ("46811fac", record.sequence or None, record.name, record.data)
+    assert (frame.epoch, frame.sequence, frame.name, frame.data.decode()) == (
+        "46811fac",
+        record.sequence or None,
+        record.name,
+        record.data,
+    )
     assert frame.terminal == (record.name == "run.completed")
 
 
@@ -45,7 +71,9 @@ def test_data_with_line_feeds_stays_whole() -> None:
 
 
 def test_a_domain_event_is_kept_in_the_log_and_not_in_the_snapshot() -> None:
-    event = replace(MILESTONES[0], type="dev.signalbox.invoice.imported.v1", data=msgspec.Raw(b'{"name":"inv-1"}'))
+    event = replace(
+        MILESTONES[0], type="dev.signalbox.invoice.imported.v1", data=msgspec.Raw(b'{"name":"inv-1"}')
+    )
     record = milestone_record(event)
     assert (record.name, record.field) == ("invoice.imported", "")
 
@@ -76,7 +104,9 @@ def test_a_snapshot_stands_for_the_marks_of_its_events(count: int) -> None:
         snapshot = fold(snapshot, event)
         marks.update(_pairs(milestone_record(event).marks))
     # A running step needs no mark to be open.
-    assert _pairs(snapshot_marks(snapshot)) == {name: value for name, value in marks.items() if value != "running"}
+    assert _pairs(snapshot_marks(snapshot)) == {
+        name: value for name, value in marks.items() if value != "running"
+    }
 
 
 def _pairs(marks: tuple[str, ...]) -> dict[str, str]:

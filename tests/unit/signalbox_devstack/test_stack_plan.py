@@ -23,7 +23,14 @@ def site(*, workers: int = 1, **environ: str) -> Site:
         payload_keys_file=Path("/s/keys/p.json"),
     )
     ports = {**DEFAULTS, **{f"worker-{number}": 8100 + number for number in range(2, workers + 1)}}
-    return Site(folder=StateFolder(Path("/s")), ports=ports, keys=keys, programs=Programs("t", "r"), workers=workers, environ=environ)
+    return Site(
+        folder=StateFolder(Path("/s")),
+        ports=ports,
+        keys=keys,
+        programs=Programs("t", "r"),
+        workers=workers,
+        environ=environ,
+    )
 
 
 def part(name: str, **environ: str) -> Part:
@@ -31,8 +38,14 @@ def part(name: str, **environ: str) -> Part:
 
 
 def test_gateway_and_workers_seal_with_the_same_keys() -> None:
-    holders = {item.name for item in plan(site(workers=2)) if item.env.get("SIGNALBOX_PAYLOAD_KEYS_FILE") == "/s/keys/p.json"}
-    assert holders == {"gateway", "worker", "worker-2", "autoscaler"}, "the autoscaler's burst workers start from its environment"
+    holders = {
+        item.name
+        for item in plan(site(workers=2))
+        if item.env.get("SIGNALBOX_PAYLOAD_KEYS_FILE") == "/s/keys/p.json"
+    }
+    assert holders == {"gateway", "worker", "worker-2", "autoscaler"}, (
+        "the autoscaler's burst workers start from its environment"
+    )
 
 
 def test_every_part_is_there_once() -> None:
@@ -53,11 +66,16 @@ def test_a_model_of_the_callers_own_stays_the_model() -> None:
     assert "SIGNALBOX_WORKER_MODEL_URL" not in parts["worker"].env
 
 
-def test_the_worker_is_told_of_the_simulated_portal_and_a_portal_of_the_callers_own_stays_the_portal() -> None:
+def test_the_worker_is_told_of_the_simulated_portal_and_a_portal_of_the_callers_own_stays_the_portal() -> (
+    None
+):
     simulated = {item.name: item for item in plan(site())}["portal"]
     assert part("worker").env["SIGNALBOX_WORKER_PORTAL_URL"] == simulated.address
     assert part("worker").env["SIGNALBOX_WORKER_SECRETS_DIR"] == "/s/secrets"
-    assert "SIGNALBOX_WORKER_PORTAL_URL" not in part("worker", SIGNALBOX_WORKER_PORTAL_URL="https://portal.example/api").env
+    assert (
+        "SIGNALBOX_WORKER_PORTAL_URL"
+        not in part("worker", SIGNALBOX_WORKER_PORTAL_URL="https://portal.example/api").env
+    )
 
 
 def test_three_workers_have_names_and_ports_of_their_own() -> None:

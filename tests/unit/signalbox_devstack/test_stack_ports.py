@@ -20,7 +20,9 @@ def test_an_exception_overrules_auto() -> None:
     assert ports["redis"] == 0
 
 
-@pytest.mark.parametrize("text", ["autos", "gateway", "gateway=", "gateway=x", "gateway=70000", "nginx=80", "gateway=-1"])
+@pytest.mark.parametrize(
+    "text", ["autos", "gateway", "gateway=", "gateway=x", "gateway=70000", "nginx=80", "gateway=-1"]
+)
 def test_what_is_no_port_is_refused_with_the_names_that_exist(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"--ports: .* names are: gateway"):
         read_ports(text)

@@ -35,7 +35,9 @@ def test_the_gateway_learns_the_digest_of_a_key_and_never_the_key(folder: StateF
     files = ensure_keys(folder)
     text = files.api_keys_file.read_bytes()
     keys = msgspec.json.decode(text, type=ApiKeyFile).keys
-    assert {key.sha256 for key in keys} == {hashlib.sha256(key.encode()).hexdigest() for key in files.api_keys.values()}
+    assert {key.sha256 for key in keys} == {
+        hashlib.sha256(key.encode()).hexdigest() for key in files.api_keys.values()
+    }
     assert all(key.encode() not in text for key in files.api_keys.values())
 
 
@@ -47,7 +49,11 @@ def test_the_receiver_learns_only_the_public_key(folder: StateFolder) -> None:
 
 
 def test_a_folder_has_one_stack_at_a_time(folder: StateFolder) -> None:
-    with folder.lock(), pytest.raises(Conflict, match=r"already running .* end it with: signalbox-dev down"), folder.lock():
+    with (
+        folder.lock(),
+        pytest.raises(Conflict, match=r"already running .* end it with: signalbox-dev down"),
+        folder.lock(),
+    ):
         pass
 
 
@@ -82,7 +88,11 @@ def test_a_program_that_is_not_redis_has_no_version() -> None:
 @pytest.mark.parametrize(
     ("wish", "says"),
     [
-        pytest.param(Wish(state_dir=Path(), only=("nginx",)), "no part is called 'nginx'; parts are: temporal", id="unknown part"),
+        pytest.param(
+            Wish(state_dir=Path(), only=("nginx",)),
+            "no part is called 'nginx'; parts are: temporal",
+            id="unknown part",
+        ),
         pytest.param(Wish(state_dir=Path(), workers=0), "--workers must be 1 to 32", id="no worker"),
         pytest.param(Wish(state_dir=Path(), ports="gateway=x"), "--ports: 'gateway=x'", id="no port"),
     ],

@@ -30,11 +30,16 @@ def test_a_name_survives_as_rfc_8187_and_cannot_break_the_header(name: str, expe
     [("ads/v1/300x250", "image/png", "300x250.png"), ("a.png", "image/png", "a.png"), ("report", "application/json", "report.json"),
      ("x/", "application/x-odd", "x"), ("a.tar.gz", "application/gzip", "a.tar.gz")],
 )  # fmt: skip
-def test_a_file_is_named_by_the_last_part_with_an_extension(name: str, media_type: str, expected: str) -> None:
+def test_a_file_is_named_by_the_last_part_with_an_extension(
+    name: str, media_type: str, expected: str
+) -> None:
     assert file_name(name, media_type) == expected
 
 
-@pytest.mark.parametrize("media_type", ["text/html", "image/svg+xml", "application/xml", "text/xml", "application/octet-stream", "odd"])
+@pytest.mark.parametrize(
+    "media_type",
+    ["text/html", "image/svg+xml", "application/xml", "text/xml", "application/octet-stream", "odd"],
+)
 def test_what_could_be_active_is_downloaded_in_a_sandbox(media_type: str) -> None:
     headers = headers_of(artifact(media_type=media_type), version=None, download=False)
 
@@ -44,7 +49,10 @@ def test_what_could_be_active_is_downloaded_in_a_sandbox(media_type: str) -> Non
 
 
 def test_a_media_type_that_could_break_the_header_is_not_sent() -> None:
-    assert headers_of(artifact(media_type="image/png\r\nx: y"), version=None, download=False)["content-type"] == "application/octet-stream"
+    assert (
+        headers_of(artifact(media_type="image/png\r\nx: y"), version=None, download=False)["content-type"]
+        == "application/octet-stream"
+    )
 
 
 def test_only_the_current_version_is_cached_for_ever() -> None:
@@ -58,4 +66,7 @@ def test_a_later_artifact_of_the_same_name_has_another_url_and_tag() -> None:
     first, second = artifact(key="k1"), artifact(key="k2")
 
     assert artifact_view("r", first).url != artifact_view("r", second).url
-    assert headers_of(first, version=None, download=False)["etag"] != headers_of(second, version=None, download=False)["etag"]
+    assert (
+        headers_of(first, version=None, download=False)["etag"]
+        != headers_of(second, version=None, download=False)["etag"]
+    )

@@ -41,7 +41,13 @@ def test_a_refusal_names_the_role_that_is_needed() -> None:
 
 def write(path: Path, *secrets: str) -> Path:
     keys = [
-        {"id": secret, "sha256": hashlib.sha256(secret.encode()).hexdigest(), "tenant": "acme", "roles": ["viewer"], "name": secret}
+        {
+            "id": secret,
+            "sha256": hashlib.sha256(secret.encode()).hexdigest(),
+            "tenant": "acme",
+            "roles": ["viewer"],
+            "name": secret,
+        }
         for secret in secrets
     ]
     path.write_text(json.dumps({"keys": keys}))
@@ -68,9 +74,16 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["{", '{"keys": [{"id": 1}]}', '{"keys": [{"id":"a","sha256":"b","tenant":"c","roles":["king"],"name":"d"}]}']
+    "content",
+    [
+        "{",
+        '{"keys": [{"id": 1}]}',
+        '{"keys": [{"id":"a","sha256":"b","tenant":"c","roles":["king"],"name":"d"}]}',
+    ],
 )
-def test_a_broken_file_leaves_the_last_good_keys(tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_file_leaves_the_last_good_keys(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = write(tmp_path / "keys.json", "sbx_a")
     keys = ApiKeys(path)
 
@@ -100,7 +113,11 @@ def test_an_expired_key_counts_no_more(tmp_path: Path) -> None:
     path.write_text(json.dumps(file))
     keys = ApiKeys(path)
 
-    assert [keys.by_secret(secret) is not None for secret in ("sbx_a", "sbx_b", "sbx_c")] == [False, True, True]
+    assert [keys.by_secret(secret) is not None for secret in ("sbx_a", "sbx_b", "sbx_c")] == [
+        False,
+        True,
+        True,
+    ]
     assert [keys.by_id(secret) is not None for secret in ("sbx_a", "sbx_b", "sbx_c")] == [False, True, True]
 
 

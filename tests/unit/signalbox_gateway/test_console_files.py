@@ -12,7 +12,9 @@ from support.servers.gateway import client_of
 
 MODULES = sorted([*STATIC.rglob("*.js"), CLIENT / "signalbox.js"])
 SHEETS = sorted(STATIC.rglob("*.css"))
-MARKUP_FROM_STRINGS = re.compile(r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval|new Function)\b")
+MARKUP_FROM_STRINGS = re.compile(
+    r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval|new Function)\b"
+)
 IMPORT = re.compile(r'^import .* from "([^"]+)";$', re.MULTILINE)
 
 
@@ -44,7 +46,11 @@ def test_the_page_has_no_inline_code_and_no_inline_style() -> None:
 
 
 def test_the_page_names_only_files_that_are_there() -> None:
-    links = [attributes.get("src") or attributes.get("href") for tag, attributes in Page().tags if tag in ("script", "link")]
+    links = [
+        attributes.get("src") or attributes.get("href")
+        for tag, attributes in Page().tags
+        if tag in ("script", "link")
+    ]
     assert links
     for link in links:
         assert link is not None

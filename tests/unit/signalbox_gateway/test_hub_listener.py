@@ -12,7 +12,9 @@ from signalbox_gateway.streaming.transport import Wire
 
 
 def packet(sequence: int, size: int = 10) -> frames.Packet:
-    return frames.packet("run-1", Frame(epoch="aa", sequence=sequence, name="x.y", data=b"x" * size, terminal=False))
+    return frames.packet(
+        "run-1", Frame(epoch="aa", sequence=sequence, name="x.y", data=b"x" * size, terminal=False)
+    )
 
 
 async def test_a_full_buffer_is_emptied_and_its_runs_are_read_again() -> None:
@@ -69,7 +71,9 @@ async def test_a_full_connection_gets_its_frames_in_order_once_it_takes_more() -
     assert (taken, wire.is_full) == ([b"one", b"two"], False)
 
 
-@pytest.mark.parametrize("error", [ConnectionResetError(), RuntimeError("response already completed")], ids=["gone", "broken"])
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(), RuntimeError("response already completed")], ids=["gone", "broken"]
+)
 async def test_a_connection_that_fails_ends_its_listener_and_nothing_else(error: Exception) -> None:
     async def send(_message: Message) -> None:
         raise error

@@ -4,12 +4,22 @@ import pytest
 
 from signalbox_core.streams import Cursor, Frame
 from signalbox_gateway.streaming import frames
-from signalbox_gateway.streaming.cursor import NOWHERE, Feed, Verdict, event_id, judge, parse_feeds, without_stale
+from signalbox_gateway.streaming.cursor import (
+    NOWHERE,
+    Feed,
+    Verdict,
+    event_id,
+    judge,
+    parse_feeds,
+    without_stale,
+)
 
 HERE = Cursor("aa", 5)
 
 
-def frame(sequence: int | None, *, epoch: str = "aa", name: str = "step.started", terminal: bool = False) -> Frame:
+def frame(
+    sequence: int | None, *, epoch: str = "aa", name: str = "step.started", terminal: bool = False
+) -> Frame:
     return Frame(epoch=epoch, sequence=sequence, name=name, data=b"{}", terminal=terminal)
 
 
@@ -23,13 +33,24 @@ def frame(sequence: int | None, *, epoch: str = "aa", name: str = "step.started"
         pytest.param(HERE, frame(None), Verdict.SEND, id="progress"),
         pytest.param(HERE, frame(6, epoch="bb"), Verdict.RESET, id="another epoch"),
         pytest.param(HERE, frame(None, epoch="bb"), Verdict.RESET, id="progress of another epoch"),
-        pytest.param(HERE, frame(None, epoch="bb", name="stream.rebuilt"), Verdict.RESET, id="told that it was rebuilt"),
-        pytest.param(HERE, frame(None, name="stream.rebuilt"), Verdict.DROP, id="told of the rebuilding that it stands on"),
-        pytest.param(HERE, frame(4, terminal=True), Verdict.RESET, id="the end, before where the snapshot stands"),
+        pytest.param(
+            HERE, frame(None, epoch="bb", name="stream.rebuilt"), Verdict.RESET, id="told that it was rebuilt"
+        ),
+        pytest.param(
+            HERE,
+            frame(None, name="stream.rebuilt"),
+            Verdict.DROP,
+            id="told of the rebuilding that it stands on",
+        ),
+        pytest.param(
+            HERE, frame(4, terminal=True), Verdict.RESET, id="the end, before where the snapshot stands"
+        ),
         pytest.param(HERE, frame(6, terminal=True), Verdict.SEND, id="the end"),
         pytest.param(NOWHERE, frame(None, epoch=""), Verdict.SEND, id="progress of a run without a stream"),
         pytest.param(NOWHERE, frame(1), Verdict.REREAD, id="the first of a new stream"),
-        pytest.param(Cursor("", 4), frame(5), Verdict.REREAD, id="the stream of a run that Temporal described"),
+        pytest.param(
+            Cursor("", 4), frame(5), Verdict.REREAD, id="the stream of a run that Temporal described"
+        ),
     ],
 )
 def test_the_verdict_on_a_live_frame(position: Cursor, live: Frame, verdict: Verdict) -> None:
@@ -52,10 +73,17 @@ def test_an_id_leads_every_run_back_to_its_place() -> None:
     feeds = [Feed("a", Cursor("aa", 3)), Feed("b", None), Feed("c", Cursor("cc", 0)), Feed("d", NOWHERE)]
     text = event_id(feeds)
     assert text == "aa:3,-,cc:0,-"
-    assert [feed.position for feed in parse_feeds(("a", "b", "c", "d"), text)] == [Cursor("aa", 3), None, Cursor("cc", 0), None]
+    assert [feed.position for feed in parse_feeds(("a", "b", "c", "d"), text)] == [
+        Cursor("aa", 3),
+        None,
+        Cursor("cc", 0),
+        None,
+    ]
 
 
-@pytest.mark.parametrize("text", ["aa:3", "aa:3,bb:1,cc:2", "aa:3;bb:1", "aa:03,bb:1", "AA:3,bb:1", ",", "aa:3,"])
+@pytest.mark.parametrize(
+    "text", ["aa:3", "aa:3,bb:1,cc:2", "aa:3;bb:1", "aa:03,bb:1", "AA:3,bb:1", ",", "aa:3,"]
+)
 def test_an_id_of_another_stream_is_lost_for_every_run(text: str) -> None:
     feeds = parse_feeds(("a", "b"), text)
     assert [(feed.position, feed.must_reset) for feed in feeds] == [(None, True), (None, True)]

@@ -18,7 +18,15 @@ from signalbox_core.errors import (
     SignalboxError,
     Unavailable,
 )
-from signalbox_gateway.http.problems import CODES, FieldError, InvalidFields, Unauthenticated, bug_response, problem_of, problem_response
+from signalbox_gateway.http.problems import (
+    CODES,
+    FieldError,
+    InvalidFields,
+    Unauthenticated,
+    bug_response,
+    problem_of,
+    problem_response,
+)
 
 STATUSES = [
     (InvalidInput("x"), 422), (InvalidInput("x", code="bad_json"), 400), (InvalidInput("x", code="body_too_large"), 413),
@@ -34,7 +42,13 @@ def test_each_error_has_one_status(error: SignalboxError, status: int) -> None:
 
 
 def test_a_problem_names_field_detail_and_facts() -> None:
-    error = Conflict("run r was already decided by lan", field="decision_id", code="already_decided", decided_by="lan", status=1)
+    error = Conflict(
+        "run r was already decided by lan",
+        field="decision_id",
+        code="already_decided",
+        decided_by="lan",
+        status=1,
+    )
 
     body = msgspec.json.decode(problem_response(error).body)
 
@@ -50,7 +64,9 @@ def test_a_problem_names_field_detail_and_facts() -> None:
 
 
 def test_several_faults_are_all_listed() -> None:
-    problem = problem_of(InvalidFields((FieldError(field="a", detail="is wrong"), FieldError(field="b", detail="is missing"))))
+    problem = problem_of(
+        InvalidFields((FieldError(field="a", detail="is wrong"), FieldError(field="b", detail="is missing")))
+    )
 
     assert problem.detail == "a: is wrong; b: is missing"
     assert [error.field for error in problem.errors] == ["a", "b"]

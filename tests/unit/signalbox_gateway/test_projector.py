@@ -25,7 +25,13 @@ class Subscription:
     async def run(self, handler: Handler) -> None:
         for event in self._events:
             await handler(
-                Received(event=event, message_id="m", ordering_key=event.runid, delivery_attempt=1, published_at=datetime.now(UTC))
+                Received(
+                    event=event,
+                    message_id="m",
+                    ordering_key=event.runid,
+                    delivery_attempt=1,
+                    published_at=datetime.now(UTC),
+                )
             )
 
 

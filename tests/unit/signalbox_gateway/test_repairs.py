@@ -10,14 +10,15 @@ from signalbox_core.events import Snapshot, fold
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_gateway.background.repairs import Repairs
-from signalbox_gateway.background.terminal_events import GRACE, PATIENCE, Action, decide
+from signalbox_gateway.background.terminal_events import GRACE, Action, decide
+from signalbox_gateway.runs.overdue import DELIVERY_TIMEOUT
 from support.fakes.echo_pipeline import SPEC, EchoResult
 from support.fakes.events import story
 from support.fakes.known_runs import STARTED, FakeRuns, closed
 
 MILESTONES = [event for event in story() if event.sequence is not None]
 ENDED = STARTED + timedelta(minutes=1)
-LATE = ENDED + PATIENCE
+LATE = ENDED + DELIVERY_TIMEOUT
 SOON = ENDED + GRACE
 
 
@@ -36,14 +37,29 @@ def told(count: int) -> Snapshot:
         pytest.param("timed_out", 0, None, GRACE, Action.CLOSE, id="timed out before it said anything"),
         pytest.param("terminated", 3, told(3), GRACE, Action.CLOSE, id="terminated, its state known"),
         pytest.param("failed", 0, None, GRACE, Action.CLOSE, id="its input could not be read"),
-        pytest.param("failed", 3, None, GRACE, Action.WAIT, id="failed by itself, its last events on the way"),
-        pytest.param("failed", 3, None, PATIENCE, Action.CLOSE, id="failed by itself, its last events lost"),
+        pytest.param(
+            "failed", 3, None, GRACE, Action.WAIT, id="failed by itself, its last events on the way"
+        ),
+        pytest.param(
+            "failed", 3, None, DELIVERY_TIMEOUT, Action.CLOSE, id="failed by itself, its last events lost"
+        ),
         pytest.param("completed", 3, told(9), GRACE, Action.WAIT, id="completed while the receiver is down"),
-        pytest.param("completed", 3, told(9), PATIENCE, Action.REBUILD, id="completed and the receiver is down for long"),
-        pytest.param("completed", 3, None, PATIENCE, Action.CLOSE, id="completed, and no worker is left to ask"),
+        pytest.param(
+            "completed",
+            3,
+            told(9),
+            DELIVERY_TIMEOUT,
+            Action.REBUILD,
+            id="completed and the receiver is down for long",
+        ),
+        pytest.param(
+            "completed", 3, None, DELIVERY_TIMEOUT, Action.CLOSE, id="completed, and no worker is left to ask"
+        ),
     ],
 )
-def test_the_decision_on_a_closed_run(status: RunStatus, top: int, by_workflow: Snapshot | None, age: timedelta, action: Action) -> None:
+def test_the_decision_on_a_closed_run(
+    status: RunStatus, top: int, by_workflow: Snapshot | None, age: timedelta, action: Action
+) -> None:
     assert decide(closed(status), top=top, told=by_workflow, now=ENDED + age) is action
 
 
@@ -82,7 +98,12 @@ async def test_a_run_whose_input_could_not_be_read_fails_with_its_reason() -> No
     scene = Scene("failed")
     assert await scene.repairs.close(closed("failed"), SOON)
     snapshot = await scene.snapshot()
-    assert (snapshot.status, snapshot.pipeline, snapshot.title, snapshot.tenant) == ("failed", "echo", "Echo", "acme")
+    assert (snapshot.status, snapshot.pipeline, snapshot.title, snapshot.tenant) == (
+        "failed",
+        "echo",
+        "Echo",
+        "acme",
+    )
     assert snapshot.error is not None
     assert snapshot.error.message == "the text could not be spoken; choose another"
     assert [step.name for step in snapshot.steps] == ["speak", "listen"]
@@ -94,7 +115,11 @@ async def test_a_stream_that_is_behind_its_terminated_run_is_rebuilt_and_ended()
     scene.runs.told["run-1"] = told(5)
     assert await scene.repairs.close(closed("terminated"), SOON)
     snapshot = await scene.snapshot()
-    assert (snapshot.status, snapshot.sequence, [item.name for item in snapshot.artifacts]) == ("terminated", 6, ["a.png"])
+    assert (snapshot.status, snapshot.sequence, [item.name for item in snapshot.artifacts]) == (
+        "terminated",
+        6,
+        ["a.png"],
+    )
 
 
 async def test_a_completed_run_whose_end_is_on_its_way_is_waited_for() -> None:

@@ -22,7 +22,15 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 def described(status: str = "running") -> Described:
     ended_at = None if status == "running" else NOW
-    return Described(run_id="r", tenant="acme", pipeline="echo", status=status, started_at=NOW, ended_at=ended_at, started_by="lan")  # type: ignore[arg-type]
+    return Described(
+        run_id="r",
+        tenant="acme",
+        pipeline="echo",
+        status=status,
+        started_at=NOW,
+        ended_at=ended_at,
+        started_by="lan",
+    )  # type: ignore[arg-type]
 
 
 def after(name: str) -> Snapshot:
@@ -36,7 +44,9 @@ def after(name: str) -> Snapshot:
 
 
 def decision(decision_id: str = "d2", answer: bytes = b'{"yes":true}', approval_id: str = "ok") -> Decision:
-    return Decision(approval_id=approval_id, decision_id=decision_id, answer=msgspec.Raw(answer), decided_by="an")
+    return Decision(
+        approval_id=approval_id, decision_id=decision_id, answer=msgspec.Raw(answer), decided_by="an"
+    )
 
 
 def test_a_run_that_said_nothing_yet_shows_its_contracts_steps() -> None:
@@ -93,7 +103,12 @@ def test_what_was_decided_stays_decided(event: str, sent: Decision, code: str) -
 
 
 def test_a_validators_refusal_keeps_code_field_and_facts() -> None:
-    details = {"code": "invalid_answer", "message": "word is wrong", "field": "answer.word", "facts": {"known": ["a"], "code": "x"}}
+    details = {
+        "code": "invalid_answer",
+        "message": "word is wrong",
+        "field": "answer.word",
+        "facts": {"known": ["a"], "code": "x"},
+    }
 
     error = refusal_of(ApplicationError("word is wrong", details, type="invalid_answer"))
 
@@ -111,19 +126,30 @@ def test_a_validators_refusal_keeps_code_field_and_facts() -> None:
     [(ApplicationError("no", type="unknown_approval"), NotFound), (ApplicationError("no", {"code": 1}, type="already_decided"), Conflict),
      (ApplicationError("odd"), Conflict), (RuntimeError("odd"), Conflict)],
 )  # fmt: skip
-def test_a_refusal_without_details_is_still_one_of_our_errors(cause: BaseException, kind: type[Exception]) -> None:
+def test_a_refusal_without_details_is_still_one_of_our_errors(
+    cause: BaseException, kind: type[Exception]
+) -> None:
     assert isinstance(refusal_of(cause), kind)
 
 
 def test_values_cannot_widen_the_visibility_query() -> None:
     query = query_of(tenant="a' OR 'x' = 'x", pipeline="b\\' OR 1", status="timed_out")
 
-    assert query == "SignalboxTenant = 'a\\' OR \\'x\\' = \\'x' AND SignalboxPipeline = 'b\\\\\\' OR 1' AND ExecutionStatus = 'TimedOut'"
+    assert (
+        query
+        == "SignalboxTenant = 'a\\' OR \\'x\\' = \\'x' AND SignalboxPipeline = 'b\\\\\\' OR 1' AND ExecutionStatus = 'TimedOut'"
+    )
 
 
 @pytest.mark.parametrize(
     ("status", "word"),
-    [("running", "Running"), ("completed", "Completed"), ("failed", "Failed"), ("cancelled", "Canceled"), ("terminated", "Terminated")],
+    [
+        ("running", "Running"),
+        ("completed", "Completed"),
+        ("failed", "Failed"),
+        ("cancelled", "Canceled"),
+        ("terminated", "Terminated"),
+    ],
 )
 def test_each_status_has_temporals_word(status: str, word: str) -> None:
     assert f"ExecutionStatus = '{word}'" in query_of(tenant="t", pipeline=None, status=status)  # type: ignore[arg-type]

@@ -80,7 +80,11 @@ async def test_check_06_milestones_have_ids_and_no_event_name_and_progress_has_n
     await live.streams.progress(PROGRESS)
     await live.streams.append(MILESTONES[2])
     _, progress, milestone = await connection.until_events(3)
-    assert (progress.event, progress.id, progress.json["type"]) == ("message", None, "dev.signalbox.step.progress.v1")
+    assert (progress.event, progress.id, progress.json["type"]) == (
+        "message",
+        None,
+        "dev.signalbox.step.progress.v1",
+    )
     assert (milestone.event, milestone.id) == ("message", f"{milestone_epoch(connection)}:3")
     await connection.leave()
 
@@ -93,7 +97,11 @@ def milestone_epoch(connection: Connection) -> str:
 async def test_check_09_10_a_cursor_gives_exactly_the_later_events(live: Live, where: str) -> None:
     await live.streams.append_many(MILESTONES)
     header = {} if where == "query" else {"Last-Event-ID": "e1:3"}
-    query = {"header": {}, "query": {"last_event_id": "e1:3"}, "header beats query": {"last_event_id": "e1:7"}}[where]
+    query = {
+        "header": {},
+        "query": {"last_event_id": "e1:3"},
+        "header beats query": {"last_event_id": "e1:7"},
+    }[where]
     connection = connect(live.endpoint, "run-1", headers=header, query=query)
     events = await connection.until_complete()
     assert [event.id for event in events[:-1]] == [f"e1:{number}" for number in range(4, 10)]
@@ -115,7 +123,9 @@ async def test_check_16_a_finished_run_is_told_whole_to_who_has_no_cursor(live: 
 
 
 @pytest.mark.parametrize("cursor", ["0old:3", "e1:99", "nonsense", "e1:3,e1:4", "e1:-1", "\x00"])
-async def test_check_12_a_cursor_that_leads_nowhere_gives_a_reset_and_a_snapshot(live: Live, cursor: str) -> None:
+async def test_check_12_a_cursor_that_leads_nowhere_gives_a_reset_and_a_snapshot(
+    live: Live, cursor: str
+) -> None:
     await live.streams.append_many(MILESTONES[:4])
     connection = connect(live.endpoint, "run-1", headers={"Last-Event-ID": cursor})
     reset, snapshot = await connection.until_events(2)
@@ -202,7 +212,9 @@ async def test_a_run_that_ended_before_its_events_arrived_is_told_whole_when_the
     assert sequences(events) == list(range(1, 10))
 
 
-async def test_who_asks_for_the_history_of_an_open_run_gets_every_event_once_and_goes_on_from_a_cursor(live: Live) -> None:
+async def test_who_asks_for_the_history_of_an_open_run_gets_every_event_once_and_goes_on_from_a_cursor(
+    live: Live,
+) -> None:
     await live.streams.append_many(MILESTONES[:4])
     connection = connect(live.endpoint, "run-1", query={"history": "1"})
     await connection.until_events(5)
@@ -210,7 +222,9 @@ async def test_who_asks_for_the_history_of_an_open_run_gets_every_event_once_and
     events = await connection.until_complete()
     assert [event.event for event in events][:2] == ["snapshot", "message"]
     assert sequences(events) == list(range(1, 10))
-    later = connect(live.endpoint, "run-1", query={"history": "1"}, headers={"Last-Event-ID": str(events[3].id)})
+    later = connect(
+        live.endpoint, "run-1", query={"history": "1"}, headers={"Last-Event-ID": str(events[3].id)}
+    )
     assert sequences(await later.until_complete()) == list(range(4, 10))
 
 
@@ -251,7 +265,10 @@ async def test_what_was_missed_while_the_live_connection_was_lost_comes_afterwar
 
 
 async def test_check_26_a_listener_that_cannot_keep_up_gets_everything_from_the_log(live: Live) -> None:
-    tale = [replace(MILESTONES[0], sequence=1), *(replace(MILESTONES[1], sequence=number) for number in range(2, 900))]
+    tale = [
+        replace(MILESTONES[0], sequence=1),
+        *(replace(MILESTONES[1], sequence=number) for number in range(2, 900)),
+    ]
     tale.append(replace(MILESTONES[8], sequence=900))
     await live.streams.append(tale[0])
     slow = connect(live.endpoint, "run-1", headers={"Last-Event-ID": "e1:1"})
@@ -270,7 +287,9 @@ async def test_check_07_08_line_breaks_of_every_kind_in_data_cannot_make_fields(
     text = "Xin chào\r\nid: e1:99\rdata: x\nevent: end\n\n\u2028\u0000"
     await live.streams.progress(make_event("step.progress", StepProgress(step="read", text=text)))
     raw = msgspec.Raw(b'{"step":\r\n"read",\n\n"title":\r"Read"}')
-    await live.streams.append(replace(make_event("step.started", StepProgress(step="read"), sequence=3), data=raw))
+    await live.streams.append(
+        replace(make_event("step.started", StepProgress(step="read"), sequence=3), data=raw)
+    )
     _, progress, milestone = await connection.until_events(3)
     assert progress.json["data"] == {**msgspec.to_builtins(StepProgress(step="read", text=text))}
     assert milestone.json["data"] == {"step": "read", "title": "Read"}
@@ -311,7 +330,9 @@ async def test_check_27_over_capacity_the_browser_is_asked_to_come_back() -> Non
         assert (connection.status, connection.text.startswith("retry: ")) == (200, True)
 
 
-@pytest.mark.parametrize("limits", [Limits(per_principal=2), Limits(per_address=2)], ids=["principal", "address"])
+@pytest.mark.parametrize(
+    "limits", [Limits(per_principal=2), Limits(per_address=2)], ids=["principal", "address"]
+)
 async def test_check_27_nobody_takes_the_places_of_all(limits: Limits) -> None:
     async with live_gateway(limits) as live:
         await live.streams.append(MILESTONES[0])

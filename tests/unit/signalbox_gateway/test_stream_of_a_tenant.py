@@ -47,7 +47,11 @@ async def test_the_open_runs_are_named_then_shown_and_followed(live: Live) -> No
     await eventually(lambda: ("end", None) in told(connection, "a"))
     first = connection.events[0]
     assert (first.event, first.json) == ("runs", {"runs": ["b", "a"], "partial": False})
-    assert told(connection, "a") == [("snapshot", 2), *[("message", number) for number in range(3, 10)], ("end", None)]
+    assert told(connection, "a") == [
+        ("snapshot", 2),
+        *[("message", number) for number in range(3, 10)],
+        ("end", None),
+    ]
     assert told(connection, "b") == [("snapshot", 2)]
     assert told(connection, "over") == []
     assert all(event.id is None for event in connection.events)
@@ -75,7 +79,9 @@ async def test_a_run_that_appears_is_followed_from_then_on_and_told_once(live: L
 async def test_runs_of_another_tenant_are_no_part_of_it(live: Live) -> None:
     connection = feed(live)
     await connection.until_events(1)
-    await live.streams.append_many([event for event in story("theirs", tenant="other") if event.sequence is not None])
+    await live.streams.append_many(
+        [event for event in story("theirs", tenant="other") if event.sequence is not None]
+    )
     await live.streams.append(milestones("ours")[0])
     await eventually(lambda: told(connection, "ours"))
     assert told(connection, "theirs") == []
@@ -107,7 +113,9 @@ async def test_the_number_of_runs_is_bounded_and_says_so(live: Live, monkeypatch
     await connection.leave()
 
 
-@pytest.mark.parametrize(("runs", "query"), [(("a",), {}), ((), {"all": "yes"})], ids=["with runs", "another value"])
+@pytest.mark.parametrize(
+    ("runs", "query"), [(("a",), {}), ((), {"all": "yes"})], ids=["with runs", "another value"]
+)
 async def test_all_is_1_and_alone(live: Live, runs: tuple[str, ...], query: dict[str, str]) -> None:
     connection = feed(live, *runs, **query)
     await connection.until_complete()

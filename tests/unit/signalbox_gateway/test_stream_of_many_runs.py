@@ -81,7 +81,9 @@ async def test_runs_of_which_none_may_be_seen_are_not_found(live: Live) -> None:
     assert connection.status == 404
 
 
-@pytest.mark.parametrize("runs", [(), tuple(f"run-{number}" for number in range(51))], ids=["none", "too many"])
+@pytest.mark.parametrize(
+    "runs", [(), tuple(f"run-{number}" for number in range(51))], ids=["none", "too many"]
+)
 async def test_the_number_of_runs_is_bounded(live: Live, runs: tuple[str, ...]) -> None:
     connection = connect(live.endpoint, *runs, multiplexed=True)
     await connection.until_complete()

@@ -54,10 +54,24 @@ CASES = [
     pytest.param(b'{"count":"1"}', {"count": "must be an integer, not a string"}, id="wrong type"),
     pytest.param(b'{"count":1,"kind":"z"}', {"kind": "must be one of: a, b"}, id="not a choice"),
     pytest.param(b'{"count":1,"inner":{}}', {"inner.name": "is required: add it"}, id="nested, missing"),
-    pytest.param(b'{"count":1,"inner":{"name":"bad"}}', {"inner.name": "name must not be 'bad'; choose another"}, id="nested, own rule"),
-    pytest.param(b'{"count":1,"kind":"b"}', {"inner": "inner is needed with kind b; add it"}, id="a rule across fields"),
-    pytest.param(b'{"count":1,"many":[{"name":"x"},{"name":"long"}]}', {"many[1].name": "must be a string of length <= 3"}, id="in a list"),
-    pytest.param(b'{"count":1,"odd":1}', {"odd": "is unknown; known are: count, kind, when, inner, many, raw"}, id="unknown"),
+    pytest.param(
+        b'{"count":1,"inner":{"name":"bad"}}',
+        {"inner.name": "name must not be 'bad'; choose another"},
+        id="nested, own rule",
+    ),
+    pytest.param(
+        b'{"count":1,"kind":"b"}', {"inner": "inner is needed with kind b; add it"}, id="a rule across fields"
+    ),
+    pytest.param(
+        b'{"count":1,"many":[{"name":"x"},{"name":"long"}]}',
+        {"many[1].name": "must be a string of length <= 3"},
+        id="in a list",
+    ),
+    pytest.param(
+        b'{"count":1,"odd":1}',
+        {"odd": "is unknown; known are: count, kind, when, inner, many, raw"},
+        id="unknown",
+    ),
     pytest.param(b"[]", {"body": "must be an object"}, id="not an object"),
     pytest.param(b"null", {"body": "must be an object"}, id="null"),
 ]
@@ -77,7 +91,9 @@ def test_paths_begin_where_the_value_sits_in_the_request() -> None:
     assert list(faults(b"[]", at="input")) == ["input"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"count":1}x', b'{"count":1' + b"0" * 5000], ids=str)
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"count":1}x', b'{"count":1' + b"0" * 5000], ids=str
+)
 def test_what_is_not_json_is_said_so(body: bytes) -> None:
     with pytest.raises(InvalidInput) as caught:
         decode(Outer, body)

@@ -2,7 +2,13 @@
 
 import pytest
 
-from signalbox_pipelines.ad_creative.copy.copywriter import LONGEST_BODY, LONGEST_HEADLINE, OFFLINE, TemplateCopywriter, texts_for
+from signalbox_pipelines.ad_creative.copy.copywriter import (
+    LONGEST_BODY,
+    LONGEST_HEADLINE,
+    OFFLINE,
+    TemplateCopywriter,
+    texts_for,
+)
 from signalbox_pipelines.ad_creative.copy.revision_requests import read_wishes
 from signalbox_pipelines.ad_creative.messages import Brand, CopyRequest, Palette, Redo
 
@@ -43,19 +49,50 @@ async def test_a_page_that_says_nothing_else_still_has_its_product() -> None:
 @pytest.mark.parametrize("brand", [FULL, BARE], ids=["full", "bare"])
 def test_every_claim_is_a_fact_of_the_page(brand: Brand) -> None:
     facts = " ".join(
-        [brand.product, brand.name, brand.slogan, brand.description, brand.price, brand.rating, str(brand.reviews), *brand.benefits]
+        [
+            brand.product,
+            brand.name,
+            brand.slogan,
+            brand.description,
+            brand.price,
+            brand.rating,
+            str(brand.reviews),
+            *brand.benefits,
+        ]
     )
     glue = {"khách", "hàng", "chấm", "5", "·"}
-    known = set(f"{facts} {brand.shipping}".replace("/", " ").replace(",", " ").replace(".", " ").replace(":", " ").split()) | glue
+    known = (
+        set(
+            f"{facts} {brand.shipping}".replace("/", " ")
+            .replace(",", " ")
+            .replace(".", " ")
+            .replace(":", " ")
+            .split()
+        )
+        | glue
+    )
     for text in texts_for(brand):
-        words = f"{text.headline} {text.body}".replace("/", " ").replace(",", " ").replace(".", " ").replace(":", " ").split()
+        words = (
+            f"{text.headline} {text.body}".replace("/", " ")
+            .replace(",", " ")
+            .replace(".", " ")
+            .replace(":", " ")
+            .split()
+        )
         assert set(words) <= known
         assert len(text.headline) <= LONGEST_HEADLINE
         assert len(text.body) <= LONGEST_BODY
 
 
 def redo(reason: str) -> Redo:
-    return Redo(variant="variant-2", version=1, angle="benefit 1", headline="Rang mới mỗi thứ Ba", reason=reason, style="bold")
+    return Redo(
+        variant="variant-2",
+        version=1,
+        angle="benefit 1",
+        headline="Rang mới mỗi thứ Ba",
+        reason=reason,
+        style="bold",
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,7 +105,9 @@ def redo(reason: str) -> Redo:
     ],
 )
 async def test_a_reason_steers_the_next_text(reason: str, angle: str) -> None:
-    (copy,) = await TemplateCopywriter().write(CopyRequest(brand=FULL, redo=(redo(reason),), taken=("benefit 1",)))
+    (copy,) = await TemplateCopywriter().write(
+        CopyRequest(brand=FULL, redo=(redo(reason),), taken=("benefit 1",))
+    )
 
     assert (copy.variant, copy.version, copy.round) == ("variant-2", 2, 1)
     assert copy.angle == angle
@@ -76,7 +115,9 @@ async def test_a_reason_steers_the_next_text(reason: str, angle: str) -> None:
 
 
 async def test_shorter_means_shorter() -> None:
-    (copy,) = await TemplateCopywriter().write(CopyRequest(brand=FULL, redo=(redo("quá dài"),), taken=("benefit 1",)))
+    (copy,) = await TemplateCopywriter().write(
+        CopyRequest(brand=FULL, redo=(redo("quá dài"),), taken=("benefit 1",))
+    )
 
     lengths = [len(text.headline) + len(text.body) for text in texts_for(FULL) if text.angle != "benefit 1"]
     assert len(copy.headline) + len(copy.body) == min(lengths)

@@ -12,7 +12,15 @@ PICTURE = StoredPicture(key="k", url="https://shop.example/a.jpg", alt="", width
 
 def drawn(variant: str, *, rounds: int = 0) -> Drawn:
     copy = Copy(
-        variant=variant, version=1, angle="slogan", headline="Old", body="Words", cta="Buy", written_by="x", style="bold", round=rounds
+        variant=variant,
+        version=1,
+        angle="slogan",
+        headline="Old",
+        body="Words",
+        cta="Buy",
+        written_by="x",
+        style="bold",
+        round=rounds,
     )
     score = Score(points=90, features=())
     ad = Ad(
@@ -29,14 +37,38 @@ FIRST = VariantDecision(variant="variant-1", action="approve")
 @pytest.mark.parametrize(
     ("second", "field"),
     [
-        pytest.param(VariantDecision(variant="variant-3", action="approve"), "decisions[1].variant", id="unknown"),
+        pytest.param(
+            VariantDecision(variant="variant-3", action="approve"), "decisions[1].variant", id="unknown"
+        ),
         pytest.param(FIRST, "decisions[1].variant", id="twice"),
-        pytest.param(VariantDecision(variant="variant-2", action="edit"), "decisions[1].headline", id="edit without text"),
-        pytest.param(VariantDecision(variant="variant-2", action="edit", headline=" "), "decisions[1].headline", id="blank headline"),
-        pytest.param(VariantDecision(variant="variant-2", action="edit", cta=""), "decisions[1].cta", id="blank button"),
-        pytest.param(VariantDecision(variant="variant-2", action="edit", headline="Old"), "decisions[1].action", id="edit of nothing"),
-        pytest.param(VariantDecision(variant="variant-2", action="reject"), "decisions[1].reason", id="reject without reason"),
-        pytest.param(VariantDecision(variant="variant-2", action="reject", reason=" "), "decisions[1].reason", id="blank reason"),
+        pytest.param(
+            VariantDecision(variant="variant-2", action="edit"),
+            "decisions[1].headline",
+            id="edit without text",
+        ),
+        pytest.param(
+            VariantDecision(variant="variant-2", action="edit", headline=" "),
+            "decisions[1].headline",
+            id="blank headline",
+        ),
+        pytest.param(
+            VariantDecision(variant="variant-2", action="edit", cta=""), "decisions[1].cta", id="blank button"
+        ),
+        pytest.param(
+            VariantDecision(variant="variant-2", action="edit", headline="Old"),
+            "decisions[1].action",
+            id="edit of nothing",
+        ),
+        pytest.param(
+            VariantDecision(variant="variant-2", action="reject"),
+            "decisions[1].reason",
+            id="reject without reason",
+        ),
+        pytest.param(
+            VariantDecision(variant="variant-2", action="reject", reason=" "),
+            "decisions[1].reason",
+            id="blank reason",
+        ),
     ],
 )
 def test_an_incomplete_decision_names_its_field(second: VariantDecision, field: str) -> None:
@@ -58,15 +90,24 @@ def test_an_edit_keeps_what_it_does_not_name_and_counts_as_a_version() -> None:
     outcome = sort_out(VariantDecisions(decisions=(FIRST, edit)), ASKED, redo_rounds=0)
 
     (edited,) = outcome.edited
-    assert (edited.copy.headline, edited.copy.body, edited.copy.cta, edited.copy.version) == ("New words", "", "Buy", 2)
+    assert (edited.copy.headline, edited.copy.body, edited.copy.cta, edited.copy.version) == (
+        "New words",
+        "",
+        "Buy",
+        2,
+    )
     assert edited.copy.written_by == "x, edited by a person"
 
 
-@pytest.mark.parametrize(("done", "allowed", "final"), [(0, 1, False), (1, 1, True), (0, 0, True), (2, 3, False)])
+@pytest.mark.parametrize(
+    ("done", "allowed", "final"), [(0, 1, False), (1, 1, True), (0, 0, True), (2, 3, False)]
+)
 def test_a_rejection_is_final_when_the_rounds_are_used_up(done: int, allowed: int, final: bool) -> None:
     no = VariantDecision(variant="variant-1", action="reject", reason="dull")
 
-    outcome = sort_out(VariantDecisions(decisions=(no,)), [drawn("variant-1", rounds=done)], redo_rounds=allowed)
+    outcome = sort_out(
+        VariantDecisions(decisions=(no,)), [drawn("variant-1", rounds=done)], redo_rounds=allowed
+    )
 
     assert (len(outcome.rejected), len(outcome.redone)) == ((1, 0) if final else (0, 1))
 

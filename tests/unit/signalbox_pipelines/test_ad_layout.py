@@ -68,7 +68,9 @@ def test_parts_are_inside_apart_and_readable(size: SizeName, style: Style, text:
 
 
 @pytest.mark.parametrize(("size", "style", "text", "shape"), EVERY)
-def test_the_picture_is_large_and_nothing_is_empty(size: SizeName, style: Style, text: str, shape: float) -> None:
+def test_the_picture_is_large_and_nothing_is_empty(
+    size: SizeName, style: Style, text: str, shape: float
+) -> None:
     plan = plan_for(size, style, look_for(style, PALETTE), TEXTS[text], shape=shape)
 
     assert plan is not None
@@ -91,7 +93,15 @@ def test_a_banner_is_centred_in_its_height(style: Style) -> None:
 
 
 def test_text_that_cannot_be_set_gives_no_plan() -> None:
-    words = Words(eyebrow="", headline="Donaudampfschifffahrtsgesellschaftskapitän" * 2, body="", price="", rating="", cta="Buy", brand="B")
+    words = Words(
+        eyebrow="",
+        headline="Donaudampfschifffahrtsgesellschaftskapitän" * 2,
+        body="",
+        price="",
+        rating="",
+        cta="Buy",
+        brand="B",
+    )
 
     assert plan_for("160x600", "studio", look_for("studio", PALETTE), words) is None
 
@@ -117,7 +127,9 @@ def test_no_word_is_left_alone_on_the_last_line() -> None:
 
 
 def test_a_number_keeps_its_unit() -> None:
-    block = fit("Compostable bag, 340 g", Setting(weight="Medium", largest=20, smallest=20, lines=3, leading=1.2), 190)
+    block = fit(
+        "Compostable bag, 340 g", Setting(weight="Medium", largest=20, smallest=20, lines=3, leading=1.2), 190
+    )
 
     assert block is not None
     assert any(line.replace("\u00a0", " ").endswith("340 g") for line in block.lines)
@@ -166,4 +178,6 @@ def test_the_subject_keeps_out_of_what_fades() -> None:
 
 
 def test_a_plain_picture_is_cropped_too() -> None:
-    assert crop(Image.new("RGB", (500, 500), "white"), find_subject(Image.new("RGB", (500, 500), "white")), 30, 90).size == (30, 90)
+    assert crop(
+        Image.new("RGB", (500, 500), "white"), find_subject(Image.new("RGB", (500, 500), "white")), 30, 90
+    ).size == (30, 90)

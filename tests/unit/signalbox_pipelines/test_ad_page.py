@@ -20,11 +20,16 @@ def test_structured_data_wins_over_what_the_page_shows() -> None:
         "offers": [{"price": 18, "priceCurrency": "usd"}], "image": ["/a.jpg", {"url": "/b.jpg"}]}]}</script>""")
 
     assert (facts.product, facts.name, facts.price) == ("Cup", "Gốm Lam", "$18")
-    assert [image.url for image in facts.images] == ["https://shop.example/a.jpg", "https://shop.example/b.jpg"]
+    assert [image.url for image in facts.images] == [
+        "https://shop.example/a.jpg",
+        "https://shop.example/b.jpg",
+    ]
 
 
 def test_a_plain_page_gives_its_title_heading_and_pictures() -> None:
-    facts = read('<title>A lamp – Đom Đóm</title><main><p>Short.</p><img src="../lamp.jpg" alt=" A  lamp "></main>')
+    facts = read(
+        '<title>A lamp – Đom Đóm</title><main><p>Short.</p><img src="../lamp.jpg" alt=" A  lamp "></main>'
+    )
 
     assert (facts.product, facts.name) == ("A lamp", "Đom Đóm")
     assert facts.images[0].url == "https://shop.example/lamp.jpg"
@@ -48,7 +53,9 @@ def test_benefits_shipping_and_call_are_found() -> None:
 
 
 def test_the_largest_of_a_source_set_is_taken_and_inline_data_is_not() -> None:
-    facts = read("""<title>Cup</title><img src="s.jpg" srcset="s.jpg 400w, l.jpg 1600w"><img src="data:image/gif;base64,R0lGOD">""")
+    facts = read(
+        """<title>Cup</title><img src="s.jpg" srcset="s.jpg 400w, l.jpg 1600w"><img src="data:image/gif;base64,R0lGOD">"""
+    )
 
     assert [image.url for image in facts.images] == ["https://shop.example/p/l.jpg"]
 
@@ -67,7 +74,16 @@ def test_the_language_is_told(html: str, wanted: str, language: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["{", "[]", "null", '{"@type": 7}', '{"@graph": {"@graph": []}}', '{"@type": "Product", "name": {"x": [1]}}', "[" * 5000]
+    "script",
+    [
+        "{",
+        "[]",
+        "null",
+        '{"@type": 7}',
+        '{"@graph": {"@graph": []}}',
+        '{"@type": "Product", "name": {"x": [1]}}',
+        "[" * 5000,
+    ],
 )
 def test_malformed_structured_data_is_survived(script: str) -> None:
     text_at(find_product([script]), "name")
@@ -93,7 +109,9 @@ def test_lists_and_nodes_are_read_as_text() -> None:
         ("-3", "USD", "en", ""),
     ],
 )
-def test_prices_are_written_as_their_readers_do(amount: str, currency: str, language: str, shown: str) -> None:
+def test_prices_are_written_as_their_readers_do(
+    amount: str, currency: str, language: str, shown: str
+) -> None:
     assert format_price(amount, currency, language) == shown
 
 

@@ -42,7 +42,10 @@ def test_who_answers_follows_from_input_and_settings() -> None:
 
     assert plan_for(task, None).label == "not a language model"
     assert plan_for(task, MODEL).label == "language model"
-    assert plan_for(AiTaskInput(task="summarise", text="x", provider="local-extractive"), MODEL).provider == "local-extractive"
+    assert (
+        plan_for(AiTaskInput(task="summarise", text="x", provider="local-extractive"), MODEL).provider
+        == "local-extractive"
+    )
 
 
 def test_a_model_that_is_not_set_up_is_said_with_the_remedy() -> None:
@@ -64,11 +67,17 @@ def test_a_repair_shows_the_answer_and_what_was_wrong() -> None:
     assert "the answer lacks 'total'" in (asked.content or "")
 
 
-@pytest.mark.parametrize("text", ['{"total": 5}', '```json\n{"total": 5}\n```', 'Sure: {"total": 5} Anything else?'])
+@pytest.mark.parametrize(
+    "text", ['{"total": 5}', '```json\n{"total": 5}\n```', 'Sure: {"total": 5} Anything else?']
+)
 def test_json_is_found_among_words(text: str) -> None:
     checked = checked_answer(EXTRACT, text)
 
-    assert (json.loads(bytes(checked.data)), checked.problems, checked.media_type) == ({"total": 5}, (), "application/json")
+    assert (json.loads(bytes(checked.data)), checked.problems, checked.media_type) == (
+        {"total": 5},
+        (),
+        "application/json",
+    )
 
 
 @pytest.mark.parametrize("text", ["", "no", "[1]", '"a"', '{"a":', "{" * 5_000 + "}" * 5_000])
@@ -80,7 +89,9 @@ def test_what_is_no_object_is_said(text: str) -> None:
 def test_a_label_that_was_not_offered_is_no_answer() -> None:
     task = AiTaskInput(task="classify", text="x", labels=LABELS)
 
-    assert checked_answer(task, '{"label": "poem"}').problems == ('the answer.label must be one of ["invoice","letter"]',)
+    assert checked_answer(task, '{"label": "poem"}').problems == (
+        'the answer.label must be one of ["invoice","letter"]',
+    )
     assert checked_answer(task, '{"label": "letter"}').problems == ()
 
 
@@ -103,7 +114,10 @@ def test_a_wrong_setting_is_named(environ: dict[str, str], named: str) -> None:
 def test_events_are_put_together_from_any_pieces() -> None:
     lines, stream = Lines(), b': ping\n\ndata: {"a": 1}\r\n\nevent: x\ndata:[DONE]\n\n'
 
-    assert [data for place in range(len(stream)) for data in lines.feed(stream[place : place + 1])] == [b'{"a": 1}', b"[DONE]"]
+    assert [data for place in range(len(stream)) for data in lines.feed(stream[place : place + 1])] == [
+        b'{"a": 1}',
+        b"[DONE]",
+    ]
 
 
 def test_a_line_without_end_is_given_up() -> None:

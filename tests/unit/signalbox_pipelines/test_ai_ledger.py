@@ -14,7 +14,9 @@ from signalbox_pipelines.ai_task.plan import plan_for
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PRICES = Prices(input=Decimal(2), output=Decimal(10), currency="EUR")
-PLAN = Plan(provider="model", model="m", label="language model", input_tokens=1_000, output_tokens=500, prices=PRICES)
+PLAN = Plan(
+    provider="model", model="m", label="language model", input_tokens=1_000, output_tokens=500, prices=PRICES
+)
 
 
 def task(**limits: object) -> AiTaskInput:
@@ -39,7 +41,11 @@ def test_an_attempt_of_which_nothing_is_known_counts_in_full() -> None:
     ledger = Ledger(task(), PLAN, NOW)
     ledger.missed("call", miss("timed_out"), NOW)
 
-    assert (ledger.usage.input_tokens, ledger.usage.output_tokens, ledger.usage.estimated) == (1_000, 500, True)
+    assert (ledger.usage.input_tokens, ledger.usage.output_tokens, ledger.usage.estimated) == (
+        1_000,
+        500,
+        True,
+    )
 
 
 def test_an_attempt_that_the_tokens_cannot_pay_does_not_start() -> None:
@@ -117,7 +123,9 @@ def test_a_repair_too_is_an_attempt() -> None:
         pytest.param({"max_cost": Decimal("0.000001")}, PRICES, "max_cost", id="cost"),
     ],
 )
-def test_a_budget_below_one_call_is_refused_at_the_start(limits: dict[str, object], prices: Prices | None, field: str) -> None:
+def test_a_budget_below_one_call_is_refused_at_the_start(
+    limits: dict[str, object], prices: Prices | None, field: str
+) -> None:
     with pytest.raises(InvalidInput) as refused:
         plan_for(task(**limits), ModelSettings(url="http://m/v1", name="m", prices=prices))
 

@@ -80,7 +80,10 @@ def test_key_phrases_are_what_the_text_is_about() -> None:
 
 
 def test_the_label_with_the_most_cues_wins_and_shows_them() -> None:
-    labels = (Label(name="invoice", cues=("invoice", "amount due")), Label(name="letter", cues=("dear", "kind regards")))
+    labels = (
+        Label(name="invoice", cues=("invoice", "amount due")),
+        Label(name="letter", cues=("dear", "kind regards")),
+    )
 
     found = label_for("INVOICE 12: the  amount due is 5 EUR. Kind regards", labels)
 
@@ -121,13 +124,24 @@ def test_an_address_that_is_not_unique_and_not_named_is_not_guessed() -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("1,234.50", 1234.5), ("1.234,50", 1234.5), ("1 234,5", 1234.5), ("1.250.000", 1_250_000), ("12.5", 12.5), ("0,5", 0.5), ("-3", -3)],
+    [
+        ("1,234.50", 1234.5),
+        ("1.234,50", 1234.5),
+        ("1 234,5", 1234.5),
+        ("1.250.000", 1_250_000),
+        ("12.5", 12.5),
+        ("0,5", 0.5),
+        ("-3", -3),
+    ],
 )
 def test_numbers_are_read_as_they_are_written(text: str, number: float) -> None:
     assert number_of(text) == number
 
 
-@pytest.mark.parametrize("text", ["2026-03-14", "14/3/2026", "14.03.2026", "14 March 2026", "March 14, 2026", "ngày 14 tháng 3 năm 2026"])
+@pytest.mark.parametrize(
+    "text",
+    ["2026-03-14", "14/3/2026", "14.03.2026", "14 March 2026", "March 14, 2026", "ngày 14 tháng 3 năm 2026"],
+)
 def test_dates_are_read_in_six_forms(text: str) -> None:
     assert list(dates_in(f"on {text}.")) == ["2026-03-14"]
 

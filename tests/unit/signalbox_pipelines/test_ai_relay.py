@@ -20,9 +20,16 @@ async def test_everything_said_is_told_once_and_in_order() -> None:
     told: list[str] = []
     gathered = Gathered()
 
-    await relay(spoken(Piece("Xin "), Piece("chào"), Piece(finish="stop")), gathered, told.append, max_tokens=10)
+    await relay(
+        spoken(Piece("Xin "), Piece("chào"), Piece(finish="stop")), gathered, told.append, max_tokens=10
+    )
 
-    assert (told[0], "".join(told), gathered.text, gathered.finish) == ("Xin ", "Xin chào", "Xin chào", "stop")
+    assert (told[0], "".join(told), gathered.text, gathered.finish) == (
+        "Xin ",
+        "Xin chào",
+        "Xin chào",
+        "stop",
+    )
 
 
 async def test_a_silent_model_is_told_of_too() -> None:
@@ -70,4 +77,8 @@ def test_tokens_are_the_servers_else_estimated_else_none() -> None:
 
     assert (silent.spent(50).input_tokens, silent.spent(50).estimated) == (0, False)
     assert (counted.spent(50).input_tokens, counted.spent(50).estimated) == (7, False)
-    assert (uncounted.spent(50).input_tokens, uncounted.spent(50).output_tokens, uncounted.spent(50).estimated) == (50, 4, True)
+    assert (
+        uncounted.spent(50).input_tokens,
+        uncounted.spent(50).output_tokens,
+        uncounted.spent(50).estimated,
+    ) == (50, 4, True)

@@ -19,7 +19,13 @@ SCHEMA: Schema = {
         "price": {"type": ["number", "null"], "exclusiveMinimum": 0},
         "kind": {"enum": ["a", 1, None, True]},
         "exact": {"const": False},
-        "tags": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2, "uniqueItems": True},
+        "tags": {
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+            "maxItems": 2,
+            "uniqueItems": True,
+        },
         "either": {"anyOf": [{"type": "integer"}, {"type": "string", "maxLength": 2}]},
         "inner": {"$ref": "#/$defs/point"},
     },
@@ -27,9 +33,17 @@ SCHEMA: Schema = {
     "additionalProperties": False,
     "$defs": {"point": {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}},
 }
-scalars = st.none() | st.booleans() | st.integers(-2, 12) | st.floats(-2, 12) | st.sampled_from(["", "a", "abc", "abcdefg"])
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 12)
+    | st.floats(-2, 12)
+    | st.sampled_from(["", "a", "abc", "abcdefg"])
+)
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["x", "y"]), inner), max_leaves=4
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["x", "y"]), inner),
+    max_leaves=4,
 )
 answers = st.dictionaries(st.sampled_from([*SCHEMA["properties"], "other"]), values, max_size=8)
 
@@ -89,7 +103,10 @@ def test_a_schema_that_refers_to_itself_ends() -> None:
         ({"type": "object", "properties": {"a": {"maxLength": "5"}}}, "must be a number"),
         ({"type": "object", "properties": {"a": {"enum": "b"}}}, "must be a list"),
         ({"type": "object", "properties": {"a": 5}}, "must be a schema"),
-        ({"type": "object", "properties": {"a": {"description": "x" * MAX_SCHEMA_BYTES}}}, "ask for fewer fields"),
+        (
+            {"type": "object", "properties": {"a": {"description": "x" * MAX_SCHEMA_BYTES}}},
+            "ask for fewer fields",
+        ),
     ],
 )
 def test_what_cannot_be_checked_is_refused_by_name(schema: Schema, said: str) -> None:

@@ -70,7 +70,9 @@ async def test_rapidocr_reads_a_scan() -> None:
         pytest.param("echo 'no such format' >&2; exit 3", Rejected, "ocr_refused", id="refuses the picture"),
     ],
 )
-async def test_an_engine_that_ends_badly_is_told_with_its_name(script: str, kind: type[Exception], code: str) -> None:
+async def test_an_engine_that_ends_badly_is_told_with_its_name(
+    script: str, kind: type[Exception], code: str
+) -> None:
     with pytest.raises(kind, match="Engine X") as ended:
         await OcrProgram("Engine X").read(["sh", "-c", script], b"")
 

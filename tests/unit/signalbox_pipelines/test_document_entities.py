@@ -15,12 +15,24 @@ def found_in(text: str, language: Language = "vi") -> list[Entity]:
     ("text", "kind", "value", "valid"),
     [
         pytest.param("IBAN: DE89 3704 0044 0532 0130 00", "iban", "DE89370400440532013000", True, id="iban"),
-        pytest.param("IBAN: DE88 3704 0044 0532 0130 00", "iban", "DE88370400440532013000", False, id="iban, wrong check digits"),
+        pytest.param(
+            "IBAN: DE88 3704 0044 0532 0130 00",
+            "iban",
+            "DE88370400440532013000",
+            False,
+            id="iban, wrong check digits",
+        ),
         pytest.param("VAT BE0428759497", "vat", "BE0428759497", True, id="vat"),
         pytest.param("VAT BE0428759496", "vat", "BE0428759496", False, id="vat, wrong check digits"),
         pytest.param("Mã số thuế: 0100109106", "tax_id", "0100109106", True, id="tax code"),
         pytest.param("MST 0100109106-011", "tax_id", "0100109106-011", True, id="tax code of a branch"),
-        pytest.param("Ma so thue: 0100109107", "tax_id", "0100109107", False, id="tax code, wrong check digit, accents lost"),
+        pytest.param(
+            "Ma so thue: 0100109107",
+            "tax_id",
+            "0100109107",
+            False,
+            id="tax code, wrong check digit, accents lost",
+        ),
         pytest.param("ngày 5 tháng 9 năm 2026", "date", "2026-09-05", True, id="Vietnamese date"),
         pytest.param("31/02/2026", "date", "31/02/2026", False, id="no such day"),
         pytest.param("on March 9th, 2026", "date", "2026-03-09", True, id="English date"),
@@ -30,7 +42,9 @@ def found_in(text: str, language: Language = "vi") -> list[Entity]:
         pytest.param("USD 1,250.50", "amount", "1250.50", True, id="point decimals"),
         pytest.param("Tel. 0912 345 678", "phone", "+84912345678", True, id="Vietnamese mobile"),
         pytest.param("call +44 20 7946 0958", "phone", "+442079460958", True, id="international"),
-        pytest.param("to Lan.Nguyen@acme.example.vn.", "email", "lan.nguyen@acme.example.vn", True, id="e-mail"),
+        pytest.param(
+            "to Lan.Nguyen@acme.example.vn.", "email", "lan.nguyen@acme.example.vn", True, id="e-mail"
+        ),
     ],
 )
 def test_a_fact_is_found_once_and_checked(text: str, kind: str, value: str, valid: bool) -> None:
@@ -70,4 +84,7 @@ def test_day_and_month_that_could_be_changed_round_are_remarked_in_english_only(
 
 
 def test_an_account_number_is_no_phone_number() -> None:
-    assert [entity.type for entity in found_in("DE89 3704 0044 0532 0130 00 / 0912 345 678")] == ["iban", "phone"]
+    assert [entity.type for entity in found_in("DE89 3704 0044 0532 0130 00 / 0912 345 678")] == [
+        "iban",
+        "phone",
+    ]

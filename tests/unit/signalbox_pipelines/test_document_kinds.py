@@ -7,7 +7,9 @@ from signalbox_pipelines.document_batch.document.messages import PageText
 
 
 def pages(*texts: str) -> list[PageText]:
-    return [PageText(number=number, text=text, read_by="text layer") for number, text in enumerate(texts, start=1)]
+    return [
+        PageText(number=number, text=text, read_by="text layer") for number, text in enumerate(texts, start=1)
+    ]
 
 
 @pytest.mark.parametrize(

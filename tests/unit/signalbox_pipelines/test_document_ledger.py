@@ -18,7 +18,15 @@ SECOND = timedelta(seconds=1)
 
 
 def done(index: int, **more: object) -> Outcome:
-    return Outcome(index=index, name=f"{index}.pdf", run_id=f"b.{index:05}", status="ok", kind="invoice", seconds=index + 1.0, **more)
+    return Outcome(
+        index=index,
+        name=f"{index}.pdf",
+        run_id=f"b.{index:05}",
+        status="ok",
+        kind="invoice",
+        seconds=index + 1.0,
+        **more,
+    )
 
 
 def test_every_document_has_its_letter() -> None:
@@ -91,10 +99,15 @@ def test_statistics_of_a_batch() -> None:
     "given",
     [
         pytest.param({}, id="nothing"),
-        pytest.param({"documents": [{"url": "https://a.example/1.pdf"}], "manifest": "uploads/a/b"}, id="both"),
+        pytest.param(
+            {"documents": [{"url": "https://a.example/1.pdf"}], "manifest": "uploads/a/b"}, id="both"
+        ),
         pytest.param({"documents": [{"url": "ftp://a.example/1.pdf"}]}, id="no web address"),
         pytest.param({"documents": [{"name": "x"}]}, id="no source"),
-        pytest.param({"documents": [{"url": "https://a.example/1.pdf"}], "languages": ["vi", "vi"]}, id="language twice"),
+        pytest.param(
+            {"documents": [{"url": "https://a.example/1.pdf"}], "languages": ["vi", "vi"]},
+            id="language twice",
+        ),
     ],
 )
 def test_an_input_that_cannot_be_worked_on_is_refused(given: dict[str, object]) -> None:

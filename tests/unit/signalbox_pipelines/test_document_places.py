@@ -34,8 +34,13 @@ TABLE = "\n".join(
 async def places(body: bytes, page: PageText) -> dict[str, tuple[Box, ...]]:
     objects = FakeObjectStore()
     objects.bodies["k"] = body
-    document = StoredDocument(name="d", key="k", sha256="s", media_type=check_media_type(body, "d"), size_bytes=len(body))
-    return {entity.value: entity.boxes for entity in await located(objects, document, [page], find_entities(page, ("en",)))}
+    document = StoredDocument(
+        name="d", key="k", sha256="s", media_type=check_media_type(body, "d"), size_bytes=len(body)
+    )
+    return {
+        entity.value: entity.boxes
+        for entity in await located(objects, document, [page], find_entities(page, ("en",)))
+    }
 
 
 def first_page(body: bytes) -> PageText:
@@ -49,8 +54,12 @@ def first_page(body: bytes) -> PageText:
 def darkness(picture: Image.Image, box: Box, beyond: float = 0.0) -> float:
     """How much of the part of the picture is ink, 0 to 1."""
     left, top, right, bottom = (value * side for value, side in zip(box, picture.size * 2, strict=True))
-    part = picture.crop((int(left - beyond), int(top - beyond), int(right + beyond) + 1, int(bottom + beyond) + 1)).convert("L")
-    return sum(count for level, count in enumerate(part.histogram()) if level < 128) / (part.width * part.height)
+    part = picture.crop(
+        (int(left - beyond), int(top - beyond), int(right + beyond) + 1, int(bottom + beyond) + 1)
+    ).convert("L")
+    return sum(count for level, count in enumerate(part.histogram()) if level < 128) / (
+        part.width * part.height
+    )
 
 
 def test_the_words_of_an_ocr_table_know_their_text_and_their_place() -> None:
@@ -81,7 +90,9 @@ async def test_the_box_of_a_text_layer_has_the_fact_in_it_and_nothing_beside_it(
         (box,) = found[value]
         assert darkness(picture, box) > 0.1, value
     (mail,) = found[next(value for kind, value in PAPER.facts if kind == "email")]
-    assert darkness(picture, (mail[2] + 0.01, mail[1], mail[2] + 0.1, mail[3])) == 0, "the line ends with the address"
+    assert darkness(picture, (mail[2] + 0.01, mail[1], mail[2] + 0.1, mail[3])) == 0, (
+        "the line ends with the address"
+    )
 
 
 async def test_a_turned_page_has_its_boxes_where_people_see_them() -> None:
@@ -108,7 +119,9 @@ async def test_ocr_puts_the_boxes_where_the_text_layer_has_them() -> None:
     read = await Tesseract().read(pages.picture(0), ("en",))
     pages.close()
 
-    found = await places(scanned, PageText(number=1, text=read.text, read_by="ocr", confidence=90.0, words=read.words))
+    found = await places(
+        scanned, PageText(number=1, text=read.text, read_by="ocr", confidence=90.0, words=read.words)
+    )
 
     same = [value for value in wanted if value in found]
     assert len(same) >= len(wanted) // 2

@@ -44,7 +44,10 @@ def test_a_document_is_a_pipeline_of_its_own_on_the_queue_of_the_batch() -> None
 
 
 def test_a_worker_of_the_batch_serves_its_documents_too() -> None:
-    assert [spec.name for spec in choose(discover(), frozenset({"document_batch"}))] == ["document", "document_batch"]
+    assert [spec.name for spec in choose(discover(), frozenset({"document_batch"}))] == [
+        "document",
+        "document_batch",
+    ]
 
 
 def test_the_statistics_are_a_workflow_beside_the_run() -> None:

@@ -38,7 +38,9 @@ class CountingRecogniser:
         return Recognised(text=f"call {self.calls}", confidence=90.0)
 
 
-async def read(body: bytes, recogniser: CountingRecogniser, objects: FakeObjectStore, engine: str = "auto") -> list[PageText]:
+async def read(
+    body: bytes, recogniser: CountingRecogniser, objects: FakeObjectStore, engine: str = "auto"
+) -> list[PageText]:
     pages = open_pages(body, check_media_type(body, "test.pdf"), "test.pdf")
     try:
         reader = Reader(objects, recogniser, "pages/test", languages=("vi", "en"), engine=engine)
@@ -121,7 +123,11 @@ async def test_plain_text_has_a_page_for_each_form_feed() -> None:
 
 def test_words_become_lines_and_paragraphs_with_a_weighted_confidence() -> None:
     head = "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext"
-    rows = ["4\t1\t1\t1\t1\t0\t0\t0\t0\t0\t-1\t", "5\t1\t1\t1\t1\t1\t0\t0\t0\t0\t90\tXin", '5\t1\t1\t1\t1\t2\t0\t0\t0\t0\t90\t"chào"']
+    rows = [
+        "4\t1\t1\t1\t1\t0\t0\t0\t0\t0\t-1\t",
+        "5\t1\t1\t1\t1\t1\t0\t0\t0\t0\t90\tXin",
+        '5\t1\t1\t1\t1\t2\t0\t0\t0\t0\t90\t"chào"',
+    ]
     rows += ["5\t1\t1\t1\t2\t1\t0\t0\t0\t0\t90\tLan", "5\t1\t2\t1\t1\t1\t0\t0\t0\t0\t60\tHai"]
 
     found = read_table("\n".join([head, *rows]))

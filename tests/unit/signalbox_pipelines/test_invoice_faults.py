@@ -31,10 +31,22 @@ def answer(status: int, body: str = "", took_s: float = 0.1, **headers: str) -> 
         pytest.param(answer(401), SessionOver, "session_over", id="401"),
         pytest.param(answer(403, '{"message":"Forbidden"}'), SessionOver, "session_over", id="403"),
         pytest.param(answer(403, WAF), Blocked, "portal_blocked", id="403 of the firewall"),
-        pytest.param(answer(400, '{"message":"lớn hơn 1 tháng"}'), BadRequest, "portal_bad_request", id="400"),
+        pytest.param(
+            answer(400, '{"message":"lớn hơn 1 tháng"}'), BadRequest, "portal_bad_request", id="400"
+        ),
         pytest.param(answer(404), NotFound, "portal_not_found", id="404"),
-        pytest.param(answer(500, '{"message":"Không tồn tại hồ sơ gốc của hóa đơn."}'), NoOriginal, "no_original", id="no original"),
-        pytest.param(answer(500, '{"message":"Không tồn tại hồ sơ gốc"}', 4.0), NoOriginal, "no_original", id="no original, slowly"),
+        pytest.param(
+            answer(500, '{"message":"Không tồn tại hồ sơ gốc của hóa đơn."}'),
+            NoOriginal,
+            "no_original",
+            id="no original",
+        ),
+        pytest.param(
+            answer(500, '{"message":"Không tồn tại hồ sơ gốc"}', 4.0),
+            NoOriginal,
+            "no_original",
+            id="no original, slowly",
+        ),
         pytest.param(answer(429), RateLimited, "rate_limited", id="429"),
         pytest.param(answer(500, "x", 0.063), Refused, "portal_refused", id="fast 500"),
         pytest.param(answer(500, "x", 1.5), Busy, "portal_busy", id="slow 500"),

@@ -6,7 +6,15 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signalbox_pipelines.invoice_import.messages import BatchDone, Counts, FamilyFound, Fault, Halt, Listed, Part
+from signalbox_pipelines.invoice_import.messages import (
+    BatchDone,
+    Counts,
+    FamilyFound,
+    Fault,
+    Halt,
+    Listed,
+    Part,
+)
 from signalbox_pipelines.invoice_import.results import ItemFailure, Mismatch
 from signalbox_pipelines.invoice_import.state.import_state import (
     FIRST_BATCH,
@@ -32,11 +40,20 @@ def a_ledger(rows: int) -> Ledger:
 
 
 def done(*places: int, **given: object) -> BatchDone:
-    return BatchDone(done=places, counts={"ordinary": Counts(details=len(places), xml=len(places))}, answered=1, **given)
+    return BatchDone(
+        done=places, counts={"ordinary": Counts(details=len(places), xml=len(places))}, answered=1, **given
+    )
 
 
 def a_fault(place: int) -> Fault:
-    return Fault(place=place, key=f"key-{place}", family="ordinary", part="xml", code="portal_busy", message="no answer")
+    return Fault(
+        place=place,
+        key=f"key-{place}",
+        family="ordinary",
+        part="xml",
+        code="portal_busy",
+        message="no answer",
+    )
 
 
 def test_what_a_batch_did_not_come_to_is_first_in_the_next() -> None:
@@ -111,9 +128,27 @@ def test_people_are_told_what_and_how_far() -> None:
 
 def test_what_is_not_plain_is_written_once() -> None:
     ledger = a_ledger(3)
-    failure = ItemFailure(key="k", month="2026-08", direction="purchase", family="ordinary", part="xml", code="bad_original", message="cut")
-    differs = Mismatch(key="m", month="2026-08", direction="purchase", family="ordinary", field="gross", listed="1", original="2")
-    ledger.note(ledger.take(), done(0, 1, 2, no_original=(1,), failures=(failure,), mismatches=(differs,)), NOW)
+    failure = ItemFailure(
+        key="k",
+        month="2026-08",
+        direction="purchase",
+        family="ordinary",
+        part="xml",
+        code="bad_original",
+        message="cut",
+    )
+    differs = Mismatch(
+        key="m",
+        month="2026-08",
+        direction="purchase",
+        family="ordinary",
+        field="gross",
+        listed="1",
+        original="2",
+    )
+    ledger.note(
+        ledger.take(), done(0, 1, 2, no_original=(1,), failures=(failure,), mismatches=(differs,)), NOW
+    )
 
     taken = ledger.take_record()
     assert taken is not None
@@ -125,7 +160,9 @@ def test_what_is_not_plain_is_written_once() -> None:
 
 @settings(deadline=None)
 @given(st.integers(0, 120), st.randoms(use_true_random=False))
-def test_every_invoice_is_done_or_failed_once_whatever_happens_and_however_often_it_continues(rows: int, dice: Random) -> None:
+def test_every_invoice_is_done_or_failed_once_whatever_happens_and_however_often_it_continues(
+    rows: int, dice: Random
+) -> None:
     ledger = a_ledger(rows)
     finished: list[int] = []
     while ledger.todo:
@@ -133,7 +170,11 @@ def test_every_invoice_is_done_or_failed_once_whatever_happens_and_however_often
         good = [place for place in places if dice.random() < 0.6]
         bad = [place for place in places if place not in good and dice.random() < 0.5]
         before = ledger.lines[0].failed if ledger.lines else 0
-        ledger.note(places, done(*good, faults=tuple(map(a_fault, bad)), halt=WAIT if len(good) < len(places) else None), NOW)
+        ledger.note(
+            places,
+            done(*good, faults=tuple(map(a_fault, bad)), halt=WAIT if len(good) < len(places) else None),
+            NOW,
+        )
         finished += good
         finished += [place for place in bad if place not in ledger.todo]
         assert ledger.lines[0].failed - before == sum(place not in ledger.todo for place in bad)

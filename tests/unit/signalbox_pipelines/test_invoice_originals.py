@@ -25,10 +25,20 @@ RATES = st.builds(
 
 
 def test_an_original_says_what_the_row_says() -> None:
-    row = a_row(rates=(Rate(rate="8%", net=Decimal(1000), tax=Decimal(80)), Rate(rate="KCT", net=Decimal(5), tax=Decimal(0))))
+    row = a_row(
+        rates=(
+            Rate(rate="8%", net=Decimal(1000), tax=Decimal(80)),
+            Rate(rate="KCT", net=Decimal(5), tax=Decimal(0)),
+        )
+    )
     original = read_original(xml_in(an_archive(an_original(row))))
 
-    assert (original.seller, original.series, original.number, original.lines) == (row.seller, row.series, row.number, 2)
+    assert (original.seller, original.series, original.number, original.lines) == (
+        row.seller,
+        row.series,
+        row.number,
+        2,
+    )
     assert original.rates == row.rates
     assert differences(row, original) == ()
 
@@ -48,7 +58,10 @@ def test_every_field_that_differs_is_named() -> None:
 
 
 def test_an_amount_that_nobody_states_is_no_difference() -> None:
-    assert differences(a_row(net=None, tax=None, gross=None, rates=()), read_original(an_original(a_row()))) == ()
+    assert (
+        differences(a_row(net=None, tax=None, gross=None, rates=()), read_original(an_original(a_row())))
+        == ()
+    )
 
 
 BOMB = b'<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]>'
@@ -104,7 +117,13 @@ def test_an_export_that_is_no_archive_is_drift() -> None:
 def test_replaced_and_cancelled_invoices_are_not_counted() -> None:
     rate = (Rate(rate="8%", net=Decimal(100), tax=Decimal(8)),)
     totals = Totals()
-    totals.add("sold", [a_row(status=status, net=Decimal(100), tax=Decimal(8), gross=Decimal(108), rates=rate) for status in range(1, 7)])
+    totals.add(
+        "sold",
+        [
+            a_row(status=status, net=Decimal(100), tax=Decimal(8), gross=Decimal(108), rates=rate)
+            for status in range(1, 7)
+        ],
+    )
 
     (found,) = totals.by_direction()
     assert (found.counted, found.excluded, found.gross) == (4, 2, Decimal(432))
@@ -116,7 +135,10 @@ def test_currencies_are_never_added_up_together() -> None:
     totals = Totals()
     totals.add("purchase", [a_row(gross=Decimal(5)), a_row(gross=Decimal(3), currency="USD")])
 
-    assert [(item.currency, item.gross) for item in totals.by_direction()] == [("USD", Decimal(3)), ("VND", Decimal(5))]
+    assert [(item.currency, item.gross) for item in totals.by_direction()] == [
+        ("USD", Decimal(3)),
+        ("VND", Decimal(5)),
+    ]
 
 
 @settings(deadline=None)

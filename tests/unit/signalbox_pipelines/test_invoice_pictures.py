@@ -64,7 +64,12 @@ def test_a_picture_travels_as_an_image_address() -> None:
 
 async def test_a_person_reads_unless_a_program_is_named() -> None:
     assert await solver_named(None).solve("<svg/>") is None
-    assert await solver_named("signalbox_devstack.emulators.portal.solver:solve").solve(picture("HK7M2Z", Random(7))) == "HK7M2Z"
+    assert (
+        await solver_named("signalbox_devstack.emulators.portal.solver:solve").solve(
+            picture("HK7M2Z", Random(7))
+        )
+        == "HK7M2Z"
+    )
     with pytest.raises(InvalidInput, match="CAPTCHA_SOLVER"):
         solver_named("no.such.module:solve")
 
@@ -81,8 +86,15 @@ def test_a_slip_of_the_fingers_is_told(text: str) -> None:
     [
         pytest.param(401, '{"message":"Mã captcha không đúng."}', "wrong_captcha", id="captcha"),
         pytest.param(200, '{"message":"Mã captcha không đúng."}', "wrong_captcha", id="captcha, older"),
-        pytest.param(200, '{"token":null,"error_description":"Tên đăng nhập hoặc mật khẩu không đúng"}', "wrong_password", id="password"),
-        pytest.param(401, '{"message":"Tài khoản đã bị khóa do nhập sai mật khẩu"}', "account_locked", id="locked"),
+        pytest.param(
+            200,
+            '{"token":null,"error_description":"Tên đăng nhập hoặc mật khẩu không đúng"}',
+            "wrong_password",
+            id="password",
+        ),
+        pytest.param(
+            401, '{"message":"Tài khoản đã bị khóa do nhập sai mật khẩu"}', "account_locked", id="locked"
+        ),
         pytest.param(403, '{"message":"hành vi không hợp lệ"}', "portal_blocked", id="firewall"),
         pytest.param(200, "{}", "contract_drift", id="neither"),
         pytest.param(503, "", "portal_busy", id="busy"),
@@ -109,8 +121,16 @@ def test_a_token_without_an_end_is_drift(token: str) -> None:
         pytest.param({"directions": ["sold", "sold"]}, "directions", id="twice"),
     ],
 )
-def test_an_input_that_makes_no_sense_is_refused_before_anything_starts(given: dict[str, object], field: str) -> None:
-    whole = {"tax_code": "9901000019", "secret_ref": "gdt", "first_day": "2026-07-01", "last_day": "2026-07-31", **given}
+def test_an_input_that_makes_no_sense_is_refused_before_anything_starts(
+    given: dict[str, object], field: str
+) -> None:
+    whole = {
+        "tax_code": "9901000019",
+        "secret_ref": "gdt",
+        "first_day": "2026-07-01",
+        "last_day": "2026-07-31",
+        **given,
+    }
     with pytest.raises(InvalidInput) as refused:
         msgspec.convert(whole, ImportInput)
 
@@ -122,7 +142,11 @@ def line(month: str, **given: object) -> MonthLine:
 
 
 def test_the_months_are_a_picture_whatever_is_in_them() -> None:
-    for lines in ([], [line("2026-07", rows=0)], [line("2026-07", mismatches=3, no_original=2, failed=1), line("2026-08", rows=10_000)]):
+    for lines in (
+        [],
+        [line("2026-07", rows=0)],
+        [line("2026-07", mismatches=3, no_original=2, failed=1), line("2026-08", rows=10_000)],
+    ):
         with Image.open(io.BytesIO(months_picture(lines))) as image:
             assert image.format == "PNG"
 
@@ -131,10 +155,18 @@ async def test_no_name_in_a_list_is_a_formula_of_a_spreadsheet() -> None:
     objects = FakeObjectStore()
     account = Account(tenant="acme", run_id="r", tax_code="9901000019", secret_ref="gdt")
     part = Part(first=AT.date(), last=AT.date(), direction="purchase")
-    rows = [a_row(seller_name='=HYPERLINK("http://x")', number=1), a_row(seller_name="@SUM(1)", number=2), a_row(number=3, net=-5)]
-    await objects.put_new(f"{account.folder}/{part.name}/index.json", msgspec.json.encode(rows), "application/json")
+    rows = [
+        a_row(seller_name='=HYPERLINK("http://x")', number=1),
+        a_row(seller_name="@SUM(1)", number=2),
+        a_row(number=3, net=-5),
+    ]
+    await objects.put_new(
+        f"{account.folder}/{part.name}/index.json", msgspec.json.encode(rows), "application/json"
+    )
     record = PartRecord(no_original=(2,))
-    await objects.put_new(f"{account.folder}/{part.name}/record-00000.json", msgspec.json.encode(record), "application/json")
+    await objects.put_new(
+        f"{account.folder}/{part.name}/record-00000.json", msgspec.json.encode(record), "application/json"
+    )
     request = ReportRequest(
         account=account,
         first_day=part.first,

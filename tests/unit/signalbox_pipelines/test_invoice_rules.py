@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from signalbox_core.errors import InvalidInput
 from signalbox_pipelines.invoice_import.months import Days, halves_of, hanoi_date, month_title, months_of
 from signalbox_pipelines.invoice_import.portal.faults import Drift, Mismatch
-from signalbox_pipelines.invoice_import.portal.queries import checked_value, is_last, queries_of, search_text, smaller
+from signalbox_pipelines.invoice_import.portal.queries import (
+    checked_value,
+    is_last,
+    queries_of,
+    search_text,
+    smaller,
+)
 from signalbox_pipelines.invoice_import.portal.rows import Page, guard, read_page
 from signalbox_pipelines.invoice_import.tax_codes import check_tax_code, is_tax_code, same_taxpayer
 from support.fakes.invoices import a_row
@@ -28,7 +34,9 @@ def test_a_branch_without_its_dash_is_written_with_it() -> None:
     assert check_tax_code("9901000019001") == "9901000019-001"
 
 
-@pytest.mark.parametrize("code", ["", "9901000018", "990100001", "99010000191", "9901000019;ttxly==5", "٠٠١٠٩٩٠٠٠٠٠١", "abc"])
+@pytest.mark.parametrize(
+    "code", ["", "9901000018", "990100001", "99010000191", "9901000019;ttxly==5", "٠٠١٠٩٩٠٠٠٠٠١", "abc"]
+)
 def test_another_tax_code_is_refused_by_name(code: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         check_tax_code(code)
@@ -58,8 +66,12 @@ def test_months_cover_the_range_without_gap_or_overlap(first: date, length: int)
     months = months_of(first, last)
 
     assert (months[0].first, months[-1].last) == (first, last)
-    assert all(later.first - earlier.last == timedelta(days=1) for earlier, later in itertools.pairwise(months))
-    assert all((month.first.year, month.first.month) == (month.last.year, month.last.month) for month in months)
+    assert all(
+        later.first - earlier.last == timedelta(days=1) for earlier, later in itertools.pairwise(months)
+    )
+    assert all(
+        (month.first.year, month.first.month) == (month.last.year, month.last.month) for month in months
+    )
 
 
 @settings(deadline=None)
@@ -70,7 +82,9 @@ def test_halves_cover_the_whole(first: date, length: int) -> None:
 
     assert (parts[0].first, parts[-1].last) == (days.first, days.last)
     assert len(parts) == (1 if length == 0 else 2)
-    assert all(later.first - earlier.last == timedelta(days=1) for earlier, later in itertools.pairwise(parts))
+    assert all(
+        later.first - earlier.last == timedelta(days=1) for earlier, later in itertools.pairwise(parts)
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +115,9 @@ def test_purchases_are_three_lists_and_sales_two() -> None:
         ("ordinary", 6),
         ("cash_register", 8),
     ]
-    assert [search_text(query) for query in queries_of("sold", days)] == ["tdlap=ge=01/08/2026T00:00:00;tdlap=le=31/08/2026T23:59:59"] * 2
+    assert [search_text(query) for query in queries_of("sold", days)] == [
+        "tdlap=ge=01/08/2026T00:00:00;tdlap=le=31/08/2026T23:59:59"
+    ] * 2
     assert search_text(queries_of("purchase", days)[0]).endswith(";ttxly==5")
 
 
@@ -155,7 +171,16 @@ def test_amounts_are_exact_however_the_portal_writes_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b'{"total":1}', b'{"datas":null,"total":0}', b'{"datas":[{"nbmst":"1"}],"total":1}', b"\xff"]
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b'{"total":1}',
+        b'{"datas":null,"total":0}',
+        b'{"datas":[{"nbmst":"1"}],"total":1}',
+        b"\xff",
+    ],
 )
 def test_another_shape_is_drift(body: bytes) -> None:
     with pytest.raises(Drift):

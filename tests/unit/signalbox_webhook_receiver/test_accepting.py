@@ -23,7 +23,9 @@ def bench() -> Bench:
     return new_bench()
 
 
-def domain_event(event_id: str = "d-1", *, sequence: int | None = None, data: bytes = b'{"total":"12.00"}') -> CloudEvent:
+def domain_event(
+    event_id: str = "d-1", *, sequence: int | None = None, data: bytes = b'{"total":"12.00"}'
+) -> CloudEvent:
     return CloudEvent(
         id=event_id,
         source="/signalbox/worker",
@@ -48,7 +50,9 @@ async def test_a_batch_keeps_its_order(bench: Bench) -> None:
     answer = await bench.send(*STORY)
     assert (answer.status_code, answer.json()) == (202, {"accepted": len(STORY)})
     assert [name for _, name, _ in bench.published] == [event.name for event in MILESTONES]
-    assert [frame.sequence for frame in (await bench.stream.read("run-1", None)).frames] == list(range(1, len(MILESTONES) + 1))
+    assert [frame.sequence for frame in (await bench.stream.read("run-1", None)).frames] == list(
+        range(1, len(MILESTONES) + 1)
+    )
 
 
 async def test_progress_reaches_the_stream_and_not_pubsub(bench: Bench) -> None:
@@ -67,11 +71,16 @@ async def test_the_same_progress_may_come_again_under_a_new_signature(bench: Ben
 
 async def test_a_domain_event_of_the_workflow_goes_to_both_topics(bench: Bench) -> None:
     assert (await bench.send(domain_event(sequence=1))).status_code == 202
-    assert bench.published == [("lifecycle", "invoice.imported", "run-1"), ("domain-events", "invoice.imported", "invoice-7")]
+    assert bench.published == [
+        ("lifecycle", "invoice.imported", "run-1"),
+        ("domain-events", "invoice.imported", "invoice-7"),
+    ]
     assert len((await bench.stream.read("run-1", None)).frames) == 1
 
 
-async def test_a_domain_event_of_an_activity_goes_to_domain_events_and_is_not_kept_in_the_stream(bench: Bench) -> None:
+async def test_a_domain_event_of_an_activity_goes_to_domain_events_and_is_not_kept_in_the_stream(
+    bench: Bench,
+) -> None:
     assert (await bench.send(domain_event())).status_code == 202
     assert bench.published == [("domain-events", "invoice.imported", "invoice-7")]
     assert not (await bench.stream.read("run-1", None)).frames
@@ -86,7 +95,9 @@ async def test_the_same_event_again_is_a_duplicate_and_is_published_once(bench: 
 
 async def test_the_same_fact_with_a_new_time_is_a_duplicate(bench: Bench) -> None:
     await bench.send(domain_event())
-    assert (await bench.send(replace(domain_event(), time=START + timedelta(minutes=1), attempt=2))).status_code == 200
+    assert (
+        await bench.send(replace(domain_event(), time=START + timedelta(minutes=1), attempt=2))
+    ).status_code == 200
 
 
 async def test_a_batch_that_was_accepted_in_part_is_accepted_with_the_rest(bench: Bench) -> None:
@@ -119,7 +130,9 @@ async def test_an_exact_replay_is_refused(bench: Bench) -> None:
 async def test_the_same_id_from_another_sender_is_another_event() -> None:
     other, key = signer_and_key(keyid="key-2", sender="billing", clock=NOW.timestamp)
     bench = new_bench(key)
-    assert [(await bench.send(MILESTONES[0], signer=signer)).status_code for signer in (bench.signer, other)] == [202, 202]
+    assert [
+        (await bench.send(MILESTONES[0], signer=signer)).status_code for signer in (bench.signer, other)
+    ] == [202, 202]
 
 
 async def test_the_same_nonce_of_another_key_is_another_nonce() -> None:
@@ -127,8 +140,14 @@ async def test_the_same_nonce_of_another_key_is_another_nonce() -> None:
     bench = new_bench(key)
     bodies = [encode_event(event) for event in MILESTONES[:2]]
     answers = []
-    for keyid, signer, body in (("key-1", bench.signer, bodies[0]), ("key-2", other, bodies[1]), ("key-1", bench.signer, bodies[1])):
-        headers = sign_by_hand(signer, body, parameters=parameters_at(int(NOW.timestamp()), keyid=f'"{keyid}"'))
+    for keyid, signer, body in (
+        ("key-1", bench.signer, bodies[0]),
+        ("key-2", other, bodies[1]),
+        ("key-1", bench.signer, bodies[1]),
+    ):
+        headers = sign_by_hand(
+            signer, body, parameters=parameters_at(int(NOW.timestamp()), keyid=f'"{keyid}"')
+        )
         answers.append((await bench.client.post("/v1/events", content=body, headers=headers)).status_code)
     assert answers == [202, 202, 409]
 
@@ -138,7 +157,11 @@ async def test_an_event_in_flight_is_refused_with_retry_after(bench: Bench) -> N
     first = asyncio.create_task(bench.send(MILESTONES[0]))
     await eventually(lambda: bench.claims.held)
     second = await bench.send(MILESTONES[0])
-    assert (second.status_code, second.json()["code"], second.headers["retry-after"]) == (409, "in_flight", "1")
+    assert (second.status_code, second.json()["code"], second.headers["retry-after"]) == (
+        409,
+        "in_flight",
+        "1",
+    )
     bench.publisher.acks.set()
     assert (await first).status_code == 202
     assert len(bench.published) == 1
@@ -147,7 +170,9 @@ async def test_an_event_in_flight_is_refused_with_retry_after(bench: Bench) -> N
 async def test_of_fifty_concurrent_copies_one_is_accepted(bench: Bench) -> None:
     body = encode_event(MILESTONES[0])
     headers = bench.signer.sign("POST", URL, body, ONE)
-    answers = await asyncio.gather(*(bench.client.post("/v1/events", content=body, headers=headers) for _ in range(50)))
+    answers = await asyncio.gather(
+        *(bench.client.post("/v1/events", content=body, headers=headers) for _ in range(50))
+    )
     assert sorted(answer.status_code for answer in answers) == [202] + [409] * 49
     assert len(bench.published) == 1
 
@@ -219,11 +244,19 @@ async def test_a_key_that_sends_too_fast_is_told_when_to_go_on() -> None:
     assert (await bench.send(MILESTONES[3])).status_code == 202
 
 
-@pytest.mark.parametrize("event", [MILESTONES[1], PROGRESS, domain_event()], ids=["milestone", "progress", "domain"])
-async def test_an_event_about_another_tenants_run_is_refused_before_it_is_published(bench: Bench, event: CloudEvent) -> None:
+@pytest.mark.parametrize(
+    "event", [MILESTONES[1], PROGRESS, domain_event()], ids=["milestone", "progress", "domain"]
+)
+async def test_an_event_about_another_tenants_run_is_refused_before_it_is_published(
+    bench: Bench, event: CloudEvent
+) -> None:
     await bench.stream.append(replace(MILESTONES[0], tenantid="other"))
     answer = await bench.send(event)
-    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (409, "foreign_run", "runid")
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (
+        409,
+        "foreign_run",
+        "runid",
+    )
     assert not bench.published
     assert not bench.claims.held
 
@@ -258,7 +291,9 @@ async def test_keys_that_nobody_could_fetch_are_503_and_known_ones_go_on(bench: 
     assert (await bench.send(MILESTONES[0])).status_code == 202
 
 
-async def test_deliveries_are_counted_by_key_and_outcome(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+async def test_deliveries_are_counted_by_key_and_outcome(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO")
     await bench.send(MILESTONES[0])
     await bench.send(*MILESTONES[:3])
@@ -282,16 +317,27 @@ async def test_deliveries_are_counted_by_key_and_outcome(bench: Bench, caplog: p
     ]
 
 
-async def test_the_access_log_has_no_header_nonce_or_body(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_access_log_has_no_header_nonce_or_body(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("DEBUG")
     body = encode_event(MILESTONES[0])
     headers = bench.signer.sign("POST", URL, body, ONE)
     for _ in range(2):
         await bench.client.post(
-            "/v1/events", content=body, headers=headers | {"Authorization": "Bearer secret-token", "Cookie": "secret=1"}
+            "/v1/events",
+            content=body,
+            headers=headers | {"Authorization": "Bearer secret-token", "Cookie": "secret=1"},
         )
     mine = [record for record in caplog.records if record.name.startswith("signalbox")]
     written = " ".join(str(vars(record)) for record in mine)
     nonce = headers["Signature-Input"].partition('nonce="')[2].partition('"')[0]
-    for secret in (nonce, headers["Signature"], headers["Content-Digest"], "secret", MILESTONES[0].id, MILESTONES[0].subject):
+    for secret in (
+        nonce,
+        headers["Signature"],
+        headers["Content-Digest"],
+        "secret",
+        MILESTONES[0].id,
+        MILESTONES[0].subject,
+    ):
         assert secret not in written

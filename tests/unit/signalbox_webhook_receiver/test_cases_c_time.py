@@ -9,7 +9,17 @@ from msgspec.structs import replace
 
 from signalbox_core.events import encode_event
 from signalbox_core.signatures import Algorithm
-from support.assertions.receiver_cases import BODY, EVENT, SECOND, by_hand, case, is_problem, is_refused, post, signed
+from support.assertions.receiver_cases import (
+    BODY,
+    EVENT,
+    SECOND,
+    by_hand,
+    case,
+    is_problem,
+    is_refused,
+    post,
+    signed,
+)
 from support.drivers.signed_requests import signer_and_key
 from support.fakes.events import story
 from support.fakes.receiver import NOW, Bench, new_bench
@@ -60,7 +70,12 @@ async def test_a_time_or_nonce_beyond_the_profile_is_refused(
 async def test_a_nonce_that_is_not_ascii_is_refused(bench: Bench, nonce: bytes) -> None:
     headers = [(name.encode(), value.encode()) for name, value in by_hand(bench).items()]
     changed = [(name, value.replace(b'"0123456789abcdefABCD"', nonce)) for name, value in headers]
-    await is_refused(bench, await bench.client.post("/v1/events", content=BODY, headers=changed), 400, "signature_malformed")
+    await is_refused(
+        bench,
+        await bench.client.post("/v1/events", content=BODY, headers=changed),
+        400,
+        "signature_malformed",
+    )
 
 
 @pytest.mark.parametrize("created", [case(28, "304-s-ago", SECOND - 304), case(28, "in-4-s", SECOND + 4)])

@@ -38,17 +38,26 @@ async def test_another_method_is_told_the_right_one(bench: Bench, method: str) -
         case(49, "slash-encoded", "/v1/events", "/v1%2Fevents", 401, "invalid_signature"),
     ],
 )
-async def test_another_target_is_refused(bench: Bench, signed_path: str, sent_path: str, status: int, code: str) -> None:
+async def test_another_target_is_refused(
+    bench: Bench, signed_path: str, sent_path: str, status: int, code: str
+) -> None:
     headers = bench.signer.sign("POST", ORIGIN + signed_path, BODY, ONE)
     await is_refused(bench, await post(bench, headers, path=sent_path), status, code)
 
 
-@pytest.mark.parametrize("path", [case(49, "signed-letter", "/v1/%65vents"), case(49, "signed-slash", "/v1%2Fevents")])
+@pytest.mark.parametrize(
+    "path", [case(49, "signed-letter", "/v1/%65vents"), case(49, "signed-slash", "/v1%2Fevents")]
+)
 async def test_an_encoded_target_verifies_as_it_was_sent(bench: Bench, path: str) -> None:
-    assert (await post(bench, bench.signer.sign("POST", ORIGIN + path, BODY, ONE), path=path)).status_code == 202
+    assert (
+        await post(bench, bench.signer.sign("POST", ORIGIN + path, BODY, ONE), path=path)
+    ).status_code == 202
 
 
-@pytest.mark.parametrize("host", [case(47, "another-deployment", "staging.example.com"), case(47, "another-port", "127.0.0.1:8082")])
+@pytest.mark.parametrize(
+    "host",
+    [case(47, "another-deployment", "staging.example.com"), case(47, "another-port", "127.0.0.1:8082")],
+)
 async def test_another_host_is_refused_although_it_was_signed(bench: Bench, host: str) -> None:
     headers = bench.signer.sign("POST", f"http://{host}/v1/events", BODY, ONE) | {"host": host}
     await is_refused(bench, await post(bench, headers), 421, "misdirected_request")
@@ -84,14 +93,18 @@ async def test_another_body_is_refused(bench: Bench, body: bytes) -> None:
 GOOD = content_digest(BODY)
 HEADER_CHANGES = [
     case(52, "no-digest", {"content-digest": None}, 401, "signature_incomplete"),
-    case(57, "repr-digest-instead", {"content-digest": None, "repr-digest": GOOD}, 401, "signature_incomplete"),
+    case(
+        57, "repr-digest-instead", {"content-digest": None, "repr-digest": GOOD}, 401, "signature_incomplete"
+    ),
     case(58, "another-media-type", {"content-type": BATCH}, 401, "invalid_signature"),
     case(58, "media-type-in-capitals", {"content-type": ONE.upper()}, 401, "invalid_signature"),
 ]
 
 
 @pytest.mark.parametrize(("change", "status", "code"), HEADER_CHANGES)
-async def test_a_changed_header_is_refused(bench: Bench, change: dict[str, str | None], status: int, code: str) -> None:
+async def test_a_changed_header_is_refused(
+    bench: Bench, change: dict[str, str | None], status: int, code: str
+) -> None:
     headers = {name: value for name, value in (signed(bench) | change).items() if value is not None}
     await is_refused(bench, await post(bench, headers), status, code)
 
@@ -102,10 +115,15 @@ async def test_body_and_digest_changed_together_are_refused(bench: Bench, body: 
     await is_refused(bench, await post(bench, headers, body=body), 401, "invalid_signature")
 
 
-@pytest.mark.parametrize("name", [case(53, "digest-in-two-lines", "content-digest"), case(59, "media-type-in-two-lines", "content-type")])
+@pytest.mark.parametrize(
+    "name",
+    [case(53, "digest-in-two-lines", "content-digest"), case(59, "media-type-in-two-lines", "content-type")],
+)
 async def test_a_covered_header_in_two_lines_is_refused(bench: Bench, name: str) -> None:
     headers = signed(bench)
-    await is_refused(bench, await post(bench, [*headers.items(), (name, headers[name])]), 400, "malformed_request")
+    await is_refused(
+        bench, await post(bench, [*headers.items(), (name, headers[name])]), 400, "malformed_request"
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,7 +140,9 @@ async def test_a_covered_header_in_two_lines_is_refused(bench: Bench, name: str)
     ],
 )
 async def test_a_signed_digest_that_is_not_good_is_refused(bench: Bench, digest: str, code: str) -> None:
-    headers = sign_by_hand(bench.signer, BODY, parameters=parameters_at(SECOND), values={"content-digest": digest})
+    headers = sign_by_hand(
+        bench.signer, BODY, parameters=parameters_at(SECOND), values={"content-digest": digest}
+    )
     await is_refused(bench, await post(bench, headers | {"Content-Digest": digest}), 400, code)
 
 
@@ -141,11 +161,23 @@ ALTERED = {
     [
         *(case(60, f"{name}-altered", *row) for name, row in ALTERED.items()),
         *(
-            case(60, f"{name}-removed", rf";{name}=[^;]+", "", "signature_required" if name == "tag" else "signature_incomplete")
+            case(
+                60,
+                f"{name}-removed",
+                rf";{name}=[^;]+",
+                "",
+                "signature_required" if name == "tag" else "signature_incomplete",
+            )
             for name in ALTERED
         ),
         case(60, "reordered", r"(;created=\d+)(;expires=\d+)", r"\2\1", "invalid_signature"),
-        case(61, "components-reordered", r'"@method" "@target-uri"', '"@target-uri" "@method"', "invalid_signature"),
+        case(
+            61,
+            "components-reordered",
+            r'"@method" "@target-uri"',
+            '"@target-uri" "@method"',
+            "invalid_signature",
+        ),
     ],
 )
 async def test_a_changed_signature_input_is_refused(bench: Bench, pattern: str, put: str, code: str) -> None:
@@ -169,7 +201,9 @@ def flip(headers: Headers) -> str:
         case(62, "of-1-mib", lambda _: f"signalbox=:{'A' * 1024 * 1024}:", 431, "headers_too_large"),
     ],
 )
-async def test_a_changed_signature_is_refused(bench: Bench, alter: Callable[[Headers], str], status: int, code: str) -> None:
+async def test_a_changed_signature_is_refused(
+    bench: Bench, alter: Callable[[Headers], str], status: int, code: str
+) -> None:
     headers = signed(bench)
     await is_refused(bench, await post(bench, headers | {"signature": alter(headers)}), status, code)
 
@@ -181,5 +215,11 @@ UNSIGNED = ("x-tenant", "x-event-type", "webhook-id", "traceparent", "ce-type", 
 async def test_an_unsigned_header_has_no_influence(bench: Bench, name: str) -> None:
     assert (await post(bench, signed(bench) | {name: "evil"})).status_code == 202
     [(topic, event, key)] = bench.publisher.published
-    assert (topic, event.tenantid, event.name, event.traceparent, key) == ("lifecycle", "acme", "run.started", None, "run-1")
+    assert (topic, event.tenantid, event.name, event.traceparent, key) == (
+        "lifecycle",
+        "acme",
+        "run.started",
+        None,
+        "run-1",
+    )
     assert (await post(bench, signed(bench) | {name: "other"})).json() == {"duplicate": True}

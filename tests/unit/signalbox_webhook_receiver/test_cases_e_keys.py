@@ -26,7 +26,12 @@ def bench() -> Bench:
 
 
 @pytest.mark.parametrize(
-    "keyid", [case(64, "unknown-key", "key-9"), case(65, "path", "../../etc/passwd"), case(65, "address", "https://evil/keys")]
+    "keyid",
+    [
+        case(64, "unknown-key", "key-9"),
+        case(65, "path", "../../etc/passwd"),
+        case(65, "address", "https://evil/keys"),
+    ],
 )
 async def test_an_unknown_key_looks_like_a_wrong_signature(bench: Bench, keyid: str) -> None:
     unknown = await post(bench, by_hand(bench, keyid=f'"{keyid}"'))
@@ -44,24 +49,39 @@ async def test_an_unknown_key_looks_like_a_wrong_signature(bench: Bench, keyid: 
         case(65, "empty", "", 400, "signature_malformed"),
     ],
 )
-async def test_a_keyid_beyond_the_profile_is_refused(bench: Bench, keyid: str, status: int, code: str) -> None:
+async def test_a_keyid_beyond_the_profile_is_refused(
+    bench: Bench, keyid: str, status: int, code: str
+) -> None:
     await is_refused(bench, await post(bench, by_hand(bench, keyid=f'"{keyid}"')), status, code)
 
 
 @pytest.mark.parametrize("byte", [case(65, "nul", b"\x00")])
 async def test_a_keyid_with_a_control_character_is_refused(bench: Bench, byte: bytes) -> None:
-    headers = [(name.encode(), value.encode().replace(b"key-1", b"key" + byte)) for name, value in by_hand(bench).items()]
-    await is_refused(bench, await bench.client.post("/v1/events", content=BODY, headers=headers), 400, "signature_malformed")
+    headers = [
+        (name.encode(), value.encode().replace(b"key-1", b"key" + byte))
+        for name, value in by_hand(bench).items()
+    ]
+    await is_refused(
+        bench,
+        await bench.client.post("/v1/events", content=BODY, headers=headers),
+        400,
+        "signature_malformed",
+    )
 
 
-@pytest.mark.parametrize("alg", [case(66, alg, alg) for alg in ("hmac-sha256", "ecdsa-p256-sha256", "rsa-pss-sha512", "none", "ED25519")])
+@pytest.mark.parametrize(
+    "alg",
+    [case(66, alg, alg) for alg in ("hmac-sha256", "ecdsa-p256-sha256", "rsa-pss-sha512", "none", "ED25519")],
+)
 async def test_another_algorithm_than_the_keys_is_refused(bench: Bench, alg: str) -> None:
     await is_refused(bench, await post(bench, by_hand(bench, alg=f'"{alg}"')), 401, "invalid_signature")
 
 
 @pytest.mark.parametrize("algorithm", [case(67, algorithm, algorithm) for algorithm in ASYMMETRIC])
 @pytest.mark.parametrize("said", [Algorithm.HMAC, None])
-async def test_an_hmac_with_a_public_key_as_secret_is_refused(algorithm: Algorithm, said: Algorithm | None) -> None:
+async def test_an_hmac_with_a_public_key_as_secret_is_refused(
+    algorithm: Algorithm, said: Algorithm | None
+) -> None:
     private = new_private_key(algorithm)
     _, key = signer_and_key(algorithm, "key-2", private=private, clock=NOW.timestamp)
     bench = new_bench(key)
@@ -99,12 +119,16 @@ def der(key: ec.EllipticCurvePrivateKey, base: bytes) -> bytes:
         case(70, "der", Algorithm.ECDSA_P256, der, "ecdsa-p256-sha256"),
     ],
 )
-async def test_the_right_key_in_another_scheme_is_refused(algorithm: Algorithm, sign: object, said: str) -> None:
+async def test_the_right_key_in_another_scheme_is_refused(
+    algorithm: Algorithm, sign: object, said: str
+) -> None:
     private = new_private_key(algorithm)
     _, key = signer_and_key(algorithm, "key-2", private=private)
     bench = new_bench(key)
     bench.signer = Odd(lambda base: sign(private, base))
-    await is_refused(bench, await post(bench, by_hand(bench, keyid='"key-2"', alg=f'"{said}"')), 401, "invalid_signature")
+    await is_refused(
+        bench, await post(bench, by_hand(bench, keyid='"key-2"', alg=f'"{said}"')), 401, "invalid_signature"
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,11 +171,23 @@ P384 = public_pem(ec.generate_private_key(ec.SECP384R1()))
 RSA_1024 = public_pem(rsa.generate_private_key(65537, 1024))
 GOOD = {"keyid": "a", "alg": "ed25519", "sender": "s", "tenant": "*", "public_pem": PUBLIC[Algorithm.ED25519]}
 BAD_FILES = [
-    case(74, "empty-secret", [{"alg": "hmac-sha256", "public_pem": None, "secret_file": "empty"}], "at least 32"),
-    case(74, "short-secret", [{"alg": "hmac-sha256", "public_pem": None, "secret_file": "short"}], "at least 32"),
+    case(
+        74,
+        "empty-secret",
+        [{"alg": "hmac-sha256", "public_pem": None, "secret_file": "empty"}],
+        "at least 32",
+    ),
+    case(
+        74,
+        "short-secret",
+        [{"alg": "hmac-sha256", "public_pem": None, "secret_file": "short"}],
+        "at least 32",
+    ),
     case(74, "rsa-1024", [{"alg": "rsa-pss-sha512", "public_pem": RSA_1024}], "1024 bits"),
     case(74, "another-curve", [{"alg": "ecdsa-p256-sha256", "public_pem": P384}], "not a key for"),
-    case(74, "another-type", [{"alg": "ed25519", "public_pem": PUBLIC[Algorithm.ECDSA_P256]}], "not a key for"),
+    case(
+        74, "another-type", [{"alg": "ed25519", "public_pem": PUBLIC[Algorithm.ECDSA_P256]}], "not a key for"
+    ),
     case(74, "private-key", [{"public_pem": PRIVATE}], "private key"),
     case(74, "keyid-twice", [{}, {}], "twice"),
 ]
@@ -165,7 +201,14 @@ async def test_a_bad_key_stops_the_start_and_a_bad_reload_keeps_the_old_keys(
     path, failures = tmp_path / "keys.json", []
     (tmp_path / "empty").write_bytes(b"")
     (tmp_path / "short").write_bytes(b"x" * 31)
-    bad = json.dumps({"keys": [{name: value for name, value in (GOOD | change).items() if value is not None} for change in changes]})
+    bad = json.dumps(
+        {
+            "keys": [
+                {name: value for name, value in (GOOD | change).items() if value is not None}
+                for change in changes
+            ]
+        }
+    )
     path.write_text(bad)
     with pytest.raises(InvalidInput, match=says):
         KeyRing(path, fetch=Web())

@@ -7,7 +7,9 @@ import pytest
 
 TESTS = Path(__file__).parents[2]
 DOC = (TESTS.parent / "docs" / "receiver.md").read_text()
-FILES = {path.name.split("_")[2]: path.read_text() for path in TESTS.glob("*/*receiver/test_cases_[a-g]_*.py")}
+FILES = {
+    path.name.split("_")[2]: path.read_text() for path in TESTS.glob("*/*receiver/test_cases_[a-g]_*.py")
+}
 ROWS = re.findall(r"^\| (\d+) \| .+ \| (.+) \|$", DOC, re.MULTILINE)
 
 

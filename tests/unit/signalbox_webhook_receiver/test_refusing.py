@@ -9,7 +9,16 @@ from msgspec.structs import replace
 
 from signalbox_core.events import encode_event
 from signalbox_core.signatures import Algorithm, Signer, content_digest, profile
-from support.drivers.signed_requests import BATCH, ONE, ORIGIN, URL, new_private_key, parameters_at, sign_by_hand, signer_and_key
+from support.drivers.signed_requests import (
+    BATCH,
+    ONE,
+    ORIGIN,
+    URL,
+    new_private_key,
+    parameters_at,
+    sign_by_hand,
+    signer_and_key,
+)
 from support.fakes.events import story
 from support.fakes.receiver import NOW, Bench, batch_of, new_bench
 
@@ -36,7 +45,9 @@ async def refused(bench: Bench, answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, problem["code"]
 
 
-async def post(bench: Bench, headers: Mapping[str, str], *, body: bytes = BODY, path: str = "/v1/events") -> httpx2.Response:
+async def post(
+    bench: Bench, headers: Mapping[str, str], *, body: bytes = BODY, path: str = "/v1/events"
+) -> httpx2.Response:
     return await bench.client.post(path, content=body, headers=dict(headers))
 
 
@@ -52,23 +63,35 @@ async def test_an_unsigned_request_is_told_how_to_sign(bench: Bench) -> None:
     [
         pytest.param({"signature": "signalbox=:AAAA:"}, (401, "invalid_signature"), id="wrong-signature"),
         pytest.param({"signature-input": "((("}, (400, "signature_malformed"), id="unparsable"),
-        pytest.param({"content-digest": content_digest(b"other")}, (401, "invalid_signature"), id="other-digest"),
+        pytest.param(
+            {"content-digest": content_digest(b"other")}, (401, "invalid_signature"), id="other-digest"
+        ),
         pytest.param({"content-digest": None}, (401, "signature_incomplete"), id="no-digest"),
-        pytest.param({"content-digest": None, "repr-digest": content_digest(BODY)}, (401, "signature_incomplete"), id="repr-digest"),
+        pytest.param(
+            {"content-digest": None, "repr-digest": content_digest(BODY)},
+            (401, "signature_incomplete"),
+            id="repr-digest",
+        ),
         pytest.param({"content-type": BATCH}, (401, "invalid_signature"), id="other-media-type"),
         pytest.param({"content-type": "text/plain"}, (415, "unsupported_media_type"), id="text"),
-        pytest.param({"content-type": f"{ONE}; charset=utf-16"}, (415, "unsupported_media_type"), id="utf-16"),
+        pytest.param(
+            {"content-type": f"{ONE}; charset=utf-16"}, (415, "unsupported_media_type"), id="utf-16"
+        ),
         pytest.param({"content-type": None}, (415, "unsupported_media_type"), id="no-media-type"),
         pytest.param({"content-encoding": "gzip"}, (415, "unsupported_media_type"), id="gzip"),
         pytest.param({"host": "other.example.com"}, (421, "misdirected_request"), id="foreign-host"),
         pytest.param({"signature-input": "a" * 5000}, (431, "headers_too_large"), id="long-signature-input"),
         pytest.param({"x-long": "a" * 40_000}, (431, "headers_too_large"), id="long-header"),
         pytest.param({f"x-{n}": "a" for n in range(120)}, (431, "headers_too_large"), id="many-headers"),
-        pytest.param({"content-length": str(256 * 1024 + 1)}, (413, "payload_too_large"), id="declared-length"),
+        pytest.param(
+            {"content-length": str(256 * 1024 + 1)}, (413, "payload_too_large"), id="declared-length"
+        ),
         pytest.param({"content-length": "-1"}, (413, "payload_too_large"), id="negative-length"),
     ],
 )
-async def test_a_changed_header_is_refused(bench: Bench, change: dict[str, str | None], expected: tuple[int, str]) -> None:
+async def test_a_changed_header_is_refused(
+    bench: Bench, change: dict[str, str | None], expected: tuple[int, str]
+) -> None:
     headers = {name.lower(): value for name, value in bench.signer.sign("POST", URL, BODY, ONE).items()}
     merged = {name: value for name, value in {**headers, **change}.items() if value is not None}
     assert await refused(bench, await post(bench, merged)) == expected
@@ -113,7 +136,9 @@ async def test_a_signed_percent_encoded_target_is_accepted(bench: Bench) -> None
     assert (await post(bench, headers, path="/v1/%65vents")).status_code == 202
 
 
-@pytest.mark.parametrize("header", ["x-forwarded-host", "x-forwarded-proto", "forwarded", "x-tenant", "ce-type", "traceparent"])
+@pytest.mark.parametrize(
+    "header", ["x-forwarded-host", "x-forwarded-proto", "forwarded", "x-tenant", "ce-type", "traceparent"]
+)
 async def test_an_unsigned_header_has_no_influence(bench: Bench, header: str) -> None:
     headers = bench.signer.sign("POST", URL, BODY, ONE) | {header: "evil.example.com"}
     assert (await post(bench, headers)).status_code == 202
@@ -121,7 +146,9 @@ async def test_an_unsigned_header_has_no_influence(bench: Bench, header: str) ->
 
 
 async def test_a_signature_for_a_spoofed_host_is_refused(bench: Bench) -> None:
-    headers = bench.signer.sign("POST", "https://evil.example.com/v1/events", BODY, ONE) | {"x-forwarded-host": "evil.example.com"}
+    headers = bench.signer.sign("POST", "https://evil.example.com/v1/events", BODY, ONE) | {
+        "x-forwarded-host": "evil.example.com"
+    }
     assert await refused(bench, await post(bench, headers)) == (401, "invalid_signature")
 
 
@@ -134,7 +161,9 @@ async def test_another_method_is_told_the_right_one(bench: Bench, method: str) -
 
 @pytest.mark.parametrize("path", ["/v1/events/", "/v1", "/", "/v1/events/x"])
 async def test_another_path_is_not_found_and_never_redirected(bench: Bench, path: str) -> None:
-    assert await refused(bench, await post(bench, bench.signer.sign("POST", ORIGIN + path, BODY, ONE), path=path)) == (404, "not_found")
+    assert await refused(
+        bench, await post(bench, bench.signer.sign("POST", ORIGIN + path, BODY, ONE), path=path)
+    ) == (404, "not_found")
 
 
 async def test_an_unknown_key_a_revoked_key_and_a_wrong_signature_look_the_same() -> None:
@@ -231,7 +260,11 @@ async def test_an_unknown_member_is_ignored_as_cloudevents_asks(bench: Bench) ->
     ("body", "field"),
     [
         pytest.param(b"[]", "events", id="empty"),
-        pytest.param(batch_of([replace(EVENT, id=str(n), sequence=n + 1) for n in range(101)]), "events", id="101-events"),
+        pytest.param(
+            batch_of([replace(EVENT, id=str(n), sequence=n + 1) for n in range(101)]),
+            "events",
+            id="101-events",
+        ),
         pytest.param(batch_of([EVENT, replace(SECOND_EVENT, runid="run-2")]), "runid", id="two-runs"),
         pytest.param(batch_of([EVENT, EVENT]), "id", id="an-event-twice"),
         pytest.param(batch_of([EVENT, replace(SECOND_EVENT, id="")]), "id", id="one-is-wrong"),

@@ -22,7 +22,14 @@ ANY = cast(Any, None)
 
 
 def settings(**more: Any) -> Settings:
-    return Settings(temporal_address="", receiver_url="http://r/e", keyid="k", private_key_file="", objects_url="memory://", **more)
+    return Settings(
+        temporal_address="",
+        receiver_url="http://r/e",
+        keyid="k",
+        private_key_file="",
+        objects_url="memory://",
+        **more,
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,7 +53,10 @@ def test_it_leaves_for_a_reason(seen: Mapping[str, Any], reason: str | None) -> 
 
 
 def test_the_workers_of_a_launch_do_not_all_leave_at_one_age() -> None:
-    ages = [limits_of(settings(burst_max_lifetime_s=1_000), random.Random(number)).lifetime_s for number in range(50)]
+    ages = [
+        limits_of(settings(burst_max_lifetime_s=1_000), random.Random(number)).lifetime_s
+        for number in range(50)
+    ]
     assert all(900 <= age <= 1_000 for age in ages)
     assert len({round(age) for age in ages}) > 20
 

@@ -9,9 +9,16 @@ from signalbox_worker.progress import INTERVAL_S, MAX_STEPS, Board
 
 
 def said(
-    percent: float | None = None, *, step: str = "work", text: str | None = None, message: str | None = None, attempt: int = 1
+    percent: float | None = None,
+    *,
+    step: str = "work",
+    text: str | None = None,
+    message: str | None = None,
+    attempt: int = 1,
 ) -> CloudEvent:
-    data = catalogue.StepProgress(step=step, percent=percent, text=text, message=message, attempt=attempt, offset=0 if text else None)
+    data = catalogue.StepProgress(
+        step=step, percent=percent, text=text, message=message, attempt=attempt, offset=0 if text else None
+    )
     return event("step.progress", data, step)
 
 

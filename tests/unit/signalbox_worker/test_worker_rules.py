@@ -51,7 +51,14 @@ def test_only_a_fault_of_the_event_loses_it(statuses: tuple[int, ...], verdict: 
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("3", 3.0), ("Thu, 01 Jan 2026 00:00:30 GMT", 30.0), ("Wed, 31 Dec 2025 23:00:00 GMT", 0.0), ("soon", None), ("", None), ("-1", None)],
+    [
+        ("3", 3.0),
+        ("Thu, 01 Jan 2026 00:00:30 GMT", 30.0),
+        ("Wed, 31 Dec 2025 23:00:00 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+        ("-1", None),
+    ],
 )
 def test_retry_after_in_seconds_or_as_a_date(value: str, seconds: float | None) -> None:
     assert retry_after_s({"retry-after": value}, NOW) == seconds
@@ -78,7 +85,9 @@ def test_a_worker_serves_every_installed_pipeline_unless_told_otherwise() -> Non
 @pytest.mark.parametrize(
     ("specs", "wanted", "said"),
     [
-        pytest.param({"sample": SPEC}, {"smaple"}, "no pipeline 'smaple'; installed: sample", id="misspelled"),
+        pytest.param(
+            {"sample": SPEC}, {"smaple"}, "no pipeline 'smaple'; installed: sample", id="misspelled"
+        ),
         pytest.param({}, set(), "no pipeline is installed", id="none"),
     ],
 )
@@ -102,7 +111,10 @@ def test_lists_come_comma_separated_and_secrets_stay_hidden() -> None:
     assert "sk-very-secret" not in repr(settings)
 
 
-@pytest.mark.parametrize("wrong", [{"RECEIVER_URL": "receiver:8081"}, {"PORT": "70000"}, {"MAX_ACTIVITIES": "0"}, {"LOG_LEVEL": "loud"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"RECEIVER_URL": "receiver:8081"}, {"PORT": "70000"}, {"MAX_ACTIVITIES": "0"}, {"LOG_LEVEL": "loud"}],
+)
 def test_a_wrong_setting_is_named(wrong: dict[str, str]) -> None:
     variables = {f"{PREFIX}_{name}": value for name, value in wrong.items()}
 
@@ -133,7 +145,9 @@ def test_the_shortcut_is_taken_only_where_no_context_is_needed(tmp_path: Path) -
         async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
             return list(payloads)
 
-    (tmp_path / "keys.json").write_bytes(msgspec.json.encode(PayloadKeyFile(active=(key := new_payload_key()).id, keys=(key,))))
+    (tmp_path / "keys.json").write_bytes(
+        msgspec.json.encode(PayloadKeyFile(active=(key := new_payload_key()).id, keys=(key,)))
+    )
     sealing = converter_with(KeyRing(tmp_path / "keys.json"))
 
     assert without_detour(runner, data_converter) is not runner
@@ -142,7 +156,9 @@ def test_the_shortcut_is_taken_only_where_no_context_is_needed(tmp_path: Path) -
 
 
 async def test_the_shortcut_still_runs_in_the_sandbox() -> None:
-    without_detour(sandbox([SPEC]), data_converter).prepare_workflow(workflow._Definition.must_from_class(load_workflow(SPEC)))
+    without_detour(sandbox([SPEC]), data_converter).prepare_workflow(
+        workflow._Definition.must_from_class(load_workflow(SPEC))
+    )
 
 
 def test_an_old_delivery_is_forgotten_at_last() -> None:

@@ -37,15 +37,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m signalbox_simulator", description=__doc__)
     parser.add_argument("--traces", default="ramp,closed,paced", help=f"of {', '.join(GENERATED)}; or all")
-    parser.add_argument("--trace-file", action="append", type=Path, default=[], help="a recorded trace (JSON); may be repeated")
-    parser.add_argument("--from-log", type=Path, help="a decision log (NDJSON, may be gzipped) of one queue as the trace")
-    parser.add_argument("--set", choices=SETS, default="test", help="the seeds: those the law was tuned on, or the others")
+    parser.add_argument(
+        "--trace-file",
+        action="append",
+        type=Path,
+        default=[],
+        help="a recorded trace (JSON); may be repeated",
+    )
+    parser.add_argument(
+        "--from-log", type=Path, help="a decision log (NDJSON, may be gzipped) of one queue as the trace"
+    )
+    parser.add_argument(
+        "--set", choices=SETS, default="test", help="the seeds: those the law was tuned on, or the others"
+    )
     parser.add_argument("--seeds", help="own seeds, for example 7,8; instead of a set")
     parser.add_argument("--scalers", default="all", help=f"of {LAW}, {', '.join(PEERS)}; or all")
     parser.add_argument("--policy", default="{}", help='JSON of policy fields, for example {"slo_s": 120}')
     parser.add_argument("--to", type=Path, help="a folder for results.csv and a picture a trace")
-    parser.add_argument("--replay", type=Path, metavar="LOG", help="decide the decisions of a log again and compare")
-    parser.add_argument("--scale-study", nargs="?", const="", metavar="TOML", help="the bill and the quotas, with own prices and scenarios")
+    parser.add_argument(
+        "--replay", type=Path, metavar="LOG", help="decide the decisions of a log again and compare"
+    )
+    parser.add_argument(
+        "--scale-study",
+        nargs="?",
+        const="",
+        metavar="TOML",
+        help="the bill and the quotas, with own prices and scenarios",
+    )
     return parser
 
 
@@ -56,7 +74,9 @@ def _compare(options: argparse.Namespace) -> int:
     for trace, seed in _traces(options):
         for name in names:
             _progress(f"{trace.name}, seed {seed}: {name}")
-            outcomes.append(simulate(trace, new_scaler(name, policy), seed=seed, slots=policy.slots_per_worker))
+            outcomes.append(
+                simulate(trace, new_scaler(name, policy), seed=seed, slots=policy.slots_per_worker)
+            )
     _progress("")
     print(report.table(report.HEADINGS, report.rows(outcomes, policy.price_per_worker_s, policy.currency)))
     if options.to:
@@ -77,14 +97,20 @@ def _traces(options: argparse.Namespace) -> list[tuple[Trace, int]]:
         return [(trace_of_log(read_log(options.from_log), seed), seed) for seed in seeds[:1]]
     if options.trace_file:
         return [(read_trace(path, seed), seed) for path in options.trace_file for seed in seeds]
-    return [(GENERATED[name](seed), seed) for name in _chosen("traces", options.traces, list(GENERATED)) for seed in seeds]
+    return [
+        (GENERATED[name](seed), seed)
+        for name in _chosen("traces", options.traces, list(GENERATED))
+        for seed in seeds
+    ]
 
 
 def _replay(path: Path) -> int:
     replayed = replay(read_log(path))
     for difference in replayed.differences[:_SHOWN]:
         record = difference.record
-        print(f"{record.at.isoformat()} {record.queue}: {difference.field} was {difference.recorded}, is {difference.decided}")
+        print(
+            f"{record.at.isoformat()} {record.queue}: {difference.field} was {difference.recorded}, is {difference.decided}"
+        )
     skipped = f", {replayed.skipped} before the first state skipped" if replayed.skipped else ""
     print(f"{replayed.decided} decisions decided again{skipped}: {len(replayed.differences)} differences")
     return 1 if replayed.differences else 0
@@ -92,8 +118,15 @@ def _replay(path: Path) -> int:
 
 def _study(path: Path | None) -> int:
     prices, scenarios = cost_study.read_study(path) if path else (cost_study.Prices(), cost_study.STUDY)
-    print(f"Money in {prices.currency}; {prices.vcpu_s} a vCPU-s, {prices.gib_s} a GiB-s. Computed, not measured.")
-    print(report.table(cost_study.HEADINGS, cost_study.rows([cost_study.bill(scenario, prices) for scenario in scenarios])))
+    print(
+        f"Money in {prices.currency}; {prices.vcpu_s} a vCPU-s, {prices.gib_s} a GiB-s. Computed, not measured."
+    )
+    print(
+        report.table(
+            cost_study.HEADINGS,
+            cost_study.rows([cost_study.bill(scenario, prices) for scenario in scenarios]),
+        )
+    )
     return 0
 
 
@@ -128,7 +161,9 @@ def _chosen(option: str, text: str, known: list[str]) -> list[str]:
     names = known if text == "all" else [name.strip() for name in text.split(",")]
     for name in names:
         if name not in known:
-            raise InvalidInput(f"--{option}: {name!r} is not known; known are {', '.join(known)}", field=option)
+            raise InvalidInput(
+                f"--{option}: {name!r} is not known; known are {', '.join(known)}", field=option
+            )
     return names
 
 
@@ -136,7 +171,9 @@ def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise InvalidInput(f"--seeds: {text!r} are not whole numbers with commas between them", field="seeds") from None
+        raise InvalidInput(
+            f"--seeds: {text!r} are not whole numbers with commas between them", field="seeds"
+        ) from None
 
 
 if __name__ == "__main__":

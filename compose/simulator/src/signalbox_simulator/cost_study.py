@@ -86,9 +86,21 @@ STUDY: Final = (
     _HUNDRED,
     replace(_HUNDRED, name="100 x 1,000, daily", imports_per_month=30),
     _MANY,
-    replace(_MANY, name="10,000 x 1,000, monthly, 500 slots a worker", burst_slots=500, burst_vcpu=2.0, burst_gib=4.0),
+    replace(
+        _MANY,
+        name="10,000 x 1,000, monthly, 500 slots a worker",
+        burst_slots=500,
+        burst_vcpu=2.0,
+        burst_gib=4.0,
+    ),
     _DAILY,
-    replace(_DAILY, name="10,000 x 1,000, daily, 500 slots a worker", burst_slots=500, burst_vcpu=2.0, burst_gib=4.0),
+    replace(
+        _DAILY,
+        name="10,000 x 1,000, daily, 500 slots a worker",
+        burst_slots=500,
+        burst_vcpu=2.0,
+        burst_gib=4.0,
+    ),
     replace(_DAILY, name="10,000 x 1,000, twice a day", imports_per_month=60),
     replace(_DAILY, name="10,000 x 1,000, daily, portal allows 600/s", base_workers=1, rate_per_s=600.0),
     replace(_DAILY, name="10,000 x 1,000, daily, 104 base workers", base_workers=104, max_workers=0),
@@ -117,7 +129,8 @@ def bill(scenario: Scenario, prices: Prices) -> Bill:
         workers=workers,
         makespan_s=makespan_s,
         executions=executions,
-        fits=executions <= prices.running_executions and scenario.workers_per_launch <= prices.tasks_per_execution,
+        fits=executions <= prices.running_executions
+        and scenario.workers_per_launch <= prices.tasks_per_execution,
         base=_money(prices, scenario.base_vcpu, scenario.base_gib, scenario.base_workers * float(MONTH_S)),
         burst=_money(prices, scenario.burst_vcpu, scenario.burst_gib, paid_s),
     )
@@ -139,7 +152,16 @@ def rows(bills: list[Bill]) -> list[tuple[str, ...]]:
     ]
 
 
-HEADINGS: Final = ("scenario", "workers", "one import", "executions", "in quota", "base/month", "burst/month", "in all")
+HEADINGS: Final = (
+    "scenario",
+    "workers",
+    "one import",
+    "executions",
+    "in quota",
+    "base/month",
+    "burst/month",
+    "in all",
+)
 
 
 def read_study(path: Path) -> tuple[Prices, tuple[Scenario, ...]]:

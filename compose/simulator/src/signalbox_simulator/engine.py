@@ -28,7 +28,19 @@ class Kind(IntEnum):
 class Worker:
     """A worker of the simulation. `tasks`: running; `up_at`: None while it starts; `gone_at`: None while it is paid."""
 
-    __slots__ = ("done", "draining", "gone_at", "idle_since", "launch", "launched_at", "number", "queued", "slots", "tasks", "up_at")
+    __slots__ = (
+        "done",
+        "draining",
+        "gone_at",
+        "idle_since",
+        "launch",
+        "launched_at",
+        "number",
+        "queued",
+        "slots",
+        "tasks",
+        "up_at",
+    )
 
     def __init__(self, number: int, slots: int, launched_at: float, launch: str) -> None:
         self.number = number
@@ -63,7 +75,15 @@ class Scaler(Protocol):
 class World:
     """One run of one trace under one autoscaler."""
 
-    def __init__(self, trace: Trace, scaler: Scaler, *, seed: int, slots: int = 50, cold_s: tuple[float, float] = (10.0, 30.0)) -> None:
+    def __init__(
+        self,
+        trace: Trace,
+        scaler: Scaler,
+        *,
+        seed: int,
+        slots: int = 50,
+        cold_s: tuple[float, float] = (10.0, 30.0),
+    ) -> None:
         self.trace = trace
         self.slots = slots
         self.now = 0.0
@@ -115,9 +135,15 @@ class World:
     def hint_in_flight(self) -> int:
         """What those batches keep in flight together."""
         open_batches = (
-            (number, batch) for number, batch in enumerate(self.trace.batches) if batch.in_flight is not None and batch.at_s <= self.now
+            (number, batch)
+            for number, batch in enumerate(self.trace.batches)
+            if batch.in_flight is not None and batch.at_s <= self.now
         )
-        return sum(batch.in_flight or 0 for number, batch in open_batches if self._next[number] < len(batch.durations_s))
+        return sum(
+            batch.in_flight or 0
+            for number, batch in open_batches
+            if self._next[number] < len(batch.durations_s)
+        )
 
     def run(self, *, until_s: float = 86_400.0) -> None:
         """To the end of the work and of the last burst worker, or to `until_s`."""
@@ -166,7 +192,11 @@ class World:
 
     def _arrive(self, number: int) -> None:
         batch = self.trace.batches[number]
-        count = len(batch.durations_s) if batch.in_flight is None else min(batch.in_flight, len(batch.durations_s))
+        count = (
+            len(batch.durations_s)
+            if batch.in_flight is None
+            else min(batch.in_flight, len(batch.durations_s))
+        )
         self._next[number] = count
         self._unscheduled += len(batch.durations_s) - count
         for task in range(self._first[number], self._first[number] + count):
@@ -253,7 +283,12 @@ class World:
 
     def _idle(self, worker: Worker | None) -> None:
         idle_s = self._scaler.idle_exit_s or 0.0
-        if worker is not None and worker.idle_since is not None and self.now - worker.idle_since >= idle_s - 1e-9 and not worker.tasks:
+        if (
+            worker is not None
+            and worker.idle_since is not None
+            and self.now - worker.idle_since >= idle_s - 1e-9
+            and not worker.tasks
+        ):
             self._leave(worker)
 
     def _kill(self, worker: Worker | None) -> None:

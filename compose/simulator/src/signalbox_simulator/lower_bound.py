@@ -26,7 +26,9 @@ def cheapest_as_fast(trace: Trace, makespan_s: float, *, seed: int, slots: int =
 
 def fastest(trace: Trace, *, seed: int, slots: int = 50) -> Outcome:
     """A slot for every activity that the trace keeps in flight, asked for when the work arrives."""
-    in_flight = sum(len(batch.durations_s) if batch.in_flight is None else batch.in_flight for batch in trace.batches)
+    in_flight = sum(
+        len(batch.durations_s) if batch.in_flight is None else batch.in_flight for batch in trace.batches
+    )
     return run_clairvoyant(trace, min(in_flight, trace.base_slots + 1_000 * slots), seed=seed)
 
 

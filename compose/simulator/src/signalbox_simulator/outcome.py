@@ -55,12 +55,16 @@ class Watched:
     def look(self, world: World) -> None:
         self._scaler.look(world)
         capacity = world.base.slots + sum(
-            worker.slots for worker in world.bursts.values() if worker.up_at is not None and not worker.draining
+            worker.slots
+            for worker in world.bursts.values()
+            if worker.up_at is not None and not worker.draining
         )
         self.course.append(Point(world.now, world.backlog, world.used, capacity, len(world.bursts)))
 
 
-def simulate(trace: Trace, scaler: Scaler, *, seed: int, slots: int = 50, cold_s: tuple[float, float] = (10.0, 30.0)) -> Outcome:
+def simulate(
+    trace: Trace, scaler: Scaler, *, seed: int, slots: int = 50, cold_s: tuple[float, float] = (10.0, 30.0)
+) -> Outcome:
     """Run `trace` under `scaler` to its end."""
     watched = Watched(scaler)
     world = World(trace, watched, seed=seed, slots=slots, cold_s=cold_s)
@@ -73,7 +77,10 @@ def simulate(trace: Trace, scaler: Scaler, *, seed: int, slots: int = 50, cold_s
         seed=seed,
         activities=trace.count,
         makespan_s=world.last_end_s - min(batch.at_s for batch in trace.batches),
-        burst_worker_s=sum((worker.gone_at if worker.gone_at is not None else world.now) - worker.launched_at for worker in workers),
+        burst_worker_s=sum(
+            (worker.gone_at if worker.gone_at is not None else world.now) - worker.launched_at
+            for worker in workers
+        ),
         p50_wait_s=_quantile(waits, 0.5),
         p95_wait_s=_quantile(waits, 0.95),
         launched=len(workers),

@@ -41,7 +41,9 @@ def _legend(outcomes: Sequence[Outcome]) -> list[str]:
     return parts
 
 
-def _panel(label: str, outcomes: Sequence[Outcome], value: Callable[[Point], int], top: int, end_s: float) -> list[str]:
+def _panel(
+    label: str, outcomes: Sequence[Outcome], value: Callable[[Point], int], top: int, end_s: float
+) -> list[str]:
     most = max((value(point) for outcome in outcomes for point in outcome.course), default=0) or 1
     bottom, inner = top + _PANEL, _WIDTH - _LEFT - 10
     parts = [f'<text x="{_LEFT}" y="{top + 12}">{escape(label)}</text>']
@@ -52,14 +54,18 @@ def _panel(label: str, outcomes: Sequence[Outcome], value: Callable[[Point], int
     for part in range(5):
         x = _LEFT + inner * part / 4
         anchor = "end" if part == 4 else "middle"
-        parts.append(f'<text x="{x:.0f}" y="{bottom + 18}" text-anchor="{anchor}">{end_s * part / 4:,.0f} s</text>')
+        parts.append(
+            f'<text x="{x:.0f}" y="{bottom + 18}" text-anchor="{anchor}">{end_s * part / 4:,.0f} s</text>'
+        )
     for number, outcome in enumerate(outcomes):
         points = [
             f"{_LEFT + inner * point.at_s / end_s:.1f},{bottom - (_PANEL - 20) * value(point) / most:.1f}"
             for point in outcome.course
             if point.at_s <= end_s
         ]
-        parts.append(f'<polyline fill="none" stroke="{_colour(number)}" stroke-width="2" points="{" ".join(points)}"/>')
+        parts.append(
+            f'<polyline fill="none" stroke="{_colour(number)}" stroke-width="2" points="{" ".join(points)}"/>'
+        )
     return parts
 
 

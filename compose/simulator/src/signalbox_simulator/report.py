@@ -8,7 +8,19 @@ from pathlib import Path
 from signalbox_simulator.outcome import Outcome
 from signalbox_simulator.plot import plot
 
-HEADINGS = ("trace", "seed", "autoscaler", "makespan s", "worker-s", "cost", "p50 wait s", "p95 wait s", "launched", "peak", "re-executed")
+HEADINGS = (
+    "trace",
+    "seed",
+    "autoscaler",
+    "makespan s",
+    "worker-s",
+    "cost",
+    "p50 wait s",
+    "p95 wait s",
+    "launched",
+    "peak",
+    "re-executed",
+)
 
 
 def rows(outcomes: Sequence[Outcome], price_per_worker_s: Decimal, currency: str) -> list[tuple[str, ...]]:
@@ -33,11 +45,16 @@ def rows(outcomes: Sequence[Outcome], price_per_worker_s: Decimal, currency: str
 def table(headings: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """Columns of even width; the first three to the left, numbers to the right."""
     widths = [max(len(row[column]) for row in (headings, *body)) for column in range(len(headings))]
-    lines = ["  ".join(_cell(text, widths[column], column) for column, text in enumerate(row)).rstrip() for row in (headings, *body)]
+    lines = [
+        "  ".join(_cell(text, widths[column], column) for column, text in enumerate(row)).rstrip()
+        for row in (headings, *body)
+    ]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def write(folder: Path, outcomes: Sequence[Outcome], price_per_worker_s: Decimal, currency: str) -> list[Path]:
+def write(
+    folder: Path, outcomes: Sequence[Outcome], price_per_worker_s: Decimal, currency: str
+) -> list[Path]:
     """`results.csv`, and one picture a trace and seed."""
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / "results.csv"

@@ -58,11 +58,18 @@ def seconds(rng: random.Random, count: int, *, mean_s: float = 1.0, spread: floa
 
 
 def ramp(
-    seed: int, *, companies: int = 100, invoices: int = 1_000, pace_per_s: float | None = None, limit_per_s: float | None = None
+    seed: int,
+    *,
+    companies: int = 100,
+    invoices: int = 1_000,
+    pace_per_s: float | None = None,
+    limit_per_s: float | None = None,
 ) -> Trace:
     """Everything at once."""
     rng = random.Random(f"ramp{seed}")
-    batches = tuple(Batch(at_s=10.0 + rng.random(), durations_s=seconds(rng, invoices)) for _ in range(companies))
+    batches = tuple(
+        Batch(at_s=10.0 + rng.random(), durations_s=seconds(rng, invoices)) for _ in range(companies)
+    )
     name = "paced" if pace_per_s else "limited" if limit_per_s else "ramp"
     return Trace(name=name, batches=batches, pace_per_s=pace_per_s, limit_per_s=limit_per_s)
 
@@ -70,23 +77,41 @@ def ramp(
 def closed_loop(seed: int, *, companies: int = 100, invoices: int = 1_000, in_flight: int = 8) -> Trace:
     """Each company keeps a few in flight: no backlog ever tells how much there is."""
     rng = random.Random(f"closed{seed}")
-    batches = (Batch(at_s=10.0 + rng.random(), durations_s=seconds(rng, invoices), in_flight=in_flight) for _ in range(companies))
+    batches = (
+        Batch(at_s=10.0 + rng.random(), durations_s=seconds(rng, invoices), in_flight=in_flight)
+        for _ in range(companies)
+    )
     return Trace(name="closed loop", batches=tuple(batches))
 
 
-def spikes(seed: int, *, minutes: int = 60, load: float = 0.6, spike: int = 20_000, base_slots: int = 200) -> Trace:
+def spikes(
+    seed: int, *, minutes: int = 60, load: float = 0.6, spike: int = 20_000, base_slots: int = 200
+) -> Trace:
     """A steady load on the base workers, and three spikes on top."""
     rng = random.Random(f"spikes{seed}")
-    steady = [Batch(at_s=float(at), durations_s=seconds(rng, _poisson(rng, load * base_slots))) for at in range(minutes * 60)]
-    tops = [Batch(at_s=minutes * 60 * (part + rng.uniform(-0.04, 0.04)), durations_s=seconds(rng, spike)) for part in (0.2, 0.5, 0.75)]
-    return Trace(name="spikes", batches=tuple(sorted([*steady, *tops], key=lambda batch: batch.at_s)), base_slots=base_slots)
+    steady = [
+        Batch(at_s=float(at), durations_s=seconds(rng, _poisson(rng, load * base_slots)))
+        for at in range(minutes * 60)
+    ]
+    tops = [
+        Batch(at_s=minutes * 60 * (part + rng.uniform(-0.04, 0.04)), durations_s=seconds(rng, spike))
+        for part in (0.2, 0.5, 0.75)
+    ]
+    return Trace(
+        name="spikes",
+        batches=tuple(sorted([*steady, *tops], key=lambda batch: batch.at_s)),
+        base_slots=base_slots,
+    )
 
 
 def long_work(seed: int, *, waves: int = 3, each: int = 2_000) -> Trace:
     """Activities of 60 to 300 s in waves: a worker that is stopped takes minutes of work with it."""
     rng = random.Random(f"long{seed}")
     batches = (
-        Batch(at_s=10.0 + wave * rng.uniform(400, 700), durations_s=tuple(rng.uniform(60, 300) for _ in range(each)))
+        Batch(
+            at_s=10.0 + wave * rng.uniform(400, 700),
+            durations_s=tuple(rng.uniform(60, 300) for _ in range(each)),
+        )
         for wave in range(waves)
     )
     return Trace(name="long", batches=tuple(sorted(batches, key=lambda batch: batch.at_s)))
@@ -96,7 +121,10 @@ def trickle(seed: int, *, minutes: int = 30, rate_per_s: float = 4.0, burst: int
     """A burst, and then a trickle on which idle workers would live for ever."""
     rng = random.Random(f"trickle{seed}")
     first = Batch(at_s=10.0, durations_s=seconds(rng, burst))
-    rest = (Batch(at_s=float(at), durations_s=seconds(rng, _poisson(rng, rate_per_s))) for at in range(20, minutes * 60))
+    rest = (
+        Batch(at_s=float(at), durations_s=seconds(rng, _poisson(rng, rate_per_s)))
+        for at in range(20, minutes * 60)
+    )
     return Trace(name="trickle", batches=(first, *rest))
 
 
@@ -115,7 +143,12 @@ def waves(seed: int, *, base_slots: int = 20, hours: float = 1.0) -> Trace:
 def terminated(seed: int, *, tasks: int = 400) -> Trace:
     """A backlog of an ended workflow, on a queue without base workers; real work comes much later."""
     rng = random.Random(f"terminated{seed}")
-    return Trace(name="terminated", batches=(Batch(at_s=900.0, durations_s=seconds(rng, 200)),), base_slots=0, phantom=tasks)
+    return Trace(
+        name="terminated",
+        batches=(Batch(at_s=900.0, durations_s=seconds(rng, 200)),),
+        base_slots=0,
+        phantom=tasks,
+    )
 
 
 GENERATED: Final[Mapping[str, Callable[[int], Trace]]] = {
@@ -162,9 +195,18 @@ def read_trace(path: Path, seed: int = 0) -> Trace:
         raise InvalidInput(f"trace {path}: {error}", field="trace") from None
     rng = random.Random(f"{found.name}{seed}")
     batches = tuple(
-        Batch(at_s=item.at_s, durations_s=seconds(rng, item.count, mean_s=item.mean_s), in_flight=item.in_flight) for item in found.batches
+        Batch(
+            at_s=item.at_s, durations_s=seconds(rng, item.count, mean_s=item.mean_s), in_flight=item.in_flight
+        )
+        for item in found.batches
     )
-    return Trace(name=found.name, batches=batches, base_slots=found.base_slots, pace_per_s=found.pace_per_s, limit_per_s=found.limit_per_s)
+    return Trace(
+        name=found.name,
+        batches=batches,
+        base_slots=found.base_slots,
+        pace_per_s=found.pace_per_s,
+        limit_per_s=found.limit_per_s,
+    )
 
 
 def trace_of_log(records: Iterable[DecisionRecord], seed: int = 0) -> Trace:
@@ -176,7 +218,9 @@ def trace_of_log(records: Iterable[DecisionRecord], seed: int = 0) -> Trace:
     batches: list[Batch] = []
     for number, (last, record) in enumerate(pairwise(ordered)):
         before = {worker.identity: worker.processed for worker in last.snapshot.workers}
-        done = sum(max(0, worker.processed - before.get(worker.identity, 0)) for worker in record.snapshot.workers)
+        done = sum(
+            max(0, worker.processed - before.get(worker.identity, 0)) for worker in record.snapshot.workers
+        )
         came = record.terms.backlog + record.terms.used + done - last.terms.backlog - last.terms.used
         # How long they take is known some looks after they came.
         each_s = ordered[min(number + _LOOKS_LATER, len(ordered) - 1)].terms.service_s

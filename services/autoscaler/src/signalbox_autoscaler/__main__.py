@@ -43,7 +43,10 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             archive = Archive(parts.decisions, lambda: loop.leads)
             working = [group.create_task(job) for job in (parts.lease.keep(), loop.run(), archive.run())]
             serving = group.create_task(server.serve(sockets=[listening]))
-            log.info("autoscaler runs", extra={"every_s": settings.observe_every_s, "provider": parts.provider.name})
+            log.info(
+                "autoscaler runs",
+                extra={"every_s": settings.observe_every_s, "provider": parts.provider.name},
+            )
             await stop.wait()
             await end(*working)
             server.should_exit = True

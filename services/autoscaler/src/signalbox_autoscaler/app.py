@@ -59,7 +59,10 @@ def create_app(loop: Watcher, decision_log: DecisionLog, meters: Meters) -> Star
         at = _instant(request.query_params.get("at"))
         records = await decision_log.before(queue, at, limit=_CONTEXT)
         if not records:
-            raise NotFound(f"no decision about {queue!r} at or before {at.isoformat()} is kept; see /v1/decisions", field="queue")
+            raise NotFound(
+                f"no decision about {queue!r} at or before {at.isoformat()} is kept; see /v1/decisions",
+                field="queue",
+            )
         return _json(_explained(records))
 
     async def healthz(_request: Request) -> Response:
@@ -67,7 +70,12 @@ def create_app(loop: Watcher, decision_log: DecisionLog, meters: Meters) -> Star
 
     async def readyz(_request: Request) -> Response:
         sees = loop.sees()
-        body = {"status": "ready" if sees else "not ready", "temporal_available": sees, "leads": loop.leads, "queues": loop.queues}
+        body = {
+            "status": "ready" if sees else "not ready",
+            "temporal_available": sees,
+            "leads": loop.leads,
+            "queues": loop.queues,
+        }
         return Response(msgspec.json.encode(body), 200 if sees else 503, media_type=_JSON)
 
     async def metrics(_request: Request) -> Response:
@@ -127,8 +135,16 @@ def _problems(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Req
         try:
             return await handle(request)
         except SignalboxError as error:
-            status, title = next((found for kind, found in _STATUS.items() if isinstance(error, kind)), (500, "Error"))
-            body = {"title": title, "status": status, "detail": error.detail, "code": error.stable_code, "field": error.field}
+            status, title = next(
+                (found for kind, found in _STATUS.items() if isinstance(error, kind)), (500, "Error")
+            )
+            body = {
+                "title": title,
+                "status": status,
+                "detail": error.detail,
+                "code": error.stable_code,
+                "field": error.field,
+            }
             return Response(msgspec.json.encode(body), status, media_type=_PROBLEM)
 
     return answer

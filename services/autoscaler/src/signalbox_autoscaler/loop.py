@@ -9,13 +9,13 @@ from typing import Final
 from msgspec import Struct
 
 from signalbox_autoscaler.actuate.actor import Actor
-from signalbox_autoscaler.actuate.launch_ledger import Book, Spent
+from signalbox_autoscaler.actuate.launch_ledger import Book
 from signalbox_autoscaler.actuate.lease import Lease
 from signalbox_autoscaler.actuate.reconciliation import reconcile
 from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.audit.records import Made, Recorder
 from signalbox_autoscaler.metrics import Meters
-from signalbox_autoscaler.model import DecisionRecord, Launch, Policy, Snapshot, State
+from signalbox_autoscaler.model import DecisionRecord, Launch, Policy, Snapshot, Spent, State
 from signalbox_autoscaler.observe.observer import Look, Observer, snapshot_of
 from signalbox_autoscaler.policies import Policies
 from signalbox_autoscaler.providers.provider import Execution, Provider
@@ -48,7 +48,9 @@ class Loop:
     latest: the last record of each queue, while this process leads.
     """
 
-    def __init__(self, parts: Parts, *, every_s: float, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, parts: Parts, *, every_s: float, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._parts = parts
         self._clock = clock
         self.every_s = every_s
@@ -101,7 +103,9 @@ class Loop:
 
     def sees(self) -> bool:
         """Whether Temporal answered within the last three looks."""
-        return self.seen_at is not None and (self._clock() - self.seen_at).total_seconds() < 3 * self.every_s + 1
+        return (
+            self.seen_at is not None and (self._clock() - self.seen_at).total_seconds() < 3 * self.every_s + 1
+        )
 
     def _begin(self, epoch: int | None) -> None:
         self._epoch = epoch
@@ -109,7 +113,11 @@ class Loop:
 
     async def _lead(self, look: Look, epoch: int, now: datetime) -> None:
         parts = self._parts
-        policies = {queue: policy for queue in parts.observer.queues if (policy := parts.policies.of(queue)) is not None}
+        policies = {
+            queue: policy
+            for queue in parts.observer.queues
+            if (policy := parts.policies.of(queue)) is not None
+        }
         launches = await self._settled(look, policies, now)
         spent = await parts.book.spent(now)
         records: list[DecisionRecord] = []
@@ -156,7 +164,11 @@ class Loop:
         ended = await actor.apply(changes, policies)
         changed = {change.launch.launch_id: change.launch for change in changes}
         over = {launch.launch_id for launch in ended}
-        return [*(changed.get(launch.launch_id, launch) for launch in known if launch.launch_id not in over), *ended, *lately]
+        return [
+            *(changed.get(launch.launch_id, launch) for launch in known if launch.launch_id not in over),
+            *ended,
+            *lately,
+        ]
 
     async def _list(self, known: Sequence[Launch], now: datetime) -> None:
         """Read the provider's list while there is something to learn from it."""
@@ -166,7 +178,9 @@ class Loop:
         if self._listed_at is not None and now - self._listed_at < _LIST_EVERY:
             return
         try:
-            self._listed = {execution.launch_id: execution for execution in await self._parts.provider.executions()}
+            self._listed = {
+                execution.launch_id: execution for execution in await self._parts.provider.executions()
+            }
             self._listed_at = now
         except Unavailable as error:
             log.warning("provider does not list", extra={"detail": error.detail})
@@ -175,4 +189,6 @@ class Loop:
 def _beating(look: Look, now: datetime) -> frozenset[str]:
     """Launches of which a worker beat lately."""
     workers = (worker for found in look.workers.values() for worker in found)
-    return frozenset(worker.launch_id for worker in workers if worker.launch_id and now - worker.heartbeat_at < _FRESH)
+    return frozenset(
+        worker.launch_id for worker in workers if worker.launch_id and now - worker.heartbeat_at < _FRESH
+    )

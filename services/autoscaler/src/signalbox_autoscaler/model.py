@@ -3,6 +3,7 @@
 Durations are seconds in fields that end in `_s`: the law computes with them. Instants are aware UTC, money is Decimal.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -92,6 +93,13 @@ class Launch(Struct, frozen=True, kw_only=True):
     epoch: int = 0
     reserved: Decimal = Decimal(0)
     error: str | None = None
+
+
+class Spent(Struct, frozen=True, kw_only=True):
+    """Reserved or spent in the present hour and day (UTC), per queue."""
+
+    hour: Mapping[str, Decimal]
+    day: Mapping[str, Decimal]
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):

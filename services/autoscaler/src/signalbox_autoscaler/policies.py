@@ -132,7 +132,11 @@ class PatternPolicies:
     def of(self, queue: str) -> Policy | None:
         if queue not in self._known:
             fitting = [fields for pattern, fields in self._tables.items() if fnmatchcase(queue, pattern)]
-            fields = {name: value for table in ({} if self._default is None else self._default, *fitting) for name, value in table.items()}
+            fields = {
+                name: value
+                for table in ({} if self._default is None else self._default, *fitting)
+                for name, value in table.items()
+            }
             known = fitting or self._default is not None
             self._known[queue] = _policy(fields, f"the policy of {queue}", field=queue) if known else None
         return self._known[queue]
@@ -152,7 +156,10 @@ def read_policies(path: Path) -> PatternPolicies:
         raise InvalidInput(f"policies {path}: {error}", field="policies") from None
     unknown = sorted(set(found) - {"default", "queues"})
     if unknown:
-        raise InvalidInput(f"policies {path}: unknown table [{unknown[0]}]; there are [default] and [queues.NAME]", field=unknown[0])
+        raise InvalidInput(
+            f"policies {path}: unknown table [{unknown[0]}]; there are [default] and [queues.NAME]",
+            field=unknown[0],
+        )
     default, queues = found.get("default"), found.get("queues", {})
     if not isinstance(default, dict | None) or not isinstance(queues, dict):
         raise InvalidInput(f"policies {path}: default and queues must be tables", field="policies")
@@ -179,7 +186,10 @@ def _policy(fields: Mapping[str, Any], where: str, *, field: str) -> Policy:
             raise InvalidInput(f"{where}: {name} must be 0 or more, and is {amount}", field=field)
     if policy.workers_per_launch > policy.max_launches_per_tick:
         most = f"max_launches_per_tick ({policy.max_launches_per_tick})"
-        raise InvalidInput(f"{where}: workers_per_launch ({policy.workers_per_launch}) must not be more than {most}", field=field)
+        raise InvalidInput(
+            f"{where}: workers_per_launch ({policy.workers_per_launch}) must not be more than {most}",
+            field=field,
+        )
     return policy
 
 

@@ -44,7 +44,9 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             provider, policies = NoProvider(), DryPolicies(policies)
         stack.push_async_callback(provider.aclose)
         client = await connect(settings.temporal_address, settings.temporal_namespace)
-        lease = Lease(redis, f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}", ttl_s=settings.lease_s)
+        lease = Lease(
+            redis, f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}", ttl_s=settings.lease_s
+        )
         stack.push_async_callback(lease.give_back)
         book = Book(redis, lease)
         actor = Actor(provider, book, lease, redis)

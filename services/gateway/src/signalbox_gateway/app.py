@@ -37,7 +37,7 @@ from signalbox_gateway.api.artifacts import Artifacts
 from signalbox_gateway.api.autoscaler import AutoscalerPages
 from signalbox_gateway.api.docs_page import Pages
 from signalbox_gateway.api.endpoint import on_http_exception, routes_of
-from signalbox_gateway.api.health import HealthPages, Metrics
+from signalbox_gateway.api.health import HealthPages
 from signalbox_gateway.api.openapi import document
 from signalbox_gateway.api.payload_codec import Codec
 from signalbox_gateway.api.pipelines import Pipelines
@@ -55,10 +55,12 @@ from signalbox_gateway.background.projector import Projector
 from signalbox_gateway.background.reconciler import Reconciler
 from signalbox_gateway.background.recovery import Replay
 from signalbox_gateway.background.repairs import Repairs
-from signalbox_gateway.background.start_consumer import LIMITS, Availability, Starter
+from signalbox_gateway.background.start_consumer import LIMITS, Starter
 from signalbox_gateway.background.supervisor import running
 from signalbox_gateway.http.cors import Cors
+from signalbox_gateway.http.metrics import Metrics
 from signalbox_gateway.http.middleware import Observed
+from signalbox_gateway.runs.availability import Availability
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.lookup import RunStates
 from signalbox_gateway.runs.pending_starts import WaitingStarts
@@ -95,7 +97,9 @@ class Parts:
 class Gateway:
     """The assembled gateway: its ASGI app, its loops, and how it drains."""
 
-    def __init__(self, parts: Parts, *, deadline: timedelta = timedelta(seconds=5), limits: Limits | None = None) -> None:
+    def __init__(
+        self, parts: Parts, *, deadline: timedelta = timedelta(seconds=5), limits: Limits | None = None
+    ) -> None:
         self._parts = parts
         self.metrics = Metrics()
         engine = Engine(parts.temporal, deadline=deadline)
@@ -105,10 +109,22 @@ class Gateway:
         self.states = RunStates(parts.streams, engine, parts.pipelines, waiting)
         sessions, tickets = Sessions(parts.redis), Tickets(parts.redis)
         self._limiting = _limiting(parts)
-        self.authenticator = Authenticator(parts.keys, parts.tokens, sessions, tickets, parts.settings.public_origin)
-        probes = {"redis": self._redis_answers, "temporal": engine.is_available, "pubsub": self._pubsub_is_connected}
+        self.authenticator = Authenticator(
+            parts.keys, parts.tokens, sessions, tickets, parts.settings.public_origin
+        )
+        probes = {
+            "redis": self._redis_answers,
+            "temporal": engine.is_available,
+            "pubsub": self._pubsub_is_connected,
+        }
         self.health = HealthPages(probes, self.metrics)
-        self.hub = Hub(parts.channels, parts.streams, self.states.snapshot_from_temporal, present, limits or _limits(parts.settings))
+        self.hub = Hub(
+            parts.channels,
+            parts.streams,
+            self.states.snapshot_from_temporal,
+            present,
+            limits or _limits(parts.settings),
+        )
         self.metrics.watch_listeners(lambda: self.hub.listener_count)
         replay = Replay(parts.redis, parts.lifecycle.rewind, engine)
         self._projector = Projector(parts.lifecycle, parts.streams, replay.saw)
@@ -118,7 +134,14 @@ class Gateway:
         approvals = Approvals(self.states, parts.streams, decisions, parts.pipelines)
         self._handlers = Handlers(
             pipelines=Pipelines(parts.pipelines),
-            starts=Starts(engine, availability, parts.pipelines, IdempotencyKeys(parts.redis), waiting, parts.payload_keys),
+            starts=Starts(
+                engine,
+                availability,
+                parts.pipelines,
+                IdempotencyKeys(parts.redis),
+                waiting,
+                parts.payload_keys,
+            ),
             runs=Runs(self.states, engine, parts.pipelines, waiting, repairs),
             artifacts=Artifacts(self.states, parts.objects),
             approvals=approvals,
@@ -126,7 +149,9 @@ class Gateway:
             uploads=Uploads(parts.objects),
             autoscaler=AutoscalerPages(DecisionFeed(parts.redis), self.hub, self.authenticator.principal),
             codec=Codec(parts.temporal.data_converter.payload_codec),
-            identities=Identities(self.authenticator, sessions, tickets, self.states, parts.settings.temporal_ui_url),
+            identities=Identities(
+                self.authenticator, sessions, tickets, self.states, parts.settings.temporal_ui_url
+            ),
             health=self.health,
             pages=Pages(),
         )
@@ -134,7 +159,9 @@ class Gateway:
     def app(self) -> Starlette:
         table = endpoints(self._handlers)
         origin = self._parts.settings.public_origin
-        self._handlers.pages.publish(document(table, self._parts.pipelines, version=version("signalbox-gateway"), server=origin))
+        self._handlers.pages.publish(
+            document(table, self._parts.pipelines, version=version("signalbox-gateway"), server=origin)
+        )
         stream = StreamEndpoint(self.hub, self._authorize, self._viewer)
         routes: list[BaseRoute] = [
             Route("/v1/runs/{run_id}/stream", stream),
@@ -154,7 +181,9 @@ class Gateway:
     def _cors(self) -> Middleware:
         settings = self._parts.settings
         ui = urlsplit(settings.temporal_ui_url) if settings.temporal_ui_url else None
-        return Middleware(Cors, origins=settings.cors_origins, ui_origin=f"{ui.scheme}://{ui.netloc}" if ui else None)
+        return Middleware(
+            Cors, origins=settings.cors_origins, ui_origin=f"{ui.scheme}://{ui.netloc}" if ui else None
+        )
 
     async def drain(self) -> None:
         """Told to stop: readiness first, then the streams end."""
@@ -175,7 +204,13 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         async with running(self.loops()):
-            log.info("gateway ready", extra={"origin": self._parts.settings.public_origin, "pipelines": sorted(self._parts.pipelines)})
+            log.info(
+                "gateway ready",
+                extra={
+                    "origin": self._parts.settings.public_origin,
+                    "pipelines": sorted(self._parts.pipelines),
+                },
+            )
             yield
 
     async def _authorize(self, request: HTTPConnection, run_id: str) -> Principal:
@@ -204,7 +239,9 @@ class Gateway:
 def _limiting(parts: Parts) -> Limiting:
     settings, within_s = parts.settings, 3.0
     principals = RedisRates(parts.redis, per_s=settings.requests_per_s, of="principals", within_s=within_s)
-    return Limiting(principals, RedisRates(parts.redis, per_s=settings.failures_per_s, of="failures", within_s=within_s))
+    return Limiting(
+        principals, RedisRates(parts.redis, per_s=settings.failures_per_s, of="failures", within_s=within_s)
+    )
 
 
 def _limits(settings: Settings) -> Limits:
@@ -229,7 +266,9 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """
     async with AsyncExitStack() as stack:
         keys = ApiKeys(Path(settings.api_keys_file))
-        web = await stack.enter_async_context(open_key_client(settings.issuers_ca_file, "SIGNALBOX_GATEWAY_ISSUERS_CA_FILE"))
+        web = await stack.enter_async_context(
+            open_key_client(settings.issuers_ca_file, "SIGNALBOX_GATEWAY_ISSUERS_CA_FILE")
+        )
         issuers = Path(settings.issuers_file) if settings.issuers_file else None
         objects = open_object_store(settings.objects_url)
         redis = open_redis(settings.redis_url)
@@ -240,7 +279,9 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         project, emulator = settings.google_cloud_project, settings.pubsub_emulator_host
         publisher = await stack.enter_async_context(PubSubPublisher(project, emulator_host=emulator))
         payload_keys = open_key_ring(settings.payload_keys_file)
-        temporal = await connect(settings.temporal_address, settings.temporal_namespace, keys=payload_keys, is_lazy=True)
+        temporal = await connect(
+            settings.temporal_address, settings.temporal_namespace, keys=payload_keys, is_lazy=True
+        )
         yield Parts(
             settings=settings,
             temporal=temporal,

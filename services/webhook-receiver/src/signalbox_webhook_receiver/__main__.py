@@ -34,7 +34,13 @@ async def serve(settings: Settings) -> None:
 
 def main() -> int:
     """0 after a clean stop; 2 when a setting is wrong, with one line that names it."""
-    return run_service("webhook-receiver", Settings, serve, prefix=PREFIX, loop_factory=auto_loop_factory(use_subprocess=False))
+    return run_service(
+        "webhook-receiver",
+        Settings,
+        serve,
+        prefix=PREFIX,
+        loop_factory=auto_loop_factory(use_subprocess=False),
+    )
 
 
 if __name__ == "__main__":

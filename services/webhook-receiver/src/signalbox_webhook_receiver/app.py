@@ -73,7 +73,9 @@ def create_app(settings: Settings, parts: Parts) -> Starlette:
         max_in_flight=settings.max_in_flight,
     )
     verifier = Verifier(parts.keys, origin=parts.origin, now=parts.now)
-    deliveries = Deliveries(verifier, parts.outlets, limits=limits, meters=parts.meters, draining=parts.draining)
+    deliveries = Deliveries(
+        verifier, parts.outlets, limits=limits, meters=parts.meters, draining=parts.draining
+    )
     app = Starlette(routes=_routes(deliveries, parts), exception_handlers={HTTPException: _http_problem})
     # A redirect would make a sender repeat a delivery to a URL that it did not sign.
     app.router.redirect_slashes = False
@@ -88,7 +90,10 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         InvalidInput: a setting or a key is wrong; the message names it.
     """
     if settings.claim_s <= settings.publish_timeout_s:
-        raise InvalidInput("SIGNALBOX_RECEIVER_CLAIM_S must be more than SIGNALBOX_RECEIVER_PUBLISH_TIMEOUT_S", field="claim_s")
+        raise InvalidInput(
+            "SIGNALBOX_RECEIVER_CLAIM_S must be more than SIGNALBOX_RECEIVER_PUBLISH_TIMEOUT_S",
+            field="claim_s",
+        )
     origin = parse_origin(settings.public_origin, field="SIGNALBOX_RECEIVER_PUBLIC_ORIGIN")
     meters = Meters()
     web = open_key_client(settings.jwks_ca_file, "SIGNALBOX_RECEIVER_JWKS_CA_FILE")
@@ -102,7 +107,13 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             publisher=publisher,
             stream=RedisRunStream(client),
         )
-        yield Parts(origin=origin, keys=keys, outlets=outlets, health=Health(client, key_count=lambda: len(keys)), meters=meters)
+        yield Parts(
+            origin=origin,
+            keys=keys,
+            outlets=outlets,
+            health=Health(client, key_count=lambda: len(keys)),
+            meters=meters,
+        )
 
 
 async def run_background(settings: Settings, parts: Parts) -> None:
@@ -126,7 +137,9 @@ async def open_redis(url: Secret) -> AsyncIterator[Redis]:
         pool = BlockingConnectionPool.from_url(url.reveal(), max_connections=16, timeout=0.5, **limits)
     except ValueError:
         # Without the reason: it repeats the URL, which may hold a password.
-        raise InvalidInput("REDIS_URL must be like redis://[user:password@]host:6379/0", field="REDIS_URL") from None
+        raise InvalidInput(
+            "REDIS_URL must be like redis://[user:password@]host:6379/0", field="REDIS_URL"
+        ) from None
     client = Redis(connection_pool=pool)
     try:
         yield client

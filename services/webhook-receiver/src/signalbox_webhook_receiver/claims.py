@@ -113,7 +113,12 @@ class RedisClaims:
         token = secrets.token_hex(8)
         kept = [entry for entry in entries if entry.kind is not EventKind.PROGRESS]
         nonce_key, event_keys = keys_of(proof, kept)
-        arguments: list[str | int] = [token, _seconds(NONCE_KEPT), _seconds(self._busy_for), *(entry.digest for entry in kept)]
+        arguments: list[str | int] = [
+            token,
+            _seconds(NONCE_KEPT),
+            _seconds(self._busy_for),
+            *(entry.digest for entry in kept),
+        ]
         verdict, *fresh = await _run(self._claim, [nonce_key, *event_keys], arguments)
         if verdict != b"fresh":
             raise conflict_of(verdict)
@@ -147,7 +152,9 @@ async def _run(script: AsyncScript, keys: Sequence[str], arguments: Sequence[str
             return cast(list[Any], await script(keys=list(keys), args=list(arguments)))
     except (RedisError, OSError) as error:
         log.warning("claims store away", extra={"reason": type(error).__name__})
-        raise Unavailable("the receiver cannot check for duplicates now; send the delivery again", code="claims_unavailable") from error
+        raise Unavailable(
+            "the receiver cannot check for duplicates now; send the delivery again", code="claims_unavailable"
+        ) from error
 
 
 def conflict_of(verdict: bytes) -> Conflict:
@@ -156,8 +163,13 @@ def conflict_of(verdict: bytes) -> Conflict:
         case b"nonce":
             return Conflict("this nonce was used before: sign every attempt again", code="nonce_replayed")
         case b"conflict":
-            return Conflict("an event with this id and other content was accepted before; ids are never reused", code="event_id_conflict")
-    return Conflict("an event of this delivery is being accepted right now; send it again in a second", code="in_flight")
+            return Conflict(
+                "an event with this id and other content was accepted before; ids are never reused",
+                code="event_id_conflict",
+            )
+    return Conflict(
+        "an event of this delivery is being accepted right now; send it again in a second", code="in_flight"
+    )
 
 
 def _seconds(duration: timedelta) -> int:

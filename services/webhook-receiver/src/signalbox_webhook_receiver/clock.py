@@ -21,7 +21,9 @@ class ClockWatch:
         on_jump: called with the seconds of a jump beyond the clock skew that signatures allow.
     """
 
-    def __init__(self, wall: Callable[[], float], passed: Callable[[], float], *, on_jump: Callable[[float], None]) -> None:
+    def __init__(
+        self, wall: Callable[[], float], passed: Callable[[], float], *, on_jump: Callable[[float], None]
+    ) -> None:
         self._wall = wall
         self._passed = passed
         self._on_jump = on_jump
@@ -33,7 +35,9 @@ class ClockWatch:
         jump, self._offset = offset - self._offset, offset
         if abs(jump) > CLOCK_SKEW.total_seconds():
             self._on_jump(jump)
-            log.error("the host's clock jumped; signatures are judged by it", extra={"seconds": round(jump, 1)})
+            log.error(
+                "the host's clock jumped; signatures are judged by it", extra={"seconds": round(jump, 1)}
+            )
 
     async def watch(self, *, every_s: float = EVERY_S) -> None:
         """Look again and again, until cancelled."""

@@ -94,7 +94,9 @@ class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
 class Deliveries:
     """Handles deliveries; `draining` turns new ones away."""
 
-    def __init__(self, verifier: Verifier, outlets: Outlets, *, limits: Limits, meters: Meters, draining: Draining) -> None:
+    def __init__(
+        self, verifier: Verifier, outlets: Outlets, *, limits: Limits, meters: Meters, draining: Draining
+    ) -> None:
         self._verifier = verifier
         self._outlets = outlets
         self._owners = Owners(outlets.stream)
@@ -136,7 +138,9 @@ class Deliveries:
         claim = await self._admit(request, trace)
         if claim.fresh:
             await self._publish(claim, self._publish_s(trace))
-            await show_all(self._outlets.stream, claim.fresh, on_failure=self._meters.left_to_repair.labels("stream").inc)
+            await show_all(
+                self._outlets.stream, claim.fresh, on_failure=self._meters.left_to_repair.labels("stream").inc
+            )
         await self._finish(claim)
         return self._accept(claim.fresh, trace)
 
@@ -178,14 +182,19 @@ class Deliveries:
             await self._outlets.claims.finish(claim)
         except Unavailable:
             self._count_unrepaired("finish")
-            log.warning("accepted events not marked; a repeated delivery would publish them again", extra={"events": len(claim.fresh)})
+            log.warning(
+                "accepted events not marked; a repeated delivery would publish them again",
+                extra={"events": len(claim.fresh)},
+            )
 
     async def _release(self, claim: Claim) -> None:
         try:
             await self._outlets.claims.release(claim)
         except Unavailable:
             self._count_unrepaired("release")
-            log.warning("claims not given back; they run out by themselves", extra={"events": len(claim.fresh)})
+            log.warning(
+                "claims not given back; they run out by themselves", extra={"events": len(claim.fresh)}
+            )
 
     def _count_unrepaired(self, step: str) -> None:
         self._meters.claim_failures.labels(step).inc()
@@ -207,6 +216,13 @@ class Deliveries:
         self._meters.seconds.observe(seconds)
         if response.status_code >= 400:
             self._meters.refused.labels(trace.reason or trace.code, trace.keyid).inc()
-        facts: dict[str, object] = {"status": response.status_code, "code": trace.code, "keyid": trace.keyid, "events": trace.events}
-        facts |= {"bytes": trace.body_bytes, "ms": round(seconds * 1000, 1)} | ({"reason": trace.reason} if trace.reason else {})
+        facts: dict[str, object] = {
+            "status": response.status_code,
+            "code": trace.code,
+            "keyid": trace.keyid,
+            "events": trace.events,
+        }
+        facts |= {"bytes": trace.body_bytes, "ms": round(seconds * 1000, 1)} | (
+            {"reason": trace.reason} if trace.reason else {}
+        )
         log.info("delivery", extra=facts)

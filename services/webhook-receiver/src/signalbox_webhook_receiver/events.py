@@ -72,18 +72,28 @@ def check_permission(key: KeyRecord, entries: Sequence[Entry]) -> None:
     """
     for entry in entries:
         if not key.permits_tenant(entry.event.tenantid):
-            raise Forbidden("this key may not send events of that tenant", code="tenant_forbidden", field="tenantid")
+            raise Forbidden(
+                "this key may not send events of that tenant", code="tenant_forbidden", field="tenantid"
+            )
         if not key.permits_source(entry.event.source):
-            raise Forbidden("this key may not send events from that source", code="source_forbidden", field="source")
+            raise Forbidden(
+                "this key may not send events from that source", code="source_forbidden", field="source"
+            )
         if not key.permits_event(entry.event.name):
-            raise Forbidden("this key may not send events of that type", code="event_type_forbidden", field="type")
+            raise Forbidden(
+                "this key may not send events of that type", code="event_type_forbidden", field="type"
+            )
 
 
 def _check_json(body: bytes) -> None:
     try:
-        json.loads(body.decode("utf-8"), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
+        json.loads(
+            body.decode("utf-8"), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
+        )
     except (ValueError, RecursionError):
-        raise Rejected("the body must be JSON in UTF-8, with every member once", code="malformed_json") from None
+        raise Rejected(
+            "the body must be JSON in UTF-8, with every member once", code="malformed_json"
+        ) from None
 
 
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
@@ -101,17 +111,34 @@ def _decode(body: bytes, media: Media) -> tuple[CloudEvent, ...]:
     except msgspec.ValidationError as error:
         found = _PATH.search(str(error))
         field = (found[1] or found[2]) if found else "event"
-        raise InvalidInput(f"not a CloudEvent of version 1.0: {field} is missing or has a wrong type", field=field) from None
+        raise InvalidInput(
+            f"not a CloudEvent of version 1.0: {field} is missing or has a wrong type", field=field
+        ) from None
     except (msgspec.DecodeError, RecursionError):
-        raise Rejected("the body must be JSON in UTF-8, with every member once", code="malformed_json") from None
+        raise Rejected(
+            "the body must be JSON in UTF-8, with every member once", code="malformed_json"
+        ) from None
 
 
 def _entry(event: CloudEvent) -> Entry:
     _check_envelope(event)
     kind = _kind(event)
     _check_data(event)
-    said = (event.type, event.subject, event.tenantid, event.runid, str(event.sequence), event.stepid or "", event.dataschema or "")
-    return Entry(event=event, kind=kind, identity=_sha256(event.source, event.id), digest=_sha256(*said, bytes(event.data).decode()))
+    said = (
+        event.type,
+        event.subject,
+        event.tenantid,
+        event.runid,
+        str(event.sequence),
+        event.stepid or "",
+        event.dataschema or "",
+    )
+    return Entry(
+        event=event,
+        kind=kind,
+        identity=_sha256(event.source, event.id),
+        digest=_sha256(*said, bytes(event.data).decode()),
+    )
 
 
 def _check_envelope(event: CloudEvent) -> None:
@@ -139,7 +166,10 @@ def _kind(event: CloudEvent) -> EventKind:
     known = CATALOGUE.get(event.name)
     if known is None or event.type != full_type(event.name):
         if event.name.partition(".")[0] in _RESERVED:
-            raise InvalidInput("type is unknown to this version of Signalbox; upgrade the receiver before its senders", field="type")
+            raise InvalidInput(
+                "type is unknown to this version of Signalbox; upgrade the receiver before its senders",
+                field="type",
+            )
         kind = EventKind.DOMAIN
     else:
         kind = known.kind
@@ -163,7 +193,9 @@ def _check_data(event: CloudEvent) -> None:
     try:
         decoder.decode(data)
     except msgspec.ValidationError:
-        raise InvalidInput("data does not fit the event's type; docs/events.md has the schema", field="data") from None
+        raise InvalidInput(
+            "data does not fit the event's type; docs/events.md has the schema", field="data"
+        ) from None
 
 
 def _sha256(*parts: str) -> str:

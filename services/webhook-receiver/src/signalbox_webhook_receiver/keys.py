@@ -46,7 +46,10 @@ class KeyRing:
         await self._all(lambda published: published.look_again())
         found = self.get(keyid)
         if found is None and any(published.is_cold for published in self._published):
-            raise Unavailable("the receiver cannot reach the sender's keys now; send the delivery again", code="keys_unavailable")
+            raise Unavailable(
+                "the receiver cannot reach the sender's keys now; send the delivery again",
+                code="keys_unavailable",
+            )
         return found
 
     def __len__(self) -> int:
@@ -62,11 +65,17 @@ class KeyRing:
             file, keys = _load(body, self._path)
         except InvalidInput as error:
             self._on_failure()
-            log.error("key file not taken over, the old keys stay", extra={"path": str(self._path), "reason": error.detail})
+            log.error(
+                "key file not taken over, the old keys stay",
+                extra={"path": str(self._path), "reason": error.detail},
+            )
             return False
         self._keys = keys
         self._published = self._follow(file.jwks, self._published)
-        log.info("key file taken over", extra={"path": str(self._path), "keys": len(keys), "addresses": len(file.jwks)})
+        log.info(
+            "key file taken over",
+            extra={"path": str(self._path), "keys": len(keys), "addresses": len(file.jwks)},
+        )
         return True
 
     async def refresh(self) -> None:
@@ -80,10 +89,16 @@ class KeyRing:
             await asyncio.to_thread(self.reload)
             await self.refresh()
 
-    def _follow(self, sources: Iterable[JwksSource], known: Iterable[PublishedKeys]) -> tuple[PublishedKeys, ...]:
+    def _follow(
+        self, sources: Iterable[JwksSource], known: Iterable[PublishedKeys]
+    ) -> tuple[PublishedKeys, ...]:
         by_source = {published.source: published for published in known}
         wanted = dict.fromkeys(sources)
-        new = {source: PublishedKeys(source, self._fetch, on_failure=self._on_failure) for source in wanted if source not in by_source}
+        new = {
+            source: PublishedKeys(source, self._fetch, on_failure=self._on_failure)
+            for source in wanted
+            if source not in by_source
+        }
         return tuple((by_source | new)[source] for source in wanted)
 
     async def _all(self, ask: Callable[[PublishedKeys], Coroutine[None, None, None]]) -> None:

@@ -10,18 +10,32 @@ class Meters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.deliveries = self._counter("deliveries", "Deliveries by outcome: `accepted`, `duplicate` or a problem's code", "code")
-        self.verified = self._counter("verified", "Deliveries whose signature and digest were proven", "keyid")
-        self.refused = self._counter("refused", "Deliveries refused; `reason` is more than senders are told", "reason", "keyid")
+        self.deliveries = self._counter(
+            "deliveries", "Deliveries by outcome: `accepted`, `duplicate` or a problem's code", "code"
+        )
+        self.verified = self._counter(
+            "verified", "Deliveries whose signature and digest were proven", "keyid"
+        )
+        self.refused = self._counter(
+            "refused", "Deliveries refused; `reason` is more than senders are told", "reason", "keyid"
+        )
         self.duplicates = self._counter("duplicates", "Events that had been accepted before", "keyid")
         self.events = self._counter("events", "Events accepted, by kind", "kind")
         self.claim_failures = self._counter("claim_failures", "Failed calls of the claims store", "step")
         self.left_to_repair = self._counter(
-            "left_to_repair", "Published events whose later step failed: `stream` (the projector repairs), `finish` or `release`", "step"
+            "left_to_repair",
+            "Published events whose later step failed: `stream` (the projector repairs), `finish` or `release`",
+            "step",
         )
-        self.key_failures = self._counter("key_failures", "Versions of key file or key address that were not taken over")
-        self.clock_jumps = self._counter("clock_jumps", "Jumps of the host's clock beyond the skew that signatures allow")
-        self.in_flight = Gauge("signalbox_receiver_in_flight", "Deliveries being handled", registry=self.registry)
+        self.key_failures = self._counter(
+            "key_failures", "Versions of key file or key address that were not taken over"
+        )
+        self.clock_jumps = self._counter(
+            "clock_jumps", "Jumps of the host's clock beyond the skew that signatures allow"
+        )
+        self.in_flight = Gauge(
+            "signalbox_receiver_in_flight", "Deliveries being handled", registry=self.registry
+        )
         self.seconds = self._histogram("seconds", "From the whole body to the answer")
         self.publish_seconds = self._histogram("publish_seconds", "From the claim to Pub/Sub's last ack")
 

@@ -35,10 +35,18 @@ def document(origin: str) -> Json:
         "servers": [{"url": origin}],
         "paths": {
             "/v1/events": {"post": _deliver(schemas)},
-            "/healthz": {"get": _look("live", "Whether the process answers", {"200": _reply("It does", {"type": "object"})})},
-            "/readyz": {"get": _look("ready", "Whether deliveries can be accepted", _readiness(schemas[Readiness]))},
+            "/healthz": {
+                "get": _look(
+                    "live", "Whether the process answers", {"200": _reply("It does", {"type": "object"})}
+                )
+            },
+            "/readyz": {
+                "get": _look("ready", "Whether deliveries can be accepted", _readiness(schemas[Readiness]))
+            },
             "/metrics": {"get": _look("metrics", "Prometheus metrics", {"200": _text()})},
-            "/openapi.json": {"get": _look("openapi", "This document", {"200": _reply("OpenAPI 3.1", {"type": "object"})})},
+            "/openapi.json": {
+                "get": _look("openapi", "This document", {"200": _reply("OpenAPI 3.1", {"type": "object"})})
+            },
         },
         "components": {"schemas": components, "securitySchemes": {"signature": _SCHEME}},
     }
@@ -62,7 +70,9 @@ def _deliver(schemas: Mapping[type[msgspec.Struct], Json]) -> Json:
         "operationId": "deliver",
         "summary": "Deliver one event, or events of one run",
         "security": [{"signature": []}],
-        "parameters": [{"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in _SIGNED],
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in _SIGNED
+        ],
         "requestBody": {
             "required": True,
             "content": {CONTENT_TYPE: {"schema": schemas[CloudEvent]}, BATCH_CONTENT_TYPE: {"schema": batch}},
@@ -72,11 +82,18 @@ def _deliver(schemas: Mapping[type[msgspec.Struct], Json]) -> Json:
 
 
 def _problem(status: int, schema: Json) -> Json:
-    reply: dict[str, object] = {"description": TITLES[status], "content": {"application/problem+json": {"schema": schema}}}
+    reply: dict[str, object] = {
+        "description": TITLES[status],
+        "content": {"application/problem+json": {"schema": schema}},
+    }
     if status in _WITH_RETRY:
-        reply["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}}
+        reply["headers"] = {
+            "Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}
+        }
     if status == 401:
-        reply["headers"] = {name: {"schema": {"type": "string"}} for name in ("Accept-Signature", "WWW-Authenticate")}
+        reply["headers"] = {
+            name: {"schema": {"type": "string"}} for name in ("Accept-Signature", "WWW-Authenticate")
+        }
     return reply
 
 

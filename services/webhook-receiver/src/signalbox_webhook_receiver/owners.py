@@ -29,7 +29,11 @@ class Owners:
         """
         tenant = await self._tenant(event.runid)
         if tenant not in (None, event.tenantid):
-            raise Conflict("the run belongs to another tenant; use a run id of your own", code="foreign_run", field="runid")
+            raise Conflict(
+                "the run belongs to another tenant; use a run id of your own",
+                code="foreign_run",
+                field="runid",
+            )
 
     async def _tenant(self, run_id: str) -> str | None:
         tenant, until = self._known.get(run_id, ("", 0.0))
@@ -38,7 +42,9 @@ class Owners:
         try:
             found = await self._stream.tenant(run_id)
         except Unavailable as error:
-            raise Unavailable("the receiver cannot look at the run now; send the delivery again", code="claims_unavailable") from error
+            raise Unavailable(
+                "the receiver cannot look at the run now; send the delivery again", code="claims_unavailable"
+            ) from error
         if found is not None:
             self._remember(run_id, found)
         return found

@@ -91,13 +91,31 @@ def problem_response(error: SignalboxError) -> Response:
 
 def internal_problem() -> Response:
     """The answer for a bug: says nothing about it; the log does."""
-    return _response(500, "internal_error", "this is our fault and has been logged; the same delivery may be sent again", None, {})
+    return _response(
+        500,
+        "internal_error",
+        "this is our fault and has been logged; the same delivery may be sent again",
+        None,
+        {},
+    )
 
 
 def _response(status: int, code: str, detail: str, field: str | None, headers: dict[str, str]) -> Response:
     name = code.replace("_", "-")
-    problem = Problem(type=f"urn:signalbox:problem:{name}", title=TITLES[status], status=status, detail=detail, code=code, field=field)
-    return Response(msgspec.json.encode(problem), status_code=status, media_type="application/problem+json", headers=headers)
+    problem = Problem(
+        type=f"urn:signalbox:problem:{name}",
+        title=TITLES[status],
+        status=status,
+        detail=detail,
+        code=code,
+        field=field,
+    )
+    return Response(
+        msgspec.json.encode(problem),
+        status_code=status,
+        media_type="application/problem+json",
+        headers=headers,
+    )
 
 
 def _headers(status: int, error: SignalboxError) -> dict[str, str]:

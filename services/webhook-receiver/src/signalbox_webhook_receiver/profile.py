@@ -66,7 +66,9 @@ async def read_arrival(request: Request, *, authority: str, timeout_s: float) ->
         async with asyncio.timeout(timeout_s):
             body = await read_body(request.stream(), media)
     except TimeoutError:
-        raise Rejected(f"the body did not arrive within {timeout_s:g} s; send it again", code="request_timeout") from None
+        raise Rejected(
+            f"the body did not arrive within {timeout_s:g} s; send it again", code="request_timeout"
+        ) from None
     except ClientDisconnect:
         raise Rejected("the body ended early; send it again", code="malformed_request") from None
     return Arrival(method=request.method, target=_target(request), headers=headers, media=media, body=body)
@@ -78,7 +80,10 @@ def check_headers(lines: Sequence[tuple[bytes, bytes]], *, authority: str) -> di
     Raises:
         Rejected: `headers_too_large`, `malformed_request` or `misdirected_request`.
     """
-    if len(lines) > profile.MAX_HEADER_LINES or sum(len(name) + len(value) for name, value in lines) > profile.MAX_HEADER_BYTES:
+    if (
+        len(lines) > profile.MAX_HEADER_LINES
+        or sum(len(name) + len(value) for name, value in lines) > profile.MAX_HEADER_BYTES
+    ):
         raise Rejected("the request has more than 32 KiB or 100 lines of headers", code="headers_too_large")
     headers: dict[str, str] = {}
     for raw_name, raw_value in lines:
@@ -100,10 +105,19 @@ def check_media(headers: Mapping[str, str]) -> Media:
         Rejected: `unsupported_media_type`.
     """
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Rejected("send the body without Content-Encoding", code="unsupported_media_type", field="content-encoding")
+        raise Rejected(
+            "send the body without Content-Encoding", code="unsupported_media_type", field="content-encoding"
+        )
     essence, _, parameters = headers.get("content-type", "").lower().partition(";")
-    if parameters.replace('"', "").strip() not in ("", "charset=utf-8") or essence.strip() not in _MEDIA_TYPES:
-        raise Rejected(f"Content-Type must be {Media.ONE} or {Media.BATCH}", code="unsupported_media_type", field="content-type")
+    if (
+        parameters.replace('"', "").strip() not in ("", "charset=utf-8")
+        or essence.strip() not in _MEDIA_TYPES
+    ):
+        raise Rejected(
+            f"Content-Type must be {Media.ONE} or {Media.BATCH}",
+            code="unsupported_media_type",
+            field="content-type",
+        )
     return Media(essence.strip())
 
 
@@ -129,7 +143,11 @@ def require_header(headers: Mapping[str, str], name: str) -> str:
     """
     value = headers.get(name)
     if value is None:
-        raise InvalidSignature(f"the request lacks {name}, which the signature must cover", code="signature_incomplete", field=name)
+        raise InvalidSignature(
+            f"the request lacks {name}, which the signature must cover",
+            code="signature_incomplete",
+            field=name,
+        )
     return value
 
 
@@ -148,4 +166,7 @@ def _target(request: Request) -> str:
 
 
 def _too_large(media: Media) -> Rejected:
-    return Rejected(f"the body has more than {media.max_bytes} bytes; send large data by reference", code="payload_too_large")
+    return Rejected(
+        f"the body has more than {media.max_bytes} bytes; send large data by reference",
+        code="payload_too_large",
+    )

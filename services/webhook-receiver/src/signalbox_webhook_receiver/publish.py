@@ -45,9 +45,15 @@ async def publish_all(publisher: Publisher, entries: Sequence[Entry], *, timeout
         async with asyncio.timeout(timeout_s):
             await _all_at_once([publish(*publication) for publication in publications])
     except TimeoutError:
-        raise Unavailable(f"Pub/Sub did not confirm within {timeout_s:g} s; send the delivery again", code="publish_unavailable") from None
+        raise Unavailable(
+            f"Pub/Sub did not confirm within {timeout_s:g} s; send the delivery again",
+            code="publish_unavailable",
+        ) from None
     if failures:
-        log.warning("publish failed", extra={"reason": failures[0].detail, "failed": len(failures), "of": len(publications)})
+        log.warning(
+            "publish failed",
+            extra={"reason": failures[0].detail, "failed": len(failures), "of": len(publications)},
+        )
         raise _failure(failures)
 
 
@@ -64,7 +70,9 @@ async def _all_at_once(publishing: Sequence[Coroutine[None, None, None]]) -> Non
 
 def _failure(failures: Sequence[SignalboxError]) -> SignalboxError:
     if any(isinstance(failure, Rejected) for failure in failures):
-        return InvalidInput("Pub/Sub does not take this event; make it smaller or shorten its attributes", field="event")
+        return InvalidInput(
+            "Pub/Sub does not take this event; make it smaller or shorten its attributes", field="event"
+        )
     return Unavailable("Pub/Sub did not take the events; send the delivery again", code="publish_unavailable")
 
 
@@ -77,7 +85,11 @@ async def show_all(stream: RunStream, entries: Sequence[Entry], *, on_failure: C
         await _show(stream, entries)
     except Exception as error:
         on_failure()
-        log.warning("stream append failed", extra={"run_id": entries[0].event.runid, "reason": str(error)}, exc_info=_if_bug(error))
+        log.warning(
+            "stream append failed",
+            extra={"run_id": entries[0].event.runid, "reason": str(error)},
+            exc_info=_if_bug(error),
+        )
 
 
 async def _show(stream: RunStream, entries: Sequence[Entry]) -> None:

@@ -20,7 +20,12 @@ class PublishedKeys:
     """
 
     def __init__(
-        self, source: JwksSource, fetch: Fetch, *, on_failure: Callable[[], None], clock: Callable[[], float] = time.monotonic
+        self,
+        source: JwksSource,
+        fetch: Fetch,
+        *,
+        on_failure: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.source = source
 

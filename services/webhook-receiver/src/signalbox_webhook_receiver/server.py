@@ -48,7 +48,11 @@ class Protocol(HttpToolsProtocol):
         if self._deadline is not None and not self._is_over:
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
-                self._refuse(Rejected("the request has more than 32 KiB or 100 lines of headers", code="headers_too_large"))
+                self._refuse(
+                    Rejected(
+                        "the request has more than 32 KiB or 100 lines of headers", code="headers_too_large"
+                    )
+                )
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -64,7 +68,12 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's words are not for senders
         """What uvicorn calls when the parser, or one of the callbacks above, gives up."""
         if not self._is_over:
-            self._refuse(Rejected("the request is not HTTP/1.1 as RFC 9112 says, or its target is no path", code="malformed_request"))
+            self._refuse(
+                Rejected(
+                    "the request is not HTTP/1.1 as RFC 9112 says, or its target is no path",
+                    code="malformed_request",
+                )
+            )
 
     def _await_headers(self) -> None:
         self._stop_waiting()
@@ -77,7 +86,12 @@ class Protocol(HttpToolsProtocol):
             self._deadline = None
 
     def _headers_late(self) -> None:
-        self._refuse(Rejected(f"the headers did not arrive within {self._header_timeout_s:g} s; send it again", code="request_timeout"))
+        self._refuse(
+            Rejected(
+                f"the headers did not arrive within {self._header_timeout_s:g} s; send it again",
+                code="request_timeout",
+            )
+        )
 
     def _refuse(self, error: Rejected) -> None:
         self._stop_waiting()

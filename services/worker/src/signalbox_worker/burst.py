@@ -55,7 +55,9 @@ def limits_of(settings: Settings, chance: random.Random) -> Limits:
     return Limits(idle_s=settings.burst_idle_s, lifetime_s=lifetime_s)
 
 
-def reason_to_leave(limits: Limits, *, age_s: float, idle_s: float, is_retired: bool, backlog: int | None) -> str | None:
+def reason_to_leave(
+    limits: Limits, *, age_s: float, idle_s: float, is_retired: bool, backlog: int | None
+) -> str | None:
     """Why to begin draining now; None: stay.
 
     Args:
@@ -93,7 +95,9 @@ def wait_for_polls() -> None:
 class Watch:
     """Looks every second whether it is time to leave."""
 
-    def __init__(self, slots: Slots, limits: Limits, *, client: Client, redis: Redis | None, task_queues: Sequence[str]) -> None:
+    def __init__(
+        self, slots: Slots, limits: Limits, *, client: Client, redis: Redis | None, task_queues: Sequence[str]
+    ) -> None:
         self._slots = slots
         self._limits = limits
         self._client = client
@@ -107,9 +111,14 @@ class Watch:
             age_s, idle_s = time.monotonic() - self._began_at, self._slots.idle_s()
             may_leave = age_s >= self._limits.lifetime_s or idle_s >= self._limits.idle_s
             backlog = await self._backlog() if may_leave else None
-            reason = reason_to_leave(self._limits, age_s=age_s, idle_s=idle_s, is_retired=await self._is_retired(), backlog=backlog)
+            reason = reason_to_leave(
+                self._limits, age_s=age_s, idle_s=idle_s, is_retired=await self._is_retired(), backlog=backlog
+            )
             if reason is not None:
-                log.info("burst worker leaves", extra={"reason": reason, "age_s": round(age_s, 1), "running": self._slots.used})
+                log.info(
+                    "burst worker leaves",
+                    extra={"reason": reason, "age_s": round(age_s, 1), "running": self._slots.used},
+                )
                 stop.set()
                 return
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -135,4 +144,6 @@ class Watch:
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
             report_stats=True,
         )
-        return (await self._client.workflow_service.describe_task_queue(request, timeout=_RPC)).stats.approximate_backlog_count
+        return (
+            await self._client.workflow_service.describe_task_queue(request, timeout=_RPC)
+        ).stats.approximate_backlog_count

@@ -67,7 +67,9 @@ class HttpEmitter:
             await self._post([event])
         except Refused as error:
             # The activity is tried again and then fails: its event is its result, and may not vanish.
-            raise Unavailable(f"event {event.name} is not accepted: {error.detail}", code=error.stable_code) from error
+            raise Unavailable(
+                f"event {event.name} is not accepted: {error.detail}", code=error.stable_code
+            ) from error
 
     def offer(self, event: CloudEvent, *, item: bool = False) -> None:
         if self._board.put(event, item=item) and self._loop is not None and not self._wake.is_set():
@@ -136,7 +138,13 @@ class HttpEmitter:
         self._counters.add("events_refused")
         log.error(
             "event refused for good; it is only in the run's Temporal history",
-            extra={"run_id": event.runid, "event": event.name, "event_id": event.id, "sequence": event.sequence, "detail": error.detail},
+            extra={
+                "run_id": event.runid,
+                "event": event.name,
+                "event_id": event.id,
+                "sequence": event.sequence,
+                "detail": error.detail,
+            },
         )
         if event.sequence is None or event.name == _MARKER:
             return

@@ -38,7 +38,9 @@ def create_app(parts: Parts) -> Starlette:
     async def metrics(_request: Request) -> PlainTextResponse:
         return PlainTextResponse(parts.counters.render(), media_type="text/plain; version=0.0.4")
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
+    return Starlette(
+        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    )
 
 
 async def _temporal_answers(parts: Parts) -> bool:
@@ -58,4 +60,8 @@ class Server(uvicorn.Server):
 
 
 def server_of(app: Starlette, *, host: str, port: int) -> Server:
-    return Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off", server_header=False))
+    return Server(
+        uvicorn.Config(
+            app, host=host, port=port, log_config=None, access_log=False, lifespan="off", server_header=False
+        )
+    )

@@ -72,7 +72,9 @@ class Poster:
             async with asyncio.timeout(TRY_TIMEOUT_S):
                 response = await self._client.post(self._url, content=body, headers=headers)
         except (httpx2.TransportError, TimeoutError) as error:
-            return self._away(Unavailable(f"the receiver at {self._url} does not answer: {type(error).__name__}"))
+            return self._away(
+                Unavailable(f"the receiver at {self._url} does not answer: {type(error).__name__}")
+            )
         return self._judge(response)
 
     def _judge(self, response: httpx2.Response) -> Unavailable | None:

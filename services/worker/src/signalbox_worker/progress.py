@@ -67,7 +67,9 @@ class Board:
     def take(self, now: float) -> list[tuple[Key, list[CloudEvent]]]:
         """What may leave now, each step's events in order; a step waits until its last sending ended."""
         with self._lock:
-            ready = [(key, slot) for key, slot in self._slots.items() if _has_work(slot) and slot.next_at <= now]
+            ready = [
+                (key, slot) for key, slot in self._slots.items() if _has_work(slot) and slot.next_at <= now
+            ]
             taken: list[tuple[Key, list[CloudEvent]]] = []
             for key, slot in ready:
                 taken.append((key, [event for event in (slot.reset, slot.waiting) if event is not None]))
@@ -100,7 +102,9 @@ class Board:
 def merge(older: catalogue.StepProgress, newer: catalogue.StepProgress) -> catalogue.StepProgress:
     """The newer one. Text is the whole so far, so the newest that has any is enough; of an earlier attempt it is forgotten."""
     message = older.message if newer.message is None else newer.message
-    newer = msgspec.structs.replace(newer, items=older.items if isinstance(newer.items, UnsetType) else newer.items)
+    newer = msgspec.structs.replace(
+        newer, items=older.items if isinstance(newer.items, UnsetType) else newer.items
+    )
     if newer.text is not None or older.attempt != newer.attempt:
         return msgspec.structs.replace(newer, message=message)
     return msgspec.structs.replace(newer, message=message, text=older.text, offset=older.offset)

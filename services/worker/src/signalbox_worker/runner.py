@@ -14,7 +14,10 @@ from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, Workflo
 
 def without_detour(runner: WorkflowRunner, converter: DataConverter) -> WorkflowRunner:
     """Wrap `runner`, unless `converter` looks at contexts."""
-    needed = isinstance(converter.payload_codec, WithSerializationContext) or converter.external_storage is not None
+    needed = (
+        isinstance(converter.payload_codec, WithSerializationContext)
+        or converter.external_storage is not None
+    )
     return runner if needed else _Runner(runner)
 
 

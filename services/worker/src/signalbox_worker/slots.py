@@ -36,7 +36,9 @@ class Slots(CustomSlotSupplier):
         idle_since: since when (`time.monotonic`) none has run.
     """
 
-    def __init__(self, count: int, *, max_memory: float | None = None, memory: Callable[[], float | None] | None = None) -> None:
+    def __init__(
+        self, count: int, *, max_memory: float | None = None, memory: Callable[[], float | None] | None = None
+    ) -> None:
         self.count = count
         self.used = 0
         self.idle_since = time.monotonic()
@@ -60,7 +62,11 @@ class Slots(CustomSlotSupplier):
 
     def try_reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit | None:  # noqa: ARG002 - the interface's
         with self._lock:
-            if self.is_closed or self._reserved >= self.count or (self._reserved > 0 and self._is_memory_short()):
+            if (
+                self.is_closed
+                or self._reserved >= self.count
+                or (self._reserved > 0 and self._is_memory_short())
+            ):
                 return None
             self._reserved += 1
         return SlotPermit()
@@ -99,7 +105,10 @@ class Slots(CustomSlotSupplier):
         """For one Temporal worker of this process."""
         other = FixedSizeSlotSupplier(100)
         return WorkerTuner.create_composite(
-            workflow_supplier=other, activity_supplier=self, local_activity_supplier=other, nexus_supplier=other
+            workflow_supplier=other,
+            activity_supplier=self,
+            local_activity_supplier=other,
+            nexus_supplier=other,
         )
 
     def _tell(self) -> None:

@@ -4,7 +4,10 @@ import logging
 from datetime import timedelta
 from typing import Final
 
-from temporalio.api.workflowservice.v1 import DescribeWorkerDeploymentRequest, SetWorkerDeploymentCurrentVersionRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkerDeploymentRequest,
+    SetWorkerDeploymentCurrentVersionRequest,
+)
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError, RPCStatusCode
@@ -27,7 +30,10 @@ def deployment_of(settings: Settings) -> WorkerDeploymentConfig | None:
     if settings.deployment_name is None and settings.build_id is None:
         return None
     if settings.deployment_name is None or settings.build_id is None:
-        raise InvalidInput("set both SIGNALBOX_WORKER_DEPLOYMENT_NAME and SIGNALBOX_WORKER_BUILD_ID, or neither", field="build_id")
+        raise InvalidInput(
+            "set both SIGNALBOX_WORKER_DEPLOYMENT_NAME and SIGNALBOX_WORKER_BUILD_ID, or neither",
+            field="build_id",
+        )
     return WorkerDeploymentConfig(
         version=WorkerDeploymentVersion(deployment_name=settings.deployment_name, build_id=settings.build_id),
         use_worker_versioning=True,
@@ -43,7 +49,9 @@ async def ensure_current(client: Client, version: WorkerDeploymentVersion) -> No
     Raises:
         Unavailable: Temporal does not answer.
     """
-    asked = DescribeWorkerDeploymentRequest(namespace=client.namespace, deployment_name=version.deployment_name)
+    asked = DescribeWorkerDeploymentRequest(
+        namespace=client.namespace, deployment_name=version.deployment_name
+    )
     try:
         try:
             found = await client.workflow_service.describe_worker_deployment(asked, timeout=_RPC)
@@ -61,6 +69,11 @@ async def ensure_current(client: Client, version: WorkerDeploymentVersion) -> No
             allow_no_pollers=True,
         )
         await client.workflow_service.set_worker_deployment_current_version(first, timeout=_RPC)
-        log.info("first version of the deployment is current", extra={"deployment": version.deployment_name, "build": version.build_id})
+        log.info(
+            "first version of the deployment is current",
+            extra={"deployment": version.deployment_name, "build": version.build_id},
+        )
     except RPCError as error:
-        raise Unavailable(f"Temporal does not tell the current version of deployment {version.deployment_name}: {error}") from error
+        raise Unavailable(
+            f"Temporal does not tell the current version of deployment {version.deployment_name}: {error}"
+        ) from error

@@ -71,15 +71,22 @@ def choose(specs: Mapping[str, PipelineSpec], wanted: frozenset[str]) -> list[Pi
     unknown = sorted(wanted - set(specs))
     if unknown:
         installed = ", ".join(sorted(specs)) or "none"
-        raise InvalidInput(f"SIGNALBOX_WORKER_PIPELINES: no pipeline {unknown[0]!r}; installed: {installed}", field="pipelines")
+        raise InvalidInput(
+            f"SIGNALBOX_WORKER_PIPELINES: no pipeline {unknown[0]!r}; installed: {installed}",
+            field="pipelines",
+        )
     wanted |= {child.name for name in wanted for child in specs[name].children}
     chosen = [spec for name, spec in sorted(specs.items()) if not wanted or name in wanted]
     if not chosen:
-        raise InvalidInput("no pipeline is installed: install a package with the entry point group `signalbox.pipelines`")
+        raise InvalidInput(
+            "no pipeline is installed: install a package with the entry point group `signalbox.pipelines`"
+        )
     return chosen
 
 
-def by_queue(specs: Sequence[PipelineSpec], wanted: frozenset[str] = frozenset()) -> dict[str, list[PipelineSpec]]:
+def by_queue(
+    specs: Sequence[PipelineSpec], wanted: frozenset[str] = frozenset()
+) -> dict[str, list[PipelineSpec]]:
     """The pipelines of each task queue, of the wanted queues only if any is named.
 
     Raises:
@@ -91,7 +98,8 @@ def by_queue(specs: Sequence[PipelineSpec], wanted: frozenset[str] = frozenset()
     unknown = sorted(wanted - set(queues))
     if unknown:
         raise InvalidInput(
-            f"SIGNALBOX_WORKER_TASK_QUEUES: no pipeline uses {unknown[0]!r}; there are: {', '.join(sorted(queues))}", field="task_queues"
+            f"SIGNALBOX_WORKER_TASK_QUEUES: no pipeline uses {unknown[0]!r}; there are: {', '.join(sorted(queues))}",
+            field="task_queues",
         )
     return {queue: served for queue, served in queues.items() if not wanted or queue in wanted}
 
@@ -108,21 +116,41 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
     deployment = deployment_of(settings)
     signer = Signer.from_file(settings.keyid, settings.private_key_file)
     counters = Counters()
-    runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=timedelta(seconds=settings.heartbeat_s))
+    runtime = Runtime(
+        telemetry=TelemetryConfig(), worker_heartbeat_interval=timedelta(seconds=settings.heartbeat_s)
+    )
     keys, identity = open_key_ring(settings.payload_keys_file), identity_of(settings, environ)
-    client = await connect(settings.temporal_address, settings.temporal_namespace, keys=keys, identity=identity, runtime=runtime)
+    client = await connect(
+        settings.temporal_address, settings.temporal_namespace, keys=keys, identity=identity, runtime=runtime
+    )
     slots = Slots(settings.max_activities, max_memory=settings.max_memory) if settings.burst_launch else None
     async with contextlib.AsyncExitStack() as stack:
         redis = open_redis(settings.redis_url.reveal()) if settings.redis_url else None
         if redis is not None:
             stack.push_async_callback(redis.aclose)
         deps = ActivityDeps(
-            objects=open_object_store(settings.objects_url), fetcher=Fetcher(settings.fetch_allow), environ=environ, redis=redis, keys=keys
+            objects=open_object_store(settings.objects_url),
+            fetcher=Fetcher(settings.fetch_allow),
+            environ=environ,
+            redis=redis,
+            keys=keys,
         )
-        poster = Poster(await stack.enter_async_context(open_client()), settings.receiver_url, signer, counters)
+        poster = Poster(
+            await stack.enter_async_context(open_client()), settings.receiver_url, signer, counters
+        )
         emitter = HttpEmitter(poster, counters)
-        threads = stack.enter_context(ThreadPoolExecutor(settings.max_activities, thread_name_prefix="activity"))
-        build = Builder(client=client, emitter=emitter, deps=deps, threads=threads, settings=settings, slots=slots, deployment=deployment)
+        threads = stack.enter_context(
+            ThreadPoolExecutor(settings.max_activities, thread_name_prefix="activity")
+        )
+        build = Builder(
+            client=client,
+            emitter=emitter,
+            deps=deps,
+            threads=threads,
+            settings=settings,
+            slots=slots,
+            deployment=deployment,
+        )
         yield Parts(
             client=client,
             workers=[build.worker(queue, served) for queue, served in queues.items()],
@@ -187,7 +215,9 @@ def pollers(slots: Slots | None) -> int:
 
     Each poll that is open when the worker leaves may cost the task it brings, so there are few.
     """
-    return MIN_POLLERS if slots is None else min(MAX_POLLERS, max(MIN_POLLERS, slots.count // SLOTS_PER_POLLER))
+    return (
+        MIN_POLLERS if slots is None else min(MAX_POLLERS, max(MIN_POLLERS, slots.count // SLOTS_PER_POLLER))
+    )
 
 
 async def run(parts: Parts, stop: asyncio.Event) -> None:

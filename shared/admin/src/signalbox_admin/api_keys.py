@@ -42,7 +42,9 @@ class ApiKeys:
         for record in self.records:
             if record.id == key_id:
                 return record
-        raise NotFound(f"{self._path} has no API key {key_id}; `keys list --kind api` shows them", field="keyid")
+        raise NotFound(
+            f"{self._path} has no API key {key_id}; `keys list --kind api` shows them", field="keyid"
+        )
 
     def add(self, record: ApiKey) -> None:
         """Add a key.
@@ -51,7 +53,9 @@ class ApiKeys:
             Conflict: the id or the key itself is there.
         """
         if any(record.id == other.id or record.sha256 == other.sha256 for other in self.records):
-            raise Conflict(f"{self._path} already has this API key or a key with the id {record.id}", field="keyid")
+            raise Conflict(
+                f"{self._path} already has this API key or a key with the id {record.id}", field="keyid"
+            )
         self._save((*self.records, record))
 
     def change(self, record: ApiKey) -> None:
@@ -68,24 +72,32 @@ class ApiKeys:
         self.records = records
 
 
-def make_api_key(*, tenant: str, roles: frozenset[Role], name: str, expires_at: datetime | None = None) -> tuple[str, ApiKey]:
+def make_api_key(
+    *, tenant: str, roles: frozenset[Role], name: str, expires_at: datetime | None = None
+) -> tuple[str, ApiKey]:
     """A new key (256 random bits) and its record."""
     key = f"{_PREFIX}{secrets.token_urlsafe(32)}"
     return key, record_of(key, tenant=tenant, roles=roles, name=name, expires_at=expires_at)
 
 
-def record_of(key: str, *, tenant: str, roles: frozenset[Role], name: str, expires_at: datetime | None = None) -> ApiKey:
+def record_of(
+    key: str, *, tenant: str, roles: frozenset[Role], name: str, expires_at: datetime | None = None
+) -> ApiKey:
     """The record of a key.
 
     Raises:
         InvalidInput: it does not look like one, so it may be weak.
     """
     if not key.startswith(_PREFIX) or len(key) < _MIN_KEY_CHARS or not key.isascii() or not key.isprintable():
-        raise InvalidInput(f"an API key starts with {_PREFIX} and has at least {_MIN_KEY_CHARS} characters", field="secret")
+        raise InvalidInput(
+            f"an API key starts with {_PREFIX} and has at least {_MIN_KEY_CHARS} characters", field="secret"
+        )
     if not tenant or not name:
         raise InvalidInput("an API key needs --tenant and --name", field="tenant")
     digest = hashlib.sha256(key.encode()).hexdigest()
-    return ApiKey(id=secrets.token_hex(4), sha256=digest, tenant=tenant, roles=roles, name=name, expires_at=expires_at)
+    return ApiKey(
+        id=secrets.token_hex(4), sha256=digest, tenant=tenant, roles=roles, name=name, expires_at=expires_at
+    )
 
 
 def parse_roles(text: str) -> frozenset[Role]:
@@ -99,5 +111,7 @@ def parse_roles(text: str) -> frozenset[Role]:
     except msgspec.ValidationError:
         roles = frozenset()
     if not roles:
-        raise InvalidInput("--roles is a list of viewer, operator, approver and admin, as in viewer,operator", field="roles")
+        raise InvalidInput(
+            "--roles is a list of viewer, operator, approver and admin, as in viewer,operator", field="roles"
+        )
     return roles

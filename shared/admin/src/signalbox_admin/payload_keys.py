@@ -9,15 +9,21 @@ from msgspec.structs import replace
 
 from signalbox_admin.output import say
 from signalbox_admin.targets import Subparsers
-from signalbox_core.crypto.sealing import VARIABLE, PayloadKey, PayloadKeyFile, decode_payload_keys, new_payload_key
+from signalbox_core.crypto.sealing import (
+    VARIABLE,
+    PayloadKey,
+    PayloadKeyFile,
+    decode_payload_keys,
+    new_payload_key,
+)
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
 from signalbox_core.signatures.keyfile import replace_file
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    actions = subparsers.add_parser("payload-keys", help="keys that seal payloads and secrets").add_subparsers(
-        required=True, metavar="COMMAND"
-    )
+    actions = subparsers.add_parser(
+        "payload-keys", help="keys that seal payloads and secrets"
+    ).add_subparsers(required=True, metavar="COMMAND")
     for name, meaning, run in (
         ("new", "add a key, which opens; the first of a file seals too", _new),
         ("rotate", "let the newest key seal from now on; makes one if it does already", _rotate),
@@ -65,14 +71,19 @@ def _remove(args: argparse.Namespace) -> int:
         raise Conflict(f"payload key {args.keyid} seals; rotate first", field="keyid")
     kept = tuple(key for key in file.keys if key.id != args.keyid)
     if len(kept) == len(file.keys):
-        raise NotFound(f"{path} has no payload key {args.keyid}; `payload-keys list` shows them", field="keyid")
+        raise NotFound(
+            f"{path} has no payload key {args.keyid}; `payload-keys list` shows them", field="keyid"
+        )
     _write(path, replace(file, keys=kept))
     return _done(f"payload key {args.keyid} is gone; what it sealed can no longer be opened")
 
 
 def _write_with_new_key(path: Path, file: PayloadKeyFile | None) -> PayloadKey:
     key = new_payload_key()
-    _write(path, PayloadKeyFile(active=key.id, keys=(key,)) if file is None else replace(file, keys=(*file.keys, key)))
+    _write(
+        path,
+        PayloadKeyFile(active=key.id, keys=(key,)) if file is None else replace(file, keys=(*file.keys, key)),
+    )
     return key
 
 

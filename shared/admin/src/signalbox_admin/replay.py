@@ -23,12 +23,22 @@ _CALL_S: Final = 10.0
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    parser = subparsers.add_parser("replay", help="publish dead-lettered events again (shows them only, unless --apply)")
+    parser = subparsers.add_parser(
+        "replay", help="publish dead-lettered events again (shows them only, unless --apply)"
+    )
     add_pubsub_options(parser)
-    parser.add_argument("--from", dest="source", default=next(iter(HOLDING)), choices=HOLDING, help="holding subscription (%(default)s)")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        default=next(iter(HOLDING)),
+        choices=HOLDING,
+        help="holding subscription (%(default)s)",
+    )
     parser.add_argument("--run", dest="run_id", help="only this run's events")
     parser.add_argument("--limit", type=int, default=1_000, help="at most so many (%(default)s)")
-    parser.add_argument("--apply", action="store_true", help="publish, and acknowledge each once that is accepted")
+    parser.add_argument(
+        "--apply", action="store_true", help="publish, and acknowledge each once that is accepted"
+    )
     parser.set_defaults(run=lambda options: asyncio.run(run(options)))
 
 
@@ -54,7 +64,10 @@ async def run(options: argparse.Namespace) -> int:
 
 
 async def _replay(
-    subscriber: "SubscriberAsyncClient", publisher: "PublisherAsyncClient", project: str, options: argparse.Namespace
+    subscriber: "SubscriberAsyncClient",
+    publisher: "PublisherAsyncClient",
+    project: str,
+    options: argparse.Namespace,
 ) -> None:
     from signalbox_core.pubsub.connections import retry_for, subscription_path, topic_path
 
@@ -64,15 +77,22 @@ async def _replay(
         say(describe(received.message))
         if options.apply:
             await publisher.publish(
-                topic=topic_path(project, topic), messages=[restored(received.message)], retry=retry_for(_CALL_S), timeout=_CALL_S
+                topic=topic_path(project, topic),
+                messages=[restored(received.message)],
+                retry=retry_for(_CALL_S),
+                timeout=_CALL_S,
             )
             # Only now: a crash in between publishes it twice, and consumers know its id.
-            await subscriber.acknowledge(subscription=path, ack_ids=[received.ack_id], retry=retry_for(_CALL_S), timeout=_CALL_S)
+            await subscriber.acknowledge(
+                subscription=path, ack_ids=[received.ack_id], retry=retry_for(_CALL_S), timeout=_CALL_S
+            )
     if not options.apply:
         given_back += chosen
     if given_back:
         ids = [received.ack_id for received in given_back]
-        await subscriber.modify_ack_deadline(subscription=path, ack_ids=ids, ack_deadline_seconds=0, retry=None, timeout=_CALL_S)
+        await subscriber.modify_ack_deadline(
+            subscription=path, ack_ids=ids, ack_deadline_seconds=0, retry=None, timeout=_CALL_S
+        )
     done = "published" if options.apply else "would be published (--apply does it)"
     say(f"{len(chosen)} of {options.source} {done} to {topic}")
 
@@ -88,7 +108,9 @@ async def _pull(
     while len(chosen) < options.limit:
         size = min(_PAGE, options.limit - len(chosen))
         try:
-            page = await subscriber.pull(subscription=path, max_messages=size, retry=None, timeout=_EMPTY_AFTER_S)
+            page = await subscriber.pull(
+                subscription=path, max_messages=size, retry=None, timeout=_EMPTY_AFTER_S
+            )
         except DeadlineExceeded:
             break
         if not page.received_messages:
@@ -103,7 +125,9 @@ def restored(message: "PubsubMessage") -> "PubsubMessage":
     """The message as it was first published: same data, key, id and sequence, without the marks of the dead-lettering."""
     from google.pubsub_v1.types import PubsubMessage
 
-    attributes = {name: value for name, value in message.attributes.items() if not name.startswith(DEAD_LETTER_PREFIX)}
+    attributes = {
+        name: value for name, value in message.attributes.items() if not name.startswith(DEAD_LETTER_PREFIX)
+    }
     return PubsubMessage(data=message.data, attributes=attributes, ordering_key=message.ordering_key)
 
 
@@ -117,4 +141,8 @@ def describe(message: "PubsubMessage") -> str:
 
 def _order(received: "ReceivedMessage") -> tuple[str, int, str]:
     sequence = received.message.attributes.get("ce-sequence", "")
-    return received.message.ordering_key, int(sequence) if sequence.isdigit() else 0, received.message.message_id
+    return (
+        received.message.ordering_key,
+        int(sequence) if sequence.isdigit() else 0,
+        received.message.message_id,
+    )

@@ -11,7 +11,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from msgspec.structs import replace
 
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
-from signalbox_core.signatures import Algorithm, KeyFile, KeyRecord, load_key_set, read_key_file, write_key_file
+from signalbox_core.signatures import (
+    Algorithm,
+    KeyFile,
+    KeyRecord,
+    load_key_set,
+    read_key_file,
+    write_key_file,
+)
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +57,9 @@ class SenderKeys:
             InvalidInput: the key is weak or of another type than its algorithm.
         """
         if any(record.keyid == other.keyid for other in self.records):
-            raise Conflict(f"{self._path} already has a key {record.keyid}; choose another keyid", field="keyid")
+            raise Conflict(
+                f"{self._path} already has a key {record.keyid}; choose another keyid", field="keyid"
+            )
         self._save((*self.records, record))
 
     def change(self, changed: KeyRecord) -> None:
@@ -68,7 +77,14 @@ def new_key(keys: SenderKeys, grant: Grant, *, keyid: str, private_file: Path) -
     """Make an Ed25519 key pair: the private half goes to a file of its own (0600), the public half to the key file."""
     private = ed25519.Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    record = KeyRecord(keyid=keyid, alg=Algorithm.ED25519, sender=grant.sender, tenant=grant.tenant, events=grant.events, public_pem=public)
+    record = KeyRecord(
+        keyid=keyid,
+        alg=Algorithm.ED25519,
+        sender=grant.sender,
+        tenant=grant.tenant,
+        events=grant.events,
+        public_pem=public,
+    )
     write_private(private_file, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     try:
         keys.add(record)
@@ -78,7 +94,9 @@ def new_key(keys: SenderKeys, grant: Grant, *, keyid: str, private_file: Path) -
     return record
 
 
-def rotate_key(keys: SenderKeys, old: KeyRecord, *, keyid: str, private_file: Path, until: datetime) -> KeyRecord:
+def rotate_key(
+    keys: SenderKeys, old: KeyRecord, *, keyid: str, private_file: Path, until: datetime
+) -> KeyRecord:
     """Make the key that replaces `old`; both verify until `until`, so that senders can change over."""
     grant = Grant(sender=old.sender, tenant=old.tenant, events=old.events)
     new = new_key(keys, grant, keyid=keyid, private_file=private_file)

@@ -14,7 +14,11 @@ class Subparsers(Protocol):
 
 
 def add_pubsub_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--project", default=os.environ.get("GOOGLE_CLOUD_PROJECT"), help="Google Cloud project ($GOOGLE_CLOUD_PROJECT)")
+    parser.add_argument(
+        "--project",
+        default=os.environ.get("GOOGLE_CLOUD_PROJECT"),
+        help="Google Cloud project ($GOOGLE_CLOUD_PROJECT)",
+    )
     parser.add_argument(
         "--emulator-host",
         default=os.environ.get("PUBSUB_EMULATOR_HOST"),
@@ -25,5 +29,7 @@ def add_pubsub_options(parser: argparse.ArgumentParser) -> None:
 
 def project_of(options: argparse.Namespace) -> str:
     if not options.project:
-        raise InvalidInput("name the Google Cloud project: --project or GOOGLE_CLOUD_PROJECT", field="project")
+        raise InvalidInput(
+            "name the Google Cloud project: --project or GOOGLE_CLOUD_PROJECT", field="project"
+        )
     return str(options.project)

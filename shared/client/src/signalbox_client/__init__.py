@@ -6,4 +6,16 @@ from signalbox_client.run_pipeline import Progress
 from signalbox_client.stream_follower import Update
 from signalbox_client.synchronous import Signalbox
 
-__all__ = ["Approval", "Artifact", "AsyncSignalbox", "Decided", "Pipeline", "Progress", "Run", "RunItem", "Signalbox", "Started", "Update"]
+__all__ = [
+    "Approval",
+    "Artifact",
+    "AsyncSignalbox",
+    "Decided",
+    "Pipeline",
+    "Progress",
+    "Run",
+    "RunItem",
+    "Signalbox",
+    "Started",
+    "Update",
+]

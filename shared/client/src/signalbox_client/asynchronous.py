@@ -32,7 +32,12 @@ class AsyncSignalbox:
     """
 
     def __init__(
-        self, url: str, api_key: str, *, transport: httpx2.AsyncBaseTransport | None = None, backoff_s: Sequence[float] = BACKOFF_S
+        self,
+        url: str,
+        api_key: str,
+        *,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        backoff_s: Sequence[float] = BACKOFF_S,
     ) -> None:
         self._backoff_s = backoff_s
         self.url = url.rstrip("/")
@@ -41,7 +46,9 @@ class AsyncSignalbox:
     async def __aenter__(self) -> "AsyncSignalbox":
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self._http.aclose()
 
     async def pipelines(self) -> tuple[models.Pipeline, ...]:
@@ -51,7 +58,13 @@ class AsyncSignalbox:
         return await self._send(requests.get_pipeline(name))
 
     async def start(
-        self, pipeline: str, given: object, *, run_id: str | None = None, priority: int | None = None, idempotency_key: str | None = None
+        self,
+        pipeline: str,
+        given: object,
+        *,
+        run_id: str | None = None,
+        priority: int | None = None,
+        idempotency_key: str | None = None,
     ) -> models.Started:
         """Start a run. `given` is the input: anything that encodes to a JSON object. Priority 1 goes first, 3 is usual, 5 last."""
         start = requests.Start(pipeline=pipeline, input=raw_json(given), run_id=run_id, priority=priority)
@@ -62,10 +75,17 @@ class AsyncSignalbox:
         return await self._send(requests.upload(body, media_type))
 
     async def runs(
-        self, *, status: str | None = None, pipeline: str | None = None, limit: int = 50, cursor: str | None = None
+        self,
+        *,
+        status: str | None = None,
+        pipeline: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
     ) -> models.RunPage:
         """One page, newest first; `next_cursor` leads to the next."""
-        return await self._send(requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor))
+        return await self._send(
+            requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
+        )
 
     async def result(self, run_id: str) -> msgspec.Raw:
         """The result as JSON. Raises: Conflict while the run goes on."""
@@ -82,10 +102,20 @@ class AsyncSignalbox:
         return await self._send(requests.get_approval(run_id, approval_id))
 
     async def decide(
-        self, run_id: str, approval_id: str, answer: object, *, digest: str | None = None, note: str | None = None
+        self,
+        run_id: str,
+        approval_id: str,
+        answer: object,
+        *,
+        digest: str | None = None,
+        note: str | None = None,
     ) -> models.Decided:
         """Answer an approval. `digest` (of the approval that was looked at) refuses the answer when the question has changed."""
-        return await self._send(requests.decide(run_id, approval_id, requests.new_decision(raw_json(answer), digest=digest, note=note)))
+        return await self._send(
+            requests.decide(
+                run_id, approval_id, requests.new_decision(raw_json(answer), digest=digest, note=note)
+            )
+        )
 
     async def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
         return await self._send(requests.control(run_id, "cancel", reason))
@@ -99,11 +129,28 @@ class AsyncSignalbox:
     @overload
     async def run(self, pipeline: str) -> models.Run: ...
     @overload
-    async def run(self, pipeline: PipelineSpec[In, Out], given: In, *, run_id: str | None = None, priority: int | None = None) -> Out: ...
+    async def run(
+        self,
+        pipeline: PipelineSpec[In, Out],
+        given: In,
+        *,
+        run_id: str | None = None,
+        priority: int | None = None,
+    ) -> Out: ...
     @overload
-    async def run(self, pipeline: str, given: object, *, result: type[V], run_id: str | None = None, priority: int | None = None) -> V: ...
+    async def run(
+        self,
+        pipeline: str,
+        given: object,
+        *,
+        result: type[V],
+        run_id: str | None = None,
+        priority: int | None = None,
+    ) -> V: ...
     @overload
-    async def run(self, pipeline: str, given: object, *, run_id: str | None = None, priority: int | None = None) -> msgspec.Raw: ...
+    async def run(
+        self, pipeline: str, given: object, *, run_id: str | None = None, priority: int | None = None
+    ) -> msgspec.Raw: ...
     async def run(
         self,
         pipeline: PipelineSpec[Any, Any] | str,
@@ -130,13 +177,24 @@ class AsyncSignalbox:
         return typed(bytes(await self.result(started.run_id)), pipeline, result)
 
     @overload
-    def stream(self, pipeline: PipelineSpec[In, Out], given: In, *, run_id: str | None = None) -> AsyncGenerator[Progress[Out], None]: ...
+    def stream(
+        self, pipeline: PipelineSpec[In, Out], given: In, *, run_id: str | None = None
+    ) -> AsyncGenerator[Progress[Out], None]: ...
     @overload
-    def stream(self, pipeline: str, given: object, *, result: type[V], run_id: str | None = None) -> AsyncGenerator[Progress[V], None]: ...
+    def stream(
+        self, pipeline: str, given: object, *, result: type[V], run_id: str | None = None
+    ) -> AsyncGenerator[Progress[V], None]: ...
     @overload
-    def stream(self, pipeline: str, given: object, *, run_id: str | None = None) -> AsyncGenerator[Progress[msgspec.Raw], None]: ...
+    def stream(
+        self, pipeline: str, given: object, *, run_id: str | None = None
+    ) -> AsyncGenerator[Progress[msgspec.Raw], None]: ...
     async def stream(
-        self, pipeline: PipelineSpec[Any, Any] | str, given: object, *, result: object = None, run_id: str | None = None
+        self,
+        pipeline: PipelineSpec[Any, Any] | str,
+        given: object,
+        *,
+        result: object = None,
+        run_id: str | None = None,
     ) -> AsyncGenerator[Progress[Any], None]:
         """Like `run`, and says what happens on the way: `added` is what the running step has just written, the last one has `result`.
 
@@ -147,7 +205,11 @@ class AsyncSignalbox:
         words = Words()
         async with aclosing(self.watch(started.run_id)) as updates:
             async for update in updates:
-                final = typed(bytes(await self.result(started.run_id)), pipeline, result) if update.has_ended else None
+                final = (
+                    typed(bytes(await self.result(started.run_id)), pipeline, result)
+                    if update.has_ended
+                    else None
+                )
                 yield progress_of(update, words, final)
                 if update.has_ended:
                     return
@@ -167,7 +229,9 @@ class AsyncSignalbox:
                 await asyncio.sleep(follower.pause_s())
 
     async def _connect(self, run_id: str, follower: Follower) -> AsyncGenerator[Update, None]:
-        async with self._http.sse(requests.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT) as source:
+        async with self._http.sse(
+            requests.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT
+        ) as source:
             response = source.response
             if response.status_code != 200:
                 follower.refused(response.status_code, await response.aread())
@@ -191,7 +255,12 @@ class AsyncSignalbox:
     async def _try(self, call: Call[T]) -> bytes:
         try:
             response = await self._http.request(
-                call.method, call.path, params=call.query, content=call.body, headers=call.headers, timeout=UNARY_TIMEOUT
+                call.method,
+                call.path,
+                params=call.query,
+                content=call.body,
+                headers=call.headers,
+                timeout=UNARY_TIMEOUT,
             )
         except httpx2.TransportError as error:
             raise unreachable(self.url, error) from error

@@ -82,7 +82,9 @@ def _parser() -> "_Parser":
     again = _common(default=argparse.SUPPRESS)
 
     def add(name: str, about: str, command: Command, *, has_help: bool = True) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=about, description=about, parents=[again], add_help=has_help, allow_abbrev=False)
+        made = commands.add_parser(
+            name, help=about, description=about, parents=[again], add_help=has_help, allow_abbrev=False
+        )
         made.set_defaults(command=command)
         return made
 
@@ -110,7 +112,9 @@ def _add_looking(add: Callable[..., argparse.ArgumentParser]) -> None:
     artifacts.add_argument("run", metavar="RUN")
     artifacts.add_argument("--to", metavar="DIR", help="save them here")
     events = add("events", "print events as they happen, or those so far", cli_watch.events)
-    events.add_argument("runs", metavar="RUN", nargs="*", help="these runs only (default: every run of yours)")
+    events.add_argument(
+        "runs", metavar="RUN", nargs="*", help="these runs only (default: every run of yours)"
+    )
     events.add_argument("--follow", "-f", action="store_true", help="go on until Ctrl-C")
 
 
@@ -131,6 +135,10 @@ def _add_acting(add: Callable[..., argparse.ArgumentParser]) -> None:
 def _common(default: object) -> "_Parser":
     parser = _Parser(add_help=False)
     parser.add_argument("--json", action="store_true", default=default or False, help="for programs")
-    parser.add_argument("--gateway", metavar="URL", default=default, help=f"the gateway (SIGNALBOX_URL, else {_DEFAULT_URL})")
-    parser.add_argument("--api-key", metavar="KEY", default=default, help="who you are (better: SIGNALBOX_API_KEY)")
+    parser.add_argument(
+        "--gateway", metavar="URL", default=default, help=f"the gateway (SIGNALBOX_URL, else {_DEFAULT_URL})"
+    )
+    parser.add_argument(
+        "--api-key", metavar="KEY", default=default, help="who you are (better: SIGNALBOX_API_KEY)"
+    )
     return parser

@@ -19,8 +19,15 @@ async def approvals(session: Session, _: argparse.Namespace) -> int:
     if session.as_json:
         print_json(session.console, waiting)
         return 0
-    rows = [(item.run_id, item.approval_id, item.title, moment(item.requested_at), moment(item.deadline_at)) for item in waiting]
-    session.console.print(table(("run", "approval", "question", "asked", "deadline"), rows) if rows else "nothing waits for a decision")
+    rows = [
+        (item.run_id, item.approval_id, item.title, moment(item.requested_at), moment(item.deadline_at))
+        for item in waiting
+    ]
+    session.console.print(
+        table(("run", "approval", "question", "asked", "deadline"), rows)
+        if rows
+        else "nothing waits for a decision"
+    )
     return 0
 
 
@@ -29,14 +36,18 @@ async def decide(session: Session, options: argparse.Namespace) -> int:
     approval = await session.client.approval(options.run, options.approval)
     if options.answer is not None:
         answer = parse_answer(sys.stdin.read() if options.answer == "-" else options.answer)
-        decided = await session.client.decide(options.run, options.approval, answer, digest=approval.digest or None, note=options.note)
+        decided = await session.client.decide(
+            options.run, options.approval, answer, digest=approval.digest or None, note=options.note
+        )
     else:
         decided = await decide_by_asking(session, options.run, approval, options.note)
     _tell(session, decided)
     return 0
 
 
-async def decide_by_asking(session: Session, run_id: str, approval: Approval, note: str | None = None) -> Decided:
+async def decide_by_asking(
+    session: Session, run_id: str, approval: Approval, note: str | None = None
+) -> Decided:
     """Ask the person at the terminal; an answer that the run refuses is asked again.
 
     Raises:
@@ -46,15 +57,21 @@ async def decide_by_asking(session: Session, run_id: str, approval: Approval, no
     if approval.status != "pending":
         raise Conflict(f"approval {approval.approval_id} of run {run_id} is {approval.status}; nothing to do")
     if not session.can_ask:
-        raise InvalidInput("give the answer with --answer JSON (there is no terminal to ask on)", field="--answer")
+        raise InvalidInput(
+            "give the answer with --answer JSON (there is no terminal to ask on)", field="--answer"
+        )
     session.tell(approval.title)
     with _picture_to_look_at(session, approval):
         while True:
             try:
                 answer = await ask_answer(approval, session.ask, session.tell)
-                return await session.client.decide(run_id, approval.approval_id, answer, digest=approval.digest or None, note=note)
+                return await session.client.decide(
+                    run_id, approval.approval_id, answer, digest=approval.digest or None, note=note
+                )
             except EOFError:
-                raise InvalidInput(f"no answer given; approval {approval.approval_id} stays open", field="--answer") from None
+                raise InvalidInput(
+                    f"no answer given; approval {approval.approval_id} stays open", field="--answer"
+                ) from None
             except InvalidInput as error:
                 session.tell(f"\nthe run did not take that: {error.detail}\n")
 

@@ -47,7 +47,11 @@ def find_files(patterns: Sequence[str]) -> list[Path]:
     """The files of each pattern, sorted, each once."""
     found: dict[Path, None] = {}
     for pattern in patterns:
-        matches = sorted(path for path in map(Path, glob.glob(str(Path(pattern).expanduser()), recursive=True)) if path.is_file())
+        matches = sorted(
+            path
+            for path in map(Path, glob.glob(str(Path(pattern).expanduser()), recursive=True))
+            if path.is_file()
+        )
         if not matches:
             raise InvalidInput(f"--file {pattern}: there is no such file", field="--file")
         found.update(dict.fromkeys(matches))
@@ -62,5 +66,7 @@ async def _send(session: Session, path: Path, free: asyncio.Semaphore) -> Mappin
         except OSError as error:
             raise InvalidInput(f"--file {path}: {error.strerror}", field="--file") from None
         except Rejected as error:
-            raise InvalidInput(f"--file {path}: {error.detail}", field="--file", code=error.stable_code) from error
+            raise InvalidInput(
+                f"--file {path}: {error.detail}", field="--file", code=error.stable_code
+            ) from error
     return {"object": stored.object, "name": path.name[:200]}

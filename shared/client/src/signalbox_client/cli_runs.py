@@ -25,7 +25,11 @@ async def pipelines(session: Session, _: argparse.Namespace) -> int:
     if session.as_json:
         print_json(session.console, found)
         return 0
-    session.console.print(table(("name", "title", "what it does"), [(item.name, item.title, item.description) for item in found]))
+    session.console.print(
+        table(
+            ("name", "title", "what it does"), [(item.name, item.title, item.description) for item in found]
+        )
+    )
     return 0
 
 
@@ -34,8 +38,13 @@ async def runs(session: Session, options: argparse.Namespace) -> int:
     if session.as_json:
         print_json(session.console, page.runs)
         return 0
-    rows = [(item.run_id, item.pipeline, item.status, moment(item.started_at), moment(item.ended_at)) for item in page.runs]
-    session.console.print(table(("run", "pipeline", "status", "started", "ended"), rows) if rows else "no runs yet")
+    rows = [
+        (item.run_id, item.pipeline, item.status, moment(item.started_at), moment(item.ended_at))
+        for item in page.runs
+    ]
+    session.console.print(
+        table(("run", "pipeline", "status", "started", "ended"), rows) if rows else "no runs yet"
+    )
     return 0
 
 
@@ -46,7 +55,9 @@ async def show(session: Session, options: argparse.Namespace) -> int:
         return 0
     session.console.print(run_panel(snapshot_of(run)))
     if run.artifacts:
-        session.console.print(table(("file", "type", "bytes"), [_artifact_row(item) for item in run.artifacts]))
+        session.console.print(
+            table(("file", "type", "bytes"), [_artifact_row(item) for item in run.artifacts])
+        )
     return 0
 
 
@@ -56,7 +67,9 @@ async def artifacts(session: Session, options: argparse.Namespace) -> int:
         if session.as_json:
             print_json(session.console, run.artifacts)
         else:
-            session.console.print(table(("file", "type", "bytes"), [_artifact_row(item) for item in run.artifacts]))
+            session.console.print(
+                table(("file", "type", "bytes"), [_artifact_row(item) for item in run.artifacts])
+            )
         return 0
     saved = await save_artifacts(session, run, run.artifacts, Path(options.to))
     if session.as_json:
@@ -67,7 +80,9 @@ async def artifacts(session: Session, options: argparse.Namespace) -> int:
     return 0
 
 
-async def save_artifacts(session: Session, run: Run, chosen: tuple[Artifact, ...], folder: Path) -> list[Saved]:
+async def save_artifacts(
+    session: Session, run: Run, chosen: tuple[Artifact, ...], folder: Path
+) -> list[Saved]:
     """Write the artifacts into `folder`, under their own names.
 
     Raises:
@@ -81,7 +96,9 @@ async def save_artifacts(session: Session, run: Run, chosen: tuple[Artifact, ...
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(body)
         except OSError as error:
-            raise InvalidInput(f"--to {folder}: {error.strerror}; name a folder you may write", field="--to") from error
+            raise InvalidInput(
+                f"--to {folder}: {error.strerror}; name a folder you may write", field="--to"
+            ) from error
         saved.append(Saved(name=item.name, path=str(path), media_type=item.media_type, size_bytes=len(body)))
     return saved
 
@@ -90,7 +107,12 @@ def safe_path(item: Artifact) -> Path:
     """The artifact's name as a path that stays inside the folder, with the ending of its type."""
     parts = [part for part in PurePosixPath(item.name).parts if part not in ("/", "..", ".")]
     path = Path(*parts) if parts else Path("artifact")
-    ending = {"image/png": ".png", "application/json": ".json", "application/xml": ".xml", "text/html": ".html"}.get(item.media_type, "")
+    ending = {
+        "image/png": ".png",
+        "application/json": ".json",
+        "application/xml": ".xml",
+        "text/html": ".html",
+    }.get(item.media_type, "")
     return path if path.suffix == ending or not ending else path.with_name(path.name + ending)
 
 
@@ -110,7 +132,9 @@ def _accepted(session: Session, accepted: Accepted) -> int:
     if session.as_json:
         print_json(session.console, accepted)
     else:
-        session.tell(f"{accepted.accepted or 'it'} was asked of {accepted.run_id}; signalbox watch {accepted.run_id} shows when it happens")
+        session.tell(
+            f"{accepted.accepted or 'it'} was asked of {accepted.run_id}; signalbox watch {accepted.run_id} shows when it happens"
+        )
     return 0
 
 

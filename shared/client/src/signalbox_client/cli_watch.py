@@ -32,9 +32,16 @@ async def watch_runs(session: Session, run_ids: Sequence[str]) -> int:
 async def events(session: Session, options: argparse.Namespace) -> int:
     """The events so far, and with --follow those to come."""
     one_run = len(options.runs) == 1
-    screen: Screen = JsonLines(session.console) if session.as_json else PlainLines(session.console, names_runs=not one_run)
+    screen: Screen = (
+        JsonLines(session.console) if session.as_json else PlainLines(session.console, names_runs=not one_run)
+    )
     if options.runs:
-        await together([_print_events(session, run_id, screen, follow=options.follow, from_start=True) for run_id in options.runs])
+        await together(
+            [
+                _print_events(session, run_id, screen, follow=options.follow, from_start=True)
+                for run_id in options.runs
+            ]
+        )
     elif options.follow:
         await _follow_all(session, screen)
     else:
@@ -61,7 +68,9 @@ async def _follow(session: Session, run_id: str, screen: Screen) -> str:
     return status
 
 
-async def _print_events(session: Session, run_id: str, screen: Screen, *, follow: bool, from_start: bool) -> None:
+async def _print_events(
+    session: Session, run_id: str, screen: Screen, *, follow: bool, from_start: bool
+) -> None:
     run = await session.client.run(run_id)
     if not run.epoch or (run.sequence == 0 and not follow):
         return
@@ -83,7 +92,9 @@ async def _follow_all(session: Session, screen: Screen) -> None:
             page = await session.client.runs(limit=_MAX_AT_ONCE)
             for item in page.runs:
                 if item.run_id not in followed and item.status not in ENDED:
-                    group.create_task(_print_events(session, item.run_id, screen, follow=True, from_start=not is_first))
+                    group.create_task(
+                        _print_events(session, item.run_id, screen, follow=True, from_start=not is_first)
+                    )
                 followed.add(item.run_id)
             is_first = False
             await asyncio.sleep(_NEW_RUNS_EVERY_S)

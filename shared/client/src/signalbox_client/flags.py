@@ -66,7 +66,9 @@ def flags_of(schema: Schema) -> tuple[Flag, ...]:
     return tuple(_flag(schema, name, field) for name, field in schema.properties.items())
 
 
-def input_of(flags: Sequence[Flag], given: Mapping[str, str], base: Mapping[str, object]) -> Mapping[str, object]:
+def input_of(
+    flags: Sequence[Flag], given: Mapping[str, str], base: Mapping[str, object]
+) -> Mapping[str, object]:
     """The input: what the file says, overruled by the flags that were given.
 
     Raises:
@@ -94,7 +96,11 @@ def _flag(root: Schema, name: str, field: Schema) -> Flag:
 
 
 def _kind(schema: Schema) -> Kind:
-    kinds = [schema.type] if isinstance(schema.type, str) else [kind for kind in schema.type or [] if kind != "null"]
+    kinds = (
+        [schema.type]
+        if isinstance(schema.type, str)
+        else [kind for kind in schema.type or [] if kind != "null"]
+    )
     if not kinds and schema.enum:
         return "string"
     match kinds:
@@ -110,7 +116,9 @@ def _help(field: Schema, inner: Schema, kind: Kind, enum: Sequence[msgspec.Raw])
     said = field.description or inner.description or field.title or inner.title
     notes = []
     if enum:
-        notes.append(f"{'several of' if kind == 'array' else 'one of'} {', '.join(_text(value) for value in enum)}")
+        notes.append(
+            f"{'several of' if kind == 'array' else 'one of'} {', '.join(_text(value) for value in enum)}"
+        )
     elif kind == "array":
         notes.append("several, separated by commas")
     elif kind == "json":
@@ -133,8 +141,15 @@ def _value(flag: Flag, kind: Kind, text: str) -> object:
     try:
         return _convert(flag, kind, text)
     except ValueError:
-        wanted = {"integer": "a whole number", "number": "a number", "boolean": "true or false", "json": "JSON"}[kind]
-        raise InvalidInput(f"{flag.option} must be {wanted} (it is {text[:80]!r})", field=flag.option) from None
+        wanted = {
+            "integer": "a whole number",
+            "number": "a number",
+            "boolean": "true or false",
+            "json": "JSON",
+        }[kind]
+        raise InvalidInput(
+            f"{flag.option} must be {wanted} (it is {text[:80]!r})", field=flag.option
+        ) from None
 
 
 def _convert(flag: Flag, kind: Kind, text: str) -> object:

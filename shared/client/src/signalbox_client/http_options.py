@@ -29,10 +29,17 @@ def options(url: str, api_key: str) -> Options:
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidInput(f"SIGNALBOX_URL {url!r} must look like http://127.0.0.1:8080", field="SIGNALBOX_URL")
+        raise InvalidInput(
+            f"SIGNALBOX_URL {url!r} must look like http://127.0.0.1:8080", field="SIGNALBOX_URL"
+        )
     if not api_key.isascii() or not api_key.isprintable():
-        raise InvalidInput("SIGNALBOX_API_KEY has characters that no key has: copy it again", field="SIGNALBOX_API_KEY")
-    headers = {"content-type": "application/json", **({"authorization": f"Bearer {api_key}"} if api_key else {})}
+        raise InvalidInput(
+            "SIGNALBOX_API_KEY has characters that no key has: copy it again", field="SIGNALBOX_API_KEY"
+        )
+    headers = {
+        "content-type": "application/json",
+        **({"authorization": f"Bearer {api_key}"} if api_key else {}),
+    }
     return Options(base_url=url, headers=headers, trust_env=parts.hostname not in _LOOPBACK)
 
 

@@ -7,7 +7,14 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.events.catalogue import Failure
-from signalbox_core.events.snapshot import ApprovalState, ApprovalStatus, ArtifactState, RunStatus, Snapshot, StepState
+from signalbox_core.events.snapshot import (
+    ApprovalState,
+    ApprovalStatus,
+    ArtifactState,
+    RunStatus,
+    Snapshot,
+    StepState,
+)
 
 NULL = msgspec.Raw(b"null")
 
@@ -167,7 +174,13 @@ def snapshot_of(run: Run) -> Snapshot:
         steps=run.steps,
         approvals=tuple(_approval_state(approval) for approval in run.approvals),
         artifacts=tuple(
-            ArtifactState(name=item.name, media_type=item.media_type, size_bytes=item.size_bytes, key=item.url, title=item.title)
+            ArtifactState(
+                name=item.name,
+                media_type=item.media_type,
+                size_bytes=item.size_bytes,
+                key=item.url,
+                title=item.title,
+            )
             for item in run.artifacts
         ),
         result=run.result,

@@ -7,7 +7,16 @@ import httpx2
 import msgspec
 from msgspec import Struct
 
-from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Rejected, SignalboxError, Unavailable
+from signalbox_core.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+    Rejected,
+    SignalboxError,
+    Unavailable,
+)
 
 T = TypeVar("T", bound=Struct)
 _CLASSES: Final[Mapping[int, type[SignalboxError]]] = {
@@ -50,7 +59,10 @@ def error_of(status: int, body: bytes, retry_after: str | None = None) -> Signal
 def unreachable(base_url: str, error: Exception) -> Unavailable:
     """A connection that failed or broke."""
     if isinstance(error, httpx2.ConnectError):
-        return Unavailable(f"no gateway answers at {base_url}: start one (make dev), or set SIGNALBOX_URL", field="SIGNALBOX_URL")
+        return Unavailable(
+            f"no gateway answers at {base_url}: start one (make dev), or set SIGNALBOX_URL",
+            field="SIGNALBOX_URL",
+        )
     reason = str(error) or type(error).__name__
     return Unavailable(f"the connection to {base_url} broke: {reason}; try again")
 
@@ -59,4 +71,6 @@ def decode_answer(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise Unavailable(f"the answer is not a gateway's ({error}): check SIGNALBOX_URL", field="SIGNALBOX_URL") from None
+        raise Unavailable(
+            f"the answer is not a gateway's ({error}): check SIGNALBOX_URL", field="SIGNALBOX_URL"
+        ) from None

@@ -69,12 +69,16 @@ async def ask_answer(approval: Approval, ask: Ask, tell: Tell) -> Mapping[str, o
         return await _ask_fields(schema, ask, tell)
     decisions = []
     for number, variant in enumerate(variants, start=1):
-        tell(f"\n{number} of {len(variants)}: {variant.variant}\n  {variant.headline}\n  {variant.body}\n  [{variant.cta}]")
+        tell(
+            f"\n{number} of {len(variants)}: {variant.variant}\n  {variant.headline}\n  {variant.body}\n  [{variant.cta}]"
+        )
         decisions.append(await _ask_variant(variant, ask, tell))
     return {field: decisions}
 
 
-def choose_first(variants: tuple[Variant, ...], *, approve: int, reason: str, field: str = "decisions") -> Mapping[str, object]:
+def choose_first(
+    variants: tuple[Variant, ...], *, approve: int, reason: str, field: str = "decisions"
+) -> Mapping[str, object]:
     """The answer of somebody who approves the first few and rejects the rest."""
     decisions = [
         {"variant": item.variant, "action": "approve"}
@@ -154,5 +158,7 @@ def parse_answer(text: str) -> Mapping[str, object]:
     except ValueError as error:
         raise InvalidInput(f"--answer is not JSON: {error}", field="--answer") from None
     if not isinstance(answer, dict):
-        raise InvalidInput("--answer must be a JSON object, for example '{\"decisions\": []}'", field="--answer")
+        raise InvalidInput(
+            "--answer must be a JSON object, for example '{\"decisions\": []}'", field="--answer"
+        )
     return answer

@@ -51,12 +51,25 @@ def get_pipeline(name: str) -> Call[models.Pipeline]:
 def start_run(start: Start, idempotency_key: str | None) -> Call[models.Started]:
     """Without a key of the caller's own a fresh one is made, so a repeated request starts one run."""
     headers = {"idempotency-key": idempotency_key or uuid.uuid4().hex}
-    return Call(method="POST", path="/v1/runs", answer=models.Started, body=msgspec.json.encode(start), headers=headers)
+    return Call(
+        method="POST",
+        path="/v1/runs",
+        answer=models.Started,
+        body=msgspec.json.encode(start),
+        headers=headers,
+    )
 
 
-def list_runs(*, status: str | None, pipeline: str | None, limit: int, cursor: str | None) -> Call[models.RunPage]:
+def list_runs(
+    *, status: str | None, pipeline: str | None, limit: int, cursor: str | None
+) -> Call[models.RunPage]:
     given = {"status": status, "pipeline": pipeline, "limit": str(limit), "cursor": cursor}
-    return Call(method="GET", path="/v1/runs", answer=models.RunPage, query={name: value for name, value in given.items() if value})
+    return Call(
+        method="GET",
+        path="/v1/runs",
+        answer=models.RunPage,
+        query={name: value for name, value in given.items() if value},
+    )
 
 
 def get_run(run_id: str) -> Call[models.Run]:
@@ -101,7 +114,13 @@ def get_artifact(run_id: str, name: str) -> Call[Bytes]:
 
 def upload(body: bytes, media_type: str) -> Call[models.Uploaded]:
     """The same bytes give the same object, so a repeated request does no harm."""
-    return Call(method="POST", path="/v1/objects", answer=models.Uploaded, body=body, headers={"content-type": media_type})
+    return Call(
+        method="POST",
+        path="/v1/objects",
+        answer=models.Uploaded,
+        body=body,
+        headers={"content-type": media_type},
+    )
 
 
 def run_path(run_id: str) -> str:

@@ -48,7 +48,11 @@ class Words:
         if step is None or step.text is None:
             return "", "", self._forget(update.snapshot)
         known = self._end - step.text_offset
-        goes_on = self._step == step.name and 0 <= known <= len(step.text) and self._text.endswith(step.text[:known])
+        goes_on = (
+            self._step == step.name
+            and 0 <= known <= len(step.text)
+            and self._text.endswith(step.text[:known])
+        )
         restarted = bool(self._step) and not goes_on
         self._step, self._text, self._end = step.name, step.text, step.text_offset + len(step.text)
         return step.text, step.text[known:] if goes_on else step.text, restarted
@@ -64,7 +68,13 @@ def progress_of(update: Update, words: Words, result: Any) -> Progress[Any]:
     text, added, restarted = words.take(update)
     snapshot = update.snapshot
     return Progress(
-        run_id=snapshot.run_id, snapshot=snapshot, event=update.event, text=text, added=added, restarted=restarted, result=result
+        run_id=snapshot.run_id,
+        snapshot=snapshot,
+        event=update.event,
+        text=text,
+        added=added,
+        restarted=restarted,
+        result=result,
     )
 
 

@@ -32,7 +32,13 @@ COLOURS: Final[Mapping[str, str]] = {
     "expired": "red",
 }
 _SHOWN_CHARS: Final = 400
-_MARKS: Final[Mapping[str, str]] = {"completed": "✔", "failed": "✘", "cancelled": "◼", "pending": "·", "running": "▸"}
+_MARKS: Final[Mapping[str, str]] = {
+    "completed": "✔",
+    "failed": "✘",
+    "cancelled": "◼",
+    "pending": "·",
+    "running": "▸",
+}
 
 
 class Screen(Protocol):
@@ -63,7 +69,12 @@ class JsonLines:
 
     def show(self, update: Update) -> None:
         snapshot = update.snapshot
-        line = {"run_id": snapshot.run_id, "status": snapshot.status, "sequence": snapshot.sequence, "event": update.event}
+        line = {
+            "run_id": snapshot.run_id,
+            "status": snapshot.status,
+            "sequence": snapshot.sequence,
+            "event": update.event,
+        }
         print_json(self._console, line)
 
 
@@ -85,7 +96,11 @@ class PlainLines:
         return nullcontext()
 
     def show(self, update: Update) -> None:
-        line = f"{update.snapshot.run_id} is {update.snapshot.status}" if update.event is None else self._line(update, update.event)
+        line = (
+            f"{update.snapshot.run_id} is {update.snapshot.status}"
+            if update.event is None
+            else self._line(update, update.event)
+        )
         if line:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -127,7 +142,9 @@ class LiveBars:
 
     def show(self, update: Update) -> None:
         self._runs[update.snapshot.run_id] = update.snapshot
-        self._live.update(Group(*(run_panel(snapshot) for snapshot in self._runs.values())), refresh=update.has_ended)
+        self._live.update(
+            Group(*(run_panel(snapshot) for snapshot in self._runs.values())), refresh=update.has_ended
+        )
 
 
 def screen_for(console: Console, *, as_json: bool, run_count: int = 1) -> Screen:
@@ -139,11 +156,17 @@ def screen_for(console: Console, *, as_json: bool, run_count: int = 1) -> Screen
 def run_panel(snapshot: Snapshot) -> RenderableType:
     """One run: a head line, then a line for each step, then what it waits for."""
     lines: list[RenderableType] = [_head(snapshot), _steps(snapshot.steps)]
-    lines += [Text(f"    {_end_of(step.text)}", style="italic") for step in snapshot.steps if step.status == "running" and step.text]
+    lines += [
+        Text(f"    {_end_of(step.text)}", style="italic")
+        for step in snapshot.steps
+        if step.status == "running" and step.text
+    ]
     for approval in snapshot.approvals:
         if approval.status == "pending":
             command = f"signalbox decide {snapshot.run_id} {approval.approval_id}"
-            lines.append(Text.from_markup(f"  [yellow]?[/] {escape(approval.title)}  [dim]{escape(command)}[/]"))
+            lines.append(
+                Text.from_markup(f"  [yellow]?[/] {escape(approval.title)}  [dim]{escape(command)}[/]")
+            )
     if snapshot.error:
         where = f"{snapshot.error.field}: " if snapshot.error.field else ""
         lines.append(Text(f"  {where}{snapshot.error.message}", style="red"))
@@ -161,7 +184,9 @@ def describe(event: StreamEvent) -> str:
     about = msgspec.json.decode(event.data, type=_About)
     if about.error:
         return about.error.message
-    return " ".join(filter(None, (about.title or about.step or about.name or about.approval_id, about.by_whom)))
+    return " ".join(
+        filter(None, (about.title or about.step or about.name or about.approval_id, about.by_whom))
+    )
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -201,9 +226,18 @@ def moment(at: datetime | None) -> str:
 
 def _head(snapshot: Snapshot) -> Text:
     colour = COLOURS.get(snapshot.status, "")
-    took = f"  {(snapshot.ended_at - snapshot.started_at).total_seconds():.1f} s" if snapshot.ended_at and snapshot.started_at else ""
+    took = (
+        f"  {(snapshot.ended_at - snapshot.started_at).total_seconds():.1f} s"
+        if snapshot.ended_at and snapshot.started_at
+        else ""
+    )
     return Text.assemble(
-        (snapshot.title or snapshot.pipeline, "bold"), "  ", (snapshot.run_id, "dim"), "  ", (snapshot.status, colour), took
+        (snapshot.title or snapshot.pipeline, "bold"),
+        "  ",
+        (snapshot.run_id, "dim"),
+        "  ",
+        (snapshot.status, colour),
+        took,
     )
 
 
@@ -215,7 +249,11 @@ def _steps(steps: Sequence[StepState]) -> Table:
     drawn.add_column(overflow="ellipsis", no_wrap=True)
     for step in steps:
         colour = COLOURS[step.status]
-        mark = Spinner("dots", style=colour) if step.status == "running" else Text(_MARKS[step.status], style=colour)
+        mark = (
+            Spinner("dots", style=colour)
+            if step.status == "running"
+            else Text(_MARKS[step.status], style=colour)
+        )
         drawn.add_row(mark, Text(step.title, style=colour), _bar(step), Text(step.message or "", style="dim"))
     return drawn
 
@@ -225,4 +263,11 @@ def _bar(step: StepState) -> RenderableType:
         return Text("")
     pulses = step.status == "running" and step.percent is None
     complete = "green" if step.status == "completed" else "red" if step.status == "failed" else "cyan"
-    return ProgressBar(total=100, completed=step.percent or 0, width=26, pulse=pulses, complete_style=complete, finished_style=complete)
+    return ProgressBar(
+        total=100,
+        completed=step.percent or 0,
+        width=26,
+        pulse=pulses,
+        complete_style=complete,
+        finished_style=complete,
+    )

@@ -31,7 +31,12 @@ class Signalbox:
     """
 
     def __init__(
-        self, url: str, api_key: str, *, transport: httpx2.BaseTransport | None = None, backoff_s: Sequence[float] = BACKOFF_S
+        self,
+        url: str,
+        api_key: str,
+        *,
+        transport: httpx2.BaseTransport | None = None,
+        backoff_s: Sequence[float] = BACKOFF_S,
     ) -> None:
         self._backoff_s = backoff_s
         self.url = url.rstrip("/")
@@ -40,7 +45,9 @@ class Signalbox:
     def __enter__(self) -> "Signalbox":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._http.close()
 
     def pipelines(self) -> tuple[models.Pipeline, ...]:
@@ -50,7 +57,13 @@ class Signalbox:
         return self._send(requests.get_pipeline(name))
 
     def start(
-        self, pipeline: str, given: object, *, run_id: str | None = None, priority: int | None = None, idempotency_key: str | None = None
+        self,
+        pipeline: str,
+        given: object,
+        *,
+        run_id: str | None = None,
+        priority: int | None = None,
+        idempotency_key: str | None = None,
     ) -> models.Started:
         """Start a run. `given` is the input: anything that encodes to a JSON object. Priority 1 goes first, 3 is usual, 5 last."""
         start = requests.Start(pipeline=pipeline, input=raw_json(given), run_id=run_id, priority=priority)
@@ -60,7 +73,14 @@ class Signalbox:
         """Store a file for a run to read. What it is is judged by its bytes; a list of documents is declared as application/json."""
         return self._send(requests.upload(body, media_type))
 
-    def runs(self, *, status: str | None = None, pipeline: str | None = None, limit: int = 50, cursor: str | None = None) -> models.RunPage:
+    def runs(
+        self,
+        *,
+        status: str | None = None,
+        pipeline: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> models.RunPage:
         """One page, newest first; `next_cursor` leads to the next."""
         return self._send(requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor))
 
@@ -79,10 +99,20 @@ class Signalbox:
         return self._send(requests.get_approval(run_id, approval_id))
 
     def decide(
-        self, run_id: str, approval_id: str, answer: object, *, digest: str | None = None, note: str | None = None
+        self,
+        run_id: str,
+        approval_id: str,
+        answer: object,
+        *,
+        digest: str | None = None,
+        note: str | None = None,
     ) -> models.Decided:
         """Answer an approval. `digest` (of the approval that was looked at) refuses the answer when the question has changed."""
-        return self._send(requests.decide(run_id, approval_id, requests.new_decision(raw_json(answer), digest=digest, note=note)))
+        return self._send(
+            requests.decide(
+                run_id, approval_id, requests.new_decision(raw_json(answer), digest=digest, note=note)
+            )
+        )
 
     def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
         return self._send(requests.control(run_id, "cancel", reason))
@@ -96,11 +126,28 @@ class Signalbox:
     @overload
     def run(self, pipeline: str) -> models.Run: ...
     @overload
-    def run(self, pipeline: PipelineSpec[In, Out], given: In, *, run_id: str | None = None, priority: int | None = None) -> Out: ...
+    def run(
+        self,
+        pipeline: PipelineSpec[In, Out],
+        given: In,
+        *,
+        run_id: str | None = None,
+        priority: int | None = None,
+    ) -> Out: ...
     @overload
-    def run(self, pipeline: str, given: object, *, result: type[V], run_id: str | None = None, priority: int | None = None) -> V: ...
+    def run(
+        self,
+        pipeline: str,
+        given: object,
+        *,
+        result: type[V],
+        run_id: str | None = None,
+        priority: int | None = None,
+    ) -> V: ...
     @overload
-    def run(self, pipeline: str, given: object, *, run_id: str | None = None, priority: int | None = None) -> msgspec.Raw: ...
+    def run(
+        self, pipeline: str, given: object, *, run_id: str | None = None, priority: int | None = None
+    ) -> msgspec.Raw: ...
     def run(
         self,
         pipeline: PipelineSpec[Any, Any] | str,
@@ -126,13 +173,24 @@ class Signalbox:
         return typed(bytes(self.result(started.run_id)), pipeline, result)
 
     @overload
-    def stream(self, pipeline: PipelineSpec[In, Out], given: In, *, run_id: str | None = None) -> Iterator[Progress[Out]]: ...
-    @overload
-    def stream(self, pipeline: str, given: object, *, result: type[V], run_id: str | None = None) -> Iterator[Progress[V]]: ...
-    @overload
-    def stream(self, pipeline: str, given: object, *, run_id: str | None = None) -> Iterator[Progress[msgspec.Raw]]: ...
     def stream(
-        self, pipeline: PipelineSpec[Any, Any] | str, given: object, *, result: object = None, run_id: str | None = None
+        self, pipeline: PipelineSpec[In, Out], given: In, *, run_id: str | None = None
+    ) -> Iterator[Progress[Out]]: ...
+    @overload
+    def stream(
+        self, pipeline: str, given: object, *, result: type[V], run_id: str | None = None
+    ) -> Iterator[Progress[V]]: ...
+    @overload
+    def stream(
+        self, pipeline: str, given: object, *, run_id: str | None = None
+    ) -> Iterator[Progress[msgspec.Raw]]: ...
+    def stream(
+        self,
+        pipeline: PipelineSpec[Any, Any] | str,
+        given: object,
+        *,
+        result: object = None,
+        run_id: str | None = None,
     ) -> Iterator[Progress[Any]]:
         """Like `run`, and says what happens on the way: `added` is what the running step has just written, the last one has `result`.
 
@@ -160,7 +218,9 @@ class Signalbox:
                 time.sleep(follower.pause_s())
 
     def _connect(self, run_id: str, follower: Follower) -> Iterator[Update]:
-        with self._http.sse(requests.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT) as source:
+        with self._http.sse(
+            requests.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT
+        ) as source:
             response = source.response
             if response.status_code != 200:
                 follower.refused(response.status_code, response.read())
@@ -184,7 +244,12 @@ class Signalbox:
     def _try(self, call: Call[T]) -> bytes:
         try:
             response = self._http.request(
-                call.method, call.path, params=call.query, content=call.body, headers=call.headers, timeout=UNARY_TIMEOUT
+                call.method,
+                call.path,
+                params=call.query,
+                content=call.body,
+                headers=call.headers,
+                timeout=UNARY_TIMEOUT,
             )
         except httpx2.TransportError as error:
             raise unreachable(self.url, error) from error

@@ -20,7 +20,9 @@ class SignalboxError(Exception):
     code: ClassVar[str] = "error"
     max_detail_chars: ClassVar[int] = 8_000
 
-    def __init__(self, detail: str, *, field: str | None = None, code: str | None = None, **facts: object) -> None:
+    def __init__(
+        self, detail: str, *, field: str | None = None, code: str | None = None, **facts: object
+    ) -> None:
         super().__init__(detail[: self.max_detail_chars])
         self.field = field
         self.own_code = code
@@ -82,6 +84,8 @@ class RateLimited(Unavailable):
 
     code = "rate_limited"
 
-    def __init__(self, detail: str, *, retry_after_s: float, field: str | None = None, **facts: object) -> None:
+    def __init__(
+        self, detail: str, *, retry_after_s: float, field: str | None = None, **facts: object
+    ) -> None:
         super().__init__(detail, field=field, code=None, **facts)
         self.retry_after_s = retry_after_s

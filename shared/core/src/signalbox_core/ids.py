@@ -27,7 +27,9 @@ def derived_id(*parts: str, length: int = 26) -> str:
 def parse_run_id(text: str, *, field: str = "run_id") -> str:
     """Check a caller's run id: 1 to 128 of letters, digits and `._~-`, starting with a letter or digit."""
     if not RUN_ID.fullmatch(text):
-        raise InvalidInput(f"{field} must be 1 to 128 letters, digits or ._~- and start with a letter or digit", field=field)
+        raise InvalidInput(
+            f"{field} must be 1 to 128 letters, digits or ._~- and start with a letter or digit", field=field
+        )
     return text
 
 

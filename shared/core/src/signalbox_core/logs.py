@@ -6,7 +6,12 @@ import sys
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",
+}
 _MAX_CHARS: Final = 8_000
 
 

@@ -68,10 +68,14 @@ def open_object_store(url: str) -> ObjectStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InvalidInput(f"objects folder {folder}: {os.strerror(error.errno or 0)}; give one that can be written") from error
+            raise InvalidInput(
+                f"objects folder {folder}: {os.strerror(error.errno or 0)}; give one that can be written"
+            ) from error
         return ObstoreObjects(LocalStore(folder), keeps_media_type=False)
     if parts.scheme == "gs" and parts.netloc:
-        return ObstoreObjects(GCSStore(parts.netloc, prefix=parts.path.strip("/") or None), keeps_media_type=True)
+        return ObstoreObjects(
+            GCSStore(parts.netloc, prefix=parts.path.strip("/") or None), keeps_media_type=True
+        )
     raise InvalidInput(f"objects address {url!r}: use file:///folder, gs://bucket/prefix or memory://")
 
 
@@ -111,7 +115,9 @@ class ObstoreObjects:
 def check_key(key: str) -> str:
     """Keys are relative paths: no empty, `.` or `..` part, so none can leave the store's folder."""
     if any(part in ("", ".", "..") for part in key.split("/")) or len(key) > 1_000 or "\0" in key:
-        raise InvalidInput(f"object key {key[:200]!r}: use a relative path without empty, '.' or '..' parts", field="key")
+        raise InvalidInput(
+            f"object key {key[:200]!r}: use a relative path without empty, '.' or '..' parts", field="key"
+        )
     return key
 
 
@@ -122,7 +128,9 @@ async def _in_thread(key: str, call: Callable[[], T]) -> T:
     except FileNotFoundError:
         raise NotFound(f"no object {key!r} in the store", field="key") from None
     except ValueError as error:
-        raise InvalidInput(f"object key {key[:200]!r} is not usable: {_first_line(error)}", field="key") from error
+        raise InvalidInput(
+            f"object key {key[:200]!r} is not usable: {_first_line(error)}", field="key"
+        ) from error
     except (problems.PermissionDeniedError, problems.UnauthenticatedError) as error:
         raise Forbidden(f"the object store refuses access to {key!r}; check the service's rights") from error
     except TimeoutError as error:

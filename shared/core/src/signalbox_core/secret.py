@@ -51,7 +51,11 @@ def encode_hook(value: object) -> object:
     """For msgspec's `enc_hook`: a sealed secret as its string. Raises: TypeError: a secret in clear, or a type that JSON cannot hold."""
     if isinstance(value, Secret) and value.sealed is not None:
         return value.sealed
-    raise TypeError("a secret in clear is never encoded" if isinstance(value, Secret) else f"{type(value).__name__} is no JSON type")
+    raise TypeError(
+        "a secret in clear is never encoded"
+        if isinstance(value, Secret)
+        else f"{type(value).__name__} is no JSON type"
+    )
 
 
 def decode_hook(kind: type, value: object) -> object:

@@ -38,8 +38,13 @@ def read_settings(kind: type[T], *, prefix: str, environ: Mapping[str, str]) -> 
     known = set(variables.values())
     unknown = sorted(name for name in environ if name.startswith(f"{prefix}_") and name not in known)
     if unknown:
-        raise InvalidInput(f"unknown environment variable {unknown[0]}; known are: {', '.join(sorted(known))}", field=unknown[0])
-    missing = [variables[name] for name, field in fields.items() if field.required and variables[name] not in environ]
+        raise InvalidInput(
+            f"unknown environment variable {unknown[0]}; known are: {', '.join(sorted(known))}",
+            field=unknown[0],
+        )
+    missing = [
+        variables[name] for name, field in fields.items() if field.required and variables[name] not in environ
+    ]
     if missing:
         raise InvalidInput(f"set the environment variable {missing[0]}", field=missing[0])
     values: dict[str, object] = {}
@@ -52,7 +57,9 @@ def read_settings(kind: type[T], *, prefix: str, environ: Mapping[str, str]) -> 
 def _decode(text: str, kind: object, variable: str) -> object:
     try:
         if get_origin(kind) in (tuple, list, frozenset):
-            return msgspec.convert([part.strip() for part in text.split(",") if part.strip()], kind, strict=False)
+            return msgspec.convert(
+                [part.strip() for part in text.split(",") if part.strip()], kind, strict=False
+            )
         if kind in (Secret, Secret | None):
             return Secret(text)
         return msgspec.convert(text, kind, strict=False)

@@ -67,10 +67,17 @@ TOPICS: Final = (
 _BACKOFF: Final = (timedelta(seconds=1), timedelta(seconds=30))
 SUBSCRIPTIONS: Final = (
     # Dead-lettering makes gaps in a run's order, so it comes only after an outage of about an hour.
-    Subscription(name=PROJECTOR, topic=LIFECYCLE, is_ordered=True, dead_letter_topic=LIFECYCLE_DEAD, backoff=_BACKOFF),
+    Subscription(
+        name=PROJECTOR, topic=LIFECYCLE, is_ordered=True, dead_letter_topic=LIFECYCLE_DEAD, backoff=_BACKOFF
+    ),
     Subscription(name=AUDIT, topic=DOMAIN_EVENTS, dead_letter_topic=DOMAIN_EVENTS_DEAD, backoff=_BACKOFF),
     # No dead letter: a start that was accepted waits for as long as Temporal is away.
-    Subscription(name=STARTER, topic=START_REQUESTS, is_ordered=True, backoff=(timedelta(seconds=1), timedelta(seconds=5))),
+    Subscription(
+        name=STARTER,
+        topic=START_REQUESTS,
+        is_ordered=True,
+        backoff=(timedelta(seconds=1), timedelta(seconds=5)),
+    ),
     Subscription(name="lifecycle-dead-hold", topic=LIFECYCLE_DEAD),
     Subscription(name="domain-events-dead-hold", topic=DOMAIN_EVENTS_DEAD),
 )
@@ -83,7 +90,9 @@ def tenant_subscription(name: str, tenant: str, *, topic: str = LIFECYCLE) -> Su
     return Subscription(name=name, topic=topic, is_ordered=topic == LIFECYCLE, backoff=_BACKOFF, filter=only)
 
 
-async def provision(project: str, *, emulator_host: str | None = None, temporal: "Client | None" = None) -> list[Change]:
+async def provision(
+    project: str, *, emulator_host: str | None = None, temporal: "Client | None" = None
+) -> list[Change]:
     """Create what is missing and update what differs, in Pub/Sub and, given a client, in Temporal. May be run at any time.
 
     Raises:
@@ -126,12 +135,19 @@ async def provision_temporal(client: "Client") -> list[Change]:
     )
     for name in wanted:
         if listed.custom_attributes.get(name, keyword) != keyword:
-            raise Conflict(f"search attribute {name} exists in namespace {client.namespace} and is no Keyword: remove it first")
+            raise Conflict(
+                f"search attribute {name} exists in namespace {client.namespace} and is no Keyword: remove it first"
+            )
     missing = [name for name in wanted if name not in listed.custom_attributes]
     if missing:
-        request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=dict.fromkeys(missing, keyword))
+        request = AddSearchAttributesRequest(
+            namespace=client.namespace, search_attributes=dict.fromkeys(missing, keyword)
+        )
         await client.operator_service.add_search_attributes(request, timeout=timedelta(seconds=_CALL_S))
-    return [Change(kind="search attribute", name=name, action="created" if name in missing else "unchanged") for name in wanted]
+    return [
+        Change(kind="search attribute", name=name, action="created" if name in missing else "unchanged")
+        for name in wanted
+    ]
 
 
 async def _provision_topic(client: "PublisherAsyncClient", project: str, topic: Topic) -> Change:
@@ -149,11 +165,15 @@ async def _provision_topic(client: "PublisherAsyncClient", project: str, topic: 
     if found.message_retention_duration == wanted.message_retention_duration:
         return Change(kind="topic", name=topic.name, action="unchanged")
     mask = {"paths": ["message_retention_duration"]}
-    await client.update_topic({"topic": wanted, "update_mask": mask}, retry=retry_for(_CALL_S), timeout=_CALL_S)
+    await client.update_topic(
+        {"topic": wanted, "update_mask": mask}, retry=retry_for(_CALL_S), timeout=_CALL_S
+    )
     return Change(kind="topic", name=topic.name, action="updated")
 
 
-async def _provision_subscription(client: "SubscriberAsyncClient", project: str, subscription: Subscription) -> Change:
+async def _provision_subscription(
+    client: "SubscriberAsyncClient", project: str, subscription: Subscription
+) -> Change:
     from google.api_core.exceptions import AlreadyExists
 
     from signalbox_core.pubsub.connections import retry_for
@@ -163,7 +183,9 @@ async def _provision_subscription(client: "SubscriberAsyncClient", project: str,
         await client.create_subscription(wanted, retry=retry_for(_CALL_S), timeout=_CALL_S)
         return Change(kind="subscription", name=subscription.name, action="created")
     except AlreadyExists:
-        found = await client.get_subscription(subscription=wanted.name, retry=retry_for(_CALL_S), timeout=_CALL_S)
+        found = await client.get_subscription(
+            subscription=wanted.name, retry=retry_for(_CALL_S), timeout=_CALL_S
+        )
     for field in ("topic", "enable_message_ordering", "filter"):
         if getattr(found, field) != getattr(wanted, field):
             raise Conflict(
@@ -174,11 +196,19 @@ async def _provision_subscription(client: "SubscriberAsyncClient", project: str,
     changed = [field for field in _CHANGEABLE if getattr(found, field) != getattr(wanted, field)]
     if not changed:
         return Change(kind="subscription", name=subscription.name, action="unchanged")
-    await client.update_subscription({"subscription": wanted, "update_mask": {"paths": changed}}, retry=retry_for(_CALL_S), timeout=_CALL_S)
+    await client.update_subscription(
+        {"subscription": wanted, "update_mask": {"paths": changed}}, retry=retry_for(_CALL_S), timeout=_CALL_S
+    )
     return Change(kind="subscription", name=subscription.name, action="updated")
 
 
-_CHANGEABLE: Final = ("ack_deadline_seconds", "message_retention_duration", "dead_letter_policy", "retry_policy", "expiration_policy")
+_CHANGEABLE: Final = (
+    "ack_deadline_seconds",
+    "message_retention_duration",
+    "dead_letter_policy",
+    "retry_policy",
+    "expiration_policy",
+)
 
 
 def _wire(project: str, subscription: Subscription) -> "types.Subscription":
@@ -198,8 +228,11 @@ def _wire(project: str, subscription: Subscription) -> "types.Subscription":
     )
     if subscription.dead_letter_topic:
         wanted.dead_letter_policy = types.DeadLetterPolicy(
-            dead_letter_topic=topic_path(project, subscription.dead_letter_topic), max_delivery_attempts=subscription.max_attempts
+            dead_letter_topic=topic_path(project, subscription.dead_letter_topic),
+            max_delivery_attempts=subscription.max_attempts,
         )
     if subscription.backoff:
-        wanted.retry_policy = types.RetryPolicy(minimum_backoff=subscription.backoff[0], maximum_backoff=subscription.backoff[1])
+        wanted.retry_policy = types.RetryPolicy(
+            minimum_backoff=subscription.backoff[0], maximum_backoff=subscription.backoff[1]
+        )
     return wanted

@@ -22,4 +22,6 @@ class Activities:
     async def hint(self, remaining: int, in_flight: int) -> None:
         """Idempotent: the last hint counts."""
         info = activity.info()
-        await self._hints.publish(info.task_queue, info.workflow_id or "", remaining=remaining, max_in_flight=in_flight)
+        await self._hints.publish(
+            info.task_queue, info.workflow_id or "", remaining=remaining, max_in_flight=in_flight
+        )

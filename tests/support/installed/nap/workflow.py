@@ -43,4 +43,6 @@ class Nap:
         return NapResult(naps=len(attempts), attempts=sum(attempts))
 
     async def _hint(self, remaining: int, in_flight: int) -> None:
-        await workflow.execute_activity("nap.hint", args=[remaining, in_flight], start_to_close_timeout=timedelta(seconds=10))
+        await workflow.execute_activity(
+            "nap.hint", args=[remaining, in_flight], start_to_close_timeout=timedelta(seconds=10)
+        )

@@ -28,7 +28,9 @@ class Bench:
         self.most_running = 0
         self.failures: dict[str, list[Exception]] = {}
         self.outcomes: list[Outcome] = []
-        self.in_hand = InHand(self.handler, self.outgoing, limits=Limits(concurrency=concurrency), observe=self.outcomes.append)
+        self.in_hand = InHand(
+            self.handler, self.outgoing, limits=Limits(concurrency=concurrency), observe=self.outcomes.append
+        )
 
     async def handler(self, received: Received) -> None:
         self.seen.append(received.message_id)
@@ -39,7 +41,15 @@ class Bench:
         if failures := self.failures.get(received.message_id):
             raise failures.pop(0)
 
-    def accept(self, message_id: str, tasks: asyncio.TaskGroup, *, key: str = "k", is_ordered: bool = True, ack_id: str = "") -> None:
+    def accept(
+        self,
+        message_id: str,
+        tasks: asyncio.TaskGroup,
+        *,
+        key: str = "k",
+        is_ordered: bool = True,
+        ack_id: str = "",
+    ) -> None:
         message = to_message(EVENTS[0])
         delivered = Delivered(
             data=message.data,
@@ -56,7 +66,9 @@ class Bench:
         request = self.outgoing.next_request()
         if request is None:
             return [], {}
-        return list(request.ack_ids), dict(zip(request.modify_deadline_ack_ids, request.modify_deadline_seconds, strict=True))
+        return list(request.ack_ids), dict(
+            zip(request.modify_deadline_ack_ids, request.modify_deadline_seconds, strict=True)
+        )
 
 
 async def test_messages_of_a_key_are_handled_one_at_a_time_in_order() -> None:

@@ -72,7 +72,9 @@ def test_foreign_attributes_are_ignored() -> None:
     ],
 )
 def test_what_is_no_event_is_invalid_input(change: dict[str, str | None], data: bytes) -> None:
-    attributes = {name: text for name, text in {**to_message(EVENT).attributes, **change}.items() if text is not None}
+    attributes = {
+        name: text for name, text in {**to_message(EVENT).attributes, **change}.items() if text is not None
+    }
 
     with pytest.raises(InvalidInput, match="not a CloudEvent"):
         from_message(data, attributes)

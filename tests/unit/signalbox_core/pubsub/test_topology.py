@@ -1,6 +1,13 @@
 """The topology's own consistency; creating it is tested against a server."""
 
-from signalbox_core.topology import DOMAIN_EVENTS, LIFECYCLE, PROJECTOR, SUBSCRIPTIONS, TOPICS, tenant_subscription
+from signalbox_core.topology import (
+    DOMAIN_EVENTS,
+    LIFECYCLE,
+    PROJECTOR,
+    SUBSCRIPTIONS,
+    TOPICS,
+    tenant_subscription,
+)
 
 NAMES = {topic.name for topic in TOPICS}
 

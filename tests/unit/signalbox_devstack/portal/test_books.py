@@ -55,7 +55,9 @@ def test_a_replacement_may_fall_into_the_month_after() -> None:
 def test_totals_leave_out_what_was_replaced_or_cancelled_and_keep_what_was_adjusted() -> None:
     told = truth()
     for total in told.totals:
-        rows = [row for row in told.rows if (f"{row.day:%Y-%m}", row.direction) == (total.month, total.direction)]
+        rows = [
+            row for row in told.rows if (f"{row.day:%Y-%m}", row.direction) == (total.month, total.direction)
+        ]
         counted = [row for row in rows if row.state not in (REPLACED, CANCELLED)]
         assert total.invoices == len(counted)
         assert total.total == sum(row.total for row in counted) == total.amount + total.tax

@@ -88,7 +88,11 @@ def test_politeness_is_seen_by_taxpayer_and_kind() -> None:
     stats.started("a", "xml", 1.3)
     stats.ended("a", "list", "200")
     lanes = stats.seen("a")["a"]["lanes"]
-    assert (lanes["list"]["most_in_flight"], lanes["list"]["in_flight"], lanes["list"]["least_gap_ms"]) == (3, 2, 500.0)
+    assert (lanes["list"]["most_in_flight"], lanes["list"]["in_flight"], lanes["list"]["least_gap_ms"]) == (
+        3,
+        2,
+        500.0,
+    )
     assert (lanes["all"]["most_in_flight"], lanes["all"]["least_gap_ms"]) == (4, 100.0)
 
 
@@ -97,7 +101,9 @@ def test_the_fullest_window_is_found() -> None:
     assert most_within([], 1) == 0
 
 
-@pytest.mark.parametrize(("amount", "text"), [(14_727_778, b"1.4727778E7"), (-20_000_000, b"-2.0E7"), (0, b"0.0E0")])
+@pytest.mark.parametrize(
+    ("amount", "text"), [(14_727_778, b"1.4727778E7"), (-20_000_000, b"-2.0E7"), (0, b"0.0E0")]
+)
 def test_a_large_number_is_written_as_the_portal_does(amount: int, text: bytes) -> None:
     assert number_text(amount) == text
     assert float(text) == amount

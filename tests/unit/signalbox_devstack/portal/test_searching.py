@@ -25,23 +25,36 @@ def refused(parameters: dict[str, str]) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     ("first", "last"),
-    [("01/07/2026", "31/07/2026"), ("15/07/2026", "14/08/2026"), ("01/02/2026", "28/02/2026"), ("31/12/2026", "30/01/2027")],
+    [
+        ("01/07/2026", "31/07/2026"),
+        ("15/07/2026", "14/08/2026"),
+        ("01/02/2026", "28/02/2026"),
+        ("31/12/2026", "30/01/2027"),
+    ],
 )
 def test_a_month_is_allowed(first: str, last: str) -> None:
     query = read_query("purchase", "query", search(first, last))
     assert f"{query.first:%d/%m/%Y}" == first
 
 
-@pytest.mark.parametrize(("first", "last"), [("01/07/2026", "01/08/2026"), ("15/07/2026", "15/08/2026"), ("01/01/2026", "31/12/2026")])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("01/07/2026", "01/08/2026"), ("15/07/2026", "15/08/2026"), ("01/01/2026", "31/12/2026")],
+)
 def test_more_than_a_month_is_refused_in_the_portals_words(first: str, last: str) -> None:
     assert refused(search(first, last)) == (400, RANGE)
 
 
 def test_several_sort_keys_are_refused_as_a_rejected_parameter() -> None:
-    assert refused({**search("01/07/2026", "02/07/2026"), "sort": "tdlap:desc,shdon:desc"}) == (500, MANY_SORTS)
+    assert refused({**search("01/07/2026", "02/07/2026"), "sort": "tdlap:desc,shdon:desc"}) == (
+        500,
+        MANY_SORTS,
+    )
 
 
-@pytest.mark.parametrize("text", ["", "tdlap=ge=01/07/2026T00:00:00", "nbmst=ge=1", "x==1", "tdlap==01/07/2026", "nbmst=='a' or 1"])
+@pytest.mark.parametrize(
+    "text", ["", "tdlap=ge=01/07/2026T00:00:00", "nbmst=ge=1", "x==1", "tdlap==01/07/2026", "nbmst=='a' or 1"]
+)
 def test_what_is_no_search_is_a_bad_request(text: str) -> None:
     assert refused({"search": text})[0] == 400
 
@@ -74,11 +87,16 @@ def test_pages_of_any_size_give_each_invoice_once_newest_first(size: int) -> Non
 
 def test_clauses_narrow_the_result() -> None:
     whole = read_query("purchase", "query", search("01/07/2026", "31/07/2026"))
-    parts = [read_query("purchase", "query", search("01/07/2026", "31/07/2026", f";ttxly=={code}")) for code in (5, 6)]
+    parts = [
+        read_query("purchase", "query", search("01/07/2026", "31/07/2026", f";ttxly=={code}"))
+        for code in (5, 6)
+    ]
     assert sorted(key for part in parts for key in everything(part, 50)) == sorted(everything(whole, 50))
     one = everything(whole, 50)[0]
     seller, form, series, number = one.split("-")
-    exact = search("01/07/2026", "31/07/2026", f";nbmst=={seller};khmshdon=={form};khhdon=={series};shdon=={number}")
+    exact = search(
+        "01/07/2026", "31/07/2026", f";nbmst=={seller};khmshdon=={form};khhdon=={series};shdon=={number}"
+    )
     assert everything(read_query("purchase", "query", exact), 50) == [one]
 
 

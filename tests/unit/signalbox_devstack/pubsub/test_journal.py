@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from signalbox_devstack.emulators.pubsub.journal import IDS_PER_RESERVATION, SCHEMA_VERSION, Journal, UnusableData
+from signalbox_devstack.emulators.pubsub.journal import (
+    IDS_PER_RESERVATION,
+    SCHEMA_VERSION,
+    Journal,
+    UnusableData,
+)
 
 INSERT = "INSERT INTO topics VALUES(?, ?)"
 

@@ -27,7 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = list(sys.argv[1:] if argv is None else argv) or [_FIRST]
     try:
         if names[0] not in SCENARIOS or len(names) > 1:
-            raise InvalidInput(f"no demo of {' '.join(names)!r}; there are demos of: {', '.join(SCENARIOS)}", field="PIPELINE")
+            raise InvalidInput(
+                f"no demo of {' '.join(names)!r}; there are demos of: {', '.join(SCENARIOS)}",
+                field="PIPELINE",
+            )
         return asyncio.run(play(SCENARIOS[names[0]], Console(), dict(os.environ)))
     except SignalboxError as error:
         print(f"demo: {error.detail}", file=sys.stderr)

@@ -56,6 +56,10 @@ class AdCreative:
         run = await stage.session.client.run(run_id)
         result = msgspec.json.decode(await stage.session.client.result(run_id), type=_Result)
         wanted = {picture.artifact for ad in result.approved for picture in ad.pictures}
-        chosen = tuple(item for item in run.artifacts if item.media_type == "image/png" and (not wanted or item.name in wanted))
+        chosen = tuple(
+            item
+            for item in run.artifacts
+            if item.media_type == "image/png" and (not wanted or item.name in wanted)
+        )
         saved = await save_artifacts(stage.session, run, chosen, stage.folder)
         return Ending(title=f"{len(saved)} finished pictures", paths=tuple(Path(item.path) for item in saved))

@@ -31,7 +31,11 @@ class AiTask:
     pipeline = "ai_task"
 
     def setup(self, environ: Mapping[str, str]) -> Setup:
-        return Setup() if _URL in environ else Setup(also=("model_api",), environ={_NAME: environ.get(_NAME, _SIMULATED)})
+        return (
+            Setup()
+            if _URL in environ
+            else Setup(also=("model_api",), environ={_NAME: environ.get(_NAME, _SIMULATED)})
+        )
 
     async def prepare(self, stage: Stage) -> Mapping[str, object]:  # noqa: ARG002 - the protocol's
         return {"task": "summarise", "text": _TEXT, "sentences": 5}
@@ -46,11 +50,19 @@ class AiTask:
         run = await stage.session.client.run(run_id)
         result = msgspec.json.decode(await stage.session.client.result(run_id), type=AiTaskResult)
         saved = await save_artifacts(stage.session, run, run.artifacts, stage.folder)
-        return Ending(title="The answer", paths=tuple(Path(item.path) for item in saved), lines=_told(result, stage.environ))
+        return Ending(
+            title="The answer",
+            paths=tuple(Path(item.path) for item in saved),
+            lines=_told(result, stage.environ),
+        )
 
 
 def _told(result: AiTaskResult, environ: Mapping[str, str]) -> tuple[str, ...]:
-    simulated = "" if _URL in environ else " (the dev stack's simulated model server: no language model, it repeats sentences)"
+    simulated = (
+        ""
+        if _URL in environ
+        else " (the dev stack's simulated model server: no language model, it repeats sentences)"
+    )
     usage = result.usage
     attempts = ", ".join(f"{attempt.number} {attempt.outcome}" for attempt in result.attempts)
     return (

@@ -71,7 +71,9 @@ class DocumentBatch:
         for outcome in report:
             if outcome.status == "ok":
                 read = await client.run(outcome.run_id)
-                saved += await save_artifacts(stage.session, read, read.artifacts, stage.folder / "documents" / Path(outcome.name).name)
+                saved += await save_artifacts(
+                    stage.session, read, read.artifacts, stage.folder / "documents" / Path(outcome.name).name
+                )
         return Ending(
             title=f"{len(saved)} files",
             paths=tuple(Path(item.path) for item in saved),
@@ -89,7 +91,9 @@ def _write(folder: Path, *, is_long: bool) -> list[PaperFile]:
 
 def _check_engine(stage: Stage) -> None:
     if shutil.which("tesseract") is None:
-        stage.session.tell("Tesseract is not installed here: scans and photos will be refused with ocr_missing, the others are read.")
+        stage.session.tell(
+            "Tesseract is not installed here: scans and photos will be refused with ocr_missing, the others are read."
+        )
 
 
 def _lines(result: BatchResult, report: Sequence[Outcome], refused: Sequence[str]) -> Iterator[str]:

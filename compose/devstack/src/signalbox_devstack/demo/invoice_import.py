@@ -44,7 +44,12 @@ class InvoiceImport:
     async def prepare(self, stage: Stage) -> Mapping[str, object]:
         async with httpx2.AsyncClient(trust_env=False) as client:
             (await client.put(f"{_address(stage)}/_sim/faults/{MST}", json=[_BUSY])).raise_for_status()
-        return {"tax_code": MST, "secret_ref": f"portal-{MST}", "first_day": "2026-08-01", "last_day": "2026-08-31"}
+        return {
+            "tax_code": MST,
+            "secret_ref": f"portal-{MST}",
+            "first_day": "2026-08-01",
+            "last_day": "2026-08-31",
+        }
 
     def questions(self, update: Update) -> Sequence[Question]:
         return own_questions(update)
@@ -60,7 +65,9 @@ class InvoiceImport:
         result = msgspec.json.decode(await stage.session.client.result(run_id), type=ImportResult)
         saved = await save_artifacts(stage.session, run, run.artifacts, stage.folder)
         lines = (*_lines(result), "", await _seen_by(_address(stage)))
-        return Ending(title=f"{len(saved)} files", paths=tuple(Path(item.path) for item in saved), lines=lines)
+        return Ending(
+            title=f"{len(saved)} files", paths=tuple(Path(item.path) for item in saved), lines=lines
+        )
 
 
 def _address(stage: Stage) -> str:

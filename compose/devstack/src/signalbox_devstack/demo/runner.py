@@ -54,20 +54,32 @@ async def play(scenario: Scenario, console: Console, environ: Mapping[str, str])
     began, told = time.monotonic(), Told()
     shutil.rmtree(_fresh(_FOLDER / "stack"), ignore_errors=True)
     setup = scenario.setup(environ)
-    site, parts = settle_site(Wish(state_dir=_FOLDER / "stack", ports="auto", also=setup.also), {**environ, **setup.environ})
-    console.print(f"Starting {len(parts)} parts: {', '.join(part.name for part in parts)}", highlight=False, soft_wrap=True)
+    site, parts = settle_site(
+        Wish(state_dir=_FOLDER / "stack", ports="auto", also=setup.also), {**environ, **setup.environ}
+    )
+    console.print(
+        f"Starting {len(parts)} parts: {', '.join(part.name for part in parts)}",
+        highlight=False,
+        soft_wrap=True,
+    )
     async with running_stack(
-        site, parts, report=lambda line: console.print(f"  {line}", style="dim", markup=False, highlight=False)
+        site,
+        parts,
+        report=lambda line: console.print(f"  {line}", style="dim", markup=False, highlight=False),
     ) as stack:
         told.stack_s = time.monotonic() - began
         endpoints = stack.endpoints()
         _tell_addresses(console, endpoints)
         async with AsyncSignalbox(str(endpoints.gateway), endpoints.api_keys["admin"]) as client:
             session = Session(client=client, console=console, as_json=False)
-            stage = Stage(session=session, endpoints=endpoints, folder=_emptied(_FOLDER / "files"), environ=environ)
+            stage = Stage(
+                session=session, endpoints=endpoints, folder=_emptied(_FOLDER / "files"), environ=environ
+            )
             ending = await _perform(scenario, stage, told)
         if ending is None or not ending.paths:
-            raise Unavailable(f"the run ended as {told.status}: {told.error or 'no files'}{_worker_lines(site.folder)}")
+            raise Unavailable(
+                f"the run ended as {told.status}: {told.error or 'no files'}{_worker_lines(site.folder)}"
+            )
         _tell_end(console, told, ending, endpoints)
     console.print(f"Everything has ended. The files stay in {stage.folder}.", highlight=False)
     return 0
@@ -100,7 +112,13 @@ async def _decide(scenario: Scenario, stage: Stage, screen: Screen, question: Qu
         approval = await _asked(session.client, question)
         if stage.environ.get("DEMO_YES") == "1" or not session.can_ask:
             answer = scenario.answer(approval)
-            await session.client.decide(question.run_id, question.approval_id, answer, digest=approval.digest, note="Decided by the demo")
+            await session.client.decide(
+                question.run_id,
+                question.approval_id,
+                answer,
+                digest=approval.digest,
+                note="Decided by the demo",
+            )
             session.tell(f"  {approval.title} The demo answers: {said(answer)}")
         else:
             session.tell("\nWhat it is about is in the console too, at the address above.")
@@ -123,7 +141,11 @@ def said(answer: Mapping[str, object]) -> str:
     words = []
     for name, value in answer.items():
         items = value if isinstance(value, list) else [{name: name, "value": value}]
-        words += [" ".join(str(part) for part in list(item.values())[:2]) for item in items if isinstance(item, dict)]
+        words += [
+            " ".join(str(part) for part in list(item.values())[:2])
+            for item in items
+            if isinstance(item, dict)
+        ]
     return ", ".join(words)
 
 
@@ -151,7 +173,11 @@ def _count(told: Told, update: Update) -> None:
 
 def _tell_addresses(console: Console, endpoints: Endpoints) -> None:
     console.print("\nWatch it in the browser too, while it runs:", highlight=False)
-    console.print(f"  console      {endpoints.gateway}   key {endpoints.api_keys['admin']}", highlight=False, soft_wrap=True)
+    console.print(
+        f"  console      {endpoints.gateway}   key {endpoints.api_keys['admin']}",
+        highlight=False,
+        soft_wrap=True,
+    )
     console.print(f"  Temporal UI  {endpoints.temporal_ui}\n", highlight=False, soft_wrap=True)
 
 
@@ -169,7 +195,9 @@ def _tell_end(console: Console, told: Told, ending: Ending, endpoints: Endpoints
     tell("\nWhat happened", "bold")
     tell(f"  the stack was ready after {told.stack_s:.1f} s, the run took {told.run_s:.1f} s")
     decided = f"; approvals decided: {told.decisions}, in {told.waited_s:.1f} s" if told.decisions else ""
-    tell(f"  {told.milestones} events in order and {told.progress} progress messages came over one stream{decided}")
+    tell(
+        f"  {told.milestones} events in order and {told.progress} progress messages came over one stream{decided}"
+    )
     tell(f"  the console was at {endpoints.gateway} (make dev keeps it up)\n")
 
 

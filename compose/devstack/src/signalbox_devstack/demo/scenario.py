@@ -75,4 +75,8 @@ class Scenario(Protocol):
 def own_questions(update: Update) -> Sequence[Question]:
     """The pending approvals of the run itself."""
     run_id = update.snapshot.run_id
-    return [Question(run_id=run_id, approval_id=state.approval_id) for state in update.snapshot.approvals if state.status == "pending"]
+    return [
+        Question(run_id=run_id, approval_id=state.approval_id)
+        for state in update.snapshot.approvals
+        if state.status == "pending"
+    ]

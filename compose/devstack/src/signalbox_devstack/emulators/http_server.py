@@ -22,7 +22,9 @@ def serve(program: str, app: ASGIApp, port: int) -> None:
     try:
         listener = socket.create_server((HOST, port))
     except (OSError, OverflowError) as error:
-        sys.exit(f"{program}: port {port} cannot be used ({error}); give another with --port, or 0 for a free one")
+        sys.exit(
+            f"{program}: port {port} cannot be used ({error}); give another with --port, or 0 for a free one"
+        )
     with listener:
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
         _Announcing(config).run([listener])

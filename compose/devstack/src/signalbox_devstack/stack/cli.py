@@ -29,20 +29,48 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="signalbox-dev", description="The whole system on one machine, without containers.")
+    parser = argparse.ArgumentParser(
+        prog="signalbox-dev", description="The whole system on one machine, without containers."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_up(commands)
-    down = _add(commands, "down", "end the stack of a state folder", lambda options: cli_inspect.down(options.state_dir, options.within))
-    down.add_argument("--within", type=float, default=60.0, metavar="SECONDS", help="how long to wait for the end (default 60)")
-    status = _add(commands, "status", "show the parts", lambda options: cli_inspect.status(options.state_dir, as_json=options.json))
+    down = _add(
+        commands,
+        "down",
+        "end the stack of a state folder",
+        lambda options: cli_inspect.down(options.state_dir, options.within),
+    )
+    down.add_argument(
+        "--within",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long to wait for the end (default 60)",
+    )
+    status = _add(
+        commands,
+        "status",
+        "show the parts",
+        lambda options: cli_inspect.status(options.state_dir, as_json=options.json),
+    )
     status.add_argument("--json", action="store_true", help="for programs")
     logs = _add(commands, "logs", "show the log of one part", _logs)
     logs.add_argument("name", metavar="NAME")
     logs.add_argument("--follow", "-f", action="store_true", help="go on until Ctrl-C")
     logs.add_argument("--lines", "-n", type=int, default=200, help="how many of the last lines (default 200)")
-    stop = _add(commands, "stop", "end one part and keep it down", lambda options: cli_inspect.hold(options.state_dir, options.name))
+    stop = _add(
+        commands,
+        "stop",
+        "end one part and keep it down",
+        lambda options: cli_inspect.hold(options.state_dir, options.name),
+    )
     stop.add_argument("name", metavar="NAME")
-    start = _add(commands, "start", "let a stopped part run again", lambda options: cli_inspect.release(options.state_dir, options.name))
+    start = _add(
+        commands,
+        "start",
+        "let a stopped part run again",
+        lambda options: cli_inspect.release(options.state_dir, options.name),
+    )
     start.add_argument("name", metavar="NAME")
     return parser
 
@@ -53,20 +81,44 @@ def _logs(options: argparse.Namespace) -> int:
 
 def _add_up(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     up = _add(commands, "up", "start the stack and keep it up", _up)
-    up.add_argument("--endpoints", type=Path, metavar="FILE", help="also write the endpoints here (always in DIR/endpoints.json)")
-    up.add_argument("--ports", default="default", metavar="PORTS", help="auto: free ones; or NAME=PORT,… on top of the usual ones")
+    up.add_argument(
+        "--endpoints",
+        type=Path,
+        metavar="FILE",
+        help="also write the endpoints here (always in DIR/endpoints.json)",
+    )
+    up.add_argument(
+        "--ports",
+        default="default",
+        metavar="PORTS",
+        help="auto: free ones; or NAME=PORT,… on top of the usual ones",
+    )
     up.add_argument("--only", default="", metavar="NAME,…", help="these parts and what they need")
-    up.add_argument("--with", dest="also", default="", metavar="NAME,…", help="optional parts too: model_api, a simulated model server")
+    up.add_argument(
+        "--with",
+        dest="also",
+        default="",
+        metavar="NAME,…",
+        help="optional parts too: model_api, a simulated model server",
+    )
     up.add_argument("--workers", type=int, default=1, metavar="N", help="how many workers (default 1)")
     up.add_argument("--headless", action="store_true", help="without Temporal's web UI")
-    up.add_argument("--detach", action="store_true", help="return once everything is ready; end with `signalbox-dev down`")
+    up.add_argument(
+        "--detach", action="store_true", help="return once everything is ready; end with `signalbox-dev down`"
+    )
 
 
 def _add(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, about: str, command: object
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=about, description=about)
-    parser.add_argument("--state-dir", type=Path, default=_DEFAULT_DIR, metavar="DIR", help=f"state folder (default {_DEFAULT_DIR})")
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        default=_DEFAULT_DIR,
+        metavar="DIR",
+        help=f"state folder (default {_DEFAULT_DIR})",
+    )
     parser.set_defaults(command=command)
     return parser
 
@@ -75,7 +127,14 @@ def _up(options: argparse.Namespace) -> int:
     only, also = _names(options.only), _names(options.also)
     if options.only and not only:
         raise InvalidInput("--only: name at least one part", field="--only")
-    wish = Wish(state_dir=options.state_dir, ports=options.ports, only=only, also=also, workers=options.workers, headless=options.headless)
+    wish = Wish(
+        state_dir=options.state_dir,
+        ports=options.ports,
+        only=only,
+        also=also,
+        workers=options.workers,
+        headless=options.headless,
+    )
     if options.detach:
         return cli_up.detach(wish, options.endpoints, options.arguments)
     return asyncio.run(cli_up.up(wish, options.endpoints, dict(os.environ)))

@@ -31,7 +31,9 @@ def down(state_dir: Path, within_s: float) -> int:
     deadline = time.monotonic() + within_s
     while folder.holder() is not None:
         if time.monotonic() > deadline:
-            raise Unavailable(f"the stack (pid {pid}) has not ended within {within_s:g} s; see {folder.log('supervisor')}")
+            raise Unavailable(
+                f"the stack (pid {pid}) has not ended within {within_s:g} s; see {folder.log('supervisor')}"
+            )
         time.sleep(_EVERY_S)
     print("ended")
     return 0
@@ -97,12 +99,18 @@ def _await_status(folder: StateFolder, name: str, wanted: str, within_s: float =
 
 def _existing(state_dir: Path) -> StateFolder:
     if not state_dir.is_dir():
-        raise NotFound(f"no state folder {state_dir}: name the one given to `signalbox-dev up`", field="--state-dir")
+        raise NotFound(
+            f"no state folder {state_dir}: name the one given to `signalbox-dev up`", field="--state-dir"
+        )
     return StateFolder(state_dir.expanduser().resolve())
 
 
 def _states(folder: StateFolder) -> list[PartState]:
-    return msgspec.json.decode(folder.status.read_bytes(), type=list[PartState]) if folder.status.exists() else []
+    return (
+        msgspec.json.decode(folder.status.read_bytes(), type=list[PartState])
+        if folder.status.exists()
+        else []
+    )
 
 
 def _state(folder: StateFolder, name: str) -> PartState:
@@ -120,5 +128,11 @@ def _table(states: list[PartState], title: str) -> Table:
         table.add_column(column)
     for state in states:
         colour = _COLOURS.get(state.status, "dim")
-        table.add_row(state.name, f"[{colour}]{state.status}[/]", str(state.pid or ""), str(state.restarts), state.address)
+        table.add_row(
+            state.name,
+            f"[{colour}]{state.status}[/]",
+            str(state.pid or ""),
+            str(state.restarts),
+            state.address,
+        )
     return table

@@ -48,9 +48,16 @@ def detach(wish: Wish, endpoints_file: Path | None, arguments: list[str]) -> int
     log = folder.log("supervisor")
     log.unlink(missing_ok=True)
     folder.endpoints.unlink(missing_ok=True)
-    argv = [sys.executable, "-m", "signalbox_devstack.stack", *(word for word in arguments if word != "--detach")]
+    argv = [
+        sys.executable,
+        "-m",
+        "signalbox_devstack.stack",
+        *(word for word in arguments if word != "--detach"),
+    ]
     with log.open("wb") as out:
-        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
     deadline = time.monotonic() + _DETACH_WITHIN_S
     while child.poll() is None and time.monotonic() < deadline:
         if folder.endpoints.exists() and (endpoints_file is None or endpoints_file.exists()):
@@ -81,7 +88,9 @@ def _unused_folder(state_dir: Path) -> StateFolder:
     folder = StateFolder.create(state_dir)
     if folder.holder() is not None:
         remedy = f"signalbox-dev down --state-dir {state_dir}"
-        raise Conflict(f"a stack is already running in {state_dir}; end it with: {remedy}", field="--state-dir")
+        raise Conflict(
+            f"a stack is already running in {state_dir}; end it with: {remedy}", field="--state-dir"
+        )
     return folder
 
 
@@ -112,7 +121,10 @@ def summary(endpoints: Endpoints, took_s: float | None = None) -> str:
     """What a person needs next: addresses and the key that may do everything."""
     lines = ["ready" if took_s is None else f"ready after {took_s:.1f} s"]
     if endpoints.gateway:
-        lines += [f"  console and API  {endpoints.gateway}", f"  key (admin)      {endpoints.api_keys.get('admin', '')}"]
+        lines += [
+            f"  console and API  {endpoints.gateway}",
+            f"  key (admin)      {endpoints.api_keys.get('admin', '')}",
+        ]
     if endpoints.temporal_ui:
         lines.append(f"  Temporal UI      {endpoints.temporal_ui}")
     if endpoints.demo_site:

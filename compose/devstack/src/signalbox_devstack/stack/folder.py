@@ -21,12 +21,22 @@ class StateFolder(Struct, frozen=True):
         """Raises: InvalidInput when the folder cannot be made or written."""
         folder = cls(root.expanduser().resolve())
         try:
-            for path in (folder.root, folder.logs, folder.keys, folder.secrets, folder.redis, folder.objects, folder.holds):
+            for path in (
+                folder.root,
+                folder.logs,
+                folder.keys,
+                folder.secrets,
+                folder.redis,
+                folder.objects,
+                folder.holds,
+            ):
                 path.mkdir(parents=True, exist_ok=True)
             folder.keys.chmod(0o700)
             folder.secrets.chmod(0o700)
         except OSError as error:
-            raise InvalidInput(f"--state-dir {root}: {error.strerror}; name a folder you may write", field="--state-dir") from error
+            raise InvalidInput(
+                f"--state-dir {root}: {error.strerror}; name a folder you may write", field="--state-dir"
+            ) from error
         return folder
 
     @property
@@ -90,7 +100,9 @@ class StateFolder(Struct, frozen=True):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 stop = f"signalbox-dev down --state-dir {self.root}"
-                raise Conflict(f"a stack is already running in {self.root}; end it with: {stop}", field="--state-dir") from None
+                raise Conflict(
+                    f"a stack is already running in {self.root}; end it with: {stop}", field="--state-dir"
+                ) from None
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()

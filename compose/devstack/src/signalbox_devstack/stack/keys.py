@@ -60,7 +60,10 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
     )
     if not files.api_keys_file.exists():
         write_private(
-            files.api_keys_file, msgspec.json.encode(ApiKeyFile(keys=tuple(_api_key(role, key) for role, key in files.api_keys.items())))
+            files.api_keys_file,
+            msgspec.json.encode(
+                ApiKeyFile(keys=tuple(_api_key(role, key) for role, key in files.api_keys.items()))
+            ),
         )
     if not files.private_key_file.exists():
         private = Ed25519PrivateKey.generate()
@@ -68,7 +71,9 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
         write_private(files.sender_keys_file, msgspec.json.encode(SenderKeys((_sender_key(private),))))
     if not files.payload_keys_file.exists():
         key = new_payload_key()
-        write_private(files.payload_keys_file, msgspec.json.encode(PayloadKeyFile(active=key.id, keys=(key,))))
+        write_private(
+            files.payload_keys_file, msgspec.json.encode(PayloadKeyFile(active=key.id, keys=(key,)))
+        )
     return files
 
 
@@ -89,13 +94,31 @@ def _clear_keys(path: Path) -> Mapping[str, str]:
 
 def _api_key(role: str, key: str) -> ApiKey:
     digest = hashlib.sha256(key.encode()).hexdigest()
-    return ApiKey(id=f"dev-{role}", sha256=digest, tenant=TENANT, roles=frozenset({Role(role)}), name=f"Development {role}")
+    return ApiKey(
+        id=f"dev-{role}",
+        sha256=digest,
+        tenant=TENANT,
+        roles=frozenset({Role(role)}),
+        name=f"Development {role}",
+    )
 
 
 def _private_pem(key: Ed25519PrivateKey) -> bytes:
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _sender_key(key: Ed25519PrivateKey) -> SenderKey:
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return SenderKey(keyid=KEYID, alg="ed25519", public_pem=public.decode(), sender="worker", tenant="*", events=("*",), state="active")
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return SenderKey(
+        keyid=KEYID,
+        alg="ed25519",
+        public_pem=public.decode(),
+        sender="worker",
+        tenant="*",
+        events=("*",),
+        state="active",
+    )

@@ -41,7 +41,14 @@ def pause_s(deaths_in_a_row: int) -> float:
 class Keeper:
     """Owns the child of one part from its first start to `stop`."""
 
-    def __init__(self, part: Part, folder: StateFolder, environ: Mapping[str, str], on_change: Callable[[], None], report: Report) -> None:
+    def __init__(
+        self,
+        part: Part,
+        folder: StateFolder,
+        environ: Mapping[str, str],
+        on_change: Callable[[], None],
+        report: Report,
+    ) -> None:
         self.part = part
         self._folder = folder
         self._environ = environ
@@ -101,7 +108,9 @@ class Keeper:
                 await asyncio.sleep(_HELD_EVERY_S)
             return
         self._become("restarting")
-        self._report(f"{self.part.name} {_ending(code)}; starting it again in {pause_s(deaths):.1f} s{self._last_lines()}")
+        self._report(
+            f"{self.part.name} {_ending(code)}; starting it again in {pause_s(deaths):.1f} s{self._last_lines()}"
+        )
         await asyncio.sleep(pause_s(deaths))
 
     async def _start_again(self) -> None:
@@ -125,16 +134,23 @@ class Keeper:
         try:
             self._child = await Child.start(self.part, self._folder.log(self.part.name), self._environ)
         except OSError as error:
-            raise Unavailable(f"{self.part.name}: cannot start {self.part.argv[0]}: {error.strerror}") from error
+            raise Unavailable(
+                f"{self.part.name}: cannot start {self.part.argv[0]}: {error.strerror}"
+            ) from error
         return self._child
 
     async def _trouble_getting_ready(self) -> str | None:
         """None once the part answers; otherwise what went wrong."""
         if self._child is None:
             return "was not started"
-        ready, ended = asyncio.create_task(until_ready(self.part.probe)), asyncio.create_task(self._child.wait())
+        ready, ended = (
+            asyncio.create_task(until_ready(self.part.probe)),
+            asyncio.create_task(self._child.wait()),
+        )
         try:
-            done, _ = await asyncio.wait((ready, ended), timeout=self.part.ready_within_s, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                (ready, ended), timeout=self.part.ready_within_s, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             ready.cancel()
             ended.cancel()

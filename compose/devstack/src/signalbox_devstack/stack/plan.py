@@ -15,7 +15,17 @@ HOST: Final = "127.0.0.1"
 PROJECT: Final = "signalbox"
 NAMESPACE: Final = "default"
 TOPOLOGY: Final = "topology"
-NAMES: Final = ("temporal", "redis", "pubsub", "demo_site", "portal", "receiver", "worker", "autoscaler", "gateway")
+NAMES: Final = (
+    "temporal",
+    "redis",
+    "pubsub",
+    "demo_site",
+    "portal",
+    "receiver",
+    "worker",
+    "autoscaler",
+    "gateway",
+)
 OPTIONAL: Final = ("model_api",)
 """Started only when asked for."""
 MODEL: Final = "sim"
@@ -71,7 +81,11 @@ def worker_names(count: int) -> tuple[str, ...]:
 
 def _temporal(site: Site) -> Part:
     port = site.ports["temporal"]
-    ui = ("--ui-ip", HOST, "--ui-port", str(site.ports["temporal_ui"])) if site.has_temporal_ui else ("--headless",)
+    ui = (
+        ("--ui-ip", HOST, "--ui-port", str(site.ports["temporal_ui"]))
+        if site.has_temporal_ui
+        else ("--headless",)
+    )
     return Part(
         name="temporal",
         argv=(
@@ -82,7 +96,9 @@ def _temporal(site: Site) -> Part:
             *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"),
             *(word for value in _TEMPORAL_DYNAMIC for word in ("--dynamic-config-value", value)),
         ),
-        probe=GrpcAnswers(port, "/temporal.api.workflowservice.v1.WorkflowService/DescribeNamespace", NAMESPACE),
+        probe=GrpcAnswers(
+            port, "/temporal.api.workflowservice.v1.WorkflowService/DescribeNamespace", NAMESPACE
+        ),
         address=f"{HOST}:{port}",
     )
 
@@ -110,7 +126,13 @@ def _pubsub(site: Site) -> Part:
     port = site.ports["pubsub"]
     return Part(
         name="pubsub",
-        argv=(*_module("signalbox_devstack.emulators.pubsub"), "--port", str(port), "--data", str(site.folder.root / "pubsub.sqlite")),
+        argv=(
+            *_module("signalbox_devstack.emulators.pubsub"),
+            "--port",
+            str(port),
+            "--data",
+            str(site.folder.root / "pubsub.sqlite"),
+        ),
         probe=GrpcAnswers(port, "/google.pubsub.v1.Publisher/ListTopics", f"projects/{PROJECT}"),
         address=f"{HOST}:{port}",
     )
@@ -154,7 +176,13 @@ def _receiver(site: Site) -> Part:
         env={
             **_redis_env(site),
             **_pubsub_env(site),
-            **_own("RECEIVER", HOST=HOST, PORT=port, PUBLIC_ORIGIN=f"http://{HOST}:{port}", KEYS=site.keys.sender_keys_file),
+            **_own(
+                "RECEIVER",
+                HOST=HOST,
+                PORT=port,
+                PUBLIC_ORIGIN=f"http://{HOST}:{port}",
+                KEYS=site.keys.sender_keys_file,
+            ),
         },
         after=("redis", "pubsub", TOPOLOGY),
         probe=HttpOk(port),
@@ -187,7 +215,14 @@ def _worker_env(site: Site) -> Mapping[str, str]:
         OBJECTS_URL=_objects_url(site),
         FETCH_ALLOW=f"{allowed},{also}" if also else allowed,
     )
-    return {**_temporal_env(site), **_payload_env(site), **_redis_env(site), **own, **_model_env(site), **_portal_env(site)}
+    return {
+        **_temporal_env(site),
+        **_payload_env(site),
+        **_redis_env(site),
+        **own,
+        **_model_env(site),
+        **_portal_env(site),
+    }
 
 
 def _autoscaler(site: Site) -> Part:
@@ -251,13 +286,17 @@ def _model_env(site: Site) -> Mapping[str, str]:
     if not site.has_model_api or "SIGNALBOX_WORKER_MODEL_URL" in site.environ:
         return {}
     return _own(
-        "WORKER", MODEL_URL=f"http://{HOST}:{site.ports['model_api']}/v1", MODEL_NAME=site.environ.get("SIGNALBOX_WORKER_MODEL_NAME", MODEL)
+        "WORKER",
+        MODEL_URL=f"http://{HOST}:{site.ports['model_api']}/v1",
+        MODEL_NAME=site.environ.get("SIGNALBOX_WORKER_MODEL_NAME", MODEL),
     )
 
 
 def _portal_env(site: Site) -> Mapping[str, str]:
     """The simulated portal and where its passwords are, unless the caller's environment names others."""
-    usual = _own("WORKER", PORTAL_URL=f"http://{HOST}:{site.ports['portal']}/api", SECRETS_DIR=site.folder.secrets)
+    usual = _own(
+        "WORKER", PORTAL_URL=f"http://{HOST}:{site.ports['portal']}/api", SECRETS_DIR=site.folder.secrets
+    )
     return {name: value for name, value in usual.items() if name not in site.environ}
 
 

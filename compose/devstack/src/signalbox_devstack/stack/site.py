@@ -57,10 +57,15 @@ def settle_site(wish: Wish, environ: Mapping[str, str]) -> tuple[Site, tuple[Par
 def _check(wish: Wish) -> None:
     unknown = [name for name in wish.only if name not in (*NAMES, *OPTIONAL)]
     if unknown:
-        raise InvalidInput(f"--only: no part is called {unknown[0]!r}; parts are: {', '.join((*NAMES, *OPTIONAL))}", field="--only")
+        raise InvalidInput(
+            f"--only: no part is called {unknown[0]!r}; parts are: {', '.join((*NAMES, *OPTIONAL))}",
+            field="--only",
+        )
     strange = [name for name in wish.also if name not in OPTIONAL]
     if strange:
-        raise InvalidInput(f"--with: {strange[0]!r} is no optional part; these are: {', '.join(OPTIONAL)}", field="--with")
+        raise InvalidInput(
+            f"--with: {strange[0]!r} is no optional part; these are: {', '.join(OPTIONAL)}", field="--with"
+        )
     if not 1 <= wish.workers <= _MAX_WORKERS:
         raise InvalidInput(f"--workers must be 1 to {_MAX_WORKERS} (it is {wish.workers})", field="--workers")
 
@@ -69,7 +74,9 @@ def _asked_ports(wish: Wish) -> Mapping[str, int]:
     """Every further worker has a port of its own: the first one's successor, or a free one."""
     ports = dict(read_ports(wish.ports))
     first = ports["worker"]
-    ports.update({name: first + number if first else 0 for number, name in enumerate(worker_names(wish.workers))})
+    ports.update(
+        {name: first + number if first else 0 for number, name in enumerate(worker_names(wish.workers))}
+    )
     return ports
 
 
@@ -78,5 +85,7 @@ def _named(only: Sequence[str], workers: int) -> tuple[str, ...]:
 
 
 def _used(site: Site, parts: Sequence[Part]) -> Mapping[str, int]:
-    names = {part.name for part in parts} | ({"temporal_ui"} if site.has_temporal_ui and "temporal" in {p.name for p in parts} else set())
+    names = {part.name for part in parts} | (
+        {"temporal_ui"} if site.has_temporal_ui and "temporal" in {p.name for p in parts} else set()
+    )
     return {name: port for name, port in site.ports.items() if name in names}

@@ -22,13 +22,17 @@ _TOPOLOGY_IN: Final = {"temporal": create_in_temporal, "pubsub": create_in_pubsu
 class Stack:
     """A started stack. Its status file follows every change; so does whoever listens with `on_change`."""
 
-    def __init__(self, site: Site, parts: Sequence[Part], report: Report, on_change: Callable[["Stack"], None]) -> None:
+    def __init__(
+        self, site: Site, parts: Sequence[Part], report: Report, on_change: Callable[["Stack"], None]
+    ) -> None:
         self._site = site
         self._parts = parts
         self._report = report
         self._listener = on_change
         environ = child_environ(site.environ)
-        self._keepers = {part.name: Keeper(part, site.folder, environ, self._changed, report) for part in parts}
+        self._keepers = {
+            part.name: Keeper(part, site.folder, environ, self._changed, report) for part in parts
+        }
         self._ready = {name: asyncio.Event() for name in (*self._keepers, TOPOLOGY)}
 
     def states(self) -> list[PartState]:
@@ -120,7 +124,9 @@ async def _end(task: asyncio.Task[None]) -> None:
 def child_environ(environ: Mapping[str, str]) -> Mapping[str, str]:
     """The environment of every child: ours, with loopback never behind a proxy and with bytecode cached for quick restarts."""
     quiet = {name: value for name, value in environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    direct = ",".join(filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy"), "127.0.0.1,localhost")))
+    direct = ",".join(
+        filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy"), "127.0.0.1,localhost"))
+    )
     return {"PATH": os.defpath, **quiet, "NO_PROXY": direct, "no_proxy": direct, "PYTHONUNBUFFERED": "1"}
 
 

@@ -6,7 +6,15 @@ from typing import Final
 from msgspec.structs import replace
 
 from signalbox_autoscaler.audit.records import Made, Recorder
-from signalbox_autoscaler.model import DecisionRecord, Launch, LaunchState, Policy, Snapshot, State, WorkerSeen
+from signalbox_autoscaler.model import (
+    DecisionRecord,
+    Launch,
+    LaunchState,
+    Policy,
+    Snapshot,
+    State,
+    WorkerSeen,
+)
 from signalbox_autoscaler.sizing import decide
 from signalbox_simulator.engine import Worker, World
 
@@ -31,7 +39,9 @@ class Law:
         now = EPOCH + timedelta(seconds=world.now)
         snapshot = self._see(world, now)
         decision = decide(self._policy, self._state, snapshot, now)
-        record = self._recorder.record(Made(policy=self._policy, state=self._state, snapshot=snapshot, decision=decision, epoch=1))
+        record = self._recorder.record(
+            Made(policy=self._policy, state=self._state, snapshot=snapshot, decision=decision, epoch=1)
+        )
         if record is not None:
             self.records.append(record)
         self._state = decision.state

@@ -35,7 +35,10 @@ class Hpa:
     def step(self, world: World, wanted: int, *, least: int = 0) -> None:
         present = replicas(world)
         wanted = max(least, min(self._most, wanted))
-        self._wanted = [*((at, count) for at, count in self._wanted if world.now - at <= 300), (world.now, wanted)]
+        self._wanted = [
+            *((at, count) for at, count in self._wanted if world.now - at <= 300),
+            (world.now, wanted),
+        ]
         if wanted > present:
             scale(world, min(wanted, max(present + 4, present * 2)))
         else:

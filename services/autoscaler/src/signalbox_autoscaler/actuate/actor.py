@@ -48,7 +48,9 @@ class Actor:
     def asked(self) -> frozenset[str]:
         return frozenset(self._requests)
 
-    async def carry_out(self, decision: Decision, policy: Policy, launches: Mapping[str, Launch], epoch: int) -> None:
+    async def carry_out(
+        self, decision: Decision, policy: Policy, launches: Mapping[str, Launch], epoch: int
+    ) -> None:
         """Retire, give up, launch; nothing in a dry run.
 
         Args:
@@ -119,7 +121,15 @@ class Actor:
                 await self._taken(launch, handle)
 
     async def _taken(self, launch: Launch, handle: str) -> None:
-        log.info("launched", extra={"launch_id": launch.launch_id, "queue": launch.queue, "workers": launch.workers, "handle": handle})
+        log.info(
+            "launched",
+            extra={
+                "launch_id": launch.launch_id,
+                "queue": launch.queue,
+                "workers": launch.workers,
+                "handle": handle,
+            },
+        )
         try:
             await self._book.update(replace(launch, state=LaunchState.REQUESTED, handle=handle))
         except Unavailable as error:
@@ -152,7 +162,12 @@ class Actor:
             cost = cost_of(policy, change.launch.workers, change.ended_after_s)
             if await self._book.settle(change.launch, cost) is Written.WRITTEN:
                 log.info(
-                    "launch ended", extra={"launch_id": change.launch.launch_id, "state": change.launch.state.value, "cost": str(cost)}
+                    "launch ended",
+                    extra={
+                        "launch_id": change.launch.launch_id,
+                        "state": change.launch.state.value,
+                        "cost": str(cost),
+                    },
                 )
                 ended.append(change.launch)
         return ended

@@ -11,11 +11,10 @@ from enum import StrEnum
 from typing import Final, cast
 
 import msgspec
-from msgspec import Struct
 from redis.asyncio import Redis
 
 from signalbox_autoscaler.actuate.lease import LEASE, Lease
-from signalbox_autoscaler.model import Launch, Policy
+from signalbox_autoscaler.model import Launch, Policy, Spent
 from signalbox_core.redis.client import unavailable_when_away
 
 log = logging.getLogger(__name__)
@@ -72,13 +71,6 @@ class Written(StrEnum):
     DAY_BUDGET = "day_budget"
 
 
-class Spent(Struct, frozen=True, kw_only=True):
-    """Reserved or spent in the present hour and day (UTC), per queue."""
-
-    hour: Mapping[str, Decimal]
-    day: Mapping[str, Decimal]
-
-
 class Book:
     """Every method raises Unavailable when Redis does not answer."""
 
@@ -103,14 +95,23 @@ class Book:
                 pipe.hgetall(hour)
                 pipe.hgetall(day)
                 answers: list[Mapping[bytes, bytes]] = await pipe.execute()
-        sums = [{queue.decode(): Decimal(int(nanos)) / _NANO for queue, nanos in answer.items()} for answer in answers]
+        sums = [
+            {queue.decode(): Decimal(int(nanos)) / _NANO for queue, nanos in answer.items()}
+            for answer in answers
+        ]
         return Spent(hour=sums[0], day=sums[1])
 
     async def intend(self, launch: Launch, policy: Policy) -> Written:
         """Write the intent and reserve its money, or nothing."""
         limits = [_nanos(policy.budget_per_hour), _nanos(policy.budget_per_day)]
         record = msgspec.json.encode(launch).decode()
-        arguments: list[str | int] = [self._lease.token, launch.launch_id, record, launch.queue, _nanos(launch.reserved)]
+        arguments: list[str | int] = [
+            self._lease.token,
+            launch.launch_id,
+            record,
+            launch.queue,
+            _nanos(launch.reserved),
+        ]
         keys = [LEASE, LAUNCHES, *_windows(launch.requested_at)]
         with unavailable_when_away("book of launches"):
             answer = await self._intend(keys=keys, args=[*arguments, *limits, int(_KEPT.total_seconds())])
@@ -127,7 +128,10 @@ class Book:
         """Close a launch: what it did not cost goes back to the hour and the day that it was taken from."""
         keys = [LEASE, LAUNCHES, *_windows(launch.requested_at)]
         with unavailable_when_away("book of launches"):
-            answer = await self._settle(keys=keys, args=[self._lease.token, launch.launch_id, launch.queue, _nanos(cost - launch.reserved)])
+            answer = await self._settle(
+                keys=keys,
+                args=[self._lease.token, launch.launch_id, launch.queue, _nanos(cost - launch.reserved)],
+            )
         return Written(answer.decode())
 
 
@@ -141,7 +145,10 @@ def _decoded(name: bytes, record: bytes) -> Launch | None:
     try:
         return msgspec.json.decode(record, type=Launch)
     except msgspec.MsgspecError as error:
-        log.error("a launch in the book cannot be read", extra={"launch_id": name.decode(errors="replace"), "detail": str(error)})
+        log.error(
+            "a launch in the book cannot be read",
+            extra={"launch_id": name.decode(errors="replace"), "detail": str(error)},
+        )
         return None
 
 

@@ -34,7 +34,9 @@ redis.call('SET', KEYS[1], mine .. epoch, 'PX', ARGV[2])
 return epoch
 """
 # KEYS: lease.  ARGV: what stands there when it is ours.
-_GIVE_BACK: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+_GIVE_BACK: Final = (
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+)
 
 
 class Lease:

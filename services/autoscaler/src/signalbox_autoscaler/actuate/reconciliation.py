@@ -89,4 +89,8 @@ def _end(launch: Launch, state: ExecutionState) -> LaunchState:
     """An execution whose workers all failed before any of them beat is a failed launch: its image or settings are wrong."""
     if launch.state is LaunchState.CANCELLED or state is ExecutionState.CANCELLED:
         return LaunchState.CANCELLED
-    return LaunchState.FAILED if state is ExecutionState.FAILED and launch.state is not LaunchState.RUNNING else LaunchState.ENDED
+    return (
+        LaunchState.FAILED
+        if state is ExecutionState.FAILED and launch.state is not LaunchState.RUNNING
+        else LaunchState.ENDED
+    )

@@ -72,7 +72,10 @@ class DecisionLog:
         with unavailable_when_away("decision log"):
             # Entries are stamped with the time of their writing, a little after that of the decision.
             until = max(0, int(when.timestamp() * 1000)) + _WRITTEN_WITHIN_MS
-            entries = cast("_Entries", await self._redis.xrevrange(stream_key(queue), max=str(until), count=limit + _LATER))
+            entries = cast(
+                "_Entries",
+                await self._redis.xrevrange(stream_key(queue), max=str(until), count=limit + _LATER),
+            )
         records = (_decoder.decode(fields[RECORD]) for _, fields in entries)
         return [record for record in records if record.at <= when][:limit]
 

@@ -29,7 +29,9 @@ def explain(policy: Policy, snapshot: Snapshot, decision: Decision) -> str:
     cap = _WHY.get(decision.binding)
     clauses = [because] + ([cap.format(**_facts(policy, snapshot, decision))] if cap else [])
     if decision.drained_s is not None and decision.foreseen_s is not None:
-        clauses.append(f"the backlog was gone after {_seconds(decision.drained_s)}, {_seconds(decision.foreseen_s)} were foreseen")
+        clauses.append(
+            f"the backlog was gone after {_seconds(decision.drained_s)}, {_seconds(decision.foreseen_s)} were foreseen"
+        )
     said.append("; ".join(clause for clause in clauses if clause))
     return ": ".join(part for part in said if part)
 
@@ -43,7 +45,9 @@ def _deed(policy: Policy, decision: Decision) -> str:
     if decision.retire:
         deeds.append(f"{would}told {_count(len(decision.retire), 'worker')} to drain")
     if decision.cancel:
-        deeds.append(f"{would}cancelled {_count(len(decision.cancel), 'launch', 'launches')} of which no worker ever polled")
+        deeds.append(
+            f"{would}cancelled {_count(len(decision.cancel), 'launch', 'launches')} of which no worker ever polled"
+        )
     return " and ".join(deeds) or "launched nothing"
 
 
@@ -53,7 +57,11 @@ def _because(policy: Policy, decision: Decision) -> str:
         return _unproven(decision)
     if terms.backlog or terms.hint:
         return f"{_left(terms)}, {_seconds(terms.service_s)} each, {_outlook(policy, decision)}"
-    return f"{terms.used:,} of {terms.capacity:,} slots are in use and nothing waits" if decision.retire else "nothing waits"
+    return (
+        f"{terms.used:,} of {terms.capacity:,} slots are in use and nothing waits"
+        if decision.retire
+        else "nothing waits"
+    )
 
 
 def _outlook(policy: Policy, decision: Decision) -> str:
@@ -69,8 +77,14 @@ def _outlook(policy: Policy, decision: Decision) -> str:
         return f"{_slots(terms)} need {_seconds(terms.drain_s)}, no longer than a new worker costs to start"
     if terms.drain_s <= terms.target_s:
         return f"{_slots(terms)} beside {arriving} are too few for {target}"
-    stretched = f" (stretched from {_seconds(policy.slo_s)}, so that a start pays)" if terms.target_s > policy.slo_s else ""
-    return f"{_slots(terms)} would need {_seconds(terms.drain_s - terms.target_s)} more than {target}{stretched}"
+    stretched = (
+        f" (stretched from {_seconds(policy.slo_s)}, so that a start pays)"
+        if terms.target_s > policy.slo_s
+        else ""
+    )
+    return (
+        f"{_slots(terms)} would need {_seconds(terms.drain_s - terms.target_s)} more than {target}{stretched}"
+    )
 
 
 def _unproven(decision: Decision) -> str:
@@ -95,14 +109,23 @@ def _slots(terms: Terms) -> str:
 
 def _stale(snapshot: Snapshot) -> str:
     parts = [
-        name for name, stale in (("the backlog", snapshot.backlog_stale), ("the workers' heartbeats", snapshot.workers_stale)) if stale
+        name
+        for name, stale in (
+            ("the backlog", snapshot.backlog_stale),
+            ("the workers' heartbeats", snapshot.workers_stale),
+        )
+        if stale
     ]
     return f"{' and '.join(parts)} could not be read"
 
 
 def _facts(policy: Policy, snapshot: Snapshot, decision: Decision) -> Mapping[str, object]:
     state = decision.state
-    rates = [rate for rate in (policy.max_rate_per_s, snapshot.effective_rate_per_s, snapshot.hint_max_rate_per_s) if rate is not None]
+    rates = [
+        rate
+        for rate in (policy.max_rate_per_s, snapshot.effective_rate_per_s, snapshot.hint_max_rate_per_s)
+        if rate is not None
+    ]
     return {
         "ceiling": decision.terms.ceiling or 0,
         "rate": f" of {min(rates):,.0f} a second" if rates else "",

@@ -9,7 +9,16 @@ from signalbox_autoscaler.model import FORMAT, Decision, DecisionRecord, State
 from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import InvalidInput
 
-_COMPARED: Final = ("action", "binding", "terms", "launches", "retire", "cancel", "predicted_drain_s", "drained_s")
+_COMPARED: Final = (
+    "action",
+    "binding",
+    "terms",
+    "launches",
+    "retire",
+    "cancel",
+    "predicted_drain_s",
+    "drained_s",
+)
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -42,7 +51,9 @@ def replay(records: Iterable[DecisionRecord]) -> Replayed:
     differences: list[Difference] = []
     for record in records:
         if record.format > FORMAT:
-            raise InvalidInput(f"the record of {record.at.isoformat()} has format {record.format}; this version reads up to {FORMAT}")
+            raise InvalidInput(
+                f"the record of {record.at.isoformat()} has format {record.format}; this version reads up to {FORMAT}"
+            )
         key = (record.queue, record.epoch)
         state = record.state if record.state is not None else states.get(key)
         if state is None:

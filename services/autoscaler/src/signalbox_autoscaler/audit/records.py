@@ -7,7 +7,16 @@ from typing import Final
 from msgspec import Struct
 
 from signalbox_autoscaler.audit.explanation import explain
-from signalbox_autoscaler.model import FORMAT, Action, Binding, Decision, DecisionRecord, Policy, Snapshot, State
+from signalbox_autoscaler.model import (
+    FORMAT,
+    Action,
+    Binding,
+    Decision,
+    DecisionRecord,
+    Policy,
+    Snapshot,
+    State,
+)
 
 STRETCH: Final = 60
 """Records after which the state is written again, so that a reader can begin there."""
@@ -54,7 +63,10 @@ class Recorder:
 
 def is_quiet(made: Made) -> bool:
     """Whether there is no work, no burst worker, no launch and nothing to do."""
-    terms, idle = made.decision.terms, made.decision.action is Action.HOLD and made.decision.binding is Binding.NONE
+    terms, idle = (
+        made.decision.terms,
+        made.decision.action is Action.HOLD and made.decision.binding is Binding.NONE,
+    )
     return idle and not (terms.backlog or terms.hint or terms.used or terms.workers or made.snapshot.launches)
 
 

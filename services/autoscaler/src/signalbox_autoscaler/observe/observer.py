@@ -10,8 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from signalbox_autoscaler.actuate.launch_ledger import Spent
-from signalbox_autoscaler.model import Launch, Policy, Snapshot, WorkerSeen
+from signalbox_autoscaler.model import Launch, Policy, Snapshot, Spent, WorkerSeen
 from signalbox_autoscaler.observe.temporal_metrics import Backlog, TemporalEye
 from signalbox_core.errors import Unavailable
 from signalbox_core.redis.client import unavailable_when_away
@@ -21,7 +20,9 @@ from signalbox_core.scaling.hints import Hint, Hints
 CACHED_FOR: Final = timedelta(seconds=5)
 """Temporal computes a queue's numbers anew every five seconds: asking earlier brings the same ones."""
 STALE_AFTER: Final = timedelta(seconds=12)
-_NOTHING: Final = Backlog(activities=0, workflow_tasks=0, oldest_s=0.0, rate_per_s=None, rate_limiting_active=False)
+_NOTHING: Final = Backlog(
+    activities=0, workflow_tasks=0, oldest_s=0.0, rate_per_s=None, rate_limiting_active=False
+)
 
 
 class Look(Struct, frozen=True, kw_only=True):
@@ -88,7 +89,9 @@ class Observer:
         known = self._look.backlogs
         due = [queue for queue in self.queues if queue not in known or now - known[queue][0] >= CACHED_FOR]
         found = await self._eye.backlogs(due)
-        self._look = replace(self._look, backlogs={**known, **{queue: (now, backlog) for queue, backlog in found.items()}})
+        self._look = replace(
+            self._look, backlogs={**known, **{queue: (now, backlog) for queue, backlog in found.items()}}
+        )
 
     async def _see_hints(self, now: datetime) -> None:
         try:
@@ -98,7 +101,12 @@ class Observer:
         self._look = replace(self._look, hints=hints, hints_at=now)
 
     async def _see_retired(self) -> None:
-        bursts = [worker.identity for workers in self._look.workers.values() for worker in workers if worker.is_burst]
+        bursts = [
+            worker.identity
+            for workers in self._look.workers.values()
+            for worker in workers
+            if worker.is_burst
+        ]
         if not bursts:
             self._look = replace(self._look, retired=frozenset())
             return
@@ -110,10 +118,14 @@ class Observer:
                     told: list[int] = await pipe.execute()
         except Unavailable:
             return
-        self._look = replace(self._look, retired=frozenset(name for name, is_told in zip(bursts, told, strict=True) if is_told))
+        self._look = replace(
+            self._look, retired=frozenset(name for name, is_told in zip(bursts, told, strict=True) if is_told)
+        )
 
 
-def snapshot_of(look: Look, policy: Policy, queue: str, *, now: datetime, launches: Sequence[Launch], spent: Spent) -> Snapshot:
+def snapshot_of(
+    look: Look, policy: Policy, queue: str, *, now: datetime, launches: Sequence[Launch], spent: Spent
+) -> Snapshot:
     """The queue's part of a look; what is older than it should be is marked."""
     backlog_at, backlog = look.backlogs.get(queue, (None, _NOTHING))
     hints = list(look.hints.get(queue, {}).values())
@@ -140,7 +152,9 @@ def snapshot_of(look: Look, policy: Policy, queue: str, *, now: datetime, launch
     )
 
 
-def _with_slots(worker: WorkerSeen, slots: Mapping[str, int], policy: Policy, retired: frozenset[str]) -> WorkerSeen:
+def _with_slots(
+    worker: WorkerSeen, slots: Mapping[str, int], policy: Policy, retired: frozenset[str]
+) -> WorkerSeen:
     if not worker.is_burst:
         return worker
     known = slots.get(worker.launch_id or "", policy.slots_per_worker)

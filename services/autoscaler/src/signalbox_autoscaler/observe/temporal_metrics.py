@@ -9,7 +9,11 @@ from msgspec import Struct
 from temporalio.api.enums.v1 import RateLimitSource, TaskQueueType, WorkerStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.worker.v1 import WorkerHeartbeat
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeTaskQueueResponse, ListWorkersRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
+    DescribeTaskQueueResponse,
+    ListWorkersRequest,
+)
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -21,7 +25,9 @@ _RPC_TIMEOUT: Final = timedelta(seconds=5)
 _PAGE: Final = 1_000
 _MAX_PAGES: Final = 50
 _AT_ONCE: Final = 16
-_OWN_LIMITS: Final = frozenset({RateLimitSource.RATE_LIMIT_SOURCE_API, RateLimitSource.RATE_LIMIT_SOURCE_WORKER})
+_OWN_LIMITS: Final = frozenset(
+    {RateLimitSource.RATE_LIMIT_SOURCE_API, RateLimitSource.RATE_LIMIT_SOURCE_WORKER}
+)
 """Limits that somebody set for this queue; a queue without one is told the server's own."""
 _SILENT: Final = timedelta(minutes=3)
 
@@ -76,7 +82,8 @@ class TemporalEye:
     async def _backlog(self, queue: str) -> Backlog | None:
         try:
             activities, workflows = await asyncio.gather(
-                self._describe(queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY), self._describe(queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+                self._describe(queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+                self._describe(queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
             )
         except RPCError:
             return None
@@ -91,7 +98,10 @@ class TemporalEye:
 
     async def _describe(self, queue: str, kind: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:
         request = DescribeTaskQueueRequest(
-            namespace=self._client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind, report_stats=True
+            namespace=self._client.namespace,
+            task_queue=TaskQueue(name=queue),
+            task_queue_type=kind,
+            report_stats=True,
         )
         async with self._turns:
             self.calls += 1
@@ -110,7 +120,9 @@ def worker_of(beat: WorkerHeartbeat, now: datetime) -> WorkerSeen | None:
     slots, launch_id = beat.activity_task_slots_info, launch_of(beat.worker_identity)
     is_burst = launch_id is not None
     return WorkerSeen(
-        identity=beat.worker_identity if is_burst else f"{beat.worker_identity}#{beat.worker_instance_key[:8]}",
+        identity=beat.worker_identity
+        if is_burst
+        else f"{beat.worker_identity}#{beat.worker_instance_key[:8]}",
         slots=0 if is_burst else slots.current_used_slots + slots.current_available_slots,
         used=slots.current_used_slots,
         processed=slots.total_processed_tasks,

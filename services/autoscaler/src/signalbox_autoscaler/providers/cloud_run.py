@@ -14,7 +14,13 @@ from google.cloud import run_v2
 from google.cloud.run_v2.services.executions.transports import ExecutionsGrpcAsyncIOTransport
 from google.cloud.run_v2.services.jobs.transports import JobsGrpcAsyncIOTransport
 
-from signalbox_autoscaler.providers.provider import Execution, ExecutionState, LaunchRefused, LaunchUncertain, Order
+from signalbox_autoscaler.providers.provider import (
+    Execution,
+    ExecutionState,
+    LaunchRefused,
+    LaunchUncertain,
+    Order,
+)
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.scaling.burst import LAUNCH_VARIABLE
 
@@ -46,16 +52,28 @@ class CloudRunJobs:
     max_workers = 10
     settles_s = 60.0
 
-    def __init__(self, job: str, *, endpoint: str | None = None, container: str = "", run_within_s: float = RUN_WITHIN_S) -> None:
+    def __init__(
+        self,
+        job: str,
+        *,
+        endpoint: str | None = None,
+        container: str = "",
+        run_within_s: float = RUN_WITHIN_S,
+    ) -> None:
         if len(job.split("/")) != 6 or not job.startswith("projects/"):
-            raise InvalidInput("SIGNALBOX_AUTOSCALER_CLOUD_RUN_JOB must be like projects/P/locations/L/jobs/J", field="cloud_run_job")
+            raise InvalidInput(
+                "SIGNALBOX_AUTOSCALER_CLOUD_RUN_JOB must be like projects/P/locations/L/jobs/J",
+                field="cloud_run_job",
+            )
         self._job = job
         self._container = container
         self._run_within_s = run_within_s
         self._channel = grpc.aio.insecure_channel(endpoint) if endpoint else None
         if self._channel:
             self._jobs = run_v2.JobsAsyncClient(transport=JobsGrpcAsyncIOTransport(channel=self._channel))
-            self._executions = run_v2.ExecutionsAsyncClient(transport=ExecutionsGrpcAsyncIOTransport(channel=self._channel))
+            self._executions = run_v2.ExecutionsAsyncClient(
+                transport=ExecutionsGrpcAsyncIOTransport(channel=self._channel)
+            )
         else:
             self._jobs, self._executions = run_v2.JobsAsyncClient(), run_v2.ExecutionsAsyncClient()
 
@@ -67,7 +85,9 @@ class CloudRunJobs:
         except _NOT_TAKEN as error:
             raise LaunchRefused(f"Cloud Run refused launch {order.launch_id}: {error.message}") from error
         except (exceptions.GoogleAPIError, OSError) as error:
-            raise LaunchUncertain(f"Cloud Run did not say whether it took launch {order.launch_id}: {error}") from error
+            raise LaunchUncertain(
+                f"Cloud Run did not say whether it took launch {order.launch_id}: {error}"
+            ) from error
         handle: str = operation.metadata.name
         return handle
 
@@ -75,7 +95,9 @@ class CloudRunJobs:
         variables = [run_v2.EnvVar(name=name, value=value) for name, value in sorted(order.variables.items())]
         override = run_v2.RunJobRequest.Overrides.ContainerOverride(name=self._container, env=variables)
         return run_v2.RunJobRequest.Overrides(
-            container_overrides=[override], task_count=order.workers, timeout=timedelta(seconds=order.timeout_s)
+            container_overrides=[override],
+            task_count=order.workers,
+            timeout=timedelta(seconds=order.timeout_s),
         )
 
     async def executions(self) -> Sequence[Execution]:
@@ -87,7 +109,11 @@ class CloudRunJobs:
             read = 0
             async for page in pages.pages:
                 now, read = datetime.now(UTC), read + 1
-                found += [seen for item in page.executions if _is_recent(item, now) and (seen := execution_of(item, now))]
+                found += [
+                    seen
+                    for item in page.executions
+                    if _is_recent(item, now) and (seen := execution_of(item, now))
+                ]
                 if read >= _MAX_PAGES or not any(_is_recent(item, now) for item in page.executions):
                     break
         except (exceptions.GoogleAPIError, OSError) as error:
@@ -127,7 +153,12 @@ def execution_of(seen: run_v2.Execution, now: datetime) -> Execution | None:
 
 
 def _launch_id(containers: Iterable[run_v2.Container]) -> str | None:
-    values = [variable.value for container in containers for variable in container.env if variable.name == LAUNCH_VARIABLE]
+    values = [
+        variable.value
+        for container in containers
+        for variable in container.env
+        if variable.name == LAUNCH_VARIABLE
+    ]
     return values[0] if values else None
 
 

@@ -25,13 +25,19 @@ def choose(settings: Settings, environ: Mapping[str, str]) -> Provider | None:
         case "local":
             from signalbox_autoscaler.providers.local import LocalProcesses
 
-            command = shlex.split(settings.local_command) if settings.local_command else [sys.executable, "-m", "signalbox_worker"]
+            command = (
+                shlex.split(settings.local_command)
+                if settings.local_command
+                else [sys.executable, "-m", "signalbox_worker"]
+            )
             return LocalProcesses(Path(_needed(settings.local_folder, "local_folder")), command, environ)
         case "cloud_run":
             from signalbox_autoscaler.providers.cloud_run import CloudRunJobs
 
             job = _needed(settings.cloud_run_job, "cloud_run_job")
-            return CloudRunJobs(job, endpoint=settings.cloud_run_endpoint, container=settings.cloud_run_container)
+            return CloudRunJobs(
+                job, endpoint=settings.cloud_run_endpoint, container=settings.cloud_run_container
+            )
         case "kubernetes":
             return _kubernetes(settings)
         case other:

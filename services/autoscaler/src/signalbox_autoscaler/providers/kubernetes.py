@@ -12,7 +12,13 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
-from signalbox_autoscaler.providers.provider import Execution, ExecutionState, LaunchRefused, LaunchUncertain, Order
+from signalbox_autoscaler.providers.provider import (
+    Execution,
+    ExecutionState,
+    LaunchRefused,
+    LaunchUncertain,
+    Order,
+)
 from signalbox_core.errors import InvalidInput, Unavailable
 
 LABEL: Final = "app.kubernetes.io/component"
@@ -35,7 +41,15 @@ class KubernetesJobs:
     max_workers = 10
     settles_s = 20.0
 
-    def __init__(self, api: str, namespace: str, template: Mapping[str, Any], *, token_file: Path, ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        api: str,
+        namespace: str,
+        template: Mapping[str, Any],
+        *,
+        token_file: Path,
+        ca_file: Path | None = None,
+    ) -> None:
         self._path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         self._template = template
         self._token_file = token_file
@@ -44,13 +58,21 @@ class KubernetesJobs:
 
     async def launch(self, order: Order) -> str:
         try:
-            answer = await self._http.post(self._path, json=job_of(self._template, order), headers=self._headers())
+            answer = await self._http.post(
+                self._path, json=job_of(self._template, order), headers=self._headers()
+            )
         except httpx2.ConnectError as error:
-            raise LaunchRefused(f"the Kubernetes API cannot be reached for launch {order.launch_id}: {error}") from error
+            raise LaunchRefused(
+                f"the Kubernetes API cannot be reached for launch {order.launch_id}: {error}"
+            ) from error
         except httpx2.TransportError as error:
-            raise LaunchUncertain(f"Kubernetes did not say whether it took launch {order.launch_id}: {error}") from error
+            raise LaunchUncertain(
+                f"Kubernetes did not say whether it took launch {order.launch_id}: {error}"
+            ) from error
         if answer.status_code >= 500:
-            raise LaunchUncertain(f"Kubernetes did not say whether it took launch {order.launch_id}: {_message(answer)}")
+            raise LaunchUncertain(
+                f"Kubernetes did not say whether it took launch {order.launch_id}: {_message(answer)}"
+            )
         if answer.status_code not in (201, 409):
             raise LaunchRefused(f"Kubernetes refused launch {order.launch_id}: {_message(answer)}")
         return order.launch_id
@@ -83,7 +105,9 @@ class KubernetesJobs:
         try:
             return {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
         except OSError as error:
-            raise LaunchRefused(f"cannot read the service account's token {self._token_file}: {error.strerror}") from error
+            raise LaunchRefused(
+                f"cannot read the service account's token {self._token_file}: {error.strerror}"
+            ) from error
 
 
 def read_template(path: Path) -> Mapping[str, Any]:
@@ -109,7 +133,11 @@ def job_of(template: Mapping[str, Any], order: Order) -> Mapping[str, Any]:
     first, *others = pod["spec"]["containers"]
     named = [{"name": name, "value": value} for name, value in sorted(order.variables.items())]
     kept = [entry for entry in first.get("env", []) if entry["name"] not in order.variables]
-    pod_spec = {**pod["spec"], "restartPolicy": "Never", "containers": [{**first, "env": [*kept, *named]}, *others]}
+    pod_spec = {
+        **pod["spec"],
+        "restartPolicy": "Never",
+        "containers": [{**first, "env": [*kept, *named]}, *others],
+    }
     metadata = template.get("metadata", {})
     labels = {**metadata.get("labels", {}), LABEL: COMPONENT}
     return {

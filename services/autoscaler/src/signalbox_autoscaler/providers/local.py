@@ -52,7 +52,9 @@ class LocalProcesses:
     name = "local"
     settles_s = 5.0
 
-    def __init__(self, folder: Path, command: Sequence[str], environ: Mapping[str, str], *, max_workers: int = 10) -> None:
+    def __init__(
+        self, folder: Path, command: Sequence[str], environ: Mapping[str, str], *, max_workers: int = 10
+    ) -> None:
         self.max_workers = max_workers
         self._folder = folder
         self._command = tuple(command)
@@ -67,15 +69,21 @@ class LocalProcesses:
         except FileExistsError:
             return order.launch_id
         except OSError as error:
-            raise LaunchRefused(f"cannot write down launch {order.launch_id} in {self._folder}: {error.strerror}") from error
+            raise LaunchRefused(
+                f"cannot write down launch {order.launch_id} in {self._folder}: {error.strerror}"
+            ) from error
         began_at = time.time()
         processes: tuple[_Process, ...] = ()
         for index in range(order.workers):
             process = await self._start(order, index, place)
             processes = (*processes, process) if process else processes
-            _write(place / _RECORD, _Launch(launch_id=order.launch_id, began_at=began_at, processes=processes))
+            _write(
+                place / _RECORD, _Launch(launch_id=order.launch_id, began_at=began_at, processes=processes)
+            )
         if not processes:
-            raise LaunchRefused(f"launch {order.launch_id}: {self._command[0]} cannot be started; see {place}")
+            raise LaunchRefused(
+                f"launch {order.launch_id}: {self._command[0]} cannot be started; see {place}"
+            )
         return order.launch_id
 
     async def _start(self, order: Order, index: int, place: Path) -> _Process | None:
@@ -83,7 +91,12 @@ class LocalProcesses:
         with (place / f"worker-{index}.log").open("ab") as out:
             try:
                 child = await asyncio.create_subprocess_exec(
-                    *self._command, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                    *self._command,
+                    env=environment,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    start_new_session=True,
                 )
             except OSError as error:
                 out.write(f"cannot start {self._command[0]}: {error.strerror}\n".encode())
@@ -108,7 +121,13 @@ class LocalProcesses:
             shutil.rmtree(record.parent, ignore_errors=True)
             return None
         lasted_s = (ended_at or time.time()) - launch.began_at
-        return Execution(launch_id=launch.launch_id, handle=launch.launch_id, state=_state(counts), lasted_s=lasted_s, **counts)
+        return Execution(
+            launch_id=launch.launch_id,
+            handle=launch.launch_id,
+            state=_state(counts),
+            lasted_s=lasted_s,
+            **counts,
+        )
 
     def _outcome(self, process: _Process, place: Path) -> str:
         child = self._children.get(process.pid)

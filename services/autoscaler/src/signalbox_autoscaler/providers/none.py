@@ -11,7 +11,9 @@ class NoProvider:
     settles_s = 5.0
 
     async def launch(self, order: Order) -> str:
-        raise LaunchRefused(f"launch {order.launch_id}: no provider is configured; set SIGNALBOX_AUTOSCALER_PROVIDER")
+        raise LaunchRefused(
+            f"launch {order.launch_id}: no provider is configured; set SIGNALBOX_AUTOSCALER_PROVIDER"
+        )
 
     async def executions(self) -> Sequence[Execution]:
         return []

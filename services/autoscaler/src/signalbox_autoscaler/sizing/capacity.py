@@ -41,7 +41,11 @@ class Fleet(Struct, frozen=True, kw_only=True):
 
 def alive_workers(policy: Policy, snapshot: Snapshot, now: datetime) -> list[WorkerSeen]:
     """Those whose heartbeat is fresh: the server calls a killed worker running for more than a minute."""
-    return [worker for worker in snapshot.workers if (now - worker.heartbeat_at).total_seconds() <= MISSED_BEATS * policy.heartbeat_s]
+    return [
+        worker
+        for worker in snapshot.workers
+        if (now - worker.heartbeat_at).total_seconds() <= MISSED_BEATS * policy.heartbeat_s
+    ]
 
 
 def count_fleet(policy: Policy, state: State, snapshot: Snapshot, now: datetime) -> Fleet:
@@ -54,14 +58,18 @@ def count_fleet(policy: Policy, state: State, snapshot: Snapshot, now: datetime)
         coming=tuple(
             coming
             for launch in snapshot.launches
-            if launch.state in OPEN and not is_late(policy, state, launch, now) and (coming := _coming(launch, state, now)).workers > 0
+            if launch.state in OPEN
+            and not is_late(policy, state, launch, now)
+            and (coming := _coming(launch, state, now)).workers > 0
         ),
     )
 
 
 def is_late(policy: Policy, state: State, launch: Launch, now: datetime) -> bool:
     """Whether what has not come of a launch will not come."""
-    return (now - launch.requested_at).total_seconds() > max(policy.pending_timeout_s, 3 * cold_start_s(policy, state))
+    return (now - launch.requested_at).total_seconds() > max(
+        policy.pending_timeout_s, 3 * cold_start_s(policy, state)
+    )
 
 
 def cold_start_s(policy: Policy, state: State) -> float:
@@ -71,4 +79,6 @@ def cold_start_s(policy: Policy, state: State) -> float:
 
 def _coming(launch: Launch, state: State, now: datetime) -> Coming:
     workers = launch.workers - state.joined.get(launch.launch_id, 0)
-    return Coming(workers=workers, slots=workers * launch.slots, eta_s=max(0.0, (launch.eta_at - now).total_seconds()))
+    return Coming(
+        workers=workers, slots=workers * launch.slots, eta_s=max(0.0, (launch.eta_at - now).total_seconds())
+    )

@@ -23,13 +23,21 @@ def ceilings(policy: Policy, state: State, snapshot: Snapshot, now: datetime) ->
 
 def lasting_ceiling(policy: Policy, state: State, snapshot: Snapshot, now: datetime) -> int | None:
     """The slots that a limit outside lets be of use: workers above it are surplus even when they are busy waiting."""
-    found = [slots for slots, binding in ceilings(policy, state, snapshot, now) if binding in {Binding.RATE_LIMIT, Binding.SATURATION}]
+    found = [
+        slots
+        for slots, binding in ceilings(policy, state, snapshot, now)
+        if binding in {Binding.RATE_LIMIT, Binding.SATURATION}
+    ]
     return min(found, default=None)
 
 
 def limited_slots(policy: Policy, state: State, snapshot: Snapshot) -> int | None:
     """Slots that keep a rate limit busy: R a second, each for as long as an activity takes at its best."""
-    rates = [rate for rate in (policy.max_rate_per_s, snapshot.effective_rate_per_s, _hinted(snapshot)) if rate is not None]
+    rates = [
+        rate
+        for rate in (policy.max_rate_per_s, snapshot.effective_rate_per_s, _hinted(snapshot))
+        if rate is not None
+    ]
     best_s = state.service_min_s or state.service_s
     if not rates or best_s is None:
         return None

@@ -7,7 +7,17 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from signalbox_autoscaler.model import Action, Binding, Decision, Foreseen, Launch, Policy, Snapshot, State, Terms
+from signalbox_autoscaler.model import (
+    Action,
+    Binding,
+    Decision,
+    Foreseen,
+    Launch,
+    Policy,
+    Snapshot,
+    State,
+    Terms,
+)
 from signalbox_autoscaler.sizing.capacity import Fleet, count_fleet
 from signalbox_autoscaler.sizing.ceilings import ceilings
 from signalbox_autoscaler.sizing.demand import drain_s, terms
@@ -32,18 +42,29 @@ def decide(policy: Policy, state: State, snapshot: Snapshot, now: datetime) -> D
     """
     if snapshot.backlog_stale or snapshot.workers_stale:
         fleet = count_fleet(policy, state, snapshot, now)
-        seen = Terms(backlog=snapshot.activities, capacity=fleet.capacity, used=fleet.used, workers=fleet.workers)
-        return Decision(action=Action.HOLD, binding=Binding.STALE, terms=seen, state=replace(state, surplus_ticks=0))
+        seen = Terms(
+            backlog=snapshot.activities, capacity=fleet.capacity, used=fleet.used, workers=fleet.workers
+        )
+        return Decision(
+            action=Action.HOLD, binding=Binding.STALE, terms=seen, state=replace(state, surplus_ticks=0)
+        )
     state, zombies = settle(policy, state, snapshot, now)
     fleet = count_fleet(policy, state, snapshot, now)
     state = observe(policy, state, snapshot, fleet, now)
-    state = watch_saturation(state, now) if policy.learns_saturation else replace(state, rise=None, saturated_at=None)
+    state = (
+        watch_saturation(state, now)
+        if policy.learns_saturation
+        else replace(state, rise=None, saturated_at=None)
+    )
     state = watch_proof(state, snapshot, fleet, now)
     found = terms(policy, state, snapshot, fleet, now)
     if is_proven(state, fleet, now):
         wanted, binding, found = _size(policy, state, snapshot, fleet, found, now)
     else:
-        wanted, binding = probe_workers(policy, state, snapshot, fleet, now), Binding.PROBE if _waits(found) else Binding.NONE
+        wanted, binding = (
+            probe_workers(policy, state, snapshot, fleet, now),
+            Binding.PROBE if _waits(found) else Binding.NONE,
+        )
     probing = binding is Binding.PROBE
     workers, binding = _tightest(wanted, binding, allowed(policy, state, snapshot, fleet, now))
     surplus = surplus_slots(policy, state, snapshot, found, now)
@@ -66,7 +87,9 @@ def decide(policy: Policy, state: State, snapshot: Snapshot, now: datetime) -> D
     )
 
 
-def _size(policy: Policy, state: State, snapshot: Snapshot, fleet: Fleet, found: Terms, now: datetime) -> tuple[int, Binding, Terms]:
+def _size(
+    policy: Policy, state: State, snapshot: Snapshot, fleet: Fleet, found: Terms, now: datetime
+) -> tuple[int, Binding, Terms]:
     """The need, under the ceilings."""
     if is_hung(state, fleet, now):
         return 0, Binding.PROBE, found
@@ -143,4 +166,10 @@ def _predicted(found: Terms, fleet: Fleet, new_slots: int) -> float | None:
     if not _waits(found) or not found.service_s:
         return None if _waits(found) else 0.0
     slots = found.capacity + found.pending + new_slots
-    return drain_s(slots, (found.backlog + found.hint) * found.service_s, found.arrivals_per_s * found.service_s, found.cold_start_s, fleet)
+    return drain_s(
+        slots,
+        (found.backlog + found.hint) * found.service_s,
+        found.arrivals_per_s * found.service_s,
+        found.cold_start_s,
+        fleet,
+    )

@@ -28,7 +28,9 @@ def terms(policy: Policy, state: State, snapshot: Snapshot, fleet: Fleet, now: d
     waiting_s = (snapshot.activities + hint) * each_s
     running_s = fleet.used * each_s / 2
     work_s = running_s + (waiting_s if hint else waiting_s + arrivals * each_s * target_s)
-    covered_s = fleet.capacity * target_s + sum(item.slots * max(0.0, target_s - item.eta_s) for item in fleet.coming)
+    covered_s = fleet.capacity * target_s + sum(
+        item.slots * max(0.0, target_s - item.eta_s) for item in fleet.coming
+    )
     slots = fleet.capacity + fleet.pending_slots
     use_s = max(_LEAST_USE_S, target_s - cold_s)
     return Terms(

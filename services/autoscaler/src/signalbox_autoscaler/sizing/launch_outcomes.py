@@ -27,7 +27,11 @@ def settle(policy: Policy, state: State, snapshot: Snapshot, now: datetime) -> t
     for launch in snapshot.launches:
         if launch.state is LaunchState.FAILED:
             state = _refused(state, launch, now)
-        elif launch.state in OPEN and not state.joined.get(launch.launch_id) and is_late(policy, state, launch, now):
+        elif (
+            launch.state in OPEN
+            and not state.joined.get(launch.launch_id)
+            and is_late(policy, state, launch, now)
+        ):
             zombies.append(launch.launch_id)
             state = _never_polled(policy, state, launch, now)
     known = {launch.launch_id for launch in snapshot.launches}
@@ -38,7 +42,11 @@ def settle(policy: Policy, state: State, snapshot: Snapshot, now: datetime) -> t
 def _join(state: State, snapshot: Snapshot) -> State:
     """Learn from the first worker of each launch how long a start takes."""
     by_id = {launch.launch_id: launch for launch in snapshot.launches}
-    new = [worker for worker in snapshot.workers if worker.launch_id in by_id and worker.identity not in state.processed]
+    new = [
+        worker
+        for worker in snapshot.workers
+        if worker.launch_id in by_id and worker.identity not in state.processed
+    ]
     joined = dict(state.joined)
     for launch_id, count in Counter(worker.launch_id or "" for worker in new).items():
         if launch_id not in joined:
@@ -65,4 +73,10 @@ def _refused(state: State, launch: Launch, now: datetime) -> State:
         return state
     hold_s = min(_MAX_BACK_OFF_S, _FIRST_BACK_OFF_S * 2 ** min(state.errors, 10))
     until = max(now + timedelta(seconds=hold_s), state.held_until or now)
-    return replace(state, errors=state.errors + 1, settled=state.settled | {launch.launch_id}, held_until=until, held_by=BACK_OFF)
+    return replace(
+        state,
+        errors=state.errors + 1,
+        settled=state.settled | {launch.launch_id},
+        held_until=until,
+        held_by=BACK_OFF,
+    )

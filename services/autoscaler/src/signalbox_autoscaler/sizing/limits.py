@@ -11,7 +11,9 @@ from signalbox_autoscaler.sizing.launch_outcomes import BREAKER
 MINUTE: Final = timedelta(minutes=1)
 
 
-def allowed(policy: Policy, state: State, snapshot: Snapshot, fleet: Fleet, now: datetime) -> list[tuple[int, Binding]]:
+def allowed(
+    policy: Policy, state: State, snapshot: Snapshot, fleet: Fleet, now: datetime
+) -> list[tuple[int, Binding]]:
     """How many workers each cap and budget allows now, the hardest to change first."""
     lately = sum(workers for at, workers in state.launched if now - at < MINUTE)
     found = [

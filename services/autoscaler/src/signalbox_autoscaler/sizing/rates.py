@@ -88,7 +88,9 @@ def _finished(policy: Policy, state: State, snapshot: Snapshot, now: datetime) -
     done = 0
     for worker in alive_workers(policy, snapshot, now):
         counters[worker.identity] = worker.processed
-        before = state.processed.get(worker.identity, 0 if worker.is_burst and state.tick else worker.processed)
+        before = state.processed.get(
+            worker.identity, 0 if worker.is_burst and state.tick else worker.processed
+        )
         done += max(0, worker.processed - before)
     return counters, done
 

@@ -26,12 +26,16 @@ def watch_saturation(state: State, now: datetime) -> State:
     """Follow steps up in capacity while every slot is busy, and compare the gain in throughput with the gain in slots."""
     if len(state.samples) < 2:
         return state
-    if state.saturated_at is not None and (now - state.saturated_at >= SATURATION_HOLDS or _was_other_work(state, now)):
+    if state.saturated_at is not None and (
+        now - state.saturated_at >= SATURATION_HOLDS or _was_other_work(state, now)
+    ):
         state = replace(state, saturated_at=None, saturated_slots=0)
     before, last = state.samples[-2], state.samples[-1]
     full = before.used >= _BUSY * before.capacity > 0 and before.backlog > 0
     if last.capacity > before.capacity * STEP and full and state.service_s is not None:
-        begun = state.rise or Rise(began_at=now, changed_at=now, capacity=before.capacity, service_s=state.service_s)
+        begun = state.rise or Rise(
+            began_at=now, changed_at=now, capacity=before.capacity, service_s=state.service_s
+        )
         return _judge(replace(state, rise=replace(begun, changed_at=now)), now)
     if state.rise is None:
         return state
@@ -71,7 +75,9 @@ def _judge(state: State, now: datetime) -> State:
     if gain >= _GAIN:
         return replace(state, rise=None) if now - rise.changed_at >= look else state
     enough = max(1, int(HEADROOM * rate * rise.service_s))
-    return replace(state, rise=None, saturated_at=now, saturated_slots=enough, saturated_service_s=rise.service_s)
+    return replace(
+        state, rise=None, saturated_at=now, saturated_slots=enough, saturated_service_s=rise.service_s
+    )
 
 
 def _was_other_work(state: State, now: datetime) -> bool:
@@ -81,9 +87,16 @@ def _was_other_work(state: State, now: datetime) -> bool:
     """
     look = max(_LOOK, timedelta(seconds=3 * state.saturated_service_s))
     steady = [item for item in state.samples if item.at > now - look - _CALM]
-    if state.saturated_at is None or now - state.saturated_at < look + _CALM or len({item.capacity for item in steady}) != 1:
+    if (
+        state.saturated_at is None
+        or now - state.saturated_at < look + _CALM
+        or len({item.capacity for item in steady}) != 1
+    ):
         return False
-    if any(item.backlog == 0 or not _BUSY * item.capacity <= item.used <= item.capacity / _BUSY for item in steady):
+    if any(
+        item.backlog == 0 or not _BUSY * item.capacity <= item.used <= item.capacity / _BUSY
+        for item in steady
+    ):
         return False
     rate = sum(item.done for item in steady if item.at > now - look) / look.total_seconds()
     brought = state.saturated_slots / HEADROOM / state.saturated_service_s

@@ -30,7 +30,9 @@ def surplus_slots(policy: Policy, state: State, snapshot: Snapshot, terms: Terms
     return max(0, int(terms.capacity - needed))
 
 
-def retire(state: State, fleet: Fleet, surplus: int, *, growing: bool, waiting: bool) -> tuple[State, tuple[str, ...]]:
+def retire(
+    state: State, fleet: Fleet, surplus: int, *, growing: bool, waiting: bool
+) -> tuple[State, tuple[str, ...]]:
     """After three looks in a row with a whole worker too many (two when nothing waits): the least busy that fit into the surplus."""
     staying = sorted((worker for worker in fleet.burst if not worker.retiring), key=_busyness)
     if growing or not staying or surplus < staying[0].slots:

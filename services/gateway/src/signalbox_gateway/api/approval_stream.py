@@ -47,7 +47,9 @@ class InboxFeed:
         heartbeat = lambda: ServerSentEvent(comment="")  # noqa: E731
         return EventSourceResponse(events, ping=_HEARTBEAT_S, ping_message_factory=heartbeat, send_timeout=30)
 
-    async def _events(self, request: HTTPConnection, principal: Principal, holder: Holder) -> AsyncIterator[ServerSentEvent]:
+    async def _events(
+        self, request: HTTPConnection, principal: Principal, holder: Holder
+    ) -> AsyncIterator[ServerSentEvent]:
         listener = self._hub.join([tenant_news(principal.tenant)], principal.expires_at, holder=holder)
         try:
             yield ServerSentEvent(retry=first_retry_ms())

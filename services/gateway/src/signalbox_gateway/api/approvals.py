@@ -25,7 +25,13 @@ from signalbox_gateway.runs.views import approval_view
 class Approvals:
     """The handlers of approvals."""
 
-    def __init__(self, states: RunStates, streams: RunStream, decisions: Decisions, pipelines: Mapping[str, PipelineSpec]) -> None:
+    def __init__(
+        self,
+        states: RunStates,
+        streams: RunStream,
+        decisions: Decisions,
+        pipelines: Mapping[str, PipelineSpec],
+    ) -> None:
         self._states = states
         self._streams = streams
         self._decisions = decisions
@@ -88,7 +94,11 @@ class Approvals:
     def _check_answer(self, snapshot: Snapshot, approval_id: str, answer: msgspec.Raw) -> None:
         spec = self._pipelines.get(snapshot.pipeline)
         state = _find(snapshot, approval_id)
-        declared = next((item for item in spec.approvals if state and item.name == state.name), None) if spec else None
+        declared = (
+            next((item for item in spec.approvals if state and item.name == state.name), None)
+            if spec
+            else None
+        )
         if declared is not None:
             validation.decode(declared.answer, answer, at="answer")
 
@@ -151,13 +161,17 @@ def already_decided(run_id: str, state: ApprovalState) -> Conflict:
 def unknown_approval(snapshot: Snapshot, approval_id: str) -> NotFound:
     known = ", ".join(state.approval_id for state in snapshot.approvals) or "none so far"
     return NotFound(
-        f"run {snapshot.run_id} has not asked {approval_id[:128]!r}; it asked: {known}", field="approval_id", code="unknown_approval"
+        f"run {snapshot.run_id} has not asked {approval_id[:128]!r}; it asked: {known}",
+        field="approval_id",
+        code="unknown_approval",
     )
 
 
 def _check_same(decision: Decision, record: DecisionRecord) -> None:
     """A decision id stands for one decision: with another answer it is a mistake, not a repetition."""
-    is_same = record.approval_id == decision.approval_id and msgspec.json.decode(record.answer) == msgspec.json.decode(decision.answer)
+    is_same = record.approval_id == decision.approval_id and msgspec.json.decode(
+        record.answer
+    ) == msgspec.json.decode(decision.answer)
     if record.decision_id == decision.decision_id and not is_same:
         raise Conflict(
             f"decision_id {decision.decision_id} was used for another answer by {record.decided_by}; use a new id for a new decision",

@@ -14,9 +14,21 @@ from signalbox_gateway.api.endpoint import Call
 from signalbox_gateway.runs.lookup import RunStates
 from signalbox_gateway.runs.views import artifact_version
 
-_MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*(; ?charset=[a-zA-Z0-9_-]+)?")
+_MEDIA_TYPE: Final = re.compile(
+    r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*(; ?charset=[a-zA-Z0-9_-]+)?"
+)
 # Shown in the page; everything else is downloaded. SVG, HTML and XML can carry scripts.
-_SHOWN: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "text/plain", "application/json", "application/pdf"})
+_SHOWN: Final = frozenset(
+    {
+        "image/png",
+        "image/jpeg",
+        "image/gif",
+        "image/webp",
+        "text/plain",
+        "application/json",
+        "application/pdf",
+    }
+)
 _HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
@@ -38,7 +50,11 @@ class Artifacts:
         state = _named(snapshot, name) or await self._ahead_of_the_projection(snapshot, name)
         if state is None:
             raise _unknown(snapshot, name)
-        headers = headers_of(state, version=call.request.query_params.get("v"), download="download" in call.request.query_params)
+        headers = headers_of(
+            state,
+            version=call.request.query_params.get("v"),
+            download="download" in call.request.query_params,
+        )
         if _matches(call.request.headers.get("if-none-match"), headers["etag"]):
             return Response(status_code=304, headers=headers)
         body = await self._objects.get(state.key)
@@ -92,4 +108,8 @@ def _matches(header: str | None, etag: str) -> bool:
 
 def _unknown(snapshot: Snapshot, name: str) -> NotFound:
     known = ", ".join(artifact.name for artifact in snapshot.artifacts[:20]) or "none so far"
-    return NotFound(f"run {snapshot.run_id} has no artifact {name[:200]!r}; it has: {known}", field="name", code="unknown_artifact")
+    return NotFound(
+        f"run {snapshot.run_id} has no artifact {name[:200]!r}; it has: {known}",
+        field="name",
+        code="unknown_artifact",
+    )

@@ -18,7 +18,13 @@ from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput, Rejected, Unavailable
 from signalbox_core.scaling.decision_feed import DecisionFeed, DecisionView
 from signalbox_gateway.api.endpoint import Call, json_response
-from signalbox_gateway.api.schemas import DecisionList, FollowDecisions, ListDecisions, ScaledQueue, ScaledQueues
+from signalbox_gateway.api.schemas import (
+    DecisionList,
+    FollowDecisions,
+    ListDecisions,
+    ScaledQueue,
+    ScaledQueues,
+)
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import Holder
@@ -47,11 +53,17 @@ class AutoscalerPages:
 
     async def queues(self, _call: Call) -> Response:
         found = [(name, await self._feed.newest(name, limit=1)) for name in await self._feed.queues()]
-        return json_response(ScaledQueues(queues=tuple(ScaledQueue(queue=name, latest=latest[0]) for name, latest in found if latest)))
+        return json_response(
+            ScaledQueues(
+                queues=tuple(ScaledQueue(queue=name, latest=latest[0]) for name, latest in found if latest)
+            )
+        )
 
     async def decisions(self, call: Call) -> Response:
         query = call.query(ListDecisions)
-        return json_response(DecisionList(decisions=tuple(await self._feed.newest(query.queue, limit=query.limit))))
+        return json_response(
+            DecisionList(decisions=tuple(await self._feed.newest(query.queue, limit=query.limit)))
+        )
 
     async def follow(self, call: Call) -> Response:
         query = call.query(FollowDecisions)
@@ -65,7 +77,9 @@ class AutoscalerPages:
         heartbeat = lambda: ServerSentEvent(comment="")  # noqa: E731
         return EventSourceResponse(events, ping=_HEARTBEAT_S, ping_message_factory=heartbeat, send_timeout=30)
 
-    async def _events(self, call: Call, queue: str, after: str, holder: Holder) -> AsyncIterator[ServerSentEvent]:
+    async def _events(
+        self, call: Call, queue: str, after: str, holder: Holder
+    ) -> AsyncIterator[ServerSentEvent]:
         # A listener of nothing: the hub counts it, ends it with its session and when the process drains.
         listener = self._hub.join([], call.principal.expires_at, holder=holder)
         try:

@@ -47,7 +47,9 @@ def docs_page(document: Json) -> str:
     """The page of an OpenAPI document."""
     paths = _mapping(document["paths"])
     sections = [
-        _operation(method, path, _mapping(operation)) for path, item in paths.items() for method, operation in _mapping(item).items()
+        _operation(method, path, _mapping(operation))
+        for path, item in paths.items()
+        for method, operation in _mapping(item).items()
     ]
     schemas = _mapping(_mapping(document["components"])["schemas"])
     info = _mapping(document["info"])
@@ -61,8 +63,12 @@ def docs_page(document: Json) -> str:
 
 
 def _operation(method: str, path: str, operation: Json) -> str:
-    answers = "".join(_answer(status, _mapping(answer)) for status, answer in _mapping(operation["responses"]).items())
-    takes = "".join(_parameter(_mapping(parameter)) for parameter in _sequence(operation.get("parameters", ())))
+    answers = "".join(
+        _answer(status, _mapping(answer)) for status, answer in _mapping(operation["responses"]).items()
+    )
+    takes = "".join(
+        _parameter(_mapping(parameter)) for parameter in _sequence(operation.get("parameters", ()))
+    )
     body = operation.get("requestBody")
     sends = f"<p>Body: {_names(_mapping(body))}</p>" if body is not None else ""
     return (
@@ -77,7 +83,9 @@ def _answer(status: str, answer: Json) -> str:
 
 
 def _parameter(parameter: Json) -> str:
-    return f"<tr><td><code>{escape(str(parameter['name']))}</code><td class=soft>{escape(str(parameter['in']))}"
+    return (
+        f"<tr><td><code>{escape(str(parameter['name']))}</code><td class=soft>{escape(str(parameter['in']))}"
+    )
 
 
 def _names(holder: Json) -> str:
@@ -96,7 +104,9 @@ def _schema(name: str, schema: object) -> str:
 
 def _problems() -> str:
     """The target of every problem's `type`."""
-    lines = "".join(f'<tr id="{code}"><td><code>{code}</code><td>{escape(meaning)}' for code, meaning in CODES.items())
+    lines = "".join(
+        f'<tr id="{code}"><td><code>{code}</code><td>{escape(meaning)}' for code, meaning in CODES.items()
+    )
     return (
         '<section id="problems"><h2>Problems</h2><p>Members: <code>type, title, status, detail, code, errors[{field, detail}]</code> '
         "and facts that depend on the code.</p>"

@@ -64,7 +64,9 @@ class Call:
         media_type = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         # Only JSON: a form on another site can send other types without the browser asking us first.
         if body and media_type != "application/json":
-            raise InvalidInput("send the body with `Content-Type: application/json`", code="wrong_content_type")
+            raise InvalidInput(
+                "send the body with `Content-Type: application/json`", code="wrong_content_type"
+            )
         return validation.decode(kind, body or b"{}")
 
 
@@ -94,7 +96,9 @@ class Endpoint(Struct, frozen=True):
 class Dispatcher:
     """The endpoints of one path, as an ASGI app."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], authenticator: Authenticator, limiting: Limiting) -> None:
+    def __init__(
+        self, endpoints: Sequence[Endpoint], authenticator: Authenticator, limiting: Limiting
+    ) -> None:
         self.endpoints = tuple(endpoints)
         self._by_method = {endpoint.method: endpoint for endpoint in endpoints}
         self._allow = ", ".join(sorted({*self._by_method, *(["HEAD"] if "GET" in self._by_method else [])}))
@@ -106,7 +110,9 @@ class Dispatcher:
         try:
             response = await self._limited(request)
         except SignalboxError as error:
-            response = problem_response(error, {"allow": self._allow} if error.stable_code == "method_not_allowed" else None)
+            response = problem_response(
+                error, {"allow": self._allow} if error.stable_code == "method_not_allowed" else None
+            )
         except ClientDisconnect:
             return
         except Exception:
@@ -138,13 +144,20 @@ class Dispatcher:
 def routes_of(endpoints: Sequence[Endpoint], authenticator: Authenticator, limiting: Limiting) -> list[Route]:
     """One route a path, in the table's order."""
     paths = list(dict.fromkeys(endpoint.path for endpoint in endpoints))
-    return [Route(path, Dispatcher([item for item in endpoints if item.path == path], authenticator, limiting)) for path in paths]
+    return [
+        Route(path, Dispatcher([item for item in endpoints if item.path == path], authenticator, limiting))
+        for path in paths
+    ]
 
 
-def json_response(value: Struct | Sequence[Struct], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(
+    value: Struct | Sequence[Struct], status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     """A Struct as JSON that no cache keeps."""
     own = {"cache-control": "no-store", **(headers or {})}
-    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json", headers=own)
+    return Response(
+        msgspec.json.encode(value), status_code=status, media_type="application/json", headers=own
+    )
 
 
 def method_not_allowed(method: str, allow: str) -> Rejected:
@@ -157,8 +170,12 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     if status == 405:
         return problem_response(method_not_allowed(request.method, "GET, HEAD"), {"allow": "GET, HEAD"})
     if status == 404:
-        return problem_response(NotFound(f"there is nothing at {request.url.path[:200]}; the API is described at /docs"))
-    log.error("request failed", exc_info=error, extra={"method": request.method, "path": request.url.path[:300]})
+        return problem_response(
+            NotFound(f"there is nothing at {request.url.path[:200]}; the API is described at /docs")
+        )
+    log.error(
+        "request failed", exc_info=error, extra={"method": request.method, "path": request.url.path[:300]}
+    )
     return bug_response()
 
 
@@ -177,4 +194,7 @@ async def _read(request: Request) -> bytes:
 
 
 def _too_large() -> InvalidInput:
-    return InvalidInput(f"the body may have {MAX_BODY_BYTES} bytes; put large data where the pipeline can fetch it", code="body_too_large")
+    return InvalidInput(
+        f"the body may have {MAX_BODY_BYTES} bytes; put large data where the pipeline can fetch it",
+        code="body_too_large",
+    )

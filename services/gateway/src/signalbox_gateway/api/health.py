@@ -1,44 +1,27 @@
-"""Liveness, readiness and metrics."""
+"""The endpoints /healthz, /readyz and /metrics."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from signalbox_core.errors import SignalboxError
 from signalbox_gateway.api.endpoint import Call, json_response
 from signalbox_gateway.api.schemas import Dependency, Health, Readiness
+from signalbox_gateway.http.metrics import Metrics
 
 Probe = Callable[[], Awaitable[bool]]
 _PROBE_WITHIN_S: Final = 2.0
-_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-
-
-class Metrics:
-    """The gateway's own metrics; one registry per app, so that two apps in one process do not clash."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter("signalbox_gateway_requests", "Answered requests", ["method", "route", "status"], registry=self.registry)
-        self.seconds = Histogram("signalbox_gateway_request_seconds", "Time to answer", ["route"], registry=self.registry, buckets=_BUCKETS)
-
-    def watch_listeners(self, count: Callable[[], int]) -> None:
-        """Show the number of open streams."""
-        Gauge("signalbox_gateway_listeners", "Open streams", registry=self.registry).set_function(count)
-
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        self.requests.labels(method, route, str(status)).inc()
-        # A stream lasts as long as somebody listens; that says nothing about the time to answer.
-        if "stream" not in route:
-            self.seconds.labels(route).observe(seconds)
 
 
 class HealthPages:
     """The handlers of /healthz, /readyz and /metrics."""
 
-    def __init__(self, probes: Mapping[str, Probe], metrics: Metrics, *, needed: frozenset[str] = frozenset({"redis"})) -> None:
+    def __init__(
+        self, probes: Mapping[str, Probe], metrics: Metrics, *, needed: frozenset[str] = frozenset({"redis"})
+    ) -> None:
         self._probes = probes
         self._metrics = metrics
         self._needed = needed
@@ -56,15 +39,25 @@ class HealthPages:
         dependencies = dict(zip(self._probes, found, strict=True))
         if self._draining:
             dependencies["gateway"] = Dependency(ok=False, detail="is shutting down")
-        is_ready = not self._draining and all(state.ok for name, state in dependencies.items() if name in self._needed)
+        is_ready = not self._draining and all(
+            state.ok for name, state in dependencies.items() if name in self._needed
+        )
         temporal = dependencies.get("temporal", Dependency(ok=False))
         is_whole = all(state.ok for state in dependencies.values())
-        status: Literal["ok", "degraded", "unavailable"] = "unavailable" if not is_ready else "ok" if is_whole else "degraded"
-        body = Readiness(ready=is_ready, status=status, temporal_available=temporal.ok, dependencies=dependencies)
+        status: Literal["ok", "degraded", "unavailable"] = (
+            "unavailable" if not is_ready else "ok" if is_whole else "degraded"
+        )
+        body = Readiness(
+            ready=is_ready, status=status, temporal_available=temporal.ok, dependencies=dependencies
+        )
         return json_response(body, 200 if is_ready else 503)
 
     async def metrics(self, _call: Call) -> Response:
-        return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST, headers={"cache-control": "no-store"})
+        return Response(
+            generate_latest(self._metrics.registry),
+            media_type=CONTENT_TYPE_LATEST,
+            headers={"cache-control": "no-store"},
+        )
 
 
 async def _probe(probe: Probe) -> Dependency:

@@ -14,7 +14,10 @@ from signalbox_gateway.http.problems import MEDIA_TYPE, Problem
 
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
 _REF: Final = "#/components/schemas/{name}"
-_WHO: Final = (Reply(401, "Nobody is named by the request", Problem, MEDIA_TYPE), Reply(403, "The role is missing", Problem, MEDIA_TYPE))
+_WHO: Final = (
+    Reply(401, "Nobody is named by the request", Problem, MEDIA_TYPE),
+    Reply(403, "The role is missing", Problem, MEDIA_TYPE),
+)
 _EVERYWHERE: Final = (
     *_WHO,
     Reply(429, "Too many requests; `Retry-After` says when to come again", Problem, MEDIA_TYPE),
@@ -36,12 +39,18 @@ _IDEMPOTENCY_KEY: Final = {
 }
 _STREAMS: Final = (
     ("/v1/runs/{run_id}/stream", "stream_run", "Server-sent events of one run; `Last-Event-ID` resumes"),
-    ("/v1/stream", "stream_runs", "Server-sent events of many runs: `?run=a&run=b`, or all of the tenant's: `?all=1`"),
+    (
+        "/v1/stream",
+        "stream_runs",
+        "Server-sent events of many runs: `?run=a&run=b`, or all of the tenant's: `?all=1`",
+    ),
 )
 Json = Mapping[str, object]
 
 
-def document(endpoints: Sequence[Endpoint], pipelines: Mapping[str, PipelineSpec], *, version: str, server: str) -> Json:
+def document(
+    endpoints: Sequence[Endpoint], pipelines: Mapping[str, PipelineSpec], *, version: str, server: str
+) -> Json:
     """The whole document."""
     schemas, components = _schemas(endpoints, pipelines)
     paths: dict[str, dict[str, object]] = {}
@@ -68,21 +77,39 @@ def document(endpoints: Sequence[Endpoint], pipelines: Mapping[str, PipelineSpec
 
 _SECURITY: Final = {
     "api_key": {"type": "http", "scheme": "bearer", "description": "An API key, `sbx_…`"},
-    "session": {"type": "apiKey", "in": "cookie", "name": "__Host-signalbox", "description": "Of POST /v1/sessions"},
-    "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "Of POST /v1/stream-tickets; streams only"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-signalbox",
+        "description": "Of POST /v1/sessions",
+    },
+    "ticket": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "ticket",
+        "description": "Of POST /v1/stream-tickets; streams only",
+    },
 }
 
 
-def _schemas(endpoints: Sequence[Endpoint], pipelines: Mapping[str, PipelineSpec]) -> tuple[dict[type[Struct], Json], dict[str, Json]]:
-    kinds = dict.fromkeys([*_bodies(endpoints), *(kind for spec in pipelines.values() for kind in (spec.input, spec.result))])
-    made, components = msgspec.json.schema_components(tuple(kinds), schema_hook=schema_hook, ref_template=_REF)
+def _schemas(
+    endpoints: Sequence[Endpoint], pipelines: Mapping[str, PipelineSpec]
+) -> tuple[dict[type[Struct], Json], dict[str, Json]]:
+    kinds = dict.fromkeys(
+        [*_bodies(endpoints), *(kind for spec in pipelines.values() for kind in (spec.input, spec.result))]
+    )
+    made, components = msgspec.json.schema_components(
+        tuple(kinds), schema_hook=schema_hook, ref_template=_REF
+    )
     return dict(zip(kinds, made, strict=True)), components
 
 
 def _bodies(endpoints: Iterable[Endpoint]) -> Iterable[type[Struct]]:
     yield Problem
     for endpoint in endpoints:
-        yield from (kind for kind in (endpoint.body, *(reply.body for reply in endpoint.replies)) if kind is not None)
+        yield from (
+            kind for kind in (endpoint.body, *(reply.body for reply in endpoint.replies)) if kind is not None
+        )
 
 
 def _operation(endpoint: Endpoint, schemas: Mapping[type[Struct], Json]) -> Json:
@@ -93,7 +120,9 @@ def _operation(endpoint: Endpoint, schemas: Mapping[type[Struct], Json]) -> Json
     operation: dict[str, object] = {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
-        "description": f"Needs the role `{endpoint.role}`." if endpoint.role is not None else "Open to everybody.",
+        "description": f"Needs the role `{endpoint.role}`."
+        if endpoint.role is not None
+        else "Open to everybody.",
         "parameters": parameters,
         "responses": {str(reply.status): _response(reply, schemas) for reply in replies},
     }
@@ -101,9 +130,15 @@ def _operation(endpoint: Endpoint, schemas: Mapping[type[Struct], Json]) -> Json
         operation["security"] = []
     if endpoint.body is not None:
         has_needed = any(field.required for field in msgspec.structs.fields(endpoint.body))
-        operation["requestBody"] = {"required": has_needed, "content": {"application/json": {"schema": schemas[endpoint.body]}}}
+        operation["requestBody"] = {
+            "required": has_needed,
+            "content": {"application/json": {"schema": schemas[endpoint.body]}},
+        }
     if endpoint.takes:
-        operation["requestBody"] = {"required": True, "content": {endpoint.takes: {"schema": {"type": "string", "format": "binary"}}}}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {endpoint.takes: {"schema": {"type": "string", "format": "binary"}}},
+        }
     return operation
 
 
@@ -117,7 +152,10 @@ def _response(reply: Reply, schemas: Mapping[type[Struct], Json]) -> Json:
 def _query_parameters(kind: type[Struct]) -> list[Json]:
     (schema,), components = msgspec.json.schema_components((kind,), ref_template="{name}")
     whole = components[str(schema["$ref"])]
-    return [{"name": name, "in": "query", "required": False, "schema": part} for name, part in whole["properties"].items()]
+    return [
+        {"name": name, "in": "query", "required": False, "schema": part}
+        for name, part in whole["properties"].items()
+    ]
 
 
 def _path_parameter(name: str) -> Json:
@@ -125,7 +163,12 @@ def _path_parameter(name: str) -> Json:
 
 
 def _stream(path: str, name: str, summary: str, schemas: Mapping[type[Struct], Json]) -> Json:
-    several: Json = {"name": "run", "in": "query", "required": False, "schema": {"type": "array", "items": {"type": "string"}}}
+    several: Json = {
+        "name": "run",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "array", "items": {"type": "string"}},
+    }
     everything: Json = {"name": "all", "in": "query", "required": False, "schema": {"const": "1"}}
     parameters = [_path_parameter(part) for part in _PARAMETER.findall(path)] or [several, everything]
     history: Json = {"name": "history", "in": "query", "required": False, "schema": {"const": "1"}}
@@ -140,12 +183,15 @@ def _stream(path: str, name: str, summary: str, schemas: Mapping[type[Struct], J
     }
 
 
-def _start_schema(general: Json, pipelines: Mapping[str, PipelineSpec], schemas: Mapping[type[Struct], Json]) -> Json:
+def _start_schema(
+    general: Json, pipelines: Mapping[str, PipelineSpec], schemas: Mapping[type[Struct], Json]
+) -> Json:
     """The body of a start, with the input of each pipeline spelled out."""
     if not pipelines:
         return general
     each = [
-        {"title": spec.title, "properties": {"pipeline": {"const": spec.name}, "input": schemas[spec.input]}} for spec in pipelines.values()
+        {"title": spec.title, "properties": {"pipeline": {"const": spec.name}, "input": schemas[spec.input]}}
+        for spec in pipelines.values()
     ]
     return {**general, "oneOf": each}
 

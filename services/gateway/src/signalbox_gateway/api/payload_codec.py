@@ -30,6 +30,12 @@ class Codec:
 
     async def decode(self, call: Call) -> Response:
         """Raises: Unavailable: a key is missing, or a payload is damaged."""
-        given = [Payload(metadata=item.metadata, data=item.data) for item in (await call.body(Payloads)).payloads]
+        given = [
+            Payload(metadata=item.metadata, data=item.data) for item in (await call.body(Payloads)).payloads
+        ]
         opened = await self._codec.decode(given) if self._codec is not None else given
-        return json_response(Payloads(payloads=tuple(PayloadJson(metadata=dict(item.metadata), data=item.data) for item in opened)))
+        return json_response(
+            Payloads(
+                payloads=tuple(PayloadJson(metadata=dict(item.metadata), data=item.data) for item in opened)
+            )
+        )

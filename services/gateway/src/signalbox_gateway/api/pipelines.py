@@ -25,7 +25,11 @@ class Pipelines:
         view = self._views.get(name)
         if view is None:
             known = ", ".join(self._views) or "none are installed"
-            raise NotFound(f"there is no pipeline {name[:60]!r}; known are: {known}", field="name", code="unknown_pipeline")
+            raise NotFound(
+                f"there is no pipeline {name[:60]!r}; known are: {known}",
+                field="name",
+                code="unknown_pipeline",
+            )
         return json_response(view)
 
 
@@ -39,7 +43,10 @@ def pipeline_view(spec: PipelineSpec) -> PipelineView:
         steps=tuple(StepView(name=step.name, title=step.title) for step in spec.steps),
         approvals=tuple(
             ApprovalContract(
-                name=item.name, title=item.title, answer_schema=_raw(json_schema(item.answer)), deadline_s=item.deadline.total_seconds()
+                name=item.name,
+                title=item.title,
+                answer_schema=_raw(json_schema(item.answer)),
+                deadline_s=item.deadline.total_seconds(),
             )
             for item in spec.approvals
         ),

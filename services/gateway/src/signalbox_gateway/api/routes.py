@@ -53,19 +53,58 @@ def endpoints(to: Handlers) -> tuple[Endpoint, ...]:
 def _pipelines(to: Handlers) -> tuple[Endpoint, ...]:
     one = (Reply(200, "The contract", schemas.PipelineView), _problem(404, "There is no such pipeline"))
     return (
-        Endpoint("GET", "/v1/pipelines", "list_pipelines", "The installed pipelines", Role.VIEWER, to.pipelines.list, _PIPELINES),
-        Endpoint("GET", "/v1/pipelines/{name}", "get_pipeline", "One pipeline's contract", Role.VIEWER, to.pipelines.show, one),
+        Endpoint(
+            "GET",
+            "/v1/pipelines",
+            "list_pipelines",
+            "The installed pipelines",
+            Role.VIEWER,
+            to.pipelines.list,
+            _PIPELINES,
+        ),
+        Endpoint(
+            "GET",
+            "/v1/pipelines/{name}",
+            "get_pipeline",
+            "One pipeline's contract",
+            Role.VIEWER,
+            to.pipelines.show,
+            one,
+        ),
     )
 
 
 def _runs(to: Handlers) -> tuple[Endpoint, ...]:
     by_id, list_runs, start = "once per run_id or Idempotency-Key", schemas.ListRuns, to.starts.start
-    file, about_file = f"{_RUN}/artifacts/{{name:path}}", "A file of the run; `?download` makes browsers save it"
+    file, about_file = (
+        f"{_RUN}/artifacts/{{name:path}}",
+        "A file of the run; `?download` makes browsers save it",
+    )
     return (
-        Endpoint("POST", "/v1/runs", "start_run", f"Start a run, {by_id}", Role.OPERATOR, start, _START, body=schemas.StartRun),
-        Endpoint("GET", "/v1/runs", "list_runs", "The tenant's runs", Role.VIEWER, to.runs.list, _PAGE, query=list_runs),
+        Endpoint(
+            "POST",
+            "/v1/runs",
+            "start_run",
+            f"Start a run, {by_id}",
+            Role.OPERATOR,
+            start,
+            _START,
+            body=schemas.StartRun,
+        ),
+        Endpoint(
+            "GET",
+            "/v1/runs",
+            "list_runs",
+            "The tenant's runs",
+            Role.VIEWER,
+            to.runs.list,
+            _PAGE,
+            query=list_runs,
+        ),
         Endpoint("GET", _RUN, "get_run", "The run's snapshot", Role.VIEWER, to.runs.show, _SNAPSHOT),
-        Endpoint("GET", f"{_RUN}/result", "get_result", "The typed result", Role.VIEWER, to.runs.result, _RESULT),
+        Endpoint(
+            "GET", f"{_RUN}/result", "get_result", "The typed result", Role.VIEWER, to.runs.result, _RESULT
+        ),
         Endpoint("GET", file, "get_artifact", about_file, Role.VIEWER, to.artifacts.fetch, _FILE),
     )
 
@@ -73,9 +112,36 @@ def _runs(to: Handlers) -> tuple[Endpoint, ...]:
 def _steering(to: Handlers) -> tuple[Endpoint, ...]:
     runs, operator, nothing, reason = to.runs, Role.OPERATOR, schemas.NoBody, schemas.CancelRun
     return (
-        Endpoint("POST", f"{_RUN}/cancel", "cancel_run", "Stop; the run cleans up first", operator, runs.cancel, _ASKED, body=reason),
-        Endpoint("POST", f"{_RUN}/pause", "pause_run", "Start no further step", operator, runs.pause, _ASKED, body=nothing),
-        Endpoint("POST", f"{_RUN}/resume", "resume_run", "Go on after a pause", operator, runs.resume, _ASKED, body=nothing),
+        Endpoint(
+            "POST",
+            f"{_RUN}/cancel",
+            "cancel_run",
+            "Stop; the run cleans up first",
+            operator,
+            runs.cancel,
+            _ASKED,
+            body=reason,
+        ),
+        Endpoint(
+            "POST",
+            f"{_RUN}/pause",
+            "pause_run",
+            "Start no further step",
+            operator,
+            runs.pause,
+            _ASKED,
+            body=nothing,
+        ),
+        Endpoint(
+            "POST",
+            f"{_RUN}/resume",
+            "resume_run",
+            "Go on after a pause",
+            operator,
+            runs.resume,
+            _ASKED,
+            body=nothing,
+        ),
     )
 
 
@@ -83,52 +149,158 @@ def _approvals(to: Handlers) -> tuple[Endpoint, ...]:
     about, decide = "The question, its evidence and what was decided", to.approvals.decide
     inbox, filters = to.approvals.inbox, schemas.ListApprovals
     return (
-        Endpoint("GET", "/v1/approvals", "list_approvals", "What waits for a person", Role.VIEWER, inbox, _INBOX, query=filters),
-        Endpoint("GET", "/v1/approvals/stream", "stream_approvals", _FEED, Role.VIEWER, to.inbox_feed.open, _INBOX_EVENTS),
+        Endpoint(
+            "GET",
+            "/v1/approvals",
+            "list_approvals",
+            "What waits for a person",
+            Role.VIEWER,
+            inbox,
+            _INBOX,
+            query=filters,
+        ),
+        Endpoint(
+            "GET",
+            "/v1/approvals/stream",
+            "stream_approvals",
+            _FEED,
+            Role.VIEWER,
+            to.inbox_feed.open,
+            _INBOX_EVENTS,
+        ),
         Endpoint("GET", _APPROVAL, "get_approval", about, Role.VIEWER, to.approvals.show, _QUESTION),
-        Endpoint("POST", f"{_APPROVAL}/decision", "decide", "Answer", Role.APPROVER, decide, _DECISION, body=schemas.Decide),
+        Endpoint(
+            "POST",
+            f"{_APPROVAL}/decision",
+            "decide",
+            "Answer",
+            Role.APPROVER,
+            decide,
+            _DECISION,
+            body=schemas.Decide,
+        ),
     )
 
 
 def _uploads(to: Handlers) -> tuple[Endpoint, ...]:
     about = "Upload a file for a run to read; the body is its bytes"
-    return (Endpoint("POST", "/v1/objects", "upload", about, Role.OPERATOR, to.uploads.take, _UPLOADED, takes="*/*"),)
+    return (
+        Endpoint(
+            "POST", "/v1/objects", "upload", about, Role.OPERATOR, to.uploads.take, _UPLOADED, takes="*/*"
+        ),
+    )
 
 
 def _autoscaler(to: Handlers) -> tuple[Endpoint, ...]:
     path, pages, admin = "/v1/autoscaler", to.autoscaler, Role.ADMIN
-    newest, feed = "What was decided about a queue, and why", "Server-sent events: each decision about a queue"
+    newest, feed = (
+        "What was decided about a queue, and why",
+        "Server-sent events: each decision about a queue",
+    )
     asks, follows = schemas.ListDecisions, schemas.FollowDecisions
     return (
-        Endpoint("GET", f"{path}/queues", "list_scaled_queues", "The task queues and the last decision", admin, pages.queues, _SCALED),
-        Endpoint("GET", f"{path}/decisions", "list_decisions", newest, admin, pages.decisions, _SAID, query=asks),
-        Endpoint("GET", f"{path}/stream", "stream_decisions", feed, admin, pages.follow, _SAYING, query=follows),
+        Endpoint(
+            "GET",
+            f"{path}/queues",
+            "list_scaled_queues",
+            "The task queues and the last decision",
+            admin,
+            pages.queues,
+            _SCALED,
+        ),
+        Endpoint(
+            "GET", f"{path}/decisions", "list_decisions", newest, admin, pages.decisions, _SAID, query=asks
+        ),
+        Endpoint(
+            "GET", f"{path}/stream", "stream_decisions", feed, admin, pages.follow, _SAYING, query=follows
+        ),
     )
 
 
 def _identities(to: Handlers) -> tuple[Endpoint, ...]:
-    path, to_sign_in, ticket = "/v1/sessions", "Exchange an API key for a session cookie", to.identities.issue_ticket
+    path, to_sign_in, ticket = (
+        "/v1/sessions",
+        "Exchange an API key for a session cookie",
+        to.identities.issue_ticket,
+    )
     to_ticket = "A ticket for streams, for callers that can send neither header nor cookie"
     return (
-        Endpoint("POST", path, "sign_in", to_sign_in, None, to.identities.sign_in, _SIGNED_IN, body=schemas.SignIn),
+        Endpoint(
+            "POST", path, "sign_in", to_sign_in, None, to.identities.sign_in, _SIGNED_IN, body=schemas.SignIn
+        ),
         Endpoint("GET", path, "who_am_i", "Who the caller is", Role.VIEWER, to.identities.show, _CALLER),
         Endpoint("DELETE", path, "sign_out", "End the session", None, to.identities.sign_out, _SIGNED_OUT),
-        Endpoint("POST", "/v1/stream-tickets", "issue_ticket", to_ticket, Role.VIEWER, ticket, _TICKET, body=schemas.AskTicket),
+        Endpoint(
+            "POST",
+            "/v1/stream-tickets",
+            "issue_ticket",
+            to_ticket,
+            Role.VIEWER,
+            ticket,
+            _TICKET,
+            body=schemas.AskTicket,
+        ),
     )
 
 
 def _codec(to: Handlers) -> tuple[Endpoint, ...]:
     about = "Open sealed payloads, for Temporal's UI and command line"
-    return (Endpoint("POST", CODEC, "decode_payloads", about, Role.ADMIN, to.codec.decode, _OPENED, body=Payloads, reads=True),)
+    return (
+        Endpoint(
+            "POST",
+            CODEC,
+            "decode_payloads",
+            about,
+            Role.ADMIN,
+            to.codec.decode,
+            _OPENED,
+            body=Payloads,
+            reads=True,
+        ),
+    )
 
 
 def _pages(to: Handlers) -> tuple[Endpoint, ...]:
     return (
-        Endpoint("GET", "/healthz", "is_alive", "The process answers", None, to.health.alive, (Reply(200, "Alive", schemas.Health),)),
-        Endpoint("GET", "/readyz", "is_ready", "The state of every dependency", None, to.health.ready, _READY),
-        Endpoint("GET", "/metrics", "get_metrics", "Metrics", None, to.health.metrics, (Reply(200, "For Prometheus", None, "text/plain"),)),
-        Endpoint("GET", "/openapi.json", "get_openapi", "This document", None, to.pages.openapi, (Reply(200, "OpenAPI 3.1"),)),
-        Endpoint("GET", "/docs", "get_docs", "This document, for people", None, to.pages.docs, (Reply(200, "A page", None, "text/html"),)),
+        Endpoint(
+            "GET",
+            "/healthz",
+            "is_alive",
+            "The process answers",
+            None,
+            to.health.alive,
+            (Reply(200, "Alive", schemas.Health),),
+        ),
+        Endpoint(
+            "GET", "/readyz", "is_ready", "The state of every dependency", None, to.health.ready, _READY
+        ),
+        Endpoint(
+            "GET",
+            "/metrics",
+            "get_metrics",
+            "Metrics",
+            None,
+            to.health.metrics,
+            (Reply(200, "For Prometheus", None, "text/plain"),),
+        ),
+        Endpoint(
+            "GET",
+            "/openapi.json",
+            "get_openapi",
+            "This document",
+            None,
+            to.pages.openapi,
+            (Reply(200, "OpenAPI 3.1"),),
+        ),
+        Endpoint(
+            "GET",
+            "/docs",
+            "get_docs",
+            "This document, for people",
+            None,
+            to.pages.docs,
+            (Reply(200, "A page", None, "text/html"),),
+        ),
     )
 
 
@@ -154,8 +326,16 @@ _START: Final = (
 )
 _PAGE: Final = (Reply(200, "One page, newest first", schemas.RunPage), _BAD_QUERY)
 _SNAPSHOT: Final = (Reply(200, "The run now", RunView), _UNKNOWN_RUN)
-_RESULT: Final = (Reply(200, "The result, as the pipeline's contract says"), _problem(409, "No result (yet)"), _UNKNOWN_RUN)
-_FILE: Final = (Reply(200, "The bytes", None, "*/*"), Reply(304, "Not changed", None, ""), _problem(404, "Unknown run or artifact"))
+_RESULT: Final = (
+    Reply(200, "The result, as the pipeline's contract says"),
+    _problem(409, "No result (yet)"),
+    _UNKNOWN_RUN,
+)
+_FILE: Final = (
+    Reply(200, "The bytes", None, "*/*"),
+    Reply(304, "Not changed", None, ""),
+    _problem(404, "Unknown run or artifact"),
+)
 _ASKED: Final = (
     Reply(202, "Asked; the stream shows when it happens", schemas.Accepted),
     _problem(409, "The run has ended"),
@@ -183,7 +363,11 @@ _SCALED: Final = (Reply(200, "The queues, by name", schemas.ScaledQueues),)
 _SAID: Final = (Reply(200, "Newest first", schemas.DecisionList), _BAD_QUERY)
 _SAYING: Final = (Reply(200, "A decision each, with its id", None, "text/event-stream"), _BAD_QUERY)
 _OPENED: Final = (Reply(200, "The payloads, opened", Payloads), *_BAD_BODY)
-_SIGNED_IN: Final = (Reply(201, "Signed in; the cookie is set", schemas.Identity), _problem(401, "The key is not known"), *_BAD_BODY)
+_SIGNED_IN: Final = (
+    Reply(201, "Signed in; the cookie is set", schemas.Identity),
+    _problem(401, "The key is not known"),
+    *_BAD_BODY,
+)
 _CALLER: Final = (Reply(200, "The caller", schemas.Identity),)
 _SIGNED_OUT: Final = (Reply(204, "Signed out", None, ""),)
 _TICKET: Final = (Reply(201, "The ticket", schemas.TicketIssued), *_BAD_BODY)

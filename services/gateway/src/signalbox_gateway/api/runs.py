@@ -34,7 +34,12 @@ class Runs:
     """The handlers of /v1/runs, but for starting."""
 
     def __init__(
-        self, states: RunStates, engine: Engine, pipelines: Mapping[str, PipelineSpec], waiting: WaitingStarts, repairs: Repairs
+        self,
+        states: RunStates,
+        engine: Engine,
+        pipelines: Mapping[str, PipelineSpec],
+        waiting: WaitingStarts,
+        repairs: Repairs,
     ) -> None:
         self._states = states
         self._engine = engine
@@ -47,13 +52,19 @@ class Runs:
         if query.pipeline is not None and query.pipeline not in self._pipelines:
             known = ", ".join(sorted(self._pipelines))
             raise InvalidInput(
-                f"there is no pipeline {query.pipeline[:60]!r}; known are: {known}", field="pipeline", code="unknown_pipeline"
+                f"there is no pipeline {query.pipeline[:60]!r}; known are: {known}",
+                field="pipeline",
+                code="unknown_pipeline",
             )
         filters = query_of(tenant=call.principal.tenant, pipeline=query.pipeline, status=query.status)
         page = await self._engine.list(filters, limit=query.limit, token=_token(query.cursor, filters))
         # The visibility store orders open runs first; within a page the newest comes first.
         newest_first = sorted(page.runs, key=lambda run: run.started_at, reverse=True)
-        return json_response(RunPage(runs=tuple(_item(run) for run in newest_first), next_cursor=_cursor(page.next_token, filters)))
+        return json_response(
+            RunPage(
+                runs=tuple(_item(run) for run in newest_first), next_cursor=_cursor(page.next_token, filters)
+            )
+        )
 
     async def show(self, call: Call) -> Response:
         state = await self._states.of(call.principal, call.param("run_id"))
@@ -95,9 +106,13 @@ class Runs:
             return False
         if start.is_withdrawn:
             try:
-                await self._repairs.end_unstarted(start, "cancelled", reason.reason or "withdrawn before it began")
+                await self._repairs.end_unstarted(
+                    start, "cancelled", reason.reason or "withdrawn before it began"
+                )
             except Unavailable:
-                log.warning("a withdrawn run is not shown as cancelled yet: Redis is away", extra={"run_id": run_id})
+                log.warning(
+                    "a withdrawn run is not shown as cancelled yet: Redis is away", extra={"run_id": run_id}
+                )
         log.info("queued run withdrawn", extra={"run_id": run_id, "tenant": start.tenant})
         return True
 
@@ -129,14 +144,20 @@ class Runs:
     async def _outcome(self, snapshot: Snapshot) -> msgspec.Struct | Failure:
         spec = self._pipelines.get(snapshot.pipeline)
         # Temporal has the cause of a failure that no event could tell.
-        if spec is not None and (snapshot.status == "completed" or (snapshot.status == "failed" and snapshot.error is None)):
+        if spec is not None and (
+            snapshot.status == "completed" or (snapshot.status == "failed" and snapshot.error is None)
+        ):
             return await self._engine.result(snapshot.run_id, spec)
-        return snapshot.error or Failure(code=f"run_{snapshot.status}", message=f"the run was {snapshot.status}")
+        return snapshot.error or Failure(
+            code=f"run_{snapshot.status}", message=f"the run was {snapshot.status}"
+        )
 
 
 def run_ended(run_id: str, status: str) -> Conflict:
     """What a caller learns who steers or answers a run that is over."""
-    return Conflict(f"run {run_id} has already ended ({status}); nothing to do", code="run_ended", run_status=status)
+    return Conflict(
+        f"run {run_id} has already ended ({status}); nothing to do", code="run_ended", run_status=status
+    )
 
 
 def without_result(snapshot: Snapshot, failure: Failure) -> Conflict:
@@ -175,7 +196,10 @@ def _token(cursor: str | None, filters: str) -> bytes | None:
         sealed = b""
     token = sealed[_SEAL_BYTES:]
     if not token or sealed[:_SEAL_BYTES] != _seal(token, filters):
-        raise InvalidInput("cursor is not one that GET /v1/runs gave for this status and pipeline; leave it out", field="cursor")
+        raise InvalidInput(
+            "cursor is not one that GET /v1/runs gave for this status and pipeline; leave it out",
+            field="cursor",
+        )
     return token
 
 

@@ -18,7 +18,12 @@ class Identities:
     """The handlers of /v1/sessions and /v1/stream-tickets."""
 
     def __init__(
-        self, authenticator: Authenticator, sessions: Sessions, tickets: Tickets, states: RunStates, temporal_ui_url: str | None
+        self,
+        authenticator: Authenticator,
+        sessions: Sessions,
+        tickets: Tickets,
+        states: RunStates,
+        temporal_ui_url: str | None,
     ) -> None:
         self._authenticator = authenticator
         self._sessions = sessions
@@ -34,7 +39,9 @@ class Identities:
         principal = await self._authenticator.by_bearer(request.api_key or request.token or "")
         token, session = await self._sessions.open(principal)
         response = json_response(self._identity(principal, session.expires_at), 201)
-        response.set_cookie(COOKIE, token, expires=session.expires_at, path="/", secure=True, httponly=True, samesite="strict")
+        response.set_cookie(
+            COOKIE, token, expires=session.expires_at, path="/", secure=True, httponly=True, samesite="strict"
+        )
         return response
 
     async def show(self, call: Call) -> Response:

@@ -19,8 +19,8 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_gateway.api.endpoint import Call, json_response
 from signalbox_gateway.api.schemas import Started, StartRun
 from signalbox_gateway.auth.principal import Principal
-from signalbox_gateway.background.start_consumer import Availability
 from signalbox_gateway.http import validation
+from signalbox_gateway.runs.availability import Availability
 from signalbox_gateway.runs.pending_starts import WaitingStarts
 from signalbox_gateway.runs.temporal import Engine, Order
 from signalbox_gateway.runs.views import links
@@ -72,7 +72,11 @@ class Starts:
         spec = self._pipelines.get(name)
         if spec is None:
             known = ", ".join(sorted(self._pipelines)) or "none are installed"
-            raise InvalidInput(f"there is no pipeline {name[:60]!r}; known are: {known}", field="pipeline", code="unknown_pipeline")
+            raise InvalidInput(
+                f"there is no pipeline {name[:60]!r}; known are: {known}",
+                field="pipeline",
+                code="unknown_pipeline",
+            )
         return spec
 
     async def _run_id(self, call: Call, request: StartRun) -> str:
@@ -115,7 +119,9 @@ class _Digested(Struct, frozen=True):
     priority: int | None
 
 
-def order_of(request: StartRun, spec: PipelineSpec, run_id: str, principal: Principal, keys: KeyRing | None) -> Order:
+def order_of(
+    request: StartRun, spec: PipelineSpec, run_id: str, principal: Principal, keys: KeyRing | None
+) -> Order:
     """Check the input against the contract, seal its secrets, and make the order.
 
     Raises:
@@ -125,7 +131,9 @@ def order_of(request: StartRun, spec: PipelineSpec, run_id: str, principal: Prin
     given = validation.decode(spec.input, request.input, at="input")
     seal, fingerprint = (keys.seal_hook, keys.fingerprint_hook) if keys is not None else (_no_keys, _no_keys)
     # Of the decoded input, so spacing, order and spelled-out defaults make no other order.
-    told = msgspec.json.encode(_Digested(spec.name, given, request.priority), enc_hook=fingerprint, order="sorted")
+    told = msgspec.json.encode(
+        _Digested(spec.name, given, request.priority), enc_hook=fingerprint, order="sorted"
+    )
     return Order(
         run_id=run_id,
         pipeline=spec.name,
@@ -138,7 +146,10 @@ def order_of(request: StartRun, spec: PipelineSpec, run_id: str, principal: Prin
 
 
 def _no_keys(_value: object) -> object:
-    raise Unavailable("this gateway has no payload keys, so it takes no secrets; an operator sets them", code="secrets_unavailable")
+    raise Unavailable(
+        "this gateway has no payload keys, so it takes no secrets; an operator sets them",
+        code="secrets_unavailable",
+    )
 
 
 class IdempotencyKeys:
@@ -164,14 +175,19 @@ class IdempotencyKeys:
             return given or derived
         holder = (held.decode() if isinstance(held, bytes) else held) or given or derived
         if given is not None and holder != given:
-            raise Conflict(f"the Idempotency-Key already stands for run {holder}; use a new key for another run", code="key_reused")
+            raise Conflict(
+                f"the Idempotency-Key already stands for run {holder}; use a new key for another run",
+                code="key_reused",
+            )
         return holder
 
 
 def _idempotency_key(call: Call) -> str | None:
     key = call.request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= 255:
-        raise InvalidInput("the header Idempotency-Key must have 1 to 255 characters", field="Idempotency-Key")
+        raise InvalidInput(
+            "the header Idempotency-Key must have 1 to 255 characters", field="Idempotency-Key"
+        )
     return key
 
 

@@ -19,7 +19,17 @@ from signalbox_gateway.api.endpoint import Call, json_response
 from signalbox_gateway.api.schemas import Uploaded
 
 MAX_UPLOAD_BYTES: Final = 50_000_000
-ACCEPTED: Final = frozenset({"application/pdf", "image/png", "image/jpeg", "image/tiff", "image/webp", "text/plain", "application/json"})
+ACCEPTED: Final = frozenset(
+    {
+        "application/pdf",
+        "image/png",
+        "image/jpeg",
+        "image/tiff",
+        "image/webp",
+        "text/plain",
+        "application/json",
+    }
+)
 _SNIFFED_BYTES: Final = 1_024
 _IN_MEMORY_BYTES: Final = 1_000_000
 _AT_ONCE: Final = 4
@@ -51,13 +61,17 @@ class Uploads:
                 size += len(part)
                 await asyncio.to_thread(spool.write, part)
             if not size:
-                raise InvalidInput("the body is empty; send the file's bytes as the body", code="empty_upload")
+                raise InvalidInput(
+                    "the body is empty; send the file's bytes as the body", code="empty_upload"
+                )
             async with self._storing:
                 spool.seek(0)
                 body = await asyncio.to_thread(spool.read)
                 key = f"{uploads_folder(call.principal.tenant)}/{digest.hexdigest()}"
                 ref = await self._objects.put_new(key, body, media_type)
-        stored = Uploaded(object=ref.key, media_type=media_type, size_bytes=ref.size_bytes, sha256=digest.hexdigest())
+        stored = Uploaded(
+            object=ref.key, media_type=media_type, size_bytes=ref.size_bytes, sha256=digest.hexdigest()
+        )
         return json_response(stored, 201)
 
     async def _parts(self, request: Request) -> AsyncIterator[bytes]:

@@ -44,7 +44,9 @@ class ApiKeys:
 
     def by_id(self, key_id: str) -> ApiKey | None:
         """The key, unless it is unknown or has expired."""
-        return next((key for key in self._keys if key.id == key_id and key.is_good_at(datetime.now(UTC))), None)
+        return next(
+            (key for key in self._keys if key.id == key_id and key.is_good_at(datetime.now(UTC))), None
+        )
 
     async def run(self, every_s: float = 1.0) -> None:
         """Follow the file until cancelled."""
@@ -66,7 +68,9 @@ class ApiKeys:
 class Authenticator:
     """Finds the principal of a request: API key or token, else session cookie; for a stream also a ticket."""
 
-    def __init__(self, keys: ApiKeys, tokens: Tokens, sessions: Sessions, tickets: Tickets, public_origin: str) -> None:
+    def __init__(
+        self, keys: ApiKeys, tokens: Tokens, sessions: Sessions, tickets: Tickets, public_origin: str
+    ) -> None:
         self._keys = keys
         self._tokens = tokens
         self._sessions = sessions
@@ -85,7 +89,9 @@ class Authenticator:
             return await self.by_bearer(_bearer(header))
         token = request.cookies.get(COOKIE)
         if token is None:
-            raise Unauthenticated("send `Authorization: Bearer <API key or token>`, or sign in for a session cookie")
+            raise Unauthenticated(
+                "send `Authorization: Bearer <API key or token>`, or sign in for a session cookie"
+            )
         if not reads and request.scope.get("method") not in _SAFE_METHODS:
             self.check_origin(request)
         return self._of(await self._sessions.find(token), "session")
@@ -119,7 +125,8 @@ class Authenticator:
         if site == "same-origin" or (site is None and request.headers.get("origin") == self._origin):
             return
         raise Forbidden(
-            "a request with a session cookie must come from the console's own pages; programs use an API key", code="other_origin"
+            "a request with a session cookie must come from the console's own pages; programs use an API key",
+            code="other_origin",
         )
 
     def _of(self, grant: Session | Ticket | None, what: str) -> Principal:

@@ -17,7 +17,9 @@ from signalbox_core.errors import InvalidInput
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
 Claims = Mapping[str, object]
 VARIABLE: Final = "SIGNALBOX_GATEWAY_ISSUERS_FILE"
-_ADDRESS: Final = re.compile(r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(/[^\s?#]*)?")
+_ADDRESS: Final = re.compile(
+    r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(/[^\s?#]*)?"
+)
 _TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
@@ -116,7 +118,9 @@ def holder_of(claims: Claims, issuer: Issuer) -> Holder:
         raise Refused(f"its claim {issuer.tenant_claim} is no tenant")
     if issuer.tenant is None and issuer.tenants and tenant not in issuer.tenants:
         raise Refused("its issuer may not speak for its tenant")
-    return Holder(issuer=issuer.issuer, subject=subject, name=name, tenant=tenant, roles=_roles(claims, issuer))
+    return Holder(
+        issuer=issuer.issuer, subject=subject, name=name, tenant=tenant, roles=_roles(claims, issuer)
+    )
 
 
 def find(claims: Claims, name: str) -> object:
@@ -168,6 +172,8 @@ def public_key(jwk: Mapping[str, Any], algorithm: str) -> Any:
 
 def _roles(claims: Claims, issuer: Issuer) -> frozenset[Role]:
     told = find(claims, issuer.roles_claim)
-    values: Sequence[object] = told.split() if isinstance(told, str) else told if isinstance(told, Sequence) else ()
+    values: Sequence[object] = (
+        told.split() if isinstance(told, str) else told if isinstance(told, Sequence) else ()
+    )
     granted = issuer.roles or {role.value: (role,) for role in Role}
     return frozenset(role for value in values if isinstance(value, str) for role in granted.get(value, ()))

@@ -13,7 +13,16 @@ from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.http.cached_document import Published
-from signalbox_gateway.auth.issuers import Holder, Issuer, Refused, holder_of, is_trusted_address, keys_of, public_key, read_issuers
+from signalbox_gateway.auth.issuers import (
+    Holder,
+    Issuer,
+    Refused,
+    holder_of,
+    is_trusted_address,
+    keys_of,
+    public_key,
+    read_issuers,
+)
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.http.problems import Unauthenticated
 
@@ -53,7 +62,10 @@ class Tokens:
         self._body = b""
         self._trusted: Mapping[str, _Trusted] = {}
         if path is not None:
-            self._body, self._trusted = path.read_bytes() if path.exists() else b"", self._follow(read_issuers(path))
+            self._body, self._trusted = (
+                path.read_bytes() if path.exists() else b"",
+                self._follow(read_issuers(path)),
+            )
 
     async def principal(self, token: str) -> Principal:
         """Raises: Unauthenticated: the token is not good here (any more); Unavailable: its issuer's keys have never been seen."""
@@ -64,7 +76,9 @@ class Tokens:
             raise Unauthenticated("the token has expired; get a new one") from None
         except (jwt.PyJWTError, Refused) as error:
             log.info("token refused", extra={"reason": str(error) or type(error).__name__})
-            raise Unauthenticated("the token is not good here; get one from a configured issuer, for this audience") from None
+            raise Unauthenticated(
+                "the token is not good here; get one from a configured issuer, for this audience"
+            ) from None
         return principal_of(holder, datetime.fromtimestamp(min(claims["exp"], _last_moment()), UTC))
 
     def recheck(self, holder: Holder) -> bool:
@@ -73,7 +87,11 @@ class Tokens:
         if trusted is None or holder.subject in trusted.issuer.revoked:
             return False
         issuer = trusted.issuer
-        return holder.tenant == issuer.tenant if issuer.tenant else not issuer.tenants or holder.tenant in issuer.tenants
+        return (
+            holder.tenant == issuer.tenant
+            if issuer.tenant
+            else not issuer.tenants or holder.tenant in issuer.tenants
+        )
 
     async def run(self, every_s: float = 1.0) -> None:
         """Follow the file and the issuers' keys until cancelled."""
@@ -131,14 +149,18 @@ class _Trusted:
         self.issuer = issuer
         self._fetch = fetch
         stays = before is not None and before.issuer.jwks_url == issuer.jwks_url
-        self.keys: Published[Keys] = before.keys if before is not None and stays else Published(issuer.issuer, self._load)
+        self.keys: Published[Keys] = (
+            before.keys if before is not None and stays else Published(issuer.issuer, self._load)
+        )
 
     async def key(self, kid: str) -> Mapping[str, Any]:
         """Raises: Refused: the issuer has no such key; Unavailable: nobody knows, as the issuer has never answered."""
         if self.keys.value is None or kid not in self.keys.value:
             await self.keys.look_again()
         if self.keys.value is None:
-            raise Unavailable("the token's issuer does not answer right now; try again", code="issuer_unavailable")
+            raise Unavailable(
+                "the token's issuer does not answer right now; try again", code="issuer_unavailable"
+            )
         if kid not in self.keys.value:
             raise Refused("its issuer publishes no such key")
         return self.keys.value[kid]
@@ -154,7 +176,10 @@ class _Trusted:
         except msgspec.DecodeError as error:
             raise InvalidInput(f"{url} is no OpenID metadata: {error}", field="issuer") from None
         if found.issuer != self.issuer.issuer or not is_trusted_address(found.jwks_uri):
-            raise InvalidInput(f"{url} speaks for another issuer, or names keys that are not at an https address", field="issuer")
+            raise InvalidInput(
+                f"{url} speaks for another issuer, or names keys that are not at an https address",
+                field="issuer",
+            )
         return found.jwks_uri
 
 

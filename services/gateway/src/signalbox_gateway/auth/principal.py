@@ -41,7 +41,10 @@ class Principal(Struct, frozen=True, kw_only=True):
     def require(self, role: Role) -> None:
         """Raises: Forbidden: the principal lacks the role."""
         if not self.has(role):
-            raise Forbidden(f"this needs the role {role}; {self.name} has: {', '.join(sorted(self.roles)) or 'none'}", role=str(role))
+            raise Forbidden(
+                f"this needs the role {role}; {self.name} has: {', '.join(sorted(self.roles)) or 'none'}",
+                role=str(role),
+            )
 
 
 def earliest(known: datetime, other: datetime | None) -> datetime:

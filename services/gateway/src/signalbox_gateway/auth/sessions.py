@@ -84,14 +84,18 @@ class _Tokens:
         try:
             await self._redis.set(self._key(token), msgspec.json.encode(value), pxat=expires_at)
         except RedisError as error:
-            raise Unavailable("sessions are not available right now: Redis does not answer; try again") from error
+            raise Unavailable(
+                "sessions are not available right now: Redis does not answer; try again"
+            ) from error
         return token
 
     async def find(self, token: str, kind: type[T]) -> T | None:
         try:
             found = await self._redis.get(self._key(token))
         except RedisError as error:
-            raise Unavailable("sessions are not available right now: Redis does not answer; try again") from error
+            raise Unavailable(
+                "sessions are not available right now: Redis does not answer; try again"
+            ) from error
         value = msgspec.json.decode(found, type=kind) if found is not None else None
         # Redis lets go of it a little later than the moment.
         return value if value is not None and datetime.now(UTC) < value.expires_at else None

@@ -45,14 +45,20 @@ class Projector:
         """
         event = received.event
         if event.sequence is None:
-            log.warning("event without a sequence is not projected", extra={"event_id": event.id, "event_type": event.type})
+            log.warning(
+                "event without a sequence is not projected",
+                extra={"event_id": event.id, "event_type": event.type},
+            )
             return
         try:
             await self._streams.append(event)
         except InvalidInput as error:
             if event.sequence < 1:
                 raise
-            log.error("unreadable event skipped", extra={"event_id": event.id, "run_id": event.runid, "error": error.detail})
+            log.error(
+                "unreadable event skipped",
+                extra={"event_id": event.id, "run_id": event.runid, "error": error.detail},
+            )
             await self._streams.append(placeholder(event, error.detail))
         await self._saw(received.published_at)
 

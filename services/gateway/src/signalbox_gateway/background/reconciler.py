@@ -102,7 +102,9 @@ class Reconciler:
     async def _restore_open_runs(self, now: datetime) -> None:
         """Without a cursor Redis is new or was emptied. A run that just began will tell its own story."""
         opened = self._listed("ExecutionStatus = 'Running'")
-        await self._each((run async for run in opened if run.started_at < now - _SETTLED), self._repairs.restore)
+        await self._each(
+            (run async for run in opened if run.started_at < now - _SETTLED), self._repairs.restore
+        )
 
     async def _close_ended(self, cursor: datetime | None, now: datetime) -> None:
         since = cursor or now - _FIRST_LOOK_BACK
@@ -122,7 +124,9 @@ class Reconciler:
         await self._keep_cursor(max(since, oldest_open - _OVERLAP))
 
     async def _each(
-        self, runs: AsyncIterator[Described], repair: Callable[[Described], Coroutine[object, object, bool | None]]
+        self,
+        runs: AsyncIterator[Described],
+        repair: Callable[[Described], Coroutine[object, object, bool | None]],
     ) -> list[tuple[Described, bool]]:
         """Repair several at once, so that a run whose workers are away holds up nothing but itself; says which are settled."""
         outcomes: list[tuple[Described, bool]] = []
@@ -147,7 +151,10 @@ class Reconciler:
         except Unavailable:
             raise
         except SignalboxError as error:
-            log.error("stream not repaired", extra={"run_id": run.run_id, "code": error.stable_code, "error": error.detail})
+            log.error(
+                "stream not repaired",
+                extra={"run_id": run.run_id, "code": error.stable_code, "error": error.detail},
+            )
             return True
 
     async def _listed(self, query: str) -> AsyncIterator[Described]:

@@ -80,7 +80,11 @@ class Replay:
         """
         with unavailable_when_away("replay"):
             sought, busy = await self._redis.mget(SOUGHT_KEY, BUSY_KEY)
-        sought_at = None if sought is None else datetime.fromisoformat(sought.decode() if isinstance(sought, bytes) else sought)
+        sought_at = (
+            None
+            if sought is None
+            else datetime.fromisoformat(sought.decode() if isinstance(sought, bytes) else sought)
+        )
         knows_runs = sought_at is not None or await self._knows_runs()
         step = decide(sought_at=sought_at, is_busy=busy is not None, knows_runs=knows_runs, now=now)
         if step is Step.SEEK:
@@ -96,7 +100,10 @@ class Replay:
             log.error("streams do not come back from Pub/Sub", extra={"error": error.detail})
             return False
         await lease.set(SOUGHT_KEY, now.isoformat())
-        log.warning("Redis lost its data: the streams come back from Pub/Sub", extra={"since": (now - KEPT).isoformat()})
+        log.warning(
+            "Redis lost its data: the streams come back from Pub/Sub",
+            extra={"since": (now - KEPT).isoformat()},
+        )
         return True
 
     async def _knows_runs(self) -> bool:

@@ -60,7 +60,10 @@ class Repairs:
                 await self._streams.rebuild(told, replaces=history.epoch)
             case _:
                 await self._close(run, told, history.top, history.epoch)
-        log.info("stream closed for its run", extra={"run_id": run.run_id, "tenant": run.tenant, "status": run.status})
+        log.info(
+            "stream closed for its run",
+            extra={"run_id": run.run_id, "tenant": run.tenant, "status": run.status},
+        )
         return True
 
     async def fill(self, gap: Gap) -> None:
@@ -68,7 +71,10 @@ class Repairs:
         told = await self._runs.query(gap.run_id, _QUERY_WITHIN)
         if told is not None and told.sequence > gap.top:
             await self._streams.rebuild(told, replaces=gap.epoch)
-            log.warning("gap in a stream repaired", extra={"run_id": gap.run_id, "after": gap.top, "now_at": told.sequence})
+            log.warning(
+                "gap in a stream repaired",
+                extra={"run_id": gap.run_id, "after": gap.top, "now_at": told.sequence},
+            )
         elif told is None and await self._runs.describe(gap.run_id) is None:
             await self._streams.discard(gap.run_id)
             log.error("events of an unknown run discarded", extra={"run_id": gap.run_id})
@@ -78,10 +84,16 @@ class Repairs:
         if (await self._streams.read(run.run_id, None, 1)).epoch:
             return
         told = await self._runs.query(run.run_id, _QUERY_WITHIN)
-        if told is not None and told.sequence > 0 and await self._streams.rebuild(told, replaces="") is not None:
+        if (
+            told is not None
+            and told.sequence > 0
+            and await self._streams.rebuild(told, replaces="") is not None
+        ):
             log.info("stream restored from its workflow", extra={"run_id": run.run_id, "tenant": run.tenant})
 
-    async def end_unstarted(self, start: WaitingStart, status: RunStatus, why: str, *, code: str = "failed") -> None:
+    async def end_unstarted(
+        self, start: WaitingStart, status: RunStatus, why: str, *, code: str = "failed"
+    ) -> None:
         """Tell the end of a run that was accepted and never started; `code` is a failure's."""
         run = Described(
             run_id=start.run_id,

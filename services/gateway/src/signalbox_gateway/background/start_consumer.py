@@ -11,6 +11,7 @@ from signalbox_core.errors import NotFound, Rejected, Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.pubsub import EventSource, Limits, Received
 from signalbox_gateway.background.repairs import Repairs
+from signalbox_gateway.runs.availability import CHECK_EVERY_S, Availability
 from signalbox_gateway.runs.pending_starts import REQUESTED, WITHDRAWN, WaitingStarts, Withdrawal
 from signalbox_gateway.runs.temporal import Engine, Order
 
@@ -18,34 +19,7 @@ log = logging.getLogger(__name__)
 # What waits costs a coroutine each and no redelivery; only so many are started at a time.
 LIMITS: Final = Limits(concurrency=1_000, max_outstanding=1_000, handler_s=120)
 _AT_ONCE: Final = 16
-_LOOK_EVERY_S: Final = 0.5
 _HOLD_S: Final = 60.0
-
-
-class Availability:
-    """Whether Temporal answers; many who ask share one look at it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._one_looks = asyncio.Lock()
-        self._looked_at = float("-inf")
-        self._is_up = True
-
-    @property
-    def seems_away(self) -> bool:
-        """By the latest look; True is worth another one."""
-        return not self._is_up
-
-    def note_away(self) -> None:
-        self._is_up = False
-
-    async def look(self) -> bool:
-        async with self._one_looks:
-            now = asyncio.get_running_loop().time()
-            if now - self._looked_at >= _LOOK_EVERY_S:
-                self._is_up = await self._engine.is_available()
-                self._looked_at = asyncio.get_running_loop().time()
-            return self._is_up
 
 
 class Starter:
@@ -127,7 +101,10 @@ class Starter:
 
     async def _refuse(self, order: Order, error: Rejected) -> None:
         """What was valid when it was accepted is no more, for example because the contract changed: the run fails, seen by all."""
-        log.error("a queued run cannot be started", extra={"run_id": order.run_id, "tenant": order.tenant, "error": error.detail})
+        log.error(
+            "a queued run cannot be started",
+            extra={"run_id": order.run_id, "tenant": order.tenant, "error": error.detail},
+        )
         shown = await self._waiting.find(order.run_id)
         if shown is not None:
             await self._repairs.end_unstarted(shown, "failed", error.detail, code=error.stable_code)
@@ -147,4 +124,4 @@ class Starter:
         while not await self._availability.look():
             if asyncio.get_running_loop().time() > deadline:
                 raise Unavailable("Temporal is still away")
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)

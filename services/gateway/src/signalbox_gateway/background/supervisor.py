@@ -35,7 +35,10 @@ async def keep(name: str, loop: Loop, *, first_pause_s: float = _FIRST_PAUSE_S) 
             return
         except Unavailable as error:
             _stop_if_told()
-            log.warning("background part waits for its backend", extra={"part": name, "detail": error.detail, "pause_s": pause_s})
+            log.warning(
+                "background part waits for its backend",
+                extra={"part": name, "detail": error.detail, "pause_s": pause_s},
+            )
         except Exception:
             _stop_if_told()
             # The edge of a part: a bug in one must not end the others.

@@ -11,13 +11,12 @@ from signalbox_core.events import CloudEvent, Snapshot, full_type
 from signalbox_core.events.catalogue import Failure, RunCancelled, RunClosed, RunCompleted, RunFailed
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import derived_id
+from signalbox_gateway.runs.overdue import DELIVERY_TIMEOUT
 from signalbox_gateway.runs.temporal import Described
 
 GRACE: Final = timedelta(seconds=1.5)
 """A run that ended by itself tells so within this time, normally. With the time until Temporal lists a closed run, and the pause
 between two rounds, the end of one that cannot tell is in its stream within 5 s."""
-PATIENCE: Final = timedelta(seconds=60)
-"""How long the events of a run that ended by itself may be on their way, for example because the receiver is down."""
 
 
 class Action(StrEnum):
@@ -39,7 +38,7 @@ def decide(run: Described, *, top: int, told: Snapshot | None, now: datetime) ->
         return Action.WAIT
     age = now - (run.ended_at or now)
     told_its_end = told is not None and told.status in ENDED
-    if (told_its_end or _may_still_tell(run, top, told)) and age < PATIENCE:
+    if (told_its_end or _may_still_tell(run, top, told)) and age < DELIVERY_TIMEOUT:
         return Action.WAIT
     return Action.REBUILD if told_its_end else Action.CLOSE
 
@@ -47,11 +46,6 @@ def decide(run: Described, *, top: int, told: Snapshot | None, now: datetime) ->
 def is_fresh(run: Described, now: datetime) -> bool:
     """Closed so shortly ago that nothing is late yet."""
     return now - (run.ended_at or now) < GRACE
-
-
-def is_overdue(told: Snapshot, now: datetime) -> bool:
-    """Ended, and so long ago that a stream which is not there yet will not come."""
-    return told.status in ENDED and (told.ended_at is None or now - told.ended_at >= PATIENCE)
 
 
 def _may_still_tell(run: Described, top: int, told: Snapshot | None) -> bool:
@@ -63,7 +57,15 @@ def _may_still_tell(run: Described, top: int, told: Snapshot | None) -> bool:
 
 def opening(run: Described, bare: Snapshot) -> Snapshot:
     """The base of a stream for a run that never said anything: what Temporal knows, not ended yet."""
-    return replace(bare, status="running", started_at=run.started_at, started_by=run.started_by, ended_at=None, error=None, sequence=0)
+    return replace(
+        bare,
+        status="running",
+        started_at=run.started_at,
+        started_by=run.started_by,
+        ended_at=None,
+        error=None,
+        sequence=0,
+    )
 
 
 def terminal_event(run: Described, sequence: int, outcome: msgspec.Raw | Failure | None) -> CloudEvent:
@@ -76,10 +78,14 @@ def terminal_event(run: Described, sequence: int, outcome: msgspec.Raw | Failure
     data: msgspec.Struct
     match run.status:
         case "completed":
-            data = RunCompleted(result=msgspec.Raw(b"null") if outcome is None or isinstance(outcome, Failure) else outcome)
+            data = RunCompleted(
+                result=msgspec.Raw(b"null") if outcome is None or isinstance(outcome, Failure) else outcome
+            )
         case "failed":
             failure = (
-                outcome if isinstance(outcome, Failure) else Failure(code="failed", message="the run failed; its cause is in Temporal")
+                outcome
+                if isinstance(outcome, Failure)
+                else Failure(code="failed", message="the run failed; its cause is in Temporal")
             )
             data = RunFailed(error=failure)
         case "cancelled":

@@ -8,7 +8,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 CODEC: Final = "/v1/codec/decode"
 _METHODS: Final = ("GET", "POST", "DELETE")
-_HEADERS: Final = ("authorization", "content-type", "idempotency-key", "last-event-id", "x-request-id", "x-namespace")
+_HEADERS: Final = (
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "last-event-id",
+    "x-request-id",
+    "x-namespace",
+)
 _SHOWN: Final = ("location", "retry-after", "x-request-id", "etag", "content-disposition")
 
 

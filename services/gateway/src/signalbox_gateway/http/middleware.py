@@ -9,7 +9,7 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from signalbox_gateway.api.health import Metrics
+from signalbox_gateway.http.metrics import Metrics
 
 log = logging.getLogger("signalbox_gateway.access")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -73,7 +73,11 @@ class Observed:
 
 def _method(scope: Scope) -> str:
     """Callers can send any word as a method; metrics keep a closed set."""
-    return scope["method"] if scope["method"] in {"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"} else "other"
+    return (
+        scope["method"]
+        if scope["method"] in {"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"}
+        else "other"
+    )
 
 
 def _route(scope: Scope) -> str:

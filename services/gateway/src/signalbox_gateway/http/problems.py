@@ -44,7 +44,9 @@ class InvalidFields(InvalidInput):
     """Several fields break their contract; `errors` names each."""
 
     def __init__(self, errors: tuple[FieldError, ...]) -> None:
-        super().__init__("; ".join(f"{error.field}: {error.detail}" for error in errors), field=errors[0].field)
+        super().__init__(
+            "; ".join(f"{error.field}: {error.detail}" for error in errors), field=errors[0].field
+        )
         self.errors = errors
 
 
@@ -133,7 +135,9 @@ _OWN_MEMBERS: Final = frozenset(Problem.__struct_fields__)
 
 def problem_of(error: SignalboxError) -> Problem:
     """The problem of an error that was raised on purpose."""
-    status = STATUS_OF_CODE.get(error.stable_code) or next(STATUS_OF_CLASS[kind] for kind in type(error).__mro__ if kind in STATUS_OF_CLASS)
+    status = STATUS_OF_CODE.get(error.stable_code) or next(
+        STATUS_OF_CLASS[kind] for kind in type(error).__mro__ if kind in STATUS_OF_CLASS
+    )
     return Problem(
         type=f"/docs#{error.stable_code}",
         title=TITLES[status],
@@ -147,7 +151,10 @@ def problem_of(error: SignalboxError) -> Problem:
 def problem_response(error: SignalboxError, headers: Mapping[str, str] | None = None) -> Response:
     """The response of an error; its facts become further members."""
     problem = problem_of(error)
-    members = {**msgspec.to_builtins(problem), **{name: fact for name, fact in error.facts.items() if name not in _OWN_MEMBERS}}
+    members = {
+        **msgspec.to_builtins(problem),
+        **{name: fact for name, fact in error.facts.items() if name not in _OWN_MEMBERS},
+    }
     own = {"cache-control": "no-store", **_retry_headers(error), **(headers or {})}
     if problem.status == 401:
         own["www-authenticate"] = 'Bearer realm="signalbox"'
@@ -164,7 +171,12 @@ def bug_response() -> Response:
         detail="the gateway met a bug; it is logged with the request id of this response",
         code="internal_error",
     )
-    return Response(msgspec.json.encode(problem), status_code=500, media_type=MEDIA_TYPE, headers={"cache-control": "no-store"})
+    return Response(
+        msgspec.json.encode(problem),
+        status_code=500,
+        media_type=MEDIA_TYPE,
+        headers={"cache-control": "no-store"},
+    )
 
 
 def _errors(error: SignalboxError) -> tuple[FieldError, ...]:

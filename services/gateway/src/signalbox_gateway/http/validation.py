@@ -59,7 +59,9 @@ def decode_query(kind: type[T], pairs: list[tuple[str, str]]) -> T:
         raise InvalidFields(faults(kind, given, "", error, strict=False)) from None
 
 
-def faults(kind: type[Struct], value: object, at: str, error: Exception, *, strict: bool = True) -> tuple[FieldError, ...]:
+def faults(
+    kind: type[Struct], value: object, at: str, error: Exception, *, strict: bool = True
+) -> tuple[FieldError, ...]:
     """Every fault of `value`; when no field is at fault alone (a rule of the contract's own), the word of `error`."""
     found = tuple(_faults(kind, value, at, strict))[:_MAX_FAULTS]
     return found or (_fault(error, at, kind),)
@@ -115,7 +117,9 @@ def _struct_in(kind: object) -> type[Struct] | None:
 def _fault(error: Exception, at: str, kind: object) -> FieldError:
     if isinstance(error, InvalidInput):
         # A contract's own rule names the field within its Struct.
-        return FieldError(field=_join(at, f".{error.field}" if error.field else "") or "body", detail=error.detail)
+        return FieldError(
+            field=_join(at, f".{error.field}" if error.field else "") or "body", detail=error.detail
+        )
     match = _AT.fullmatch(str(error))
     what, path = (match["what"], match["path"] or "") if match else (str(error), "")
     if missing := re.fullmatch(r"Object missing required field `(.*)`", what):
@@ -129,7 +133,11 @@ def _sentence(what: str, kind: object) -> str:
     """The decoder's message in words: "Expected `int` >= 1" becomes "must be an integer >= 1"."""
     if what.startswith("Invalid enum value") and (choices := _choices(kind)):
         return f"must be one of: {', '.join(choices)}"
-    text = re.sub(r"`([a-z | ]+)`", lambda match: " or ".join(_WORDS.get(word, word) for word in match[1].split(" | ")), what)
+    text = re.sub(
+        r"`([a-z | ]+)`",
+        lambda match: " or ".join(_WORDS.get(word, word) for word in match[1].split(" | ")),
+        what,
+    )
     text = re.sub(r"^Expected (.*?), got (.*)$", r"must be \1, not \2", text)
     text = re.sub(r"^Expected ", "must be ", text)
     return f"{text[:1].lower()}{text[1:]}"[:500]

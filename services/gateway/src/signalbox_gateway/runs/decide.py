@@ -61,7 +61,12 @@ class Decisions:
         try:
             async with translated():
                 record = await send_update(
-                    handle, UPDATE_DECIDE, decision, update_id=decision.decision_id, result_type=DecisionRecord, within=self._within
+                    handle,
+                    UPDATE_DECIDE,
+                    decision,
+                    update_id=decision.decision_id,
+                    result_type=DecisionRecord,
+                    within=self._within,
                 )
         except WorkflowUpdateFailedError as error:
             raise refusal_of(error.cause) from error

@@ -26,7 +26,13 @@ V = TypeVar("V")
 class RunStates:
     """The state of runs, wherever it is known."""
 
-    def __init__(self, streams: RunStream, engine: Engine, pipelines: Mapping[str, PipelineSpec], waiting: WaitingStarts) -> None:
+    def __init__(
+        self,
+        streams: RunStream,
+        engine: Engine,
+        pipelines: Mapping[str, PipelineSpec],
+        waiting: WaitingStarts,
+    ) -> None:
         self._streams = streams
         self._engine = engine
         self._pipelines = pipelines
@@ -111,13 +117,21 @@ def snapshot_of(described: Described, told: Snapshot | None, spec: PipelineSpec 
 
 
 def _just_started(run: Described, spec: PipelineSpec | None) -> Snapshot:
-    return replace(_unstarted(run.run_id, run.tenant, run.pipeline, spec), started_at=run.started_at, started_by=run.started_by)
+    return replace(
+        _unstarted(run.run_id, run.tenant, run.pipeline, spec),
+        started_at=run.started_at,
+        started_by=run.started_by,
+    )
 
 
 def queued(start: WaitingStart, spec: PipelineSpec | None) -> Snapshot:
     """The state of a run that waits for Temporal, or was withdrawn before it began."""
     status: RunStatus = "cancelled" if start.is_withdrawn else "queued"
-    return replace(_unstarted(start.run_id, start.tenant, start.pipeline, spec), status=status, started_by=start.started_by)
+    return replace(
+        _unstarted(start.run_id, start.tenant, start.pipeline, spec),
+        status=status,
+        started_by=start.started_by,
+    )
 
 
 def unknown_run(run_id: str) -> NotFound:
@@ -130,7 +144,9 @@ def _unstarted(run_id: str, tenant: str, pipeline: str, spec: PipelineSpec | Non
         tenant=tenant,
         pipeline=pipeline,
         title=spec.title if spec is not None else pipeline,
-        steps=tuple(StepState(name=step.name, title=step.title) for step in (spec.steps if spec is not None else ())),
+        steps=tuple(
+            StepState(name=step.name, title=step.title) for step in (spec.steps if spec is not None else ())
+        ),
     )
 
 

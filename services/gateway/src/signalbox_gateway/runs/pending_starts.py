@@ -82,7 +82,10 @@ class WaitingStarts:
         except (Unavailable, InvalidInput) as error:
             if is_ours:
                 await self._forget(order.run_id)
-            raise Unavailable(f"Temporal is away, and the start could not be kept: {error.detail}", code="temporal_unavailable") from error
+            raise Unavailable(
+                f"Temporal is away, and the start could not be kept: {error.detail}",
+                code="temporal_unavailable",
+            ) from error
         await self._remember(order.run_id)
         return found
 
@@ -140,7 +143,10 @@ class WaitingStarts:
     async def take(self, run_id: str) -> bool:
         """Begin to start; False when it was withdrawn. Without Redis the withdrawal that follows in the topic cancels the run."""
         try:
-            return await self._set_fate(run_id, "starting") or await self._redis.hget(_key(run_id), "fate") == b"starting"
+            return (
+                await self._set_fate(run_id, "starting")
+                or await self._redis.hget(_key(run_id), "fate") == b"starting"
+            )
         except RedisError:
             return True
 
@@ -192,7 +198,9 @@ class WaitingStarts:
         try:
             await self._redis.delete(_key(run_id))
         except RedisError:
-            log.warning("a waiting start is shown for longer than it waits: Redis is away", extra={"run_id": run_id})
+            log.warning(
+                "a waiting start is shown for longer than it waits: Redis is away", extra={"run_id": run_id}
+            )
 
     async def _publish(self, name: str, start: WaitingStart, data: Struct) -> None:
         event = CloudEvent(

@@ -25,7 +25,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from signalbox_core.errors import InvalidInput, NotFound, Unavailable
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import RunStatus, Snapshot
-from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT, SIGNAL_CANCEL_REASON, CancelReason, Control
+from signalbox_core.pipeline.contract.messages import (
+    QUERY_SNAPSHOT,
+    SIGNAL_CANCEL_REASON,
+    CancelReason,
+    Control,
+)
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import decode_hook
 from signalbox_core.temporal import names
@@ -88,7 +93,10 @@ class Engine:
             Unavailable: Temporal did not answer; the run may or may not have started, the same order is safe again.
         """
         request = msgspec.json.decode(order.input, type=spec.input, dec_hook=decode_hook)
-        with_attributes = [SearchAttributePair(names.SEARCH_TENANT, order.tenant), SearchAttributePair(names.SEARCH_PIPELINE, spec.name)]
+        with_attributes = [
+            SearchAttributePair(names.SEARCH_TENANT, order.tenant),
+            SearchAttributePair(names.SEARCH_PIPELINE, spec.name),
+        ]
         try:
             async with translated():
                 await self.client.start_workflow(
@@ -123,18 +131,24 @@ class Engine:
     async def query(self, run_id: str, within: timedelta = _QUERY_WITHIN) -> Snapshot | None:
         """The workflow's own snapshot; None when no worker answers in time or the query fails."""
         try:
-            told: Snapshot = await self._handle(run_id).query(QUERY_SNAPSHOT, result_type=Snapshot, rpc_timeout=min(within, self._deadline))
+            told: Snapshot = await self._handle(run_id).query(
+                QUERY_SNAPSHOT, result_type=Snapshot, rpc_timeout=min(within, self._deadline)
+            )
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, ApplicationError):
             return None
         return told
 
     async def list(self, query: str, *, limit: int, token: bytes | None) -> Page:
         """One page of the visibility store, in its order: open runs first, then the latest closed."""
-        found = self.client.list_workflows(query, page_size=limit, next_page_token=token, rpc_timeout=self._deadline)
+        found = self.client.list_workflows(
+            query, page_size=limit, next_page_token=token, rpc_timeout=self._deadline
+        )
         async with translated():
             await found.fetch_next_page(page_size=limit)
         runs = [await described(item) for item in found.current_page or ()]
-        return Page(runs=tuple(run for run in runs if run is not None), next_token=found.next_page_token or None)
+        return Page(
+            runs=tuple(run for run in runs if run is not None), next_token=found.next_page_token or None
+        )
 
     async def cancel(self, run_id: str, reason: CancelReason) -> None:
         """Ask the run to stop. The reason goes first, so the run knows it when the cancellation arrives.
@@ -156,7 +170,9 @@ class Engine:
         """The result of an ended run, or why it has none."""
         try:
             async with translated():
-                outcome: Struct = await self.client.get_workflow_handle(run_id, result_type=spec.result).result(rpc_timeout=self._deadline)
+                outcome: Struct = await self.client.get_workflow_handle(
+                    run_id, result_type=spec.result
+                ).result(rpc_timeout=self._deadline)
         except WorkflowFailureError as error:
             return _failure(error.cause)
         return outcome
@@ -218,7 +234,9 @@ async def translated() -> AsyncIterator[None]:
 
 
 def _away() -> Unavailable:
-    return Unavailable("Temporal does not answer right now; try the same request again", code="temporal_unavailable")
+    return Unavailable(
+        "Temporal does not answer right now; try the same request again", code="temporal_unavailable"
+    )
 
 
 def _failure(cause: BaseException | None) -> Failure:
@@ -231,7 +249,10 @@ def _failure(cause: BaseException | None) -> Failure:
 
 
 def _execution_status(status: RunStatus) -> str:
-    return next((kind.name.title().replace("_", "") for kind, name in STATUSES.items() if kind and name == status), _OPEN)
+    return next(
+        (kind.name.title().replace("_", "") for kind, name in STATUSES.items() if kind and name == status),
+        _OPEN,
+    )
 
 
 def _quoted(value: str) -> str:

@@ -110,7 +110,9 @@ def present(snapshot: Snapshot, epoch: str) -> bytes:
 
 def artifact_view(run_id: str, state: ArtifactState) -> ArtifactView:
     url = f"/v1/runs/{quote(run_id, safe='')}/artifacts/{quote(state.name)}?v={artifact_version(state)}"
-    return ArtifactView(name=state.name, title=state.title, media_type=state.media_type, size_bytes=state.size_bytes, url=url)
+    return ArtifactView(
+        name=state.name, title=state.title, media_type=state.media_type, size_bytes=state.size_bytes, url=url
+    )
 
 
 def artifact_version(state: ArtifactState) -> str:
@@ -154,6 +156,10 @@ def _decisions(state: ApprovalState) -> tuple[DecisionView, ...]:
         return ()
     return (
         DecisionView(
-            decision_id=state.decision_id, decided_by=state.decided_by, decided_at=state.decided_at, answer=state.answer, note=state.note
+            decision_id=state.decision_id,
+            decided_by=state.decided_by,
+            decided_at=state.decided_at,
+            answer=state.answer,
+            note=state.note,
         ),
     )

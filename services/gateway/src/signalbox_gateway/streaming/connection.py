@@ -82,7 +82,13 @@ class Session:
     def deliver(self, packet: frames.Packet) -> bool:
         """Send a frame in the hub's own turn, without waking this session: a third of the work. False: it has to be buffered."""
         feed, listener = self._only, self._listener
-        if feed is None or not self._is_idle or listener.behind or listener.is_closed or not feed.is_next(packet.frame):
+        if (
+            feed is None
+            or not self._is_idle
+            or listener.behind
+            or listener.is_closed
+            or not feed.is_next(packet.frame)
+        ):
             return False
         feed.move(packet)
         self._wire.write_now(packet.wire)
@@ -183,7 +189,12 @@ class Session:
                 self._say(self._roster.hear(packet))
                 continue
             feed = self._feeds.get(packet.run_id)
-            if feed is None or feed.has_ended or feed.position is None or packet.run_id in self._listener.behind:
+            if (
+                feed is None
+                or feed.has_ended
+                or feed.position is None
+                or packet.run_id in self._listener.behind
+            ):
                 continue
             verdict = judge(feed.position, packet.frame)
             if verdict is Verdict.SEND:

@@ -52,7 +52,9 @@ class Feed:
 
     __slots__ = ("has_ended", "must_reset", "position", "run_id", "wants_history")
 
-    def __init__(self, run_id: str, position: Cursor | None, *, must_reset: bool = False, wants_history: bool = False) -> None:
+    def __init__(
+        self, run_id: str, position: Cursor | None, *, must_reset: bool = False, wants_history: bool = False
+    ) -> None:
         self.run_id = run_id
         self.position = position
         self.must_reset = must_reset
@@ -73,7 +75,9 @@ class Feed:
         position = self.position
         if position is None or frame.epoch != position.epoch or not frame.epoch or frame.terminal:
             return False
-        return frame.sequence == position.sequence + 1 or (frame.sequence is None and frame.name != "stream.rebuilt")
+        return frame.sequence == position.sequence + 1 or (
+            frame.sequence is None and frame.name != "stream.rebuilt"
+        )
 
 
 def parse_feeds(runs: Sequence[str], last_event_id: str | None, *, wants_history: bool = False) -> list[Feed]:
@@ -90,12 +94,17 @@ def parse_feeds(runs: Sequence[str], last_event_id: str | None, *, wants_history
         cursors = []
     if len(cursors) != len(runs):
         return [Feed(run_id, None, must_reset=True) for run_id in runs]
-    return [Feed(run_id, cursor, wants_history=wants_history) for run_id, cursor in zip(runs, cursors, strict=True)]
+    return [
+        Feed(run_id, cursor, wants_history=wants_history)
+        for run_id, cursor in zip(runs, cursors, strict=True)
+    ]
 
 
 def event_id(feeds: Sequence[Feed]) -> str:
     """The id from which all of these runs go on."""
-    return ",".join("-" if feed.position is None or not feed.position.epoch else str(feed.position) for feed in feeds)
+    return ",".join(
+        "-" if feed.position is None or not feed.position.epoch else str(feed.position) for feed in feeds
+    )
 
 
 def without_stale(packets: Sequence[Packet], feeds: Mapping[str, Feed]) -> list[Packet]:
@@ -110,4 +119,6 @@ def without_stale(packets: Sequence[Packet], feeds: Mapping[str, Feed]) -> list[
 
 
 def _is_covered(position: Cursor, frame: Frame) -> bool:
-    return frame.sequence is not None and frame.epoch == position.epoch and frame.sequence <= position.sequence
+    return (
+        frame.sequence is not None and frame.epoch == position.epoch and frame.sequence <= position.sequence
+    )

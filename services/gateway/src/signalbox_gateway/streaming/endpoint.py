@@ -85,7 +85,9 @@ class StreamEndpoint:
     async def _answer(self, request: HTTPConnection, receive: Receive, send: Send) -> _Opened | None:
         method = request.scope["method"]
         if method not in ("GET", "HEAD"):
-            raise Rejected(f"{method[:20]} is not allowed here; allowed: GET, HEAD", code="method_not_allowed")
+            raise Rejected(
+                f"{method[:20]} is not allowed here; allowed: GET, HEAD", code="method_not_allowed"
+            )
         if wants_all(request):
             principal = await self._who_is(request)
             if method == "GET":
@@ -98,7 +100,9 @@ class StreamEndpoint:
         await finish(send)
         return None
 
-    async def _open_all(self, request: HTTPConnection, principal: Principal, receive: Receive, send: Send) -> _Opened | None:
+    async def _open_all(
+        self, request: HTTPConnection, principal: Principal, receive: Receive, send: Send
+    ) -> _Opened | None:
         holder = _holder(request, principal)
         if full := self._hub.lacks_room(holder):
             await _put_off(send, full, holder)
@@ -126,9 +130,13 @@ class StreamEndpoint:
                 refused = error
         if refused is not None and not allowed:
             raise refused
-        return _Admitted(principals[0], tuple(allowed), tuple(run_id for run_id in runs if run_id not in allowed))
+        return _Admitted(
+            principals[0], tuple(allowed), tuple(run_id for run_id in runs if run_id not in allowed)
+        )
 
-    async def _open(self, request: HTTPConnection, admitted: _Admitted, receive: Receive, send: Send) -> _Opened | None:
+    async def _open(
+        self, request: HTTPConnection, admitted: _Admitted, receive: Receive, send: Send
+    ) -> _Opened | None:
         # The header is the browser's own, newer than what the page put into the address.
         last_event_id = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
         feeds = parse_feeds(_runs_of(request), last_event_id, wants_history=_wants_history(request))
@@ -139,7 +147,9 @@ class StreamEndpoint:
             else:
                 await self._skip_if_over(feed)
         if all(feed.has_ended for feed in feeds):
-            await Response(status_code=204, headers={"cache-control": "no-store"})(request.scope, receive, send)
+            await Response(status_code=204, headers={"cache-control": "no-store"})(
+                request.scope, receive, send
+            )
             return None
         holder = _holder(request, admitted.principal)
         if full := self._hub.lacks_room(holder):
@@ -153,8 +163,12 @@ class StreamEndpoint:
         runs = [feed.run_id for feed in feeds if not feed.has_ended]
         listener = self._hub.join(runs, admitted.principal.expires_at, holder=holder)
         wire = Wire(receive, send, listener)
-        hello = frames.retry(first_retry_ms()) + b"".join(frames.denied_event(run_id) for run_id in admitted.denied)
-        return _Opened(listener, wire, Session(self._hub, listener, feeds, wire=wire, may_listen=may_listen), hello)
+        hello = frames.retry(first_retry_ms()) + b"".join(
+            frames.denied_event(run_id) for run_id in admitted.denied
+        )
+        return _Opened(
+            listener, wire, Session(self._hub, listener, feeds, wire=wire, may_listen=may_listen), hello
+        )
 
     async def _skip_if_over(self, feed: Feed) -> None:
         """Whether the listener has seen the end of this run. Without Redis nobody knows: it is asked again later."""

@@ -14,7 +14,7 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.events import Snapshot
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.streams import Channels, Cursor, Frame, History, RunStream
-from signalbox_gateway.background.terminal_events import is_overdue
+from signalbox_gateway.runs.overdue import is_overdue
 from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.limits import Full, Holder, Limits, Seats
 from signalbox_gateway.streaming.listener import Listener
@@ -48,7 +48,14 @@ class Hub:
         present: the JSON of a snapshot at an epoch, the same as `GET /v1/runs/{run_id}` gives.
     """
 
-    def __init__(self, channels: Channels, streams: RunStream, fallback: Fallback, present: Present, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        channels: Channels,
+        streams: RunStream,
+        fallback: Fallback,
+        present: Present,
+        limits: Limits | None = None,
+    ) -> None:
         self._channels = channels
         self._streams = streams
         self._fallback = fallback
@@ -83,7 +90,9 @@ class Hub:
             group.create_task(self._channels.run(self._receive, self._opened))
             group.create_task(self._sweep())
 
-    def join(self, runs: Sequence[str], expires_at: datetime | None = None, *, holder: Holder = NOBODY) -> Listener:
+    def join(
+        self, runs: Sequence[str], expires_at: datetime | None = None, *, holder: Holder = NOBODY
+    ) -> Listener:
         """Begin to buffer the runs' live frames for a new listener; every `join` needs its `leave`."""
         now = asyncio.get_running_loop().time()
         lifetime = self._limits.lifetime.total_seconds() * random.uniform(0.8, 1.0)
@@ -185,7 +194,9 @@ class Hub:
     async def _ask(self, run_id: str) -> Shown | None:
         async with _in_time(run_id):
             projected = await self._streams.snapshot(run_id)
-        snapshot, epoch = (projected.snapshot, projected.epoch) if projected else (await self._fallback(run_id), "")
+        snapshot, epoch = (
+            (projected.snapshot, projected.epoch) if projected else (await self._fallback(run_id), "")
+        )
         if snapshot is None:
             return None
         return Shown(

@@ -40,7 +40,14 @@ class Listener:
         "wants_heartbeat",
     )
 
-    def __init__(self, runs: Iterable[str], *, now: float, closes_at: float, holder: Holder = Holder()) -> None:  # noqa: B008 - frozen
+    def __init__(
+        self,
+        runs: Iterable[str],
+        *,
+        now: float,
+        closes_at: float,
+        holder: Holder = Holder(),  # noqa: B008
+    ) -> None:
         self.holder = holder
         self.runs = list(runs)
         self.behind: set[str] = set()
@@ -61,7 +68,9 @@ class Listener:
         """Buffer a live frame; those of a run that is behind are kept too, as they may be later than what its log says."""
         if self.deliver is not None and not self._packets and self.deliver(packet):
             return
-        if len(self._packets) >= MAX_BUFFERED_FRAMES or (self._packets and self._bytes + len(packet.body) > MAX_BUFFERED_BYTES):
+        if len(self._packets) >= MAX_BUFFERED_FRAMES or (
+            self._packets and self._bytes + len(packet.body) > MAX_BUFFERED_BYTES
+        ):
             self._packets.clear()
             self._bytes = 0
             self.behind.update(self.runs)

@@ -51,7 +51,10 @@ class Wire:
 
         A server's `send` waits only while the connection is full, so it is run by hand until it is done or waits.
         """
-        sending = cast("Coroutine[object, None, None]", self._send({"type": "http.response.body", "body": data, "more_body": True}))
+        sending = cast(
+            "Coroutine[object, None, None]",
+            self._send({"type": "http.response.body", "body": data, "more_body": True}),
+        )
         try:
             waits_for = sending.send(None)
         except StopIteration:
@@ -118,7 +121,10 @@ def first_retry_ms() -> int:
 
 def come_back_response() -> Response:
     """Not now, for handlers that give a response."""
-    return Response(frames.retry(random.randint(*_BUSY_RETRY_MS)), headers={name.decode(): value.decode() for name, value in _HEADERS})
+    return Response(
+        frames.retry(random.randint(*_BUSY_RETRY_MS)),
+        headers={name.decode(): value.decode() for name, value in _HEADERS},
+    )
 
 
 async def start(send: Send) -> None:
@@ -132,4 +138,10 @@ async def finish(send: Send) -> None:
 async def come_back(send: Send) -> None:
     """Not now: the browser reconnects after the time that it is told."""
     await start(send)
-    await send({"type": "http.response.body", "body": frames.retry(random.randint(*_BUSY_RETRY_MS)), "more_body": False})
+    await send(
+        {
+            "type": "http.response.body",
+            "body": frames.retry(random.randint(*_BUSY_RETRY_MS)),
+            "more_body": False,
+        }
+    )

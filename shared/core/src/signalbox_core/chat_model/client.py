@@ -12,7 +12,15 @@ from msgspec.structs import replace
 from signalbox_core.chat_model.lines import Lines, TooLongError
 from signalbox_core.chat_model.refusals import MAX_BODY_BYTES, filtered, refusal, told_in_stream
 from signalbox_core.chat_model.settings import ModelSettings
-from signalbox_core.chat_model.wire import Answer, Ask, StreamChunk, StreamOptions, Usage, read_answer, read_chunk
+from signalbox_core.chat_model.wire import (
+    Answer,
+    Ask,
+    StreamChunk,
+    StreamOptions,
+    Usage,
+    read_answer,
+    read_chunk,
+)
 from signalbox_core.errors import Unavailable
 
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -44,12 +52,16 @@ class ModelClient:
             Rejected: `model_refused`, `model_quota` or `content_filtered`; the same will be refused again.
             Unavailable: away, slow or broken (`RateLimited` when it says how long); `model_answer`: not an answer of this API.
         """
-        async with self._asking(ask, idempotency_key, max(WHOLE_TIMEOUT_S, self.settings.read_timeout_s)) as response:
+        async with self._asking(
+            ask, idempotency_key, max(WHOLE_TIMEOUT_S, self.settings.read_timeout_s)
+        ) as response:
             body = await response.aread()
         try:
             return read_answer(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Unavailable(f"what {self.address} answers is not the chat API's JSON", code="model_answer") from error
+            raise Unavailable(
+                f"what {self.address} answers is not the chat API's JSON", code="model_answer"
+            ) from error
 
     async def stream(self, ask: Ask, *, idempotency_key: str | None = None) -> AsyncGenerator[Piece, None]:
         """The answer as it is written. It is whole when the iteration ends without an error.
@@ -67,7 +79,9 @@ class ModelClient:
                 is_whole = is_whole or piece.finish is not None
                 yield piece
         if not is_whole:
-            raise Unavailable(f"the model at {self.address} stopped in the middle of its answer", code="model_cut")
+            raise Unavailable(
+                f"the model at {self.address} stopped in the middle of its answer", code="model_cut"
+            )
 
     async def _chunks(self, response: httpx2.Response) -> AsyncIterator[StreamChunk | None]:
         """Decoded events; None for the end mark."""
@@ -77,7 +91,9 @@ class ModelClient:
                 for data in lines.feed(received):
                     yield None if data == b"[DONE]" else read_chunk(data)
         except (msgspec.DecodeError, UnicodeDecodeError, TooLongError) as error:
-            raise Unavailable(f"what {self.address} streams is not the chat API's JSON", code="model_answer") from error
+            raise Unavailable(
+                f"what {self.address} streams is not the chat API's JSON", code="model_answer"
+            ) from error
 
     def _piece(self, chunk: StreamChunk) -> Piece:
         if chunk.error is not None:
@@ -90,26 +106,36 @@ class ModelClient:
         return Piece(choice.delta.content or "", choice.finish_reason, chunk.usage)
 
     @contextlib.asynccontextmanager
-    async def _asking(self, ask: Ask, idempotency_key: str | None, silence_s: float) -> AsyncIterator[httpx2.Response]:
+    async def _asking(
+        self, ask: Ask, idempotency_key: str | None, silence_s: float
+    ) -> AsyncIterator[httpx2.Response]:
         body = msgspec.json.encode(replace(ask, model=self.settings.name))
         timeout = httpx2.Timeout(silence_s, connect=CONNECT_TIMEOUT_S)
         try:
             # No proxy from the environment: the model is a configured address.
             async with (
                 httpx2.AsyncClient(timeout=timeout, trust_env=False) as client,
-                client.stream("POST", self.address, content=body, headers=self._headers(idempotency_key)) as response,
+                client.stream(
+                    "POST", self.address, content=body, headers=self._headers(idempotency_key)
+                ) as response,
             ):
                 if response.status_code != 200:
-                    raise refusal(self.address, response.status_code, response.headers, await _start_of(response))
+                    raise refusal(
+                        self.address, response.status_code, response.headers, await _start_of(response)
+                    )
                 yield response
         except httpx2.TransportError as error:
             raise self._lost(error, silence_s) from error
 
     def _lost(self, error: httpx2.TransportError, silence_s: float) -> Unavailable:
         if isinstance(error, httpx2.ReadTimeout):
-            return Unavailable(f"the model at {self.address} said nothing for {silence_s:g} s", code="model_stalled")
+            return Unavailable(
+                f"the model at {self.address} said nothing for {silence_s:g} s", code="model_stalled"
+            )
         if isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError):
-            return Unavailable(f"the model at {self.address} stopped in the middle of its answer", code="model_cut")
+            return Unavailable(
+                f"the model at {self.address} stopped in the middle of its answer", code="model_cut"
+            )
         detail = f"the model at {self.address} does not answer ({type(error).__name__}); check SIGNALBOX_WORKER_MODEL_URL"
         return Unavailable(detail, code="model_unavailable")
 

@@ -29,20 +29,34 @@ def refusal(address: str, status: int, headers: Mapping[str, str], body: bytes) 
     if problem.code in _FILTERED:
         return filtered(address)
     if problem.code in _NO_MONEY:
-        return Rejected(f"the account at {address} has no quota left; raise it there", code="model_quota", status=status)
+        return Rejected(
+            f"the account at {address} has no quota left; raise it there", code="model_quota", status=status
+        )
     wait = retry_after_s(headers, datetime.now(UTC))
     if status == 429 or (status == 503 and wait is not None):
-        return RateLimited(f"the model at {address} asks to slow down", retry_after_s=DEFAULT_WAIT_S if wait is None else wait)
+        return RateLimited(
+            f"the model at {address} asks to slow down",
+            retry_after_s=DEFAULT_WAIT_S if wait is None else wait,
+        )
     if status in _LATER or status >= 500:
-        return Unavailable(f"the model at {address} has a problem of its own ({status})", code="model_unavailable", status=status)
+        return Unavailable(
+            f"the model at {address} has a problem of its own ({status})",
+            code="model_unavailable",
+            status=status,
+        )
     remedy = _REMEDY.get(status, "check SIGNALBOX_WORKER_MODEL_NAME and the request")
     # What a server says of a key may quote the key.
     said = "" if status in (401, 403) or not problem.message else f": {problem.message[:300]}"
-    return Rejected(f"the model at {address} refuses ({status}){said}; {remedy}", code="model_refused", status=status)
+    return Rejected(
+        f"the model at {address} refuses ({status}){said}; {remedy}", code="model_refused", status=status
+    )
 
 
 def filtered(address: str) -> Rejected:
-    return Rejected(f"the model at {address} withholds the answer (content filter); change the text", code="content_filtered")
+    return Rejected(
+        f"the model at {address} withholds the answer (content filter); change the text",
+        code="content_filtered",
+    )
 
 
 def told_in_stream(address: str, problem: Problem) -> SignalboxError:

@@ -47,7 +47,9 @@ def model_settings(environ: Mapping[str, str]) -> ModelSettings | None:
     if not url:
         return None
     if not url.startswith(("http://", "https://")):
-        raise InvalidInput(f"{_PREFIX}URL must start with http:// or https:// (it is {url[:80]!r})", field=f"{_PREFIX}URL")
+        raise InvalidInput(
+            f"{_PREFIX}URL must start with http:// or https:// (it is {url[:80]!r})", field=f"{_PREFIX}URL"
+        )
     name = environ.get(f"{_PREFIX}NAME", "")
     if not name:
         raise InvalidInput(f"set {_PREFIX}NAME, or unset {_PREFIX}URL", field=f"{_PREFIX}NAME")
@@ -81,5 +83,7 @@ def _decimal(environ: Mapping[str, str], name: str) -> Decimal | None:
     except InvalidOperation:
         value = Decimal(-1)
     if not value.is_finite() or value < 0:
-        raise InvalidInput(f"{_PREFIX}{name} must be a number from 0 (it is {text[:40]!r})", field=f"{_PREFIX}{name}")
+        raise InvalidInput(
+            f"{_PREFIX}{name} must be a number from 0 (it is {text[:40]!r})", field=f"{_PREFIX}{name}"
+        )
     return value

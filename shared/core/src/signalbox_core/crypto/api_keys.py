@@ -46,6 +46,10 @@ def read_api_keys(path: Path) -> tuple[ApiKey, ...]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=ApiKeyFile).keys
     except OSError as error:
-        raise InvalidInput(f"cannot read the API keys file {path}: {error.strerror}", field="SIGNALBOX_GATEWAY_API_KEYS_FILE") from None
+        raise InvalidInput(
+            f"cannot read the API keys file {path}: {error.strerror}", field="SIGNALBOX_GATEWAY_API_KEYS_FILE"
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the API keys file {path} is not valid: {error}", field="SIGNALBOX_GATEWAY_API_KEYS_FILE") from None
+        raise InvalidInput(
+            f"the API keys file {path} is not valid: {error}", field="SIGNALBOX_GATEWAY_API_KEYS_FILE"
+        ) from None

@@ -99,11 +99,16 @@ class KeyRing:
         self._look()
         cipher = self._ciphers.get(key_id)
         if cipher is None:
-            raise Unavailable(f"payload key {key_id[:64]} is not in {self._path.name}; put it back", code="payload_key_missing")
+            raise Unavailable(
+                f"payload key {key_id[:64]} is not in {self._path.name}; put it back",
+                code="payload_key_missing",
+            )
         try:
             return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
         except (InvalidTag, ValueError):
-            raise Unavailable(f"a value sealed with payload key {key_id[:64]} is damaged", code="payload_damaged") from None
+            raise Unavailable(
+                f"a value sealed with payload key {key_id[:64]} is damaged", code="payload_damaged"
+            ) from None
 
     def seal_secret(self, secret: Secret) -> Secret:
         """The secret with its sealed form."""
@@ -170,9 +175,14 @@ def _load(file: PayloadKeyFile, where: str) -> Mapping[str, bytes]:
         except ValueError:
             keys[record.id] = b""
         if len(keys[record.id]) != KEY_BYTES:
-            raise InvalidInput(f"{where}: payload key {record.id} must be {KEY_BYTES} bytes in base64", field=VARIABLE)
+            raise InvalidInput(
+                f"{where}: payload key {record.id} must be {KEY_BYTES} bytes in base64", field=VARIABLE
+            )
     if len(keys) != len(file.keys) or file.active not in keys:
-        raise InvalidInput(f"{where}: every payload key needs an id of its own, and `active` must be one of them", field=VARIABLE)
+        raise InvalidInput(
+            f"{where}: every payload key needs an id of its own, and `active` must be one of them",
+            field=VARIABLE,
+        )
     return keys
 
 

@@ -40,11 +40,14 @@ class SecretRefs:
             Unavailable: the file cannot be read.
         """
         if not _NAME.fullmatch(name):
-            raise InvalidInput("a secret's name has 1 to 64 of a-z, 0-9, dot, dash and underscore", field="secret_ref")
+            raise InvalidInput(
+                "a secret's name has 1 to 64 of a-z, 0-9, dot, dash and underscore", field="secret_ref"
+            )
         text = await asyncio.to_thread(self._read, tenant, name)
         if not text:
             raise NotFound(
-                f"there is no secret {name!r} for {tenant}; the operator puts it {self._places(tenant, name)}", code="unknown_secret"
+                f"there is no secret {name!r} for {tenant}; the operator puts it {self._places(tenant, name)}",
+                code="unknown_secret",
             )
         return Secret(text)
 
@@ -56,12 +59,18 @@ class SecretRefs:
             except (FileNotFoundError, NotADirectoryError):
                 pass
             except (OSError, UnicodeDecodeError) as error:
-                raise Unavailable(f"secret {name!r} of {tenant} cannot be read ({type(error).__name__}); check its file") from None
+                raise Unavailable(
+                    f"secret {name!r} of {tenant} cannot be read ({type(error).__name__}); check its file"
+                ) from None
         variable = variable_of(tenant, name)
         return self._environ.get(variable) if variable else None
 
     def _places(self, tenant: str, name: str) -> str:
-        places = [f"into {tenant}/{name} under {FOLDER}" if self._folder else f"into a folder that {FOLDER} names, as {tenant}/{name}"]
+        places = [
+            f"into {tenant}/{name} under {FOLDER}"
+            if self._folder
+            else f"into a folder that {FOLDER} names, as {tenant}/{name}"
+        ]
         variable = variable_of(tenant, name)
         return " or ".join([*places, f"into {variable}"] if variable else places)
 

@@ -195,12 +195,19 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
     for kind in (
         EventType("run.started", _M, RunStarted, "A run began."),
         EventType("step.started", _M, StepStarted, "A step began."),
-        EventType("step.progress", _P, StepProgress, "How far a step is; at most 10 a second, no id, latest wins."),
+        EventType(
+            "step.progress", _P, StepProgress, "How far a step is; at most 10 a second, no id, latest wins."
+        ),
         EventType("step.completed", _M, StepCompleted, "A step ended well."),
         EventType("step.failed", _M, StepFailed, "A step ended with an error, which it names."),
         EventType("artifact.created", _M, ArtifactCreated, "A file is ready to be fetched."),
         EventType("approval.requested", _M, ApprovalRequested, "The run asks a person and waits."),
-        EventType("approval.reminded", _M, ApprovalReminded, "An approval is still open and its deadline comes closer."),
+        EventType(
+            "approval.reminded",
+            _M,
+            ApprovalReminded,
+            "An approval is still open and its deadline comes closer.",
+        ),
         EventType("approval.escalated", _M, ApprovalReminded, "An approval was handed up."),
         EventType("approval.decided", _M, ApprovalDecided, "A person answered; the run goes on."),
         EventType("approval.expired", _M, ApprovalExpired, "Nobody answered in time."),
@@ -211,8 +218,17 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType("run.cancelled", _M, RunCancelled, "The run was cancelled and has cleaned up. Terminal."),
         EventType("run.terminated", _M, RunClosed, "The server ended the run without its code. Terminal."),
         EventType("run.timed_out", _M, RunClosed, "The server ended the run at its deadline. Terminal."),
-        EventType("event.refused", _M, EventRefused, "An event was refused for good; this one keeps its place in the sequence."),
-        EventType("stream.reset", _P, StreamReset, "The partial output of a step starts again: forget its `text`."),
+        EventType(
+            "event.refused",
+            _M,
+            EventRefused,
+            "An event was refused for good; this one keeps its place in the sequence.",
+        ),
+        EventType(
+            "stream.reset", _P, StreamReset, "The partial output of a step starts again: forget its `text`."
+        ),
     )
 }
-TERMINAL: Final = frozenset({"run.completed", "run.failed", "run.cancelled", "run.terminated", "run.timed_out"})
+TERMINAL: Final = frozenset(
+    {"run.completed", "run.failed", "run.cancelled", "run.terminated", "run.timed_out"}
+)

@@ -75,7 +75,8 @@ def encode_event(event: CloudEvent) -> bytes:
     body = _encoder.encode({name: value for name, value in members.items() if value is not None})
     if len(body) > MAX_EVENT_BYTES:
         raise InvalidInput(
-            f"event {event.name} has {len(body)} bytes, at most {MAX_EVENT_BYTES}: put the body in the object store", field="data"
+            f"event {event.name} has {len(body)} bytes, at most {MAX_EVENT_BYTES}: put the body in the object store",
+            field="data",
         )
     return body
 

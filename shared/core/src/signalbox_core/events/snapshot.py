@@ -13,7 +13,16 @@ from msgspec.structs import replace
 
 from signalbox_core.events import catalogue
 from signalbox_core.events.envelope import CloudEvent
-from signalbox_core.events.states import ENDED, ApprovalState, ApprovalStatus, ArtifactState, RunStatus, Snapshot, StepState, StepStatus
+from signalbox_core.events.states import (
+    ENDED,
+    ApprovalState,
+    ApprovalStatus,
+    ArtifactState,
+    RunStatus,
+    Snapshot,
+    StepState,
+    StepStatus,
+)
 
 __all__ = [
     "ENDED",
@@ -68,7 +77,9 @@ def assemble(base: Snapshot, newest: Iterable[CloudEvent]) -> Snapshot:
     events = list(newest)
     live = sorted((event for event in events if event.sequence is None), key=lambda event: event.time)
     snapshot = reduce(fold, live, base)
-    for event in sorted((event for event in events if event.sequence is not None), key=lambda event: event.sequence or 0):
+    for event in sorted(
+        (event for event in events if event.sequence is not None), key=lambda event: event.sequence or 0
+    ):
         snapshot = fold(snapshot, event)
         if event.name == "step.started":
             snapshot = reduce(fold, (item for item in live if item.stepid == event.stepid), snapshot)
@@ -83,13 +94,21 @@ def _run_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = _data(event, catalogue.RunStarted)
     steps = tuple(StepState(name=step.name, title=step.title) for step in data.steps)
     return replace(
-        snapshot, pipeline=data.pipeline, title=data.title, steps=steps, started_at=event.time, started_by=data.started_by, status="running"
+        snapshot,
+        pipeline=data.pipeline,
+        title=data.title,
+        steps=steps,
+        started_at=event.time,
+        started_by=data.started_by,
+        status="running",
     )
 
 
 def _step_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = _data(event, catalogue.StepStarted)
-    state = StepState(name=data.step, title=data.title, status="running", attempt=data.attempt, started_at=event.time)
+    state = StepState(
+        name=data.step, title=data.title, status="running", attempt=data.attempt, started_at=event.time
+    )
     return _with_step(snapshot, state)
 
 
@@ -114,20 +133,35 @@ def _stream_reset(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
 def _step_completed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = _data(event, catalogue.StepCompleted)
     before = _step(snapshot, data.step) or StepState(name=data.step, title=data.title, attempt=1)
-    ended = replace(_over(before), status="completed", percent=100.0, message=data.message, started_at=data.started_at, ended_at=event.time)
+    ended = replace(
+        _over(before),
+        status="completed",
+        percent=100.0,
+        message=data.message,
+        started_at=data.started_at,
+        ended_at=event.time,
+    )
     return _with_step(snapshot, ended)
 
 
 def _step_failed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = _data(event, catalogue.StepFailed)
     before = _step(snapshot, data.step) or StepState(name=data.step, title=data.title, attempt=1)
-    ended = replace(_over(before), status="failed", message=data.error.message, started_at=data.started_at, ended_at=event.time)
+    ended = replace(
+        _over(before),
+        status="failed",
+        message=data.error.message,
+        started_at=data.started_at,
+        ended_at=event.time,
+    )
     return _with_step(snapshot, ended)
 
 
 def _artifact_created(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = _data(event, catalogue.ArtifactCreated)
-    state = ArtifactState(name=data.name, media_type=data.media_type, size_bytes=data.size_bytes, key=data.key, title=data.title)
+    state = ArtifactState(
+        name=data.name, media_type=data.media_type, size_bytes=data.size_bytes, key=data.key, title=data.title
+    )
     others = tuple(artifact for artifact in snapshot.artifacts if artifact.name != data.name)
     return replace(snapshot, artifacts=(*others, state))
 
@@ -182,7 +216,9 @@ def _run_resumed(snapshot: Snapshot, _event: CloudEvent) -> Snapshot:
 
 
 def _run_completed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
-    return replace(snapshot, status="completed", result=_data(event, catalogue.RunCompleted).result, ended_at=event.time)
+    return replace(
+        snapshot, status="completed", result=_data(event, catalogue.RunCompleted).result, ended_at=event.time
+    )
 
 
 def _run_failed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -217,11 +253,14 @@ _CHANGES: Final[Mapping[str, Change]] = {
 def _ended(snapshot: Snapshot, status: RunStatus, event: CloudEvent) -> Snapshot:
     """What was open when the run ended is closed with it."""
     steps = tuple(
-        _without_text(replace(step, status="cancelled", ended_at=event.time)) if step.status == "running" else step
+        _without_text(replace(step, status="cancelled", ended_at=event.time))
+        if step.status == "running"
+        else step
         for step in snapshot.steps
     )
     approvals = tuple(
-        replace(approval, status="cancelled") if approval.status == "pending" else approval for approval in snapshot.approvals
+        replace(approval, status="cancelled") if approval.status == "pending" else approval
+        for approval in snapshot.approvals
     )
     return replace(snapshot, status=status, ended_at=event.time, steps=steps, approvals=approvals)
 
@@ -233,7 +272,12 @@ def _step(snapshot: Snapshot, name: str) -> StepState | None:
 def _running(snapshot: Snapshot, name: str, event: CloudEvent) -> StepState | None:
     """The step that a progress event is about; None when the event is late, or of an earlier round of the step."""
     state = _step(snapshot, name)
-    if state is None or state.status != "running" or state.started_at is None or event.time < state.started_at:
+    if (
+        state is None
+        or state.status != "running"
+        or state.started_at is None
+        or event.time < state.started_at
+    ):
         return None
     return state
 
@@ -250,8 +294,17 @@ def _without_text(state: StepState) -> StepState:
 def _with_step(snapshot: Snapshot, state: StepState) -> Snapshot:
     if _step(snapshot, state.name) is None:
         return replace(snapshot, steps=(*snapshot.steps, state))
-    return replace(snapshot, steps=tuple(state if step.name == state.name else step for step in snapshot.steps))
+    return replace(
+        snapshot, steps=tuple(state if step.name == state.name else step for step in snapshot.steps)
+    )
 
 
-def _with_approval(snapshot: Snapshot, approval_id: str, change: "Callable[[ApprovalState], ApprovalState]") -> Snapshot:
-    return replace(snapshot, approvals=tuple(change(item) if item.approval_id == approval_id else item for item in snapshot.approvals))
+def _with_approval(
+    snapshot: Snapshot, approval_id: str, change: "Callable[[ApprovalState], ApprovalState]"
+) -> Snapshot:
+    return replace(
+        snapshot,
+        approvals=tuple(
+            change(item) if item.approval_id == approval_id else item for item in snapshot.approvals
+        ),
+    )

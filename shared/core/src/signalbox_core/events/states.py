@@ -8,7 +8,9 @@ from msgspec import Struct
 
 from signalbox_core.events.catalogue import Failure
 
-RunStatus = Literal["queued", "running", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"]
+RunStatus = Literal[
+    "queued", "running", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"
+]
 StepStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
 ApprovalStatus = Literal["pending", "decided", "expired", "cancelled"]
 ENDED: Final = frozenset({"completed", "failed", "cancelled", "terminated", "timed_out"})

@@ -84,7 +84,9 @@ def open_key_client(ca_file: str | None, variable: str) -> httpx2.AsyncClient:
     try:
         verify = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise InvalidInput(f"{variable}: cannot use {ca_file}: {error.strerror or error}", field=variable) from None
+        raise InvalidInput(
+            f"{variable}: cannot use {ca_file}: {error.strerror or error}", field=variable
+        ) from None
     return httpx2.AsyncClient(verify=verify, follow_redirects=False, trust_env=False, timeout=_FETCH_S)
 
 
@@ -105,7 +107,9 @@ async def fetch_document(client: httpx2.AsyncClient, url: str, media_types: froz
 async def _body(response: httpx2.Response, media_types: frozenset[str]) -> bytes:
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if response.status_code != 200 or media_type not in media_types or "content-encoding" in response.headers:
-        raise Unavailable(f"{response.url} answers {response.status_code} {media_type or 'untyped'}, no plain JSON document")
+        raise Unavailable(
+            f"{response.url} answers {response.status_code} {media_type or 'untyped'}, no plain JSON document"
+        )
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk

@@ -72,7 +72,9 @@ def listen(settings: ServiceSettings, *, prefix: str) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        raise InvalidInput(f"cannot listen on {where}: {error.strerror}; set {prefix}_HOST and {prefix}_PORT") from None
+        raise InvalidInput(
+            f"cannot listen on {where}: {error.strerror}; set {prefix}_HOST and {prefix}_PORT"
+        ) from None
 
 
 def stop_on_signals() -> asyncio.Event:

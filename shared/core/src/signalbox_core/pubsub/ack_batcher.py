@@ -52,7 +52,9 @@ class Outgoing:
         if not acks and not deadlines:
             return None
         return StreamingPullRequest(
-            ack_ids=list(acks), modify_deadline_ack_ids=list(deadlines), modify_deadline_seconds=list(deadlines.values())
+            ack_ids=list(acks),
+            modify_deadline_ack_ids=list(deadlines),
+            modify_deadline_seconds=list(deadlines.values()),
         )
 
 

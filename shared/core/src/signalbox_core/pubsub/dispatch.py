@@ -61,7 +61,10 @@ class Outcome(StrEnum):
 
 async def handle(handler: Handler, delivered: Delivered, *, timeout_s: float) -> Outcome:
     """Run the handler; the edge where errors become acknowledge or deliver again."""
-    facts: dict[str, object] = {"message_id": delivered.message_id, "delivery_attempt": delivered.delivery_attempt}
+    facts: dict[str, object] = {
+        "message_id": delivered.message_id,
+        "delivery_attempt": delivered.delivery_attempt,
+    }
     try:
         event = from_message(delivered.data, delivered.attributes)
     except InvalidInput as error:

@@ -55,7 +55,9 @@ class InHand:
         self._failed: dict[str, tuple[str, float]] = {}
         self._settled = asyncio.Event()
 
-    def accept(self, delivered: Delivered, ack_id: str, *, is_ordered: bool, tasks: asyncio.TaskGroup) -> None:
+    def accept(
+        self, delivered: Delivered, ack_id: str, *, is_ordered: bool, tasks: asyncio.TaskGroup
+    ) -> None:
         """Take one delivery in; its handler runs in `tasks`."""
         known = self._held.get(delivered.message_id)
         if known is not None:

@@ -14,7 +14,9 @@ from signalbox_core.events.envelope import MAX_EVENT_BYTES, CloudEvent
 MAX_VALUE_BYTES: Final = 1_024
 _PREFIX: Final = "ce-"
 _CONTENT_TYPE: Final = "content-type"
-_MEMBERS: Final = tuple(field for field in CloudEvent.__struct_fields__ if field not in ("data", "datacontenttype"))
+_MEMBERS: Final = tuple(
+    field for field in CloudEvent.__struct_fields__ if field not in ("data", "datacontenttype")
+)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,13 +39,18 @@ def to_message(event: CloudEvent) -> Message:
             attributes[_PREFIX + member] = str(msgspec.to_builtins(value))
     for name, text in attributes.items():
         if len(text.encode()) > MAX_VALUE_BYTES:
-            raise InvalidInput(f"event attribute {name} has {len(text.encode())} bytes, at most {MAX_VALUE_BYTES}: shorten it", field=name)
+            raise InvalidInput(
+                f"event attribute {name} has {len(text.encode())} bytes, at most {MAX_VALUE_BYTES}: shorten it",
+                field=name,
+            )
     data = bytes(event.data)
     size = len(data) + sum(len(name) + len(text.encode()) for name, text in attributes.items())
     if size > MAX_EVENT_BYTES:
         remedy = "put the body in the object store"
         # Above 4 MiB a message could be published and never received: gRPC's limit ends the stream each time.
-        raise InvalidInput(f"event {event.name} has {size} bytes, at most {MAX_EVENT_BYTES}: {remedy}", field="data")
+        raise InvalidInput(
+            f"event {event.name} has {size} bytes, at most {MAX_EVENT_BYTES}: {remedy}", field="data"
+        )
     return Message(data=data, attributes=attributes)
 
 
@@ -53,7 +60,9 @@ def from_message(data: bytes, attributes: Mapping[str, str]) -> CloudEvent:
     Raises:
         InvalidInput: a required attribute is missing or wrong, or the data is not JSON.
     """
-    members: dict[str, object] = {name.removeprefix(_PREFIX): text for name, text in attributes.items() if name.startswith(_PREFIX)}
+    members: dict[str, object] = {
+        name.removeprefix(_PREFIX): text for name, text in attributes.items() if name.startswith(_PREFIX)
+    }
     members["datacontenttype"] = attributes.get(_CONTENT_TYPE, "application/json")
     members["data"] = msgspec.Raw(data)
     try:

@@ -47,7 +47,14 @@ class PubSubPublisher:
         emulator_host: `host:port` of a local server; None for Google's.
     """
 
-    def __init__(self, project: str, *, emulator_host: str | None = None, timeout_s: float = 10.0, max_waiting: int = 10_000) -> None:
+    def __init__(
+        self,
+        project: str,
+        *,
+        emulator_host: str | None = None,
+        timeout_s: float = 10.0,
+        max_waiting: int = 10_000,
+    ) -> None:
         self._project = project
         self._emulator_host = emulator_host
         self._timeout_s = timeout_s
@@ -60,7 +67,9 @@ class PubSubPublisher:
         await self._tasks.__aenter__()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Send what still waits (each message keeps its time limit), then disconnect."""
         try:
             await self._tasks.__aexit__(kind, error, trace)
@@ -70,13 +79,17 @@ class PubSubPublisher:
     async def publish(self, topic: str, event: CloudEvent, *, ordering_key: str) -> str:
         """See `Publisher.publish`. Messages of one key are sent in the order of the calls."""
         message = to_message(event)
-        waiting = _Waiting(PubsubMessage(data=message.data, attributes=message.attributes, ordering_key=ordering_key))
+        waiting = _Waiting(
+            PubsubMessage(data=message.data, attributes=message.attributes, ordering_key=ordering_key)
+        )
         try:
             async with asyncio.timeout(self._timeout_s), self._room:
                 self._queue(topic, ordering_key, waiting)
                 return await waiting.message_id
         except TimeoutError:
-            raise Unavailable(f"Pub/Sub did not acknowledge an event for topic {topic} within {self._timeout_s:g} s; try again") from None
+            raise Unavailable(
+                f"Pub/Sub did not acknowledge an event for topic {topic} within {self._timeout_s:g} s; try again"
+            ) from None
 
     def _queue(self, topic: str, ordering_key: str, waiting: "_Waiting") -> None:
         lane = self._lanes.get((topic, ordering_key))
@@ -88,7 +101,9 @@ class PubSubPublisher:
     async def _drain(self, topic: str, ordering_key: str, lane: "deque[_Waiting]") -> None:
         """Send until the lane is empty; it ends with its last message."""
         batch: list[_Waiting] = []
-        error: SignalboxError = Unavailable(f"the publisher was closed before it could publish to topic {topic}; try again")
+        error: SignalboxError = Unavailable(
+            f"the publisher was closed before it could publish to topic {topic}; try again"
+        )
         try:
             while lane:
                 batch = _next_batch(lane)
@@ -105,12 +120,18 @@ class PubSubPublisher:
                 waiting.fail(error)
 
     async def _send(self, topic: str, batch: "list[_Waiting]") -> None:
-        request = PublishRequest(topic=topic_path(self._project, topic), messages=[waiting.message for waiting in batch])
+        request = PublishRequest(
+            topic=topic_path(self._project, topic), messages=[waiting.message for waiting in batch]
+        )
         retry = retry_for(self._timeout_s)
         try:
-            response = await self._client.publish(request=request, retry=retry, timeout=min(_ATTEMPT_S, self._timeout_s))
+            response = await self._client.publish(
+                request=request, retry=retry, timeout=min(_ATTEMPT_S, self._timeout_s)
+            )
         except (GoogleAPICallError, RetryError) as error:
-            log.warning("publish failed", extra={"topic": topic, "messages": len(batch), "error": str(error)[:500]})
+            log.warning(
+                "publish failed", extra={"topic": topic, "messages": len(batch), "error": str(error)[:500]}
+            )
             raise _translated(topic, error) from error
         for waiting, message_id in zip(batch, response.message_ids, strict=True):
             waiting.succeed(message_id)

@@ -97,7 +97,9 @@ class Subscriber:
         """
         client = subscriber_client(self._emulator_host)
         try:
-            await client.seek({"subscription": self._path, "time": to}, retry=retry_for(_REWIND_S), timeout=_REWIND_S)
+            await client.seek(
+                {"subscription": self._path, "time": to}, retry=retry_for(_REWIND_S), timeout=_REWIND_S
+            )
         except (ClientError, MethodNotImplemented) as error:
             raise Rejected(f"{self._path} cannot be rewound: {error}") from error
         except (GoogleAPICallError, RetryError) as error:
@@ -105,7 +107,9 @@ class Subscriber:
         finally:
             await disconnect(client)
 
-    async def _stay_connected(self, client: SubscriberAsyncClient, in_hand: InHand, outgoing: Outgoing, tasks: asyncio.TaskGroup) -> None:
+    async def _stay_connected(
+        self, client: SubscriberAsyncClient, in_hand: InHand, outgoing: Outgoing, tasks: asyncio.TaskGroup
+    ) -> None:
         failures = 0
         while True:
             try:
@@ -116,11 +120,19 @@ class Subscriber:
             failures = 1 if self.is_connected else failures + 1
             self.is_connected = False
             level = logging.ERROR if isinstance(reason, _NEEDS_AN_OPERATOR) else logging.INFO
-            log.log(level, "stream ended, connecting again", extra={"subscription": self._path, "reason": str(reason)[:300]})
+            log.log(
+                level,
+                "stream ended, connecting again",
+                extra={"subscription": self._path, "reason": str(reason)[:300]},
+            )
             await asyncio.sleep(_backoff_s(failures) * random.uniform(0.5, 1.0))
 
-    async def _read_stream(self, client: SubscriberAsyncClient, in_hand: InHand, outgoing: Outgoing, tasks: asyncio.TaskGroup) -> None:
-        stream = await client.streaming_pull(requests=outgoing.requests(self._first_request()), retry=None, timeout=None)
+    async def _read_stream(
+        self, client: SubscriberAsyncClient, in_hand: InHand, outgoing: Outgoing, tasks: asyncio.TaskGroup
+    ) -> None:
+        stream = await client.streaming_pull(
+            requests=outgoing.requests(self._first_request()), retry=None, timeout=None
+        )
         responses = aiter(stream)
         try:
             while True:
@@ -169,7 +181,10 @@ class Subscriber:
                 await client.acknowledge(subscription=self._path, ack_ids=request.ack_ids, retry=None)
             if request.modify_deadline_ack_ids:
                 await client.modify_ack_deadline(
-                    subscription=self._path, ack_ids=request.modify_deadline_ack_ids, ack_deadline_seconds=0, retry=None
+                    subscription=self._path,
+                    ack_ids=request.modify_deadline_ack_ids,
+                    ack_deadline_seconds=0,
+                    retry=None,
                 )
 
 

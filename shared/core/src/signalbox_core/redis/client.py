@@ -37,7 +37,9 @@ def open_redis(url: str, *, read_timeout_s: float | None = 2) -> Redis:
         return Redis.from_url(url, socket_timeout=read_timeout_s, socket_connect_timeout=2, retry=retry)
     except ValueError:
         # The address may hold a password, so it is not shown.
-        raise InvalidInput("REDIS_URL is not a Redis address: use redis://host:6379/0", field="REDIS_URL") from None
+        raise InvalidInput(
+            "REDIS_URL is not a Redis address: use redis://host:6379/0", field="REDIS_URL"
+        ) from None
 
 
 @contextmanager

@@ -46,7 +46,15 @@ class RedisRates:
         within_s: how long a call may wait for its count.
     """
 
-    def __init__(self, client: Redis, *, per_s: int, of: str, within_s: float = 0.9, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        per_s: int,
+        of: str,
+        within_s: float = 0.9,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         # The library's annotation knows plain options only; its documentation says that it takes a pool.
         options = cast(Any, {"connection_pool": client.connection_pool})
         storage = RedisStorage("redis://", implementation="redispy", key_prefix=f"rates:{of}", **options)

@@ -86,12 +86,19 @@ class DecisionFeed:
     async def after(self, queue: str, entry_id: str, *, limit: int = 500) -> list[DecisionView]:
         """Oldest first; only those behind `entry_id` (empty: from the first that is kept)."""
         with unavailable_when_away("decisions"):
-            return _views(await self._redis.xrange(stream_key(queue), min=f"({entry_id}" if entry_id else "-", count=limit))
+            return _views(
+                await self._redis.xrange(
+                    stream_key(queue), min=f"({entry_id}" if entry_id else "-", count=limit
+                )
+            )
 
 
 def _views(found: object) -> list[DecisionView]:
     entries = cast("Sequence[tuple[bytes, Mapping[bytes, bytes]]]", found)
-    return [msgspec.structs.replace(_DECODER.decode(fields[VIEW]), id=entry_id.decode()) for entry_id, fields in entries]
+    return [
+        msgspec.structs.replace(_DECODER.decode(fields[VIEW]), id=entry_id.decode())
+        for entry_id, fields in entries
+    ]
 
 
 _DECODER: Final = msgspec.json.Decoder(DecisionView)

@@ -74,7 +74,12 @@ class Hints:
         """
         if self._redis is None:
             return False
-        hint = Hint(remaining=remaining, max_in_flight=max_in_flight, max_rate_per_s=max_rate_per_s, at=datetime.now(UTC))
+        hint = Hint(
+            remaining=remaining,
+            max_in_flight=max_in_flight,
+            max_rate_per_s=max_rate_per_s,
+            at=datetime.now(UTC),
+        )
         try:
             async with asyncio.timeout(_PUBLISH_WITHIN_S), self._redis.pipeline(transaction=True) as pipe:
                 if remaining > 0:
@@ -84,7 +89,10 @@ class Hints:
                     pipe.hdel(hints_key(task_queue), publisher)
                 await pipe.execute()
         except (RedisError, OSError) as error:
-            log.warning("hint not published", extra={"task_queue": task_queue, "publisher": publisher, "reason": type(error).__name__})
+            log.warning(
+                "hint not published",
+                extra={"task_queue": task_queue, "publisher": publisher, "reason": type(error).__name__},
+            )
             return False
         return True
 
@@ -107,11 +115,16 @@ class Hints:
                 answers: list[Mapping[bytes, bytes]] = await pipe.execute()
             found = {queue: _decoded(answer) for queue, answer in zip(task_queues, answers, strict=True)}
             await self._sweep(found, now)
-        return {queue: {name: hint for name, hint in hints.items() if hint and hint.is_fresh(now)} for queue, hints in found.items()}
+        return {
+            queue: {name: hint for name, hint in hints.items() if hint and hint.is_fresh(now)}
+            for queue, hints in found.items()
+        }
 
     async def _sweep(self, found: Mapping[str, Mapping[str, Hint | None]], now: datetime) -> None:
         for queue, hints in found.items():
-            old: list[Any] = [name for name, hint in hints.items() if hint is None or abs(now - hint.at) > _KEPT_FOR]
+            old: list[Any] = [
+                name for name, hint in hints.items() if hint is None or abs(now - hint.at) > _KEPT_FOR
+            ]
             if old and self._redis is not None:
                 await self._redis.hdel(hints_key(queue), *old)
 

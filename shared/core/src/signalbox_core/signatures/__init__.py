@@ -4,7 +4,13 @@ from signalbox_core.signatures import profile
 from signalbox_core.signatures.claim import SignatureClaim, check_window, read_claim
 from signalbox_core.signatures.digest import check_digest, content_digest
 from signalbox_core.signatures.jwks import JwksSource, read_jwks
-from signalbox_core.signatures.keyfile import KeyFile, decode_key_file, load_key_set, read_key_file, write_key_file
+from signalbox_core.signatures.keyfile import (
+    KeyFile,
+    decode_key_file,
+    load_key_set,
+    read_key_file,
+    write_key_file,
+)
 from signalbox_core.signatures.keys import KeyRecord, KeySet, LoadedKey, load_key
 from signalbox_core.signatures.profile import Algorithm
 from signalbox_core.signatures.signer import Signer

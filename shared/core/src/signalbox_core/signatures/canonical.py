@@ -11,10 +11,14 @@ from typing import Final
 _KEY: Final = r"[a-z*][a-z0-9_.*-]*"
 _STRING: Final = r'"[\x20\x21\x23-\x5b\x5d-\x7e]*"'
 _INTEGER: Final = r"(?:0|[1-9][0-9]{0,14})"
-_INPUT: Final = re.compile(rf"({_KEY})=(\(({_STRING}(?: {_STRING})*)?\)((?:;{_KEY}=(?:{_INTEGER}|{_STRING}))*))")
+_INPUT: Final = re.compile(
+    rf"({_KEY})=(\(({_STRING}(?: {_STRING})*)?\)((?:;{_KEY}=(?:{_INTEGER}|{_STRING}))*))"
+)
 _NAME: Final = re.compile(_STRING)
 _PARAMETER: Final = re.compile(rf";({_KEY})=({_INTEGER}|{_STRING})")
-_SIGNATURE: Final = re.compile(rf"({_KEY})=:((?:[A-Za-z0-9+/]{{4}})*(?:[A-Za-z0-9+/]{{2}}==|[A-Za-z0-9+/]{{3}}=)?):")
+_SIGNATURE: Final = re.compile(
+    rf"({_KEY})=:((?:[A-Za-z0-9+/]{{4}})*(?:[A-Za-z0-9+/]{{2}}==|[A-Za-z0-9+/]{{3}}=)?):"
+)
 
 
 def read_input(text: str) -> tuple[str, list[str], dict[str, int | str], str] | None:
@@ -23,7 +27,9 @@ def read_input(text: str) -> tuple[str, list[str], dict[str, int | str], str] | 
     if found is None:
         return None
     pairs = _PARAMETER.findall(found[4])
-    parameters: dict[str, int | str] = {name: value[1:-1] if value[0] == '"' else int(value) for name, value in pairs}
+    parameters: dict[str, int | str] = {
+        name: value[1:-1] if value[0] == '"' else int(value) for name, value in pairs
+    }
     if len(parameters) < len(pairs):
         return None
     return found[1], [name[1:-1] for name in _NAME.findall(found[3] or "")], parameters, found[2]

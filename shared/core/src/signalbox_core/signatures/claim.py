@@ -54,13 +54,21 @@ def read_claim(signature_input: str | None, signature: str | None) -> SignatureC
         InvalidSignature: `signature_required`, `signature_malformed`, `signature_incomplete` or `insufficient_coverage`.
     """
     if signature_input is None or signature is None:
-        raise InvalidSignature("sign the request: it needs Signature-Input and Signature (RFC 9421)", code="signature_required")
+        raise InvalidSignature(
+            "sign the request: it needs Signature-Input and Signature (RFC 9421)", code="signature_required"
+        )
     return _read_canonical(signature_input, signature) or _read_any(signature_input, signature)
 
 
 def _read_canonical(signature_input: str, signature: str) -> SignatureClaim | None:
     ours, value = read_input(signature_input), read_signature(signature)
-    if ours is None or value is None or ours[0] != value[0] or ours[2].get("tag") != profile.TAG or not value[1]:
+    if (
+        ours is None
+        or value is None
+        or ours[0] != value[0]
+        or ours[2].get("tag") != profile.TAG
+        or not value[1]
+    ):
         return None
     label, names, parameters, serialized = ours
     return _claim(label, ([(name, {}) for name in names], {**parameters}), value[1], serialized)
@@ -90,7 +98,9 @@ def check_window(claim: SignatureClaim, now: datetime) -> None:
     if not 0 < claim.expires - claim.created <= profile.MAX_LIFETIME.total_seconds():
         raise InvalidSignature("expires must be after created, by at most 300 s", code="signature_lifetime")
     if claim.created > second + skew:
-        raise InvalidSignature("created is in the future: check the clock and sign again", code="signature_not_yet_valid")
+        raise InvalidSignature(
+            "created is in the future: check the clock and sign again", code="signature_not_yet_valid"
+        )
     if claim.created < second - profile.MAX_AGE.total_seconds() - skew or claim.expires < second - skew:
         raise InvalidSignature("the signature is too old: sign every attempt again", code="signature_stale")
 
@@ -104,7 +114,10 @@ def _members(name: str, text: str) -> Members:
         raise _malformed(f"{name} has a label or parameter twice")
 
     try:
-        parsed = cast(Members, http_sf.parse(text.encode("ascii"), tltype="dictionary", on_duplicate_key=refuse_duplicate))
+        parsed = cast(
+            Members,
+            http_sf.parse(text.encode("ascii"), tltype="dictionary", on_duplicate_key=refuse_duplicate),
+        )
     except (ValueError, TypeError):
         raise _malformed(f"{name} must be a dictionary of RFC 9651") from None
     if not 1 <= len(parsed) <= profile.MAX_LABELS:
@@ -124,7 +137,9 @@ def _ours(inputs: Members) -> tuple[str, Components, Parameters]:
     return ours[0], cast(Components, components), parameters
 
 
-def _claim(label: str, inner: tuple[Components, Parameters], signature: bytes, serialized: str) -> SignatureClaim:
+def _claim(
+    label: str, inner: tuple[Components, Parameters], signature: bytes, serialized: str
+) -> SignatureClaim:
     components, parameters = inner
     covered = _covered(components)
     _check_types(parameters)
@@ -144,7 +159,9 @@ def _claim(label: str, inner: tuple[Components, Parameters], signature: bytes, s
 def _covered(components: Components) -> tuple[str, ...]:
     for name, parameters in components:
         if parameters and name in profile.COVERED:
-            raise InvalidSignature(f"cover {name} as a whole, without parameters", code="insufficient_coverage")
+            raise InvalidSignature(
+                f"cover {name} as a whole, without parameters", code="insufficient_coverage"
+            )
         if type(name) is not str or name not in profile.COVERED:
             raise _malformed(f"cover these components only, without parameters: {' '.join(profile.COVERED)}")
     covered = tuple(str(name) for name, _ in components)
@@ -152,7 +169,9 @@ def _covered(components: Components) -> tuple[str, ...]:
         raise _malformed("a component is covered twice")
     missing = [name for name in profile.COVERED if name not in covered]
     if missing:
-        raise InvalidSignature(f"the signature must also cover {' '.join(missing)}", code="insufficient_coverage")
+        raise InvalidSignature(
+            f"the signature must also cover {' '.join(missing)}", code="insufficient_coverage"
+        )
     return covered
 
 
@@ -163,10 +182,14 @@ def _check_types(parameters: Parameters) -> None:
         wanted = int if name in _INTEGERS else str
         # bool is an int, and a Structured Field token compares equal to a string: neither is meant.
         if type(value) is not wanted:
-            raise _malformed(f"signature parameter {name} must be {'an integer' if wanted is int else 'a quoted string'}")
+            raise _malformed(
+                f"signature parameter {name} must be {'an integer' if wanted is int else 'a quoted string'}"
+            )
     missing = [name for name in profile.PARAMETERS if name not in parameters]
     if missing:
-        raise InvalidSignature(f"the signature lacks the parameters {' '.join(missing)}", code="signature_incomplete")
+        raise InvalidSignature(
+            f"the signature lacks the parameters {' '.join(missing)}", code="signature_incomplete"
+        )
 
 
 def _second(parameters: Parameters, name: str) -> int:
@@ -180,5 +203,7 @@ def _second(parameters: Parameters, name: str) -> int:
 def _matching(parameters: Parameters, name: str, pattern: re.Pattern[str]) -> str:
     text = str(parameters[name])
     if not pattern.fullmatch(text):
-        raise _malformed(f"signature parameter {name} has a wrong length or character: see the signature profile")
+        raise _malformed(
+            f"signature parameter {name} has a wrong length or character: see the signature profile"
+        )
     return text

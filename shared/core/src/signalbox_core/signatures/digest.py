@@ -47,7 +47,9 @@ def _read_digests(field: str) -> dict[str, bytes]:
     for name, member in members.items():
         value = member[0] if isinstance(member, tuple) else member
         if name not in _ALGORITHMS:
-            raise InvalidSignature("Content-Digest must use sha-256 or sha-512 only", code="digest_unsupported")
+            raise InvalidSignature(
+                "Content-Digest must use sha-256 or sha-512 only", code="digest_unsupported"
+            )
         if not isinstance(value, bytes) or len(value) != _ALGORITHMS[name]().digest_size:
             raise malformed
         digests[name] = value

@@ -17,7 +17,9 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.signatures.keys import KeyRecord, KeySet, LoadedKey, load_key
 from signalbox_core.signatures.profile import Algorithm
 
-MEDIA_TYPES: Final = frozenset({"application/json", "application/jwk-set+json", "application/http-message-signatures-directory+json"})
+MEDIA_TYPES: Final = frozenset(
+    {"application/json", "application/jwk-set+json", "application/http-message-signatures-directory+json"}
+)
 _MAX_KEYS: Final = 100
 _URL: Final = re.compile(r"https://[^\s/?#@]+(?:/[\x21\x22\x24-\x7e]*)?")
 # What a JWK must never have here: the private half of a key, or a shared secret.
@@ -75,7 +77,9 @@ def read_jwks(body: bytes, source: JwksSource) -> KeySet:
 
 def _load(jwk: Jwk, source: JwksSource) -> LoadedKey | None:
     if not _PRIVATE.isdisjoint(jwk):
-        raise InvalidInput(f"{source.url} publishes a private key or a secret; its sender must replace it", field="jwks")
+        raise InvalidInput(
+            f"{source.url} publishes a private key or a secret; its sender must replace it", field="jwks"
+        )
     kid = jwk.get("kid")
     if not isinstance(kid, str) or not kid or not _may_verify(jwk):
         return None
@@ -119,7 +123,9 @@ def _public_key(jwk: Jwk) -> tuple[Algorithm, PublicKey] | None:
             numbers = ec.EllipticCurvePublicNumbers(_integer(jwk, "x"), _integer(jwk, "y"), ec.SECP256R1())
             return Algorithm.ECDSA_P256, numbers.public_key()
         case "RSA", _:
-            return Algorithm.RSA_PSS, rsa.RSAPublicNumbers(_integer(jwk, "e"), _integer(jwk, "n")).public_key()
+            return Algorithm.RSA_PSS, rsa.RSAPublicNumbers(
+                _integer(jwk, "e"), _integer(jwk, "n")
+            ).public_key()
     return None
 
 

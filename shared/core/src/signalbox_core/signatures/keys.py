@@ -93,7 +93,9 @@ class KeySet:
         self._keys: dict[str, LoadedKey] = {}
         for key in keys:
             if key.record.keyid in self._keys:
-                raise InvalidInput(f"keyid {key.record.keyid} is there twice: every key needs its own", field="keyid")
+                raise InvalidInput(
+                    f"keyid {key.record.keyid} is there twice: every key needs its own", field="keyid"
+                )
             self._keys[key.record.keyid] = key
 
     def get(self, keyid: str) -> LoadedKey | None:
@@ -111,10 +113,15 @@ def load_key(record: KeyRecord, read_secret: ReadSecret) -> LoadedKey:
     """
     for name, value in (("keyid", record.keyid), ("sender", record.sender), ("tenant", record.tenant)):
         if not (1 <= len(value) <= profile.MAX_KEYID_CHARS and value.isprintable()):
-            raise InvalidInput(f"key {record.keyid[:40]!r}: {name} must be 1 to {profile.MAX_KEYID_CHARS} characters", field=name)
+            raise InvalidInput(
+                f"key {record.keyid[:40]!r}: {name} must be 1 to {profile.MAX_KEYID_CHARS} characters",
+                field=name,
+            )
     for name, moment in (("not_before", record.not_before), ("not_after", record.not_after)):
         if moment is not None and moment.tzinfo is None:
-            raise InvalidInput(f"key {record.keyid}: {name} needs a time zone, as in 2030-01-01T00:00:00Z", field=name)
+            raise InvalidInput(
+                f"key {record.keyid}: {name} needs a time zone, as in 2030-01-01T00:00:00Z", field=name
+            )
     if record.alg is Algorithm.HMAC:
         return LoadedKey(record, _secret(record, read_secret))
     return LoadedKey(record, _public_key(record))
@@ -122,7 +129,9 @@ def load_key(record: KeyRecord, read_secret: ReadSecret) -> LoadedKey:
 
 def _secret(record: KeyRecord, read_secret: ReadSecret) -> bytes:
     if record.secret_file is None or record.public_pem is not None:
-        raise InvalidInput(f"key {record.keyid}: {record.alg} needs secret_file and no public_pem", field="secret_file")
+        raise InvalidInput(
+            f"key {record.keyid}: {record.alg} needs secret_file and no public_pem", field="secret_file"
+        )
     secret = read_secret(record.secret_file)
     if len(secret) < profile.MIN_HMAC_SECRET_BYTES:
         raise InvalidInput(
@@ -131,21 +140,28 @@ def _secret(record: KeyRecord, read_secret: ReadSecret) -> bytes:
             field="secret_file",
         )
     if b"-----BEGIN" in secret:
-        raise InvalidInput(f"key {record.keyid}: {record.secret_file} holds a PEM, not a secret", field="secret_file")
+        raise InvalidInput(
+            f"key {record.keyid}: {record.secret_file} holds a PEM, not a secret", field="secret_file"
+        )
     return secret
 
 
 def _public_key(record: KeyRecord) -> VerificationKey:
     if record.public_pem is None or record.secret_file is not None:
-        raise InvalidInput(f"key {record.keyid}: {record.alg} needs public_pem and no secret_file", field="public_pem")
+        raise InvalidInput(
+            f"key {record.keyid}: {record.alg} needs public_pem and no secret_file", field="public_pem"
+        )
     if "PRIVATE KEY" in record.public_pem:
         raise InvalidInput(
-            f"key {record.keyid}: public_pem holds a private key; replace that key, it is no longer secret", field="public_pem"
+            f"key {record.keyid}: public_pem holds a private key; replace that key, it is no longer secret",
+            field="public_pem",
         )
     try:
         key = load_pem_public_key(record.public_pem.encode())
     except (ValueError, UnsupportedAlgorithm):
-        raise InvalidInput(f"key {record.keyid}: public_pem is not a public key in PEM", field="public_pem") from None
+        raise InvalidInput(
+            f"key {record.keyid}: public_pem is not a public key in PEM", field="public_pem"
+        ) from None
     match record.alg, key:
         case (Algorithm.ED25519, ed25519.Ed25519PublicKey()):
             return key
@@ -154,5 +170,8 @@ def _public_key(record: KeyRecord) -> VerificationKey:
         case (Algorithm.RSA_PSS, rsa.RSAPublicKey(key_size=bits)) if bits >= profile.MIN_RSA_BITS:
             return key
         case (Algorithm.RSA_PSS, rsa.RSAPublicKey(key_size=bits)):
-            raise InvalidInput(f"key {record.keyid}: RSA with {bits} bits, at least {profile.MIN_RSA_BITS} are needed", field="public_pem")
+            raise InvalidInput(
+                f"key {record.keyid}: RSA with {bits} bits, at least {profile.MIN_RSA_BITS} are needed",
+                field="public_pem",
+            )
     raise InvalidInput(f"key {record.keyid}: public_pem is not a key for {record.alg}", field="public_pem")

@@ -27,7 +27,8 @@ MIN_HMAC_SECRET_BYTES: Final = 32
 MIN_RSA_BITS: Final = 2048
 
 ACCEPT_SIGNATURE: Final = (
-    f'{LABEL}=("{COVERED[0]}" "{COVERED[1]}" "{COVERED[2]}" "{COVERED[3]}");created;expires;nonce;keyid;alg;tag="{TAG}"'
+    f'{LABEL}=("{COVERED[0]}" "{COVERED[1]}" "{COVERED[2]}" "{COVERED[3]}")'
+    f';created;expires;nonce;keyid;alg;tag="{TAG}"'
 )
 
 

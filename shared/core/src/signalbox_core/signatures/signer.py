@@ -28,7 +28,9 @@ _LIFETIME_S: Final = int(profile.MAX_LIFETIME.total_seconds())
 class Signer:
     """Signs requests with one key. Safe to share; every call makes a new nonce, so sign each attempt again."""
 
-    def __init__(self, keyid: str, algorithm: Algorithm, key: SigningKey, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, keyid: str, algorithm: Algorithm, key: SigningKey, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self.keyid = keyid
         self.algorithm = algorithm
         implementation: Callable[..., HTTPSignatureAlgorithm] = IMPLEMENTATIONS[algorithm]
@@ -45,12 +47,17 @@ class Signer:
         try:
             body = Path(path).read_bytes()
         except OSError as error:
-            raise InvalidInput(f"cannot read the private key {path}: {error.strerror}", field="private_key_file") from None
+            raise InvalidInput(
+                f"cannot read the private key {path}: {error.strerror}", field="private_key_file"
+            ) from None
         if b"-----BEGIN" in body:
             return cls(keyid, *_private_key(body, path))
         secret = body.strip()
         if len(secret) < profile.MIN_HMAC_SECRET_BYTES:
-            raise InvalidInput(f"{path} holds neither a private key in PEM nor a secret of 32 bytes", field="private_key_file")
+            raise InvalidInput(
+                f"{path} holds neither a private key in PEM nor a secret of 32 bytes",
+                field="private_key_file",
+            )
         return cls(keyid, Algorithm.HMAC, secret)
 
     def sign(self, method: str, url: str, body: bytes, content_type: str) -> dict[str, str]:
@@ -86,7 +93,9 @@ def _private_key(pem: bytes, path: str | Path) -> tuple[Algorithm, SigningKey]:
     try:
         key: PrivateKeyTypes = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise InvalidInput(f"{path} is not a private key in PEM without a password", field="private_key_file") from None
+        raise InvalidInput(
+            f"{path} is not a private key in PEM without a password", field="private_key_file"
+        ) from None
     match key:
         case ed25519.Ed25519PrivateKey():
             return Algorithm.ED25519, key
@@ -94,4 +103,7 @@ def _private_key(pem: bytes, path: str | Path) -> tuple[Algorithm, SigningKey]:
             return Algorithm.ECDSA_P256, key
         case rsa.RSAPrivateKey(key_size=bits) if bits >= profile.MIN_RSA_BITS:
             return Algorithm.RSA_PSS, key
-    raise InvalidInput(f"{path} must be a private key for Ed25519, P-256 or RSA with at least 2048 bits", field="private_key_file")
+    raise InvalidInput(
+        f"{path} must be a private key for Ed25519, P-256 or RSA with at least 2048 bits",
+        field="private_key_file",
+    )

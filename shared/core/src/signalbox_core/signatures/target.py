@@ -15,7 +15,9 @@ def parse_origin(url: str, *, field: str) -> str:
     """
     parts = _split(url, field)
     if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise InvalidInput(f"{field} must be an origin without a path, as in https://events.example.com", field=field)
+        raise InvalidInput(
+            f"{field} must be an origin without a path, as in https://events.example.com", field=field
+        )
     return _origin(parts)
 
 
@@ -29,11 +31,18 @@ def target_uri(url: str) -> str:
 def _split(url: str, field: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and "@" not in parts.netloc and (parts.port or 1) > 0
+        usable = (
+            parts.scheme in _DEFAULT_PORTS
+            and bool(parts.hostname)
+            and "@" not in parts.netloc
+            and (parts.port or 1) > 0
+        )
     except ValueError:
         usable = False
     if not usable or not url.isascii() or not url.isprintable():
-        raise InvalidInput(f"{field} must be an absolute http or https URL, as in https://events.example.com", field=field)
+        raise InvalidInput(
+            f"{field} must be an absolute http or https URL, as in https://events.example.com", field=field
+        )
     return parts
 
 

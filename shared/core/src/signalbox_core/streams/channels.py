@@ -110,7 +110,9 @@ class RedisChannels:
     async def _read(self, connection: AbstractConnection, receive: Receive, opened: Opened) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            answer = await connection.read_response(timeout=math.inf, disconnect_on_error=False, push_request=True)
+            answer = await connection.read_response(
+                timeout=math.inf, disconnect_on_error=False, push_request=True
+            )
             self._heard_at = loop.time()
             if not isinstance(answer, list) or len(answer) != 3:
                 continue

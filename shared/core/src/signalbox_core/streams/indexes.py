@@ -47,35 +47,49 @@ class RunIndexes:
     def __init__(self, client: Redis) -> None:
         self._redis = client
 
-    async def follow(self, events: Sequence[CloudEvent], outcomes: Sequence[Outcome], *, has_gap: bool, healed: bool) -> None:
+    async def follow(
+        self, events: Sequence[CloudEvent], outcomes: Sequence[Outcome], *, has_gap: bool, healed: bool
+    ) -> None:
         """Bring the indexes after an append to one run; whatever its outcomes, so that a repetition mends what a crash left out."""
         run_id, tenant = events[0].runid, events[0].tenantid
         asked = [inbox_item(event) for event in events if event.name == "approval.requested"]
         closed = [approval for event in events if (approval := closed_approval(event))]
         ended = any(event.name in TERMINAL for event in events)
-        first = next((outcome for event, outcome in zip(events, outcomes, strict=True) if event.sequence == 1), None)
+        first = next(
+            (outcome for event, outcome in zip(events, outcomes, strict=True) if event.sequence == 1), None
+        )
         if not (asked or closed or ended or has_gap or healed or first):
             return
         with unavailable_when_away(f"stream of {run_id}"):
             closed += await self._asked_so_far(run_id) if ended else []
             # Of a repetition listeners have heard; they must not hear of a run again that has ended since.
-            seen = _Seen(is_open=first is not None and not ended, is_new=first is Outcome.APPENDED, has_ended=ended)
+            seen = _Seen(
+                is_open=first is not None and not ended, is_new=first is Outcome.APPENDED, has_ended=ended
+            )
             await self._write(run_id, tenant, [] if ended else asked, closed, seen, has_gap=has_gap)
 
     async def follow_rebuild(self, snapshot: Snapshot, *, has_gap: bool) -> None:
         with unavailable_when_away(f"stream of {snapshot.run_id}"):
             is_open = snapshot.status not in ENDED
             seen = _Seen(is_open=is_open, is_new=is_open, has_ended=not is_open)
-            await self._write(snapshot.run_id, snapshot.tenant, inbox_items(snapshot), [], seen, has_gap=has_gap)
+            await self._write(
+                snapshot.run_id, snapshot.tenant, inbox_items(snapshot), [], seen, has_gap=has_gap
+            )
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
         with unavailable_when_away("inbox of approvals"):
             index = cast("Mapping[bytes, bytes]", await self._redis.hgetall(inbox_key(tenant)))
-            standings = await self._standings([msgspec.json.decode(value, type=InboxItem) for value in index.values()])
+            standings = await self._standings(
+                [msgspec.json.decode(value, type=InboxItem) for value in index.values()]
+            )
             over = [_field(standing.item) for standing in standings if not standing.is_open]
             if over:
                 await self._redis.hdel(inbox_key(tenant), *over)
-        items = [replace(standing.item, pipeline=standing.pipeline or standing.item.pipeline) for standing in standings if standing.is_open]
+        items = [
+            replace(standing.item, pipeline=standing.pipeline or standing.item.pipeline)
+            for standing in standings
+            if standing.is_open
+        ]
         return sorted(items, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
@@ -86,7 +100,11 @@ class RunIndexes:
                 for run in runs:
                     pipe.hmget(RunKeys(run.decode()).meta, "epoch", "terminal")
                 rows = await pipe.execute() if runs else []
-            over = [run for run, (epoch, terminal) in zip(runs, rows, strict=True) if epoch is None or terminal is not None]
+            over = [
+                run
+                for run, (epoch, terminal) in zip(runs, rows, strict=True)
+                if epoch is None or terminal is not None
+            ]
             if over:
                 await self._redis.zrem(key, *over)
         return [run.decode() for run in runs if run not in over]
@@ -104,7 +122,12 @@ class RunIndexes:
                 await self._redis.srem(GAPS, *over)
         until_ms = now[0] * 1000 + now[1] // 1000 - int(older_than / timedelta(milliseconds=1))
         return [
-            Gap(run_id=run.decode(), epoch=epoch.decode(), top=int(top), since=datetime.fromtimestamp(int(since) / 1000, UTC))
+            Gap(
+                run_id=run.decode(),
+                epoch=epoch.decode(),
+                top=int(top),
+                since=datetime.fromtimestamp(int(since) / 1000, UTC),
+            )
             for run, (epoch, top, since) in zip(runs, states, strict=True)
             if since is not None and int(since) <= until_ms
         ]
@@ -119,7 +142,14 @@ class RunIndexes:
                 await pipe.execute()
 
     async def _write(
-        self, run_id: str, tenant: str, opened: Sequence[InboxItem], closed: Sequence[str], seen: "_Seen", *, has_gap: bool
+        self,
+        run_id: str,
+        tenant: str,
+        opened: Sequence[InboxItem],
+        closed: Sequence[str],
+        seen: "_Seen",
+        *,
+        has_gap: bool,
     ) -> None:
         news = RunKeys(tenant_news(tenant)).channel
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -148,7 +178,9 @@ class RunIndexes:
     async def _standings(self, items: Sequence[InboxItem]) -> list[_Standing]:
         async with self._redis.pipeline(transaction=False) as pipe:
             for item in items:
-                pipe.hmget(RunKeys(item.run_id).meta, "epoch", "terminal", f"approval:{item.approval_id}", "pipeline")
+                pipe.hmget(
+                    RunKeys(item.run_id).meta, "epoch", "terminal", f"approval:{item.approval_id}", "pipeline"
+                )
             rows = await pipe.execute() if items else []
         return [
             _Standing(

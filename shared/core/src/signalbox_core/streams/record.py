@@ -7,7 +7,13 @@ from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events import CATALOGUE, CloudEvent, EventKind, Snapshot, frame_data, snapshot_key
-from signalbox_core.events.catalogue import TERMINAL, ApprovalDecided, ApprovalExpired, ApprovalRequested, RunStarted
+from signalbox_core.events.catalogue import (
+    TERMINAL,
+    ApprovalDecided,
+    ApprovalExpired,
+    ApprovalRequested,
+    RunStarted,
+)
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.streams.run_stream import Frame, InboxItem
 
@@ -44,7 +50,9 @@ def milestone_record(event: CloudEvent) -> Record:
         InvalidInput: it has no sequence, or its data is not what its type says.
     """
     if event.sequence is None or event.sequence < 1:
-        raise InvalidInput(f"event {event.name} needs a sequence from 1 to be appended to a stream", field="sequence")
+        raise InvalidInput(
+            f"event {event.name} needs a sequence from 1 to be appended to a stream", field="sequence"
+        )
     _check_data(event)
     name = event.name
     return Record(
@@ -69,7 +77,13 @@ def live_record(event: CloudEvent) -> Record:
     _check_data(event)
     kept = event.name in _KEPT_LIVE
     key = snapshot_key(event) if kept else ""
-    return Record(sequence=0, name=event.name, data=frame_data(event).decode(), field=key, guard=_step_mark(key) if kept else "")
+    return Record(
+        sequence=0,
+        name=event.name,
+        data=frame_data(event).decode(),
+        field=key,
+        guard=_step_mark(key) if kept else "",
+    )
 
 
 def announced_record(event: CloudEvent) -> Record:
@@ -85,7 +99,10 @@ def snapshot_marks(snapshot: Snapshot) -> tuple[str, ...]:
         if step.status not in ("pending", "running"):
             marks += [f"step:{step.name}", ENDED_STEP]
     for approval in snapshot.approvals:
-        marks += [f"approval:{approval.approval_id}", "open" if approval.status == "pending" else CLOSED_APPROVAL]
+        marks += [
+            f"approval:{approval.approval_id}",
+            "open" if approval.status == "pending" else CLOSED_APPROVAL,
+        ]
     if snapshot.status in ENDED:
         marks += ["terminal", f"run.{snapshot.status}"]
     return tuple(marks)
@@ -144,7 +161,13 @@ def unpack_message(message: bytes) -> Frame:
     """The frame in a message of the run's channel."""
     head, _, data = message.partition(b"\n")
     epoch, sequence, name = head.decode().split(" ", 2)
-    return Frame(epoch=epoch.strip("-"), sequence=int(sequence) or None, name=name, data=data, terminal=name in TERMINAL)
+    return Frame(
+        epoch=epoch.strip("-"),
+        sequence=int(sequence) or None,
+        name=name,
+        data=data,
+        terminal=name in TERMINAL,
+    )
 
 
 def _check_data(event: CloudEvent) -> None:
@@ -152,7 +175,9 @@ def _check_data(event: CloudEvent) -> None:
     try:
         msgspec.json.decode(event.data, type=declared.data if declared else msgspec.Raw)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise InvalidInput(f"event {event.name} {event.id}: its data is not what the type says: {error}", field="data") from None
+        raise InvalidInput(
+            f"event {event.name} {event.id}: its data is not what the type says: {error}", field="data"
+        ) from None
     if declared and declared.kind is EventKind.PROGRESS and event.sequence is not None:
         raise InvalidInput(f"event {event.name} is progress and takes no sequence", field="sequence")
 

@@ -60,7 +60,9 @@ class RedisRunStream:
         max_frames: how many frames a stream keeps; older ones are trimmed, and a cursor before them is lost.
     """
 
-    def __init__(self, client: Redis, *, retention: timedelta = RETENTION, max_frames: int = MAX_FRAMES) -> None:
+    def __init__(
+        self, client: Redis, *, retention: timedelta = RETENTION, max_frames: int = MAX_FRAMES
+    ) -> None:
         if client.connection_pool.connection_kwargs.get("decode_responses"):
             raise ValueError("RedisRunStream needs a client with decode_responses=False")
         self._redis = client
@@ -76,13 +78,22 @@ class RedisRunStream:
     async def append_many(self, events: Sequence[CloudEvent]) -> list[Outcome]:
         groups: dict[tuple[str, str], list[tuple[int, CloudEvent, Record]]] = {}
         for place, event in enumerate(events):
-            groups.setdefault((event.runid, event.tenantid), []).append((place, event, records.milestone_record(event)))
+            groups.setdefault((event.runid, event.tenantid), []).append(
+                (place, event, records.milestone_record(event))
+            )
         outcomes: dict[int, Outcome] = {}
         for (run_id, tenant), group in groups.items():
             for start in range(0, len(group), _MAX_RECORDS):
                 part = group[start : start + _MAX_RECORDS]
-                applied = await self._apply(self._call("append", run_id, tenant), run_id, [item[2] for item in part])
-                await self._indexes.follow([item[1] for item in part], applied.outcomes, has_gap=applied.has_gap, healed=applied.healed)
+                applied = await self._apply(
+                    self._call("append", run_id, tenant), run_id, [item[2] for item in part]
+                )
+                await self._indexes.follow(
+                    [item[1] for item in part],
+                    applied.outcomes,
+                    has_gap=applied.has_gap,
+                    healed=applied.healed,
+                )
                 outcomes.update(zip((item[0] for item in part), applied.outcomes, strict=True))
         return [outcomes[place] for place in range(len(events))]
 
@@ -164,9 +175,15 @@ class RedisRunStream:
     async def _apply(self, call: _Call, run_id: str, batch: Sequence[Record]) -> _Applied:
         packed = [msgspec.msgpack.encode(call), *(msgspec.msgpack.encode(item) for item in batch)]
         with unavailable_when_away(f"stream of {run_id}"):
-            verdict, epoch, _, has_gap, healed, *outcomes = await self._script(keys=RunKeys(run_id).all, args=packed)
+            verdict, epoch, _, has_gap, healed, *outcomes = await self._script(
+                keys=RunKeys(run_id).all, args=packed
+            )
         if verdict == b"foreign":
-            raise Conflict(f"run {run_id} belongs to another tenant; use a run id of your own", code="foreign_run", field="runid")
+            raise Conflict(
+                f"run {run_id} belongs to another tenant; use a run id of your own",
+                code="foreign_run",
+                field="runid",
+            )
         return _Applied(
             verdict=verdict.decode(),
             epoch=epoch.decode(),
@@ -185,4 +202,6 @@ def _sequence(entry: tuple[bytes, object]) -> int:
 
 def _frame(epoch: str, entry: tuple[bytes, dict[bytes, bytes]]) -> Frame:
     name = entry[1][b"n"].decode()
-    return Frame(epoch=epoch, sequence=_sequence(entry), name=name, data=entry[1][b"d"], terminal=name in TERMINAL)
+    return Frame(
+        epoch=epoch, sequence=_sequence(entry), name=name, data=entry[1][b"d"], terminal=name in TERMINAL
+    )

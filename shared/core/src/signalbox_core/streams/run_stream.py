@@ -43,7 +43,9 @@ class Cursor(Struct, frozen=True):
         """
         match = _CURSOR.fullmatch(text)
         if match is None:
-            raise InvalidInput("a cursor has the form <epoch>:<sequence>, as in the id of a frame", field="last_event_id")
+            raise InvalidInput(
+                "a cursor has the form <epoch>:<sequence>, as in the id of a frame", field="last_event_id"
+            )
         return cls(match[1], int(match[2]))
 
     def __str__(self) -> str:

@@ -50,7 +50,9 @@ async def connect(
                 identity=identity,
                 data_converter=converter_with(keys),
                 # Events travel in the headers of activities.
-                header_codec_behavior=HeaderCodecBehavior.CODEC if keys is not None else HeaderCodecBehavior.NO_CODEC,
+                header_codec_behavior=HeaderCodecBehavior.CODEC
+                if keys is not None
+                else HeaderCodecBehavior.NO_CODEC,
                 lazy=is_lazy,
                 runtime=runtime,
             )
@@ -58,7 +60,9 @@ async def connect(
         raise Unavailable(f"Temporal does not answer at {where}: {error}") from error
 
 
-def connection_of(address: str | None, namespace: str | None, environ: Mapping[str, str]) -> ClientConnectConfig:
+def connection_of(
+    address: str | None, namespace: str | None, environ: Mapping[str, str]
+) -> ClientConnectConfig:
     """What a client needs to connect.
 
     Raises:
@@ -68,9 +72,13 @@ def connection_of(address: str | None, namespace: str | None, environ: Mapping[s
     given |= {"TEMPORAL_ADDRESS": address} if address else {}
     given |= {"TEMPORAL_NAMESPACE": namespace} if namespace else {}
     try:
-        config = ClientConfig.load_client_connect_config(disable_file=_NAMES_A_FILE.isdisjoint(given), override_env_vars=given)
+        config = ClientConfig.load_client_connect_config(
+            disable_file=_NAMES_A_FILE.isdisjoint(given), override_env_vars=given
+        )
     except (RuntimeError, ValueError, OSError) as error:
-        raise InvalidInput(f"the settings of Temporal (TEMPORAL_…) cannot be used: {error}", field="TEMPORAL_ADDRESS") from None
+        raise InvalidInput(
+            f"the settings of Temporal (TEMPORAL_…) cannot be used: {error}", field="TEMPORAL_ADDRESS"
+        ) from None
     if "target_host" not in config:
         raise InvalidInput("set the environment variable TEMPORAL_ADDRESS", field="TEMPORAL_ADDRESS")
     return {**config, "namespace": config.get("namespace", "default")}

@@ -39,7 +39,9 @@ class MsgspecPayloadConverter(EncodingPayloadConverter):
 
     def to_payload(self, value: Any) -> Payload | None:
         """Encode; TypeError names a type that JSON cannot hold. A secret is encoded sealed, or not at all."""
-        return Payload(metadata={"encoding": _ENCODING.encode()}, data=msgspec.json.encode(value, enc_hook=encode_hook))
+        return Payload(
+            metadata={"encoding": _ENCODING.encode()}, data=msgspec.json.encode(value, enc_hook=encode_hook)
+        )
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
         """Decode with the type; raises a non-retryable ApplicationError that names the field."""
@@ -71,7 +73,11 @@ class SignalboxPayloadConverter(CompositePayloadConverter):
     """The SDK's converters with `json/plain` replaced."""
 
     def __init__(self) -> None:
-        kept = (item for item in DefaultPayloadConverter.default_encoding_payload_converters if not _is_json_plain(item))
+        kept = (
+            item
+            for item in DefaultPayloadConverter.default_encoding_payload_converters
+            if not _is_json_plain(item)
+        )
         super().__init__(*kept, MsgspecPayloadConverter())
 
 

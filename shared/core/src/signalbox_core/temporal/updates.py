@@ -14,7 +14,13 @@ _PAUSE_S: Final = 0.05
 
 
 async def send_update(
-    handle: WorkflowHandle[Any, Any], update: str, arg: object, *, update_id: str, result_type: type[R], within: timedelta | None = None
+    handle: WorkflowHandle[Any, Any],
+    update: str,
+    arg: object,
+    *,
+    update_id: str,
+    result_type: type[R],
+    within: timedelta | None = None,
 ) -> R:
     """Execute an update by its id; sent again when the server gave it back (FAILED_PRECONDITION, WorkflowNotReady).
 
@@ -38,7 +44,14 @@ async def send_update(
 
 
 async def _once(
-    handle: WorkflowHandle[Any, Any], update: str, arg: object, update_id: str, result_type: type[R], within: timedelta | None
+    handle: WorkflowHandle[Any, Any],
+    update: str,
+    arg: object,
+    update_id: str,
+    result_type: type[R],
+    within: timedelta | None,
 ) -> R:
-    outcome: R = await handle.execute_update(update, arg, id=update_id, result_type=result_type, rpc_timeout=within)
+    outcome: R = await handle.execute_update(
+        update, arg, id=update_id, result_type=result_type, rpc_timeout=within
+    )
     return outcome

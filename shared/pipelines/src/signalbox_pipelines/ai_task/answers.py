@@ -22,7 +22,9 @@ def checked_answer(task: AiTaskInput, text: str) -> Checked:
     if problems:
         return Checked(problems=problems, text=text)
     body = msgspec.json.encode(value)
-    return Checked(text=msgspec.json.format(body, indent=2).decode(), data=Raw(body), media_type="application/json")
+    return Checked(
+        text=msgspec.json.format(body, indent=2).decode(), data=Raw(body), media_type="application/json"
+    )
 
 
 def json_in(text: str) -> tuple[bool, object]:

@@ -45,9 +45,21 @@ class Ledger:
         read = sum(attempt.input_tokens for attempt in self.attempts)
         written = sum(attempt.output_tokens for attempt in self.attempts)
         prices = self._plan.prices
-        cost = cost_of(prices, read, written) if prices else Decimal(0) if self._plan.provider == "local-extractive" else None
+        cost = (
+            cost_of(prices, read, written)
+            if prices
+            else Decimal(0)
+            if self._plan.provider == "local-extractive"
+            else None
+        )
         currency = prices.currency if prices else None
-        return Usage(input_tokens=read, output_tokens=written, cost=cost, currency=currency, estimated=self._is_estimated)
+        return Usage(
+            input_tokens=read,
+            output_tokens=written,
+            cost=cost,
+            currency=currency,
+            estimated=self._is_estimated,
+        )
 
     def check(self, now: datetime, *, more_tokens: int = 0) -> None:
         """Before every attempt.
@@ -59,15 +71,23 @@ class Ledger:
             Rejected: `budget_used_up`, `deadline_passed` or `attempts_used_up`; it says what was used and what to raise.
         """
         if len(self.attempts) >= self._task.max_attempts:
-            raise Rejected(f"all {self._task.max_attempts} attempts are used; raise max_attempts", code="attempts_used_up")
+            raise Rejected(
+                f"all {self._task.max_attempts} attempts are used; raise max_attempts",
+                code="attempts_used_up",
+            )
         if now >= self.deadline_at:
-            raise Rejected(f"the deadline of {self._task.deadline_s} s has passed; raise deadline_s", code="deadline_passed")
+            raise Rejected(
+                f"the deadline of {self._task.deadline_s} s has passed; raise deadline_s",
+                code="deadline_passed",
+            )
         used, read = self.usage, self._plan.input_tokens + more_tokens
         tokens = used.input_tokens + used.output_tokens
         needed = read + self._plan.output_tokens
         if tokens + needed > self._task.max_tokens:
             detail = f"attempt {self.next_number} may need {needed} tokens; {tokens} of {self._task.max_tokens} are used"
-            raise Rejected(f"{detail}: raise max_tokens or shorten the text", code="budget_used_up", field="max_tokens")
+            raise Rejected(
+                f"{detail}: raise max_tokens or shorten the text", code="budget_used_up", field="max_tokens"
+            )
         self._check_cost(used, read)
 
     def _check_cost(self, used: Usage, read: int) -> None:
@@ -77,7 +97,9 @@ class Ledger:
         needed = cost_of(prices, read, self._plan.output_tokens)
         if used.cost + needed > limit:
             detail = f"attempt {self.next_number} may cost {needed} {prices.currency}; {used.cost} of {limit} are used"
-            raise Rejected(f"{detail}: raise max_cost or shorten the text", code="budget_used_up", field="max_cost")
+            raise Rejected(
+                f"{detail}: raise max_cost or shorten the text", code="budget_used_up", field="max_cost"
+            )
 
     def answered(self, kind: Kind, spent: Spent) -> None:
         self._note(kind, "answered", spent)
@@ -89,12 +111,20 @@ class Ledger:
             Rejected: there is no next one: attempts or time are used up. Code and sentence name the last failure.
         """
         # An attempt of which nothing is known may have cost as much as it was allowed to.
-        unknown = Spent(input_tokens=self._plan.input_tokens, output_tokens=self._plan.output_tokens, estimated=True)
+        unknown = Spent(
+            input_tokens=self._plan.input_tokens, output_tokens=self._plan.output_tokens, estimated=True
+        )
         self._note(kind, miss.code, unknown if miss.spent is None else miss.spent)
         made = len(self.attempts)
         if made >= self._task.max_attempts:
-            raise Rejected(f"attempt {made} of {self._task.max_attempts} failed: {miss.message}", code=miss.code)
-        wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (made - 1)) if miss.retry_after_s is None else miss.retry_after_s
+            raise Rejected(
+                f"attempt {made} of {self._task.max_attempts} failed: {miss.message}", code=miss.code
+            )
+        wait = (
+            min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (made - 1))
+            if miss.retry_after_s is None
+            else miss.retry_after_s
+        )
         if now + timedelta(seconds=wait) >= self.deadline_at:
             left = max(0, round((self.deadline_at - now).total_seconds()))
             detail = f"attempt {made} failed: {miss.message}; the next would be in {wait:g} s, the deadline is in {left} s"

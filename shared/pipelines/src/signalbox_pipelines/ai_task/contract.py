@@ -20,7 +20,9 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One class. `cues` are words and phrases that speak for it; the offline provider counts them, a model reads them as hints."""
 
     name: Annotated[str, Meta(title="Name", min_length=1, max_length=80)]
-    cues: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=80)], ...], Meta(title="Cues", max_length=50)] = ()
+    cues: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=80)], ...], Meta(title="Cues", max_length=50)
+    ] = ()
 
 
 class AiTaskInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,21 +31,43 @@ class AiTaskInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     task: Annotated[TaskKind, Meta(title="Task")]
     text: Annotated[str, Meta(title="Text", description="What to work on", max_length=200_000)] = ""
     instruction: Annotated[
-        str, Meta(title="Instruction", description="What to write (generate), or a wish for a model (the others)", max_length=8_000)
+        str,
+        Meta(
+            title="Instruction",
+            description="What to write (generate), or a wish for a model (the others)",
+            max_length=8_000,
+        ),
     ] = ""
-    output_schema: Annotated[Schema | None, Meta(title="Schema", description="extract: JSON Schema of the object to find in the text")] = (
-        None
-    )
-    labels: Annotated[tuple[Label, ...], Meta(title="Labels", description="classify: what the text can be", max_length=50)] = ()
+    output_schema: Annotated[
+        Schema | None,
+        Meta(title="Schema", description="extract: JSON Schema of the object to find in the text"),
+    ] = None
+    labels: Annotated[
+        tuple[Label, ...], Meta(title="Labels", description="classify: what the text can be", max_length=50)
+    ] = ()
     sentences: Annotated[int, Meta(title="Sentences", description="summarise: how long", ge=1, le=20)] = 3
-    provider: Annotated[ProviderChoice, Meta(title="Provider", description="auto: a model if one is set up, else offline")] = "auto"
-    max_output_tokens: Annotated[int, Meta(title="Longest answer", description="Tokens of one answer", ge=1, le=16_000)] = 1_000
-    max_tokens: Annotated[int, Meta(title="Token budget", description="Of all attempts together, read and written", ge=1, le=5_000_000)] = (
-        100_000
-    )
-    max_cost: Annotated[Decimal | None, Meta(title="Cost budget", description="Of all attempts together, in the model's currency")] = None
-    max_attempts: Annotated[int, Meta(title="Attempts", description="How often the model is asked at most", ge=1, le=10)] = 4
-    deadline_s: Annotated[int, Meta(title="Deadline", description="Seconds for all attempts together", ge=5, le=3_600)] = 300
+    provider: Annotated[
+        ProviderChoice, Meta(title="Provider", description="auto: a model if one is set up, else offline")
+    ] = "auto"
+    max_output_tokens: Annotated[
+        int, Meta(title="Longest answer", description="Tokens of one answer", ge=1, le=16_000)
+    ] = 1_000
+    max_tokens: Annotated[
+        int,
+        Meta(
+            title="Token budget", description="Of all attempts together, read and written", ge=1, le=5_000_000
+        ),
+    ] = 100_000
+    max_cost: Annotated[
+        Decimal | None,
+        Meta(title="Cost budget", description="Of all attempts together, in the model's currency"),
+    ] = None
+    max_attempts: Annotated[
+        int, Meta(title="Attempts", description="How often the model is asked at most", ge=1, le=10)
+    ] = 4
+    deadline_s: Annotated[
+        int, Meta(title="Deadline", description="Seconds for all attempts together", ge=5, le=3_600)
+    ] = 300
 
     def __post_init__(self) -> None:
         check_input(self)
@@ -67,7 +91,9 @@ def check_input(task: AiTaskInput) -> None:
     _check_labels(task)
     if task.task == "extract":
         if task.output_schema is None:
-            raise InvalidInput("extract needs output_schema, the JSON Schema of the object to find", field="output_schema")
+            raise InvalidInput(
+                "extract needs output_schema, the JSON Schema of the object to find", field="output_schema"
+            )
         check_schema(task.output_schema)
 
 
@@ -145,7 +171,11 @@ SPEC: Final = PipelineSpec(
     description="Summarises, extracts, classifies or writes a text: with the language model that is set up, or offline without one.",
     input=AiTaskInput,
     result=AiTaskResult,
-    steps=(Step("validate_input", "Check the input"), Step("call_model", "Ask"), Step("process_result", "Check the answer")),
+    steps=(
+        Step("validate_input", "Check the input"),
+        Step("call_model", "Ask"),
+        Step("process_result", "Check the answer"),
+    ),
     workflow="signalbox_pipelines.ai_task.workflow:AiTask",
     activities="signalbox_pipelines.ai_task.activities:AiActivities",
 )

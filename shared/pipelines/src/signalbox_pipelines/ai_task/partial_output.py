@@ -51,7 +51,14 @@ class Gathered:
         return Spent(input_tokens=read, output_tokens=tokens_in(self.text), estimated=bool(self.chars))
 
 
-async def relay(pieces: AsyncGenerator[Piece, None], gathered: Gathered, tell: Tell, *, max_tokens: int, every_s: float = EVERY_S) -> None:
+async def relay(
+    pieces: AsyncGenerator[Piece, None],
+    gathered: Gathered,
+    tell: Tell,
+    *,
+    max_tokens: int,
+    every_s: float = EVERY_S,
+) -> None:
     """Gather until the answer ends; the caller has what was gathered even when it breaks off."""
     async with contextlib.aclosing(pieces), _ticking(gathered, tell, every_s):
         async for piece in pieces:

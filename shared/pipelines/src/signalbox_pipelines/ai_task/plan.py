@@ -37,7 +37,10 @@ def _check_budget(task: AiTaskInput, plan: Plan) -> None:
     needed = plan.input_tokens + plan.output_tokens
     if needed > task.max_tokens:
         detail = f"one call may need {needed} tokens ({plan.input_tokens} of text, {plan.output_tokens} of answer), max_tokens is"
-        raise InvalidInput(f"{detail} {task.max_tokens}: raise it, shorten the text or lower max_output_tokens", field="max_tokens")
+        raise InvalidInput(
+            f"{detail} {task.max_tokens}: raise it, shorten the text or lower max_output_tokens",
+            field="max_tokens",
+        )
     if task.max_cost is None:
         return
     if plan.prices is None:
@@ -46,4 +49,6 @@ def _check_budget(task: AiTaskInput, plan: Plan) -> None:
     cost = cost_of(plan.prices, plan.input_tokens, plan.output_tokens)
     if cost > task.max_cost:
         detail = f"one call may cost {cost} {plan.prices.currency}, max_cost is {task.max_cost}"
-        raise InvalidInput(f"{detail}: raise it, shorten the text or lower max_output_tokens", field="max_cost")
+        raise InvalidInput(
+            f"{detail}: raise it, shorten the text or lower max_output_tokens", field="max_cost"
+        )

@@ -20,7 +20,10 @@ def answer_schema(task: AiTaskInput) -> Schema | None:
     if task.task == "classify":
         return {
             "type": "object",
-            "properties": {"label": {"enum": [label.name for label in task.labels]}, "reason": {"type": "string", "maxLength": 2000}},
+            "properties": {
+                "label": {"enum": [label.name for label in task.labels]},
+                "reason": {"type": "string", "maxLength": 2000},
+            },
             "required": ["label"],
         }
     return None
@@ -38,7 +41,9 @@ def messages_for(task: AiTaskInput, *, missed: str = "", problems: Sequence[str]
 
 def _system(task: AiTaskInput) -> str:
     schema = answer_schema(task)
-    wanted = f"\n{_JSON_RULE}\n```json\n{msgspec.json.encode(schema).decode()}\n```" if schema is not None else ""
+    wanted = (
+        f"\n{_JSON_RULE}\n```json\n{msgspec.json.encode(schema).decode()}\n```" if schema is not None else ""
+    )
     match task.task:
         case "summarise":
             return f"Summarise the text in at most {task.sentences} sentences, in its own language. Add no fact. {_RULE}"
@@ -56,4 +61,7 @@ def _user(task: AiTaskInput) -> str:
 
 
 def _hints(task: AiTaskInput) -> str:
-    return "\n".join(f"- {label.name}" + (f" (cues: {', '.join(label.cues)})" if label.cues else "") for label in task.labels)
+    return "\n".join(
+        f"- {label.name}" + (f" (cues: {', '.join(label.cues)})" if label.cues else "")
+        for label in task.labels
+    )

@@ -17,7 +17,12 @@ from signalbox_pipelines.ai_task.messages import CallRequest
 from signalbox_pipelines.ai_task.prompts import answer_schema, messages_for
 
 LOCAL_MODEL: Final = "local-extractive/1"
-_TEMPERATURE: Final[Mapping[str, float]] = {"summarise": 0.2, "extract": 0.0, "classify": 0.0, "generate": 0.7}
+_TEMPERATURE: Final[Mapping[str, float]] = {
+    "summarise": 0.2,
+    "extract": 0.0,
+    "classify": 0.0,
+    "generate": 0.7,
+}
 
 
 class Provider(Protocol):

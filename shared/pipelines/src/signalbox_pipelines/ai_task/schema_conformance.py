@@ -77,7 +77,9 @@ class _Checking:
         if not any(next(self.look(choice, value, place, depth + 1), None) is None for choice in choices):
             yield f"{place} fits none of the {len(choices)} choices"
 
-    def _members(self, node: Mapping[str, object], value: Mapping[str, object], place: str, depth: int) -> Iterator[str]:
+    def _members(
+        self, node: Mapping[str, object], value: Mapping[str, object], place: str, depth: int
+    ) -> Iterator[str]:
         properties = node.get("properties")
         known = properties if isinstance(properties, dict) else {}
         for name in names(node.get("required")):
@@ -107,18 +109,30 @@ def _own(node: Mapping[str, object], value: object, place: str) -> Iterator[str]
 
 
 def _sizes(node: Mapping[str, object], value: object, place: str) -> Iterator[str]:
-    size = float(value) if isinstance(value, int | float) else float(len(value)) if isinstance(value, str | list) else 0.0
+    size = (
+        float(value)
+        if isinstance(value, int | float)
+        else float(len(value))
+        if isinstance(value, str | list)
+        else 0.0
+    )
     for name, fits in _LIMITS.get(_kind(value), {}).items():
         limit = node.get(name)
         if isinstance(limit, int | float) and not fits(size, float(limit)):
             yield f"{place} breaks {name} {limit:g} (it is {size:g})"
-    if isinstance(value, list) and node.get("uniqueItems") is True and len({msgspec.json.encode(item) for item in value}) < len(value):
+    if (
+        isinstance(value, list)
+        and node.get("uniqueItems") is True
+        and len({msgspec.json.encode(item) for item in value}) < len(value)
+    ):
         yield f"{place} has an item twice"
 
 
 def _is(kind: str, value: object) -> bool:
     if kind == "integer":
-        return not isinstance(value, bool) and (isinstance(value, int) or (isinstance(value, float) and value.is_integer()))
+        return not isinstance(value, bool) and (
+            isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        )
     return _kind(value) == kind or (kind == "number" and _kind(value) == "integer")
 
 

@@ -15,14 +15,31 @@ Schema: TypeAlias = dict[str, Any]
 MAX_SCHEMA_BYTES: Final = 32_000
 _MAX_DEPTH: Final = 24
 _FIELD: Final = "output_schema"
-_NOTES: Final = frozenset({"title", "description", "examples", "default", "$schema", "$id", "$comment", "deprecated", "readOnly"})
+_NOTES: Final = frozenset(
+    {"title", "description", "examples", "default", "$schema", "$id", "$comment", "deprecated", "readOnly"}
+)
 _SCHEMAS: Final = frozenset({"items", "additionalProperties"})
 _NAMED: Final = frozenset({"properties", "$defs"})
 _NUMBERS: Final = frozenset(
-    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "minItems", "maxItems"}
+    {
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+    }
 )
 _TYPES: Final = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
-KEYWORDS: Final = _NOTES | _SCHEMAS | _NAMED | _NUMBERS | {"type", "required", "enum", "const", "uniqueItems", "format", "anyOf", "$ref"}
+KEYWORDS: Final = (
+    _NOTES
+    | _SCHEMAS
+    | _NAMED
+    | _NUMBERS
+    | {"type", "required", "enum", "const", "uniqueItems", "format", "anyOf", "$ref"}
+)
 
 
 def check_schema(schema: Schema) -> None:
@@ -33,9 +50,17 @@ def check_schema(schema: Schema) -> None:
     """
     size = len(msgspec.json.encode(schema))
     if size > MAX_SCHEMA_BYTES:
-        raise InvalidInput(f"output_schema has {size} bytes, at most {MAX_SCHEMA_BYTES}: ask for fewer fields", field=_FIELD)
-    if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict) or not schema["properties"]:
-        raise InvalidInput('output_schema must say {"type": "object", "properties": {…}} and name what to find', field=_FIELD)
+        raise InvalidInput(
+            f"output_schema has {size} bytes, at most {MAX_SCHEMA_BYTES}: ask for fewer fields", field=_FIELD
+        )
+    if (
+        schema.get("type") != "object"
+        or not isinstance(schema.get("properties"), dict)
+        or not schema["properties"]
+    ):
+        raise InvalidInput(
+            'output_schema must say {"type": "object", "properties": {…}} and name what to find', field=_FIELD
+        )
     for place, node in _nodes(schema, _FIELD, 0):
         _check_node(schema, node, place)
 
@@ -52,7 +77,13 @@ def defined(root: Mapping[str, object], node: Mapping[str, object]) -> Mapping[s
 
 def types_of(node: Mapping[str, object]) -> tuple[str, ...]:
     kind = node.get("type")
-    return tuple(str(item) for item in kind) if isinstance(kind, list) else (str(kind),) if kind is not None else ()
+    return (
+        tuple(str(item) for item in kind)
+        if isinstance(kind, list)
+        else (str(kind),)
+        if kind is not None
+        else ()
+    )
 
 
 def _nodes(node: object, place: str, depth: int) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -84,10 +115,14 @@ def _check_node(root: Schema, node: Mapping[str, object], place: str) -> None:
     unknown = sorted(node.keys() - KEYWORDS)
     if unknown:
         known = ", ".join(sorted(KEYWORDS - _NOTES))
-        raise InvalidInput(f"{place}: keyword {unknown[0]!r} is not supported; supported are: {known}", field=place)
+        raise InvalidInput(
+            f"{place}: keyword {unknown[0]!r} is not supported; supported are: {known}", field=place
+        )
     wrong = [kind for kind in types_of(node) if kind not in _TYPES]
     if wrong:
-        raise InvalidInput(f"{place}: there is no type {wrong[0]!r}; types are: {', '.join(sorted(_TYPES))}", field=place)
+        raise InvalidInput(
+            f"{place}: there is no type {wrong[0]!r}; types are: {', '.join(sorted(_TYPES))}", field=place
+        )
     for name in sorted(_NUMBERS & node.keys()):
         if isinstance(node[name], bool) or not isinstance(node[name], int | float):
             raise InvalidInput(f"{place}.{name} must be a number", field=place)
@@ -95,7 +130,9 @@ def _check_node(root: Schema, node: Mapping[str, object], place: str) -> None:
         if name in node and not isinstance(node[name], list):
             raise InvalidInput(f"{place}.{name} must be a list", field=place)
     if "$ref" in node and not defined(root, node):
-        raise InvalidInput(f"{place}: {node['$ref']!r} leads nowhere; refer to #/$defs/NAME of this schema", field=place)
+        raise InvalidInput(
+            f"{place}: {node['$ref']!r} leads nowhere; refer to #/$defs/NAME of this schema", field=place
+        )
 
 
 def names(values: object) -> Sequence[str]:

@@ -50,7 +50,9 @@ class AiTask:
                 reply = await self._ask("repair", reply.text, checked.problems)
                 checked = await self._check(reply)
             if checked.problems:
-                raise Rejected(_misses(plan, checked, is_repaired), code="schema_mismatch", field="output_schema")
+                raise Rejected(
+                    _misses(plan, checked, is_repaired), code="schema_mismatch", field="output_schema"
+                )
             ref = ObjectRef(key=checked.key, media_type=checked.media_type, size_bytes=checked.size_bytes)
             run.artifact(ARTIFACT, ref, title="Answer")
             return self._result(reply, checked, is_repaired)
@@ -62,14 +64,18 @@ class AiTask:
             while True:
                 self.ledger.check(workflow.now(), more_tokens=more)
                 number = self.ledger.next_number
-                request = CallRequest(task=self.request, plan=self.plan, number=number, missed=missed, problems=problems)
+                request = CallRequest(
+                    task=self.request, plan=self.plan, number=number, missed=missed, problems=problems
+                )
                 try:
                     reply = await self._attempt(kind, request)
                 except ActivityError as error:
                     await self._wait(step, kind, error)
                     continue
                 self.ledger.answered(kind, reply.spent)
-                step.say(f"{len(reply.text)} characters by {self.plan.model}, {self.plan.label}; attempt {number}")
+                step.say(
+                    f"{len(reply.text)} characters by {self.plan.model}, {self.plan.label}; attempt {number}"
+                )
                 return reply
 
     async def _attempt(self, kind: Kind, request: CallRequest) -> Reply:
@@ -98,7 +104,9 @@ class AiTask:
 
     async def _check(self, reply: Reply) -> Checked:
         async with self.signalbox.step("process_result") as step:
-            checked = await step.call(AiActivities.process_result, ProcessRequest(task=self.request, text=reply.text), STORE)
+            checked = await step.call(
+                AiActivities.process_result, ProcessRequest(task=self.request, text=reply.text), STORE
+            )
             step.say(checked.problems[0] if checked.problems else f"{len(checked.text)} characters")
             return checked
 

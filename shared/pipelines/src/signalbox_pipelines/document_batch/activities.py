@@ -51,10 +51,17 @@ class BatchActivities:
             body = msgspec.json.encode(planned[places.start : places.stop])
             await self._objects.put_new(f"{folder}/plan/{number:05}.json", body, _JSON)
         listed = [
-            Listed(index=index, name=name_of(document), run_id=child_id(request.run_id, index)) for index, document in enumerate(documents)
+            Listed(index=index, name=name_of(document), run_id=child_id(request.run_id, index))
+            for index, document in enumerate(documents)
         ]
         ref = await self._objects.put_new(f"{folder}/documents.json", msgspec.json.encode(listed), _JSON)
-        return Plan(folder=folder, total=len(planned), chunks=len(chunks), listing=ref.key, listing_bytes=ref.size_bytes)
+        return Plan(
+            folder=folder,
+            total=len(planned),
+            chunks=len(chunks),
+            listing=ref.key,
+            listing_bytes=ref.size_bytes,
+        )
 
     @activity.defn(name="document_batch.load")
     async def load(self, request: ChunkRequest) -> tuple[PlannedDocument, ...]:
@@ -65,7 +72,9 @@ class BatchActivities:
     @activity.defn(name="document_batch.record")
     async def record(self, request: RecordRequest) -> None:
         """Keep outcomes. Idempotent by the file's number."""
-        await self._objects.put_new(_outcomes_key(request.folder, request.number), msgspec.json.encode(request.outcomes), _JSON)
+        await self._objects.put_new(
+            _outcomes_key(request.folder, request.number), msgspec.json.encode(request.outcomes), _JSON
+        )
 
     @activity.defn(name="document_batch.report")
     async def report(self, request: ReportRequest) -> Report:
@@ -86,7 +95,9 @@ class BatchActivities:
     async def _recorded(self, request: ReportRequest) -> list[Outcome]:
         found: list[Outcome] = []
         for number in range(request.files):
-            found += msgspec.json.decode(await self._objects.get(_outcomes_key(request.folder, number)), type=list[Outcome])
+            found += msgspec.json.decode(
+                await self._objects.get(_outcomes_key(request.folder, number)), type=list[Outcome]
+            )
         return found
 
     async def _listed(self, tenant: str, manifest: str) -> Sequence[DocumentSpec]:
@@ -97,7 +108,11 @@ class BatchActivities:
             InvalidInput: not a JSON list of documents, or too many.
         """
         try:
-            body = await self._objects.get(manifest) if manifest.startswith(f"{uploads_folder(tenant)}/") else None
+            body = (
+                await self._objects.get(manifest)
+                if manifest.startswith(f"{uploads_folder(tenant)}/")
+                else None
+            )
         except NotFound:
             body = None
         if body is None:
@@ -106,9 +121,14 @@ class BatchActivities:
         try:
             documents = await asyncio.to_thread(msgspec.json.decode, body, type=list[DocumentSpec])
         except (msgspec.DecodeError, InvalidInput) as error:
-            raise InvalidInput(f"the uploaded list is not a JSON list of documents: {error}", field="manifest") from None
+            raise InvalidInput(
+                f"the uploaded list is not a JSON list of documents: {error}", field="manifest"
+            ) from None
         if not 1 <= len(documents) <= MAX_DOCUMENTS:
-            raise InvalidInput(f"the uploaded list has {len(documents):,} documents; give 1 to {MAX_DOCUMENTS:,}", field="manifest")
+            raise InvalidInput(
+                f"the uploaded list has {len(documents):,} documents; give 1 to {MAX_DOCUMENTS:,}",
+                field="manifest",
+            )
         return documents
 
 

@@ -43,7 +43,9 @@ class Ledger:
     @classmethod
     def of(cls, plan: Plan) -> "Ledger":
         """The book of a batch that begins."""
-        return cls(Kept(plan=plan, next_chunk=0, files=0, states=NOT_STARTED * plan.total, waiting=(), unwritten=()))
+        return cls(
+            Kept(plan=plan, next_chunk=0, files=0, states=NOT_STARTED * plan.total, waiting=(), unwritten=())
+        )
 
     def keep(self) -> Kept:
         return Kept(
@@ -94,7 +96,11 @@ class Ledger:
 
     def sentence(self) -> str:
         """`412 of 1,000: 398 ok, 3 failed, 11 waiting for a person`."""
-        counts = [(self._states.count(OK), "ok"), (self._states.count(FAILED), "failed"), (len(self.waiting), "waiting for a person")]
+        counts = [
+            (self._states.count(OK), "ok"),
+            (self._states.count(FAILED), "failed"),
+            (len(self.waiting), "waiting for a person"),
+        ]
         told = ", ".join(f"{count:,} {word}" for count, word in counts if count)
         return f"{self.ended:,} of {self.plan.total:,}{': ' if told else ''}{told}"
 

@@ -53,15 +53,27 @@ class BatchInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     engine: EngineChoice = "auto"
     pictures: Pictures = True
     wait_for_confirmation: Annotated[
-        bool, Meta(title="Wait for people", description="End only when nobody is asked any more; else such documents are listed as waiting")
+        bool,
+        Meta(
+            title="Wait for people",
+            description="End only when nobody is asked any more; else such documents are listed as waiting",
+        ),
     ] = False
-    parallel: Annotated[int, Meta(title="At once", description="How many documents are worked on at the same time", ge=1, le=50)] = 8
+    parallel: Annotated[
+        int,
+        Meta(title="At once", description="How many documents are worked on at the same time", ge=1, le=50),
+    ] = 8
 
     def __post_init__(self) -> None:
         if bool(self.documents) == (self.manifest is not None):
-            raise InvalidInput("give either documents or manifest (an uploaded list), and at least one document", field="documents")
+            raise InvalidInput(
+                "give either documents or manifest (an uploaded list), and at least one document",
+                field="documents",
+            )
         if len(set(self.languages)) < len(self.languages):
-            raise InvalidInput(f"languages names {self.languages[0]} twice; name each language once", field="languages")
+            raise InvalidInput(
+                f"languages names {self.languages[0]} twice; name each language once", field="languages"
+            )
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -117,7 +129,13 @@ SPEC: Final = PipelineSpec(
         Step("process", "Read the documents"),
         Step("report", "Write the report"),
     ),
-    events=(DomainEvent("batch.processed", BatchProcessed, "Every document of a batch was read, failed, or waits for a person."),),
+    events=(
+        DomainEvent(
+            "batch.processed",
+            BatchProcessed,
+            "Every document of a batch was read, failed, or waits for a person.",
+        ),
+    ),
     workflow="signalbox_pipelines.document_batch.workflow:DocumentBatch",
     workflows=("signalbox_pipelines.document_batch.workflow:BatchAnalytics",),
     activities="signalbox_pipelines.document_batch.activities:BatchActivities",

@@ -28,7 +28,15 @@ def ok(index: int, name: str, run_id: str, took: timedelta, result: DocumentResu
 
 def failed(index: int, name: str, run_id: str, took: timedelta, failure: Failure) -> Outcome:
     message = failure.message[:_MAX_MESSAGE_CHARS]
-    return Outcome(index=index, name=name, run_id=run_id, status="failed", seconds=_seconds(took), code=failure.code, message=message)
+    return Outcome(
+        index=index,
+        name=name,
+        run_id=run_id,
+        status="failed",
+        seconds=_seconds(took),
+        code=failure.code,
+        message=message,
+    )
 
 
 def waiting(index: int, name: str, run_id: str, took: timedelta) -> Outcome:

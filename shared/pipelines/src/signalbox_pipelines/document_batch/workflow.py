@@ -23,8 +23,19 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
     from signalbox_pipelines.document_batch.activities import BatchActivities
     from signalbox_pipelines.document_batch.batch_state import Kept, Ledger
-    from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, BatchProcessed, BatchResult, Outcome
-    from signalbox_pipelines.document_batch.document.contract import DOCUMENT, KIND, DocumentInput, DocumentResult
+    from signalbox_pipelines.document_batch.contract import (
+        SPEC,
+        BatchInput,
+        BatchProcessed,
+        BatchResult,
+        Outcome,
+    )
+    from signalbox_pipelines.document_batch.document.contract import (
+        DOCUMENT,
+        KIND,
+        DocumentInput,
+        DocumentResult,
+    )
     from signalbox_pipelines.document_batch.document.messages import Settled, Waiting
     from signalbox_pipelines.document_batch.messages import (
         ChunkRequest,
@@ -70,7 +81,9 @@ class DocumentBatch:
         """A document that had asked has ended; it may have been started by an earlier execution of this run."""
         if self.ledger is None:
             return
-        asked = next((outcome for outcome in self.ledger.waiting.values() if outcome.run_id == told.run_id), None)
+        asked = next(
+            (outcome for outcome in self.ledger.waiting.values() if outcome.run_id == told.run_id), None
+        )
         if asked is not None:
             self.ledger.note(_settled(asked, told))
 
@@ -80,7 +93,12 @@ class DocumentBatch:
             run.on_cancel(self._cancel_children)
             if self.ledger is None:
                 async with run.step("plan") as step:
-                    ask = PlanRequest(tenant=run.tenant, run_id=run.run_id, documents=request.documents, manifest=request.manifest)
+                    ask = PlanRequest(
+                        tenant=run.tenant,
+                        run_id=run.run_id,
+                        documents=request.documents,
+                        manifest=request.manifest,
+                    )
                     plan = await step.call(BatchActivities.plan, ask, LISTS)
                     self._list(plan)
                     step.say(f"{plan.total:,} documents")
@@ -101,7 +119,9 @@ class DocumentBatch:
     async def _work(self, step: StepScope, ledger: Ledger) -> None:
         """One chunk; then, if there is more, the next one in a new execution, so that history stays short."""
         if ledger.has_more:
-            documents = await step.call(BatchActivities.load, ChunkRequest(folder=ledger.plan.folder, chunk=ledger.next_chunk), LISTS)
+            documents = await step.call(
+                BatchActivities.load, ChunkRequest(folder=ledger.plan.folder, chunk=ledger.next_chunk), LISTS
+            )
             await self._run_chunk(step, ledger, documents)
             ledger.next_chunk += 1
             await self._record(step, ledger)
@@ -115,7 +135,9 @@ class DocumentBatch:
             await self._record(step, ledger)
             self._show(step, ledger)
 
-    async def _run_chunk(self, step: StepScope, ledger: Ledger, documents: tuple[PlannedDocument, ...]) -> None:
+    async def _run_chunk(
+        self, step: StepScope, ledger: Ledger, documents: tuple[PlannedDocument, ...]
+    ) -> None:
         todo = iter(documents)
         lanes = min(self.request.parallel, len(documents))
         async with asyncio.TaskGroup() as group:
@@ -142,7 +164,10 @@ class DocumentBatch:
             if child.done():
                 ledger.note(ok(planned.index, name, run_id, workflow.now() - began, await child))
         except WorkflowAlreadyStartedError:
-            taken = Failure(code="run_id_taken", message=f"another run has the id {run_id}; start the batch under another run id")
+            taken = Failure(
+                code="run_id_taken",
+                message=f"another run has the id {run_id}; start the batch under another run id",
+            )
             ledger.note(failed(planned.index, name, run_id, workflow.now() - began, taken))
         except FailureError as error:
             ledger.note(failed(planned.index, name, run_id, workflow.now() - began, failure_of(error)))
@@ -164,7 +189,10 @@ class DocumentBatch:
             # A document outlives its batch when it waits for a person.
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            memo={MEMO_TENANT: self.signalbox.tenant, MEMO_STARTED_BY: workflow.memo_value(MEMO_STARTED_BY, "", type_hint=str)},
+            memo={
+                MEMO_TENANT: self.signalbox.tenant,
+                MEMO_STARTED_BY: workflow.memo_value(MEMO_STARTED_BY, "", type_hint=str),
+            },
             priority=Priority(priority_key=document.priority, fairness_key=self.signalbox.tenant[:64]),
         )
 
@@ -175,16 +203,27 @@ class DocumentBatch:
         outcomes = ledger.take_unwritten()
         if outcomes:
             number, ledger.files = ledger.files, ledger.files + 1
-            await step.call(BatchActivities.record, RecordRequest(folder=ledger.plan.folder, number=number, outcomes=outcomes), LISTS)
+            await step.call(
+                BatchActivities.record,
+                RecordRequest(folder=ledger.plan.folder, number=number, outcomes=outcomes),
+                LISTS,
+            )
 
     async def _report(self, step: StepScope, ledger: Ledger) -> Report:
         await self._record(step, ledger)
-        ask = ReportRequest(folder=ledger.plan.folder, total=ledger.plan.total, files=ledger.files, waiting=tuple(ledger.waiting.values()))
+        ask = ReportRequest(
+            folder=ledger.plan.folder,
+            total=ledger.plan.total,
+            files=ledger.files,
+            waiting=tuple(ledger.waiting.values()),
+        )
         report = await step.call(BatchActivities.report, ask, LISTS)
         ref = ObjectRef(key=report.key, media_type="application/json", size_bytes=report.size_bytes)
         self.signalbox.artifact("report.json", ref, title="Every document with its outcome")
         counts = report.result
-        data = BatchProcessed(total=counts.total, ok=counts.ok, failed=counts.failed, waiting=counts.waiting, report=report.key)
+        data = BatchProcessed(
+            total=counts.total, ok=counts.ok, failed=counts.failed, waiting=counts.waiting, report=report.key
+        )
         self.signalbox.emit("batch.processed", data)
         step.say(ledger.sentence())
         return report
@@ -227,7 +266,9 @@ class BatchAnalytics:
 def _settled(asked: Outcome, told: Settled) -> Outcome:
     if told.result is not None:
         return ok(asked.index, asked.name, asked.run_id, timedelta(seconds=asked.seconds), told.result)
-    failure = told.failure or Failure(code="cancelled", message="the document's run was cancelled while a person was asked")
+    failure = told.failure or Failure(
+        code="cancelled", message="the document's run was cancelled while a person was asked"
+    )
     return failed(asked.index, asked.name, asked.run_id, timedelta(seconds=asked.seconds), failure)
 
 

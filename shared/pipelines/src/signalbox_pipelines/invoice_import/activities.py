@@ -59,7 +59,9 @@ def _told(request: BatchRequest, batch: BatchDone) -> InvoicesImported | None:
     if not batch.imported:
         return None
     part = request.part
-    return InvoicesImported(tax_code=request.account.tax_code, month=part.month, direction=part.direction, invoices=batch.imported)
+    return InvoicesImported(
+        tax_code=request.account.tax_code, month=part.month, direction=part.direction, invoices=batch.imported
+    )
 
 
 class InvoiceActivities:
@@ -128,7 +130,9 @@ class InvoiceActivities:
             seen = 0
             try:
                 session = await sessions.open(request.account)
-                reader = ListReader(client=self._client, pacing=pacing, objects=self._objects, session=session, tell=tell)
+                reader = ListReader(
+                    client=self._client, pacing=pacing, objects=self._objects, session=session, tell=tell
+                )
                 try:
                     rows, found = await reader.read(request)
                 finally:
@@ -149,7 +153,9 @@ class InvoiceActivities:
         pacing, sessions = self._shared_state()
         async with _beating() as beat:
             rows = await self._rows(index_key(request.account.folder, request.part.name))
-            fetcher = BatchFetcher(request, client=self._client, pacing=pacing, objects=self._objects, tell=beat)
+            fetcher = BatchFetcher(
+                request, client=self._client, pacing=pacing, objects=self._objects, tell=beat
+            )
             try:
                 session = await sessions.open(request.account)
             except SignalboxError as error:
@@ -169,8 +175,12 @@ class InvoiceActivities:
     async def write_table(self, request: TableRequest) -> StoredFile:
         """The months so far. Idempotent by the table's number."""
         body = msgspec.json.encode(ImportTable(tax_code=request.account.tax_code, months=request.lines))
-        ref = await self._objects.put_new(f"{request.account.folder}/tables/{request.number:05}.json", body, JSON)
-        return StoredFile(name="table.json", title="Months so far", key=ref.key, media_type=JSON, size_bytes=ref.size_bytes)
+        ref = await self._objects.put_new(
+            f"{request.account.folder}/tables/{request.number:05}.json", body, JSON
+        )
+        return StoredFile(
+            name="table.json", title="Months so far", key=ref.key, media_type=JSON, size_bytes=ref.size_bytes
+        )
 
     @activity.defn(name="invoice_import.report")
     async def report(self, request: ReportRequest) -> Report:
@@ -209,12 +219,17 @@ class InvoiceActivities:
 
     def _desk(self) -> Desk:
         pacing, sessions = self._shared_state()
-        return Desk(client=self._client, pacing=pacing, sessions=sessions, secrets=self._secrets, solver=self._solver)
+        return Desk(
+            client=self._client, pacing=pacing, sessions=sessions, secrets=self._secrets, solver=self._solver
+        )
 
     def _shared_state(self) -> tuple[Pacing, Sessions]:
         """What all workers share; without it nobody may call the portal."""
         if self._shared is None:
-            raise InvalidInput("this worker has no Redis to share the portal's pace through; set REDIS_URL", field="REDIS_URL")
+            raise InvalidInput(
+                "this worker has no Redis to share the portal's pace through; set REDIS_URL",
+                field="REDIS_URL",
+            )
         return self._shared
 
 

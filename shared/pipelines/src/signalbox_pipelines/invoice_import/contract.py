@@ -9,7 +9,13 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, Step
 from signalbox_pipelines.invoice_import.auth.questions import CaptchaAnswer, TroubleDecision
 from signalbox_pipelines.invoice_import.months import months_of
-from signalbox_pipelines.invoice_import.results import Direction, ImportCompleted, ImportResult, InvoicesImported, Reference
+from signalbox_pipelines.invoice_import.results import (
+    Direction,
+    ImportCompleted,
+    ImportResult,
+    InvoicesImported,
+    Reference,
+)
 from signalbox_pipelines.invoice_import.tax_codes import PATTERN, check_tax_code
 
 
@@ -18,12 +24,25 @@ class ImportInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     tax_code: Annotated[
         str,
-        Meta(title="Tax code", description="MST: 10 digits, 10-3 for a branch, or 12", pattern=PATTERN, examples=["9901000019"]),
+        Meta(
+            title="Tax code",
+            description="MST: 10 digits, 10-3 for a branch, or 12",
+            pattern=PATTERN,
+            examples=["9901000019"],
+        ),
     ]
     secret_ref: Reference
-    first_day: Annotated[date, Meta(title="From", description="The first day of issue, in Hanoi", examples=["2026-08-01"])]
-    last_day: Annotated[date, Meta(title="To", description="The last day, included; 36 months at most", examples=["2026-08-31"])]
-    directions: Annotated[tuple[Direction, ...], Meta(title="Which", min_length=1, max_length=2)] = ("purchase", "sold")
+    first_day: Annotated[
+        date, Meta(title="From", description="The first day of issue, in Hanoi", examples=["2026-08-01"])
+    ]
+    last_day: Annotated[
+        date,
+        Meta(title="To", description="The last day, included; 36 months at most", examples=["2026-08-31"]),
+    ]
+    directions: Annotated[tuple[Direction, ...], Meta(title="Which", min_length=1, max_length=2)] = (
+        "purchase",
+        "sold",
+    )
     details: Annotated[bool, Meta(title="Details", description="The lines of each invoice")] = True
     originals: Annotated[bool, Meta(title="Originals", description="The signed XML of each invoice")] = True
 
@@ -31,11 +50,20 @@ class ImportInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         check_tax_code(self.tax_code)
         months_of(self.first_day, self.last_day)
         if len(set(self.directions)) < len(self.directions):
-            raise InvalidInput(f"directions names {self.directions[0]} twice; name each once", field="directions")
+            raise InvalidInput(
+                f"directions names {self.directions[0]} twice; name each once", field="directions"
+            )
 
 
-CAPTCHA: Final = Approval(name="captcha", title="Type the characters in the picture", answer=CaptchaAnswer, deadline=timedelta(minutes=3))
-TROUBLE: Final = Approval(name="trouble", title="The portal does not let us in", answer=TroubleDecision, deadline=timedelta(days=7))
+CAPTCHA: Final = Approval(
+    name="captcha",
+    title="Type the characters in the picture",
+    answer=CaptchaAnswer,
+    deadline=timedelta(minutes=3),
+)
+TROUBLE: Final = Approval(
+    name="trouble", title="The portal does not let us in", answer=TroubleDecision, deadline=timedelta(days=7)
+)
 
 SPEC: Final = PipelineSpec(
     name="invoice_import",
@@ -51,8 +79,14 @@ SPEC: Final = PipelineSpec(
     ),
     approvals=(CAPTCHA, TROUBLE),
     events=(
-        DomainEvent("invoice.imported", InvoicesImported, "Invoices of a month came into the store, 15 at most."),
-        DomainEvent("import.completed", ImportCompleted, "An import has ended; what it could not have is counted and listed."),
+        DomainEvent(
+            "invoice.imported", InvoicesImported, "Invoices of a month came into the store, 15 at most."
+        ),
+        DomainEvent(
+            "import.completed",
+            ImportCompleted,
+            "An import has ended; what it could not have is counted and listed.",
+        ),
     ),
     workflow="signalbox_pipelines.invoice_import.workflow:InvoiceImport",
     workflows=("signalbox_pipelines.invoice_import.state.import_lock:ImportTurn",),

@@ -17,7 +17,9 @@ from signalbox_pipelines.invoice_import.results import (
 )
 
 HaltReason = Literal["wait", "session_over", "blocked"]
-SignInStatus = Literal["signed_in", "wrong_captcha", "wrong_password", "account_locked", "portal_blocked", "busy"]
+SignInStatus = Literal[
+    "signed_in", "wrong_captcha", "wrong_password", "account_locked", "portal_blocked", "busy"
+]
 
 
 class Account(Struct, frozen=True, kw_only=True):

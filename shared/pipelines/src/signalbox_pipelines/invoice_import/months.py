@@ -38,7 +38,9 @@ def months_of(first_day: date, last_day: date) -> Sequence[Days]:
         InvalidInput: the range is empty or too long.
     """
     if first_day > last_day:
-        raise InvalidInput(f"the first day {first_day} is after the last day {last_day}; swap them", field="first_day")
+        raise InvalidInput(
+            f"the first day {first_day} is after the last day {last_day}; swap them", field="first_day"
+        )
     months: list[Days] = []
     start = first_day
     while start <= last_day:
@@ -46,7 +48,10 @@ def months_of(first_day: date, last_day: date) -> Sequence[Days]:
         months.append(Days(start, min(end, last_day)))
         start = end + _ONE_DAY
         if len(months) > MAX_MONTHS:
-            raise InvalidInput(f"{first_day} to {last_day} is more than {MAX_MONTHS} months; import it in parts", field="last_day")
+            raise InvalidInput(
+                f"{first_day} to {last_day} is more than {MAX_MONTHS} months; import it in parts",
+                field="last_day",
+            )
     return months
 
 

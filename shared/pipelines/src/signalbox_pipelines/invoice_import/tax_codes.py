@@ -24,7 +24,8 @@ def check_tax_code(text: str, *, field: str = "tax_code") -> str:
         return code
     if not code.isascii() or not mst.is_valid(code):
         raise InvalidInput(
-            f"tax code {text[:40]!r} is none: 10 digits, 10-3 for a branch, or 12 for a person; check the digits", field=field
+            f"tax code {text[:40]!r} is none: 10 digits, 10-3 for a branch, or 12 for a person; check the digits",
+            field=field,
         )
     return str(mst.format(code))
 

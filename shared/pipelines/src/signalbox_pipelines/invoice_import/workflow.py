@@ -38,9 +38,13 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_pipelines.invoice_import.tax_codes import check_tax_code
 
 LIST: Final = CallOptions(timeout=timedelta(hours=1), heartbeat=timedelta(seconds=15), maximum_attempts=250)
-BATCH: Final = CallOptions(timeout=timedelta(minutes=10), heartbeat=timedelta(seconds=15), maximum_attempts=250)
+BATCH: Final = CallOptions(
+    timeout=timedelta(minutes=10), heartbeat=timedelta(seconds=15), maximum_attempts=250
+)
 """Attempts for two hours of a Redis or a store that is away; the portal's own troubles cost none."""
-REPORT: Final = CallOptions(timeout=timedelta(minutes=30), heartbeat=timedelta(seconds=30), maximum_attempts=5)
+REPORT: Final = CallOptions(
+    timeout=timedelta(minutes=30), heartbeat=timedelta(seconds=30), maximum_attempts=5
+)
 ADVICE: Final = CallOptions(timeout=timedelta(seconds=10), maximum_attempts=2)
 HINT_EVERY: Final = timedelta(seconds=20)
 
@@ -53,12 +57,19 @@ class InvoiceImport:
         self.request = request
         tax_code = check_tax_code(request.tax_code)
         months = months_of(request.first_day, request.last_day)
-        parts = [Part(first=days.first, last=days.last, direction=direction) for days in months for direction in request.directions]
+        parts = [
+            Part(first=days.first, last=days.last, direction=direction)
+            for days in months
+            for direction in request.directions
+        ]
         kept = self.signalbox.kept(Kept)
         self.goes_on = kept is not None
         self.ledger = Ledger(parts, kept) if kept is not None else Ledger.of(parts, request.secret_ref)
         self.account = Account(
-            tenant=self.signalbox.tenant, run_id=self.signalbox.run_id, tax_code=tax_code, secret_ref=self.ledger.secret_ref
+            tenant=self.signalbox.tenant,
+            run_id=self.signalbox.run_id,
+            tax_code=tax_code,
+            secret_ref=self.ledger.secret_ref,
         )
         self.halt: Halt | None = None
         self.hinted_at = workflow.now() - HINT_EVERY
@@ -103,14 +114,20 @@ class InvoiceImport:
         while self.ledger.listed < len(self.ledger.parts):
             await self.signalbox.state.until_resumed()
             part, number = self.ledger.parts[self.ledger.listed], self.ledger.listed
-            request = ListRequest(account=self.account, part=part, number=number, parts=len(self.ledger.parts))
+            request = ListRequest(
+                account=self.account, part=part, number=number, parts=len(self.ledger.parts)
+            )
             listed = await step.call(InvoiceActivities.list_invoices, request, LIST)
             if listed.halt is not None:
                 self.ledger.note_list_halt(listed.seen, workflow.now())
                 await self._clear(step, listed.halt, f"{title_of(part)}: {listed.seen:,} listed")
                 continue
             self.ledger.note_listed(part, listed)
-            step.progress(self.ledger.listed, len(self.ledger.parts), message=f"{title_of(part)}: {self.ledger.rows_of(part):,} invoices")
+            step.progress(
+                self.ledger.listed,
+                len(self.ledger.parts),
+                message=f"{title_of(part)}: {self.ledger.rows_of(part):,} invoices",
+            )
             await self._show_table(step)
 
     # Batches
@@ -139,7 +156,11 @@ class InvoiceImport:
 
     async def _lane(self, step: StepScope, lanes: int) -> None:
         """One batch after another, while as many lanes as now are still wanted."""
-        while self.halt is None and self.ledger.lanes == lanes and not workflow.info().is_continue_as_new_suggested():
+        while (
+            self.halt is None
+            and self.ledger.lanes == lanes
+            and not workflow.info().is_continue_as_new_suggested()
+        ):
             await self.signalbox.state.until_resumed()
             places = self.ledger.take()
             if not places:
@@ -174,7 +195,9 @@ class InvoiceImport:
             detail = f"the portal has answered nothing for two hours ({halt.message}); start the import again later"
             raise Unavailable(detail, code="portal_busy")
         elif halt.wait_s > 0:
-            self._show(step, f"{told}; the portal is busy ({halt.message}), the next try is in {halt.wait_s:.0f} s")
+            self._show(
+                step, f"{told}; the portal is busy ({halt.message}), the next try is in {halt.wait_s:.0f} s"
+            )
             await workflow.sleep(halt.wait_s)
 
     async def _sign_in(self, why: str) -> None:
@@ -210,7 +233,9 @@ class InvoiceImport:
     async def _record(self, step: StepScope) -> None:
         taken = self.ledger.take_record()
         if taken is not None:
-            request = RecordRequest(account=self.account, part=self.ledger.current, number=taken[0], record=taken[1])
+            request = RecordRequest(
+                account=self.account, part=self.ledger.current, number=taken[0], record=taken[1]
+            )
             await step.call(InvoiceActivities.record, request, KEEP)
 
     async def _report(self, step: StepScope) -> ImportResult:
@@ -251,7 +276,9 @@ class InvoiceImport:
 
     def _told(self) -> str:
         lines = self.ledger.lines
-        xml, none, failed = (sum(getattr(line, name) for line in lines) for name in ("xml", "no_original", "failed"))
+        xml, none, failed = (
+            sum(getattr(line, name) for line in lines) for name in ("xml", "no_original", "failed")
+        )
         return f"{self.ledger.rows:,} invoices: {xml:,} originals, {none:,} without one, {failed:,} failed"
 
     # One import a taxpayer, and the way on to the next execution

@@ -10,7 +10,9 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.pipeline.options import CallOptions
     from signalbox_core.pipeline.run import Run
 
-QUICK = CallOptions(timeout=timedelta(seconds=10), maximum_attempts=2, first_retry_after=timedelta(milliseconds=10))
+QUICK = CallOptions(
+    timeout=timedelta(seconds=10), maximum_attempts=2, first_retry_after=timedelta(milliseconds=10)
+)
 
 
 @workflow.defn(name="login")

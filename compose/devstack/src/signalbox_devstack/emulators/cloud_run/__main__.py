@@ -30,14 +30,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="signalbox-cloud-run", description="Cloud Run Jobs in small (google.cloud.run.v2 over gRPC, no TLS); tasks are processes."
+        prog="signalbox-cloud-run",
+        description="Cloud Run Jobs in small (google.cloud.run.v2 over gRPC, no TLS); tasks are processes.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, required=True, help="0 takes a free one, printed as `listening HOST:PORT`")
+    parser.add_argument(
+        "--port", type=int, required=True, help="0 takes a free one, printed as `listening HOST:PORT`"
+    )
     parser.add_argument("--job", default=JOB, help="the only job there is (%(default)s)")
-    parser.add_argument("--cold-start-s", type=float, default=0.0, metavar="S", help="from the request to the start of its tasks")
+    parser.add_argument(
+        "--cold-start-s",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="from the request to the start of its tasks",
+    )
     parser.add_argument("--logs", type=Path, metavar="DIR", help="a folder for what the tasks print")
-    parser.add_argument("command", nargs="*", help="what a task runs, with the execution's environment on top of ours; nothing: it waits")
+    parser.add_argument(
+        "command",
+        nargs="*",
+        help="what a task runs, with the execution's environment on top of ours; nothing: it waits",
+    )
     return parser
 
 

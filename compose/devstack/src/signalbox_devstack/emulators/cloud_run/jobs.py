@@ -49,12 +49,19 @@ class Jobs:
 
     async def run_job(self, request: run_v2.RunJobRequest) -> Operation:
         self._check(request)
-        if self.faults.take("refuse") or len([item for item in self._executions.values() if not item.running.ended_at]) >= MAX_RUNNING:
+        if (
+            self.faults.take("refuse")
+            or len([item for item in self._executions.values() if not item.running.ended_at]) >= MAX_RUNNING
+        ):
             raise RefusalError(grpc.StatusCode.RESOURCE_EXHAUSTED, "Quota exceeded for running executions")
         begun = self._begin(request)
         running = begun.running
         self._executions[running.name] = begun
-        work = running.run(cold_start_s=self._cold_start_s, is_zombie=self.faults.take("zombies"), fails=self.faults.take("failures"))
+        work = running.run(
+            cold_start_s=self._cold_start_s,
+            is_zombie=self.faults.take("zombies"),
+            fails=self.faults.take("failures"),
+        )
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -100,16 +107,28 @@ class Jobs:
 
     def _begin(self, request: run_v2.RunJobRequest) -> "_Execution":
         short = f"{self._job.rpartition('/')[2]}-{len(self._executions) + 1:05d}"
-        variables = [variable for override in request.overrides.container_overrides for variable in override.env]
+        variables = [
+            variable for override in request.overrides.container_overrides for variable in override.env
+        ]
         timeout = cast("timedelta | None", request.overrides.timeout)
         template = run_v2.TaskTemplate(
-            containers=[run_v2.Container(name="worker", image="local", env=variables)], max_retries=0, timeout=timeout
+            containers=[run_v2.Container(name="worker", image="local", env=variables)],
+            max_retries=0,
+            timeout=timeout,
         )
         count = request.overrides.task_count or 1
 
         def environment(index: int) -> Mapping[str, str]:
-            own = {"CLOUD_RUN_EXECUTION": short, "CLOUD_RUN_TASK_INDEX": str(index), "CLOUD_RUN_TASK_COUNT": str(count)}
-            return {**{variable.name: variable.value for variable in variables}, **own, "CLOUD_RUN_TASK_ATTEMPT": "0"}
+            own = {
+                "CLOUD_RUN_EXECUTION": short,
+                "CLOUD_RUN_TASK_INDEX": str(index),
+                "CLOUD_RUN_TASK_COUNT": str(count),
+            }
+            return {
+                **{variable.name: variable.value for variable in variables},
+                **own,
+                "CLOUD_RUN_TASK_ATTEMPT": "0",
+            }
 
         running = Running(
             f"{self._job}/executions/{short}",
@@ -156,7 +175,9 @@ def execution_of(item: _Execution, job: str) -> run_v2.Execution:
 def operation_of(item: _Execution, job: str) -> Operation:
     """Done when the execution is; one that was cancelled is done without an error."""
     running, execution = item.running, run_v2.Execution.pb(execution_of(item, job))
-    operation = Operation(name=running.name.replace("/executions/", "/operations/"), done=running.ended_at is not None)
+    operation = Operation(
+        name=running.name.replace("/executions/", "/operations/"), done=running.ended_at is not None
+    )
     operation.metadata.Pack(execution)
     if running.ended_at is not None:
         operation.response.Pack(execution)

@@ -28,20 +28,36 @@ def handlers(jobs: Jobs) -> tuple[grpc.GenericRpcHandler, ...]:
 
     run = {"RunJob": _unary(jobs.run_job, run_v2.RunJobRequest.deserialize, Operation.SerializeToString)}
     executions = {
-        "ListExecutions": _unary(jobs.list_executions, run_v2.ListExecutionsRequest.deserialize, run_v2.ListExecutionsResponse.serialize),
-        "GetExecution": _unary(jobs.get_execution, run_v2.GetExecutionRequest.deserialize, run_v2.Execution.serialize),
-        "CancelExecution": _unary(jobs.cancel_execution, run_v2.CancelExecutionRequest.deserialize, Operation.SerializeToString),
+        "ListExecutions": _unary(
+            jobs.list_executions,
+            run_v2.ListExecutionsRequest.deserialize,
+            run_v2.ListExecutionsResponse.serialize,
+        ),
+        "GetExecution": _unary(
+            jobs.get_execution, run_v2.GetExecutionRequest.deserialize, run_v2.Execution.serialize
+        ),
+        "CancelExecution": _unary(
+            jobs.cancel_execution, run_v2.CancelExecutionRequest.deserialize, Operation.SerializeToString
+        ),
     }
-    operations = {"GetOperation": _unary(jobs.get_operation, GetOperationRequest.FromString, Operation.SerializeToString)}
+    operations = {
+        "GetOperation": _unary(
+            jobs.get_operation, GetOperationRequest.FromString, Operation.SerializeToString
+        )
+    }
     return (
         grpc.method_handlers_generic_handler("google.cloud.run.v2.Jobs", run),
         grpc.method_handlers_generic_handler("google.cloud.run.v2.Executions", executions),
         grpc.method_handlers_generic_handler("google.longrunning.Operations", operations),
-        grpc.method_handlers_generic_handler("signalbox.world.CloudRun", {"SetFaults": _unary(set_faults, bytes, bytes)}),
+        grpc.method_handlers_generic_handler(
+            "signalbox.world.CloudRun", {"SetFaults": _unary(set_faults, bytes, bytes)}
+        ),
     )
 
 
-def _unary(method: Callable[[Any], Awaitable[Any]], read: Callable[[bytes], Any], write: Callable[[Any], bytes]) -> "Handler":
+def _unary(
+    method: Callable[[Any], Awaitable[Any]], read: Callable[[bytes], Any], write: Callable[[Any], bytes]
+) -> "Handler":
     async def answer(request: Any, call: Call) -> Any:
         try:
             return await method(request)

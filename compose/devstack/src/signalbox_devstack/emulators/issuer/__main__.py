@@ -7,7 +7,9 @@ from signalbox_devstack.emulators.issuer.app import IssuerPages
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="signalbox-issuer", description="An OpenID issuer in small, for development: it proves nobody.")
+    parser = argparse.ArgumentParser(
+        prog="signalbox-issuer", description="An OpenID issuer in small, for development: it proves nobody."
+    )
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     serve("signalbox-issuer", IssuerPages().app(), parser.parse_args().port)
 

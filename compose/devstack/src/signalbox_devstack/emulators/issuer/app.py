@@ -73,9 +73,18 @@ class IssuerPages:
         key = self._keys[asked.pop("alg", "ES256")]
         headers = {"kid": key.kid, **asked.pop("headers", {})}
         now = int(time.time())
-        claims = {"iss": _origin(request), "aud": "signalbox", "sub": "user-1", "iat": now, "exp": now + LIFETIME_S, **asked}
+        claims = {
+            "iss": _origin(request),
+            "aud": "signalbox",
+            "sub": "user-1",
+            "iat": now,
+            "exp": now + LIFETIME_S,
+            **asked,
+        }
         given = {name: value for name, value in claims.items() if value is not None}
-        return JSONResponse({"access_token": jwt.encode(given, key.private, key.algorithm, headers), "token_type": "Bearer"})
+        return JSONResponse(
+            {"access_token": jwt.encode(given, key.private, key.algorithm, headers), "token_type": "Bearer"}
+        )
 
     async def _rotate(self, _request: Request) -> Response:
         """New keys; the old ones are published no more."""
@@ -99,4 +108,8 @@ def _origin(request: Request) -> str:
 def _private_key(algorithm: str) -> Any:
     if algorithm == "RS256":
         return rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-    return ec.generate_private_key(ec.SECP256R1()) if algorithm == "ES256" else ed25519.Ed25519PrivateKey.generate()
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        if algorithm == "ES256"
+        else ed25519.Ed25519PrivateKey.generate()
+    )

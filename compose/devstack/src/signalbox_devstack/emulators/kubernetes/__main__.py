@@ -20,7 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         listener = socket.create_server(("127.0.0.1", options.port))
     except (OSError, OverflowError) as error:
-        print(f"signalbox-kubernetes: port {options.port} cannot be used ({error}); give another, or 0 for a free one", file=sys.stderr)
+        print(
+            f"signalbox-kubernetes: port {options.port} cannot be used ({error}); give another, or 0 for a free one",
+            file=sys.stderr,
+        )
         return 2
     if options.logs:
         options.logs.mkdir(parents=True, exist_ok=True)
@@ -29,8 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="signalbox-kubernetes", description="The Jobs of a Kubernetes API in small; pods are processes.")
-    parser.add_argument("--port", type=int, required=True, help="0 takes a free one, printed as `listening HOST:PORT`")
+    parser = argparse.ArgumentParser(
+        prog="signalbox-kubernetes", description="The Jobs of a Kubernetes API in small; pods are processes."
+    )
+    parser.add_argument(
+        "--port", type=int, required=True, help="0 takes a free one, printed as `listening HOST:PORT`"
+    )
     parser.add_argument("--token", required=True, help="that every request must bear")
     parser.add_argument("--logs", type=Path, metavar="DIR", help="a folder for what the pods print")
     parser.add_argument("command", nargs="*", help="what a pod runs; nothing: it waits")
@@ -49,7 +56,9 @@ async def _serve(options: argparse.Namespace, listener: socket.socket) -> None:
 
     app = cluster.app()
     app.router.lifespan_context = lifespan
-    await uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)).serve([listener])
+    await uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    ).serve([listener])
 
 
 if __name__ == "__main__":

@@ -83,13 +83,24 @@ class Cluster:
             return refused
         label, _, value = request.query_params.get("labelSelector", "").partition("=")
         names = [name for name in self._running if not label or self._label(name, label) == value]
-        return JSONResponse({"kind": "JobList", "apiVersion": "batch/v1", "metadata": {}, "items": [self._shown(name) for name in names]})
+        return JSONResponse(
+            {
+                "kind": "JobList",
+                "apiVersion": "batch/v1",
+                "metadata": {},
+                "items": [self._shown(name) for name in names],
+            }
+        )
 
     async def _get(self, request: Request) -> JSONResponse:
         if refused := self._refused(request):
             return refused
         name = request.path_params["name"]
-        return JSONResponse(self._shown(name)) if name in self._running else status(404, "NotFound", f'jobs.batch "{name}" not found')
+        return (
+            JSONResponse(self._shown(name))
+            if name in self._running
+            else status(404, "NotFound", f'jobs.batch "{name}" not found')
+        )
 
     async def _delete(self, request: Request) -> JSONResponse:
         if refused := self._refused(request):
@@ -108,15 +119,25 @@ class Cluster:
     def _shown(self, name: str) -> Mapping[str, Any]:
         running, manifest = self._running[name], self._manifests[name]
         failed = running.counts["failed"] + running.counts["cancelled"]
-        seen: dict[str, Any] = {"active": running.running_count, "succeeded": running.counts["succeeded"], "failed": failed}
+        seen: dict[str, Any] = {
+            "active": running.running_count,
+            "succeeded": running.counts["succeeded"],
+            "failed": failed,
+        }
         if running.started_at:
             seen["startTime"] = _instant(running.started_at)
         if running.ended_at:
             kind = "Failed" if failed else "Complete"
-            seen["conditions"] = [{"type": kind, "status": "True", "lastTransitionTime": _instant(running.ended_at)}]
+            seen["conditions"] = [
+                {"type": kind, "status": "True", "lastTransitionTime": _instant(running.ended_at)}
+            ]
             seen |= {} if failed else {"completionTime": _instant(running.ended_at)}
         metadata = {**manifest["metadata"], "creationTimestamp": _instant(running.created_at)}
-        return {**manifest, "metadata": metadata, "status": {key: value for key, value in seen.items() if value}}
+        return {
+            **manifest,
+            "metadata": metadata,
+            "status": {key: value for key, value in seen.items() if value},
+        }
 
     def _refused(self, request: Request) -> JSONResponse | None:
         if request.headers.get("authorization") != f"Bearer {self._token}":
@@ -127,7 +148,15 @@ class Cluster:
 def status(code: int, reason: str, message: str) -> JSONResponse:
     """A refusal as the API server words it."""
     return JSONResponse(
-        {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": message, "code": code}, code
+        {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "status": "Failure",
+            "reason": reason,
+            "message": message,
+            "code": code,
+        },
+        code,
     )
 
 

@@ -8,10 +8,13 @@ from signalbox_devstack.emulators.model_api.app import create_app
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="signalbox-model-api", description="A model server in small (OpenAI-compatible chat API); it is no language model."
+        prog="signalbox-model-api",
+        description="A model server in small (OpenAI-compatible chat API); it is no language model.",
     )
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
-    parser.add_argument("--pause-ms", type=float, default=5.0, metavar="MS", help="between two tokens of a stream (default 5)")
+    parser.add_argument(
+        "--pause-ms", type=float, default=5.0, metavar="MS", help="between two tokens of a stream (default 5)"
+    )
     options = parser.parse_args()
     serve("signalbox-model-api", create_app(pause_s=options.pause_ms / 1_000), options.port)
 

@@ -44,7 +44,9 @@ class ModelServer:
         self._pause_s = pause_s
 
     async def models(self, _request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "signalbox"}]})
+        return JSONResponse(
+            {"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "signalbox"}]}
+        )
 
     async def complete(self, request: Request) -> ASGIApp:
         body = await request.body()
@@ -53,7 +55,9 @@ class ModelServer:
         try:
             ask = msgspec.json.decode(body, type=Ask)
             asked = ask.model.partition("@")[2] or request.headers.get("x-sim-fault", "")
-            fault = self._faults.met(read_fault(asked), request.headers.get("idempotency-key") or str(ask.messages))
+            fault = self._faults.met(
+                read_fault(asked), request.headers.get("idempotency-key") or str(ask.messages)
+            )
         except (msgspec.DecodeError, UnicodeDecodeError, UnknownFaultError) as error:
             return _error(400, str(error))
         self._note(request, ask, fault)
@@ -77,14 +81,18 @@ class ModelServer:
         usage = Usage(prompt_tokens=read, completion_tokens=len(tokens), total_tokens=read + len(tokens))
         if not ask.stream:
             return _whole(ask.model, "".join(tokens), finish, usage)
-        counts = bool(ask.stream_options and ask.stream_options.include_usage) and not (fault and fault.name == "no_usage")
+        counts = bool(ask.stream_options and ask.stream_options.include_usage) and not (
+            fault and fault.name == "no_usage"
+        )
         script = Script(model=ask.model, tokens=tokens, finish=finish, usage=usage if counts else None)
         return Stream(script, fault=fault, pause_s=self._pause_s, stats=self.stats)
 
 
 def _answers_badly(fault: Fault, ask: Ask) -> bool:
     """`bad_first` is a model that does better once it is shown its answer."""
-    return fault.name == "bad_json" or (fault.name == "bad_first" and all(message.role != "assistant" for message in ask.messages))
+    return fault.name == "bad_json" or (
+        fault.name == "bad_first" and all(message.role != "assistant" for message in ask.messages)
+    )
 
 
 def _refused(fault: Fault | None) -> Response | None:
@@ -103,10 +111,22 @@ def _refused(fault: Fault | None) -> Response | None:
 def _whole(model: str, text: str, finish: str, usage: Usage) -> Response:
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": finish}
-    body = {"id": "chatcmpl-sim", "object": "chat.completion", "created": int(time.time()), "model": model, "choices": [choice]}
+    body = {
+        "id": "chatcmpl-sim",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [choice],
+    }
     return JSONResponse({**body, "usage": msgspec.to_builtins(usage)})
 
 
-def _error(status: int, message: str, *, code: str | None = None, headers: "dict[str, str] | None" = None) -> Response:
-    problem = {"message": message, "type": "invalid_request_error" if status < 500 else "server_error", "code": code}
+def _error(
+    status: int, message: str, *, code: str | None = None, headers: "dict[str, str] | None" = None
+) -> Response:
+    problem = {
+        "message": message,
+        "type": "invalid_request_error" if status < 500 else "server_error",
+        "code": code,
+    }
     return JSONResponse({"error": problem}, status, headers)

@@ -6,7 +6,17 @@ from typing import Final, Literal, get_args
 from msgspec import Struct
 
 Name = Literal[
-    "rate_limit", "unauthorized", "unavailable", "content_filter", "cut", "stall", "bad_json", "bad_first", "bad_chunk", "slow", "no_usage"
+    "rate_limit",
+    "unauthorized",
+    "unavailable",
+    "content_filter",
+    "cut",
+    "stall",
+    "bad_json",
+    "bad_first",
+    "bad_chunk",
+    "slow",
+    "no_usage",
 ]
 NAMES: Final[tuple[str, ...]] = get_args(Name)
 
@@ -33,7 +43,9 @@ def read_fault(text: str) -> Fault | None:
         return None
     name, *numbers = text.split(":")
     if name not in NAMES or len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
-        raise UnknownFaultError(f"no fault {text!r}: give NAME[:TIMES[:RETRY_AFTER_S]] with NAME one of {', '.join(NAMES)}")
+        raise UnknownFaultError(
+            f"no fault {text!r}: give NAME[:TIMES[:RETRY_AFTER_S]] with NAME one of {', '.join(NAMES)}"
+        )
     given = [int(number) for number in numbers]
     times, wait = (given[0] if given else 0), (given[1] if len(given) > 1 else 1)
     return Fault(name=name, times=times, retry_after_s=wait)

@@ -41,13 +41,17 @@ class Stream:
         for place, token in enumerate(self._script.tokens):
             if place == middle and await self._breaks_off(receive, send):
                 return
-            await self._say(send, {"choices": [{"index": 0, "delta": {"content": token}, "finish_reason": None}]})
+            await self._say(
+                send, {"choices": [{"index": 0, "delta": {"content": token}, "finish_reason": None}]}
+            )
             self._stats.count("tokens")
             await asyncio.sleep(self._pause_s)
         finish = "content_filter" if self._fault == "content_filter" else self._script.finish
         await self._say(send, {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
         if self._script.usage is not None:
-            counted = {name: getattr(self._script.usage, name) for name in self._script.usage.__struct_fields__}
+            counted = {
+                name: getattr(self._script.usage, name) for name in self._script.usage.__struct_fields__
+            }
             await self._say(send, {"choices": [], "usage": counted})
         await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
 

@@ -19,7 +19,12 @@ class Stats:
 
     def asked(self, *, model: str, key: str | None, fault: str | None, is_authorized: bool) -> None:
         self.count("requests")
-        self._requests.append({"model": model, "idempotency_key": key, "fault": fault, "authorized": is_authorized})
+        self._requests.append(
+            {"model": model, "idempotency_key": key, "fault": fault, "authorized": is_authorized}
+        )
 
     def seen(self) -> Mapping[str, object]:
-        return {**{name: self._counts[name] for name in ("requests", "tokens", "faults")}, "last": list(self._requests)}
+        return {
+            **{name: self._counts[name] for name in ("requests", "tokens", "faults")},
+            "last": list(self._requests),
+        }

@@ -24,7 +24,9 @@ def answer_to(ask: Ask) -> str:
     prompt = "\n".join(message.content or "" for message in ask.messages)
     if ask.response_format is not None and ask.response_format.type != "text":
         fenced = _FENCED.search(prompt)
-        value = instance_of(schema := json.loads(fenced[1]), schema) if fenced else like_the_example_in(prompt)
+        value = (
+            instance_of(schema := json.loads(fenced[1]), schema) if fenced else like_the_example_in(prompt)
+        )
         return json.dumps(value, ensure_ascii=False)
     said = ask.messages[-1].content or "" if ask.messages else ""
     sentences = [" ".join(sentence.split()) for sentence in _SENTENCE.findall(said)]
@@ -59,7 +61,11 @@ def instance_of(schema: object, root: Mapping[str, object], depth: int = 0) -> o
     reference = node.get("$ref")
     if isinstance(reference, str):
         definitions = root.get("$defs")
-        return instance_of(definitions.get(reference.rsplit("/", 1)[-1]) if isinstance(definitions, dict) else {}, root, depth + 1)
+        return instance_of(
+            definitions.get(reference.rsplit("/", 1)[-1]) if isinstance(definitions, dict) else {},
+            root,
+            depth + 1,
+        )
     for choices in (node.get("enum"), [node["const"]] if "const" in node else None):
         if isinstance(choices, list):
             return choices[0]

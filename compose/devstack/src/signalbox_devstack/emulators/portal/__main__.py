@@ -13,16 +13,37 @@ _PROGRAM = "signalbox-portal"
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog=_PROGRAM, description="A tax portal in small: it speaks as the e-invoice portal does; its companies and invoices are invented."
+        prog=_PROGRAM,
+        description="A tax portal in small: it speaks as the e-invoice portal does; its companies and invoices are invented.",
     )
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--companies", type=_between(1, 10_000), default=10, metavar="N")
-    parser.add_argument("--invoices", type=_between(0, 1_000_000), default=1_000, metavar="N", help="of each company, all months together")
-    parser.add_argument("--first-month", type=_month, default="2026-07", metavar="YYYY-MM", help="default 2026-07")
+    parser.add_argument(
+        "--invoices",
+        type=_between(0, 1_000_000),
+        default=1_000,
+        metavar="N",
+        help="of each company, all months together",
+    )
+    parser.add_argument(
+        "--first-month", type=_month, default="2026-07", metavar="YYYY-MM", help="default 2026-07"
+    )
     parser.add_argument("--months", type=_between(1, 120), default=3, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="other numbers, other invoices")
-    parser.add_argument("--token-life-s", type=float, default=86_400.0, metavar="S", help="how long a session lasts (default a day)")
-    parser.add_argument("--latency-ms", type=float, default=0.0, metavar="MS", help="of a list or a detail; an original takes thrice that")
+    parser.add_argument(
+        "--token-life-s",
+        type=float,
+        default=86_400.0,
+        metavar="S",
+        help="how long a session lasts (default a day)",
+    )
+    parser.add_argument(
+        "--latency-ms",
+        type=float,
+        default=0.0,
+        metavar="MS",
+        help="of a list or a detail; an original takes thrice that",
+    )
     parser.add_argument("--faults", action="store_true", help="allow PUT /_sim/faults/MST")
     options = parser.parse_args()
     settings = Settings(

@@ -55,7 +55,9 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             Route("/healthz", lambda _request: JSONResponse({"status": "ok"})),
             *portal.routes(),
-            *sim.Controls(server, books, company_count=settings.companies, has_faults=settings.has_faults).routes(),
+            *sim.Controls(
+                server, books, company_count=settings.companies, has_faults=settings.has_faults
+            ).routes(),
         ]
     )
 
@@ -70,16 +72,30 @@ class Portal:
     def routes(self) -> list[Route]:
         return [
             Route("/api/captcha", Call(self._server, "captcha", self._captcha, is_open=True)),
-            Route("/api/security-taxpayer/authenticate", Call(self._server, "authenticate", self._log_in, is_open=True), methods=["POST"]),
+            Route(
+                "/api/security-taxpayer/authenticate",
+                Call(self._server, "authenticate", self._log_in, is_open=True),
+                methods=["POST"],
+            ),
             *(
-                Route(f"/api/{family}/invoices/{direction}", Call(self._server, "list", self._list(family, direction)))
+                Route(
+                    f"/api/{family}/invoices/{direction}",
+                    Call(self._server, "list", self._list(family, direction)),
+                )
                 for family in _FAMILIES
                 for direction in _DIRECTIONS
             ),
-            *(Route(f"/api/{family}/invoices/detail", Call(self._server, "detail", self._detail(family))) for family in _FAMILIES),
+            *(
+                Route(f"/api/{family}/invoices/detail", Call(self._server, "detail", self._detail(family)))
+                for family in _FAMILIES
+            ),
             Route("/api/query/invoices/export-xml", Call(self._server, "xml", self._original("query"))),
             # Most clients use GET for the cash register, one uses POST.
-            Route("/api/sco-query/invoices/export-xml", Call(self._server, "xml", self._original("sco-query")), methods=["GET", "POST"]),
+            Route(
+                "/api/sco-query/invoices/export-xml",
+                Call(self._server, "xml", self._original("sco-query")),
+                methods=["GET", "POST"],
+            ),
         ]
 
     async def _captcha(self, _asked: Asked) -> Response:
@@ -103,10 +119,16 @@ class Portal:
                 raise PortalRefusal(404, "Not Found")
             parameters = asked.request.query_params
             query, size = read_query(direction, family, parameters), read_size(parameters)
-            self._server.stats.asked(asked.mst, f"list {family} {direction} {parameters.get('search')} {parameters.get('state', '')}")
+            self._server.stats.asked(
+                asked.mst,
+                f"list {family} {direction} {parameters.get('search')} {parameters.get('state', '')}",
+            )
             began = time.monotonic()
             page = page_of(self._books, asked.mst, query, size=size, state=parameters.get("state"))
-            shown = [_of_another(rows.row(item)) if asked.fault == "mismatch" else rows.row(item) for item in page.invoices]
+            shown = [
+                _of_another(rows.row(item)) if asked.fault == "mismatch" else rows.row(item)
+                for item in page.invoices
+            ]
             state = _state(page.state, parameters.get("state"), asked.fault)
             took_ms = round((time.monotonic() - began) * 1_000)
             return _json({"datas": shown, "total": page.total, "state": state, "time": took_ms})
@@ -139,7 +161,11 @@ class Portal:
         printed = int(given["shdon"])
         for stream in STREAMS:
             # The printed number is the place from 1; one that bears its neighbour's number stands one place further.
-            places = (self._books.place(asked.mst, stream, number) for number in (printed - 1, printed) if stream.family == family)
+            places = (
+                self._books.place(asked.mst, stream, number)
+                for number in (printed - 1, printed)
+                if stream.family == family
+            )
             for place in places:
                 if place is not None and (invoice := invoice_at(self._books, asked.mst, place)).key == key:
                     return invoice
@@ -152,7 +178,9 @@ async def _parameters(request: Request) -> Mapping[str, str]:
         return request.query_params
     try:
         if "json" in request.headers.get("content-type", ""):
-            return {name: str(value) for name, value in msgspec.json.decode(body, type=dict[str, object]).items()}
+            return {
+                name: str(value) for name, value in msgspec.json.decode(body, type=dict[str, object]).items()
+            }
         return {name: values[0] for name, values in parse_qs(body.decode()).items()}
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PortalRefusal(400, str(error)) from None

@@ -78,7 +78,13 @@ class Books(Struct, frozen=True):
         if not 0 <= number < count:
             return None
         index = _month_of(number, count, len(months))
-        return _place(stream, number, months[index], _first(index, count, len(months)), _first(index + 1, count, len(months)))
+        return _place(
+            stream,
+            number,
+            months[index],
+            _first(index, count, len(months)),
+            _first(index + 1, count, len(months)),
+        )
 
     def places(self, mst: str, streams: Sequence[Stream], first: date, last: date) -> Iterator[Place]:
         """Those of the days `first` … `last`, newest first; within a day by stream and number, so the order is total."""
@@ -99,7 +105,9 @@ def streams_of(direction: Direction, family: Family) -> tuple[Stream, ...]:
 
 
 def _streams_of(mst: str) -> tuple[Stream, ...]:
-    return STREAMS if has_cash_register(mst) else tuple(stream for stream in STREAMS if stream.family == "query")
+    return (
+        STREAMS if has_cash_register(mst) else tuple(stream for stream in STREAMS if stream.family == "query")
+    )
 
 
 def _first(index: int, count: int, months: int) -> int:
@@ -108,7 +116,11 @@ def _first(index: int, count: int, months: int) -> int:
 
 
 def _month_of(number: int, count: int, months: int) -> int:
-    return next(index for index in range(months) if _first(index, count, months) <= number < _first(index + 1, count, months))
+    return next(
+        index
+        for index in range(months)
+        if _first(index, count, months) <= number < _first(index + 1, count, months)
+    )
 
 
 def _place(stream: Stream, number: int, month: tuple[int, int], begin: int, end: int) -> Place:

@@ -86,7 +86,9 @@ class Call:
             return instead
         await asyncio.sleep(self._server.latency_s.get(self._kind, 0.0))
         try:
-            response = await self._handler(Asked(request=request, mst=mst, fault=fault.kind if fault else None))
+            response = await self._handler(
+                Asked(request=request, mst=mst, fault=fault.kind if fault else None)
+            )
         except PortalRefusal as refusal:
             response = answers.refusal(request, refusal.status, refusal.message)
         if fault is not None and fault.kind == "cut" and len(response.body) > fault.over_bytes:
@@ -133,6 +135,18 @@ class _Cut:
         self._length = length
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self._response.status_code, "headers": self._response.raw_headers})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self._response.status_code,
+                "headers": self._response.raw_headers,
+            }
+        )
         # Returning without the last piece makes the server close the connection.
-        await send({"type": "http.response.body", "body": bytes(self._response.body[: self._length]), "more_body": True})
+        await send(
+            {
+                "type": "http.response.body",
+                "body": bytes(self._response.body[: self._length]),
+                "more_body": True,
+            }
+        )

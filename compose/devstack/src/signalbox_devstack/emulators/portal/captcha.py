@@ -20,7 +20,10 @@ def new_text(dice: random.Random) -> str:
 
 def picture(text: str, dice: random.Random) -> str:
     """The order of the paths says nothing; the order from left to right does."""
-    letters = [_letter(character, 12 + place * _STEP + dice.uniform(-2, 2), dice) for place, character in enumerate(text)]
+    letters = [
+        _letter(character, 12 + place * _STEP + dice.uniform(-2, 2), dice)
+        for place, character in enumerate(text)
+    ]
     strokes = [_stroke(dice) for _ in range(dice.randint(2, 4))]
     paths = letters + strokes
     dice.shuffle(paths)

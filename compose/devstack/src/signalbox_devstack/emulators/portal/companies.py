@@ -13,7 +13,15 @@ _STEM: Final = 990_100_001
 """The prefix 99 belongs to no province, so no real company has such a code."""
 _PARTNER_STEM: Final = 995_000_001
 _KINDS: Final = ("Công ty TNHH", "Công ty Cổ phần", "Công ty TNHH MTV", "Doanh nghiệp tư nhân")
-_NAMES: Final = ("Sương Mai", "Gỗ Bình Minh", "Vận tải Hải Vân", "Giấy An Hòa", "Cơ khí Thành Đạt", "Thực phẩm Đồng Xanh", "In ấn Hoa Sen")
+_NAMES: Final = (
+    "Sương Mai",
+    "Gỗ Bình Minh",
+    "Vận tải Hải Vân",
+    "Giấy An Hòa",
+    "Cơ khí Thành Đạt",
+    "Thực phẩm Đồng Xanh",
+    "In ấn Hoa Sen",
+)
 _TOWNS: Final = ("Hà Nội", "Đà Nẵng", "Cần Thơ", "Hải Phòng", "Huế", "Nha Trang")
 _PEOPLE: Final = ("Hộ kinh doanh Nguyễn Thị Lan", "Trần Văn Minh", "Lê Thu Hà", "Phạm Quốc Bảo")
 _BARE: Final = re.compile(r"(\d{10}|\d{12})(-\d{3})?")
@@ -56,7 +64,10 @@ def company(mst: str) -> Party:
 def partners() -> tuple[Party, ...]:
     """Whom companies trade with: 36 companies, and 4 persons with twelve digits."""
     firms = [_named(mst, number) for number, mst in enumerate(islice(_codes(_PARTNER_STEM), 36))]
-    persons = [Party(f"0990900{number:05}", name, f"{number + 3} Trần Phú, {_TOWNS[number]}") for number, name in enumerate(_PEOPLE)]
+    persons = [
+        Party(f"0990900{number:05}", name, f"{number + 3} Trần Phú, {_TOWNS[number]}")
+        for number, name in enumerate(_PEOPLE)
+    ]
     return (*firms, *persons)
 
 

@@ -10,7 +10,13 @@ from typing import Final
 from msgspec import Struct
 
 from signalbox_devstack.emulators.portal import captcha, tokens
-from signalbox_devstack.emulators.portal.answers import LOCKED, NO_TOKEN, WRONG_CAPTCHA, WRONG_PASSWORD, PortalRefusal
+from signalbox_devstack.emulators.portal.answers import (
+    LOCKED,
+    NO_TOKEN,
+    WRONG_CAPTCHA,
+    WRONG_PASSWORD,
+    PortalRefusal,
+)
 from signalbox_devstack.emulators.portal.companies import companies, password_of
 
 CAPTCHA_LIFE_S: Final = 300.0
@@ -38,7 +44,9 @@ class Desk:
     clock: seconds since 1970.
     """
 
-    def __init__(self, *, company_count: int, token_life_s: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, *, company_count: int, token_life_s: float, clock: Callable[[], float] = time.time
+    ) -> None:
         self._companies = frozenset(companies(company_count))
         self._life_s = token_life_s
         self._own_life_s: dict[str, float] = {}
@@ -71,12 +79,18 @@ class Desk:
             raise PortalRefusal(401, WRONG_PASSWORD)
         self._wrong.pop(login.username, None)
         now, life_s = self._clock(), self._own_life_s.get(login.username, self._life_s)
-        claims = tokens.Claims(sub=login.username, type=2, exp=int(now + life_s), iat=int(now), jti=secrets.token_hex(8))
+        claims = tokens.Claims(
+            sub=login.username, type=2, exp=int(now + life_s), iat=int(now), jti=secrets.token_hex(8)
+        )
         return tokens.issue(claims, self._key)
 
     def whose(self, authorization: str) -> tokens.Claims:
         """Raises: PortalRefusal (401) without a token of a session that still lasts."""
-        claims = tokens.read(authorization.removeprefix("Bearer "), self._key) if authorization.startswith("Bearer ") else None
+        claims = (
+            tokens.read(authorization.removeprefix("Bearer "), self._key)
+            if authorization.startswith("Bearer ")
+            else None
+        )
         if claims is None or claims.exp <= self._clock() or claims.jti in self._ended:
             raise PortalRefusal(401, NO_TOKEN)
         return claims

@@ -66,7 +66,10 @@ class Faults:
 
     def put(self, mst: str, faults: Sequence[Fault]) -> None:
         """Replace all faults of this taxpayer; an empty list ends them. Chance is the same each time."""
-        self._sets[mst] = [_Set(fault, random.Random(f"{mst}/{place}"), tokens=fault.burst) for place, fault in enumerate(faults)]
+        self._sets[mst] = [
+            _Set(fault, random.Random(f"{mst}/{place}"), tokens=fault.burst)
+            for place, fault in enumerate(faults)
+        ]
 
     def all(self) -> "dict[str, list[Fault]]":
         return {mst: [item.fault for item in sets] for mst, sets in self._sets.items() if sets}
@@ -84,7 +87,11 @@ class Faults:
 def _applies(item: _Set, now_s: float) -> bool:
     fault = item.fault
     item.seen += 1
-    if item.seen <= fault.after or (item.seen - fault.after - 1) % fault.every or (fault.times and item.met >= fault.times):
+    if (
+        item.seen <= fault.after
+        or (item.seen - fault.after - 1) % fault.every
+        or (fault.times and item.met >= fault.times)
+    ):
         return False
     if fault.per_s is not None:
         return not _takes_token(item, fault.per_s, now_s)

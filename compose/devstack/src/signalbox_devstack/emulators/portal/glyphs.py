@@ -20,7 +20,10 @@ Outline: TypeAlias = Sequence[tuple[str, Sequence[Point]]]
 
 @lru_cache(maxsize=1)
 def outlines() -> Mapping[str, Outline]:
-    with as_file(files("signalbox_pipelines.ad_creative") / "fonts" / "Manrope-Bold.ttf") as path, TTFont(path) as font:
+    with (
+        as_file(files("signalbox_pipelines.ad_creative") / "fonts" / "Manrope-Bold.ttf") as path,
+        TTFont(path) as font,
+    ):
         glyphs, names = font.getGlyphSet(), font.getBestCmap()
         return {character: _outline(glyphs, names[ord(character)]) for character in ALPHABET}
 

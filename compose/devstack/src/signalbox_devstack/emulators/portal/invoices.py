@@ -146,7 +146,9 @@ def state_of(books: Books, mst: str, place: Place) -> int:
     if own:
         return own
     before = books.place(mst, place.stream, number - 1)
-    opened = 0 if before is None else _pair(number - 1) or (REPLACED if _ends_month(books, mst, before) else 0)
+    opened = (
+        0 if before is None else _pair(number - 1) or (REPLACED if _ends_month(books, mst, before) else 0)
+    )
     is_open = opened and (number - 1) % 60 != 50
     return {REPLACED: REPLACING, ADJUSTED: ADJUSTING}.get(opened, NEW) if is_open else NEW
 
@@ -159,7 +161,12 @@ def _ends_month(books: Books, mst: str, place: Place) -> bool:
     """Whether the next one is of the next month, and neither has a part in another pair."""
     after = books.place(mst, place.stream, place.number + 1)
     is_last = after is not None and (after.day.year, after.day.month) != (place.day.year, place.day.month)
-    return is_last and not _pair(place.number - 1) and not _pair(place.number + 1) and (place.number + 1) % 60 != 50
+    return (
+        is_last
+        and not _pair(place.number - 1)
+        and not _pair(place.number + 1)
+        and (place.number + 1) % 60 != 50
+    )
 
 
 def _collides(books: Books, mst: str, place: Place) -> bool:
@@ -167,7 +174,11 @@ def _collides(books: Books, mst: str, place: Place) -> bool:
     if place.stream.direction == "sold" or place.number % 25 != 12:
         return False
     before = books.place(mst, place.stream, place.number - 1)
-    return before is not None and before.day.year == place.day.year and state_of(books, mst, place) not in (REPLACING, ADJUSTING)
+    return (
+        before is not None
+        and before.day.year == place.day.year
+        and state_of(books, mst, place) not in (REPLACING, ADJUSTING)
+    )
 
 
 def _printed(books: Books, mst: str, place: Place) -> int:
@@ -180,7 +191,9 @@ def _partner(books: Books, mst: str, place: Place, number: int) -> Party:
     if number == place.number and _collides(books, mst, place):
         before = books.place(mst, place.stream, number - 1)
         opened = before is not None and state_of(books, mst, before) in (REPLACING, ADJUSTING)
-        theirs = random.Random(f"{books.seed}/{mst}/{place.stream.code}/party/{number - 1 - opened}").randrange(len(known))
+        theirs = random.Random(
+            f"{books.seed}/{mst}/{place.stream.code}/party/{number - 1 - opened}"
+        ).randrange(len(known))
         at = at if at != theirs else (at + 1) % len(known)
     return known[at]
 

@@ -52,7 +52,8 @@ def original_xml(invoice: Invoice) -> bytes:
 def _data(invoice: Invoice) -> str:
     lines = "".join(_line(line, place) for place, line in enumerate(invoice.lines, start=1))
     rates = "".join(
-        f"<LTSuat><TSuat>{item.rate}</TSuat><ThTien>{item.amount}</ThTien><TThue>{item.tax}</TThue></LTSuat>" for item in invoice.sums
+        f"<LTSuat><TSuat>{item.rate}</TSuat><ThTien>{item.amount}</ThTien><TThue>{item.tax}</TThue></LTSuat>"
+        for item in invoice.sums
     )
     total = invoice.total + invoice.differs
     return (
@@ -106,7 +107,9 @@ def _signature(signed: str, signer: str) -> str:
 
 @lru_cache(maxsize=1)
 def _certificate() -> str:
-    return base64.b64encode(b"SIMULATED CERTIFICATE, NOT A CERTIFICATE" + random.Random("certificate").randbytes(1_400)).decode()
+    return base64.b64encode(
+        b"SIMULATED CERTIFICATE, NOT A CERTIFICATE" + random.Random("certificate").randbytes(1_400)
+    ).decode()
 
 
 @lru_cache(maxsize=1)

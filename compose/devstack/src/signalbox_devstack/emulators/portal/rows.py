@@ -39,7 +39,9 @@ def row(invoice: Invoice) -> Row:
         **_numbers(invoice),
         "tdlap": f"{at:%Y-%m-%dT%H:%M:%SZ}",
         **dict.fromkeys(("nky", "ntao", "ntnhan", "ncnhat"), f"{signed:%Y-%m-%dT%H:%M:%S}.123Z"),
-        "ncma": f"{at + timedelta(hours=9, minutes=1):%Y-%m-%dT%H:%M:%S}.456Z" if invoice.status == _CODED else None,
+        "ncma": f"{at + timedelta(hours=9, minutes=1):%Y-%m-%dT%H:%M:%S}.456Z"
+        if invoice.status == _CODED
+        else None,
         "thlap": invoice.place.day.year * 100 + invoice.place.day.month,
         **_money(invoice),
         **_link(invoice),
@@ -118,7 +120,10 @@ def _money(invoice: Invoice) -> Row:
         "tgtthue": number(invoice.tax),
         "tgtttbso": number(invoice.total),
         "tgtttbchu": in_words(invoice.total),
-        "thttltsuat": [{"tsuat": item.rate, "thtien": number(item.amount), "tthue": item.tax, "gttsuat": None} for item in invoice.sums],
+        "thttltsuat": [
+            {"tsuat": item.rate, "thtien": number(item.amount), "tthue": item.tax, "gttsuat": None}
+            for item in invoice.sums
+        ],
         "thttlphi": [],
     }
 
@@ -147,9 +152,17 @@ def _marks(invoice: Invoice) -> Row:
     }
     return {
         "nbcks": msgspec.json.encode(signature).decode(),
-        "cqtcks": msgspec.json.encode({**signature, "Subject": "CN=Cục Thuế (simulated)"}).decode() if invoice.status == _CODED else None,
+        "cqtcks": msgspec.json.encode({**signature, "Subject": "CN=Cục Thuế (simulated)"}).decode()
+        if invoice.status == _CODED
+        else None,
         "qrcode": f"00020101021202{invoice.seller.mst}{invoice.series}{invoice.number}",
-        "ttkhac": [{"ttruong": "Mã tra cứu", "kdlieu": "string", "dlieu": _digest(invoice, "search").hex()[:12].upper()}],
+        "ttkhac": [
+            {
+                "ttruong": "Mã tra cứu",
+                "kdlieu": "string",
+                "dlieu": _digest(invoice, "search").hex()[:12].upper(),
+            }
+        ],
         "ttttkhac": [],
         "nbttkhac": [],
         "nmttkhac": [],
@@ -188,4 +201,6 @@ def _midnight(day: date) -> datetime:
 
 
 def _digest(invoice: Invoice, use: str) -> bytes:
-    return hashlib.blake2b(f"{use}/{invoice.key}/{invoice.place.stream.code}".encode(), digest_size=32).digest()
+    return hashlib.blake2b(
+        f"{use}/{invoice.key}/{invoice.place.stream.code}".encode(), digest_size=32
+    ).digest()

@@ -91,12 +91,18 @@ def page_of(books: Books, mst: str, query: Query, *, size: int, state: str | Non
     found = list(_found(books, mst, query))
     here = tuple(invoice_at(books, mst, place) for place in islice(found, offset, offset + size))
     after = offset + size
-    following = base64.urlsafe_b64encode(msgspec.json.encode(Cursor(after, digest))).decode() if after < len(found) else None
+    following = (
+        base64.urlsafe_b64encode(msgspec.json.encode(Cursor(after, digest))).decode()
+        if after < len(found)
+        else None
+    )
     return Page(here, len(found), following)
 
 
 def _found(books: Books, mst: str, query: Query) -> Iterator[Place]:
-    streams = [item for item in streams_of(query.direction, query.family) if query.status in (None, item.status)]
+    streams = [
+        item for item in streams_of(query.direction, query.family) if query.status in (None, item.status)
+    ]
     for place in books.places(mst, streams, query.first, query.last):
         if query.state is not None and state_of(books, mst, place) != query.state:
             continue
@@ -113,7 +119,11 @@ def _clauses(search: str) -> Mapping[tuple[str, str], str]:
     clauses = {}
     for text in search.split(";"):
         found = _CLAUSE.fullmatch(text)
-        if found is None or found[1] not in ("tdlap", "ttxly", "tthai", *_TEXTS) or ((found[1] == "tdlap") == (found[2] == "==")):
+        if (
+            found is None
+            or found[1] not in ("tdlap", "ttxly", "tthai", *_TEXTS)
+            or ((found[1] == "tdlap") == (found[2] == "=="))
+        ):
             raise PortalRefusal(400, f"Điều kiện tìm kiếm không hợp lệ: {text[:80]}")
         clauses[found[1], found[2]] = found[3]
     return clauses

@@ -48,7 +48,10 @@ class Controls:
         if given.get("mst") not in companies(self._count):
             return _problem(404, f"no company {given.get('mst')!r}; /_sim/companies lists them")
         try:
-            first, last = (date.fromisoformat(given[name]) if name in given else usual for name, usual in (("from", _FIRST), ("to", _LAST)))
+            first, last = (
+                date.fromisoformat(given[name]) if name in given else usual
+                for name, usual in (("from", _FIRST), ("to", _LAST))
+            )
         except ValueError as error:
             return _problem(400, f"from and to are days like 2026-07-31: {error}")
         return _json(truth_of(self._books, given["mst"], first, last))
@@ -77,7 +80,9 @@ class Controls:
         if not self._has_faults:
             return _problem(403, "faults are off: start the portal with --faults")
         try:
-            life_s = msgspec.json.decode(await request.body(), type=Annotated[float, Meta(gt=0)], strict=False)
+            life_s = msgspec.json.decode(
+                await request.body(), type=Annotated[float, Meta(gt=0)], strict=False
+            )
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _problem(400, f"give the seconds: {error}")
         self._server.desk.set_life(request.path_params["mst"], life_s)
@@ -85,7 +90,12 @@ class Controls:
 
 
 def _told(mst: str) -> "dict[str, object]":
-    return {"mst": mst, "name": company(mst).name, "password": password_of(mst), "has_cash_register": has_cash_register(mst)}
+    return {
+        "mst": mst,
+        "name": company(mst).name,
+        "password": password_of(mst),
+        "has_cash_register": has_cash_register(mst),
+    }
 
 
 def _problem(status: int, message: str) -> Response:

@@ -23,8 +23,12 @@ def solve(svg: str) -> str:
     Raises:
         ValueError: the picture is not one of this simulator.
     """
-    glyphs = [drawn[1] for path in _PATH.findall(svg) if _FILLED.search(path) and (drawn := _DRAWN.search(path))]
-    return "".join(_nearest(glyph) for glyph in sorted(glyphs, key=lambda glyph: min(x for x, _ in _points(glyph))))
+    glyphs = [
+        drawn[1] for path in _PATH.findall(svg) if _FILLED.search(path) and (drawn := _DRAWN.search(path))
+    ]
+    return "".join(
+        _nearest(glyph) for glyph in sorted(glyphs, key=lambda glyph: min(x for x, _ in _points(glyph)))
+    )
 
 
 def _nearest(glyph: str) -> str:
@@ -32,7 +36,9 @@ def _nearest(glyph: str) -> str:
     commands, points = "".join(_COMMAND.findall(glyph)), _in_unit_square(_points(glyph))
     alike = [(character, known) for character, (its, known) in _known().items() if its == commands]
     if not alike:
-        raise ValueError("a glyph in the picture is none of the simulator's; this solver reads no other captcha")
+        raise ValueError(
+            "a glyph in the picture is none of the simulator's; this solver reads no other captcha"
+        )
     return min(alike, key=lambda pair: _distance(points, pair[1]))[0]
 
 

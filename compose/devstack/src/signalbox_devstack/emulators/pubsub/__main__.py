@@ -30,12 +30,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="signalbox-pubsub", description="A local Pub/Sub server that loses nothing it acknowledged.")
+    parser = argparse.ArgumentParser(
+        prog="signalbox-pubsub", description="A local Pub/Sub server that loses nothing it acknowledged."
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=_port, required=True, help="port to listen on; 0 takes a free one, printed as `listening HOST:PORT`")
-    parser.add_argument("--data", type=Path, required=True, help="SQLite file with topics, subscriptions and messages")
     parser.add_argument(
-        "--stream-seconds", type=float, default=STREAM_S, help="end each stream after this time, as Google does (%(default)s)"
+        "--port",
+        type=_port,
+        required=True,
+        help="port to listen on; 0 takes a free one, printed as `listening HOST:PORT`",
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="SQLite file with topics, subscriptions and messages"
+    )
+    parser.add_argument(
+        "--stream-seconds",
+        type=float,
+        default=STREAM_S,
+        help="end each stream after this time, as Google does (%(default)s)",
     )
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     return parser
@@ -54,14 +66,18 @@ def _check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             reason = error.strerror or str(error)
-            raise OSError(f"cannot listen on {host}:{port} ({reason}): stop what uses it or give another --port (0 = a free one)") from None
+            raise OSError(
+                f"cannot listen on {host}:{port} ({reason}): stop what uses it or give another --port (0 = a free one)"
+            ) from None
 
 
 async def _serve(options: argparse.Namespace) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(host=options.host, port=options.port, data=options.data, stream_s=options.stream_seconds) as running:
+    async with serving(
+        host=options.host, port=options.port, data=options.data, stream_s=options.stream_seconds
+    ) as running:
         print(f"listening {options.host}:{running.port}", flush=True)
         ends = [asyncio.create_task(event.wait()) for event in (stop, running.broken)]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -50,7 +50,9 @@ class Broker:
         """Create a topic, or keep its changed settings."""
         topic = self.topics.setdefault(settings.name, Topic(settings))
         topic.settings = settings
-        self.journal.write("INSERT OR REPLACE INTO topics VALUES(?, ?)", (settings.name, settings.SerializeToString()))
+        self.journal.write(
+            "INSERT OR REPLACE INTO topics VALUES(?, ?)", (settings.name, settings.SerializeToString())
+        )
         return topic
 
     def delete_topic(self, topic: Topic) -> None:
@@ -105,7 +107,9 @@ class Broker:
         snapshot = self.snapshots.pop(name)
         self.journal.write("DELETE FROM snapshots WHERE name = ?", (name,))
         if topic := self.topics.get(snapshot.wire.topic):
-            self._delete_messages([m for m in topic.log.values() if snapshot.holds(m) and not self.is_needed(m)])
+            self._delete_messages(
+                [m for m in topic.log.values() if snapshot.holds(m) and not self.is_needed(m)]
+            )
 
     # -- messages
 
@@ -113,14 +117,20 @@ class Broker:
         """Number, journal and queue; the caller awaits the commit before it answers."""
         now = time.time()
         stored = [self._store(topic, message, now) for message in messages]
-        wanted = [(subscription, message) for message in stored for subscription in topic.subscriptions.values()]
-        wanted = [(subscription, message) for subscription, message in wanted if subscription.wants(message.wire)]
+        wanted = [
+            (subscription, message) for message in stored for subscription in topic.subscriptions.values()
+        ]
+        wanted = [
+            (subscription, message) for subscription, message in wanted if subscription.wants(message.wire)
+        ]
         for _, message in wanted:
             message.holders += 1
         kept = [message for message in stored if self.is_needed(message)]
         rows = [(m.number, m.topic, m.published_s, m.wire.SerializeToString()) for m in kept]
         self.journal.write(_INSERT_MESSAGE, *rows)
-        self.journal.write(_INSERT_DELIVERY, *((subscription.number, message.number) for subscription, message in wanted))
+        self.journal.write(
+            _INSERT_DELIVERY, *((subscription.number, message.number) for subscription, message in wanted)
+        )
         topic.log.update((message.number, message) for message in kept)
         for subscription, message in wanted:
             subscription.backlog.add(message)
@@ -128,7 +138,9 @@ class Broker:
 
     def seek(self, subscription: Subscription, wants: Callable[[StoredMessage], bool]) -> None:
         """Make exactly the wanted messages undelivered, acknowledged or not, as far as they are still kept."""
-        held = {number: delivery.message for number, delivery in subscription.backlog.deliveries.items()} | subscription.kept
+        held = {
+            number: delivery.message for number, delivery in subscription.backlog.deliveries.items()
+        } | subscription.kept
         topic = self.topics.get(subscription.settings.topic)
         logged = {n: m for n, m in topic.log.items() if subscription.wants(m.wire)} if topic else {}
         wanted = {number: message for number, message in sorted((held | logged).items()) if wants(message)}
@@ -159,7 +171,9 @@ class Broker:
 
     def expire(self, messages: Sequence[StoredMessage]) -> None:
         """The topic's retention is over for these; a snapshot may still hold some."""
-        held = [message for message in messages if any(each.holds(message) for each in self.snapshots.values())]
+        held = [
+            message for message in messages if any(each.holds(message) for each in self.snapshots.values())
+        ]
         self._delete_messages([message for message in messages if message not in held])
 
     def failed(self, subscription: Subscription, delivery: Delivery) -> None:
@@ -177,7 +191,9 @@ class Broker:
         message.attributes["CloudPubSubDeadLetterSourceDeliveryCount"] = str(delivery.failures)
         message.attributes["CloudPubSubDeadLetterSourceSubscription"] = name
         message.attributes["CloudPubSubDeadLetterSourceSubscriptionProject"] = project
-        message.attributes["CloudPubSubDeadLetterSourceTopicPublishTime"] = original.publish_time.ToJsonString()
+        message.attributes["CloudPubSubDeadLetterSourceTopicPublishTime"] = (
+            original.publish_time.ToJsonString()
+        )
         self.publish(topic, [message])
         return True
 
@@ -203,4 +219,6 @@ class Broker:
         for message in messages:
             if topic := self.topics.get(message.topic):
                 topic.log.pop(message.number, None)
-        self.journal.write("DELETE FROM messages WHERE number = ?", *((message.number,) for message in messages))
+        self.journal.write(
+            "DELETE FROM messages WHERE number = ?", *((message.number,) for message in messages)
+        )

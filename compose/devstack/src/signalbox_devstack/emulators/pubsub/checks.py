@@ -37,7 +37,9 @@ def check_new_name(kind: str, name: str, taken: Collection[str]) -> None:
 def check_publish(request: wire.PublishRequest) -> None:
     """Google's limits of one publish request."""
     if not 1 <= len(request.messages) <= MAX_MESSAGES:
-        raise invalid(f"The value for message_count is invalid: {len(request.messages)}, must be 1 to {MAX_MESSAGES}.")
+        raise invalid(
+            f"The value for message_count is invalid: {len(request.messages)}, must be 1 to {MAX_MESSAGES}."
+        )
     if request.ByteSize() > MAX_REQUEST_BYTES:
         raise invalid(f"The request has {request.ByteSize()} bytes, at most {MAX_REQUEST_BYTES}.")
     if len({message.ordering_key for message in request.messages}) > 1:
@@ -50,14 +52,18 @@ def check_publish(request: wire.PublishRequest) -> None:
 
 def _check_message(message: wire.PubsubMessage) -> None:
     if not message.data and not message.attributes:
-        raise invalid("Some messages are empty: a non-empty data field or at least one attribute is required.")
+        raise invalid(
+            "Some messages are empty: a non-empty data field or at least one attribute is required."
+        )
     if len(message.attributes) > MAX_ATTRIBUTES:
         raise invalid(f"A message has {len(message.attributes)} attributes, at most {MAX_ATTRIBUTES}.")
     if len(message.ordering_key.encode()) > MAX_KEY_BYTES:
         raise invalid(f"An ordering key is longer than {MAX_KEY_BYTES} bytes.")
     for name, value in message.attributes.items():
         if not name or name.startswith("goog") or len(name.encode()) > MAX_NAME_BYTES:
-            raise invalid(f"Attribute name {name[:40]!r}: must be 1 to {MAX_NAME_BYTES} bytes and not start with goog.")
+            raise invalid(
+                f"Attribute name {name[:40]!r}: must be 1 to {MAX_NAME_BYTES} bytes and not start with goog."
+            )
         if len(value.encode()) > MAX_VALUE_BYTES:
             raise invalid(f"Attribute {name!r}: the value is longer than {MAX_VALUE_BYTES} bytes.")
 

@@ -89,4 +89,6 @@ class Consumer:
     lanes: deque[Lane] = field(default_factory=deque)
 
     def has_room(self) -> bool:
-        return (self.max_messages <= 0 or self.messages < self.max_messages) and (self.max_bytes <= 0 or self.bytes < self.max_bytes)
+        return (self.max_messages <= 0 or self.messages < self.max_messages) and (
+            self.max_bytes <= 0 or self.bytes < self.max_bytes
+        )

@@ -10,7 +10,9 @@ from signalbox_devstack.emulators.pubsub.refusals import invalid
 Filter = Callable[[Mapping[str, str]], bool]
 
 MAX_FILTER_BYTES: Final = 256
-_TOKEN: Final = re.compile(r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*")|(?P<sign>!=|=|:|\(|\)|,|\.|-(?=\s*[(a-zA-Z]))|(?P<word>[\w-]+))')
+_TOKEN: Final = re.compile(
+    r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*")|(?P<sign>!=|=|:|\(|\)|,|\.|-(?=\s*[(a-zA-Z]))|(?P<word>[\w-]+))'
+)
 _NAMES: Final = frozenset({"word", "text"})
 
 
@@ -35,7 +37,9 @@ def _tokens(source: str) -> list[tuple[str, str]]:
     while position < len(source):
         found = _TOKEN.match(source, position)
         if not found or found.lastgroup is None:
-            raise invalid(f"filter: not understood at character {position}: {source[position : position + 20]!r}")
+            raise invalid(
+                f"filter: not understood at character {position}: {source[position : position + 20]!r}"
+            )
         tokens.append((found.lastgroup, found[found.lastgroup]))
         position = found.end()
     return [*tokens, ("end", "")]
@@ -59,7 +63,9 @@ class _Parser:
         if len(parts) == 1:
             return parts[0]
         every = operator == "AND"
-        return lambda attributes: all(p(attributes) for p in parts) if every else any(p(attributes) for p in parts)
+        return lambda attributes: (
+            all(p(attributes) for p in parts) if every else any(p(attributes) for p in parts)
+        )
 
     def expect_end(self) -> None:
         if self._tokens[self._at][0] != "end":

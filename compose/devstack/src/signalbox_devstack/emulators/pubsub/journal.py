@@ -110,12 +110,18 @@ def _open(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous=NORMAL")
         version = int(database.execute("PRAGMA user_version").fetchone()[0])
         if version not in (0, SCHEMA_VERSION):
-            raise UnusableData(f"data file {path} has schema {version}, this server knows {SCHEMA_VERSION}: move the file away")
+            raise UnusableData(
+                f"data file {path} has schema {version}, this server knows {SCHEMA_VERSION}: move the file away"
+            )
         database.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
-            raise UnusableData(f"data file {path} is in use by another server: stop it or choose another file") from None
+            raise UnusableData(
+                f"data file {path} is in use by another server: stop it or choose another file"
+            ) from None
         raise UnusableData(f"data file {path} cannot be opened: {error}") from None
     except (sqlite3.DatabaseError, OSError) as error:
-        raise UnusableData(f"data file {path} cannot be used ({error}): move it away or choose another file") from None
+        raise UnusableData(
+            f"data file {path} cannot be used ({error}): move it away or choose another file"
+        ) from None
     return database

@@ -23,7 +23,9 @@ class Batch:
         return len(self.taken) < self._limit and self.consumer.has_room()
 
     def fits(self, delivery: Delivery) -> bool:
-        return self.has_room() and (not self.taken or self._bytes + delivery.message.size_bytes < MAX_RESPONSE_BYTES)
+        return self.has_room() and (
+            not self.taken or self._bytes + delivery.message.size_bytes < MAX_RESPONSE_BYTES
+        )
 
     def add(self, delivery: Delivery) -> None:
         self.taken.append(delivery)

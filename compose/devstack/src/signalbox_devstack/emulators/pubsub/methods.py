@@ -32,7 +32,9 @@ def handlers(broker: Broker, pushers: Pushers, stream_s: float) -> tuple[grpc.Ge
         "GetTopic": _unary(wire.GetTopicRequest, publishing.get_topic),
         "DeleteTopic": _unary(wire.DeleteTopicRequest, publishing.delete_topic),
         "ListTopics": _unary(wire.ListTopicsRequest, publishing.list_topics),
-        "ListTopicSubscriptions": _unary(wire.ListTopicSubscriptionsRequest, publishing.list_topic_subscriptions),
+        "ListTopicSubscriptions": _unary(
+            wire.ListTopicSubscriptionsRequest, publishing.list_topic_subscriptions
+        ),
         "ListTopicSnapshots": _unary(wire.ListTopicSnapshotsRequest, publishing.list_topic_snapshots),
         "DetachSubscription": _unary(wire.DetachSubscriptionRequest, publishing.detach_subscription),
     }
@@ -67,7 +69,9 @@ def _unary(kind: type[Request], method: Callable[[Request], Awaitable[Message]])
         except RefusalError as refusal:
             await call.abort(refusal.code, refusal.message, refusal.trailers)
 
-    return grpc.unary_unary_rpc_method_handler(answer, request_deserializer=kind.FromString, response_serializer=_serialize)
+    return grpc.unary_unary_rpc_method_handler(
+        answer, request_deserializer=kind.FromString, response_serializer=_serialize
+    )
 
 
 def _pull(subscribing: Subscribing) -> "Handler":
@@ -77,7 +81,9 @@ def _pull(subscribing: Subscribing) -> "Handler":
         except RefusalError as refusal:
             await call.abort(refusal.code, refusal.message, refusal.trailers)
 
-    return grpc.unary_unary_rpc_method_handler(answer, request_deserializer=wire.PullRequest.FromString, response_serializer=_serialize)
+    return grpc.unary_unary_rpc_method_handler(
+        answer, request_deserializer=wire.PullRequest.FromString, response_serializer=_serialize
+    )
 
 
 def _stream(streams: StreamingPull) -> "Handler":
@@ -88,7 +94,9 @@ def _stream(streams: StreamingPull) -> "Handler":
             await call.abort(refusal.code, refusal.message, refusal.trailers)
 
     kind = wire.StreamingPullRequest
-    return grpc.stream_stream_rpc_method_handler(serve, request_deserializer=kind.FromString, response_serializer=_serialize)
+    return grpc.stream_stream_rpc_method_handler(
+        serve, request_deserializer=kind.FromString, response_serializer=_serialize
+    )
 
 
 def _serialize(message: Message) -> bytes:

@@ -6,10 +6,19 @@ from google.protobuf.empty_pb2 import Empty
 
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
-from signalbox_devstack.emulators.pubsub.checks import ACTIVE, apply_mask, check_new_name, check_publish, check_retention, page_of
+from signalbox_devstack.emulators.pubsub.checks import (
+    ACTIVE,
+    apply_mask,
+    check_new_name,
+    check_publish,
+    check_retention,
+    page_of,
+)
 from signalbox_devstack.emulators.pubsub.times import seconds
 
-_TOPIC_FIELDS: Final = frozenset({"labels", "message_retention_duration", "schema_settings", "message_storage_policy", "kms_key_name"})
+_TOPIC_FIELDS: Final = frozenset(
+    {"labels", "message_retention_duration", "schema_settings", "message_storage_policy", "kms_key_name"}
+)
 
 
 class Publishing:
@@ -51,21 +60,33 @@ class Publishing:
         return Empty()
 
     async def list_topics(self, request: wire.ListTopicsRequest) -> wire.ListTopicsResponse:
-        topics = [topic.settings for name, topic in sorted(self._broker.topics.items()) if name.startswith(f"{request.project}/")]
+        topics = [
+            topic.settings
+            for name, topic in sorted(self._broker.topics.items())
+            if name.startswith(f"{request.project}/")
+        ]
         rows, following = page_of(topics, request.page_size, request.page_token)
         return wire.ListTopicsResponse(topics=rows, next_page_token=following)
 
-    async def list_topic_subscriptions(self, request: wire.ListTopicSubscriptionsRequest) -> wire.ListTopicSubscriptionsResponse:
+    async def list_topic_subscriptions(
+        self, request: wire.ListTopicSubscriptionsRequest
+    ) -> wire.ListTopicSubscriptionsResponse:
         names = sorted(self._broker.topic(request.topic).subscriptions)
         rows, following = page_of(names, request.page_size, request.page_token)
         return wire.ListTopicSubscriptionsResponse(subscriptions=rows, next_page_token=following)
 
-    async def list_topic_snapshots(self, request: wire.ListTopicSnapshotsRequest) -> wire.ListTopicSnapshotsResponse:
-        names = sorted(name for name, snapshot in self._broker.snapshots.items() if snapshot.wire.topic == request.topic)
+    async def list_topic_snapshots(
+        self, request: wire.ListTopicSnapshotsRequest
+    ) -> wire.ListTopicSnapshotsResponse:
+        names = sorted(
+            name for name, snapshot in self._broker.snapshots.items() if snapshot.wire.topic == request.topic
+        )
         rows, following = page_of(names, request.page_size, request.page_token)
         return wire.ListTopicSnapshotsResponse(snapshots=rows, next_page_token=following)
 
-    async def detach_subscription(self, request: wire.DetachSubscriptionRequest) -> wire.DetachSubscriptionResponse:
+    async def detach_subscription(
+        self, request: wire.DetachSubscriptionRequest
+    ) -> wire.DetachSubscriptionResponse:
         """Cut a subscription off its topic: what it held is gone, and its streams end."""
         subscription = self._broker.subscription(request.subscription)
         self._broker.seek(subscription, lambda _: False)

@@ -28,7 +28,9 @@ class Pushers:
         await self._tasks.__aenter__()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for task in self._running.values():
             task.cancel()
         await self._tasks.__aexit__(kind, error, trace)
@@ -45,7 +47,10 @@ class Pushers:
 async def _push(subscription: Subscription, client: httpx2.AsyncClient) -> None:
     due = asyncio.Event()
     consumer = Consumer(
-        wake=due.set, ack_deadline_s=subscription.settings.ack_deadline_seconds, max_messages=MAX_IN_FLIGHT, one_per_key=True
+        wake=due.set,
+        ack_deadline_s=subscription.settings.ack_deadline_seconds,
+        max_messages=MAX_IN_FLIGHT,
+        one_per_key=True,
     )
     with subscription.consumer(consumer):
         async with asyncio.TaskGroup() as posts:
@@ -60,7 +65,12 @@ async def _post(subscription: Subscription, delivery: Delivery, client: httpx2.A
     lease, settings = delivery.lease, subscription.settings
     body, headers = push_request(settings, delivery)
     try:
-        answer = await client.post(settings.push_config.push_endpoint, content=body, headers=headers, timeout=settings.ack_deadline_seconds)
+        answer = await client.post(
+            settings.push_config.push_endpoint,
+            content=body,
+            headers=headers,
+            timeout=settings.ack_deadline_seconds,
+        )
         succeeded = answer.status_code in _ACKNOWLEDGING
     except (httpx2.HTTPError, httpx2.InvalidURL):
         succeeded = False
@@ -72,7 +82,9 @@ def push_request(settings: wire.Subscription, delivery: Delivery) -> tuple[bytes
     """Body and headers: Google's JSON wrapper, or the bare data with metadata in headers where the subscription says so."""
     message = delivery.message.wire
     if settings.push_config.HasField("no_wrapper"):
-        return message.data, _metadata(settings, message) if settings.push_config.no_wrapper.write_metadata else {}
+        return message.data, _metadata(
+            settings, message
+        ) if settings.push_config.no_wrapper.write_metadata else {}
     published = message.publish_time.ToJsonString()
     inner: dict[str, object] = {
         "attributes": dict(message.attributes),

@@ -15,7 +15,9 @@ _BAD_ACK_IDS = (
 class RefusalError(Exception):
     """Ends a call with a status; `trailers` carry rich details where a client reads them."""
 
-    def __init__(self, code: grpc.StatusCode, message: str, trailers: Sequence[tuple[str, bytes]] = ()) -> None:
+    def __init__(
+        self, code: grpc.StatusCode, message: str, trailers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -35,11 +37,16 @@ def unavailable(message: str) -> RefusalError:
 
 
 def not_found(name: str) -> RefusalError:
-    return RefusalError(grpc.StatusCode.NOT_FOUND, f"Resource not found (resource={name.rsplit('/', 1)[-1]}).")
+    return RefusalError(
+        grpc.StatusCode.NOT_FOUND, f"Resource not found (resource={name.rsplit('/', 1)[-1]})."
+    )
 
 
 def already_exists(name: str) -> RefusalError:
-    return RefusalError(grpc.StatusCode.ALREADY_EXISTS, f"Resource already exists in the project (resource={name.rsplit('/', 1)[-1]}).")
+    return RefusalError(
+        grpc.StatusCode.ALREADY_EXISTS,
+        f"Resource already exists in the project (resource={name.rsplit('/', 1)[-1]}).",
+    )
 
 
 def invalid_ack_ids(ack_ids: Sequence[str]) -> RefusalError:
@@ -54,4 +61,8 @@ def invalid_ack_ids(ack_ids: Sequence[str]) -> RefusalError:
     detail = any_pb2.Any()
     detail.Pack(info)
     status = status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=_BAD_ACK_IDS, details=[detail])
-    return RefusalError(grpc.StatusCode.INVALID_ARGUMENT, _BAD_ACK_IDS, [("grpc-status-details-bin", status.SerializeToString())])
+    return RefusalError(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        _BAD_ACK_IDS,
+        [("grpc-status-details-bin", status.SerializeToString())],
+    )

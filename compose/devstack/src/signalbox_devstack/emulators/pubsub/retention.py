@@ -25,7 +25,9 @@ def sweep(broker: Broker, now: float) -> None:
         if seconds(snapshot.wire.expire_time) < now:
             broker.delete_snapshot(name)
     for subscription in broker.subscriptions.values():
-        _sweep_subscription(broker, subscription, now - seconds(subscription.settings.message_retention_duration))
+        _sweep_subscription(
+            broker, subscription, now - seconds(subscription.settings.message_retention_duration)
+        )
     for topic in broker.topics.values():
         _sweep_topic(broker, topic, now - topic.retention_s)
 

@@ -25,7 +25,9 @@ class Seeking:
         check_new_name("snapshots", request.name, self._broker.snapshots)
         subscription = self._broker.subscription(request.subscription)
         subscription.check_pull()
-        snapshot = wire.Snapshot(name=request.name, topic=subscription.settings.topic, labels=dict(request.labels))
+        snapshot = wire.Snapshot(
+            name=request.name, topic=subscription.settings.topic, labels=dict(request.labels)
+        )
         snapshot.expire_time.FromSeconds(int(time.time()) + _SNAPSHOT_DAYS * DAY_S)
         self._broker.create_snapshot(subscription, snapshot)
         await self._broker.journal.committed()
@@ -42,7 +44,11 @@ class Seeking:
         return snapshot.wire
 
     async def list_snapshots(self, request: wire.ListSnapshotsRequest) -> wire.ListSnapshotsResponse:
-        found = [each.wire for name, each in sorted(self._broker.snapshots.items()) if name.startswith(f"{request.project}/")]
+        found = [
+            each.wire
+            for name, each in sorted(self._broker.snapshots.items())
+            if name.startswith(f"{request.project}/")
+        ]
         rows, following = page_of(found, request.page_size, request.page_token)
         return wire.ListSnapshotsResponse(snapshots=rows, next_page_token=following)
 

@@ -32,7 +32,9 @@ _OPTIONS: Final = (
 
 
 @asynccontextmanager
-async def serving(*, host: str, port: int, data: Path, stream_s: float = STREAM_S) -> AsyncIterator["Running"]:
+async def serving(
+    *, host: str, port: int, data: Path, stream_s: float = STREAM_S
+) -> AsyncIterator["Running"]:
     """Serve until the block ends.
 
     Raises:

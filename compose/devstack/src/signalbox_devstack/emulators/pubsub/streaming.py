@@ -53,7 +53,9 @@ async def _next(call: Call) -> wire.StreamingPullRequest | None:
 
 
 class _Session:
-    def __init__(self, broker: Broker, subscription: Subscription, first: wire.StreamingPullRequest, call: Call) -> None:
+    def __init__(
+        self, broker: Broker, subscription: Subscription, first: wire.StreamingPullRequest, call: Call
+    ) -> None:
         self._broker = broker
         self._subscription = subscription
         self._call = call
@@ -118,11 +120,17 @@ class _Session:
             check_ack_deadline(request.stream_ack_deadline_seconds)
             self._consumer.ack_deadline_s = request.stream_ack_deadline_seconds
         acked = self._subscription.acknowledge(request.ack_ids)
-        extended = self._subscription.extend(zip(request.modify_deadline_ack_ids, request.modify_deadline_seconds, strict=True))
-        if self._subscription.backlog.rules.exactly_once and (request.ack_ids or request.modify_deadline_ack_ids):
+        extended = self._subscription.extend(
+            zip(request.modify_deadline_ack_ids, request.modify_deadline_seconds, strict=True)
+        )
+        if self._subscription.backlog.rules.exactly_once and (
+            request.ack_ids or request.modify_deadline_ack_ids
+        ):
             self._reply(self._confirmation(acked, extended))
 
-    def _confirmation(self, acked: tuple[list[str], list[str]], extended: tuple[list[str], list[str]]) -> wire.StreamingPullResponse:
+    def _confirmation(
+        self, acked: tuple[list[str], list[str]], extended: tuple[list[str], list[str]]
+    ) -> wire.StreamingPullResponse:
         response = wire.StreamingPullResponse
         acks = response.AcknowledgeConfirmation(ack_ids=acked[0], invalid_ack_ids=acked[1])
         moves = response.ModifyAckDeadlineConfirmation(ack_ids=extended[0], invalid_ack_ids=extended[1])
@@ -133,7 +141,9 @@ class _Session:
         )
 
     def _response(self, received: list[wire.ReceivedMessage] | None = None) -> wire.StreamingPullResponse:
-        return wire.StreamingPullResponse(received_messages=received or [], subscription_properties=self._properties())
+        return wire.StreamingPullResponse(
+            received_messages=received or [], subscription_properties=self._properties()
+        )
 
     def _properties(self) -> wire.StreamingPullResponse.SubscriptionProperties:
         rules = self._subscription.backlog.rules

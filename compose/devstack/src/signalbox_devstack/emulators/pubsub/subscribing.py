@@ -8,7 +8,12 @@ from google.protobuf.empty_pb2 import Empty
 
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
-from signalbox_devstack.emulators.pubsub.checks import apply_mask, check_new_name, complete_subscription, page_of
+from signalbox_devstack.emulators.pubsub.checks import (
+    apply_mask,
+    check_new_name,
+    complete_subscription,
+    page_of,
+)
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery
 from signalbox_devstack.emulators.pubsub.push import Pushers
 from signalbox_devstack.emulators.pubsub.refusals import invalid, invalid_ack_ids
@@ -68,8 +73,14 @@ class Subscribing:
         await self._change(subscription, changed)
         return Empty()
 
-    async def list_subscriptions(self, request: wire.ListSubscriptionsRequest) -> wire.ListSubscriptionsResponse:
-        found = [each.settings for name, each in sorted(self._broker.subscriptions.items()) if name.startswith(f"{request.project}/")]
+    async def list_subscriptions(
+        self, request: wire.ListSubscriptionsRequest
+    ) -> wire.ListSubscriptionsResponse:
+        found = [
+            each.settings
+            for name, each in sorted(self._broker.subscriptions.items())
+            if name.startswith(f"{request.project}/")
+        ]
         rows, following = page_of(found, request.page_size, request.page_token)
         return wire.ListSubscriptionsResponse(subscriptions=rows, next_page_token=following)
 
@@ -102,7 +113,9 @@ class Subscribing:
         subscription = self._broker.subscription(request.subscription)
         if not 0 <= request.ack_deadline_seconds <= 600:
             raise invalid(f"ack_deadline_seconds is {request.ack_deadline_seconds}: must be 0 to 600.")
-        _, refused = subscription.extend([(ack_id, request.ack_deadline_seconds) for ack_id in request.ack_ids])
+        _, refused = subscription.extend(
+            [(ack_id, request.ack_deadline_seconds) for ack_id in request.ack_ids]
+        )
         if refused:
             raise invalid_ack_ids(refused)
         return Empty()
@@ -114,10 +127,16 @@ class Subscribing:
         self._pushers.follow(subscription)
         await self._broker.journal.committed()
 
-    async def _wait_for_messages(self, subscription: Subscription, request: wire.PullRequest, context: "Call") -> list[Delivery]:
+    async def _wait_for_messages(
+        self, subscription: Subscription, request: wire.PullRequest, context: "Call"
+    ) -> list[Delivery]:
         ready = asyncio.Event()
         limit = min(request.max_messages, _MAX_PULL)
-        wait_s = 0.0 if request.return_immediately else min(context.time_remaining() or PULL_WAIT_S, PULL_WAIT_S) * 0.9
+        wait_s = (
+            0.0
+            if request.return_immediately
+            else min(context.time_remaining() or PULL_WAIT_S, PULL_WAIT_S) * 0.9
+        )
         consumer = Consumer(wake=ready.set, ack_deadline_s=subscription.settings.ack_deadline_seconds)
         with subscription.consumer(consumer):
             try:

@@ -57,7 +57,9 @@ class Subscription:
         if self.settings.detached:
             raise precondition(f"Subscription {self.name} is detached from its topic.")
         if self.settings.push_config.push_endpoint:
-            raise precondition("This method is not supported for this subscription type: it is a push subscription.")
+            raise precondition(
+                "This method is not supported for this subscription type: it is a push subscription."
+            )
 
     @contextmanager
     def consumer(self, consumer: Consumer) -> Iterator[Consumer]:
@@ -76,7 +78,9 @@ class Subscription:
         counts = self.settings.HasField("dead_letter_policy")
         return [
             wire.ReceivedMessage(
-                ack_id=self.backlog.ack_id(each), message=each.message.wire, delivery_attempt=each.failures + 1 if counts else 0
+                ack_id=self.backlog.ack_id(each),
+                message=each.message.wire,
+                delivery_attempt=each.failures + 1 if counts else 0,
             )
             for each in deliveries
         ]

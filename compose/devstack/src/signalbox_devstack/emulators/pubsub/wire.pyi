@@ -2,7 +2,11 @@
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.internal.containers import RepeatedCompositeFieldContainer, RepeatedScalarFieldContainer, ScalarMap
+from google.protobuf.internal.containers import (
+    RepeatedCompositeFieldContainer,
+    RepeatedScalarFieldContainer,
+    ScalarMap,
+)
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -80,7 +84,9 @@ class Snapshot(Message):
 class ReceivedMessage(Message):
     ack_id: str
     delivery_attempt: int
-    def __init__(self, *, ack_id: str = ..., message: PubsubMessage = ..., delivery_attempt: int = ...) -> None: ...
+    def __init__(
+        self, *, ack_id: str = ..., message: PubsubMessage = ..., delivery_attempt: int = ...
+    ) -> None: ...
     @property
     def message(self) -> PubsubMessage: ...
 
@@ -194,7 +200,9 @@ class StreamingPullResponse(Message):
         def __init__(self, *, ack_ids: list[str] = ..., invalid_ack_ids: list[str] = ...) -> None: ...
 
     class SubscriptionProperties(Message):
-        def __init__(self, *, exactly_once_delivery_enabled: bool = ..., message_ordering_enabled: bool = ...) -> None: ...
+        def __init__(
+            self, *, exactly_once_delivery_enabled: bool = ..., message_ordering_enabled: bool = ...
+        ) -> None: ...
 
     def __init__(
         self,

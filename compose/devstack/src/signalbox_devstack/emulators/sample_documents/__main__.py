@@ -8,7 +8,9 @@ from signalbox_devstack.emulators.sample_documents.folder import inbox, long_sca
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="signalbox-papers", description="Write invented documents into a folder.")
+    parser = argparse.ArgumentParser(
+        prog="signalbox-papers", description="Write invented documents into a folder."
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=12, help="how many good files")
     parser.add_argument("--seed", type=int, default=1, help="the same seed writes the same files")

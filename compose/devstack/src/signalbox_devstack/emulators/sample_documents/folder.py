@@ -40,23 +40,41 @@ def good_file(number: int, seed: int = 1) -> PaperFile:
 def text_file(number: int, seed: int = 1) -> PaperFile:
     """A one-page PDF with text: quick to make and to read, for large batches."""
     paper = write_paper(number, seed)
-    return PaperFile(name=f"{number:05}-{paper.kind}-{paper.language}-text.pdf", body=text_pdf([paper]), papers=(paper,))
+    return PaperFile(
+        name=f"{number:05}-{paper.kind}-{paper.language}-text.pdf", body=text_pdf([paper]), papers=(paper,)
+    )
 
 
 def trap_files(seed: int = 1) -> Iterator[PaperFile]:
     """One file of each sort that must fail, with the code it must fail with."""
     whole = text_pdf([write_paper(0, seed)])
-    yield PaperFile(name="encrypted.pdf", body=text_pdf([write_paper(1, seed)], password="open sesame"), fails_with="password_needed")  # noqa: S106
+    yield PaperFile(
+        name="encrypted.pdf",
+        body=text_pdf([write_paper(1, seed)], password="open sesame"),  # noqa: S106
+        fails_with="password_needed",
+    )
     yield PaperFile(name="truncated.pdf", body=whole[: len(whole) // 3], fails_with="damaged_document")
     yield PaperFile(name="bomb.png", body=bomb_png(), fails_with="too_many_pixels")
-    yield PaperFile(name="web-page.pdf", body=b"<!doctype html><title>Sign in</title><h1>Sign in</h1>", fails_with="wrong_media_type")
+    yield PaperFile(
+        name="web-page.pdf",
+        body=b"<!doctype html><title>Sign in</title><h1>Sign in</h1>",
+        fails_with="wrong_media_type",
+    )
     yield PaperFile(name="empty.pdf", body=b"", fails_with="empty_document")
-    yield PaperFile(name="broken-photo.jpg", body=photo(write_paper(2, seed), seed)[:4000], fails_with="damaged_document")
+    yield PaperFile(
+        name="broken-photo.jpg", body=photo(write_paper(2, seed), seed)[:4000], fails_with="damaged_document"
+    )
 
 
 def unclear_file(seed: int = 1) -> PaperFile:
     """A note that is no kind of document: a person is asked."""
-    paper = Paper(kind="other", language="en", title=f"Note {seed}", lines=("Two boxes are in the cellar, next to the door.",), facts=())
+    paper = Paper(
+        kind="other",
+        language="en",
+        title=f"Note {seed}",
+        lines=("Two boxes are in the cellar, next to the door.",),
+        facts=(),
+    )
     return PaperFile(name="note.pdf", body=text_pdf([paper]), papers=(paper,))
 
 

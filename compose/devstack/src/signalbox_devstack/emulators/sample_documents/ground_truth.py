@@ -13,10 +13,34 @@ Fact = tuple[str, str]
 """Type and normalised value, as the pipeline gives them."""
 
 _MST_WEIGHTS: Final = (31, 29, 23, 19, 17, 13, 7, 5, 3)
-_FIRMS_VI: Final = ("Công ty TNHH Sương Mai", "Công ty Cổ phần Gỗ Bình Minh", "Công ty TNHH Vận tải Hải Vân", "Công ty Cổ phần Giấy An Hòa")
-_FIRMS_EN: Final = ("Northgate Tools Ltd", "Blue Harbour Foods Ltd", "Wren & Oak Furniture", "Fairfield Paper Company")
-_GOODS_VI: Final = ("Cà phê rang xay 500 g", "Bàn gỗ sồi", "Giấy in khổ A4", "Dịch vụ vận chuyển", "Đèn bàn", "Ghế văn phòng")
-_GOODS_EN: Final = ("Oak desk", "Office chair", "Paper, A4, 500 sheets", "Delivery service", "Desk lamp", "Steel shelf")
+_FIRMS_VI: Final = (
+    "Công ty TNHH Sương Mai",
+    "Công ty Cổ phần Gỗ Bình Minh",
+    "Công ty TNHH Vận tải Hải Vân",
+    "Công ty Cổ phần Giấy An Hòa",
+)
+_FIRMS_EN: Final = (
+    "Northgate Tools Ltd",
+    "Blue Harbour Foods Ltd",
+    "Wren & Oak Furniture",
+    "Fairfield Paper Company",
+)
+_GOODS_VI: Final = (
+    "Cà phê rang xay 500 g",
+    "Bàn gỗ sồi",
+    "Giấy in khổ A4",
+    "Dịch vụ vận chuyển",
+    "Đèn bàn",
+    "Ghế văn phòng",
+)
+_GOODS_EN: Final = (
+    "Oak desk",
+    "Office chair",
+    "Paper, A4, 500 sheets",
+    "Delivery service",
+    "Desk lamp",
+    "Steel shelf",
+)
 
 
 class Paper(Struct, frozen=True, kw_only=True):
@@ -32,13 +56,24 @@ class Paper(Struct, frozen=True, kw_only=True):
 def write_paper(number: int, seed: int) -> Paper:
     """The paper of that number: invoices and letters, Vietnamese and English, by turns."""
     dice = random.Random(f"{seed}/{number}")
-    makers: tuple[Callable[[random.Random, int], Paper], ...] = (_invoice_vi, _invoice_en, _letter_vi, _letter_en)
+    makers: tuple[Callable[[random.Random, int], Paper], ...] = (
+        _invoice_vi,
+        _invoice_en,
+        _letter_vi,
+        _letter_en,
+    )
     return makers[number % len(makers)](dice, number)
 
 
 def _invoice_vi(dice: random.Random, number: int) -> Paper:
-    day, mst, phone = _day(dice), _mst(dice), f"09{dice.randrange(10, 99)} {dice.randrange(100, 999)} {dice.randrange(100, 999)}"
-    goods = [(name, dice.randrange(1, 20), dice.randrange(20, 900) * 1000) for name in dice.sample(_GOODS_VI, 3)]
+    day, mst, phone = (
+        _day(dice),
+        _mst(dice),
+        f"09{dice.randrange(10, 99)} {dice.randrange(100, 999)} {dice.randrange(100, 999)}",
+    )
+    goods = [
+        (name, dice.randrange(1, 20), dice.randrange(20, 900) * 1000) for name in dice.sample(_GOODS_VI, 3)
+    ]
     total = sum(count * price for _, count, price in goods)
     lines = [
         f"Số: {number:07}    Ký hiệu: 1C26TAA",
@@ -55,7 +90,13 @@ def _invoice_vi(dice: random.Random, number: int) -> Paper:
     facts = [("date", day.isoformat()), ("tax_id", mst), ("phone", "+84" + phone.replace(" ", "")[1:])]
     facts += [("email", f"ketoan{number}@suongmai.example.vn"), ("amount", str(total))]
     facts += [("amount", str(price)) for _, _, price in goods]
-    return Paper(kind="invoice", language="vi", title="HÓA ĐƠN GIÁ TRỊ GIA TĂNG", lines=tuple(lines), facts=tuple(facts))
+    return Paper(
+        kind="invoice",
+        language="vi",
+        title="HÓA ĐƠN GIÁ TRỊ GIA TĂNG",
+        lines=tuple(lines),
+        facts=tuple(facts),
+    )
 
 
 def _invoice_en(dice: random.Random, number: int) -> Paper:
@@ -74,7 +115,13 @@ def _invoice_en(dice: random.Random, number: int) -> Paper:
         f"IBAN: {' '.join(iban[start : start + 4] for start in range(0, len(iban), 4))}",
         f"Questions: billing{number}@northgate.example.com",
     ]
-    facts = [("date", day.isoformat()), ("date", due.isoformat()), ("iban", iban), ("vat", vat), ("amount", f"{total}.00")]
+    facts = [
+        ("date", day.isoformat()),
+        ("date", due.isoformat()),
+        ("iban", iban),
+        ("vat", vat),
+        ("amount", f"{total}.00"),
+    ]
     facts += [("email", f"billing{number}@northgate.example.com")]
     facts += [("amount", f"{price}.00") for _, _, price in goods]
     return Paper(kind="invoice", language="en", title="INVOICE", lines=tuple(lines), facts=tuple(facts))
@@ -92,7 +139,11 @@ def _letter_vi(dice: random.Random, number: int) -> Paper:
         "Trân trọng,",
         "Trần Văn Minh, Giám đốc",
     ]
-    facts = (("date", day.isoformat()), ("date", meeting.isoformat()), ("email", f"moi{number}@suongmai.example.vn"))
+    facts = (
+        ("date", day.isoformat()),
+        ("date", meeting.isoformat()),
+        ("email", f"moi{number}@suongmai.example.vn"),
+    )
     return Paper(kind="letter", language="vi", title=dice.choice(_FIRMS_VI), lines=tuple(lines), facts=facts)
 
 
@@ -108,7 +159,11 @@ def _letter_en(dice: random.Random, number: int) -> Paper:
         "Kind regards,",
         "Alan Hughes",
     ]
-    facts = (("date", day.isoformat()), ("email", f"office{number}@harbour.example.com"), ("phone", "+442079460958"))
+    facts = (
+        ("date", day.isoformat()),
+        ("email", f"office{number}@harbour.example.com"),
+        ("phone", "+442079460958"),
+    )
     return Paper(kind="letter", language="en", title=dice.choice(_FIRMS_EN), lines=tuple(lines), facts=facts)
 
 

@@ -47,16 +47,26 @@ def photo(paper: Paper, seed: int) -> bytes:
     """A page photographed by hand: a little turned, unevenly lit, noisy, compressed."""
     dice = random.Random(seed)
     page = pictures(text_pdf([paper]))[0]
-    turned = page.rotate(dice.uniform(-2.0, 2.0), expand=True, fillcolor=235, resample=Image.Resampling.BICUBIC)
+    turned = page.rotate(
+        dice.uniform(-2.0, 2.0), expand=True, fillcolor=235, resample=Image.Resampling.BICUBIC
+    )
     light = Image.linear_gradient("L").resize(turned.size).point(lambda level: 170 + level // 3)
-    return _jpeg(_noisy(ImageChops.multiply(turned, light), seed, strength=22).filter(ImageFilter.GaussianBlur(0.6)), quality=70)
+    return _jpeg(
+        _noisy(ImageChops.multiply(turned, light), seed, strength=22).filter(ImageFilter.GaussianBlur(0.6)),
+        quality=70,
+    )
 
 
 def tiff(papers: Sequence[Paper]) -> bytes:
     """A fax: several black and white pages in one file."""
-    first, *others = [picture.point(lambda level: 255 * (level > 140)).convert("1") for picture in pictures(text_pdf(papers))]
+    first, *others = [
+        picture.point(lambda level: 255 * (level > 140)).convert("1")
+        for picture in pictures(text_pdf(papers))
+    ]
     buffer = io.BytesIO()
-    first.save(buffer, "TIFF", compression="group4", save_all=True, append_images=others, dpi=(_SCAN_DPI, _SCAN_DPI))
+    first.save(
+        buffer, "TIFF", compression="group4", save_all=True, append_images=others, dpi=(_SCAN_DPI, _SCAN_DPI)
+    )
     return buffer.getvalue()
 
 

@@ -8,7 +8,8 @@ from signalbox_devstack.emulators.shop.app import create_app
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="signalbox-shop", description="The demo shop: a small web site with products, and pages that go wrong."
+        prog="signalbox-shop",
+        description="The demo shop: a small web site with products, and pages that go wrong.",
     )
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     options = parser.parse_args()

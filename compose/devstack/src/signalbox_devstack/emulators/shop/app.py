@@ -12,7 +12,9 @@ from signalbox_devstack.emulators.shop import traps
 from signalbox_devstack.emulators.shop.catalogue import PRODUCTS
 from signalbox_devstack.emulators.shop.pages import index_page, product_page, sheet_name, style_sheet
 
-_PIXEL: Final = bytes.fromhex("47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b")
+_PIXEL: Final = bytes.fromhex(
+    "47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b"
+)
 _MEDIA_TYPES: Final = {"jpg": "image/jpeg", "png": "image/png"}
 
 
@@ -59,7 +61,9 @@ async def _picture(request: Request) -> Response:
     if name not in known:
         return _missing()
     body = (files("signalbox_devstack.emulators.shop") / "pictures" / name).read_bytes()
-    return Response(body, media_type=_MEDIA_TYPES[name.rsplit(".", 1)[1]], headers={"Cache-Control": "max-age=3600"})
+    return Response(
+        body, media_type=_MEDIA_TYPES[name.rsplit(".", 1)[1]], headers={"Cache-Control": "max-age=3600"}
+    )
 
 
 def _missing() -> Response:

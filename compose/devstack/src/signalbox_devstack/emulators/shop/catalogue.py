@@ -53,7 +53,11 @@ PRODUCTS: Final = (
         price_text="$14.50",
         rating="4.8",
         reviews=312,
-        benefits=("Roasted to order every Tuesday", "Grown at 1,500 m by 24 families", "Compostable bag, 340 g"),
+        benefits=(
+            "Roasted to order every Tuesday",
+            "Grown at 1,500 m by 24 families",
+            "Compostable bag, 340 g",
+        ),
         shipping="Free shipping over $30",
         button="Shop the roast",
         pictures=(
@@ -98,7 +102,10 @@ PRODUCTS: Final = (
         benefits=("Vẽ tay tại Bát Tràng", "Men không chì, an toàn cho sức khỏe", "Dung tích 280 ml"),
         shipping="Đổi mới miễn phí nếu vỡ khi vận chuyển",
         button="Chọn cốc của bạn",
-        pictures=(("cup-hero.jpg", "Cốc gốm vẽ tay Lá Trúc đựng trà xanh"), ("cup-pair.jpg", "Hai chiếc cốc gốm Lá Trúc trên bàn gỗ")),
+        pictures=(
+            ("cup-hero.jpg", "Cốc gốm vẽ tay Lá Trúc đựng trà xanh"),
+            ("cup-pair.jpg", "Hai chiếc cốc gốm Lá Trúc trên bàn gỗ"),
+        ),
     ),
     Product(
         path="en/cup",
@@ -115,7 +122,10 @@ PRODUCTS: Final = (
         benefits=("Hand-painted in Bát Tràng", "Lead-free glaze", "Holds 280 ml"),
         shipping="Broken on the way? We replace it",
         button="Choose your cup",
-        pictures=(("cup-hero.jpg", "Bamboo Leaf Cup filled with green tea"), ("cup-pair.jpg", "Two Bamboo Leaf cups on a wooden table")),
+        pictures=(
+            ("cup-hero.jpg", "Bamboo Leaf Cup filled with green tea"),
+            ("cup-pair.jpg", "Two Bamboo Leaf cups on a wooden table"),
+        ),
     ),
     Product(
         path="en/bicycle",
@@ -152,6 +162,9 @@ PRODUCTS: Final = (
         benefits=("Ánh sáng 2700 K không nhấp nháy", "Thân đồng nguyên khối", "Bảo hành 5 năm"),
         shipping="Miễn phí vận chuyển toàn quốc",
         button="Đặt mua đèn",
-        pictures=(("lamp-hero.jpg", "Đèn bàn Đom Đóm thân đồng đang sáng"), ("lamp-desk.jpg", "Đèn bàn Đom Đóm và sách trên bàn làm việc")),
+        pictures=(
+            ("lamp-hero.jpg", "Đèn bàn Đom Đóm thân đồng đang sáng"),
+            ("lamp-desk.jpg", "Đèn bàn Đom Đóm và sách trên bàn làm việc"),
+        ),
     ),
 )

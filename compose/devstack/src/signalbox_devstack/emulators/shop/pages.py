@@ -69,7 +69,10 @@ footer { padding: 32px; text-align: center; color: #6a6f76; }
 def product_page(product: Product) -> str:
     """The page of one product."""
     first, first_alt = product.pictures[0]
-    gallery = "".join(f'<img src="/pictures/{file}" alt="{escape(alt)}" loading="lazy">' for file, alt in product.pictures[1:])
+    gallery = "".join(
+        f'<img src="/pictures/{file}" alt="{escape(alt)}" loading="lazy">'
+        for file, alt in product.pictures[1:]
+    )
     return _PAGE.substitute(
         {name: escape(str(value)) for name, value in _words(product).items()},
         linked=_linked_data(product),
@@ -117,8 +120,17 @@ def _words(product: Product) -> dict[str, object]:
 
 
 def _linked_data(product: Product) -> str:
-    rating = {"@type": "AggregateRating", "ratingValue": product.rating.replace(",", "."), "reviewCount": product.reviews}
-    offer = {"@type": "Offer", "price": product.price, "priceCurrency": product.currency, "availability": "https://schema.org/InStock"}
+    rating = {
+        "@type": "AggregateRating",
+        "ratingValue": product.rating.replace(",", "."),
+        "reviewCount": product.reviews,
+    }
+    offer = {
+        "@type": "Offer",
+        "price": product.price,
+        "priceCurrency": product.currency,
+        "availability": "https://schema.org/InStock",
+    }
     linked = {
         "@context": "https://schema.org",
         "@type": "Product",

@@ -37,7 +37,13 @@ class Fetches(Protocol):
     """Gets what strangers point at."""
 
     async def fetch(
-        self, url: str, *, accept: frozenset[str], max_bytes: int | None = None, field: str = "url", on_bytes: OnBytes | None = None
+        self,
+        url: str,
+        *,
+        accept: frozenset[str],
+        max_bytes: int | None = None,
+        field: str = "url",
+        on_bytes: OnBytes | None = None,
     ) -> Fetched: ...
 
 
@@ -66,7 +72,13 @@ class Fetcher:
         self._tls: ssl.SSLContext | None = None
 
     async def fetch(
-        self, url: str, *, accept: frozenset[str], max_bytes: int | None = None, field: str = "url", on_bytes: OnBytes | None = None
+        self,
+        url: str,
+        *,
+        accept: frozenset[str],
+        max_bytes: int | None = None,
+        field: str = "url",
+        on_bytes: OnBytes | None = None,
     ) -> Fetched:
         """GET `url`, following at most 3 redirects, each checked like the first address.
 
@@ -89,14 +101,20 @@ class Fetcher:
         except (httpcore2.ConnectError, ssl.SSLError) as error:
             raise _no_connection(url, field, error) from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError, zlib.error, OSError) as error:
-            raise Unavailable(f"the answer of {url} broke off: {type(error).__name__}", field=field) from error
+            raise Unavailable(
+                f"the answer of {url} broke off: {type(error).__name__}", field=field
+            ) from error
 
-    async def _follow(self, text: str, accept: frozenset[str], max_bytes: int, field: str, on_bytes: OnBytes | None) -> Fetched:
+    async def _follow(
+        self, text: str, accept: frozenset[str], max_bytes: int, field: str, on_bytes: OnBytes | None
+    ) -> Fetched:
         url = parse_url(text, field=field)
         if self._tls is None:
             self._tls = httpx2.create_ssl_context(trust_env=False)
         network = CheckedNetwork(self._allow, field=field, resolve=self._resolve)
-        async with httpcore2.AsyncConnectionPool(self._tls, network_backend=network, max_connections=1) as pool:
+        async with httpcore2.AsyncConnectionPool(
+            self._tls, network_backend=network, max_connections=1
+        ) as pool:
             for _ in range(MAX_REDIRECTS + 1):
                 answer = await _get(pool, url, accept, max_bytes, field, on_bytes)
                 if isinstance(answer, Fetched):
@@ -107,12 +125,19 @@ class Fetcher:
 
 
 async def _get(
-    pool: httpcore2.AsyncConnectionPool, url: httpx2.URL, accept: frozenset[str], max_bytes: int, field: str, on_bytes: OnBytes | None
+    pool: httpcore2.AsyncConnectionPool,
+    url: httpx2.URL,
+    accept: frozenset[str],
+    max_bytes: int,
+    field: str,
+    on_bytes: OnBytes | None,
 ) -> Fetched | str:
     """What is at `url`, or the Location it redirects to."""
     limits = {"connect": 5.0, "read": 10.0, "write": 5.0, "pool": 5.0}
     target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-    async with pool.stream("GET", target, headers=_headers(url, accept), extensions={"timeout": limits}) as answer:
+    async with pool.stream(
+        "GET", target, headers=_headers(url, accept), extensions={"timeout": limits}
+    ) as answer:
         location = header(answer, "location")
         if answer.status in _REDIRECTS and location:
             return location
@@ -125,7 +150,14 @@ async def _get(
     if media_type not in accept:
         raise _wrong_type(str(url), media_type, accept, field)
     etag = header(answer, "etag") or None
-    return Fetched(url=str(url), status=answer.status, media_type=media_type, body=body, charset=charset_of(declared), etag=etag)
+    return Fetched(
+        url=str(url),
+        status=answer.status,
+        media_type=media_type,
+        body=body,
+        charset=charset_of(declared),
+        etag=etag,
+    )
 
 
 def _headers(url: httpx2.URL, accept: frozenset[str]) -> list[tuple[bytes, bytes]]:
@@ -139,14 +171,20 @@ def _headers(url: httpx2.URL, accept: frozenset[str]) -> list[tuple[bytes, bytes
 
 def _wrong_type(url: str, media_type: str, accept: frozenset[str], field: str) -> Rejected:
     if "text/html" in accept:
-        return Rejected(f"{url} is {media_type}, not a web page; give the address of a page", field=field, code="not_html")
-    return Rejected(f"{url} is {media_type}; wanted {', '.join(sorted(accept))}", field=field, code="wrong_media_type")
+        return Rejected(
+            f"{url} is {media_type}, not a web page; give the address of a page", field=field, code="not_html"
+        )
+    return Rejected(
+        f"{url} is {media_type}; wanted {', '.join(sorted(accept))}", field=field, code="wrong_media_type"
+    )
 
 
 def _no_connection(url: str, field: str, error: Exception) -> Rejected | Unavailable:
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
-            return Rejected(f"{url} has no valid certificate: {seen.verify_message}", field=field, code="bad_certificate")
+            return Rejected(
+                f"{url} has no valid certificate: {seen.verify_message}", field=field, code="bad_certificate"
+            )
         seen = seen.__cause__ or seen.__context__
     return Unavailable(f"no connection to {url}: the server does not accept one", field=field)

@@ -49,7 +49,9 @@ class CheckedNetwork(AsyncNetworkBackend):
         last: Exception | None = None
         for address in addresses[:4]:
             try:
-                return await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
+                return await self._inner.connect_tcp(
+                    str(address), port, timeout, local_address, socket_options
+                )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 last = error
         raise last or httpcore2.ConnectError(f"{host} has no address")
@@ -62,10 +64,16 @@ class CheckedNetwork(AsyncNetworkBackend):
             found = await self._ask(host, port)
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
-                raise Unavailable(f"the name {host} cannot be resolved right now", field=self._field) from error
-            raise Rejected(f"there is no host named {host}; check the address", field=self._field, code="unknown_host") from error
+                raise Unavailable(
+                    f"the name {host} cannot be resolved right now", field=self._field
+                ) from error
+            raise Rejected(
+                f"there is no host named {host}; check the address", field=self._field, code="unknown_host"
+            ) from error
         except UnicodeError as error:
-            raise Rejected(f"{host[:80]} is not a host name; check the address", field=self._field, code="unknown_host") from error
+            raise Rejected(
+                f"{host[:80]} is not a host name; check the address", field=self._field, code="unknown_host"
+            ) from error
         return list(dict.fromkeys(parse_address(text) for text in found))
 
     def _check(self, host: str, port: int, addresses: list[Address]) -> None:
@@ -77,4 +85,8 @@ class CheckedNetwork(AsyncNetworkBackend):
                 detail = f"{named} is not a public address; give a page that is on the internet"
                 raise Rejected(detail, field=self._field, code="blocked_address")
             if port not in PORTS:
-                raise Rejected(f"port {port} of {host} is not allowed; use 80 or 443", field=self._field, code="blocked_port")
+                raise Rejected(
+                    f"port {port} of {host} is not allowed; use 80 or 443",
+                    field=self._field,
+                    code="blocked_port",
+                )

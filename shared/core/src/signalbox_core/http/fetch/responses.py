@@ -19,10 +19,15 @@ _DEFAULT_RETRY_S: Final = 30.0
 
 def header(answer: httpcore2.Response, name: str) -> str:
     """The first header of that name (lower case), or nothing."""
-    return next((value.decode("latin-1") for key, value in answer.headers if key.decode("latin-1").lower() == name), "")
+    return next(
+        (value.decode("latin-1") for key, value in answer.headers if key.decode("latin-1").lower() == name),
+        "",
+    )
 
 
-async def read_body(answer: httpcore2.Response, *, max_bytes: int, url: str, field: str, on_bytes: OnBytes | None = None) -> bytes:
+async def read_body(
+    answer: httpcore2.Response, *, max_bytes: int, url: str, field: str, on_bytes: OnBytes | None = None
+) -> bytes:
     """The decoded body. Stops reading at the cap, so neither a long answer nor a compression bomb fills the memory."""
     declared = header(answer, "content-length")
     if declared.isdigit() and int(declared) > max_bytes:
@@ -32,7 +37,11 @@ async def read_body(answer: httpcore2.Response, *, max_bytes: int, url: str, fie
     # 32 + 15 bits: gzip and zlib are told apart by their headers
     unpack = zlib.decompressobj(32 + zlib.MAX_WBITS) if encoding in ("gzip", "deflate") else None
     if encoding not in ("", "identity", "gzip", "deflate"):
-        raise Rejected(f"{url} answers in the encoding {encoding!r}, which was not asked for", field=field, code="unsupported_encoding")
+        raise Rejected(
+            f"{url} answers in the encoding {encoding!r}, which was not asked for",
+            field=field,
+            code="unsupported_encoding",
+        )
     async for chunk in _chunks(answer):
         body += unpack.decompress(chunk, max_bytes + 1 - len(body)) if unpack else chunk
         if len(body) > max_bytes:
@@ -52,19 +61,35 @@ def refusal(url: str, status: int, retry_after: str, field: str) -> SignalboxErr
     if status in RETRIABLE or status >= 500:
         return Unavailable(f"{url} has a problem of its own ({status})", field=field, status=status)
     if status in (404, 410):
-        return Rejected(f"there is nothing at {url} ({status}); check the address", field=field, code="page_not_found", status=status)
+        return Rejected(
+            f"there is nothing at {url} ({status}); check the address",
+            field=field,
+            code="page_not_found",
+            status=status,
+        )
     if status in (401, 403):
         return Rejected(
-            f"{url} is not public ({status}); give an address anybody may read", field=field, code="page_refused", status=status
+            f"{url} is not public ({status}); give an address anybody may read",
+            field=field,
+            code="page_refused",
+            status=status,
         )
     return Rejected(
-        f"{url} answers with status {status}; give an address that answers with 200", field=field, code="bad_status", status=status
+        f"{url} answers with status {status}; give an address that answers with 200",
+        field=field,
+        code="bad_status",
+        status=status,
     )
 
 
 def too_large(url: str, max_bytes: int, field: str) -> Rejected:
     limit = f"{max_bytes / 1_000_000:g} MB"
-    return Rejected(f"{url} is larger than {limit}; give a smaller one", field=field, code="too_large", max_bytes=max_bytes)
+    return Rejected(
+        f"{url} is larger than {limit}; give a smaller one",
+        field=field,
+        code="too_large",
+        max_bytes=max_bytes,
+    )
 
 
 async def _chunks(answer: httpcore2.Response) -> AsyncIterable[bytes]:
@@ -79,4 +104,8 @@ def _seconds(retry_after: str) -> float:
         when = parsedate_to_datetime(retry_after)
     except ValueError:
         return _DEFAULT_RETRY_S
-    return min(max((when - datetime.now(UTC)).total_seconds(), 1.0), 3_600.0) if when.tzinfo else _DEFAULT_RETRY_S
+    return (
+        min(max((when - datetime.now(UTC)).total_seconds(), 1.0), 3_600.0)
+        if when.tzinfo
+        else _DEFAULT_RETRY_S
+    )

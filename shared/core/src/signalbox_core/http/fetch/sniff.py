@@ -14,7 +14,12 @@ _MAGIC: Final = (
     (b"MM\x00*", "image/tiff"),
 )
 _VAGUE: Final = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream"})
-_MARKUP: Final = ((b"<!doctype html", "text/html"), (b"<html", "text/html"), (b"<svg", "image/svg+xml"), (b"<?xml", "application/xml"))
+_MARKUP: Final = (
+    (b"<!doctype html", "text/html"),
+    (b"<html", "text/html"),
+    (b"<svg", "image/svg+xml"),
+    (b"<?xml", "application/xml"),
+)
 
 
 def media_type_of(body: bytes, declared: str) -> str:

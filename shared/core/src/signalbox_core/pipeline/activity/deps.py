@@ -36,5 +36,7 @@ class ActivityDeps:
             Unavailable: the worker lacks the key; the activity is tried again.
         """
         if self.keys is None:
-            raise Unavailable("this worker has no payload keys; set SIGNALBOX_PAYLOAD_KEYS_FILE", code="payload_key_missing")
+            raise Unavailable(
+                "this worker has no payload keys; set SIGNALBOX_PAYLOAD_KEYS_FILE", code="payload_key_missing"
+            )
         return self.keys.open_secret(secret).reveal()

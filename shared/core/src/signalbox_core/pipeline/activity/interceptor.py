@@ -15,11 +15,9 @@ from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.activity.partial_text import PartialText
 from signalbox_core.pipeline.activity.progress import Emission, current_target, emissions_of, payload_of
-from signalbox_core.pipeline.contract.emitter import Emitter
+from signalbox_core.pipeline.contract.emitter import SOURCE, Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
 from signalbox_core.pipeline.contract.step_header import Call, call_of
-from signalbox_core.pipeline.workflow.journal import SOURCE
-from signalbox_core.pipeline.workflow.outbox import EventBatch
 from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_EVENTS
 
 _UNKNOWN: Final = Call(tenant=DEFAULT_TENANT)
@@ -45,7 +43,9 @@ class _Inbound(ActivityInboundInterceptor):
         if passengers is not None:
             self._emitter.forward(msgspec.json.decode(passengers.data, type=EventBatch).events)
         call = call_of(input.headers) or _UNKNOWN
-        reporter = Reporter(activity.info(), call, self._emitter, is_async=inspect.iscoroutinefunction(input.fn))
+        reporter = Reporter(
+            activity.info(), call, self._emitter, is_async=inspect.iscoroutinefunction(input.fn)
+        )
         reporter.begin()
         token = current_target.set(reporter)
         try:
@@ -96,8 +96,14 @@ class Reporter:
         percent = None if not of or self._call.total > 1 else min(100.0, max(0.0, 100.0 * done / of))
         with self._lock:
             output = self._add(text)
-            shown, offset, attempt = output.text or None, output.offset if output.text else None, self._attempt
-        data = catalogue.StepProgress(step=self._call.step, percent=percent, message=message, attempt=attempt, text=shown, offset=offset)
+            shown, offset, attempt = (
+                output.text or None,
+                output.offset if output.text else None,
+                self._attempt,
+            )
+        data = catalogue.StepProgress(
+            step=self._call.step, percent=percent, message=message, attempt=attempt, text=shown, offset=offset
+        )
         self._offer("step.progress", data)
 
     def _add(self, piece: str | None) -> PartialText:
@@ -119,7 +125,13 @@ class Reporter:
             number = self._count
         run_id = self._info.workflow_id or ""
         event = CloudEvent(
-            id=derived_id(run_id, self._info.workflow_run_id or "", self._info.activity_id, str(self._info.attempt), str(number)),
+            id=derived_id(
+                run_id,
+                self._info.workflow_run_id or "",
+                self._info.activity_id,
+                str(self._info.attempt),
+                str(number),
+            ),
             source=SOURCE,
             type=full_type(name),
             time=datetime.now(UTC),

@@ -40,7 +40,9 @@ def load_activities(spec: PipelineSpec, deps: ActivityDeps) -> list[Activity]:
     made = factory(deps) if factory is not None else module
     found = list(made) if isinstance(made, Sequence) else activities_of(made)
     if not found:
-        raise ValueError(f"pipeline {spec.name}: {spec.activities} has no @activity.defn function; SPEC.activities names another place")
+        raise ValueError(
+            f"pipeline {spec.name}: {spec.activities} has no @activity.defn function; SPEC.activities names another place"
+        )
     return found
 
 
@@ -59,7 +61,9 @@ def sandbox(specs: Iterable[PipelineSpec]) -> SandboxedWorkflowRunner:
     for spec in specs:
         names |= {spec.input.__module__, spec.result.__module__, spec.activities.partition(":")[0]}
         names.add(f"{spec.workflow.partition(':')[0].rpartition('.')[0]}.contract")
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*sorted(names)))
+    return SandboxedWorkflowRunner(
+        restrictions=SandboxRestrictions.default.with_passthrough_modules(*sorted(names))
+    )
 
 
 def _class_at(place: str) -> type:

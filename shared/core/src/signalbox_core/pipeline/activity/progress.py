@@ -24,7 +24,9 @@ current_target: Final[ContextVar[ProgressTarget | None]] = ContextVar("signalbox
 """Set by the worker's interceptor around each activity."""
 
 
-def progress(done: float, of: float | None = None, *, message: str | None = None, text: str | None = None) -> None:
+def progress(
+    done: float, of: float | None = None, *, message: str | None = None, text: str | None = None
+) -> None:
     """Say how far the activity is; listeners see it within milliseconds, and the server gets a heartbeat.
 
     Call it as often as you like, from async code or a thread: it never waits, and at most 10 a second are sent (the latest wins).
@@ -56,7 +58,9 @@ class Emission(Struct, frozen=True, kw_only=True):
     compact: bool
 
 
-def emit_on_complete(event_name: str, payload: Callable[..., Struct | None] | None = None, *, compact: bool = False) -> Callable[[F], F]:
+def emit_on_complete(
+    event_name: str, payload: Callable[..., Struct | None] | None = None, *, compact: bool = False
+) -> Callable[[F], F]:
     """Send a domain event when the activity returns, *before* it is reported complete.
 
     If the receiver refuses or is away the activity fails and is retried, so the event is never lost; its id is derived from
@@ -70,7 +74,11 @@ def emit_on_complete(event_name: str, payload: Callable[..., Struct | None] | No
     """
 
     def mark(function: F) -> F:
-        setattr(function, _EMISSIONS, (*emissions_of(function), Emission(name=event_name, payload=payload, compact=compact)))
+        setattr(
+            function,
+            _EMISSIONS,
+            (*emissions_of(function), Emission(name=event_name, payload=payload, compact=compact)),
+        )
         return function
 
     return mark
@@ -86,7 +94,9 @@ def payload_of(emission: Emission, argument: object, result: object) -> msgspec.
     if value is None and emission.payload is not None:
         return None
     if not isinstance(value, Struct):
-        raise TypeError(f"event {emission.name} needs a Struct, not {type(value).__name__}: give emit_on_complete a payload function")
+        raise TypeError(
+            f"event {emission.name} needs a Struct, not {type(value).__name__}: give emit_on_complete a payload function"
+        )
     body = msgspec.json.encode(value)
     if emission.compact:
         body = msgspec.json.encode(_without_empty(msgspec.json.decode(body)))

@@ -1,9 +1,18 @@
 """What the run side needs of whoever sends events: the worker's signed HTTP client, or a fake in a test."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
+
+from msgspec import Struct
 
 from signalbox_core.events import CloudEvent
+
+SOURCE: Final = "/signalbox/worker"
+"""The CloudEvents source of everything that a run emits."""
+
+
+class EventBatch(Struct, frozen=True, kw_only=True):
+    events: tuple[CloudEvent, ...]
 
 
 class Emitter(Protocol):

@@ -36,7 +36,9 @@ def as_application_error(error: SignalboxError, *, benign: bool = False) -> Appl
 
 def refusal(code: str, message: str, *, field: str | None = None, **facts: object) -> ApplicationError:
     """A final ApplicationError with our one detail; workflow code raises it."""
-    details = ErrorDetails(code=code, message=message, field=field, facts=msgspec.Raw(msgspec.json.encode(facts)))
+    details = ErrorDetails(
+        code=code, message=message, field=field, facts=msgspec.Raw(msgspec.json.encode(facts))
+    )
     return ApplicationError(message, details, type=code, non_retryable=True)
 
 
@@ -57,7 +59,9 @@ def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
     innermost = chain[-1]
     if isinstance(innermost, ApplicationError):
         return _untold(innermost, step)
-    return Failure(code="unexpected_error", message=f"{type(innermost).__name__}: {innermost}"[:_MAX_CHARS], step=step)
+    return Failure(
+        code="unexpected_error", message=f"{type(innermost).__name__}: {innermost}"[:_MAX_CHARS], step=step
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -70,13 +74,17 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _told(error: BaseException, step: str | None) -> Failure | None:
     """The failure that an error of ours is, or that an ApplicationError carries in its one detail."""
     if isinstance(error, SignalboxError):
-        return Failure(code=error.stable_code, message=error.detail[:_MAX_CHARS], field=error.field, step=step)
+        return Failure(
+            code=error.stable_code, message=error.detail[:_MAX_CHARS], field=error.field, step=step
+        )
     detail = error.details[0] if isinstance(error, ApplicationError) and error.details else None
     if isinstance(detail, ErrorDetails):
         return Failure(code=detail.code, message=detail.message[:_MAX_CHARS], field=detail.field, step=step)
     if isinstance(detail, Mapping) and isinstance(detail.get("code"), str):
         known = msgspec.convert(detail, ErrorText)
-        return Failure(code=known.code, message=(known.message or str(error))[:_MAX_CHARS], field=known.field, step=step)
+        return Failure(
+            code=known.code, message=(known.message or str(error))[:_MAX_CHARS], field=known.field, step=step
+        )
     return None
 
 
@@ -84,7 +92,9 @@ def _untold(error: ApplicationError, step: str | None) -> Failure:
     """One that plain Temporal code raised, or the SDK made of a bug."""
     if error.type and _CODE.fullmatch(error.type):
         return Failure(code=error.type, message=error.message[:_MAX_CHARS], step=step)
-    return Failure(code="unexpected_error", message=f"{error.type or 'error'}: {error.message}"[:_MAX_CHARS], step=step)
+    return Failure(
+        code="unexpected_error", message=f"{error.type or 'error'}: {error.message}"[:_MAX_CHARS], step=step
+    )
 
 
 class ErrorText(msgspec.Struct, frozen=True):
@@ -98,4 +108,6 @@ class ErrorText(msgspec.Struct, frozen=True):
 def _timeout_message(chain: list[BaseException], cause: TimedOut) -> str:
     kind = cause.type.name.lower().replace("_", "-") if cause.type is not None else "deadline"
     activity = next((item.activity_type for item in chain if isinstance(item, ActivityError)), None)
-    return f"{activity or 'the work'} did not finish in time ({kind}); start the run again, or raise its timeout"
+    return (
+        f"{activity or 'the work'} did not finish in time ({kind}); start the run again, or raise its timeout"
+    )

@@ -88,14 +88,19 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
         self._check()
 
     def _check(self) -> None:
-        for kind, names in (("step", [step.name for step in self.steps]), ("approval", [item.name for item in self.approvals])):
+        for kind, names in (
+            ("step", [step.name for step in self.steps]),
+            ("approval", [item.name for item in self.approvals]),
+        ):
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"pipeline {self.name}: {kind} {min(twice)!r} is declared twice")
         shown = {"result": self.result, **{f"answer of {item.name}": item.answer for item in self.approvals}}
         shown |= {f"event {event.name}": event.data for event in self.events}
         if leaking := [what for what, shape in shown.items() if holds_secret(shape)]:
-            raise ValueError(f"pipeline {self.name}: the {leaking[0]} holds a Secret; only an input may, as everything else is shown")
+            raise ValueError(
+                f"pipeline {self.name}: the {leaking[0]} holds a Secret; only an input may, as everything else is shown"
+            )
         wrong = [event.name for event in self.events if not _EVENT.fullmatch(event.name)]
         if wrong:
             raise ValueError(f"pipeline {self.name}: event name {wrong[0]!r} must be lower case and dotted")
@@ -119,7 +124,9 @@ def holds_secret(kind: type[Struct]) -> bool:
 
 def json_schema(kind: type[Struct]) -> Mapping[str, object]:
     """JSON Schema 2020-12 of a Struct with its components inlined under `$defs`."""
-    (schema,), components = msgspec.json.schema_components((kind,), schema_hook=schema_hook, ref_template="#/$defs/{name}")
+    (schema,), components = msgspec.json.schema_components(
+        (kind,), schema_hook=schema_hook, ref_template="#/$defs/{name}"
+    )
     name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
     top = components.pop(name) if name in components and not _refers(components, name) else schema
     return {**top, **({"$defs": components} if components else {})}

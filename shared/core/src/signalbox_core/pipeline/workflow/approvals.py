@@ -47,7 +47,9 @@ class Approvals:
 
     def open(self, approval_id: str, asked: Open) -> None:
         if approval_id in self._asked:
-            raise bug(f"approval id {approval_id!r} is asked twice; leave approval_id out, or make it unique in the run")
+            raise bug(
+                f"approval id {approval_id!r} is asked twice; leave approval_id out, or make it unique in the run"
+            )
         self._asked[approval_id] = asked
         self.counts[asked.approval.name] = self.counts.get(asked.approval.name, 0) + 1
 
@@ -70,7 +72,10 @@ class Approvals:
             self._judge_early(decision)
             return
         if asked.expired:
-            raise refusal(messages.APPROVAL_EXPIRED, f"approval {decision.approval_id} expired before anyone decided; nothing to do")
+            raise refusal(
+                messages.APPROVAL_EXPIRED,
+                f"approval {decision.approval_id} expired before anyone decided; nothing to do",
+            )
         if asked.record is not None:
             _judge_again(asked.record, decision)
             return
@@ -101,7 +106,9 @@ class Approvals:
         return self._early.setdefault(decision.approval_id, (decision, record))[1], False
 
     def _judge_early(self, decision: Decision) -> None:
-        approval = next((item for item in self._spec.approvals if self.next_id(item.name) == decision.approval_id), None)
+        approval = next(
+            (item for item in self._spec.approvals if self.next_id(item.name) == decision.approval_id), None
+        )
         if approval is None:
             raise refusal(
                 messages.UNKNOWN_APPROVAL,
@@ -140,10 +147,14 @@ def answer_of(approval: Approval[Any], decision: Decision, check: Check | None) 
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         found = _PATH.search(str(error))
         raise refusal(
-            messages.INVALID_ANSWER, f"answer: {_PATH.sub('', str(error))}", field=f"answer{found.group(1) if found else ''}"
+            messages.INVALID_ANSWER,
+            f"answer: {_PATH.sub('', str(error))}",
+            field=f"answer{found.group(1) if found else ''}",
         ) from None
     except SignalboxError as error:
-        raise refusal(messages.INVALID_ANSWER, error.detail, field=_under_answer(error.field), **error.facts) from None
+        raise refusal(
+            messages.INVALID_ANSWER, error.detail, field=_under_answer(error.field), **error.facts
+        ) from None
     return answer
 
 
@@ -155,5 +166,7 @@ def _under_answer(field: str | None) -> str:
 
 def digest_of(question: object, options: object, evidence: object) -> str:
     """SHA-256 over the canonical JSON (sorted keys) of exactly what the approver sees."""
-    seen = msgspec.json.decode(msgspec.json.encode({"question": question, "options": options, "evidence": evidence}))
+    seen = msgspec.json.decode(
+        msgspec.json.encode({"question": question, "options": options, "evidence": evidence})
+    )
     return hashlib.sha256(msgspec.json.encode(seen, order="sorted")).hexdigest()

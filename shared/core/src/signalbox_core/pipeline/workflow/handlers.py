@@ -57,7 +57,9 @@ class Handlers:
         try:
             self.decide(decision)
         except ApplicationError as refused:
-            workflow.logger.warning("decision dropped", extra={"approval_id": decision.approval_id, "reason": refused.type})
+            workflow.logger.warning(
+                "decision dropped", extra={"approval_id": decision.approval_id, "reason": refused.type}
+            )
 
     def pause(self, control: Control) -> None:
         if not self._state.paused and not self._has_ended:

@@ -17,9 +17,10 @@ from temporalio.worker import (
 )
 
 from signalbox_core.events import CloudEvent
+from signalbox_core.pipeline.contract.emitter import EventBatch
 from signalbox_core.pipeline.contract.step_header import current_call, to_payload
 from signalbox_core.pipeline.workflow.lifecycle import conduct
-from signalbox_core.pipeline.workflow.outbox import DELIVER, EventBatch
+from signalbox_core.pipeline.workflow.outbox import DELIVER
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.state import OFFER
 from signalbox_core.temporal.names import HEADER_CALL, HEADER_CARRIED, HEADER_EVENTS
@@ -35,7 +36,10 @@ class RunInterceptor(Interceptor):
     def __init__(self, offer: Callable[[CloudEvent], None]) -> None:
         self._offer = offer
 
-    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002
+    def workflow_interceptor_class(
+        self,
+        input: WorkflowInterceptorClassInput,  # noqa: A002
+    ) -> type[WorkflowInboundInterceptor]:
         input.unsafe_extern_functions[OFFER] = self._offer
         return _Inbound
 

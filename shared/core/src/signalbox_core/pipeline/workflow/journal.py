@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from signalbox_core.events import MAX_EVENT_BYTES, CloudEvent, Snapshot, fold, full_type
 from signalbox_core.ids import derived_id
+from signalbox_core.pipeline.contract.emitter import SOURCE
 from signalbox_core.pipeline.contract.failures import bug
 
-SOURCE: Final = "/signalbox/worker"
 MAX_DATA_BYTES: Final = MAX_EVENT_BYTES - 4_096
 """Leaves room for the envelope."""
 
@@ -40,7 +40,9 @@ class Journal:
         sequence = self.snapshot.sequence + 1
         body = msgspec.json.encode(data)
         if len(body) > MAX_DATA_BYTES:
-            raise bug(f"event {name} has {len(body)} bytes, at most {MAX_DATA_BYTES}: put the body in the object store and pass its key")
+            raise bug(
+                f"event {name} has {len(body)} bytes, at most {MAX_DATA_BYTES}: put the body in the object store and pass its key"
+            )
         event = self._event(derived_id(self.snapshot.run_id, str(sequence)), name, body, now, step, sequence)
         self.snapshot = fold(self.snapshot, event)
         return event
@@ -48,12 +50,16 @@ class Journal:
     def progress(self, data: Struct, now: datetime, *, step: str) -> CloudEvent:
         """A progress event: no sequence, folded into the snapshot, best effort from here on."""
         self._ticks += 1
-        identity = derived_id(self.snapshot.run_id, "progress", step, str(self.snapshot.sequence), str(self._ticks))
+        identity = derived_id(
+            self.snapshot.run_id, "progress", step, str(self.snapshot.sequence), str(self._ticks)
+        )
         event = self._event(identity, "step.progress", msgspec.json.encode(data), now, step, None)
         self.snapshot = fold(self.snapshot, event)
         return event
 
-    def _event(self, identity: str, name: str, body: bytes, now: datetime, step: str | None, sequence: int | None) -> CloudEvent:
+    def _event(
+        self, identity: str, name: str, body: bytes, now: datetime, step: str | None, sequence: int | None
+    ) -> CloudEvent:
         return CloudEvent(
             id=identity,
             source=SOURCE,

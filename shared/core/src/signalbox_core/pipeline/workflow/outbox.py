@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from msgspec import Struct
 from temporalio import activity, workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent
-from signalbox_core.pipeline.contract.emitter import Emitter
+from signalbox_core.pipeline.contract.emitter import Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
 from signalbox_core.pipeline.workflow.scheduling import quiet
 
@@ -35,13 +34,11 @@ MAX_PASSENGER_BYTES: Final = 16_000
 MAX_UNCONFIRMED: Final = 60
 _ENVELOPE_BYTES: Final = 600
 _ATTEMPT: Final = timedelta(seconds=5)
-_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=5), maximum_attempts=0)
+_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=5), maximum_attempts=0
+)
 _LAST_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
 _FIRST_IN_LINE: Final = Priority(priority_key=1)
-
-
-class EventBatch(Struct, frozen=True, kw_only=True):
-    events: tuple[CloudEvent, ...]
 
 
 class DeliverActivities:
@@ -104,7 +101,10 @@ class Outbox:
         for batch in batches(self._events):
             try:
                 await workflow.execute_local_activity(
-                    DELIVER, EventBatch(events=batch), schedule_to_close_timeout=LAST_CHANCE, retry_policy=_LAST_RETRY
+                    DELIVER,
+                    EventBatch(events=batch),
+                    schedule_to_close_timeout=LAST_CHANCE,
+                    retry_policy=_LAST_RETRY,
                 )
             except FailureError:
                 break
@@ -126,7 +126,11 @@ class Outbox:
         while not self._sealed and self._must_deliver():
             batch = batches(self._events)[0]
             await workflow.execute_activity(
-                DELIVER, EventBatch(events=batch), start_to_close_timeout=_ATTEMPT, retry_policy=_RETRY, priority=_FIRST_IN_LINE
+                DELIVER,
+                EventBatch(events=batch),
+                start_to_close_timeout=_ATTEMPT,
+                retry_policy=_RETRY,
+                priority=_FIRST_IN_LINE,
             )
             if not self._sealed:
                 del self._events[: len(batch)]
@@ -134,7 +138,9 @@ class Outbox:
 
     def _must_deliver(self) -> bool:
         """Something rides with nobody, or nothing is sure to bring the run back here, or too much is unconfirmed."""
-        return bool(self._events) and (self._ridden < len(self._events) or self._pending == 0 or len(self._events) > MAX_UNCONFIRMED)
+        return bool(self._events) and (
+            self._ridden < len(self._events) or self._pending == 0 or len(self._events) > MAX_UNCONFIRMED
+        )
 
 
 @workflow.defn(name=OUTBOX)
@@ -145,7 +151,11 @@ class OutboxWorkflow:
     async def run(self, batch: EventBatch) -> None:
         for part in batches(batch.events):
             await workflow.execute_activity(
-                DELIVER, EventBatch(events=part), start_to_close_timeout=_ATTEMPT, retry_policy=_RETRY, priority=_FIRST_IN_LINE
+                DELIVER,
+                EventBatch(events=part),
+                start_to_close_timeout=_ATTEMPT,
+                retry_policy=_RETRY,
+                priority=_FIRST_IN_LINE,
             )
 
 

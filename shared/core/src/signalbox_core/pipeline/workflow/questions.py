@@ -30,7 +30,11 @@ def open_question(state: RunState, question: Question) -> Open:
     approval = question.approval
     schema = json_schema(approval.answer)
     asked_for = {"title": approval.title, "answer_schema": schema}
-    asked = Open(approval=approval, check=question.check, digest=digest_of(asked_for, question.options, question.evidence))
+    asked = Open(
+        approval=approval,
+        check=question.check,
+        digest=digest_of(asked_for, question.options, question.evidence),
+    )
     state.approvals.open(question.approval_id, asked)
     call = current_call.get()
     data = catalogue.ApprovalRequested(
@@ -54,7 +58,9 @@ async def wait_for_outcome(state: RunState, approval_id: str, asked: Open) -> No
     deadline_at = workflow.now() + asked.approval.deadline
     if await _decided_within(asked, half):
         return
-    state.record("approval.reminded", catalogue.ApprovalReminded(approval_id=approval_id, deadline_at=deadline_at))
+    state.record(
+        "approval.reminded", catalogue.ApprovalReminded(approval_id=approval_id, deadline_at=deadline_at)
+    )
     if await _decided_within(asked, deadline_at - workflow.now()):
         return
     asked.expired = True

@@ -52,25 +52,33 @@ class Run:
         self.state.begin()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Nothing: how the run ends is known only when the workflow itself returns or raises."""
 
     def step(self, name: str) -> StepScope:
         """The scope of a declared step; entering it waits while the run is paused."""
         if name not in self._steps:
-            raise bug(f"pipeline {self.spec.name} declares no step {name!r}; its steps are: {', '.join(self._steps)}")
+            raise bug(
+                f"pipeline {self.spec.name} declares no step {name!r}; its steps are: {', '.join(self._steps)}"
+            )
         return StepScope(self.state, self._steps[name])
 
     def emit(self, name: str, data: Struct) -> None:
         """Record a domain event that the contract declares, in sequence with the milestones."""
         declared = self._events.get(name)
         if declared is None or not isinstance(data, declared.data):
-            raise bug(f"pipeline {self.spec.name} declares no event {name!r} with data {type(data).__name__}; add it to SPEC.events")
+            raise bug(
+                f"pipeline {self.spec.name} declares no event {name!r} with data {type(data).__name__}; add it to SPEC.events"
+            )
         self.state.record(name, data)
 
     def artifact(self, name: str, ref: ObjectRef, *, title: str | None = None) -> None:
         """Say that a file is ready; a later one of the same name replaces it."""
-        data = catalogue.ArtifactCreated(name=name, media_type=ref.media_type, size_bytes=ref.size_bytes, key=ref.key, title=title)
+        data = catalogue.ArtifactCreated(
+            name=name, media_type=ref.media_type, size_bytes=ref.size_bytes, key=ref.key, title=title
+        )
         self.state.record("artifact.created", data)
 
     def keep(self, value: Struct) -> None:
@@ -128,7 +136,9 @@ class Run:
         """
         declared = self._declared(approval)
         asked_id = approval_id or self.state.approvals.next_id(declared.name)
-        question = Question(approval=declared, approval_id=asked_id, options=options, evidence=evidence, check=check)
+        question = Question(
+            approval=declared, approval_id=asked_id, options=options, evidence=evidence, check=check
+        )
         asked = open_question(self.state, question)
         early = self.state.approvals.take_early(asked_id)
         if early is not None:
@@ -137,7 +147,10 @@ class Run:
         if asked.record is not None:
             return msgspec.json.decode(asked.record.answer, type=declared.answer)
         if isinstance(default, _Unset):
-            raise refusal(messages.APPROVAL_EXPIRED, f"nobody decided approval {asked_id} within {declared.deadline}; start the run again")
+            raise refusal(
+                messages.APPROVAL_EXPIRED,
+                f"nobody decided approval {asked_id} within {declared.deadline}; start the run again",
+            )
         return default
 
     def _declared(self, approval: Approval[Any] | str) -> Approval[Any]:
@@ -146,4 +159,6 @@ class Run:
             return self.spec.approval(name)
         except KeyError:
             names = ", ".join(item.name for item in self.spec.approvals)
-            raise bug(f"pipeline {self.spec.name} declares no approval {name!r}; its approvals are: {names or 'none'}") from None
+            raise bug(
+                f"pipeline {self.spec.name} declares no approval {name!r}; its approvals are: {names or 'none'}"
+            ) from None

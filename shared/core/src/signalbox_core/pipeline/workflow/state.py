@@ -48,7 +48,9 @@ class RunState:
             return
         steps = tuple(catalogue.StepInfo(name=step.name, title=step.title) for step in self.spec.steps)
         started_by: str | None = workflow.memo_value(MEMO_STARTED_BY, None, type_hint=str)
-        data = catalogue.RunStarted(pipeline=self.spec.name, title=self.spec.title, steps=steps, started_by=started_by)
+        data = catalogue.RunStarted(
+            pipeline=self.spec.name, title=self.spec.title, steps=steps, started_by=started_by
+        )
         self.outbox.add(self.journal.milestone("run.started", data, workflow.now()))
 
     def record(self, name: str, data: Struct, *, step: str | None = None) -> None:

@@ -53,23 +53,31 @@ class StepScope:
         current_call.set(Call(tenant=self._state.tenant, step=self.name, attempt=attempt))
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         current_call.set(self._outer)
         assert self._started_at is not None
         if error is None:
-            done = catalogue.StepCompleted(step=self.name, title=self._step.title, started_at=self._started_at, message=self._message)
+            done = catalogue.StepCompleted(
+                step=self.name, title=self._step.title, started_at=self._started_at, message=self._message
+            )
             self._state.end_step("step.completed", done, step=self.name)
         elif isinstance(error, Exception) and not self._is_cancel_of_run(error):
             failure = failure_of(error, step=self.name)
             self._state.remember_failure(error, failure)
-            failed = catalogue.StepFailed(step=self.name, title=self._step.title, started_at=self._started_at, error=failure)
+            failed = catalogue.StepFailed(
+                step=self.name, title=self._step.title, started_at=self._started_at, error=failure
+            )
             self._state.end_step("step.failed", failed, step=self.name)
 
     def say(self, message: str) -> None:
         """The line that people read beside the completed step ("6 colours, 12 pictures")."""
         self._message = message
 
-    def progress(self, done: float, of: float | None = None, *, message: str | None = None, items: str | None = None) -> None:
+    def progress(
+        self, done: float, of: float | None = None, *, message: str | None = None, items: str | None = None
+    ) -> None:
         """Say from the workflow how far the step is; inside an activity use `activity.progress`.
 
         Args:
@@ -77,7 +85,11 @@ class StepScope:
         """
         percent = None if not of else min(100.0, 100.0 * done / of)
         data = catalogue.StepProgress(
-            step=self.name, percent=percent, message=message, attempt=self._attempt, items=UNSET if items is None else items
+            step=self.name,
+            percent=percent,
+            message=message,
+            attempt=self._attempt,
+            items=UNSET if items is None else items,
         )
         self._state.progress(data)
 
@@ -104,18 +116,42 @@ class StepScope:
 
     @overload
     async def map(
-        self, activity: Callable[[P], Awaitable[R]], items: Sequence[P], options: CallOptions, *, parallel: int = ...
+        self,
+        activity: Callable[[P], Awaitable[R]],
+        items: Sequence[P],
+        options: CallOptions,
+        *,
+        parallel: int = ...,
     ) -> list[R]: ...
     @overload
     async def map(
-        self, activity: Callable[[Any, P], Awaitable[R]], items: Sequence[P], options: CallOptions, *, parallel: int = ...
+        self,
+        activity: Callable[[Any, P], Awaitable[R]],
+        items: Sequence[P],
+        options: CallOptions,
+        *,
+        parallel: int = ...,
     ) -> list[R]: ...
     @overload
-    async def map(self, activity: Callable[[P], R], items: Sequence[P], options: CallOptions, *, parallel: int = ...) -> list[R]: ...
-    @overload
-    async def map(self, activity: Callable[[Any, P], R], items: Sequence[P], options: CallOptions, *, parallel: int = ...) -> list[R]: ...
     async def map(
-        self, activity: Callable[..., Any], items: Sequence[Any], options: CallOptions, *, parallel: int = MAX_PARALLEL
+        self, activity: Callable[[P], R], items: Sequence[P], options: CallOptions, *, parallel: int = ...
+    ) -> list[R]: ...
+    @overload
+    async def map(
+        self,
+        activity: Callable[[Any, P], R],
+        items: Sequence[P],
+        options: CallOptions,
+        *,
+        parallel: int = ...,
+    ) -> list[R]: ...
+    async def map(
+        self,
+        activity: Callable[..., Any],
+        items: Sequence[Any],
+        options: CallOptions,
+        *,
+        parallel: int = MAX_PARALLEL,
     ) -> list[Any]:
         """Run one activity for every item, at most `parallel` at once; results in the items' order, percent by itself.
 
@@ -138,7 +174,9 @@ class StepScope:
     def _start(
         self, activity: Callable[..., Any], arg: Any, options: CallOptions, *, index: int = 0, total: int = 0
     ) -> "workflow.ActivityHandle[Any]":
-        call = Call(tenant=self._state.tenant, step=self.name, attempt=self._attempt, index=index, total=total)
+        call = Call(
+            tenant=self._state.tenant, step=self.name, attempt=self._attempt, index=index, total=total
+        )
         token = current_call.set(call)
         try:
             return workflow.start_activity(

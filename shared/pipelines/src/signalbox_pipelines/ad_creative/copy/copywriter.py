@@ -35,7 +35,10 @@ class TemplateCopywriter:
     async def write(self, request: CopyRequest) -> tuple[Copy, ...]:
         texts = texts_for(request.brand)
         if not request.redo:
-            return tuple(first_copy(number, _nth(texts, number), request.brand, OFFLINE) for number in range(request.count))
+            return tuple(
+                first_copy(number, _nth(texts, number), request.brand, OFFLINE)
+                for number in range(request.count)
+            )
         taken = set(request.taken)
         copies = []
         for redo in request.redo:
@@ -54,12 +57,24 @@ def first_copy(number: int, text: Text, brand: Brand, written_by: str) -> Copy:
 def next_copy(redo: Redo, text: Text, brand: Brand, written_by: str) -> Copy:
     """The variant's next version, in another style, as the last one was not liked."""
     style: Style = STYLES[(STYLES.index(redo.style) + 1) % len(STYLES)]
-    return _copy(redo.variant, redo.version + 1, text, brand=brand, written_by=written_by, style=style, round_=redo.round + 1)
+    return _copy(
+        redo.variant,
+        redo.version + 1,
+        text,
+        brand=brand,
+        written_by=written_by,
+        style=style,
+        round_=redo.round + 1,
+    )
 
 
 def choose(texts: Sequence[Text], wishes: Wishes, taken: set[str], redo: Redo) -> Text:
     """The text that fits the wishes best among those not in use; if all are, the best other than the rejected one."""
-    free = [text for text in texts if text.angle not in taken] or [text for text in texts if text.angle != redo.angle] or list(texts)
+    free = (
+        [text for text in texts if text.angle not in taken]
+        or [text for text in texts if text.angle != redo.angle]
+        or list(texts)
+    )
 
     def fitness(text: Text) -> tuple[int, int]:
         liked = len(text.tags & wishes.more) - 2 * len(text.tags & wishes.less)
@@ -98,13 +113,23 @@ def _common(brand: Brand, *, rated: str, priced: str) -> list[Text]:
     about = first_sentence(brand.description, longest=LONGEST_BODY)
     pairs = _joined(brand.benefits[1:3]) or about
     benefits = [
-        Text(angle=f"benefit {index + 1}", headline=benefit, body=_others(brand, benefit) or about, tags=_tags("benefit"))
+        Text(
+            angle=f"benefit {index + 1}",
+            headline=benefit,
+            body=_others(brand, benefit) or about,
+            tags=_tags("benefit"),
+        )
         for index, benefit in enumerate(brand.benefits)
     ]
     return [
         Text(angle="slogan", headline=brand.slogan, body=about or pairs, tags=_tags("slogan")),
         *benefits[:1],
-        Text(angle="rating", headline=rated, body=_sentence(brand.product, brand.slogan) or about, tags=_tags("rating")),
+        Text(
+            angle="rating",
+            headline=rated,
+            body=_sentence(brand.product, brand.slogan) or about,
+            tags=_tags("rating"),
+        ),
         Text(
             angle="price",
             headline=priced,
@@ -125,7 +150,9 @@ def _common(brand: Brand, *, rated: str, priced: str) -> list[Text]:
             tags=_tags("description"),
         ),
         Text(angle="name", headline=brand.product, body=brand.slogan or about, tags=_tags("name")),
-        Text(angle="brand", headline=f"{brand.name}: {brand.product}", body=about or pairs, tags=_tags("name")),
+        Text(
+            angle="brand", headline=f"{brand.name}: {brand.product}", body=about or pairs, tags=_tags("name")
+        ),
     ]
 
 
@@ -133,7 +160,9 @@ _ENGLISH: Final[Callable[[Brand], list[Text]]] = _english
 _VIETNAMESE: Final[Callable[[Brand], list[Text]]] = _vietnamese
 
 
-def _copy(variant: str, version: int, text: Text, *, brand: Brand, written_by: str, style: Style, round_: int = 0) -> Copy:  # noqa: PLR0913
+def _copy(  # noqa: PLR0913
+    variant: str, version: int, text: Text, *, brand: Brand, written_by: str, style: Style, round_: int = 0
+) -> Copy:
     return Copy(
         variant=variant,
         version=version,

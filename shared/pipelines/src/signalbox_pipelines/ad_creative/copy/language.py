@@ -12,7 +12,23 @@ from signalbox_pipelines.ad_creative.messages import PageLanguage
 _VIETNAMESE: Final = re.compile(r"[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]", re.IGNORECASE)
 _SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "AUD": "A$", "CAD": "C$", "SGD": "S$", "JPY": "¥"}
 CALL_VERBS: Final = {
-    "en": ("shop", "buy", "order", "get", "try", "book", "choose", "discover", "start", "see", "join", "find", "add", "reserve", "learn"),
+    "en": (
+        "shop",
+        "buy",
+        "order",
+        "get",
+        "try",
+        "book",
+        "choose",
+        "discover",
+        "start",
+        "see",
+        "join",
+        "find",
+        "add",
+        "reserve",
+        "learn",
+    ),
     "vi": ("mua", "đặt", "chọn", "xem", "thử", "khám phá", "nhận", "đăng ký", "thêm", "tìm", "liên hệ"),
 }
 DEFAULT_CALL: Final = {"en": "See details", "vi": "Xem chi tiết"}
@@ -35,7 +51,11 @@ def is_vietnamese(text: str) -> bool:
 def is_call(text: str) -> bool:
     """Whether a text begins with (or holds) a verb that asks to act, in either language."""
     words = text.lower()
-    return any(re.search(rf"(?:^|\s){re.escape(verb)}(?:\s|$)", words) for verbs in CALL_VERBS.values() for verb in verbs)
+    return any(
+        re.search(rf"(?:^|\s){re.escape(verb)}(?:\s|$)", words)
+        for verbs in CALL_VERBS.values()
+        for verb in verbs
+    )
 
 
 def format_price(amount: str, currency: str, language: PageLanguage) -> str:

@@ -9,7 +9,13 @@ from signalbox_core.chat_model.client import ModelClient
 from signalbox_core.chat_model.settings import ModelSettings
 from signalbox_core.chat_model.wire import Ask, Format, Message
 from signalbox_core.errors import Unavailable
-from signalbox_pipelines.ad_creative.copy.copywriter import LONGEST_BODY, LONGEST_HEADLINE, Text, first_copy, next_copy
+from signalbox_pipelines.ad_creative.copy.copywriter import (
+    LONGEST_BODY,
+    LONGEST_HEADLINE,
+    Text,
+    first_copy,
+    next_copy,
+)
 from signalbox_pipelines.ad_creative.messages import Brand, Copy, CopyRequest
 
 _SYSTEM: Final = (
@@ -47,9 +53,14 @@ class ModelCopywriter:
             raise Unavailable(f"the model wrote {len(words)} usable texts of {wanted}", code="model_answer")
         written_by = f"model {self._client.settings.name}"
         brand = request.brand
-        texts = [Text(angle=f"model: {word.headline}", headline=word.headline, body=word.body) for word in words]
+        texts = [
+            Text(angle=f"model: {word.headline}", headline=word.headline, body=word.body) for word in words
+        ]
         if request.redo:
-            return tuple(next_copy(redo, text, brand, written_by) for redo, text in zip(request.redo, texts, strict=False))
+            return tuple(
+                next_copy(redo, text, brand, written_by)
+                for redo, text in zip(request.redo, texts, strict=False)
+            )
         return tuple(first_copy(number, texts[number], brand, written_by) for number in range(wanted))
 
     async def _ask(self, prompt: str) -> str:
@@ -63,13 +74,20 @@ def _read(content: str) -> list[_Words]:
         bare = content.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
         texts = msgspec.json.decode(bare.encode(), type=_Texts).texts
     except msgspec.DecodeError as error:
-        raise Unavailable("the model's answer is not the JSON that was asked for", code="model_answer") from error
+        raise Unavailable(
+            "the model's answer is not the JSON that was asked for", code="model_answer"
+        ) from error
     tidy = [_Words(" ".join(text.headline.split()), " ".join(text.body.split())) for text in texts]
-    return [text for text in tidy if 0 < len(text.headline) <= LONGEST_HEADLINE and len(text.body) <= LONGEST_BODY]
+    return [
+        text for text in tidy if 0 < len(text.headline) <= LONGEST_HEADLINE and len(text.body) <= LONGEST_BODY
+    ]
 
 
 def _prompt(request: CopyRequest) -> str:
-    lines = [f"Language: {'Vietnamese' if request.brand.language == 'vi' else 'English'}", *_facts(request.brand)]
+    lines = [
+        f"Language: {'Vietnamese' if request.brand.language == 'vi' else 'English'}",
+        *_facts(request.brand),
+    ]
     if request.redo:
         lines.append(f"Write {len(request.redo)} new texts, one for each rejected one, in this order:")
         lines += [f"- rejected: {redo.headline!r}; because: {redo.reason!r}" for redo in request.redo]

@@ -40,7 +40,9 @@ def saturation(colour: Rgb) -> float:
 
 def hue_distance(first: Rgb, second: Rgb) -> float:
     """Degrees between the hues, 0 to 180."""
-    one, other = (colorsys.rgb_to_hsv(*(channel / 255 for channel in colour))[0] * 360 for colour in (first, second))
+    one, other = (
+        colorsys.rgb_to_hsv(*(channel / 255 for channel in colour))[0] * 360 for colour in (first, second)
+    )
     apart = abs(one - other)
     return min(apart, 360 - apart)
 

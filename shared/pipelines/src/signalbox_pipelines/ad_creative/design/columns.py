@@ -8,7 +8,14 @@ from msgspec.structs import replace
 
 from signalbox_pipelines.ad_creative.contract import SizeName
 from signalbox_pipelines.ad_creative.design.plan import Align, Box, Button, Line, Role
-from signalbox_pipelines.ad_creative.design.typography import Block, Setting, Weight, fit, set_lines, text_width
+from signalbox_pipelines.ad_creative.design.typography import (
+    Block,
+    Setting,
+    Weight,
+    fit,
+    set_lines,
+    text_width,
+)
 
 
 class Metrics(Struct, frozen=True, kw_only=True):
@@ -59,9 +66,13 @@ _DROPS: Final[tuple[frozenset[Role], ...]] = (
 )
 
 
-def column_for(words: Words, metrics: Metrics, area: Box, *, align: Align = "left", button: bool = True) -> Column | None:
+def column_for(
+    words: Words, metrics: Metrics, area: Box, *, align: Align = "left", button: bool = True
+) -> Column | None:
     """The fullest column that fits `area`; the headline shrinks a little before anything is left out, and to its least at the end."""
-    roomy = replace(metrics.headline, smallest=max(metrics.headline.smallest, round(metrics.headline.largest * 0.72)))
+    roomy = replace(
+        metrics.headline, smallest=max(metrics.headline.smallest, round(metrics.headline.largest * 0.72))
+    )
     attempts = [(roomy, drop) for drop in _DROPS] + [(metrics.headline, drop) for drop in _DROPS[-2:]]
     for headline, drop in attempts:
         for pixels in range(headline.largest, headline.smallest - 1, -1):
@@ -94,7 +105,14 @@ def button_for(words: Words, metrics: Metrics, widest: int, *, stretch: bool = F
 
 
 def _column(  # noqa: PLR0913 — the parts of one attempt
-    words: Words, metrics: Metrics, area: Box, headline: Setting, *, drop: frozenset[Role], align: Align, button: bool
+    words: Words,
+    metrics: Metrics,
+    area: Box,
+    headline: Setting,
+    *,
+    drop: frozenset[Role],
+    align: Align,
+    button: bool,
 ) -> Column | None:
     main = fit(words.headline, headline, area.width)
     if main is None:
@@ -117,7 +135,9 @@ def _column(  # noqa: PLR0913 — the parts of one attempt
 Row = Sequence[tuple[Role, Block]]
 
 
-def _rows(words: Words, metrics: Metrics, area: Box, main: Block, drop: frozenset[Role]) -> Iterator[Row | None]:
+def _rows(
+    words: Words, metrics: Metrics, area: Box, main: Block, drop: frozenset[Role]
+) -> Iterator[Row | None]:
     """Top to bottom; None for a wanted part that does not fit the width."""
 
     def wanted(role: Role, text: str) -> bool:
@@ -128,7 +148,9 @@ def _rows(words: Words, metrics: Metrics, area: Box, main: Block, drop: frozense
         yield [("eyebrow", block)] if block else None
     yield [("headline", main)]
     if wanted("body", words.body):
-        body = fit(words.body, metrics.body, area.width) or fit(words.body.split(" · ")[0], metrics.body, area.width)
+        body = fit(words.body, metrics.body, area.width) or fit(
+            words.body.split(" · ")[0], metrics.body, area.width
+        )
         yield [("body", body)] if body else None
     if wanted("price", words.price or words.rating):
         yield _price_row(words, metrics, area.width)
@@ -171,7 +193,13 @@ def _row_lines(row: Row, y: int, metrics: Metrics, area: Box, align: Align) -> l
     gap, room = round(metrics.price * 0.8), round(rating.font_px * 1.3)
     start = (area.width - price.width - gap - room - rating.width) // 2 if align == "center" else 0
     left = Line(role=first, block=price, x=start, y=y)
-    right = Line(role=second, block=rating, x=start + price.width + gap + room, y=y + price.rise - rating.rise, star=True)
+    right = Line(
+        role=second,
+        block=rating,
+        x=start + price.width + gap + room,
+        y=y + price.rise - rating.rise,
+        star=True,
+    )
     return [left, right]
 
 

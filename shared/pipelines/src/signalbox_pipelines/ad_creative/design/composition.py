@@ -67,7 +67,9 @@ def artifact_name(copy: Copy, size: SizeName) -> str:
     return f"{copy.variant}{version}-{size}.png"
 
 
-def ad_of(request: ComposeRequest, plans: list[Plan], files: tuple[Picture, ...], skipped: tuple[str, ...]) -> Ad:
+def ad_of(
+    request: ComposeRequest, plans: list[Plan], files: tuple[Picture, ...], skipped: tuple[str, ...]
+) -> Ad:
     copy = request.copy
     return Ad(
         variant=copy.variant,

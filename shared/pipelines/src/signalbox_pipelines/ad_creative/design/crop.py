@@ -22,11 +22,21 @@ class Subject(Struct, frozen=True):
 
 def find_subject(image: Image.Image) -> Subject:
     """The box that holds the edges, down to thin parts such as a handlebar."""
-    grey = image.convert("L").resize((_GRID * 3, _GRID * 3), Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(1.2))
+    grey = (
+        image.convert("L")
+        .resize((_GRID * 3, _GRID * 3), Image.Resampling.BOX)
+        .filter(ImageFilter.GaussianBlur(1.2))
+    )
     # FIND_EDGES keeps the outermost pixels as they are, hence the margin of three
-    edges = grey.filter(ImageFilter.FIND_EDGES).crop((3, 3, _GRID * 3 - 3, _GRID * 3 - 3)).resize((_GRID, _GRID), Image.Resampling.BOX)
+    edges = (
+        grey.filter(ImageFilter.FIND_EDGES)
+        .crop((3, 3, _GRID * 3 - 3, _GRID * 3 - 3))
+        .resize((_GRID, _GRID), Image.Resampling.BOX)
+    )
     energy = edges.tobytes()
-    rows = [sum(max(0, value - 6) for value in energy[row * _GRID : (row + 1) * _GRID]) for row in range(_GRID)]
+    rows = [
+        sum(max(0, value - 6) for value in energy[row * _GRID : (row + 1) * _GRID]) for row in range(_GRID)
+    ]
     columns = [sum(max(0, value - 6) for value in energy[column::_GRID]) for column in range(_GRID)]
     left, right = _span(columns)
     top, bottom = _span(rows)
@@ -45,10 +55,19 @@ class Clear(Struct, frozen=True):
 def shape_of(image: Image.Image) -> float:
     """The subject's width by its height."""
     subject = find_subject(image)
-    return (subject.right - subject.left) * image.width / max(1.0, (subject.bottom - subject.top) * image.height)
+    return (
+        (subject.right - subject.left) * image.width / max(1.0, (subject.bottom - subject.top) * image.height)
+    )
 
 
-def crop(image: Image.Image, subject: Subject, width: int, height: int, *, clear: Clear = Clear()) -> Image.Image:  # noqa: B008 — frozen
+def crop(
+    image: Image.Image,
+    subject: Subject,
+    width: int,
+    height: int,
+    *,
+    clear: Clear = Clear(),  # noqa: B008
+) -> Image.Image:
     """The picture in a shape of `width` × `height`, its subject whole and in the middle.
 
     Where the picture ends before the shape does, a calm border is continued; a busy one is not, and the subject is cut instead.
@@ -107,7 +126,12 @@ def _largest(image: Image.Image, subject: Subject, aspect: float) -> Box:
 
 
 def _inside(image: Image.Image, box: Box) -> Box:
-    return max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(image.width)), min(box[3], float(image.height))
+    return (
+        max(box[0], 0.0),
+        max(box[1], 0.0),
+        min(box[2], float(image.width)),
+        min(box[3], float(image.height)),
+    )
 
 
 def _calm_where_left(image: Image.Image, box: Box) -> bool:
@@ -136,14 +160,23 @@ def _continued(image: Image.Image, box: Box, inside: Box) -> Image.Image:
     ground = Image.new("RGB", (round(box[2] - box[0]), round(box[3] - box[1])))
     edge = max(2, part.height // 60)
     if y > 0 or ground.height > y + part.height:
-        ground.paste(part.crop((0, 0, part.width, edge)).resize((part.width, y + edge), Image.Resampling.BICUBIC), (x, 0))
+        ground.paste(
+            part.crop((0, 0, part.width, edge)).resize((part.width, y + edge), Image.Resampling.BICUBIC),
+            (x, 0),
+        )
         low = part.crop((0, part.height - edge, part.width, part.height))
-        ground.paste(low.resize((part.width, max(1, ground.height - y - part.height + edge))), (x, y + part.height - edge))
+        ground.paste(
+            low.resize((part.width, max(1, ground.height - y - part.height + edge))),
+            (x, y + part.height - edge),
+        )
     ground.paste(part, (x, y))
     if x > 0 or ground.width > x + part.width:
         tall = ground.crop((x, 0, x + edge, ground.height)).resize((x + edge, ground.height))
         far = ground.crop((x + part.width - edge, 0, x + part.width, ground.height))
         ground.paste(tall, (0, 0))
-        ground.paste(far.resize((max(1, ground.width - x - part.width + edge), ground.height)), (x + part.width - edge, 0))
+        ground.paste(
+            far.resize((max(1, ground.width - x - part.width + edge), ground.height)),
+            (x + part.width - edge, 0),
+        )
         ground.paste(part, (x, y))
     return ground

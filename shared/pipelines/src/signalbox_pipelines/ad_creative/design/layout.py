@@ -5,7 +5,14 @@ from typing import Final
 from msgspec.structs import replace
 
 from signalbox_pipelines.ad_creative.contract import SizeName
-from signalbox_pipelines.ad_creative.design.columns import Column, Metrics, Words, button_for, column_for, placed
+from signalbox_pipelines.ad_creative.design.columns import (
+    Column,
+    Metrics,
+    Words,
+    button_for,
+    column_for,
+    placed,
+)
 from signalbox_pipelines.ad_creative.design.plan import Box, Button, Frame, LogoPlace, Plan, Side
 from signalbox_pipelines.ad_creative.design.styles import Look
 from signalbox_pipelines.ad_creative.design.typography import Setting
@@ -62,8 +69,12 @@ def _side_by_side(metrics: Metrics, style: Style, look: Look, words: Words) -> P
     card = round(margin * 0.6)
     frames = {
         "studio": Frame(box=Box(split, 0, wide - split, high)),
-        "bold": Frame(box=Box(split, card, wide - split - card, high - 2 * card), radius=round(margin * 0.55)),
-        "cover": Frame(box=Box(round(wide * 0.44), 0, wide - round(wide * 0.44), high), fades=("left",), fade_share=0.42),
+        "bold": Frame(
+            box=Box(split, card, wide - split - card, high - 2 * card), radius=round(margin * 0.55)
+        ),
+        "cover": Frame(
+            box=Box(round(wide * 0.44), 0, wide - round(wide * 0.44), high), fades=("left",), fade_share=0.42
+        ),
     }
     logo = Box(margin, margin, metrics.logo[0], metrics.logo[1])
     top = logo.bottom + round(metrics.gap * 1.6)
@@ -89,7 +100,10 @@ def _square(metrics: Metrics, style: Style, look: Look, words: Words) -> Plan | 
     place = LogoPlace(box=logo, align="right", name=words.brand)
     if style == "bold":
         above = margin + column.height + round(metrics.gap * 1.7)
-        frame = Frame(box=Box(margin, above, wide - 2 * margin, row - above - round(metrics.gap * 1.7)), radius=round(margin * 0.6))
+        frame = Frame(
+            box=Box(margin, above, wide - 2 * margin, row - above - round(metrics.gap * 1.7)),
+            radius=round(margin * 0.6),
+        )
         y = margin
     else:
         y = row - round(metrics.gap * 1.8) - column.height
@@ -115,9 +129,13 @@ def _tower(metrics: Metrics, style: Style, look: Look, words: Words, tallest: in
     frames = {
         "studio": Frame(box=Box(0, top, wide, y - top - margin)),
         "bold": Frame(box=Box(8, top, wide - 16, y - top - margin), radius=12),
-        "cover": Frame(box=Box(0, top - 8, wide, y - top - margin + 22), fades=("top", "bottom"), fade_share=0.2),
+        "cover": Frame(
+            box=Box(0, top - 8, wide, y - top - margin + 22), fades=("top", "bottom"), fade_share=0.2
+        ),
     }
-    return _with_column(_plan(metrics, style, look, frames[style], _logo(logo, words, "center")), column, margin, y)
+    return _with_column(
+        _plan(metrics, style, look, frames[style], _logo(logo, words, "center")), column, margin, y
+    )
 
 
 def _larger(metrics: Metrics, scale: float) -> Metrics:
@@ -148,12 +166,19 @@ def _banner(metrics: Metrics, style: Style, look: Look, words: Words) -> Plan | 
     left = 142 if style != "cover" else 156
     logo = Box(left + margin, (high - metrics.logo[1]) // 2, *metrics.logo)
     rule = Box(logo.right + margin, 24, 1, high - 48)
-    pill = replace(button, box=Box(wide - margin - button.box.width, (high - metrics.button) // 2, button.box.width, metrics.button))
+    pill = replace(
+        button,
+        box=Box(
+            wide - margin - button.box.width, (high - metrics.button) // 2, button.box.width, metrics.button
+        ),
+    )
     area = Box(rule.right + margin, 12, pill.box.x - rule.right - 2 * margin, high - 24)
     column = column_for(words, metrics, area, button=False)
     if column is None:
         return None
-    plan = replace(_plan(metrics, style, look, frames[style], _logo(logo, words, "center")), button=pill, rule=rule)
+    plan = replace(
+        _plan(metrics, style, look, frames[style], _logo(logo, words, "center")), button=pill, rule=rule
+    )
     return _with_column(plan, column, area.x, (high - column.height) // 2)
 
 

@@ -9,7 +9,15 @@ from PIL import Image, ImageChops, ImageDraw
 from signalbox_pipelines.ad_creative.design.colour import Rgb, contrast, mix
 from signalbox_pipelines.ad_creative.design.crop import Clear, crop, find_subject
 from signalbox_pipelines.ad_creative.design.plan import Box, Button, Frame, Line, LogoPlace, Plan, Side
-from signalbox_pipelines.ad_creative.design.typography import OVERSAMPLING, Weight, cap_height, ink_of, large_font, set_lines, text_width
+from signalbox_pipelines.ad_creative.design.typography import (
+    OVERSAMPLING,
+    Weight,
+    cap_height,
+    ink_of,
+    large_font,
+    set_lines,
+    text_width,
+)
 
 _OVER: Final = OVERSAMPLING
 _STANDS_OUT: Final = 2.4
@@ -22,7 +30,10 @@ def paint_plan(plan: Plan, picture: Image.Image, logo: Image.Image | None) -> by
     draw = ImageDraw.Draw(canvas)
     if plan.rule:
         rule = plan.rule
-        draw.rectangle((rule.x, rule.y, rule.right - 1, rule.bottom - 1), fill=mix(plan.look.ground, plan.look.headline, 0.2))
+        draw.rectangle(
+            (rule.x, rule.y, rule.right - 1, rule.bottom - 1),
+            fill=mix(plan.look.ground, plan.look.headline, 0.2),
+        )
     for line in plan.lines:
         _paint_line(canvas, line, plan)
     _paint_button(canvas, plan.button, plan)
@@ -35,7 +46,11 @@ def paint_plan(plan: Plan, picture: Image.Image, logo: Image.Image | None) -> by
 def _paint_picture(canvas: Image.Image, frame: Frame, picture: Image.Image) -> None:
     box = frame.box
     cropped = crop(picture, find_subject(picture), box.width, box.height, clear=_clear(frame))
-    mask = _rounded(box.width, box.height, frame.radius) if frame.radius else Image.new("L", (box.width, box.height), 255)
+    mask = (
+        _rounded(box.width, box.height, frame.radius)
+        if frame.radius
+        else Image.new("L", (box.width, box.height), 255)
+    )
     for side in frame.fades:
         mask = ImageChops.multiply(mask, _fade(box.width, box.height, side, frame.fade_share))
     canvas.paste(cropped, (box.x, box.y), mask)
@@ -65,24 +80,48 @@ def _smooth(share: float) -> float:
 
 def _rounded(width: int, height: int, radius: int) -> Image.Image:
     mask = Image.new("L", (width * _OVER, height * _OVER))
-    ImageDraw.Draw(mask).rounded_rectangle((0, 0, width * _OVER - 1, height * _OVER - 1), radius * _OVER, fill=255)
+    ImageDraw.Draw(mask).rounded_rectangle(
+        (0, 0, width * _OVER - 1, height * _OVER - 1), radius * _OVER, fill=255
+    )
     return mask.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def _paint_line(canvas: Image.Image, line: Line, plan: Plan) -> None:
     block = line.block
-    ink: Rgb = {"headline": plan.look.headline, "price": plan.look.headline, "body": plan.look.body}.get(line.role, plan.look.eyebrow)
+    ink: Rgb = {"headline": plan.look.headline, "price": plan.look.headline, "body": plan.look.body}.get(
+        line.role, plan.look.eyebrow
+    )
     for index, text in enumerate(block.lines):
         baseline = line.y + block.rise + index * block.line_px
-        _type(canvas, text, (line.x, baseline), ink, weight=block.weight, pixels=block.font_px, centred=line.align == "center")
+        _type(
+            canvas,
+            text,
+            (line.x, baseline),
+            ink,
+            weight=block.weight,
+            pixels=block.font_px,
+            centred=line.align == "center",
+        )
     if line.star:
         high = cap_height(block.weight, block.font_px)
         left = line.x - (block.width // 2 if line.align == "center" else 0)
-        _paint_star(canvas, (left - block.font_px * 0.72, line.y + block.rise - high / 2), high * 0.68, plan.look.eyebrow)
+        _paint_star(
+            canvas,
+            (left - block.font_px * 0.72, line.y + block.rise - high / 2),
+            high * 0.68,
+            plan.look.eyebrow,
+        )
 
 
 def _type(  # noqa: PLR0913 — where, what and how of one line
-    canvas: Image.Image, text: str, at: tuple[float, float], ink: Rgb, *, weight: Weight, pixels: int, centred: bool
+    canvas: Image.Image,
+    text: str,
+    at: tuple[float, float],
+    ink: Rgb,
+    *,
+    weight: Weight,
+    pixels: int,
+    centred: bool,
 ) -> None:
     """One line whose baseline is at `at`; drawn large and reduced, so letters stand where they should and not on whole pixels."""
     width, (above, below) = text_width(text, weight, pixels), ink_of(text, weight, pixels)
@@ -102,7 +141,9 @@ def _paint_star(canvas: Image.Image, centre: tuple[float, float], radius: float,
     for index in range(10):
         reach = radius if index % 2 == 0 else radius * 0.42
         angle = math.pi * (index / 5 - 0.5)
-        points.append(((side / 2 + reach * math.cos(angle)) * _OVER, (side / 2 + reach * math.sin(angle)) * _OVER))
+        points.append(
+            ((side / 2 + reach * math.cos(angle)) * _OVER, (side / 2 + reach * math.sin(angle)) * _OVER)
+        )
     ImageDraw.Draw(mask).polygon(points, fill=255)
     small = mask.resize((side, side), Image.Resampling.LANCZOS)
     canvas.paste(ink, (round(centre[0] - side / 2), round(centre[1] - side / 2)), small)
@@ -122,7 +163,9 @@ def _paint_logo(canvas: Image.Image, place: LogoPlace, plan: Plan, logo: Image.I
         return
     ready = _on_ground(_trimmed(logo), plan.look.ground, plan.look.headline)
     scale = min(place.box.width / ready.width, place.box.height / ready.height)
-    small = ready.resize((max(1, round(ready.width * scale)), max(1, round(ready.height * scale))), Image.Resampling.LANCZOS)
+    small = ready.resize(
+        (max(1, round(ready.width * scale)), max(1, round(ready.height * scale))), Image.Resampling.LANCZOS
+    )
     canvas.paste(small, _anchored(place, small.width, small.height), small)
 
 
@@ -132,7 +175,15 @@ def _paint_name(canvas: Image.Image, place: LogoPlace, plan: Plan) -> None:
         block = set_lines((place.name,), "ExtraBold", pixels, 1.2)
         if block.width <= place.box.width and block.height <= place.box.height:
             x, y = _anchored(place, block.width, block.height)
-            _type(canvas, place.name, (x, y + block.rise), plan.look.headline, weight="ExtraBold", pixels=pixels, centred=False)
+            _type(
+                canvas,
+                place.name,
+                (x, y + block.rise),
+                plan.look.headline,
+                weight="ExtraBold",
+                pixels=pixels,
+                centred=False,
+            )
             return
 
 
@@ -172,5 +223,7 @@ def _reads(logo: Image.Image, shown: Image.Image, ground: Rgb) -> bool:
     for index, visible in zip(few.tobytes(), shown.tobytes(), strict=True):
         counts[index] += visible
     colours: list[Rgb] = [(table[at], table[at + 1], table[at + 2]) for at in range(0, len(table), 3)]
-    clear = sum(counts[index] for index, colour in enumerate(colours) if contrast(colour, ground) >= _STANDS_OUT)
+    clear = sum(
+        counts[index] for index, colour in enumerate(colours) if contrast(colour, ground) >= _STANDS_OUT
+    )
     return clear * 2 >= sum(counts)

@@ -4,7 +4,16 @@ from typing import Final
 
 from msgspec import Struct
 
-from signalbox_pipelines.ad_creative.design.colour import WHITE, Rgb, contrast, label_on, luminance, mix, readable_on, rgb
+from signalbox_pipelines.ad_creative.design.colour import (
+    WHITE,
+    Rgb,
+    contrast,
+    label_on,
+    luminance,
+    mix,
+    readable_on,
+    rgb,
+)
 from signalbox_pipelines.ad_creative.messages import Palette, Style
 
 _BLACK: Final[Rgb] = (8, 9, 12)
@@ -26,7 +35,9 @@ def look_for(style: Style, palette: Palette) -> Look:
     primary, accent, paper = rgb(palette.primary), rgb(palette.accent), rgb(palette.paper)
     if style == "studio":
         return _on_light(paper, primary, accent)
-    return _on_dark(_deep(primary, 5.5) if style == "bold" else _deep(mix(primary, _BLACK, 0.45), 12.0), accent)
+    return _on_dark(
+        _deep(primary, 5.5) if style == "bold" else _deep(mix(primary, _BLACK, 0.45), 12.0), accent
+    )
 
 
 def _on_light(paper: Rgb, primary: Rgb, accent: Rgb) -> Look:

@@ -75,7 +75,9 @@ def fit(text: str, setting: Setting, width: float) -> Block | None:
             continue
         if len(lines) > 1 and len(items) <= setting.lines and _all_fit(items, setting.weight, pixels, width):
             return set_lines(items, setting.weight, pixels, setting.leading)
-        return set_lines(_even(words, setting.weight, pixels, width, len(lines)), setting.weight, pixels, setting.leading)
+        return set_lines(
+            _even(words, setting.weight, pixels, width, len(lines)), setting.weight, pixels, setting.leading
+        )
     return None
 
 
@@ -87,7 +89,9 @@ def set_lines(lines: tuple[str, ...], weight: Weight, pixels: int, leading: floa
     rise = round(inks[0][0])
     height = rise + line_px * (len(lines) - 1) + round(inks[-1][1])
     width = round(max(text_width(line, weight, pixels) for line in lines))
-    return Block(lines=lines, font_px=pixels, weight=weight, line_px=line_px, width=width, height=height, rise=rise)
+    return Block(
+        lines=lines, font_px=pixels, weight=weight, line_px=line_px, width=width, height=height, rise=rise
+    )
 
 
 def cap_height(weight: Weight, pixels: int) -> int:

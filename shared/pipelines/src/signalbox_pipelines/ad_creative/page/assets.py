@@ -8,8 +8,22 @@ from typing import Final
 from signalbox_core.errors import SignalboxError
 from signalbox_core.http.fetch import PICTURES, Fetches
 from signalbox_core.objects import ObjectStore
-from signalbox_pipelines.ad_creative.messages import Brand, ImageLink, Matches, RankedPicture, SkippedPicture, StoredPicture
-from signalbox_pipelines.ad_creative.page.pictures import Judged, Unusable, judge, looks_like, open_picture, ranked
+from signalbox_pipelines.ad_creative.messages import (
+    Brand,
+    ImageLink,
+    Matches,
+    RankedPicture,
+    SkippedPicture,
+    StoredPicture,
+)
+from signalbox_pipelines.ad_creative.page.pictures import (
+    Judged,
+    Unusable,
+    judge,
+    looks_like,
+    open_picture,
+    ranked,
+)
 
 CSS: Final = frozenset({"text/css", "text/plain"})
 MAX_CSS_BYTES: Final = 500_000
@@ -30,7 +44,9 @@ async def collect_css(fetcher: Fetches, addresses: tuple[str, ...]) -> list[str]
     return sheets
 
 
-async def collect_logo(fetcher: Fetches, objects: ObjectStore, addresses: tuple[str, ...]) -> tuple[StoredPicture, bytes] | None:
+async def collect_logo(
+    fetcher: Fetches, objects: ObjectStore, addresses: tuple[str, ...]
+) -> tuple[StoredPicture, bytes] | None:
     """The first logo that is a usable picture, kept under the hash of its bytes."""
     for address in addresses[:4]:
         try:
@@ -41,11 +57,15 @@ async def collect_logo(fetcher: Fetches, objects: ObjectStore, addresses: tuple[
         if min(image.size) < 24:
             continue
         ref = await objects.put_new(source_key(fetched.body), fetched.body, fetched.media_type)
-        return StoredPicture(key=ref.key, url=address, alt="", width=image.width, height=image.height), fetched.body
+        return StoredPicture(
+            key=ref.key, url=address, alt="", width=image.width, height=image.height
+        ), fetched.body
     return None
 
 
-async def collect_pictures(fetcher: Fetches, objects: ObjectStore, brand: Brand, *, on_done: Callable[[int], None]) -> Matches:
+async def collect_pictures(
+    fetcher: Fetches, objects: ObjectStore, brand: Brand, *, on_done: Callable[[int], None]
+) -> Matches:
     """Fetch, judge, keep and rank the page's pictures, four at once; near-duplicates count once."""
     gate = asyncio.Semaphore(_AT_ONCE)
     done = 0
@@ -80,13 +100,17 @@ async def _judged(fetcher: Fetches, link: ImageLink, brand: Brand) -> Judged | s
 
 async def _kept(objects: ObjectStore, verdicts: list[tuple[ImageLink, Judged | str]]) -> Matches:
     good: list[tuple[RankedPicture, int]] = []
-    skipped = [SkippedPicture(url=link.url, reason=verdict) for link, verdict in verdicts if isinstance(verdict, str)]
+    skipped = [
+        SkippedPicture(url=link.url, reason=verdict) for link, verdict in verdicts if isinstance(verdict, str)
+    ]
     usable = [(link, verdict) for link, verdict in verdicts if isinstance(verdict, Judged)]
     for link, judged in sorted(usable, key=lambda item: -item[1].points):
         if any(looks_like(judged.look, look) for _, look in good):
             skipped.append(SkippedPicture(url=link.url, reason="the same picture as a better one"))
             continue
         ref = await objects.put_new(source_key(judged.body), judged.body, judged.media_type)
-        stored = StoredPicture(key=ref.key, url=link.url, alt=link.alt, width=judged.width, height=judged.height)
+        stored = StoredPicture(
+            key=ref.key, url=link.url, alt=link.alt, width=judged.width, height=judged.height
+        )
         good.append((ranked(stored, judged), judged.look))
     return Matches(ranked=tuple(item for item, _ in good), skipped=tuple(skipped))

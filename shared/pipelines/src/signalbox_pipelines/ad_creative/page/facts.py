@@ -15,7 +15,9 @@ from signalbox_pipelines.ad_creative.messages import ImageLink, PageLanguage
 from signalbox_pipelines.ad_creative.page.linked_data import Node, find_product, text_at, texts_at
 
 MAX_IMAGES: Final = 12
-_SHIPPING: Final = re.compile(r"\b(shipping|delivery|delivered|returns?|giao hàng|vận chuyển|đổi trả)\b", re.IGNORECASE)
+_SHIPPING: Final = re.compile(
+    r"\b(shipping|delivery|delivered|returns?|giao hàng|vận chuyển|đổi trả)\b", re.IGNORECASE
+)
 _SEPARATORS: Final = re.compile(r"\s+[–—|·-]\s+")
 
 
@@ -53,10 +55,24 @@ def read_page(body: bytes, *, url: str, charset: str | None, wanted: Language = 
     linked = find_product([node.text() for node in tree.css('script[type="application/ld+json"]')])
     meta = _meta(tree)
     title = _text(tree.css_first("title"))
-    product = text_at(linked, "name") or meta.get("og:title", "") or _text(tree.css_first("h1")) or _SEPARATORS.split(title)[0]
+    product = (
+        text_at(linked, "name")
+        or meta.get("og:title", "")
+        or _text(tree.css_first("h1"))
+        or _SEPARATORS.split(title)[0]
+    )
     if not product:
-        raise Rejected(f"{url} has no title and names no product; give a page that sells something", field="url", code="no_product")
-    description = text_at(linked, "description") or meta.get("description", "") or meta.get("og:description", "") or _first_paragraph(tree)
+        raise Rejected(
+            f"{url} has no title and names no product; give a page that sells something",
+            field="url",
+            code="no_product",
+        )
+    description = (
+        text_at(linked, "description")
+        or meta.get("description", "")
+        or meta.get("og:description", "")
+        or _first_paragraph(tree)
+    )
     language = language_of(tree.css_first("html"), sample=f"{product} {description}", wanted=wanted)
     return PageFacts(
         name=_brand_name(linked, meta, title, url),
@@ -64,15 +80,24 @@ def read_page(body: bytes, *, url: str, charset: str | None, wanted: Language = 
         language=language,
         description=_clip(description, 400),
         slogan=_slogan(tree, linked, meta, description),
-        price=format_price(text_at(linked, "offers", "price"), text_at(linked, "offers", "priceCurrency"), language),
+        price=format_price(
+            text_at(linked, "offers", "price"), text_at(linked, "offers", "priceCurrency"), language
+        ),
         rating=format_rating(text_at(linked, "aggregateRating", "ratingValue"), language),
-        reviews=_count(text_at(linked, "aggregateRating", "reviewCount") or text_at(linked, "aggregateRating", "ratingCount")),
+        reviews=_count(
+            text_at(linked, "aggregateRating", "reviewCount")
+            or text_at(linked, "aggregateRating", "ratingCount")
+        ),
         benefits=_benefits(tree),
         shipping=_shipping(tree),
         cta=_call(tree),
         theme=meta.get("theme-color", ""),
         logos=tuple(dict.fromkeys(urljoin(url, link) for link in _logos(tree, linked) if link)),
-        style_sheets=tuple(urljoin(url, link) for node in tree.css('link[rel="stylesheet"]') if (link := node.attributes.get("href")))[:4],
+        style_sheets=tuple(
+            urljoin(url, link)
+            for node in tree.css('link[rel="stylesheet"]')
+            if (link := node.attributes.get("href"))
+        )[:4],
         inline_css=tuple(node.text() for node in tree.css("style"))[:6],
         images=_images(tree, linked, meta, url),
     )
@@ -101,7 +126,10 @@ def _meta(tree: LexborHTMLParser) -> dict[str, str]:
 def _brand_name(linked: Node, meta: dict[str, str], title: str, url: str) -> str:
     parts = _SEPARATORS.split(title)
     named = text_at(linked, "brand") or meta.get("og:site_name", "") or meta.get("application-name", "")
-    return _clip(named or (parts[-1] if len(parts) > 1 else "") or (urlsplit(url).hostname or "").removeprefix("www."), 40)
+    return _clip(
+        named or (parts[-1] if len(parts) > 1 else "") or (urlsplit(url).hostname or "").removeprefix("www."),
+        40,
+    )
 
 
 def _slogan(tree: LexborHTMLParser, linked: Node, meta: dict[str, str], description: str) -> str:
@@ -114,7 +142,9 @@ def _slogan(tree: LexborHTMLParser, linked: Node, meta: dict[str, str], descript
 
 def _benefits(tree: LexborHTMLParser) -> tuple[str, ...]:
     marked = tree.css('[class*="benefit"] li, [class*="feature"] li, [class*="usp"] li')
-    items = marked or [node for node in tree.css("main li, article li, section li") if not node.css_first("a")]
+    items = marked or [
+        node for node in tree.css("main li, article li, section li") if not node.css_first("a")
+    ]
     texts = [_text(node) for node in items]
     return tuple(dict.fromkeys(text for text in texts if 6 <= len(text) <= 70))[:6]
 
@@ -125,7 +155,9 @@ def _shipping(tree: LexborHTMLParser) -> str:
 
 
 def _call(tree: LexborHTMLParser) -> str:
-    nodes = tree.css('main [class*="button"], main [class*="btn"], [class*="cta"], main button, [class*="button"], [class*="btn"], button')
+    nodes = tree.css(
+        'main [class*="button"], main [class*="btn"], [class*="cta"], main button, [class*="button"], [class*="btn"], button'
+    )
     texts = [text for node in nodes if 3 <= len(text := _text(node)) <= 24]
     return next((text for text in texts if is_call(text)), "")
 
@@ -139,14 +171,23 @@ def _logos(tree: LexborHTMLParser, linked: Node) -> Iterator[str]:
 
 
 def _images(tree: LexborHTMLParser, linked: Node, meta: dict[str, str], url: str) -> tuple[ImageLink, ...]:
-    alts = {urljoin(url, _source(node)): node.attributes.get("alt") or "" for node in tree.css("img") if _source(node)}
+    alts = {
+        urljoin(url, _source(node)): node.attributes.get("alt") or ""
+        for node in tree.css("img")
+        if _source(node)
+    }
     found: dict[str, ImageLink] = {}
-    shared = [(link, "product data") for link in texts_at(linked, "image")] + [(meta.get("og:image", ""), "share image")]
+    shared = [(link, "product data") for link in texts_at(linked, "image")] + [
+        (meta.get("og:image", ""), "share image")
+    ]
     marked = {urljoin(url, link) for link in _logos(tree, linked) if link}
     for link, source in [*shared, *((address, "page") for address in alts)]:
         address = urljoin(url, link)
         if link and address not in marked and not link.startswith("data:"):
-            found.setdefault(address, ImageLink(url=address, alt=" ".join(alts.get(address, "").split())[:160], source=source))
+            found.setdefault(
+                address,
+                ImageLink(url=address, alt=" ".join(alts.get(address, "").split())[:160], source=source),
+            )
     return tuple(found.values())[:MAX_IMAGES]
 
 
@@ -155,13 +196,18 @@ def _source(node: LexborNode) -> str:
     candidates = [part.split() for part in (node.attributes.get("srcset") or "").split(",") if part.strip()]
     if candidates:
         return max(
-            candidates, key=lambda part: float(part[1][:-1]) if len(part) > 1 and part[1][:-1].replace(".", "", 1).isdigit() else 1.0
+            candidates,
+            key=lambda part: (
+                float(part[1][:-1]) if len(part) > 1 and part[1][:-1].replace(".", "", 1).isdigit() else 1.0
+            ),
         )[0]
     return node.attributes.get("data-src") or node.attributes.get("src") or ""
 
 
 def _first_paragraph(tree: LexborHTMLParser) -> str:
-    return next((text for node in tree.css("main p, article p, p") if 40 <= len(text := _text(node)) <= 600), "")
+    return next(
+        (text for node in tree.css("main p, article p, p") if 40 <= len(text := _text(node)) <= 600), ""
+    )
 
 
 def _text(node: LexborNode | None) -> str:

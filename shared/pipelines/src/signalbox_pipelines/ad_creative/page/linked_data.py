@@ -18,7 +18,10 @@ def find_product(scripts: list[str]) -> Node:
         for node in _nodes(tree, depth=0):
             kinds = node.get("@type")
             names = kinds if isinstance(kinds, list) else [kinds]
-            if any(isinstance(name, str) and name.removeprefix("http://schema.org/").endswith("Product") for name in names):
+            if any(
+                isinstance(name, str) and name.removeprefix("http://schema.org/").endswith("Product")
+                for name in names
+            ):
                 return node
     return {}
 

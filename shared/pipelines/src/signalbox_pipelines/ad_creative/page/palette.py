@@ -10,7 +10,16 @@ import tinycss2.color3
 from msgspec import Struct
 from PIL import Image
 
-from signalbox_pipelines.ad_creative.design.colour import Rgb, contrast, hex_of, hue_distance, luminance, mix, rgb, saturation
+from signalbox_pipelines.ad_creative.design.colour import (
+    Rgb,
+    contrast,
+    hex_of,
+    hue_distance,
+    luminance,
+    mix,
+    rgb,
+    saturation,
+)
 from signalbox_pipelines.ad_creative.messages import Palette
 
 _NEUTRAL: Final = (43, 52, 69)
@@ -56,7 +65,11 @@ def logo_colours(body: bytes) -> list[tuple[Rgb, float]]:
     ink.paste(pixels, mask=pixels.getchannel("A"))
     few = ink.quantize(8, method=Image.Quantize.MEDIANCUT).convert("RGB").getcolors() or []
     total = sum(count for count, _ in few)
-    found = [((colour[0], colour[1], colour[2]), count / total) for count, colour in few if isinstance(colour, tuple)]
+    found = [
+        ((colour[0], colour[1], colour[2]), count / total)
+        for count, colour in few
+        if isinstance(colour, tuple)
+    ]
     vivid = [(colour, share) for colour, share in found if luminance(colour) < 0.8 and share > 0.02]
     return sorted(vivid, key=lambda item: -item[1])[:4]
 
@@ -66,7 +79,9 @@ def _read_sheet(css: str, votes: Votes) -> None:
         if rule.type != "qualified-rule":
             continue
         selector = tinycss2.serialize(rule.prelude).lower()
-        for declaration in tinycss2.parse_blocks_contents(rule.content, skip_comments=True, skip_whitespace=True):
+        for declaration in tinycss2.parse_blocks_contents(
+            rule.content, skip_comments=True, skip_whitespace=True
+        ):
             if declaration.type == "declaration":
                 for token in declaration.value:
                     colour = _parse(token)
@@ -78,11 +93,15 @@ def _vote(votes: Votes, selector: str, name: str, colour: Rgb) -> None:
     if name.startswith("--"):
         votes.primary[colour] += 20 if any(word in name for word in _PRIMARY_WORDS) else 0
         votes.accent[colour] += 20 if any(word in name for word in _ACCENT_WORDS) else 0
-        votes.paper[colour] += 10 if any(word in name for word in ("paper", "background", "surface", "-bg")) else 0
+        votes.paper[colour] += (
+            10 if any(word in name for word in ("paper", "background", "surface", "-bg")) else 0
+        )
     elif name.startswith("background"):
         is_page = selector.strip() in ("body", "html", ":root", "main")
         votes.paper[colour] += 12 if is_page else 1
-        votes.accent[colour] += 10 if any(word in selector for word in _BUTTON_WORDS) and ":" not in selector else 1
+        votes.accent[colour] += (
+            10 if any(word in selector for word in _BUTTON_WORDS) and ":" not in selector else 1
+        )
         votes.primary[colour] += 2
     elif name in ("color", "border-color", "border-bottom", "border", "fill"):
         votes.primary[colour] += 3 if any(word in selector for word in ("h1", "header", "logo", "nav")) else 1
@@ -92,7 +111,10 @@ def _vote(votes: Votes, selector: str, name: str, colour: Rgb) -> None:
 def _elect(votes: Votes, sources: tuple[str, ...]) -> Palette:
     primary = _winner(votes.primary, lambda colour: saturation(colour) > 0.18 and luminance(colour) < 0.45)
     ranked = primary or _NEUTRAL
-    accent = _winner(votes.accent, lambda colour: saturation(colour) > 0.3 and _apart(colour, ranked) and luminance(colour) < 0.85)
+    accent = _winner(
+        votes.accent,
+        lambda colour: saturation(colour) > 0.3 and _apart(colour, ranked) and luminance(colour) < 0.85,
+    )
     paper = _winner(votes.paper, lambda colour: luminance(colour) > 0.75)
     return Palette(
         primary=hex_of(ranked),

@@ -11,7 +11,9 @@ from signalbox_pipelines.ad_creative.messages import Brand, ImageLink, RankedPic
 MIN_SIDE: Final = 280
 MAX_RATIO: Final = 3.2
 MAX_PIXELS: Final = 40_000_000
-_STOP_WORDS: Final = frozenset({"the", "a", "an", "of", "and", "with", "in", "on", "for", "và", "của", "với", "trên", "một"})
+_STOP_WORDS: Final = frozenset(
+    {"the", "a", "an", "of", "and", "with", "in", "on", "for", "và", "của", "với", "trên", "một"}
+)
 
 
 class Judged(Struct, frozen=True, kw_only=True):
@@ -58,7 +60,9 @@ def judge(body: bytes, link: ImageLink, brand: Brand) -> Judged:
     """
     image = open_picture(body)
     if min(image.size) < MIN_SIDE:
-        raise Unusable(f"{image.width} × {image.height} pixels are too few; wanted {MIN_SIDE} or more each way")
+        raise Unusable(
+            f"{image.width} × {image.height} pixels are too few; wanted {MIN_SIDE} or more each way"
+        )
     ratio = max(image.size) / min(image.size)
     if ratio > MAX_RATIO:
         raise Unusable(f"{image.width} × {image.height} is too narrow to crop")
@@ -129,4 +133,8 @@ def _packed(image: Image.Image) -> tuple[bytes, str]:
 
 
 def _words(text: str) -> set[str]:
-    return {word for word in "".join(sign if sign.isalnum() else " " for sign in text.lower()).split() if len(word) > 1} - _STOP_WORDS
+    return {
+        word
+        for word in "".join(sign if sign.isalnum() else " " for sign in text.lower()).split()
+        if len(word) > 1
+    } - _STOP_WORDS

@@ -33,7 +33,9 @@ def check_decisions(answer: VariantDecisions, asked: Sequence[Drawn]) -> None:
             detail = f"there is no variant {decision.variant!r} to decide; choose from {', '.join(known)}"
             raise InvalidInput(detail, field=f"{where}.variant")
         if decision.variant in seen:
-            raise InvalidInput(f"{decision.variant} is decided twice; give one decision for it", field=f"{where}.variant")
+            raise InvalidInput(
+                f"{decision.variant} is decided twice; give one decision for it", field=f"{where}.variant"
+            )
         seen.add(decision.variant)
         _check_one(decision, known[decision.variant], where)
     missing = [variant for variant in known if variant not in seen]
@@ -54,24 +56,39 @@ def sort_out(answer: VariantDecisions, asked: Sequence[Drawn], *, redo_rounds: i
         elif drawn.copy.round < redo_rounds:
             redone.append((drawn, _redo(drawn, decision)))
         else:
-            rejected.append(Rejection(variant=drawn.ad.variant, reason=decision.reason or "", headline=drawn.ad.headline))
-    return Outcome(approved=tuple(approved), edited=tuple(edited), redone=tuple(redone), rejected=tuple(rejected))
+            rejected.append(
+                Rejection(variant=drawn.ad.variant, reason=decision.reason or "", headline=drawn.ad.headline)
+            )
+    return Outcome(
+        approved=tuple(approved), edited=tuple(edited), redone=tuple(redone), rejected=tuple(rejected)
+    )
 
 
 def _check_one(decision: VariantDecision, drawn: Drawn, where: str) -> None:
     if decision.action == "reject" and not (decision.reason or "").strip():
-        raise InvalidInput(f"{decision.variant} is rejected without a reason; say what should be better", field=f"{where}.reason")
+        raise InvalidInput(
+            f"{decision.variant} is rejected without a reason; say what should be better",
+            field=f"{where}.reason",
+        )
     if decision.action != "edit":
         return
     texts = {"headline": decision.headline, "body": decision.body, "cta": decision.cta}
     if all(text is None for text in texts.values()):
-        raise InvalidInput(f"{decision.variant} is edited without new text; give headline, body or cta", field=f"{where}.headline")
+        raise InvalidInput(
+            f"{decision.variant} is edited without new text; give headline, body or cta",
+            field=f"{where}.headline",
+        )
     for name in ("headline", "cta"):
         text = texts[name]
         if text is not None and not text.strip():
-            raise InvalidInput(f"{decision.variant}: {name} is empty; write something or leave it out", field=f"{where}.{name}")
+            raise InvalidInput(
+                f"{decision.variant}: {name} is empty; write something or leave it out",
+                field=f"{where}.{name}",
+            )
     if _edited(drawn.copy, decision).version == drawn.copy.version:
-        raise InvalidInput(f"{decision.variant}: the edit changes nothing; approve it instead", field=f"{where}.action")
+        raise InvalidInput(
+            f"{decision.variant}: the edit changes nothing; approve it instead", field=f"{where}.action"
+        )
 
 
 def _edited(copy: Copy, decision: VariantDecision) -> Copy:
@@ -80,7 +97,13 @@ def _edited(copy: Copy, decision: VariantDecision) -> Copy:
         for name, text in (("headline", decision.headline), ("body", decision.body), ("cta", decision.cta))
         if text is not None and " ".join(text.split()) != getattr(copy, name)
     }
-    return replace(copy, version=copy.version + 1, written_by=f"{copy.written_by}, edited by a person", **changes) if changes else copy
+    return (
+        replace(
+            copy, version=copy.version + 1, written_by=f"{copy.written_by}, edited by a person", **changes
+        )
+        if changes
+        else copy
+    )
 
 
 def _redo(drawn: Drawn, decision: VariantDecision) -> Redo:

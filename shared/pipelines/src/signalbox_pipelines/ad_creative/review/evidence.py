@@ -22,6 +22,13 @@ def evidence_of(brand: Brand, matches: Matches, asked: Sequence[Drawn]) -> Evide
 def facts_of(brand: Brand) -> tuple[str, ...]:
     """The page's facts as lines."""
     rating = f"rating: {brand.rating} of 5 ({brand.reviews} reviews)" if brand.rating else ""
-    named = (("slogan", brand.slogan), ("description", brand.description), ("price", brand.price), ("shipping", brand.shipping))
-    lines = [f"{name}: {value}" for name, value in named if value] + [f"benefit: {benefit}" for benefit in brand.benefits]
+    named = (
+        ("slogan", brand.slogan),
+        ("description", brand.description),
+        ("price", brand.price),
+        ("shipping", brand.shipping),
+    )
+    lines = [f"{name}: {value}" for name, value in named if value] + [
+        f"benefit: {benefit}" for benefit in brand.benefits
+    ]
     return tuple([*lines, rating] if rating else lines)

@@ -25,26 +25,47 @@ def score_of(plans: Sequence[Plan], copy: Copy, language: PageLanguage) -> Score
 
 
 def _contrast(plans: Sequence[Plan]) -> Feature:
-    worst = min(min(contrast(plan.look.headline, plan.look.ground), contrast(plan.look.body, plan.look.ground)) for plan in plans)
-    return _feature("text contrast", 20, _share(worst, 3.0, 7.0), f"lowest {worst:.1f}:1; WCAG asks 4.5:1, 7:1 is best")
+    worst = min(
+        min(contrast(plan.look.headline, plan.look.ground), contrast(plan.look.body, plan.look.ground))
+        for plan in plans
+    )
+    return _feature(
+        "text contrast", 20, _share(worst, 3.0, 7.0), f"lowest {worst:.1f}:1; WCAG asks 4.5:1, 7:1 is best"
+    )
 
 
 def _button_contrast(plans: Sequence[Plan]) -> Feature:
     label = min(contrast(plan.look.label, plan.look.button) for plan in plans)
     ground = min(contrast(plan.look.button, plan.look.ground) for plan in plans)
     share = 0.6 * _share(label, 2.5, 4.5) + 0.4 * _share(ground, 1.3, 3.0)
-    return _feature("button contrast", 15, share, f"label {label:.1f}:1 on the button, button {ground:.1f}:1 on the ground")
+    return _feature(
+        "button contrast",
+        15,
+        share,
+        f"label {label:.1f}:1 on the button, button {ground:.1f}:1 on the ground",
+    )
 
 
 def _smallest_type(plans: Sequence[Plan]) -> Feature:
-    smallest, plan = min((min([line.block.font_px for line in plan.lines] + [plan.button.font_px]), plan.size) for plan in plans)
+    smallest, plan = min(
+        (min([line.block.font_px for line in plan.lines] + [plan.button.font_px]), plan.size)
+        for plan in plans
+    )
     return _feature("smallest type", 10, _share(smallest, 9, 12), f"{smallest} px, in {plan}")
 
 
 def _text_area(plans: Sequence[Plan]) -> Feature:
-    shares = [sum(line.block.width * line.block.height for line in plan.lines) / (plan.width * plan.height) for plan in plans]
+    shares = [
+        sum(line.block.width * line.block.height for line in plan.lines) / (plan.width * plan.height)
+        for plan in plans
+    ]
     mean = sum(shares) / len(shares)
-    return _feature("text area", 10, 1 - _share(mean, 0.25, 0.5), f"text covers {mean:.0%} on average; below a quarter is calm")
+    return _feature(
+        "text area",
+        10,
+        1 - _share(mean, 0.25, 0.5),
+        f"text covers {mean:.0%} on average; below a quarter is calm",
+    )
 
 
 def _button_area(plans: Sequence[Plan]) -> Feature:
@@ -55,7 +76,9 @@ def _button_area(plans: Sequence[Plan]) -> Feature:
 
 def _headline(copy: Copy) -> Feature:
     length = len(copy.headline)
-    share = 1.0 if 15 <= length <= 45 else _share(length, 4, 15) if length < 15 else 1 - _share(length, 45, 80)
+    share = (
+        1.0 if 15 <= length <= 45 else _share(length, 4, 15) if length < 15 else 1 - _share(length, 45, 80)
+    )
     return _feature("headline length", 15, share, f"{length} characters; 15 to 45 are read at a glance")
 
 
@@ -69,12 +92,20 @@ def _readability(copy: Copy, language: PageLanguage) -> Feature:
         return _feature("readability", 10, 1 - _share(pace, 14, 30), f"{pace:.0f} syllables a sentence")
     letters = sum(sign.isalnum() for sign in text)
     index = 4.71 * letters / max(1, len(words)) + 0.5 * len(words) / sentences - 21.43
-    return _feature("readability", 10, 1 - _share(index, 8, 16), f"Automated Readability Index {index:.0f}; 8 is a young teenager's level")
+    return _feature(
+        "readability",
+        10,
+        1 - _share(index, 8, 16),
+        f"Automated Readability Index {index:.0f}; 8 is a young teenager's level",
+    )
 
 
 def _call(copy: Copy) -> Feature:
     return _feature(
-        "call to action", 10, 1.0 if is_call(copy.cta) else 0.3, f"{copy.cta!r} {'asks' if is_call(copy.cta) else 'does not ask'} to act"
+        "call to action",
+        10,
+        1.0 if is_call(copy.cta) else 0.3,
+        f"{copy.cta!r} {'asks' if is_call(copy.cta) else 'does not ask'} to act",
     )
 
 

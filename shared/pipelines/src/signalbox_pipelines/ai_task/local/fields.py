@@ -40,8 +40,16 @@ def _plain(root: Schema, member: object) -> Mapping[str, object]:
     """References followed; of `anyOf [X, null]` X."""
     node = defined(root, member) if isinstance(member, dict) else {}
     choices = node.get("anyOf")
-    real = [choice for choice in choices if isinstance(choice, dict) and choice.get("type") != "null"] if isinstance(choices, list) else []
-    return {**defined(root, real[0]), **{key: node[key] for key in ("title", "description") if key in node}} if real else node
+    real = (
+        [choice for choice in choices if isinstance(choice, dict) and choice.get("type") != "null"]
+        if isinstance(choices, list)
+        else []
+    )
+    return (
+        {**defined(root, real[0]), **{key: node[key] for key in ("title", "description") if key in node}}
+        if real
+        else node
+    )
 
 
 def _may_be_null(member: object) -> bool:
@@ -81,7 +89,11 @@ def _lists(root: Schema, node: Mapping[str, object], name: str, text: str) -> It
 def _after_names(node: Mapping[str, object], name: str, text: str) -> Iterator[str]:
     """What follows the property's name in the text: first where a colon or the like says so, then any mention."""
     phrases = [re.escape(phrase).replace(r"\ ", r"[\s_-]+") for phrase in _phrases(node, name)]
-    for joint in (r"\s*(?:\([^)\n]{0,30}\)\s*)?[:=：]\s*", r"\s+(?:is|was|are|of|là|on|at|from)\s+", r"[\s#.]+"):
+    for joint in (
+        r"\s*(?:\([^)\n]{0,30}\)\s*)?[:=：]\s*",
+        r"\s+(?:is|was|are|of|là|on|at|from)\s+",
+        r"[\s#.]+",
+    ):
         for phrase in phrases:
             pattern = re.compile(rf"(?<!\w){phrase}(?!\w){joint}([^\n]{{1,{_AFTER}}})", re.IGNORECASE)
             yield from (_first_sentence(node, match[1]) for match in islice(pattern.finditer(text), 3))
@@ -98,5 +110,9 @@ def _first_sentence(node: Mapping[str, object], stretch: str) -> str:
 def _phrases(node: Mapping[str, object], name: str) -> list[str]:
     """The name as words, the title, and the short alternatives of the description ("total, amount due")."""
     described = re.split(r"[,;/|]", str(node.get("description", "")))
-    given = [" ".join(_WORDS.findall(name)), str(node.get("title", "")), *(part for part in described if len(part.split()) <= 4)]
+    given = [
+        " ".join(_WORDS.findall(name)),
+        str(node.get("title", "")),
+        *(part for part in described if len(part.split()) <= 4),
+    ]
     return list(dict.fromkeys(phrase.strip() for phrase in given if phrase.strip()))

@@ -38,11 +38,15 @@ def label_for(text: str, labels: Sequence[Label]) -> Labelled:
     scores = [_score(folded, label) for label in labels]
     best = max(scores, key=lambda score: score.points)
     if best.points == 0:
-        detail = "none of the labels' cues occurs in the text; add cues to the labels, or use a language model"
+        detail = (
+            "none of the labels' cues occurs in the text; add cues to the labels, or use a language model"
+        )
         raise Rejected(detail, code="no_evidence", field="labels")
     share = best.points / sum(score.points for score in scores)
     found = ", ".join(best.evidence)
-    return Labelled(label=best.name, reason=f"found: {found}", confidence=round(share, 3), evidence=best.evidence)
+    return Labelled(
+        label=best.name, reason=f"found: {found}", confidence=round(share, 3), evidence=best.evidence
+    )
 
 
 def _score(folded: str, label: Label) -> _Score:

@@ -20,13 +20,18 @@ def key_phrases(text: str, count: int = 8) -> tuple[str, ...]:
             company[word] += len(run)
     phrases = Counter(run for run in runs)
     scored = {
-        run: phrases[run] * sum(company[word] / times[word] * min(times[word], 3) for word in run) / len(run) ** 0.5 for run in phrases
+        run: phrases[run]
+        * sum(company[word] / times[word] * min(times[word], 3) for word in run)
+        / len(run) ** 0.5
+        for run in phrases
     }
     ranked = sorted(scored, key=lambda run: (-scored[run], run))
     kept: list[str] = []
     for run in ranked:
         phrase = " ".join(run)
-        if len(kept) < count and not any(f" {phrase} " in f" {other} " or f" {other} " in f" {phrase} " for other in kept):
+        if len(kept) < count and not any(
+            f" {phrase} " in f" {other} " or f" {other} " in f" {phrase} " for other in kept
+        ):
             kept.append(phrase)
     return tuple(kept)
 

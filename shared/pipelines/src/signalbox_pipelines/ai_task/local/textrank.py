@@ -32,7 +32,10 @@ def _best(indices: Sequence[int], bags: "Sequence[Counter[str]]", count: int) ->
     for place in order:
         if len(kept) == count:
             break
-        if all(_likeness(bags[indices[place]], bags[other]) < 0.9 or bags[indices[place]] != bags[other] for other in kept):
+        if all(
+            _likeness(bags[indices[place]], bags[other]) < 0.9 or bags[indices[place]] != bags[other]
+            for other in kept
+        ):
             kept.append(indices[place])
     return sorted(kept)
 
@@ -40,12 +43,18 @@ def _best(indices: Sequence[int], bags: "Sequence[Counter[str]]", count: int) ->
 def _ranks(bags: "Sequence[Counter[str]]") -> list[float]:
     """Power iteration over the likeness of every pair."""
     size = len(bags)
-    likes = [[_likeness(one, other) if place != at else 0.0 for at, other in enumerate(bags)] for place, one in enumerate(bags)]
+    likes = [
+        [_likeness(one, other) if place != at else 0.0 for at, other in enumerate(bags)]
+        for place, one in enumerate(bags)
+    ]
     totals = [sum(row) or 1.0 for row in likes]
     ranks = [1.0] * size
     for _ in range(_ROUNDS):
         shares = [rank / total for rank, total in zip(ranks, totals, strict=True)]
-        ranks = [1 - _DAMPING + _DAMPING * sum(like * share for like, share in zip(row, shares, strict=True)) for row in likes]
+        ranks = [
+            1 - _DAMPING + _DAMPING * sum(like * share for like, share in zip(row, shares, strict=True))
+            for row in likes
+        ]
     return ranks
 
 

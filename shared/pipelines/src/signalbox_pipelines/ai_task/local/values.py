@@ -8,9 +8,12 @@ from typing import Final
 from signalbox_pipelines.ai_task.schemas import types_of
 
 _MONTH_NAMES: Final = (
-    "jan january|feb february|mar march|apr april|may|jun june|jul july|aug august|sep sept september|oct october|nov november|dec december"
+    "jan january|feb february|mar march|apr april|may|jun june|jul july|aug august"
+    "|sep sept september|oct october|nov november|dec december"
 )
-_MONTHS: Final = {name: number for number, names in enumerate(_MONTH_NAMES.split("|"), start=1) for name in names.split()}
+_MONTHS: Final = {
+    name: number for number, names in enumerate(_MONTH_NAMES.split("|"), start=1) for name in names.split()
+}
 _ISO: Final = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _DAY_FIRST: Final = re.compile(r"\b(\d{1,2})[./-](\d{1,2})[./-](\d{4})\b")
 _DAY_MONTH: Final = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)?\s+(?:of\s+)?([A-Za-z]{3,9})\.?,?\s+(\d{4})\b")
@@ -19,7 +22,9 @@ _VIETNAMESE: Final = re.compile(r"ngày\s+(\d{1,2})\s+tháng\s+(\d{1,2})\s+năm\
 _EMAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 _URI: Final = re.compile(r"https?://[^\s<>\"')\]]+")
 _UUID: Final = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"(?<![\w.,])[-−+]?\d{1,3}(?:[.,\u00a0 ]\d{3})+(?:[.,]\d+)?(?!\d)|(?<![\w.,])[-−+]?\d+(?:[.,]\d+)?(?!\d)")
+_NUMBER: Final = re.compile(
+    r"(?<![\w.,])[-−+]?\d{1,3}(?:[.,\u00a0 ]\d{3})+(?:[.,]\d+)?(?!\d)|(?<![\w.,])[-−+]?\d+(?:[.,]\d+)?(?!\d)"
+)
 _YES: Final = re.compile(r"^\W*(yes|true|có|đúng|đã)\b", re.IGNORECASE)
 _NO: Final = re.compile(r"^\W*(no|false|not|none|không|chưa)\b", re.IGNORECASE)
 
@@ -27,7 +32,13 @@ _NO: Final = re.compile(r"^\W*(no|false|not|none|không|chưa)\b", re.IGNORECASE
 def dates_in(text: str) -> Iterator[str]:
     """ISO dates in the order of the text; `03/04/2026` is read day first."""
     found: list[tuple[int, str]] = []
-    for pattern, order in ((_ISO, "ymd"), (_DAY_FIRST, "dmy"), (_DAY_MONTH, "dMy"), (_MONTH_DAY, "Mdy"), (_VIETNAMESE, "dmy")):
+    for pattern, order in (
+        (_ISO, "ymd"),
+        (_DAY_FIRST, "dmy"),
+        (_DAY_MONTH, "dMy"),
+        (_MONTH_DAY, "Mdy"),
+        (_VIETNAMESE, "dmy"),
+    ):
         for match in pattern.finditer(text):
             parts = dict(zip(order.lower(), match.groups(), strict=True))
             month = _MONTHS.get(parts["m"].casefold(), 0) if "M" in order else int(parts["m"])
@@ -54,9 +65,14 @@ def number_of(text: str) -> float:
     groups = re.split(r"[.,]", plain.lstrip("+-"))
     # One kind of mark before groups of three only parts thousands, unless it stands before a lone zero.
     is_grouped = (
-        other not in plain and all(len(group) == 3 for group in groups[1:]) and groups[0] != "0" and (len(groups) > 2 or mark != ".")
+        other not in plain
+        and all(len(group) == 3 for group in groups[1:])
+        and groups[0] != "0"
+        and (len(groups) > 2 or mark != ".")
     )
-    if is_grouped or (other not in plain and mark == "." and len(groups[-1]) == 3 and len(groups) == 2 and groups[0] != "0"):
+    if is_grouped or (
+        other not in plain and mark == "." and len(groups[-1]) == 3 and len(groups) == 2 and groups[0] != "0"
+    ):
         return float(plain.replace(mark, ""))
     return float(plain.replace(other, "").replace(mark, "."))
 
@@ -113,8 +129,15 @@ def _flags(_node: Mapping[str, object], text: str) -> Iterator[object]:
 
 def _options_in(options: list[object], text: str) -> Iterator[object]:
     folded = text.casefold()
-    places = [(re.search(rf"(?<!\w){re.escape(str(option).casefold())}(?!\w)", folded), option) for option in options]
-    yield from (option for match, option in sorted(((m.start(), o) for m, o in places if m), key=lambda item: item[0]) if match >= 0)
+    places = [
+        (re.search(rf"(?<!\w){re.escape(str(option).casefold())}(?!\w)", folded), option)
+        for option in options
+    ]
+    yield from (
+        option
+        for match, option in sorted(((m.start(), o) for m, o in places if m), key=lambda item: item[0])
+        if match >= 0
+    )
 
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, object], str], Iterator[object]]]] = {

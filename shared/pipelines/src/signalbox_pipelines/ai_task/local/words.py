@@ -4,8 +4,12 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-_END: Final = re.compile(r"(?<=[.!?…])[\"”’)]*\s+(?=[\"“‘(]?[^\W_a-z])|\n\s*\n+|\n(?=\s*[-*•–]\s)|\n(?=[^\n]{1,40}:\s)")
-_ABBREVIATED: Final = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|No|Nr|Inc|Ltd|Co|e\.g|i\.e|TP|ThS|TS|PGS|GS|Q|P|Tp)|\b[A-ZĐ])\.$")
+_END: Final = re.compile(
+    r"(?<=[.!?…])[\"”’)]*\s+(?=[\"“‘(]?[^\W_a-z])|\n\s*\n+|\n(?=\s*[-*•–]\s)|\n(?=[^\n]{1,40}:\s)"
+)
+_ABBREVIATED: Final = re.compile(
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|No|Nr|Inc|Ltd|Co|e\.g|i\.e|TP|ThS|TS|PGS|GS|Q|P|Tp)|\b[A-ZĐ])\.$"
+)
 _WORD: Final = re.compile(r"[^\W_]+(?:[’'\-][^\W_]+)*")
 LONGEST_SENTENCE: Final = 600
 

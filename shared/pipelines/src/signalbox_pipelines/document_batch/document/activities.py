@@ -63,7 +63,11 @@ class DocumentActivities:
         folder = tenant_folder(request.tenant)
         recogniser = self._recogniser or self._engines.choose(request.engine)
         reader = reading.Reader(
-            self._objects, recogniser, f"{folder}/pages/{document.sha256}", languages=request.languages, engine=request.engine
+            self._objects,
+            recogniser,
+            f"{folder}/pages/{document.sha256}",
+            languages=request.languages,
+            engine=request.engine,
         )
         told = _Told(document.name)
         async with _beating(told.again):
@@ -72,7 +76,9 @@ class DocumentActivities:
             try:
                 found = await reader.read_all(pages, told.page)
                 prefix = f"{folder}/pictures/{document.sha256}"
-                pictures = await draw_pages(self._objects, pages, prefix, told.picture) if request.pictures else ()
+                pictures = (
+                    await draw_pages(self._objects, pages, prefix, told.picture) if request.pictures else ()
+                )
             finally:
                 await asyncio.to_thread(pages.close)
         return structs.replace(await self._stored(folder, found), pictures=pictures)
@@ -100,7 +106,9 @@ class DocumentActivities:
         place = f"{request.text_sha256}/{request.document.sha256 if request.document else 'anywhere'}"
         key = f"{tenant_folder(request.tenant)}/entities/{place}/{rules}.json"
         await self._objects.put_new(key, msgspec.json.encode(found), "application/json")
-        counts: dict[str, int] = {kind: sum(entity.type == kind for entity in found) for kind, _ in entities.FINDERS}
+        counts: dict[str, int] = {
+            kind: sum(entity.type == kind for entity in found) for kind, _ in entities.FINDERS
+        }
         shown = {kind: count for kind, count in counts.items() if count}
         return FoundEntities(key=key, counts=shown, invalid=sum(not entity.valid for entity in found))
 
@@ -121,11 +129,18 @@ class DocumentActivities:
         place = f"{tenant_folder(request.tenant)}/results/{request.document.sha256}/{hashlib.sha256(body).hexdigest()[:24]}"
         result = await self._objects.put_new(f"{place}.json", body, "application/json")
         text = await self._objects.put_new(f"{place}.txt", _searchable(pages), "text/plain; charset=utf-8")
-        return StoredResult(result_key=result.key, result_bytes=result.size_bytes, text_key=text.key, text_bytes=text.size_bytes)
+        return StoredResult(
+            result_key=result.key,
+            result_bytes=result.size_bytes,
+            text_key=text.key,
+            text_bytes=text.size_bytes,
+        )
 
     async def _stored(self, folder: str, pages: list[PageText]) -> ReadDocument:
         digest = reading.digest_of(pages)
-        ref = await self._objects.put_new(f"{folder}/text/{digest}.json", msgspec.json.encode(pages), "application/json")
+        ref = await self._objects.put_new(
+            f"{folder}/text/{digest}.json", msgspec.json.encode(pages), "application/json"
+        )
         return ReadDocument(
             key=ref.key,
             text_sha256=digest,

@@ -25,17 +25,39 @@ Url = Annotated[
         extra_json_schema={"format": "uri"},
     ),
 ]
-Object = Annotated[str, Meta(title="Uploaded file", description="The object that POST /v1/objects answered with", max_length=300)]
-Name = Annotated[str, Meta(title="Name", description="What people call it; the end of its address unless given", max_length=200)]
+Object = Annotated[
+    str,
+    Meta(title="Uploaded file", description="The object that POST /v1/objects answered with", max_length=300),
+]
+Name = Annotated[
+    str,
+    Meta(
+        title="Name", description="What people call it; the end of its address unless given", max_length=200
+    ),
+]
 Languages = Annotated[
-    tuple[Language, ...], Meta(title="Languages", description="What it may be written in, the likeliest first", min_length=1, max_length=2)
+    tuple[Language, ...],
+    Meta(
+        title="Languages",
+        description="What it may be written in, the likeliest first",
+        min_length=1,
+        max_length=2,
+    ),
 ]
 EngineChoice = Annotated[
-    Engine, Meta(title="OCR engine", description="For pages that are pictures; auto: what the worker has; none: such pages are an error")
+    Engine,
+    Meta(
+        title="OCR engine",
+        description="For pages that are pictures; auto: what the worker has; none: such pages are an error",
+    ),
 ]
 
 Pictures = Annotated[
-    bool, Meta(title="Page pictures", description="Draw the first 20 pages, so that people see them and where the facts stand")
+    bool,
+    Meta(
+        title="Page pictures",
+        description="Draw the first 20 pages, so that people see them and where the facts stand",
+    ),
 ]
 
 
@@ -52,7 +74,9 @@ class DocumentInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def __post_init__(self) -> None:
         check_source(self.url, self.object)
         if len(set(self.languages)) < len(self.languages):
-            raise InvalidInput(f"languages names {self.languages[0]} twice; name each language once", field="languages")
+            raise InvalidInput(
+                f"languages names {self.languages[0]} twice; name each language once", field="languages"
+            )
 
 
 def check_source(url: str | None, uploaded: str | None) -> None:
@@ -62,9 +86,16 @@ def check_source(url: str | None, uploaded: str | None) -> None:
         InvalidInput: naming `url`.
     """
     if (url is None) == (uploaded is None):
-        raise InvalidInput("give either url or object: the address of the document, or what POST /v1/objects answered", field="url")
-    if url is not None and (not url.lower().startswith(("http://", "https://")) or any(part.isspace() for part in url)):
-        raise InvalidInput(f"url {url[:80]!r} must be one address that starts with http:// or https://", field="url")
+        raise InvalidInput(
+            "give either url or object: the address of the document, or what POST /v1/objects answered",
+            field="url",
+        )
+    if url is not None and (
+        not url.lower().startswith(("http://", "https://")) or any(part.isspace() for part in url)
+    ):
+        raise InvalidInput(
+            f"url {url[:80]!r} must be one address that starts with http:// or https://", field="url"
+        )
 
 
 class Cue(Struct, frozen=True, kw_only=True):
@@ -127,7 +158,9 @@ class DocumentProcessed(Struct, frozen=True, kw_only=True):
     text: str
 
 
-KIND: Final = Approval(name="kind", title="What is this document?", answer=KindDecision, deadline=timedelta(days=7))
+KIND: Final = Approval(
+    name="kind", title="What is this document?", answer=KindDecision, deadline=timedelta(days=7)
+)
 
 DOCUMENT: Final = PipelineSpec(
     name="document",
@@ -143,7 +176,13 @@ DOCUMENT: Final = PipelineSpec(
         Step("store", "Store the result"),
     ),
     approvals=(KIND,),
-    events=(DomainEvent("document.processed", DocumentProcessed, "A document was read, classified and searched; its result is stored."),),
+    events=(
+        DomainEvent(
+            "document.processed",
+            DocumentProcessed,
+            "A document was read, classified and searched; its result is stored.",
+        ),
+    ),
     workflow="signalbox_pipelines.document_batch.document.workflow:Document",
     activities="signalbox_pipelines.document_batch.document.activities:DocumentActivities",
     task_queue="document_batch",

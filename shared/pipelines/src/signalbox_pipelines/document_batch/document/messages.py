@@ -5,7 +5,15 @@ from typing import Literal
 from msgspec import Struct
 
 from signalbox_core.events.catalogue import Failure
-from signalbox_pipelines.document_batch.document.contract import Classification, Cue, DocumentResult, Engine, EntityType, Kind, Language
+from signalbox_pipelines.document_batch.document.contract import (
+    Classification,
+    Cue,
+    DocumentResult,
+    Engine,
+    EntityType,
+    Kind,
+    Language,
+)
 
 ReadBy = Literal["text layer", "ocr", "blank"]
 

@@ -74,7 +74,11 @@ class Document:
             step.say(f"{document.media_type}, {document.size_bytes:,} bytes")
         async with run.step("read") as step:
             pages = ReadRequest(
-                tenant=run.tenant, document=document, languages=request.languages, engine=request.engine, pictures=request.pictures
+                tenant=run.tenant,
+                document=document,
+                languages=request.languages,
+                engine=request.engine,
+                pictures=request.pictures,
             )
             read = await step.call(DocumentActivities.ocr_pages, pages, READ)
             self._show_pages(document, read)
@@ -82,15 +86,23 @@ class Document:
         async with run.step("classify") as step:
             doubt = await step.call(DocumentActivities.classify, ClassifyRequest(text_key=read.key), THINK)
             classification = await self._confirmed(document, read, doubt)
-            step.say(f"{classification.kind}, {classification.confirmed_by or f'margin {classification.margin:.2f}'}")
+            step.say(
+                f"{classification.kind}, {classification.confirmed_by or f'margin {classification.margin:.2f}'}"
+            )
         async with run.step("extract") as step:
             facts = ExtractRequest(
-                tenant=run.tenant, text_key=read.key, text_sha256=read.text_sha256, languages=request.languages, document=document
+                tenant=run.tenant,
+                text_key=read.key,
+                text_sha256=read.text_sha256,
+                languages=request.languages,
+                document=document,
             )
             found = await step.call(DocumentActivities.extract_entities, facts, THINK)
             step.say(f"{sum(found.counts.values())} facts, {found.invalid} do not stand their check")
         async with run.step("store") as step:
-            whole = StoreRequest(tenant=run.tenant, document=document, read=read, classification=classification, entities=found)
+            whole = StoreRequest(
+                tenant=run.tenant, document=document, read=read, classification=classification, entities=found
+            )
             stored = await step.call(DocumentActivities.store_result, whole, KEEP)
         return self._publish(whole, stored)
 
@@ -111,7 +123,11 @@ class Document:
             KIND,
             options=[KindOption(kind=kind, score=score) for kind, score in found.scores.items()],
             evidence=KindEvidence(
-                name=document.name, page_count=read.page_count, cues=found.cues, margin=found.margin, beginning=doubt.beginning
+                name=document.name,
+                page_count=read.page_count,
+                cues=found.cues,
+                margin=found.margin,
+                beginning=doubt.beginning,
             ),
         )
         record = self.signalbox.state.approvals.get(KIND.name).record
@@ -119,9 +135,13 @@ class Document:
 
     def _publish(self, whole: StoreRequest, stored: StoredResult) -> DocumentResult:
         run, document, read, found = self.signalbox, whole.document, whole.read, whole.entities
-        as_json = ObjectRef(key=stored.result_key, media_type="application/json", size_bytes=stored.result_bytes)
+        as_json = ObjectRef(
+            key=stored.result_key, media_type="application/json", size_bytes=stored.result_bytes
+        )
         run.artifact("result.json", as_json, title=f"{document.name}: facts, pages, reasons")
-        as_text = ObjectRef(key=stored.text_key, media_type="text/plain; charset=utf-8", size_bytes=stored.text_bytes)
+        as_text = ObjectRef(
+            key=stored.text_key, media_type="text/plain; charset=utf-8", size_bytes=stored.text_bytes
+        )
         run.artifact("text.txt", as_text, title=f"{document.name}: text")
         run.emit("document.processed", processed(whole, stored))
         return DocumentResult(

@@ -8,7 +8,9 @@ from msgspec import Meta, Struct
 from signalbox_core.errors import InvalidInput
 from signalbox_pipelines.invoice_import.results import Reference
 
-TroubleCode = Literal["wrong_password", "wrong_captchas", "nobody_answered", "portal_blocked", "account_locked"]
+TroubleCode = Literal[
+    "wrong_password", "wrong_captchas", "nobody_answered", "portal_blocked", "account_locked"
+]
 
 
 class CaptchaEvidence(Struct, frozen=True, kw_only=True):
@@ -45,7 +47,9 @@ class TroubleEvidence(Struct, frozen=True, kw_only=True):
 class TroubleDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Try again, after the remedy, or end the run with the trouble's code."""
 
-    action: Annotated[Literal["again", "give_up"], Meta(title="What now?", description="Try again, or end this import")]
+    action: Annotated[
+        Literal["again", "give_up"], Meta(title="What now?", description="Try again, or end this import")
+    ]
     secret_ref: Reference | None = None
 
 

@@ -68,7 +68,9 @@ class Sessions:
         if isinstance(found, _Kept):
             return found
         try:
-            clear = self._ring.open(found.key_id, found.body, key.encode()) if self._ring is not None else None
+            clear = (
+                self._ring.open(found.key_id, found.body, key.encode()) if self._ring is not None else None
+            )
         except Unavailable:
             clear = None
         # A session that nobody can open any more is signed in for again.

@@ -34,7 +34,15 @@ class _Wire(Struct, frozen=True, forbid_unknown_fields=True):
 class Desk:
     """Where a run signs in."""
 
-    def __init__(self, *, client: PortalClient, pacing: Pacing, sessions: Sessions, secrets: SecretRefs, solver: CaptchaSolver) -> None:
+    def __init__(
+        self,
+        *,
+        client: PortalClient,
+        pacing: Pacing,
+        sessions: Sessions,
+        secrets: SecretRefs,
+        solver: CaptchaSolver,
+    ) -> None:
         self._client = client
         self._pacing = pacing
         self._sessions = sessions
@@ -52,16 +60,24 @@ class Desk:
         async with self._pacing.turn(account.tax_code, "query"):
             captcha = await self._client.captcha()
         await self._sessions.keep_cookies(captcha.key, captcha.cookies)
-        return CaptchaPicture(key=captcha.key, picture=data_address(redrawn(captcha.svg)), solved=await self._solver.solve(captcha.svg))
+        return CaptchaPicture(
+            key=captcha.key,
+            picture=data_address(redrawn(captcha.svg)),
+            solved=await self._solver.solve(captcha.svg),
+        )
 
     async def sign_in(self, request: SignInRequest) -> SignInOutcome:
         """One try. The picture is used up by it, whatever comes of it; so is a try of a wrong password, which is why none is repeated."""
         account = request.account
         credentials = await self._credentials(account)
-        captcha = Captcha(key=request.captcha_key, svg="", cookies=await self._sessions.take_cookies(request.captcha_key))
+        captcha = Captcha(
+            key=request.captcha_key, svg="", cookies=await self._sessions.take_cookies(request.captcha_key)
+        )
         try:
             async with self._pacing.turn(account.tax_code, "query"):
-                session = await self._client.authenticate(credentials.username, credentials.password, captcha, request.text)
+                session = await self._client.authenticate(
+                    credentials.username, credentials.password, captcha, request.text
+                )
         except LoginRefused as refused:
             return SignInOutcome(status=refused.kind, message=refused.detail)
         except Blocked as blocked:

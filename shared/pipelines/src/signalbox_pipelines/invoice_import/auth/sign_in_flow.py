@@ -14,12 +14,26 @@ from signalbox_core.pipeline.options import CallOptions
 from signalbox_core.pipeline.run import Run
 from signalbox_core.pipeline.workflow.steps import StepScope
 from signalbox_pipelines.invoice_import.activities import InvoiceActivities
-from signalbox_pipelines.invoice_import.auth.questions import CaptchaAnswer, CaptchaEvidence, TroubleCode, TroubleEvidence, check_captcha
+from signalbox_pipelines.invoice_import.auth.questions import (
+    CaptchaAnswer,
+    CaptchaEvidence,
+    TroubleCode,
+    TroubleEvidence,
+    check_captcha,
+)
 from signalbox_pipelines.invoice_import.contract import CAPTCHA, TROUBLE
-from signalbox_pipelines.invoice_import.messages import Account, CaptchaPicture, CaptchaRequest, SignInOutcome, SignInRequest
+from signalbox_pipelines.invoice_import.messages import (
+    Account,
+    CaptchaPicture,
+    CaptchaRequest,
+    SignInOutcome,
+    SignInRequest,
+)
 from signalbox_pipelines.invoice_import.state.import_state import Ledger
 
-PICTURE: Final = CallOptions(timeout=timedelta(minutes=1), maximum_attempts=120, longest_retry_after=timedelta(seconds=60))
+PICTURE: Final = CallOptions(
+    timeout=timedelta(minutes=1), maximum_attempts=120, longest_retry_after=timedelta(seconds=60)
+)
 """As patient as the rest of the import: the session may end while the portal is away."""
 ENTER: Final = CallOptions(timeout=timedelta(seconds=45), maximum_attempts=1)
 _LOST_WAIT_S: Final = 3.0
@@ -72,9 +86,14 @@ class Entrance:
     async def _try(self, step: StepScope) -> SignInOutcome | None:
         """One picture and its answer; None when nobody answered."""
         if self._ledger.captchas >= MAX_CAPTCHAS:
-            raise Rejected(f"{MAX_CAPTCHAS} pictures were asked for in this run; start another one", code="too_many_sign_ins")
+            raise Rejected(
+                f"{MAX_CAPTCHAS} pictures were asked for in this run; start another one",
+                code="too_many_sign_ins",
+            )
         self._ledger.captchas += 1
-        picture = await step.call(InvoiceActivities.fetch_captcha, CaptchaRequest(account=self._account), PICTURE)
+        picture = await step.call(
+            InvoiceActivities.fetch_captcha, CaptchaRequest(account=self._account), PICTURE
+        )
         self._read_by = "; a configured program read the picture" if picture.solved else ""
         text = picture.solved or (await self._ask(picture)).text.strip()
         if not text:
@@ -100,7 +119,10 @@ class Entrance:
             await workflow.sleep(outcome.wait_s)
         elif outcome.status == "wrong_captcha":
             self._wrong += 1
-            step.progress(0, message=f"the characters were not right ({self._wrong} of {MAX_WRONG}); here is a new picture")
+            step.progress(
+                0,
+                message=f"the characters were not right ({self._wrong} of {MAX_WRONG}); here is a new picture",
+            )
             if self._wrong >= MAX_WRONG:
                 self._wrong = 0
                 await self._ask_trouble("wrong_captchas")
@@ -116,7 +138,9 @@ class Entrance:
             tries_left=MAX_WRONG - self._wrong,
             why=self._why,
         )
-        return await self._run.ask(CAPTCHA, options=None, evidence=evidence, check=check_captcha, default=_NOBODY)
+        return await self._run.ask(
+            CAPTCHA, options=None, evidence=evidence, check=check_captcha, default=_NOBODY
+        )
 
     async def _ask_trouble(self, code: TroubleCode) -> None:
         self._account = await ask_trouble(self._run, self._ledger, self._account, code)
@@ -135,7 +159,12 @@ async def ask_trouble(run: Run, ledger: Ledger, account: Account, code: TroubleC
     evidence = TroubleEvidence(tax_code=account.tax_code, code=code, message=_REMEDY[code])
     decision = await run.ask(TROUBLE, options=("again", "give_up"), evidence=evidence)
     if decision.action == "give_up":
-        raise Rejected(f"the import of {account.tax_code} was given up: {_REMEDY[code].partition('.')[0].lower()}", code=code)
+        raise Rejected(
+            f"the import of {account.tax_code} was given up: {_REMEDY[code].partition('.')[0].lower()}",
+            code=code,
+        )
     if decision.secret_ref:
         ledger.secret_ref = decision.secret_ref
-    return Account(tenant=account.tenant, run_id=account.run_id, tax_code=account.tax_code, secret_ref=ledger.secret_ref)
+    return Account(
+        tenant=account.tenant, run_id=account.run_id, tax_code=account.tax_code, secret_ref=ledger.secret_ref
+    )

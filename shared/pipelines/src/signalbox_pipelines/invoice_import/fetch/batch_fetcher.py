@@ -19,7 +19,15 @@ from signalbox_pipelines.invoice_import.messages import BatchDone, BatchRequest,
 from signalbox_pipelines.invoice_import.pacing.lanes import LaneName
 from signalbox_pipelines.invoice_import.pacing.pacing import Pacing
 from signalbox_pipelines.invoice_import.portal.client import PortalClient
-from signalbox_pipelines.invoice_import.portal.faults import Blocked, Busy, Drift, Mismatch, NoOriginal, Refused, SessionOver
+from signalbox_pipelines.invoice_import.portal.faults import (
+    Blocked,
+    Busy,
+    Drift,
+    Mismatch,
+    NoOriginal,
+    Refused,
+    SessionOver,
+)
 from signalbox_pipelines.invoice_import.portal.login import Session
 from signalbox_pipelines.invoice_import.portal.originals import BadOriginal, Original, read_original, xml_in
 from signalbox_pipelines.invoice_import.portal.rows import Row
@@ -55,7 +63,13 @@ class BatchFetcher:
     """
 
     def __init__(
-        self, request: BatchRequest, *, client: PortalClient, pacing: Pacing, objects: ObjectStore, tell: Callable[[], None]
+        self,
+        request: BatchRequest,
+        *,
+        client: PortalClient,
+        pacing: Pacing,
+        objects: ObjectStore,
+        tell: Callable[[], None],
     ) -> None:
         self._request = request
         self._client = client
@@ -68,7 +82,9 @@ class BatchFetcher:
 
     async def fetch(self, session: Session, rows: Iterable[tuple[int, Row]]) -> BatchDone:
         """Everything that can be had now."""
-        items = [Had(place=place, row=row, todo=self._wanted(), failures=[], faults=[]) for place, row in rows]
+        items = [
+            Had(place=place, row=row, todo=self._wanted(), failures=[], faults=[]) for place, row in rows
+        ]
         jobs: dict[LaneName, list[tuple[Had, PartName]]] = {
             "query": [(item, "detail") for item in items if "detail" in item.todo],
             "export": [(item, "xml") for item in items if "xml" in item.todo],
@@ -147,7 +163,9 @@ class BatchFetcher:
             body, original = await asyncio.to_thread(_unpacked, archive)
         except BadOriginal:
             digest = hashlib.sha256(archive).hexdigest()
-            await self._objects.put_new(f"{self._request.account.root}/quarantine/{digest}.zip", archive, "application/zip")
+            await self._objects.put_new(
+                f"{self._request.account.root}/quarantine/{digest}.zip", archive, "application/zip"
+            )
             raise
         await self._objects.put_new(key, body, XML)
         return original
@@ -176,7 +194,10 @@ class BatchFetcher:
         families = {item.row.family for item in whole}
         return BatchDone(
             done=tuple(item.place for item in whole),
-            counts={family: self._counts([item for item in whole if item.row.family == family]) for family in sorted(families)},
+            counts={
+                family: self._counts([item for item in whole if item.row.family == family])
+                for family in sorted(families)
+            },
             no_original=tuple(item.place for item in whole if item.no_original),
             failures=tuple(failure for item in whole for failure in item.failures),
             mismatches=tuple(differing for item in whole for differing in self._differing(item)),
@@ -188,7 +209,9 @@ class BatchFetcher:
 
     def _counts(self, items: list[Had]) -> Counts:
         return Counts(
-            details=sum(all(failure.part != "detail" for failure in item.failures) for item in items) if self._request.details else 0,
+            details=sum(all(failure.part != "detail" for failure in item.failures) for item in items)
+            if self._request.details
+            else 0,
             xml=sum(item.xml_key is not None for item in items),
             no_original=sum(item.no_original for item in items),
             mismatches=sum(bool(item.differences) for item in items),
@@ -214,13 +237,25 @@ def _unpacked(archive: bytes) -> tuple[bytes, Original]:
 
 
 def _fault(item: Had, part: PartName, error: SignalboxError) -> Fault:
-    return Fault(place=item.place, key=item.row.key, family=item.row.family, part=part, code=error.stable_code, message=error.detail[:300])
+    return Fault(
+        place=item.place,
+        key=item.row.key,
+        family=item.row.family,
+        part=part,
+        code=error.stable_code,
+        message=error.detail[:300],
+    )
 
 
 def _imported(item: Had) -> ImportedInvoice:
     row = item.row
     return ImportedInvoice(
-        key=row.key, issued_on=row.issued_on, total=row.gross, currency=row.currency, status=row.status, xml=item.xml_key
+        key=row.key,
+        issued_on=row.issued_on,
+        total=row.gross,
+        currency=row.currency,
+        status=row.status,
+        xml=item.xml_key,
     )
 
 

@@ -14,7 +14,13 @@ from signalbox_pipelines.invoice_import.pacing.pacing import Pacing
 from signalbox_pipelines.invoice_import.portal.client import PortalClient
 from signalbox_pipelines.invoice_import.portal.faults import CutBody, Refused
 from signalbox_pipelines.invoice_import.portal.login import Session
-from signalbox_pipelines.invoice_import.portal.queries import SMALLEST_PAGE, Query, is_last, queries_of, smaller
+from signalbox_pipelines.invoice_import.portal.queries import (
+    SMALLEST_PAGE,
+    Query,
+    is_last,
+    queries_of,
+    smaller,
+)
 from signalbox_pipelines.invoice_import.portal.rows import Page, Row, guard
 from signalbox_pipelines.invoice_import.results import Family
 
@@ -40,7 +46,15 @@ class Window(Struct, frozen=True, kw_only=True):
 class ListReader:
     """Reads one part. Raises what the portal's answers mean; what was read until then is kept."""
 
-    def __init__(self, *, client: PortalClient, pacing: Pacing, objects: ObjectStore, session: Session, tell: Callable[[int, int], None]):
+    def __init__(
+        self,
+        *,
+        client: PortalClient,
+        pacing: Pacing,
+        objects: ObjectStore,
+        session: Session,
+        tell: Callable[[int, int], None],
+    ):
         self._client = client
         self._pacing = pacing
         self._objects = objects
@@ -67,7 +81,9 @@ class ListReader:
             rows.update(new)
             before = found.get(query.family, FamilyFound(family=query.family, rows=0))
             missing = before.missing + max(0, window.total - len(window.rows))
-            found[query.family] = FamilyFound(family=query.family, rows=before.rows + len(new), missing=missing)
+            found[query.family] = FamilyFound(
+                family=query.family, rows=before.rows + len(new), missing=missing
+            )
         return list(rows.values()), tuple(found.values())
 
     async def _complete(self, request: ListRequest, query: Query) -> Window:
@@ -115,7 +131,9 @@ class ListReader:
             size = self._size
             try:
                 async with self._pacing.turn(request.account.tax_code, "query"):
-                    return PageFile(size=size, page=await self._client.page(self._session, query, size=size, state=state))
+                    return PageFile(
+                        size=size, page=await self._client.page(self._session, query, size=size, state=state)
+                    )
             except CutBody:
                 fewer = smaller(size)
                 if fewer is None:

@@ -20,7 +20,11 @@ class Difference(Struct, frozen=True):
 
 def differences(row: Row, original: Original) -> tuple[Difference, ...]:
     """Every field on which list and original differ; an amount that one of them does not state is no difference."""
-    return tuple(Difference(field, _text(listed), _text(said)) for field, listed, said in _pairs(row, original) if _differ(listed, said))
+    return tuple(
+        Difference(field, _text(listed), _text(said))
+        for field, listed, said in _pairs(row, original)
+        if _differ(listed, said)
+    )
 
 
 def _pairs(row: Row, original: Original) -> Iterator[tuple[str, object, object]]:
@@ -38,8 +42,16 @@ def _pairs(row: Row, original: Original) -> Iterator[tuple[str, object, object]]
         listed = {rate.rate: rate for rate in merged(row.rates)}
         said = {rate.rate: rate for rate in merged(original.rates)}
         for name in sorted({*listed, *said}):
-            yield f"net at {name}", listed[name].net if name in listed else Decimal(0), said[name].net if name in said else Decimal(0)
-            yield f"tax at {name}", listed[name].tax if name in listed else Decimal(0), said[name].tax if name in said else Decimal(0)
+            yield (
+                f"net at {name}",
+                listed[name].net if name in listed else Decimal(0),
+                said[name].net if name in said else Decimal(0),
+            )
+            yield (
+                f"tax at {name}",
+                listed[name].tax if name in listed else Decimal(0),
+                said[name].tax if name in said else Decimal(0),
+            )
 
 
 def _differ(listed: object, said: object) -> bool:

@@ -37,7 +37,9 @@ class NotYet(RateLimited):
     code = "portal_wait"
 
     def __init__(self, wait_s: float, why: str) -> None:
-        super().__init__(f"the portal is busy ({why}); the next try is in {wait_s:.0f} s", retry_after_s=wait_s, why=why)
+        super().__init__(
+            f"the portal is busy ({why}); the next try is in {wait_s:.0f} s", retry_after_s=wait_s, why=why
+        )
         self.why = why
 
 
@@ -48,7 +50,12 @@ class Turn(Struct, frozen=True):
     started_ms: int
 
 
-_WHY: Final = {"space": "spacing", "cool": "it asked to slow down", "broken": "it fails; resting", "full": "as many calls as it allows"}
+_WHY: Final = {
+    "space": "spacing",
+    "cool": "it asked to slow down",
+    "broken": "it fails; resting",
+    "full": "as many calls as it allows",
+}
 
 
 class Pacing:
@@ -93,7 +100,15 @@ class Pacing:
                 with unavailable_when_away(_WHAT):
                     verdict, wait_ms, _, now_ms = await self._take(
                         keys=keys_of(mst, lane.name),
-                        args=[permit, lane.floor_ms, lane.in_flight, lane.lease_ms, lanes.TRIP, _KEEP_MS, lanes.MARGIN],
+                        args=[
+                            permit,
+                            lane.floor_ms,
+                            lane.in_flight,
+                            lane.lease_ms,
+                            lanes.TRIP,
+                            _KEEP_MS,
+                            lanes.MARGIN,
+                        ],
                     )
                 if verdict == b"go":
                     return Turn(permit, int(now_ms))

@@ -72,7 +72,9 @@ def redrawn(svg: str) -> str:
     drawn = "".join(path for path in paths if path)
     if not drawn:
         raise Drift("the portal's captcha is not drawn as it is known to be")
-    return f'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="40" viewBox="0 0 200 40">{drawn}</svg>'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="40" viewBox="0 0 200 40">{drawn}</svg>'
+    )
 
 
 def _clean(attributes: str) -> str:

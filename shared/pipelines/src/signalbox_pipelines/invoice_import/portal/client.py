@@ -24,7 +24,10 @@ from signalbox_pipelines.invoice_import.results import Direction, Family
 
 _PATHS: Final[Mapping[Family, str]] = {"ordinary": "query", "cash_register": "sco-query"}
 _SIDE: Final[Mapping[Direction, str]] = {"purchase": "mua vào", "sold": "bán ra"}
-_LIST: Final[Mapping[Family, str]] = {"ordinary": "Tìm kiếm (hóa đơn {})", "cash_register": "Tìm kiếm (hóa đơn máy tính tiền {})"}
+_LIST: Final[Mapping[Family, str]] = {
+    "ordinary": "Tìm kiếm (hóa đơn {})",
+    "cash_register": "Tìm kiếm (hóa đơn máy tính tiền {})",
+}
 _SIGN_IN: Final = "Đăng nhập"
 _CONNECT_S: Final = 10.0
 _MAX_CONNECTIONS: Final = 200
@@ -84,8 +87,19 @@ class PortalClient:
             LoginRefused: the portal takes captcha, user or password for wrong, or has locked the account; `kind` says which.
             Blocked, Busy, RateLimited, Drift: as every call.
         """
-        body = {"username": username, "password": password.reveal(), "cvalue": text.strip().upper(), "ckey": captcha.key}
-        ask = _Ask(method="POST", path="security-taxpayer/authenticate", json=body, cookies=Secret(captcha.cookies), action=_SIGN_IN)
+        body = {
+            "username": username,
+            "password": password.reveal(),
+            "cvalue": text.strip().upper(),
+            "ckey": captcha.key,
+        }
+        ask = _Ask(
+            method="POST",
+            path="security-taxpayer/authenticate",
+            json=body,
+            cookies=Secret(captcha.cookies),
+            action=_SIGN_IN,
+        )
         answer = await self._send(ask)
         token = judge_login(answer, datetime.now(UTC))
         return session_of(token, cookies_of(answer.headers) or captcha.cookies)
@@ -96,7 +110,9 @@ class PortalClient:
         Raises:
             SessionOver, Blocked, BadRequest, Refused, RateLimited, Busy, CutBody, Drift: see `faults`.
         """
-        params = {"sort": "tdlap:desc", "size": str(size), "search": search_text(query)} | ({"state": state} if state else {})
+        params = {"sort": "tdlap:desc", "size": str(size), "search": search_text(query)} | (
+            {"state": state} if state else {}
+        )
         action = _LIST[query.family].format(_SIDE[query.direction])
         ask = _Ask(path=f"{_PATHS[query.family]}/invoices/{query.direction}", params=params, action=action)
         answer = await self._ask(_in(session, ask))
@@ -161,7 +177,11 @@ class PortalClient:
             self._client = httpx2.AsyncClient(
                 trust_env=False,
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                limits=httpx2.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS, keepalive_expiry=30),
+                limits=httpx2.Limits(
+                    max_connections=_MAX_CONNECTIONS,
+                    max_keepalive_connections=_MAX_CONNECTIONS,
+                    keepalive_expiry=30,
+                ),
             )
         return self._client
 

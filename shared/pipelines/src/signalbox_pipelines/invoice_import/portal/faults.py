@@ -115,12 +115,16 @@ def fault_of(answer: Answer, now: datetime) -> SignalboxError | None:
 
 def _callers_fault(status: int, said: str) -> SignalboxError:
     if status == 403 and _FIREWALL in said.lower():
-        return Blocked("the portal's firewall blocks our requests; wait some hours, then look whether a browser can sign in")
+        return Blocked(
+            "the portal's firewall blocks our requests; wait some hours, then look whether a browser can sign in"
+        )
     if status in (401, 403):
         return SessionOver("the portal's session is over; sign in again", status=status, said=said)
     if status == 404:
         return NotFound("the portal does not know it (404)", code="portal_not_found")
-    return BadRequest(f"the portal refuses the request ({status}): {said or 'it does not say why'}", status=status)
+    return BadRequest(
+        f"the portal refuses the request ({status}): {said or 'it does not say why'}", status=status
+    )
 
 
 def _server_fault(answer: Answer, said: str) -> SignalboxError:
@@ -133,7 +137,11 @@ def _server_fault(answer: Answer, said: str) -> SignalboxError:
 
 def too_many(headers: Mapping[str, str], now: datetime) -> RateLimited:
     told = retry_after_s(headers, now)
-    return RateLimited("the portal asks to slow down", retry_after_s=DEFAULT_WAIT_S if told is None else told, is_told=told is not None)
+    return RateLimited(
+        "the portal asks to slow down",
+        retry_after_s=DEFAULT_WAIT_S if told is None else told,
+        is_told=told is not None,
+    )
 
 
 def said_in(body: bytes) -> str:

@@ -39,11 +39,15 @@ async def answer_of(client: httpx2.AsyncClient, request: httpx2.Request, *, sile
     except httpx2.TransportError as error:
         raise Busy(f"the portal does not answer ({type(error).__name__})") from error
     except httpx2.InvalidURL as error:
-        raise InvalidInput("SIGNALBOX_WORKER_PORTAL_URL is no address", field="SIGNALBOX_WORKER_PORTAL_URL") from error
+        raise InvalidInput(
+            "SIGNALBOX_WORKER_PORTAL_URL is no address", field="SIGNALBOX_WORKER_PORTAL_URL"
+        ) from error
     finally:
         if response is not None:
             await response.aclose()
-    return Answer(status=response.status_code, headers=response.headers, body=body, took_s=time.monotonic() - began)
+    return Answer(
+        status=response.status_code, headers=response.headers, body=body, took_s=time.monotonic() - began
+    )
 
 
 def _trace(hook: Callable[[], Awaitable[None]]) -> Callable[[str, object], Awaitable[None]]:
@@ -60,13 +64,19 @@ async def _read(response: httpx2.Response) -> bytes:
     async for part in response.aiter_bytes():
         size += len(part)
         if size > MAX_BODY_BYTES:
-            raise Drift(f"the portal sends more than {MAX_BODY_BYTES:,} bytes; nothing of its answers is that large")
+            raise Drift(
+                f"the portal sends more than {MAX_BODY_BYTES:,} bytes; nothing of its answers is that large"
+            )
         parts.append(part)
     return b"".join(parts)
 
 
 def cookies_of(headers: Mapping[str, str]) -> str:
     """The `Cookie` header that gives an answer's cookies back: names and values only."""
-    given = headers.get_list("set-cookie") if isinstance(headers, httpx2.Headers) else [headers.get("set-cookie", "")]
+    given = (
+        headers.get_list("set-cookie")
+        if isinstance(headers, httpx2.Headers)
+        else [headers.get("set-cookie", "")]
+    )
     pairs = [item.partition(";")[0].strip() for item in given]
     return "; ".join(pair for pair in pairs if "=" in pair)[:8_000]

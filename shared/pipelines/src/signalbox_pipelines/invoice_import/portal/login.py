@@ -60,7 +60,9 @@ def judge_login(answer: Answer, now: datetime) -> str:
     if fault is None or isinstance(fault, SessionOver):
         kind = next((kind for sign, kind in _SIGNS if sign in said.lower()), None)
         if kind is None:
-            raise Drift(f"the portal answers a login with neither a token nor a known reason: {said or answer.status}")
+            raise Drift(
+                f"the portal answers a login with neither a token nor a known reason: {said or answer.status}"
+            )
         raise LoginRefused(kind, said)
     raise fault
 
@@ -73,7 +75,9 @@ def session_of(token: str, cookies: str) -> Session:
     """
     try:
         payload = token.split(".")[1]
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
+        claims = msgspec.json.decode(
+            base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims
+        )
         expires_at = datetime.fromtimestamp(claims.exp, UTC)
     except (IndexError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise Drift("the portal's token is no JWT with an end (exp)") from error

@@ -57,7 +57,9 @@ def xml_in(archive: bytes) -> bytes:
         raise Drift("the portal's export is no ZIP; it has changed")
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as found:
-            members = [item for item in found.infolist()[:MAX_MEMBERS] if item.filename.rpartition("/")[2] == MEMBER]
+            members = [
+                item for item in found.infolist()[:MAX_MEMBERS] if item.filename.rpartition("/")[2] == MEMBER
+            ]
             if not members:
                 raise BadOriginal(f"the export holds no {MEMBER}")
             with found.open(members[0]) as member:
@@ -99,7 +101,9 @@ def read_original(body: bytes) -> Original:
 
 
 def _parsed(body: bytes) -> Any:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False
+    )
     try:
         root = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -112,7 +116,11 @@ def _parsed(body: bytes) -> Any:
 def _rates(totals: Any) -> tuple[Rate, ...]:
     found = _all(_find(totals, "THTTLTSuat"), "LTSuat")
     return tuple(
-        Rate(rate=_text(item, "TSuat") or "KHAC", net=_amount(item, "ThTien") or Decimal(0), tax=_amount(item, "TThue") or Decimal(0))
+        Rate(
+            rate=_text(item, "TSuat") or "KHAC",
+            net=_amount(item, "ThTien") or Decimal(0),
+            tax=_amount(item, "TThue") or Decimal(0),
+        )
         for item in found
     )
 

@@ -37,12 +37,18 @@ def queries_of(direction: Direction, days: Days) -> tuple[Query, ...]:
         if direction == "purchase"
         else (("ordinary", None), ("cash_register", None))
     )
-    return tuple(Query(direction=direction, family=family, processing=processing, days=days) for family, processing in families)
+    return tuple(
+        Query(direction=direction, family=family, processing=processing, days=days)
+        for family, processing in families
+    )
 
 
 def search_text(query: Query) -> str:
     """The RSQL of a query. The portal's days are `DD/MM/YYYY`."""
-    parts = [f"tdlap=ge={query.days.first:%d/%m/%Y}T00:00:00", f"tdlap=le={query.days.last:%d/%m/%Y}T23:59:59"]
+    parts = [
+        f"tdlap=ge={query.days.first:%d/%m/%Y}T00:00:00",
+        f"tdlap=le={query.days.last:%d/%m/%Y}T23:59:59",
+    ]
     if query.processing is not None:
         parts.append(f"ttxly=={query.processing}")
     return ";".join(parts)
@@ -55,7 +61,9 @@ def checked_value(text: str, *, field: str) -> str:
         InvalidInput: naming `field`.
     """
     if not _VALUE.fullmatch(text):
-        raise InvalidInput(f"{field} {text[:60]!r} has characters that the portal's search does not take", field=field)
+        raise InvalidInput(
+            f"{field} {text[:60]!r} has characters that the portal's search does not take", field=field
+        )
     return text
 
 

@@ -102,7 +102,9 @@ def read_page(body: bytes, family: Family) -> Page:
         wire = msgspec.json.decode(body, type=_WirePage, strict=False)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Drift(f"the portal's list is not of the known shape: {str(error)[:200]}") from None
-    return Page(rows=tuple(row_of(row, family) for row in wire.datas), total=wire.total, state=wire.state or None)
+    return Page(
+        rows=tuple(row_of(row, family) for row in wire.datas), total=wire.total, state=wire.state or None
+    )
 
 
 def read_detail(body: bytes, family: Family) -> Row:
@@ -119,7 +121,8 @@ def read_detail(body: bytes, family: Family) -> Row:
 
 def row_of(wire: WireRow, family: Family) -> Row:
     rates = tuple(
-        Rate(rate=item.tsuat or "KHAC", net=item.thtien or Decimal(0), tax=item.tthue or Decimal(0)) for item in wire.thttltsuat or ()
+        Rate(rate=item.tsuat or "KHAC", net=item.thtien or Decimal(0), tax=item.tthue or Decimal(0))
+        for item in wire.thttltsuat or ()
     )
     return Row(
         seller=wire.nbmst,

@@ -54,5 +54,8 @@ def address_of(settings: PortalSettings) -> str:
         InvalidInput: the operator named none.
     """
     if settings.url is None:
-        raise InvalidInput(f"this worker knows no e-invoice portal: set {PREFIX}_URL (the real one: {REAL_URL})", field=f"{PREFIX}_URL")
+        raise InvalidInput(
+            f"this worker knows no e-invoice portal: set {PREFIX}_URL (the real one: {REAL_URL})",
+            field=f"{PREFIX}_URL",
+        )
     return settings.url.rstrip("/")

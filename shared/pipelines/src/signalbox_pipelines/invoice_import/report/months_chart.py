@@ -79,6 +79,8 @@ def _bar(
     for count, (_, colour) in zip(counts, _BANDS, strict=True):
         # A single invoice among thousands is still seen.
         width = max(3.0, room * count / largest) if count else 0.0
-        draw.rectangle((left, top + 4, min(left + width, _LEFT + room), top + 22), fill=colour) if count else None
+        draw.rectangle(
+            (left, top + 4, min(left + width, _LEFT + room), top + 22), fill=colour
+        ) if count else None
         left += width
     draw.text((WIDTH - _RIGHT + 12, top + 3), f"{sum(counts):,}", fill=_INK, font=font)

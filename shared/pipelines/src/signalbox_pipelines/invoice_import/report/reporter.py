@@ -11,7 +11,14 @@ import msgspec
 from signalbox_core.errors import NotFound
 from signalbox_core.objects import ObjectStore
 from signalbox_pipelines.invoice_import.fetch.list_reader import JSON, index_key
-from signalbox_pipelines.invoice_import.messages import Part, PartFiles, PartRecord, Report, ReportRequest, StoredFile
+from signalbox_pipelines.invoice_import.messages import (
+    Part,
+    PartFiles,
+    PartRecord,
+    Report,
+    ReportRequest,
+    StoredFile,
+)
 from signalbox_pipelines.invoice_import.portal.rows import Row, read_detail
 from signalbox_pipelines.invoice_import.report.months_chart import months_picture
 from signalbox_pipelines.invoice_import.report.totals import Totals
@@ -46,17 +53,28 @@ class Reporter:
         result = self._result()
         files = [
             await self._put("invoices.csv", "Every invoice", _BOM + self._invoices.getvalue()),
-            await self._put("failed.csv", "What could not be had, and why", _csv_of(ItemFailure, self._failures)),
-            await self._put("mismatches.csv", "Where list and signed original differ", _csv_of(Mismatch, self._mismatches)),
+            await self._put(
+                "failed.csv", "What could not be had, and why", _csv_of(ItemFailure, self._failures)
+            ),
+            await self._put(
+                "mismatches.csv", "Where list and signed original differ", _csv_of(Mismatch, self._mismatches)
+            ),
         ]
         picture = await asyncio.to_thread(months_picture, self._request.lines)
         files.append(await self._put("months.png", "Months at a glance", picture, "image/png"))
-        report = await self._put("report.json", "Result and totals", msgspec.json.format(msgspec.json.encode(result), indent=1), JSON)
+        report = await self._put(
+            "report.json",
+            "Result and totals",
+            msgspec.json.format(msgspec.json.encode(result), indent=1),
+            JSON,
+        )
         return Report(result=result, files=(*files, report), report_key=report.key)
 
     async def _take(self, files: PartFiles) -> None:
         part, account = files.part, self._request.account
-        rows = msgspec.json.decode(await self._objects.get(index_key(account.folder, part.name)), type=list[Row])
+        rows = msgspec.json.decode(
+            await self._objects.get(index_key(account.folder, part.name)), type=list[Row]
+        )
         records = [await self._record(part, number) for number in range(files.records)]
         self._failures += [failure for record in records for failure in record.failures]
         self._mismatches += [mismatch for record in records for mismatch in record.mismatches]
@@ -82,7 +100,9 @@ class Reporter:
     async def _put(self, name: str, title: str, body: str | bytes, media_type: str = _CSV) -> StoredFile:
         data = body.encode() if isinstance(body, str) else body
         ref = await self._objects.put_new(f"{self._request.account.folder}/{name}", data, media_type)
-        return StoredFile(name=name, title=title, key=ref.key, media_type=media_type, size_bytes=ref.size_bytes)
+        return StoredFile(
+            name=name, title=title, key=ref.key, media_type=media_type, size_bytes=ref.size_bytes
+        )
 
     def _result(self) -> ImportResult:
         request, lines = self._request, self._request.lines
@@ -112,9 +132,19 @@ def _in_order(lines: Sequence[MonthLine]) -> tuple[MonthLine, ...]:
     return tuple(sorted(lines, key=lambda line: (line.month, line.direction, line.family != "ordinary")))
 
 
-def _lines(part: Part, rows: Sequence[Row], without: set[int], failed: set[str], *, has_originals: bool) -> Iterator[list[object]]:
+def _lines(
+    part: Part, rows: Sequence[Row], without: set[int], failed: set[str], *, has_originals: bool
+) -> Iterator[list[object]]:
     for place, row in enumerate(rows):
-        original = "" if not has_originals else "none" if place in without else "failed" if row.key in failed else f"{row.key}.xml"
+        original = (
+            ""
+            if not has_originals
+            else "none"
+            if place in without
+            else "failed"
+            if row.key in failed
+            else f"{row.key}.xml"
+        )
         yield [
             part.direction, part.month, row.family, _text(row.seller), row.form, _text(row.series), row.number, row.issued_on,
             _text(row.seller_name), _text(row.buyer), _text(row.buyer_name), row.status, row.processing, row.currency,

@@ -70,8 +70,17 @@ class Totals:
 
     def by_rate(self) -> tuple[RateTotal, ...]:
         return tuple(
-            RateTotal(direction=direction, rate=rate, currency=currency, invoices=sums.invoices, net=sums.net, tax=sums.tax)
-            for (direction, currency, rate), sums in sorted(self._rates.items(), key=lambda item: (item[0][:2], rate_order(item[0][2])))
+            RateTotal(
+                direction=direction,
+                rate=rate,
+                currency=currency,
+                invoices=sums.invoices,
+                net=sums.net,
+                tax=sums.tax,
+            )
+            for (direction, currency, rate), sums in sorted(
+                self._rates.items(), key=lambda item: (item[0][:2], rate_order(item[0][2]))
+            )
         )
 
 
@@ -80,7 +89,11 @@ def merged(rates: Sequence[Rate]) -> list[Rate]:
     found: dict[str, Rate] = {}
     for rate in rates:
         known = found.get(rate.rate)
-        found[rate.rate] = rate if known is None else Rate(rate=rate.rate, net=known.net + rate.net, tax=known.tax + rate.tax)
+        found[rate.rate] = (
+            rate
+            if known is None
+            else Rate(rate=rate.rate, net=known.net + rate.net, tax=known.tax + rate.tax)
+        )
     return list(found.values())
 
 

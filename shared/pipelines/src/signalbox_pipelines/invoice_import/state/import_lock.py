@@ -60,7 +60,10 @@ async def take_turn(account: Account) -> None:
             start_to_close_timeout=KEEP.timeout,
             retry_policy=KEEP.retry_policy,
         )
-    raise Unavailable(f"the turn of {account.tax_code} is taken again and again; start the import later", code="import_running")
+    raise Unavailable(
+        f"the turn of {account.tax_code} is taken again and again; start the import later",
+        code="import_running",
+    )
 
 
 async def give_turn_back(account: Account) -> None:

@@ -103,7 +103,12 @@ class Ledger:
         for found in listed.found or ():
             self.lines.append(
                 MonthLine(
-                    month=part.month, direction=part.direction, family=found.family, rows=found.rows, missing=found.missing, note=found.note
+                    month=part.month,
+                    direction=part.direction,
+                    family=found.family,
+                    rows=found.rows,
+                    missing=found.missing,
+                    note=found.note,
                 )
             )
         self.listed += 1
@@ -170,7 +175,9 @@ class Ledger:
                     mismatches=line.mismatches + counts.mismatches,
                     failed=line.failed + sum(family == line.family for _, family in failed),
                 )
-        self._write(PartRecord(no_original=batch.no_original, failures=batch.failures, mismatches=batch.mismatches))
+        self._write(
+            PartRecord(no_original=batch.no_original, failures=batch.failures, mismatches=batch.mismatches)
+        )
 
     def _judge(self, batch: BatchDone) -> list[Fault]:
         """The faults whose invoices have been tried often enough."""

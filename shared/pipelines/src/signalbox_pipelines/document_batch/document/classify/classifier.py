@@ -21,7 +21,9 @@ _GAP: Final = r"\s+"
 def classify(pages: Sequence[PageText]) -> Classification:
     """The kind with the most points; each phrase counts once, more when it stands in the heading of the first page."""
     cues = list(_cues(pages))
-    scores: dict[Kind, float] = {kind: round(sum(cue.weight for cue in cues if cue.kind == kind), 2) for kind in CUES}
+    scores: dict[Kind, float] = {
+        kind: round(sum(cue.weight for cue in cues if cue.kind == kind), 2) for kind in CUES
+    }
     ranked = sorted(scores, key=lambda kind: -scores[kind])
     best, next_one = scores[ranked[0]], scores[ranked[1]]
     margin = round((best - next_one) / (best + next_one), 3) if best else 0.0

@@ -12,12 +12,15 @@ from signalbox_pipelines.document_batch.document.contract import Language
 from signalbox_pipelines.document_batch.document.extract.match import Found
 
 _MONTHS: Final = (
-    r"Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?"
+    r"Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
+    r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?"
 )
 _WRITTEN_VI: Final = r"ng[àa]y\s+(?P<day>\d{1,2})\s+th[áa]ng\s+(?P<month>\d{1,2})\s+n[ăa]m\s+(?P<year>\d{4})"
 _NUMERIC: Final = r"(?P<first>\d{1,2})[/.-](?P<second>\d{1,2})[/.-](?:19|20)\d{2}|(?:19|20)\d{2}-\d{2}-\d{2}"
 _WRITTEN_EN: Final = rf"\d{{1,2}}(?:st|nd|rd|th)?\s+(?:{_MONTHS})\.?,?\s+\d{{4}}|(?:{_MONTHS})\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}"
-_DATE: Final = re.compile(rf"(?<![\w/.-])(?:{_WRITTEN_VI}|{_NUMERIC}|{_WRITTEN_EN})(?![\w/-]|\.\d)", re.IGNORECASE)
+_DATE: Final = re.compile(
+    rf"(?<![\w/.-])(?:{_WRITTEN_VI}|{_NUMERIC}|{_WRITTEN_EN})(?![\w/-]|\.\d)", re.IGNORECASE
+)
 
 
 def find_dates(text: str, language: Language) -> Iterator[Found]:
@@ -26,9 +29,13 @@ def find_dates(text: str, language: Language) -> Iterator[Found]:
         written = match["year"], match["month"], match["day"]
         parsed = _of_parts(*map(int, written)) if match["year"] else _parse(match.group())
         if parsed is None:
-            yield Found(start=match.start(), end=match.end(), value=match.group(), problem="there is no such day")
+            yield Found(
+                start=match.start(), end=match.end(), value=match.group(), problem="there is no such day"
+            )
             continue
-        is_ambiguous = language == "en" and match["first"] and int(match["first"]) <= 12 and int(match["second"]) <= 12
+        is_ambiguous = (
+            language == "en" and match["first"] and int(match["first"]) <= 12 and int(match["second"]) <= 12
+        )
         remark = "could be month first" if is_ambiguous and match["first"] != match["second"] else None
         yield Found(start=match.start(), end=match.end(), value=parsed, remark=remark)
 
@@ -37,7 +44,9 @@ def find_dates(text: str, language: Language) -> Iterator[Found]:
 def _parse(text: str) -> str | None:
     order = "YMD" if re.match(r"\d{4}", text) else "DMY"
     found = dateparser.parse(
-        text, languages=["en"], settings={"DATE_ORDER": order, "STRICT_PARSING": True, "PREFER_LOCALE_DATE_ORDER": False}
+        text,
+        languages=["en"],
+        settings={"DATE_ORDER": order, "STRICT_PARSING": True, "PREFER_LOCALE_DATE_ORDER": False},
     )
     return found.date().isoformat() if found else None
 

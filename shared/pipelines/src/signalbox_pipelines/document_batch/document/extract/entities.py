@@ -6,7 +6,11 @@ from typing import Final
 from msgspec import Struct
 
 from signalbox_pipelines.document_batch.document.contract import EntityType, Language
-from signalbox_pipelines.document_batch.document.extract.accounts import find_ibans, find_tax_ids, find_vat_ids
+from signalbox_pipelines.document_batch.document.extract.accounts import (
+    find_ibans,
+    find_tax_ids,
+    find_vat_ids,
+)
 from signalbox_pipelines.document_batch.document.extract.amounts import find_amounts
 from signalbox_pipelines.document_batch.document.extract.contacts import find_emails, find_phones
 from signalbox_pipelines.document_batch.document.extract.dates import find_dates

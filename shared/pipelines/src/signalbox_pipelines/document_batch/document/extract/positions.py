@@ -7,16 +7,28 @@ from msgspec import structs
 
 from signalbox_core.errors import Rejected
 from signalbox_core.objects import ObjectStore
-from signalbox_pipelines.document_batch.document.messages import Box, Entity, PageText, StoredDocument, Word, box_of
+from signalbox_pipelines.document_batch.document.messages import (
+    Box,
+    Entity,
+    PageText,
+    StoredDocument,
+    Word,
+    box_of,
+)
 from signalbox_pipelines.document_batch.document.read import media_types
 from signalbox_pipelines.document_batch.document.read.pdf import Pdf
 
 
-async def located(objects: ObjectStore, document: StoredDocument, pages: Sequence[PageText], entities: Sequence[Entity]) -> list[Entity]:
+async def located(
+    objects: ObjectStore, document: StoredDocument, pages: Sequence[PageText], entities: Sequence[Entity]
+) -> list[Entity]:
     """The entities with their boxes, in the same order."""
     layered = {page.number for page in pages if page.read_by == "text layer"}
     words = {page.number: page.words for page in pages}
-    found = [structs.replace(entity, boxes=boxes_of(words[entity.page], entity.start, entity.end)) for entity in entities]
+    found = [
+        structs.replace(entity, boxes=boxes_of(words[entity.page], entity.start, entity.end))
+        for entity in entities
+    ]
     if document.media_type != media_types.PDF or not any(entity.page in layered for entity in entities):
         return found
     body = await objects.get(document.key)
@@ -47,7 +59,11 @@ def _asked(body: bytes, name: str, layered: set[int], entities: Sequence[Entity]
     try:
         for number in layered:
             places = [place for place, entity in enumerate(found) if entity.page == number]
-            boxes = pdf.boxes(number - 1, [(found[place].start, found[place].end) for place in places]) if places else []
+            boxes = (
+                pdf.boxes(number - 1, [(found[place].start, found[place].end) for place in places])
+                if places
+                else []
+            )
             for place, box in zip(places, boxes, strict=True):
                 found[place] = structs.replace(found[place], boxes=box)
     finally:

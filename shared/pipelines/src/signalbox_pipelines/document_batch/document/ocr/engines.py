@@ -22,7 +22,9 @@ class Engines:
             case "rapidocr":
                 return self._rapid
             case "auto":
-                return self._rapid if shutil.which("tesseract") is None and is_installed() else self._tesseract
+                return (
+                    self._rapid if shutil.which("tesseract") is None and is_installed() else self._tesseract
+                )
             case "tesseract" | "none":
                 return self._tesseract
             case _:

@@ -33,7 +33,11 @@ class RapidOcr:
 
     async def read(self, picture: bytes, languages: Sequence[Language]) -> Recognised:  # noqa: ARG002 - one model for all
         """Read one page; raises as OcrProgram.read does."""
-        return joined(msgspec.json.decode(await self._runs.read([sys.executable, "-m", _PROGRAM], picture), type=list[Line]))
+        return joined(
+            msgspec.json.decode(
+                await self._runs.read([sys.executable, "-m", _PROGRAM], picture), type=list[Line]
+            )
+        )
 
 
 def is_installed() -> bool:
@@ -49,7 +53,11 @@ def joined(lines: Sequence[Line]) -> Recognised:
             text += " " if place else ""
             words.append(Word(start=len(text), end=len(text) + len(piece.text), box=piece.box))
             text += piece.text
-    return Recognised(text=text, confidence=weighted([(len(line.text), 100 * line.score) for line in lines]), words=tuple(words))
+    return Recognised(
+        text=text,
+        confidence=weighted([(len(line.text), 100 * line.score) for line in lines]),
+        words=tuple(words),
+    )
 
 
 class _Row(Struct):
@@ -62,7 +70,10 @@ def _rows(lines: Sequence[Line]) -> list[list[Line]]:
     rows: list[_Row] = []
     for line in sorted(lines, key=lambda item: item.box[1]):
         _, top, _, bottom = line.box
-        row = next((row for row in rows if min(row.bottom, bottom) - max(row.top, top) > _SAME_ROW * (bottom - top)), None)
+        row = next(
+            (row for row in rows if min(row.bottom, bottom) - max(row.top, top) > _SAME_ROW * (bottom - top)),
+            None,
+        )
         if row is None:
             rows.append(_Row(top, bottom, [line]))
         else:

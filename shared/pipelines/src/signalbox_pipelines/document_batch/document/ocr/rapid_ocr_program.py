@@ -30,7 +30,10 @@ def main() -> None:
     found = RapidOCR(params=dict(_SETTINGS))(sys.stdin.buffer.read())
     height, width = found.img.shape[:2]
     pieces = zip(found.boxes, found.txts, found.scores, strict=True) if found.txts else ()
-    lines = [Line(text=text, score=float(score), box=_around(corners, width, height)) for corners, text, score in pieces]
+    lines = [
+        Line(text=text, score=float(score), box=_around(corners, width, height))
+        for corners, text, score in pieces
+    ]
     sys.stdout.buffer.write(msgspec.json.encode(lines))
 
 

@@ -46,7 +46,9 @@ class OcrProgram:
             async with asyncio.timeout(PAGE_TIMEOUT_S):
                 said, complained = await process.communicate(given)
         except TimeoutError as error:
-            raise Unavailable(f"{self._engine} needed more than {PAGE_TIMEOUT_S:.0f} s for a page", code="ocr_timeout") from error
+            raise Unavailable(
+                f"{self._engine} needed more than {PAGE_TIMEOUT_S:.0f} s for a page", code="ocr_timeout"
+            ) from error
         finally:
             await _end(process)
         if process.returncode:
@@ -55,9 +57,15 @@ class OcrProgram:
 
     def _complaint(self, code: int, text: str) -> Rejected | Unavailable:
         if code < 0:
-            return Unavailable(f"{self._engine} was ended by signal {-code}; the page is tried again", code="ocr_crashed")
+            return Unavailable(
+                f"{self._engine} was ended by signal {-code}; the page is tried again", code="ocr_crashed"
+            )
         last = text.strip().rpartition("\n")[2][:200]
-        return Rejected(f"{self._engine} cannot read the page: {last}; give a clearer picture", field="url", code="ocr_refused")
+        return Rejected(
+            f"{self._engine} cannot read the page: {last}; give a clearer picture",
+            field="url",
+            code="ocr_refused",
+        )
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -85,4 +85,6 @@ def _gap(last: tuple[str, ...], place: tuple[str, ...]) -> str:
 
 def _box(row: Mapping[str, str], width: int, height: int) -> Box:
     left, top = int(row["left"]), int(row["top"])
-    return box_of(left / width, top / height, (left + int(row["width"])) / width, (top + int(row["height"])) / height)
+    return box_of(
+        left / width, top / height, (left + int(row["width"])) / width, (top + int(row["height"])) / height
+    )

@@ -9,7 +9,12 @@ from signalbox_core.http.fetch import Fetches
 from signalbox_core.objects import ObjectStore, uploads_folder
 from signalbox_core.pipeline.activity import progress
 from signalbox_pipelines.document_batch.document.messages import FetchRequest, StoredDocument
-from signalbox_pipelines.document_batch.document.read.media_types import ACCEPTED, MAX_BYTES, check_media_type, name_of
+from signalbox_pipelines.document_batch.document.read.media_types import (
+    ACCEPTED,
+    MAX_BYTES,
+    check_media_type,
+    name_of,
+)
 
 _ANYTHING: Final = ACCEPTED | {
     "text/html",
@@ -69,7 +74,9 @@ async def _uploaded(objects: ObjectStore, request: FetchRequest) -> bytes:
 
 def _unknown(key: str) -> NotFound:
     return NotFound(
-        f"there is no uploaded object {key[:200]!r}; upload the file to POST /v1/objects", field="object", code="unknown_object"
+        f"there is no uploaded object {key[:200]!r}; upload the file to POST /v1/objects",
+        field="object",
+        code="unknown_object",
     )
 
 

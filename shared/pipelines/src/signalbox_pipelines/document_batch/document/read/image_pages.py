@@ -83,4 +83,6 @@ def _too_many_pixels(name: str, size: str) -> Rejected:
 
 
 def _damaged(name: str) -> Rejected:
-    return Rejected(f"{name} is a damaged picture; send it again, whole", field="url", code="damaged_document")
+    return Rejected(
+        f"{name} is a damaged picture; send it again, whole", field="url", code="damaged_document"
+    )

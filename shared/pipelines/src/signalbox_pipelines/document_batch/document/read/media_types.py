@@ -25,7 +25,11 @@ def check_media_type(body: bytes, name: str) -> str:
     media_type = media_type_of(body, "")
     if media_type not in ACCEPTED:
         what = _WORDS.get(media_type, media_type)
-        raise Rejected(f"{name} is {what}; give a PDF, PNG, JPEG, TIFF, WebP or plain text file", field="url", code="wrong_media_type")
+        raise Rejected(
+            f"{name} is {what}; give a PDF, PNG, JPEG, TIFF, WebP or plain text file",
+            field="url",
+            code="wrong_media_type",
+        )
     return media_type
 
 

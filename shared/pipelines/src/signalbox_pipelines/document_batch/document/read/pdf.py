@@ -62,7 +62,9 @@ class Pdf:
                 textpage.close()
             text = text.replace("\r\n", "\n").replace("\ufffe", "-").strip()
             looks = len(text) < enough_chars
-            has_picture = looks and any(True for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=3))
+            has_picture = looks and any(
+                True for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=3)
+            )
         return PdfPage(text=text, has_picture=has_picture)
 
     def picture(self, index: int) -> bytes:
@@ -133,12 +135,18 @@ class Pdf:
 def _places(raw_text: str) -> list[int]:
     """For each character of the text that `read` gives: where it stands in PDFium's."""
     stripped = raw_text.replace("\r\n", "\n").strip()
-    kept = [place for place, sign in enumerate(raw_text) if not (sign == "\r" and raw_text[place + 1 : place + 2] == "\n")]
+    kept = [
+        place
+        for place, sign in enumerate(raw_text)
+        if not (sign == "\r" and raw_text[place + 1 : place + 2] == "\n")
+    ]
     skipped = len(kept) - len("".join(raw_text[place] for place in kept).lstrip())
     return kept[skipped : skipped + len(stripped)]
 
 
-def _boxes(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, places: Sequence[int], start: int, end: int) -> tuple[Box, ...]:
+def _boxes(
+    page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, places: Sequence[int], start: int, end: int
+) -> tuple[Box, ...]:
     if not 0 <= start < end <= len(places):
         return ()
     first, last = places[start], places[end - 1]

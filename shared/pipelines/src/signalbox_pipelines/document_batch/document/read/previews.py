@@ -17,7 +17,9 @@ _QUALITY: Final = 72
 _MEDIA_TYPE: Final = "image/jpeg"
 
 
-async def draw_pages(objects: ObjectStore, pages: Pages, prefix: str, on_page: Callable[[int, int], None]) -> tuple[PagePicture, ...]:
+async def draw_pages(
+    objects: ObjectStore, pages: Pages, prefix: str, on_page: Callable[[int, int], None]
+) -> tuple[PagePicture, ...]:
     """A picture of each of the first MAX_PICTURES pages that has a look. Idempotent by `prefix`, which names the content.
 
     Raises:

@@ -16,7 +16,11 @@ from signalbox_pipelines.document_batch.document.contract import Engine, Languag
 from signalbox_pipelines.document_batch.document.messages import PageText, ReadBy
 from signalbox_pipelines.document_batch.document.ocr.recognition import Recogniser, weighted
 from signalbox_pipelines.document_batch.document.read import media_types
-from signalbox_pipelines.document_batch.document.read.image_pages import count_frames, frame_picture, frame_view
+from signalbox_pipelines.document_batch.document.read.image_pages import (
+    count_frames,
+    frame_picture,
+    frame_view,
+)
 from signalbox_pipelines.document_batch.document.read.pdf import DPI, Pdf
 
 VERSION: Final = "2"
@@ -137,7 +141,14 @@ class Reader:
         prefix: of the document's content and tenant; the engine's identity is added for pages that need one.
     """
 
-    def __init__(self, objects: ObjectStore, recogniser: Recogniser, prefix: str, languages: Sequence[Language], engine: Engine) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        recogniser: Recogniser,
+        prefix: str,
+        languages: Sequence[Language],
+        engine: Engine,
+    ) -> None:
         self._objects = objects
         self._recogniser = recogniser
         self._prefix = prefix
@@ -158,14 +169,18 @@ class Reader:
     async def _page(self, pages: Pages, index: int, layer: LayeredPage) -> PageText:
         if not layer.needs_ocr:
             # The text layer costs a millisecond: less than looking whether it is stored.
-            return PageText(number=index + 1, text=layer.text, read_by="text layer" if layer.text else "blank")
+            return PageText(
+                number=index + 1, text=layer.text, read_by="text layer" if layer.text else "blank"
+            )
         key = f"{self._prefix}/{await self._identity(index)}/{index + 1:05}.json"
         with contextlib.suppress(NotFound):
             return msgspec.json.decode(await self._objects.get(key), type=PageText)
         picture = await asyncio.to_thread(pages.picture, index)
         read = await self._recogniser.read(picture, self._languages)
         read_by: ReadBy = "ocr" if read.text else "blank"
-        page = PageText(number=index + 1, text=read.text, read_by=read_by, confidence=read.confidence, words=read.words)
+        page = PageText(
+            number=index + 1, text=read.text, read_by=read_by, confidence=read.confidence, words=read.words
+        )
         await self._objects.put_new(key, msgspec.json.encode(page), "application/json")
         return page
 

@@ -1,0 +1,38 @@
+"""The gateway's Prometheus metrics."""
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The gateway's own metrics; one registry per app, so that two apps in one process do not clash."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "signalbox_gateway_requests",
+            "Answered requests",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "signalbox_gateway_request_seconds",
+            "Time to answer",
+            ["route"],
+            registry=self.registry,
+            buckets=_BUCKETS,
+        )
+
+    def watch_listeners(self, count: Callable[[], int]) -> None:
+        """Show the number of open streams."""
+        Gauge("signalbox_gateway_listeners", "Open streams", registry=self.registry).set_function(count)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        self.requests.labels(method, route, str(status)).inc()
+        # A stream lasts as long as somebody listens; that says nothing about the time to answer.
+        if "stream" not in route:
+            self.seconds.labels(route).observe(seconds)
