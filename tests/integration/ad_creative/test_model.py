@@ -91,11 +91,11 @@ async def test_texts_of_the_model_become_labelled_variants(model: ScriptedModel)
         ("variant-2", "Mist in a cup", "Shop now"),
     ]
     assert {copy.written_by for copy in copies} == {"model tiny-1"}
-    head, asked = model.requests[0]
+    head, body = model.requests[0]
     assert head.startswith("POST /v1/chat/completions ")
     assert "authorization: bearer s3cret" in head.lower()
-    assert asked["model"] == "tiny-1"
-    assert "$14.50" in json.dumps(asked)
+    assert body["model"] == "tiny-1"
+    assert "$14.50" in json.dumps(body)
 
 
 async def test_the_prompt_contains_the_reasons_of_rejections(model: ScriptedModel) -> None:

@@ -38,7 +38,7 @@ async def test_a_page_becomes_approved_edited_and_rewritten_ads(
 ) -> None:
     async with pipeline_under_test(SPEC, activities=methods(activities)) as pipeline:
         run = await pipeline.start(AdInput(url=shop.url("vi/ca-phe"), sizes=("300x250", "728x90")))
-        asked = await options(run, "variants")
+        first = await options(run, "variants")
 
         await run.decide(
             "variants",
@@ -60,7 +60,7 @@ async def test_a_page_becomes_approved_edited_and_rewritten_ads(
         await eventually(lambda: run.event_names()[-1] == "run.completed")
         names = [artifact.name for artifact in (await run.snapshot()).artifacts]
 
-    assert [ad.variant for ad in asked] == ["variant-1", "variant-2", "variant-3"]
+    assert [ad.variant for ad in first] == ["variant-1", "variant-2", "variant-3"]
     assert [(ad.variant, ad.version) for ad in again] == [("variant-2", 2), ("variant-3", 2)]
     assert again[0].headline == "Rang mới mỗi tuần"
     assert "189.000 ₫" in again[1].headline, "the reason asked for the price"

@@ -91,10 +91,10 @@ def test_no_attempt_starts_after_the_deadline() -> None:
 def test_backoff_doubles_up_to_a_maximum_unless_the_server_requests_a_delay() -> None:
     budget = RunBudget(task(max_attempts=10, max_tokens=1_000_000), PLAN, NOW)
 
-    waits = [budget.record_failure("call", failure(), NOW) for _ in range(6)]
-    assert waits == [1, 2, 4, 8, 16, MAX_BACKOFF_S]
+    delays = [budget.record_failure("call", failure(), NOW) for _ in range(6)]
+    assert delays == [1, 2, 4, 8, 16, MAX_BACKOFF_S]
     assert budget.record_failure("call", failure("rate_limited", retry_after_s=7.0), NOW) == 7.0
-    assert [attempt.waited_s for attempt in budget.attempts] == [0, *waits]
+    assert [attempt.waited_s for attempt in budget.attempts] == [0, *delays]
 
 
 def test_a_delay_beyond_the_deadline_fails_at_once() -> None:

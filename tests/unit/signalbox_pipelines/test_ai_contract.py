@@ -61,10 +61,12 @@ def test_the_text_is_marked_as_material_not_instruction() -> None:
 
 
 def test_a_repair_contains_the_answer_and_its_problems() -> None:
-    *_, shown, asked = chat_messages(EXTRACT, missed='{"sum": 5}', problems=("the answer lacks 'total'",))
+    *_, answer, correction = chat_messages(
+        EXTRACT, missed='{"sum": 5}', problems=("the answer lacks 'total'",)
+    )
 
-    assert (shown.role, shown.content) == ("assistant", '{"sum": 5}')
-    assert "the answer lacks 'total'" in (asked.content or "")
+    assert (answer.role, answer.content) == ("assistant", '{"sum": 5}')
+    assert "the answer lacks 'total'" in (correction.content or "")
 
 
 @pytest.mark.parametrize(

@@ -87,11 +87,11 @@ class _SchemaValidator:
             if name not in value:
                 yield f"{place} lacks {name!r}"
         for name, member in value.items():
-            inner = known.get(name, node.get("additionalProperties", True))
-            if inner is False:
+            member_schema = known.get(name, node.get("additionalProperties", True))
+            if member_schema is False:
                 yield f"{place} has {name!r}, which the schema does not allow"
             else:
-                yield from self.check(inner, member, f"{place}.{name}", depth + 1)
+                yield from self.check(member_schema, member, f"{place}.{name}", depth + 1)
 
 
 def _check_value(node: Mapping[str, object], value: object, place: str) -> Iterator[str]:

@@ -99,8 +99,8 @@ def _subschemas(node: object, place: str, depth: int) -> Iterator[tuple[str, Map
             f"{place} is nested deeper than {_MAX_DEPTH} levels; flatten the schema", field=place
         )
     yield place, node
-    for name, inner in _children(node, place):
-        yield from _subschemas(inner, name, depth + 1)
+    for name, child in _children(node, place):
+        yield from _subschemas(child, name, depth + 1)
 
 
 def _children(node: Mapping[str, object], place: str) -> Iterator[tuple[str, object]]:

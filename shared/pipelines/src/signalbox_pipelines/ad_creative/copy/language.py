@@ -62,8 +62,8 @@ def format_price(amount: str, currency: str, language: PageLanguage) -> str:
         return ""
     if not value.is_finite() or value <= 0:
         return ""
-    whole = value == value.to_integral_value()
-    number = f"{value:,.0f}" if whole else f"{value:,.2f}"
+    is_integral = value == value.to_integral_value()
+    number = f"{value:,.0f}" if is_integral else f"{value:,.2f}"
     if language == "vi":
         number = number.translate(str.maketrans(",.", ".,"))
     code = currency.upper()

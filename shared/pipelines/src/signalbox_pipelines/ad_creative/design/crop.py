@@ -86,13 +86,13 @@ def crop(
 CropBox = tuple[float, float, float, float]
 
 
-def _busy_range(energies: list[int]) -> tuple[float, float]:
+def _busy_range(energy: list[int]) -> tuple[float, float]:
     """Return the range whose energy exceeds the background, which is the lowest fifth of all values."""
-    quiet = sorted(energies)[len(energies) // 5]
-    above = [max(0, value - quiet) for value in energies]
-    enough = 0.1 * sum(above) / len(above)
-    busy = [index for index, value in enumerate(above) if value > enough] or [0, _GRID_SIZE - 1]
-    return busy[0] / _GRID_SIZE, (busy[-1] + 1) / _GRID_SIZE
+    background = sorted(energy)[len(energy) // 5]
+    excess = [max(0, value - background) for value in energy]
+    threshold = 0.1 * sum(excess) / len(excess)
+    busy_indices = [index for index, value in enumerate(excess) if value > threshold] or [0, _GRID_SIZE - 1]
+    return busy_indices[0] / _GRID_SIZE, (busy_indices[-1] + 1) / _GRID_SIZE
 
 
 def _ideal_box(image: Image.Image, subject: Subject, aspect: float, clear_zone: ClearZone) -> CropBox:
@@ -101,25 +101,27 @@ def _ideal_box(image: Image.Image, subject: Subject, aspect: float, clear_zone: 
         (subject.right - subject.left) * image.width,
         (subject.bottom - subject.top) * image.height,
     )
-    across, down = 1 - clear_zone.left - clear_zone.right, 1 - clear_zone.top - clear_zone.bottom
-    need = max(subject_width * _SUBJECT_MARGIN / across, subject_height * _SUBJECT_MARGIN / down * aspect)
+    free_width, free_height = 1 - clear_zone.left - clear_zone.right, 1 - clear_zone.top - clear_zone.bottom
+    needed_width = max(
+        subject_width * _SUBJECT_MARGIN / free_width, subject_height * _SUBJECT_MARGIN / free_height * aspect
+    )
     largest = min(image.width, image.height * aspect)
-    width = max(need, min(largest, need * 1.2), largest * 0.45)
+    width = max(needed_width, min(largest, needed_width * 1.2), largest * 0.45)
     height = width / aspect
-    x = (subject.left + subject.right) / 2 * image.width - width * (clear_zone.left + across / 2)
-    y = (subject.top + subject.bottom) / 2 * image.height - height * (clear_zone.top + down / 2)
+    x = (subject.left + subject.right) / 2 * image.width - width * (clear_zone.left + free_width / 2)
+    y = (subject.top + subject.bottom) / 2 * image.height - height * (clear_zone.top + free_height / 2)
     x = _shift_inside(x, width, image.width, before=clear_zone.left > 0, after=clear_zone.right > 0)
     y = _shift_inside(y, height, image.height, before=clear_zone.top > 0, after=clear_zone.bottom > 0)
     return x, y, x + width, y + height
 
 
-def _shift_inside(start: float, length: float, whole: float, *, before: bool, after: bool) -> float:
+def _shift_inside(start: float, length: float, limit: float, *, before: bool, after: bool) -> float:
     """Shift the crop inside the picture, except at a side that fades out."""
-    if length > whole and not (before or after):
-        return (whole - length) / 2
-    latest = start if after else whole - length
+    if length > limit and not (before or after):
+        return (limit - length) / 2
+    latest = start if after else limit - length
     moved = min(start, latest)
-    return moved if before else max(moved, 0.0 if length <= whole or after else whole - length)
+    return moved if before else max(moved, 0.0 if length <= limit or after else limit - length)
 
 
 def _largest_box(image: Image.Image, subject: Subject, aspect: float) -> CropBox:
@@ -153,35 +155,39 @@ def _has_plain_borders(image: Image.Image, box: CropBox) -> bool:
 
 def _roughness(strip: Image.Image) -> float:
     """Return the mean difference of neighbouring pixels along the border, scaled to 200 pixels."""
-    long = strip.resize((200, 1) if strip.width > strip.height else (1, 200), Image.Resampling.BOX).tobytes()
-    return sum(abs(a - b) for a, b in pairwise(long)) / len(long)
+    resampled = strip.resize(
+        (200, 1) if strip.width > strip.height else (1, 200), Image.Resampling.BOX
+    ).tobytes()
+    return sum(abs(a - b) for a, b in pairwise(resampled)) / len(resampled)
 
 
 def _extend_borders(image: Image.Image, box: CropBox, inside: CropBox) -> Image.Image:
     """Crop to the box and extend the border pixels to its edges."""
     left, top, right, bottom = (round(value) for value in inside)
-    part = image.crop((left, top, right, bottom))
+    cropped = image.crop((left, top, right, bottom))
     x, y = left - round(box[0]), top - round(box[1])
-    background = Image.new("RGB", (round(box[2] - box[0]), round(box[3] - box[1])))
-    edge = max(2, part.height // 60)
-    if y > 0 or background.height > y + part.height:
-        background.paste(
-            part.crop((0, 0, part.width, edge)).resize((part.width, y + edge), Image.Resampling.BICUBIC),
+    canvas = Image.new("RGB", (round(box[2] - box[0]), round(box[3] - box[1])))
+    strip_px = max(2, cropped.height // 60)
+    if y > 0 or canvas.height > y + cropped.height:
+        canvas.paste(
+            cropped.crop((0, 0, cropped.width, strip_px)).resize(
+                (cropped.width, y + strip_px), Image.Resampling.BICUBIC
+            ),
             (x, 0),
         )
-        low = part.crop((0, part.height - edge, part.width, part.height))
-        background.paste(
-            low.resize((part.width, max(1, background.height - y - part.height + edge))),
-            (x, y + part.height - edge),
+        bottom_strip = cropped.crop((0, cropped.height - strip_px, cropped.width, cropped.height))
+        canvas.paste(
+            bottom_strip.resize((cropped.width, max(1, canvas.height - y - cropped.height + strip_px))),
+            (x, y + cropped.height - strip_px),
         )
-    background.paste(part, (x, y))
-    if x > 0 or background.width > x + part.width:
-        tall = background.crop((x, 0, x + edge, background.height)).resize((x + edge, background.height))
-        far = background.crop((x + part.width - edge, 0, x + part.width, background.height))
-        background.paste(tall, (0, 0))
-        background.paste(
-            far.resize((max(1, background.width - x - part.width + edge), background.height)),
-            (x + part.width - edge, 0),
+    canvas.paste(cropped, (x, y))
+    if x > 0 or canvas.width > x + cropped.width:
+        left_strip = canvas.crop((x, 0, x + strip_px, canvas.height)).resize((x + strip_px, canvas.height))
+        right_strip = canvas.crop((x + cropped.width - strip_px, 0, x + cropped.width, canvas.height))
+        canvas.paste(left_strip, (0, 0))
+        canvas.paste(
+            right_strip.resize((max(1, canvas.width - x - cropped.width + strip_px), canvas.height)),
+            (x + cropped.width - strip_px, 0),
         )
-        background.paste(part, (x, y))
-    return background
+        canvas.paste(cropped, (x, y))
+    return canvas

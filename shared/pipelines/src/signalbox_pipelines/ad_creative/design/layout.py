@@ -147,8 +147,10 @@ def _tower(
     fitting = [column for column in columns if column is not None]
     if not fitting:
         return None
-    left = height - top - 2 * margin
-    column = next((candidate for candidate in fitting if left - candidate.height <= tallest), fitting[-1])
+    remaining_height = height - top - 2 * margin
+    column = next(
+        (candidate for candidate in fitting if remaining_height - candidate.height <= tallest), fitting[-1]
+    )
     y = height - margin - column.height
     frames = {
         "studio": PictureFrame(box=Box(0, top, width, y - top - margin)),
@@ -187,8 +189,8 @@ def _banner(metrics: SizeMetrics, style: Style, colours: ColourScheme, texts: Ad
     button = fit_button(texts, metrics, 170)
     if button is None:
         return None
-    left = 142 if style != "cover" else 156
-    logo = Box(left + margin, (height - metrics.logo[1]) // 2, *metrics.logo)
+    content_left = 142 if style != "cover" else 156
+    logo = Box(content_left + margin, (height - metrics.logo[1]) // 2, *metrics.logo)
     rule = Box(logo.right + margin, 24, 1, height - 48)
     placed_button = replace(
         button,
@@ -214,7 +216,7 @@ def _banner(metrics: SizeMetrics, style: Style, colours: ColourScheme, texts: Ad
 def _plan(
     metrics: SizeMetrics, style: Style, colours: ColourScheme, frame: PictureFrame, logo: LogoPlace
 ) -> AdPlan:
-    nothing = Button(box=Box(0, 0, 0, 0), label="", font_px=metrics.button_text)
+    placeholder_button = Button(box=Box(0, 0, 0, 0), label="", font_px=metrics.button_text)
     return AdPlan(
         size=metrics.name,
         width=metrics.width,
@@ -224,7 +226,7 @@ def _plan(
         frame=frame,
         logo=logo,
         lines=(),
-        button=nothing,
+        button=placeholder_button,
     )
 
 

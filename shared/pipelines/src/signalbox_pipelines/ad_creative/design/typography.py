@@ -65,8 +65,8 @@ def _measured(text: str, weight: Weight) -> tuple[float, float, float]:
     """Return width, ascent and descent at size 1. Cached, because fitting tries many sizes."""
     face = large_font(weight, _MEASURING_PX)
     box = face.getbbox(text, anchor="ls")
-    whole = _MEASURING_PX * OVERSAMPLING
-    return face.getlength(text) / whole, -box[1] / whole, max(0.0, box[3] / whole)
+    measured_px = _MEASURING_PX * OVERSAMPLING
+    return face.getlength(text) / measured_px, -box[1] / measured_px, max(0.0, box[3] / measured_px)
 
 
 def fit(text: str, setting: TypeSetting, width: float) -> TextBlock | None:
@@ -103,8 +103,8 @@ def cap_height(weight: Weight, pixels: int) -> int:
 
 def _words(text: str) -> list[str]:
     """Split at the allowed line breaks: not between number and unit, nor before a separator."""
-    kept = _UNITS.sub("\\1\u00a0", text).replace(f" {_SEPARATOR}", f"\u00a0{_SEPARATOR}")
-    return kept.split(" ")
+    unbreakable = _UNITS.sub("\\1\u00a0", text).replace(f" {_SEPARATOR}", f"\u00a0{_SEPARATOR}")
+    return unbreakable.split(" ")
 
 
 def _all_fit(items: tuple[str, ...], weight: Weight, pixels: int, width: float) -> bool:

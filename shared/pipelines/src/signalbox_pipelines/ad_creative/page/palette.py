@@ -63,11 +63,11 @@ def logo_colours(body: bytes) -> list[tuple[Rgb, float]]:
         return []
     ink = Image.new("RGB", pixels.size, (255, 255, 255))
     ink.paste(pixels, mask=pixels.getchannel("A"))
-    few = ink.quantize(8, method=Image.Quantize.MEDIANCUT).convert("RGB").getcolors() or []
-    total = sum(count for count, _ in few)
+    quantised = ink.quantize(8, method=Image.Quantize.MEDIANCUT).convert("RGB").getcolors() or []
+    total = sum(count for count, _ in quantised)
     found = [
         ((colour[0], colour[1], colour[2]), count / total)
-        for count, colour in few
+        for count, colour in quantised
         if isinstance(colour, tuple)
     ]
     vivid = [(colour, share) for colour, share in found if luminance(colour) < 0.8 and share > 0.02]
@@ -75,12 +75,12 @@ def logo_colours(body: bytes) -> list[tuple[Rgb, float]]:
 
 
 def _read_sheet(css: str, votes: ColourVotes) -> None:
-    for rule in tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True):
-        if rule.type != "qualified-rule":
+    for css_rule in tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True):
+        if css_rule.type != "qualified-rule":
             continue
-        selector = tinycss2.serialize(rule.prelude).lower()
+        selector = tinycss2.serialize(css_rule.prelude).lower()
         for declaration in tinycss2.parse_blocks_contents(
-            rule.content, skip_comments=True, skip_whitespace=True
+            css_rule.content, skip_comments=True, skip_whitespace=True
         ):
             if declaration.type == "declaration":
                 for token in declaration.value:

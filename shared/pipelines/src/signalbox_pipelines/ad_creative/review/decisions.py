@@ -47,20 +47,20 @@ def check_decisions(answer: VariantDecisions, pending: Sequence[RenderedAd]) -> 
         InvalidInput: `field` is the path in the answer, for example `decisions[1].variant`.
     """
     known = {rendered.ad.variant: rendered for rendered in pending}
-    seen: set[str] = set()
+    decided: set[str] = set()
     for index, decision in enumerate(answer.decisions):
-        where = f"decisions[{index}]"
+        path = f"decisions[{index}]"
         if decision.variant not in known:
             detail = f"variant {decision.variant!r} is not pending; choose from {', '.join(known)}"
-            raise InvalidInput(detail, field=f"{where}.variant")
-        if decision.variant in seen:
+            raise InvalidInput(detail, field=f"{path}.variant")
+        if decision.variant in decided:
             raise InvalidInput(
                 f"{decision.variant} is decided twice; submit one decision per variant",
-                field=f"{where}.variant",
+                field=f"{path}.variant",
             )
-        seen.add(decision.variant)
-        _check_decision(decision, known[decision.variant], where)
-    missing = [variant for variant in known if variant not in seen]
+        decided.add(decision.variant)
+        _check_decision(decision, known[decision.variant], path)
+    missing = [variant for variant in known if variant not in decided]
     if missing:
         raise InvalidInput(f"{missing[0]} is not decided; approve, edit or reject it", field="decisions")
 
@@ -90,11 +90,11 @@ def apply_decisions(
     )
 
 
-def _check_decision(decision: VariantDecision, rendered: RenderedAd, where: str) -> None:
+def _check_decision(decision: VariantDecision, rendered: RenderedAd, path: str) -> None:
     if decision.action == "reject" and not (decision.reason or "").strip():
         raise InvalidInput(
             f"{decision.variant} is rejected without a reason; describe what to improve",
-            field=f"{where}.reason",
+            field=f"{path}.reason",
         )
     if decision.action != "edit":
         return
@@ -102,18 +102,18 @@ def _check_decision(decision: VariantDecision, rendered: RenderedAd, where: str)
     if all(text is None for text in texts.values()):
         raise InvalidInput(
             f"{decision.variant} is edited without new text; provide headline, body or cta",
-            field=f"{where}.headline",
+            field=f"{path}.headline",
         )
     for name in ("headline", "cta"):
         text = texts[name]
         if text is not None and not text.strip():
             raise InvalidInput(
                 f"{decision.variant}: {name} is empty; enter a text or omit the field",
-                field=f"{where}.{name}",
+                field=f"{path}.{name}",
             )
     if _apply_edit(rendered.copy, decision).version == rendered.copy.version:
         raise InvalidInput(
-            f"{decision.variant}: the edit changes nothing; approve it instead", field=f"{where}.action"
+            f"{decision.variant}: the edit changes nothing; approve it instead", field=f"{path}.action"
         )
 
 

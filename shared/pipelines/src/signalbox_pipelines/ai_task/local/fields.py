@@ -61,8 +61,8 @@ def _candidates(
     """Yield valid candidates, the best first."""
     kinds = types_of(node)
     if "object" in kinds:
-        inner = _object(root, node, text, depth + 1)
-        yield from [inner] if any(value is not None for value in inner.values()) else []
+        nested = _object(root, node, text, depth + 1)
+        yield from [nested] if any(value is not None for value in nested.values()) else []
         return
     if "array" in kinds:
         yield from _list_candidates(root, node, name, text)

@@ -22,7 +22,7 @@ class LabelMatch(Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...]
 
 
-class _Score(Struct, frozen=True):
+class _LabelScore(Struct, frozen=True):
     name: str
     points: float
     evidence: tuple[str, ...]
@@ -34,8 +34,8 @@ def choose_label(text: str, labels: Sequence[Label]) -> LabelMatch:
     Raises:
         Rejected: `no_evidence`: no cue occurs in the text.
     """
-    folded = " ".join(text.casefold().split())
-    scores = [_score(folded, label) for label in labels]
+    normalised_text = " ".join(text.casefold().split())
+    scores = [_score(normalised_text, label) for label in labels]
     best = max(scores, key=lambda score: score.points)
     if best.points == 0:
         detail = "no cue of any label occurs in the text; add cues to the labels, or use a language model"
@@ -47,12 +47,12 @@ def choose_label(text: str, labels: Sequence[Label]) -> LabelMatch:
     )
 
 
-def _score(folded: str, label: Label) -> _Score:
+def _score(normalised_text: str, label: Label) -> _LabelScore:
     points, evidence = 0.0, []
     for cue in label.cues or remove_stop_words(split_words(label.name)) or (label.name,):
-        wanted = " ".join(cue.casefold().split())
-        frequency = len(re.findall(rf"(?<!\w){re.escape(wanted)}(?!\w)", folded))
+        phrase = " ".join(cue.casefold().split())
+        frequency = len(re.findall(rf"(?<!\w){re.escape(phrase)}(?!\w)", normalised_text))
         if frequency:
-            points += min(frequency, _MAX_COUNT_PER_CUE) * len(wanted.split())
+            points += min(frequency, _MAX_COUNT_PER_CUE) * len(phrase.split())
             evidence.append(cue)
-    return _Score(label.name, points, tuple(evidence))
+    return _LabelScore(label.name, points, tuple(evidence))

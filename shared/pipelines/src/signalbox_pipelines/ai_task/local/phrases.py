@@ -12,28 +12,28 @@ _MAX_WORDS: Final = 4
 
 def key_phrases(text: str, count: int = 8) -> tuple[str, ...]:
     """Return up to `count` key phrases in lower case, the highest score first."""
-    runs = [run for sentence in split_sentences(text) for run in _runs(sentence)]
-    frequency = Counter(word for run in runs for word in run)
+    candidates = [phrase_words for sentence in split_sentences(text) for phrase_words in _runs(sentence)]
+    frequency = Counter(word for phrase_words in candidates for word in phrase_words)
     degree: Counter[str] = Counter()
-    for run in runs:
-        for word in run:
-            degree[word] += len(run)
-    phrases = Counter(run for run in runs)
+    for phrase_words in candidates:
+        for word in phrase_words:
+            degree[word] += len(phrase_words)
+    phrases = Counter(phrase_words for phrase_words in candidates)
     scored = {
-        run: phrases[run]
-        * sum(degree[word] / frequency[word] * min(frequency[word], 3) for word in run)
-        / len(run) ** 0.5
-        for run in phrases
+        phrase_words: phrases[phrase_words]
+        * sum(degree[word] / frequency[word] * min(frequency[word], 3) for word in phrase_words)
+        / len(phrase_words) ** 0.5
+        for phrase_words in phrases
     }
-    ranked = sorted(scored, key=lambda run: (-scored[run], run))
-    kept: list[str] = []
-    for run in ranked:
-        phrase = " ".join(run)
-        if len(kept) < count and not any(
-            f" {phrase} " in f" {other} " or f" {other} " in f" {phrase} " for other in kept
+    ranked = sorted(scored, key=lambda phrase_words: (-scored[phrase_words], phrase_words))
+    selected: list[str] = []
+    for phrase_words in ranked:
+        phrase = " ".join(phrase_words)
+        if len(selected) < count and not any(
+            f" {phrase} " in f" {other} " or f" {other} " in f" {phrase} " for other in selected
         ):
-            kept.append(phrase)
-    return tuple(kept)
+            selected.append(phrase)
+    return tuple(selected)
 
 
 def _runs(sentence: str) -> Iterator[tuple[str, ...]]:

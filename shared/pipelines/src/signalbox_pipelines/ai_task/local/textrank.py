@@ -37,26 +37,26 @@ def summarise(text: str, count: int) -> list[str]:
 def _top_ranked(indices: Sequence[int], word_counts: "Sequence[Counter[str]]", count: int) -> list[int]:
     ranks = _ranks([word_counts[index] for index in indices])
     # On a tie the earlier sentence wins: important sentences tend to come first.
-    order = sorted(range(len(indices)), key=lambda place: (-ranks[place], place))
-    kept: list[int] = []
-    for place in order:
-        if len(kept) == count:
+    order = sorted(range(len(indices)), key=lambda position: (-ranks[position], position))
+    selected: list[int] = []
+    for position in order:
+        if len(selected) == count:
             break
         if all(
-            _similarity(word_counts[indices[place]], word_counts[other]) < 0.9
-            or word_counts[indices[place]] != word_counts[other]
-            for other in kept
+            _similarity(word_counts[indices[position]], word_counts[other]) < 0.9
+            or word_counts[indices[position]] != word_counts[other]
+            for other in selected
         ):
-            kept.append(indices[place])
-    return sorted(kept)
+            selected.append(indices[position])
+    return sorted(selected)
 
 
 def _ranks(word_counts: "Sequence[Counter[str]]") -> list[float]:
     """Rank by power iteration over the similarity of every pair."""
     size = len(word_counts)
     similarities = [
-        [_similarity(one, other) if place != at else 0.0 for at, other in enumerate(word_counts)]
-        for place, one in enumerate(word_counts)
+        [_similarity(one, other) if position != column else 0.0 for column, other in enumerate(word_counts)]
+        for position, one in enumerate(word_counts)
     ]
     totals = [sum(row) or 1.0 for row in similarities]
     ranks = [1.0] * size
