@@ -1,4 +1,4 @@
-"""ai_task on the whole stack with the local model server: words appear live, and who joins late sees them all."""
+"""ai_task on the complete stack with the simulated model server."""
 
 import asyncio
 import os
@@ -20,14 +20,15 @@ from support.assertions.eventually import eventually
 from support.drivers.journeys import until_ended
 from support.servers.stack import RunningStack, running_stack
 
-TEXT = """The canal at Ben Nghe carries rice to the port. Every morning forty boats wait at the lock for the tide.
-The lock keeper writes down each boat and its load. In March the lock was closed for nine days. Rice became dearer in the city."""
+TEXT = """The canal at Ben Nghe carries rice to the port.
+Every morning forty boats wait at the lock for the tide. The lock keeper writes down each boat and its load.
+In March the lock was closed for nine days. Rice became dearer in the city."""
 SUMMARISE = {"task": "summarise", "text": TEXT, "sentences": 3}
 
 
 @pytest.fixture(scope="module")
 def ai_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """With the model server, whose model is slow: an answer takes some seconds."""
+    """A stack with a slow model, whose answers take some seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIGNALBOX_WORKER_MODEL_NAME", "sim@slow")
         with running_stack(tmp_path_factory.mktemp("ai-stack"), "--with", "model_api") as started:
@@ -40,7 +41,7 @@ async def ai_client(ai_stack: RunningStack) -> AsyncIterator[AsyncSignalbox]:
         yield opened
 
 
-async def test_who_joins_late_sees_the_whole_text_so_far(
+async def test_a_late_listener_receives_the_whole_text_so_far(
     ai_stack: RunningStack, ai_client: AsyncSignalbox
 ) -> None:
     run_id = (await ai_client.start("ai_task", SUMMARISE)).run_id
@@ -49,7 +50,7 @@ async def test_who_joins_late_sees_the_whole_text_so_far(
     seen: list[str] = []
     async with ai_stack.client("viewer") as late, aclosing(late.watch(run_id)) as updates:
         async for update in updates:
-            text = asking(update.snapshot).text
+            text = call_step(update.snapshot).text
             if text is not None and text not in seen:
                 seen.append(text)
             if update.has_ended:
@@ -68,20 +69,20 @@ async def test_who_joins_late_sees_the_whole_text_so_far(
     assert all(step.text is None for step in (await ai_client.run(run_id)).steps)
 
 
-async def test_a_program_calls_it_like_a_function_and_hears_the_words(ai_client: AsyncSignalbox) -> None:
-    heard, result = "", None
+async def test_the_python_client_streams_the_text_and_returns_the_result(ai_client: AsyncSignalbox) -> None:
+    text, result = "", None
     async for now in ai_client.stream(SPEC, AiTaskInput(task="summarise", text=TEXT, sentences=3)):
-        heard = now.added if now.restarted else heard + now.added
+        text = now.added if now.restarted else text + now.added
         result = now.result or result
 
     assert result is not None
-    assert len(heard) > 20
-    assert result.text.startswith(heard)
+    assert len(text) > 20
+    assert result.text.startswith(text)
     local = AiTaskInput(task="summarise", text=TEXT, sentences=1, provider="local-extractive")
     assert (await ai_client.run(SPEC, local)).label == "not a language model"
 
 
-async def test_a_worker_killed_while_the_model_writes_costs_an_attempt_and_no_answer(
+async def test_a_killed_worker_costs_one_attempt_but_not_the_answer(
     ai_stack: RunningStack, ai_client: AsyncSignalbox
 ) -> None:
     run_id = (await ai_client.start("ai_task", SUMMARISE)).run_id
@@ -95,12 +96,12 @@ async def test_a_worker_killed_while_the_model_writes_costs_an_attempt_and_no_an
     assert result.text.startswith("This is a simulated answer.")
 
 
-async def test_the_command_line_takes_its_fields_as_flags(
+async def test_the_cli_accepts_input_fields_as_flags(
     ai_stack: RunningStack, ai_client: AsyncSignalbox
 ) -> None:
     endpoints = ai_stack.endpoints
     program = str(Path(sys.executable).with_name("signalbox"))
-    words = [
+    arguments = [
         "start",
         "ai_task",
         "--task",
@@ -119,7 +120,7 @@ async def test_the_command_line_takes_its_fields_as_flags(
     }
     done = await asyncio.to_thread(
         subprocess.run,
-        [program, *words],
+        [program, *arguments],
         capture_output=True,
         text=True,
         env=environ,
@@ -131,7 +132,7 @@ async def test_the_command_line_takes_its_fields_as_flags(
     assert await until_ended(ai_client, done.stdout.strip()) == "completed"
 
 
-async def test_the_offline_provider_says_in_every_place_that_it_is_no_model(
+async def test_the_offline_answer_is_labelled_as_not_from_a_language_model(
     ai_client: AsyncSignalbox,
 ) -> None:
     run_id = (
@@ -143,7 +144,7 @@ async def test_the_offline_provider_says_in_every_place_that_it_is_no_model(
     assert (result.label, result.text in " ".join(TEXT.split())) == ("not a language model", True)
 
 
-async def test_input_that_cannot_be_done_is_refused_before_anything_starts(ai_client: AsyncSignalbox) -> None:
+async def test_invalid_input_is_refused_before_the_run_starts(ai_client: AsyncSignalbox) -> None:
     with pytest.raises(InvalidInput) as refused:
         await ai_client.start(
             "ai_task", {"task": "generate", "instruction": "A poem", "provider": "local-extractive"}
@@ -156,7 +157,7 @@ async def test_input_that_cannot_be_done_is_refused_before_anything_starts(ai_cl
 
 
 async def text_of_run(client: AsyncSignalbox, run_id: str) -> str:
-    """Wait until the first words are there."""
+    """Wait for the first part of the text."""
     found: list[str] = []
 
     async def is_written() -> bool:
@@ -172,7 +173,7 @@ async def result_of(client: AsyncSignalbox, run_id: str) -> AiTaskResult:
     return msgspec.json.decode(await client.result(run_id), type=AiTaskResult)
 
 
-def asking(snapshot: Snapshot) -> StepState:
+def call_step(snapshot: Snapshot) -> StepState:
     return next(
         (step for step in snapshot.steps if step.name == "call_model"), StepState(name="call_model", title="")
     )

@@ -1,4 +1,4 @@
-"""The demo shop, running."""
+"""The running demo shop, and the activities with it."""
 
 from collections.abc import Iterator
 
@@ -22,6 +22,6 @@ def objects() -> FakeObjectStore:
 
 
 @pytest.fixture
-def work(shop: Shop, objects: FakeObjectStore) -> AdActivities:
-    """The real activities over the real shop; objects in memory."""
+def activities(shop: Shop, objects: FakeObjectStore) -> AdActivities:
+    """The real activities with the demo shop and an in-memory object store."""
     return AdActivities(ActivityDeps(objects=objects, fetcher=shop.fetcher(), environ={}))

@@ -1,4 +1,4 @@
-"""The activities over the real shop: what they find, what they keep, and that a repeated attempt repeats no effect."""
+"""The activities against the demo shop: results, stored objects, and idempotency."""
 
 import io
 
@@ -13,7 +13,7 @@ from signalbox_pipelines.ad_creative.contract import SIZE_NAMES, Ad
 from signalbox_pipelines.ad_creative.copy.copywriter import TemplateCopywriter
 from signalbox_pipelines.ad_creative.copy.model_copywriter import ModelCopywriter
 from signalbox_pipelines.ad_creative.messages import (
-    Brand,
+    BrandFacts,
     ComposeRequest,
     CopyRequest,
     MatchRequest,
@@ -22,14 +22,14 @@ from signalbox_pipelines.ad_creative.messages import (
 from support.servers.shop import Shop
 
 
-async def compose_request(work: AdActivities, brand: Brand) -> ComposeRequest:
-    (copy,) = await work.write_copy(CopyRequest(brand=brand, count=1))
-    matches = await work.match_images(MatchRequest(brand=brand))
+async def compose_request(activities: AdActivities, brand: BrandFacts) -> ComposeRequest:
+    (copy,) = await activities.write_copy(CopyRequest(brand=brand, count=1))
+    matches = await activities.match_images(MatchRequest(brand=brand))
     return ComposeRequest(brand=brand, copy=copy, picture=matches.ranked[0].picture, sizes=SIZE_NAMES)
 
 
-async def test_everything_the_page_says_is_found(shop: Shop, work: AdActivities) -> None:
-    brand = await work.extract_brand(PageRequest(url=shop.url("vi/ca-phe")))
+async def test_all_facts_of_the_page_are_found(shop: Shop, activities: AdActivities) -> None:
+    brand = await activities.extract_brand(PageRequest(url=shop.url("vi/ca-phe")))
 
     assert (brand.name, brand.product, brand.language) == ("Sương Mai", "Cà phê Sương Mai", "vi")
     assert (brand.price, brand.rating, brand.reviews) == ("189.000 ₫", "4,8", 312)
@@ -43,21 +43,21 @@ async def test_everything_the_page_says_is_found(shop: Shop, work: AdActivities)
     assert not any("logo" in image.url for image in brand.images)
 
 
-async def test_a_bare_page_still_makes_an_ad(shop: Shop, work: AdActivities) -> None:
-    brand = await work.extract_brand(PageRequest(url=shop.url("traps/bare")))
+async def test_a_minimal_page_gives_an_ad(shop: Shop, activities: AdActivities) -> None:
+    brand = await activities.extract_brand(PageRequest(url=shop.url("traps/bare")))
 
-    ad = await work.compose_ad(await compose_request(work, brand))
+    ad = await activities.compose_ad(await compose_request(activities, brand))
 
     assert brand.palette.sources == ("none found: neutral colours",)
     assert [picture.size for picture in ad.pictures] == list(SIZE_NAMES)
 
 
-async def test_pictures_are_ranked_and_the_bad_ones_skipped_with_a_reason(
-    shop: Shop, work: AdActivities
+async def test_pictures_are_ranked_and_unusable_ones_skipped_with_a_reason(
+    shop: Shop, activities: AdActivities
 ) -> None:
-    brand = await work.extract_brand(PageRequest(url=shop.url("en/coffee")))
+    brand = await activities.extract_brand(PageRequest(url=shop.url("en/coffee")))
 
-    matches = await work.match_images(MatchRequest(brand=brand))
+    matches = await activities.match_images(MatchRequest(brand=brand))
 
     assert [item.picture.url.rsplit("/", 1)[1] for item in matches.ranked] == [
         "coffee-hero.jpg",
@@ -69,19 +69,21 @@ async def test_pictures_are_ranked_and_the_bad_ones_skipped_with_a_reason(
     assert pixel.reason.startswith("1 × 1 pixels are too few")
 
 
-async def test_a_page_of_bad_pictures_names_the_first_reason(shop: Shop, work: AdActivities) -> None:
-    brand = await work.extract_brand(PageRequest(url=shop.url("traps/bad-pictures")))
+async def test_a_page_without_usable_pictures_is_refused(shop: Shop, activities: AdActivities) -> None:
+    brand = await activities.extract_brand(PageRequest(url=shop.url("traps/bad-pictures")))
 
     with pytest.raises(Rejected, match="none of the 4 pictures") as refused:
-        await work.match_images(MatchRequest(brand=brand))
+        await activities.match_images(MatchRequest(brand=brand))
 
     assert (refused.value.stable_code, refused.value.field) == ("no_pictures", "url")
 
 
-async def test_every_picture_has_its_size(shop: Shop, work: AdActivities, objects: FakeObjectStore) -> None:
-    brand = await work.extract_brand(PageRequest(url=shop.url("vi/den-ban")))
+async def test_every_file_has_the_requested_size(
+    shop: Shop, activities: AdActivities, objects: FakeObjectStore
+) -> None:
+    brand = await activities.extract_brand(PageRequest(url=shop.url("vi/den-ban")))
 
-    ad = await work.compose_ad(await compose_request(work, brand))
+    ad = await activities.compose_ad(await compose_request(activities, brand))
 
     for picture in ad.pictures:
         with Image.open(io.BytesIO(objects.bodies[picture.key])) as image:
@@ -92,36 +94,40 @@ async def test_every_picture_has_its_size(shop: Shop, work: AdActivities, object
     assert sum(feature.max_points for feature in ad.score.features) == 100
 
 
-async def test_a_repeated_attempt_draws_nothing_twice(
-    shop: Shop, work: AdActivities, objects: FakeObjectStore
+async def test_a_repeated_attempt_renders_nothing_again(
+    shop: Shop, activities: AdActivities, objects: FakeObjectStore
 ) -> None:
-    request = await compose_request(work, await work.extract_brand(PageRequest(url=shop.url("en/cup"))))
-    first = await work.compose_ad(request)
+    request = await compose_request(
+        activities, await activities.extract_brand(PageRequest(url=shop.url("en/cup")))
+    )
+    first = await activities.compose_ad(request)
     writes = list(objects.writes)
 
-    second = await work.compose_ad(request)
+    second = await activities.compose_ad(request)
 
     assert second == first
     assert objects.writes == writes
 
 
-async def test_an_attempt_after_a_kill_draws_only_the_rest(
-    shop: Shop, work: AdActivities, objects: FakeObjectStore
+async def test_an_attempt_after_a_crash_renders_only_missing_files(
+    shop: Shop, activities: AdActivities, objects: FakeObjectStore
 ) -> None:
-    request = await compose_request(work, await work.extract_brand(PageRequest(url=shop.url("en/cup"))))
-    whole = await work.compose_ad(request)
+    request = await compose_request(
+        activities, await activities.extract_brand(PageRequest(url=shop.url("en/cup")))
+    )
+    whole = await activities.compose_ad(request)
     lost = whole.pictures[3]
     body = objects.bodies.pop(lost.key)
     objects.writes.clear()
 
-    again: Ad = await work.compose_ad(request)
+    again: Ad = await activities.compose_ad(request)
 
     assert objects.writes == [lost.key]
-    assert objects.bodies[lost.key] == body, "drawing is deterministic"
+    assert objects.bodies[lost.key] == body, "rendering is deterministic"
     assert msgspec.json.encode(again) == msgspec.json.encode(whole)
 
 
-def test_the_model_is_used_when_configured_and_needs_a_name() -> None:
+def test_a_configured_model_writes_the_copy() -> None:
     assert isinstance(copywriter_for({}), TemplateCopywriter)
     assert isinstance(
         copywriter_for({"SIGNALBOX_WORKER_MODEL_URL": "http://m/v1", "SIGNALBOX_WORKER_MODEL_NAME": "x"}),

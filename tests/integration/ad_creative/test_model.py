@@ -1,4 +1,4 @@
-"""The model's copywriter against a small HTTP server that speaks the OpenAI-compatible API."""
+"""The model copywriter against a scripted HTTP server with the chat completions API."""
 
 import asyncio
 import json
@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from signalbox_core.chat_model.settings import ModelSettings
+from signalbox_core.chat_model.settings import ChatModelSettings
 from signalbox_core.errors import RateLimited, Rejected, Unavailable
 from signalbox_core.secret import Secret
 from signalbox_pipelines.ad_creative.copy.model_copywriter import ModelCopywriter
-from signalbox_pipelines.ad_creative.messages import Brand, CopyRequest, Palette, Redo
+from signalbox_pipelines.ad_creative.messages import BrandFacts, CopyRequest, Palette, RewriteRequest
 
-BRAND = Brand(
+BRAND = BrandFacts(
     page="https://shop.example/x",
     name="Sương Mai",
     product="Morning Mist Coffee",
@@ -22,11 +22,13 @@ BRAND = Brand(
     price="$14.50",
     cta="Shop now",
 )
-REDO = Redo(variant="variant-2", version=1, angle="a", headline="Old", reason="too dull", style="bold")
+REDO = RewriteRequest(
+    variant="variant-2", version=1, angle="a", headline="Old", reason="too dull", style="bold"
+)
 
 
-class Model:
-    """Answers every request with `status` and `body`; keeps the requests."""
+class ScriptedModel:
+    """Answers every request with `status`, `headers` and `body`, and records it."""
 
     def __init__(self) -> None:
         self.status = "200 OK"
@@ -35,7 +37,7 @@ class Model:
         self.requests: list[tuple[str, dict[str, object]]] = []
         self.url = ""
 
-    def says(self, content: str) -> None:
+    def answer_with(self, content: str) -> None:
         self.body = json.dumps({"choices": [{"message": {"role": "assistant", "content": content}}]})
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,7 +50,8 @@ class Model:
         self.requests.append((head, json.loads(await reader.readexactly(length))))
         body = self.body.encode()
         writer.write(
-            f"HTTP/1.1 {self.status}\r\nContent-Length: {len(body)}\r\n{self.headers}Connection: close\r\n\r\n".encode()
+            f"HTTP/1.1 {self.status}\r\nContent-Length: {len(body)}\r\n{self.headers}".encode()
+            + b"Connection: close\r\n\r\n"
             + body
         )
         await writer.drain()
@@ -57,8 +60,8 @@ class Model:
 
 
 @asynccontextmanager
-async def running_model() -> AsyncIterator[Model]:
-    model = Model()
+async def running_model() -> AsyncIterator[ScriptedModel]:
+    model = ScriptedModel()
     server = await asyncio.start_server(model.serve, "127.0.0.1", 0)
     async with server:
         model.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
@@ -66,18 +69,19 @@ async def running_model() -> AsyncIterator[Model]:
 
 
 @pytest.fixture
-async def model() -> AsyncIterator[Model]:
+async def model() -> AsyncIterator[ScriptedModel]:
     async with running_model() as model:
         yield model
 
 
-def writer(model: Model) -> ModelCopywriter:
-    return ModelCopywriter(ModelSettings(url=model.url, name="tiny-1", api_key=Secret("s3cret")))
+def writer(model: ScriptedModel) -> ModelCopywriter:
+    return ModelCopywriter(ChatModelSettings(url=model.url, name="tiny-1", api_key=Secret("s3cret")))
 
 
-async def test_the_models_texts_become_variants_and_are_labelled(model: Model) -> None:
-    model.says(
-        '```json\n{"texts": [{"headline": "Wake slowly", "body": "Roasted weekly"}, {"headline": "Mist in a cup"}]}\n```'
+async def test_texts_of_the_model_become_labelled_variants(model: ScriptedModel) -> None:
+    model.answer_with(
+        '```json\n{"texts": [{"headline": "Wake slowly", "body": "Roasted weekly"}, '
+        '{"headline": "Mist in a cup"}]}\n```'
     )
 
     copies = await writer(model).write(CopyRequest(brand=BRAND, count=2))
@@ -87,15 +91,15 @@ async def test_the_models_texts_become_variants_and_are_labelled(model: Model) -
         ("variant-2", "Mist in a cup", "Shop now"),
     ]
     assert {copy.written_by for copy in copies} == {"model tiny-1"}
-    head, asked = model.requests[0]
+    head, body = model.requests[0]
     assert head.startswith("POST /v1/chat/completions ")
     assert "authorization: bearer s3cret" in head.lower()
-    assert asked["model"] == "tiny-1"
-    assert "$14.50" in json.dumps(asked)
+    assert body["model"] == "tiny-1"
+    assert "$14.50" in json.dumps(body)
 
 
-async def test_the_reasons_of_rejections_are_told_to_the_model(model: Model) -> None:
-    model.says('{"texts": [{"headline": "Brighter"}]}')
+async def test_the_prompt_contains_the_reasons_of_rejections(model: ScriptedModel) -> None:
+    model.answer_with('{"texts": [{"headline": "Brighter"}]}')
 
     (copy,) = await writer(model).write(CopyRequest(brand=BRAND, redo=(REDO,)))
 
@@ -106,8 +110,8 @@ async def test_the_reasons_of_rejections_are_told_to_the_model(model: Model) -> 
 @pytest.mark.parametrize(
     "content", ["Sure! Here are some ads", '{"texts": []}', '{"texts": [{"headline": "%s"}]}' % ("x" * 300)]
 )
-async def test_an_answer_that_cannot_be_used_may_be_asked_for_again(model: Model, content: str) -> None:
-    model.says(content)
+async def test_an_unusable_answer_is_a_retryable_error(model: ScriptedModel, content: str) -> None:
+    model.answer_with(content)
 
     with pytest.raises(Unavailable) as refused:
         await writer(model).write(CopyRequest(brand=BRAND, count=1))
@@ -115,7 +119,7 @@ async def test_an_answer_that_cannot_be_used_may_be_asked_for_again(model: Model
     assert refused.value.stable_code == "model_answer"
 
 
-async def test_a_wrong_key_is_final_and_never_repeated(model: Model) -> None:
+async def test_a_wrong_api_key_is_a_permanent_error_and_not_quoted(model: ScriptedModel) -> None:
     model.status = "401 Unauthorized"
 
     with pytest.raises(Rejected, match="_API_KEY") as refused:
@@ -124,7 +128,7 @@ async def test_a_wrong_key_is_final_and_never_repeated(model: Model) -> None:
     assert "s3cret" not in refused.value.detail
 
 
-async def test_a_busy_model_says_when(model: Model) -> None:
+async def test_a_rate_limit_carries_the_requested_delay(model: ScriptedModel) -> None:
     model.status, model.headers = "429 Too Many Requests", "Retry-After: 9\r\n"
 
     with pytest.raises(RateLimited) as busy:
@@ -133,8 +137,8 @@ async def test_a_busy_model_says_when(model: Model) -> None:
     assert busy.value.retry_after_s == 9
 
 
-async def test_a_model_that_is_away_may_be_tried_again(model: Model) -> None:
-    away = ModelCopywriter(ModelSettings(url="http://127.0.0.1:1/v1", name="tiny-1"))
+async def test_an_unreachable_model_is_a_retryable_error(model: ScriptedModel) -> None:
+    copywriter = ModelCopywriter(ChatModelSettings(url="http://127.0.0.1:1/v1", name="tiny-1"))
 
     with pytest.raises(Unavailable, match="SIGNALBOX_WORKER_MODEL_URL"):
-        await away.write(CopyRequest(brand=BRAND, count=1))
+        await copywriter.write(CopyRequest(brand=BRAND, count=1))

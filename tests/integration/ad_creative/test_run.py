@@ -1,4 +1,4 @@
-"""Whole runs on a real Temporal server, reading the real shop, with a person's decisions."""
+"""Complete runs of ad_creative on a Temporal server with the demo shop."""
 
 import msgspec
 import pytest
@@ -21,8 +21,8 @@ from support.assertions.eventually import eventually
 from support.servers.shop import Shop
 
 
-def methods(work: AdActivities) -> list[object]:
-    return [work.extract_brand, work.write_copy, work.match_images, work.compose_ad]
+def methods(activities: AdActivities) -> list[object]:
+    return [activities.extract_brand, activities.write_copy, activities.match_images, activities.compose_ad]
 
 
 def decisions(*each: VariantDecision) -> VariantDecisions:
@@ -34,11 +34,11 @@ async def options(run: RunUnderTest, approval_id: str) -> list[Ad]:
 
 
 async def test_a_page_becomes_approved_edited_and_rewritten_ads(
-    shop: Shop, work: AdActivities, objects: FakeObjectStore
+    shop: Shop, activities: AdActivities, objects: FakeObjectStore
 ) -> None:
-    async with pipeline_under_test(SPEC, activities=methods(work)) as pipeline:
+    async with pipeline_under_test(SPEC, activities=methods(activities)) as pipeline:
         run = await pipeline.start(AdInput(url=shop.url("vi/ca-phe"), sizes=("300x250", "728x90")))
-        asked = await options(run, "variants")
+        first = await options(run, "variants")
 
         await run.decide(
             "variants",
@@ -60,7 +60,7 @@ async def test_a_page_becomes_approved_edited_and_rewritten_ads(
         await eventually(lambda: run.event_names()[-1] == "run.completed")
         names = [artifact.name for artifact in (await run.snapshot()).artifacts]
 
-    assert [ad.variant for ad in asked] == ["variant-1", "variant-2", "variant-3"]
+    assert [ad.variant for ad in first] == ["variant-1", "variant-2", "variant-3"]
     assert [(ad.variant, ad.version) for ad in again] == [("variant-2", 2), ("variant-3", 2)]
     assert again[0].headline == "Rang mới mỗi tuần"
     assert "189.000 ₫" in again[1].headline, "the reason asked for the price"
@@ -108,10 +108,10 @@ async def test_a_page_becomes_approved_edited_and_rewritten_ads(
         ),
     ],
 )
-async def test_an_incomplete_answer_is_refused_and_the_question_stays(
-    shop: Shop, work: AdActivities, answer: list[VariantDecision], field: str
+async def test_an_incomplete_answer_is_refused_and_the_approval_stays_pending(
+    shop: Shop, activities: AdActivities, answer: list[VariantDecision], field: str
 ) -> None:
-    async with pipeline_under_test(SPEC, activities=methods(work)) as pipeline:
+    async with pipeline_under_test(SPEC, activities=methods(activities)) as pipeline:
         run = await pipeline.start(AdInput(url=shop.url("en/cup"), variants=2, sizes=("300x250",)))
         await run.approval("variants", within_s=60)
 
@@ -136,10 +136,10 @@ async def test_an_incomplete_answer_is_refused_and_the_question_stays(
         pytest.param("traps/to-private", "blocked_address", "extract_brand", id="redirect inside"),
     ],
 )
-async def test_a_bad_page_fails_the_run_with_field_and_remedy(
-    shop: Shop, work: AdActivities, path: str, code: str, step: str
+async def test_an_unusable_page_fails_the_run_with_field_and_remedy(
+    shop: Shop, activities: AdActivities, path: str, code: str, step: str
 ) -> None:
-    async with pipeline_under_test(SPEC, activities=methods(work)) as pipeline:
+    async with pipeline_under_test(SPEC, activities=methods(activities)) as pipeline:
         run = await pipeline.start(AdInput(url=shop.url(path)))
 
         with pytest.raises(WorkflowFailureError):
@@ -151,8 +151,8 @@ async def test_a_bad_page_fails_the_run_with_field_and_remedy(
         assert ";" in failed.error.message or "give" in failed.error.message
 
 
-async def test_a_decision_with_a_stale_digest_is_refused(shop: Shop, work: AdActivities) -> None:
-    async with pipeline_under_test(SPEC, activities=methods(work)) as pipeline:
+async def test_a_decision_with_a_stale_digest_is_refused(shop: Shop, activities: AdActivities) -> None:
+    async with pipeline_under_test(SPEC, activities=methods(activities)) as pipeline:
         run = await pipeline.start(AdInput(url=shop.url("en/cup"), variants=1, sizes=("300x250",)))
         await run.approval("variants", within_s=60)
         answer = msgspec.json.encode(decisions(VariantDecision(variant="variant-1", action="approve")))

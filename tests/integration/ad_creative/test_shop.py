@@ -1,4 +1,4 @@
-"""The demo shop keeps what its pages promise."""
+"""The demo shop serves every file that its pages link to."""
 
 import socket
 import subprocess
@@ -13,7 +13,7 @@ from support.servers.shop import Shop
 
 
 @pytest.mark.parametrize("path", [product.path for product in PRODUCTS])
-async def test_every_picture_logo_and_style_sheet_of_a_page_is_there(shop: Shop, path: str) -> None:
+async def test_every_picture_logo_and_style_sheet_is_served(shop: Shop, path: str) -> None:
     fetcher = shop.fetcher()
     page = await fetcher.fetch(shop.url(path), accept=HTML)
     facts = read_page(page.body, url=page.url, charset=page.charset)
@@ -25,7 +25,7 @@ async def test_every_picture_logo_and_style_sheet_of_a_page_is_there(shop: Shop,
     assert len(facts.benefits) == 3
 
 
-def test_a_port_in_use_is_one_clear_line() -> None:
+def test_a_port_in_use_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = subprocess.run(

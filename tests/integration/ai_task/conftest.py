@@ -1,4 +1,4 @@
-"""The local model server, and one Temporal server for all runs."""
+"""The simulated model server and the Temporal client."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Every fault of the model server: how the run ends, and how often the model was asked, as the documentation says."""
+"""Every fault of the simulated model server ends a run as the table in docs/ai_task.md documents."""
 
 from collections.abc import Mapping
 
@@ -18,12 +18,12 @@ from support.servers.model_api import ModelApi
 TEXT = "Invoice number: SX-2026-118. Total: 1,234.50 EUR. The goods were sent to Hanoi by sea."
 SCHEMA = {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]}
 FAULTS = table_under("ai_task.md", "## Every fault, tried")
-OF_JSON = ("bad_json", "bad_first")
+JSON_FAULTS = ("bad_json", "bad_first")
 
 
 def task(fault: str) -> AiTaskInput:
-    """At most two attempts, so that the last one is seen to fail."""
-    if fault in OF_JSON:
+    """A task with two attempts, so that the last one fails too."""
+    if fault in JSON_FAULTS:
         return AiTaskInput(task="extract", text=TEXT, output_schema=SCHEMA, max_attempts=2)
     return AiTaskInput(task="summarise", text=TEXT, sentences=1, max_attempts=2)
 
@@ -42,12 +42,12 @@ async def test_a_fault_ends_as_the_documentation_says(
         run = await under_test.start(task(row["Fault"]))
         try:
             await run.result()
-            code, said = "–", "–"
+            code, message = "–", "–"
         except WorkflowFailureError:
             error = (await run.snapshot()).error
             assert error is not None
-            code, said = error.code, error.message
+            code, message = error.code, error.message
 
-    asked = [str(request["idempotency_key"]) for request in model_api.requests()]
-    assert (code, str(sum(key.startswith(run.run_id) for key in asked))) == (row["Code"], row["Asked"])
-    assert row["Says"] in said
+    keys = [str(request["idempotency_key"]) for request in model_api.requests()]
+    assert (code, str(sum(key.startswith(run.run_id) for key in keys))) == (row["Code"], row["Requests"])
+    assert row["Message contains"] in message

@@ -1,4 +1,4 @@
-"""Whole runs of ai_task with the real activities: streaming, attempts, budget, repair, and the offline provider."""
+"""Complete runs of ai_task with the real activities: streaming, retries, budget, repair, offline provider."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -57,7 +57,7 @@ def outcomes(result: AiTaskResult) -> list[tuple[str, str]]:
     return [(attempt.kind, attempt.outcome) for attempt in result.attempts]
 
 
-async def test_a_model_summarises_and_the_words_appear_as_they_are_written(
+async def test_a_model_summarises_and_the_partial_text_is_published(
     client: Client, model_api: ModelApi
 ) -> None:
     prices = {"INPUT_PRICE": "2", "OUTPUT_PRICE": "10"}
@@ -65,7 +65,7 @@ async def test_a_model_summarises_and_the_words_appear_as_they_are_written(
         run = await under_test.start(SUMMARISE)
         result = await run.result()
 
-        texts = [said.text for said in progress_of(under_test) if said.text]
+        texts = [update.text for update in progress_of(under_test) if update.text]
         assert result.text == texts[-1]
         assert len(texts) > 3
         assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
@@ -79,7 +79,9 @@ async def test_a_model_summarises_and_the_words_appear_as_they_are_written(
         assert model_api.requests()[-1]["idempotency_key"] == f"{run.run_id}:call-model"
 
 
-async def test_a_busy_model_is_asked_again_when_it_said(client: Client, model_api: ModelApi) -> None:
+async def test_a_rate_limited_call_is_retried_after_the_requested_delay(
+    client: Client, model_api: ModelApi
+) -> None:
     async with pipeline(client, model_api.environ("rate_limit:1:1")) as under_test:
         result = await (await under_test.start(SUMMARISE)).result()
 
@@ -88,7 +90,9 @@ async def test_a_busy_model_is_asked_again_when_it_said(client: Client, model_ap
         assert result.attempts[0].input_tokens == 0
 
 
-async def test_a_cut_answer_starts_again_and_listeners_are_told(client: Client, model_api: ModelApi) -> None:
+async def test_an_interrupted_answer_is_restarted_and_the_stream_reset(
+    client: Client, model_api: ModelApi
+) -> None:
     async with pipeline(client, model_api.environ("cut:1")) as under_test:
         run = await under_test.start(SUMMARISE)
         result = await run.result()
@@ -102,32 +106,32 @@ async def test_a_cut_answer_starts_again_and_listeners_are_told(client: Client, 
             if event.name == "stream.reset"
         ]
         assert resets == [catalogue.StreamReset(step="call_model", attempt=2)]
-        assert asked_for(model_api, run) == [f"{run.run_id}:call-model"] * 2
+        assert request_keys(model_api, run) == [f"{run.run_id}:call-model"] * 2
 
 
-async def test_an_answer_beside_the_schema_is_repaired(client: Client, model_api: ModelApi) -> None:
+async def test_an_answer_that_violates_the_schema_is_repaired(client: Client, model_api: ModelApi) -> None:
     async with pipeline(client, model_api.environ("bad_first")) as under_test:
         run = await under_test.start(EXTRACT)
         result = await run.result()
 
         assert (result.repaired, outcomes(result)) == (True, [("call", "answered"), ("repair", "answered")])
-        assert asked_for(model_api, run) == [f"{run.run_id}:call-model", f"{run.run_id}:repair-model"]
+        assert request_keys(model_api, run) == [f"{run.run_id}:call-model", f"{run.run_id}:repair-model"]
         assert [(step.name, step.attempt) for step in (await run.snapshot()).steps][1:] == [
             ("call_model", 2),
             ("process_result", 2),
         ]
 
 
-async def test_there_is_one_repair_and_no_more(client: Client, model_api: ModelApi) -> None:
+async def test_an_answer_is_repaired_only_once(client: Client, model_api: ModelApi) -> None:
     async with pipeline(client, model_api.environ("bad_json")) as under_test:
         run = await under_test.start(EXTRACT)
         error = await failure_of(run)
 
         assert (error.code, "even after one repair" in error.message) == ("schema_mismatch", True)
-        assert len(asked_for(model_api, run)) == 2
+        assert len(request_keys(model_api, run)) == 2
 
 
-async def test_a_model_extracts_by_the_callers_schema(client: Client, model_api: ModelApi) -> None:
+async def test_a_model_extracts_with_the_given_schema(client: Client, model_api: ModelApi) -> None:
     objects = FakeObjectStore()
     async with pipeline(client, model_api.environ(), objects) as under_test:
         run = await under_test.start(EXTRACT)
@@ -142,17 +146,17 @@ async def test_a_model_extracts_by_the_callers_schema(client: Client, model_api:
 @pytest.mark.parametrize(
     ("fault", "code"), [("unauthorized", "model_refused"), ("content_filter", "content_filtered")]
 )
-async def test_what_will_never_pass_is_asked_once(
+async def test_a_permanent_failure_is_not_retried(
     client: Client, model_api: ModelApi, fault: str, code: str
 ) -> None:
     async with pipeline(client, model_api.environ(fault)) as under_test:
         run = await under_test.start(SUMMARISE)
 
         assert ((await failure_of(run)).step, (await failure_of(run)).code) == ("call_model", code)
-        assert len(asked_for(model_api, run)) == 1
+        assert len(request_keys(model_api, run)) == 1
 
 
-async def test_attempts_are_bounded_and_the_last_failure_is_named(
+async def test_attempts_are_limited_and_the_last_failure_is_reported(
     client: Client, model_api: ModelApi
 ) -> None:
     async with pipeline(client, model_api.environ("unavailable")) as under_test:
@@ -160,10 +164,10 @@ async def test_attempts_are_bounded_and_the_last_failure_is_named(
 
         error = await failure_of(run)
         assert (error.code, "attempt 2 of 2 failed" in error.message) == ("model_unavailable", True)
-        assert len(asked_for(model_api, run)) == 2
+        assert len(request_keys(model_api, run)) == 2
 
 
-async def test_no_attempt_starts_that_the_budget_cannot_pay(client: Client, model_api: ModelApi) -> None:
+async def test_no_attempt_starts_beyond_the_budget(client: Client, model_api: ModelApi) -> None:
     async with pipeline(client, model_api.environ("cut")) as under_test:
         run = await under_test.start(
             AiTaskInput(task="summarise", text=TEXT, max_output_tokens=100, max_tokens=300)
@@ -171,10 +175,10 @@ async def test_no_attempt_starts_that_the_budget_cannot_pay(client: Client, mode
 
         error = await failure_of(run)
         assert (error.code, error.field) == ("budget_used_up", "max_tokens")
-        assert len(asked_for(model_api, run)) == 1
+        assert len(request_keys(model_api, run)) == 1
 
 
-async def test_a_wait_beyond_the_deadline_ends_the_run_at_once(client: Client, model_api: ModelApi) -> None:
+async def test_a_delay_beyond_the_deadline_ends_the_run_at_once(client: Client, model_api: ModelApi) -> None:
     async with pipeline(client, model_api.environ("rate_limit:0:600")) as under_test:
         error = await failure_of(await under_test.start(SUMMARISE))
 
@@ -185,7 +189,7 @@ async def test_a_wait_beyond_the_deadline_ends_the_run_at_once(client: Client, m
         )
 
 
-async def test_the_deadline_ends_an_attempt_under_way(client: Client, model_api: ModelApi) -> None:
+async def test_the_deadline_ends_a_running_attempt(client: Client, model_api: ModelApi) -> None:
     async with pipeline(client, model_api.environ("stall")) as under_test:
         error = await failure_of(
             await under_test.start(AiTaskInput(task="summarise", text=TEXT, deadline_s=5))
@@ -194,7 +198,7 @@ async def test_the_deadline_ends_an_attempt_under_way(client: Client, model_api:
         assert (error.code, error.step) == ("deadline_passed", "call_model")
 
 
-async def test_a_cancelled_run_stops_reading(client: Client, model_api: ModelApi) -> None:
+async def test_a_cancelled_run_stops_the_call(client: Client, model_api: ModelApi) -> None:
     async with pipeline(client, model_api.environ("stall")) as under_test:
         run = await under_test.start(SUMMARISE)
         await run.cancel("enough")
@@ -217,7 +221,7 @@ async def test_a_cancelled_run_stops_reading(client: Client, model_api: ModelApi
     ],
     ids=["summarise", "extract", "classify"],
 )
-async def test_without_a_model_the_offline_provider_works_and_says_what_it_is(
+async def test_without_a_model_the_offline_provider_answers_and_is_labelled(
     client: Client, task: AiTaskInput
 ) -> None:
     async with pipeline(client, {}) as under_test:
@@ -232,7 +236,7 @@ async def test_without_a_model_the_offline_provider_works_and_says_what_it_is(
         assert "not a language model" in (steps[1].message or "")
 
 
-async def test_the_offline_provider_finds_the_fields(client: Client) -> None:
+async def test_the_offline_provider_extracts_fields(client: Client) -> None:
     async with pipeline(client, {}) as under_test:
         result = await (await under_test.start(EXTRACT)).result()
 
@@ -245,7 +249,7 @@ async def test_the_offline_provider_finds_the_fields(client: Client) -> None:
         assert json.loads(bytes(result.data)) == expected
 
 
-async def test_without_a_model_nothing_is_made_up(client: Client) -> None:
+async def test_without_a_model_generate_is_refused(client: Client) -> None:
     async with pipeline(client, {}) as under_test:
         error = await failure_of(
             await under_test.start(AiTaskInput(task="generate", instruction="Write a poem"))
@@ -255,8 +259,8 @@ async def test_without_a_model_nothing_is_made_up(client: Client) -> None:
         assert "SIGNALBOX_WORKER_MODEL_URL" in error.message
 
 
-def asked_for(model_api: ModelApi, run: RunUnderTest) -> list[str]:
-    """The idempotency keys of the run's requests, in order."""
+def request_keys(model_api: ModelApi, run: RunUnderTest) -> list[str]:
+    """Return the idempotency keys of the run's requests, in order."""
     keys = [str(request["idempotency_key"]) for request in model_api.requests()]
     return [key for key in keys if key.startswith(run.run_id)]
 

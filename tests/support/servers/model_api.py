@@ -1,4 +1,4 @@
-"""The local model server as its own process, as people start it."""
+"""The simulated model server as a separate process."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from signalbox_core.chat_model.settings import ModelSettings, Prices
+from signalbox_core.chat_model.settings import ChatModelSettings, TokenPrices
 from signalbox_core.secret import Secret
 
 
@@ -23,23 +23,23 @@ class ModelApi(Struct, frozen=True):
         return f"http://{self.endpoint}/v1"
 
     def settings(
-        self, fault: str = "", *, read_timeout_s: float = 10.0, prices: Prices | None = None
-    ) -> ModelSettings:
-        """Of the model that has this fault (`rate_limit:2`)."""
+        self, fault: str = "", *, read_timeout_s: float = 10.0, prices: TokenPrices | None = None
+    ) -> ChatModelSettings:
+        """Settings of a model with this fault (`rate_limit:2`)."""
         name = f"sim@{fault}" if fault else "sim"
-        return ModelSettings(
+        return ChatModelSettings(
             url=self.url, name=name, api_key=Secret("s3cret"), read_timeout_s=read_timeout_s, prices=prices
         )
 
     def environ(self, fault: str = "", **more: str) -> dict[str, str]:
-        """The worker's environment for it."""
+        """The worker's environment variables for a model with this fault."""
         settings = {"URL": self.url, "NAME": f"sim@{fault}" if fault else "sim", "API_KEY": "s3cret", **more}
         return {f"SIGNALBOX_WORKER_MODEL_{name}": value for name, value in settings.items()}
 
     def requests(self) -> list[dict[str, object]]:
-        """The requests it has had, newest last."""
-        with urllib.request.urlopen(f"http://{self.endpoint}/_sim/stats") as answer:
-            return list(json.load(answer)["last"])
+        """The requests received so far, newest last."""
+        with urllib.request.urlopen(f"http://{self.endpoint}/_sim/stats") as response:
+            return list(json.load(response)["last"])
 
 
 @contextlib.contextmanager
@@ -48,9 +48,9 @@ def running_model_api(*arguments: str) -> Iterator[ModelApi]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
-            said = process.stdout.readline()
-            assert said.startswith("listening "), said
-            yield ModelApi(said.split()[1])
+            line = process.stdout.readline()
+            assert line.startswith("listening "), line
+            yield ModelApi(line.split()[1])
         finally:
             process.terminate()
             process.wait(10)

@@ -1,4 +1,4 @@
-"""The demo shop as its own process, as people start it."""
+"""The demo shop as a separate process."""
 
 import contextlib
 import subprocess
@@ -19,7 +19,7 @@ class Shop(Struct, frozen=True):
         return f"http://{self.endpoint}/{path.lstrip('/')}"
 
     def fetcher(self, **limits: float) -> Fetcher:
-        """A fetcher that may reach this shop, and otherwise public addresses only."""
+        """A fetcher that may access this shop besides public addresses."""
         return Fetcher(frozenset({self.endpoint}), **limits)
 
 
@@ -29,9 +29,9 @@ def running_shop() -> Iterator[Shop]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            said = process.stdout.readline()
-            assert said.startswith("listening "), said
-            yield Shop(said.split()[1])
+            line = process.stdout.readline()
+            assert line.startswith("listening "), line
+            yield Shop(line.split()[1])
         finally:
             process.terminate()
             process.wait(10)

@@ -1,20 +1,22 @@
-"""Texts: facts of the page only, as many as asked, and rejections heard."""
+"""Template copy: facts of the page only, the requested number of variants, and revision requests."""
 
 import pytest
 
 from signalbox_pipelines.ad_creative.copy.copywriter import (
-    LONGEST_BODY,
-    LONGEST_HEADLINE,
-    OFFLINE,
+    MAX_BODY_CHARS,
+    MAX_HEADLINE_CHARS,
+    OFFLINE_AUTHOR,
     TemplateCopywriter,
-    texts_for,
+    ideas_from_facts,
 )
-from signalbox_pipelines.ad_creative.copy.revision_requests import read_wishes
-from signalbox_pipelines.ad_creative.messages import Brand, CopyRequest, Palette, Redo
+from signalbox_pipelines.ad_creative.copy.revision_requests import parse_revision_request
+from signalbox_pipelines.ad_creative.messages import BrandFacts, CopyRequest, Palette, RewriteRequest
 
 PALETTE = Palette(primary="#1f4a3a", accent="#e08a2b", paper="#fbf3e2")
-BARE = Brand(page="https://shop.example/x", name="Nobody", product="A lamp", language="en", palette=PALETTE)
-FULL = Brand(
+BARE = BrandFacts(
+    page="https://shop.example/x", name="Nobody", product="A lamp", language="en", palette=PALETTE
+)
+FULL = BrandFacts(
     page="https://shop.example/ca-phe",
     name="Sương Mai",
     product="Cà phê Sương Mai",
@@ -31,23 +33,23 @@ FULL = Brand(
 )
 
 
-async def test_as_many_variants_as_asked_with_styles_taking_turns() -> None:
+async def test_the_requested_number_of_variants_alternates_styles() -> None:
     copies = await TemplateCopywriter().write(CopyRequest(brand=FULL, count=10))
 
     assert [copy.variant for copy in copies] == [f"variant-{number}" for number in range(1, 11)]
     assert [copy.style for copy in copies[:4]] == ["studio", "bold", "cover", "studio"]
     assert len({copy.headline for copy in copies[:6]}) == 6
-    assert {copy.written_by for copy in copies} == {OFFLINE}
+    assert {copy.written_by for copy in copies} == {OFFLINE_AUTHOR}
 
 
-async def test_a_page_that_says_nothing_else_still_has_its_product() -> None:
+async def test_a_page_without_other_facts_gives_the_product_name() -> None:
     (copy,) = await TemplateCopywriter().write(CopyRequest(brand=BARE, count=1))
 
     assert (copy.headline, copy.body, copy.cta) == ("A lamp", "", "See details")
 
 
 @pytest.mark.parametrize("brand", [FULL, BARE], ids=["full", "bare"])
-def test_every_claim_is_a_fact_of_the_page(brand: Brand) -> None:
+def test_texts_contain_only_facts_of_the_page(brand: BrandFacts) -> None:
     facts = " ".join(
         [
             brand.product,
@@ -71,7 +73,7 @@ def test_every_claim_is_a_fact_of_the_page(brand: Brand) -> None:
         )
         | glue
     )
-    for text in texts_for(brand):
+    for text in ideas_from_facts(brand):
         words = (
             f"{text.headline} {text.body}".replace("/", " ")
             .replace(",", " ")
@@ -80,12 +82,12 @@ def test_every_claim_is_a_fact_of_the_page(brand: Brand) -> None:
             .split()
         )
         assert set(words) <= known
-        assert len(text.headline) <= LONGEST_HEADLINE
-        assert len(text.body) <= LONGEST_BODY
+        assert len(text.headline) <= MAX_HEADLINE_CHARS
+        assert len(text.body) <= MAX_BODY_CHARS
 
 
-def redo(reason: str) -> Redo:
-    return Redo(
+def redo(reason: str) -> RewriteRequest:
+    return RewriteRequest(
         variant="variant-2",
         version=1,
         angle="benefit 1",
@@ -101,10 +103,10 @@ def redo(reason: str) -> Redo:
         pytest.param("nói về giá", "price", id="price, in Vietnamese"),
         pytest.param("mention the reviews", "rating", id="reviews"),
         pytest.param("talk about delivery", "shipping", id="delivery"),
-        pytest.param("hmm", "slogan", id="nothing we understand: the next idea"),
+        pytest.param("hmm", "slogan", id="no known keyword: the next idea"),
     ],
 )
-async def test_a_reason_steers_the_next_text(reason: str, angle: str) -> None:
+async def test_the_reason_determines_the_next_text(reason: str, angle: str) -> None:
     (copy,) = await TemplateCopywriter().write(
         CopyRequest(brand=FULL, redo=(redo(reason),), taken=("benefit 1",))
     )
@@ -114,18 +116,20 @@ async def test_a_reason_steers_the_next_text(reason: str, angle: str) -> None:
     assert copy.style != "bold"
 
 
-async def test_shorter_means_shorter() -> None:
+async def test_a_request_for_shorter_text_gives_the_shortest() -> None:
     (copy,) = await TemplateCopywriter().write(
         CopyRequest(brand=FULL, redo=(redo("quá dài"),), taken=("benefit 1",))
     )
 
-    lengths = [len(text.headline) + len(text.body) for text in texts_for(FULL) if text.angle != "benefit 1"]
+    lengths = [
+        len(text.headline) + len(text.body) for text in ideas_from_facts(FULL) if text.angle != "benefit 1"
+    ]
     assert len(copy.headline) + len(copy.body) == min(lengths)
 
 
-def test_a_wish_can_be_negative() -> None:
-    wishes = read_wishes("không nói về giá, đổi ảnh khác")
+def test_a_negated_keyword_is_avoided() -> None:
+    revision = parse_revision_request("không nói về giá, đổi ảnh khác")
 
-    assert "price" in wishes.less
-    assert "price" not in wishes.more
-    assert wishes.other_picture
+    assert "price" in revision.avoided_tags
+    assert "price" not in revision.preferred_tags
+    assert revision.another_picture

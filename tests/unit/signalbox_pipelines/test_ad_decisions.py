@@ -1,17 +1,17 @@
-"""Decisions on variants: complete ones only, and what follows from each."""
+"""Decisions on variants: validation and outcome. Validation of the input."""
 
 import pytest
 
 from signalbox_core.errors import InvalidInput
-from signalbox_pipelines.ad_creative.contract import Ad, AdInput, Score, VariantDecision, VariantDecisions
-from signalbox_pipelines.ad_creative.messages import Copy, Drawn, StoredPicture
-from signalbox_pipelines.ad_creative.review.decisions import check_decisions, sort_out
+from signalbox_pipelines.ad_creative.contract import Ad, AdInput, AdScore, VariantDecision, VariantDecisions
+from signalbox_pipelines.ad_creative.messages import AdCopy, RenderedAd, StoredPicture
+from signalbox_pipelines.ad_creative.review.decisions import apply_decisions, check_decisions
 
 PICTURE = StoredPicture(key="k", url="https://shop.example/a.jpg", alt="", width=1000, height=1000)
 
 
-def drawn(variant: str, *, rounds: int = 0) -> Drawn:
-    copy = Copy(
+def rendered(variant: str, *, rounds: int = 0) -> RenderedAd:
+    copy = AdCopy(
         variant=variant,
         version=1,
         angle="slogan",
@@ -22,15 +22,15 @@ def drawn(variant: str, *, rounds: int = 0) -> Drawn:
         style="bold",
         round=rounds,
     )
-    score = Score(points=90, features=())
+    score = AdScore(points=90, features=())
     ad = Ad(
-        variant=variant, version=1, headline="Old", body="Words", cta="Buy", style="bold", pictures=(), score=score, written_by="x",
-        source_picture=PICTURE.url,
+        variant=variant, version=1, headline="Old", body="Words", cta="Buy", style="bold",
+        pictures=(), score=score, written_by="x", source_picture=PICTURE.url,
     )  # fmt: skip
-    return Drawn(ad=ad, copy=copy, picture=PICTURE)
+    return RenderedAd(ad=ad, copy=copy, picture=PICTURE)
 
 
-ASKED = [drawn("variant-1"), drawn("variant-2")]
+ASKED = [rendered("variant-1"), rendered("variant-2")]
 FIRST = VariantDecision(variant="variant-1", action="approve")
 
 
@@ -83,11 +83,11 @@ def test_every_variant_must_be_decided() -> None:
         check_decisions(VariantDecisions(decisions=(FIRST,)), ASKED)
 
 
-def test_an_edit_keeps_what_it_does_not_name_and_counts_as_a_version() -> None:
+def test_an_edit_keeps_other_texts_and_increments_the_version() -> None:
     edit = VariantDecision(variant="variant-2", action="edit", headline="  New   words ", body="")
     check_decisions(VariantDecisions(decisions=(FIRST, edit)), ASKED)
 
-    outcome = sort_out(VariantDecisions(decisions=(FIRST, edit)), ASKED, redo_rounds=0)
+    outcome = apply_decisions(VariantDecisions(decisions=(FIRST, edit)), ASKED, redo_rounds=0)
 
     (edited,) = outcome.edited
     assert (edited.copy.headline, edited.copy.body, edited.copy.cta, edited.copy.version) == (
@@ -102,11 +102,11 @@ def test_an_edit_keeps_what_it_does_not_name_and_counts_as_a_version() -> None:
 @pytest.mark.parametrize(
     ("done", "allowed", "final"), [(0, 1, False), (1, 1, True), (0, 0, True), (2, 3, False)]
 )
-def test_a_rejection_is_final_when_the_rounds_are_used_up(done: int, allowed: int, final: bool) -> None:
+def test_a_rejection_is_final_after_the_redo_rounds(done: int, allowed: int, final: bool) -> None:
     no = VariantDecision(variant="variant-1", action="reject", reason="dull")
 
-    outcome = sort_out(
-        VariantDecisions(decisions=(no,)), [drawn("variant-1", rounds=done)], redo_rounds=allowed
+    outcome = apply_decisions(
+        VariantDecisions(decisions=(no,)), [rendered("variant-1", rounds=done)], redo_rounds=allowed
     )
 
     assert (len(outcome.rejected), len(outcome.redone)) == ((1, 0) if final else (0, 1))
@@ -117,16 +117,16 @@ def test_a_rejection_is_final_when_the_rounds_are_used_up(done: int, allowed: in
     [
         ("shop.example/x", "must start with"),
         ("ftp://shop.example", "must start with"),
-        ("https://a.example https://b.example", "one address only"),
+        ("https://a.example https://b.example", "one URL only"),
     ],
 )
-def test_a_wrong_address_is_refused_before_anything_starts(url: str, remedy: str) -> None:
+def test_an_invalid_url_is_refused(url: str, remedy: str) -> None:
     with pytest.raises(InvalidInput, match=remedy) as refused:
         AdInput(url=url)
 
     assert refused.value.field == "url"
 
 
-def test_a_size_is_named_once() -> None:
-    with pytest.raises(InvalidInput, match="300x250 twice"):
+def test_a_duplicate_size_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="300x250 occurs twice"):
         AdInput(url="https://shop.example/x", sizes=("300x250", "300x250"))

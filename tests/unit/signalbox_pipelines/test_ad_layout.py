@@ -1,4 +1,4 @@
-"""Layout and type: everything inside, nothing over anything else, accents whole, no size below what can be read."""
+"""Layout and typesetting: no overlaps, readable sizes, room for accents, whole subjects."""
 
 import itertools
 
@@ -6,37 +6,40 @@ import pytest
 from PIL import Image, ImageDraw
 
 from signalbox_pipelines.ad_creative.contract import SIZE_NAMES, SizeName
-from signalbox_pipelines.ad_creative.design.columns import Words
-from signalbox_pipelines.ad_creative.design.crop import Clear, crop, find_subject, shape_of
-from signalbox_pipelines.ad_creative.design.layout import plan_for
-from signalbox_pipelines.ad_creative.design.plan import Box, Plan
-from signalbox_pipelines.ad_creative.design.styles import look_for
-from signalbox_pipelines.ad_creative.design.typography import Setting, fit, ink_of
+from signalbox_pipelines.ad_creative.design.ad_plan import AdPlan, Box
+from signalbox_pipelines.ad_creative.design.colour_scheme import colour_scheme_for
+from signalbox_pipelines.ad_creative.design.crop import ClearZone, crop, find_subject, measure_aspect
+from signalbox_pipelines.ad_creative.design.layout import plan_ad
+from signalbox_pipelines.ad_creative.design.text_column import AdTexts
+from signalbox_pipelines.ad_creative.design.typography import TypeSetting, fit, ink_extent
 from signalbox_pipelines.ad_creative.messages import STYLES, Palette, Style
 
 PALETTE = Palette(primary="#1f4a3a", accent="#e08a2b", paper="#fbf3e2")
 TEXTS = {
-    "english": Words(
+    "english": AdTexts(
         eyebrow="Morning Mist Coffee", headline="Slow-roasted mornings from the hills of Đà Lạt",
         body="Single-origin arabica, roasted weekly.",
         price="$14.50", rating="4.8 (312)", cta="Shop the roast", brand="Sương Mai",
     ),
-    "vietnamese": Words(
-        eyebrow="Cốc gốm vẽ tay Lá Trúc", headline="ẤM ÁP, ĐỖ ĐỒ DÙNG: nét vẽ không lặp lại", body="Men không chì · Dung tích 280 ml",
+    "vietnamese": AdTexts(
+        eyebrow="Cốc gốm vẽ tay Lá Trúc", headline="ẤM ÁP, ĐỖ ĐỒ DÙNG: nét vẽ không lặp lại",
+        body="Men không chì · Dung tích 280 ml",
         price="1.245.000 ₫", rating="4,9 (128)", cta="Chọn cốc của bạn", brand="Gốm Lam",
     ),
-    "shortest": Words(eyebrow="", headline="Tea", body="", price="", rating="", cta="Buy", brand="T"),
-    "longest": Words(
+    "shortest": AdTexts(eyebrow="", headline="Tea", body="", price="", rating="", cta="Buy", brand="T"),
+    "longest": AdTexts(
         eyebrow="A product with quite a long name indeed",
         headline="Nothing is as long as the longest headline that the contract would let pass today",
-        body="A body of text which is nearly as long as it may be, and which therefore is the first thing to be left out in small sizes.",
-        price="$1,234,567.00", rating="4.8 (1234567)", cta="Reserve a seat today", brand="The Longest Brand Name There Is",
+        body="A body of text which is nearly as long as it may be, "
+        "and which therefore is the first thing to be left out in small sizes.",
+        price="$1,234,567.00", rating="4.8 (1234567)", cta="Reserve a seat today",
+        brand="The Longest Brand Name There Is",
     ),
 }  # fmt: skip
 EVERY = list(itertools.product(SIZE_NAMES, STYLES, TEXTS, (0.6, 1.8)))
 
 
-def boxes(plan: Plan) -> dict[str, Box]:
+def boxes(plan: AdPlan) -> dict[str, Box]:
     found = {"logo": plan.logo.box, "button": plan.button.box}
     for number, line in enumerate(plan.lines):
         left = line.x - line.block.width // 2 if line.align == "center" else line.x
@@ -48,9 +51,11 @@ def overlap(one: Box, other: Box) -> bool:
     return one.x < other.right and other.x < one.right and one.y < other.bottom and other.y < one.bottom
 
 
-@pytest.mark.parametrize(("size", "style", "text", "shape"), EVERY)
-def test_parts_are_inside_apart_and_readable(size: SizeName, style: Style, text: str, shape: float) -> None:
-    plan = plan_for(size, style, look_for(style, PALETTE), TEXTS[text], shape=shape)
+@pytest.mark.parametrize(("size", "style", "text", "aspect"), EVERY)
+def test_elements_do_not_overlap_and_are_readable(
+    size: SizeName, style: Style, text: str, aspect: float
+) -> None:
+    plan = plan_ad(size, style, colour_scheme_for(style, PALETTE), TEXTS[text], aspect=aspect)
 
     assert plan is not None
     parts = boxes(plan)
@@ -67,11 +72,11 @@ def test_parts_are_inside_apart_and_readable(size: SizeName, style: Style, text:
     assert min([line.block.font_px for line in plan.lines] + [plan.button.font_px]) >= 10
 
 
-@pytest.mark.parametrize(("size", "style", "text", "shape"), EVERY)
-def test_the_picture_is_large_and_nothing_is_empty(
-    size: SizeName, style: Style, text: str, shape: float
+@pytest.mark.parametrize(("size", "style", "text", "aspect"), EVERY)
+def test_the_picture_is_large_and_gaps_are_small(
+    size: SizeName, style: Style, text: str, aspect: float
 ) -> None:
-    plan = plan_for(size, style, look_for(style, PALETTE), TEXTS[text], shape=shape)
+    plan = plan_ad(size, style, colour_scheme_for(style, PALETTE), TEXTS[text], aspect=aspect)
 
     assert plan is not None
     assert plan.frame.box.width * plan.frame.box.height >= 0.14 * plan.width * plan.height
@@ -82,8 +87,8 @@ def test_the_picture_is_large_and_nothing_is_empty(
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_a_banner_is_centred_in_its_height(style: Style) -> None:
-    plan = plan_for("728x90", style, look_for(style, PALETTE), TEXTS["vietnamese"])
+def test_a_banner_is_centred_vertically(style: Style) -> None:
+    plan = plan_ad("728x90", style, colour_scheme_for(style, PALETTE), TEXTS["vietnamese"])
 
     assert plan is not None
     texts = [box for name, box in boxes(plan).items() if name not in ("logo", "button")]
@@ -92,8 +97,8 @@ def test_a_banner_is_centred_in_its_height(style: Style) -> None:
     assert plan.button.box.middle == plan.logo.box.middle == 45
 
 
-def test_text_that_cannot_be_set_gives_no_plan() -> None:
-    words = Words(
+def test_text_that_does_not_fit_gives_no_plan() -> None:
+    words = AdTexts(
         eyebrow="",
         headline="Donaudampfschifffahrtsgesellschaftskapitän" * 2,
         body="",
@@ -103,10 +108,10 @@ def test_text_that_cannot_be_set_gives_no_plan() -> None:
         brand="B",
     )
 
-    assert plan_for("160x600", "studio", look_for("studio", PALETTE), words) is None
+    assert plan_ad("160x600", "studio", colour_scheme_for("studio", PALETTE), words) is None
 
 
-SETTING = Setting(weight="ExtraBold", largest=40, smallest=12, lines=4, leading=1.1)
+SETTING = TypeSetting(weight="ExtraBold", largest=40, smallest=12, lines=4, leading=1.1)
 
 
 def test_stacked_accents_do_not_touch_the_line_above() -> None:
@@ -114,11 +119,14 @@ def test_stacked_accents_do_not_touch_the_line_above() -> None:
 
     assert block is not None
     assert len(block.lines) > 1
-    below, above = ink_of("gyg", "ExtraBold", block.font_px)[1], ink_of("ẤỄỘỮ", "ExtraBold", block.font_px)[0]
+    below, above = (
+        ink_extent("gyg", "ExtraBold", block.font_px)[1],
+        ink_extent("ẤỄỘỮ", "ExtraBold", block.font_px)[0],
+    )
     assert block.line_px >= below + above
 
 
-def test_no_word_is_left_alone_on_the_last_line() -> None:
+def test_lines_are_balanced() -> None:
     block = fit("Slow roasted mornings from the hills of home", SETTING, 520)
 
     assert block is not None
@@ -126,17 +134,19 @@ def test_no_word_is_left_alone_on_the_last_line() -> None:
     assert len(block.lines[-1].split()) > 2
 
 
-def test_a_number_keeps_its_unit() -> None:
+def test_a_number_and_its_unit_stay_on_one_line() -> None:
     block = fit(
-        "Compostable bag, 340 g", Setting(weight="Medium", largest=20, smallest=20, lines=3, leading=1.2), 190
+        "Compostable bag, 340 g",
+        TypeSetting(weight="Medium", largest=20, smallest=20, lines=3, leading=1.2),
+        190,
     )
 
     assert block is not None
     assert any(line.replace("\u00a0", " ").endswith("340 g") for line in block.lines)
 
 
-def thing(width: int, height: int, box: tuple[int, int, int, int]) -> Image.Image:
-    """A checked thing on a calm ground."""
+def picture_of_object(width: int, height: int, box: tuple[int, int, int, int]) -> Image.Image:
+    """A chequered object on a plain background."""
     image = Image.new("RGB", (width, height), (230, 225, 215))
     draw = ImageDraw.Draw(image)
     for x in range(box[0], box[2], 20):
@@ -145,11 +155,11 @@ def thing(width: int, height: int, box: tuple[int, int, int, int]) -> Image.Imag
     return image
 
 
-def test_the_subject_is_found_where_the_edges_are() -> None:
-    image = thing(1000, 800, (600, 200, 900, 600))
+def test_the_subject_is_found_by_its_edges() -> None:
+    image = picture_of_object(1000, 800, (600, 200, 900, 600))
     subject = find_subject(image)
 
-    assert shape_of(image) == pytest.approx(0.75, abs=0.1)
+    assert measure_aspect(image) == pytest.approx(0.75, abs=0.1)
 
     assert subject.left == pytest.approx(0.6, abs=0.04)
     assert subject.right == pytest.approx(0.9, abs=0.04)
@@ -158,8 +168,8 @@ def test_the_subject_is_found_where_the_edges_are() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(142, 90), (160, 300), (600, 628), (100, 400)])
-def test_the_subject_is_whole_in_every_crop(width: int, height: int) -> None:
-    image = thing(1000, 800, (100, 300, 700, 500))
+def test_every_crop_contains_the_whole_subject(width: int, height: int) -> None:
+    image = picture_of_object(1000, 800, (100, 300, 700, 500))
 
     cropped = crop(image, find_subject(image), width, height)
 
@@ -169,15 +179,15 @@ def test_the_subject_is_whole_in_every_crop(width: int, height: int) -> None:
     assert kept.right < 0.99
 
 
-def test_the_subject_keeps_out_of_what_fades() -> None:
-    image = thing(1000, 800, (400, 300, 600, 500))
+def test_the_subject_stays_out_of_the_fading_area() -> None:
+    image = picture_of_object(1000, 800, (400, 300, 600, 500))
 
-    cropped = crop(image, find_subject(image), 400, 300, clear=Clear(left=0.3))
+    cropped = crop(image, find_subject(image), 400, 300, clear_zone=ClearZone(left=0.3))
 
     assert find_subject(cropped).left > 0.3
 
 
-def test_a_plain_picture_is_cropped_too() -> None:
+def test_a_plain_picture_can_be_cropped() -> None:
     assert crop(
         Image.new("RGB", (500, 500), "white"), find_subject(Image.new("RGB", (500, 500), "white")), 30, 90
     ).size == (30, 90)

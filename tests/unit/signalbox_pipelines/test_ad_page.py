@@ -1,9 +1,14 @@
-"""Reading a page: structured data first, then what the HTML shows; trusting the shape of neither."""
+"""Facts of a page: structured data takes precedence over HTML, and malformed data is tolerated."""
 
 import pytest
 
 from signalbox_core.errors import Rejected
-from signalbox_pipelines.ad_creative.copy.language import first_sentence, format_price, format_rating, is_call
+from signalbox_pipelines.ad_creative.copy.language import (
+    first_sentence,
+    format_price,
+    format_rating,
+    is_call_to_action,
+)
 from signalbox_pipelines.ad_creative.page.facts import PageFacts, read_page
 from signalbox_pipelines.ad_creative.page.linked_data import find_product, text_at, texts_at
 
@@ -14,10 +19,11 @@ def read(html: str, *, wanted: str = "auto") -> PageFacts:
     return read_page(html.encode(), url=URL, charset="utf-8", wanted=wanted)
 
 
-def test_structured_data_wins_over_what_the_page_shows() -> None:
+def test_structured_data_takes_precedence_over_html() -> None:
     facts = read("""<title>Shop page – Lam</title><h1>Wrong</h1><script type="application/ld+json">
-        {"@graph": [{"@type": "WebSite"}, {"@type": ["Thing", "Product"], "name": "Cup", "brand": {"name": "Gốm Lam"},
-        "offers": [{"price": 18, "priceCurrency": "usd"}], "image": ["/a.jpg", {"url": "/b.jpg"}]}]}</script>""")
+        {"@graph": [{"@type": "WebSite"}, {"@type": ["Thing", "Product"], "name": "Cup",
+        "brand": {"name": "Gốm Lam"}, "offers": [{"price": 18, "priceCurrency": "usd"}],
+        "image": ["/a.jpg", {"url": "/b.jpg"}]}]}</script>""")
 
     assert (facts.product, facts.name, facts.price) == ("Cup", "Gốm Lam", "$18")
     assert [image.url for image in facts.images] == [
@@ -26,7 +32,7 @@ def test_structured_data_wins_over_what_the_page_shows() -> None:
     ]
 
 
-def test_a_plain_page_gives_its_title_heading_and_pictures() -> None:
+def test_a_page_without_structured_data_gives_title_and_pictures() -> None:
     facts = read(
         '<title>A lamp – Đom Đóm</title><main><p>Short.</p><img src="../lamp.jpg" alt=" A  lamp "></main>'
     )
@@ -36,25 +42,28 @@ def test_a_plain_page_gives_its_title_heading_and_pictures() -> None:
     assert facts.images[0].alt == "A lamp"
 
 
-def test_a_page_that_names_nothing_is_refused() -> None:
+def test_a_page_without_product_name_is_refused() -> None:
     with pytest.raises(Rejected, match="names no product") as refused:
         read("<p>hello</p>")
 
     assert (refused.value.stable_code, refused.value.field) == ("no_product", "url")
 
 
-def test_benefits_shipping_and_call_are_found() -> None:
-    facts = read("""<title>Cup</title><main><ul class="benefits"><li>Painted by hand</li><li>x</li><li>Holds 280 ml</li></ul>
-        <p>Free shipping over $30</p><a class="btn" href="#">Terms</a><a class="btn primary" href="#">Add to cart</a></main>""")
+def test_benefits_shipping_and_call_to_action_are_found() -> None:
+    facts = read("""<title>Cup</title><main>
+        <ul class="benefits"><li>Painted by hand</li><li>x</li><li>Holds 280 ml</li></ul>
+        <p>Free shipping over $30</p><a class="btn" href="#">Terms</a>
+        <a class="btn primary" href="#">Add to cart</a></main>""")
 
     assert facts.benefits == ("Painted by hand", "Holds 280 ml")
     assert facts.shipping == "Free shipping over $30"
     assert facts.cta == "Add to cart"
 
 
-def test_the_largest_of_a_source_set_is_taken_and_inline_data_is_not() -> None:
+def test_the_largest_srcset_picture_is_used_and_data_urls_are_skipped() -> None:
     facts = read(
-        """<title>Cup</title><img src="s.jpg" srcset="s.jpg 400w, l.jpg 1600w"><img src="data:image/gif;base64,R0lGOD">"""
+        """<title>Cup</title><img src="s.jpg" srcset="s.jpg 400w, l.jpg 1600w">
+        <img src="data:image/gif;base64,R0lGOD">"""
     )
 
     assert [image.url for image in facts.images] == ["https://shop.example/p/l.jpg"]
@@ -69,7 +78,7 @@ def test_the_largest_of_a_source_set_is_taken_and_inline_data_is_not() -> None:
         pytest.param("<title>A café in Paris</title>", "auto", "en", id="an accent is not Vietnamese"),
     ],
 )
-def test_the_language_is_told(html: str, wanted: str, language: str) -> None:
+def test_the_language_is_detected(html: str, wanted: str, language: str) -> None:
     assert read(html, wanted=wanted).language == language
 
 
@@ -85,11 +94,11 @@ def test_the_language_is_told(html: str, wanted: str, language: str) -> None:
         "[" * 5000,
     ],
 )
-def test_malformed_structured_data_is_survived(script: str) -> None:
+def test_malformed_structured_data_is_tolerated(script: str) -> None:
     text_at(find_product([script]), "name")
 
 
-def test_lists_and_nodes_are_read_as_text() -> None:
+def test_lists_and_nodes_are_converted_to_text() -> None:
     node = {"image": [{"url": "a"}, "b", None, 3], "brand": [{"name": " Gốm  Lam "}]}
 
     assert texts_at(node, "image") == ["a", "b", "3"]
@@ -109,16 +118,14 @@ def test_lists_and_nodes_are_read_as_text() -> None:
         ("-3", "USD", "en", ""),
     ],
 )
-def test_prices_are_written_as_their_readers_do(
-    amount: str, currency: str, language: str, shown: str
-) -> None:
+def test_prices_are_formatted_for_the_language(amount: str, currency: str, language: str, shown: str) -> None:
     assert format_price(amount, currency, language) == shown
 
 
-def test_ratings_calls_and_sentences() -> None:
+def test_ratings_calls_to_action_and_first_sentences() -> None:
     assert format_rating("4.8", "vi") == "4,8"
     assert format_rating("48", "en") == ""
-    assert is_call("Đặt mua đèn")
-    assert not is_call("Điều khoản")
+    assert is_call_to_action("Đặt mua đèn")
+    assert not is_call_to_action("Điều khoản")
     assert first_sentence("One. Two.", longest=10) == "One."
     assert first_sentence("A very long sentence without an end", longest=10) == ""

@@ -1,4 +1,4 @@
-"""Colours: what a brand's palette is, and that everything drawn in it can be read."""
+"""Colours: the palette of a brand, and sufficient contrast in every style."""
 
 import io
 
@@ -7,23 +7,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from signalbox_pipelines.ad_creative.design.colour import contrast, hex_of, hue_distance, readable_on, rgb
-from signalbox_pipelines.ad_creative.design.styles import look_for
+from signalbox_pipelines.ad_creative.design.colour import (
+    contrast,
+    hue_distance,
+    parse_hex,
+    readable_on,
+    to_hex,
+)
+from signalbox_pipelines.ad_creative.design.colour_scheme import colour_scheme_for
 from signalbox_pipelines.ad_creative.messages import STYLES, Palette
 from signalbox_pipelines.ad_creative.page.palette import choose_palette, logo_colours
 
-CSS = ":root{--primary:#1f4a3a;--accent:#e08a2b} body{background:#fbf3e2;color:#222} .button{background:#e08a2b;color:#fff}"
-colours = st.tuples(*[st.integers(0, 255)] * 3).map(hex_of)
+CSS = """:root{--primary:#1f4a3a;--accent:#e08a2b} body{background:#fbf3e2;color:#222}
+.button{background:#e08a2b;color:#fff}"""
+colours = st.tuples(*[st.integers(0, 255)] * 3).map(to_hex)
 
 
-def test_names_in_the_style_sheet_decide() -> None:
+def test_variable_names_in_the_style_sheet_take_precedence() -> None:
     palette = choose_palette([CSS])
 
     assert (palette.primary, palette.accent, palette.paper) == ("#1f4a3a", "#e08a2b", "#fbf3e2")
     assert palette.sources == ("style sheet",)
 
 
-def test_the_logo_gives_colours_to_a_page_without_a_style_sheet() -> None:
+def test_without_style_sheets_the_logo_determines_the_colours() -> None:
     image = Image.new("RGBA", (80, 40), (0, 0, 0, 0))
     image.paste((39, 64, 127, 255), (0, 0, 50, 40))
     buffer = io.BytesIO()
@@ -32,10 +39,10 @@ def test_the_logo_gives_colours_to_a_page_without_a_style_sheet() -> None:
     palette = choose_palette([], logo=buffer.getvalue())
 
     assert palette.sources == ("logo",)
-    assert hue_distance(rgb(palette.primary), (39, 64, 127)) < 10
+    assert hue_distance(parse_hex(palette.primary), (39, 64, 127)) < 10
 
 
-def test_a_page_without_colours_gets_calm_ones_and_says_so() -> None:
+def test_a_page_without_colours_gets_neutral_ones() -> None:
     palette = choose_palette(["body { color: #333 } not css at all }}}"])
 
     assert palette.sources == ("none found: neutral colours",)
@@ -47,23 +54,23 @@ def test_a_broken_logo_has_no_colours(body: bytes) -> None:
     assert logo_colours(body) == []
 
 
-def test_contrast_is_that_of_the_standard() -> None:
+def test_contrast_matches_wcag() -> None:
     assert contrast((255, 255, 255), (0, 0, 0)) == pytest.approx(21)
     assert contrast((119, 119, 119), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
 
 
 @given(colours, colours)
-def test_readable_is_readable_on_any_ground(ground: str, wanted: str) -> None:
-    assert contrast(readable_on(rgb(ground), rgb(wanted)), rgb(ground)) >= 4.5
+def test_readable_colours_have_sufficient_contrast_on_any_background(background: str, wanted: str) -> None:
+    assert contrast(readable_on(parse_hex(background), parse_hex(wanted)), parse_hex(background)) >= 4.5
 
 
 @settings(max_examples=60)
 @given(colours, colours, colours)
-def test_every_style_of_every_palette_can_be_read(primary: str, accent: str, paper: str) -> None:
+def test_every_style_of_every_palette_has_sufficient_contrast(primary: str, accent: str, paper: str) -> None:
     for style in STYLES:
-        look = look_for(style, Palette(primary=primary, accent=accent, paper=paper))
-        assert contrast(look.headline, look.ground) >= 4.5
-        assert contrast(look.body, look.ground) >= 4.5
-        assert contrast(look.eyebrow, look.ground) >= 4.5
-        assert contrast(look.label, look.button) >= 4.5
-        assert contrast(look.button, look.ground) >= 1.9
+        colours = colour_scheme_for(style, Palette(primary=primary, accent=accent, paper=paper))
+        assert contrast(colours.headline, colours.background) >= 4.5
+        assert contrast(colours.body, colours.background) >= 4.5
+        assert contrast(colours.eyebrow, colours.background) >= 4.5
+        assert contrast(colours.label, colours.button) >= 4.5
+        assert contrast(colours.button, colours.background) >= 1.9

@@ -1,18 +1,19 @@
-"""The offline provider: every word it gives is in the text or is a rule's."""
+"""The offline provider: summaries, key phrases, labels, and field extraction."""
 
 import pytest
 
 from signalbox_core.errors import Rejected
 from signalbox_pipelines.ai_task.contract import Label
-from signalbox_pipelines.ai_task.local.fields import fields_of
-from signalbox_pipelines.ai_task.local.labels import label_for
+from signalbox_pipelines.ai_task.local.fields import extract_fields
+from signalbox_pipelines.ai_task.local.labels import choose_label
 from signalbox_pipelines.ai_task.local.phrases import key_phrases
-from signalbox_pipelines.ai_task.local.textrank import summary_of
-from signalbox_pipelines.ai_task.local.values import dates_in, number_of
-from signalbox_pipelines.ai_task.local.words import sentences_of
+from signalbox_pipelines.ai_task.local.textrank import summarise
+from signalbox_pipelines.ai_task.local.values import find_dates, parse_number
+from signalbox_pipelines.ai_task.local.words import split_sentences
 from signalbox_pipelines.ai_task.schemas import Schema
 
-CANAL = """The canal carries rice from the delta to the port of Saigon. Boats on the canal wait at the lock for the tide.
+CANAL = """The canal carries rice from the delta to the port of Saigon.
+Boats on the canal wait at the lock for the tide.
 My aunt likes tea. The lock on the canal was closed for nine days, so no rice reached the port.
 Without boats on the canal, rice in the port became dearer. It rained."""
 LETTER = """Công ty TNHH Sương Mai
@@ -38,27 +39,27 @@ LETTER_SCHEMA: Schema = {
 }
 
 
-def test_a_summary_takes_the_sentences_that_the_others_are_about() -> None:
-    summary = summary_of(CANAL, 2)
+def test_a_summary_selects_the_most_central_sentences() -> None:
+    summary = summarise(CANAL, 2)
 
     assert all(sentence in " ".join(CANAL.split()) for sentence in summary)
     assert all("canal" in sentence for sentence in summary)
 
 
 def test_a_summary_keeps_the_order_of_the_text() -> None:
-    places = [" ".join(CANAL.split()).index(sentence) for sentence in summary_of(CANAL, 3)]
+    places = [" ".join(CANAL.split()).index(sentence) for sentence in summarise(CANAL, 3)]
 
     assert places == sorted(places)
 
 
 def test_a_short_text_is_its_own_summary() -> None:
-    assert summary_of("One short line.", 3) == ["One short line."]
+    assert summarise("One short line.", 3) == ["One short line."]
 
 
 def test_a_long_text_is_ranked_in_blocks() -> None:
     text = " ".join(f"Boat {number} waits at lock {number % 7} of the canal." for number in range(1_500))
 
-    assert len(summary_of(text, 5)) == 5
+    assert len(summarise(text, 5)) == 5
 
 
 @pytest.mark.parametrize(
@@ -71,40 +72,40 @@ def test_a_long_text_is_ranked_in_blocks() -> None:
         ("", []),
     ],
 )
-def test_sentences_are_told_apart(text: str, expected: list[str]) -> None:
-    assert sentences_of(text) == expected
+def test_text_is_split_into_sentences(text: str, expected: list[str]) -> None:
+    assert split_sentences(text) == expected
 
 
-def test_key_phrases_are_what_the_text_is_about() -> None:
+def test_key_phrases_name_the_subjects_of_the_text() -> None:
     assert {"canal", "rice", "port"} & set(" ".join(key_phrases(CANAL)).split()) == {"canal", "rice", "port"}
 
 
-def test_the_label_with_the_most_cues_wins_and_shows_them() -> None:
+def test_the_label_with_the_most_cues_wins_and_lists_them() -> None:
     labels = (
         Label(name="invoice", cues=("invoice", "amount due")),
         Label(name="letter", cues=("dear", "kind regards")),
     )
 
-    found = label_for("INVOICE 12: the  amount due is 5 EUR. Kind regards", labels)
+    found = choose_label("INVOICE 12: the  amount due is 5 EUR. Kind regards", labels)
 
     assert (found.label, found.evidence, found.confidence) == ("invoice", ("invoice", "amount due"), 0.6)
 
 
-def test_a_cue_inside_another_word_is_none() -> None:
+def test_a_cue_inside_another_word_does_not_count() -> None:
     labels = (Label(name="art", cues=("art",)), Label(name="car", cues=("car",)))
 
-    assert label_for("A car starts", labels).label == "car"
+    assert choose_label("A car starts", labels).label == "car"
 
 
-def test_without_evidence_there_is_no_label() -> None:
+def test_a_text_without_any_cue_is_refused() -> None:
     with pytest.raises(Rejected, match="add cues") as refused:
-        label_for("Nothing of the kind", (Label(name="invoice"), Label(name="letter")))
+        choose_label("Nothing of the kind", (Label(name="invoice"), Label(name="letter")))
 
     assert refused.value.stable_code == "no_evidence"
 
 
 def test_fields_are_found_by_name_title_description_and_format() -> None:
-    assert fields_of(LETTER_SCHEMA, LETTER) == {
+    assert extract_fields(LETTER_SCHEMA, LETTER) == {
         "so_hoa_don": "HD-0012",
         "ngay": "2026-03-05",
         "total": 1_250_000,
@@ -115,11 +116,11 @@ def test_fields_are_found_by_name_title_description_and_format() -> None:
     }
 
 
-def test_an_address_that_is_not_unique_and_not_named_is_not_guessed() -> None:
+def test_an_ambiguous_email_address_is_not_guessed() -> None:
     schema: Schema = {"type": "object", "properties": {"seller": {"type": "string", "format": "email"}}}
 
-    assert fields_of(schema, "Write to a@example.com or b@example.com") == {}
-    assert fields_of(schema, "Buyer a@example.com, seller: b@example.com") == {"seller": "b@example.com"}
+    assert extract_fields(schema, "Write to a@example.com or b@example.com") == {}
+    assert extract_fields(schema, "Buyer a@example.com, seller: b@example.com") == {"seller": "b@example.com"}
 
 
 @pytest.mark.parametrize(
@@ -134,17 +135,17 @@ def test_an_address_that_is_not_unique_and_not_named_is_not_guessed() -> None:
         ("-3", -3),
     ],
 )
-def test_numbers_are_read_as_they_are_written(text: str, number: float) -> None:
-    assert number_of(text) == number
+def test_numbers_are_parsed_in_common_notations(text: str, number: float) -> None:
+    assert parse_number(text) == number
 
 
 @pytest.mark.parametrize(
     "text",
     ["2026-03-14", "14/3/2026", "14.03.2026", "14 March 2026", "March 14, 2026", "ngày 14 tháng 3 năm 2026"],
 )
-def test_dates_are_read_in_six_forms(text: str) -> None:
-    assert list(dates_in(f"on {text}.")) == ["2026-03-14"]
+def test_dates_are_parsed_in_six_notations(text: str) -> None:
+    assert list(find_dates(f"on {text}.")) == ["2026-03-14"]
 
 
-def test_a_date_that_is_none_is_left_out() -> None:
-    assert list(dates_in("31/02/2026 and 12 Foo 2026")) == []
+def test_an_impossible_date_is_skipped() -> None:
+    assert list(find_dates("31/02/2026 and 12 Foo 2026")) == []

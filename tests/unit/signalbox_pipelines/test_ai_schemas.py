@@ -1,4 +1,4 @@
-"""Schemas of answers: what is admitted, and that a check says the same as the reference implementation."""
+"""Schemas of answers: which are supported, and that validation agrees with the reference implementation."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from signalbox_core.errors import InvalidInput
-from signalbox_pipelines.ai_task.schema_conformance import MAX_PROBLEMS, problems_of
+from signalbox_pipelines.ai_task.schema_validation import MAX_VIOLATIONS, find_violations
 from signalbox_pipelines.ai_task.schemas import MAX_SCHEMA_BYTES, Schema, check_schema
 
 SCHEMA: Schema = {
@@ -49,12 +49,12 @@ answers = st.dictionaries(st.sampled_from([*SCHEMA["properties"], "other"]), val
 
 
 @given(answers | values)
-def test_a_check_says_what_the_reference_says(value: Any) -> None:
-    assert (problems_of(SCHEMA, value) == ()) == Draft202012Validator(SCHEMA).is_valid(value)
+def test_validation_agrees_with_the_reference_implementation(value: Any) -> None:
+    assert (find_violations(SCHEMA, value) == ()) == Draft202012Validator(SCHEMA).is_valid(value)
 
 
-def test_problems_name_the_place() -> None:
-    found = problems_of(SCHEMA, {"tags": ["a", 1], "inner": {}, "count": 12})
+def test_violations_name_their_location() -> None:
+    found = find_violations(SCHEMA, {"tags": ["a", 1], "inner": {}, "count": 12})
 
     assert found == (
         "the answer lacks 'name'",
@@ -78,28 +78,31 @@ def test_problems_name_the_place() -> None:
 def test_formats_are_checked(name: str, good: str, bad: str | None) -> None:
     schema = {"type": "string", "format": name}
 
-    assert problems_of(schema, good) == ()
-    assert bad is None or len(problems_of(schema, bad)) == 1
+    assert find_violations(schema, good) == ()
+    assert bad is None or len(find_violations(schema, bad)) == 1
 
 
-def test_problems_are_bounded() -> None:
-    assert len(problems_of({"type": "array", "items": {"type": "string"}}, [1] * 1_000)) == MAX_PROBLEMS
+def test_the_number_of_violations_is_limited() -> None:
+    assert len(find_violations({"type": "array", "items": {"type": "string"}}, [1] * 1_000)) == MAX_VIOLATIONS
 
 
-def test_a_schema_that_refers_to_itself_ends() -> None:
+def test_validation_of_a_recursive_schema_ends() -> None:
     schema = {"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}]}}, "$ref": "#/$defs/a"}
 
-    assert any("too deep" in problem or "fits none" in problem for problem in problems_of(schema, {}))
+    assert any("too deep" in problem or "matches none" in problem for problem in find_violations(schema, {}))
 
 
 @pytest.mark.parametrize(
-    ("schema", "said"),
+    ("schema", "message"),
     [
         ({"type": "string"}, '"type": "object"'),
-        ({"type": "object", "properties": {}}, "name what to find"),
+        ({"type": "object", "properties": {}}, "at least one property"),
         ({"type": "object", "properties": {"a": {"type": "text"}}}, "no type 'text'"),
         ({"type": "object", "properties": {"a": {"pattern": "(a+)+$"}}}, "'pattern' is not supported"),
-        ({"type": "object", "properties": {"a": {"$ref": "https://example.com/a.json"}}}, "leads nowhere"),
+        (
+            {"type": "object", "properties": {"a": {"$ref": "https://example.com/a.json"}}},
+            "cannot be resolved",
+        ),
         ({"type": "object", "properties": {"a": {"maxLength": "5"}}}, "must be a number"),
         ({"type": "object", "properties": {"a": {"enum": "b"}}}, "must be a list"),
         ({"type": "object", "properties": {"a": 5}}, "must be a schema"),
@@ -109,12 +112,12 @@ def test_a_schema_that_refers_to_itself_ends() -> None:
         ),
     ],
 )
-def test_what_cannot_be_checked_is_refused_by_name(schema: Schema, said: str) -> None:
+def test_an_unsupported_schema_is_refused(schema: Schema, message: str) -> None:
     with pytest.raises(InvalidInput, match="output_schema") as refused:
         check_schema(schema)
 
-    assert said in refused.value.detail
+    assert message in refused.value.detail
 
 
-def test_the_sample_is_admitted() -> None:
+def test_a_supported_schema_is_accepted() -> None:
     check_schema(SCHEMA)

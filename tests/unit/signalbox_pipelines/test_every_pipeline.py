@@ -1,4 +1,4 @@
-"""What holds for every installed pipeline; a new one is covered by being installed."""
+"""Rules for every installed pipeline. A new pipeline is covered as soon as it is installed."""
 
 import importlib
 import json
@@ -27,12 +27,12 @@ def structs_of(spec: PipelineSpec) -> Iterator[type[msgspec.Struct]]:
     yield from (event.data for event in spec.events)
 
 
-def test_pipelines_are_found() -> None:
+def test_pipelines_are_discovered() -> None:
     assert SPECS
 
 
 @every_pipeline
-def test_its_words_for_people_are_there(spec: PipelineSpec) -> None:
+def test_its_titles_are_set(spec: PipelineSpec) -> None:
     assert spec.title
     assert spec.steps
     assert all(step.title for step in spec.steps)
@@ -40,7 +40,7 @@ def test_its_words_for_people_are_there(spec: PipelineSpec) -> None:
 
 
 @every_pipeline
-def test_its_structs_give_json_schema(spec: PipelineSpec) -> None:
+def test_its_structs_have_a_json_schema(spec: PipelineSpec) -> None:
     for kind in structs_of(spec):
         schema = json_schema(kind)
         Draft202012Validator.check_schema(schema)
@@ -58,7 +58,7 @@ def test_its_input_refuses_unknown_fields(spec: PipelineSpec) -> None:
 
 
 @every_pipeline
-def test_its_workflow_has_its_name_and_takes_its_input(spec: PipelineSpec) -> None:
+def test_its_workflow_has_the_name_and_input_of_the_spec(spec: PipelineSpec) -> None:
     found = workflow._Definition.must_from_class(load_workflow(spec))
 
     assert (found.name, found.arg_types, found.ret_type) == (spec.name, [spec.input], spec.result)
@@ -70,7 +70,7 @@ async def test_its_workflow_loads_in_the_sandbox(spec: PipelineSpec) -> None:
 
 
 @every_pipeline
-def test_its_activities_bear_its_name_and_take_one_argument(spec: PipelineSpec) -> None:
+def test_its_activities_are_prefixed_and_take_one_argument(spec: PipelineSpec) -> None:
     deps = ActivityDeps(objects=FakeObjectStore(), fetcher=FakeFetcher({}), environ={})
 
     for found in load_activities(spec, deps):
@@ -80,7 +80,7 @@ def test_its_activities_bear_its_name_and_take_one_argument(spec: PipelineSpec) 
 
 
 @every_pipeline
-def test_its_contract_loads_no_workflow_code(spec: PipelineSpec) -> None:
+def test_its_contract_imports_no_workflow_code(spec: PipelineSpec) -> None:
     contract = importlib.import_module(spec.input.__module__)
 
     assert "temporalio" not in vars(contract)

@@ -1,1 +1,1 @@
-"""The pipelines that ship with Signalbox: each subpackage with a `contract.SPEC` is one; `model` is what they share."""
+"""The pipelines shipped with Signalbox, one subpackage each, with its `PipelineSpec` in `contract.SPEC`."""

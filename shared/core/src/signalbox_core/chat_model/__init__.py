@@ -1,1 +1,1 @@
-"""The one client of language models that pipelines share: any endpoint of the OpenAI-compatible HTTP API. Not a pipeline."""
+"""Client for OpenAI-compatible chat completion APIs: streaming, error classification and token prices."""

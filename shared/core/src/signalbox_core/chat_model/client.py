@@ -1,4 +1,8 @@
-"""Asking a model over HTTP, streamed or at once. Retries belong to whoever calls: every failure says whether it may pass."""
+"""Client for OpenAI-compatible chat completion APIs.
+
+It never retries. Every failure is raised as Rejected (a retry cannot help) or Unavailable (a retry may
+succeed), so that the caller can apply its own retry policy and budget.
+"""
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -9,135 +13,155 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from signalbox_core.chat_model.lines import Lines, TooLongError
-from signalbox_core.chat_model.refusals import MAX_BODY_BYTES, filtered, refusal, told_in_stream
-from signalbox_core.chat_model.settings import ModelSettings
+from signalbox_core.chat_model.errors import (
+    MAX_BODY_BYTES,
+    classify_error,
+    classify_stream_error,
+    content_filtered,
+)
+from signalbox_core.chat_model.settings import ChatModelSettings
+from signalbox_core.chat_model.sse_lines import EventLines, StreamTooLargeError
 from signalbox_core.chat_model.wire import (
-    Answer,
-    Ask,
-    StreamChunk,
-    StreamOptions,
-    Usage,
-    read_answer,
-    read_chunk,
+    ChatChunk,
+    ChatCompletion,
+    ChatRequest,
+    ChatStreamOptions,
+    TokenUsage,
+    decode_chunk,
+    decode_completion,
 )
 from signalbox_core.errors import Unavailable
 
 CONNECT_TIMEOUT_S: Final = 10.0
-WHOLE_TIMEOUT_S: Final = 60.0
-"""An answer that is not streamed is silent until it is written."""
+COMPLETE_READ_TIMEOUT_S: Final = 60.0
+"""Minimum read timeout without streaming, where the server is silent until the answer is finished."""
 
 
-class Piece(Struct, frozen=True):
-    """A part of a streamed answer. `finish` (`stop`, `length`) and `usage` come with the last ones, if the server says them."""
+class CompletionChunk(Struct, frozen=True):
+    """A part of a streamed completion.
 
-    text: str = ""
-    finish: str | None = None
-    usage: Usage | None = None
-
-
-class ModelClient:
-    """Args:
-    settings: which server and model; the key goes into one header and nowhere else.
+    Attributes:
+        finish_reason: `stop` or `length`; on one of the last chunks, when the server sends it.
+        usage: token counts; likewise.
     """
 
-    def __init__(self, settings: ModelSettings) -> None:
-        self.settings = settings
-        self.address = settings.url.rstrip("/") + "/chat/completions"
+    text: str = ""
+    finish_reason: str | None = None
+    usage: TokenUsage | None = None
 
-    async def answer(self, ask: Ask, *, idempotency_key: str | None = None) -> Answer:
-        """The whole answer at once.
+
+class ChatClient:
+    """A client for one model.
+
+    Args:
+        settings: the endpoint and model; the API key is only sent as the `Authorization` header.
+    """
+
+    def __init__(self, settings: ChatModelSettings) -> None:
+        self.settings = settings
+        self.url = settings.url.rstrip("/") + "/chat/completions"
+
+    async def complete(self, request: ChatRequest, *, idempotency_key: str | None = None) -> ChatCompletion:
+        """Return the completion in one response, without streaming.
 
         Raises:
-            Rejected: `model_refused`, `model_quota` or `content_filtered`; the same will be refused again.
-            Unavailable: away, slow or broken (`RateLimited` when it says how long); `model_answer`: not an answer of this API.
+            Rejected: `model_refused`, `model_quota` or `content_filtered`; a retry fails again.
+            RateLimited: the server asks to wait `retry_after_s`.
+            Unavailable: `model_unavailable`, `model_stalled`, `model_cut`, or `model_answer` for a response
+                that is not valid JSON of this API.
         """
-        async with self._asking(
-            ask, idempotency_key, max(WHOLE_TIMEOUT_S, self.settings.read_timeout_s)
-        ) as response:
+        read_timeout_s = max(COMPLETE_READ_TIMEOUT_S, self.settings.read_timeout_s)
+        async with self._post(request, idempotency_key, read_timeout_s) as response:
             body = await response.aread()
         try:
-            return read_answer(body)
+            return decode_completion(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Unavailable(
-                f"what {self.address} answers is not the chat API's JSON", code="model_answer"
-            ) from error
+            raise self._invalid_answer() from error
 
-    async def stream(self, ask: Ask, *, idempotency_key: str | None = None) -> AsyncGenerator[Piece, None]:
-        """The answer as it is written. It is whole when the iteration ends without an error.
+    async def stream(
+        self, request: ChatRequest, *, idempotency_key: str | None = None
+    ) -> AsyncGenerator[CompletionChunk, None]:
+        """Yield the completion as the server generates it.
 
-        Raises: as `answer`; and Unavailable `model_stalled` or `model_cut` when the stream stops early.
+        It is complete when the iteration ends without an error.
+
+        Raises:
+            Rejected, RateLimited, Unavailable: as for `complete`, also in the middle of the stream.
         """
-        asked = replace(ask, stream=True, stream_options=StreamOptions())
-        is_whole = False
-        async with self._asking(asked, idempotency_key, self.settings.read_timeout_s) as response:
-            async for chunk in self._chunks(response):
-                if chunk is None:
-                    is_whole = True
+        request = replace(request, stream=True, stream_options=ChatStreamOptions())
+        is_complete = False
+        async with self._post(request, idempotency_key, self.settings.read_timeout_s) as response:
+            async for event in self._events(response):
+                if event is None:
+                    is_complete = True
                     break
-                piece = self._piece(chunk)
-                is_whole = is_whole or piece.finish is not None
-                yield piece
-        if not is_whole:
-            raise Unavailable(
-                f"the model at {self.address} stopped in the middle of its answer", code="model_cut"
-            )
+                chunk = self._completion_chunk(event)
+                is_complete = is_complete or chunk.finish_reason is not None
+                yield chunk
+        if not is_complete:
+            raise self._connection_closed()
 
-    async def _chunks(self, response: httpx2.Response) -> AsyncIterator[StreamChunk | None]:
-        """Decoded events; None for the end mark."""
-        lines = Lines()
+    async def _events(self, response: httpx2.Response) -> AsyncIterator[ChatChunk | None]:
+        """Decode the events; `[DONE]` gives None."""
+        lines = EventLines()
         try:
             async for received in response.aiter_bytes():
                 for data in lines.feed(received):
-                    yield None if data == b"[DONE]" else read_chunk(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, TooLongError) as error:
-            raise Unavailable(
-                f"what {self.address} streams is not the chat API's JSON", code="model_answer"
-            ) from error
+                    yield None if data == b"[DONE]" else decode_chunk(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, StreamTooLargeError) as error:
+            raise self._invalid_answer() from error
 
-    def _piece(self, chunk: StreamChunk) -> Piece:
-        if chunk.error is not None:
-            raise told_in_stream(self.address, chunk.error)
-        choice = chunk.choices[0] if chunk.choices else None
+    def _completion_chunk(self, event: ChatChunk) -> CompletionChunk:
+        if event.error is not None:
+            raise classify_stream_error(self.url, event.error)
+        choice = event.choices[0] if event.choices else None
         if choice is None:
-            return Piece(usage=chunk.usage)
+            return CompletionChunk(usage=event.usage)
         if choice.finish_reason == "content_filter":
-            raise filtered(self.address)
-        return Piece(choice.delta.content or "", choice.finish_reason, chunk.usage)
+            raise content_filtered(self.url)
+        return CompletionChunk(choice.delta.content or "", choice.finish_reason, event.usage)
 
     @contextlib.asynccontextmanager
-    async def _asking(
-        self, ask: Ask, idempotency_key: str | None, silence_s: float
+    async def _post(
+        self, request: ChatRequest, idempotency_key: str | None, read_timeout_s: float
     ) -> AsyncIterator[httpx2.Response]:
-        body = msgspec.json.encode(replace(ask, model=self.settings.name))
-        timeout = httpx2.Timeout(silence_s, connect=CONNECT_TIMEOUT_S)
+        body = msgspec.json.encode(replace(request, model=self.settings.name))
+        headers = self._headers(idempotency_key)
+        timeout = httpx2.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S)
         try:
-            # No proxy from the environment: the model is a configured address.
+            # Proxies from the environment are ignored: the endpoint is configured explicitly.
             async with (
                 httpx2.AsyncClient(timeout=timeout, trust_env=False) as client,
-                client.stream(
-                    "POST", self.address, content=body, headers=self._headers(idempotency_key)
-                ) as response,
+                client.stream("POST", self.url, content=body, headers=headers) as response,
             ):
                 if response.status_code != 200:
-                    raise refusal(
-                        self.address, response.status_code, response.headers, await _start_of(response)
-                    )
+                    error_body = await _read_limited(response)
+                    raise classify_error(self.url, response.status_code, response.headers, error_body)
                 yield response
         except httpx2.TransportError as error:
-            raise self._lost(error, silence_s) from error
+            raise self._transport_error(error, read_timeout_s) from error
 
-    def _lost(self, error: httpx2.TransportError, silence_s: float) -> Unavailable:
+    def _transport_error(self, error: httpx2.TransportError, read_timeout_s: float) -> Unavailable:
         if isinstance(error, httpx2.ReadTimeout):
             return Unavailable(
-                f"the model at {self.address} said nothing for {silence_s:g} s", code="model_stalled"
+                f"the model at {self.url} sent no data for {read_timeout_s:g} s", code="model_stalled"
             )
         if isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError):
-            return Unavailable(
-                f"the model at {self.address} stopped in the middle of its answer", code="model_cut"
-            )
-        detail = f"the model at {self.address} does not answer ({type(error).__name__}); check SIGNALBOX_WORKER_MODEL_URL"
+            return self._connection_closed()
+        detail = (
+            f"cannot reach the model at {self.url} ({type(error).__name__}); check SIGNALBOX_WORKER_MODEL_URL"
+        )
         return Unavailable(detail, code="model_unavailable")
+
+    def _connection_closed(self) -> Unavailable:
+        return Unavailable(
+            f"the model at {self.url} closed the connection before its answer was complete", code="model_cut"
+        )
+
+    def _invalid_answer(self) -> Unavailable:
+        return Unavailable(
+            f"the response of {self.url} is not valid JSON of the chat completions API", code="model_answer"
+        )
 
     def _headers(self, idempotency_key: str | None) -> Mapping[str, str]:
         headers = {"content-type": "application/json"}
@@ -148,7 +172,7 @@ class ModelClient:
         return headers
 
 
-async def _start_of(response: httpx2.Response) -> bytes:
+async def _read_limited(response: httpx2.Response) -> bytes:
     body = b""
     async for received in response.aiter_bytes():
         body += received

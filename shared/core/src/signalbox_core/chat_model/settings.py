@@ -1,4 +1,4 @@
-"""Which model answers, and what it costs: from the worker's environment."""
+"""Settings of the chat model, read from the worker's environment: endpoint, model name, key and prices."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -10,38 +10,41 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.secret import Secret
 
 _PREFIX: Final = "SIGNALBOX_WORKER_MODEL_"
-READ_TIMEOUT_S: Final = 30.0
+DEFAULT_READ_TIMEOUT_S: Final = 30.0
 
 
-class Prices(Struct, frozen=True, kw_only=True):
-    """Per million tokens, in `currency`."""
+class TokenPrices(Struct, frozen=True, kw_only=True):
+    """Prices per million tokens, in `currency`."""
 
     input: Decimal
     output: Decimal
     currency: str = "USD"
 
 
-class ModelSettings(Struct, frozen=True, kw_only=True):
-    """Where the model answers.
+class ChatModelSettings(Struct, frozen=True, kw_only=True):
+    """A model and the endpoint that serves it.
 
     Attributes:
-        url: the base address; ends before `/chat/completions`.
-        read_timeout_s: the longest silence of a stream; a model that must be loaded first needs more.
-        prices: None when nobody said; the cost is then unknown.
+        url: base URL, up to but not including `/chat/completions`.
+        read_timeout_s: longest silence of a stream; increase it for servers that load the model on demand.
+        prices: None when not configured; costs are then unknown.
     """
 
     url: str
     name: str
     api_key: Secret | None = None
-    read_timeout_s: float = READ_TIMEOUT_S
-    prices: Prices | None = None
+    read_timeout_s: float = DEFAULT_READ_TIMEOUT_S
+    prices: TokenPrices | None = None
 
 
-def model_settings(environ: Mapping[str, str]) -> ModelSettings | None:
-    """The model that the worker is told to use; None when it is told of none.
+def read_model_settings(environ: Mapping[str, str]) -> ChatModelSettings | None:
+    """Read the `SIGNALBOX_WORKER_MODEL_*` variables.
+
+    Returns:
+        None when `SIGNALBOX_WORKER_MODEL_URL` is unset or empty.
 
     Raises:
-        InvalidInput: a variable is missing or wrong; `field` names it.
+        InvalidInput: a variable is missing or malformed; `field` is its name.
     """
     url = environ.get(f"{_PREFIX}URL", "")
     if not url:
@@ -54,27 +57,28 @@ def model_settings(environ: Mapping[str, str]) -> ModelSettings | None:
     if not name:
         raise InvalidInput(f"set {_PREFIX}NAME, or unset {_PREFIX}URL", field=f"{_PREFIX}NAME")
     key = environ.get(f"{_PREFIX}API_KEY", "")
-    timeout = _decimal(environ, "READ_TIMEOUT_S")
-    return ModelSettings(
+    read_timeout = _read_decimal(environ, "READ_TIMEOUT_S")
+    return ChatModelSettings(
         url=url,
         name=name,
         api_key=Secret(key) if key else None,
-        read_timeout_s=float(timeout) if timeout else READ_TIMEOUT_S,
-        prices=_prices(environ),
+        read_timeout_s=float(read_timeout) if read_timeout else DEFAULT_READ_TIMEOUT_S,
+        prices=_read_prices(environ),
     )
 
 
-def _prices(environ: Mapping[str, str]) -> Prices | None:
-    read, written = _decimal(environ, "INPUT_PRICE"), _decimal(environ, "OUTPUT_PRICE")
-    if read is None and written is None:
+def _read_prices(environ: Mapping[str, str]) -> TokenPrices | None:
+    input_price, output_price = _read_decimal(environ, "INPUT_PRICE"), _read_decimal(environ, "OUTPUT_PRICE")
+    if input_price is None and output_price is None:
         return None
-    if read is None or written is None:
-        missing = f"{_PREFIX}{'INPUT' if read is None else 'OUTPUT'}_PRICE"
-        raise InvalidInput(f"set {missing} too: a cost needs both prices (per million tokens)", field=missing)
-    return Prices(input=read, output=written, currency=environ.get(f"{_PREFIX}CURRENCY", "USD"))
+    if input_price is None or output_price is None:
+        missing = f"{_PREFIX}{'INPUT' if input_price is None else 'OUTPUT'}_PRICE"
+        raise InvalidInput(f"set {missing} too; a cost needs both prices (per million tokens)", field=missing)
+    currency = environ.get(f"{_PREFIX}CURRENCY", "USD")
+    return TokenPrices(input=input_price, output=output_price, currency=currency)
 
 
-def _decimal(environ: Mapping[str, str], name: str) -> Decimal | None:
+def _read_decimal(environ: Mapping[str, str], name: str) -> Decimal | None:
     text = environ.get(f"{_PREFIX}{name}", "")
     if not text:
         return None
@@ -84,6 +88,6 @@ def _decimal(environ: Mapping[str, str], name: str) -> Decimal | None:
         value = Decimal(-1)
     if not value.is_finite() or value < 0:
         raise InvalidInput(
-            f"{_PREFIX}{name} must be a number from 0 (it is {text[:40]!r})", field=f"{_PREFIX}{name}"
+            f"{_PREFIX}{name} must be a number, 0 or greater (it is {text[:40]!r})", field=f"{_PREFIX}{name}"
         )
     return value

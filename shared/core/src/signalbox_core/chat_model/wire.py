@@ -1,75 +1,82 @@
-"""The messages of the OpenAI-compatible chat API, as far as we use it. Unknown members are ignored."""
+"""Wire types of the OpenAI-compatible chat completions API, limited to the members in use.
+
+Unknown ones are ignored.
+"""
 
 import msgspec
 from msgspec import Struct
 
 
-class Message(Struct, frozen=True):
+class ChatMessage(Struct, frozen=True):
     role: str
     content: str | None = None
 
 
-class Format(Struct, frozen=True):
+class ResponseFormat(Struct, frozen=True):
     type: str = "json_object"
 
 
-class StreamOptions(Struct, frozen=True):
+class ChatStreamOptions(Struct, frozen=True):
     include_usage: bool = True
 
 
-class Ask(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A request; `model` and `stream` are filled in by the client."""
+class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The request body. The client sets `model`, `stream` and `stream_options`."""
 
-    messages: tuple[Message, ...]
+    messages: tuple[ChatMessage, ...]
     model: str = ""
     temperature: float | None = None
     max_tokens: int | None = None
-    response_format: Format | None = None
+    response_format: ResponseFormat | None = None
     stream: bool = False
-    stream_options: StreamOptions | None = None
+    stream_options: ChatStreamOptions | None = None
 
 
-class Usage(Struct, frozen=True, kw_only=True):
+class TokenUsage(Struct, frozen=True, kw_only=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
 
-class Problem(Struct, frozen=True, kw_only=True):
-    """Servers differ in all but the message."""
+class ChatApiError(Struct, frozen=True, kw_only=True):
+    """An error object. Only `message` is common to all servers."""
 
     message: str = ""
     code: str | int | None = None
     type: str | None = None
 
 
-class Failed(Struct, frozen=True):
-    error: Problem | str
+class ChatApiErrorBody(Struct, frozen=True):
+    error: ChatApiError | str
 
 
-class Delta(Struct, frozen=True):
+class ChunkDelta(Struct, frozen=True):
     content: str | None = None
 
 
-class StreamChoice(Struct, frozen=True, kw_only=True):
-    delta: Delta = Delta()
+class ChunkChoice(Struct, frozen=True, kw_only=True):
+    delta: ChunkDelta = ChunkDelta()
     finish_reason: str | None = None
 
 
-class StreamChunk(Struct, frozen=True, kw_only=True):
-    choices: tuple[StreamChoice, ...] = ()
-    usage: Usage | None = None
-    error: Problem | None = None
+class ChatChunk(Struct, frozen=True, kw_only=True):
+    """One event of a streamed completion."""
+
+    choices: tuple[ChunkChoice, ...] = ()
+    usage: TokenUsage | None = None
+    error: ChatApiError | None = None
 
 
-class Choice(Struct, frozen=True, kw_only=True):
-    message: Message
+class CompletionChoice(Struct, frozen=True, kw_only=True):
+    message: ChatMessage
     finish_reason: str | None = None
 
 
-class Answer(Struct, frozen=True, kw_only=True):
-    choices: tuple[Choice, ...]
-    usage: Usage | None = None
+class ChatCompletion(Struct, frozen=True, kw_only=True):
+    """The response to a request that is not streamed."""
+
+    choices: tuple[CompletionChoice, ...]
+    usage: TokenUsage | None = None
 
 
-read_chunk = msgspec.json.Decoder(StreamChunk).decode
-read_answer = msgspec.json.Decoder(Answer).decode
+decode_chunk = msgspec.json.Decoder(ChatChunk).decode
+decode_completion = msgspec.json.Decoder(ChatCompletion).decode

@@ -1,1 +1,1 @@
-"""From the address of a page that sells something to finished ads, with a person choosing the variants."""
+"""Pipeline ad_creative: creates ads from a product page; people approve, edit or reject each variant."""

@@ -1,4 +1,4 @@
-"""The contract of ad_creative: what goes in, what is asked, what comes out."""
+"""Contract of ad_creative: input, approval, events and result."""
 
 from datetime import timedelta
 from typing import Annotated, Final, Literal
@@ -19,23 +19,23 @@ CallToAction = Annotated[str, Meta(title="Button", max_length=30)]
 
 
 class AdInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person gives to start."""
+    """The input of a run."""
 
     url: Annotated[
         str,
         Meta(
             title="Page",
-            description="A public page that sells something",
+            description="Public page of a product",
             max_length=2000,
             examples=["https://shop.example/coffee"],
             extra_json_schema={"format": "uri"},
         ),
     ]
     variants: Annotated[
-        int, Meta(title="Variants", description="How many different ads to propose", ge=1, le=10)
+        int, Meta(title="Variants", description="Number of different ads to propose", ge=1, le=10)
     ] = 3
     redo_rounds: Annotated[
-        int, Meta(title="Redo rounds", description="How often a rejected variant is written anew", ge=0, le=3)
+        int, Meta(title="Redo rounds", description="How often a rejected variant is rewritten", ge=0, le=3)
     ] = 1
     sizes: Annotated[
         tuple[SizeName, ...],
@@ -47,17 +47,20 @@ class AdInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if not self.url.lower().startswith(("http://", "https://")):
-            detail = f"url {self.url[:80]!r} must start with http:// or https://, for example https://shop.example/coffee"
-            raise InvalidInput(detail, field="url")
+            raise InvalidInput(
+                f"url {self.url[:80]!r} must start with http:// or https://, "
+                "for example https://shop.example/coffee",
+                field="url",
+            )
         if any(part.isspace() for part in self.url):
-            raise InvalidInput(f"url {self.url[:80]!r} contains a space; give one address only", field="url")
-        twice = [name for name in self.sizes if self.sizes.count(name) > 1]
-        if twice:
-            raise InvalidInput(f"sizes names {twice[0]} twice; name each size once", field="sizes")
+            raise InvalidInput(f"url {self.url[:80]!r} contains white space; enter one URL only", field="url")
+        duplicates = [name for name in self.sizes if self.sizes.count(name) > 1]
+        if duplicates:
+            raise InvalidInput(f"size {duplicates[0]} occurs twice; name each size once", field="sizes")
 
 
-class Picture(Struct, frozen=True, kw_only=True):
-    """One finished image file: `artifact` is its name in the run, `key` its place in the object store."""
+class AdPicture(Struct, frozen=True, kw_only=True):
+    """One image file: `artifact` is its name in the run, `key` its object key."""
 
     size: SizeName
     artifact: str
@@ -65,8 +68,8 @@ class Picture(Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
-class Feature(Struct, frozen=True, kw_only=True):
-    """One reason of a score: `points` of `max_points`, and why."""
+class ScoreFeature(Struct, frozen=True, kw_only=True):
+    """One part of a score: `points` of `max_points`, with an explanation."""
 
     name: str
     points: float
@@ -74,16 +77,19 @@ class Feature(Struct, frozen=True, kw_only=True):
     why: str
 
 
-class Score(Struct, frozen=True, kw_only=True):
-    """Points from 0 to 100 by rules of thumb; nobody measured clicks."""
+class AdScore(Struct, frozen=True, kw_only=True):
+    """A heuristic score from 0 to 100; click-through rates were not measured."""
 
     points: float
-    features: tuple[Feature, ...]
+    features: tuple[ScoreFeature, ...]
     label: str = "heuristic, not measured CTR"
 
 
 class Ad(Struct, frozen=True, kw_only=True):
-    """A variant as it is shown and decided. `version` counts renderings from 1; `written_by` says what wrote the text."""
+    """A variant as presented for approval.
+
+    `version` counts its renderings from 1; `written_by` names the author of the text.
+    """
 
     variant: str
     version: int
@@ -91,13 +97,15 @@ class Ad(Struct, frozen=True, kw_only=True):
     body: str
     cta: str
     style: str
-    pictures: tuple[Picture, ...]
-    score: Score
+    pictures: tuple[AdPicture, ...]
+    score: AdScore
     written_by: str
     source_picture: str
     skipped_sizes: tuple[str, ...] = ()
 
 
+# The docstrings and descriptions of these two types are part of their JSON Schema, and thus of the digest that
+# every decision refers to. Changing them invalidates decisions on pending approvals and breaks replay.
 class VariantDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A person's word on one variant: approve, edit (give new text), reject (give the reason)."""
 
@@ -127,7 +135,7 @@ class Rejection(Struct, frozen=True, kw_only=True):
 
 
 class AdResult(Struct, frozen=True, kw_only=True):
-    """Approved ads with their pictures and scores, and what was rejected for good."""
+    """The approved ads, and the variants whose rejection is final."""
 
     approved: tuple[Ad, ...]
     rejected: tuple[Rejection, ...] = ()
@@ -146,7 +154,7 @@ class AdApproved(Struct, frozen=True, kw_only=True):
     body: str
     cta: str
     score: float
-    pictures: tuple[Picture, ...]
+    pictures: tuple[AdPicture, ...]
 
 
 VARIANTS: Final = Approval(
@@ -159,19 +167,19 @@ VARIANTS: Final = Approval(
 SPEC: Final = PipelineSpec(
     name="ad_creative",
     title="Ad creative",
-    description="Reads a page that sells something, writes and draws ads in the standard sizes, and asks which to publish.",
+    description="Creates ads in standard sizes from a product page, and publishes the approved ones.",
     input=AdInput,
     result=AdResult,
     steps=(
         Step("extract_brand", "Read the page"),
         Step("write_copy", "Write the texts"),
         Step("match_images", "Choose pictures"),
-        Step("compose", "Draw the ads"),
+        Step("compose", "Render the ads"),
         Step("approve", "Your decision"),
         Step("publish", "Publish"),
     ),
     approvals=(VARIANTS,),
-    events=(DomainEvent("ad.approved", AdApproved, "A person approved an ad; its pictures can be used."),),
-    workflow="signalbox_pipelines.ad_creative.workflow:AdCreative",
+    events=(DomainEvent("ad.approved", AdApproved, "An ad was approved; its pictures can be used."),),
+    workflow="signalbox_pipelines.ad_creative.workflow:AdCreativeWorkflow",
     activities="signalbox_pipelines.ad_creative.activities:AdActivities",
 )

@@ -1,4 +1,7 @@
-"""What the workflow and its activities hand each other. Small values only: pictures travel as keys of the object store."""
+"""Arguments and results of the activities of ad_creative.
+
+Pictures are passed as object keys to keep messages small.
+"""
 
 from typing import Final, Literal
 
@@ -17,7 +20,7 @@ class PageRequest(Struct, frozen=True, kw_only=True):
 
 
 class Palette(Struct, frozen=True, kw_only=True):
-    """`#rrggbb` each; `sources` says where they were found, for people."""
+    """Colours as `#rrggbb`; `sources` names where they were found, for display."""
 
     primary: str
     accent: str
@@ -26,7 +29,7 @@ class Palette(Struct, frozen=True, kw_only=True):
 
 
 class ImageLink(Struct, frozen=True, kw_only=True):
-    """A picture the page refers to; `source` is `product data`, `share image` or `page`."""
+    """A picture that the page links to; `source` is `product data`, `share image` or `page`."""
 
     url: str
     alt: str
@@ -34,7 +37,7 @@ class ImageLink(Struct, frozen=True, kw_only=True):
 
 
 class StoredPicture(Struct, frozen=True, kw_only=True):
-    """A picture fetched from the page and kept; sizes in pixels."""
+    """A picture copied to the object store; sizes in pixels."""
 
     key: str
     url: str
@@ -43,8 +46,8 @@ class StoredPicture(Struct, frozen=True, kw_only=True):
     height: int
 
 
-class Brand(Struct, frozen=True, kw_only=True):
-    """Everything the page says that an ad may use. An empty text means: the page does not say."""
+class BrandFacts(Struct, frozen=True, kw_only=True):
+    """The facts of the page that an ad may use. Facts that were not found are empty."""
 
     page: str
     name: str
@@ -63,8 +66,8 @@ class Brand(Struct, frozen=True, kw_only=True):
     images: tuple[ImageLink, ...] = ()
 
 
-class Redo(Struct, frozen=True, kw_only=True):
-    """A rejected variant that is to be written anew, and why it was rejected."""
+class RewriteRequest(Struct, frozen=True, kw_only=True):
+    """A rejected variant to rewrite, with the reason for the rejection."""
 
     variant: str
     version: int
@@ -76,16 +79,22 @@ class Redo(Struct, frozen=True, kw_only=True):
 
 
 class CopyRequest(Struct, frozen=True, kw_only=True):
-    """`count` first texts, or, when `redo` is given, one new text for each rejected variant; `taken` are angles in use."""
+    """Request for `count` first texts, or for one new text per item of `redo`;
 
-    brand: Brand
+    `taken` are angles already in use.
+    """
+
+    brand: BrandFacts
     count: int = 0
-    redo: tuple[Redo, ...] = ()
+    redo: tuple[RewriteRequest, ...] = ()
     taken: tuple[str, ...] = ()
 
 
-class Copy(Struct, frozen=True, kw_only=True):
-    """One variant's text. `angle` names the idea behind it; `round` counts rejections, `version` renderings from 1."""
+class AdCopy(Struct, frozen=True, kw_only=True):
+    """The text of a variant.
+
+    `angle` names its idea; `round` counts rejections, `version` renderings from 1.
+    """
 
     variant: str
     version: int
@@ -99,7 +108,7 @@ class Copy(Struct, frozen=True, kw_only=True):
 
 
 class MatchRequest(Struct, frozen=True, kw_only=True):
-    brand: Brand
+    brand: BrandFacts
 
 
 class RankedPicture(Struct, frozen=True, kw_only=True):
@@ -114,21 +123,21 @@ class SkippedPicture(Struct, frozen=True, kw_only=True):
 
 
 class Matches(Struct, frozen=True, kw_only=True):
-    """Usable pictures, best first, and the others with the reason."""
+    """Usable pictures, the best first, and skipped ones with the reason."""
 
     ranked: tuple[RankedPicture, ...]
     skipped: tuple[SkippedPicture, ...] = ()
 
 
 class ComposeRequest(Struct, frozen=True, kw_only=True):
-    brand: Brand
-    copy: Copy
+    brand: BrandFacts
+    copy: AdCopy
     picture: StoredPicture
     sizes: tuple[SizeName, ...]
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
-    """What an approver sees besides the ads: where every claim comes from."""
+    """Evidence for approvers: the source of every claim."""
 
     page: str
     brand: str
@@ -140,9 +149,9 @@ class Evidence(Struct, frozen=True, kw_only=True):
     round: int
 
 
-class Drawn(Struct, frozen=True, kw_only=True):
-    """A variant with the text and picture it was drawn from, so it can be drawn again."""
+class RenderedAd(Struct, frozen=True, kw_only=True):
+    """A rendered variant with its text and picture, which are needed to render it again."""
 
     ad: Ad
-    copy: Copy
+    copy: AdCopy
     picture: StoredPicture

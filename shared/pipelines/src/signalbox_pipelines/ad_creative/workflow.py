@@ -1,4 +1,4 @@
-"""The story of one ad_creative run: read the page, write, draw, ask until every variant is decided, publish."""
+"""Workflow of ad_creative: read the page, write texts, render ads, request decisions, publish."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,21 +21,24 @@ with workflow.unsafe.imports_passed_through():
         AdResult,
         Rejection,
     )
-    from signalbox_pipelines.ad_creative.design.picture_assignment import assign, reassign
+    from signalbox_pipelines.ad_creative.design.picture_assignment import assign_pictures, replace_picture
     from signalbox_pipelines.ad_creative.messages import (
-        Brand,
+        AdCopy,
+        BrandFacts,
         ComposeRequest,
-        Copy,
         CopyRequest,
-        Drawn,
         Matches,
         MatchRequest,
         PageRequest,
-        Redo,
+        RenderedAd,
+        RewriteRequest,
         StoredPicture,
     )
-    from signalbox_pipelines.ad_creative.review.decisions import check_decisions, sort_out
-    from signalbox_pipelines.ad_creative.review.evidence import evidence_of
+    from signalbox_pipelines.ad_creative.review.decisions import (
+        apply_decisions,
+        build_evidence,
+        check_decisions,
+    )
 
 FETCH: Final = CallOptions(timeout=timedelta(minutes=3), heartbeat=timedelta(seconds=60), maximum_attempts=4)
 MODEL: Final = CallOptions(
@@ -45,12 +48,12 @@ RENDER: Final = CallOptions(timeout=timedelta(minutes=2), heartbeat=timedelta(se
 
 
 @workflow.defn(name="ad_creative")
-class AdCreative:
+class AdCreativeWorkflow:
     @workflow.init
     def __init__(self, request: AdInput) -> None:
         self.signalbox = Run(SPEC)
         self.request = request
-        self.approved: list[Drawn] = []
+        self.approved: list[RenderedAd] = []
         self.rejected: list[Rejection] = []
 
     @workflow.run
@@ -60,9 +63,8 @@ class AdCreative:
                 brand = await step.call(
                     AdActivities.extract_brand, PageRequest(url=request.url, language=request.language), FETCH
                 )
-                step.say(
-                    f"{brand.product} by {brand.name}: {len(brand.images)} pictures, {len(brand.benefits)} benefits"
-                )
+                found = f"{len(brand.images)} pictures, {len(brand.benefits)} benefits"
+                step.say(f"{brand.product} by {brand.name}: {found}")
             async with run.step("write_copy") as step:
                 copies = await step.call(
                     AdActivities.write_copy, CopyRequest(brand=brand, count=request.variants), MODEL
@@ -72,10 +74,10 @@ class AdCreative:
                 matches = await step.call(AdActivities.match_images, MatchRequest(brand=brand), FETCH)
                 step.say(f"{len(matches.ranked)} usable, {len(matches.skipped)} skipped")
             async with run.step("compose") as step:
-                drawn = await self._draw(step, brand, copies, assign(copies, matches.ranked))
-                step.say(f"{sum(len(item.ad.pictures) for item in drawn)} pictures")
+                rendered = await self._render(step, brand, copies, assign_pictures(copies, matches.ranked))
+                step.say(f"{sum(len(item.ad.pictures) for item in rendered)} pictures")
             async with run.step("approve") as step:
-                await self._decide(step, brand, matches, drawn)
+                await self._decide(step, brand, matches, rendered)
                 step.say(f"{len(self.approved)} approved, {len(self.rejected)} rejected")
             async with run.step("publish") as step:
                 self._publish(brand)
@@ -85,26 +87,32 @@ class AdCreative:
                 approved=approved, rejected=tuple(self.rejected), page=brand.page, product=brand.product
             )
 
-    async def _decide(self, step: StepScope, brand: Brand, matches: Matches, drawn: Sequence[Drawn]) -> None:
-        """Ask until nothing is open. Redo rounds bound the rejections; an edit is asked again as often as a person edits."""
-        asked = list(drawn)
-        while asked:
+    async def _decide(
+        self, step: StepScope, brand: BrandFacts, matches: Matches, rendered: Sequence[RenderedAd]
+    ) -> None:
+        """Ask until every variant is decided. `redo_rounds` limits rewrites; edits are not limited."""
+        pending = list(rendered)
+        while pending:
             answer = await self.signalbox.ask(
                 VARIANTS,
-                options=[item.ad for item in asked],
-                evidence=evidence_of(brand, matches, asked),
-                check=partial(check_decisions, asked=asked),
+                options=[item.ad for item in pending],
+                evidence=build_evidence(brand, matches, pending),
+                check=partial(check_decisions, pending=pending),
             )
-            outcome = sort_out(answer, asked, redo_rounds=self.request.redo_rounds)
+            outcome = apply_decisions(answer, pending, redo_rounds=self.request.redo_rounds)
             self.approved += outcome.approved
             self.rejected += outcome.rejected
-            anew = await self._write_anew(step, brand, [redo for _, redo in outcome.redone])
-            copies = [item.copy for item in outcome.edited] + anew
+            rewritten = await self._rewrite(step, brand, [redo for _, redo in outcome.redone])
+            copies = [item.copy for item in outcome.edited] + rewritten
             pictures = [item.picture for item in outcome.edited]
-            pictures += [reassign(item.picture, matches.ranked, redo.reason) for item, redo in outcome.redone]
-            asked = await self._draw(step, brand, copies, pictures)
+            pictures += [
+                replace_picture(item.picture, matches.ranked, redo.reason) for item, redo in outcome.redone
+            ]
+            pending = await self._render(step, brand, copies, pictures)
 
-    async def _write_anew(self, step: StepScope, brand: Brand, redos: Sequence[Redo]) -> list[Copy]:
+    async def _rewrite(
+        self, step: StepScope, brand: BrandFacts, redos: Sequence[RewriteRequest]
+    ) -> list[AdCopy]:
         if not redos:
             return []
         taken = tuple({item.copy.angle for item in self.approved} | {redo.angle for redo in redos})
@@ -116,25 +124,28 @@ class AdCreative:
             )
         )
 
-    async def _draw(
-        self, step: StepScope, brand: Brand, copies: Sequence[Copy], pictures: Sequence[StoredPicture]
-    ) -> list[Drawn]:
-        """Draw each text with its picture, all at once, and name the files."""
+    async def _render(
+        self, step: StepScope, brand: BrandFacts, copies: Sequence[AdCopy], pictures: Sequence[StoredPicture]
+    ) -> list[RenderedAd]:
+        """Render each text with its picture, concurrently, and register the files as artifacts."""
         sizes = self.request.sizes
-        asks = [
+        requests = [
             ComposeRequest(brand=brand, copy=copy, picture=picture, sizes=sizes)
             for copy, picture in zip(copies, pictures, strict=True)
         ]
-        if not asks:
+        if not requests:
             return []
-        ads = await step.map(AdActivities.compose_ad, asks, RENDER)
+        ads = await step.map(AdActivities.compose_ad, requests, RENDER)
         for ad in ads:
             for file in ad.pictures:
                 ref = ObjectRef(key=file.key, media_type="image/png", size_bytes=file.size_bytes)
                 self.signalbox.artifact(file.artifact, ref, title=f"{ad.variant} {file.size}")
-        return [Drawn(ad=ad, copy=ask.copy, picture=ask.picture) for ad, ask in zip(ads, asks, strict=True)]
+        return [
+            RenderedAd(ad=ad, copy=request.copy, picture=request.picture)
+            for ad, request in zip(ads, requests, strict=True)
+        ]
 
-    def _publish(self, brand: Brand) -> None:
+    def _publish(self, brand: BrandFacts) -> None:
         for item in self.approved:
             ad = item.ad
             data = AdApproved(

@@ -1,1 +1,1 @@
-"""ai_task: summarise, extract, classify or write a text with a language model, or offline without one."""
+"""Pipeline ai_task: summarise, extract, classify or generate text, with a language model or offline."""

@@ -1,4 +1,4 @@
-"""The contract of ai_task: one text in, one answer out, within a budget of tokens, money and time."""
+"""Contract of ai_task: one answer about one text, within a budget of tokens, cost and time."""
 
 from decimal import Decimal
 from typing import Annotated, Final, Literal
@@ -11,13 +11,18 @@ from signalbox_pipelines.ai_task.schemas import Schema, check_schema
 
 TaskKind = Literal["summarise", "extract", "classify", "generate"]
 ProviderChoice = Literal["auto", "model", "local-extractive"]
-LOCAL: Final = "local-extractive"
-NOT_A_MODEL: Final = "not a language model"
-A_MODEL: Final = "language model"
+LOCAL_PROVIDER: Final = "local-extractive"
+NOT_A_LANGUAGE_MODEL: Final = "not a language model"
+LANGUAGE_MODEL: Final = "language model"
 
 
 class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One class. `cues` are words and phrases that speak for it; the offline provider counts them, a model reads them as hints."""
+    """A class to choose.
+
+    Attributes:
+        cues: words and phrases that indicate the class; the offline provider counts them, a model gets them
+            as hints.
+    """
 
     name: Annotated[str, Meta(title="Name", min_length=1, max_length=80)]
     cues: Annotated[
@@ -26,7 +31,7 @@ class Label(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AiTaskInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person gives to start."""
+    """The input of a run."""
 
     task: Annotated[TaskKind, Meta(title="Task")]
     text: Annotated[str, Meta(title="Text", description="What to work on", max_length=200_000)] = ""
@@ -34,36 +39,43 @@ class AiTaskInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         str,
         Meta(
             title="Instruction",
-            description="What to write (generate), or a wish for a model (the others)",
+            description="generate: what to write; other tasks: additional instructions for a model",
             max_length=8_000,
         ),
     ] = ""
     output_schema: Annotated[
         Schema | None,
-        Meta(title="Schema", description="extract: JSON Schema of the object to find in the text"),
+        Meta(title="Schema", description="extract: JSON Schema of the object to extract"),
     ] = None
     labels: Annotated[
-        tuple[Label, ...], Meta(title="Labels", description="classify: what the text can be", max_length=50)
+        tuple[Label, ...],
+        Meta(title="Labels", description="classify: the classes to choose from", max_length=50),
     ] = ()
-    sentences: Annotated[int, Meta(title="Sentences", description="summarise: how long", ge=1, le=20)] = 3
+    sentences: Annotated[
+        int, Meta(title="Sentences", description="summarise: number of sentences", ge=1, le=20)
+    ] = 3
     provider: Annotated[
-        ProviderChoice, Meta(title="Provider", description="auto: a model if one is set up, else offline")
+        ProviderChoice,
+        Meta(title="Provider", description="auto: a language model if configured, else offline"),
     ] = "auto"
     max_output_tokens: Annotated[
-        int, Meta(title="Longest answer", description="Tokens of one answer", ge=1, le=16_000)
+        int, Meta(title="Maximum answer length", description="Tokens of one answer", ge=1, le=16_000)
     ] = 1_000
     max_tokens: Annotated[
         int,
         Meta(
-            title="Token budget", description="Of all attempts together, read and written", ge=1, le=5_000_000
+            title="Token budget",
+            description="Input and output tokens of all attempts together",
+            ge=1,
+            le=5_000_000,
         ),
     ] = 100_000
     max_cost: Annotated[
         Decimal | None,
-        Meta(title="Cost budget", description="Of all attempts together, in the model's currency"),
+        Meta(title="Cost budget", description="Cost of all attempts together, in the currency of the prices"),
     ] = None
     max_attempts: Annotated[
-        int, Meta(title="Attempts", description="How often the model is asked at most", ge=1, le=10)
+        int, Meta(title="Attempts", description="Maximum number of model calls", ge=1, le=10)
     ] = 4
     deadline_s: Annotated[
         int, Meta(title="Deadline", description="Seconds for all attempts together", ge=5, le=3_600)
@@ -74,25 +86,27 @@ class AiTaskInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 def check_input(task: AiTaskInput) -> None:
-    """Rules that span fields.
+    """Check the rules that involve several fields.
 
     Raises:
-        InvalidInput: naming the field.
+        InvalidInput: `field` names the offending field.
     """
     if task.task == "generate":
         if not task.instruction.strip():
-            raise InvalidInput("generate needs an instruction: say what to write", field="instruction")
-        if task.provider == LOCAL:
-            raise InvalidInput(REFUSES_TO_WRITE, field="provider", code="provider_refuses")
+            raise InvalidInput(
+                "generate needs an instruction that describes what to write", field="instruction"
+            )
+        if task.provider == LOCAL_PROVIDER:
+            raise InvalidInput(GENERATE_NEEDS_MODEL, field="provider", code="provider_refuses")
     elif not task.text.strip():
         raise InvalidInput(f"{task.task} needs a text to work on", field="text")
     if task.max_cost is not None and not (task.max_cost.is_finite() and task.max_cost >= 0):
-        raise InvalidInput("max_cost must be a number from 0", field="max_cost")
+        raise InvalidInput("max_cost must be a number, 0 or greater", field="max_cost")
     _check_labels(task)
     if task.task == "extract":
         if task.output_schema is None:
             raise InvalidInput(
-                "extract needs output_schema, the JSON Schema of the object to find", field="output_schema"
+                "extract needs output_schema, the JSON Schema of the object to extract", field="output_schema"
             )
         check_schema(task.output_schema)
 
@@ -103,21 +117,24 @@ def _check_labels(task: AiTaskInput) -> None:
     names = [label.name for label in task.labels]
     if len(names) < 2:
         raise InvalidInput("classify needs at least two labels", field="labels")
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise InvalidInput(f"labels names {twice[0]!r} twice; name each label once", field="labels")
+    duplicates = [name for name in names if names.count(name) > 1]
+    if duplicates:
+        raise InvalidInput(f"label {duplicates[0]!r} occurs twice; name each label once", field="labels")
 
 
-REFUSES_TO_WRITE: Final = (
-    "local-extractive is not a language model and writes no free text: it only takes from a text what is there. "
-    "Set SIGNALBOX_WORKER_MODEL_URL and _NAME on the worker and use provider model, or choose summarise, extract or classify"
+GENERATE_NEEDS_MODEL: Final = (
+    "local-extractive is not a language model and cannot generate text; "
+    "set SIGNALBOX_WORKER_MODEL_URL and SIGNALBOX_WORKER_MODEL_NAME on the worker and use provider model, "
+    "or choose summarise, extract or classify"
 )
 
 
-class Usage(Struct, frozen=True, kw_only=True):
-    """Tokens of all attempts together, failed ones too. `estimated`: at least one attempt was not counted by the model's server.
+class TaskUsage(Struct, frozen=True, kw_only=True):
+    """Tokens and cost of all attempts, including failed ones.
 
-    `cost` is null when the worker knows no prices.
+    Attributes:
+        cost: null when no prices are configured.
+        estimated: the server reported no usage for at least one attempt.
     """
 
     input_tokens: int = 0
@@ -128,7 +145,12 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 
 class AttemptRecord(Struct, frozen=True, kw_only=True):
-    """One call of the provider: `outcome` is `answered` or the code of its error; `waited_s` is the pause before it."""
+    """One call of the provider.
+
+    Attributes:
+        outcome: `answered`, or the error code.
+        waited_s: delay before the call, in seconds.
+    """
 
     number: int
     kind: Literal["call", "repair"]
@@ -139,16 +161,16 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
 
 
 class AiTaskResult(Struct, frozen=True, kw_only=True):
-    """The answer and where it came from.
+    """The answer, its provider and its usage.
 
     Attributes:
-        text: the answer as text; of extract and classify the JSON.
-        data: of extract the object, of classify `{"label", …}`; else null.
-        key_phrases: of summarise; counted in the input, whoever wrote the summary.
-        provider, model, label: what answered; `label` is `language model` or `not a language model`.
-        truncated: the model stopped at `max_output_tokens`.
-        repaired: the first answer missed the schema, this is the second.
-        artifact: name of the file of the run that holds `text`.
+        text: the answer as text; for extract and classify, its JSON.
+        data: for extract, the object; for classify, `{"label", …}`; else null.
+        key_phrases: for summarise; found in the input text by rules, with both providers.
+        label: `language model` or `not a language model`.
+        truncated: the answer reached `max_output_tokens`.
+        repaired: the first answer did not match the schema; this is the corrected one.
+        artifact: name of the artifact that contains `text`.
     """
 
     task: TaskKind
@@ -160,7 +182,7 @@ class AiTaskResult(Struct, frozen=True, kw_only=True):
     label: str
     truncated: bool = False
     repaired: bool = False
-    usage: Usage = Usage()
+    usage: TaskUsage = TaskUsage()
     attempts: tuple[AttemptRecord, ...] = ()
     artifact: str = ""
 
@@ -168,14 +190,14 @@ class AiTaskResult(Struct, frozen=True, kw_only=True):
 SPEC: Final = PipelineSpec(
     name="ai_task",
     title="AI task",
-    description="Summarises, extracts, classifies or writes a text: with the language model that is set up, or offline without one.",
+    description="Summarises, extracts, classifies or generates text, with a language model or offline.",
     input=AiTaskInput,
     result=AiTaskResult,
     steps=(
         Step("validate_input", "Check the input"),
-        Step("call_model", "Ask"),
+        Step("call_model", "Call the model"),
         Step("process_result", "Check the answer"),
     ),
-    workflow="signalbox_pipelines.ai_task.workflow:AiTask",
+    workflow="signalbox_pipelines.ai_task.workflow:AiTaskWorkflow",
     activities="signalbox_pipelines.ai_task.activities:AiActivities",
 )

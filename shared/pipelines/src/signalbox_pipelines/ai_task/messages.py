@@ -1,23 +1,23 @@
-"""What the workflow and its activities hand each other."""
+"""Arguments and results of the activities of ai_task."""
 
 from typing import Literal
 
 from msgspec import Raw, Struct
 
-from signalbox_core.chat_model.settings import Prices
+from signalbox_core.chat_model.settings import TokenPrices
 from signalbox_pipelines.ai_task.contract import AiTaskInput
 
-Kind = Literal["call", "repair"]
+AttemptKind = Literal["call", "repair"]
 
 
-class Plan(Struct, frozen=True, kw_only=True):
-    """Who answers, and what one call can cost at most.
+class CallPlan(Struct, frozen=True, kw_only=True):
+    """The selected provider and the maximum tokens of one call.
 
     Attributes:
         label: `language model` or `not a language model`.
-        input_tokens: an estimate on the safe side, for the budget; 0 when no model is asked.
-        output_tokens: at most, by one call; 0 likewise.
-        can_repair: whether asking again, with what was wrong, can give another answer.
+        input_tokens: an upper estimate; 0 for the offline provider.
+        output_tokens: maximum of one call; 0 for the offline provider.
+        can_repair: whether an answer that fails validation is sent back to the model for correction.
     """
 
     provider: Literal["model", "local-extractive"]
@@ -25,31 +25,37 @@ class Plan(Struct, frozen=True, kw_only=True):
     label: str
     input_tokens: int = 0
     output_tokens: int = 0
-    prices: Prices | None = None
+    prices: TokenPrices | None = None
     can_repair: bool = False
 
 
 class CallRequest(Struct, frozen=True, kw_only=True):
-    """One attempt; `number` counts all attempts of the run from 1. `missed` and `problems` make it a repair."""
+    """One attempt.
+
+    Attributes:
+        number: counts all attempts of the run from 1.
+        missed: for a repair, the answer that failed validation.
+        problems: for a repair, why it failed.
+    """
 
     task: AiTaskInput
-    plan: Plan
+    plan: CallPlan
     number: int
     missed: str = ""
     problems: tuple[str, ...] = ()
 
 
-class Spent(Struct, frozen=True, kw_only=True):
-    """Tokens of one attempt; `estimated` when the server did not count them."""
+class AttemptUsage(Struct, frozen=True, kw_only=True):
+    """Tokens of one attempt; `estimated` when the server did not report them."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     estimated: bool = False
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class ModelReply(Struct, frozen=True, kw_only=True):
     text: str
-    spent: Spent
+    spent: AttemptUsage
     truncated: bool = False
 
 
@@ -58,8 +64,8 @@ class ProcessRequest(Struct, frozen=True, kw_only=True):
     text: str
 
 
-class Checked(Struct, frozen=True, kw_only=True):
-    """The answer in its final form, or why it is none. `key` names the stored file."""
+class CheckedAnswer(Struct, frozen=True, kw_only=True):
+    """The validated and stored answer (`key` is its object key), or the `problems` that validation found."""
 
     problems: tuple[str, ...] = ()
     text: str = ""

@@ -1,87 +1,105 @@
-"""Telling an answer while it is written: what is new, about every 250 ms, whether or not the model says something."""
+"""Collects a streamed answer and reports new text at a fixed interval, also while the model is silent."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
-from signalbox_core.chat_model.client import Piece
-from signalbox_core.chat_model.wire import Usage
-from signalbox_pipelines.ai_task.messages import Spent
-from signalbox_pipelines.ai_task.tokens import tokens_in
+from signalbox_core.chat_model.client import CompletionChunk
+from signalbox_core.chat_model.wire import TokenUsage
+from signalbox_pipelines.ai_task.messages import AttemptUsage
+from signalbox_pipelines.ai_task.tokens import estimate_tokens
 
-EVERY_S: Final = 0.25
-_CHARS_A_TOKEN: Final = 12
-"""More than any language has: an answer longer than this many times its limit comes from a server that ignores the limit."""
+REPORT_INTERVAL_S: Final = 0.25
+_MAX_CHARS_PER_TOKEN: Final = 12
+"""Above the average of any language: a longer answer comes from a server that ignores `max_tokens`."""
 
-Tell = Callable[[str], None]
+ReportText = Callable[[str], None]
 
 
-class Gathered:
-    """The answer so far."""
+class PartialOutput:
+    """The answer received so far."""
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self._told = 0
+        self._parts: list[str] = []
+        self._reported_parts = 0
         self.chars = 0
-        self.finish: str | None = None
-        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self.usage: TokenUsage | None = None
 
     @property
     def text(self) -> str:
-        return "".join(self._pieces)
+        return "".join(self._parts)
 
-    def add(self, piece: Piece) -> None:
-        if piece.text:
-            self._pieces.append(piece.text)
-            self.chars += len(piece.text)
-        self.finish = piece.finish or self.finish
-        self.usage = piece.usage or self.usage
+    def add(self, chunk: CompletionChunk) -> None:
+        if chunk.text:
+            self._parts.append(chunk.text)
+            self.chars += len(chunk.text)
+        self.finish_reason = chunk.finish_reason or self.finish_reason
+        self.usage = chunk.usage or self.usage
 
-    def take_news(self) -> str:
-        news = "".join(self._pieces[self._told :])
-        self._told = len(self._pieces)
-        return news
+    def take_new_text(self) -> str:
+        """Return the text added since the last call."""
+        new_text = "".join(self._parts[self._reported_parts :])
+        self._reported_parts = len(self._parts)
+        return new_text
 
-    def spent(self, input_tokens: int) -> Spent:
-        """As the server counted, else estimated; nothing was read when it never began to answer."""
+    def attempt_usage(self, input_tokens: int) -> AttemptUsage:
+        """Return the tokens as the server reported them, else an estimate; zero if no text arrived.
+
+        Args:
+            input_tokens: estimate of the prompt.
+        """
         if self.usage is not None:
-            return Spent(input_tokens=self.usage.prompt_tokens, output_tokens=self.usage.completion_tokens)
-        read = input_tokens if self.chars else 0
-        return Spent(input_tokens=read, output_tokens=tokens_in(self.text), estimated=bool(self.chars))
+            return AttemptUsage(
+                input_tokens=self.usage.prompt_tokens, output_tokens=self.usage.completion_tokens
+            )
+        if not self.chars:
+            return AttemptUsage()
+        return AttemptUsage(
+            input_tokens=input_tokens, output_tokens=estimate_tokens(self.text), estimated=True
+        )
 
 
-async def relay(
-    pieces: AsyncGenerator[Piece, None],
-    gathered: Gathered,
-    tell: Tell,
+async def collect_output(
+    chunks: AsyncGenerator[CompletionChunk, None],
+    output: PartialOutput,
+    report: ReportText,
     *,
     max_tokens: int,
-    every_s: float = EVERY_S,
+    interval_s: float = REPORT_INTERVAL_S,
 ) -> None:
-    """Gather until the answer ends; the caller has what was gathered even when it breaks off."""
-    async with contextlib.aclosing(pieces), _ticking(gathered, tell, every_s):
-        async for piece in pieces:
-            is_first = gathered.chars == 0 and bool(piece.text)
-            gathered.add(piece)
+    """Add all chunks to `output`, which keeps the partial answer when the stream fails.
+
+    Args:
+        report: called with the first text at once, then every `interval_s` and at the end with the new text,
+            which may be empty.
+        max_tokens: a much longer answer is cut off, with `finish_reason` `length`.
+    """
+    async with contextlib.aclosing(chunks), _periodic_reports(output, report, interval_s):
+        async for chunk in chunks:
+            is_first = output.chars == 0 and bool(chunk.text)
+            output.add(chunk)
             if is_first:
-                tell(gathered.take_news())
-            if gathered.chars > max_tokens * _CHARS_A_TOKEN:
-                gathered.finish = "length"
+                report(output.take_new_text())
+            if output.chars > max_tokens * _MAX_CHARS_PER_TOKEN:
+                output.finish_reason = "length"
                 return
 
 
 @contextlib.asynccontextmanager
-async def _ticking(gathered: Gathered, tell: Tell, every_s: float) -> AsyncIterator[None]:
-    async def tick() -> None:
+async def _periodic_reports(
+    output: PartialOutput, report: ReportText, interval_s: float
+) -> AsyncIterator[None]:
+    async def report_forever() -> None:
         while True:
-            await asyncio.sleep(every_s)
-            tell(gathered.take_news())
+            await asyncio.sleep(interval_s)
+            report(output.take_new_text())
 
-    ticker = asyncio.create_task(tick(), name="relay")
+    reporter = asyncio.create_task(report_forever(), name="report partial output")
     try:
         yield
     finally:
-        ticker.cancel()
-        await asyncio.gather(ticker, return_exceptions=True)
-        tell(gathered.take_news())
+        reporter.cancel()
+        await asyncio.gather(reporter, return_exceptions=True)
+        report(output.take_new_text())

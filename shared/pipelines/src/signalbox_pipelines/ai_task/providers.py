@@ -1,23 +1,28 @@
-"""Who answers: one interface, two providers. Which one runs is decided by the input and the worker's settings."""
+"""Answer providers: a language model over HTTP, or the offline rules in `local`."""
 
 from collections.abc import AsyncGenerator, Mapping
 from typing import Final, Protocol
 
 import msgspec
 
-from signalbox_core.chat_model.client import ModelClient, Piece
-from signalbox_core.chat_model.settings import ModelSettings
-from signalbox_core.chat_model.wire import Ask, Format, Usage
+from signalbox_core.chat_model.client import ChatClient, CompletionChunk
+from signalbox_core.chat_model.settings import ChatModelSettings
+from signalbox_core.chat_model.wire import ChatRequest, ResponseFormat, TokenUsage
 from signalbox_core.errors import InvalidInput, Rejected
-from signalbox_pipelines.ai_task.contract import LOCAL, NOT_A_MODEL, REFUSES_TO_WRITE, AiTaskInput
-from signalbox_pipelines.ai_task.local.fields import fields_of
-from signalbox_pipelines.ai_task.local.labels import label_for
-from signalbox_pipelines.ai_task.local.textrank import summary_of
+from signalbox_pipelines.ai_task.contract import (
+    GENERATE_NEEDS_MODEL,
+    LOCAL_PROVIDER,
+    NOT_A_LANGUAGE_MODEL,
+    AiTaskInput,
+)
+from signalbox_pipelines.ai_task.local.fields import extract_fields
+from signalbox_pipelines.ai_task.local.labels import choose_label
+from signalbox_pipelines.ai_task.local.textrank import summarise
 from signalbox_pipelines.ai_task.messages import CallRequest
-from signalbox_pipelines.ai_task.prompts import answer_schema, messages_for
+from signalbox_pipelines.ai_task.prompts import answer_schema, chat_messages
 
 LOCAL_MODEL: Final = "local-extractive/1"
-_TEMPERATURE: Final[Mapping[str, float]] = {
+_TEMPERATURES: Final[Mapping[str, float]] = {
     "summarise": 0.2,
     "extract": 0.0,
     "classify": 0.0,
@@ -25,65 +30,83 @@ _TEMPERATURE: Final[Mapping[str, float]] = {
 }
 
 
-class Provider(Protocol):
-    """Streams one answer; raises Rejected or Unavailable. It never tries again by itself."""
+class AnswerProvider(Protocol):
+    """Streams one answer.
 
-    def stream(self, request: CallRequest, *, idempotency_key: str) -> AsyncGenerator[Piece, None]: ...
+    Raises Rejected or Unavailable; it does not retry, because the workflow checks the budget before every
+    attempt.
+    """
+
+    def stream(
+        self, request: CallRequest, *, idempotency_key: str
+    ) -> AsyncGenerator[CompletionChunk, None]: ...
 
 
 class ModelProvider:
-    """Any endpoint of the OpenAI-compatible API."""
+    """A language model with an OpenAI-compatible API."""
 
-    def __init__(self, settings: ModelSettings) -> None:
-        self._client = ModelClient(settings)
+    def __init__(self, settings: ChatModelSettings) -> None:
+        self._client = ChatClient(settings)
 
-    def stream(self, request: CallRequest, *, idempotency_key: str) -> AsyncGenerator[Piece, None]:
+    def stream(self, request: CallRequest, *, idempotency_key: str) -> AsyncGenerator[CompletionChunk, None]:
         task = request.task
-        ask = Ask(
-            messages=messages_for(task, missed=request.missed, problems=request.problems),
-            temperature=_TEMPERATURE[task.task],
+        chat_request = ChatRequest(
+            messages=chat_messages(task, missed=request.missed, problems=request.problems),
+            temperature=_TEMPERATURES[task.task],
             max_tokens=task.max_output_tokens,
-            response_format=Format() if answer_schema(task) is not None else None,
+            response_format=ResponseFormat() if answer_schema(task) is not None else None,
         )
-        return self._client.stream(ask, idempotency_key=idempotency_key)
+        return self._client.stream(chat_request, idempotency_key=idempotency_key)
 
 
 class LocalProvider:
-    """Works without any service. Not a language model: every word of its answers is in the text, or is a rule's."""
+    """The offline provider. Not a language model: it extracts from the text by rules and word counts."""
 
-    async def stream(self, request: CallRequest, *, idempotency_key: str) -> AsyncGenerator[Piece, None]:  # noqa: ARG002 - the protocol's
-        for piece in _pieces(request.task):
-            yield Piece(piece)
-        yield Piece(finish="stop", usage=Usage())
+    async def stream(
+        self,
+        request: CallRequest,
+        *,
+        idempotency_key: str,  # noqa: ARG002 - required by the protocol
+    ) -> AsyncGenerator[CompletionChunk, None]:
+        for text in _local_answer(request.task):
+            yield CompletionChunk(text)
+        yield CompletionChunk(finish_reason="stop", usage=TokenUsage())
 
 
-def _pieces(task: AiTaskInput) -> list[str]:
+def _local_answer(task: AiTaskInput) -> list[str]:
     match task.task:
         case "summarise":
-            sentences = summary_of(task.text, task.sentences)
-            return [sentence if place == 0 else f" {sentence}" for place, sentence in enumerate(sentences)]
+            sentences = summarise(task.text, task.sentences)
+            return [sentence if index == 0 else f" {sentence}" for index, sentence in enumerate(sentences)]
         case "classify":
-            return [_json(label_for(task.text, task.labels))]
+            return [_to_json(choose_label(task.text, task.labels))]
         case "extract":
-            return [_json(fields_of(task.output_schema or {}, task.text))]
+            return [_to_json(extract_fields(task.output_schema or {}, task.text))]
         case "generate":
-            raise Rejected(REFUSES_TO_WRITE, code="provider_refuses", field="provider", label=NOT_A_MODEL)
+            raise Rejected(
+                GENERATE_NEEDS_MODEL, code="provider_refuses", field="provider", label=NOT_A_LANGUAGE_MODEL
+            )
 
 
-def _json(value: object) -> str:
+def _to_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def choose(task: AiTaskInput, settings: ModelSettings | None) -> ModelSettings | None:
-    """The model to ask, or None for the offline provider.
+def select_model(task: AiTaskInput, settings: ChatModelSettings | None) -> ChatModelSettings | None:
+    """Return the model to call; None for the offline provider.
 
     Raises:
-        InvalidInput: the input wants a model and the worker has none, or wants text that only a model can write.
+        InvalidInput: `no_model`: the input requires a model and none is configured; `provider_refuses`: only
+            a model can do the task.
     """
     if task.provider == "model" and settings is None:
-        detail = "no language model is set up: set SIGNALBOX_WORKER_MODEL_URL and _NAME on the worker, or use provider local-extractive"
-        raise InvalidInput(detail, field="provider", code="no_model")
-    chosen = None if task.provider == LOCAL else settings
-    if chosen is None and task.task == "generate":
-        raise InvalidInput(REFUSES_TO_WRITE, field="provider", code="provider_refuses")
-    return chosen
+        raise InvalidInput(
+            "no language model is configured; set SIGNALBOX_WORKER_MODEL_URL and SIGNALBOX_WORKER_MODEL_NAME "
+            "on the worker, or use provider local-extractive",
+            field="provider",
+            code="no_model",
+        )
+    model = None if task.provider == LOCAL_PROVIDER else settings
+    if model is None and task.task == "generate":
+        raise InvalidInput(GENERATE_NEEDS_MODEL, field="provider", code="provider_refuses")
+    return model

@@ -1,19 +1,19 @@
-"""Tokens without a tokenizer: an estimate on the safe side, for budgets and for servers that do not count."""
+"""Token estimates without a tokenizer, rounded up: for budgets, and for servers that report no usage."""
 
 from collections.abc import Sequence
 from math import ceil
 from typing import Final
 
-from signalbox_core.chat_model.wire import Message
+from signalbox_core.chat_model.wire import ChatMessage
 
-_BYTES_A_TOKEN: Final = 3
-"""English has about 4 bytes a token, Vietnamese about 3 with today's tokenizers."""
-_A_MESSAGE: Final = 8
-
-
-def tokens_in(text: str) -> int:
-    return ceil(len(text.encode(errors="replace")) / _BYTES_A_TOKEN)
+_BYTES_PER_TOKEN: Final = 3
+"""Current tokenizers average about 4 bytes for English and 3 for Vietnamese."""
+_TOKENS_PER_MESSAGE: Final = 8
 
 
-def tokens_of(messages: Sequence[Message]) -> int:
-    return sum(_A_MESSAGE + tokens_in(message.content or "") for message in messages)
+def estimate_tokens(text: str) -> int:
+    return ceil(len(text.encode(errors="replace")) / _BYTES_PER_TOKEN)
+
+
+def estimate_prompt_tokens(messages: Sequence[ChatMessage]) -> int:
+    return sum(_TOKENS_PER_MESSAGE + estimate_tokens(message.content or "") for message in messages)

@@ -1,1 +1,1 @@
-"""Writing the ad copy: templates offline, a language model where one is configured."""
+"""Ad copy: offline templates, or a language model if one is configured."""

@@ -1,27 +1,34 @@
-"""Writing the variants' texts: one interface, two writers. Offline, templates are filled with facts of the page and nothing else."""
+"""Ad copy from offline templates, which use facts of the page only, and code that all copywriters share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
 
-from signalbox_pipelines.ad_creative.copy.language import DEFAULT_CALL, first_sentence
-from signalbox_pipelines.ad_creative.copy.revision_requests import Wishes, read_wishes
-from signalbox_pipelines.ad_creative.messages import STYLES, Brand, Copy, CopyRequest, Redo, Style
+from signalbox_pipelines.ad_creative.copy.language import DEFAULT_CALL_TO_ACTION, first_sentence
+from signalbox_pipelines.ad_creative.copy.revision_requests import RevisionRequest, parse_revision_request
+from signalbox_pipelines.ad_creative.messages import (
+    STYLES,
+    AdCopy,
+    BrandFacts,
+    CopyRequest,
+    RewriteRequest,
+    Style,
+)
 
-OFFLINE: Final = "offline templates"
-LONGEST_HEADLINE: Final = 70
-LONGEST_BODY: Final = 140
+OFFLINE_AUTHOR: Final = "offline templates"
+MAX_HEADLINE_CHARS: Final = 70
+MAX_BODY_CHARS: Final = 140
 
 
 class Copywriter(Protocol):
-    """Writes `count` first texts, or one new text for each `redo`, in that order."""
+    """Writes `count` first texts, or one new text per item of `redo`, in the same order."""
 
-    async def write(self, request: CopyRequest) -> tuple[Copy, ...]: ...
+    async def write(self, request: CopyRequest) -> tuple[AdCopy, ...]: ...
 
 
-class Text(Struct, frozen=True, kw_only=True):
-    """An idea and its words. `tags` say what it leans on, for wishes such as "mention the price"."""
+class CopyIdea(Struct, frozen=True, kw_only=True):
+    """An idea for a text. `tags` name the facts it uses, to match requests such as "mention the price"."""
 
     angle: str
     headline: str
@@ -30,170 +37,136 @@ class Text(Struct, frozen=True, kw_only=True):
 
 
 class TemplateCopywriter:
-    """Works without any service; every claim is a fact found on the page."""
+    """Fills templates with facts of the page; needs no external service."""
 
-    async def write(self, request: CopyRequest) -> tuple[Copy, ...]:
-        texts = texts_for(request.brand)
+    async def write(self, request: CopyRequest) -> tuple[AdCopy, ...]:
+        ideas = ideas_from_facts(request.brand)
         if not request.redo:
+            # With more variants than ideas, ideas repeat in another style and with another picture.
             return tuple(
-                first_copy(number, _nth(texts, number), request.brand, OFFLINE)
+                first_copy(number, ideas[number % len(ideas)], request.brand, OFFLINE_AUTHOR)
                 for number in range(request.count)
             )
         taken = set(request.taken)
         copies = []
         for redo in request.redo:
-            text = choose(texts, read_wishes(redo.reason), taken, redo)
-            taken.add(text.angle)
-            copies.append(next_copy(redo, text, request.brand, OFFLINE))
+            idea = choose_idea(ideas, parse_revision_request(redo.reason), taken, redo)
+            taken.add(idea.angle)
+            copies.append(next_copy(redo, idea, request.brand, OFFLINE_AUTHOR))
         return tuple(copies)
 
 
-def first_copy(number: int, text: Text, brand: Brand, written_by: str) -> Copy:
-    """Variant `number` (from 0) in its first version; styles take turns."""
-    style = STYLES[number % len(STYLES)]
-    return _copy(f"variant-{number + 1}", 1, text, brand=brand, written_by=written_by, style=style)
+def first_copy(number: int, idea: CopyIdea, brand: BrandFacts, written_by: str) -> AdCopy:
+    """Build the first version of variant `number` (from 0); styles alternate."""
+    return AdCopy(
+        variant=f"variant-{number + 1}",
+        version=1,
+        angle=idea.angle,
+        headline=idea.headline,
+        body=idea.body[:MAX_BODY_CHARS],
+        cta=call_to_action_for(brand),
+        written_by=written_by,
+        style=STYLES[number % len(STYLES)],
+    )
 
 
-def next_copy(redo: Redo, text: Text, brand: Brand, written_by: str) -> Copy:
-    """The variant's next version, in another style, as the last one was not liked."""
+def next_copy(redo: RewriteRequest, idea: CopyIdea, brand: BrandFacts, written_by: str) -> AdCopy:
+    """Build the next version of a rejected variant, in another style."""
     style: Style = STYLES[(STYLES.index(redo.style) + 1) % len(STYLES)]
-    return _copy(
-        redo.variant,
-        redo.version + 1,
-        text,
-        brand=brand,
+    return AdCopy(
+        variant=redo.variant,
+        version=redo.version + 1,
+        angle=idea.angle,
+        headline=idea.headline,
+        body=idea.body[:MAX_BODY_CHARS],
+        cta=call_to_action_for(brand),
         written_by=written_by,
         style=style,
-        round_=redo.round + 1,
+        round=redo.round + 1,
     )
 
 
-def choose(texts: Sequence[Text], wishes: Wishes, taken: set[str], redo: Redo) -> Text:
-    """The text that fits the wishes best among those not in use; if all are, the best other than the rejected one."""
-    free = (
-        [text for text in texts if text.angle not in taken]
-        or [text for text in texts if text.angle != redo.angle]
-        or list(texts)
+def choose_idea(
+    ideas: Sequence[CopyIdea], revision: RevisionRequest, taken: set[str], redo: RewriteRequest
+) -> CopyIdea:
+    """Choose the unused idea that matches `revision` best; if all are in use, any but the rejected one."""
+    candidates = (
+        [idea for idea in ideas if idea.angle not in taken]
+        or [idea for idea in ideas if idea.angle != redo.angle]
+        or list(ideas)
     )
 
-    def fitness(text: Text) -> tuple[int, int]:
-        liked = len(text.tags & wishes.more) - 2 * len(text.tags & wishes.less)
-        return (-liked, len(text.headline) + len(text.body)) if wishes.shorter else (-liked, free.index(text))
+    def rank(idea: CopyIdea) -> tuple[int, int]:
+        match = len(idea.tags & revision.preferred_tags) - 2 * len(idea.tags & revision.avoided_tags)
+        length = len(idea.headline) + len(idea.body)
+        return -match, length if revision.shorter else candidates.index(idea)
 
-    return min(free, key=fitness)
-
-
-def texts_for(brand: Brand) -> list[Text]:
-    """Every text that the page's facts allow, the strongest first; never empty."""
-    write = _VIETNAMESE if brand.language == "vi" else _ENGLISH
-    found = [text for text in write(brand) if 0 < len(text.headline) <= LONGEST_HEADLINE]
-    unique = {text.headline: text for text in reversed(found)}
-    texts = [text for text in found if unique[text.headline] is text]
-    return texts or [Text(angle="name", headline=brand.product[:LONGEST_HEADLINE], body="")]
+    return min(candidates, key=rank)
 
 
-def call_to_action(brand: Brand) -> str:
-    """The page's own call, else a plain one."""
-    return brand.cta or DEFAULT_CALL[brand.language]
+def ideas_from_facts(brand: BrandFacts) -> list[CopyIdea]:
+    """Return every idea that the facts of the page allow, the strongest first; at least one."""
+    found = [idea for idea in _all_ideas(brand) if 0 < len(idea.headline) <= MAX_HEADLINE_CHARS]
+    first_by_headline = {idea.headline: idea for idea in reversed(found)}
+    ideas = [idea for idea in found if first_by_headline[idea.headline] is idea]
+    return ideas or [CopyIdea(angle="name", headline=brand.product[:MAX_HEADLINE_CHARS], body="")]
 
 
-def _english(brand: Brand) -> list[Text]:
-    rated = f"Rated {brand.rating}/5 by {brand.reviews} buyers" if brand.rating and brand.reviews else ""
-    priced = f"{brand.product}, {brand.price}" if brand.price else ""
-    return _common(brand, rated=rated, priced=priced)
+def call_to_action_for(brand: BrandFacts) -> str:
+    """Return the call to action of the page, else the default one."""
+    return brand.cta or DEFAULT_CALL_TO_ACTION[brand.language]
 
 
-def _vietnamese(brand: Brand) -> list[Text]:
-    rated = f"{brand.reviews} khách hàng chấm {brand.rating}/5" if brand.rating and brand.reviews else ""
-    priced = f"{brand.product} chỉ {brand.price}" if brand.price else ""
-    return _common(brand, rated=rated, priced=priced.replace(" chỉ ", ", "))
-
-
-def _common(brand: Brand, *, rated: str, priced: str) -> list[Text]:
-    about = first_sentence(brand.description, longest=LONGEST_BODY)
-    pairs = _joined(brand.benefits[1:3]) or about
+def _all_ideas(brand: BrandFacts) -> list[CopyIdea]:
+    about = first_sentence(brand.description, longest=MAX_BODY_CHARS)
+    other_benefits = _join(brand.benefits[1:3]) or about
     benefits = [
-        Text(
-            angle=f"benefit {index + 1}",
-            headline=benefit,
-            body=_others(brand, benefit) or about,
-            tags=_tags("benefit"),
-        )
+        _idea(f"benefit {index + 1}", "benefit", benefit, _other_benefits(brand, benefit) or about)
         for index, benefit in enumerate(brand.benefits)
     ]
     return [
-        Text(angle="slogan", headline=brand.slogan, body=about or pairs, tags=_tags("slogan")),
+        _idea("slogan", "slogan", brand.slogan, about or other_benefits),
         *benefits[:1],
-        Text(
-            angle="rating",
-            headline=rated,
-            body=_sentence(brand.product, brand.slogan) or about,
-            tags=_tags("rating"),
-        ),
-        Text(
-            angle="price",
-            headline=priced,
-            body=_joined((*brand.benefits[:1], brand.shipping)) or about,
-            tags=_tags("price"),
-        ),
-        Text(
-            angle="shipping",
-            headline=brand.shipping,
-            body=_sentence(brand.product, _joined(brand.benefits[:1])),
-            tags=_tags("shipping"),
-        ),
+        _idea("rating", "rating", _rating(brand), _sentence(brand.product, brand.slogan) or about),
+        _idea("price", "price", _price(brand), _join((*brand.benefits[:1], brand.shipping)) or about),
+        _idea("shipping", "shipping", brand.shipping, _sentence(brand.product, _join(brand.benefits[:1]))),
         *benefits[1:],
-        Text(
-            angle="description",
-            headline=first_sentence(brand.description, longest=LONGEST_HEADLINE),
-            body=pairs,
-            tags=_tags("description"),
+        _idea(
+            "description",
+            "description",
+            first_sentence(brand.description, longest=MAX_HEADLINE_CHARS),
+            other_benefits,
         ),
-        Text(angle="name", headline=brand.product, body=brand.slogan or about, tags=_tags("name")),
-        Text(
-            angle="brand", headline=f"{brand.name}: {brand.product}", body=about or pairs, tags=_tags("name")
-        ),
+        _idea("name", "name", brand.product, brand.slogan or about),
+        _idea("brand", "name", f"{brand.name}: {brand.product}", about or other_benefits),
     ]
 
 
-_ENGLISH: Final[Callable[[Brand], list[Text]]] = _english
-_VIETNAMESE: Final[Callable[[Brand], list[Text]]] = _vietnamese
+def _idea(angle: str, tag: str, headline: str, body: str) -> CopyIdea:
+    return CopyIdea(angle=angle, headline=headline, body=body, tags=frozenset({tag}))
 
 
-def _copy(  # noqa: PLR0913
-    variant: str, version: int, text: Text, *, brand: Brand, written_by: str, style: Style, round_: int = 0
-) -> Copy:
-    return Copy(
-        variant=variant,
-        version=version,
-        angle=text.angle,
-        headline=text.headline,
-        body=text.body[:LONGEST_BODY],
-        cta=call_to_action(brand),
-        written_by=written_by,
-        style=style,
-        round=round_,
-    )
+def _rating(brand: BrandFacts) -> str:
+    if not (brand.rating and brand.reviews):
+        return ""
+    if brand.language == "vi":
+        return f"{brand.reviews} khách hàng chấm {brand.rating}/5"
+    return f"Rated {brand.rating}/5 by {brand.reviews} buyers"
 
 
-def _tags(*names: str) -> frozenset[str]:
-    return frozenset(names)
+def _price(brand: BrandFacts) -> str:
+    return f"{brand.product}, {brand.price}" if brand.price else ""
 
 
-def _nth(texts: Sequence[Text], number: int) -> Text:
-    """More variants than ideas: the ideas come again, in another style and with another picture."""
-    return texts[number % len(texts)]
+def _other_benefits(brand: BrandFacts, benefit: str) -> str:
+    return _join([other for other in brand.benefits if other != benefit][:2])
 
 
-def _others(brand: Brand, benefit: str) -> str:
-    return _joined([other for other in brand.benefits if other != benefit][:2])
-
-
-def _joined(texts: Sequence[str]) -> str:
+def _join(texts: Sequence[str]) -> str:
     joined = " · ".join(text.rstrip(".") for text in texts if text)
-    return joined if len(joined) <= LONGEST_BODY else next((text for text in texts if text), "")
+    return joined if len(joined) <= MAX_BODY_CHARS else next((text for text in texts if text), "")
 
 
 def _sentence(first: str, second: str) -> str:
     text = ": ".join(part for part in (first, second) if part)
-    return text if len(text) <= LONGEST_BODY else first
+    return text if len(text) <= MAX_BODY_CHARS else first

@@ -1,4 +1,4 @@
-"""Small facts of the two languages: telling them apart, prices, calls to action, sentences."""
+"""Rules for English and Vietnamese: language detection, prices, ratings, calls to action, sentences."""
 
 import re
 from decimal import Decimal, InvalidOperation
@@ -11,7 +11,7 @@ from signalbox_pipelines.ad_creative.messages import PageLanguage
 
 _VIETNAMESE: Final = re.compile(r"[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]", re.IGNORECASE)
 _SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "AUD": "A$", "CAD": "C$", "SGD": "S$", "JPY": "¥"}
-CALL_VERBS: Final = {
+CALL_TO_ACTION_VERBS: Final = {
     "en": (
         "shop",
         "buy",
@@ -31,11 +31,11 @@ CALL_VERBS: Final = {
     ),
     "vi": ("mua", "đặt", "chọn", "xem", "thử", "khám phá", "nhận", "đăng ký", "thêm", "tìm", "liên hệ"),
 }
-DEFAULT_CALL: Final = {"en": "See details", "vi": "Xem chi tiết"}
+DEFAULT_CALL_TO_ACTION: Final = {"en": "See details", "vi": "Xem chi tiết"}
 
 
-def language_of(html: LexborNode | None, *, sample: str, wanted: Language) -> PageLanguage:
-    """The language asked for, else the page's `lang`, else by the letters only Vietnamese has."""
+def detect_language(html: LexborNode | None, *, sample: str, wanted: Language) -> PageLanguage:
+    """Return the requested language, else that of the `lang` attribute, else guess from the letters."""
     if wanted != "auto":
         return wanted
     declared = ((html.attributes.get("lang") if html else None) or "").lower()
@@ -44,30 +44,26 @@ def language_of(html: LexborNode | None, *, sample: str, wanted: Language) -> Pa
     return "vi" if len(_VIETNAMESE.findall(sample)) > max(2, len(sample) // 25) else "en"
 
 
-def is_vietnamese(text: str) -> bool:
-    return bool(_VIETNAMESE.search(text))
-
-
-def is_call(text: str) -> bool:
-    """Whether a text begins with (or holds) a verb that asks to act, in either language."""
+def is_call_to_action(text: str) -> bool:
+    """Whether a text contains a verb that calls to action, in either language."""
     words = text.lower()
     return any(
         re.search(rf"(?:^|\s){re.escape(verb)}(?:\s|$)", words)
-        for verbs in CALL_VERBS.values()
+        for verbs in CALL_TO_ACTION_VERBS.values()
         for verb in verbs
     )
 
 
 def format_price(amount: str, currency: str, language: PageLanguage) -> str:
-    """`189.000 ₫`, `$14.50`, `690 €`: as people of that language write it; nothing when the page gives no number."""
+    """Format a price by the rules of the language (`189.000 ₫`, `$14.50`); empty for an invalid amount."""
     try:
         value = Decimal(amount)
     except InvalidOperation:
         return ""
     if not value.is_finite() or value <= 0:
         return ""
-    whole = value == value.to_integral_value()
-    number = f"{value:,.0f}" if whole else f"{value:,.2f}"
+    is_integral = value == value.to_integral_value()
+    number = f"{value:,.0f}" if is_integral else f"{value:,.2f}"
     if language == "vi":
         number = number.translate(str.maketrans(",.", ".,"))
     code = currency.upper()
@@ -78,7 +74,7 @@ def format_price(amount: str, currency: str, language: PageLanguage) -> str:
 
 
 def format_rating(text: str, language: PageLanguage) -> str:
-    """`4.8`, in Vietnamese `4,8`; nothing for what is no rating out of five."""
+    """Format a rating (`4.8`, in Vietnamese `4,8`); empty if it is not between 0 and 5."""
     try:
         value = Decimal(text.replace(",", "."))
     except InvalidOperation:
@@ -89,6 +85,6 @@ def format_rating(text: str, language: PageLanguage) -> str:
 
 
 def first_sentence(text: str, *, longest: int) -> str:
-    """The first sentence, or nothing when it is longer than `longest` characters."""
+    """Return the first sentence; empty if it is longer than `longest` characters."""
     sentence = re.split(r"(?<=[.!?…])\s+", text.strip(), maxsplit=1)[0].strip()
     return sentence if 0 < len(sentence) <= longest else ""

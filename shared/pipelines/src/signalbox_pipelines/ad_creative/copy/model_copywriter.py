@@ -1,93 +1,102 @@
-"""Writing texts with a language model over the OpenAI-compatible HTTP API (Gemini, vLLM, Ollama and others speak it)."""
+"""Ad copy written by a language model."""
 
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from signalbox_core.chat_model.client import ModelClient
-from signalbox_core.chat_model.settings import ModelSettings
-from signalbox_core.chat_model.wire import Ask, Format, Message
+from signalbox_core.chat_model.client import ChatClient
+from signalbox_core.chat_model.settings import ChatModelSettings
+from signalbox_core.chat_model.wire import ChatMessage, ChatRequest, ResponseFormat
 from signalbox_core.errors import Unavailable
 from signalbox_pipelines.ad_creative.copy.copywriter import (
-    LONGEST_BODY,
-    LONGEST_HEADLINE,
-    Text,
+    MAX_BODY_CHARS,
+    MAX_HEADLINE_CHARS,
+    CopyIdea,
     first_copy,
     next_copy,
 )
-from signalbox_pipelines.ad_creative.messages import Brand, Copy, CopyRequest
+from signalbox_pipelines.ad_creative.messages import AdCopy, BrandFacts, CopyRequest
 
-_SYSTEM: Final = (
+_SYSTEM_PROMPT: Final = (
     "You write short display ads. Use only the facts given; invent no number, claim or discount. "
     'Answer with JSON only: {"texts": [{"headline": "…", "body": "…"}]}. '
-    f"A headline has at most {LONGEST_HEADLINE} characters, better 40; a body at most {LONGEST_BODY}, better 90."
+    f"A headline has at most {MAX_HEADLINE_CHARS} characters, better 40; "
+    f"a body at most {MAX_BODY_CHARS}, better 90."
 )
 
 
-class _Words(Struct, frozen=True):
+class _ModelText(Struct, frozen=True):
     headline: str
     body: str = ""
 
 
-class _Texts(Struct, frozen=True):
-    texts: tuple[_Words, ...]
+class _ModelAnswer(Struct, frozen=True):
+    texts: tuple[_ModelText, ...]
 
 
 class ModelCopywriter:
-    """One request writes all variants. Retries belong to the activity that calls it."""
+    """Writes the texts of all variants in one request. It does not retry: Temporal retries the activity."""
 
-    def __init__(self, settings: ModelSettings) -> None:
-        self._client = ModelClient(settings)
+    def __init__(self, settings: ChatModelSettings) -> None:
+        self._client = ChatClient(settings)
 
-    async def write(self, request: CopyRequest) -> tuple[Copy, ...]:
+    async def write(self, request: CopyRequest) -> tuple[AdCopy, ...]:
         """Write the texts.
 
         Raises:
-            Rejected: the model's server refuses (wrong key, model or request).
-            Unavailable: the model is away or slow (`RateLimited` when it says so), or `model_answer`: not the JSON asked for.
+            Rejected: the model's server rejected the request.
+            Unavailable: the model is unavailable or rate-limited, or `model_answer`: too few usable texts.
         """
-        words = _read(await self._ask(_prompt(request)))
+        texts = _parse_texts(await self._complete(_user_prompt(request)))
         wanted = len(request.redo) or request.count
-        if len(words) < wanted:
-            raise Unavailable(f"the model wrote {len(words)} usable texts of {wanted}", code="model_answer")
+        if len(texts) < wanted:
+            raise Unavailable(
+                f"the model wrote {len(texts)} usable texts, {wanted} are needed", code="model_answer"
+            )
         written_by = f"model {self._client.settings.name}"
         brand = request.brand
-        texts = [
-            Text(angle=f"model: {word.headline}", headline=word.headline, body=word.body) for word in words
+        ideas = [
+            CopyIdea(angle=f"model: {text.headline}", headline=text.headline, body=text.body)
+            for text in texts
         ]
         if request.redo:
             return tuple(
-                next_copy(redo, text, brand, written_by)
-                for redo, text in zip(request.redo, texts, strict=False)
+                next_copy(redo, idea, brand, written_by)
+                for redo, idea in zip(request.redo, ideas, strict=False)
             )
-        return tuple(first_copy(number, texts[number], brand, written_by) for number in range(wanted))
+        return tuple(first_copy(number, ideas[number], brand, written_by) for number in range(wanted))
 
-    async def _ask(self, prompt: str) -> str:
-        messages = (Message("system", _SYSTEM), Message("user", prompt))
-        answer = await self._client.answer(Ask(messages=messages, temperature=0.8, response_format=Format()))
-        return (answer.choices[0].message.content or "") if answer.choices else ""
+    async def _complete(self, prompt: str) -> str:
+        messages = (ChatMessage("system", _SYSTEM_PROMPT), ChatMessage("user", prompt))
+        completion = await self._client.complete(
+            ChatRequest(messages=messages, temperature=0.8, response_format=ResponseFormat())
+        )
+        return (completion.choices[0].message.content or "") if completion.choices else ""
 
 
-def _read(content: str) -> list[_Words]:
+def _parse_texts(content: str) -> list[_ModelText]:
+    """Return the texts that are within the length limits."""
+    unfenced = content.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
     try:
-        bare = content.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
-        texts = msgspec.json.decode(bare.encode(), type=_Texts).texts
+        answer = msgspec.json.decode(unfenced.encode(), type=_ModelAnswer)
     except msgspec.DecodeError as error:
         raise Unavailable(
-            "the model's answer is not the JSON that was asked for", code="model_answer"
+            "the model's answer is not JSON of the requested form", code="model_answer"
         ) from error
-    tidy = [_Words(" ".join(text.headline.split()), " ".join(text.body.split())) for text in texts]
+    texts = [
+        _ModelText(" ".join(text.headline.split()), " ".join(text.body.split())) for text in answer.texts
+    ]
     return [
-        text for text in tidy if 0 < len(text.headline) <= LONGEST_HEADLINE and len(text.body) <= LONGEST_BODY
+        text
+        for text in texts
+        if 0 < len(text.headline) <= MAX_HEADLINE_CHARS and len(text.body) <= MAX_BODY_CHARS
     ]
 
 
-def _prompt(request: CopyRequest) -> str:
-    lines = [
-        f"Language: {'Vietnamese' if request.brand.language == 'vi' else 'English'}",
-        *_facts(request.brand),
-    ]
+def _user_prompt(request: CopyRequest) -> str:
+    language = "Vietnamese" if request.brand.language == "vi" else "English"
+    lines = [f"Language: {language}", *_list_facts(request.brand)]
     if request.redo:
         lines.append(f"Write {len(request.redo)} new texts, one for each rejected one, in this order:")
         lines += [f"- rejected: {redo.headline!r}; because: {redo.reason!r}" for redo in request.redo]
@@ -96,16 +105,15 @@ def _prompt(request: CopyRequest) -> str:
     return "\n".join(lines)
 
 
-def _facts(brand: Brand) -> list[str]:
-    rating = f"{brand.rating} of 5 from {brand.reviews} reviews" if brand.rating else ""
-    named = {
+def _list_facts(brand: BrandFacts) -> list[str]:
+    facts = {
         "Brand": brand.name,
         "Product": brand.product,
         "Slogan": brand.slogan,
         "Description": brand.description,
         "Price": brand.price,
-        "Rating": rating,
+        "Rating": f"{brand.rating} of 5 from {brand.reviews} reviews" if brand.rating else "",
         "Benefits": "; ".join(brand.benefits),
         "Shipping": brand.shipping,
     }
-    return [f"{name}: {value}" for name, value in named.items() if value]
+    return [f"{name}: {value}" for name, value in facts.items() if value]

@@ -1,4 +1,4 @@
-"""What a reason for a rejection asks for, as far as words tell. Pure; English and Vietnamese."""
+"""Revision requests recognised by keywords in the reason of a rejection, in English and Vietnamese. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -21,26 +21,24 @@ _SHORTER: Final = re.compile(r"\b(?:short\w*|long|wordy|less text|brief\w*|ngắ
 _PICTURE: Final = re.compile(r"\b(?:pictures?|photos?|images?|crop|hình|ảnh)\b", re.IGNORECASE)
 
 
-class Wishes(Struct, frozen=True, kw_only=True):
-    """Tags of texts wanted more or less; whether shorter, and whether another picture."""
+class RevisionRequest(Struct, frozen=True, kw_only=True):
+    """What the next version of a variant should change. Tags are those of `CopyIdea`."""
 
-    more: frozenset[str]
-    less: frozenset[str]
+    preferred_tags: frozenset[str]
+    avoided_tags: frozenset[str]
     shorter: bool
-    other_picture: bool
+    another_picture: bool
 
 
-def read_wishes(reason: str) -> Wishes:
-    """Read the reason; words that say nothing to us leave every wish empty."""
-    less = {
+def parse_revision_request(reason: str) -> RevisionRequest:
+    """Find the known keywords; a reason without any gives an empty request."""
+    avoided = {
         tag for tag, words in _TAGS.items() if re.search(rf"{_NEGATION}(?:{words})\b", reason, re.IGNORECASE)
     }
-    more = {
-        tag for tag, words in _TAGS.items() if re.search(rf"\b(?:{words})\b", reason, re.IGNORECASE)
-    } - less
-    return Wishes(
-        more=frozenset(more),
-        less=frozenset(less),
+    mentioned = {tag for tag, words in _TAGS.items() if re.search(rf"\b(?:{words})\b", reason, re.IGNORECASE)}
+    return RevisionRequest(
+        preferred_tags=frozenset(mentioned - avoided),
+        avoided_tags=frozenset(avoided),
         shorter=bool(_SHORTER.search(reason)),
-        other_picture=bool(_PICTURE.search(reason)),
+        another_picture=bool(_PICTURE.search(reason)),
     )

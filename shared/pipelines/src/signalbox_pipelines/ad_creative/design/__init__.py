@@ -1,1 +1,1 @@
-"""Designing an ad: layout, colours, typography, cropping and rendering."""
+"""Design of an ad: layout, colours, typography, cropping and rendering."""

@@ -1,4 +1,4 @@
-"""From a variant to its ads: plans for every size, their keys in the object store, the finished `Ad`."""
+"""Composition of a variant: layouts for every size, object keys, artifact names and the finished `Ad`."""
 
 import io
 
@@ -6,69 +6,72 @@ import msgspec
 from PIL import Image
 
 from signalbox_core.ids import derived_id
-from signalbox_pipelines.ad_creative.contract import Ad, Picture, SizeName
-from signalbox_pipelines.ad_creative.design.columns import Words
-from signalbox_pipelines.ad_creative.design.crop import shape_of
-from signalbox_pipelines.ad_creative.design.layout import plan_for
-from signalbox_pipelines.ad_creative.design.plan import Plan
-from signalbox_pipelines.ad_creative.design.renderer import paint_plan
-from signalbox_pipelines.ad_creative.design.styles import look_for
-from signalbox_pipelines.ad_creative.messages import Brand, ComposeRequest, Copy
+from signalbox_pipelines.ad_creative.contract import Ad, AdPicture, SizeName
+from signalbox_pipelines.ad_creative.design.ad_plan import AdPlan
+from signalbox_pipelines.ad_creative.design.colour_scheme import colour_scheme_for
+from signalbox_pipelines.ad_creative.design.crop import measure_aspect
+from signalbox_pipelines.ad_creative.design.layout import plan_ad
+from signalbox_pipelines.ad_creative.design.renderer import render_plan
+from signalbox_pipelines.ad_creative.design.text_column import AdTexts
+from signalbox_pipelines.ad_creative.messages import AdCopy, BrandFacts, ComposeRequest
 from signalbox_pipelines.ad_creative.page.pictures import open_picture
-from signalbox_pipelines.ad_creative.review.score import score_of
+from signalbox_pipelines.ad_creative.review.score import score_ad
 
 TEMPLATE_VERSION = "1"
-"""Part of every key: raise it when the same plan would be painted differently."""
+"""Part of every object key; increment it when the rendering of an unchanged plan changes."""
 
 
-def plans_for(request: ComposeRequest, picture: bytes) -> tuple[list[Plan], tuple[str, ...]]:
-    """A plan for each size that can hold the text, and why the others cannot."""
-    words, look = words_of(request.brand, request.copy), look_for(request.copy.style, request.brand.palette)
-    shape = shape_of(open_picture(picture))
+def plan_sizes(request: ComposeRequest, picture: bytes) -> tuple[list[AdPlan], tuple[str, ...]]:
+    """Lay out the ad in each size; returns the plans, and the reasons for skipped sizes."""
+    texts, colours = (
+        build_ad_texts(request.brand, request.copy),
+        colour_scheme_for(request.copy.style, request.brand.palette),
+    )
+    aspect = measure_aspect(open_picture(picture))
     plans, skipped = [], []
     for size in request.sizes:
-        plan = plan_for(size, request.copy.style, look, words, shape=shape)
+        plan = plan_ad(size, request.copy.style, colours, texts, aspect=aspect)
         if plan is None:
-            skipped.append(f"{size}: the text does not fit at a readable size")
+            skipped.append(f"{size}: the text does not fit at the minimum font size")
         else:
             plans.append(plan)
     return plans, tuple(skipped)
 
 
-def words_of(brand: Brand, copy: Copy) -> Words:
-    """What the ad says; nothing twice, so price and rating are left out when the text already names them."""
-    said = f"{copy.headline} {copy.body}"
+def build_ad_texts(brand: BrandFacts, copy: AdCopy) -> AdTexts:
+    """Select the texts of the ad; product, price and rating are omitted if the copy already contains them."""
+    written = f"{copy.headline} {copy.body}"
     rating = f"{brand.rating} ({brand.reviews})" if brand.rating and brand.reviews else ""
-    return Words(
-        eyebrow="" if brand.product in said else brand.product,
+    return AdTexts(
+        eyebrow="" if brand.product in written else brand.product,
         headline=copy.headline,
         body=copy.body,
-        price="" if brand.price and brand.price in said else brand.price,
-        rating="" if brand.rating and brand.rating in said else rating,
+        price="" if brand.price and brand.price in written else brand.price,
+        rating="" if brand.rating and brand.rating in written else rating,
         cta=copy.cta,
         brand=brand.name,
     )
 
 
-def paint(plan: Plan, picture: bytes, logo: bytes | None) -> bytes:
-    """The PNG of one plan."""
-    return paint_plan(plan, open_picture(picture), _open_logo(logo) if logo else None)
+def render_ad(plan: AdPlan, picture: bytes, logo: bytes | None) -> bytes:
+    """Render one plan as PNG."""
+    return render_plan(plan, open_picture(picture), _open_logo(logo) if logo else None)
 
 
-def object_key(request: ComposeRequest, size: SizeName) -> str:
-    """Where the ad is kept: the same text, style, brand, picture and template give the same key."""
-    seen = msgspec.json.encode([request.brand, request.copy, request.picture.key], order="sorted").decode()
-    return f"ad_creative/ads/{derived_id(seen, TEMPLATE_VERSION)}/{size}.png"
+def ad_object_key(request: ComposeRequest, size: SizeName) -> str:
+    """Return the object key: equal for the same text, style, brand, picture, size and template version."""
+    inputs = msgspec.json.encode([request.brand, request.copy, request.picture.key], order="sorted").decode()
+    return f"ad_creative/ads/{derived_id(inputs, TEMPLATE_VERSION)}/{size}.png"
 
 
-def artifact_name(copy: Copy, size: SizeName) -> str:
-    """Unique in the run for each rendering: `variant-1-300x250.png`, then `variant-1-v2-300x250.png`."""
+def artifact_name(copy: AdCopy, size: SizeName) -> str:
+    """Return a name that is unique in the run: `variant-1-300x250.png`, then `variant-1-v2-300x250.png`."""
     version = f"-v{copy.version}" if copy.version > 1 else ""
     return f"{copy.variant}{version}-{size}.png"
 
 
-def ad_of(
-    request: ComposeRequest, plans: list[Plan], files: tuple[Picture, ...], skipped: tuple[str, ...]
+def build_ad(
+    request: ComposeRequest, plans: list[AdPlan], files: tuple[AdPicture, ...], skipped: tuple[str, ...]
 ) -> Ad:
     copy = request.copy
     return Ad(
@@ -79,7 +82,7 @@ def ad_of(
         cta=copy.cta,
         style=copy.style,
         pictures=files,
-        score=score_of(plans, copy, request.brand.language),
+        score=score_ad(plans, copy, request.brand.language),
         written_by=copy.written_by,
         source_picture=request.picture.url,
         skipped_sizes=skipped,

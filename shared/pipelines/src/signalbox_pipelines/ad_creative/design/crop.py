@@ -1,4 +1,4 @@
-"""Cropping by edge energy: where a picture's subject is, and the crop of a given shape that shows it whole. Pure."""
+"""Crops a picture around its subject, which is found by edge energy. Pure."""
 
 from itertools import pairwise
 from typing import Final
@@ -6,13 +6,13 @@ from typing import Final
 from msgspec import Struct
 from PIL import Image, ImageFilter
 
-_GRID: Final = 72
-_CALM: Final = 5.0
-_AIR: Final = 1.2
+_GRID_SIZE: Final = 72
+_MAX_PLAIN_ROUGHNESS: Final = 5.0
+_SUBJECT_MARGIN: Final = 1.2
 
 
 class Subject(Struct, frozen=True):
-    """Where the edges are, as shares of the picture's width and height."""
+    """The bounding box of the subject, as shares of the picture's width and height."""
 
     left: float
     top: float
@@ -21,30 +21,31 @@ class Subject(Struct, frozen=True):
 
 
 def find_subject(image: Image.Image) -> Subject:
-    """The box that holds the edges, down to thin parts such as a handlebar."""
+    """Find the bounding box of the edges, including thin parts such as a handlebar."""
     grey = (
         image.convert("L")
-        .resize((_GRID * 3, _GRID * 3), Image.Resampling.BOX)
+        .resize((_GRID_SIZE * 3, _GRID_SIZE * 3), Image.Resampling.BOX)
         .filter(ImageFilter.GaussianBlur(1.2))
     )
-    # FIND_EDGES keeps the outermost pixels as they are, hence the margin of three
+    # FIND_EDGES leaves the outermost pixels unchanged, hence the margin of 3.
     edges = (
         grey.filter(ImageFilter.FIND_EDGES)
-        .crop((3, 3, _GRID * 3 - 3, _GRID * 3 - 3))
-        .resize((_GRID, _GRID), Image.Resampling.BOX)
+        .crop((3, 3, _GRID_SIZE * 3 - 3, _GRID_SIZE * 3 - 3))
+        .resize((_GRID_SIZE, _GRID_SIZE), Image.Resampling.BOX)
     )
     energy = edges.tobytes()
     rows = [
-        sum(max(0, value - 6) for value in energy[row * _GRID : (row + 1) * _GRID]) for row in range(_GRID)
+        sum(max(0, value - 6) for value in energy[row * _GRID_SIZE : (row + 1) * _GRID_SIZE])
+        for row in range(_GRID_SIZE)
     ]
-    columns = [sum(max(0, value - 6) for value in energy[column::_GRID]) for column in range(_GRID)]
-    left, right = _span(columns)
-    top, bottom = _span(rows)
+    columns = [sum(max(0, value - 6) for value in energy[column::_GRID_SIZE]) for column in range(_GRID_SIZE)]
+    left, right = _busy_range(columns)
+    top, bottom = _busy_range(rows)
     return Subject(left, top, right, bottom)
 
 
-class Clear(Struct, frozen=True):
-    """Shares of the shape, from each side, that the subject must keep out of (text is there, or the picture fades)."""
+class ClearZone(Struct, frozen=True):
+    """Shares of the crop at each side that the subject must not cover, because the picture fades there."""
 
     left: float = 0.0
     top: float = 0.0
@@ -52,8 +53,8 @@ class Clear(Struct, frozen=True):
     bottom: float = 0.0
 
 
-def shape_of(image: Image.Image) -> float:
-    """The subject's width by its height."""
+def measure_aspect(image: Image.Image) -> float:
+    """Return the width of the subject divided by its height."""
     subject = find_subject(image)
     return (
         (subject.right - subject.left) * image.width / max(1.0, (subject.bottom - subject.top) * image.height)
@@ -66,58 +67,64 @@ def crop(
     width: int,
     height: int,
     *,
-    clear: Clear = Clear(),  # noqa: B008
+    clear_zone: ClearZone = ClearZone(),  # noqa: B008
 ) -> Image.Image:
-    """The picture in a shape of `width` × `height`, its subject whole and in the middle.
+    """Crop to `width` × `height` with the whole subject in the centre.
 
-    Where the picture ends before the shape does, a calm border is continued; a busy one is not, and the subject is cut instead.
+    If the crop exceeds the picture, a plain border is extended. If the border is not plain, the subject is
+    cut instead.
     """
-    box = _wanted(image, subject, width / height, clear)
-    inside = _inside(image, box)
-    if inside != box and clear == Clear() and not _calm_where_left(image, box):
-        box = inside = _largest(image, subject, width / height)
+    box = _ideal_box(image, subject, width / height, clear_zone)
+    inside = _intersect(image, box)
+    if inside != box and clear_zone == ClearZone() and not _has_plain_borders(image, box):
+        box = inside = _largest_box(image, subject, width / height)
     if inside == box:
         return image.resize((width, height), Image.Resampling.LANCZOS, box=box)
-    return _continued(image, box, inside).resize((width, height), Image.Resampling.LANCZOS)
+    return _extend_borders(image, box, inside).resize((width, height), Image.Resampling.LANCZOS)
 
 
-Box = tuple[float, float, float, float]
+CropBox = tuple[float, float, float, float]
 
 
-def _span(energies: list[int]) -> tuple[float, float]:
-    """From the first to the last place that is busier than the background (its quietest fifth, where a table edge runs through)."""
-    quiet = sorted(energies)[len(energies) // 5]
-    above = [max(0, value - quiet) for value in energies]
-    enough = 0.1 * sum(above) / len(above)
-    busy = [index for index, value in enumerate(above) if value > enough] or [0, _GRID - 1]
-    return busy[0] / _GRID, (busy[-1] + 1) / _GRID
+def _busy_range(energy: list[int]) -> tuple[float, float]:
+    """Return the range whose energy exceeds the background, which is the lowest fifth of all values."""
+    background = sorted(energy)[len(energy) // 5]
+    excess = [max(0, value - background) for value in energy]
+    threshold = 0.1 * sum(excess) / len(excess)
+    busy_indices = [index for index, value in enumerate(excess) if value > threshold] or [0, _GRID_SIZE - 1]
+    return busy_indices[0] / _GRID_SIZE, (busy_indices[-1] + 1) / _GRID_SIZE
 
 
-def _wanted(image: Image.Image, subject: Subject, aspect: float, clear: Clear) -> Box:
-    """The crop that holds the subject and air around it; as large as the picture allows up to a fifth more."""
-    wide, high = (subject.right - subject.left) * image.width, (subject.bottom - subject.top) * image.height
-    across, down = 1 - clear.left - clear.right, 1 - clear.top - clear.bottom
-    need = max(wide * _AIR / across, high * _AIR / down * aspect)
+def _ideal_box(image: Image.Image, subject: Subject, aspect: float, clear_zone: ClearZone) -> CropBox:
+    """Return a crop with the subject and a margin, up to a fifth larger if the picture allows."""
+    subject_width, subject_height = (
+        (subject.right - subject.left) * image.width,
+        (subject.bottom - subject.top) * image.height,
+    )
+    free_width, free_height = 1 - clear_zone.left - clear_zone.right, 1 - clear_zone.top - clear_zone.bottom
+    needed_width = max(
+        subject_width * _SUBJECT_MARGIN / free_width, subject_height * _SUBJECT_MARGIN / free_height * aspect
+    )
     largest = min(image.width, image.height * aspect)
-    width = max(need, min(largest, need * 1.2), largest * 0.45)
+    width = max(needed_width, min(largest, needed_width * 1.2), largest * 0.45)
     height = width / aspect
-    x = (subject.left + subject.right) / 2 * image.width - width * (clear.left + across / 2)
-    y = (subject.top + subject.bottom) / 2 * image.height - height * (clear.top + down / 2)
-    x = _kept_inside(x, width, image.width, before=clear.left > 0, after=clear.right > 0)
-    y = _kept_inside(y, height, image.height, before=clear.top > 0, after=clear.bottom > 0)
+    x = (subject.left + subject.right) / 2 * image.width - width * (clear_zone.left + free_width / 2)
+    y = (subject.top + subject.bottom) / 2 * image.height - height * (clear_zone.top + free_height / 2)
+    x = _shift_inside(x, width, image.width, before=clear_zone.left > 0, after=clear_zone.right > 0)
+    y = _shift_inside(y, height, image.height, before=clear_zone.top > 0, after=clear_zone.bottom > 0)
     return x, y, x + width, y + height
 
 
-def _kept_inside(start: float, length: float, whole: float, *, before: bool, after: bool) -> float:
-    """Moved so that nothing beyond the picture shows, except at a side that fades out anyway."""
-    if length > whole and not (before or after):
-        return (whole - length) / 2
-    latest = start if after else whole - length
+def _shift_inside(start: float, length: float, limit: float, *, before: bool, after: bool) -> float:
+    """Shift the crop inside the picture, except at a side that fades out."""
+    if length > limit and not (before or after):
+        return (limit - length) / 2
+    latest = start if after else limit - length
     moved = min(start, latest)
-    return moved if before else max(moved, 0.0 if length <= whole or after else whole - length)
+    return moved if before else max(moved, 0.0 if length <= limit or after else limit - length)
 
 
-def _largest(image: Image.Image, subject: Subject, aspect: float) -> Box:
+def _largest_box(image: Image.Image, subject: Subject, aspect: float) -> CropBox:
     width = min(image.width, image.height * aspect)
     height = width / aspect
     x = min(max((subject.left + subject.right) / 2 * image.width - width / 2, 0), image.width - width)
@@ -125,7 +132,7 @@ def _largest(image: Image.Image, subject: Subject, aspect: float) -> Box:
     return x, y, x + width, y + height
 
 
-def _inside(image: Image.Image, box: Box) -> Box:
+def _intersect(image: Image.Image, box: CropBox) -> CropBox:
     return (
         max(box[0], 0.0),
         max(box[1], 0.0),
@@ -134,8 +141,8 @@ def _inside(image: Image.Image, box: Box) -> Box:
     )
 
 
-def _calm_where_left(image: Image.Image, box: Box) -> bool:
-    """Whether each border that the box crosses is plain enough to be continued."""
+def _has_plain_borders(image: Image.Image, box: CropBox) -> bool:
+    """Whether each border that the box crosses is plain enough to be extended."""
     grey = image.convert("L")
     strips = (
         (box[0] < -1, (0, 0, 2, image.height)),
@@ -143,40 +150,44 @@ def _calm_where_left(image: Image.Image, box: Box) -> bool:
         (box[2] > image.width + 1, (image.width - 2, 0, image.width, image.height)),
         (box[3] > image.height + 1, (0, image.height - 2, image.width, image.height)),
     )
-    return all(_unrest(grey.crop(strip)) < _CALM for crossed, strip in strips if crossed)
+    return all(_roughness(grey.crop(strip)) < _MAX_PLAIN_ROUGHNESS for crossed, strip in strips if crossed)
 
 
-def _unrest(strip: Image.Image) -> float:
-    """The mean difference of neighbours along the border, brought to 200 places."""
-    long = strip.resize((200, 1) if strip.width > strip.height else (1, 200), Image.Resampling.BOX).tobytes()
-    return sum(abs(a - b) for a, b in pairwise(long)) / len(long)
+def _roughness(strip: Image.Image) -> float:
+    """Return the mean difference of neighbouring pixels along the border, scaled to 200 pixels."""
+    resampled = strip.resize(
+        (200, 1) if strip.width > strip.height else (1, 200), Image.Resampling.BOX
+    ).tobytes()
+    return sum(abs(a - b) for a, b in pairwise(resampled)) / len(resampled)
 
 
-def _continued(image: Image.Image, box: Box, inside: Box) -> Image.Image:
-    """The box's part of the picture, its border pixels drawn out to where the box ends."""
+def _extend_borders(image: Image.Image, box: CropBox, inside: CropBox) -> Image.Image:
+    """Crop to the box and extend the border pixels to its edges."""
     left, top, right, bottom = (round(value) for value in inside)
-    part = image.crop((left, top, right, bottom))
+    cropped = image.crop((left, top, right, bottom))
     x, y = left - round(box[0]), top - round(box[1])
-    ground = Image.new("RGB", (round(box[2] - box[0]), round(box[3] - box[1])))
-    edge = max(2, part.height // 60)
-    if y > 0 or ground.height > y + part.height:
-        ground.paste(
-            part.crop((0, 0, part.width, edge)).resize((part.width, y + edge), Image.Resampling.BICUBIC),
+    canvas = Image.new("RGB", (round(box[2] - box[0]), round(box[3] - box[1])))
+    strip_px = max(2, cropped.height // 60)
+    if y > 0 or canvas.height > y + cropped.height:
+        canvas.paste(
+            cropped.crop((0, 0, cropped.width, strip_px)).resize(
+                (cropped.width, y + strip_px), Image.Resampling.BICUBIC
+            ),
             (x, 0),
         )
-        low = part.crop((0, part.height - edge, part.width, part.height))
-        ground.paste(
-            low.resize((part.width, max(1, ground.height - y - part.height + edge))),
-            (x, y + part.height - edge),
+        bottom_strip = cropped.crop((0, cropped.height - strip_px, cropped.width, cropped.height))
+        canvas.paste(
+            bottom_strip.resize((cropped.width, max(1, canvas.height - y - cropped.height + strip_px))),
+            (x, y + cropped.height - strip_px),
         )
-    ground.paste(part, (x, y))
-    if x > 0 or ground.width > x + part.width:
-        tall = ground.crop((x, 0, x + edge, ground.height)).resize((x + edge, ground.height))
-        far = ground.crop((x + part.width - edge, 0, x + part.width, ground.height))
-        ground.paste(tall, (0, 0))
-        ground.paste(
-            far.resize((max(1, ground.width - x - part.width + edge), ground.height)),
-            (x + part.width - edge, 0),
+    canvas.paste(cropped, (x, y))
+    if x > 0 or canvas.width > x + cropped.width:
+        left_strip = canvas.crop((x, 0, x + strip_px, canvas.height)).resize((x + strip_px, canvas.height))
+        right_strip = canvas.crop((x + cropped.width - strip_px, 0, x + cropped.width, canvas.height))
+        canvas.paste(left_strip, (0, 0))
+        canvas.paste(
+            right_strip.resize((max(1, canvas.width - x - cropped.width + strip_px), canvas.height)),
+            (x + cropped.width - strip_px, 0),
         )
-        ground.paste(part, (x, y))
-    return ground
+        canvas.paste(cropped, (x, y))
+    return canvas

@@ -1,1 +1,1 @@
-"""Reading the product page: facts, brand, palette, assets."""
+"""Reads the product page: facts, colours, logo and pictures."""

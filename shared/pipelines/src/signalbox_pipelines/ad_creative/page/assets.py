@@ -1,4 +1,4 @@
-"""Getting what a page refers to: style sheets, the logo, pictures. What cannot be had is skipped with its reason."""
+"""Fetches style sheets, logo and pictures of a page. Unusable ones are skipped."""
 
 import asyncio
 import hashlib
@@ -9,7 +9,7 @@ from signalbox_core.errors import SignalboxError
 from signalbox_core.http.fetch import PICTURES, Fetches
 from signalbox_core.objects import ObjectStore
 from signalbox_pipelines.ad_creative.messages import (
-    Brand,
+    BrandFacts,
     ImageLink,
     Matches,
     RankedPicture,
@@ -17,29 +17,28 @@ from signalbox_pipelines.ad_creative.messages import (
     StoredPicture,
 )
 from signalbox_pipelines.ad_creative.page.pictures import (
-    Judged,
-    Unusable,
-    judge,
-    looks_like,
+    ScoredPicture,
+    UnusablePictureError,
+    is_near_duplicate,
     open_picture,
-    ranked,
+    score_picture,
 )
 
 CSS: Final = frozenset({"text/css", "text/plain"})
 MAX_CSS_BYTES: Final = 500_000
 MAX_PICTURE_BYTES: Final = 8_000_000
 MAX_LOGO_BYTES: Final = 2_000_000
-_AT_ONCE: Final = 4
+_MAX_CONCURRENT: Final = 4
 
 
 async def collect_css(fetcher: Fetches, addresses: tuple[str, ...]) -> list[str]:
-    """The texts of the style sheets that can be read."""
+    """Fetch the style sheets; those that fail are skipped."""
     sheets = []
     for address in addresses:
         try:
             fetched = await fetcher.fetch(address, accept=CSS, max_bytes=MAX_CSS_BYTES)
         except SignalboxError:
-            continue  # a page without its colours still makes an ad
+            continue  # the palette falls back to neutral colours
         sheets.append(fetched.body.decode(fetched.charset or "utf-8", "replace"))
     return sheets
 
@@ -47,16 +46,16 @@ async def collect_css(fetcher: Fetches, addresses: tuple[str, ...]) -> list[str]
 async def collect_logo(
     fetcher: Fetches, objects: ObjectStore, addresses: tuple[str, ...]
 ) -> tuple[StoredPicture, bytes] | None:
-    """The first logo that is a usable picture, kept under the hash of its bytes."""
+    """Return the first usable logo, stored under the hash of its content, with its bytes."""
     for address in addresses[:4]:
         try:
             fetched = await fetcher.fetch(address, accept=PICTURES, max_bytes=MAX_LOGO_BYTES)
             image = await asyncio.to_thread(open_picture, fetched.body)
-        except (SignalboxError, Unusable):
+        except (SignalboxError, UnusablePictureError):
             continue
         if min(image.size) < 24:
             continue
-        ref = await objects.put_new(source_key(fetched.body), fetched.body, fetched.media_type)
+        ref = await objects.put_new(source_object_key(fetched.body), fetched.body, fetched.media_type)
         return StoredPicture(
             key=ref.key, url=address, alt="", width=image.width, height=image.height
         ), fetched.body
@@ -64,53 +63,56 @@ async def collect_logo(
 
 
 async def collect_pictures(
-    fetcher: Fetches, objects: ObjectStore, brand: Brand, *, on_done: Callable[[int], None]
+    fetcher: Fetches, objects: ObjectStore, brand: BrandFacts, *, on_done: Callable[[int], None]
 ) -> Matches:
-    """Fetch, judge, keep and rank the page's pictures, four at once; near-duplicates count once."""
-    gate = asyncio.Semaphore(_AT_ONCE)
+    """Fetch, score, store and rank the pictures of a page, four at a time; near-duplicates are skipped."""
+    limit = asyncio.Semaphore(_MAX_CONCURRENT)
     done = 0
 
-    async def one(link: ImageLink) -> tuple[ImageLink, Judged | str]:
+    async def collect_one(link: ImageLink) -> tuple[ImageLink, ScoredPicture | str]:
         nonlocal done
-        async with gate:
-            verdict = await _judged(fetcher, link, brand)
+        async with limit:
+            result = await _fetch_and_score(fetcher, link, brand)
         done += 1
         on_done(done)
-        return link, verdict
+        return link, result
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(link)) for link in brand.images]
-    return await _kept(objects, [task.result() for task in tasks])
+        tasks = [group.create_task(collect_one(link)) for link in brand.images]
+    return await _store_ranked(objects, [task.result() for task in tasks])
 
 
-def source_key(body: bytes) -> str:
-    """Where a fetched file is kept: by its content, so a second fetch of the same changes nothing."""
+def source_object_key(body: bytes) -> str:
+    """Return the object key of a fetched file, derived from its content."""
     return f"ad_creative/sources/{hashlib.sha256(body).hexdigest()}"
 
 
-async def _judged(fetcher: Fetches, link: ImageLink, brand: Brand) -> Judged | str:
+async def _fetch_and_score(fetcher: Fetches, link: ImageLink, brand: BrandFacts) -> ScoredPicture | str:
     try:
         fetched = await fetcher.fetch(link.url, accept=PICTURES, max_bytes=MAX_PICTURE_BYTES)
-        return await asyncio.to_thread(judge, fetched.body, link, brand)
+        return await asyncio.to_thread(score_picture, fetched.body, link, brand)
     except SignalboxError as error:
         return error.detail
-    except Unusable as verdict:
-        return str(verdict)
+    except UnusablePictureError as error:
+        return str(error)
 
 
-async def _kept(objects: ObjectStore, verdicts: list[tuple[ImageLink, Judged | str]]) -> Matches:
+async def _store_ranked(
+    objects: ObjectStore, results: list[tuple[ImageLink, ScoredPicture | str]]
+) -> Matches:
     good: list[tuple[RankedPicture, int]] = []
     skipped = [
-        SkippedPicture(url=link.url, reason=verdict) for link, verdict in verdicts if isinstance(verdict, str)
+        SkippedPicture(url=link.url, reason=result) for link, result in results if isinstance(result, str)
     ]
-    usable = [(link, verdict) for link, verdict in verdicts if isinstance(verdict, Judged)]
-    for link, judged in sorted(usable, key=lambda item: -item[1].points):
-        if any(looks_like(judged.look, look) for _, look in good):
-            skipped.append(SkippedPicture(url=link.url, reason="the same picture as a better one"))
+    usable = [(link, result) for link, result in results if isinstance(result, ScoredPicture)]
+    for link, scored in sorted(usable, key=lambda item: -item[1].points):
+        if any(is_near_duplicate(scored.image_hash, image_hash) for _, image_hash in good):
+            skipped.append(SkippedPicture(url=link.url, reason="near-duplicate of a better picture"))
             continue
-        ref = await objects.put_new(source_key(judged.body), judged.body, judged.media_type)
+        ref = await objects.put_new(source_object_key(scored.body), scored.body, scored.media_type)
         stored = StoredPicture(
-            key=ref.key, url=link.url, alt=link.alt, width=judged.width, height=judged.height
+            key=ref.key, url=link.url, alt=link.alt, width=scored.width, height=scored.height
         )
-        good.append((ranked(stored, judged), judged.look))
+        ranked = RankedPicture(picture=stored, points=scored.points, reasons=scored.reasons)
+        good.append((ranked, scored.image_hash))
     return Matches(ranked=tuple(item for item, _ in good), skipped=tuple(skipped))

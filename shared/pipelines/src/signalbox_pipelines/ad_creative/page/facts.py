@@ -1,4 +1,4 @@
-"""What a page says about the thing it sells: read from its HTML, structured data first. Pure: HTML in, facts out."""
+"""Extracts facts about a product from the HTML of its page; structured data takes precedence. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -10,8 +10,19 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from signalbox_core.errors import Rejected
 from signalbox_pipelines.ad_creative.contract import Language
-from signalbox_pipelines.ad_creative.copy.language import format_price, format_rating, is_call, language_of
-from signalbox_pipelines.ad_creative.messages import ImageLink, PageLanguage
+from signalbox_pipelines.ad_creative.copy.language import (
+    detect_language,
+    format_price,
+    format_rating,
+    is_call_to_action,
+)
+from signalbox_pipelines.ad_creative.messages import (
+    BrandFacts,
+    ImageLink,
+    PageLanguage,
+    Palette,
+    StoredPicture,
+)
 from signalbox_pipelines.ad_creative.page.linked_data import Node, find_product, text_at, texts_at
 
 MAX_IMAGES: Final = 12
@@ -22,7 +33,7 @@ _SEPARATORS: Final = re.compile(r"\s+[–—|·-]\s+")
 
 
 class PageFacts(Struct, frozen=True, kw_only=True):
-    """The texts of a page; empty where it does not say."""
+    """The facts of a page; those that were not found are empty."""
 
     name: str
     product: str
@@ -43,13 +54,14 @@ class PageFacts(Struct, frozen=True, kw_only=True):
 
 
 def read_page(body: bytes, *, url: str, charset: str | None, wanted: Language = "auto") -> PageFacts:
-    """Read a page's facts.
+    """Extract the facts of a page.
 
     Args:
-        wanted: `en`, `vi`, or `auto` for the page's own language.
+        charset: from the `Content-Type` header; None if not given.
+        wanted: `en`, `vi`, or `auto` for the language of the page.
 
     Raises:
-        Rejected: `no_product`: the page names nothing.
+        Rejected: `no_product`: the page has neither a product name nor a title.
     """
     tree = LexborHTMLParser(_decode(body, charset))
     linked = find_product([node.text() for node in tree.css('script[type="application/ld+json"]')])
@@ -63,7 +75,7 @@ def read_page(body: bytes, *, url: str, charset: str | None, wanted: Language = 
     )
     if not product:
         raise Rejected(
-            f"{url} has no title and names no product; give a page that sells something",
+            f"{url} has no title and names no product; use the page of a product",
             field="url",
             code="no_product",
         )
@@ -73,7 +85,7 @@ def read_page(body: bytes, *, url: str, charset: str | None, wanted: Language = 
         or meta.get("og:description", "")
         or _first_paragraph(tree)
     )
-    language = language_of(tree.css_first("html"), sample=f"{product} {description}", wanted=wanted)
+    language = detect_language(tree.css_first("html"), sample=f"{product} {description}", wanted=wanted)
     return PageFacts(
         name=_brand_name(linked, meta, title, url),
         product=_clip(product, 80),
@@ -90,7 +102,7 @@ def read_page(body: bytes, *, url: str, charset: str | None, wanted: Language = 
         ),
         benefits=_benefits(tree),
         shipping=_shipping(tree),
-        cta=_call(tree),
+        cta=_find_call_to_action(tree),
         theme=meta.get("theme-color", ""),
         logos=tuple(dict.fromkeys(urljoin(url, link) for link in _logos(tree, linked) if link)),
         style_sheets=tuple(
@@ -100,6 +112,27 @@ def read_page(body: bytes, *, url: str, charset: str | None, wanted: Language = 
         )[:4],
         inline_css=tuple(node.text() for node in tree.css("style"))[:6],
         images=_images(tree, linked, meta, url),
+    )
+
+
+def build_brand(facts: PageFacts, page: str, palette: Palette, logo: StoredPicture | None) -> BrandFacts:
+    """Combine the facts of a page with its colours and logo."""
+    return BrandFacts(
+        page=page,
+        name=facts.name,
+        product=facts.product,
+        language=facts.language,
+        palette=palette,
+        description=facts.description,
+        slogan=facts.slogan,
+        price=facts.price,
+        rating=facts.rating,
+        reviews=facts.reviews,
+        benefits=facts.benefits,
+        shipping=facts.shipping,
+        cta=facts.cta,
+        logo=logo,
+        images=facts.images,
     )
 
 
@@ -154,12 +187,13 @@ def _shipping(tree: LexborHTMLParser) -> str:
     return next((text for text in texts if 6 <= len(text) <= 60 and _SHIPPING.search(text)), "")
 
 
-def _call(tree: LexborHTMLParser) -> str:
+def _find_call_to_action(tree: LexborHTMLParser) -> str:
     nodes = tree.css(
-        'main [class*="button"], main [class*="btn"], [class*="cta"], main button, [class*="button"], [class*="btn"], button'
+        'main [class*="button"], main [class*="btn"], [class*="cta"], main button, '
+        '[class*="button"], [class*="btn"], button'
     )
     texts = [text for node in nodes if 3 <= len(text := _text(node)) <= 24]
-    return next((text for text in texts if is_call(text)), "")
+    return next((text for text in texts if is_call_to_action(text)), "")
 
 
 def _logos(tree: LexborHTMLParser, linked: Node) -> Iterator[str]:
@@ -192,7 +226,7 @@ def _images(tree: LexborHTMLParser, linked: Node, meta: dict[str, str], url: str
 
 
 def _source(node: LexborNode) -> str:
-    """The largest of `srcset`, else what a lazy loader would take, else `src`."""
+    """Return the largest of `srcset`, else `data-src` (lazy loading), else `src`."""
     candidates = [part.split() for part in (node.attributes.get("srcset") or "").split(",") if part.strip()]
     if candidates:
         return max(

@@ -1,4 +1,4 @@
-"""Reading a page's JSON-LD: the one product it describes, without trusting its shape."""
+"""Finds the product in the JSON-LD of a page. The structure of the data is not trusted."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ Node = dict[str, object]
 
 
 def find_product(scripts: list[str]) -> Node:
-    """The first node of type Product (or a subtype named `…Product`), or an empty one."""
+    """Return the first node whose type ends in `Product`; an empty node if there is none."""
     for script in scripts:
         try:
             tree = json.loads(script[:_MAX_CHARS])
@@ -27,7 +27,7 @@ def find_product(scripts: list[str]) -> Node:
 
 
 def text_at(node: Node, *path: str) -> str:
-    """The text at a path; a list means its first item, and a node where text was expected means its name or url."""
+    """Return the text at a path. Of a list the first item counts, of a node its name or URL."""
     value: object = node
     for name in path:
         value = _first(value)
@@ -39,7 +39,7 @@ def text_at(node: Node, *path: str) -> str:
 
 
 def texts_at(node: Node, name: str) -> list[str]:
-    """Every text of a list (or the only one)."""
+    """Return the texts of a list, or the single text."""
     value = node.get(name)
     items = value if isinstance(value, list) else [value]
     return [text for item in items if (text := text_at({"item": item}, "item"))]

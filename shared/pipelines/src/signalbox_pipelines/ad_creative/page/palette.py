@@ -1,4 +1,4 @@
-"""The brand's colours, voted for by the style sheets, the page's theme colour and the logo."""
+"""Chooses the colours of a brand by weighted votes from style sheets, the theme colour and the logo."""
 
 import io
 from collections import Counter
@@ -13,12 +13,12 @@ from PIL import Image
 from signalbox_pipelines.ad_creative.design.colour import (
     Rgb,
     contrast,
-    hex_of,
     hue_distance,
     luminance,
     mix,
-    rgb,
+    parse_hex,
     saturation,
+    to_hex,
 )
 from signalbox_pipelines.ad_creative.messages import Palette
 
@@ -29,8 +29,8 @@ _ACCENT_WORDS: Final = ("accent", "secondary", "cta", "highlight", "action")
 _BUTTON_WORDS: Final = ("button", "btn", "cta")
 
 
-class Votes(Struct):
-    """Weights per colour, by what the colour is wanted for."""
+class ColourVotes(Struct):
+    """The weight of each colour, per role."""
 
     primary: Counter[Rgb]
     accent: Counter[Rgb]
@@ -38,8 +38,8 @@ class Votes(Struct):
 
 
 def choose_palette(css: Iterable[str], *, theme: str = "", logo: bytes | None = None) -> Palette:
-    """Primary, accent and paper colour; a calm neutral where the page shows no colour of its own."""
-    votes = Votes(Counter(), Counter(), Counter())
+    """Choose primary, accent and paper colour; neutral colours if the page has none."""
+    votes = ColourVotes(Counter(), Counter(), Counter())
     for sheet in css:
         _read_sheet(sheet[:_MAX_CSS_CHARS], votes)
     sources = ["style sheet"] if votes.primary or votes.accent else []
@@ -50,11 +50,11 @@ def choose_palette(css: Iterable[str], *, theme: str = "", logo: bytes | None = 
         votes.primary[colour] += round(8 * share)
         votes.accent[colour] += round(3 * share)
         sources.append("logo")
-    return _elect(votes, tuple(dict.fromkeys(sources)))
+    return _choose_winners(votes, tuple(dict.fromkeys(sources)))
 
 
 def logo_colours(body: bytes) -> list[tuple[Rgb, float]]:
-    """The logo's visible colours with their share of its area, most first; nothing when it cannot be read."""
+    """Return the visible colours of a logo with their share of its area; none if it is unreadable."""
     try:
         with Image.open(io.BytesIO(body)) as image:
             image.thumbnail((160, 160))
@@ -63,24 +63,24 @@ def logo_colours(body: bytes) -> list[tuple[Rgb, float]]:
         return []
     ink = Image.new("RGB", pixels.size, (255, 255, 255))
     ink.paste(pixels, mask=pixels.getchannel("A"))
-    few = ink.quantize(8, method=Image.Quantize.MEDIANCUT).convert("RGB").getcolors() or []
-    total = sum(count for count, _ in few)
+    quantised = ink.quantize(8, method=Image.Quantize.MEDIANCUT).convert("RGB").getcolors() or []
+    total = sum(count for count, _ in quantised)
     found = [
         ((colour[0], colour[1], colour[2]), count / total)
-        for count, colour in few
+        for count, colour in quantised
         if isinstance(colour, tuple)
     ]
     vivid = [(colour, share) for colour, share in found if luminance(colour) < 0.8 and share > 0.02]
     return sorted(vivid, key=lambda item: -item[1])[:4]
 
 
-def _read_sheet(css: str, votes: Votes) -> None:
-    for rule in tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True):
-        if rule.type != "qualified-rule":
+def _read_sheet(css: str, votes: ColourVotes) -> None:
+    for css_rule in tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True):
+        if css_rule.type != "qualified-rule":
             continue
-        selector = tinycss2.serialize(rule.prelude).lower()
+        selector = tinycss2.serialize(css_rule.prelude).lower()
         for declaration in tinycss2.parse_blocks_contents(
-            rule.content, skip_comments=True, skip_whitespace=True
+            css_rule.content, skip_comments=True, skip_whitespace=True
         ):
             if declaration.type == "declaration":
                 for token in declaration.value:
@@ -89,7 +89,7 @@ def _read_sheet(css: str, votes: Votes) -> None:
                         _vote(votes, selector, declaration.lower_name, colour)
 
 
-def _vote(votes: Votes, selector: str, name: str, colour: Rgb) -> None:
+def _vote(votes: ColourVotes, selector: str, name: str, colour: Rgb) -> None:
     if name.startswith("--"):
         votes.primary[colour] += 20 if any(word in name for word in _PRIMARY_WORDS) else 0
         votes.accent[colour] += 20 if any(word in name for word in _ACCENT_WORDS) else 0
@@ -108,33 +108,33 @@ def _vote(votes: Votes, selector: str, name: str, colour: Rgb) -> None:
         votes.accent[colour] += 1
 
 
-def _elect(votes: Votes, sources: tuple[str, ...]) -> Palette:
-    primary = _winner(votes.primary, lambda colour: saturation(colour) > 0.18 and luminance(colour) < 0.45)
-    ranked = primary or _NEUTRAL
-    accent = _winner(
+def _choose_winners(votes: ColourVotes, sources: tuple[str, ...]) -> Palette:
+    primary = _top_voted(votes.primary, lambda colour: saturation(colour) > 0.18 and luminance(colour) < 0.45)
+    base = primary or _NEUTRAL
+    accent = _top_voted(
         votes.accent,
-        lambda colour: saturation(colour) > 0.3 and _apart(colour, ranked) and luminance(colour) < 0.85,
+        lambda colour: saturation(colour) > 0.3 and _is_distinct(colour, base) and luminance(colour) < 0.85,
     )
-    paper = _winner(votes.paper, lambda colour: luminance(colour) > 0.75)
+    paper = _top_voted(votes.paper, lambda colour: luminance(colour) > 0.75)
     return Palette(
-        primary=hex_of(ranked),
-        accent=hex_of(accent or _lively(ranked)),
-        paper=hex_of(paper or mix(ranked, (255, 255, 255), 0.93)),
+        primary=to_hex(base),
+        accent=to_hex(accent or _fallback_accent(base)),
+        paper=to_hex(paper or mix(base, (255, 255, 255), 0.93)),
         sources=sources if primary or accent else ("none found: neutral colours",),
     )
 
 
-def _winner(votes: Counter[Rgb], fits: Callable[[Rgb], bool]) -> Rgb | None:
+def _top_voted(votes: Counter[Rgb], fits: Callable[[Rgb], bool]) -> Rgb | None:
     return next((colour for colour, weight in votes.most_common() if weight > 0 and fits(colour)), None)
 
 
-def _apart(colour: Rgb, other: Rgb) -> bool:
+def _is_distinct(colour: Rgb, other: Rgb) -> bool:
     return hue_distance(colour, other) > 25 or contrast(colour, other) > 2.2
 
 
-def _lively(primary: Rgb) -> Rgb:
-    """An accent for a brand that shows one colour only: a warm orange, or a blue beside warm brands."""
-    return rgb("#2463c9") if hue_distance(primary, rgb("#e8743b")) < 50 else rgb("#e8743b")
+def _fallback_accent(primary: Rgb) -> Rgb:
+    """Return an accent for a brand with one colour: orange, or blue if the primary colour is warm."""
+    return parse_hex("#2463c9") if hue_distance(primary, parse_hex("#e8743b")) < 50 else parse_hex("#e8743b")
 
 
 def _parse(value: object) -> Rgb | None:

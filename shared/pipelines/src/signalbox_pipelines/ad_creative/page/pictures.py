@@ -1,4 +1,4 @@
-"""Judging a page's pictures: which can carry an ad, how good each is, and why. Pure: bytes in, judgement out."""
+"""Scores the pictures of a page: whether each is usable in an ad, how good it is, and why. Pure."""
 
 import io
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 from PIL import Image, ImageFilter, ImageOps, ImageStat
 
-from signalbox_pipelines.ad_creative.messages import Brand, ImageLink, RankedPicture, StoredPicture
+from signalbox_pipelines.ad_creative.messages import BrandFacts, ImageLink
 
 MIN_SIDE: Final = 280
 MAX_RATIO: Final = 3.2
@@ -16,82 +16,81 @@ _STOP_WORDS: Final = frozenset(
 )
 
 
-class Judged(Struct, frozen=True, kw_only=True):
-    """A usable picture as an upright RGB file, its look (a hash that is close for near-duplicates), points and reasons."""
+class ScoredPicture(Struct, frozen=True, kw_only=True):
+    """A usable picture as upright RGB JPEG.
+
+    `image_hash` is a difference hash, similar for near-duplicates.
+    """
 
     body: bytes
     media_type: str
     width: int
     height: int
-    look: int
+    image_hash: int
     points: float
     reasons: tuple[str, ...]
 
 
-class Unusable(Exception):
-    """The picture cannot carry an ad; the text says why."""
+class UnusablePictureError(Exception):
+    """The picture cannot be used in an ad; the message is the reason."""
 
 
 def open_picture(body: bytes) -> Image.Image:
-    """The first frame, upright, in RGB (transparent parts on white).
+    """Decode the first frame, upright, as RGB on a white background.
 
     Raises:
-        Unusable: broken, or so large that it would fill the memory.
+        UnusablePictureError: the file is corrupt, or larger than MAX_PIXELS.
     """
     try:
         with Image.open(io.BytesIO(body)) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise Unusable(f"{image.width} × {image.height} pixels are too many")
+                raise UnusablePictureError(f"{image.width} × {image.height} pixels are too many")
             upright = ImageOps.exif_transpose(image)
             if upright.mode in ("RGBA", "LA", "P"):
-                clear = upright.convert("RGBA")
-                ground = Image.new("RGBA", clear.size, (255, 255, 255, 255))
-                return Image.alpha_composite(ground, clear).convert("RGB")
+                transparent = upright.convert("RGBA")
+                background = Image.new("RGBA", transparent.size, (255, 255, 255, 255))
+                return Image.alpha_composite(background, transparent).convert("RGB")
             return upright.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Unusable("the file is broken") from error
+        raise UnusablePictureError("the file is corrupt") from error
 
 
-def judge(body: bytes, link: ImageLink, brand: Brand) -> Judged:
-    """Judge one fetched picture.
+def score_picture(body: bytes, link: ImageLink, brand: BrandFacts) -> ScoredPicture:
+    """Score one picture.
 
     Raises:
-        Unusable: too small, too narrow, one flat colour, or broken.
+        UnusablePictureError: too small, too narrow, a single flat colour, or corrupt.
     """
     image = open_picture(body)
     if min(image.size) < MIN_SIDE:
-        raise Unusable(
-            f"{image.width} × {image.height} pixels are too few; wanted {MIN_SIDE} or more each way"
+        raise UnusablePictureError(
+            f"{image.width} × {image.height} pixels are too few; at least {MIN_SIDE} per side are needed"
         )
     ratio = max(image.size) / min(image.size)
     if ratio > MAX_RATIO:
-        raise Unusable(f"{image.width} × {image.height} is too narrow to crop")
+        raise UnusablePictureError(f"{image.width} × {image.height} is too narrow to crop")
     small = ImageOps.fit(image, (128, 128))
     if max(ImageStat.Stat(small.convert("L")).stddev) < 6:
-        raise Unusable("it is one flat colour")
+        raise UnusablePictureError("it is a single flat colour")
     points, reasons = _score(image, link, brand)
-    packed, media_type = _packed(image)
-    return Judged(
-        body=packed,
+    encoded, media_type = _encode(image)
+    return ScoredPicture(
+        body=encoded,
         media_type=media_type,
         width=image.width,
         height=image.height,
-        look=_look(small),
+        image_hash=_difference_hash(small),
         points=round(points, 1),
         reasons=reasons,
     )
 
 
-def ranked(stored: StoredPicture, judged: Judged) -> RankedPicture:
-    return RankedPicture(picture=stored, points=judged.points, reasons=judged.reasons)
-
-
-def looks_like(one: int, other: int) -> bool:
-    """Whether two looks differ in at most 5 of 64 places: the same picture in another size or quality."""
+def is_near_duplicate(one: int, other: int) -> bool:
+    """Whether two hashes differ in at most 5 of 64 bits: the same picture in another size or quality."""
     return (one ^ other).bit_count() <= 5
 
 
-def _score(image: Image.Image, link: ImageLink, brand: Brand) -> tuple[float, tuple[str, ...]]:
+def _score(image: Image.Image, link: ImageLink, brand: BrandFacts) -> tuple[float, tuple[str, ...]]:
     pixels = min(image.size)
     sharp = _sharpness(image)
     words = _words(f"{brand.product} {brand.name}") & _words(link.alt)
@@ -114,8 +113,8 @@ def _sharpness(image: Image.Image) -> float:
     return ImageStat.Stat(grey.filter(ImageFilter.FIND_EDGES)).rms[0] / 2.5
 
 
-def _look(small: Image.Image) -> int:
-    """Difference hash: for each of 8 × 8 places, whether it is brighter than its right neighbour."""
+def _difference_hash(small: Image.Image) -> int:
+    """Difference hash: one bit per cell of an 8 × 8 grid, set if it is brighter than its right neighbour."""
     tiny = list(small.convert("L").resize((9, 8), Image.Resampling.BOX).tobytes())
     bits = 0
     for row in range(8):
@@ -124,8 +123,8 @@ def _look(small: Image.Image) -> int:
     return bits
 
 
-def _packed(image: Image.Image) -> tuple[bytes, str]:
-    """A file of at most 2400 pixels a side: large enough for every ad size, small enough to be read for each."""
+def _encode(image: Image.Image) -> tuple[bytes, str]:
+    """Encode as JPEG with at most 2400 pixels per side, enough for every ad size."""
     image.thumbnail((2400, 2400), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=92, subsampling=0)

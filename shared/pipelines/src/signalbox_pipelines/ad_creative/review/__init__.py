@@ -1,1 +1,1 @@
-"""What reviewers see and decide: evidence, scores, decisions."""
+"""Review of the ads: evidence, scores and decisions."""

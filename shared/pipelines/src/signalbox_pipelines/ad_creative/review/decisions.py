@@ -1,4 +1,4 @@
-"""What a person's decisions mean for the variants that were asked. Pure."""
+"""The review of the variants: evidence for the approval, validation of decisions, and their outcome. Pure."""
 
 from collections.abc import Sequence
 
@@ -7,91 +7,117 @@ from msgspec.structs import replace
 
 from signalbox_core.errors import InvalidInput
 from signalbox_pipelines.ad_creative.contract import Rejection, VariantDecision, VariantDecisions
-from signalbox_pipelines.ad_creative.messages import Copy, Drawn, Redo
+from signalbox_pipelines.ad_creative.messages import (
+    AdCopy,
+    BrandFacts,
+    Evidence,
+    Matches,
+    RenderedAd,
+    RewriteRequest,
+)
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
-    """The variants sorted by what happens next: published, drawn again with new text, written anew, dropped for good."""
+class ReviewOutcome(Struct, frozen=True, kw_only=True):
+    """The variants by their next step: publish, render again with the edited text, rewrite, or drop."""
 
-    approved: tuple[Drawn, ...]
-    edited: tuple[Drawn, ...]
-    redone: tuple[tuple[Drawn, Redo], ...]
+    approved: tuple[RenderedAd, ...]
+    edited: tuple[RenderedAd, ...]
+    redone: tuple[tuple[RenderedAd, RewriteRequest], ...]
     rejected: tuple[Rejection, ...]
 
 
-def check_decisions(answer: VariantDecisions, asked: Sequence[Drawn]) -> None:
-    """Every asked variant decided once, nothing else, and each decision complete.
+def build_evidence(brand: BrandFacts, matches: Matches, pending: Sequence[RenderedAd]) -> Evidence:
+    """Collect the facts, colours and pictures that the ads may use, with their sources."""
+    return Evidence(
+        page=brand.page,
+        brand=brand.name,
+        product=brand.product,
+        facts=_list_facts(brand),
+        palette=brand.palette,
+        pictures=matches.ranked,
+        skipped=matches.skipped,
+        round=max(rendered.copy.round for rendered in pending),
+    )
+
+
+def check_decisions(answer: VariantDecisions, pending: Sequence[RenderedAd]) -> None:
+    """Check that each pending variant has exactly one complete decision.
 
     Raises:
-        InvalidInput: its field is the path in the answer, `decisions[1].variant`.
+        InvalidInput: `field` is the path in the answer, for example `decisions[1].variant`.
     """
-    known = {drawn.ad.variant: drawn for drawn in asked}
-    seen: set[str] = set()
+    known = {rendered.ad.variant: rendered for rendered in pending}
+    decided: set[str] = set()
     for index, decision in enumerate(answer.decisions):
-        where = f"decisions[{index}]"
+        path = f"decisions[{index}]"
         if decision.variant not in known:
-            detail = f"there is no variant {decision.variant!r} to decide; choose from {', '.join(known)}"
-            raise InvalidInput(detail, field=f"{where}.variant")
-        if decision.variant in seen:
+            detail = f"variant {decision.variant!r} is not pending; choose from {', '.join(known)}"
+            raise InvalidInput(detail, field=f"{path}.variant")
+        if decision.variant in decided:
             raise InvalidInput(
-                f"{decision.variant} is decided twice; give one decision for it", field=f"{where}.variant"
+                f"{decision.variant} is decided twice; submit one decision per variant",
+                field=f"{path}.variant",
             )
-        seen.add(decision.variant)
-        _check_one(decision, known[decision.variant], where)
-    missing = [variant for variant in known if variant not in seen]
+        decided.add(decision.variant)
+        _check_decision(decision, known[decision.variant], path)
+    missing = [variant for variant in known if variant not in decided]
     if missing:
         raise InvalidInput(f"{missing[0]} is not decided; approve, edit or reject it", field="decisions")
 
 
-def sort_out(answer: VariantDecisions, asked: Sequence[Drawn], *, redo_rounds: int) -> Outcome:
-    """A checked answer applied; a variant rejected more than `redo_rounds` times is dropped."""
+def apply_decisions(
+    answer: VariantDecisions, pending: Sequence[RenderedAd], *, redo_rounds: int
+) -> ReviewOutcome:
+    """Apply a checked answer. After `redo_rounds` rewrites a rejection is final."""
     by_variant = {decision.variant: decision for decision in answer.decisions}
     approved, edited, redone, rejected = [], [], [], []
-    for drawn in asked:
-        decision = by_variant[drawn.ad.variant]
+    for rendered in pending:
+        decision = by_variant[rendered.ad.variant]
         if decision.action == "approve":
-            approved.append(drawn)
+            approved.append(rendered)
         elif decision.action == "edit":
-            edited.append(replace(drawn, copy=_edited(drawn.copy, decision)))
-        elif drawn.copy.round < redo_rounds:
-            redone.append((drawn, _redo(drawn, decision)))
+            edited.append(replace(rendered, copy=_apply_edit(rendered.copy, decision)))
+        elif rendered.copy.round < redo_rounds:
+            redone.append((rendered, _rewrite_request(rendered, decision)))
         else:
             rejected.append(
-                Rejection(variant=drawn.ad.variant, reason=decision.reason or "", headline=drawn.ad.headline)
+                Rejection(
+                    variant=rendered.ad.variant, reason=decision.reason or "", headline=rendered.ad.headline
+                )
             )
-    return Outcome(
+    return ReviewOutcome(
         approved=tuple(approved), edited=tuple(edited), redone=tuple(redone), rejected=tuple(rejected)
     )
 
 
-def _check_one(decision: VariantDecision, drawn: Drawn, where: str) -> None:
+def _check_decision(decision: VariantDecision, rendered: RenderedAd, path: str) -> None:
     if decision.action == "reject" and not (decision.reason or "").strip():
         raise InvalidInput(
-            f"{decision.variant} is rejected without a reason; say what should be better",
-            field=f"{where}.reason",
+            f"{decision.variant} is rejected without a reason; describe what to improve",
+            field=f"{path}.reason",
         )
     if decision.action != "edit":
         return
     texts = {"headline": decision.headline, "body": decision.body, "cta": decision.cta}
     if all(text is None for text in texts.values()):
         raise InvalidInput(
-            f"{decision.variant} is edited without new text; give headline, body or cta",
-            field=f"{where}.headline",
+            f"{decision.variant} is edited without new text; provide headline, body or cta",
+            field=f"{path}.headline",
         )
     for name in ("headline", "cta"):
         text = texts[name]
         if text is not None and not text.strip():
             raise InvalidInput(
-                f"{decision.variant}: {name} is empty; write something or leave it out",
-                field=f"{where}.{name}",
+                f"{decision.variant}: {name} is empty; enter a text or omit the field",
+                field=f"{path}.{name}",
             )
-    if _edited(drawn.copy, decision).version == drawn.copy.version:
+    if _apply_edit(rendered.copy, decision).version == rendered.copy.version:
         raise InvalidInput(
-            f"{decision.variant}: the edit changes nothing; approve it instead", field=f"{where}.action"
+            f"{decision.variant}: the edit changes nothing; approve it instead", field=f"{path}.action"
         )
 
 
-def _edited(copy: Copy, decision: VariantDecision) -> Copy:
+def _apply_edit(copy: AdCopy, decision: VariantDecision) -> AdCopy:
     changes = {
         name: " ".join(text.split())
         for name, text in (("headline", decision.headline), ("body", decision.body), ("cta", decision.cta))
@@ -106,9 +132,9 @@ def _edited(copy: Copy, decision: VariantDecision) -> Copy:
     )
 
 
-def _redo(drawn: Drawn, decision: VariantDecision) -> Redo:
-    copy = drawn.copy
-    return Redo(
+def _rewrite_request(rendered: RenderedAd, decision: VariantDecision) -> RewriteRequest:
+    copy = rendered.copy
+    return RewriteRequest(
         variant=copy.variant,
         version=copy.version,
         angle=copy.angle,
@@ -117,3 +143,17 @@ def _redo(drawn: Drawn, decision: VariantDecision) -> Redo:
         style=copy.style,
         round=copy.round,
     )
+
+
+def _list_facts(brand: BrandFacts) -> tuple[str, ...]:
+    named = (
+        ("slogan", brand.slogan),
+        ("description", brand.description),
+        ("price", brand.price),
+        ("shipping", brand.shipping),
+    )
+    facts = [f"{name}: {value}" for name, value in named if value]
+    facts += [f"benefit: {benefit}" for benefit in brand.benefits]
+    if brand.rating:
+        facts.append(f"rating: {brand.rating} of 5 ({brand.reviews} reviews)")
+    return tuple(facts)

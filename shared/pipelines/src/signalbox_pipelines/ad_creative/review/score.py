@@ -1,16 +1,19 @@
-"""A score by rules of thumb, every point explained. Nobody measured clicks: the label says so. Pure."""
+"""Heuristic score of a variant, with an explanation for each part.
+
+It does not predict click-through rates. Pure.
+"""
 
 from collections.abc import Sequence
 
-from signalbox_pipelines.ad_creative.contract import Feature, Score
-from signalbox_pipelines.ad_creative.copy.language import is_call
+from signalbox_pipelines.ad_creative.contract import AdScore, ScoreFeature
+from signalbox_pipelines.ad_creative.copy.language import is_call_to_action
+from signalbox_pipelines.ad_creative.design.ad_plan import AdPlan
 from signalbox_pipelines.ad_creative.design.colour import contrast
-from signalbox_pipelines.ad_creative.design.plan import Plan
-from signalbox_pipelines.ad_creative.messages import Copy, PageLanguage
+from signalbox_pipelines.ad_creative.messages import AdCopy, PageLanguage
 
 
-def score_of(plans: Sequence[Plan], copy: Copy, language: PageLanguage) -> Score:
-    """Judge a variant over all its sizes; the weakest size counts where reading is at stake."""
+def score_ad(plans: Sequence[AdPlan], copy: AdCopy, language: PageLanguage) -> AdScore:
+    """Score a variant over all its sizes; for legibility the weakest size counts."""
     features = (
         _contrast(plans),
         _button_contrast(plans),
@@ -19,34 +22,37 @@ def score_of(plans: Sequence[Plan], copy: Copy, language: PageLanguage) -> Score
         _button_area(plans),
         _headline(copy),
         _readability(copy, language),
-        _call(copy),
+        _find_call_to_action(copy),
     )
-    return Score(points=round(sum(feature.points for feature in features), 1), features=features)
+    return AdScore(points=round(sum(feature.points for feature in features), 1), features=features)
 
 
-def _contrast(plans: Sequence[Plan]) -> Feature:
+def _contrast(plans: Sequence[AdPlan]) -> ScoreFeature:
     worst = min(
-        min(contrast(plan.look.headline, plan.look.ground), contrast(plan.look.body, plan.look.ground))
+        min(
+            contrast(plan.colours.headline, plan.colours.background),
+            contrast(plan.colours.body, plan.colours.background),
+        )
         for plan in plans
     )
     return _feature(
-        "text contrast", 20, _share(worst, 3.0, 7.0), f"lowest {worst:.1f}:1; WCAG asks 4.5:1, 7:1 is best"
+        "text contrast", 20, _share(worst, 3.0, 7.0), f"lowest {worst:.1f}:1; WCAG AA requires 4.5:1, AAA 7:1"
     )
 
 
-def _button_contrast(plans: Sequence[Plan]) -> Feature:
-    label = min(contrast(plan.look.label, plan.look.button) for plan in plans)
-    ground = min(contrast(plan.look.button, plan.look.ground) for plan in plans)
-    share = 0.6 * _share(label, 2.5, 4.5) + 0.4 * _share(ground, 1.3, 3.0)
+def _button_contrast(plans: Sequence[AdPlan]) -> ScoreFeature:
+    label = min(contrast(plan.colours.label, plan.colours.button) for plan in plans)
+    background = min(contrast(plan.colours.button, plan.colours.background) for plan in plans)
+    share = 0.6 * _share(label, 2.5, 4.5) + 0.4 * _share(background, 1.3, 3.0)
     return _feature(
         "button contrast",
         15,
         share,
-        f"label {label:.1f}:1 on the button, button {ground:.1f}:1 on the ground",
+        f"label {label:.1f}:1 on the button, button {background:.1f}:1 on the background",
     )
 
 
-def _smallest_type(plans: Sequence[Plan]) -> Feature:
+def _smallest_type(plans: Sequence[AdPlan]) -> ScoreFeature:
     smallest, plan = min(
         (min([line.block.font_px for line in plan.lines] + [plan.button.font_px]), plan.size)
         for plan in plans
@@ -54,7 +60,7 @@ def _smallest_type(plans: Sequence[Plan]) -> Feature:
     return _feature("smallest type", 10, _share(smallest, 9, 12), f"{smallest} px, in {plan}")
 
 
-def _text_area(plans: Sequence[Plan]) -> Feature:
+def _text_area(plans: Sequence[AdPlan]) -> ScoreFeature:
     shares = [
         sum(line.block.width * line.block.height for line in plan.lines) / (plan.width * plan.height)
         for plan in plans
@@ -64,53 +70,55 @@ def _text_area(plans: Sequence[Plan]) -> Feature:
         "text area",
         10,
         1 - _share(mean, 0.25, 0.5),
-        f"text covers {mean:.0%} on average; below a quarter is calm",
+        f"text covers {mean:.0%} on average; at most 25% is best",
     )
 
 
-def _button_area(plans: Sequence[Plan]) -> Feature:
+def _button_area(plans: Sequence[AdPlan]) -> ScoreFeature:
     shares = [plan.button.box.width * plan.button.box.height / (plan.width * plan.height) for plan in plans]
     least = min(shares)
     return _feature("button size", 10, _share(least, 0.005, 0.02), f"at least {least:.1%} of the ad")
 
 
-def _headline(copy: Copy) -> Feature:
+def _headline(copy: AdCopy) -> ScoreFeature:
     length = len(copy.headline)
     share = (
         1.0 if 15 <= length <= 45 else _share(length, 4, 15) if length < 15 else 1 - _share(length, 45, 80)
     )
-    return _feature("headline length", 15, share, f"{length} characters; 15 to 45 are read at a glance")
+    return _feature("headline length", 15, share, f"{length} characters; 15 to 45 are best")
 
 
-def _readability(copy: Copy, language: PageLanguage) -> Feature:
-    """English: the Automated Readability Index. Vietnamese is written in syllables, so there words per sentence count."""
+def _readability(copy: AdCopy, language: PageLanguage) -> ScoreFeature:
+    """Score by Automated Readability Index for English, by syllables per sentence for Vietnamese."""
     text = f"{copy.headline}. {copy.body}"
     words = [word for word in text.split() if any(sign.isalnum() for sign in word)]
     sentences = max(1, sum(text.count(sign) for sign in ".!?·:"))
     if language == "vi":
         pace = len(words) / sentences
-        return _feature("readability", 10, 1 - _share(pace, 14, 30), f"{pace:.0f} syllables a sentence")
+        return _feature("readability", 10, 1 - _share(pace, 14, 30), f"{pace:.0f} syllables per sentence")
     letters = sum(sign.isalnum() for sign in text)
     index = 4.71 * letters / max(1, len(words)) + 0.5 * len(words) / sentences - 21.43
     return _feature(
         "readability",
         10,
         1 - _share(index, 8, 16),
-        f"Automated Readability Index {index:.0f}; 8 is a young teenager's level",
+        f"Automated Readability Index {index:.0f}; 8 or less is best",
     )
 
 
-def _call(copy: Copy) -> Feature:
+def _find_call_to_action(copy: AdCopy) -> ScoreFeature:
     return _feature(
         "call to action",
         10,
-        1.0 if is_call(copy.cta) else 0.3,
-        f"{copy.cta!r} {'asks' if is_call(copy.cta) else 'does not ask'} to act",
+        1.0 if is_call_to_action(copy.cta) else 0.3,
+        f"{copy.cta!r} {'is' if is_call_to_action(copy.cta) else 'is not'} a call to action",
     )
 
 
-def _feature(name: str, best: float, share: float, why: str) -> Feature:
-    return Feature(name=name, points=round(best * min(1.0, max(0.0, share)), 1), max_points=best, why=why)
+def _feature(name: str, best: float, share: float, why: str) -> ScoreFeature:
+    return ScoreFeature(
+        name=name, points=round(best * min(1.0, max(0.0, share)), 1), max_points=best, why=why
+    )
 
 
 def _share(value: float, low: float, high: float) -> float:

@@ -1,1 +1,1 @@
-"""The offline provider: takes from a text what is there, by rules and counting. Not a language model."""
+"""Rules of the offline provider: extractive summaries, field extraction, labels. Not a language model."""

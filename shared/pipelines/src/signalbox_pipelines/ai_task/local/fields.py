@@ -1,114 +1,118 @@
-"""Filling a schema from a text: after the property's name if the text has it, else by a format that occurs once. Pure."""
+"""Extraction of an object by schema: the value after the property's name, else the only value of its format.
+
+Pure.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-from signalbox_pipelines.ai_task.local.values import values_in
-from signalbox_pipelines.ai_task.schema_conformance import problems_of
-from signalbox_pipelines.ai_task.schemas import Schema, defined, types_of
+from signalbox_pipelines.ai_task.local.values import find_values
+from signalbox_pipelines.ai_task.schema_validation import find_violations
+from signalbox_pipelines.ai_task.schemas import Schema, resolve_ref, types_of
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9à-ỹđ]+|[A-Z0-9À-ỸĐ]+(?![a-zà-ỹđ])")
 _LIST_STOP: Final = re.compile(r"[.!?](?:\s+(?=[^\W\d_])|\s*$)|(?<=[^\d\W])[.!?]\s|\s{3,}|\t")
 _STOP: Final = re.compile(f";|{_LIST_STOP.pattern}")
-_UNMISTAKABLE: Final = frozenset({"email", "uri", "uuid", "date"})
-_AFTER: Final = 200
-_MANY: Final = 50
-_DEPTH: Final = 8
+_SELF_EVIDENT_FORMATS: Final = frozenset({"email", "uri", "uuid", "date"})
+_MAX_CONTEXT_CHARS: Final = 200
+_MAX_ITEMS: Final = 50
+_MAX_DEPTH: Final = 8
 
 
-def fields_of(schema: Schema, text: str) -> dict[str, object]:
-    """The object; what the text does not say is left out, or null where the schema wants it said."""
+def extract_fields(schema: Schema, text: str) -> dict[str, object]:
+    """Return the object; a property that is not found is omitted, or null if the schema allows null."""
     return _object(schema, schema, text, 0)
 
 
 def _object(root: Schema, node: Mapping[str, object], text: str, depth: int) -> dict[str, object]:
     properties = node.get("properties")
     found: dict[str, object] = {}
-    for name, member in properties.items() if isinstance(properties, dict) and depth < _DEPTH else ():
-        plain = _plain(root, member)
-        value = next(_values(root, plain, name, text, depth), None)
+    for name, member in properties.items() if isinstance(properties, dict) and depth < _MAX_DEPTH else ():
+        plain = _unwrap_nullable(root, member)
+        value = next(_candidates(root, plain, name, text, depth), None)
         if value is not None:
             found[name] = value
-        elif "null" in types_of(plain) or _may_be_null(member):
+        elif "null" in types_of(plain) or _is_nullable(member):
             found[name] = None
     return found
 
 
-def _plain(root: Schema, member: object) -> Mapping[str, object]:
-    """References followed; of `anyOf [X, null]` X."""
-    node = defined(root, member) if isinstance(member, dict) else {}
+def _unwrap_nullable(root: Schema, member: object) -> Mapping[str, object]:
+    """Resolve references, and `anyOf [X, null]` to X."""
+    node = resolve_ref(root, member) if isinstance(member, dict) else {}
     choices = node.get("anyOf")
-    real = (
-        [choice for choice in choices if isinstance(choice, dict) and choice.get("type") != "null"]
-        if isinstance(choices, list)
-        else []
-    )
-    return (
-        {**defined(root, real[0]), **{key: node[key] for key in ("title", "description") if key in node}}
-        if real
-        else node
-    )
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and choice.get("type") != "null":
+            texts = {key: node[key] for key in ("title", "description") if key in node}
+            return {**resolve_ref(root, choice), **texts}
+    return node
 
 
-def _may_be_null(member: object) -> bool:
+def _is_nullable(member: object) -> bool:
     choices = member.get("anyOf") if isinstance(member, dict) else None
     return isinstance(choices, list) and {"type": "null"} in choices
 
 
-def _values(root: Schema, node: Mapping[str, object], name: str, text: str, depth: int) -> Iterator[object]:
-    """Candidates that conform, the best first."""
+def _candidates(
+    root: Schema, node: Mapping[str, object], name: str, text: str, depth: int
+) -> Iterator[object]:
+    """Yield valid candidates, the best first."""
     kinds = types_of(node)
     if "object" in kinds:
-        inner = _object(root, node, text, depth + 1)
-        yield from [inner] if any(value is not None for value in inner.values()) else []
+        nested = _object(root, node, text, depth + 1)
+        yield from [nested] if any(value is not None for value in nested.values()) else []
         return
     if "array" in kinds:
-        yield from _lists(root, node, name, text)
+        yield from _list_candidates(root, node, name, text)
         return
-    for stretch in _after_names(node, name, text):
-        yield from (value for value in islice(values_in(node, stretch), 1) if not problems_of(node, value))
-    if node.get("format") in _UNMISTAKABLE or "enum" in node:
-        everywhere = list(islice(values_in(node, text), 2))
-        yield from everywhere if len(everywhere) == 1 and not problems_of(node, everywhere[0]) else []
+    for passage in _text_after_names(node, name, text):
+        yield from (
+            value for value in islice(find_values(node, passage), 1) if not find_violations(node, value)
+        )
+    if node.get("format") in _SELF_EVIDENT_FORMATS or "enum" in node:
+        matches = list(islice(find_values(node, text), 2))
+        yield from matches if len(matches) == 1 and not find_violations(node, matches[0]) else []
 
 
-def _lists(root: Schema, node: Mapping[str, object], name: str, text: str) -> Iterator[object]:
-    item = _plain(root, node.get("items", {}))
-    if item.get("format") in _UNMISTAKABLE or "enum" in item:
-        found = list(islice(values_in(item, text), _MANY))
+def _list_candidates(root: Schema, node: Mapping[str, object], name: str, text: str) -> Iterator[object]:
+    item = _unwrap_nullable(root, node.get("items", {}))
+    if item.get("format") in _SELF_EVIDENT_FORMATS or "enum" in item:
+        found = list(islice(find_values(item, text), _MAX_ITEMS))
     else:
-        stretch = next(_after_names(node, name, text), "")
-        parts = [part for part in re.split(r"[;,]|\band\b|\bvà\b", stretch) if part.strip()]
-        found = [value for part in parts[:_MANY] for value in islice(values_in(item, part), 1)]
-    fitting = [value for value in found if not problems_of(item, value)]
-    yield from [fitting] if fitting and not problems_of(node, fitting) else []
+        passage = next(_text_after_names(node, name, text), "")
+        parts = [part for part in re.split(r"[;,]|\band\b|\bvà\b", passage) if part.strip()]
+        found = [value for part in parts[:_MAX_ITEMS] for value in islice(find_values(item, part), 1)]
+    valid = [value for value in found if not find_violations(item, value)]
+    yield from [valid] if valid and not find_violations(node, valid) else []
 
 
-def _after_names(node: Mapping[str, object], name: str, text: str) -> Iterator[str]:
-    """What follows the property's name in the text: first where a colon or the like says so, then any mention."""
-    phrases = [re.escape(phrase).replace(r"\ ", r"[\s_-]+") for phrase in _phrases(node, name)]
-    for joint in (
+def _text_after_names(node: Mapping[str, object], name: str, text: str) -> Iterator[str]:
+    """Yield the text after the property's name: after `:` or `=` first, then after a verb, then elsewhere."""
+    phrases = [re.escape(phrase).replace(r"\ ", r"[\s_-]+") for phrase in _property_names(node, name)]
+    for separator in (
         r"\s*(?:\([^)\n]{0,30}\)\s*)?[:=：]\s*",
         r"\s+(?:is|was|are|of|là|on|at|from)\s+",
         r"[\s#.]+",
     ):
         for phrase in phrases:
-            pattern = re.compile(rf"(?<!\w){phrase}(?!\w){joint}([^\n]{{1,{_AFTER}}})", re.IGNORECASE)
-            yield from (_first_sentence(node, match[1]) for match in islice(pattern.finditer(text), 3))
+            pattern = re.compile(
+                rf"(?<!\w){phrase}(?!\w){separator}([^\n]{{1,{_MAX_CONTEXT_CHARS}}})", re.IGNORECASE
+            )
+            yield from (_first_clause(node, match[1]) for match in islice(pattern.finditer(text), 3))
 
 
-def _first_sentence(node: Mapping[str, object], stretch: str) -> str:
+def _first_clause(node: Mapping[str, object], passage: str) -> str:
     return (
-        stretch
-        if node.get("format") in _UNMISTAKABLE
-        else (_LIST_STOP if "array" in types_of(node) else _STOP).split(stretch, maxsplit=1)[0]
+        passage
+        if node.get("format") in _SELF_EVIDENT_FORMATS
+        else (_LIST_STOP if "array" in types_of(node) else _STOP).split(passage, maxsplit=1)[0]
     )
 
 
-def _phrases(node: Mapping[str, object], name: str) -> list[str]:
-    """The name as words, the title, and the short alternatives of the description ("total, amount due")."""
+def _property_names(node: Mapping[str, object], name: str) -> list[str]:
+    """Return the name as words, the title, and the short parts of the description ("total, amount due")."""
     described = re.split(r"[,;/|]", str(node.get("description", "")))
     given = [
         " ".join(_WORDS.findall(name)),

@@ -1,4 +1,4 @@
-"""Which label fits: cues counted, longer ones weighing more, with the evidence. Pure."""
+"""Classification by cues: occurrences are counted, longer cues weigh more. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from signalbox_core.errors import Rejected
 from signalbox_pipelines.ai_task.contract import Label
-from signalbox_pipelines.ai_task.local.words import telling, words_of
+from signalbox_pipelines.ai_task.local.words import remove_stop_words, split_words
 
-_MOST_OF_ONE: Final = 3
+_MAX_COUNT_PER_CUE: Final = 3
 
 
-class Labelled(Struct, frozen=True, kw_only=True):
-    """`confidence` is the label's share of all points, 0 to 1: of rules, not a probability."""
+class LabelMatch(Struct, frozen=True, kw_only=True):
+    """The chosen label. `confidence` is its share of all points, 0 to 1, and not a probability."""
 
     label: str
     reason: str
@@ -22,39 +22,37 @@ class Labelled(Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...]
 
 
-class _Score(Struct, frozen=True):
+class _LabelScore(Struct, frozen=True):
     name: str
     points: float
     evidence: tuple[str, ...]
 
 
-def label_for(text: str, labels: Sequence[Label]) -> Labelled:
-    """The label whose cues the text has most of; of equals the one named first.
+def choose_label(text: str, labels: Sequence[Label]) -> LabelMatch:
+    """Choose the label with the most points; on a tie the first one.
 
     Raises:
-        Rejected: no cue occurs, so any choice would be made up.
+        Rejected: `no_evidence`: no cue occurs in the text.
     """
-    folded = " ".join(text.casefold().split())
-    scores = [_score(folded, label) for label in labels]
+    normalised_text = " ".join(text.casefold().split())
+    scores = [_score(normalised_text, label) for label in labels]
     best = max(scores, key=lambda score: score.points)
     if best.points == 0:
-        detail = (
-            "none of the labels' cues occurs in the text; add cues to the labels, or use a language model"
-        )
+        detail = "no cue of any label occurs in the text; add cues to the labels, or use a language model"
         raise Rejected(detail, code="no_evidence", field="labels")
     share = best.points / sum(score.points for score in scores)
     found = ", ".join(best.evidence)
-    return Labelled(
+    return LabelMatch(
         label=best.name, reason=f"found: {found}", confidence=round(share, 3), evidence=best.evidence
     )
 
 
-def _score(folded: str, label: Label) -> _Score:
+def _score(normalised_text: str, label: Label) -> _LabelScore:
     points, evidence = 0.0, []
-    for cue in label.cues or telling(words_of(label.name)) or (label.name,):
-        wanted = " ".join(cue.casefold().split())
-        times = len(re.findall(rf"(?<!\w){re.escape(wanted)}(?!\w)", folded))
-        if times:
-            points += min(times, _MOST_OF_ONE) * len(wanted.split())
+    for cue in label.cues or remove_stop_words(split_words(label.name)) or (label.name,):
+        phrase = " ".join(cue.casefold().split())
+        frequency = len(re.findall(rf"(?<!\w){re.escape(phrase)}(?!\w)", normalised_text))
+        if frequency:
+            points += min(frequency, _MAX_COUNT_PER_CUE) * len(phrase.split())
             evidence.append(cue)
-    return _Score(label.name, points, tuple(evidence))
+    return _LabelScore(label.name, points, tuple(evidence))

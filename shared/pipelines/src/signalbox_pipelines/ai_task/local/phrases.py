@@ -1,43 +1,45 @@
-"""Key phrases: runs of telling words, scored by how often their words come and how much company they keep (RAKE). Pure."""
+"""Key phrases with RAKE: runs of words without stop words, scored by word degree and frequency. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
 
-from signalbox_pipelines.ai_task.local.words import sentences_of, telling, words_of
+from signalbox_pipelines.ai_task.local.words import remove_stop_words, split_sentences, split_words
 
-_LONGEST: Final = 4
+_MAX_WORDS: Final = 4
 
 
 def key_phrases(text: str, count: int = 8) -> tuple[str, ...]:
-    """The phrases that the text is about, the strongest first, in lower case."""
-    runs = [run for sentence in sentences_of(text) for run in _runs(sentence)]
-    times = Counter(word for run in runs for word in run)
-    company: Counter[str] = Counter()
-    for run in runs:
-        for word in run:
-            company[word] += len(run)
-    phrases = Counter(run for run in runs)
+    """Return up to `count` key phrases in lower case, the highest score first."""
+    candidates = [phrase_words for sentence in split_sentences(text) for phrase_words in _runs(sentence)]
+    frequency = Counter(word for phrase_words in candidates for word in phrase_words)
+    degree: Counter[str] = Counter()
+    for phrase_words in candidates:
+        for word in phrase_words:
+            degree[word] += len(phrase_words)
+    phrases = Counter(phrase_words for phrase_words in candidates)
     scored = {
-        run: phrases[run]
-        * sum(company[word] / times[word] * min(times[word], 3) for word in run)
-        / len(run) ** 0.5
-        for run in phrases
+        phrase_words: phrases[phrase_words]
+        * sum(degree[word] / frequency[word] * min(frequency[word], 3) for word in phrase_words)
+        / len(phrase_words) ** 0.5
+        for phrase_words in phrases
     }
-    ranked = sorted(scored, key=lambda run: (-scored[run], run))
-    kept: list[str] = []
-    for run in ranked:
-        phrase = " ".join(run)
-        if len(kept) < count and not any(
-            f" {phrase} " in f" {other} " or f" {other} " in f" {phrase} " for other in kept
+    ranked = sorted(scored, key=lambda phrase_words: (-scored[phrase_words], phrase_words))
+    selected: list[str] = []
+    for phrase_words in ranked:
+        phrase = " ".join(phrase_words)
+        if len(selected) < count and not any(
+            f" {phrase} " in f" {other} " or f" {other} " in f" {phrase} " for other in selected
         ):
-            kept.append(phrase)
-    return tuple(kept)
+            selected.append(phrase)
+    return tuple(selected)
 
 
 def _runs(sentence: str) -> Iterator[tuple[str, ...]]:
-    for is_telling, group in groupby(words_of(sentence), key=lambda word: bool(telling([word]))):
+    for is_content, group in groupby(split_words(sentence), key=lambda word: bool(remove_stop_words([word]))):
         words = list(group)
-        if is_telling:
-            yield from (tuple(words[start : start + _LONGEST]) for start in range(0, len(words), _LONGEST))
+        if is_content:
+            yield from (
+                tuple(words[start : start + _MAX_WORDS]) for start in range(0, len(words), _MAX_WORDS)
+            )

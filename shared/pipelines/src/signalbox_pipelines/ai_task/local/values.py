@@ -1,4 +1,7 @@
-"""Reading values out of a stretch of text by type and format: dates, numbers, addresses, yes and no. Pure."""
+"""Finds typed values in text: dates, numbers, e-mail addresses, URIs, UUIDs, booleans and enum options.
+
+Pure.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -29,8 +32,8 @@ _YES: Final = re.compile(r"^\W*(yes|true|có|đúng|đã)\b", re.IGNORECASE)
 _NO: Final = re.compile(r"^\W*(no|false|not|none|không|chưa)\b", re.IGNORECASE)
 
 
-def dates_in(text: str) -> Iterator[str]:
-    """ISO dates in the order of the text; `03/04/2026` is read day first."""
+def find_dates(text: str) -> Iterator[str]:
+    """Yield dates as ISO strings in the order of the text; `03/04/2026` is read day first."""
     found: list[tuple[int, str]] = []
     for pattern, order in (
         (_ISO, "ymd"),
@@ -49,13 +52,13 @@ def dates_in(text: str) -> Iterator[str]:
     yield from dict.fromkeys(text for _, text in sorted(found))
 
 
-def numbers_in(text: str) -> Iterator[float]:
+def find_numbers(text: str) -> Iterator[float]:
     for match in _NUMBER.finditer(text):
-        yield number_of(match[0])
+        yield parse_number(match[0])
 
 
-def number_of(text: str) -> float:
-    """`1,234.50`, `1.234,50`, `1 234,5`, `1.234` (thousands: groups of three), `12.5`."""
+def parse_number(text: str) -> float:
+    """Parse `1,234.50`, `1.234,50`, `1 234,5`, `1.234` (three digits mean thousands) or `12.5`."""
     plain = text.replace("−", "-").replace("\u00a0", "").replace(" ", "")
     last = max(plain.rfind("."), plain.rfind(","))
     if last < 0:
@@ -63,7 +66,7 @@ def number_of(text: str) -> float:
     mark = plain[last]
     other = "," if mark == "." else "."
     groups = re.split(r"[.,]", plain.lstrip("+-"))
-    # One kind of mark before groups of three only parts thousands, unless it stands before a lone zero.
+    # A single kind of separator before groups of three digits separates thousands, except after a lone zero.
     is_grouped = (
         other not in plain
         and all(len(group) == 3 for group in groups[1:])
@@ -77,11 +80,11 @@ def number_of(text: str) -> float:
     return float(plain.replace(other, "").replace(mark, "."))
 
 
-def values_in(node: Mapping[str, object], text: str) -> Iterator[object]:
-    """Every value of the node's type that the text has, in its order."""
+def find_values(node: Mapping[str, object], text: str) -> Iterator[object]:
+    """Yield the values of the node's type that occur in the text, in order."""
     options = node.get("enum")
     if isinstance(options, list):
-        yield from _options_in(options, text)
+        yield from _find_options(options, text)
         return
     kinds = [kind for kind in types_of(node) if kind != "null"]
     reader = _READERS.get(kinds[0] if kinds else "string")
@@ -92,7 +95,7 @@ def values_in(node: Mapping[str, object], text: str) -> Iterator[object]:
 def _strings(node: Mapping[str, object], text: str) -> Iterator[object]:
     match node.get("format"):
         case "date":
-            yield from dates_in(text)
+            yield from find_dates(text)
         case "email":
             yield from dict.fromkeys(_EMAIL.findall(text))
         case "uri":
@@ -100,34 +103,34 @@ def _strings(node: Mapping[str, object], text: str) -> Iterator[object]:
         case "uuid":
             yield from dict.fromkeys(_UUID.findall(text))
         case None:
-            tidy = " ".join(text.split()).strip(" .,;:–-")
-            if tidy:
-                yield tidy[: _length(node)]
+            stripped = " ".join(text.split()).strip(" .,;:–-")
+            if stripped:
+                yield stripped[: _max_length(node)]
         case _:
             return
 
 
-def _length(node: Mapping[str, object]) -> int:
+def _max_length(node: Mapping[str, object]) -> int:
     longest = node.get("maxLength")
     return int(longest) if isinstance(longest, int | float) else 200
 
 
 def _numbers(_node: Mapping[str, object], text: str) -> Iterator[object]:
-    yield from numbers_in(text)
+    yield from find_numbers(text)
 
 
 def _integers(_node: Mapping[str, object], text: str) -> Iterator[object]:
-    yield from (int(number) for number in numbers_in(text) if number.is_integer())
+    yield from (int(number) for number in find_numbers(text) if number.is_integer())
 
 
-def _flags(_node: Mapping[str, object], text: str) -> Iterator[object]:
+def _booleans(_node: Mapping[str, object], text: str) -> Iterator[object]:
     if _YES.search(text):
         yield True
     elif _NO.search(text):
         yield False
 
 
-def _options_in(options: list[object], text: str) -> Iterator[object]:
+def _find_options(options: list[object], text: str) -> Iterator[object]:
     folded = text.casefold()
     places = [
         (re.search(rf"(?<!\w){re.escape(str(option).casefold())}(?!\w)", folded), option)
@@ -144,5 +147,5 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, object], str], Iterator[obje
     "string": _strings,
     "number": _numbers,
     "integer": _integers,
-    "boolean": _flags,
+    "boolean": _booleans,
 }

@@ -1,12 +1,15 @@
-"""A drawn ad before it is drawn: every part with its place, in pixels. What is scored and what is painted are this same value."""
+"""The layout of one ad: every element with its position in pixels.
+
+The input of both scoring and rendering.
+"""
 
 from typing import Literal
 
 from msgspec import Struct
 
 from signalbox_pipelines.ad_creative.contract import SizeName
-from signalbox_pipelines.ad_creative.design.styles import Look
-from signalbox_pipelines.ad_creative.design.typography import Block
+from signalbox_pipelines.ad_creative.design.colour_scheme import ColourScheme
+from signalbox_pipelines.ad_creative.design.typography import TextBlock
 from signalbox_pipelines.ad_creative.messages import Style
 
 Role = Literal["eyebrow", "headline", "body", "price", "rating"]
@@ -35,27 +38,33 @@ class Box(Struct, frozen=True):
         return self.y + self.height / 2
 
 
-class Line(Struct, frozen=True, kw_only=True):
-    """Set text; `x` is its left edge or centre by `align`, `y` the top of its ink. `star`: a star is drawn before it."""
+class TextLine(Struct, frozen=True, kw_only=True):
+    """A text block with its position.
+
+    Attributes:
+        x: left edge, or centre if `align` is `center`.
+        y: top of the ink.
+        has_star: whether a star is drawn before the text.
+    """
 
     role: Role
-    block: Block
+    block: TextBlock
     x: int
     y: int
     align: Align = "left"
-    star: bool = False
+    has_star: bool = False
 
 
 class Button(Struct, frozen=True, kw_only=True):
-    """The call to action, a pill."""
+    """The call to action, a pill-shaped button."""
 
     box: Box
     label: str
     font_px: int
 
 
-class Frame(Struct, frozen=True, kw_only=True):
-    """Where the picture is: flush, on a card with round corners, or melting into the ground at some sides."""
+class PictureFrame(Struct, frozen=True, kw_only=True):
+    """The area of the picture: with optional rounded corners, or fading into the background at some sides."""
 
     box: Box
     radius: int = 0
@@ -64,23 +73,23 @@ class Frame(Struct, frozen=True, kw_only=True):
 
 
 class LogoPlace(Struct, frozen=True, kw_only=True):
-    """The room for the logo, and the name to set when the page has none."""
+    """The area for the logo, and the brand name to show if there is no logo."""
 
     box: Box
     align: Align
     name: str
 
 
-class Plan(Struct, frozen=True, kw_only=True):
-    """One ad in one size."""
+class AdPlan(Struct, frozen=True, kw_only=True):
+    """The layout of an ad in one size."""
 
     size: SizeName
     width: int
     height: int
     style: Style
-    look: Look
-    frame: Frame
+    colours: ColourScheme
+    frame: PictureFrame
     logo: LogoPlace
-    lines: tuple[Line, ...]
+    lines: tuple[TextLine, ...]
     button: Button
     rule: Box | None = None
