@@ -12,10 +12,11 @@ help: ## List the commands
 
 setup: .venv/.ready ## Install the hash-pinned locks into .venv (no-op when nothing changed)
 
-.venv/.ready: requirements/dev.lock requirements/bootstrap.lock $(wildcard services/*/pyproject.toml shared/*/pyproject.toml compose/*/pyproject.toml)
+.venv/.ready: requirements/dev.lock requirements/bootstrap.lock \
+		$(wildcard services/*/pyproject.toml shared/*/pyproject.toml compose/*/pyproject.toml)
 	@$(PYTHON) tools/setup.py
 
-demo: setup ## Run a pipeline end to end; PIPELINE=ad_creative (default), document_batch, ai_task, invoice_import
+demo: setup ## Demonstrate PIPELINE=ad_creative (default), document_batch, ai_task or invoice_import
 	@$(BIN)/python -m signalbox_devstack.demo $(PIPELINE)
 
 dev: setup ## Start the embedded stack and keep it running; prints addresses and a key
@@ -24,7 +25,8 @@ dev: setup ## Start the embedded stack and keep it running; prints addresses and
 test: setup ## Run unit, integration, end-to-end, browser and kill tests; ARGS= goes to pytest
 	@$(BIN)/python tools/browser.py
 	@$(BIN)/python tools/ocr.py
-	@$(BIN)/python -m pytest tests --ignore tests/bench -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest tests --ignore tests/bench \
+		-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## Check style, types, import layers, generated pages and locks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
