@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Creates the keys that docker-compose.yml mounts, once: the worker's signing key, the receiver's key file, one API key
-# with every role, and the payload keys.
+# Creates the keys that docker-compose.yml mounts, once: the worker's signing key, the receiver's key file,
+# one API key with every role, and the payload keys.
 set -euo pipefail
 cd "$(dirname "$0")"
 admin=../.venv/bin/signalbox-admin
@@ -8,7 +8,8 @@ admin=../.venv/bin/signalbox-admin
 [ ! -e secrets/receiver-keys.json ] || { echo "compose/secrets exists already; nothing to do"; exit 0; }
 mkdir -p secrets && chmod 700 secrets
 "$admin" keys new --kind sender \
-  --file secrets/receiver-keys.json --keyid worker --sender worker --tenant '*' --events '*' --private secrets/worker.pem
+  --file secrets/receiver-keys.json --private secrets/worker.pem \
+  --keyid worker --sender worker --tenant '*' --events '*'
 "$admin" keys new --kind api \
   --file secrets/api-keys.json --tenant demo --roles viewer,operator,approver,admin --name admin
 "$admin" payload-keys new --file secrets/payload-keys.json

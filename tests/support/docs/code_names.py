@@ -1,4 +1,4 @@
-"""What the code has: settings, metrics, event types, make targets, commands, files. The other side of `doc_names`."""
+"""Names that exist in the code: settings, metrics, event types, make targets, commands, files."""
 
 import contextlib
 import fnmatch
@@ -69,7 +69,7 @@ SETTINGS: Final = frozenset[str]().union(
 
 
 def _registered(registry: CollectorRegistry) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Name, type and labels of every metric; the library shows labels only of series that exist already."""
+    """Name, type and labels of every metric, also of those without a series yet."""
     found = {}
     for metric in registry._collector_to_names:
         name, kind = getattr(metric, "_name"), getattr(metric, "_type")  # noqa: B009
@@ -108,7 +108,7 @@ PROGRAMS: Final = {
 
 
 def _help(program: str, *arguments: str) -> list[str]:
-    """The subcommands that a program's help lists."""
+    """The subcommands in a program's help."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
         PROGRAMS[program].load()([*arguments, "--help"])
@@ -165,9 +165,9 @@ def is_command(name: str) -> bool:
 
 
 def is_path(path: str) -> bool:
-    """A path from the root, or the end of exactly such a path (`signalbox_core/errors.py`); `*` as in a shell.
+    """Whether a path from the root exists, or one that ends so (`signalbox_core/errors.py`); `*` is a wildcard.
 
-    What `.gitignore` lists is made on the spot and exists too.
+    Entries of `.gitignore` exist too: they are generated.
     """
     path = path.rstrip("/")
     if path in (ROOT / ".gitignore").read_text().split():
@@ -178,7 +178,7 @@ def is_path(path: str) -> bool:
 
 
 def is_dotted_name(name: str) -> bool:
-    """A module, or what can be reached from one by attributes."""
+    """Whether a name is a module or an attribute path from one."""
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         if _is_module(".".join(parts[:length])):
@@ -192,7 +192,7 @@ def is_dotted_name(name: str) -> bool:
 
 
 def is_variable(name: str) -> bool:
-    """A setting, its end in a table whose head names the prefix, or a name that the sources hold."""
+    """Whether a name is a setting, the end of one (in tables that name the prefix once), or occurs in the sources."""
     if name.endswith("_"):
         return any(known.startswith(name) for known in SETTINGS | _words())
     if _SERVICE.match(name):
@@ -209,7 +209,10 @@ def is_metric(name: str) -> bool:
 
 
 def is_event_type(name: str) -> bool:
-    """True for what is no event type at all: another first word, or an attribute of a run, a step or an event."""
+    """Whether an event type exists; also true for names of another kind.
+
+    Those have another first word, or are attributes of a run, a step or an event (`run.emit`).
+    """
     first, _, last = name.partition(".")
     if first not in {known.partition(".")[0] for known in EVENT_TYPES}:
         return True

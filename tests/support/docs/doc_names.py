@@ -1,5 +1,6 @@
-"""What a Markdown page names: commands, paths, variables, metrics, event types. Only code spans and code blocks count."""
+"""Names in a Markdown page: commands, paths, variables, metrics, event types. Only code spans and blocks count."""
 
+import posixpath
 import re
 import subprocess
 from pathlib import Path
@@ -28,12 +29,13 @@ _VARIABLE = re.compile(
 _METRIC = re.compile(r"(?<![\w/.-])signalbox_(?:gateway|receiver|worker|autoscaler)_[a-z_]+(?![\w./])")
 _EVENT = re.compile(r"[a-z]+\.[a-z_]+")
 _FULL_EVENT = re.compile(re.escape(EVENT_PREFIX) + r"([a-z_]+\.[a-z_]+)\.v\d")
+_ANCHOR = re.compile(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)")
 _METRIC_ROW = re.compile(r"^\| `(signalbox_\w+)` \| (\w+) \| ([^|]*) \|", re.MULTILINE)
 _ACTIONS: Final = {("signalbox-admin", "keys"), ("signalbox-admin", "payload-keys")}
 
 
 def read_pages() -> dict[str, str]:
-    """Every tracked Markdown page by path, the changelog and the decision records left out: they speak of the past."""
+    """Every tracked Markdown page by path, without the changelog and the decision records, which describe the past."""
     return {
         name: (ROOT / name).read_text()
         for name in TRACKED
@@ -53,7 +55,7 @@ def spans(page: str) -> list[str]:
 
 
 def code_of(page: str) -> str:
-    """All code of a page; a span is a line."""
+    """All code of a page, one line per span."""
     return "\n".join(["", *spans(page), *blocks(page), ""])
 
 
@@ -72,7 +74,7 @@ def commands(page: str) -> set[str]:
 
 
 def paths(page: str) -> set[str]:
-    """Paths of the repository, and file names that stand alone in a span; placeholders and example files are left out."""
+    """Paths of the repository, and file names alone in a span; without placeholders and example files."""
     examples = set(_EXAMPLE.findall(page))
     found = set(_PATH.findall(code_of(page))) | {span for span in spans(page) if _FILE.fullmatch(span)}
     return {
@@ -94,7 +96,7 @@ def dotted_names(page: str) -> set[str]:
 
 
 def variables(page: str) -> set[str]:
-    """Names in capitals with an underscore; one that ends in `_` stands for all with that beginning."""
+    """Upper-case names with an underscore; one that ends in `_` is a prefix."""
     return set(_VARIABLE.findall(code_of(page)))
 
 
@@ -116,14 +118,30 @@ def metric_rows(page: str) -> dict[str, tuple[str, tuple[str, ...]]]:
     }
 
 
+def dead_anchors(page: str, pages: dict[str, str]) -> list[str]:
+    """Links from a page to headings that do not exist, in the page itself or in another one."""
+    dead = []
+    for target, anchor in _ANCHOR.findall(_BLOCK.sub("", pages[page])):
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(page), target)) if target else page
+        if path in pages and anchor not in _anchors(pages[path]):
+            dead.append(f"{target}#{anchor}")
+    return dead
+
+
 def mentions(page: str, name: str) -> bool:
-    """Whether the code of a page holds a name; of a command also where a span begins with it, without its program."""
+    """Whether the code of a page has a name; a command also counts where a span begins with it, without its program."""
     if name in commands(page):
         return True
     code = code_of(page)
     if name.startswith("signalbox") and " " in name:
         return bool(re.search(rf"^{re.escape(name.partition(' ')[2])}(?![\w-])", code, re.MULTILINE))
     return bool(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", code))
+
+
+def _anchors(page: str) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ +(.+)$", _BLOCK.sub("", page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _is_ours(path: str) -> bool:

@@ -1,6 +1,6 @@
-"""The docs name only what exists, and everything an operator can set, call or watch is documented.
+"""The docs name only what exists, and every setting, metric, event type and command is documented.
 
-The names of the code are in `tests/support/docs/code_names.py`, those of the docs in `doc_names.py` beside it.
+`support.docs.doc_names` extracts names from pages, `support.docs.code_names` holds those of the code.
 """
 
 import pytest
@@ -102,7 +102,22 @@ def test_a_missing_word_is_found(name: str) -> None:
     assert undocumented(frozenset({name}), PAGES) == [name]
 
 
-def test_the_rows_of_the_metrics_page_name_type_and_labels() -> None:
-    rows = doc_names.metric_rows(PAGES["docs/metrics.md"])
+def test_the_metrics_page_has_the_type_and_labels_of_every_metric() -> None:
+    assert doc_names.metric_rows(PAGES["docs/metrics.md"]) == code_names.METRIC_ROWS
 
-    assert rows == code_names.METRIC_ROWS
+
+def test_a_wrong_label_on_the_metrics_page_is_found() -> None:
+    page = PAGES["docs/metrics.md"].replace("| `queue`, `kind` |", "| `queue` |")
+
+    assert doc_names.metric_rows(page) != code_names.METRIC_ROWS
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_to_a_heading_leads_to_one(page: str) -> None:
+    assert doc_names.dead_anchors(page, PAGES) == []
+
+
+def test_a_link_to_a_missing_heading_is_found() -> None:
+    pages = {"docs/a.md": "[x](b.md#no-such)", "docs/b.md": "# Some such\n"}
+
+    assert doc_names.dead_anchors("docs/a.md", pages) == ["b.md#no-such"]
