@@ -1,4 +1,4 @@
-"""Generate docs/events.md from the event catalogue and the installed pipelines; `--check` fails when it is stale."""
+"""Generate docs/events.md from the event catalogue and the pipelines; `--check` fails when it is stale."""
 
 import sys
 import types

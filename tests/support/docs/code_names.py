@@ -165,7 +165,7 @@ def is_command(name: str) -> bool:
 
 
 def is_path(path: str) -> bool:
-    """Whether a path from the root exists, or one that ends so (`signalbox_core/errors.py`); `*` is a wildcard.
+    """Whether a path exists, from the root or as an end of one (`signalbox_core/errors.py`); `*` is a wildcard.
 
     Entries of `.gitignore` exist too: they are generated.
     """
@@ -192,7 +192,7 @@ def is_dotted_name(name: str) -> bool:
 
 
 def is_variable(name: str) -> bool:
-    """Whether a name is a setting, the end of one (in tables that name the prefix once), or occurs in the sources."""
+    """Whether a name is a setting, the end of one (tables may name the prefix once), or in the sources."""
     if name.endswith("_"):
         return any(known.startswith(name) for known in SETTINGS | _words())
     if _SERVICE.match(name):

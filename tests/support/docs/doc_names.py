@@ -1,4 +1,4 @@
-"""Names in a Markdown page: commands, paths, variables, metrics, event types. Only code spans and blocks count."""
+"""Names in the code spans and blocks of a Markdown page: commands, paths, variables, metrics, event types."""
 
 import posixpath
 import re
@@ -35,7 +35,7 @@ _ACTIONS: Final = {("signalbox-admin", "keys"), ("signalbox-admin", "payload-key
 
 
 def read_pages() -> dict[str, str]:
-    """Every tracked Markdown page by path, without the changelog and the decision records, which describe the past."""
+    """Every tracked Markdown page by path, except changelog and decision records, which describe the past."""
     return {
         name: (ROOT / name).read_text()
         for name in TRACKED
@@ -129,7 +129,7 @@ def dead_anchors(page: str, pages: dict[str, str]) -> list[str]:
 
 
 def mentions(page: str, name: str) -> bool:
-    """Whether the code of a page has a name; a command also counts where a span begins with it, without its program."""
+    """Whether the code of a page has a name; of a command, a span that begins with its subcommand is enough."""
     if name in commands(page):
         return True
     code = code_of(page)
