@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import io
 import re
+import sys
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Final
@@ -107,18 +108,28 @@ PROGRAMS: Final = {
 }
 
 
-def _help(program: str, *arguments: str) -> list[str]:
-    """The subcommands in a program's help."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
-        PROGRAMS[program].load()([*arguments, "--help"])
-    return re.findall(r"^ {4}([a-z][a-z-]*)(?: |$)", out.getvalue(), re.MULTILINE)
+@cache
+def _help(program: str, *arguments: str) -> str:
+    out, argv = io.StringIO(), sys.argv
+    sys.argv = [program, *arguments, "--help"]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+            PROGRAMS[program].load()()
+    finally:
+        sys.argv = argv
+    return out.getvalue()
+
+
+def _subcommands(program: str, *arguments: str) -> list[str]:
+    return re.findall(r"^ {4}([a-z][a-z-]*)(?: |$)", _help(program, *arguments), re.MULTILINE)
 
 
 def _cli_commands() -> frozenset[str]:
-    found = {f"{program} {name}" for program in ("signalbox", "signalbox-dev") for name in _help(program)}
-    for name in _help("signalbox-admin"):
-        actions = _help("signalbox-admin", name)
+    found = {
+        f"{program} {name}" for program in ("signalbox", "signalbox-dev") for name in _subcommands(program)
+    }
+    for name in _subcommands("signalbox-admin"):
+        actions = _subcommands("signalbox-admin", name)
         found |= {f"signalbox-admin {name} {action}" for action in actions} or {f"signalbox-admin {name}"}
     return frozenset(found) | PROGRAMS.keys() - {"signalbox"}
 
@@ -162,6 +173,19 @@ def is_command(name: str) -> bool:
     if " " in name:
         return any(f"{known} ".startswith(f"{name} ") for known in CLI_COMMANDS)
     return name in CLI_COMMANDS or name in _hyphenated()
+
+
+def is_flag(name: str) -> bool:
+    """Whether `program subcommand --option` is in the program's help; words after the subcommand are arguments."""
+    program, *words, option = name.split()
+    if program not in PROGRAMS:
+        return False
+    known: list[str] = []
+    for word in words:
+        if word not in _subcommands(program, *known):
+            break
+        known.append(word)
+    return bool(re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", _help(program, *known)))
 
 
 def is_path(path: str) -> bool:

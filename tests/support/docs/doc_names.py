@@ -1,8 +1,10 @@
 """Names in the code spans and blocks of a Markdown page: commands, paths, variables, metrics, event types."""
 
+import itertools
 import posixpath
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +31,7 @@ _VARIABLE = re.compile(
 _METRIC = re.compile(r"(?<![\w/.-])signalbox_(?:gateway|receiver|worker|autoscaler)_[a-z_]+(?![\w./])")
 _EVENT = re.compile(r"[a-z]+\.[a-z_]+")
 _FULL_EVENT = re.compile(re.escape(EVENT_PREFIX) + r"([a-z_]+\.[a-z_]+)\.v\d")
+_INVOCATION = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S* )*")
 _ANCHOR = re.compile(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)")
 _METRIC_ROW = re.compile(r"^\| `(signalbox_\w+)` \| (\w+) \| ([^|]*) \|", re.MULTILINE)
 _ACTIONS: Final = {("signalbox-admin", "keys"), ("signalbox-admin", "payload-keys")}
@@ -54,11 +57,13 @@ def spans(page: str) -> list[str]:
     return _SPAN.findall(_BLOCK.sub("", page))
 
 
+@cache
 def code_of(page: str) -> str:
     """All code of a page, one line per span."""
     return "\n".join(["", *spans(page), *blocks(page), ""])
 
 
+@cache
 def commands(page: str) -> set[str]:
     """`make demo`, `signalbox start`, `signalbox-admin keys new`, `python -m module`, `signalbox-portal`."""
     code = code_of(page)
@@ -70,6 +75,24 @@ def commands(page: str) -> set[str]:
             found |= {f"{program} {command} {one}" for one in action.split("|")}
         else:
             found.add(f"{program} {command}")
+    return found
+
+
+def flags(page: str) -> set[str]:
+    """`signalbox-dev up --detach`: the options of our programs, with program and subcommand.
+
+    Those of `signalbox start` are left out, because every field of a pipeline's input is one.
+    """
+    found: set[str] = set()
+    for line in code_of(page).splitlines():
+        program, _, rest = _INVOCATION.sub("", line).partition(" ")
+        if not re.fullmatch(r"signalbox(?:-[a-z]+)*", program):
+            continue
+        words = re.split(r" (?:#|--|&&|\|) ", f"{rest} ")[0].split()
+        command = " ".join(itertools.takewhile(re.compile(r"[a-z][a-z-]*").fullmatch, words))
+        if not command.startswith("start"):
+            options = re.findall(r"(?<![\w-])--[a-z][a-z-]*", " ".join(words))
+            found |= {" ".join(filter(None, (program, command, option))) for option in options}
     return found
 
 

@@ -10,6 +10,7 @@ from support.docs import code_names, doc_names
 PAGES = doc_names.read_pages()
 KINDS = {
     "command": (doc_names.commands, code_names.is_command),
+    "flag": (doc_names.flags, code_names.is_flag),
     "path": (doc_names.paths, code_names.is_path),
     "dotted name": (doc_names.dotted_names, code_names.is_dotted_name),
     "variable": (doc_names.variables, code_names.is_variable),
@@ -47,6 +48,13 @@ def test_a_page_names_only_what_exists(page: str, kind: str) -> None:
         pytest.param("command", "`signalbox-admin keys renew`", "signalbox-admin keys renew", id="admin"),
         pytest.param("command", "`signalbox-dev restart worker`", "signalbox-dev restart", id="dev"),
         pytest.param("command", "`python -m signalbox_sim --out x`", "python -m signalbox_sim", id="module"),
+        pytest.param("flag", "`signalbox-dev up --detached`", "signalbox-dev up --detached", id="flag"),
+        pytest.param(
+            "flag",
+            "`signalbox-admin keys new --tenants a`",
+            "signalbox-admin keys new --tenants",
+            id="admin flag",
+        ),
         pytest.param("command", "`signalbox-portals --port 1`", "signalbox-portals", id="program"),
         pytest.param(
             "path", "see `services/gateway/src/nowhere.py`", "services/gateway/src/nowhere.py", id="path"
