@@ -176,7 +176,7 @@ def is_command(name: str) -> bool:
 
 
 def is_flag(name: str) -> bool:
-    """Whether `program subcommand --option` is in the program's help; words after the subcommand are arguments."""
+    """Whether `program subcommand --option` is in the program's help; further words are arguments."""
     program, *words, option = name.split()
     if program not in PROGRAMS:
         return False
