@@ -189,7 +189,7 @@ def is_flag(name: str) -> bool:
 
 
 def is_path(path: str) -> bool:
-    """Whether a path exists, from the root or as an end of one (`signalbox_core/errors.py`); `*` is a wildcard.
+    """Whether a path or the end of one (`signalbox_core/errors.py`) exists; `*` is a wildcard.
 
     Entries of `.gitignore` exist too: they are generated.
     """

@@ -152,7 +152,7 @@ def dead_anchors(page: str, pages: dict[str, str]) -> list[str]:
 
 
 def mentions(page: str, name: str) -> bool:
-    """Whether the code of a page has a name; of a command, a span that begins with its subcommand is enough."""
+    """Whether a page's code has a name; of a command, a span that begins with its subcommand is enough."""
     if name in commands(page):
         return True
     code = code_of(page)
