@@ -1,4 +1,4 @@
-# Every command a person types; `make` alone lists them.
+# The commands for people; `make` alone lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -10,23 +10,25 @@ export PYTHONDONTWRITEBYTECODE := 1
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-setup: .venv/.ready ## Make .venv from the hash-pinned lock (no-op when nothing changed)
+setup: .venv/.ready ## Install the hash-pinned locks into .venv (no-op when nothing changed)
 
-.venv/.ready: requirements/dev.lock requirements/bootstrap.lock $(wildcard services/*/pyproject.toml shared/*/pyproject.toml compose/*/pyproject.toml)
+.venv/.ready: requirements/dev.lock requirements/bootstrap.lock \
+		$(wildcard services/*/pyproject.toml shared/*/pyproject.toml compose/*/pyproject.toml)
 	@$(PYTHON) tools/setup.py
 
-demo: setup ## Watch a page become approved ads; PIPELINE=document_batch or ai_task: others
+demo: setup ## Demonstrate PIPELINE=ad_creative (default), document_batch, ai_task or invoice_import
 	@$(BIN)/python -m signalbox_devstack.demo $(PIPELINE)
 
-dev: setup ## The same stack, kept up; prints addresses and the development key
+dev: setup ## Start the embedded stack and keep it running; prints addresses and a key
 	@$(BIN)/signalbox-dev up --state-dir .state/dev
 
-test: setup ## Unit, integration, end-to-end, browser and kill tests
+test: setup ## Run unit, integration, end-to-end, browser and kill tests; ARGS= goes to pytest
 	@$(BIN)/python tools/browser.py
 	@$(BIN)/python tools/ocr.py
-	@$(BIN)/python -m pytest tests --ignore tests/bench -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest tests --ignore tests/bench \
+		-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: setup ## Style, types, architecture, locks
+check: setup ## Check style, types, import layers, generated pages and locks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
@@ -36,16 +38,16 @@ check: setup ## Style, types, architecture, locks
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-docs: setup ## Generate docs/events.md from the catalogue
+docs: setup ## Generate docs/events.md from the event catalogue
 	@$(BIN)/python tools/events_doc.py
 
-lock: setup ## Resolve again and export requirements/*.lock
+lock: setup ## Resolve dependencies again and export requirements/*.lock
 	@$(BIN)/python tools/locks.py
 
-bench: setup ## Benchmarks with limits and peers
+bench: setup ## Run the benchmarks, each against a limit and a peer
 	@$(BIN)/python -m pytest tests/bench -o timeout=1200 -p no:logging $(ARGS)
 
-chaos: setup ## Only the tests that kill processes (make test runs them too)
+chaos: setup ## Run only the tests that kill processes (make test runs them too)
 	@$(BIN)/python -m pytest tests/chaos $(ARGS)
 
 clean: ## Remove .venv and all local state

@@ -1,1 +1,1 @@
-"""Watches the backlog of every task queue. This version observes and reports; it launches nothing."""
+"""Sizes burst workers for the backlog of every task queue: observes, decides, launches, retires, and records why."""

@@ -208,7 +208,9 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
             ApprovalReminded,
             "An approval is still open and its deadline comes closer.",
         ),
-        EventType("approval.escalated", _M, ApprovalReminded, "An approval was handed up."),
+        EventType(
+            "approval.escalated", _M, ApprovalReminded, "Reserved for escalation; no version sends it yet."
+        ),
         EventType("approval.decided", _M, ApprovalDecided, "A person answered; the run goes on."),
         EventType("approval.expired", _M, ApprovalExpired, "Nobody answered in time."),
         EventType("run.paused", _M, RunPaused, "The run starts no further step until it is resumed."),
