@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 
 from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE, CloudEvent
+from signalbox_core.http.problems import TITLES, Problem
 from signalbox_webhook_receiver.deliveries import Accepted, Duplicate
 from signalbox_webhook_receiver.health import Readiness
-from signalbox_webhook_receiver.problems import TITLES, Problem
 from signalbox_webhook_receiver.profile import MAX_BATCH_EVENTS
 
 Json = Mapping[str, object]

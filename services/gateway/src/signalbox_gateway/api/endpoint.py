@@ -44,7 +44,9 @@ class Call:
     @property
     def principal(self) -> Principal:
         if self._principal is None:
-            raise Unauthenticated("send `Authorization: Bearer <API key>`")
+            raise Unauthenticated(
+                "Authentication required: send `Authorization: Bearer <API key>` or sign in"
+            )
         return self._principal
 
     def param(self, name: str) -> str:

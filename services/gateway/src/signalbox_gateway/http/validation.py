@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.http.problems import FieldError, InvalidFields
 from signalbox_core.secret import clear_hook
-from signalbox_gateway.http.problems import FieldError, InvalidFields
 
 T = TypeVar("T", bound=Struct)
 _MAX_FAULTS: Final = 50

@@ -1,1 +1,1 @@
-"""HTTP clients: guarded fetches of untrusted addresses, cached documents, Retry-After."""
+"""HTTP: guarded fetches, cached documents, Retry-After, problems, and (extra `server`) the server of every service."""

@@ -2,15 +2,12 @@
 
 import argparse
 import asyncio
-import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import uvicorn
-from starlette.applications import Starlette
-
+from signalbox_devstack.emulators.http_server import serve_emulator
 from signalbox_devstack.emulators.kubernetes.app import Cluster
 
 
@@ -47,18 +44,10 @@ def _parser() -> argparse.ArgumentParser:
 async def _serve(options: argparse.Namespace, listener: socket.socket) -> None:
     cluster = Cluster(options.command, token=options.token, logs=options.logs)
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        host, port = listener.getsockname()[:2]
-        print(f"listening {host}:{port}", flush=True)
-        yield
+    try:
+        await serve_emulator(cluster.app(), listener)
+    finally:
         await cluster.close()
-
-    app = cluster.app()
-    app.router.lifespan_context = lifespan
-    await uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
-    ).serve([listener])
 
 
 if __name__ == "__main__":
