@@ -69,13 +69,12 @@ async def test_headers_over_the_limit_are_431(address: tuple[str, int], head: by
 
 
 async def test_an_endless_trailer_is_cut_off(address: tuple[str, int]) -> None:
+    body = chunks_of(b"%PDF-1.7\n" + b"x" * 2_000, 500)[:-1]
     trailer = [b"0\r\nX-Trailer: ", *[b"a" * 10_000] * 20]
 
-    assert status_of(await exchange(address, CHUNKED, *chunks_of(b"x" * 2_000, 500)[:-1], *trailer)) in (
-        0,
-        401,
-        415,
-    )
+    answer = await exchange(address, CHUNKED, *body, *trailer)
+
+    assert status_of(answer) in (431, 0)
 
 
 @pytest.mark.parametrize(

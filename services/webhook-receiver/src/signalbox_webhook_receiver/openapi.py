@@ -48,8 +48,13 @@ def document(origin: str) -> Json:
                 "get": _look("openapi", "This document", {"200": _reply("OpenAPI 3.1", {"type": "object"})})
             },
         },
-        "components": {"schemas": components, "securitySchemes": {"signature": _SCHEME}},
+        "components": {"schemas": _as_json(components), "securitySchemes": {"signature": _SCHEME}},
     }
+
+
+def _as_json(value: object) -> object:
+    """Plain JSON values: a default of `()` becomes an array."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 _SCHEME: Final = {
