@@ -20,7 +20,7 @@ from signalbox_gateway.api.runs import Runs
 from signalbox_gateway.api.sessions import Identities
 from signalbox_gateway.api.start_run import Starts
 from signalbox_gateway.api.uploads import Uploads
-from signalbox_gateway.http.cors import CODEC
+from signalbox_gateway.http.cors import CODEC_PATH
 from signalbox_gateway.runs.views import ApprovalView, RunView
 
 _RUN: Final = "/v1/runs/{run_id}"
@@ -248,7 +248,7 @@ def _codec(to: Handlers) -> tuple[Endpoint, ...]:
     return (
         Endpoint(
             "POST",
-            CODEC,
+            CODEC_PATH,
             "decode_payloads",
             about,
             Role.ADMIN,
