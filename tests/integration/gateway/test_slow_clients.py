@@ -1,4 +1,4 @@
-"""Requests that are oversized or arrive too slowly are cut off before authentication; slow but steady uploads are not."""
+"""Oversized and dripped requests are refused before authentication; slow but steady uploads succeed."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""A receiver in small for tests of senders: one HTTP address that answers as told and keeps what it accepted."""
+"""A fake receiver on a socket, for tests of senders: scripted responses, and a record of what it accepted."""
 
 import asyncio
 import contextlib

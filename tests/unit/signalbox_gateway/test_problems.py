@@ -22,9 +22,10 @@ from signalbox_core.http.problems import FieldError, InvalidFields, problem_of
 from signalbox_gateway.http.problems import CODES, Unauthenticated, bug_response, problem_response
 
 STATUSES = [
-    (InvalidInput("x"), 422), (InvalidInput("x", code="bad_json"), 400), (InvalidInput("x", code="body_too_large"), 413),
-    (InvalidInput("x", code="wrong_content_type"), 415), (Unauthenticated("x"), 401), (InvalidSignature("x"), 401), (Forbidden("x"), 403),
-    (NotFound("x"), 404), (Rejected("x", code="method_not_allowed"), 405), (Conflict("x"), 409), (Rejected("x"), 422),
+    (InvalidInput("x"), 422), (InvalidInput("x", code="bad_json"), 400),
+    (InvalidInput("x", code="body_too_large"), 413), (InvalidInput("x", code="wrong_content_type"), 415),
+    (Unauthenticated("x"), 401), (InvalidSignature("x"), 401), (Forbidden("x"), 403), (NotFound("x"), 404),
+    (Rejected("x", code="method_not_allowed"), 405), (Conflict("x"), 409), (Rejected("x"), 422),
     (RateLimited("x", retry_after_s=3), 429), (Unavailable("x"), 503),
 ]  # fmt: skip
 

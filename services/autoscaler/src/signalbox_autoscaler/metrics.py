@@ -1,4 +1,7 @@
-"""The autoscaler's Prometheus metrics, in a registry of its own. Queues are few and named by the operator, so each is a label."""
+"""The autoscaler's Prometheus metrics, in a registry of their own.
+
+Task queues are few and named by the operator, so each is a label value.
+"""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 

@@ -1,4 +1,4 @@
-"""The only place where the receiver's parts are put together; tests pass fakes where `open_parts` passes clients."""
+"""The receiver's composition root; tests pass fakes where `open_parts` passes clients."""
 
 import asyncio
 import time
@@ -135,7 +135,7 @@ async def open_redis(url: Secret) -> AsyncIterator[Redis]:
     """
     limits = {"socket_timeout": 0.5, "socket_connect_timeout": 0.3, "retry": Retry(NoBackoff(), 0)}
     try:
-        # Few connections: a burst then waits its turn for a moment instead of opening one connection per delivery.
+        # Few connections: a burst waits for a free one instead of opening one per delivery.
         pool = BlockingConnectionPool.from_url(url.reveal(), max_connections=16, timeout=0.5, **limits)
     except ValueError:
         # Without the reason: it repeats the URL, which may hold a password.

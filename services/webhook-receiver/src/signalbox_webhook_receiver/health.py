@@ -14,7 +14,10 @@ State = Literal["ok", "unavailable", "evicting", "missing"]
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of each dependency; `redis: evicting` means that Redis could drop a nonce and a replay would succeed."""
+    """The state of each dependency.
+
+    `redis: evicting` means that Redis may drop a nonce, and a replayed delivery would be accepted.
+    """
 
     redis: State
     keys: State

@@ -64,7 +64,8 @@ _SCHEME: Final = {
     "type": "apiKey",
     "in": "header",
     "name": "Signature",
-    "description": "HTTP message signature with tag `signalbox-event`; with Signature-Input and Content-Digest",
+    "description": "HTTP message signature with tag `signalbox-event`, "
+    "together with Signature-Input and Content-Digest",
 }
 
 

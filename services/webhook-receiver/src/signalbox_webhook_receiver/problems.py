@@ -1,7 +1,7 @@
 """The receiver's problem responses (RFC 9457).
 
-A problem repeats nothing that the caller sent, and leaves out the error's facts: what would help a forger is logged
-and counted instead.
+A problem repeats nothing that the caller sent and omits the error's facts: what would help a forger is
+logged and counted instead.
 """
 
 from typing import Final

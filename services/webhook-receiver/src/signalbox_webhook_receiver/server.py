@@ -1,4 +1,4 @@
-"""The receiver's HTTP server: the shared one, with the signature profile's limits and a drain that announces itself."""
+"""The receiver's HTTP server: the shared one, with the signature profile's limits and a drain notice."""
 
 import asyncio
 

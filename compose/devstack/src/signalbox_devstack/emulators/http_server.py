@@ -13,7 +13,11 @@ HOST = "127.0.0.1"
 
 
 def serve(program: str, app: ASGIApp, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; port 0 takes a free one. A port that cannot be used ends the program with one line."""
+    """Serve until SIGTERM or SIGINT; port 0 takes a free one.
+
+    Raises:
+        SystemExit: the port cannot be used; one line names it.
+    """
     try:
         listener = socket.create_server((HOST, port))
     except (OSError, OverflowError) as error:

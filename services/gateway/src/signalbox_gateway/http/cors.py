@@ -1,4 +1,4 @@
-"""CORS: pages of the configured origins may call with a key or ticket; Temporal's UI may also use the session cookie."""
+"""CORS: pages of the configured origins may call with a key or ticket, Temporal's UI also with the cookie."""
 
 from collections.abc import Collection
 from typing import Final

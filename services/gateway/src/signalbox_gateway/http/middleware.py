@@ -36,7 +36,7 @@ class RequestObserver:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # No response is large enough for ranges, and StaticFiles refuses a malformed range without a problem document.
+        # No response is large enough for ranges, and StaticFiles refuses a malformed one without a problem.
         scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
         started, status = time.perf_counter(), 0
         request_id = _request_id(scope)

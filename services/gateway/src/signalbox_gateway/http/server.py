@@ -17,8 +17,8 @@ _STALLED_MS: Final = 30_000
 def limit_stalled_readers(listener: socket.socket, *, stalled_ms: int = _STALLED_MS) -> None:
     """Set socket options that accepted connections inherit.
 
-    A stalled reader then costs 64 KiB of kernel memory instead of megabytes, and the kernel drops it when it has
-    acknowledged nothing for `stalled_ms`.
+    A stalled reader then costs 64 KiB of kernel memory instead of megabytes, and the kernel closes its
+    connection when it has acknowledged nothing for `stalled_ms`.
     """
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
     if hasattr(socket, "TCP_USER_TIMEOUT"):

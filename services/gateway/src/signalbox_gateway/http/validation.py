@@ -66,7 +66,7 @@ def decode_query(kind: type[T], pairs: list[tuple[str, str]]) -> T:
 def field_errors(
     kind: type[Struct], value: object, at: str, error: Exception, *, strict: bool = True
 ) -> tuple[FieldError, ...]:
-    """Every invalid field of `value`; `error` itself when each field alone is valid (a rule across fields)."""
+    """Every invalid field of `value`; `error` itself when each field alone is valid."""
     found = tuple(_struct_errors(kind, value, at, strict))[:_MAX_ERRORS]
     return found or (_field_error(error, at, kind),)
 

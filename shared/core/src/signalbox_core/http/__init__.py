@@ -1,1 +1,1 @@
-"""HTTP: guarded fetches, cached documents, Retry-After, problems, and (extra `server`) the server of every service."""
+"""HTTP: guarded fetches, cached documents, problems, and (extra `server`) the server of every service."""

@@ -24,10 +24,11 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
     Attributes:
         max_header_bytes: of the request line and all headers, and of trailers; more is 431.
         max_body_bytes: of any body; more is 413. Endpoints have lower limits of their own.
-        header_timeout_s: from the opening of the connection (later: from the first byte of a request) to the end
-            of the headers; then 408.
-        body_window_s: a body must bring `min_body_bytes` in every window of this length, else 408. There is no limit
-            on the whole, so a slow but steady upload succeeds. Windows in which the server does not read are exempt.
+        header_timeout_s: from the opening of the connection (later: from the first byte of a request) to the
+            end of the headers; then 408.
+        body_window_s: a body must bring `min_body_bytes` in every window of this length, else 408. The total
+            time is unlimited, so a slow but steady upload succeeds. Windows in which the server does not read
+            are exempt.
     """
 
     max_header_bytes: int = 32 * 1024
@@ -44,7 +45,7 @@ class _Phase(Enum):
 
 
 class GuardedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with `ConnectionLimits`; what it refuses is answered with a problem and closes the connection."""
+    """uvicorn's protocol with `ConnectionLimits`; a violation gets a problem and closes the connection."""
 
     def __init__(self, *arguments: Any, limits: ConnectionLimits, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -60,7 +61,9 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         self._window_bytes = 0
         self._was_paused = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
+    def connection_made(  # type: ignore[override]  # as in the base class
+        self, transport: asyncio.Transport
+    ) -> None:
         super().connection_made(transport)
         self._await_headers()
 
@@ -101,7 +104,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         if self._refusal is not None:
             raise ValueError("a limit was exceeded")
         if not self.url.startswith(b"/") or self.parser.get_http_version() not in _VERSIONS:
-            # uvicorn would cut an absolute target down to its path, which is not what was sent and perhaps signed.
+            # uvicorn would cut an absolute target down to its path, which is not what the sender signed.
             raise ValueError("the target is not a path, or the HTTP version is not 1.0 or 1.1")
         super().on_headers_complete()
         self._phase = _Phase.BODY
@@ -166,7 +169,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         self._start_window()
 
     def _is_waiting_for_server(self) -> bool:
-        """Whether the client cannot go on: its data is not read, or its `Expect: 100-continue` is unanswered."""
+        """Whether the server does not read, or has not answered `Expect: 100-continue`."""
         return self.flow.read_paused or self.cycle.waiting_for_100_continue
 
     def _has_open_response(self) -> bool:

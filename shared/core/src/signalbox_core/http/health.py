@@ -1,4 +1,4 @@
-"""The routes /healthz, /readyz and /metrics of a service without other middleware. Needs `signalbox-core[server]`."""
+"""The routes /healthz, /readyz and /metrics. Needs the extra `signalbox-core[server]`."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final

@@ -1,4 +1,4 @@
-"""Errors as every service returns them (RFC 9457): the table from error to HTTP status, and the problem's shape.
+"""Problems (RFC 9457), the same in every service: their shape, and the table from error to HTTP status.
 
 Pure; `signalbox_core.http.responses` makes responses of problems, `signalbox_core.http.connection` raw ones.
 """

@@ -1,4 +1,4 @@
-"""Starlette responses that all services share: problems and JSON. Needs the extra `signalbox-core[server]`."""
+"""Problems as Starlette responses. Needs the extra `signalbox-core[server]`."""
 
 from collections.abc import Mapping
 
@@ -26,9 +26,9 @@ def problem_response(
     """The response of an error.
 
     Args:
-        headers: lower case; added to, or replacing, those that the error itself calls for (`retry-after`, `allow`).
+        headers: in lower case; they extend or replace those of the error itself (`retry-after`, `allow`).
         challenge: headers of a 401, which must say how to authenticate (RFC 9110 §15.5.2).
-        extensions: further members of the problem; an error's facts may be confidential, so none is the default.
+        extensions: further members of the problem; none by default, as facts may be confidential.
     """
     problem = problem_of(error)
     retry_after = retry_after_of(error)

@@ -1,4 +1,4 @@
-"""The HTTP server of every service: uvicorn with graceful shutdown on an event and bounds for slow and odd clients."""
+"""The HTTP server of every service: uvicorn with graceful shutdown on an event and `ConnectionLimits`."""
 
 import asyncio
 import socket
@@ -25,14 +25,14 @@ class HttpServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """uvicorn would raise the signal again at the end and so skip the closing of the service's clients."""
+        """Install no handlers: uvicorn's would raise the signal again and skip the service's own cleanup."""
         yield
 
     async def serve_until(self, stop: asyncio.Event, listener: socket.socket) -> None:
         """Serve until `stop` is set; then drain, stop listening, finish the open requests and close.
 
-        The drain callback runs while the server still accepts requests, so that the application can answer 503 and
-        end its streams first.
+        The drain callback runs while the server still accepts requests, so that the application can answer 503
+        and end its streams first.
         """
         async with asyncio.TaskGroup() as group:
             stopping = group.create_task(self._shut_down_on(stop))
@@ -62,11 +62,12 @@ def create_server(
     Args:
         drain: awaited after the stop event and before the server stops listening.
         graceful_timeout_s: how long open requests may take to finish after that; then they are cancelled.
-        trusts_proxies: take the client's address from `X-Forwarded-For` of the proxies in FORWARDED_ALLOW_IPS.
+        trusts_proxies: take the client's address from the `X-Forwarded-For` of FORWARDED_ALLOW_IPS.
     """
     config = uvicorn.Config(
         app,
-        http=partial(GuardedHttpProtocol, limits=limits or ConnectionLimits()),  # type: ignore[arg-type]  # called, never subclassed
+        # uvicorn only calls it, although the type asks for a class.
+        http=partial(GuardedHttpProtocol, limits=limits or ConnectionLimits()),  # type: ignore[arg-type]
         ws="none",
         lifespan=lifespan,
         access_log=False,

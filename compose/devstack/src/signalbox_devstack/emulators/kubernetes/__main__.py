@@ -1,4 +1,7 @@
-"""`python -m signalbox_devstack.emulators.kubernetes --port N --token T [-- COMMAND …]`; prints `listening HOST:PORT` when it does."""
+"""`python -m signalbox_devstack.emulators.kubernetes --port N --token T [-- COMMAND …]`.
+
+Prints `listening HOST:PORT` when it accepts connections.
+"""
 
 import argparse
 import asyncio
@@ -18,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         listener = socket.create_server(("127.0.0.1", options.port))
     except (OSError, OverflowError) as error:
         print(
-            f"signalbox-kubernetes: port {options.port} cannot be used ({error}); give another, or 0 for a free one",
+            f"signalbox-kubernetes: port {options.port} cannot be used ({error}); "
+            "pass another, or 0 for a free one",
             file=sys.stderr,
         )
         return 2
