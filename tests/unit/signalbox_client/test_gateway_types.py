@@ -1,7 +1,7 @@
 """The client's response types read what the gateway's types write, compared field by field.
 
-Two sets, because their tolerance differs: the gateway requires every field that it documents; the client reads
-an older or newer gateway, and so has defaults and leaves fields out.
+Two sets, because their tolerance differs: the gateway requires every field that it documents; the
+client reads an older or newer gateway, and so has defaults and leaves fields out.
 """
 
 from collections.abc import Iterator

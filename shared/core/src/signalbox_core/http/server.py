@@ -31,8 +31,8 @@ class HttpServer(uvicorn.Server):
     async def serve_until(self, stop: asyncio.Event, listener: socket.socket) -> None:
         """Serve until `stop` is set; then drain, stop listening, finish the open requests and close.
 
-        The drain callback runs while the server still accepts requests, so that the application can answer 503
-        and end its streams first.
+        The drain callback runs while the server still accepts requests, so the application can return 503 and
+        end its streams first.
         """
         async with asyncio.TaskGroup() as group:
             stopping = group.create_task(self._shut_down_on(stop))
