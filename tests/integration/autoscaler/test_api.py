@@ -76,16 +76,16 @@ async def test_a_decision_is_explained_with_those_before_it(log: DecisionLog) ->
 @pytest.mark.parametrize(
     ("path", "status", "field"),
     [
-        ("/v1/explain", 400, "queue"),
-        ("/v1/explain?queue=a&at=yesterday", 400, "at"),
-        ("/v1/explain?queue=a&at=2026-01-01T00:00:00", 400, "at"),
+        ("/v1/explain", 422, "queue"),
+        ("/v1/explain?queue=a&at=yesterday", 422, "at"),
+        ("/v1/explain?queue=a&at=2026-01-01T00:00:00", 422, "at"),
         ("/v1/explain?queue=unheard-of", 404, "queue"),
         ("/v1/explain?queue=unheard-of&at=1950-01-01T00:00:00Z", 404, "queue"),
-        ("/v1/decisions?limit=0", 400, "limit"),
-        ("/v1/decisions?limit=-1", 400, "limit"),
-        ("/v1/decisions?limit=1001", 400, "limit"),
-        ("/v1/decisions?limit=99999999999999999999", 400, "limit"),
-        ("/v1/decisions?limit=many", 400, "limit"),
+        ("/v1/decisions?limit=0", 422, "limit"),
+        ("/v1/decisions?limit=-1", 422, "limit"),
+        ("/v1/decisions?limit=1001", 422, "limit"),
+        ("/v1/decisions?limit=99999999999999999999", 422, "limit"),
+        ("/v1/decisions?limit=many", 422, "limit"),
     ],
 )
 async def test_a_wrong_question_is_a_problem_that_names_the_field(

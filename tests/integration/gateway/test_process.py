@@ -1,6 +1,7 @@
 """The gateway as people run it: `python -m signalbox_gateway` on a port."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from temporalio.client import Client
 
 from signalbox_core.topology import provision_pubsub
-from support.servers.backends import backends
+from support.servers import backends
 from support.servers.gateway import caller_of, environment, gateway_process
 
 PROJECT = "signalbox-test"
@@ -123,6 +124,36 @@ async def test_check_28_sigterm_ends_streams_cleanly_and_the_process_with_0(
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log
     assert '"level": "error"' not in log
+
+
+async def test_a_header_of_many_megabytes_is_refused_before_it_takes_memory(
+    outside: httpx2.AsyncClient, process: subprocess.Popen[bytes], port: int
+) -> None:
+    assert (await outside.get("/healthz")).status_code == 200
+    before = resident_bytes(process.pid)
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: ")
+    answer = b""
+    try:
+        for _ in range(64):
+            writer.write(b"a" * 1024 * 1024)
+            await writer.drain()
+        answer = await asyncio.wait_for(reader.read(), 5)
+    except ConnectionError:
+        # The gateway closed while this client was still sending; its answer may be lost with the connection.
+        pass
+    else:
+        assert answer.startswith(b"HTTP/1.1 431 "), answer[:200]
+    finally:
+        writer.close()
+
+    assert resident_bytes(process.pid) - before < 8 * 1024 * 1024
+
+
+def resident_bytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 async def started_ad(caller: httpx2.AsyncClient) -> str:

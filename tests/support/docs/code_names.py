@@ -81,14 +81,12 @@ def _registered(registry: CollectorRegistry) -> dict[str, tuple[str, tuple[str, 
 
 def _metric_rows() -> dict[str, tuple[str, tuple[str, ...]]]:
     gateway = signalbox_gateway.http.metrics.Metrics()
-    gateway.watch_listeners(lambda: 0)
-    text = signalbox_worker.counters.Counters().render()
-    worker = {name: (kind, ()) for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE)}
+    gateway.observe_listeners(lambda: 0)
     return {
         **_registered(gateway.registry),
         **_registered(signalbox_webhook_receiver.metrics.Meters().registry),
         **_registered(signalbox_autoscaler.metrics.Meters().registry),
-        **worker,
+        **_registered(signalbox_worker.counters.Counters().registry),
     }
 
 

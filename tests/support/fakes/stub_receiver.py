@@ -1,25 +1,20 @@
-"""A receiver in small for tests of senders: one HTTP address that answers as told and keeps what it accepted."""
+"""A fake receiver on a socket, for tests of senders: scripted responses, and a record of what it accepted."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+import socket
+from collections.abc import AsyncIterator
 
 import msgspec
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from signalbox_core.events import CloudEvent
+from signalbox_core.http.server import create_server
 from support.assertions.eventually import eventually
 from support.servers.backends import free_port
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class StubReceiver:
@@ -36,22 +31,19 @@ class StubReceiver:
         self.sizes: list[int] = []
         self.answers: list[Response] = []
         self.refuse: set[str] = set()
-        self._server: _Server | None = None
+        self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def up(self) -> None:
         app = Starlette(routes=[Route("/v1/events", self._take, methods=["POST"])])
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=self.port, log_config=None, access_log=False, lifespan="off"
-        )
-        self._server = _Server(config)
-        self._task = asyncio.create_task(self._server.serve())
-        await eventually(lambda: self._server is not None and self._server.started)
+        server, self._stop = create_server(app), asyncio.Event()
+        listener = socket.create_server(("127.0.0.1", self.port))
+        self._task = asyncio.create_task(server.serve_until(self._stop, listener))
+        await eventually(lambda: server.started)
 
     async def down(self) -> None:
-        assert self._server is not None
         assert self._task is not None
-        self._server.should_exit = True
+        self._stop.set()
         await self._task
 
     def milestones(self) -> list[CloudEvent]:

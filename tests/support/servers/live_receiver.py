@@ -24,7 +24,7 @@ from signalbox_core.pubsub.connections import (
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import KeyRecord, Signer, write_key_file
 from signalbox_webhook_receiver.app import create_app, open_parts, run_background
-from signalbox_webhook_receiver.server import server_of
+from signalbox_webhook_receiver.server import create_receiver_server
 from signalbox_webhook_receiver.settings import Settings
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import BATCH, ONE, signer_and_key
@@ -84,18 +84,21 @@ async def live_receiver(
             **({"keys_poll_s": 0.1} | more),
         )
         async with open_parts(settings) as parts:
-            server = server_of(create_app(settings, parts), settings, parts.draining)
+            server, stop = (
+                create_receiver_server(create_app(settings, parts), settings, parts.draining),
+                asyncio.Event(),
+            )
             async with (
                 asyncio.TaskGroup() as group,
                 httpx2.AsyncClient(base_url=address, headers={"host": origin.partition("://")[2]}) as client,
             ):
                 background = group.create_task(run_background(settings, parts))
-                serving = group.create_task(server.serve(sockets=[listening]))
+                serving = group.create_task(server.serve_until(stop, listening))
                 await eventually(lambda: server.started)
                 try:
                     yield LiveReceiver(origin=origin, client=client, signer=signer)
                 finally:
-                    server.should_exit = True
+                    stop.set()
                     await asyncio.wait([serving])
                     background.cancel()
 

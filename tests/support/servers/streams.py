@@ -18,16 +18,18 @@ from starlette.types import ASGIApp
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.events import Snapshot
+from signalbox_core.http.connection import ConnectionLimits
+from signalbox_core.http.server import HttpServer
 from signalbox_core.process.tasks import end
 from signalbox_core.streams import RedisChannels, RedisRunStream
 from signalbox_gateway.auth.principal import Principal
-from signalbox_gateway.http.server import Server, server_of, tune
+from signalbox_gateway.http.server import create_gateway_server, limit_stalled_readers
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import Limits
 from support.assertions.eventually import beside, eventually
 from support.drivers import sse
-from support.servers.backends import backends
+from support.servers import backends
 
 
 class Gateway:
@@ -72,18 +74,22 @@ async def serving(
 
 @asynccontextmanager
 async def http_server(
-    app: ASGIApp, drain: Callable[[], Awaitable[None]], *, stalled_ms: int = 30_000
-) -> AsyncIterator[tuple[Server, str]]:
+    app: ASGIApp,
+    drain: Callable[[], Awaitable[None]],
+    *,
+    stalled_ms: int = 30_000,
+    limits: ConnectionLimits | None = None,
+) -> AsyncIterator[tuple[HttpServer, str]]:
     listener = socket.create_server(("127.0.0.1", 0))
-    tune(listener, stalled_ms=stalled_ms)
+    limit_stalled_readers(listener, stalled_ms=stalled_ms)
     origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = server_of(app, drain)
-    task = asyncio.create_task(server.serve([listener]))
+    server, stop = create_gateway_server(app, drain, limits), asyncio.Event()
+    task = asyncio.create_task(server.serve_until(stop, listener))
     try:
         await eventually(lambda: server.started)
         yield server, origin
     finally:
-        server.should_exit = True
+        stop.set()
         await task
 
 

@@ -18,20 +18,14 @@ from signalbox_core.errors import (
     SignalboxError,
     Unavailable,
 )
-from signalbox_gateway.http.problems import (
-    CODES,
-    FieldError,
-    InvalidFields,
-    Unauthenticated,
-    bug_response,
-    problem_of,
-    problem_response,
-)
+from signalbox_core.http.problems import FieldError, InvalidFields, problem_of
+from signalbox_gateway.http.problems import CODES, Unauthenticated, bug_response, problem_response
 
 STATUSES = [
-    (InvalidInput("x"), 422), (InvalidInput("x", code="bad_json"), 400), (InvalidInput("x", code="body_too_large"), 413),
-    (InvalidInput("x", code="wrong_content_type"), 415), (Unauthenticated("x"), 401), (InvalidSignature("x"), 401), (Forbidden("x"), 403),
-    (NotFound("x"), 404), (Rejected("x", code="method_not_allowed"), 405), (Conflict("x"), 409), (Rejected("x"), 422),
+    (InvalidInput("x"), 422), (InvalidInput("x", code="bad_json"), 400),
+    (InvalidInput("x", code="body_too_large"), 413), (InvalidInput("x", code="wrong_content_type"), 415),
+    (Unauthenticated("x"), 401), (InvalidSignature("x"), 401), (Forbidden("x"), 403), (NotFound("x"), 404),
+    (Rejected("x", code="method_not_allowed"), 405), (Conflict("x"), 409), (Rejected("x"), 422),
     (RateLimited("x", retry_after_s=3), 429), (Unavailable("x"), 503),
 ]  # fmt: skip
 
@@ -53,11 +47,12 @@ def test_a_problem_names_field_detail_and_facts() -> None:
     body = msgspec.json.decode(problem_response(error).body)
 
     assert body == {
-        "type": "/docs#already_decided",
-        "title": "The state forbids it",
+        "type": "urn:signalbox:problem:already-decided",
+        "title": "Conflict",
         "status": 409,
         "detail": "run r was already decided by lan",
         "code": "already_decided",
+        "field": "decision_id",
         "errors": [{"field": "decision_id", "detail": "run r was already decided by lan"}],
         "decided_by": "lan",
     }

@@ -8,7 +8,7 @@ import pytest
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_gateway.http.problems import InvalidFields
+from signalbox_core.http.problems import InvalidFields
 from signalbox_gateway.http.validation import decode, decode_query
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from prometheus_client import generate_latest
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec, SerializationContext, WithSerializationContext
@@ -128,8 +129,9 @@ def test_counters_are_there_before_anything_happened() -> None:
     counters = Counters()
     counters.add("events_delivered", 3)
 
-    assert "signalbox_worker_events_delivered_total 3\n" in counters.render()
-    assert "signalbox_worker_events_refused_total 0\n" in counters.render()
+    text = generate_latest(counters.registry).decode()
+    assert "signalbox_worker_events_delivered_total 3.0\n" in text
+    assert "signalbox_worker_events_refused_total 0.0\n" in text
 
 
 def test_the_shortcut_is_taken_only_where_no_context_is_needed(tmp_path: Path) -> None:

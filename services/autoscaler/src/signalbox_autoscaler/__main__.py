@@ -1,31 +1,19 @@
 """`python -m signalbox_autoscaler`: one autoscaler process, configured by its environment only."""
 
 import asyncio
-import contextlib
 import logging
 import os
-from collections.abc import Iterator
-
-import uvicorn
-from starlette.applications import Starlette
 
 from signalbox_autoscaler.app import create_app
 from signalbox_autoscaler.audit.decision_log import Archive
 from signalbox_autoscaler.loop import Loop
 from signalbox_autoscaler.settings import PREFIX, Settings
 from signalbox_autoscaler.wiring import open_parts
+from signalbox_core.http.server import create_server
 from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
 from signalbox_core.process.tasks import end
 
 log = logging.getLogger("signalbox_autoscaler")
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the process has its own way to stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -38,24 +26,21 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     listening = listen(settings, prefix=PREFIX)
     async with open_parts(settings, os.environ) as parts:
         loop = Loop(parts, every_s=settings.observe_every_s)
-        server = _Server(_config(create_app(loop, parts.decisions, parts.meters)))
+        server = create_server(create_app(loop, parts.decisions, parts.meters))
+        is_idle = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             archive = Archive(parts.decisions, lambda: loop.leads)
             working = [group.create_task(job) for job in (parts.lease.keep(), loop.run(), archive.run())]
-            serving = group.create_task(server.serve(sockets=[listening]))
+            serving = group.create_task(server.serve_until(is_idle, listening))
             log.info(
                 "autoscaler runs",
                 extra={"every_s": settings.observe_every_s, "provider": parts.provider.name},
             )
             await stop.wait()
             await end(*working)
-            server.should_exit = True
+            is_idle.set()
             await serving
     log.info("autoscaler stopped")
-
-
-def _config(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
 
 
 async def _until_signal(settings: Settings) -> None:

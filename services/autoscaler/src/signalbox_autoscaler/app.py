@@ -1,12 +1,11 @@
 """The autoscaler over HTTP: its decisions, why they were made, its health, its metrics."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,15 +13,11 @@ from starlette.routing import Route
 from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.metrics import Meters
 from signalbox_autoscaler.model import DecisionRecord
-from signalbox_core.errors import InvalidInput, NotFound, SignalboxError, Unavailable
+from signalbox_core.errors import InvalidInput, NotFound, SignalboxError
+from signalbox_core.http.health import health_routes
+from signalbox_core.http.responses import internal_error_response, problem_response, routing_error
 
 _JSON: Final = "application/json"
-_PROBLEM: Final = "application/problem+json"
-_STATUS: Final[Mapping[type[SignalboxError], tuple[int, str]]] = {
-    InvalidInput: (400, "Bad request"),
-    NotFound: (404, "Not found"),
-    Unavailable: (503, "Unavailable"),
-}
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
 _CONTEXT: Final = 5
@@ -55,7 +50,7 @@ def create_app(loop: Watcher, decision_log: DecisionLog, meters: Meters) -> Star
         """The decision about a queue at an instant, in sentences."""
         queue = request.query_params.get("queue")
         if not queue:
-            raise InvalidInput("say which queue: ?queue=NAME", field="queue")
+            raise InvalidInput("queue is required: add ?queue=NAME", field="queue")
         at = _instant(request.query_params.get("at"))
         records = await decision_log.before(queue, at, limit=_CONTEXT)
         if not records:
@@ -65,30 +60,22 @@ def create_app(loop: Watcher, decision_log: DecisionLog, meters: Meters) -> Star
             )
         return _json(_explained(records))
 
-    async def healthz(_request: Request) -> Response:
-        return Response(b'{"status":"ok"}', media_type=_JSON)
-
-    async def readyz(_request: Request) -> Response:
-        sees = loop.sees()
-        body = {
-            "status": "ready" if sees else "not ready",
-            "temporal_available": sees,
+    async def readiness() -> tuple[bool, object]:
+        is_temporal_available = loop.sees()
+        return is_temporal_available, {
+            "status": "ready" if is_temporal_available else "not ready",
+            "temporal_available": is_temporal_available,
             "leads": loop.leads,
             "queues": loop.queues,
         }
-        return Response(msgspec.json.encode(body), 200 if sees else 503, media_type=_JSON)
-
-    async def metrics(_request: Request) -> Response:
-        return Response(meters.text(), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
         routes=[
-            Route("/v1/decisions", _problems(decisions)),
-            Route("/v1/explain", _problems(explain)),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route("/metrics", metrics),
-        ]
+            Route("/v1/decisions", decisions),
+            Route("/v1/explain", explain),
+            *health_routes(readiness, meters.registry),
+        ],
+        exception_handlers={SignalboxError: _on_error, HTTPException: _on_error, Exception: _on_error},
     )
 
 
@@ -130,24 +117,13 @@ def _instant(text: str | None) -> datetime:
     return found
 
 
-def _problems(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        try:
-            return await handle(request)
-        except SignalboxError as error:
-            status, title = next(
-                (found for kind, found in _STATUS.items() if isinstance(error, kind)), (500, "Error")
-            )
-            body = {
-                "title": title,
-                "status": status,
-                "detail": error.detail,
-                "code": error.stable_code,
-                "field": error.field,
-            }
-            return Response(msgspec.json.encode(body), status, media_type=_PROBLEM)
-
-    return answer
+async def _on_error(_request: Request, error: Exception) -> Response:
+    """Every error as a problem, those of routing and bugs included."""
+    if isinstance(error, HTTPException):
+        error = routing_error(error, "no resource exists at this path; see /v1/decisions and /v1/explain")
+    if isinstance(error, SignalboxError):
+        return problem_response(error)
+    return internal_error_response("internal error; it was logged")
 
 
 def _json(value: object) -> Response:

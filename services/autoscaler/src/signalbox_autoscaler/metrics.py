@@ -1,6 +1,9 @@
-"""The autoscaler's Prometheus metrics, in a registry of its own. Queues are few and named by the operator, so each is a label."""
+"""The autoscaler's Prometheus metrics, in a registry of their own.
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+Task queues are few and named by the operator, so each is a label value.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from signalbox_autoscaler.audit.records import Made
 from signalbox_autoscaler.model import Action
@@ -73,9 +76,6 @@ class Meters:
         for period, left in (("hour", snapshot.hour_left), ("day", snapshot.day_left)):
             if left is not None:
                 self.budget_left.labels(queue, period).set(float(left))
-
-    def text(self) -> bytes:
-        return generate_latest(self.registry)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"signalbox_autoscaler_{name}", meaning, labels, registry=self.registry)

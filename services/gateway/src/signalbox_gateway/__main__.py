@@ -1,12 +1,12 @@
-"""`python -m signalbox_gateway`: the gateway, configured by its environment only."""
+"""`python -m signalbox_gateway`: the gateway, configured by environment variables only."""
 
 import logging
 
 import uvloop
 
-from signalbox_core.process.service import leave, listen, run_service
+from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
 from signalbox_gateway.app import Gateway, open_parts
-from signalbox_gateway.http.server import server_of, tune
+from signalbox_gateway.http.server import create_gateway_server, limit_stalled_readers
 from signalbox_gateway.settings import PREFIX, Settings
 
 log = logging.getLogger("signalbox_gateway")
@@ -15,11 +15,12 @@ log = logging.getLogger("signalbox_gateway")
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     listener = listen(settings, prefix=PREFIX)
-    tune(listener)
+    limit_stalled_readers(listener)
+    stop = stop_on_signals()
     async with open_parts(settings) as parts:
         log.info("listening", extra={"host": settings.host, "port": listener.getsockname()[1]})
         gateway = Gateway(parts)
-        await server_of(gateway.app(), gateway.drain).serve([listener])
+        await create_gateway_server(gateway.app(), gateway.drain).serve_until(stop, listener)
 
 
 def main() -> int:

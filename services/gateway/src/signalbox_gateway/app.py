@@ -59,7 +59,7 @@ from signalbox_gateway.background.start_consumer import LIMITS, Starter
 from signalbox_gateway.background.supervisor import running
 from signalbox_gateway.http.cors import Cors
 from signalbox_gateway.http.metrics import Metrics
-from signalbox_gateway.http.middleware import Observed
+from signalbox_gateway.http.middleware import RequestObserver
 from signalbox_gateway.runs.availability import Availability
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.lookup import RunStates
@@ -125,7 +125,7 @@ class Gateway:
             present,
             limits or _limits(parts.settings),
         )
-        self.metrics.watch_listeners(lambda: self.hub.listener_count)
+        self.metrics.observe_listeners(lambda: self.hub.listener_count)
         replay = Replay(parts.redis, parts.lifecycle.rewind, engine)
         self._projector = Projector(parts.lifecycle, parts.streams, replay.saw)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, replay=replay)
@@ -171,7 +171,7 @@ class Gateway:
         ]
         app = Starlette(
             routes=routes,
-            middleware=[Middleware(Observed, metrics=self.metrics), self._cors()],
+            middleware=[Middleware(RequestObserver, metrics=self.metrics), self._cors()],
             exception_handlers={HTTPException: on_http_exception, Exception: on_http_exception},
             lifespan=self._lifespan,
         )

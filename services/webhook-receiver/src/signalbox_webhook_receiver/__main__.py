@@ -6,10 +6,10 @@ import sys
 
 from uvicorn.loops.auto import auto_loop_factory
 
-from signalbox_core.process.service import listen, run_service
+from signalbox_core.process.service import listen, run_service, stop_on_signals
 from signalbox_core.process.tasks import end
 from signalbox_webhook_receiver.app import create_app, open_parts, run_background
-from signalbox_webhook_receiver.server import server_of
+from signalbox_webhook_receiver.server import create_receiver_server
 from signalbox_webhook_receiver.settings import PREFIX, Settings
 
 log = logging.getLogger("signalbox_webhook_receiver")
@@ -22,12 +22,13 @@ async def serve(settings: Settings) -> None:
         InvalidInput: a setting or a key is wrong, or the port is taken.
     """
     listening = listen(settings, prefix=PREFIX)
+    stop = stop_on_signals()
     async with open_parts(settings) as parts:
-        server = server_of(create_app(settings, parts), settings, parts.draining)
+        server = create_receiver_server(create_app(settings, parts), settings, parts.draining)
         log.info("receiver listens", extra={"host": settings.host, "port": listening.getsockname()[1]})
         async with asyncio.TaskGroup() as group:
             background = group.create_task(run_background(settings, parts))
-            await server.serve(sockets=[listening])
+            await server.serve_until(stop, listening)
             await end(background)
     log.info("receiver stopped")
 

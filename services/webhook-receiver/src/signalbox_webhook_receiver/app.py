@@ -1,4 +1,4 @@
-"""The only place where the receiver's parts are put together; tests pass fakes where `open_parts` passes clients."""
+"""The receiver's composition root; tests pass fakes where `open_parts` passes clients."""
 
 import asyncio
 import time
@@ -20,8 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from signalbox_core.errors import InvalidInput, NotFound, Rejected
+from signalbox_core.errors import InvalidInput
 from signalbox_core.http.cached_document import open_key_client
+from signalbox_core.http.health import health_routes
+from signalbox_core.http.responses import routing_error
 from signalbox_core.pubsub import PubSubPublisher
 from signalbox_core.redis.rates import RedisRates
 from signalbox_core.secret import Secret
@@ -76,7 +78,7 @@ def create_app(settings: Settings, parts: Parts) -> Starlette:
     deliveries = Deliveries(
         verifier, parts.outlets, limits=limits, meters=parts.meters, draining=parts.draining
     )
-    app = Starlette(routes=_routes(deliveries, parts), exception_handlers={HTTPException: _http_problem})
+    app = Starlette(routes=_routes(deliveries, parts), exception_handlers={HTTPException: _on_routing_error})
     # A redirect would make a sender repeat a delivery to a URL that it did not sign.
     app.router.redirect_slashes = False
     return app
@@ -133,7 +135,7 @@ async def open_redis(url: Secret) -> AsyncIterator[Redis]:
     """
     limits = {"socket_timeout": 0.5, "socket_connect_timeout": 0.3, "retry": Retry(NoBackoff(), 0)}
     try:
-        # Few connections: a burst then waits its turn for a moment instead of opening one connection per delivery.
+        # Few connections: a burst waits for a free one instead of opening one per delivery.
         pool = BlockingConnectionPool.from_url(url.reveal(), max_connections=16, timeout=0.5, **limits)
     except ValueError:
         # Without the reason: it repeats the URL, which may hold a password.
@@ -152,16 +154,9 @@ def _routes(deliveries: Deliveries, parts: Parts) -> list[Route]:
     async def events(request: Request) -> Response:
         return await deliveries(request)
 
-    async def healthz(_request: Request) -> Response:
-        return Response(b'{"status":"ok"}', media_type="application/json")
-
-    async def readyz(_request: Request) -> Response:
-        readiness = await parts.health.readiness()
-        status = 200 if readiness.is_ready and not parts.draining.has_begun else 503
-        return Response(msgspec.json.encode(readiness), status_code=status, media_type="application/json")
-
-    async def metrics(_request: Request) -> Response:
-        return Response(parts.meters.text(), media_type="text/plain; version=0.0.4")
+    async def readiness() -> tuple[bool, object]:
+        found = await parts.health.readiness()
+        return found.is_ready and not parts.draining.has_begun, found
 
     described = msgspec.json.encode(document(parts.origin))
 
@@ -170,15 +165,13 @@ def _routes(deliveries: Deliveries, parts: Parts) -> list[Route]:
 
     return [
         Route("/v1/events", events, methods=["POST"]),
-        Route("/healthz", healthz, methods=["GET"]),
-        Route("/readyz", readyz, methods=["GET"]),
-        Route("/metrics", metrics, methods=["GET"]),
+        *health_routes(readiness, parts.meters.registry),
         Route("/openapi.json", openapi, methods=["GET"]),
     ]
 
 
-async def _http_problem(_request: Request, error: Exception) -> Response:
-    if isinstance(error, HTTPException) and error.status_code == 405:
-        allow = (error.headers or {}).get("Allow", "POST")
-        return problem_response(Rejected(f"use {allow}", code="method_not_allowed", allow=allow))
-    return problem_response(NotFound("no such resource; events are sent to /v1/events"))
+async def _on_routing_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem_response(
+        routing_error(error, "no resource exists at this path; send events to /v1/events")
+    )

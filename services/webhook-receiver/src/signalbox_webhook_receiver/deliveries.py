@@ -17,7 +17,7 @@ from signalbox_webhook_receiver.claims import Claim, Claims
 from signalbox_webhook_receiver.events import Entry, check_permission, read_events
 from signalbox_webhook_receiver.metrics import Meters
 from signalbox_webhook_receiver.owners import Owners
-from signalbox_webhook_receiver.problems import internal_problem, problem_response
+from signalbox_webhook_receiver.problems import internal_error_response, problem_response
 from signalbox_webhook_receiver.profile import read_arrival
 from signalbox_webhook_receiver.publish import publish_all, show_all
 from signalbox_webhook_receiver.verify import Proof, Verifier
@@ -126,7 +126,7 @@ class Deliveries:
             return problem_response(error)
         except Exception:
             log.exception("delivery failed by a bug")
-            return internal_problem()
+            return internal_error_response()
 
     def _check_room(self) -> None:
         if self._draining.has_begun:

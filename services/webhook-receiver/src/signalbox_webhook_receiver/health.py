@@ -1,4 +1,4 @@
-"""Liveness and readiness: alive while the process answers; ready while Redis keeps its promises and a key is there."""
+"""Readiness: Redis responds and never evicts, and at least one sender key is loaded."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,13 +8,16 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-_TIMEOUT_S: Final = 1.0
+_PROBE_TIMEOUT_S: Final = 1.0
 
 State = Literal["ok", "unavailable", "evicting", "missing"]
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of each dependency; `redis: evicting` means a nonce could vanish, which makes replay possible."""
+    """The state of each dependency.
+
+    `redis: evicting` means that Redis may drop a nonce, and a replayed delivery would be accepted.
+    """
 
     redis: State
     keys: State
@@ -25,18 +28,18 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health:
-    """Looks at the dependencies when asked."""
+    """Probes the dependencies at each call."""
 
     def __init__(self, client: Redis, *, key_count: Callable[[], int]) -> None:
         self._client = client
         self._key_count = key_count
 
     async def readiness(self) -> Readiness:
-        return Readiness(redis=await self._redis(), keys="ok" if self._key_count() else "missing")
+        return Readiness(redis=await self._probe_redis(), keys="ok" if self._key_count() else "missing")
 
-    async def _redis(self) -> State:
+    async def _probe_redis(self) -> State:
         try:
-            async with asyncio.timeout(_TIMEOUT_S):
+            async with asyncio.timeout(_PROBE_TIMEOUT_S):
                 # INFO, not CONFIG GET: managed services refuse the latter.
                 memory = await self._client.info("memory")
         except (RedisError, OSError):

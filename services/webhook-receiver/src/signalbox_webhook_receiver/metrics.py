@@ -1,6 +1,6 @@
 """The receiver's Prometheus metrics, in a registry of its own; no label ever has a value that a stranger chooses."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -38,9 +38,6 @@ class Meters:
         )
         self.seconds = self._histogram("seconds", "From the whole body to the answer")
         self.publish_seconds = self._histogram("publish_seconds", "From the claim to Pub/Sub's last ack")
-
-    def text(self) -> bytes:
-        return generate_latest(self.registry)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"signalbox_receiver_{name}", meaning, labels, registry=self.registry)

@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 
 from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE, CloudEvent
+from signalbox_core.http.problems import TITLES, Problem
 from signalbox_webhook_receiver.deliveries import Accepted, Duplicate
 from signalbox_webhook_receiver.health import Readiness
-from signalbox_webhook_receiver.problems import TITLES, Problem
 from signalbox_webhook_receiver.profile import MAX_BATCH_EVENTS
 
 Json = Mapping[str, object]
@@ -29,42 +29,51 @@ def document(origin: str) -> Json:
         "info": {
             "title": "Signalbox webhook receiver",
             "version": version("signalbox-webhook-receiver"),
-            "description": "Takes signed events (RFC 9421, profile in docs/signatures.md). Errors are problems (RFC 9457) with a `code`.",
+            "description": "Accepts signed events (RFC 9421; the profile is docs/signatures.md). "
+            "Errors are problem documents (RFC 9457) with a stable `code`.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": origin}],
         "paths": {
             "/v1/events": {"post": _deliver(schemas)},
             "/healthz": {
-                "get": _look(
-                    "live", "Whether the process answers", {"200": _reply("It does", {"type": "object"})}
+                "get": _get_operation(
+                    "live", "Liveness", {"200": _reply("The process responds", {"type": "object"})}
                 )
             },
             "/readyz": {
-                "get": _look("ready", "Whether deliveries can be accepted", _readiness(schemas[Readiness]))
+                "get": _get_operation("ready", "Readiness for deliveries", _readiness(schemas[Readiness]))
             },
-            "/metrics": {"get": _look("metrics", "Prometheus metrics", {"200": _text()})},
+            "/metrics": {"get": _get_operation("metrics", "Prometheus metrics", {"200": _text()})},
             "/openapi.json": {
-                "get": _look("openapi", "This document", {"200": _reply("OpenAPI 3.1", {"type": "object"})})
+                "get": _get_operation(
+                    "openapi", "This document", {"200": _reply("OpenAPI 3.1", {"type": "object"})}
+                )
             },
         },
-        "components": {"schemas": components, "securitySchemes": {"signature": _SCHEME}},
+        "components": {"schemas": _as_json(components), "securitySchemes": {"signature": _SCHEME}},
     }
+
+
+def _as_json(value: object) -> object:
+    """Plain JSON values: a default of `()` becomes an array."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 _SCHEME: Final = {
     "type": "apiKey",
     "in": "header",
     "name": "Signature",
-    "description": "HTTP message signature with tag `signalbox-event`; with Signature-Input and Content-Digest",
+    "description": "HTTP message signature with tag `signalbox-event`, "
+    "together with Signature-Input and Content-Digest",
 }
 
 
 def _deliver(schemas: Mapping[type[msgspec.Struct], Json]) -> Json:
     batch = {"type": "array", "items": schemas[CloudEvent], "minItems": 1, "maxItems": MAX_BATCH_EVENTS}
     replies = {
-        "202": _reply("The new events are in Pub/Sub", schemas[Accepted]),
-        "200": _reply("Every event had been accepted before", schemas[Duplicate]),
+        "202": _reply("The new events were published", schemas[Accepted]),
+        "200": _reply("Every event was accepted before", schemas[Duplicate]),
     }
     return {
         "operationId": "deliver",
@@ -97,12 +106,15 @@ def _problem(status: int, schema: Json) -> Json:
     return reply
 
 
-def _look(name: str, summary: str, replies: Json) -> Json:
+def _get_operation(name: str, summary: str, replies: Json) -> Json:
     return {"operationId": name, "summary": summary, "security": [], "responses": replies}
 
 
 def _readiness(schema: Json) -> Json:
-    return {"200": _reply("They can", schema), "503": _reply("They cannot", schema)}
+    return {
+        "200": _reply("Deliveries can be accepted", schema),
+        "503": _reply("A dependency is unavailable; the body names it", schema),
+    }
 
 
 def _reply(meaning: str, schema: Json) -> Json:

@@ -6,9 +6,10 @@ import os
 import random
 from collections.abc import Mapping
 
+from signalbox_core.http.server import create_server
 from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
 from signalbox_worker.burst import Watch, limits_of, wait_for_polls
-from signalbox_worker.health import create_app, server_of
+from signalbox_worker.health import create_app
 from signalbox_worker.settings import PREFIX, Settings
 from signalbox_worker.versions import ensure_current
 from signalbox_worker.worker import open_parts, run
@@ -27,9 +28,9 @@ async def serve(settings: Settings, environ: Mapping[str, str], stop: asyncio.Ev
     if settings.burst_launch:
         wait_for_polls()
     async with open_parts(settings, environ) as parts:
-        server = server_of(create_app(parts), host=settings.host, port=settings.port)
+        server, is_drained = create_server(create_app(parts)), asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            health = group.create_task(server.serve(sockets=[listening]))
+            health = group.create_task(server.serve_until(is_drained, listening))
             if parts.version:
                 await ensure_current(parts.client, parts.version)
             if parts.slots:
@@ -42,7 +43,7 @@ async def serve(settings: Settings, environ: Mapping[str, str], stop: asyncio.Ev
                 )
                 group.create_task(watch.run(stop))
             await run(parts, stop)
-            server.should_exit = True
+            is_drained.set()
             await health
     log.info("worker stopped")
 

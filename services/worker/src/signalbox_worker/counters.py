@@ -1,32 +1,31 @@
-"""Counters of this process, in the Prometheus text format."""
+"""The worker's Prometheus counters."""
 
-from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
-_HELP: Final = {
-    "events_delivered": "Events that the receiver accepted.",
-    "events_refused": "Events that the receiver refused for good; each is logged.",
-    "delivery_failures": "Requests to the receiver that failed or were told to come later.",
-    "progress_sent": "Progress events sent.",
-    "progress_dropped": "Progress events dropped: newer ones came, or the receiver was away.",
+from prometheus_client import CollectorRegistry, Counter
+
+_HELP: Final[Mapping[str, str]] = {
+    "events_delivered": "Events that the receiver accepted",
+    "events_refused": "Events that the receiver refused permanently; each is logged",
+    "delivery_failures": "Requests to the receiver that failed or are to be retried later",
+    "progress_sent": "Progress events sent",
+    "progress_dropped": "Progress events dropped: superseded by newer ones, or the receiver was unavailable",
 }
 
 
 class Counters:
-    """Monotone counts by name."""
+    """Counters by name, in a registry of their own."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter(dict.fromkeys(_HELP, 0))
+        self.registry = CollectorRegistry()
+        self._counters = {
+            name: Counter(f"signalbox_worker_{name}", meaning, registry=self.registry)
+            for name, meaning in _HELP.items()
+        }
 
     def add(self, name: str, count: int = 1) -> None:
-        self._counts[name] += count
+        self._counters[name].inc(count)
 
     def __getitem__(self, name: str) -> int:
-        return self._counts[name]
-
-    def render(self) -> str:
-        lines: list[str] = []
-        for name, value in sorted(self._counts.items()):
-            full = f"signalbox_worker_{name}_total"
-            lines += [f"# HELP {full} {_HELP.get(name, name)}", f"# TYPE {full} counter", f"{full} {value}"]
-        return "\n".join(lines) + "\n"
+        return int(self.registry.get_sample_value(f"signalbox_worker_{name}_total") or 0)

@@ -1,40 +1,20 @@
 """The gateway's problems (RFC 9457) and lost connections as the errors of `signalbox_core.errors`."""
 
-from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import httpx2
 import msgspec
 from msgspec import Struct
 
-from signalbox_core.errors import (
-    Conflict,
-    Forbidden,
-    InvalidInput,
-    NotFound,
-    RateLimited,
-    Rejected,
-    SignalboxError,
-    Unavailable,
-)
+from signalbox_core.errors import RateLimited, Rejected, SignalboxError, Unavailable
+from signalbox_core.http.problems import CLASS_OF_STATUS, FieldError
 
 T = TypeVar("T", bound=Struct)
-_CLASSES: Final[Mapping[int, type[SignalboxError]]] = {
-    401: Forbidden,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-    422: InvalidInput,
-    503: Unavailable,
-}
 
 
-class FieldError(Struct, frozen=True):
-    field: str = ""
-    detail: str = ""
+class ReceivedProblem(Struct, frozen=True, kw_only=True):
+    """A problem as it is read: of a gateway, or of a proxy that sends fewer members."""
 
-
-class Problem(Struct, frozen=True, kw_only=True):
     detail: str = ""
     title: str = ""
     code: str = "error"
@@ -44,15 +24,15 @@ class Problem(Struct, frozen=True, kw_only=True):
 def error_of(status: int, body: bytes, retry_after: str | None = None) -> SignalboxError:
     """The error of a refusing response; `field` is the first field at fault."""
     try:
-        problem = msgspec.json.decode(body, type=Problem)
+        problem = msgspec.json.decode(body, type=ReceivedProblem)
     except (msgspec.DecodeError, msgspec.ValidationError):
-        problem = Problem(detail=f"the gateway answered {status} without saying why")
-    detail = problem.detail or problem.title or f"the gateway answered {status}"
+        problem = ReceivedProblem(detail=f"the gateway returned {status} without a problem document")
+    detail = problem.detail or problem.title or f"the gateway returned {status}"
     field = problem.errors[0].field if problem.errors else None
     if status == 429:
         seconds = float(retry_after) if retry_after and retry_after.isdecimal() else 1.0
         return RateLimited(detail, retry_after_s=seconds)
-    kind = _CLASSES.get(status) or (Rejected if 400 <= status < 500 else Unavailable)
+    kind = CLASS_OF_STATUS.get(status) or (Rejected if 400 <= status < 500 else Unavailable)
     return kind(detail, field=field, code=problem.code)
 
 

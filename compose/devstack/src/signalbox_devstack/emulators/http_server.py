@@ -1,30 +1,36 @@
-"""Serves one of the world's HTTP programs on this machine; it says `listening 127.0.0.1:PORT` once it does."""
+"""Runs an HTTP emulator on this machine; prints `listening 127.0.0.1:PORT` when it accepts connections."""
 
+import asyncio
 import socket
 import sys
 
-import uvicorn
 from starlette.types import ASGIApp
+
+from signalbox_core.http.server import create_server
+from signalbox_core.process.service import stop_on_signals
 
 HOST = "127.0.0.1"
 
 
-class _Announcing(uvicorn.Server):
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listener in sockets or []:
-            host, port = listener.getsockname()[:2]
-            print(f"listening {host}:{port}", flush=True)
-
-
 def serve(program: str, app: ASGIApp, port: int) -> None:
-    """Until a signal ends it; port 0 is a free one. A port that cannot be used ends the program with one line."""
+    """Serve until SIGTERM or SIGINT; port 0 takes a free one.
+
+    Raises:
+        SystemExit: the port cannot be used; one line names it.
+    """
     try:
         listener = socket.create_server((HOST, port))
     except (OSError, OverflowError) as error:
         sys.exit(
-            f"{program}: port {port} cannot be used ({error}); give another with --port, or 0 for a free one"
+            f"{program}: port {port} cannot be used ({error}); pass another with --port, or 0 for a free one"
         )
     with listener:
-        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
-        _Announcing(config).run([listener])
+        asyncio.run(serve_emulator(app, listener))
+
+
+async def serve_emulator(app: ASGIApp, listener: socket.socket) -> None:
+    """Announce the address, and serve until SIGTERM or SIGINT."""
+    stop = stop_on_signals()
+    host, port = listener.getsockname()[:2]
+    print(f"listening {host}:{port}", flush=True)
+    await create_server(app, lifespan="auto", graceful_timeout_s=2).serve_until(stop, listener)

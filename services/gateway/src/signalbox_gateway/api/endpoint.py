@@ -1,4 +1,7 @@
-"""The route table's element and its dispatcher: authenticate, check the role, decode, handle; every error is a problem."""
+"""An endpoint of the route table, and its dispatcher: authenticate, authorize, decode, handle.
+
+Every error becomes a problem (RFC 9457).
+"""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -44,7 +47,9 @@ class Call:
     @property
     def principal(self) -> Principal:
         if self._principal is None:
-            raise Unauthenticated("send `Authorization: Bearer <API key>`")
+            raise Unauthenticated(
+                "Authentication required: send `Authorization: Bearer <API key>` or sign in"
+            )
         return self._principal
 
     def param(self, name: str) -> str:
@@ -58,7 +63,7 @@ class Call:
         """The JSON body as `kind`; an empty body counts as `{}`.
 
         Raises:
-            InvalidInput: not JSON, not of this type, larger than MAX_BODY_BYTES, or declared as something else.
+            InvalidInput: not JSON, not of this type, too large, or declared as another media type.
         """
         body = await _read(self.request)
         media_type = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -74,10 +79,15 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 
 class Endpoint(Struct, frozen=True):
-    """One row of the API: `role` None means that anybody may call it; `body` and `query` are what the handler decodes.
+    """One operation of the API.
 
-    `takes` is the media type of a body that is no JSON. `reads`: a POST that changes nothing, so a cookie may come from elsewhere; who may
-    read the answer is CORS's matter.
+    Attributes:
+        role: required of the principal; None for an operation without authentication.
+        body: the JSON body that the handler decodes.
+        query: the query parameters that the handler decodes.
+        takes: the media type of a body that is not JSON.
+        reads: a POST without side effects: a session cookie is accepted from other sites too, and CORS
+            decides who may read the response.
     """
 
     method: Literal["GET", "POST", "DELETE"]

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from signalbox_core.errors import SignalboxError
+from signalbox_core.http.health import metrics_response
 from signalbox_gateway.api.endpoint import Call, json_response
 from signalbox_gateway.api.schemas import Dependency, Health, Readiness
 from signalbox_gateway.http.metrics import Metrics
 
 Probe = Callable[[], Awaitable[bool]]
-_PROBE_WITHIN_S: Final = 2.0
+_PROBE_TIMEOUT_S: Final = 2.0
 
 
 class HealthPages:
@@ -28,7 +28,7 @@ class HealthPages:
         self._draining = False
 
     def drain(self) -> None:
-        """From now on not ready: no new callers, please."""
+        """Report not ready from now on, so that load balancers send new requests elsewhere."""
         self._draining = True
 
     async def alive(self, _call: Call) -> Response:
@@ -53,19 +53,15 @@ class HealthPages:
         return json_response(body, 200 if is_ready else 503)
 
     async def metrics(self, _call: Call) -> Response:
-        return Response(
-            generate_latest(self._metrics.registry),
-            media_type=CONTENT_TYPE_LATEST,
-            headers={"cache-control": "no-store"},
-        )
+        return metrics_response(self._metrics.registry)
 
 
 async def _probe(probe: Probe) -> Dependency:
     try:
-        async with asyncio.timeout(_PROBE_WITHIN_S):
+        async with asyncio.timeout(_PROBE_TIMEOUT_S):
             ok = await probe()
     except TimeoutError:
-        return Dependency(ok=False, detail=f"no answer within {_PROBE_WITHIN_S:g} s")
+        return Dependency(ok=False, detail=f"no response within {_PROBE_TIMEOUT_S:g} s")
     except (SignalboxError, OSError) as error:
         return Dependency(ok=False, detail=str(error)[:200])
-    return Dependency(ok=ok, detail="" if ok else "does not answer")
+    return Dependency(ok=ok, detail="" if ok else "does not respond")

@@ -7,10 +7,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from signalbox_core.http.problems import MEDIA_TYPE, Problem
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import schema_hook
 from signalbox_gateway.api.endpoint import Endpoint, Reply
-from signalbox_gateway.http.problems import MEDIA_TYPE, Problem
 
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
 _REF: Final = "#/components/schemas/{name}"

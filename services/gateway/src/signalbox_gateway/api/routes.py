@@ -5,6 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from signalbox_core.crypto.api_keys import Role
+from signalbox_core.http.problems import MEDIA_TYPE, Problem
 from signalbox_gateway.api import schemas
 from signalbox_gateway.api.approval_stream import InboxFeed
 from signalbox_gateway.api.approvals import Approvals
@@ -19,8 +20,7 @@ from signalbox_gateway.api.runs import Runs
 from signalbox_gateway.api.sessions import Identities
 from signalbox_gateway.api.start_run import Starts
 from signalbox_gateway.api.uploads import Uploads
-from signalbox_gateway.http.cors import CODEC
-from signalbox_gateway.http.problems import MEDIA_TYPE, Problem
+from signalbox_gateway.http.cors import CODEC_PATH
 from signalbox_gateway.runs.views import ApprovalView, RunView
 
 _RUN: Final = "/v1/runs/{run_id}"
@@ -248,7 +248,7 @@ def _codec(to: Handlers) -> tuple[Endpoint, ...]:
     return (
         Endpoint(
             "POST",
-            CODEC,
+            CODEC_PATH,
             "decode_payloads",
             about,
             Role.ADMIN,

@@ -5,12 +5,12 @@ from datetime import datetime
 from starlette.responses import Response
 
 from signalbox_core.errors import NotFound
+from signalbox_core.http.problems import FieldError, InvalidFields
 from signalbox_gateway.api.endpoint import Call, json_response
 from signalbox_gateway.api.schemas import AskTicket, Identity, NoBody, SignIn, TicketIssued
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.sessions import COOKIE, Sessions, Tickets
-from signalbox_gateway.http.problems import FieldError, InvalidFields
 from signalbox_gateway.runs.lookup import RunStates
 
 

@@ -90,7 +90,7 @@ class Authenticator:
         token = request.cookies.get(COOKIE)
         if token is None:
             raise Unauthenticated(
-                "send `Authorization: Bearer <API key or token>`, or sign in for a session cookie"
+                "Authentication required: send `Authorization: Bearer <API key or token>` or sign in"
             )
         if not reads and request.scope.get("method") not in _SAFE_METHODS:
             self.check_origin(request)

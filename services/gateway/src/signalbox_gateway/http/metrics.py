@@ -9,30 +9,30 @@ _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 
 class Metrics:
-    """The gateway's own metrics; one registry per app, so that two apps in one process do not clash."""
+    """Metrics in a registry of their own, so that two apps in one process do not clash."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "signalbox_gateway_requests",
-            "Answered requests",
+            "Completed requests",
             ["method", "route", "status"],
             registry=self.registry,
         )
         self.seconds = Histogram(
             "signalbox_gateway_request_seconds",
-            "Time to answer",
+            "Response time",
             ["route"],
             registry=self.registry,
             buckets=_BUCKETS,
         )
 
-    def watch_listeners(self, count: Callable[[], int]) -> None:
-        """Show the number of open streams."""
+    def observe_listeners(self, count: Callable[[], int]) -> None:
+        """Export the number of open streams, read at each scrape."""
         Gauge("signalbox_gateway_listeners", "Open streams", registry=self.registry).set_function(count)
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+    def record_request(self, method: str, route: str, status: int, seconds: float) -> None:
         self.requests.labels(method, route, str(status)).inc()
-        # A stream lasts as long as somebody listens; that says nothing about the time to answer.
+        # A stream lasts as long as its listener stays, which is not a response time.
         if "stream" not in route:
             self.seconds.labels(route).observe(seconds)

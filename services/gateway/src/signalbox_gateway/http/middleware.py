@@ -1,4 +1,7 @@
-"""Around every request: a request id, security headers, the access log and metrics. Never a body, a header or a query in the log."""
+"""A request id, security headers, the access log and metrics of every request.
+
+The log has no body, header or query string.
+"""
 
 import logging
 import re
@@ -13,8 +16,8 @@ from signalbox_gateway.http.metrics import Metrics
 
 log = logging.getLogger("signalbox_gateway.access")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-_DEFAULTS: Final = {
+_PROBE_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_DEFAULT_HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -22,8 +25,8 @@ _DEFAULTS: Final = {
 }
 
 
-class Observed:
-    """ASGI middleware; streams pass through it frame by frame without copying."""
+class RequestObserver:
+    """ASGI middleware; passes stream frames through without copying."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -33,36 +36,36 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # No answer is large enough to be fetched in ranges, and the file server answers a malformed range without a problem.
+        # No response is large enough for ranges, and StaticFiles refuses a malformed one without a problem.
         scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
-        began, status = time.perf_counter(), 0
+        started, status = time.perf_counter(), 0
         request_id = _request_id(scope)
 
-        async def send_observed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
-                for name, value in _DEFAULTS.items():
+                for name, value in _DEFAULT_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
         try:
-            await self._app(scope, receive, send_observed)
+            await self._app(scope, receive, send_with_headers)
         finally:
-            self._note(scope, status, time.perf_counter() - began, request_id)
+            self._record(scope, status, time.perf_counter() - started, request_id)
 
-    def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         route = _route(scope)
-        self._metrics.answered(_method(scope), route, status, seconds)
-        level = logging.DEBUG if scope["path"] in _QUIET else logging.INFO
+        self._metrics.record_request(_method(scope), route, status, seconds)
+        level = logging.DEBUG if scope["path"] in _PROBE_PATHS else logging.INFO
         log.log(
             level,
             "request",
             extra={
                 "method": scope["method"][:20],
-                # The path only: tickets travel in the query.
+                # Without the query string, which may hold a ticket.
                 "path": scope["path"][:300],
                 "status": status,
                 "ms": round(seconds * 1000, 1),
@@ -72,7 +75,7 @@ class Observed:
 
 
 def _method(scope: Scope) -> str:
-    """Callers can send any word as a method; metrics keep a closed set."""
+    """The method as a metric label; a caller can send any word, the label set is closed."""
     return (
         scope["method"]
         if scope["method"] in {"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"}
@@ -81,12 +84,12 @@ def _method(scope: Scope) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """The template of the path, so that metrics have one series a route and not one a run."""
+    """The route's path template as a metric label: one time series per route, not per run."""
     route = scope.get("route")
     path = getattr(route, "path", None)
     return str(path) if path else "unmatched"
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    received = Headers(scope=scope).get("x-request-id", "")
+    return received if _REQUEST_ID.fullmatch(received) else secrets.token_hex(8)

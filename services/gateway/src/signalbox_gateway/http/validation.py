@@ -1,4 +1,4 @@
-"""Decoding what a caller sent into its contract; every fault is named by its field, with the remedy."""
+"""Decodes and validates request bodies and query parameters; each error names its field and the remedy."""
 
 import re
 import types
@@ -10,13 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.http.problems import FieldError, InvalidFields
 from signalbox_core.secret import clear_hook
-from signalbox_gateway.http.problems import FieldError, InvalidFields
 
 T = TypeVar("T", bound=Struct)
-_MAX_FAULTS: Final = 50
-_AT: Final = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$?(?P<path>.*)`)?", re.DOTALL)
-_WORDS: Final[Mapping[str, str]] = {
+_MAX_ERRORS: Final = 50
+_MESSAGE: Final = re.compile(r"(?P<message>.*?)(?: - at `(?:key in )?\$?(?P<path>.*)`)?", re.DOTALL)
+_TYPE_NAMES: Final[Mapping[str, str]] = {
     "str": "a string",
     "int": "an integer",
     "float": "a number",
@@ -33,48 +33,52 @@ def decode(kind: type[T], body: bytes | msgspec.Raw, *, at: str = "") -> T:
     """Decode JSON into `kind`.
 
     Args:
-        at: where `body` sits in the request (`input`), for the paths of the faults.
+        at: the path of `body` in the request (`input`), a prefix of the field paths.
 
     Raises:
-        InvalidFields: a field is missing, unknown or wrong; all faults of the top level are listed.
-        InvalidInput: not JSON (`bad_json`).
+        InvalidFields: fields are missing, unknown or invalid; lists every invalid field of the top level.
+        InvalidInput: the body is not JSON (`bad_json`).
     """
     try:
         return msgspec.json.decode(body, type=kind, dec_hook=clear_hook)
     except (msgspec.ValidationError, InvalidInput) as error:
-        raise InvalidFields(faults(kind, _plain(body), at, error)) from None
+        raise InvalidFields(field_errors(kind, _parse(body), at, error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"{at or 'the body'} is not JSON: {_first_line(error)}", code="bad_json") from None
 
 
 def decode_query(kind: type[T], pairs: list[tuple[str, str]]) -> T:
-    """Decode query parameters; an empty value counts as absent, a repeated one is a fault."""
+    """Decode query parameters; an empty value counts as absent, a repeated parameter is an error.
+
+    Raises:
+        InvalidFields: parameters are unknown, repeated or invalid.
+    """
     given = {name: value for name, value in pairs if value != ""}
-    twice = [name for name in given if sum(1 for pair in pairs if pair[0] == name) > 1]
-    if twice:
-        raise InvalidFields((FieldError(field=twice[0], detail="is given more than once: send it once"),))
+    repeated = [name for name in given if sum(1 for pair in pairs if pair[0] == name) > 1]
+    if repeated:
+        raise InvalidFields((FieldError(field=repeated[0], detail="is given more than once: send it once"),))
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidFields(faults(kind, given, "", error, strict=False)) from None
+        raise InvalidFields(field_errors(kind, given, "", error, strict=False)) from None
 
 
-def faults(
+def field_errors(
     kind: type[Struct], value: object, at: str, error: Exception, *, strict: bool = True
 ) -> tuple[FieldError, ...]:
-    """Every fault of `value`; when no field is at fault alone (a rule of the contract's own), the word of `error`."""
-    found = tuple(_faults(kind, value, at, strict))[:_MAX_FAULTS]
-    return found or (_fault(error, at, kind),)
+    """Every invalid field of `value`; `error` itself when each field alone is valid."""
+    found = tuple(_struct_errors(kind, value, at, strict))[:_MAX_ERRORS]
+    return found or (_field_error(error, at, kind),)
 
 
-def _plain(body: bytes | msgspec.Raw) -> object:
+def _parse(body: bytes | msgspec.Raw) -> object:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"the body is not JSON: {_first_line(error)}", code="bad_json") from None
 
 
-def _faults(kind: type[Struct], value: object, at: str, strict: bool) -> Iterator[FieldError]:
+def _struct_errors(kind: type[Struct], value: object, at: str, strict: bool) -> Iterator[FieldError]:
     if not isinstance(value, dict):
         yield FieldError(field=at or "body", detail="must be an object")
         return
@@ -86,26 +90,30 @@ def _faults(kind: type[Struct], value: object, at: str, strict: bool) -> Iterato
                 yield FieldError(field=_join(at, f".{name[:100]}"), detail=f"is unknown; {known}")
     for name, field in fields.items():
         if name in value:
-            yield from _value_faults(field.type, value[name], _join(at, f".{name}"), strict)
+            yield from _value_errors(field.type, value[name], _join(at, f".{name}"), strict)
         elif field.required:
             yield FieldError(field=_join(at, f".{name}"), detail="is required: add it")
 
 
-def _value_faults(kind: object, value: object, at: str, strict: bool) -> Iterator[FieldError]:
+def _value_errors(kind: object, value: object, at: str, strict: bool) -> Iterator[FieldError]:
     inner = _struct_in(kind)
-    found = tuple(_faults(inner, value, at, strict)) if inner is not None and isinstance(value, dict) else ()
+    found = (
+        tuple(_struct_errors(inner, value, at, strict))
+        if inner is not None and isinstance(value, dict)
+        else ()
+    )
     if found:
         yield from found
         return
     try:
-        # By way of JSON, as `convert` knows no Raw.
+        # Through JSON, because `msgspec.convert` does not support Raw.
         msgspec.json.decode(msgspec.json.encode(value), type=kind, strict=strict, dec_hook=clear_hook)
     except (msgspec.ValidationError, InvalidInput) as error:
-        yield _fault(error, at, kind)
+        yield _field_error(error, at, kind)
 
 
 def _struct_in(kind: object) -> type[Struct] | None:
-    """The Struct that `kind` is, seen through Annotated and `| None`."""
+    """The Struct type behind Annotated and `| None`; None for other types."""
     if typing.get_origin(kind) is typing.Annotated:
         return _struct_in(typing.get_args(kind)[0])
     if typing.get_origin(kind) in (Union, types.UnionType):
@@ -114,29 +122,29 @@ def _struct_in(kind: object) -> type[Struct] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Struct) else None
 
 
-def _fault(error: Exception, at: str, kind: object) -> FieldError:
+def _field_error(error: Exception, at: str, kind: object) -> FieldError:
     if isinstance(error, InvalidInput):
-        # A contract's own rule names the field within its Struct.
+        # Raised by a `__post_init__` of the contract; its field is relative to the Struct.
         return FieldError(
             field=_join(at, f".{error.field}" if error.field else "") or "body", detail=error.detail
         )
-    match = _AT.fullmatch(str(error))
-    what, path = (match["what"], match["path"] or "") if match else (str(error), "")
-    if missing := re.fullmatch(r"Object missing required field `(.*)`", what):
+    match = _MESSAGE.fullmatch(str(error))
+    message, path = (match["message"], match["path"] or "") if match else (str(error), "")
+    if missing := re.fullmatch(r"Object missing required field `(.*)`", message):
         return FieldError(field=_join(at, f"{path}.{missing[1]}"), detail="is required: add it")
-    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", what, re.DOTALL):
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL):
         return FieldError(field=_join(at, f"{path}.{unknown[1][:100]}"), detail="is unknown: remove it")
-    return FieldError(field=_join(at, path) or "body", detail=_sentence(what, kind))
+    return FieldError(field=_join(at, path) or "body", detail=_sentence(message, kind))
 
 
-def _sentence(what: str, kind: object) -> str:
-    """The decoder's message in words: "Expected `int` >= 1" becomes "must be an integer >= 1"."""
-    if what.startswith("Invalid enum value") and (choices := _choices(kind)):
+def _sentence(message: str, kind: object) -> str:
+    """msgspec's message as a sentence: "Expected `int` >= 1" becomes "must be an integer >= 1"."""
+    if message.startswith("Invalid enum value") and (choices := _choices(kind)):
         return f"must be one of: {', '.join(choices)}"
     text = re.sub(
         r"`([a-z | ]+)`",
-        lambda match: " or ".join(_WORDS.get(word, word) for word in match[1].split(" | ")),
-        what,
+        lambda match: " or ".join(_TYPE_NAMES.get(name, name) for name in match[1].split(" | ")),
+        message,
     )
     text = re.sub(r"^Expected (.*?), got (.*)$", r"must be \1, not \2", text)
     text = re.sub(r"^Expected ", "must be ", text)

@@ -10,7 +10,14 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.events.catalogue import Failure
-from signalbox_core.events.snapshot import ApprovalState, ArtifactState, RunStatus, Snapshot, StepState
+from signalbox_core.events.snapshot import (
+    ApprovalState,
+    ApprovalStatus,
+    ArtifactState,
+    RunStatus,
+    Snapshot,
+    StepState,
+)
 
 _POLICY_ROLE: Final = "approver"
 
@@ -47,7 +54,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     approval_id: str
     name: str
     title: str
-    status: str
+    status: ApprovalStatus
     step: str | None
     answer_schema: msgspec.Raw
     options: msgspec.Raw

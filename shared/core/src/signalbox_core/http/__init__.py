@@ -1,1 +1,1 @@
-"""HTTP clients: guarded fetches of untrusted addresses, cached documents, Retry-After."""
+"""HTTP: guarded fetches, cached documents, problems, and (extra `server`) the server of every service."""

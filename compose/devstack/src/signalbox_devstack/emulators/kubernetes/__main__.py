@@ -1,16 +1,16 @@
-"""`python -m signalbox_devstack.emulators.kubernetes --port N --token T [-- COMMAND …]`; prints `listening HOST:PORT` when it does."""
+"""`python -m signalbox_devstack.emulators.kubernetes --port N --token T [-- COMMAND …]`.
+
+Prints `listening HOST:PORT` when it accepts connections.
+"""
 
 import argparse
 import asyncio
-import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import uvicorn
-from starlette.applications import Starlette
-
+from signalbox_devstack.emulators.http_server import serve_emulator
 from signalbox_devstack.emulators.kubernetes.app import Cluster
 
 
@@ -21,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         listener = socket.create_server(("127.0.0.1", options.port))
     except (OSError, OverflowError) as error:
         print(
-            f"signalbox-kubernetes: port {options.port} cannot be used ({error}); give another, or 0 for a free one",
+            f"signalbox-kubernetes: port {options.port} cannot be used ({error}); "
+            "pass another, or 0 for a free one",
             file=sys.stderr,
         )
         return 2
@@ -47,18 +48,10 @@ def _parser() -> argparse.ArgumentParser:
 async def _serve(options: argparse.Namespace, listener: socket.socket) -> None:
     cluster = Cluster(options.command, token=options.token, logs=options.logs)
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        host, port = listener.getsockname()[:2]
-        print(f"listening {host}:{port}", flush=True)
-        yield
+    try:
+        await serve_emulator(cluster.app(), listener)
+    finally:
         await cluster.close()
-
-    app = cluster.app()
-    app.router.lifespan_context = lifespan
-    await uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
-    ).serve([listener])
 
 
 if __name__ == "__main__":
