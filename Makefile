@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo dev test check format docs lock bench chaos clean
+.PHONY: help setup demo dev test check format docs generate lock bench chaos clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -31,6 +31,7 @@ check: setup ## Style, types, architecture, locks
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/events_doc.py --check
+	@$(BIN)/python tools/sync_client.py --check
 	@$(BIN)/python tools/locks.py --check
 
 format: setup ## Format the code
@@ -38,6 +39,9 @@ format: setup ## Format the code
 
 docs: setup ## Generate docs/events.md from the catalogue
 	@$(BIN)/python tools/events_doc.py
+
+generate: setup ## Generate the blocking client from the asyncio client
+	@$(BIN)/python tools/sync_client.py
 
 lock: setup ## Resolve again and export requirements/*.lock
 	@$(BIN)/python tools/locks.py

@@ -52,7 +52,9 @@ async def test_the_picture_can_be_opened_until_the_answer_is_taken() -> None:
         sent.append(json.loads(request.content))
         if len(sent) == 1:
             return httpx2.Response(
-                422, json={"title": "No", "status": 422, "detail": "type six", "code": "invalid_input"}
+                422,
+                headers={"content-type": "application/problem+json"},
+                json={"title": "No", "status": 422, "detail": "type six", "code": "invalid_input"},
             )
         return httpx2.Response(
             200, json={"run_id": "run-1", "approval_id": "captcha", "decision_id": "d1", "status": "decided"}

@@ -18,7 +18,7 @@ class Call(Struct, Generic[T], frozen=True, kw_only=True):
 
     method: str
     path: str
-    answer: type[T]
+    response_type: type[T]
     query: Mapping[str, str] = {}
     body: bytes | None = None
     headers: Mapping[str, str] = {}
@@ -41,11 +41,11 @@ class Start(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def list_pipelines() -> Call[models.PipelineList]:
-    return Call(method="GET", path="/v1/pipelines", answer=models.PipelineList)
+    return Call(method="GET", path="/v1/pipelines", response_type=models.PipelineList)
 
 
 def get_pipeline(name: str) -> Call[models.Pipeline]:
-    return Call(method="GET", path=f"/v1/pipelines/{_part(name)}", answer=models.Pipeline)
+    return Call(method="GET", path=f"/v1/pipelines/{_part(name)}", response_type=models.Pipeline)
 
 
 def start_run(start: Start, idempotency_key: str | None) -> Call[models.Started]:
@@ -54,7 +54,7 @@ def start_run(start: Start, idempotency_key: str | None) -> Call[models.Started]
     return Call(
         method="POST",
         path="/v1/runs",
-        answer=models.Started,
+        response_type=models.Started,
         body=msgspec.json.encode(start),
         headers=headers,
     )
@@ -67,26 +67,26 @@ def list_runs(
     return Call(
         method="GET",
         path="/v1/runs",
-        answer=models.RunPage,
+        response_type=models.RunPage,
         query={name: value for name, value in given.items() if value},
     )
 
 
 def get_run(run_id: str) -> Call[models.Run]:
-    return Call(method="GET", path=run_path(run_id), answer=models.Run)
+    return Call(method="GET", path=run_path(run_id), response_type=models.Run)
 
 
 def list_approvals() -> Call[models.Inbox]:
-    return Call(method="GET", path="/v1/approvals", answer=models.Inbox, query={"status": "pending"})
+    return Call(method="GET", path="/v1/approvals", response_type=models.Inbox, query={"status": "pending"})
 
 
 def get_approval(run_id: str, approval_id: str) -> Call[models.Approval]:
-    return Call(method="GET", path=_approval_path(run_id, approval_id), answer=models.Approval)
+    return Call(method="GET", path=_approval_path(run_id, approval_id), response_type=models.Approval)
 
 
 def decide(run_id: str, approval_id: str, decision: Decision) -> Call[models.Decided]:
     path = f"{_approval_path(run_id, approval_id)}/decision"
-    return Call(method="POST", path=path, answer=models.Decided, body=msgspec.json.encode(decision))
+    return Call(method="POST", path=path, response_type=models.Decided, body=msgspec.json.encode(decision))
 
 
 def new_decision(answer: msgspec.Raw, *, digest: str | None, note: str | None) -> Decision:
@@ -97,7 +97,7 @@ def new_decision(answer: msgspec.Raw, *, digest: str | None, note: str | None) -
 def control(run_id: str, action: str, reason: str | None = None) -> Call[models.Accepted]:
     """`cancel` (which alone takes a reason), `pause` or `resume`."""
     body = msgspec.json.encode({"reason": reason} if reason else {})
-    return Call(method="POST", path=f"{run_path(run_id)}/{action}", answer=models.Accepted, body=body)
+    return Call(method="POST", path=f"{run_path(run_id)}/{action}", response_type=models.Accepted, body=body)
 
 
 class Bytes(Struct, frozen=True):
@@ -105,11 +105,11 @@ class Bytes(Struct, frozen=True):
 
 
 def get_result(run_id: str) -> Call[Bytes]:
-    return Call(method="GET", path=f"{run_path(run_id)}/result", answer=Bytes)
+    return Call(method="GET", path=f"{run_path(run_id)}/result", response_type=Bytes)
 
 
 def get_artifact(run_id: str, name: str) -> Call[Bytes]:
-    return Call(method="GET", path=f"{run_path(run_id)}/artifacts/{quote(name)}", answer=Bytes)
+    return Call(method="GET", path=f"{run_path(run_id)}/artifacts/{quote(name)}", response_type=Bytes)
 
 
 def upload(body: bytes, media_type: str) -> Call[models.Uploaded]:
@@ -117,7 +117,7 @@ def upload(body: bytes, media_type: str) -> Call[models.Uploaded]:
     return Call(
         method="POST",
         path="/v1/objects",
-        answer=models.Uploaded,
+        response_type=models.Uploaded,
         body=body,
         headers={"content-type": media_type},
     )
