@@ -107,7 +107,9 @@ class Signalbox:
             InvalidInput: the input breaks the pipeline's schema; `field` names the member.
             Conflict: the run id or the key belongs to another input.
         """
-        start = requests.Start(pipeline=pipeline, input=encode_raw(given), run_id=run_id, priority=priority)
+        start = requests.StartBody(
+            pipeline=pipeline, input=encode_raw(given), run_id=run_id, priority=priority
+        )
         return self._send(requests.start_run(start, idempotency_key))
 
     def upload(self, body: bytes, *, media_type: str = "application/octet-stream") -> models.Uploaded:

@@ -1,4 +1,4 @@
-"""Asking a person at a terminal."""
+"""Prompting for an answer at a terminal."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,14 @@ import pytest
 from msgspec import Struct
 
 from signalbox_client.models import Approval
-from signalbox_client.prompts import Picture, ask_answer, choose_first, parse_answer, picture_of, variants_of
+from signalbox_client.prompts import (
+    Picture,
+    choose_first,
+    parse_answer,
+    picture_of,
+    prompt_for_answer,
+    variants_of,
+)
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.spec import json_schema
 
@@ -43,19 +50,19 @@ def approval(answer: type[Struct], options: object) -> Approval:
     )
 
 
-class Terminal:
-    """A person who types these lines."""
+class TypedLines:
+    """A user who types these lines."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
-        self.told: list[str] = []
+        self.shown: list[str] = []
 
-    async def ask(self, prompt: str) -> str:
-        self.told.append(prompt)
+    async def prompt(self, prompt: str) -> str:
+        self.shown.append(prompt)
         return next(self._lines)
 
-    def tell(self, text: str) -> None:
-        self.told.append(text)
+    def show(self, text: str) -> None:
+        self.shown.append(text)
 
 
 ADS = [
@@ -66,8 +73,8 @@ ADS = [
 
 
 async def test_each_variant_is_approved_edited_or_rejected() -> None:
-    terminal = Terminal(["a", "e", "Better", "", "Now", "r", "too loud"])
-    answer = await ask_answer(approval(Decisions, ADS), terminal.ask, terminal.tell)
+    terminal = TypedLines(["a", "e", "Better", "", "Now", "r", "too loud"])
+    answer = await prompt_for_answer(approval(Decisions, ADS), terminal.prompt, terminal.show)
     assert answer == {
         "decisions": [
             {"variant": "v1", "action": "approve"},
@@ -77,26 +84,26 @@ async def test_each_variant_is_approved_edited_or_rejected() -> None:
     }
 
 
-async def test_another_letter_is_asked_again() -> None:
-    terminal = Terminal(["x", "", "approve"])
-    answer = await ask_answer(approval(Decisions, ADS[:1]), terminal.ask, terminal.tell)
+async def test_an_unknown_letter_prompts_again() -> None:
+    terminal = TypedLines(["x", "", "approve"])
+    answer = await prompt_for_answer(approval(Decisions, ADS[:1]), terminal.prompt, terminal.show)
     assert answer == {"decisions": [{"variant": "v1", "action": "approve"}]}
-    assert terminal.told.count("  type a, e or r") == 2
+    assert terminal.shown.count("  Type a, e or r") == 2
 
 
-async def test_a_question_without_variants_is_asked_field_by_field() -> None:
-    terminal = Terminal(["yes", "many", "2", ""])
-    answer = await ask_answer(approval(YesNo, None), terminal.ask, terminal.tell)
+async def test_a_question_without_variants_prompts_for_each_field() -> None:
+    terminal = TypedLines(["yes", "many", "2", ""])
+    answer = await prompt_for_answer(approval(YesNo, None), terminal.prompt, terminal.show)
     assert answer == {"approved": True, "count": 2}
 
 
-def test_what_is_shown_comes_from_the_options() -> None:
+def test_variants_come_from_the_options() -> None:
     assert [variant.headline for variant in variants_of(approval(Decisions, ADS))] == ["One", "Two", ""]
     assert variants_of(approval(Decisions, {"not": "a list"})) == ()
     assert variants_of(approval(YesNo, ADS)) == ()
 
 
-def test_the_first_are_approved_and_the_rest_rejected_with_the_reason() -> None:
+def test_choose_first_approves_the_first_and_rejects_the_rest() -> None:
     answer = choose_first(variants_of(approval(Decisions, ADS)), approve=2, reason="enough")
     assert answer == {
         "decisions": [
@@ -108,10 +115,10 @@ def test_the_first_are_approved_and_the_rest_rejected_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"), [("{", "--answer is not JSON"), ("[1]", "--answer must be a JSON object")]
+    ("text", "message"), [("{", "--answer is not JSON"), ("[1]", "--answer must be a JSON object")]
 )
-def test_an_answer_that_is_no_object_is_refused(text: str, says: str) -> None:
-    with pytest.raises(InvalidInput, match=says):
+def test_an_answer_that_is_not_an_object_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
         parse_answer(text)
 
 
@@ -121,15 +128,15 @@ def test_an_answer_that_is_no_object_is_refused(text: str, says: str) -> None:
         pytest.param({"picture": "data:image/svg+xml;base64,PHN2Zy8+"}, Picture("svg", b"<svg/>"), id="svg"),
         pytest.param({"picture": "data:image/png;base64,AAAA"}, Picture("png", bytes(3)), id="png"),
         pytest.param({"picture": "data:text/html;base64,PHN2Zy8+"}, None, id="a page"),
-        pytest.param({"picture": "https://example.com/x.svg"}, None, id="an address"),
-        pytest.param({"picture": 7}, None, id="no text"),
+        pytest.param({"picture": "https://example.com/x.svg"}, None, id="a URL"),
+        pytest.param({"picture": 7}, None, id="not a string"),
         pytest.param({}, None, id="none"),
         pytest.param(["a", "list"], None, id="a list"),
         pytest.param(None, None, id="no evidence"),
     ],
 )
-def test_a_picture_that_came_with_the_question_is_found(evidence: object, picture: Picture | None) -> None:
-    asked = msgspec.structs.replace(
+def test_a_picture_in_the_evidence_is_found(evidence: object, picture: Picture | None) -> None:
+    question = msgspec.structs.replace(
         approval(YesNo, None), evidence=msgspec.Raw(msgspec.json.encode(evidence))
     )
-    assert picture_of(asked) == picture
+    assert picture_of(question) == picture
