@@ -25,7 +25,7 @@ class StreamRequest(Struct, frozen=True):
 class MisbehavingProxy:
     """Answers stream requests with `script`, one response each; the last one repeats.
 
-    Every other request succeeds: a run starts as r1, its result is `result`. Responses close their connection.
+    Every other request succeeds: a run starts as r1 and its result is `result`.
     """
 
     def __init__(self, script: Sequence[bytes], result: object = None) -> None:

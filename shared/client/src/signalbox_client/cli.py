@@ -1,6 +1,6 @@
 """The `signalbox` command: parse arguments, connect, run one command.
 
-Errors are one line on standard error. Exit code 2: the caller must change something; 1: it failed or timed out.
+Errors are one line on standard error. Exit code 2: the caller must change something; 1: anything else.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader (head, less) has exited. Without this, Python reports the error again when it closes stdout.
+        # The reader (head, less) has exited. Without this, Python reports the error again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -93,7 +93,7 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('signalbox-client')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    # Common options may also follow the command; SUPPRESS keeps an absent one from overwriting an earlier value.
+    # Common options may also follow the command; SUPPRESS keeps the value of one given before it.
     common = _common(default=argparse.SUPPRESS)
 
     def add(
@@ -164,7 +164,7 @@ def _add_actions(add: Callable[..., argparse.ArgumentParser]) -> None:
         "decide",
         "answer an approval",
         cli_decide.decide,
-        details="On a terminal you are prompted for the answer; elsewhere give --answer. The answer is refused "
+        details="On a terminal you are prompted for the answer; elsewhere give --answer. It is refused "
         "if the question changes meanwhile.",
     )
     _add_run(decide)

@@ -17,7 +17,7 @@ _MANIFEST: Final = "manifest"
 
 
 def files_field(schema: Schema) -> str | None:
-    """The input field for uploaded files: a list of objects with `object` and `name`; None if there is none."""
+    """The input field for uploaded files, if any: a list of items with `object` and `name`."""
     for name, field in schema.properties.items():
         items = schema.resolve(schema.resolve(field).items)
         if {"object", "name"} <= set(items.properties):

@@ -1,4 +1,4 @@
-"""`signalbox start NAME`: reads the pipeline's input schema from the gateway and offers its fields as flags."""
+"""`signalbox start NAME`: reads the input schema from the gateway and offers its fields as flags."""
 
 import argparse
 import json

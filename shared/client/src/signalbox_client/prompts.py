@@ -1,4 +1,4 @@
-"""Prompting for the answer to an approval: for each variant if the question has variants, else for each field."""
+"""Prompting for the answer to an approval: per variant if the question has variants, else per field."""
 
 import base64
 import binascii

@@ -55,8 +55,9 @@ class Update(Struct, frozen=True, kw_only=True):
 class Follower:
     """The state of following one run: the cursor, the snapshot, and the retries since the last progress.
 
-    Before the first frame, retries follow `opening_backoff_s` and then stop. After it they continue until the run
-    has ended or the gateway refuses. Only a frame that moves the cursor is progress and resets the backoff.
+    Before the first frame, retries follow `opening_backoff_s` and then stop. After it they continue until the
+    run has ended or the gateway refuses; a 4xx of a proxy ends them after about 35 seconds without progress.
+    Only a frame that moves the cursor is progress and resets the backoff.
     """
 
     def __init__(

@@ -166,7 +166,7 @@ class Signalbox:
 
         Args:
             answer: a JSON object that the approval's schema accepts.
-            digest: `digest` of the approval you read; the answer is refused if the question has changed since.
+            digest: the `digest` of the approval as you read it; the answer is refused if it has changed.
             note: a comment that is stored with the decision.
 
         Raises:
