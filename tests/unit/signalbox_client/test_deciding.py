@@ -17,7 +17,7 @@ from signalbox_client.models import Approval
 from signalbox_core.pipeline.spec import json_schema
 
 
-class Text(Struct):
+class TypedText(Struct):
     text: str
 
 
@@ -70,7 +70,7 @@ async def test_the_picture_can_be_opened_until_an_answer_is_accepted() -> None:
                 "digest": "sha",
             },
             "requested_at": "2026-01-02T03:04:05Z",
-            "answer_schema": msgspec.Raw(msgspec.json.encode(json_schema(Text))),
+            "answer_schema": msgspec.Raw(msgspec.json.encode(json_schema(TypedText))),
             "evidence": msgspec.Raw(b'{"picture": "data:image/svg+xml;base64,PHN2Zy8+"}'),
         },
         Approval,

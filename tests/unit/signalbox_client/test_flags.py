@@ -11,7 +11,7 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.spec import json_schema
 
 
-class Point(Struct):
+class GridPoint(Struct):
     x: int
 
 
@@ -23,7 +23,7 @@ class Input(Struct):
     language: Literal["en", "vi"] = "en"
     sizes: tuple[Literal["small", "large"], ...] = ("small",)
     numbers: list[int] = []
-    point: Point | None = None
+    point: GridPoint | None = None
 
 
 SCHEMA = read_schema(msgspec.Raw(msgspec.json.encode(json_schema(Input))))

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from signalbox_client.models import Approval
 from signalbox_client.prompts import (
-    Picture,
+    EvidencePicture,
     choose_first,
     parse_answer,
     picture_of,
@@ -19,14 +19,14 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.spec import json_schema
 
 
-class Decision(Struct):
+class VariantDecision(Struct):
     variant: str
     action: str
     headline: str | None = None
 
 
-class Decisions(Struct):
-    decisions: tuple[Decision, ...]
+class VariantDecisions(Struct):
+    decisions: tuple[VariantDecision, ...]
 
 
 class YesNo(Struct):
@@ -74,7 +74,7 @@ ADS = [
 
 async def test_each_variant_is_approved_edited_or_rejected() -> None:
     terminal = TypedLines(["a", "e", "Better", "", "Now", "r", "too loud"])
-    answer = await prompt_for_answer(approval(Decisions, ADS), terminal.prompt, terminal.show)
+    answer = await prompt_for_answer(approval(VariantDecisions, ADS), terminal.prompt, terminal.show)
     assert answer == {
         "decisions": [
             {"variant": "v1", "action": "approve"},
@@ -86,7 +86,7 @@ async def test_each_variant_is_approved_edited_or_rejected() -> None:
 
 async def test_an_unknown_letter_prompts_again() -> None:
     terminal = TypedLines(["x", "", "approve"])
-    answer = await prompt_for_answer(approval(Decisions, ADS[:1]), terminal.prompt, terminal.show)
+    answer = await prompt_for_answer(approval(VariantDecisions, ADS[:1]), terminal.prompt, terminal.show)
     assert answer == {"decisions": [{"variant": "v1", "action": "approve"}]}
     assert terminal.shown.count("  Type a, e or r") == 2
 
@@ -98,13 +98,17 @@ async def test_a_question_without_variants_prompts_for_each_field() -> None:
 
 
 def test_variants_come_from_the_options() -> None:
-    assert [variant.headline for variant in variants_of(approval(Decisions, ADS))] == ["One", "Two", ""]
-    assert variants_of(approval(Decisions, {"not": "a list"})) == ()
+    assert [variant.headline for variant in variants_of(approval(VariantDecisions, ADS))] == [
+        "One",
+        "Two",
+        "",
+    ]
+    assert variants_of(approval(VariantDecisions, {"not": "a list"})) == ()
     assert variants_of(approval(YesNo, ADS)) == ()
 
 
 def test_choose_first_approves_the_first_and_rejects_the_rest() -> None:
-    answer = choose_first(variants_of(approval(Decisions, ADS)), approve=2, reason="enough")
+    answer = choose_first(variants_of(approval(VariantDecisions, ADS)), approve=2, reason="enough")
     assert answer == {
         "decisions": [
             {"variant": "v1", "action": "approve"},
@@ -125,8 +129,10 @@ def test_an_answer_that_is_not_an_object_is_refused(text: str, message: str) -> 
 @pytest.mark.parametrize(
     ("evidence", "picture"),
     [
-        pytest.param({"picture": "data:image/svg+xml;base64,PHN2Zy8+"}, Picture("svg", b"<svg/>"), id="svg"),
-        pytest.param({"picture": "data:image/png;base64,AAAA"}, Picture("png", bytes(3)), id="png"),
+        pytest.param(
+            {"picture": "data:image/svg+xml;base64,PHN2Zy8+"}, EvidencePicture("svg", b"<svg/>"), id="svg"
+        ),
+        pytest.param({"picture": "data:image/png;base64,AAAA"}, EvidencePicture("png", bytes(3)), id="png"),
         pytest.param({"picture": "data:text/html;base64,PHN2Zy8+"}, None, id="a page"),
         pytest.param({"picture": "https://example.com/x.svg"}, None, id="a URL"),
         pytest.param({"picture": 7}, None, id="not a string"),
@@ -135,7 +141,7 @@ def test_an_answer_that_is_not_an_object_is_refused(text: str, message: str) -> 
         pytest.param(None, None, id="no evidence"),
     ],
 )
-def test_a_picture_in_the_evidence_is_found(evidence: object, picture: Picture | None) -> None:
+def test_a_picture_in_the_evidence_is_found(evidence: object, picture: EvidencePicture | None) -> None:
     question = msgspec.structs.replace(
         approval(YesNo, None), evidence=msgspec.Raw(msgspec.json.encode(evidence))
     )

@@ -20,7 +20,7 @@ from signalbox_client.http_options import (
     encode_raw,
 )
 from signalbox_client.problems import decode_answer
-from signalbox_client.requests import Call
+from signalbox_client.requests import ApiRequest
 from signalbox_client.retry import RequestFailure, connection_failure, response_failure, retry_delay_s
 from signalbox_client.run_pipeline import (
     NOT_GIVEN,
@@ -128,8 +128,8 @@ class AsyncSignalbox:
         cursor: str | None = None,
     ) -> models.RunPage:
         """List one page of runs, newest first. Pass its `next_cursor` as `cursor` for the next page."""
-        call = requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
-        return await self._send(call)
+        request = requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
+        return await self._send(request)
 
     async def result(self, run_id: str) -> msgspec.Raw:
         """Get a run's result as JSON.
@@ -316,14 +316,14 @@ class AsyncSignalbox:
                     if update:
                         yield update
 
-    async def _send(self, call: Call[T]) -> T:
-        return decode_answer(await self._fetch(call), call.response_type)
+    async def _send(self, request: ApiRequest[T]) -> T:
+        return decode_answer(await self._fetch(request), request.response_type)
 
-    async def _fetch(self, call: Call[T]) -> bytes:
+    async def _fetch(self, request: ApiRequest[T]) -> bytes:
         """Send a request, with retries; every request is safe to repeat."""
         delays = iter(self._backoff_s)
         while True:
-            reply = await self._attempt(call)
+            reply = await self._attempt(request)
             if isinstance(reply, bytes):
                 return reply
             backoff_s = next(delays, None)
@@ -331,14 +331,14 @@ class AsyncSignalbox:
                 raise reply.error
             await asyncio.sleep(retry_delay_s(backoff_s, reply.retry_after_s, random.random()))
 
-    async def _attempt(self, call: Call[T]) -> bytes | RequestFailure:
+    async def _attempt(self, request: ApiRequest[T]) -> bytes | RequestFailure:
         try:
             response = await self._http.request(
-                call.method,
-                call.path,
-                params=call.query,
-                content=call.body,
-                headers=call.headers,
+                request.method,
+                request.path,
+                params=request.query,
+                content=request.body,
+                headers=request.headers,
                 timeout=UNARY_TIMEOUT,
             )
         except httpx2.TransportError as error:

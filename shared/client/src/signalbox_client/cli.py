@@ -9,14 +9,14 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Final, NoReturn
+from typing import Final
 
 from rich.console import Console
 
 from signalbox_client import cli_decide, cli_runs, cli_start, cli_watch
 from signalbox_client.asynchronous import AsyncSignalbox
-from signalbox_client.command_context import CommandContext
-from signalbox_core.errors import InvalidInput, Rejected, SignalboxError
+from signalbox_client.command_context import CommandContext, CommandParser
+from signalbox_core.errors import Rejected, SignalboxError
 
 Command = Callable[[CommandContext, argparse.Namespace], Awaitable[int]]
 _PIPE_WIDTH: Final = 250
@@ -77,13 +77,8 @@ def _one_line(error: SignalboxError) -> str:
     return f"{error.field}: {text}" if error.field and error.field not in text else text
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InvalidInput(f"{message}; see {self.prog} --help")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="signalbox",
         description="Start pipelines, watch their runs, and decide their approvals.",
         epilog=_EXAMPLES,
@@ -191,8 +186,8 @@ def _whole_number(text: str) -> int:
         raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
 
 
-def _common(default: object) -> _Parser:
-    parser = _Parser(add_help=False)
+def _common(default: object) -> CommandParser:
+    parser = CommandParser(add_help=False)
     group = parser.add_argument_group("common options")
     group.add_argument("--json", action="store_true", default=default or False, help="print JSON")
     group.add_argument(

@@ -6,11 +6,11 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from signalbox_client import cli_watch
 from signalbox_client.cli_files import files_field, upload_files
-from signalbox_client.command_context import CommandContext
+from signalbox_client.command_context import CommandContext, CommandParser
 from signalbox_client.flags import Flag, build_input, flags_of, read_schema
 from signalbox_client.models import Pipeline
 from signalbox_client.renderers import print_json
@@ -87,7 +87,7 @@ def option_of(flag: Flag) -> str:
 
 
 def _parser(pipeline: Pipeline, flags: Sequence[Flag], *, takes_files: bool) -> argparse.ArgumentParser:
-    parser = _StartParser(
+    parser = CommandParser(
         prog=f"signalbox start {pipeline.name}",
         description=f"{pipeline.title}. {pipeline.description}",
         epilog="--json, --gateway URL and --api-key KEY work as with every command; see signalbox --help.",
@@ -137,11 +137,6 @@ class _RefuseSecretArgument(argparse.Action):
             f" use {option}-file FILE (-: standard input)",
             field=option,
         )
-
-
-class _StartParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InvalidInput(f"{message}; see {self.prog} --help")
 
 
 def _normalize(word: str) -> str:

@@ -1,12 +1,14 @@
-"""What every command of the `signalbox` command line receives."""
+"""What every command of the `signalbox` command line shares: its context and its argument parser."""
 
+import argparse
 import asyncio
 import sys
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from rich.console import Console
 
 from signalbox_client.asynchronous import AsyncSignalbox
+from signalbox_core.errors import InvalidInput
 
 
 class CommandContext:
@@ -28,6 +30,13 @@ class CommandContext:
 
     async def prompt(self, text: str) -> str:
         return await read_line(text)
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Raises usage errors, so that they are printed on one line like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidInput(f"{message}; see {self.prog} --help")
 
 
 async def read_line(prompt: str, stdin: TextIO | None = None) -> str:

@@ -39,7 +39,7 @@ def variants_of(approval: Approval) -> tuple[Variant, ...]:
         return ()
 
 
-class Picture(Struct, frozen=True):
+class EvidencePicture(Struct, frozen=True):
     """A picture in an approval's evidence. `suffix` is its file suffix: svg, png, jpeg …"""
 
     suffix: str
@@ -50,12 +50,12 @@ class _Evidence(Struct, frozen=True):
     picture: str | None = None
 
 
-def picture_of(approval: Approval) -> Picture | None:
+def picture_of(approval: Approval) -> EvidencePicture | None:
     """The evidence's `picture`; None if it is absent or not a `data:` URL of a picture."""
     try:
         evidence = msgspec.json.decode(approval.evidence, type=_Evidence | None)
         found = _PICTURE.fullmatch(evidence.picture) if evidence and evidence.picture else None
-        return Picture(found[1], base64.b64decode(found[2], validate=True)) if found else None
+        return EvidencePicture(found[1], base64.b64decode(found[2], validate=True)) if found else None
     except (msgspec.ValidationError, binascii.Error):
         return None
 

@@ -13,7 +13,7 @@ from signalbox_client import models
 T = TypeVar("T", bound=Struct)
 
 
-class Call(Struct, Generic[T], frozen=True, kw_only=True):
+class ApiRequest(Struct, Generic[T], frozen=True, kw_only=True):
     """One request. Every request is idempotent, so it can be retried after a lost connection."""
 
     method: str
@@ -40,18 +40,20 @@ class StartBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     priority: int | None = None
 
 
-def list_pipelines() -> Call[models.PipelineList]:
-    return Call(method="GET", path="/v1/pipelines", response_type=models.PipelineList)
+def list_pipelines() -> ApiRequest[models.PipelineList]:
+    return ApiRequest(method="GET", path="/v1/pipelines", response_type=models.PipelineList)
 
 
-def get_pipeline(name: str) -> Call[models.Pipeline]:
-    return Call(method="GET", path=f"/v1/pipelines/{_quote_segment(name)}", response_type=models.Pipeline)
+def get_pipeline(name: str) -> ApiRequest[models.Pipeline]:
+    return ApiRequest(
+        method="GET", path=f"/v1/pipelines/{_quote_segment(name)}", response_type=models.Pipeline
+    )
 
 
-def start_run(start: StartBody, idempotency_key: str | None) -> Call[models.Started]:
+def start_run(start: StartBody, idempotency_key: str | None) -> ApiRequest[models.Started]:
     """Start a run; without an idempotency key, a random one makes retries start only one run."""
     headers = {"idempotency-key": idempotency_key or uuid.uuid4().hex}
-    return Call(
+    return ApiRequest(
         method="POST",
         path="/v1/runs",
         response_type=models.Started,
@@ -62,9 +64,9 @@ def start_run(start: StartBody, idempotency_key: str | None) -> Call[models.Star
 
 def list_runs(
     *, status: str | None, pipeline: str | None, limit: int, cursor: str | None
-) -> Call[models.RunPage]:
+) -> ApiRequest[models.RunPage]:
     parameters = {"status": status, "pipeline": pipeline, "limit": str(limit), "cursor": cursor}
-    return Call(
+    return ApiRequest(
         method="GET",
         path="/v1/runs",
         response_type=models.RunPage,
@@ -72,21 +74,25 @@ def list_runs(
     )
 
 
-def get_run(run_id: str) -> Call[models.Run]:
-    return Call(method="GET", path=run_path(run_id), response_type=models.Run)
+def get_run(run_id: str) -> ApiRequest[models.Run]:
+    return ApiRequest(method="GET", path=run_path(run_id), response_type=models.Run)
 
 
-def list_approvals() -> Call[models.Inbox]:
-    return Call(method="GET", path="/v1/approvals", response_type=models.Inbox, query={"status": "pending"})
+def list_approvals() -> ApiRequest[models.Inbox]:
+    return ApiRequest(
+        method="GET", path="/v1/approvals", response_type=models.Inbox, query={"status": "pending"}
+    )
 
 
-def get_approval(run_id: str, approval_id: str) -> Call[models.Approval]:
-    return Call(method="GET", path=_approval_path(run_id, approval_id), response_type=models.Approval)
+def get_approval(run_id: str, approval_id: str) -> ApiRequest[models.Approval]:
+    return ApiRequest(method="GET", path=_approval_path(run_id, approval_id), response_type=models.Approval)
 
 
-def decide(run_id: str, approval_id: str, decision: DecisionBody) -> Call[models.Decided]:
+def decide(run_id: str, approval_id: str, decision: DecisionBody) -> ApiRequest[models.Decided]:
     path = f"{_approval_path(run_id, approval_id)}/decision"
-    return Call(method="POST", path=path, response_type=models.Decided, body=msgspec.json.encode(decision))
+    return ApiRequest(
+        method="POST", path=path, response_type=models.Decided, body=msgspec.json.encode(decision)
+    )
 
 
 def new_decision(answer: msgspec.Raw, *, digest: str | None, note: str | None) -> DecisionBody:
@@ -94,27 +100,31 @@ def new_decision(answer: msgspec.Raw, *, digest: str | None, note: str | None) -
     return DecisionBody(answer=answer, decision_id=uuid.uuid4().hex, digest=digest, note=note)
 
 
-def control(run_id: str, action: str, reason: str | None = None) -> Call[models.Accepted]:
+def control(run_id: str, action: str, reason: str | None = None) -> ApiRequest[models.Accepted]:
     """Request `cancel`, `pause` or `resume`; only `cancel` takes a reason."""
     body = msgspec.json.encode({"reason": reason} if reason else {})
-    return Call(method="POST", path=f"{run_path(run_id)}/{action}", response_type=models.Accepted, body=body)
+    return ApiRequest(
+        method="POST", path=f"{run_path(run_id)}/{action}", response_type=models.Accepted, body=body
+    )
 
 
 class RawResponse(Struct, frozen=True):
     """A response that is not decoded."""
 
 
-def get_result(run_id: str) -> Call[RawResponse]:
-    return Call(method="GET", path=f"{run_path(run_id)}/result", response_type=RawResponse)
+def get_result(run_id: str) -> ApiRequest[RawResponse]:
+    return ApiRequest(method="GET", path=f"{run_path(run_id)}/result", response_type=RawResponse)
 
 
-def get_artifact(run_id: str, name: str) -> Call[RawResponse]:
-    return Call(method="GET", path=f"{run_path(run_id)}/artifacts/{quote(name)}", response_type=RawResponse)
+def get_artifact(run_id: str, name: str) -> ApiRequest[RawResponse]:
+    return ApiRequest(
+        method="GET", path=f"{run_path(run_id)}/artifacts/{quote(name)}", response_type=RawResponse
+    )
 
 
-def upload(body: bytes, media_type: str) -> Call[models.Uploaded]:
+def upload(body: bytes, media_type: str) -> ApiRequest[models.Uploaded]:
     """Store bytes; objects are named by their content, so a repeat stores nothing new."""
-    return Call(
+    return ApiRequest(
         method="POST",
         path="/v1/objects",
         response_type=models.Uploaded,

@@ -21,7 +21,7 @@ from signalbox_client.http_options import (
     encode_raw,
 )
 from signalbox_client.problems import decode_answer
-from signalbox_client.requests import Call
+from signalbox_client.requests import ApiRequest
 from signalbox_client.retry import RequestFailure, connection_failure, response_failure, retry_delay_s
 from signalbox_client.run_pipeline import (
     NOT_GIVEN,
@@ -129,8 +129,8 @@ class Signalbox:
         cursor: str | None = None,
     ) -> models.RunPage:
         """List one page of runs, newest first. Pass its `next_cursor` as `cursor` for the next page."""
-        call = requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
-        return self._send(call)
+        request = requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
+        return self._send(request)
 
     def result(self, run_id: str) -> msgspec.Raw:
         """Get a run's result as JSON.
@@ -317,14 +317,14 @@ class Signalbox:
                     if update:
                         yield update
 
-    def _send(self, call: Call[T]) -> T:
-        return decode_answer(self._fetch(call), call.response_type)
+    def _send(self, request: ApiRequest[T]) -> T:
+        return decode_answer(self._fetch(request), request.response_type)
 
-    def _fetch(self, call: Call[T]) -> bytes:
+    def _fetch(self, request: ApiRequest[T]) -> bytes:
         """Send a request, with retries; every request is safe to repeat."""
         delays = iter(self._backoff_s)
         while True:
-            reply = self._attempt(call)
+            reply = self._attempt(request)
             if isinstance(reply, bytes):
                 return reply
             backoff_s = next(delays, None)
@@ -332,14 +332,14 @@ class Signalbox:
                 raise reply.error
             time.sleep(retry_delay_s(backoff_s, reply.retry_after_s, random.random()))
 
-    def _attempt(self, call: Call[T]) -> bytes | RequestFailure:
+    def _attempt(self, request: ApiRequest[T]) -> bytes | RequestFailure:
         try:
             response = self._http.request(
-                call.method,
-                call.path,
-                params=call.query,
-                content=call.body,
-                headers=call.headers,
+                request.method,
+                request.path,
+                params=request.query,
+                content=request.body,
+                headers=request.headers,
                 timeout=UNARY_TIMEOUT,
             )
         except httpx2.TransportError as error:
