@@ -41,7 +41,7 @@ async def runs(context: CommandContext, options: argparse.Namespace) -> int:
         for item in page.runs
     ]
     context.console.print(
-        table(("run", "pipeline", "status", "started", "ended"), rows) if rows else "no runs yet"
+        table(("run", "pipeline", "status", "started", "ended"), rows) if rows else "no runs found"
     )
     return 0
 

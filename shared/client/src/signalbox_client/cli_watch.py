@@ -2,8 +2,8 @@
 
 import argparse
 import asyncio
-from collections.abc import Coroutine, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
 from signalbox_client.command_context import CommandContext
@@ -54,13 +54,20 @@ async def events(context: CommandContext, options: argparse.Namespace) -> int:
 
 
 async def gather_all(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return the results in order; the first error cancels the rest and is raised without its group."""
+    """Return the results in order; the first error cancels the rest and is raised."""
+    async with _task_group() as group:
+        tasks = [group.create_task(item) for item in coroutines]
+    return [task.result() for task in tasks]
+
+
+@asynccontextmanager
+async def _task_group() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group that raises the first error itself, so that it is reported on one line."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(item) for item in coroutines]
+            yield group
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]
 
 
 async def _watch_run(context: CommandContext, run_id: str, renderer: Renderer) -> str:
@@ -90,7 +97,7 @@ async def _print_events(
 async def _follow_all(context: CommandContext, renderer: Renderer) -> None:
     """Print current runs' events from now on and later runs' events from their start, until Ctrl-C."""
     followed: set[str] = set()
-    async with asyncio.TaskGroup() as group:
+    async with _task_group() as group:
         is_first = True
         while True:
             page = await context.client.runs(limit=_MAX_RUNS)
