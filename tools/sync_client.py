@@ -17,8 +17,8 @@ RUFF: Final = str(Path(sys.executable).with_name("ruff"))
 HEADER: Final = '''# Generated from asynchronous.py by tools/sync_client.py (make generate); do not edit.
 """The blocking client: the same methods as the asyncio client."""
 '''
+MODULE_DOCSTRING: Final = re.compile(r'\A""".*?"""\n', re.DOTALL)
 SUBSTITUTIONS: Final = (
-    (r'\A""".*?"""\n', HEADER),
     (r"for asyncio programs", "for programs without asyncio"),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
@@ -32,7 +32,7 @@ SUBSTITUTIONS: Final = (
     (r"\bimport asyncio\b", "import time"),
     (r"\basyncio\.sleep\b", "time.sleep"),
 )
-LEFTOVER: Final = re.compile(r"\b(async|await|asyncio\.\w+|a(close|read|closing)|Async\w+)\b")
+LEFTOVER: Final = re.compile(r"\b(async\w*|await|aclose|aread|aclosing|Async\w+)\b")
 
 
 def generate(source: str) -> str:
@@ -41,11 +41,12 @@ def generate(source: str) -> str:
     Raises:
         SystemExit: an asyncio construct is left over, which needs a substitution of its own.
     """
+    code = MODULE_DOCSTRING.sub("", source)
     for pattern, replacement in SUBSTITUTIONS:
-        source = re.sub(pattern, replacement, source, flags=re.DOTALL if pattern.startswith(r"\A") else 0)
-    if leftover := LEFTOVER.search(source):
+        code = re.sub(pattern, replacement, code)
+    if leftover := LEFTOVER.search(code):
         raise SystemExit(f"tools/sync_client.py has no substitution for {leftover[0]!r} in {SOURCE.name}")
-    return _ruff("format", "-", source=_ruff("check", "--select=I", "--fix", "-", source=source))
+    return _ruff("format", "-", source=_ruff("check", "--select=I", "--fix", "-", source=HEADER + code))
 
 
 def main() -> int:
