@@ -19,7 +19,7 @@ HEADER: Final = '''# Generated from asynchronous.py by tools/sync_client.py (mak
 '''
 MODULE_DOCSTRING: Final = re.compile(r'\A""".*?"""\n', re.DOTALL)
 SUBSTITUTIONS: Final = (
-    (r"for asyncio programs", "for programs without asyncio"),
+    (r"for asyncio programs", "for synchronous programs"),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bAsyncGenerator\[(.+), None\]", r"Generator[\1, None, None]"),

@@ -151,7 +151,7 @@ async def test_a_rate_limit_that_stays_is_raised(kind: Kind) -> None:
 
 @both_clients
 async def test_a_success_that_is_not_a_gateways_is_unavailable(kind: Kind) -> None:
-    with pytest.raises(Unavailable, match="not a Signalbox gateway's"):
+    with pytest.raises(Unavailable, match="not a gateway's"):
         await client(kind, ScriptedGateway(httpx2.Response(200, text="<html>"))).call("runs")
 
 

@@ -1,4 +1,4 @@
-"""Maps problem documents (RFC 9457) and connection errors to the errors of `signalbox_core.errors`."""
+"""The gateway's problems (RFC 9457) and lost connections as the errors of `signalbox_core.errors`."""
 
 from collections.abc import Mapping
 from typing import Final, TypeVar
@@ -42,11 +42,11 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 def error_of(status: int, body: bytes, retry_after: str | None = None) -> SignalboxError:
-    """The error for an error response; `field` is the first invalid field."""
+    """The error of a refusing response; `field` is the first field at fault."""
     try:
         problem = msgspec.json.decode(body, type=Problem)
     except (msgspec.DecodeError, msgspec.ValidationError):
-        problem = Problem(detail=f"the gateway answered {status} without a reason")
+        problem = Problem(detail=f"the gateway answered {status} without saying why")
     detail = problem.detail or problem.title or f"the gateway answered {status}"
     field = problem.errors[0].field if problem.errors else None
     if status == 429:
@@ -57,14 +57,14 @@ def error_of(status: int, body: bytes, retry_after: str | None = None) -> Signal
 
 
 def unreachable(base_url: str, error: Exception) -> Unavailable:
-    """The error for a connection that could not be made, or was lost."""
+    """A connection that failed or broke."""
     if isinstance(error, httpx2.ConnectError):
         return Unavailable(
             f"no gateway answers at {base_url}: start one (make dev), or set SIGNALBOX_URL",
             field="SIGNALBOX_URL",
         )
     reason = str(error) or type(error).__name__
-    return Unavailable(f"lost the connection to {base_url}: {reason}; try again")
+    return Unavailable(f"the connection to {base_url} broke: {reason}; try again")
 
 
 def decode_answer(body: bytes, kind: type[T]) -> T:
@@ -72,5 +72,5 @@ def decode_answer(body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise Unavailable(
-            f"the response is not a Signalbox gateway's ({error}): check SIGNALBOX_URL", field="SIGNALBOX_URL"
+            f"the answer is not a gateway's ({error}): check SIGNALBOX_URL", field="SIGNALBOX_URL"
         ) from None

@@ -41,7 +41,7 @@ Out = TypeVar("Out", bound=Struct)
 
 
 class Signalbox:
-    """A connection to a gateway, for programs without asyncio: `with Signalbox(url, key) as signalbox`.
+    """A connection to a gateway, for synchronous programs: `with Signalbox(url, key) as signalbox`.
 
     Every method raises the errors of `signalbox_core.errors`. Requests that fail for a temporary reason
     (connection lost, 429, 5xx, a proxy's error page) are retried with backoff before they raise.
