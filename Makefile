@@ -34,14 +34,14 @@ check: setup ## Style, types, architecture, locks
 	@$(BIN)/python tools/sync_client.py --check
 	@$(BIN)/python tools/locks.py --check
 
+generate: setup ## Generate the blocking client from the asyncio client
+	@$(BIN)/python tools/sync_client.py
+
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 docs: setup ## Generate docs/events.md from the catalogue
 	@$(BIN)/python tools/events_doc.py
-
-generate: setup ## Generate the blocking client from the asyncio client
-	@$(BIN)/python tools/sync_client.py
 
 lock: setup ## Resolve again and export requirements/*.lock
 	@$(BIN)/python tools/locks.py
