@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo dev test check format docs lock bench chaos clean
+.PHONY: help setup demo dev test check format docs generate lock bench chaos clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -33,7 +33,11 @@ check: setup ## Check style, types, import layers, generated pages and locks
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/events_doc.py --check
+	@$(BIN)/python tools/sync_client.py --check
 	@$(BIN)/python tools/locks.py --check
+
+generate: setup ## Generate the blocking client from the asyncio client
+	@$(BIN)/python tools/sync_client.py
 
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

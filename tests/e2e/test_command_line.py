@@ -1,4 +1,4 @@
-"""The `signalbox` command against the running stack, as a person or a script uses it."""
+"""The `signalbox` command against the running stack, as users and scripts run it."""
 
 import json
 import os
@@ -35,7 +35,7 @@ class CommandLine:
         return json.loads(done.stdout)
 
     def refused(self, *words: str) -> str:
-        """One line on standard error and exit code 2."""
+        """The error: one line on standard error, exit code 2."""
         done = self.run(*words)
         assert (done.returncode, done.stdout) == (2, "")
         assert len(done.stderr.splitlines()) == 1
@@ -91,7 +91,7 @@ async def test_watching_without_a_terminal_prints_a_line_for_each_event(
     assert lines[-1]["status"] == "failed"
 
 
-async def test_json_is_what_the_api_says(
+async def test_json_output_is_the_apis_json(
     stack: RunningStack, client: AsyncSignalbox, command: CommandLine
 ) -> None:
     run_id = await start_ads(stack, client, variants=1)
@@ -105,10 +105,10 @@ async def test_json_is_what_the_api_says(
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         pytest.param(("start", "nope"), "ad_creative", id="unknown pipeline"),
-        pytest.param(("start", "ad_creative"), "input.url", id="missing field"),
+        pytest.param(("start", "ad_creative"), "--url", id="missing field"),
         pytest.param(
             ("start", "ad_creative", "--url", "https://a.example", "--variants", "many"),
             "--variants",
@@ -120,23 +120,29 @@ async def test_json_is_what_the_api_says(
         pytest.param(("watch", "nope"), "nope", id="watch an unknown run"),
         pytest.param(("decide", "nope", "variants", "--answer", "{"), "nope", id="decide on an unknown run"),
         pytest.param(("frobnicate",), "frobnicate", id="unknown command"),
-        pytest.param(("runs", "--limit", "x"), "--limit", id="no number"),
+        pytest.param(("runs", "--limit", "x"), "--limit", id="not a number"),
         pytest.param(("runs", "--status", "odd"), "status", id="unknown status"),
         pytest.param(("runs", "--api-key", "wrong"), "key", id="wrong key"),
-        pytest.param(("runs", "--gateway", "nonsense"), "SIGNALBOX_URL", id="no address"),
+        pytest.param(("runs", "--gateway", "nonsense"), "SIGNALBOX_URL", id="not a URL"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_it(command: CommandLine, words: tuple[str, ...], says: str) -> None:
-    assert says in command.refused(*words)
+def test_a_usage_error_is_one_line_that_names_the_cause(
+    command: CommandLine, words: tuple[str, ...], message: str
+) -> None:
+    assert message in command.refused(*words)
+
+
+def test_the_version_is_printed(command: CommandLine) -> None:
+    assert command.run("--version").stdout.startswith("signalbox ")
 
 
 def test_the_help_of_a_pipeline_lists_its_fields(command: CommandLine) -> None:
-    said = command.run("start", "ad_creative", "--help").stdout
-    assert "--url" in said
-    assert "--redo-rounds" in said
+    text = command.run("start", "ad_creative", "--help").stdout
+    assert "--url" in text
+    assert "--redo-rounds" in text
 
 
-def test_no_gateway_is_one_line_and_exit_code_1(command: CommandLine) -> None:
+def test_an_unreachable_gateway_is_one_line_and_exit_code_1(command: CommandLine) -> None:
     done = command.run("runs", "--gateway", "http://127.0.0.1:9")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

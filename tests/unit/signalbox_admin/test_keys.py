@@ -1,4 +1,4 @@
-"""`signalbox-admin keys`: what it writes, what it shows, and what it refuses."""
+"""`signalbox-admin keys`: the files it writes, its output, its errors."""
 
 import argparse
 import hashlib
@@ -27,7 +27,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run one `keys` command in an empty folder; gives what it printed."""
+    """Run one `keys` command in an empty folder and return its output."""
     monkeypatch.chdir(tmp_path)
     parser = argparse.ArgumentParser()
     add_parser(parser.add_subparsers())
@@ -66,8 +66,8 @@ NEW_API = (
 )
 
 
-def test_a_new_sender_key_signs_and_its_private_half_stays_in_its_file(run: Run, tmp_path: Path) -> None:
-    shown = run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
+def test_a_new_sender_key_signs_and_its_private_key_stays_in_its_file(run: Run, tmp_path: Path) -> None:
+    output = run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
     [record] = read_key_file(tmp_path / "keys.json").keys
     assert (record.keyid, record.sender, record.tenant, record.events) == (
         "k1",
@@ -78,10 +78,10 @@ def test_a_new_sender_key_signs_and_its_private_half_stays_in_its_file(run: Run,
     assert stat.S_IMODE((tmp_path / "k1.pem").stat().st_mode) == 0o600
     assert Signer.from_file("k1", tmp_path / "k1.pem").algorithm is Algorithm.ED25519
     assert len(load_key_set([record], tmp_path)) == 1
-    assert "PRIVATE" not in shown + (tmp_path / "keys.json").read_text()
+    assert "PRIVATE" not in output + (tmp_path / "keys.json").read_text()
 
 
-def test_a_keyid_is_made_up_when_none_is_given(run: Run, tmp_path: Path) -> None:
+def test_a_keyid_is_generated_by_default(run: Run, tmp_path: Path) -> None:
     run(*NEW_SENDER, "--private", "a.pem")
     run(*NEW_SENDER, "--private", "b.pem")
     keyids = {record.keyid for record in read_key_file(tmp_path / "keys.json").keys}
@@ -96,7 +96,7 @@ def test_a_private_key_file_is_never_overwritten(run: Run, tmp_path: Path) -> No
     assert (tmp_path / "k1.pem").read_text() == "precious"
 
 
-def test_a_keyid_is_taken_once(run: Run, tmp_path: Path) -> None:
+def test_a_keyid_is_unique(run: Run, tmp_path: Path) -> None:
     run(*NEW_SENDER, "--keyid", "k1", "--private", "a.pem")
     with pytest.raises(Conflict, match="already has a key k1"):
         run(*NEW_SENDER, "--keyid", "k1", "--private", "b.pem")
@@ -111,7 +111,7 @@ def test_a_public_key_is_imported(run: Run, tmp_path: Path, algorithm: Algorithm
     assert read_key_file(tmp_path / "keys.json").keys[0].alg is algorithm
 
 
-def test_a_secret_is_imported_as_a_reference(run: Run, tmp_path: Path) -> None:
+def test_an_hmac_secret_is_imported_as_a_reference(run: Run, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s" * 40)
     run(
         "import",
@@ -133,15 +133,15 @@ def test_a_secret_is_imported_as_a_reference(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "message"),
     [
         ("nonsense", "not a public key"),
         (private_pem(new_private_key(Algorithm.ED25519)).decode(), "private key"),
     ],
 )
-def test_a_bad_key_is_not_imported(run: Run, tmp_path: Path, body: str, says: str) -> None:
+def test_a_bad_key_is_not_imported(run: Run, tmp_path: Path, body: str, message: str) -> None:
     (tmp_path / "p.pem").write_text(body)
-    with pytest.raises(InvalidInput, match=says):
+    with pytest.raises(InvalidInput, match=message):
         run(
             "import",
             "--file",
@@ -158,7 +158,7 @@ def test_a_bad_key_is_not_imported(run: Run, tmp_path: Path, body: str, says: st
     assert not (tmp_path / "keys.json").exists()
 
 
-def test_a_rotation_leaves_both_keys_good_for_the_overlap(run: Run, tmp_path: Path) -> None:
+def test_a_rotation_keeps_both_keys_valid_for_the_overlap(run: Run, tmp_path: Path) -> None:
     run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
     run(
         "rotate",
@@ -186,7 +186,7 @@ def test_a_revoked_key_stays_in_the_file_as_revoked(run: Run, tmp_path: Path) ->
     assert "revoked" in run("list", "--file", "keys.json")
 
 
-def test_an_api_key_is_shown_once_and_kept_as_a_hash(run: Run, tmp_path: Path) -> None:
+def test_an_api_key_is_printed_once_and_stored_as_a_hash(run: Run, tmp_path: Path) -> None:
     key = run(*NEW_API).splitlines()[-1]
     [record] = json.loads((tmp_path / "api.json").read_text())["keys"]
     assert key.startswith("sbx_")
@@ -225,7 +225,7 @@ def test_an_api_key_is_rotated_and_revoked(run: Run, tmp_path: Path) -> None:
     }
 
 
-def test_an_api_key_that_exists_is_imported(run: Run, tmp_path: Path) -> None:
+def test_an_existing_api_key_is_imported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sbx_" + "k" * 40 + "\n")
     run(
         "import",
@@ -254,7 +254,7 @@ def test_the_list_is_json_on_request(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "error", "says"),
+    ("words", "error", "message"),
     [
         (
             ("new", "--tenant", "acme", "--sender", "s", "--private", "x"),
@@ -264,12 +264,12 @@ def test_the_list_is_json_on_request(run: Run) -> None:
         (
             ("new", "--tenant", "acme", "--file", "k.json", "--private", "x"),
             InvalidInput,
-            "--sender is needed",
+            "--sender is required",
         ),
         (
             ("new", "--tenant", "acme", "--file", "k.json", "--sender", "s"),
             InvalidInput,
-            "--private is needed",
+            "--private is required",
         ),
         (
             ("new", "--kind", "api", "--tenant", "a", "--file", "k.json", "--roles", "king", "--name", "n"),
@@ -279,24 +279,22 @@ def test_the_list_is_json_on_request(run: Run) -> None:
         (
             ("new", "--kind", "api", "--tenant", "a", "--file", "k.json", "--roles", "viewer"),
             InvalidInput,
-            "--name is needed",
+            "--name is required",
         ),
         (("revoke", "--file", "k.json", "--keyid", "nobody"), NotFound, "no key nobody"),
         (("revoke", "--kind", "api", "--file", "k.json", "--keyid", "nobody"), NotFound, "no API key nobody"),
         (("rotate", "--file", "k.json", "--keyid", "nobody", "--private", "x"), NotFound, "no key nobody"),
     ],
 )
-def test_a_mistake_is_named_with_its_remedy(
-    run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], error: type[Exception], says: str
+def test_an_error_names_the_cause(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], error: type[Exception], message: str
 ) -> None:
     monkeypatch.delenv("SIGNALBOX_RECEIVER_KEYS", raising=False)
-    with pytest.raises(error, match=says):
+    with pytest.raises(error, match=message):
         run(*words)
 
 
-def test_a_change_of_keys_leaves_the_addresses_of_published_keys_as_they_are(
-    run: Run, tmp_path: Path
-) -> None:
+def test_changing_keys_keeps_the_jwks_sources(run: Run, tmp_path: Path) -> None:
     source = JwksSource(url="https://partner.example.com/jwks", sender="partner", tenant="acme")
     write_key_file(tmp_path / "keys.json", [], [source])
     run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")

@@ -1,11 +1,12 @@
-"""Both clients against a gateway that is a function."""
+"""Requests, retries and errors of both clients, against a function in the place of the gateway."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Sequence
 
 import httpx2
 import pytest
 
-from signalbox_client import AsyncSignalbox, Signalbox
+from signalbox_client import Signalbox
 from signalbox_core.errors import (
     Conflict,
     Forbidden,
@@ -16,24 +17,27 @@ from signalbox_core.errors import (
     SignalboxError,
     Unavailable,
 )
+from support.drivers.both_clients import KINDS, EitherClient, Kind
 
 URL = "http://127.0.0.1:8080"
-Answer = Callable[[httpx2.Request], httpx2.Response]
+TOO_LONG_S = 60.0
+
+both_clients = pytest.mark.parametrize("kind", KINDS)
 
 
-class Gateway:
-    """Gives the answers in turn, the last one for ever; keeps what it was asked."""
+class ScriptedGateway:
+    """Gives the responses in turn, the last one for ever, and keeps the requests."""
 
-    def __init__(self, *answers: httpx2.Response | Exception) -> None:
-        self._answers = list(answers)
-        self.asked: list[httpx2.Request] = []
+    def __init__(self, *responses: httpx2.Response | Exception) -> None:
+        self._responses = list(responses)
+        self.requests: list[httpx2.Request] = []
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
-        self.asked.append(request)
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        self.requests.append(request)
+        response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
+        if isinstance(response, Exception):
+            raise response
+        return response
 
 
 def started() -> httpx2.Response:
@@ -42,44 +46,53 @@ def started() -> httpx2.Response:
     )
 
 
-def problem(status: int, **members: object) -> httpx2.Response:
-    return httpx2.Response(
-        status, json={"title": "No", "status": status, "detail": "that is why", "code": "why", **members}
-    )
+def no_runs() -> httpx2.Response:
+    return httpx2.Response(200, json={"runs": []})
 
 
-def asynchronous(gateway: Gateway) -> AsyncSignalbox:
-    return AsyncSignalbox(URL, "sbx_key", transport=httpx2.MockTransport(gateway), backoff_s=(0, 0))
+def problem(status: int, *, retry_after: str | None = None, **members: object) -> httpx2.Response:
+    headers = {"content-type": "application/problem+json"}
+    if retry_after is not None:
+        headers["retry-after"] = retry_after
+    body = {"title": "No", "status": status, "detail": "that is why", "code": "why", **members}
+    return httpx2.Response(status, json=body, headers=headers)
 
 
-async def test_a_start_carries_the_key_and_makes_its_repeat_harmless() -> None:
-    gateway = Gateway(httpx2.ConnectError("gone"), problem(503), started())
-    async with asynchronous(gateway) as client:
-        assert (await client.start("echo", {"text": "hi"})).run_id == "r1"
-    assert len(gateway.asked) == 3
-    assert len({request.headers["idempotency-key"] for request in gateway.asked}) == 1
-    assert gateway.asked[0].headers["authorization"] == "Bearer sbx_key"
+def client(kind: Kind, gateway: ScriptedGateway, backoff_s: Sequence[float] = (0, 0)) -> EitherClient:
+    return EitherClient(kind, URL, handler=gateway, backoff_s=backoff_s)
 
 
-def test_the_blocking_client_does_the_same() -> None:
-    gateway = Gateway(httpx2.ReadError("broken"), started())
-    with Signalbox(URL, "sbx_key", transport=httpx2.MockTransport(gateway), backoff_s=(0,)) as client:
-        assert client.start("echo", {"text": "hi"}).run_id == "r1"
-    assert len({request.headers["idempotency-key"] for request in gateway.asked}) == 1
+@both_clients
+async def test_a_retried_start_repeats_its_idempotency_key(kind: Kind) -> None:
+    gateway = ScriptedGateway(httpx2.ConnectError("gone"), problem(503), started())
+    run = await client(kind, gateway).call("start", "echo", {"text": "hi"})
+    assert run.run_id == "r1"
+    assert len(gateway.requests) == 3
+    assert len({request.headers["idempotency-key"] for request in gateway.requests}) == 1
+    assert gateway.requests[0].headers["authorization"] == "Bearer sbx_key"
 
 
-async def test_a_decision_that_is_sent_again_keeps_its_id() -> None:
+@both_clients
+async def test_a_connection_that_breaks_is_retried(kind: Kind) -> None:
+    gateway = ScriptedGateway(httpx2.ReadError("broken"), started())
+    run = await client(kind, gateway).call("start", "echo", {"text": "hi"})
+    assert run.run_id == "r1"
+    assert len({request.headers["idempotency-key"] for request in gateway.requests}) == 1
+
+
+@both_clients
+async def test_a_retried_decision_repeats_its_id(kind: Kind) -> None:
     decided = httpx2.Response(
         200, json={"run_id": "r1", "approval_id": "a", "decision_id": "d", "status": "accepted"}
     )
-    gateway = Gateway(problem(503), decided)
-    async with asynchronous(gateway) as client:
-        await client.decide("r1", "a", {"ok": True}, digest="abc")
-    assert gateway.asked[0].content == gateway.asked[1].content
+    gateway = ScriptedGateway(problem(503), decided)
+    await client(kind, gateway).call("decide", "r1", "a", {"ok": True}, digest="abc")
+    assert gateway.requests[0].content == gateway.requests[1].content
 
 
+@both_clients
 @pytest.mark.parametrize(
-    ("status", "kind"),
+    ("status", "error"),
     [
         pytest.param(400, Rejected, id="unreadable"),
         pytest.param(401, Forbidden, id="unknown key"),
@@ -89,59 +102,73 @@ async def test_a_decision_that_is_sent_again_keeps_its_id() -> None:
         pytest.param(422, InvalidInput, id="value"),
     ],
 )
-async def test_a_refusal_is_raised_as_our_error_and_not_repeated(
-    status: int, kind: type[SignalboxError]
+async def test_a_refusal_of_the_gateway_is_raised_and_not_retried(
+    kind: Kind, status: int, error: type[SignalboxError]
 ) -> None:
-    gateway = Gateway(problem(status, errors=[{"field": "input.url", "detail": "x"}]))
-    async with asynchronous(gateway) as client:
-        with pytest.raises(kind, match="that is why") as caught:
-            await client.run("r1")
-    assert (caught.value.stable_code, caught.value.field, len(gateway.asked)) == ("why", "input.url", 1)
+    gateway = ScriptedGateway(problem(status, errors=[{"field": "input.url", "detail": "x"}]))
+    with pytest.raises(error, match="that is why") as caught:
+        await client(kind, gateway).call("run", "r1")
+    assert (caught.value.stable_code, caught.value.field, len(gateway.requests)) == ("why", "input.url", 1)
 
 
-async def test_what_is_away_for_good_is_told_in_the_end() -> None:
-    async with asynchronous(Gateway(httpx2.ConnectError("refused"))) as client:
-        with pytest.raises(Unavailable, match=f"no gateway answers at {URL}: start one"):
-            await client.runs()
+@both_clients
+@pytest.mark.parametrize("status", [403, 404, 408, 502])
+async def test_an_error_page_of_a_proxy_is_retried(kind: Kind, status: int) -> None:
+    gateway = ScriptedGateway(httpx2.Response(status, html="<h1>Not here</h1>"), no_runs())
+    assert (await client(kind, gateway).call("runs")).runs == ()
 
 
-async def test_being_told_to_slow_down_is_waited_for() -> None:
-    gateway = Gateway(
-        httpx2.Response(429, headers={"retry-after": "0"}, json={"detail": "slow"}),
-        httpx2.Response(200, json={"runs": []}),
-    )
-    async with asynchronous(gateway) as client:
-        assert (await client.runs()).runs == ()
+@both_clients
+async def test_an_error_page_that_stays_names_the_address(kind: Kind) -> None:
+    gateway = ScriptedGateway(httpx2.Response(404, html="<h1>Not here</h1>"))
+    with pytest.raises(Unavailable, match=f"{URL} answered 404 .* check SIGNALBOX_URL"):
+        await client(kind, gateway).call("runs")
+    assert len(gateway.requests) == 3
 
 
-async def test_being_told_to_slow_down_for_ever_is_told() -> None:
-    async with asynchronous(
-        Gateway(httpx2.Response(429, headers={"retry-after": "0"}, json={"detail": "slow"}))
-    ) as client:
-        with pytest.raises(RateLimited, match="slow"):
-            await client.runs()
+@both_clients
+async def test_a_gateway_that_stays_unreachable_is_reported_after_the_retries(kind: Kind) -> None:
+    gateway = ScriptedGateway(httpx2.ConnectError("refused"))
+    with pytest.raises(Unavailable, match=f"no gateway answers at {URL}: start one"):
+        await client(kind, gateway).call("runs")
+    assert len(gateway.requests) == 3
 
 
-async def test_an_answer_of_another_server_is_no_gateways() -> None:
-    async with asynchronous(Gateway(httpx2.Response(200, text="<html>"))) as client:
-        with pytest.raises(Unavailable, match="not a gateway's"):
-            await client.runs()
+@both_clients
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_replaces_the_usual_delay(kind: Kind, status: int) -> None:
+    gateway = ScriptedGateway(problem(status, retry_after="0"), no_runs())
+    async with asyncio.timeout(5):
+        assert (await client(kind, gateway, (TOO_LONG_S,)).call("runs")).runs == ()
 
 
-async def test_names_are_quoted_into_the_path() -> None:
-    gateway = Gateway(httpx2.Response(200, content=b"x"))
-    async with asynchronous(gateway) as client:
-        await client.artifact("a/b", "dir/file name.png")
-    assert gateway.asked[0].url.raw_path == b"/v1/runs/a%2Fb/artifacts/dir/file%20name.png"
+@both_clients
+async def test_a_rate_limit_that_stays_is_raised(kind: Kind) -> None:
+    gateway = ScriptedGateway(problem(429, retry_after="0", detail="slow"))
+    with pytest.raises(RateLimited, match="slow"):
+        await client(kind, gateway).call("runs")
+
+
+@both_clients
+async def test_a_success_that_is_not_a_gateways_is_unavailable(kind: Kind) -> None:
+    with pytest.raises(Unavailable, match="not a gateway's"):
+        await client(kind, ScriptedGateway(httpx2.Response(200, text="<html>"))).call("runs")
+
+
+@both_clients
+async def test_names_are_quoted_in_the_path(kind: Kind) -> None:
+    gateway = ScriptedGateway(httpx2.Response(200, content=b"x"))
+    await client(kind, gateway).call("artifact", "a/b", "dir/file name.png")
+    assert gateway.requests[0].url.raw_path == b"/v1/runs/a%2Fb/artifacts/dir/file%20name.png"
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "ftp://x", "http://"])
-def test_an_address_that_is_none_is_refused(url: str) -> None:
+def test_a_url_that_is_not_http_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput, match="SIGNALBOX_URL"):
         Signalbox(url, "k")
 
 
-def test_a_key_that_cannot_be_one_is_refused_without_showing_it() -> None:
+def test_a_key_with_impossible_characters_is_refused_without_showing_it() -> None:
     with pytest.raises(InvalidInput, match="SIGNALBOX_API_KEY") as caught:
         Signalbox(URL, "sbx_schlüssel")
     assert "schl" not in caught.value.detail

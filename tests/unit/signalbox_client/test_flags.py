@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 
-from signalbox_client.flags import flags_of, input_of, read_schema
+from signalbox_client.flags import build_input, flags_of, read_schema
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.spec import json_schema
 
 
-class Point(Struct):
+class GridPoint(Struct):
     x: int
 
 
@@ -23,7 +23,7 @@ class Input(Struct):
     language: Literal["en", "vi"] = "en"
     sizes: tuple[Literal["small", "large"], ...] = ("small",)
     numbers: list[int] = []
-    point: Point | None = None
+    point: GridPoint | None = None
 
 
 SCHEMA = read_schema(msgspec.Raw(msgspec.json.encode(json_schema(Input))))
@@ -31,7 +31,7 @@ FLAGS = {flag.field: flag for flag in flags_of(SCHEMA)}
 
 
 def given(**values: str) -> dict[str, object]:
-    return dict(input_of(tuple(FLAGS.values()), values, {}))
+    return dict(build_input(tuple(FLAGS.values()), values, {}))
 
 
 def test_every_field_is_a_flag_in_the_contracts_order() -> None:
@@ -57,15 +57,15 @@ def test_only_fields_without_a_default_are_required() -> None:
         pytest.param("point", '{"x": 1}', {"x": 1}, id="JSON"),
     ],
 )
-def test_a_flags_text_becomes_its_type(field: str, text: str, value: object) -> None:
+def test_a_flags_text_is_converted_to_its_type(field: str, text: str, value: object) -> None:
     assert given(**{field: text}) == {field: value}
 
 
 @pytest.mark.parametrize(
-    ("field", "text", "says"),
+    ("field", "text", "message"),
     [
         pytest.param(
-            "max_items", "many", r"--max-items must be a whole number \(it is 'many'\)", id="whole number"
+            "max_items", "many", r"--max-items must be a whole number, not 'many'", id="whole number"
         ),
         pytest.param("ratio", "half", "--ratio must be a number", id="number"),
         pytest.param("dry_run", "maybe", "--dry-run must be true or false", id="truth"),
@@ -73,13 +73,13 @@ def test_a_flags_text_becomes_its_type(field: str, text: str, value: object) -> 
         pytest.param("point", "{", "--point must be JSON", id="JSON"),
     ],
 )
-def test_a_wrong_text_is_named_with_its_flag(field: str, text: str, says: str) -> None:
-    with pytest.raises(InvalidInput, match=says):
+def test_a_wrong_value_names_its_flag(field: str, text: str, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
         given(**{field: text})
 
 
-def test_a_flag_overrules_the_file() -> None:
-    assert input_of(tuple(FLAGS.values()), {"url": "b"}, {"url": "a", "max_items": 1}) == {
+def test_a_flag_overrides_the_file() -> None:
+    assert build_input(tuple(FLAGS.values()), {"url": "b"}, {"url": "a", "max_items": 1}) == {
         "url": "b",
         "max_items": 1,
     }
@@ -91,14 +91,14 @@ def test_a_flag_overrules_the_file() -> None:
         pytest.param("url", "for example https://a.example/", id="example"),
         pytest.param("max_items", "At most (default 3)", id="description and default"),
         pytest.param("language", "one of en, vi", id="choices"),
-        pytest.param("sizes", "several of large, small", id="several of"),
+        pytest.param("sizes", "any of large, small", id="several of"),
     ],
 )
-def test_the_help_says_what_the_contract_says(field: str, part: str) -> None:
+def test_the_help_comes_from_the_contract(field: str, part: str) -> None:
     assert part in FLAGS[field].help
 
 
-def test_a_field_whose_type_is_not_said_takes_json() -> None:
+def test_a_field_without_a_type_takes_json() -> None:
     flags = flags_of(
         read_schema(msgspec.Raw(b'{"properties": {"a": {"type": ["string", "null"]}, "b": {}}}'))
     )

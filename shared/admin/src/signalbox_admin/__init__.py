@@ -1,1 +1,1 @@
-"""The operator's command, `signalbox-admin`: provision, keys, replay."""
+"""The operator's command, `signalbox-admin`: provision, keys, payload-keys, replay."""

@@ -1,4 +1,4 @@
-"""API keys of the gateway: the file holds their SHA-256 only; a key is shown once, when it is made."""
+"""API keys of the gateway. The file holds only their SHA-256; a key is printed once, when it is created."""
 
 import hashlib
 import secrets
@@ -16,14 +16,14 @@ _PREFIX: Final = "sbx_"
 _MIN_KEY_CHARS: Final = 36
 
 
-class ApiKeys:
-    """The keys of one file."""
+class ApiKeyStore:
+    """The API keys of one file."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file; a missing one is empty.
+        """Read the file; a missing file counts as empty.
 
         Raises:
-            InvalidInput: the file is not a file of API keys.
+            InvalidInput: the file cannot be read, or is not an API key file.
         """
         self._path = path
         self.records: tuple[ApiKey, ...] = ()
@@ -31,26 +31,26 @@ class ApiKeys:
             if path.exists():
                 self.records = msgspec.json.decode(path.read_bytes(), type=ApiKeyFile).keys
         except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
-            raise InvalidInput(f"{path} is not a file of API keys: {error}", field="keys") from None
+            raise InvalidInput(f"{path} is not an API key file: {error}", field="keys") from None
 
     def get(self, key_id: str) -> ApiKey:
         """The key with this id.
 
         Raises:
-            NotFound: the file has none.
+            NotFound: the file has no such key.
         """
         for record in self.records:
             if record.id == key_id:
                 return record
         raise NotFound(
-            f"{self._path} has no API key {key_id}; `keys list --kind api` shows them", field="keyid"
+            f"{self._path} has no API key {key_id}; `keys list --kind api` lists them", field="keyid"
         )
 
     def add(self, record: ApiKey) -> None:
         """Add a key.
 
         Raises:
-            Conflict: the id or the key itself is there.
+            Conflict: the file already has this id or this key.
         """
         if any(record.id == other.id or record.sha256 == other.sha256 for other in self.records):
             raise Conflict(
@@ -58,35 +58,35 @@ class ApiKeys:
             )
         self._save((*self.records, record))
 
-    def change(self, record: ApiKey) -> None:
-        """Put a record in the place of the one with its id."""
+    def replace(self, record: ApiKey) -> None:
+        """Replace the record that has the same id."""
         self._save(tuple(record if other.id == record.id else other for other in self.records))
 
     def remove(self, key_id: str) -> None:
-        """Take a key out: the gateway refuses it once it has read the file again."""
-        gone = self.get(key_id)
-        self._save(tuple(record for record in self.records if record is not gone))
+        """Remove a key; the gateway rejects it as soon as it has reloaded the file."""
+        removed = self.get(key_id)
+        self._save(tuple(record for record in self.records if record is not removed))
 
     def _save(self, records: tuple[ApiKey, ...]) -> None:
         replace_file(self._path, msgspec.json.encode(ApiKeyFile(keys=records), order="deterministic"))
         self.records = records
 
 
-def make_api_key(
+def generate_api_key(
     *, tenant: str, roles: frozenset[Role], name: str, expires_at: datetime | None = None
 ) -> tuple[str, ApiKey]:
-    """A new key (256 random bits) and its record."""
+    """Generate a key with 256 random bits, and its record."""
     key = f"{_PREFIX}{secrets.token_urlsafe(32)}"
-    return key, record_of(key, tenant=tenant, roles=roles, name=name, expires_at=expires_at)
+    return key, record_api_key(key, tenant=tenant, roles=roles, name=name, expires_at=expires_at)
 
 
-def record_of(
+def record_api_key(
     key: str, *, tenant: str, roles: frozenset[Role], name: str, expires_at: datetime | None = None
 ) -> ApiKey:
-    """The record of a key.
+    """Build the record of a key.
 
     Raises:
-        InvalidInput: it does not look like one, so it may be weak.
+        InvalidInput: the key does not have the format of generated keys, so it may be weak.
     """
     if not key.startswith(_PREFIX) or len(key) < _MIN_KEY_CHARS or not key.isascii() or not key.isprintable():
         raise InvalidInput(
@@ -101,10 +101,10 @@ def record_of(
 
 
 def parse_roles(text: str) -> frozenset[Role]:
-    """Roles from `viewer,operator`.
+    """Parse a list such as `viewer,operator`.
 
     Raises:
-        InvalidInput: one is unknown, or there is none.
+        InvalidInput: a role is unknown, or the list is empty.
     """
     try:
         roles = msgspec.convert([part.strip() for part in text.split(",") if part.strip()], frozenset[Role])
@@ -112,6 +112,7 @@ def parse_roles(text: str) -> frozenset[Role]:
         roles = frozenset()
     if not roles:
         raise InvalidInput(
-            "--roles is a list of viewer, operator, approver and admin, as in viewer,operator", field="roles"
+            "--roles must list one or more of viewer, operator, approver, admin, separated by commas",
+            field="roles",
         )
     return roles

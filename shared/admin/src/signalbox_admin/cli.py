@@ -1,6 +1,6 @@
 """`signalbox-admin`: one subcommand per module of COMMANDS.
 
-Each gives `add_parser(subparsers)` and sets `run`, which takes the parsed arguments and returns the exit status.
+Each module has `add_parser(subparsers)`, which sets `run`, a function from arguments to an exit code.
 """
 
 import argparse
@@ -8,33 +8,49 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Final
+from importlib.metadata import version
+from typing import Final, NoReturn
 
-from signalbox_core.errors import SignalboxError, Unavailable
+from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 
-COMMANDS: Final = ("provision", "replay", "keys", "payload_keys")
+COMMANDS: Final = ("provision", "keys", "payload_keys", "redrive")
 EXIT_REJECTED: Final = 2
 EXIT_UNAVAILABLE: Final = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Exit 0 when done, 2 when the caller must change something, 3 when a server is away."""
-    # gRPC's own lines about an absent server would bury ours; it reads this when the client library is imported.
+    """Run one command.
+
+    Returns:
+        0: done; 2: the caller must change something; 3: a server is unavailable; 130: Ctrl-C.
+    """
+    # Silences gRPC's own messages about unreachable servers; it is read when the client library is imported.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    options = _parser().parse_args(argv)
     try:
+        options = _parser().parse_args(argv)
         status: int = options.run(options)
         return status
     except SignalboxError as error:
-        print(f"signalbox-admin: {error.detail}", file=sys.stderr)
+        print(f"signalbox-admin: {' '.join(error.detail.split())}", file=sys.stderr)
         return EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_REJECTED
     except KeyboardInterrupt:
         return 130
 
 
+class _OneLineErrorParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InvalidInput(f"{message}; see {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="signalbox-admin", description="The operator's side of Signalbox.")
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = _OneLineErrorParser(
+        prog="signalbox-admin",
+        description="Set up and operate Signalbox: topics and subscriptions, keys, dead letters.",
+        epilog="`signalbox-admin COMMAND --help` describes a command. "
+        "Exit codes: 0 done, 2 change something and try again, 3 a server is unavailable.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('signalbox-admin')}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     for name in COMMANDS:
         import_module(f"signalbox_admin.{name}").add_parser(subparsers)
     return parser

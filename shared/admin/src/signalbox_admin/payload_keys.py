@@ -1,14 +1,12 @@
-"""`signalbox-admin payload-keys new|rotate|list|remove`: the ring that seals what Temporal keeps, and secrets (docs/security.md)."""
+"""`signalbox-admin payload-keys`: the keys that encrypt payloads and secrets (docs/security.md)."""
 
 import argparse
-import os
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
-from signalbox_admin.output import say
-from signalbox_admin.targets import Subparsers
+from signalbox_admin.command_line import Subparsers, add_command, key_file, print_line
 from signalbox_core.crypto.sealing import (
     VARIABLE,
     PayloadKey,
@@ -21,61 +19,73 @@ from signalbox_core.signatures.keyfile import replace_file
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    actions = subparsers.add_parser(
-        "payload-keys", help="keys that seal payloads and secrets"
-    ).add_subparsers(required=True, metavar="COMMAND")
+    group = add_command(
+        subparsers,
+        "payload-keys",
+        "manage the keys that encrypt payloads and secrets",
+        "The newest key encrypts once `rotate` has activated it; every key in the file decrypts.",
+    )
+    actions = group.add_subparsers(required=True, metavar="COMMAND", title="commands")
     for name, meaning, run in (
-        ("new", "add a key, which opens; the first of a file seals too", _new),
-        ("rotate", "let the newest key seal from now on; makes one if it does already", _rotate),
-        ("list", "show ids and days; never a key", _list),
+        ("new", "add a key that decrypts; the first key of a file also encrypts", _new),
+        (
+            "rotate",
+            "encrypt with the newest key from now on; if it is active already, add a key first",
+            _rotate,
+        ),
+        ("list", "list key ids and creation times, never the keys", _list),
     ):
         _action(actions, name, meaning).set_defaults(run=run)
-    removed = _action(actions, "remove", "take a key out: what it sealed can never be opened again")
-    removed.add_argument("--keyid", required=True)
+    removed = _action(actions, "remove", "delete a key: what it encrypted can never be decrypted again")
+    removed.add_argument("--keyid", required=True, metavar="ID", help="the key to delete, see `list`")
     removed.set_defaults(run=_remove)
 
 
-def _action(actions: Subparsers, name: str, meaning: str) -> argparse.ArgumentParser:
-    action = actions.add_parser(name, help=meaning)
-    action.add_argument("--file", metavar="FILE", help=f"the key file; default: the variable {VARIABLE}")
+def _action(actions: Subparsers, name: str, summary: str) -> argparse.ArgumentParser:
+    action = add_command(actions, name, summary)
+    action.add_argument("--file", metavar="FILE", help=f"the key file (default: ${VARIABLE})")
     return action
 
 
 def _new(args: argparse.Namespace) -> int:
     path, file = _path(args), _read(_path(args))
     key = _write_with_new_key(path, file)
-    does = "seals and opens" if file is None else "opens; let every service see it, then: payload-keys rotate"
-    return _done(f"payload key {key.id} {does}")
+    if file is None:
+        return _print_done(f"payload key {key.id} encrypts and decrypts")
+    return _print_done(
+        f"payload key {key.id} decrypts; once every service has loaded the file, run: payload-keys rotate"
+    )
 
 
 def _rotate(args: argparse.Namespace) -> int:
-    path, file = _path(args), _present(args)
+    path, file = _path(args), _read_existing(args)
     newest = file.keys[-1]
     if newest.id == file.active:
         newest = _write_with_new_key(path, file)
-        file = _present(args)
+        file = _read_existing(args)
     _write(path, replace(file, active=newest.id))
-    return _done(f"payload key {newest.id} seals from now on; the older ones go on opening")
+    return _print_done(f"payload key {newest.id} encrypts from now on; the older keys still decrypt")
 
 
 def _list(args: argparse.Namespace) -> int:
-    file = _present(args)
+    file = _read_existing(args)
     for key in file.keys:
-        say(f"{key.id}  {key.made_at.isoformat()}  {'seals and opens' if key.id == file.active else 'opens'}")
+        use = "encrypts and decrypts" if key.id == file.active else "decrypts"
+        print_line(f"{key.id}  {key.made_at.isoformat()}  {use}")
     return 0
 
 
 def _remove(args: argparse.Namespace) -> int:
-    path, file = _path(args), _present(args)
+    path, file = _path(args), _read_existing(args)
     if args.keyid == file.active:
-        raise Conflict(f"payload key {args.keyid} seals; rotate first", field="keyid")
+        raise Conflict(f"payload key {args.keyid} is active: rotate first", field="keyid")
     kept = tuple(key for key in file.keys if key.id != args.keyid)
     if len(kept) == len(file.keys):
         raise NotFound(
             f"{path} has no payload key {args.keyid}; `payload-keys list` shows them", field="keyid"
         )
     _write(path, replace(file, keys=kept))
-    return _done(f"payload key {args.keyid} is gone; what it sealed can no longer be opened")
+    return _print_done(f"payload key {args.keyid} is deleted; what it encrypted can no longer be decrypted")
 
 
 def _write_with_new_key(path: Path, file: PayloadKeyFile | None) -> PayloadKey:
@@ -88,15 +98,15 @@ def _write_with_new_key(path: Path, file: PayloadKeyFile | None) -> PayloadKey:
 
 
 def _write(path: Path, file: PayloadKeyFile) -> None:
-    """With the mode that it has; a new one is the owner's alone."""
+    """Replace the file and keep its mode; a new file is readable by its owner only."""
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     replace_file(path, msgspec.json.encode(file), mode=mode)
 
 
-def _present(args: argparse.Namespace) -> PayloadKeyFile:
+def _read_existing(args: argparse.Namespace) -> PayloadKeyFile:
     file = _read(_path(args))
     if file is None:
-        raise NotFound(f"there is no file {_path(args)}; make one: payload-keys new", field="file")
+        raise NotFound(f"{_path(args)} does not exist; create it: payload-keys new", field="file")
     return file
 
 
@@ -110,12 +120,9 @@ def _read(path: Path) -> PayloadKeyFile | None:
 
 
 def _path(args: argparse.Namespace) -> Path:
-    name = args.file or os.environ.get(VARIABLE)
-    if not name:
-        raise InvalidInput(f"name the key file: --file FILE, or the variable {VARIABLE}", field="file")
-    return Path(name)
+    return key_file(args, VARIABLE)
 
 
-def _done(line: str) -> int:
-    say(line)
+def _print_done(line: str) -> int:
+    print_line(line)
     return 0

@@ -1,4 +1,4 @@
-"""Keys of event senders: makes key pairs, and edits the receiver's key file, which holds public keys only."""
+"""Keys of event senders: generates key pairs and edits the receiver's key file (public keys only)."""
 
 import os
 import secrets
@@ -21,16 +21,16 @@ from signalbox_core.signatures import (
 )
 
 
-class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """Who a key belongs to and what it may send."""
+class SenderGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose key it is, and which events it may sign."""
 
     sender: str
     tenant: str
     events: tuple[str, ...]
 
 
-class SenderKeys:
-    """The records of one key file; every change is checked as the receiver would check it, before it is written."""
+class SenderKeyStore:
+    """The records of one key file. A change is validated as the receiver does it, then written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -39,7 +39,7 @@ class SenderKeys:
         self._jwks = found.jwks
 
     def get(self, keyid: str) -> KeyRecord:
-        """The record of a keyid.
+        """The key with this keyid.
 
         Raises:
             NotFound: the file has no such key.
@@ -47,14 +47,14 @@ class SenderKeys:
         for record in self.records:
             if record.keyid == keyid:
                 return record
-        raise NotFound(f"{self._path} has no key {keyid}; `keys list` shows them", field="keyid")
+        raise NotFound(f"{self._path} has no key {keyid}; `keys list` lists them", field="keyid")
 
     def add(self, record: KeyRecord) -> None:
         """Add a record.
 
         Raises:
             Conflict: the keyid is taken.
-            InvalidInput: the key is weak or of another type than its algorithm.
+            InvalidInput: the key is weak, or does not fit its algorithm.
         """
         if any(record.keyid == other.keyid for other in self.records):
             raise Conflict(
@@ -62,8 +62,8 @@ class SenderKeys:
             )
         self._save((*self.records, record))
 
-    def change(self, changed: KeyRecord) -> None:
-        """Put a record in the place of the one with its keyid."""
+    def replace(self, changed: KeyRecord) -> None:
+        """Replace the record that has the same keyid."""
         self.get(changed.keyid)
         self._save(tuple(changed if record.keyid == changed.keyid else record for record in self.records))
 
@@ -73,8 +73,8 @@ class SenderKeys:
         self.records = records
 
 
-def new_key(keys: SenderKeys, grant: Grant, *, keyid: str, private_file: Path) -> KeyRecord:
-    """Make an Ed25519 key pair: the private half goes to a file of its own (0600), the public half to the key file."""
+def create_key(keys: SenderKeyStore, grant: SenderGrant, *, keyid: str, private_file: Path) -> KeyRecord:
+    """Generate an Ed25519 key pair: the private key in a new file (0600), the public one in the key file."""
     private = ed25519.Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     record = KeyRecord(
@@ -85,7 +85,7 @@ def new_key(keys: SenderKeys, grant: Grant, *, keyid: str, private_file: Path) -
         events=grant.events,
         public_pem=public,
     )
-    write_private(private_file, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_private_key(private_file, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     try:
         keys.add(record)
     except BaseException:
@@ -95,40 +95,40 @@ def new_key(keys: SenderKeys, grant: Grant, *, keyid: str, private_file: Path) -
 
 
 def rotate_key(
-    keys: SenderKeys, old: KeyRecord, *, keyid: str, private_file: Path, until: datetime
+    keys: SenderKeyStore, old: KeyRecord, *, keyid: str, private_file: Path, until: datetime
 ) -> KeyRecord:
-    """Make the key that replaces `old`; both verify until `until`, so that senders can change over."""
-    grant = Grant(sender=old.sender, tenant=old.tenant, events=old.events)
-    new = new_key(keys, grant, keyid=keyid, private_file=private_file)
+    """Create the key that replaces `old`; both are valid until `until`, so that senders can switch."""
+    grant = SenderGrant(sender=old.sender, tenant=old.tenant, events=old.events)
+    new = create_key(keys, grant, keyid=keyid, private_file=private_file)
     if new.sources != old.sources:
-        keys.change(replace(new, sources=old.sources))
-    keys.change(replace(old, not_after=until if old.not_after is None else min(until, old.not_after)))
+        keys.replace(replace(new, sources=old.sources))
+    keys.replace(replace(old, not_after=until if old.not_after is None else min(until, old.not_after)))
     return new
 
 
-def revoke_key(keys: SenderKeys, keyid: str) -> None:
-    """Let a key verify nothing any more; its record stays, so that the keyid is not used again."""
-    keys.change(replace(keys.get(keyid), state="revoked"))
+def revoke_key(keys: SenderKeyStore, keyid: str) -> None:
+    """Revoke a key; its record stays in the file, so that the keyid is not reused."""
+    keys.replace(replace(keys.get(keyid), state="revoked"))
 
 
-def fresh_keyid(sender: str, now: datetime) -> str:
-    """A keyid that says whose key it is and from when."""
+def generate_keyid(sender: str, now: datetime) -> str:
+    """A keyid of the sender, the date and six random digits."""
     return f"{sender}-{now:%Y%m%d}-{secrets.token_hex(3)}"
 
 
 def overlap_end(now: datetime, hours: float) -> datetime:
-    """When the old key of a rotation stops.
+    """When the old key of a rotation expires.
 
     Raises:
         InvalidInput: the overlap is negative.
     """
     if hours < 0:
-        raise InvalidInput("--overlap-hours cannot be negative", field="overlap_hours")
+        raise InvalidInput("--overlap-hours must not be negative", field="overlap_hours")
     return (now + timedelta(hours=hours)).replace(microsecond=0)
 
 
-def write_private(path: Path, body: bytes) -> None:
-    """Write a new file that only its owner may read.
+def write_private_key(path: Path, body: bytes) -> None:
+    """Write a new file that only its owner can read.
 
     Raises:
         Conflict: the file exists; a private key is never overwritten.
@@ -137,7 +137,7 @@ def write_private(path: Path, body: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
-        raise Conflict(f"{path} exists; name a new file for the private key", field="private") from None
+        raise Conflict(f"{path} exists; choose a new file for the private key", field="private") from None
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror}", field="private") from None
     with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""Python client of the gateway: `Signalbox` (blocking), `AsyncSignalbox` (asyncio), and the `signalbox` command."""
+"""Python client of the gateway (`Signalbox`, `AsyncSignalbox` for asyncio) and the `signalbox` command."""
 
 from signalbox_client.asynchronous import AsyncSignalbox
 from signalbox_client.models import Approval, Artifact, Decided, Pipeline, Run, RunItem, Started

@@ -1,6 +1,7 @@
-"""The asyncio client."""
+"""The asyncio client; tools/sync_client.py generates the blocking client from it (synchronous.py)."""
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from types import TracebackType
@@ -11,12 +12,25 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import models, requests
-from signalbox_client.http_options import BACKOFF_S, STREAM_TIMEOUT, UNARY_TIMEOUT, options, raw_json
-from signalbox_client.problems import decode_answer, error_of, unreachable
-from signalbox_client.requests import Call
-from signalbox_client.run_pipeline import NOTHING, Progress, Words, name_of, progress_of, typed
+from signalbox_client.http_options import (
+    BACKOFF_S,
+    STREAM_TIMEOUT,
+    UNARY_TIMEOUT,
+    client_options,
+    encode_raw,
+)
+from signalbox_client.problems import decode_answer
+from signalbox_client.requests import ApiRequest
+from signalbox_client.retry import RequestFailure, connection_failure, response_failure, retry_delay_s
+from signalbox_client.run_pipeline import (
+    NOT_GIVEN,
+    Progress,
+    TextDelta,
+    decode_result,
+    make_progress,
+    pipeline_name,
+)
 from signalbox_client.stream_follower import Follower, Update
-from signalbox_core.errors import Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 
 T = TypeVar("T", bound=Struct)
@@ -26,9 +40,19 @@ Out = TypeVar("Out", bound=Struct)
 
 
 class AsyncSignalbox:
-    """A gateway, for asyncio programs: `async with AsyncSignalbox(url, key) as signalbox`.
+    """A connection to a gateway, for asyncio programs: `async with AsyncSignalbox(url, key) as signalbox`.
 
-    Every method raises the errors of `signalbox_core.errors`; what was merely away for a moment is tried again first.
+    Every method raises the errors of `signalbox_core.errors`. Requests that fail for a temporary reason
+    (connection lost, 429, 5xx, a proxy's error page) are retried with backoff before they raise.
+
+    Args:
+        url: the gateway's base URL.
+        api_key: an API key of the gateway.
+        transport: another HTTP transport, for tests.
+        backoff_s: the delay before each retry in seconds; its length is the number of retries.
+
+    Raises:
+        InvalidInput: the URL is not http(s), or the key has characters that no key has.
     """
 
     def __init__(
@@ -41,7 +65,7 @@ class AsyncSignalbox:
     ) -> None:
         self._backoff_s = backoff_s
         self.url = url.rstrip("/")
-        self._http = httpx2.AsyncClient(**options(self.url, api_key), transport=transport)
+        self._http = httpx2.AsyncClient(**client_options(self.url, api_key), transport=transport)
 
     async def __aenter__(self) -> "AsyncSignalbox":
         return self
@@ -52,9 +76,12 @@ class AsyncSignalbox:
         await self._http.aclose()
 
     async def pipelines(self) -> tuple[models.Pipeline, ...]:
-        return (await self._send(requests.list_pipelines())).pipelines
+        """List the pipelines that can be started."""
+        listed = await self._send(requests.list_pipelines())
+        return listed.pipelines
 
     async def pipeline(self, name: str) -> models.Pipeline:
+        """Get a pipeline's contract. Raises: NotFound."""
         return await self._send(requests.get_pipeline(name))
 
     async def start(
@@ -66,12 +93,30 @@ class AsyncSignalbox:
         priority: int | None = None,
         idempotency_key: str | None = None,
     ) -> models.Started:
-        """Start a run. `given` is the input: anything that encodes to a JSON object. Priority 1 goes first, 3 is usual, 5 last."""
-        start = requests.Start(pipeline=pipeline, input=raw_json(given), run_id=run_id, priority=priority)
+        """Start a run.
+
+        Args:
+            pipeline: the pipeline's name.
+            given: the input; anything that encodes to a JSON object.
+            run_id: an id of your own; starting the same input with it again returns the existing run.
+            priority: 1 (first) to 5 (last); the default is 3.
+            idempotency_key: a repeated call with this key returns the existing run; default: a random key.
+
+        Raises:
+            InvalidInput: the input breaks the pipeline's schema; `field` names the member.
+            Conflict: the run id or the key belongs to another input.
+        """
+        start = requests.StartBody(
+            pipeline=pipeline, input=encode_raw(given), run_id=run_id, priority=priority
+        )
         return await self._send(requests.start_run(start, idempotency_key))
 
     async def upload(self, body: bytes, *, media_type: str = "application/octet-stream") -> models.Uploaded:
-        """Store a file for a run to read. What it is is judged by its bytes; a list of documents is declared as application/json."""
+        """Store a file that a run can read.
+
+        The gateway detects the type from the bytes; only a manifest (a list of documents) must be declared
+        as application/json.
+        """
         return await self._send(requests.upload(body, media_type))
 
     async def runs(
@@ -82,23 +127,29 @@ class AsyncSignalbox:
         limit: int = 50,
         cursor: str | None = None,
     ) -> models.RunPage:
-        """One page, newest first; `next_cursor` leads to the next."""
-        return await self._send(
-            requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
-        )
+        """List one page of runs, newest first. Pass its `next_cursor` as `cursor` for the next page."""
+        request = requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
+        return await self._send(request)
 
     async def result(self, run_id: str) -> msgspec.Raw:
-        """The result as JSON. Raises: Conflict while the run goes on."""
+        """Get a run's result as JSON.
+
+        Raises:
+            Conflict: the run has not ended, or it ended without a result.
+        """
         return msgspec.Raw(await self._fetch(requests.get_result(run_id)))
 
     async def artifact(self, run_id: str, name: str) -> bytes:
+        """Download one file of a run."""
         return await self._fetch(requests.get_artifact(run_id, name))
 
     async def approvals(self) -> tuple[models.InboxEntry, ...]:
-        """What waits for a person."""
-        return (await self._send(requests.list_approvals())).approvals
+        """List the approvals that are pending."""
+        inbox = await self._send(requests.list_approvals())
+        return inbox.approvals
 
     async def approval(self, run_id: str, approval_id: str) -> models.Approval:
+        """Get one approval: its question, evidence and decisions."""
         return await self._send(requests.get_approval(run_id, approval_id))
 
     async def decide(
@@ -110,20 +161,30 @@ class AsyncSignalbox:
         digest: str | None = None,
         note: str | None = None,
     ) -> models.Decided:
-        """Answer an approval. `digest` (of the approval that was looked at) refuses the answer when the question has changed."""
-        return await self._send(
-            requests.decide(
-                run_id, approval_id, requests.new_decision(raw_json(answer), digest=digest, note=note)
-            )
-        )
+        """Answer an approval.
+
+        Args:
+            answer: a JSON object that the approval's schema accepts.
+            digest: the `digest` of the approval as you read it; the answer is refused if it has changed.
+            note: a comment that is stored with the decision.
+
+        Raises:
+            InvalidInput: the answer breaks the schema; the approval stays pending.
+            Conflict: it is already decided, or the digest is stale.
+        """
+        decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
+        return await self._send(requests.decide(run_id, approval_id, decision))
 
     async def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
+        """Request cancellation; the run cleans up before it ends."""
         return await self._send(requests.control(run_id, "cancel", reason))
 
     async def pause(self, run_id: str) -> models.Accepted:
+        """Request that the run starts no further step."""
         return await self._send(requests.control(run_id, "pause"))
 
     async def resume(self, run_id: str) -> models.Accepted:
+        """Request that a paused run continues."""
         return await self._send(requests.control(run_id, "resume"))
 
     @overload
@@ -154,27 +215,35 @@ class AsyncSignalbox:
     async def run(
         self,
         pipeline: PipelineSpec[Any, Any] | str,
-        given: object = NOTHING,
+        given: object = NOT_GIVEN,
         *,
         result: object = None,
         run_id: str | None = None,
         priority: int | None = None,
     ) -> Any:
-        """`run(run_id)`: the run now. `run(pipeline, input)`: start one, wait for its end, give its result.
+        """`run(run_id)` gets a run's snapshot; `run(pipeline, input)` starts a run and waits for its result.
 
-        The result is typed by the contract (`run(SPEC, AiTaskInput(…))`), by `result=` beside a name, or is JSON.
-        Whoever stops waiting does not stop the run; with a `run_id` of your own the same call finds it again.
+        To stop waiting does not stop the run. With a `run_id` of your own, the same call finds it again.
+
+        Args:
+            pipeline: the pipeline's contract (`SPEC`) or its name; with no input, a run id.
+            given: the input.
+            result: the type of the result, if the pipeline is given by name; default: JSON (`msgspec.Raw`).
+            run_id: an id of your own.
+            priority: 1 (first) to 5 (last).
 
         Raises:
-            Conflict: the run ended without a result; `code` is `run_failed`, `run_cancelled`, …, the message has step and cause.
+            Conflict: the run ended without a result. `code` is `run_failed`, `run_cancelled`, …; the message
+                has the failed step and its cause.
+            Unavailable: the gateway cannot be reached, after retries. The run continues.
         """
-        if given is NOTHING:
-            return await self._send(requests.get_run(name_of(pipeline)))
-        started = await self.start(name_of(pipeline), given, run_id=run_id, priority=priority)
+        if given is NOT_GIVEN:
+            return await self._send(requests.get_run(pipeline_name(pipeline)))
+        started = await self.start(pipeline_name(pipeline), given, run_id=run_id, priority=priority)
         async with aclosing(self.watch(started.run_id)) as updates:
             async for _ in updates:
                 pass
-        return typed(bytes(await self.result(started.run_id)), pipeline, result)
+        return decode_result(bytes(await self.result(started.run_id)), pipeline, result)
 
     @overload
     def stream(
@@ -196,74 +265,82 @@ class AsyncSignalbox:
         result: object = None,
         run_id: str | None = None,
     ) -> AsyncGenerator[Progress[Any], None]:
-        """Like `run`, and says what happens on the way: `added` is what the running step has just written, the last one has `result`.
+        """Start a run and yield its progress; the last item has the result.
 
-        Raises:
-            Conflict: the run ended without a result, as of `run`.
+        The arguments and errors are those of `run`.
         """
-        started = await self.start(name_of(pipeline), given, run_id=run_id)
-        words = Words()
+        started = await self.start(pipeline_name(pipeline), given, run_id=run_id)
+        delta = TextDelta()
         async with aclosing(self.watch(started.run_id)) as updates:
             async for update in updates:
-                final = (
-                    typed(bytes(await self.result(started.run_id)), pipeline, result)
-                    if update.has_ended
-                    else None
-                )
-                yield progress_of(update, words, final)
-                if update.has_ended:
-                    return
+                if not update.has_ended:
+                    yield make_progress(update, delta)
+                    continue
+                body = bytes(await self.result(started.run_id))
+                yield make_progress(update, delta, decode_result(body, pipeline, result))
+                return
 
     async def watch(self, run_id: str, *, last_event_id: str | None = None) -> AsyncGenerator[Update, None]:
-        """The run now, then after every event, until it has ended. A lost connection is resumed without gap or duplicate."""
-        follower = Follower(run_id, last_event_id)
+        """Yield the run as it is now, then after every event, until it has ended.
+
+        A lost connection is resumed from the last event, without gaps or duplicates.
+
+        Raises:
+            Unavailable: the stream could not be opened, after retries.
+        """
+        follower = Follower(run_id, last_event_id, opening_backoff_s=self._backoff_s)
         while not follower.has_ended:
             try:
                 async with aclosing(self._connect(run_id, follower)) as updates:
                     async for update in updates:
                         yield update
             except httpx2.TransportError as error:
-                if not follower.has_begun:
-                    raise unreachable(self.url, error) from error
+                follower.fail(connection_failure(self.url, error))
             if not follower.has_ended:
-                await asyncio.sleep(follower.pause_s())
+                await asyncio.sleep(follower.next_delay_s())
 
     async def _connect(self, run_id: str, follower: Follower) -> AsyncGenerator[Update, None]:
+        """Yield the updates of one connection; a refusal is passed to the follower."""
         async with self._http.sse(
             requests.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT
         ) as source:
             response = source.response
-            if response.status_code != 200:
-                follower.refused(response.status_code, await response.aread())
-                return
-            async for frame in source:
-                update = follower.take(frame)
-                if update:
-                    yield update
+            if response.status_code == 204:
+                follower.has_ended = True
+            elif response.status_code != 200:
+                await response.aread()
+                follower.fail(response_failure(self.url, response))
+            else:
+                async for frame in source:
+                    update = follower.take(frame)
+                    if update:
+                        yield update
 
-    async def _send(self, call: Call[T]) -> T:
-        return decode_answer(await self._fetch(call), call.answer)
+    async def _send(self, request: ApiRequest[T]) -> T:
+        return decode_answer(await self._fetch(request), request.response_type)
 
-    async def _fetch(self, call: Call[T]) -> bytes:
-        for pause_s in self._backoff_s:
-            try:
-                return await self._try(call)
-            except Unavailable as error:
-                await asyncio.sleep(getattr(error, "retry_after_s", pause_s))
-        return await self._try(call)
+    async def _fetch(self, request: ApiRequest[T]) -> bytes:
+        """Send a request, with retries; every request is safe to repeat."""
+        delays = iter(self._backoff_s)
+        while True:
+            reply = await self._attempt(request)
+            if isinstance(reply, bytes):
+                return reply
+            backoff_s = next(delays, None)
+            if reply.is_final or backoff_s is None:
+                raise reply.error
+            await asyncio.sleep(retry_delay_s(backoff_s, reply.retry_after_s, random.random()))
 
-    async def _try(self, call: Call[T]) -> bytes:
+    async def _attempt(self, request: ApiRequest[T]) -> bytes | RequestFailure:
         try:
             response = await self._http.request(
-                call.method,
-                call.path,
-                params=call.query,
-                content=call.body,
-                headers=call.headers,
+                request.method,
+                request.path,
+                params=request.query,
+                content=request.body,
+                headers=request.headers,
                 timeout=UNARY_TIMEOUT,
             )
         except httpx2.TransportError as error:
-            raise unreachable(self.url, error) from error
-        if not response.is_success:
-            raise error_of(response.status_code, response.content, response.headers.get("retry-after"))
-        return response.content
+            return connection_failure(self.url, error)
+        return response.content if response.is_success else response_failure(self.url, response)

@@ -1,22 +1,36 @@
-"""The `signalbox` command: parse, connect, run one command. Errors are one line; exit code 2 is the caller's to fix, 1 is not."""
+"""The `signalbox` command: parse arguments, connect, run one command.
+
+Errors are one line on standard error. Exit code 2: the caller must change something; 1: anything else.
+"""
 
 import argparse
 import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, NoReturn
+from importlib.metadata import version
+from typing import Final
 
 from rich.console import Console
 
 from signalbox_client import cli_decide, cli_runs, cli_start, cli_watch
 from signalbox_client.asynchronous import AsyncSignalbox
-from signalbox_client.session import Session
-from signalbox_core.errors import InvalidInput, Rejected, SignalboxError
+from signalbox_client.command_context import CommandContext, CommandParser
+from signalbox_core.errors import Rejected, SignalboxError
 
-Command = Callable[[Session, argparse.Namespace], Awaitable[int]]
-_WIDE: Final = 250
+Command = Callable[[CommandContext, argparse.Namespace], Awaitable[int]]
+_PIPE_WIDTH: Final = 250
 _DEFAULT_URL: Final = "http://127.0.0.1:8080"
+_EXAMPLES: Final = """\
+examples:
+  signalbox start ad_creative --url https://shop.example/coffee --watch
+  signalbox approvals
+  signalbox decide RUN APPROVAL
+  signalbox artifacts RUN --to pictures
+
+`signalbox COMMAND --help` describes a command; `signalbox start NAME --help` lists a pipeline's input fields.
+Set SIGNALBOX_URL and SIGNALBOX_API_KEY to choose the gateway and to authenticate.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,13 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader (head, less) has gone; Python would complain once more when it closes standard output.
+        # The reader (head, less) has exited. Without this, Python reports the error again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """What the parser does not know is a field of a pipeline's input after `start`, and a mistake elsewhere."""
+    """Parse the arguments; after `start`, unknown ones are fields of the pipeline's input."""
     parser = _parser()
     options, rest = parser.parse_known_args(argv)
     if rest and options.command is not cli_start.start:
@@ -49,96 +63,143 @@ async def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     key = options.api_key or environ.get("SIGNALBOX_API_KEY") or ""
     command: Command = options.command
     async with AsyncSignalbox(url, key) as client:
-        return await command(Session(client=client, console=_console(), as_json=options.json), options)
+        return await command(CommandContext(client=client, console=_console(), as_json=options.json), options)
 
 
 def _console() -> Console:
-    """Without a terminal nothing is folded: a script reads one row a line."""
-    return Console() if sys.stdout.isatty() else Console(width=_WIDE)
+    """A console that wraps lines on a terminal only, so that scripts read one row per line."""
+    return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
 
 
 def _one_line(error: SignalboxError) -> str:
-    """Names the field where the text does not."""
+    """The message, preceded by the field if the message does not contain it."""
     text = " ".join(error.detail.split())
     return f"{error.field}: {text}" if error.field and error.field not in text else text
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InvalidInput(f"{message}; see {self.prog} --help")
-
-
-def _parser() -> "_Parser":
-    common = _common(default=None)
-    parser = _Parser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="signalbox",
-        description="Start pipelines, watch their runs, decide where they ask you.",
-        epilog="SIGNALBOX_URL and SIGNALBOX_API_KEY say which gateway and who you are.",
-        parents=[common],
+        description="Start pipelines, watch their runs, and decide their approvals.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[_common(default=None)],
         allow_abbrev=False,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    # Given after the command they overrule those before it; not given they leave them alone.
-    again = _common(default=argparse.SUPPRESS)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('signalbox-client')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    # Common options may also follow the command; SUPPRESS keeps the value of one given before it.
+    common = _common(default=argparse.SUPPRESS)
 
-    def add(name: str, about: str, command: Command, *, has_help: bool = True) -> argparse.ArgumentParser:
-        made = commands.add_parser(
-            name, help=about, description=about, parents=[again], add_help=has_help, allow_abbrev=False
+    def add(
+        name: str, summary: str, command: Command, *, details: str = "", has_help: bool = True
+    ) -> argparse.ArgumentParser:
+        subparser = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}. {details}".strip(),
+            parents=[common],
+            add_help=has_help,
+            allow_abbrev=False,
         )
-        made.set_defaults(command=command)
-        return made
+        subparser.set_defaults(command=command)
+        return subparser
 
-    _add_starting(add)
-    _add_looking(add)
-    _add_acting(add)
+    _add_start_and_watch(add)
+    _add_queries(add)
+    _add_actions(add)
     return parser
 
 
-def _add_starting(add: Callable[..., argparse.ArgumentParser]) -> None:
-    add("pipelines", "list what can be started", cli_runs.pipelines)
-    start = add("start", "start a run; every field of the input is a flag", cli_start.start, has_help=False)
-    start.add_argument("name", metavar="NAME", nargs="?", help="a pipeline")
-    watch = add("watch", "watch runs until they end", cli_watch.watch)
-    watch.add_argument("runs", metavar="RUN", nargs="+")
+def _add_start_and_watch(add: Callable[..., argparse.ArgumentParser]) -> None:
+    add("pipelines", "list the pipelines you can start", cli_runs.pipelines)
+    start = add("start", "start a run; every field of its input is a flag", cli_start.start, has_help=False)
+    start.add_argument("name", metavar="NAME", nargs="?", help="the pipeline's name")
+    watch = add(
+        "watch",
+        "watch runs until they end",
+        cli_watch.watch,
+        details="Shows progress bars on a terminal, otherwise one line per event. Reconnects by itself. "
+        "Exit code 0 if every run completed, else 1; Ctrl-C stops watching, not the runs.",
+    )
+    watch.add_argument("runs", metavar="RUN", nargs="+", help="a run id; up to 32")
 
 
-def _add_looking(add: Callable[..., argparse.ArgumentParser]) -> None:
+def _add_queries(add: Callable[..., argparse.ArgumentParser]) -> None:
     runs = add("runs", "list runs, newest first", cli_runs.runs)
-    runs.add_argument("--status", help="running, completed, failed, cancelled, terminated or timed_out")
-    runs.add_argument("--pipeline", metavar="NAME")
-    runs.add_argument("--limit", type=int, default=20, metavar="N")
-    add("show", "show one run", cli_runs.show).add_argument("run", metavar="RUN")
+    runs.add_argument(
+        "--status",
+        metavar="STATUS",
+        help="only runs that are running, completed, failed, cancelled, terminated or timed_out",
+    )
+    runs.add_argument("--pipeline", metavar="NAME", help="only runs of this pipeline")
+    runs.add_argument(
+        "--limit", type=_whole_number, default=20, metavar="N", help="how many to list (default: %(default)s)"
+    )
+    _add_run(add("show", "show a run's steps, pending approvals and files", cli_runs.show))
     artifacts = add("artifacts", "list a run's files, or save them", cli_runs.artifacts)
-    artifacts.add_argument("run", metavar="RUN")
-    artifacts.add_argument("--to", metavar="DIR", help="save them here")
-    events = add("events", "print events as they happen, or those so far", cli_watch.events)
+    _add_run(artifacts)
+    artifacts.add_argument("--to", metavar="DIR", help="save the files in this folder")
+    events = add(
+        "events",
+        "print the events of runs",
+        cli_watch.events,
+        details="Prints the events so far of each RUN; with --follow also those to come. Without a RUN, "
+        "--follow prints the events of all your runs.",
+    )
     events.add_argument(
-        "runs", metavar="RUN", nargs="*", help="these runs only (default: every run of yours)"
+        "runs", metavar="RUN", nargs="*", help="a run id (default with --follow: all your runs)"
     )
-    events.add_argument("--follow", "-f", action="store_true", help="go on until Ctrl-C")
+    events.add_argument("--follow", "-f", action="store_true", help="print new events until Ctrl-C")
 
 
-def _add_acting(add: Callable[..., argparse.ArgumentParser]) -> None:
-    add("approvals", "list what waits for a decision", cli_decide.approvals)
-    decide = add("decide", "answer an approval", cli_decide.decide)
-    decide.add_argument("run", metavar="RUN")
-    decide.add_argument("approval", metavar="APPROVAL")
-    decide.add_argument("--answer", metavar="JSON", help="without it you are asked, on a terminal")
-    decide.add_argument("--note", help="kept with the decision")
+def _add_actions(add: Callable[..., argparse.ArgumentParser]) -> None:
+    add("approvals", "list the approvals that are pending", cli_decide.approvals)
+    decide = add(
+        "decide",
+        "answer an approval",
+        cli_decide.decide,
+        details="On a terminal you are prompted for the answer; elsewhere give --answer. It is refused "
+        "if the question changes meanwhile.",
+    )
+    _add_run(decide)
+    decide.add_argument("approval", metavar="APPROVAL", help="the approval's id, see `signalbox approvals`")
+    decide.add_argument(
+        "--answer", metavar="JSON", help="the answer as a JSON object (-: from standard input)"
+    )
+    decide.add_argument("--note", metavar="TEXT", help="a comment, stored with the decision")
     cancel = add("cancel", "cancel a run; it cleans up first", cli_runs.cancel)
-    cancel.add_argument("run", metavar="RUN")
-    cancel.add_argument("--reason")
-    add("pause", "start no further step of a run", cli_runs.pause).add_argument("run", metavar="RUN")
-    add("resume", "let a paused run go on", cli_runs.resume).add_argument("run", metavar="RUN")
+    _add_run(cancel)
+    cancel.add_argument("--reason", metavar="TEXT", help="why; stored with the run")
+    _add_run(add("pause", "pause a run: it starts no further step", cli_runs.pause))
+    _add_run(add("resume", "resume a paused run", cli_runs.resume))
 
 
-def _common(default: object) -> "_Parser":
-    parser = _Parser(add_help=False)
-    parser.add_argument("--json", action="store_true", default=default or False, help="for programs")
-    parser.add_argument(
-        "--gateway", metavar="URL", default=default, help=f"the gateway (SIGNALBOX_URL, else {_DEFAULT_URL})"
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="the run id")
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+
+
+def _common(default: object) -> CommandParser:
+    parser = CommandParser(add_help=False)
+    group = parser.add_argument_group("common options")
+    group.add_argument("--json", action="store_true", default=default or False, help="print JSON")
+    group.add_argument(
+        "--gateway",
+        metavar="URL",
+        default=default,
+        help=f"the gateway's URL (default: $SIGNALBOX_URL, or {_DEFAULT_URL})",
     )
-    parser.add_argument(
-        "--api-key", metavar="KEY", default=default, help="who you are (better: SIGNALBOX_API_KEY)"
+    group.add_argument(
+        "--api-key",
+        metavar="KEY",
+        default=default,
+        help="your API key (default: $SIGNALBOX_API_KEY, which is safer: other users can read arguments)",
     )
     return parser

@@ -7,93 +7,99 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from signalbox_client.command_context import CommandContext
 from signalbox_client.models import Approval, Decided
-from signalbox_client.prompts import ask_answer, parse_answer, picture_of
-from signalbox_client.screen import moment, print_json, table
-from signalbox_client.session import Session
+from signalbox_client.prompts import parse_answer, picture_of, prompt_for_answer
+from signalbox_client.renderers import format_time, print_json, table
 from signalbox_core.errors import Conflict, InvalidInput
 
 
-async def approvals(session: Session, _: argparse.Namespace) -> int:
-    waiting = await session.client.approvals()
-    if session.as_json:
-        print_json(session.console, waiting)
+async def approvals(context: CommandContext, _: argparse.Namespace) -> int:
+    pending = await context.client.approvals()
+    if context.as_json:
+        print_json(context.console, pending)
         return 0
     rows = [
-        (item.run_id, item.approval_id, item.title, moment(item.requested_at), moment(item.deadline_at))
-        for item in waiting
+        (
+            item.run_id,
+            item.approval_id,
+            item.title,
+            format_time(item.requested_at),
+            format_time(item.deadline_at),
+        )
+        for item in pending
     ]
-    session.console.print(
-        table(("run", "approval", "question", "asked", "deadline"), rows)
+    context.console.print(
+        table(("run", "approval", "question", "requested", "deadline"), rows)
         if rows
-        else "nothing waits for a decision"
+        else "no pending approvals"
     )
     return 0
 
 
-async def decide(session: Session, options: argparse.Namespace) -> int:
-    """With --answer once; on a terminal until the answer is accepted."""
-    approval = await session.client.approval(options.run, options.approval)
+async def decide(context: CommandContext, options: argparse.Namespace) -> int:
+    """Send --answer once; at a terminal, prompt until an answer is accepted."""
+    approval = await context.client.approval(options.run, options.approval)
     if options.answer is not None:
         answer = parse_answer(sys.stdin.read() if options.answer == "-" else options.answer)
-        decided = await session.client.decide(
+        decided = await context.client.decide(
             options.run, options.approval, answer, digest=approval.digest or None, note=options.note
         )
     else:
-        decided = await decide_by_asking(session, options.run, approval, options.note)
-    _tell(session, decided)
+        decided = await decide_interactively(context, options.run, approval, options.note)
+    _print_decided(context, decided)
     return 0
 
 
-async def decide_by_asking(
-    session: Session, run_id: str, approval: Approval, note: str | None = None
+async def decide_interactively(
+    context: CommandContext, run_id: str, approval: Approval, note: str | None = None
 ) -> Decided:
-    """Ask the person at the terminal; an answer that the run refuses is asked again.
+    """Prompt for the answer; prompt again if the run rejects it.
 
     Raises:
-        InvalidInput: there is no terminal, or the person gave up (Ctrl-D); the approval stays open.
-        Conflict: it is decided already.
+        InvalidInput: there is no terminal, or the user pressed Ctrl-D; the approval stays pending.
+        Conflict: the approval is not pending.
     """
     if approval.status != "pending":
         raise Conflict(f"approval {approval.approval_id} of run {run_id} is {approval.status}; nothing to do")
-    if not session.can_ask:
+    if not context.is_interactive:
         raise InvalidInput(
-            "give the answer with --answer JSON (there is no terminal to ask on)", field="--answer"
+            "give the answer with --answer JSON: there is no terminal to prompt on", field="--answer"
         )
-    session.tell(approval.title)
-    with _picture_to_look_at(session, approval):
+    context.print(approval.title)
+    with _picture_file(context, approval):
         while True:
             try:
-                answer = await ask_answer(approval, session.ask, session.tell)
-                return await session.client.decide(
+                answer = await prompt_for_answer(approval, context.prompt, context.print)
+                return await context.client.decide(
                     run_id, approval.approval_id, answer, digest=approval.digest or None, note=note
                 )
             except EOFError:
                 raise InvalidInput(
-                    f"no answer given; approval {approval.approval_id} stays open", field="--answer"
+                    f"no answer given; approval {approval.approval_id} is still pending", field="--answer"
                 ) from None
             except InvalidInput as error:
-                session.tell(f"\nthe run did not take that: {error.detail}\n")
+                context.print(f"\nThe run rejected this answer: {error.detail}\n")
 
 
 @contextmanager
-def _picture_to_look_at(session: Session, approval: Approval) -> Iterator[None]:
-    """The question's picture as a file, as long as it is asked; a browser shows it."""
+def _picture_file(context: CommandContext, approval: Approval) -> Iterator[None]:
+    """Save the question's picture to a temporary file while the user is prompted."""
     picture = picture_of(approval)
     if picture is None:
         yield
         return
     with TemporaryDirectory(prefix="signalbox-") as folder:
-        path = Path(folder) / f"picture.{picture.ending}"
+        path = Path(folder) / f"picture.{picture.suffix}"
         path.write_bytes(picture.body)
-        session.tell(f"The picture is in {path} (a browser opens it).")
+        context.print(f"The picture is in {path} (open it in a browser).")
         yield
 
 
-def _tell(session: Session, decided: Decided) -> None:
-    if session.as_json:
-        print_json(session.console, decided)
+def _print_decided(context: CommandContext, decided: Decided) -> None:
+    if context.as_json:
+        print_json(context.console, decided)
     elif decided.status == "recorded":
-        session.tell(f"recorded as {decided.decision_id}; it is applied as soon as a worker runs")
+        context.print(f"recorded ({decided.decision_id}); it is applied when a worker is available")
     else:
-        session.tell(f"decided ({decided.decision_id})")
+        context.print(f"decided ({decided.decision_id})")

@@ -1,4 +1,4 @@
-"""`--file` of `signalbox start`: local files become uploaded objects in the input's list of documents."""
+"""`signalbox start NAME --file`: uploads local files and lists them in the run's input."""
 
 import asyncio
 import glob
@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from signalbox_client.command_context import CommandContext
 from signalbox_client.flags import Schema
-from signalbox_client.session import Session
 from signalbox_core.errors import InvalidInput, Rejected
 
-_AT_ONCE: Final = 4
-_MOST_INLINE: Final = 2_000
+_MAX_PARALLEL_UPLOADS: Final = 4
+_MAX_INLINE_DOCUMENTS: Final = 2_000
 _MANIFEST: Final = "manifest"
 
 
 def files_field(schema: Schema) -> str | None:
-    """The field that takes uploaded files: a list of things with an `object` and a `name`."""
+    """The input field for uploaded files, if any: a list of items with `object` and `name`."""
     for name, field in schema.properties.items():
         items = schema.resolve(schema.resolve(field).items)
         if {"object", "name"} <= set(items.properties):
@@ -25,26 +25,30 @@ def files_field(schema: Schema) -> str | None:
     return None
 
 
-async def send_files(session: Session, schema: Schema, patterns: Sequence[str]) -> Mapping[str, object]:
-    """Upload the files; the part of the input that names them.
+async def upload_files(
+    context: CommandContext, schema: Schema, patterns: Sequence[str]
+) -> Mapping[str, object]:
+    """Upload the files and return the part of the input that lists them.
+
+    More than 2,000 files are listed in an uploaded manifest, if the pipeline takes one.
 
     Raises:
-        InvalidInput: a pattern matches no file, or a file cannot be read or is refused; the message names it.
+        InvalidInput: a pattern matches no file, or a file cannot be read or is refused.
     """
     field = files_field(schema)
     if field is None or not patterns:
         return {}
     paths = await asyncio.to_thread(find_files, patterns)
-    free = asyncio.Semaphore(_AT_ONCE)
-    documents = await asyncio.gather(*(_send(session, path, free) for path in paths))
-    if len(documents) <= _MOST_INLINE or _MANIFEST not in schema.properties:
+    slots = asyncio.Semaphore(_MAX_PARALLEL_UPLOADS)
+    documents = await asyncio.gather(*(_upload(context, path, slots) for path in paths))
+    if len(documents) <= _MAX_INLINE_DOCUMENTS or _MANIFEST not in schema.properties:
         return {field: documents}
-    listed = await session.client.upload(json.dumps(documents).encode(), media_type="application/json")
-    return {_MANIFEST: listed.object}
+    manifest = await context.client.upload(json.dumps(documents).encode(), media_type="application/json")
+    return {_MANIFEST: manifest.object}
 
 
 def find_files(patterns: Sequence[str]) -> list[Path]:
-    """The files of each pattern, sorted, each once."""
+    """Expand the patterns; each file once, sorted within its pattern."""
     found: dict[Path, None] = {}
     for pattern in patterns:
         matches = sorted(
@@ -53,16 +57,16 @@ def find_files(patterns: Sequence[str]) -> list[Path]:
             if path.is_file()
         )
         if not matches:
-            raise InvalidInput(f"--file {pattern}: there is no such file", field="--file")
+            raise InvalidInput(f"--file {pattern}: no such file", field="--file")
         found.update(dict.fromkeys(matches))
     return list(found)
 
 
-async def _send(session: Session, path: Path, free: asyncio.Semaphore) -> Mapping[str, str]:
-    async with free:
+async def _upload(context: CommandContext, path: Path, slots: asyncio.Semaphore) -> Mapping[str, str]:
+    async with slots:
         try:
             body = await asyncio.to_thread(path.read_bytes)
-            stored = await session.client.upload(body)
+            stored = await context.client.upload(body)
         except OSError as error:
             raise InvalidInput(f"--file {path}: {error.strerror}", field="--file") from None
         except Rejected as error:

@@ -5,13 +5,13 @@ from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
+from signalbox_client.command_context import CommandContext
 from signalbox_client.models import Accepted, Artifact, Run, snapshot_of
-from signalbox_client.screen import moment, print_json, run_panel, table
-from signalbox_client.session import Session
+from signalbox_client.renderers import format_time, print_json, run_panel, table
 from signalbox_core.errors import InvalidInput
 
 
-class Saved(Struct, frozen=True, kw_only=True):
+class SavedArtifact(Struct, frozen=True, kw_only=True):
     """One artifact written to disk."""
 
     name: str
@@ -20,120 +20,121 @@ class Saved(Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
-async def pipelines(session: Session, _: argparse.Namespace) -> int:
-    found = await session.client.pipelines()
-    if session.as_json:
-        print_json(session.console, found)
+async def pipelines(context: CommandContext, _: argparse.Namespace) -> int:
+    found = await context.client.pipelines()
+    if context.as_json:
+        print_json(context.console, found)
         return 0
-    session.console.print(
-        table(
-            ("name", "title", "what it does"), [(item.name, item.title, item.description) for item in found]
-        )
+    context.console.print(
+        table(("name", "title", "description"), [(item.name, item.title, item.description) for item in found])
     )
     return 0
 
 
-async def runs(session: Session, options: argparse.Namespace) -> int:
-    page = await session.client.runs(status=options.status, pipeline=options.pipeline, limit=options.limit)
-    if session.as_json:
-        print_json(session.console, page.runs)
+async def runs(context: CommandContext, options: argparse.Namespace) -> int:
+    page = await context.client.runs(status=options.status, pipeline=options.pipeline, limit=options.limit)
+    if context.as_json:
+        print_json(context.console, page.runs)
         return 0
     rows = [
-        (item.run_id, item.pipeline, item.status, moment(item.started_at), moment(item.ended_at))
+        (item.run_id, item.pipeline, item.status, format_time(item.started_at), format_time(item.ended_at))
         for item in page.runs
     ]
-    session.console.print(
-        table(("run", "pipeline", "status", "started", "ended"), rows) if rows else "no runs yet"
+    context.console.print(
+        table(("run", "pipeline", "status", "started", "ended"), rows) if rows else "no runs found"
     )
     return 0
 
 
-async def show(session: Session, options: argparse.Namespace) -> int:
-    run = await session.client.run(options.run)
-    if session.as_json:
-        print_json(session.console, run)
+async def show(context: CommandContext, options: argparse.Namespace) -> int:
+    run = await context.client.run(options.run)
+    if context.as_json:
+        print_json(context.console, run)
         return 0
-    session.console.print(run_panel(snapshot_of(run)))
+    context.console.print(run_panel(snapshot_of(run)))
     if run.artifacts:
-        session.console.print(
+        context.console.print(
             table(("file", "type", "bytes"), [_artifact_row(item) for item in run.artifacts])
         )
     return 0
 
 
-async def artifacts(session: Session, options: argparse.Namespace) -> int:
-    run = await session.client.run(options.run)
+async def artifacts(context: CommandContext, options: argparse.Namespace) -> int:
+    run = await context.client.run(options.run)
     if options.to is None:
-        if session.as_json:
-            print_json(session.console, run.artifacts)
+        if context.as_json:
+            print_json(context.console, run.artifacts)
         else:
-            session.console.print(
+            context.console.print(
                 table(("file", "type", "bytes"), [_artifact_row(item) for item in run.artifacts])
             )
         return 0
-    saved = await save_artifacts(session, run, run.artifacts, Path(options.to))
-    if session.as_json:
-        print_json(session.console, saved)
+    saved = await save_artifacts(context, run, run.artifacts, Path(options.to))
+    if context.as_json:
+        print_json(context.console, saved)
     else:
         for item in saved:
-            session.tell(item.path)
+            context.print(item.path)
     return 0
 
 
 async def save_artifacts(
-    session: Session, run: Run, chosen: tuple[Artifact, ...], folder: Path
-) -> list[Saved]:
-    """Write the artifacts into `folder`, under their own names.
+    context: CommandContext, run: Run, chosen: tuple[Artifact, ...], folder: Path
+) -> list[SavedArtifact]:
+    """Download artifacts into `folder`, under their own names.
 
     Raises:
-        InvalidInput: the folder cannot be written.
+        InvalidInput: the folder is not writable.
     """
     saved = []
     for item in chosen:
-        body = await session.client.artifact(run.run_id, item.name)
+        body = await context.client.artifact(run.run_id, item.name)
         path = folder / safe_path(item)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(body)
         except OSError as error:
             raise InvalidInput(
-                f"--to {folder}: {error.strerror}; name a folder you may write", field="--to"
+                f"--to {folder}: {error.strerror}; choose a folder you can write to", field="--to"
             ) from error
-        saved.append(Saved(name=item.name, path=str(path), media_type=item.media_type, size_bytes=len(body)))
+        saved.append(
+            SavedArtifact(name=item.name, path=str(path), media_type=item.media_type, size_bytes=len(body))
+        )
     return saved
 
 
 def safe_path(item: Artifact) -> Path:
-    """The artifact's name as a path that stays inside the folder, with the ending of its type."""
+    """The artifact's name as a relative path without `..`, with the suffix of its media type."""
     parts = [part for part in PurePosixPath(item.name).parts if part not in ("/", "..", ".")]
     path = Path(*parts) if parts else Path("artifact")
-    ending = {
+    suffix = {
         "image/png": ".png",
         "application/json": ".json",
         "application/xml": ".xml",
         "text/html": ".html",
     }.get(item.media_type, "")
-    return path if path.suffix == ending or not ending else path.with_name(path.name + ending)
+    return path if path.suffix == suffix or not suffix else path.with_name(path.name + suffix)
 
 
-async def cancel(session: Session, options: argparse.Namespace) -> int:
-    return _accepted(session, await session.client.cancel(options.run, options.reason))
+async def cancel(context: CommandContext, options: argparse.Namespace) -> int:
+    return _print_accepted(context, await context.client.cancel(options.run, options.reason))
 
 
-async def pause(session: Session, options: argparse.Namespace) -> int:
-    return _accepted(session, await session.client.pause(options.run))
+async def pause(context: CommandContext, options: argparse.Namespace) -> int:
+    return _print_accepted(context, await context.client.pause(options.run))
 
 
-async def resume(session: Session, options: argparse.Namespace) -> int:
-    return _accepted(session, await session.client.resume(options.run))
+async def resume(context: CommandContext, options: argparse.Namespace) -> int:
+    return _print_accepted(context, await context.client.resume(options.run))
 
 
-def _accepted(session: Session, accepted: Accepted) -> int:
-    if session.as_json:
-        print_json(session.console, accepted)
+def _print_accepted(context: CommandContext, accepted: Accepted) -> int:
+    if context.as_json:
+        print_json(context.console, accepted)
     else:
-        session.tell(
-            f"{accepted.accepted or 'it'} was asked of {accepted.run_id}; signalbox watch {accepted.run_id} shows when it happens"
+        context.print(
+            f"{accepted.accepted or 'request'} requested for run {accepted.run_id};"
+            f" follow it with: signalbox watch {accepted.run_id}"
         )
     return 0
 

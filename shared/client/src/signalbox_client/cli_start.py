@@ -1,131 +1,152 @@
-"""`signalbox start NAME`: the pipeline's fields as flags, read from the gateway."""
+"""`signalbox start NAME`: reads the input schema from the gateway and offers its fields as flags."""
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Final
 
 from signalbox_client import cli_watch
-from signalbox_client.cli_files import files_field, send_files
-from signalbox_client.flags import Flag, flags_of, input_of, read_schema
+from signalbox_client.cli_files import files_field, upload_files
+from signalbox_client.command_context import CommandContext, CommandParser
+from signalbox_client.flags import Flag, build_input, flags_of, read_schema
 from signalbox_client.models import Pipeline
-from signalbox_client.screen import print_json
-from signalbox_client.session import Session
+from signalbox_client.renderers import print_json
 from signalbox_core.errors import InvalidInput
 
-_USAGE = "signalbox start NAME [--input FILE] [--FIELD VALUE …] [--watch] [--run-id ID] [--json]"
+_USAGE: Final = """\
+usage: signalbox start NAME [--FIELD VALUE …] [--input FILE] [--watch] [--run-id ID] [--priority N] [--json]
+
+Start a run of a pipeline and print its id. Every field of the pipeline's input is a flag.
+
+`signalbox pipelines` lists the names; `signalbox start NAME --help` lists a pipeline's fields."""
+_RESERVED: Final = frozenset(
+    {"--priority", "--input", "--watch", "--run-id", "--json", "--gateway", "--api-key", "--help"}
+)
+_METAVARS: Final[Mapping[str, str]] = {
+    "secret": "FILE",
+    "string": "TEXT",
+    "integer": "N",
+    "number": "N",
+    "boolean": "true|false",
+    "array": "A,B,…",
+    "json": "JSON",
+}
 
 
-async def start(session: Session, options: argparse.Namespace) -> int:
+async def start(context: CommandContext, options: argparse.Namespace) -> int:
     if options.name is None or options.name.startswith("-"):
-        session.tell(
-            f"usage: {_USAGE}\n\nsignalbox start NAME --help lists the fields of a pipeline; signalbox pipelines lists the names."
-        )
+        context.print(_USAGE)
         return 0 if {"-h", "--help", "--file"} & {options.name, *options.rest} else 2
-    pipeline = await session.client.pipeline(options.name)
+    pipeline = await context.client.pipeline(options.name)
     schema = read_schema(pipeline.input_schema)
     flags = flags_of(schema)
-    asked = _parser(pipeline, flags, takes_files=files_field(schema) is not None).parse_args(
-        [_dashed(word) for word in options.rest]
-    )
-    given = {
-        flag.field: value for flag in flags if (value := getattr(asked, f"field_{flag.field}")) is not None
+    parser = _parser(pipeline, flags, takes_files=files_field(schema) is not None)
+    parsed = parser.parse_args([_normalize(word) for word in options.rest])
+    files = await upload_files(context, schema, getattr(parsed, "file", None) or ())
+    run_input = build_input(flags, _flag_values(flags, parsed), {**_read_input_file(parsed.input), **files})
+    try:
+        started = await context.client.start(
+            options.name, run_input, run_id=parsed.run_id, priority=parsed.priority
+        )
+    except InvalidInput as error:
+        raise _name_flags(error, flags) from error
+    if context.as_json:
+        print_json(context.console, started)
+    elif not parsed.watch:
+        context.print(started.run_id)
+    return await cli_watch.watch_runs(context, [started.run_id]) if parsed.watch else 0
+
+
+def _flag_values(flags: Sequence[Flag], parsed: argparse.Namespace) -> Mapping[str, str]:
+    """The text of each flag that was given; a secret's is read from its file."""
+    given = {flag: getattr(parsed, f"field_{flag.field}") for flag in flags}
+    return {
+        flag.field: _read_secret(flag, value) if flag.kind == "secret" else value
+        for flag, value in given.items()
+        if value is not None
     }
-    given.update(
-        {
-            flag.field: _secret(flag, given[flag.field])
-            for flag in flags
-            if flag.kind == "secret" and flag.field in given
-        }
-    )
-    sent = await send_files(session, schema, getattr(asked, "file", None) or ())
-    entered = input_of(flags, given, {**_file_input(asked.input), **sent})
-    started = await session.client.start(options.name, entered, run_id=asked.run_id, priority=asked.priority)
-    if session.as_json:
-        print_json(session.console, started)
-    elif not asked.watch:
-        session.tell(started.run_id)
-    return await cli_watch.watch_runs(session, [started.run_id]) if asked.watch else 0
+
+
+def _name_flags(error: InvalidInput, flags: Sequence[Flag]) -> InvalidInput:
+    """The gateway's error with flags in the place of JSON paths: `--url` instead of `input.url`."""
+    options = {f"input.{flag.field}": option_of(flag) for flag in flags}
+
+    def rename(text: str) -> str:
+        return re.sub(r"\binput\.\w+", lambda found: options.get(found[0], found[0]), text)
+
+    field = rename(error.field) if error.field else None
+    return InvalidInput(rename(error.detail), field=field, code=error.stable_code)
+
+
+def option_of(flag: Flag) -> str:
+    """The flag's name on the command line; a field whose name an option has taken gets `--input-NAME`."""
+    return f"--input-{flag.field.replace('_', '-')}" if flag.option in _RESERVED else flag.option
 
 
 def _parser(pipeline: Pipeline, flags: Sequence[Flag], *, takes_files: bool) -> argparse.ArgumentParser:
-    parser = _StartParser(
+    parser = CommandParser(
         prog=f"signalbox start {pipeline.name}",
         description=f"{pipeline.title}. {pipeline.description}",
+        epilog="--json, --gateway URL and --api-key KEY work as with every command; see signalbox --help.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--input", metavar="FILE", help="the input as JSON (- is standard input); flags overrule it"
+        "--input", metavar="FILE", help="a JSON file with the input (-: standard input); flags override it"
     )
     parser.add_argument("--watch", action="store_true", help="watch the run until it ends")
     parser.add_argument(
-        "--run-id", metavar="ID", help="your own id; starting again with it starts nothing new"
+        "--run-id", metavar="ID", help="choose the run id; a repeated start with it finds the existing run"
     )
-    parser.add_argument("--priority", type=int, metavar="N", help="1 goes first, 3 is usual, 5 goes last")
+    parser.add_argument("--priority", type=int, metavar="N", help="1 (first) to 5 (last); the default is 3")
     if takes_files:
         parser.add_argument(
             "--file",
             nargs="+",
             action="extend",
             metavar="PATH",
-            help="files to upload and read; patterns do: 'inbox/*.pdf'",
+            help="files to upload and process; a path may be a pattern: 'inbox/*.pdf'",
         )
-    taken = {"--priority", "--input", "--watch", "--run-id", "--json", "--gateway", "--api-key", "--help"}
-    fields = parser.add_argument_group("fields of the input")
+    fields = parser.add_argument_group("input fields")
     for flag in flags:
-        option = f"--input-{flag.field.replace('_', '-')}" if flag.option in taken else flag.option
-        required = " (required)" if flag.required else ""
-        if flag.kind == "secret":
-            fields.add_argument(option.removesuffix("-file"), action=_InTheOpen, help=argparse.SUPPRESS)
-        fields.add_argument(
-            option, dest=f"field_{flag.field}", metavar=_metavar(flag), help=_help(flag) + required
-        )
+        _add_field(fields, flag)
     return parser
 
 
-class _InTheOpen(argparse.Action):
-    """A secret as an argument: refused without repeating it."""
+def _add_field(group: "argparse._ArgumentGroup", flag: Flag) -> None:
+    option = option_of(flag)
+    if flag.kind == "secret":
+        group.add_argument(option.removesuffix("-file"), action=_RefuseSecretArgument, help=argparse.SUPPRESS)
+    group.add_argument(
+        option,
+        dest=f"field_{flag.field}",
+        metavar=_METAVARS[flag.kind],
+        help=flag.help.replace("%", "%%") + (" (required)" if flag.required else ""),
+    )
+
+
+class _RefuseSecretArgument(argparse.Action):
+    """Rejects a secret given as an argument, without repeating it."""
 
     def __call__(self, *_parsed: object, **_more: object) -> None:
         (option,) = self.option_strings
         raise InvalidInput(
-            f"{option}: others on this machine can read arguments; use {option}-file FILE (- is standard input)",
+            f"{option}: other users of this machine can read arguments;"
+            f" use {option}-file FILE (-: standard input)",
             field=option,
         )
 
 
-class _StartParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InvalidInput(f"{message}; see {self.prog} --help")
-
-
-def _dashed(word: str) -> str:
-    """`--redo_rounds=2` is `--redo-rounds=2`: people write fields as the API does, too."""
+def _normalize(word: str) -> str:
+    """Accept field names as the API writes them: `--redo_rounds=2` becomes `--redo-rounds=2`."""
     name, equals, value = word.partition("=")
     return name.replace("_", "-") + equals + value if word.startswith("--") else word
 
 
-def _metavar(flag: Flag) -> str:
-    names = {
-        "secret": "FILE",
-        "string": "TEXT",
-        "integer": "N",
-        "number": "N",
-        "boolean": "true|false",
-        "array": "A,B,…",
-        "json": "JSON",
-    }
-    return names[flag.kind]
-
-
-def _help(flag: Flag) -> str:
-    return flag.help.replace("%", "%%")
-
-
-def _secret(flag: Flag, name: str) -> str:
-    """The secret in a file (`-` is standard input), without the line's end.
+def _read_secret(flag: Flag, name: str) -> str:
+    """Read a secret from a file (`-`: standard input), without the trailing newline.
 
     Raises:
         InvalidInput: the file cannot be read.
@@ -133,14 +154,13 @@ def _secret(flag: Flag, name: str) -> str:
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            f"{flag.option} {name}: {getattr(error, 'strerror', None) or 'is not text'}", field=flag.option
-        ) from None
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise InvalidInput(f"{flag.option} {name}: {reason}", field=flag.option) from None
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _file_input(name: str | None) -> Mapping[str, object]:
-    """The JSON object in the file.
+def _read_input_file(name: str | None) -> Mapping[str, object]:
+    """Read the JSON object of `--input`.
 
     Raises:
         InvalidInput: no such file, not JSON, or not an object.
@@ -156,6 +176,6 @@ def _file_input(name: str | None) -> Mapping[str, object]:
         raise InvalidInput(f"--input {name} is not JSON: {error}", field="--input") from None
     if not isinstance(value, dict):
         raise InvalidInput(
-            f'--input {name} must hold a JSON object, for example {{"url": "https://…"}}', field="--input"
+            f'--input {name} must contain a JSON object, such as {{"url": "https://…"}}', field="--input"
         )
     return value

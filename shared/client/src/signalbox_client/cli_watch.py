@@ -1,100 +1,111 @@
-"""`signalbox watch` and `signalbox events`: runs as they go on."""
+"""`signalbox watch` and `signalbox events`."""
 
 import argparse
 import asyncio
-from collections.abc import Coroutine, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
-from signalbox_client.screen import JsonLines, PlainLines, Screen, screen_for
-from signalbox_client.session import Session
+from signalbox_client.command_context import CommandContext
+from signalbox_client.renderers import JsonLines, PlainLines, Renderer, choose_renderer
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.snapshot import ENDED
 
 T = TypeVar("T")
-_MAX_AT_ONCE = 32
-_NEW_RUNS_EVERY_S = 2.0
+_MAX_RUNS = 32
+_POLL_INTERVAL_S = 2.0
 
 
-async def watch(session: Session, options: argparse.Namespace) -> int:
-    """0 when every run completed, 1 otherwise."""
-    return await watch_runs(session, list(dict.fromkeys(options.runs)))
+async def watch(context: CommandContext, options: argparse.Namespace) -> int:
+    """Exit code 0 if every run completed, else 1."""
+    return await watch_runs(context, list(dict.fromkeys(options.runs)))
 
 
-async def watch_runs(session: Session, run_ids: Sequence[str]) -> int:
-    if len(run_ids) > _MAX_AT_ONCE:
-        raise InvalidInput(f"watch at most {_MAX_AT_ONCE} runs at once", field="RUN")
-    with screen_for(session.console, as_json=session.as_json, run_count=len(run_ids)) as screen:
-        statuses = await together([_follow(session, run_id, screen) for run_id in run_ids])
+async def watch_runs(context: CommandContext, run_ids: Sequence[str]) -> int:
+    if len(run_ids) > _MAX_RUNS:
+        raise InvalidInput(
+            f"{len(run_ids)} runs are too many: watch at most {_MAX_RUNS} at a time", field="RUN"
+        )
+    with choose_renderer(context.console, as_json=context.as_json, run_count=len(run_ids)) as renderer:
+        statuses = await gather_all([_watch_run(context, run_id, renderer) for run_id in run_ids])
     return 0 if all(status == "completed" for status in statuses) else 1
 
 
-async def events(session: Session, options: argparse.Namespace) -> int:
-    """The events so far, and with --follow those to come."""
-    one_run = len(options.runs) == 1
-    screen: Screen = (
-        JsonLines(session.console) if session.as_json else PlainLines(session.console, names_runs=not one_run)
+async def events(context: CommandContext, options: argparse.Namespace) -> int:
+    """Print the events so far; with --follow, also those to come."""
+    has_one_run = len(options.runs) == 1
+    renderer: Renderer = (
+        JsonLines(context.console)
+        if context.as_json
+        else PlainLines(context.console, shows_run_ids=not has_one_run)
     )
     if options.runs:
-        await together(
+        await gather_all(
             [
-                _print_events(session, run_id, screen, follow=options.follow, from_start=True)
+                _print_events(context, run_id, renderer, follow=options.follow, from_start=True)
                 for run_id in options.runs
             ]
         )
     elif options.follow:
-        await _follow_all(session, screen)
+        await _follow_all(context, renderer)
     else:
-        raise InvalidInput("name a RUN, or use --follow for every run of yours", field="RUN")
+        raise InvalidInput("give a RUN, or --follow for all your runs", field="RUN")
     return 0
 
 
-async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results, in order; the first error ends the others and is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(item) for item in work]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+async def gather_all(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return the results in order; the first error cancels the rest and is raised."""
+    async with _task_group() as group:
+        tasks = [group.create_task(item) for item in coroutines]
     return [task.result() for task in tasks]
 
 
-async def _follow(session: Session, run_id: str, screen: Screen) -> str:
+@asynccontextmanager
+async def _task_group() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group that raises the first error itself, so that it is reported on one line."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
+async def _watch_run(context: CommandContext, run_id: str, renderer: Renderer) -> str:
     status = "unknown"
-    async with aclosing(session.client.watch(run_id)) as updates:
+    async with aclosing(context.client.watch(run_id)) as updates:
         async for update in updates:
             status = update.snapshot.status
-            screen.show(update)
+            renderer.show(update)
     return status
 
 
 async def _print_events(
-    session: Session, run_id: str, screen: Screen, *, follow: bool, from_start: bool
+    context: CommandContext, run_id: str, renderer: Renderer, *, follow: bool, from_start: bool
 ) -> None:
-    run = await session.client.run(run_id)
+    run = await context.client.run(run_id)
     if not run.epoch or (run.sequence == 0 and not follow):
         return
     cursor = f"{run.epoch}:{0 if from_start else run.sequence}"
-    async with aclosing(session.client.watch(run_id, last_event_id=cursor)) as updates:
+    async with aclosing(context.client.watch(run_id, last_event_id=cursor)) as updates:
         async for update in updates:
             if update.event is not None:
-                screen.show(update)
+                renderer.show(update)
             if not follow and update.snapshot.sequence >= run.sequence:
                 return
 
 
-async def _follow_all(session: Session, screen: Screen) -> None:
-    """Runs that go on now from here, runs that begin later from their beginning; until Ctrl-C."""
+async def _follow_all(context: CommandContext, renderer: Renderer) -> None:
+    """Print current runs' events from now on and later runs' events from their start, until Ctrl-C."""
     followed: set[str] = set()
-    async with asyncio.TaskGroup() as group:
+    async with _task_group() as group:
         is_first = True
         while True:
-            page = await session.client.runs(limit=_MAX_AT_ONCE)
+            page = await context.client.runs(limit=_MAX_RUNS)
             for item in page.runs:
                 if item.run_id not in followed and item.status not in ENDED:
                     group.create_task(
-                        _print_events(session, item.run_id, screen, follow=True, from_start=not is_first)
+                        _print_events(context, item.run_id, renderer, follow=True, from_start=not is_first)
                     )
                 followed.add(item.run_id)
             is_first = False
-            await asyncio.sleep(_NEW_RUNS_EVERY_S)
+            await asyncio.sleep(_POLL_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""From the JSON Schema of a pipeline's input to command line flags, and from flags to the input. Pure."""
+"""Translates the JSON Schema of a pipeline's input to command line flags, and flags to the input. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ _FALSE: Final = frozenset({"false", "no", "0", "off"})
 
 
 class Schema(Struct, frozen=True):
-    """The part of JSON Schema that a Struct of a contract gives."""
+    """The subset of JSON Schema that contracts use."""
 
     type: str | list[str] | None = None
     title: str = ""
@@ -33,7 +33,7 @@ class Schema(Struct, frozen=True):
     defs: "dict[str, Schema]" = msgspec.field(default_factory=dict, name="$defs")
 
     def resolve(self, schema: "Schema | bool | None") -> "Schema":
-        """`schema` with its reference into our `$defs` followed and `| null` taken off."""
+        """Follow a `$ref` into `$defs`, and reduce `T | null` to `T`."""
         if not isinstance(schema, Schema):
             return Schema()
         found = self.defs.get(schema.ref.removeprefix("#/$defs/"), schema) if schema.ref else schema
@@ -42,7 +42,7 @@ class Schema(Struct, frozen=True):
 
 
 class Flag(Struct, frozen=True, kw_only=True):
-    """One field of the input, as a flag."""
+    """One field of the input as a flag."""
 
     field: str
     kind: Kind
@@ -53,7 +53,7 @@ class Flag(Struct, frozen=True, kw_only=True):
 
     @property
     def option(self) -> str:
-        """A secret's names the file that holds it: arguments can be read by everybody on the machine."""
+        """`--field-name`; for a secret, `--field-name-file`: other users of a machine can read arguments."""
         return "--" + self.field.replace("_", "-") + ("-file" if self.kind == "secret" else "")
 
 
@@ -62,14 +62,14 @@ def read_schema(schema: msgspec.Raw) -> Schema:
 
 
 def flags_of(schema: Schema) -> tuple[Flag, ...]:
-    """One flag a field, in the contract's order."""
+    """One flag per field, in the contract's order."""
     return tuple(_flag(schema, name, field) for name, field in schema.properties.items())
 
 
-def input_of(
+def build_input(
     flags: Sequence[Flag], given: Mapping[str, str], base: Mapping[str, object]
 ) -> Mapping[str, object]:
-    """The input: what the file says, overruled by the flags that were given.
+    """Build the input from `base`, overridden by the flags that were given.
 
     Raises:
         InvalidInput: a value does not have its flag's type; `field` names the flag.
@@ -113,21 +113,21 @@ def _kind(schema: Schema) -> Kind:
 
 
 def _help(field: Schema, inner: Schema, kind: Kind, enum: Sequence[msgspec.Raw]) -> str:
-    said = field.description or inner.description or field.title or inner.title
+    text = field.description or inner.description or field.title or inner.title
     notes = []
     if enum:
         notes.append(
-            f"{'several of' if kind == 'array' else 'one of'} {', '.join(_text(value) for value in enum)}"
+            f"{'any of' if kind == 'array' else 'one of'} {', '.join(_text(value) for value in enum)}"
         )
     elif kind == "array":
-        notes.append("several, separated by commas")
+        notes.append("comma-separated")
     elif kind == "json":
         notes.append("as JSON")
     if bytes(field.default):
         notes.append(f"default {_text(field.default)}")
     elif field.examples:
         notes.append(f"for example {_text(field.examples[0])}")
-    return f"{said} ({'; '.join(notes)})".strip() if notes else said
+    return f"{text} ({'; '.join(notes)})".strip() if notes else text
 
 
 def _text(raw: msgspec.Raw) -> str:
@@ -141,14 +141,14 @@ def _value(flag: Flag, kind: Kind, text: str) -> object:
     try:
         return _convert(flag, kind, text)
     except ValueError:
-        wanted = {
+        expected = {
             "integer": "a whole number",
             "number": "a number",
             "boolean": "true or false",
             "json": "JSON",
         }[kind]
         raise InvalidInput(
-            f"{flag.option} must be {wanted} (it is {text[:80]!r})", field=flag.option
+            f"{flag.option} must be {expected}, not {text[:80]!r}", field=flag.option
         ) from None
 
 

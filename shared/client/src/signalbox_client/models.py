@@ -1,4 +1,4 @@
-"""What the gateway answers, as values. Unknown members are ignored, so an older client reads a newer gateway."""
+"""Response types of the gateway. Unknown members are ignored, so an older client can read a newer gateway."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -47,7 +47,7 @@ class PipelineList(Struct, frozen=True, kw_only=True):
 
 
 class Uploaded(Struct, frozen=True, kw_only=True):
-    """`object` is what an input's field for an uploaded file takes."""
+    """`object` is the reference that an input field for an uploaded file takes."""
 
     object: str
     media_type: str
@@ -56,7 +56,7 @@ class Uploaded(Struct, frozen=True, kw_only=True):
 
 
 class Started(Struct, frozen=True, kw_only=True):
-    """`queued` means: recorded, and started when the engine is back."""
+    """A status of `queued` means: stored, and started as soon as Temporal is available."""
 
     run_id: str
     pipeline: str
@@ -87,7 +87,7 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 
 class Approval(Struct, frozen=True, kw_only=True):
-    """A question, what the approver is shown, and what was decided so far."""
+    """A question, its evidence, and the decisions so far."""
 
     approval_id: str
     name: str
@@ -113,7 +113,7 @@ class Artifact(Struct, frozen=True, kw_only=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """The run now. `epoch:sequence` is the place in its stream."""
+    """A run's snapshot. `epoch:sequence` is its stream cursor."""
 
     run_id: str
     pipeline: str
@@ -145,7 +145,7 @@ class Inbox(Struct, frozen=True, kw_only=True):
 
 
 class Decided(Struct, frozen=True, kw_only=True):
-    """`recorded` means: kept durably, applied when a worker runs again."""
+    """A status of `recorded` means: stored durably, and applied as soon as a worker is available."""
 
     run_id: str
     approval_id: str
@@ -161,7 +161,7 @@ class Accepted(Struct, frozen=True, kw_only=True):
 
 
 def snapshot_of(run: Run) -> Snapshot:
-    """The run as the value that events fold into; an artifact's `key` is its address in the API."""
+    """Convert to the snapshot that events fold into; an artifact's `key` is its URL path in the API."""
     return Snapshot(
         run_id=run.run_id,
         tenant="",

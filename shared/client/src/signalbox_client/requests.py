@@ -1,4 +1,4 @@
-"""Every request of the API as a value: what to send and the type of the answer. Sending is the clients' work."""
+"""Every request of the API as a value: what to send, and the type of the response. Pure; no I/O."""
 
 import uuid
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from signalbox_client import models
 T = TypeVar("T", bound=Struct)
 
 
-class Call(Struct, Generic[T], frozen=True, kw_only=True):
-    """One request. Each may be sent again after a lost connection: a repeat has the same effect as the first."""
+class ApiRequest(Struct, Generic[T], frozen=True, kw_only=True):
+    """One request. Every request is idempotent, so it can be retried after a lost connection."""
 
     method: str
     path: str
-    answer: type[T]
+    response_type: type[T]
     query: Mapping[str, str] = {}
     body: bytes | None = None
     headers: Mapping[str, str] = {}
 
 
-class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`digest` refuses the decision when the question is not the one that was seen."""
+class DecisionBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`digest` makes the gateway refuse the decision if the question has changed since it was read."""
 
     answer: msgspec.Raw
     decision_id: str
@@ -33,28 +33,30 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str | None = None
 
 
-class Start(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StartBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pipeline: str
     input: msgspec.Raw
     run_id: str | None = None
     priority: int | None = None
 
 
-def list_pipelines() -> Call[models.PipelineList]:
-    return Call(method="GET", path="/v1/pipelines", answer=models.PipelineList)
+def list_pipelines() -> ApiRequest[models.PipelineList]:
+    return ApiRequest(method="GET", path="/v1/pipelines", response_type=models.PipelineList)
 
 
-def get_pipeline(name: str) -> Call[models.Pipeline]:
-    return Call(method="GET", path=f"/v1/pipelines/{_part(name)}", answer=models.Pipeline)
+def get_pipeline(name: str) -> ApiRequest[models.Pipeline]:
+    return ApiRequest(
+        method="GET", path=f"/v1/pipelines/{_quote_segment(name)}", response_type=models.Pipeline
+    )
 
 
-def start_run(start: Start, idempotency_key: str | None) -> Call[models.Started]:
-    """Without a key of the caller's own a fresh one is made, so a repeated request starts one run."""
+def start_run(start: StartBody, idempotency_key: str | None) -> ApiRequest[models.Started]:
+    """Start a run; without an idempotency key, a random one makes retries start only one run."""
     headers = {"idempotency-key": idempotency_key or uuid.uuid4().hex}
-    return Call(
+    return ApiRequest(
         method="POST",
         path="/v1/runs",
-        answer=models.Started,
+        response_type=models.Started,
         body=msgspec.json.encode(start),
         headers=headers,
     )
@@ -62,69 +64,77 @@ def start_run(start: Start, idempotency_key: str | None) -> Call[models.Started]
 
 def list_runs(
     *, status: str | None, pipeline: str | None, limit: int, cursor: str | None
-) -> Call[models.RunPage]:
-    given = {"status": status, "pipeline": pipeline, "limit": str(limit), "cursor": cursor}
-    return Call(
+) -> ApiRequest[models.RunPage]:
+    parameters = {"status": status, "pipeline": pipeline, "limit": str(limit), "cursor": cursor}
+    return ApiRequest(
         method="GET",
         path="/v1/runs",
-        answer=models.RunPage,
-        query={name: value for name, value in given.items() if value},
+        response_type=models.RunPage,
+        query={name: value for name, value in parameters.items() if value},
     )
 
 
-def get_run(run_id: str) -> Call[models.Run]:
-    return Call(method="GET", path=run_path(run_id), answer=models.Run)
+def get_run(run_id: str) -> ApiRequest[models.Run]:
+    return ApiRequest(method="GET", path=run_path(run_id), response_type=models.Run)
 
 
-def list_approvals() -> Call[models.Inbox]:
-    return Call(method="GET", path="/v1/approvals", answer=models.Inbox, query={"status": "pending"})
+def list_approvals() -> ApiRequest[models.Inbox]:
+    return ApiRequest(
+        method="GET", path="/v1/approvals", response_type=models.Inbox, query={"status": "pending"}
+    )
 
 
-def get_approval(run_id: str, approval_id: str) -> Call[models.Approval]:
-    return Call(method="GET", path=_approval_path(run_id, approval_id), answer=models.Approval)
+def get_approval(run_id: str, approval_id: str) -> ApiRequest[models.Approval]:
+    return ApiRequest(method="GET", path=_approval_path(run_id, approval_id), response_type=models.Approval)
 
 
-def decide(run_id: str, approval_id: str, decision: Decision) -> Call[models.Decided]:
+def decide(run_id: str, approval_id: str, decision: DecisionBody) -> ApiRequest[models.Decided]:
     path = f"{_approval_path(run_id, approval_id)}/decision"
-    return Call(method="POST", path=path, answer=models.Decided, body=msgspec.json.encode(decision))
+    return ApiRequest(
+        method="POST", path=path, response_type=models.Decided, body=msgspec.json.encode(decision)
+    )
 
 
-def new_decision(answer: msgspec.Raw, *, digest: str | None, note: str | None) -> Decision:
-    """With a fresh decision id, so that a repeated request is one decision."""
-    return Decision(answer=answer, decision_id=uuid.uuid4().hex, digest=digest, note=note)
+def new_decision(answer: msgspec.Raw, *, digest: str | None, note: str | None) -> DecisionBody:
+    """Build a decision with a random id, so that retries count as one decision."""
+    return DecisionBody(answer=answer, decision_id=uuid.uuid4().hex, digest=digest, note=note)
 
 
-def control(run_id: str, action: str, reason: str | None = None) -> Call[models.Accepted]:
-    """`cancel` (which alone takes a reason), `pause` or `resume`."""
+def control(run_id: str, action: str, reason: str | None = None) -> ApiRequest[models.Accepted]:
+    """Request `cancel`, `pause` or `resume`; only `cancel` takes a reason."""
     body = msgspec.json.encode({"reason": reason} if reason else {})
-    return Call(method="POST", path=f"{run_path(run_id)}/{action}", answer=models.Accepted, body=body)
+    return ApiRequest(
+        method="POST", path=f"{run_path(run_id)}/{action}", response_type=models.Accepted, body=body
+    )
 
 
-class Bytes(Struct, frozen=True):
-    """An answer that is not decoded."""
+class RawResponse(Struct, frozen=True):
+    """A response that is not decoded."""
 
 
-def get_result(run_id: str) -> Call[Bytes]:
-    return Call(method="GET", path=f"{run_path(run_id)}/result", answer=Bytes)
+def get_result(run_id: str) -> ApiRequest[RawResponse]:
+    return ApiRequest(method="GET", path=f"{run_path(run_id)}/result", response_type=RawResponse)
 
 
-def get_artifact(run_id: str, name: str) -> Call[Bytes]:
-    return Call(method="GET", path=f"{run_path(run_id)}/artifacts/{quote(name)}", answer=Bytes)
+def get_artifact(run_id: str, name: str) -> ApiRequest[RawResponse]:
+    return ApiRequest(
+        method="GET", path=f"{run_path(run_id)}/artifacts/{quote(name)}", response_type=RawResponse
+    )
 
 
-def upload(body: bytes, media_type: str) -> Call[models.Uploaded]:
-    """The same bytes give the same object, so a repeated request does no harm."""
-    return Call(
+def upload(body: bytes, media_type: str) -> ApiRequest[models.Uploaded]:
+    """Store bytes; objects are named by their content, so a repeat stores nothing new."""
+    return ApiRequest(
         method="POST",
         path="/v1/objects",
-        answer=models.Uploaded,
+        response_type=models.Uploaded,
         body=body,
         headers={"content-type": media_type},
     )
 
 
 def run_path(run_id: str) -> str:
-    return f"/v1/runs/{_part(run_id)}"
+    return f"/v1/runs/{_quote_segment(run_id)}"
 
 
 def stream_path(run_id: str) -> str:
@@ -132,8 +142,8 @@ def stream_path(run_id: str) -> str:
 
 
 def _approval_path(run_id: str, approval_id: str) -> str:
-    return f"{run_path(run_id)}/approvals/{_part(approval_id)}"
+    return f"{run_path(run_id)}/approvals/{_quote_segment(approval_id)}"
 
 
-def _part(text: str) -> str:
+def _quote_segment(text: str) -> str:
     return quote(text, safe="")

@@ -1,4 +1,4 @@
-"""A pipeline as a function: what to start, what its result is, and what is said on the way. Pure; the clients do the calling."""
+"""Running a pipeline like a function: progress with text deltas, and typed results. Pure; no I/O."""
 
 from typing import Any, Final, Generic, TypeVar
 
@@ -11,7 +11,7 @@ from signalbox_core.events import Snapshot
 from signalbox_core.pipeline.spec import PipelineSpec
 
 T = TypeVar("T")
-NOTHING: Final = object()
+NOT_GIVEN: Final = object()
 
 
 class Progress(Struct, Generic[T], frozen=True, kw_only=True):
@@ -19,10 +19,10 @@ class Progress(Struct, Generic[T], frozen=True, kw_only=True):
 
     Attributes:
         event: None when the frame was a snapshot.
-        text: what the running step has written so far (its last 32 kB); empty when it writes nothing.
-        added: the end of `text` that was not in the frame before.
-        restarted: the text began again (another attempt): forget what was added before.
-        result: in the last one only, typed as the pipeline's contract says.
+        text: what the running step has written so far (the last 32 kB); empty for a step that writes no text.
+        added: the end of `text` that is new in this frame.
+        restarted: the text began again, because the step was retried: discard the text before `added`.
+        result: set in the last item only, typed by the pipeline's contract.
     """
 
     run_id: str
@@ -34,38 +34,41 @@ class Progress(Struct, Generic[T], frozen=True, kw_only=True):
     result: T | None = None
 
 
-class Words:
-    """What is new in the text of the running step. A position counts code points from the beginning of the text."""
+class TextDelta:
+    """Computes what each frame adds to the running step's text.
+
+    A frame holds the end of the text only, so positions are counted in code points from the beginning.
+    """
 
     def __init__(self) -> None:
         self._step = ""
         self._text = ""
         self._end = 0
 
-    def take(self, update: Update) -> tuple[str, str, bool]:
-        """The text so far, what was added, and whether it began again."""
+    def advance(self, update: Update) -> tuple[str, str, bool]:
+        """Return the text so far, the part that is new, and whether the text began again."""
         step = next((item for item in update.snapshot.steps if item.status == "running" and item.text), None)
         if step is None or step.text is None:
-            return "", "", self._forget(update.snapshot)
+            return "", "", self._clear(update.snapshot)
         known = self._end - step.text_offset
-        goes_on = (
+        continues = (
             self._step == step.name
             and 0 <= known <= len(step.text)
             and self._text.endswith(step.text[:known])
         )
-        restarted = bool(self._step) and not goes_on
+        restarted = bool(self._step) and not continues
         self._step, self._text, self._end = step.name, step.text, step.text_offset + len(step.text)
-        return step.text, step.text[known:] if goes_on else step.text, restarted
+        return step.text, step.text[known:] if continues else step.text, restarted
 
-    def _forget(self, snapshot: Snapshot) -> bool:
-        """A step that still runs without its text begins it again; one that has ended is done with it."""
+    def _clear(self, snapshot: Snapshot) -> bool:
+        """Whether the step lost its text while running, which means that it starts again."""
         restarted = any(item.name == self._step and item.status == "running" for item in snapshot.steps)
         self._step, self._text, self._end = "", "", 0
         return restarted
 
 
-def progress_of(update: Update, words: Words, result: Any) -> Progress[Any]:
-    text, added, restarted = words.take(update)
+def make_progress(update: Update, delta: TextDelta, result: Any = None) -> Progress[Any]:
+    text, added, restarted = delta.advance(update)
     snapshot = update.snapshot
     return Progress(
         run_id=snapshot.run_id,
@@ -78,15 +81,15 @@ def progress_of(update: Update, words: Words, result: Any) -> Progress[Any]:
     )
 
 
-def name_of(pipeline: "PipelineSpec[Any, Any] | str") -> str:
+def pipeline_name(pipeline: "PipelineSpec[Any, Any] | str") -> str:
     return pipeline if isinstance(pipeline, str) else pipeline.name
 
 
-def typed(body: bytes, pipeline: "PipelineSpec[Any, Any] | str", result: object) -> Any:
-    """The result as the contract's type, or as the one that the caller names; as JSON when it names none.
+def decode_result(body: bytes, pipeline: "PipelineSpec[Any, Any] | str", result: object) -> Any:
+    """Decode a result as the contract's type, else as the type `result`, else leave it as JSON.
 
     Raises:
-        Unavailable: the gateway's pipeline answers something else; contract and gateway are of different versions.
+        Unavailable: the result does not have this type; contract and gateway are of different versions.
     """
     kind = pipeline.result if isinstance(pipeline, PipelineSpec) else result
     if kind is None:
@@ -94,5 +97,8 @@ def typed(body: bytes, pipeline: "PipelineSpec[Any, Any] | str", result: object)
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        detail = f"the result of {name_of(pipeline)} is not what the contract says ({error}): install the gateway's version of it"
+        detail = (
+            f"the result of {pipeline_name(pipeline)} does not match its contract ({error}):"
+            " install the contract version that the gateway runs"
+        )
         raise Unavailable(detail, code="other_contract") from None

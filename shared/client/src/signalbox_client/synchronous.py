@@ -1,7 +1,10 @@
-"""The blocking client: the same methods as the asyncio one."""
+# Generated from asynchronous.py by tools/sync_client.py (make generate); do not edit.
+"""The blocking client: the same methods as the asyncio client."""
 
+import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
@@ -10,12 +13,25 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import models, requests
-from signalbox_client.http_options import BACKOFF_S, STREAM_TIMEOUT, UNARY_TIMEOUT, options, raw_json
-from signalbox_client.problems import decode_answer, error_of, unreachable
-from signalbox_client.requests import Call
-from signalbox_client.run_pipeline import NOTHING, Progress, Words, name_of, progress_of, typed
+from signalbox_client.http_options import (
+    BACKOFF_S,
+    STREAM_TIMEOUT,
+    UNARY_TIMEOUT,
+    client_options,
+    encode_raw,
+)
+from signalbox_client.problems import decode_answer
+from signalbox_client.requests import ApiRequest
+from signalbox_client.retry import RequestFailure, connection_failure, response_failure, retry_delay_s
+from signalbox_client.run_pipeline import (
+    NOT_GIVEN,
+    Progress,
+    TextDelta,
+    decode_result,
+    make_progress,
+    pipeline_name,
+)
 from signalbox_client.stream_follower import Follower, Update
-from signalbox_core.errors import Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 
 T = TypeVar("T", bound=Struct)
@@ -25,9 +41,19 @@ Out = TypeVar("Out", bound=Struct)
 
 
 class Signalbox:
-    """A gateway, for programs without asyncio: `with Signalbox(url, key) as signalbox`.
+    """A connection to a gateway, for synchronous programs: `with Signalbox(url, key) as signalbox`.
 
-    Every method raises the errors of `signalbox_core.errors`; what was merely away for a moment is tried again first.
+    Every method raises the errors of `signalbox_core.errors`. Requests that fail for a temporary reason
+    (connection lost, 429, 5xx, a proxy's error page) are retried with backoff before they raise.
+
+    Args:
+        url: the gateway's base URL.
+        api_key: an API key of the gateway.
+        transport: another HTTP transport, for tests.
+        backoff_s: the delay before each retry in seconds; its length is the number of retries.
+
+    Raises:
+        InvalidInput: the URL is not http(s), or the key has characters that no key has.
     """
 
     def __init__(
@@ -40,7 +66,7 @@ class Signalbox:
     ) -> None:
         self._backoff_s = backoff_s
         self.url = url.rstrip("/")
-        self._http = httpx2.Client(**options(self.url, api_key), transport=transport)
+        self._http = httpx2.Client(**client_options(self.url, api_key), transport=transport)
 
     def __enter__(self) -> "Signalbox":
         return self
@@ -51,9 +77,12 @@ class Signalbox:
         self._http.close()
 
     def pipelines(self) -> tuple[models.Pipeline, ...]:
-        return self._send(requests.list_pipelines()).pipelines
+        """List the pipelines that can be started."""
+        listed = self._send(requests.list_pipelines())
+        return listed.pipelines
 
     def pipeline(self, name: str) -> models.Pipeline:
+        """Get a pipeline's contract. Raises: NotFound."""
         return self._send(requests.get_pipeline(name))
 
     def start(
@@ -65,12 +94,30 @@ class Signalbox:
         priority: int | None = None,
         idempotency_key: str | None = None,
     ) -> models.Started:
-        """Start a run. `given` is the input: anything that encodes to a JSON object. Priority 1 goes first, 3 is usual, 5 last."""
-        start = requests.Start(pipeline=pipeline, input=raw_json(given), run_id=run_id, priority=priority)
+        """Start a run.
+
+        Args:
+            pipeline: the pipeline's name.
+            given: the input; anything that encodes to a JSON object.
+            run_id: an id of your own; starting the same input with it again returns the existing run.
+            priority: 1 (first) to 5 (last); the default is 3.
+            idempotency_key: a repeated call with this key returns the existing run; default: a random key.
+
+        Raises:
+            InvalidInput: the input breaks the pipeline's schema; `field` names the member.
+            Conflict: the run id or the key belongs to another input.
+        """
+        start = requests.StartBody(
+            pipeline=pipeline, input=encode_raw(given), run_id=run_id, priority=priority
+        )
         return self._send(requests.start_run(start, idempotency_key))
 
     def upload(self, body: bytes, *, media_type: str = "application/octet-stream") -> models.Uploaded:
-        """Store a file for a run to read. What it is is judged by its bytes; a list of documents is declared as application/json."""
+        """Store a file that a run can read.
+
+        The gateway detects the type from the bytes; only a manifest (a list of documents) must be declared
+        as application/json.
+        """
         return self._send(requests.upload(body, media_type))
 
     def runs(
@@ -81,21 +128,29 @@ class Signalbox:
         limit: int = 50,
         cursor: str | None = None,
     ) -> models.RunPage:
-        """One page, newest first; `next_cursor` leads to the next."""
-        return self._send(requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor))
+        """List one page of runs, newest first. Pass its `next_cursor` as `cursor` for the next page."""
+        request = requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
+        return self._send(request)
 
     def result(self, run_id: str) -> msgspec.Raw:
-        """The result as JSON. Raises: Conflict while the run goes on."""
+        """Get a run's result as JSON.
+
+        Raises:
+            Conflict: the run has not ended, or it ended without a result.
+        """
         return msgspec.Raw(self._fetch(requests.get_result(run_id)))
 
     def artifact(self, run_id: str, name: str) -> bytes:
+        """Download one file of a run."""
         return self._fetch(requests.get_artifact(run_id, name))
 
     def approvals(self) -> tuple[models.InboxEntry, ...]:
-        """What waits for a person."""
-        return self._send(requests.list_approvals()).approvals
+        """List the approvals that are pending."""
+        inbox = self._send(requests.list_approvals())
+        return inbox.approvals
 
     def approval(self, run_id: str, approval_id: str) -> models.Approval:
+        """Get one approval: its question, evidence and decisions."""
         return self._send(requests.get_approval(run_id, approval_id))
 
     def decide(
@@ -107,20 +162,30 @@ class Signalbox:
         digest: str | None = None,
         note: str | None = None,
     ) -> models.Decided:
-        """Answer an approval. `digest` (of the approval that was looked at) refuses the answer when the question has changed."""
-        return self._send(
-            requests.decide(
-                run_id, approval_id, requests.new_decision(raw_json(answer), digest=digest, note=note)
-            )
-        )
+        """Answer an approval.
+
+        Args:
+            answer: a JSON object that the approval's schema accepts.
+            digest: the `digest` of the approval as you read it; the answer is refused if it has changed.
+            note: a comment that is stored with the decision.
+
+        Raises:
+            InvalidInput: the answer breaks the schema; the approval stays pending.
+            Conflict: it is already decided, or the digest is stale.
+        """
+        decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
+        return self._send(requests.decide(run_id, approval_id, decision))
 
     def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
+        """Request cancellation; the run cleans up before it ends."""
         return self._send(requests.control(run_id, "cancel", reason))
 
     def pause(self, run_id: str) -> models.Accepted:
+        """Request that the run starts no further step."""
         return self._send(requests.control(run_id, "pause"))
 
     def resume(self, run_id: str) -> models.Accepted:
+        """Request that a paused run continues."""
         return self._send(requests.control(run_id, "resume"))
 
     @overload
@@ -151,39 +216,48 @@ class Signalbox:
     def run(
         self,
         pipeline: PipelineSpec[Any, Any] | str,
-        given: object = NOTHING,
+        given: object = NOT_GIVEN,
         *,
         result: object = None,
         run_id: str | None = None,
         priority: int | None = None,
     ) -> Any:
-        """`run(run_id)`: the run now. `run(pipeline, input)`: start one, wait for its end, give its result.
+        """`run(run_id)` gets a run's snapshot; `run(pipeline, input)` starts a run and waits for its result.
 
-        The result is typed by the contract (`run(SPEC, AiTaskInput(…))`), by `result=` beside a name, or is JSON.
-        Whoever stops waiting does not stop the run; with a `run_id` of your own the same call finds it again.
+        To stop waiting does not stop the run. With a `run_id` of your own, the same call finds it again.
+
+        Args:
+            pipeline: the pipeline's contract (`SPEC`) or its name; with no input, a run id.
+            given: the input.
+            result: the type of the result, if the pipeline is given by name; default: JSON (`msgspec.Raw`).
+            run_id: an id of your own.
+            priority: 1 (first) to 5 (last).
 
         Raises:
-            Conflict: the run ended without a result; `code` is `run_failed`, `run_cancelled`, …, the message has step and cause.
+            Conflict: the run ended without a result. `code` is `run_failed`, `run_cancelled`, …; the message
+                has the failed step and its cause.
+            Unavailable: the gateway cannot be reached, after retries. The run continues.
         """
-        if given is NOTHING:
-            return self._send(requests.get_run(name_of(pipeline)))
-        started = self.start(name_of(pipeline), given, run_id=run_id, priority=priority)
-        for _ in self.watch(started.run_id):
-            pass
-        return typed(bytes(self.result(started.run_id)), pipeline, result)
+        if given is NOT_GIVEN:
+            return self._send(requests.get_run(pipeline_name(pipeline)))
+        started = self.start(pipeline_name(pipeline), given, run_id=run_id, priority=priority)
+        with closing(self.watch(started.run_id)) as updates:
+            for _ in updates:
+                pass
+        return decode_result(bytes(self.result(started.run_id)), pipeline, result)
 
     @overload
     def stream(
         self, pipeline: PipelineSpec[In, Out], given: In, *, run_id: str | None = None
-    ) -> Iterator[Progress[Out]]: ...
+    ) -> Generator[Progress[Out], None, None]: ...
     @overload
     def stream(
         self, pipeline: str, given: object, *, result: type[V], run_id: str | None = None
-    ) -> Iterator[Progress[V]]: ...
+    ) -> Generator[Progress[V], None, None]: ...
     @overload
     def stream(
         self, pipeline: str, given: object, *, run_id: str | None = None
-    ) -> Iterator[Progress[msgspec.Raw]]: ...
+    ) -> Generator[Progress[msgspec.Raw], None, None]: ...
     def stream(
         self,
         pipeline: PipelineSpec[Any, Any] | str,
@@ -191,68 +265,83 @@ class Signalbox:
         *,
         result: object = None,
         run_id: str | None = None,
-    ) -> Iterator[Progress[Any]]:
-        """Like `run`, and says what happens on the way: `added` is what the running step has just written, the last one has `result`.
+    ) -> Generator[Progress[Any], None, None]:
+        """Start a run and yield its progress; the last item has the result.
 
-        Raises:
-            Conflict: the run ended without a result, as of `run`.
+        The arguments and errors are those of `run`.
         """
-        started = self.start(name_of(pipeline), given, run_id=run_id)
-        words = Words()
-        for update in self.watch(started.run_id):
-            final = typed(bytes(self.result(started.run_id)), pipeline, result) if update.has_ended else None
-            yield progress_of(update, words, final)
-            if update.has_ended:
+        started = self.start(pipeline_name(pipeline), given, run_id=run_id)
+        delta = TextDelta()
+        with closing(self.watch(started.run_id)) as updates:
+            for update in updates:
+                if not update.has_ended:
+                    yield make_progress(update, delta)
+                    continue
+                body = bytes(self.result(started.run_id))
+                yield make_progress(update, delta, decode_result(body, pipeline, result))
                 return
 
-    def watch(self, run_id: str, *, last_event_id: str | None = None) -> Iterator[Update]:
-        """The run now, then after every event, until it has ended. A lost connection is resumed without gap or duplicate."""
-        follower = Follower(run_id, last_event_id)
+    def watch(self, run_id: str, *, last_event_id: str | None = None) -> Generator[Update, None, None]:
+        """Yield the run as it is now, then after every event, until it has ended.
+
+        A lost connection is resumed from the last event, without gaps or duplicates.
+
+        Raises:
+            Unavailable: the stream could not be opened, after retries.
+        """
+        follower = Follower(run_id, last_event_id, opening_backoff_s=self._backoff_s)
         while not follower.has_ended:
             try:
-                yield from self._connect(run_id, follower)
+                with closing(self._connect(run_id, follower)) as updates:
+                    for update in updates:
+                        yield update
             except httpx2.TransportError as error:
-                if not follower.has_begun:
-                    raise unreachable(self.url, error) from error
+                follower.fail(connection_failure(self.url, error))
             if not follower.has_ended:
-                time.sleep(follower.pause_s())
+                time.sleep(follower.next_delay_s())
 
-    def _connect(self, run_id: str, follower: Follower) -> Iterator[Update]:
+    def _connect(self, run_id: str, follower: Follower) -> Generator[Update, None, None]:
+        """Yield the updates of one connection; a refusal is passed to the follower."""
         with self._http.sse(
             requests.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT
         ) as source:
             response = source.response
-            if response.status_code != 200:
-                follower.refused(response.status_code, response.read())
-                return
-            for frame in source:
-                update = follower.take(frame)
-                if update:
-                    yield update
+            if response.status_code == 204:
+                follower.has_ended = True
+            elif response.status_code != 200:
+                response.read()
+                follower.fail(response_failure(self.url, response))
+            else:
+                for frame in source:
+                    update = follower.take(frame)
+                    if update:
+                        yield update
 
-    def _send(self, call: Call[T]) -> T:
-        return decode_answer(self._fetch(call), call.answer)
+    def _send(self, request: ApiRequest[T]) -> T:
+        return decode_answer(self._fetch(request), request.response_type)
 
-    def _fetch(self, call: Call[T]) -> bytes:
-        for pause_s in self._backoff_s:
-            try:
-                return self._try(call)
-            except Unavailable as error:
-                time.sleep(getattr(error, "retry_after_s", pause_s))
-        return self._try(call)
+    def _fetch(self, request: ApiRequest[T]) -> bytes:
+        """Send a request, with retries; every request is safe to repeat."""
+        delays = iter(self._backoff_s)
+        while True:
+            reply = self._attempt(request)
+            if isinstance(reply, bytes):
+                return reply
+            backoff_s = next(delays, None)
+            if reply.is_final or backoff_s is None:
+                raise reply.error
+            time.sleep(retry_delay_s(backoff_s, reply.retry_after_s, random.random()))
 
-    def _try(self, call: Call[T]) -> bytes:
+    def _attempt(self, request: ApiRequest[T]) -> bytes | RequestFailure:
         try:
             response = self._http.request(
-                call.method,
-                call.path,
-                params=call.query,
-                content=call.body,
-                headers=call.headers,
+                request.method,
+                request.path,
+                params=request.query,
+                content=request.body,
+                headers=request.headers,
                 timeout=UNARY_TIMEOUT,
             )
         except httpx2.TransportError as error:
-            raise unreachable(self.url, error) from error
-        if not response.is_success:
-            raise error_of(response.status_code, response.content, response.headers.get("retry-after"))
-        return response.content
+            return connection_failure(self.url, error)
+        return response.content if response.is_success else response_failure(self.url, response)

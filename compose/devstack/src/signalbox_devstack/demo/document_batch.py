@@ -35,7 +35,7 @@ class DocumentBatch:
 
     async def prepare(self, stage: Stage) -> Mapping[str, object]:
         """Write the inbox and upload it; what no pipeline reads is refused there, by name."""
-        stage.session.tell("Writing and uploading an inbox of invented papers")
+        stage.session.print("Writing and uploading an inbox of invented papers")
         folder = stage.folder / "inbox"
         files = await asyncio.to_thread(_write, folder, is_long=stage.environ.get("DEMO_LONG") == "1")
         documents = []
@@ -91,7 +91,7 @@ def _write(folder: Path, *, is_long: bool) -> list[PaperFile]:
 
 def _check_engine(stage: Stage) -> None:
     if shutil.which("tesseract") is None:
-        stage.session.tell(
+        stage.session.print(
             "Tesseract is not installed here: scans and photos will be refused with ocr_missing, the others are read."
         )
 

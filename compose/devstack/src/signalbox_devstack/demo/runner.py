@@ -12,10 +12,10 @@ from msgspec import Struct
 from rich.console import Console
 
 from signalbox_client.asynchronous import AsyncSignalbox
-from signalbox_client.cli_decide import decide_by_asking
+from signalbox_client.cli_decide import decide_interactively
+from signalbox_client.command_context import CommandContext
 from signalbox_client.models import Approval
-from signalbox_client.screen import Screen, screen_for
-from signalbox_client.session import Session
+from signalbox_client.renderers import Renderer, choose_renderer
 from signalbox_client.stream_follower import Update
 from signalbox_core.errors import InvalidInput, NotFound, Unavailable
 from signalbox_devstack.demo.scenario import Ending, Question, Scenario, Stage
@@ -71,7 +71,7 @@ async def play(scenario: Scenario, console: Console, environ: Mapping[str, str])
         endpoints = stack.endpoints()
         _tell_addresses(console, endpoints)
         async with AsyncSignalbox(str(endpoints.gateway), endpoints.api_keys["admin"]) as client:
-            session = Session(client=client, console=console, as_json=False)
+            session = CommandContext(client=client, console=console, as_json=False)
             stage = Stage(
                 session=session, endpoints=endpoints, folder=_emptied(_FOLDER / "files"), environ=environ
             )
@@ -91,7 +91,7 @@ async def _perform(scenario: Scenario, stage: Stage, told: Told) -> Ending | Non
     began, client = time.monotonic(), stage.session.client
     started = await client.start(scenario.pipeline, given)
     answered: set[Question] = set()
-    with screen_for(stage.session.console, as_json=False) as screen:
+    with choose_renderer(stage.session.console, as_json=False) as screen:
         async with aclosing(client.watch(started.run_id)) as updates:
             async for update in updates:
                 screen.show(update)
@@ -105,12 +105,12 @@ async def _perform(scenario: Scenario, stage: Stage, told: Told) -> Ending | Non
     return await scenario.finish(stage, started.run_id) if told.status == "completed" else None
 
 
-async def _decide(scenario: Scenario, stage: Stage, screen: Screen, question: Question) -> float:
+async def _decide(scenario: Scenario, stage: Stage, screen: Renderer, question: Question) -> float:
     """Answer one approval; the seconds that it took."""
     began, session = time.monotonic(), stage.session
-    with screen.aside():
+    with screen.suspended():
         approval = await _asked(session.client, question)
-        if stage.environ.get("DEMO_YES") == "1" or not session.can_ask:
+        if stage.environ.get("DEMO_YES") == "1" or not session.is_interactive:
             answer = scenario.answer(approval)
             await session.client.decide(
                 question.run_id,
@@ -119,10 +119,10 @@ async def _decide(scenario: Scenario, stage: Stage, screen: Screen, question: Qu
                 digest=approval.digest,
                 note="Decided by the demo",
             )
-            session.tell(f"  {approval.title} The demo answers: {said(answer)}")
+            session.print(f"  {approval.title} The demo answers: {said(answer)}")
         else:
-            session.tell("\nWhat it is about is in the console too, at the address above.")
-            await decide_by_asking(session, question.run_id, approval)
+            session.print("\nWhat it is about is in the console too, at the address above.")
+            await decide_interactively(session, question.run_id, approval)
     return time.monotonic() - began
 
 

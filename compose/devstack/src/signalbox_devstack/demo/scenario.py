@@ -6,8 +6,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from signalbox_client.command_context import CommandContext
 from signalbox_client.models import Approval
-from signalbox_client.session import Session
 from signalbox_client.stream_follower import Update
 from signalbox_devstack.stack.endpoints import Endpoints
 
@@ -22,7 +22,7 @@ class Setup(Struct, frozen=True, kw_only=True):
 class Stage(Struct, frozen=True, kw_only=True):
     """The stack that is up. `folder` is where the demo's files go; it is empty when the run starts."""
 
-    session: Session
+    session: CommandContext
     endpoints: Endpoints
     folder: Path
     environ: Mapping[str, str]

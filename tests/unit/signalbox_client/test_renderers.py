@@ -1,4 +1,4 @@
-"""What a person sees without a terminal, and what a program reads."""
+"""Output of runs: plain lines, JSON lines, the drawn panel; and file names of saved artifacts."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from rich.console import Console
 
 from signalbox_client.cli_runs import safe_path
 from signalbox_client.models import Artifact
-from signalbox_client.screen import JsonLines, PlainLines, run_panel, screen_for
+from signalbox_client.renderers import JsonLines, PlainLines, choose_renderer, run_panel
 from signalbox_client.stream_follower import Follower, Update
 
 AT = "2026-01-02T03:04:05Z"
@@ -54,7 +54,7 @@ def console() -> Console:
     return Console(file=io.StringIO(), width=200)
 
 
-def said(on: Console) -> list[str]:
+def lines_of(on: Console) -> list[str]:
     assert isinstance(on.file, io.StringIO)
     return on.file.getvalue().splitlines()
 
@@ -66,12 +66,12 @@ def progress(percent: float) -> tuple[str, None, dict[str, object]]:
 DONE = ("step.completed", 2, {"step": "say", "title": "Say it", "started_at": AT})
 
 
-def test_without_a_terminal_each_event_is_a_line_and_progress_only_by_tens() -> None:
+def test_without_a_terminal_each_event_is_a_line_and_progress_is_thinned_out() -> None:
     on = console()
-    with screen_for(on, as_json=False) as screen:
+    with choose_renderer(on, as_json=False) as renderer:
         for update in updates(progress(51), progress(55), progress(60), DONE):
-            screen.show(update)
-    lines = said(on)
+            renderer.show(update)
+    lines = lines_of(on)
     assert lines[0] == "r1 is running"
     assert [line.split(" ", 1)[1] for line in lines[1:]] == [
         "Say it: 51 % half [way]",
@@ -80,44 +80,44 @@ def test_without_a_terminal_each_event_is_a_line_and_progress_only_by_tens() -> 
     ]
 
 
-def test_several_runs_are_told_apart() -> None:
+def test_lines_of_several_runs_have_the_run_id() -> None:
     on = console()
-    screen = PlainLines(on, names_runs=True)
+    renderer = PlainLines(on, shows_run_ids=True)
     for update in updates(DONE):
-        screen.show(update)
-    assert said(on)[1].split()[1] == "r1"
+        renderer.show(update)
+    assert lines_of(on)[1].split()[1] == "r1"
 
 
-def test_a_program_gets_one_json_object_a_line() -> None:
+def test_json_output_is_one_object_per_line() -> None:
     on = console()
-    screen = JsonLines(on)
+    renderer = JsonLines(on)
     for update in updates(progress(51), DONE):
-        screen.show(update)
-    lines = [json.loads(line) for line in said(on)]
+        renderer.show(update)
+    lines = [json.loads(line) for line in lines_of(on)]
     assert [line["status"] for line in lines] == ["running"] * 3
     kinds = [line["event"] and line["event"]["type"] for line in lines]
     assert kinds == [None, "dev.signalbox.step.progress.v1", "dev.signalbox.step.completed.v1"]
 
 
-def test_a_drawn_run_says_what_it_waits_for_and_how_to_decide() -> None:
+def test_a_run_panel_shows_the_pending_approval_and_its_command() -> None:
     on = console()
     on.print(run_panel(updates(DONE)[-1].snapshot))
-    text = "\n".join(said(on))
+    text = "\n".join(lines_of(on))
     assert "Echo [test]" in text
     assert "Which word?" in text
     assert "signalbox decide r1 word" in text
 
 
-def test_the_end_of_what_is_being_written_is_shown() -> None:
+def test_a_run_panel_shows_the_end_of_the_text_being_written() -> None:
     on = console()
     written = {"step": "say", "percent": 40, "text": f"{'first ' * 200}last words"}
     on.print(run_panel(updates(("step.progress", None, written))[-1].snapshot))
-    text = " ".join(said(on))
+    text = " ".join(lines_of(on))
     assert "last words" in text
     assert text.count("first") < 100
 
 
-def test_a_file_never_leaves_its_folder() -> None:
+def test_an_artifacts_path_stays_inside_its_folder() -> None:
     def path(name: str, media_type: str = "image/png") -> Path:
         return safe_path(Artifact(name=name, media_type=media_type, size_bytes=1))
 

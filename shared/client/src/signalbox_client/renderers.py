@@ -1,4 +1,4 @@
-"""What a person sees: progress bars and colours on a terminal, plain lines elsewhere, JSON lines for programs."""
+"""Output of runs: live progress bars on a terminal, plain lines elsewhere, JSON lines with --json."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -31,7 +31,7 @@ COLOURS: Final[Mapping[str, str]] = {
     "timed_out": "red",
     "expired": "red",
 }
-_SHOWN_CHARS: Final = 400
+_TAIL_CHARS: Final = 400
 _MARKS: Final[Mapping[str, str]] = {
     "completed": "✔",
     "failed": "✘",
@@ -41,19 +41,19 @@ _MARKS: Final[Mapping[str, str]] = {
 }
 
 
-class Screen(Protocol):
-    """Shows runs while they go on. Use as a context manager."""
+class Renderer(Protocol):
+    """Shows the updates of one or more runs. Use as a context manager."""
 
-    def __enter__(self) -> "Screen": ...
+    def __enter__(self) -> "Renderer": ...
     def __exit__(self, *_: object) -> None: ...
     def show(self, update: Update) -> None: ...
-    def aside(self) -> AbstractContextManager[object]:
-        """Inside the block the terminal is free for questions."""
+    def suspended(self) -> AbstractContextManager[object]:
+        """Stop drawing inside the block, so that the terminal can be used for prompts."""
         ...
 
 
 class JsonLines:
-    """Every frame as one line: `{"run_id", "status", "event"}`; `event` is null for a snapshot."""
+    """One JSON object per frame: `run_id`, `status`, `sequence`, `event` (null for a snapshot)."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -64,7 +64,7 @@ class JsonLines:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def aside(self) -> AbstractContextManager[object]:
+    def suspended(self) -> AbstractContextManager[object]:
         return nullcontext()
 
     def show(self, update: Update) -> None:
@@ -79,12 +79,12 @@ class JsonLines:
 
 
 class PlainLines:
-    """A line for each event, progress only when a step's whole tens of percent change."""
+    """One line per event; progress only at each new ten percent of a step."""
 
-    def __init__(self, console: Console, *, names_runs: bool) -> None:
+    def __init__(self, console: Console, *, shows_run_ids: bool) -> None:
         self._console = console
-        self._names_runs = names_runs
-        self._tens: dict[str, int] = {}
+        self._shows_run_ids = shows_run_ids
+        self._last_tenth: dict[str, int] = {}
 
     def __enter__(self) -> "PlainLines":
         return self
@@ -92,7 +92,7 @@ class PlainLines:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def aside(self) -> AbstractContextManager[object]:
+    def suspended(self) -> AbstractContextManager[object]:
         return nullcontext()
 
     def show(self, update: Update) -> None:
@@ -107,19 +107,23 @@ class PlainLines:
     def _line(self, update: Update, event: StreamEvent) -> str | None:
         step = next((step for step in update.snapshot.steps if step.name == event.stepid), None)
         if event.name == "step.progress":
-            if step is None or step.percent is None or self._tens.get(step.name) == int(step.percent) // 10:
+            if (
+                step is None
+                or step.percent is None
+                or self._last_tenth.get(step.name) == int(step.percent) // 10
+            ):
                 return None
-            self._tens[step.name] = int(step.percent) // 10
-            return f"{self._start(event)} {step.title}: {step.percent:.0f} % {step.message or ''}".rstrip()
-        return f"{self._start(event)} {event.name} {describe(event)}".rstrip()
+            self._last_tenth[step.name] = int(step.percent) // 10
+            return f"{self._prefix(event)} {step.title}: {step.percent:.0f} % {step.message or ''}".rstrip()
+        return f"{self._prefix(event)} {event.name} {describe(event)}".rstrip()
 
-    def _start(self, event: StreamEvent) -> str:
+    def _prefix(self, event: StreamEvent) -> str:
         clock = event.time.astimezone().strftime("%H:%M:%S")
-        return f"{clock} {event.runid}" if self._names_runs else clock
+        return f"{clock} {event.runid}" if self._shows_run_ids else clock
 
 
 class LiveBars:
-    """A bar for each step of each run, redrawn in place."""
+    """A progress bar for each step of each run, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, refresh_per_second=12, transient=False)
@@ -133,7 +137,7 @@ class LiveBars:
         self._live.__exit__(None, None, None)
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def suspended(self) -> Iterator[None]:
         self._live.stop()
         try:
             yield
@@ -147,17 +151,17 @@ class LiveBars:
         )
 
 
-def screen_for(console: Console, *, as_json: bool, run_count: int = 1) -> Screen:
+def choose_renderer(console: Console, *, as_json: bool, run_count: int = 1) -> Renderer:
     if as_json:
         return JsonLines(console)
-    return LiveBars(console) if console.is_terminal else PlainLines(console, names_runs=run_count > 1)
+    return LiveBars(console) if console.is_terminal else PlainLines(console, shows_run_ids=run_count > 1)
 
 
 def run_panel(snapshot: Snapshot) -> RenderableType:
-    """One run: a head line, then a line for each step, then what it waits for."""
-    lines: list[RenderableType] = [_head(snapshot), _steps(snapshot.steps)]
+    """One run: a heading, a line per step, the text being written, pending approvals, the error."""
+    lines: list[RenderableType] = [_heading(snapshot), _steps(snapshot.steps)]
     lines += [
-        Text(f"    {_end_of(step.text)}", style="italic")
+        Text(f"    {_tail(step.text)}", style="italic")
         for step in snapshot.steps
         if step.status == "running" and step.text
     ]
@@ -173,60 +177,60 @@ def run_panel(snapshot: Snapshot) -> RenderableType:
     return Group(*lines)
 
 
-def _end_of(text: str) -> str:
-    """What is being written, as far as it fits a terminal: its end."""
-    words = " ".join(text.split())
-    return words if len(words) <= _SHOWN_CHARS else f"… {words[-_SHOWN_CHARS:]}"
+def _tail(text: str) -> str:
+    """The end of a text, short enough for a terminal."""
+    line = " ".join(text.split())
+    return line if len(line) <= _TAIL_CHARS else f"… {line[-_TAIL_CHARS:]}"
 
 
 def describe(event: StreamEvent) -> str:
-    """The few words of an event that a person wants."""
-    about = msgspec.json.decode(event.data, type=_About)
-    if about.error:
-        return about.error.message
+    """A few words on an event: its error, or its title and who decided."""
+    details = msgspec.json.decode(event.data, type=_EventDetails)
+    if details.error:
+        return details.error.message
     return " ".join(
-        filter(None, (about.title or about.step or about.name or about.approval_id, about.by_whom))
+        filter(None, (details.title or details.step or details.name or details.approval_id, details.decider))
     )
 
 
-class _Error(msgspec.Struct, frozen=True):
+class _EventError(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class _About(msgspec.Struct, frozen=True):
+class _EventDetails(msgspec.Struct, frozen=True):
     title: str | None = None
     step: str | None = None
     name: str | None = None
     approval_id: str | None = None
     decided_by: str | None = None
-    error: _Error | None = None
+    error: _EventError | None = None
 
     @property
-    def by_whom(self) -> str | None:
+    def decider(self) -> str | None:
         return f"by {self.decided_by}" if self.decided_by else None
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Cells are plain text; those that are a status get its colour."""
-    drawn = Table(box=None, pad_edge=False, header_style="dim")
+    """A table of plain text; a cell that is a status gets the status's colour."""
+    grid = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        drawn.add_column(column, overflow="fold")
+        grid.add_column(column, overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
-    return drawn
+        grid.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
+    return grid
 
 
 def print_json(console: Console, value: object) -> None:
     console.print(msgspec.json.encode(value).decode(), markup=False, highlight=False, soft_wrap=True)
 
 
-def moment(at: datetime | None) -> str:
+def format_time(at: datetime | None) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
 
 
-def _head(snapshot: Snapshot) -> Text:
+def _heading(snapshot: Snapshot) -> Text:
     colour = COLOURS.get(snapshot.status, "")
-    took = (
+    duration = (
         f"  {(snapshot.ended_at - snapshot.started_at).total_seconds():.1f} s"
         if snapshot.ended_at and snapshot.started_at
         else ""
@@ -237,16 +241,16 @@ def _head(snapshot: Snapshot) -> Text:
         (snapshot.run_id, "dim"),
         "  ",
         (snapshot.status, colour),
-        took,
+        duration,
     )
 
 
 def _steps(steps: Sequence[StepState]) -> Table:
-    drawn = Table.grid(padding=(0, 1))
-    drawn.add_column(width=2, justify="right")
-    drawn.add_column(min_width=18)
-    drawn.add_column(width=26)
-    drawn.add_column(overflow="ellipsis", no_wrap=True)
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=2, justify="right")
+    grid.add_column(min_width=18)
+    grid.add_column(width=26)
+    grid.add_column(overflow="ellipsis", no_wrap=True)
     for step in steps:
         colour = COLOURS[step.status]
         mark = (
@@ -254,8 +258,8 @@ def _steps(steps: Sequence[StepState]) -> Table:
             if step.status == "running"
             else Text(_MARKS[step.status], style=colour)
         )
-        drawn.add_row(mark, Text(step.title, style=colour), _bar(step), Text(step.message or "", style="dim"))
-    return drawn
+        grid.add_row(mark, Text(step.title, style=colour), _bar(step), Text(step.message or "", style="dim"))
+    return grid
 
 
 def _bar(step: StepState) -> RenderableType:

@@ -1,35 +1,46 @@
-"""What every command of the `signalbox` command line is given."""
+"""What every command of the `signalbox` command line shares: its context and its argument parser."""
 
+import argparse
 import asyncio
 import sys
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from rich.console import Console
 
 from signalbox_client.asynchronous import AsyncSignalbox
+from signalbox_core.errors import InvalidInput
 
 
-class Session:
-    """A connected client, a console, and whether a program reads the output."""
+class CommandContext:
+    """A connected client, the console, and whether the output is JSON."""
 
     def __init__(self, *, client: AsyncSignalbox, console: Console, as_json: bool) -> None:
         self.client = client
         self.console = console
         self.as_json = as_json
 
-    def tell(self, text: str) -> None:
+    def print(self, text: str) -> None:
+        """Print plain text: no markup, no wrapping."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @property
-    def can_ask(self) -> bool:
+    def is_interactive(self) -> bool:
+        """Whether a person can be prompted: standard input and output are a terminal."""
         return sys.stdin.isatty() and self.console.is_terminal
 
-    async def ask(self, prompt: str) -> str:
-        return await read_line(prompt)
+    async def prompt(self, text: str) -> str:
+        return await read_line(text)
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Raises usage errors, so that they are printed on one line like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidInput(f"{message}; see {self.prog} --help")
 
 
 async def read_line(prompt: str, stdin: TextIO | None = None) -> str:
-    """A line from the terminal without blocking the loop, so Ctrl-C works while a person thinks.
+    """Read a line from the terminal without blocking the event loop, so that Ctrl-C works at the prompt.
 
     Raises:
         EOFError: Ctrl-D.
