@@ -51,7 +51,6 @@ from signalbox_pipelines.invoice_import.portal.settings import read_portal_setti
 from signalbox_pipelines.invoice_import.report.reporter import ImportReporter
 from signalbox_pipelines.invoice_import.results import ImportTable, InvoicesImported
 from signalbox_pipelines.invoice_import.state.halts import halt_for
-from signalbox_pipelines.invoice_import.state.import_state import part_title
 
 _HEARTBEAT_S: Final = 4.0
 _MAX_CACHED_LISTS: Final = 16
@@ -130,7 +129,7 @@ class InvoiceActivities:
     async def list_invoices(self, request: ListRequest) -> ListResult:
         """List the invoices of one part. Idempotent by (run, part, page): stored pages are reused."""
         limiter, sessions = self._limiter_and_sessions()
-        title = part_title(request.part)
+        title = request.part.title
 
         def on_progress(seen: int, total: int) -> None:
             share = min(1.0, seen / total) if total else 0.0

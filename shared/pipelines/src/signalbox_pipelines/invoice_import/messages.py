@@ -1,11 +1,12 @@
 """Messages between the import workflow and its activities. Lists of invoices travel as stored objects."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import quote
 
 from msgspec import Struct
 
+from signalbox_pipelines.invoice_import.months import month_title
 from signalbox_pipelines.invoice_import.results import (
     Direction,
     Family,
@@ -20,6 +21,7 @@ HaltReason = Literal["wait", "session_over", "blocked"]
 SignInStatus = Literal[
     "signed_in", "wrong_captcha", "wrong_password", "account_locked", "portal_blocked", "busy"
 ]
+_DIRECTION_NAMES: Final[dict[Direction, str]] = {"purchase": "purchases", "sold": "sales"}
 
 
 class ImportAccount(Struct, frozen=True, kw_only=True):
@@ -55,6 +57,11 @@ class ImportPart(Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         return f"{self.month}-{self.direction}"
+
+    @property
+    def title(self) -> str:
+        """`August 2026 purchases`."""
+        return f"{month_title(self.first)} {_DIRECTION_NAMES[self.direction]}"
 
 
 class Halt(Struct, frozen=True, kw_only=True):

@@ -158,6 +158,22 @@ class ImportCompleted(Struct, frozen=True, kw_only=True):
     report: str
 
 
+def completed_event(result: ImportResult, report: str) -> ImportCompleted:
+    """Build the event of a result; `report` is the key of `report.json`."""
+    return ImportCompleted(
+        tax_code=result.tax_code,
+        first_day=result.first_day,
+        last_day=result.last_day,
+        status=result.status,
+        rows=result.rows,
+        xml=result.xml,
+        no_original=result.no_original,
+        failed=result.failed,
+        mismatches=result.mismatches,
+        report=report,
+    )
+
+
 Reference = Annotated[
     str,
     Meta(

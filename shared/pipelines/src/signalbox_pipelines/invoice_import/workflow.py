@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
         TableRequest,
     )
     from signalbox_pipelines.invoice_import.months import split_months
-    from signalbox_pipelines.invoice_import.results import ImportCompleted, ImportResult
+    from signalbox_pipelines.invoice_import.results import ImportResult, completed_event
     from signalbox_pipelines.invoice_import.state.import_lock import (
         STORAGE,
         acquire_import_lock,
@@ -45,7 +45,6 @@ with workflow.unsafe.imports_passed_through():
         MIN_BATCH,
         ImportState,
         SavedImportState,
-        part_title,
     )
     from signalbox_pipelines.invoice_import.tax_codes import check_tax_code
 
@@ -122,8 +121,6 @@ class InvoiceImport:
         async with run.step("report") as step:
             return await self._report(step)
 
-    # Lists
-
     async def _list(self, step: StepScope) -> None:
         while self.state.listed < len(self.state.parts):
             await self.signalbox.state.until_resumed()
@@ -132,17 +129,15 @@ class InvoiceImport:
             listed = await step.call(InvoiceActivities.list_invoices, request, LIST)
             if listed.halt is not None:
                 self.state.record_list_halt(listed.seen, workflow.now())
-                await self._resolve_halt(step, listed.halt, f"{part_title(part)}: {listed.seen:,} listed")
+                await self._resolve_halt(step, listed.halt, f"{part.title}: {listed.seen:,} listed")
                 continue
             self.state.apply_listing(part, listed)
             step.progress(
                 self.state.listed,
                 len(self.state.parts),
-                message=f"{part_title(part)}: {self.state.row_count(part):,} invoices",
+                message=f"{part.title}: {self.state.row_count(part):,} invoices",
             )
             await self._publish_table(step)
-
-    # Batches
 
     async def _fetch_part(self, step: StepScope) -> None:
         """Fetch one month in one direction, the unit after which the run continues as new."""
@@ -164,11 +159,9 @@ class InvoiceImport:
         """Run batches concurrently until nothing is left to schedule, or a halt stops them all."""
         while self.state.todo and self.halt is None and not workflow.info().is_continue_as_new_suggested():
             concurrency = self.state.concurrency
-            await all_or_first_error(
-                [self._run_batches_in_sequence(step, concurrency) for _ in range(concurrency)]
-            )
+            await all_or_first_error([self._run_sequence(step, concurrency) for _ in range(concurrency)])
 
-    async def _run_batches_in_sequence(self, step: StepScope, concurrency: int) -> None:
+    async def _run_sequence(self, step: StepScope, concurrency: int) -> None:
         """Run one batch after another, until the concurrency changes."""
         while (
             self.halt is None
@@ -272,19 +265,7 @@ class InvoiceImport:
         for file in report.files:
             self._publish(file)
         result = report.result
-        completed = ImportCompleted(
-            tax_code=result.tax_code,
-            first_day=result.first_day,
-            last_day=result.last_day,
-            status=result.status,
-            rows=result.rows,
-            xml=result.xml,
-            no_original=result.no_original,
-            failed=result.failed,
-            mismatches=result.mismatches,
-            report=report.report_key,
-        )
-        self.signalbox.emit("import.completed", completed)
+        self.signalbox.emit("import.completed", completed_event(result, report.report_key))
         step.say(self._result_summary())
         return result
 

@@ -19,7 +19,6 @@ from signalbox_pipelines.invoice_import.messages import (
     PartFiles,
     PartRecord,
 )
-from signalbox_pipelines.invoice_import.months import month_title
 from signalbox_pipelines.invoice_import.results import ItemFailure, MonthLine
 
 INITIAL_BATCH: Final = 8
@@ -33,7 +32,6 @@ MAX_UNANSWERED_TRIES: Final = 12
 """The same when the portal answers no call at all, which is hardly the invoice's fault."""
 STALL_TIMEOUT: Final = timedelta(hours=2)
 """The run fails when the portal has answered nothing for this long."""
-_DIRECTION_NAMES: Final = {"purchase": "purchases", "sold": "sales"}
 
 
 class SavedImportState(Struct, frozen=True, kw_only=True):
@@ -279,7 +277,7 @@ class ImportState:
 
     def summary(self, extra: str = "") -> str:
         """Describe the progress: `August 2026 purchases: 150 of 412`, and `extra` after a semicolon."""
-        text = f"{part_title(self.current)}: {self.done_in_part:,} of {self.total:,}"
+        text = f"{self.current.title}: {self.done_in_part:,} of {self.total:,}"
         return f"{text}; {extra}" if extra else text
 
     @property
@@ -298,7 +296,3 @@ class ImportState:
 
     def _is_current(self, line: MonthLine) -> bool:
         return (line.month, line.direction) == (self.current.month, self.current.direction)
-
-
-def part_title(part: ImportPart) -> str:
-    return f"{month_title(part.first)} {_DIRECTION_NAMES[part.direction]}"
