@@ -16,8 +16,9 @@ from signalbox_pipelines.document_batch.document.contract import ENTITY_TYPES
 from signalbox_pipelines.document_batch.document.extract.entities import find_entities
 from signalbox_pipelines.document_batch.document.messages import PageText
 from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract
+from signalbox_pipelines.document_batch.document.read.formats import open_pages
 from signalbox_pipelines.document_batch.document.read.media_types import check_media_type
-from signalbox_pipelines.document_batch.document.read.reader import Reader, open_pages
+from signalbox_pipelines.document_batch.document.read.reader import PageReader
 from support.fakes.documents import needs_tesseract
 
 SEED = 20261125
@@ -47,7 +48,7 @@ class Score(Struct):
 async def read(file: PaperFile, tesseract: Tesseract) -> list[PageText]:
     pages = open_pages(file.body, check_media_type(file.body, file.name), file.name)
     try:
-        reader = Reader(FakeObjectStore(), tesseract, "pages", languages=("vi", "en"), engine="auto")
+        reader = PageReader(FakeObjectStore(), tesseract, "pages", languages=("vi", "en"), engine="auto")
         return await reader.read_all(pages, lambda *_: None)
     finally:
         pages.close()

@@ -21,7 +21,8 @@ from signalbox_devstack.emulators.sample_documents.ground_truth import write_pap
 from signalbox_devstack.emulators.sample_documents.renderers import pictures, scan_pdf
 from signalbox_pipelines.document_batch.contract import BatchResult
 from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract
-from signalbox_pipelines.document_batch.document.read.reader import Reader, open_pages
+from signalbox_pipelines.document_batch.document.read.formats import open_pages
+from signalbox_pipelines.document_batch.document.read.reader import PageReader
 from support.drivers.journeys import until_ended
 from support.fakes.documents import needs_tesseract
 from support.servers.stack import RunningStack, running_stack
@@ -41,7 +42,7 @@ def cpu() -> float:
 async def ours(body: bytes, tesseract: Tesseract) -> float:
     began = cpu()
     pages = open_pages(body, "application/pdf", "bench.pdf")
-    reader = Reader(FakeObjectStore(), tesseract, "pages", languages=("vi", "en"), engine="auto")
+    reader = PageReader(FakeObjectStore(), tesseract, "pages", languages=("vi", "en"), engine="auto")
     await reader.read_all(pages, lambda *_: None)
     pages.close()
     return cpu() - began
@@ -109,7 +110,7 @@ async def test_ocr_costs_little_more_than_tesseract_itself() -> None:
 def draw_cost(body: bytes) -> float:
     began = time.process_time()
     pages = open_pages(body, "application/pdf", "bench.pdf")
-    pages.picture(0)
+    pages.ocr_image(0)
     pages.close()
     return time.process_time() - began
 

@@ -20,11 +20,11 @@ from msgspec import Struct
 from signalbox_devstack.emulators.portal.companies import companies
 from support.drivers.invoice_imports import (
     LAST,
+    answering_captchas,
+    check_import,
     imported,
-    is_true,
     pace,
     politeness,
-    somebody_answers,
     start_import,
 )
 from support.servers.portal import Portal, Visitor, running_portal, search_of, visiting
@@ -76,13 +76,13 @@ def workers_of(stack: RunningStack) -> list[int]:
 
 async def run_imports(world: World, mine: Sequence[str], *, last: str = LAST) -> float:
     """Import all of these at once, look that all came in; the seconds it took."""
-    async with world.stack.client() as client, somebody_answers(world.stack):
+    async with world.stack.client() as client, answering_captchas(world.stack):
         began = time.perf_counter()
         runs = {mst: await start_import(client, mst, last=last) for mst in mine}
         results = [await imported(client, run_id, within_s=500) for run_id in runs.values()]
         took_s = time.perf_counter() - began
     for mst, result in zip(mine, results, strict=True):
-        is_true(world.stack, result, world.portal.truth(mst, last=last))
+        check_import(world.stack, result, world.portal.truth(mst, last=last))
     return took_s
 
 

@@ -14,11 +14,11 @@ from msgspec import Struct
 
 from support.assertions.eventually import eventually
 from support.drivers.invoice_imports import (
+    answering_captchas,
+    check_import,
     imported,
-    is_true,
     pace,
     politeness,
-    somebody_answers,
     start_import,
 )
 from support.servers.portal import MST, Portal, running_portal
@@ -48,7 +48,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.mark.timeout(600 if FULL else 240)
 async def test_workers_killed_at_random_cost_no_invoice_and_hardly_a_request(world: World) -> None:
     dice = random.Random(7)
-    async with world.stack.client() as client, somebody_answers(world.stack):
+    async with world.stack.client() as client, answering_captchas(world.stack):
         run_id = await start_import(client, MST)
         for kill in range(1, KILLS + 1):
             # Evenly over the import, wherever each of them happens to be in its work.
@@ -57,7 +57,7 @@ async def test_workers_killed_at_random_cost_no_invoice_and_hardly_a_request(wor
             name = dice.choice(WORKERS)
             await world.stack.until_replaced(name, world.stack.kill(name))
         result = await imported(client, run_id, within_s=300)
-    is_true(world.stack, result, world.portal.truth())
+    check_import(world.stack, result, world.portal.truth())
     seen = politeness(world.portal, MST)
     # A killed worker had at most its calls under way; each is asked for once more.
     assert seen.repeated <= KILLS * 2 * IN_FLIGHT, seen.most_repeated

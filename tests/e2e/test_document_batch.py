@@ -1,4 +1,4 @@
-"""A folder of papers becomes a batch: uploaded by the command line, read by the worker, watched, asked about, reported."""
+"""A batch through the whole stack: upload by command line, worker, stream, question, report."""
 
 import json
 import os
@@ -25,10 +25,10 @@ from support.fakes.documents import needs_tesseract
 from support.servers.stack import RunningStack
 
 LONG_PAGES = int(os.environ.get("SIGNALBOX_LONG_PAGES", "16"))
-"""Of the scan in which the worker is killed; 200 is the full size."""
+"""Pages of the scan during which the worker is killed; 200 is the full size."""
 
 
-class Document(Struct):
+class ReportedDocument(Struct):
     name: str
     status: str
     run_id: str
@@ -36,23 +36,28 @@ class Document(Struct):
     page_count: int = 0
 
 
-class Result(Struct):
+class BatchCounts(Struct):
     total: int
     ok: int
     failed: int
     waiting: int
-    first_waiting: tuple[Document, ...] = ()
+    first_waiting: tuple[ReportedDocument, ...] = ()
 
 
 def signalbox(stack: RunningStack, *words: str) -> "subprocess.CompletedProcess[str]":
-    """The `signalbox` command, as a person runs it."""
-    told = {
+    """Run the `signalbox` command."""
+    environ = {
         "SIGNALBOX_URL": str(stack.endpoints.gateway),
         "SIGNALBOX_API_KEY": stack.endpoints.api_keys["admin"],
     }
     program = str(Path(sys.executable).with_name("signalbox"))
     return subprocess.run(
-        [program, *words], capture_output=True, text=True, timeout=90, check=False, env={**os.environ, **told}
+        [program, *words],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+        env={**os.environ, **environ},
     )
 
 
@@ -62,17 +67,17 @@ def write(folder: Path, files: list[PaperFile]) -> str:
     return f"{folder}/*"
 
 
-async def report_of(client: AsyncSignalbox, run_id: str) -> dict[str, Document]:
-    documents = msgspec.json.decode(await client.artifact(run_id, "report.json"), type=list[Document])
+async def report_of(client: AsyncSignalbox, run_id: str) -> dict[str, ReportedDocument]:
+    documents = msgspec.json.decode(await client.artifact(run_id, "report.json"), type=list[ReportedDocument])
     return {document.name: document for document in documents}
 
 
 @needs_tesseract
 @pytest.mark.timeout(180)
-async def test_a_folder_of_papers_is_read_with_every_bad_one_named(
+async def test_a_folder_of_documents_is_read_and_bad_files_are_named(
     stack: RunningStack, client: AsyncSignalbox, tmp_path: Path
 ) -> None:
-    # The gateway refuses what no pipeline reads; these reach the pipeline and are refused there.
+    # The gateway rejects unsupported files; these pass it and are rejected by the pipeline.
     traps = [
         trap
         for trap in trap_files()
@@ -87,7 +92,7 @@ async def test_a_folder_of_papers_is_read_with_every_bad_one_named(
         assert await until_ended(client, run_id, within_s=120) == "completed"
         await eventually(lambda: listener.has_ended)
 
-    result = msgspec.json.decode(await client.result(run_id), type=Result)
+    result = msgspec.json.decode(await client.result(run_id), type=BatchCounts)
     assert (result.total, result.ok, result.failed, result.waiting) == (11, 6, 4, 1)
     found = await report_of(client, run_id)
     assert {trap.name: found[trap.name].code for trap in traps} == {
@@ -106,9 +111,7 @@ async def test_a_folder_of_papers_is_read_with_every_bad_one_named(
     assert b"Two boxes" in await client.artifact(asked, "text.txt")
 
 
-async def test_what_no_pipeline_reads_is_refused_with_the_name_of_the_file(
-    stack: RunningStack, tmp_path: Path
-) -> None:
+async def test_an_unsupported_file_is_rejected_with_its_name(stack: RunningStack, tmp_path: Path) -> None:
     write(tmp_path, [trap for trap in trap_files() if trap.name == "web-page.pdf"])
 
     refused = signalbox(stack, "start", "document_batch", "--file", f"{tmp_path}/*.pdf")
@@ -119,7 +122,7 @@ async def test_what_no_pipeline_reads_is_refused_with_the_name_of_the_file(
     assert "no such file" in missing.stderr
 
 
-async def test_an_upload_of_another_tenant_is_unknown(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_an_upload_of_another_tenant_is_not_found(stack: RunningStack, client: AsyncSignalbox) -> None:
     started = await client.start("document", {"object": "uploads/somebody-else/" + "0" * 64})
 
     assert await until_ended(client, started.run_id) == "failed"
@@ -128,7 +131,7 @@ async def test_an_upload_of_another_tenant_is_unknown(stack: RunningStack, clien
     assert (error.code, error.field) == ("unknown_object", "object")
 
 
-async def test_fifty_documents_are_all_accounted_for(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_all_of_fifty_documents_are_accounted_for(stack: RunningStack, client: AsyncSignalbox) -> None:
     documents = []
     for number in range(50):
         file = text_file(number)
@@ -137,14 +140,14 @@ async def test_fifty_documents_are_all_accounted_for(stack: RunningStack, client
     started = await client.start("document_batch", {"documents": documents, "parallel": 16})
 
     assert await until_ended(client, started.run_id, within_s=90) == "completed"
-    result = msgspec.json.decode(await client.result(started.run_id), type=Result)
+    result = msgspec.json.decode(await client.result(started.run_id), type=BatchCounts)
     assert (result.ok, result.failed, result.waiting) == (50, 0, 0)
     assert len(await report_of(client, started.run_id)) == 50
 
 
 @needs_tesseract
 @pytest.mark.timeout(LONG_PAGES * 12 + 300)
-async def test_a_worker_killed_in_the_middle_of_a_scan_goes_on_at_the_next_page(
+async def test_a_worker_killed_during_a_scan_continues_at_the_next_page(
     stack: RunningStack, client: AsyncSignalbox
 ) -> None:
     scan = long_scan(pages=LONG_PAGES, seed=4)

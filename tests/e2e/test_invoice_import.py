@@ -1,6 +1,7 @@
-"""Invoice imports through the whole stack, four workers, a portal that is as bad as it can be: all rows, all originals, the right sums.
+"""Invoice imports through the whole stack: four workers and a portal with every fault of the simulator.
 
-Small by default; `IMPORT_FULL=1` runs ten companies of a thousand invoices.
+All rows, all originals and the right sums must arrive. Small by default; `IMPORT_FULL=1` runs ten
+companies of a thousand invoices.
 """
 
 import asyncio
@@ -14,12 +15,12 @@ from msgspec import Struct
 from signalbox_client import AsyncSignalbox
 from signalbox_devstack.emulators.portal.companies import companies
 from support.drivers.invoice_imports import (
+    answering_captchas,
+    check_import,
     failed,
     imported,
-    is_true,
     pace,
     politeness,
-    somebody_answers,
     start_import,
     stored,
 )
@@ -29,7 +30,7 @@ from support.servers.stack import RunningStack, running_stack
 FULL: Final = os.environ.get("IMPORT_FULL") == "1"
 INVOICES: Final = 1_000 if FULL else 300
 LAST: Final = "2026-09-30" if FULL else "2026-07-31"
-"""Of three months; one holds a third of the invoices."""
+"""Three months in full; one of them holds a third of the invoices."""
 JULY: Final = "2026-07-31"
 TOGETHER: Final = 10 if FULL else 3
 SPACING_MS: Final = 25
@@ -38,42 +39,42 @@ WITHIN_S: Final = 540 if FULL else 240
 COMPANIES: Final = companies(60)
 
 
-class World(Struct, frozen=True):
+class ImportStack(Struct, frozen=True):
     portal: Portal
     stack: RunningStack
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImportStack]:
     with running_portal("--companies", str(len(COMPANIES)), "--invoices", str(INVOICES)) as portal:
         environ = pace(portal, spacing_ms=SPACING_MS, in_flight=IN_FLIGHT, timeout_s=5)
         parts = ("--only", "gateway,receiver,worker", "--workers", "4")
         with running_stack(tmp_path_factory.mktemp("imports"), *parts, environ=environ) as stack:
-            yield World(portal, stack)
+            yield ImportStack(portal, stack)
 
 
 @pytest.fixture
-async def client(world: World) -> AsyncIterator[AsyncSignalbox]:
-    async with world.stack.client() as opened, somebody_answers(world.stack):
+async def client(world: ImportStack) -> AsyncIterator[AsyncSignalbox]:
+    async with world.stack.client() as opened, answering_captchas(world.stack):
         yield opened
 
 
 @pytest.mark.timeout(WITHIN_S + 60)
-async def test_several_companies_at_once_come_in_whole_and_the_portal_is_asked_politely(
-    world: World, client: AsyncSignalbox
+async def test_concurrent_imports_are_complete_and_respect_the_rate_limit(
+    world: ImportStack, client: AsyncSignalbox
 ) -> None:
     mine = COMPANIES[:TOGETHER]
     runs = {mst: await start_import(client, mst, last=LAST) for mst in mine}
     for mst, run_id in runs.items():
-        is_true(
+        check_import(
             world.stack, await imported(client, run_id, within_s=WITHIN_S), world.portal.truth(mst, last=LAST)
         )
         seen = politeness(world.portal, mst)
-        # A machine with too much to do lets a call time out now and then; what came is never asked for again.
+        # On a loaded machine a call may time out and be repeated.
         assert seen.repeated <= seen.asked // 50, seen.most_repeated
         for lane in ("queries", "xml"):
             assert seen.lanes[lane].most_in_flight <= IN_FLIGHT
-            # One more than fits: a call that was late by a little is followed by one that was not.
+            # One more than the spacing allows: a late call may be followed by a punctual one.
             for window_s, most in seen.lanes[lane].most_within_s.items():
                 assert most <= int(window_s) * 1_000 / SPACING_MS + 1
 
@@ -105,8 +106,8 @@ MIX: Final = (
 
 
 @pytest.mark.timeout(WITHIN_S + 120)
-async def test_a_fault_that_passes_costs_time_and_nothing_else(world: World, client: AsyncSignalbox) -> None:
-    """Each fault alone and a mix of all, a company each, at the same time: nothing missed, nothing twice."""
+async def test_transient_faults_cost_only_time(world: ImportStack, client: AsyncSignalbox) -> None:
+    """Each fault alone and a mix of all, one company each, concurrently."""
     names = [*PASSING, "mix"]
     mine = dict(zip(names, COMPANIES[10:], strict=False))
     for name, mst in mine.items():
@@ -114,7 +115,7 @@ async def test_a_fault_that_passes_costs_time_and_nothing_else(world: World, cli
     runs = {name: await start_import(client, mst, last=JULY) for name, mst in mine.items()}
     results = await asyncio.gather(*(imported(client, run_id, within_s=WITHIN_S) for run_id in runs.values()))
     for name, result in zip(names, results, strict=True):
-        is_true(world.stack, result, world.portal.truth(mine[name], last=JULY))
+        check_import(world.stack, result, world.portal.truth(mine[name], last=JULY))
         assert politeness(world.portal, mine[name]).faults, name
         assert result.sign_ins == (3 if name == "expire" else result.sign_ins if name == "mix" else 1), name
 
@@ -135,8 +136,8 @@ async def test_a_fault_that_passes_costs_time_and_nothing_else(world: World, cli
         ),
     ],
 )
-async def test_a_fault_that_does_not_pass_ends_the_run_with_its_own_code(
-    world: World,
+async def test_a_permanent_fault_fails_the_run_with_its_code(
+    world: ImportStack,
     client: AsyncSignalbox,
     fault: Mapping[str, object],
     code: str,
@@ -153,13 +154,13 @@ async def test_a_fault_that_does_not_pass_ends_the_run_with_its_own_code(
     world.portal.put_faults(mst=mst)
 
 
-async def test_a_session_of_two_seconds_is_asked_for_again_and_again_and_nothing_is_done_twice(
-    world: World, client: AsyncSignalbox
+async def test_short_sessions_are_renewed_without_repeated_work(
+    world: ImportStack, client: AsyncSignalbox
 ) -> None:
     mst = COMPANIES[55]
     world.portal.put_token_life(2, mst)
     result = await imported(client, await start_import(client, mst, last=JULY))
-    is_true(world.stack, result, world.portal.truth(mst, last=JULY))
+    check_import(world.stack, result, world.portal.truth(mst, last=JULY))
     assert result.sign_ins > 1
     seen = politeness(world.portal, mst)
     assert seen.repeated <= result.sign_ins * IN_FLIGHT * 2, seen.most_repeated

@@ -1,4 +1,4 @@
-"""Every bad file: the code and the sentence that the documentation says, at the first attempt, and nothing tried again."""
+"""Bad files fail at the first attempt with the documented code and message."""
 
 from collections.abc import Mapping
 
@@ -8,14 +8,14 @@ from temporalio.client import Client
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from signalbox_devstack.emulators.sample_documents.folder import PaperFile, long_text, trap_files
-from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, DocumentSpec, Outcome
-from signalbox_pipelines.document_batch.document.read.reader import MAX_PAGES
+from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, DocumentOutcome, DocumentSpec
+from signalbox_pipelines.document_batch.document.read.formats import MAX_PAGES
 from support.assertions.doc_tables import table_under
-from support.fakes.documents import put_all, work_over
+from support.fakes.documents import activities_over, upload_all
 
 
 async def attempts_of(client: Client, run_id: str) -> int:
-    """How often the activity was tried that failed last."""
+    """The attempt at which the activity failed."""
     history = await client.get_workflow_handle(run_id).fetch_history()
     started = {
         event.event_id: event.activity_task_started_event_attributes.attempt for event in history.events
@@ -32,17 +32,19 @@ def bad_files() -> list[PaperFile]:
     return [*trap_files(), PaperFile(name="201-pages.pdf", body=too_long.body, fails_with="too_many_pages")]
 
 
-async def outcomes_of(run: RunUnderTest, objects: FakeObjectStore) -> Mapping[str, Outcome]:
+async def outcomes_of(run: RunUnderTest, objects: FakeObjectStore) -> Mapping[str, DocumentOutcome]:
     await run.result()
-    report = msgspec.json.decode(objects.bodies[f"batches/acme/{run.run_id}/report.json"], type=list[Outcome])
+    report = msgspec.json.decode(
+        objects.bodies[f"batches/acme/{run.run_id}/report.json"], type=list[DocumentOutcome]
+    )
     return {outcome.name: outcome for outcome in report}
 
 
-async def test_the_documentation_says_of_every_bad_file_what_happens() -> None:
+async def test_bad_files_fail_as_documented() -> None:
     objects = FakeObjectStore()
     files = bad_files()
-    documents = (*put_all(objects, files), DocumentSpec(object="uploads/other/0", name="not-ours.pdf"))
-    async with pipeline_under_test(SPEC, activities=work_over(objects)) as pipeline:
+    documents = (*upload_all(objects, files), DocumentSpec(object="uploads/other/0", name="not-ours.pdf"))
+    async with pipeline_under_test(SPEC, activities=activities_over(objects)) as pipeline:
         found = await outcomes_of(await pipeline.start(BatchInput(documents=documents)), objects)
         happened = [
             {
@@ -58,5 +60,5 @@ async def test_the_documentation_says_of_every_bad_file_what_happens() -> None:
     assert ours == {file.name: file.fails_with for file in files}
     assert all(
         ";" in (outcome.message or "") or ":" in (outcome.message or "") for outcome in found.values()
-    ), "each says what to do"
+    ), "each message names a remedy"
     assert happened == table_under("document_batch.md", "## Bad files")

@@ -1,4 +1,4 @@
-"""Whole batches on a real Temporal server with the real activities: mixed files, doubts, bad files, cancel, many documents."""
+"""Whole batches on a real Temporal server with the real activities."""
 
 from contextlib import suppress
 
@@ -17,11 +17,11 @@ from signalbox_devstack.emulators.sample_documents.folder import (
     trap_files,
     unclear_file,
 )
-from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, BatchResult, Outcome
+from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, BatchResult, DocumentOutcome
 from signalbox_pipelines.document_batch.document.contract import KindDecision
 from signalbox_pipelines.document_batch.messages import StatisticsRequest
 from support.assertions.eventually import eventually
-from support.fakes.documents import needs_tesseract, put_all, work_over
+from support.fakes.documents import activities_over, needs_tesseract, upload_all
 
 
 def child_of(pipeline: PipelineUnderTest, run: RunUnderTest, index: int) -> RunUnderTest:
@@ -32,16 +32,18 @@ def letters(found: object) -> str:
     return next(step.items or "" for step in found.steps if step.name == "process")
 
 
-def report_of(objects: FakeObjectStore, run: RunUnderTest) -> list[Outcome]:
-    return msgspec.json.decode(objects.bodies[f"batches/acme/{run.run_id}/report.json"], type=list[Outcome])
+def report_of(objects: FakeObjectStore, run: RunUnderTest) -> list[DocumentOutcome]:
+    return msgspec.json.decode(
+        objects.bodies[f"batches/acme/{run.run_id}/report.json"], type=list[DocumentOutcome]
+    )
 
 
 @needs_tesseract
-async def test_a_mixed_inbox_gives_partial_success_with_every_reason() -> None:
+async def test_a_mixed_batch_succeeds_partially_and_reports_each_reason() -> None:
     objects = FakeObjectStore()
     files: list[PaperFile] = [*(good_file(number) for number in range(8)), *trap_files()]
-    async with pipeline_under_test(SPEC, activities=work_over(objects)) as pipeline:
-        run = await pipeline.start(BatchInput(documents=put_all(objects, files)))
+    async with pipeline_under_test(SPEC, activities=activities_over(objects)) as pipeline:
+        run = await pipeline.start(BatchInput(documents=upload_all(objects, files)))
         result: BatchResult = await run.result()
         await eventually(lambda: run.event_names()[-1] == "run.completed")
         snapshot = await run.snapshot()
@@ -59,7 +61,7 @@ async def test_a_mixed_inbox_gives_partial_success_with_every_reason() -> None:
     assert [artifact.name for artifact in snapshot.artifacts] == ["documents.json", "report.json"]
 
 
-async def test_statistics_that_fail_touch_nothing() -> None:
+async def test_failing_statistics_do_not_affect_the_batch() -> None:
     @activity.defn(name="document_batch.write_statistics")
     async def broken(request: StatisticsRequest) -> str:
         raise Rejected(f"no statistics of {request.run_id} today", code="no_statistics")
@@ -67,11 +69,11 @@ async def test_statistics_that_fail_touch_nothing() -> None:
     objects = FakeObjectStore()
     real = [
         item
-        for item in work_over(objects)
+        for item in activities_over(objects)
         if activity._Definition.must_from_callable(item).name != "document_batch.write_statistics"
     ]
     async with pipeline_under_test(SPEC, activities=[*real, broken]) as pipeline:
-        run = await pipeline.start(BatchInput(documents=put_all(objects, [text_file(0)])))
+        run = await pipeline.start(BatchInput(documents=upload_all(objects, [text_file(0)])))
         result: BatchResult = await run.result()
         statistics = pipeline.client.get_workflow_handle(f"{run.run_id}/analytics")
 
@@ -83,10 +85,10 @@ async def test_statistics_that_fail_touch_nothing() -> None:
     assert "run.failed" not in run.event_names()
 
 
-async def test_a_document_in_doubt_asks_and_the_batch_waits_for_the_answer() -> None:
+async def test_a_batch_waits_for_the_answer_to_an_unsure_document() -> None:
     objects = FakeObjectStore()
-    documents = put_all(objects, [unclear_file(1), text_file(0), unclear_file(2), text_file(1)])
-    async with pipeline_under_test(SPEC, activities=work_over(objects)) as pipeline:
+    documents = upload_all(objects, [unclear_file(1), text_file(0), unclear_file(2), text_file(1)])
+    async with pipeline_under_test(SPEC, activities=activities_over(objects)) as pipeline:
         run = await pipeline.start(BatchInput(documents=documents, wait_for_confirmation=True, parallel=1))
 
         async def others_are_done() -> bool:
@@ -100,25 +102,25 @@ async def test_a_document_in_doubt_asks_and_the_batch_waits_for_the_answer() -> 
     assert (result.ok, result.waiting, result.kinds) == (4, 0, {"invoice": 2, "other": 1, "letter": 1})
 
 
-async def test_a_batch_that_need_not_wait_lists_who_waits_and_the_document_goes_on() -> None:
+async def test_a_batch_can_end_while_a_document_waits_for_its_answer() -> None:
     objects = FakeObjectStore()
-    async with pipeline_under_test(SPEC, activities=work_over(objects)) as pipeline:
-        run = await pipeline.start(BatchInput(documents=put_all(objects, [unclear_file(), text_file(0)])))
+    async with pipeline_under_test(SPEC, activities=activities_over(objects)) as pipeline:
+        run = await pipeline.start(BatchInput(documents=upload_all(objects, [unclear_file(), text_file(0)])))
         result: BatchResult = await run.result()
         waiting = child_of(pipeline, run, 0)
         await waiting.decide("kind", KindDecision(kind="letter"), by="lan")
-        settled = await pipeline.client.get_workflow_handle(waiting.run_id).result()
+        result_of_document = await pipeline.client.get_workflow_handle(waiting.run_id).result()
 
     assert (result.ok, result.waiting) == (1, 1)
     assert [outcome.run_id for outcome in result.first_waiting] == [waiting.run_id]
-    assert (settled["kind"], settled["confirmed_by"]) == ("letter", "lan")
+    assert (result_of_document["kind"], result_of_document["confirmed_by"]) == ("letter", "lan")
 
 
 async def test_a_cancelled_batch_cancels_its_documents() -> None:
     objects = FakeObjectStore()
-    async with pipeline_under_test(SPEC, activities=work_over(objects)) as pipeline:
+    async with pipeline_under_test(SPEC, activities=activities_over(objects)) as pipeline:
         run = await pipeline.start(
-            BatchInput(documents=put_all(objects, [unclear_file()]), wait_for_confirmation=True)
+            BatchInput(documents=upload_all(objects, [unclear_file()]), wait_for_confirmation=True)
         )
         waiting = child_of(pipeline, run, 0)
         await eventually(lambda: "approval.requested" in waiting.event_names(), within_s=20)

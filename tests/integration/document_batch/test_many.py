@@ -1,4 +1,4 @@
-"""Large batches: the run continues as new, every document is accounted for once, and the history stays short."""
+"""Large batches: continue-as-new, every document counted once, a short history."""
 
 import msgspec
 from temporalio import activity
@@ -6,12 +6,18 @@ from temporalio import activity
 from signalbox_core.errors import Rejected
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import pipeline_under_test
-from signalbox_pipelines.document_batch.activities import CHUNK
-from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, BatchResult, DocumentSpec, Outcome
+from signalbox_pipelines.document_batch.activities import CHUNK_SIZE
+from signalbox_pipelines.document_batch.contract import (
+    SPEC,
+    BatchInput,
+    BatchResult,
+    DocumentOutcome,
+    DocumentSpec,
+)
 from signalbox_pipelines.document_batch.document.contract import Classification
 from signalbox_pipelines.document_batch.document.messages import (
+    ClassifiedText,
     ClassifyRequest,
-    Doubt,
     ExtractRequest,
     FetchRequest,
     FoundEntities,
@@ -22,9 +28,9 @@ from signalbox_pipelines.document_batch.document.messages import (
     StoreRequest,
 )
 from support.assertions.eventually import eventually
-from support.fakes.documents import work_over
+from support.fakes.documents import activities_over
 
-DOCUMENTS = CHUNK + 60
+DOCUMENTS = CHUNK_SIZE + 60
 
 
 @activity.defn(name="document.fetch_document")
@@ -40,8 +46,8 @@ async def read(request: ReadRequest) -> ReadDocument:
 
 
 @activity.defn(name="document.classify")
-async def classify(request: ClassifyRequest) -> Doubt:
-    return Doubt(
+async def classify(request: ClassifyRequest) -> ClassifiedText:
+    return ClassifiedText(
         classification=Classification(kind="letter", margin=1.0, scores={}, cues=(), is_sure=True),
         beginning="",
     )
@@ -57,11 +63,11 @@ async def store(request: StoreRequest) -> StoredResult:
     return StoredResult(result_key="r", result_bytes=1, text_key="t", text_bytes=1)
 
 
-def work(objects: FakeObjectStore) -> list[object]:
-    """The real work on the batch, with documents that cost nothing."""
+def batch_activities(objects: FakeObjectStore) -> list[object]:
+    """The real activities of the batch, with documents that take no time."""
     of_batch = [
         item
-        for item in work_over(objects)
+        for item in activities_over(objects)
         if activity._Definition.must_from_callable(item).name.startswith("document_batch.")
     ]
     return [fetch, read, classify, extract, store, *of_batch]
@@ -74,7 +80,7 @@ async def test_a_batch_larger_than_one_execution_accounts_for_every_document_onc
         for index in range(DOCUMENTS)
     ]
     objects.bodies["uploads/acme/list"] = msgspec.json.encode(listed)
-    async with pipeline_under_test(SPEC, activities=work(objects)) as pipeline:
+    async with pipeline_under_test(SPEC, activities=batch_activities(objects)) as pipeline:
         run = await pipeline.start(BatchInput(manifest="uploads/acme/list", parallel=25))
         result: BatchResult = await run.result()
         await eventually(lambda: run.event_names()[-1] == "run.completed", within_s=20)
@@ -84,7 +90,9 @@ async def test_a_batch_larger_than_one_execution_accounts_for_every_document_onc
     unlucky = {index for index in range(DOCUMENTS) if index % 10 == 7}
     assert (result.total, result.ok, result.failed) == (DOCUMENTS, DOCUMENTS - len(unlucky), len(unlucky))
     assert result.failures == {"unlucky": len(unlucky)}
-    report = msgspec.json.decode(objects.bodies[f"batches/acme/{run.run_id}/report.json"], type=list[Outcome])
+    report = msgspec.json.decode(
+        objects.bodies[f"batches/acme/{run.run_id}/report.json"], type=list[DocumentOutcome]
+    )
     assert [outcome.index for outcome in report] == list(range(DOCUMENTS))
     (process,) = [step for step in snapshot.steps if step.name == "process"]
     assert process.items == "".join("f" if index in unlucky else "c" for index in range(DOCUMENTS))
@@ -95,12 +103,12 @@ async def test_a_batch_larger_than_one_execution_accounts_for_every_document_onc
     assert description.history_length < 5_000
 
 
-async def test_the_urgent_ones_are_read_first() -> None:
+async def test_documents_are_read_in_order_of_priority() -> None:
     objects = FakeObjectStore()
     seen: list[str] = []
 
     @activity.defn(name="document.fetch_document")
-    async def noting(request: FetchRequest) -> StoredDocument:
+    async def recording(request: FetchRequest) -> StoredDocument:
         seen.append(request.name)
         return await fetch(request)
 
@@ -108,7 +116,7 @@ async def test_the_urgent_ones_are_read_first() -> None:
         DocumentSpec(object=f"uploads/acme/{index}", name=f"d{index}", priority=5 - index)
         for index in range(5)
     )
-    async with pipeline_under_test(SPEC, activities=[noting, *work(objects)[1:]]) as pipeline:
+    async with pipeline_under_test(SPEC, activities=[recording, *batch_activities(objects)[1:]]) as pipeline:
         run = await pipeline.start(BatchInput(documents=documents, parallel=1))
         await run.result()
 

@@ -1,4 +1,4 @@
-"""One portal for all tests here; each uses companies of its own where it sets faults."""
+"""One portal simulator for all tests here; a test that injects faults uses companies of its own."""
 
 from collections.abc import Iterator
 

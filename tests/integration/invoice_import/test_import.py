@@ -22,7 +22,7 @@ from signalbox_pipelines.invoice_import.contract import SPEC
 from signalbox_pipelines.invoice_import.messages import SignInOutcome, SignInRequest
 from signalbox_pipelines.invoice_import.results import ImportResult, ImportTable
 from support.assertions.eventually import eventually
-from support.fakes.portal_imports import SECRET, SOLVER, an_import, import_work, read_picture
+from support.fakes.portal_imports import SECRET, SOLVER, an_import, import_activities, read_picture
 from support.servers.portal import Portal, running_portal
 
 CODES = iter(companies(60)[number] for number in count(30))
@@ -63,10 +63,10 @@ def check_truth(result: ImportResult, truth: Truth) -> None:
     assert {(found.direction, found.rate): [found.net, found.tax] for found in result.rates} == sums
 
 
-async def test_an_import_is_the_portals_truth(portal: Portal, redis_url: str) -> None:
+async def test_an_import_matches_the_data_of_the_portal(portal: Portal, redis_url: str) -> None:
     mst, objects = next(CODES), FakeObjectStore()
     async with (
-        import_work(portal, redis_url, mst, objects=objects, **SOLVER) as work,
+        import_activities(portal, redis_url, mst, objects=objects, **SOLVER) as work,
         pipeline_under_test(SPEC, activities=work) as pipeline,
     ):
         run = await pipeline.start(an_import(mst, last_day=date(2026, 8, 31)))
@@ -96,7 +96,7 @@ async def test_an_import_is_the_portals_truth(portal: Portal, redis_url: str) ->
     assert stats["repeated"] == 0
 
 
-async def test_a_page_that_was_cut_stays_small_although_the_activity_had_to_wait_in_between(
+async def test_a_reduced_page_size_survives_the_end_of_the_activity(
     redis_url: str,
 ) -> None:
     """At this pace every cut makes the next call wait for longer than an activity does."""
@@ -104,7 +104,7 @@ async def test_a_page_that_was_cut_stays_small_although_the_activity_had_to_wait
     with running_portal("--invoices", "300") as portal:
         portal.put_faults({"kind": "cut", "on": ["list"], "over_bytes": 56_000}, mst=mst)
         async with (
-            import_work(portal, redis_url, mst, **SOLVER, QUERY_SPACING_MS="550") as work,
+            import_activities(portal, redis_url, mst, **SOLVER, QUERY_SPACING_MS="550") as work,
             pipeline_under_test(SPEC, activities=work) as pipeline,
         ):
             given = {
@@ -120,10 +120,10 @@ async def test_a_page_that_was_cut_stays_small_although_the_activity_had_to_wait
         assert portal.stats(mst)["faults"] == {"cut": 2}  # 50 and 25 were too large; 15 is where it stays
 
 
-async def test_a_second_import_asks_for_the_lists_only(portal: Portal, redis_url: str) -> None:
+async def test_a_second_import_requests_only_the_lists(portal: Portal, redis_url: str) -> None:
     mst = next(CODES)
     async with (
-        import_work(portal, redis_url, mst, **SOLVER) as work,
+        import_activities(portal, redis_url, mst, **SOLVER) as work,
         pipeline_under_test(SPEC, activities=work) as pipeline,
     ):
         first = await (await pipeline.start(an_import(mst, **ONE_LIST))).result()
@@ -136,12 +136,12 @@ async def test_a_second_import_asks_for_the_lists_only(portal: Portal, redis_url
     assert after["xml"]["calls"] == before["xml"]["calls"] + first.no_original
 
 
-async def test_a_person_reads_the_picture_and_a_wrong_reading_brings_a_new_one(
+async def test_a_wrong_captcha_answer_is_asked_again_with_a_new_captcha(
     portal: Portal, redis_url: str
 ) -> None:
     mst = next(CODES)
     async with (
-        import_work(portal, redis_url, mst) as work,
+        import_activities(portal, redis_url, mst) as work,
         pipeline_under_test(SPEC, activities=work) as pipeline,
     ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
@@ -164,10 +164,10 @@ def truth_of_one_list(portal: Portal, mst: str) -> Truth:
     )
 
 
-async def test_a_wrong_password_asks_and_can_be_given_up(portal: Portal, redis_url: str) -> None:
+async def test_a_wrong_password_asks_a_person_who_may_give_up(portal: Portal, redis_url: str) -> None:
     mst, other = next(CODES), next(CODES)
     async with (
-        import_work(portal, redis_url, other, **SOLVER) as work,
+        import_activities(portal, redis_url, other, **SOLVER) as work,
         pipeline_under_test(SPEC, activities=work) as pipeline,
     ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
@@ -178,7 +178,7 @@ async def test_a_wrong_password_asks_and_can_be_given_up(portal: Portal, redis_u
         assert await failure_of(run) == ("wrong_password", "sign_in")
 
 
-async def test_a_session_that_ends_asks_again_and_goes_on_where_it_was(
+async def test_an_expired_session_asks_again_and_continues_where_it_stopped(
     portal: Portal, redis_url: str
 ) -> None:
     mst = next(CODES)
@@ -188,7 +188,7 @@ async def test_a_session_that_ends_asks_again_and_goes_on_where_it_was(
         mst=mst,
     )
     async with (
-        import_work(portal, redis_url, mst, PAGE_SIZE="5", **SOLVER) as work,
+        import_activities(portal, redis_url, mst, PAGE_SIZE="5", **SOLVER) as work,
         pipeline_under_test(SPEC, activities=work) as pipeline,
     ):
         run = await pipeline.start(an_import(mst, directions=("sold",)))
@@ -209,13 +209,13 @@ async def test_a_session_that_ends_asks_again_and_goes_on_where_it_was(
         pytest.param({"kind": "fast_500", "on": ["list"]}, "portal_refused", id="fast 500"),
     ],
 )
-async def test_a_fault_that_is_final_stops_with_its_class(
+async def test_a_final_fault_fails_the_run_with_its_code(
     portal: Portal, redis_url: str, fault: Mapping[str, object], code: str
 ) -> None:
     mst = next(CODES)
     portal.put_faults(fault, mst=mst)
     async with (
-        import_work(portal, redis_url, mst, **SOLVER) as work,
+        import_activities(portal, redis_url, mst, **SOLVER) as work,
         pipeline_under_test(SPEC, activities=work) as pipeline,
     ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
@@ -223,11 +223,11 @@ async def test_a_fault_that_is_final_stops_with_its_class(
         assert (await failure_of(run))[0] == code
 
 
-async def test_a_blocked_import_asks_and_goes_on(portal: Portal, redis_url: str) -> None:
+async def test_a_blocked_import_asks_a_person_and_continues(portal: Portal, redis_url: str) -> None:
     mst = next(CODES)
     portal.put_faults({"kind": "waf", "on": ["detail"], "times": 1}, mst=mst)
     async with (
-        import_work(portal, redis_url, mst, **SOLVER) as work,
+        import_activities(portal, redis_url, mst, **SOLVER) as work,
         pipeline_under_test(SPEC, activities=work) as pipeline,
     ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
@@ -239,10 +239,10 @@ async def test_a_blocked_import_asks_and_goes_on(portal: Portal, redis_url: str)
     check_truth(result, truth_of_one_list(portal, mst))
 
 
-async def test_one_import_of_a_taxpayer_at_a_time(portal: Portal, redis_url: str) -> None:
+async def test_only_one_import_per_taxpayer_runs_at_a_time(portal: Portal, redis_url: str) -> None:
     mst = next(CODES)
     async with (
-        import_work(portal, redis_url, mst) as work,
+        import_activities(portal, redis_url, mst) as work,
         pipeline_under_test(SPEC, activities=work) as pipeline,
     ):
         first = await pipeline.start(an_import(mst, **ONE_LIST))
@@ -262,12 +262,10 @@ async def test_one_import_of_a_taxpayer_at_a_time(portal: Portal, redis_url: str
         await fourth.cancel()
 
 
-async def test_a_secret_that_is_not_there_is_told_before_anybody_is_asked(
-    portal: Portal, redis_url: str
-) -> None:
+async def test_a_missing_secret_fails_before_a_captcha_is_asked(portal: Portal, redis_url: str) -> None:
     mst = next(CODES)
     async with (
-        import_work(portal, redis_url, mst) as work,
+        import_activities(portal, redis_url, mst) as work,
         pipeline_under_test(SPEC, activities=work) as pipeline,
     ):
         run = await pipeline.start(an_import(mst, secret_ref="other", **ONE_LIST))
@@ -278,7 +276,7 @@ async def test_a_secret_that_is_not_there_is_told_before_anybody_is_asked(
 async def test_neither_password_nor_token_is_in_the_history(portal: Portal, redis_url: str) -> None:
     mst = next(CODES)
     async with (
-        import_work(portal, redis_url, mst, **SOLVER) as work,
+        import_activities(portal, redis_url, mst, **SOLVER) as work,
         pipeline_under_test(SPEC, activities=work) as pipeline,
     ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
@@ -291,10 +289,10 @@ async def test_neither_password_nor_token_is_in_the_history(portal: Portal, redi
     assert "eyJ" not in told
 
 
-async def test_a_paused_import_calls_nobody_and_goes_on_when_resumed(portal: Portal, redis_url: str) -> None:
+async def test_a_paused_import_does_not_call_the_portal_until_resumed(portal: Portal, redis_url: str) -> None:
     mst = next(CODES)
     async with (
-        import_work(portal, redis_url, mst) as work,
+        import_activities(portal, redis_url, mst) as work,
         pipeline_under_test(SPEC, activities=work) as pipeline,
     ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
@@ -310,13 +308,13 @@ async def test_a_paused_import_calls_nobody_and_goes_on_when_resumed(portal: Por
     check_truth(result, truth_of_one_list(portal, mst))
 
 
-async def test_a_run_says_how_much_is_left_while_it_waits_and_nothing_at_its_end(
+async def test_the_scaling_hint_is_published_during_a_run_and_withdrawn_at_its_end(
     portal: Portal, redis_url: str
 ) -> None:
     mst, redis = next(CODES), open_redis(redis_url)
     portal.put_faults({"kind": "expire", "on": ["xml"], "after": 4, "times": 1}, mst=mst)
     async with (
-        import_work(portal, redis_url, mst) as work,
+        import_activities(portal, redis_url, mst) as work,
         pipeline_under_test(SPEC, activities=work) as pipeline,
     ):
         run = await pipeline.start(an_import(mst, directions=("sold",)))
@@ -336,11 +334,9 @@ async def test_a_run_says_how_much_is_left_while_it_waits_and_nothing_at_its_end
     assert left == {pipeline.task_queue: {}}
 
 
-async def test_a_try_to_sign_in_that_is_lost_with_its_worker_brings_a_new_picture(
-    portal: Portal, redis_url: str
-) -> None:
+async def test_a_lost_sign_in_attempt_is_repeated_with_a_new_captcha(portal: Portal, redis_url: str) -> None:
     mst, tries = next(CODES), []
-    async with import_work(portal, redis_url, mst, **SOLVER) as work:
+    async with import_activities(portal, redis_url, mst, **SOLVER) as work:
         real = next(item for item in work if item.__name__ == "sign_in")
 
         @activity.defn(name="invoice_import.sign_in")

@@ -1,4 +1,4 @@
-"""Invoice imports on a running stack: start them, answer their captchas through the API, compare what came in with what is true."""
+"""Drives invoice imports on a running stack: start, answer captchas through the API, compare results."""
 
 import asyncio
 from collections import Counter
@@ -27,7 +27,7 @@ FIRST, LAST = "2026-07-01", "2026-09-30"
 def pace(
     portal: Portal, *, spacing_ms: int = 0, in_flight: int = 6, timeout_s: float = 10.0
 ) -> Mapping[str, str]:
-    """The worker's environment for that portal."""
+    """The worker's environment variables for the portal."""
     own = {
         "URL": portal.url,
         **{f"{lane}_SPACING_MS": str(spacing_ms) for lane in ("QUERY", "EXPORT")},
@@ -44,13 +44,13 @@ async def start_import(
     return (await client.start("invoice_import", given)).run_id
 
 
-class Person:
-    """Answers every captcha that any run asks, as a person with good eyes would: through the API."""
+class CaptchaAnswerer:
+    """Answers every captcha that any run asks, through the API as a person would."""
 
     def __init__(self, client: AsyncSignalbox) -> None:
         self._client = client
         self.answered: Counter[str] = Counter()
-        self.asked_else: list[str] = []
+        self.other_questions: list[str] = []
 
     async def work(self) -> None:
         while True:
@@ -58,7 +58,7 @@ class Person:
                 for entry in await self._client.approvals():
                     await self._answer(entry.run_id, entry.approval_id)
             except SignalboxError:
-                pass  # the gateway is away for a moment, or the question is gone: look again
+                pass  # the gateway is restarting, or the question is gone: try again
             await asyncio.sleep(0.05)
 
     async def _answer(self, run_id: str, approval_id: str) -> None:
@@ -66,7 +66,7 @@ class Person:
             approval = await self._client.approval(run_id, approval_id)
             picture = picture_of(approval) if approval.status == "pending" else None
             if picture is None:
-                self.asked_else += [f"{run_id} {approval_id}"] if approval.status == "pending" else []
+                self.other_questions += [f"{run_id} {approval_id}"] if approval.status == "pending" else []
                 return
             await self._client.decide(
                 run_id, approval_id, {"text": solve(picture.body.decode())}, digest=approval.digest
@@ -77,38 +77,38 @@ class Person:
 
 
 @asynccontextmanager
-async def somebody_answers(stack: RunningStack) -> AsyncIterator[Person]:
+async def answering_captchas(stack: RunningStack) -> AsyncIterator[CaptchaAnswerer]:
     async with stack.client() as client:
-        person = Person(client)
-        task = asyncio.create_task(person.work())
+        answerer = CaptchaAnswerer(client)
+        task = asyncio.create_task(answerer.work())
         try:
-            yield person
+            yield answerer
         finally:
             await end(task)
 
 
 async def imported(client: AsyncSignalbox, run_id: str, *, within_s: float = 240) -> ImportResult:
-    """The result of a run that has to complete."""
+    """Wait for a run that must complete, and return its result."""
     run = await ended_run(client, run_id, within_s=within_s)
     assert run.status == "completed", run.error
     return msgspec.json.decode(await client.result(run_id), type=ImportResult)
 
 
 async def failed(client: AsyncSignalbox, run_id: str, *, within_s: float = 120) -> Run:
-    """A run that has to fail."""
+    """Wait for a run that must fail, and return it."""
     run = await ended_run(client, run_id, within_s=within_s)
     assert run.status == "failed", run.status
     return run
 
 
 def stored(stack: RunningStack, mst: str, ending: str) -> set[str]:
-    """The keys of the invoices whose file is in the store, `xml` or `json`."""
+    """The keys of the invoices whose file is stored; `ending` is `xml` or `json`."""
     folder = stack.folder / "objects" / "gdt" / TENANT / mst
     return {path.name.removesuffix(f".{ending}") for path in folder.glob(f"*.{ending}")}
 
 
-def is_true(stack: RunningStack, result: ImportResult, truth: Truth) -> None:
-    """Every row and every original, and the totals to the đồng: set equality, nothing more and nothing less."""
+def check_import(stack: RunningStack, result: ImportResult, truth: Truth) -> None:
+    """Check that rows and originals are exactly those of the portal, and the totals to the đồng."""
     keys = {row.key for row in truth.rows}
     with_original = {row.key for row in truth.rows if row.has_original}
     assert result.status == "complete", (result.first_failed, result.months)
@@ -117,18 +117,18 @@ def is_true(stack: RunningStack, result: ImportResult, truth: Truth) -> None:
     assert stored(stack, truth.mst, "json") == keys
     assert (result.xml, result.no_original) == (len(with_original), len(keys) - len(with_original))
     assert result.mismatches == sum(row.differs != 0 and row.has_original for row in truth.rows)
-    assert _told(result) == _true(truth)
-    assert _told_rates(result) == _true_rates(truth)
+    assert _imported_totals(result) == _portal_totals(truth)
+    assert _imported_rates(result) == _portal_rates(truth)
 
 
-def _told(result: ImportResult) -> Mapping[str, tuple[int, int, Decimal, Decimal, Decimal]]:
+def _imported_totals(result: ImportResult) -> Mapping[str, tuple[int, int, Decimal, Decimal, Decimal]]:
     return {
         total.direction: (total.counted, total.excluded, total.net, total.tax, total.gross)
         for total in result.totals
     }
 
 
-def _true(truth: Truth) -> Mapping[str, tuple[int, int, int, int, int]]:
+def _portal_totals(truth: Truth) -> Mapping[str, tuple[int, int, int, int, int]]:
     sums = {}
     for direction in {row.direction for row in truth.rows}:
         rows = [row for row in truth.rows if row.direction == direction]
@@ -142,11 +142,11 @@ def _true(truth: Truth) -> Mapping[str, tuple[int, int, int, int, int]]:
     return sums
 
 
-def _told_rates(result: ImportResult) -> Mapping[tuple[str, str], tuple[Decimal, Decimal]]:
+def _imported_rates(result: ImportResult) -> Mapping[tuple[str, str], tuple[Decimal, Decimal]]:
     return {(rate.direction, rate.rate): (rate.net, rate.tax) for rate in result.rates}
 
 
-def _true_rates(truth: Truth) -> Mapping[tuple[str, str], tuple[int, int]]:
+def _portal_rates(truth: Truth) -> Mapping[tuple[str, str], tuple[int, int]]:
     sums: dict[tuple[str, str], tuple[int, int]] = {}
     for total in truth.totals:
         for rate in total.rates:
@@ -155,8 +155,8 @@ def _true_rates(truth: Truth) -> Mapping[tuple[str, str], tuple[int, int]]:
     return sums
 
 
-class Lane(Struct, frozen=True, kw_only=True):
-    """How a kind of call reached the portal (`/_sim/stats`)."""
+class LaneStats(Struct, frozen=True, kw_only=True):
+    """How the calls of a lane reached the portal (`/_sim/stats`)."""
 
     calls: int
     most_in_flight: int
@@ -166,7 +166,7 @@ class Lane(Struct, frozen=True, kw_only=True):
 
 
 class Politeness(Struct, frozen=True, kw_only=True):
-    lanes: Mapping[str, Lane] = {}
+    lanes: Mapping[str, LaneStats] = {}
     asked: int = 0
     repeated: int = 0
     faults: Mapping[str, int] = {}

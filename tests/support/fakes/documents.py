@@ -1,4 +1,4 @@
-"""The documents pipelines over objects in memory: uploads, the real activities, and where Tesseract is needed."""
+"""The document pipelines over an in-memory object store: uploads and the real activities."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from signalbox_devstack.emulators.sample_documents.folder import PaperFile
 from signalbox_pipelines.document_batch.activities import BatchActivities
 from signalbox_pipelines.document_batch.contract import DocumentSpec
 from signalbox_pipelines.document_batch.document.activities import DocumentActivities
-from signalbox_pipelines.document_batch.document.ocr.recognition import Recogniser
+from signalbox_pipelines.document_batch.document.ocr.engine import OcrEngine
 
 TENANT = "acme"
 needs_tesseract = pytest.mark.skipif(
@@ -24,20 +24,20 @@ needs_tesseract = pytest.mark.skipif(
 )
 
 
-def work_over(
-    objects: FakeObjectStore, fetcher: FakeFetcher | None = None, recogniser: Recogniser | None = None
+def activities_over(
+    objects: FakeObjectStore, fetcher: FakeFetcher | None = None, ocr_engine: OcrEngine | None = None
 ) -> list[object]:
     """Every activity of both pipelines."""
     deps = ActivityDeps(objects=objects, fetcher=fetcher or FakeFetcher({}), environ={})
-    return [*activities_of(DocumentActivities(deps, recogniser)), *activities_of(BatchActivities(deps))]
+    return [*activities_of(DocumentActivities(deps, ocr_engine)), *activities_of(BatchActivities(deps))]
 
 
-def put(objects: FakeObjectStore, file: PaperFile, *, priority: int = 3) -> DocumentSpec:
-    """Upload as the gateway does."""
+def upload(objects: FakeObjectStore, file: PaperFile, *, priority: int = 3) -> DocumentSpec:
+    """Store a file as the gateway stores an upload."""
     key = f"uploads/{TENANT}/{hashlib.sha256(file.body).hexdigest()}"
     objects.bodies[key] = file.body
     return DocumentSpec(object=key, name=file.name, priority=priority)
 
 
-def put_all(objects: FakeObjectStore, files: Iterable[PaperFile]) -> tuple[DocumentSpec, ...]:
-    return tuple(put(objects, file) for file in files)
+def upload_all(objects: FakeObjectStore, files: Iterable[PaperFile]) -> tuple[DocumentSpec, ...]:
+    return tuple(upload(objects, file) for file in files)

@@ -1,4 +1,4 @@
-"""Invented invoices for tests that need no portal: rows, and signed-looking originals that say the same."""
+"""Invented invoices for tests without a portal: rows, and originals with the same content."""
 
 import io
 import zipfile
@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from signalbox_pipelines.invoice_import.portal.rows import Row
+from signalbox_pipelines.invoice_import.portal.rows import InvoiceRow
 
 AT = datetime(2026, 8, 1, 3, 0, tzinfo=UTC)
 
 
-def a_row(**given: Any) -> Row:
-    """A purchase by 9901000019, unless told otherwise."""
+def a_row(**given: Any) -> InvoiceRow:
+    """A purchase by 9901000019, unless given otherwise."""
     values: dict[str, Any] = {
         "seller": "9901000026",
         "form": 1,
@@ -27,10 +27,10 @@ def a_row(**given: Any) -> Row:
         "tax": Decimal(80),
         "gross": Decimal(1080),
     }
-    return Row(**{**values, **given})
+    return InvoiceRow(**{**values, **given})
 
 
-def an_original(row: Row) -> bytes:
+def an_original(row: InvoiceRow) -> bytes:
     """The XML of an invoice with one line for each rate, at least one."""
     rates = "".join(
         f"<LTSuat><TSuat>{rate.rate}</TSuat><ThTien>{rate.net}</ThTien><TThue>{rate.tax}</TThue></LTSuat>"
@@ -39,11 +39,16 @@ def an_original(row: Row) -> bytes:
     lines = "".join(
         f"<HHDVu><STT>{number}</STT></HHDVu>" for number, _ in enumerate(row.rates or ("one",), start=1)
     )
-    return f"""<HDon><DLHDon Id="data"><TTChung><PBan>2.1.0</PBan><KHMSHDon>{row.form}</KHMSHDon><KHHDon>{row.series}</KHHDon>\
-<SHDon>{row.number}</SHDon><NLap>{row.issued_on}</NLap><DVTTe>{row.currency}</DVTTe></TTChung>\
-<NDHDon><NBan><Ten>Công ty Một</Ten><MST>{row.seller}</MST></NBan><NMua><MST>{row.buyer or ""}</MST></NMua>\
-<DSHHDVu>{lines}</DSHHDVu><TToan><THTTLTSuat>{rates}</THTTLTSuat><TgTCThue>{row.net or 0}</TgTCThue>\
-<TgTThue>{row.tax or 0}</TgTThue><TgTTTBSo>{row.gross or 0}</TgTTTBSo></TToan></NDHDon></DLHDon></HDon>""".encode()
+    return (
+        '<HDon><DLHDon Id="data">'
+        f"<TTChung><PBan>2.1.0</PBan><KHMSHDon>{row.form}</KHMSHDon><KHHDon>{row.series}</KHHDon>"
+        f"<SHDon>{row.number}</SHDon><NLap>{row.issued_on}</NLap><DVTTe>{row.currency}</DVTTe></TTChung>"
+        f"<NDHDon><NBan><Ten>Công ty Một</Ten><MST>{row.seller}</MST></NBan>"
+        f"<NMua><MST>{row.buyer or ''}</MST></NMua><DSHHDVu>{lines}</DSHHDVu>"
+        f"<TToan><THTTLTSuat>{rates}</THTTLTSuat><TgTCThue>{row.net or 0}</TgTCThue>"
+        f"<TgTThue>{row.tax or 0}</TgTThue><TgTTTBSo>{row.gross or 0}</TgTTTBSo></TToan></NDHDon>"
+        "</DLHDon></HDon>"
+    ).encode()
 
 
 def an_archive(original: bytes) -> bytes:

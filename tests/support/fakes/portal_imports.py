@@ -1,4 +1,7 @@
-"""Whole imports against the portal simulator: a worker's activities over a real Redis, with the simulator's solver or a person."""
+"""Imports against the portal simulator: a worker's activities on a real Redis.
+
+The simulator's solver or the test itself answers the captchas.
+"""
 
 import base64
 import contextlib
@@ -17,7 +20,7 @@ from signalbox_devstack.emulators.portal.solver import solve
 from signalbox_pipelines.invoice_import.activities import InvoiceActivities
 from signalbox_pipelines.invoice_import.contract import ImportInput
 from signalbox_pipelines.invoice_import.portal.client import PortalClient
-from signalbox_pipelines.invoice_import.portal.settings import portal_settings
+from signalbox_pipelines.invoice_import.portal.settings import read_portal_settings
 from support.servers.portal import Portal
 
 SECRET = "gdt-portal"
@@ -35,12 +38,16 @@ def environ_of(portal: Portal, mst: str, settings: Mapping[str, str]) -> dict[st
 
 
 @contextlib.asynccontextmanager
-async def import_work(
+async def import_activities(
     portal: Portal, redis_url: str, mst: str, *, objects: ObjectStore | None = None, **settings: str
 ) -> AsyncIterator[Sequence[Activity]]:
-    """The activities of a worker that knows this company's password; `settings` are those of the portal."""
+    """The activities of a worker that has this company's password.
+
+    Args:
+        settings: portal settings, by the upper-case name of the variable without its prefix.
+    """
     environ = environ_of(portal, mst, settings)
-    client = PortalClient(portal_settings(environ))
+    client = PortalClient(read_portal_settings(environ))
     redis = open_redis(redis_url)
     deps = ActivityDeps(
         objects=objects or FakeObjectStore(), fetcher=FakeFetcher({}), environ=environ, redis=redis
@@ -53,7 +60,7 @@ async def import_work(
 
 
 def an_import(mst: str, **given: Any) -> ImportInput:
-    """July 2026, both directions, unless told otherwise."""
+    """July 2026, both directions, unless given otherwise."""
     values: dict[str, Any] = {
         "tax_code": mst,
         "secret_ref": SECRET,
@@ -64,5 +71,5 @@ def an_import(mst: str, **given: Any) -> ImportInput:
 
 
 def read_picture(address: str) -> str:
-    """What is in the picture of a question, as a person would read it."""
+    """Read the captcha in a question's evidence, as a person would."""
     return solve(base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")).decode())

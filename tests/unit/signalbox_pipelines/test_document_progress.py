@@ -1,4 +1,4 @@
-"""The state of every document in the batch's snapshot, and how the two pipelines belong together."""
+"""The status letters in a batch's snapshot, and how the two pipelines are registered."""
 
 import msgspec
 
@@ -16,7 +16,7 @@ def progress(**more: object) -> catalogue.StepProgress:
     return catalogue.StepProgress(step="process", **more)
 
 
-def test_the_letters_stay_until_others_come() -> None:
+def test_status_letters_persist_until_replaced() -> None:
     started = make_event("step.started", catalogue.StepStarted(step="process", title="Read"), sequence=1)
     snapshot = fold(Snapshot(run_id=started.runid, tenant=started.tenantid), started)
     for data in (progress(percent=50.0, items="c."), progress(percent=60.0)):
@@ -26,29 +26,29 @@ def test_the_letters_stay_until_others_come() -> None:
     assert (step.percent, step.items) == (60.0, "c.")
 
 
-def test_the_letters_survive_when_two_messages_become_one() -> None:
+def test_coalescing_progress_keeps_the_status_letters() -> None:
     merged = merge(progress(percent=10.0, items="c.", message="1 of 2"), progress(percent=20.0))
 
     assert (merged.percent, merged.items, merged.message) == (20.0, "c.", "1 of 2")
 
 
-def test_a_progress_without_letters_looks_as_it_always_did() -> None:
+def test_progress_without_status_letters_omits_the_field() -> None:
     assert b"items" not in msgspec.json.encode(progress(percent=10.0))
 
 
-def test_a_document_is_a_pipeline_of_its_own_on_the_queue_of_the_batch() -> None:
+def test_the_document_pipeline_shares_the_task_queue_of_the_batch() -> None:
     found = discover()
 
     assert found["document"] is DOCUMENT
     assert DOCUMENT.task_queue == SPEC.task_queue == "document_batch"
 
 
-def test_a_worker_of_the_batch_serves_its_documents_too() -> None:
+def test_a_worker_of_the_batch_pipeline_also_serves_documents() -> None:
     assert [spec.name for spec in choose(discover(), frozenset({"document_batch"}))] == [
         "document",
         "document_batch",
     ]
 
 
-def test_the_statistics_are_a_workflow_beside_the_run() -> None:
+def test_batch_analytics_is_loaded_as_an_additional_workflow() -> None:
     assert [kind.__name__ for kind in load_workflows(SPEC)] == ["DocumentBatch", "BatchAnalytics"]

@@ -1,4 +1,4 @@
-"""invoice_import: the table of what the portal's answers mean."""
+"""invoice_import: what the portal's responses mean."""
 
 from datetime import UTC, datetime
 
@@ -6,33 +6,33 @@ import pytest
 
 from signalbox_core.errors import NotFound, RateLimited
 from signalbox_pipelines.invoice_import.portal.faults import (
-    Answer,
-    BadRequest,
-    Blocked,
-    Busy,
     NoOriginal,
-    Refused,
-    SessionOver,
-    fault_of,
+    ParameterRejected,
+    PortalBadRequest,
+    PortalBlocked,
+    PortalBusy,
+    PortalResponse,
+    SessionExpired,
+    classify_response,
 )
 
 NOW = datetime(2026, 8, 1, 3, 0, tzinfo=UTC)
 WAF = '{"status":403,"message":"Hệ thống phát hiện hành vi không hợp lệ. Yêu cầu đã bị chặn."}'
 
 
-def answer(status: int, body: str = "", took_s: float = 0.1, **headers: str) -> Answer:
+def answer(status: int, body: str = "", took_s: float = 0.1, **headers: str) -> PortalResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status=status, headers=named, body=body.encode(), took_s=took_s)
+    return PortalResponse(status=status, headers=named, body=body.encode(), took_s=took_s)
 
 
 @pytest.mark.parametrize(
     ("given", "kind", "code"),
     [
-        pytest.param(answer(401), SessionOver, "session_over", id="401"),
-        pytest.param(answer(403, '{"message":"Forbidden"}'), SessionOver, "session_over", id="403"),
-        pytest.param(answer(403, WAF), Blocked, "portal_blocked", id="403 of the firewall"),
+        pytest.param(answer(401), SessionExpired, "session_over", id="401"),
+        pytest.param(answer(403, '{"message":"Forbidden"}'), SessionExpired, "session_over", id="403"),
+        pytest.param(answer(403, WAF), PortalBlocked, "portal_blocked", id="403 of the firewall"),
         pytest.param(
-            answer(400, '{"message":"lớn hơn 1 tháng"}'), BadRequest, "portal_bad_request", id="400"
+            answer(400, '{"message":"lớn hơn 1 tháng"}'), PortalBadRequest, "portal_bad_request", id="400"
         ),
         pytest.param(answer(404), NotFound, "portal_not_found", id="404"),
         pytest.param(
@@ -48,22 +48,22 @@ def answer(status: int, body: str = "", took_s: float = 0.1, **headers: str) -> 
             id="no original, slowly",
         ),
         pytest.param(answer(429), RateLimited, "rate_limited", id="429"),
-        pytest.param(answer(500, "x", 0.063), Refused, "portal_refused", id="fast 500"),
-        pytest.param(answer(500, "x", 1.5), Busy, "portal_busy", id="slow 500"),
-        pytest.param(answer(502, "<html>"), Busy, "portal_busy", id="502"),
-        pytest.param(answer(504, "<html>", 30.0), Busy, "portal_busy", id="504"),
+        pytest.param(answer(500, "x", 0.063), ParameterRejected, "portal_refused", id="fast 500"),
+        pytest.param(answer(500, "x", 1.5), PortalBusy, "portal_busy", id="slow 500"),
+        pytest.param(answer(502, "<html>"), PortalBusy, "portal_busy", id="502"),
+        pytest.param(answer(504, "<html>", 30.0), PortalBusy, "portal_busy", id="504"),
     ],
 )
-def test_each_answer_has_its_meaning(given: Answer, kind: type[Exception], code: str) -> None:
-    fault = fault_of(given, NOW)
+def test_each_response_maps_to_its_fault(given: PortalResponse, kind: type[Exception], code: str) -> None:
+    fault = classify_response(given, NOW)
 
     assert type(fault) is kind
     assert fault is not None
     assert fault.stable_code == code
 
 
-def test_a_success_is_no_fault() -> None:
-    assert fault_of(answer(200, "{}"), NOW) is None
+def test_a_successful_response_is_not_a_fault() -> None:
+    assert classify_response(answer(200, "{}"), NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -75,15 +75,19 @@ def test_a_success_is_no_fault() -> None:
         pytest.param({}, 15.0, False, id="none"),
     ],
 )
-def test_how_long_to_wait_after_429(header: dict[str, str], waits_s: float, *, is_told: bool) -> None:
-    fault = fault_of(answer(429, **header), NOW)
+def test_the_wait_after_429_comes_from_retry_after_or_a_default(
+    header: dict[str, str], waits_s: float, *, is_told: bool
+) -> None:
+    fault = classify_response(answer(429, **header), NOW)
 
     assert isinstance(fault, RateLimited)
     assert (fault.retry_after_s, fault.facts["is_told"]) == (waits_s, is_told)
 
 
-def test_only_the_portals_message_is_shown_and_cut() -> None:
-    fault = fault_of(answer(400, f'{{"message":"{"a" * 900}","details":"internal","path":"/secret"}}'), NOW)
+def test_only_the_shortened_message_of_an_error_body_is_shown() -> None:
+    fault = classify_response(
+        answer(400, f'{{"message":"{"a" * 900}","details":"internal","path":"/secret"}}'), NOW
+    )
 
     assert fault is not None
     assert "a" * 300 in fault.detail

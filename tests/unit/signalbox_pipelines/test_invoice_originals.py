@@ -1,4 +1,4 @@
-"""invoice_import: signed originals, totals, and the original against the list."""
+"""invoice_import: signed originals, totals, and comparing an original with its row."""
 
 import io
 import zipfile
@@ -10,28 +10,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalbox_pipelines.invoice_import.fetch.reconciliation import differences
-from signalbox_pipelines.invoice_import.portal.faults import Drift
-from signalbox_pipelines.invoice_import.portal.originals import BadOriginal, read_original, xml_in
-from signalbox_pipelines.invoice_import.portal.rows import Rate, Row
+from signalbox_pipelines.invoice_import.portal.faults import UnexpectedResponse
+from signalbox_pipelines.invoice_import.portal.originals import BadOriginal, extract_xml, read_original
+from signalbox_pipelines.invoice_import.portal.rows import InvoiceRow, RateAmount
 from signalbox_pipelines.invoice_import.report.totals import Totals
 from support.fakes.invoices import a_row, an_archive, an_original
 
 RATES = st.builds(
-    Rate,
+    RateAmount,
     rate=st.sampled_from(["0%", "5%", "8%", "10%", "KCT"]),
     net=st.decimals(min_value=-(10**12), max_value=10**12, places=2),
     tax=st.decimals(min_value=-(10**10), max_value=10**10, places=2),
 )
 
 
-def test_an_original_says_what_the_row_says() -> None:
+def test_an_original_that_matches_its_row_has_no_differences() -> None:
     row = a_row(
         rates=(
-            Rate(rate="8%", net=Decimal(1000), tax=Decimal(80)),
-            Rate(rate="KCT", net=Decimal(5), tax=Decimal(0)),
+            RateAmount(rate="8%", net=Decimal(1000), tax=Decimal(80)),
+            RateAmount(rate="KCT", net=Decimal(5), tax=Decimal(0)),
         )
     )
-    original = read_original(xml_in(an_archive(an_original(row))))
+    original = read_original(extract_xml(an_archive(an_original(row))))
 
     assert (original.seller, original.series, original.number, original.lines) == (
         row.seller,
@@ -43,9 +43,11 @@ def test_an_original_says_what_the_row_says() -> None:
     assert differences(row, original) == ()
 
 
-def test_every_field_that_differs_is_named() -> None:
-    row = a_row(gross=Decimal(1080), rates=(Rate(rate="8%", net=Decimal(1000), tax=Decimal(80)),))
-    other = a_row(gross=Decimal("1081.5"), rates=(Rate(rate="10%", net=Decimal(1000), tax=Decimal(80)),))
+def test_each_differing_field_is_reported() -> None:
+    row = a_row(gross=Decimal(1080), rates=(RateAmount(rate="8%", net=Decimal(1000), tax=Decimal(80)),))
+    other = a_row(
+        gross=Decimal("1081.5"), rates=(RateAmount(rate="10%", net=Decimal(1000), tax=Decimal(80)),)
+    )
     found = differences(row, read_original(an_original(other)))
 
     assert [(item.field, item.listed, item.original) for item in found] == [
@@ -57,7 +59,7 @@ def test_every_field_that_differs_is_named() -> None:
     ]
 
 
-def test_an_amount_that_nobody_states_is_no_difference() -> None:
+def test_a_missing_amount_is_not_a_difference() -> None:
     assert (
         differences(a_row(net=None, tax=None, gross=None, rates=()), read_original(an_original(a_row())))
         == ()
@@ -77,13 +79,15 @@ FILE = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
         pytest.param(an_original(a_row())[:-20], id="cut"),
         pytest.param(BOMB + an_original(a_row()), id="entities"),
         pytest.param(FILE + an_original(a_row()), id="external entity"),
-        pytest.param(b"<!DOCTYPE HDon>" + an_original(a_row()), id="a bare document type"),
-        pytest.param(an_original(a_row()).replace(b"<SHDon>1<", b"<SHDon>one<"), id="number is no number"),
-        pytest.param(an_original(a_row(gross=Decimal(7))).replace(b">7<", b">NaN<"), id="amount is none"),
+        pytest.param(b"<!DOCTYPE HDon>" + an_original(a_row()), id="bare document type"),
+        pytest.param(an_original(a_row()).replace(b"<SHDon>1<", b"<SHDon>one<"), id="number is not numeric"),
+        pytest.param(
+            an_original(a_row(gross=Decimal(7))).replace(b">7<", b">NaN<"), id="amount is not finite"
+        ),
         pytest.param(an_original(a_row()).replace(b"<KHHDon>C26TSM</KHHDon>", b""), id="no series"),
     ],
 )
-def test_what_is_no_invoice_is_a_bad_original(body: bytes) -> None:
+def test_an_invalid_invoice_xml_is_a_bad_original(body: bytes) -> None:
     with pytest.raises(BadOriginal):
         read_original(body)
 
@@ -98,24 +102,24 @@ def zipped(name: str, body: bytes) -> bytes:
 @pytest.mark.parametrize(
     "archive",
     [
-        pytest.param(b"PK", id="two letters"),
+        pytest.param(b"PK", id="only the signature"),
         pytest.param(an_archive(an_original(a_row()))[:-40], id="cut"),
-        pytest.param(zipped("other.xml", b"<a/>"), id="without the invoice"),
-        pytest.param(zipped("invoice.xml", bytes(20_000_001)), id="a bomb"),
+        pytest.param(zipped("other.xml", b"<a/>"), id="no invoice inside"),
+        pytest.param(zipped("invoice.xml", bytes(20_000_001)), id="decompression bomb"),
     ],
 )
 def test_a_damaged_archive_is_a_bad_original(archive: bytes) -> None:
     with pytest.raises(BadOriginal):
-        xml_in(archive)
+        extract_xml(archive)
 
 
-def test_an_export_that_is_no_archive_is_drift() -> None:
-    with pytest.raises(Drift):
-        xml_in(b'{"message":"ok"}')
+def test_an_export_that_is_not_a_zip_is_an_unexpected_response() -> None:
+    with pytest.raises(UnexpectedResponse):
+        extract_xml(b'{"message":"ok"}')
 
 
 def test_replaced_and_cancelled_invoices_are_not_counted() -> None:
-    rate = (Rate(rate="8%", net=Decimal(100), tax=Decimal(8)),)
+    rate = (RateAmount(rate="8%", net=Decimal(100), tax=Decimal(8)),)
     totals = Totals()
     totals.add(
         "sold",
@@ -143,7 +147,7 @@ def test_currencies_are_never_added_up_together() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.lists(RATES, max_size=4), max_size=20), st.randoms(use_true_random=False))
-def test_sums_by_rate_are_exact_in_any_order(invoices: list[list[Rate]], random: Random) -> None:
+def test_sums_by_rate_are_exact_in_any_order(invoices: list[list[RateAmount]], random: Random) -> None:
     rows = [rated(rates) for rates in invoices]
     shuffled = random.sample(rows, len(rows))
     one, other = Totals(), Totals()
@@ -156,5 +160,5 @@ def test_sums_by_rate_are_exact_in_any_order(invoices: list[list[Rate]], random:
     assert sum(item.net for item in one.by_rate()) == sum(rate.net for row in rows for rate in row.rates)
 
 
-def rated(rates: list[Rate]) -> Row:
+def rated(rates: list[RateAmount]) -> InvoiceRow:
     return a_row(net=sum((rate.net for rate in rates), Decimal(0)), rates=tuple(rates))

@@ -1,4 +1,4 @@
-"""invoice_import: the captcha as it is shown, logins as they are judged, and the files of the report."""
+"""invoice_import: captchas, sign-in responses, and the files of the report."""
 
 import base64
 import io
@@ -14,19 +14,25 @@ from signalbox_devstack.emulators.portal.captcha import picture
 from signalbox_devstack.emulators.portal.solver import solve
 from signalbox_pipelines.invoice_import.auth.questions import CaptchaAnswer, check_captcha
 from signalbox_pipelines.invoice_import.contract import ImportInput
-from signalbox_pipelines.invoice_import.messages import Account, Part, PartFiles, PartRecord, ReportRequest
-from signalbox_pipelines.invoice_import.portal.captcha import data_address, redrawn, solver_named
-from signalbox_pipelines.invoice_import.portal.faults import Answer, Drift
-from signalbox_pipelines.invoice_import.portal.login import judge_login, session_of
-from signalbox_pipelines.invoice_import.report.months_chart import months_picture
-from signalbox_pipelines.invoice_import.report.reporter import Reporter
+from signalbox_pipelines.invoice_import.messages import (
+    ImportAccount,
+    ImportPart,
+    ImportReportRequest,
+    PartFiles,
+    PartRecord,
+)
+from signalbox_pipelines.invoice_import.portal.captcha import data_uri, load_solver, redraw
+from signalbox_pipelines.invoice_import.portal.faults import PortalResponse, UnexpectedResponse
+from signalbox_pipelines.invoice_import.portal.login import parse_login, parse_session
+from signalbox_pipelines.invoice_import.report.months_chart import draw_months_chart
+from signalbox_pipelines.invoice_import.report.reporter import ImportReporter
 from signalbox_pipelines.invoice_import.results import MonthLine
 from support.fakes.invoices import AT, a_row
 
 
-def test_a_redrawn_captcha_reads_the_same_and_is_smaller() -> None:
+def test_a_redrawn_captcha_is_equally_readable_and_smaller() -> None:
     drawn = picture("HK7M2Z", Random(7))
-    again = redrawn(drawn)
+    again = redraw(drawn)
 
     assert solve(again) == "HK7M2Z"
     assert len(again) < len(drawn)
@@ -43,39 +49,39 @@ def test_a_redrawn_captcha_reads_the_same_and_is_smaller() -> None:
         "<foreignObject><body/></foreignObject>",
     ],
 )
-def test_nothing_but_outlines_survives(extra: str) -> None:
-    again = redrawn(picture("HK7M2Z", Random(7)).replace("</svg>", f"{extra}</svg>"))
+def test_redrawing_keeps_nothing_but_outlines(extra: str) -> None:
+    again = redraw(picture("HK7M2Z", Random(7)).replace("</svg>", f"{extra}</svg>"))
 
     for word in ("script", "onload", "http://e", "https", "style", "url", "foreign", "&", "image"):
         assert word not in again
 
 
 @pytest.mark.parametrize("svg", ["", "<svg/>", "<html>", '<path fill="#111"/>'])
-def test_a_picture_without_outlines_is_drift(svg: str) -> None:
-    with pytest.raises(Drift):
-        redrawn(svg)
+def test_a_captcha_without_outlines_is_an_unexpected_response(svg: str) -> None:
+    with pytest.raises(UnexpectedResponse):
+        redraw(svg)
 
 
-def test_a_picture_travels_as_an_image_address() -> None:
-    address = data_address("<svg/>")
+def test_a_captcha_is_encoded_as_a_data_uri() -> None:
+    address = data_uri("<svg/>")
 
     assert base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")) == b"<svg/>"
 
 
-async def test_a_person_reads_unless_a_program_is_named() -> None:
-    assert await solver_named(None).solve("<svg/>") is None
+async def test_a_person_reads_the_captcha_unless_a_solver_is_configured() -> None:
+    assert await load_solver(None).solve("<svg/>") is None
     assert (
-        await solver_named("signalbox_devstack.emulators.portal.solver:solve").solve(
+        await load_solver("signalbox_devstack.emulators.portal.solver:solve").solve(
             picture("HK7M2Z", Random(7))
         )
         == "HK7M2Z"
     )
     with pytest.raises(InvalidInput, match="CAPTCHA_SOLVER"):
-        solver_named("no.such.module:solve")
+        load_solver("no.such.module:solve")
 
 
 @pytest.mark.parametrize("text", ["ABC12", "ABC1234", "ABC 12", "ÀBC123", "ABC-12"])
-def test_a_slip_of_the_fingers_is_told(text: str) -> None:
+def test_an_obvious_typing_error_is_rejected(text: str) -> None:
     check_captcha(CaptchaAnswer(text=" abc123 "))
     with pytest.raises(InvalidInput):
         check_captcha(CaptchaAnswer(text=text))
@@ -100,17 +106,17 @@ def test_a_slip_of_the_fingers_is_told(text: str) -> None:
         pytest.param(503, "", "portal_busy", id="busy"),
     ],
 )
-def test_an_answer_without_a_token_is_a_failure_with_a_name(status: int, body: str, code: str) -> None:
+def test_a_sign_in_response_without_a_token_maps_to_its_code(status: int, body: str, code: str) -> None:
     with pytest.raises(SignalboxError) as refused:
-        judge_login(Answer(status=status, headers={}, body=body.encode(), took_s=2), AT)
+        parse_login(PortalResponse(status=status, headers={}, body=body.encode(), took_s=2), AT)
 
     assert refused.value.stable_code == code
 
 
 @pytest.mark.parametrize("token", ["", "a.b", "a.b.c", "a.e30.c"])
-def test_a_token_without_an_end_is_drift(token: str) -> None:
-    with pytest.raises(Drift):
-        session_of(token, "")
+def test_a_token_without_an_expiry_is_an_unexpected_response(token: str) -> None:
+    with pytest.raises(UnexpectedResponse):
+        parse_session(token, "")
 
 
 @pytest.mark.parametrize(
@@ -121,9 +127,7 @@ def test_a_token_without_an_end_is_drift(token: str) -> None:
         pytest.param({"directions": ["sold", "sold"]}, "directions", id="twice"),
     ],
 )
-def test_an_input_that_makes_no_sense_is_refused_before_anything_starts(
-    given: dict[str, object], field: str
-) -> None:
+def test_an_invalid_import_input_is_rejected(given: dict[str, object], field: str) -> None:
     whole = {
         "tax_code": "9901000019",
         "secret_ref": "gdt",
@@ -141,20 +145,20 @@ def line(month: str, **given: object) -> MonthLine:
     return MonthLine(month=month, direction="purchase", family="ordinary", **{"rows": 40, **given})
 
 
-def test_the_months_are_a_picture_whatever_is_in_them() -> None:
+def test_the_months_chart_is_a_png_for_any_data() -> None:
     for lines in (
         [],
         [line("2026-07", rows=0)],
         [line("2026-07", mismatches=3, no_original=2, failed=1), line("2026-08", rows=10_000)],
     ):
-        with Image.open(io.BytesIO(months_picture(lines))) as image:
+        with Image.open(io.BytesIO(draw_months_chart(lines))) as image:
             assert image.format == "PNG"
 
 
-async def test_no_name_in_a_list_is_a_formula_of_a_spreadsheet() -> None:
+async def test_names_in_csv_files_are_escaped_against_formulas() -> None:
     objects = FakeObjectStore()
-    account = Account(tenant="acme", run_id="r", tax_code="9901000019", secret_ref="gdt")
-    part = Part(first=AT.date(), last=AT.date(), direction="purchase")
+    account = ImportAccount(tenant="acme", run_id="r", tax_code="9901000019", secret_ref="gdt")
+    part = ImportPart(first=AT.date(), last=AT.date(), direction="purchase")
     rows = [
         a_row(seller_name='=HYPERLINK("http://x")', number=1),
         a_row(seller_name="@SUM(1)", number=2),
@@ -167,7 +171,7 @@ async def test_no_name_in_a_list_is_a_formula_of_a_spreadsheet() -> None:
     await objects.put_new(
         f"{account.folder}/{part.name}/record-00000.json", msgspec.json.encode(record), "application/json"
     )
-    request = ReportRequest(
+    request = ImportReportRequest(
         account=account,
         first_day=part.first,
         last_day=part.last,
@@ -178,7 +182,7 @@ async def test_no_name_in_a_list_is_a_formula_of_a_spreadsheet() -> None:
         sign_ins=1,
     )
 
-    report = await Reporter(objects, request).write()
+    report = await ImportReporter(objects, request).write()
 
     cells = objects.bodies[f"{account.folder}/invoices.csv"].decode()
     assert cells.startswith("\ufeffdirection,")

@@ -1,4 +1,4 @@
-"""invoice_import: tax codes, months, search text, cursor rules, the tenant guard."""
+"""invoice_import: tax codes, months, search text, cursors, the check of the taxpayer."""
 
 import itertools
 from datetime import UTC, date, datetime, timedelta
@@ -8,16 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalbox_core.errors import InvalidInput
-from signalbox_pipelines.invoice_import.months import Days, halves_of, hanoi_date, month_title, months_of
-from signalbox_pipelines.invoice_import.portal.faults import Drift, Mismatch
+from signalbox_pipelines.invoice_import.months import (
+    Days,
+    hanoi_date,
+    month_title,
+    split_in_half,
+    split_months,
+)
+from signalbox_pipelines.invoice_import.portal.faults import UnexpectedResponse, WrongTaxpayer
 from signalbox_pipelines.invoice_import.portal.queries import (
     checked_value,
-    is_last,
-    queries_of,
+    is_last_page,
+    queries_for,
     search_text,
-    smaller,
+    smaller_page_size,
 )
-from signalbox_pipelines.invoice_import.portal.rows import Page, guard, read_page
+from signalbox_pipelines.invoice_import.portal.rows import ListPage, check_taxpayer, read_page
 from signalbox_pipelines.invoice_import.tax_codes import check_tax_code, is_tax_code, same_taxpayer
 from support.fakes.invoices import a_row
 
@@ -26,18 +32,18 @@ WEIGHTS = (31, 29, 23, 19, 17, 13, 7, 5, 3)
 
 
 @pytest.mark.parametrize("code", ["9901000019", "9901000026", "9901000114", "9901000019-001", "001099000001"])
-def test_a_tax_code_of_10_13_or_12_digits_is_taken(code: str) -> None:
+def test_a_tax_code_of_10_13_or_12_digits_is_accepted(code: str) -> None:
     assert check_tax_code(code) == code
 
 
-def test_a_branch_without_its_dash_is_written_with_it() -> None:
+def test_the_code_of_a_branch_is_normalised_with_a_dash() -> None:
     assert check_tax_code("9901000019001") == "9901000019-001"
 
 
 @pytest.mark.parametrize(
     "code", ["", "9901000018", "990100001", "99010000191", "9901000019;ttxly==5", "٠٠١٠٩٩٠٠٠٠٠١", "abc"]
 )
-def test_another_tax_code_is_refused_by_name(code: str) -> None:
+def test_an_invalid_tax_code_is_rejected_and_named(code: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         check_tax_code(code)
 
@@ -46,7 +52,7 @@ def test_another_tax_code_is_refused_by_name(code: str) -> None:
 
 @settings(deadline=None)
 @given(st.integers(0, 999_999_999))
-def test_exactly_one_check_digit_fits_at_most(number: int) -> None:
+def test_at_most_one_check_digit_is_valid(number: int) -> None:
     stem = f"{number:09}"
     fitting = [digit for digit in range(10) if is_tax_code(f"{stem}{digit}")]
 
@@ -54,16 +60,16 @@ def test_exactly_one_check_digit_fits_at_most(number: int) -> None:
     assert fitting == ([expected] if expected < 10 and stem[2:] != "0000000" else [])
 
 
-def test_a_branch_is_the_same_taxpayer() -> None:
+def test_a_branch_belongs_to_the_same_taxpayer() -> None:
     assert same_taxpayer("9901000019-001", "9901000019")
     assert not same_taxpayer("9901000026", "9901000019")
 
 
 @settings(deadline=None)
 @given(DAYS, st.integers(0, 900))
-def test_months_cover_the_range_without_gap_or_overlap(first: date, length: int) -> None:
+def test_months_cover_the_range_without_gaps_or_overlaps(first: date, length: int) -> None:
     last = first + timedelta(days=length)
-    months = months_of(first, last)
+    months = split_months(first, last)
 
     assert (months[0].first, months[-1].last) == (first, last)
     assert all(
@@ -76,9 +82,9 @@ def test_months_cover_the_range_without_gap_or_overlap(first: date, length: int)
 
 @settings(deadline=None)
 @given(DAYS, st.integers(0, 30))
-def test_halves_cover_the_whole(first: date, length: int) -> None:
+def test_two_halves_cover_the_whole_range(first: date, length: int) -> None:
     days = Days(first, first + timedelta(days=length))
-    parts = halves_of(days)
+    parts = split_in_half(days)
 
     assert (parts[0].first, parts[-1].last) == (days.first, days.last)
     assert len(parts) == (1 if length == 0 else 2)
@@ -94,34 +100,34 @@ def test_halves_cover_the_whole(first: date, length: int) -> None:
         pytest.param(date(2020, 1, 1), date(2026, 1, 1), "last_day", id="too long"),
     ],
 )
-def test_a_range_that_makes_no_sense_is_refused(first: date, last: date, field: str) -> None:
+def test_an_invalid_range_of_days_is_rejected(first: date, last: date, field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        months_of(first, last)
+        split_months(first, last)
 
     assert refused.value.field == field
 
 
-def test_an_instant_of_the_portal_is_a_day_in_hanoi() -> None:
+def test_an_instant_maps_to_the_day_in_hanoi() -> None:
     assert hanoi_date(datetime(2026, 8, 31, 17, 0, tzinfo=UTC)) == date(2026, 9, 1)
     assert hanoi_date(datetime(2026, 8, 31, 16, 59, 59, tzinfo=UTC)) == date(2026, 8, 31)
     assert month_title(date(2026, 8, 1)) == "August 2026"
 
 
-def test_purchases_are_three_lists_and_sales_two() -> None:
+def test_purchases_need_three_queries_and_sales_two() -> None:
     days = Days(date(2026, 8, 1), date(2026, 8, 31))
 
-    assert [(query.family, query.processing) for query in queries_of("purchase", days)] == [
+    assert [(query.family, query.processing) for query in queries_for("purchase", days)] == [
         ("ordinary", 5),
         ("ordinary", 6),
         ("cash_register", 8),
     ]
-    assert [search_text(query) for query in queries_of("sold", days)] == [
+    assert [search_text(query) for query in queries_for("sold", days)] == [
         "tdlap=ge=01/08/2026T00:00:00;tdlap=le=31/08/2026T23:59:59"
     ] * 2
-    assert search_text(queries_of("purchase", days)[0]).endswith(";ttxly==5")
+    assert search_text(queries_for("purchase", days)[0]).endswith(";ttxly==5")
 
 
-def test_a_value_that_would_be_a_clause_of_its_own_is_refused() -> None:
+def test_a_value_that_would_add_a_clause_to_the_filter_is_rejected() -> None:
     assert checked_value("C26TSM", field="series") == "C26TSM"
     with pytest.raises(InvalidInput):
         checked_value("C26TSM;ttxly==8", field="series")
@@ -136,33 +142,37 @@ def test_a_value_that_would_be_a_clause_of_its_own_is_refused() -> None:
         pytest.param(15, "next", False, id="full page with a new state"),
     ],
 )
-def test_when_a_list_ends(count: int, state: str | None, *, ends: bool) -> None:
-    page = Page(rows=tuple(a_row(number=number) for number in range(count)), total=99, state=state)
+def test_a_list_ends_at_a_short_page_or_without_a_new_cursor(
+    count: int, state: str | None, *, ends: bool
+) -> None:
+    page = ListPage(rows=tuple(a_row(number=number) for number in range(count)), total=99, state=state)
 
-    assert is_last(page, 15, {"first"}) is ends
-
-
-def test_pages_shrink_down_to_the_portals_own_size() -> None:
-    assert [smaller(50), smaller(25), smaller(15)] == [25, 15, None]
+    assert is_last_page(page, 15, {"first"}) is ends
 
 
-def test_a_row_of_another_taxpayer_stops_the_page() -> None:
+def test_the_page_size_shrinks_to_that_of_the_portal() -> None:
+    assert [smaller_page_size(50), smaller_page_size(25), smaller_page_size(15)] == [25, 15, None]
+
+
+def test_a_row_of_another_taxpayer_is_rejected() -> None:
     mine, other = a_row(buyer="9901000019-001"), a_row(buyer="9901000026")
 
-    guard([mine], "9901000019", "purchase")
+    check_taxpayer([mine], "9901000019", "purchase")
     for rows in ([mine, other], [a_row(buyer=None)]):
-        with pytest.raises(Mismatch):
-            guard(rows, "9901000019", "purchase")
-    with pytest.raises(Mismatch):
-        guard([mine], "9901000019", "sold")
+        with pytest.raises(WrongTaxpayer):
+            check_taxpayer(rows, "9901000019", "purchase")
+    with pytest.raises(WrongTaxpayer):
+        check_taxpayer([mine], "9901000019", "sold")
 
 
-PAGE = b"""{"datas":[{"id":"x","nbmst":"9901000026","khmshdon":1,"khhdon":"C26TSM","shdon":7,"tdlap":"2026-08-31T17:00:00Z","tthai":1,
+PAGE = b"""{"datas":[{"id":"x","nbmst":"9901000026","khmshdon":1,"khhdon":"C26TSM","shdon":7,
+"tdlap":"2026-08-31T17:00:00Z","tthai":1,
 "ttxly":5,"nmmst":"9901000019","tgtcthue":1.4727778E7,"tgtthue":null,"tgtttbso":15906000.24,"hdhhdvu":null,
-"thttltsuat":[{"tsuat":"8%","thtien":14727778,"tthue":1178222,"gttsuat":8}]}],"total":1,"state":"","time":12}"""
+"thttltsuat":[{"tsuat":"8%","thtien":14727778,"tthue":1178222,"gttsuat":8}]}],
+"total":1,"state":"","time":12}"""
 
 
-def test_amounts_are_exact_however_the_portal_writes_them() -> None:
+def test_amounts_are_exact_in_every_notation_of_the_portal() -> None:
     page = read_page(PAGE, "ordinary")
     row = page.rows[0]
 
@@ -182,6 +192,6 @@ def test_amounts_are_exact_however_the_portal_writes_them() -> None:
         b"\xff",
     ],
 )
-def test_another_shape_is_drift(body: bytes) -> None:
-    with pytest.raises(Drift):
+def test_a_list_of_another_shape_is_an_unexpected_response(body: bytes) -> None:
+    with pytest.raises(UnexpectedResponse):
         read_page(body, "ordinary")

@@ -15,7 +15,7 @@ from signalbox_core.errors import Rejected
 from signalbox_devstack.demo.scenario import Ending, Question, Setup, Stage
 from signalbox_devstack.emulators.sample_documents.folder import PaperFile, inbox, long_scan, long_text
 from signalbox_pipelines.document_batch.batch_state import WAITING
-from signalbox_pipelines.document_batch.contract import BatchResult, Outcome
+from signalbox_pipelines.document_batch.contract import BatchResult, DocumentOutcome
 from signalbox_pipelines.document_batch.document.contract import KIND
 
 _SEED: Final = 1
@@ -67,7 +67,7 @@ class DocumentBatch:
         run = await client.run(run_id)
         result = msgspec.json.decode(await client.result(run_id), type=BatchResult)
         saved = await save_artifacts(stage.session, run, run.artifacts, stage.folder)
-        report = msgspec.json.decode((stage.folder / "report.json").read_bytes(), type=list[Outcome])
+        report = msgspec.json.decode((stage.folder / "report.json").read_bytes(), type=list[DocumentOutcome])
         for outcome in report:
             if outcome.status == "ok":
                 read = await client.run(outcome.run_id)
@@ -96,7 +96,7 @@ def _check_engine(stage: Stage) -> None:
         )
 
 
-def _lines(result: BatchResult, report: Sequence[Outcome], refused: Sequence[str]) -> Iterator[str]:
+def _lines(result: BatchResult, report: Sequence[DocumentOutcome], refused: Sequence[str]) -> Iterator[str]:
     yield f"{result.total} documents: {result.ok} ok, {result.failed} failed, {result.waiting} waiting for a person"
     for outcome in report:
         if outcome.status == "ok":

@@ -1,1 +1,1 @@
-"""A batch of documents: each fetched, read, classified and searched for facts as a run of its own; one bad document stops no other."""
+"""Document batches: many documents are read, classified and searched for facts, each in its own run."""

@@ -1,4 +1,7 @@
-"""The work on the batch as a whole: lists in and out of the store. Idempotent by run id and number: keys are written once."""
+"""The activities of a batch: its lists in the object store.
+
+Idempotent by run id and number: each key is written once.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,51 +14,51 @@ from temporalio import activity
 from signalbox_core.errors import InvalidInput, NotFound
 from signalbox_core.objects import ObjectStore, uploads_folder
 from signalbox_core.pipeline.deps import ActivityDeps
-from signalbox_pipelines.document_batch.batch_state import chunked
-from signalbox_pipelines.document_batch.contract import MAX_DOCUMENTS, DocumentSpec, Outcome
+from signalbox_pipelines.document_batch.batch_state import chunk_ranges
+from signalbox_pipelines.document_batch.contract import MAX_DOCUMENTS, DocumentOutcome, DocumentSpec
 from signalbox_pipelines.document_batch.messages import (
+    BatchEntry,
+    BatchPlan,
+    BatchReport,
+    BatchReportRequest,
     ChunkRequest,
-    Listed,
-    Plan,
     PlannedDocument,
     PlanRequest,
-    RecordRequest,
-    Report,
-    ReportRequest,
+    RecordOutcomesRequest,
     StatisticsRequest,
-    child_id,
-    name_of,
+    child_run_id,
+    document_name,
 )
-from signalbox_pipelines.document_batch.report import result_of, statistics_of
+from signalbox_pipelines.document_batch.outcomes import build_result, build_statistics
 
-CHUNK: Final = 200
-"""Documents of one execution of the workflow: about 2,500 events of history, a quarter of where the server warns."""
+CHUNK_SIZE: Final = 200
+"""Documents per workflow execution: about 2,500 history events, a quarter of the server's warning limit."""
 _JSON: Final = "application/json"
 
 
 class BatchActivities:
-    """The pipeline's activities, given what they may use."""
+    """The pipeline's activities."""
 
     def __init__(self, deps: ActivityDeps) -> None:
         self._objects: ObjectStore = deps.objects
 
     @activity.defn(name="document_batch.plan")
-    async def plan(self, request: PlanRequest) -> Plan:
+    async def plan(self, request: PlanRequest) -> BatchPlan:
         """Order the documents by priority and cut them into chunks."""
-        documents = request.documents or await self._listed(request.tenant, request.manifest or "")
+        documents = request.documents or await self._read_manifest(request.tenant, request.manifest or "")
         ordered = sorted(enumerate(documents), key=lambda item: (item[1].priority, item[0]))
         planned = [PlannedDocument(index=index, document=document) for index, document in ordered]
         folder = f"batches/{quote(request.tenant, safe='')}/{request.run_id}"
-        chunks = chunked(len(planned), CHUNK)
-        for number, places in enumerate(chunks):
-            body = msgspec.json.encode(planned[places.start : places.stop])
+        chunks = chunk_ranges(len(planned), CHUNK_SIZE)
+        for number, positions in enumerate(chunks):
+            body = msgspec.json.encode(planned[positions.start : positions.stop])
             await self._objects.put_new(f"{folder}/plan/{number:05}.json", body, _JSON)
-        listed = [
-            Listed(index=index, name=name_of(document), run_id=child_id(request.run_id, index))
+        entries = [
+            BatchEntry(index=index, name=document_name(document), run_id=child_run_id(request.run_id, index))
             for index, document in enumerate(documents)
         ]
-        ref = await self._objects.put_new(f"{folder}/documents.json", msgspec.json.encode(listed), _JSON)
-        return Plan(
+        ref = await self._objects.put_new(f"{folder}/documents.json", msgspec.json.encode(entries), _JSON)
+        return BatchPlan(
             folder=folder,
             total=len(planned),
             chunks=len(chunks),
@@ -65,46 +68,48 @@ class BatchActivities:
 
     @activity.defn(name="document_batch.load")
     async def load(self, request: ChunkRequest) -> tuple[PlannedDocument, ...]:
-        """One chunk of the plan. Idempotent: reads only."""
+        """Load one chunk of the plan. Idempotent: reads only."""
         body = await self._objects.get(f"{request.folder}/plan/{request.chunk:05}.json")
         return msgspec.json.decode(body, type=tuple[PlannedDocument, ...])
 
     @activity.defn(name="document_batch.record")
-    async def record(self, request: RecordRequest) -> None:
-        """Keep outcomes. Idempotent by the file's number."""
+    async def record(self, request: RecordOutcomesRequest) -> None:
+        """Store outcomes. Idempotent by the number of the file."""
         await self._objects.put_new(
             _outcomes_key(request.folder, request.number), msgspec.json.encode(request.outcomes), _JSON
         )
 
     @activity.defn(name="document_batch.report")
-    async def report(self, request: ReportRequest) -> Report:
+    async def report(self, request: BatchReportRequest) -> BatchReport:
         """Write every document's outcome into one file. Idempotent by run id."""
-        outcomes = [*await self._recorded(request), *request.waiting]
+        outcomes = [*await self._read_outcomes(request), *request.waiting]
         outcomes.sort(key=lambda outcome: outcome.index)
         body = await asyncio.to_thread(lambda: msgspec.json.format(msgspec.json.encode(outcomes), indent=1))
         ref = await self._objects.put_new(f"{request.folder}/report.json", body, _JSON)
-        return Report(result=result_of(request.total, outcomes), key=ref.key, size_bytes=ref.size_bytes)
+        return BatchReport(
+            result=build_result(request.total, outcomes), key=ref.key, size_bytes=ref.size_bytes
+        )
 
     @activity.defn(name="document_batch.write_statistics")
     async def write_statistics(self, request: StatisticsRequest) -> str:
-        """Count over the report. Idempotent by run id."""
-        outcomes = msgspec.json.decode(await self._objects.get(request.report), type=list[Outcome])
-        body = msgspec.json.format(msgspec.json.encode(statistics_of(request.run_id, outcomes)), indent=1)
+        """Compute statistics from the report. Idempotent by run id."""
+        outcomes = msgspec.json.decode(await self._objects.get(request.report), type=list[DocumentOutcome])
+        body = msgspec.json.format(msgspec.json.encode(build_statistics(request.run_id, outcomes)), indent=1)
         return (await self._objects.put_new(f"{request.folder}/statistics.json", body, _JSON)).key
 
-    async def _recorded(self, request: ReportRequest) -> list[Outcome]:
-        found: list[Outcome] = []
+    async def _read_outcomes(self, request: BatchReportRequest) -> list[DocumentOutcome]:
+        found: list[DocumentOutcome] = []
         for number in range(request.files):
             found += msgspec.json.decode(
-                await self._objects.get(_outcomes_key(request.folder, number)), type=list[Outcome]
+                await self._objects.get(_outcomes_key(request.folder, number)), type=list[DocumentOutcome]
             )
         return found
 
-    async def _listed(self, tenant: str, manifest: str) -> Sequence[DocumentSpec]:
-        """The uploaded list.
+    async def _read_manifest(self, tenant: str, manifest: str) -> Sequence[DocumentSpec]:
+        """Load the uploaded list.
 
         Raises:
-            NotFound: `unknown_object`: no upload of this tenant.
+            NotFound: `unknown_object`: the tenant has no such upload.
             InvalidInput: not a JSON list of documents, or too many.
         """
         try:

@@ -1,4 +1,4 @@
-"""The contract of document_batch: many documents in, one report out; partial success is a result like any other."""
+"""The contract of document_batch: many documents in, one report out. Partial success is a normal result."""
 
 from typing import Annotated, Final, Literal
 
@@ -26,14 +26,15 @@ Manifest = Annotated[
     str,
     Meta(
         title="List",
-        description="An uploaded JSON list of documents, for more than fit here: the object that POST /v1/objects answered with",
+        description="An uploaded JSON list of documents, when there are too many for this form: "
+        "the object that POST /v1/objects returned",
         max_length=300,
     ),
 ]
 
 
 class DocumentSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One document of the batch, by address or as an uploaded object."""
+    """One document of the batch, by URL or as an uploaded object."""
 
     url: Url | None = None
     object: Object | None = None
@@ -45,7 +46,7 @@ class DocumentSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class BatchInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person gives to start: the documents, here or in an uploaded list."""
+    """The input: the documents, inline or as an uploaded list."""
 
     documents: Annotated[tuple[DocumentSpec, ...], Meta(title="Documents", max_length=MAX_INLINE)] = ()
     manifest: Manifest | None = None
@@ -56,12 +57,12 @@ class BatchInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bool,
         Meta(
             title="Wait for people",
-            description="End only when nobody is asked any more; else such documents are listed as waiting",
+            description="End only after every question is answered; otherwise list such documents as waiting",
         ),
     ] = False
     parallel: Annotated[
         int,
-        Meta(title="At once", description="How many documents are worked on at the same time", ge=1, le=50),
+        Meta(title="At once", description="How many documents are processed at the same time", ge=1, le=50),
     ] = 8
 
     def __post_init__(self) -> None:
@@ -76,8 +77,8 @@ class BatchInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             )
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
-    """What became of one document of the batch; `run_id` is its own run, with its own stream and approval."""
+class DocumentOutcome(Struct, frozen=True, kw_only=True):
+    """The outcome of one document; `run_id` is its own run, with its own stream and approval."""
 
     index: int
     name: str
@@ -96,7 +97,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class BatchResult(Struct, frozen=True, kw_only=True):
-    """Counts, and the first of those that failed or wait; every document is in the artifact `report.json`."""
+    """The counts, and the first documents that failed or wait; `report.json` lists all of them."""
 
     total: int
     ok: int
@@ -104,8 +105,8 @@ class BatchResult(Struct, frozen=True, kw_only=True):
     waiting: int
     kinds: dict[str, int]
     failures: dict[str, int]
-    first_failed: tuple[Outcome, ...] = ()
-    first_waiting: tuple[Outcome, ...] = ()
+    first_failed: tuple[DocumentOutcome, ...] = ()
+    first_waiting: tuple[DocumentOutcome, ...] = ()
 
 
 class BatchProcessed(Struct, frozen=True, kw_only=True):
@@ -121,7 +122,7 @@ class BatchProcessed(Struct, frozen=True, kw_only=True):
 SPEC: Final = PipelineSpec(
     name="document_batch",
     title="Document batch",
-    description="Reads many documents at once, each as a run of its own; one bad document stops no other.",
+    description="Reads many documents, each in a run of its own; a bad document does not stop the others.",
     input=BatchInput,
     result=BatchResult,
     steps=(
@@ -133,7 +134,7 @@ SPEC: Final = PipelineSpec(
         DomainEvent(
             "batch.processed",
             BatchProcessed,
-            "Every document of a batch was read, failed, or waits for a person.",
+            "Every document of a batch was read, has failed, or waits for a person.",
         ),
     ),
     workflow="signalbox_pipelines.document_batch.workflow:DocumentBatch",

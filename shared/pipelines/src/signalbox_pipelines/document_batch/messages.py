@@ -1,9 +1,9 @@
-"""What the batch workflow, its statistics and its activities hand each other; lists travel as objects in the store."""
+"""Messages between the batch workflow, its analytics and its activities. Lists travel as stored objects."""
 
 from msgspec import Struct
 
 from signalbox_core.ids import derived_id
-from signalbox_pipelines.document_batch.contract import BatchResult, DocumentSpec, Outcome
+from signalbox_pipelines.document_batch.contract import BatchResult, DocumentOutcome, DocumentSpec
 
 
 class PlanRequest(Struct, frozen=True, kw_only=True):
@@ -13,10 +13,10 @@ class PlanRequest(Struct, frozen=True, kw_only=True):
     manifest: str | None
 
 
-class Plan(Struct, frozen=True, kw_only=True):
-    """The batch cut into chunks, `folder/plan/00000.json` …, in the order in which they are worked on.
+class BatchPlan(Struct, frozen=True, kw_only=True):
+    """The chunks of a batch, stored as `folder/plan/00000.json` … in the order of processing.
 
-    `listing` is the object with every document's place, name and run, a list of Listed.
+    `listing` is the key of an object with every document's position, name and run, a list of BatchEntry.
     """
 
     folder: str
@@ -32,36 +32,36 @@ class ChunkRequest(Struct, frozen=True, kw_only=True):
 
 
 class PlannedDocument(Struct, frozen=True, kw_only=True):
-    """`index` is the document's place in the list that was given."""
+    """`index` is the document's position in the input."""
 
     index: int
     document: DocumentSpec
 
 
-class Listed(Struct, frozen=True, kw_only=True):
-    """Who is who in the batch, for people who watch it."""
+class BatchEntry(Struct, frozen=True, kw_only=True):
+    """The name and run of a document, for people who watch the batch."""
 
     index: int
     name: str
     run_id: str
 
 
-class RecordRequest(Struct, frozen=True, kw_only=True):
-    """Outcomes to be kept as `folder/outcomes/00000.json` …; `number` counts these files."""
+class RecordOutcomesRequest(Struct, frozen=True, kw_only=True):
+    """Outcomes to store as `folder/outcomes/00000.json` …; `number` is the number of the file."""
 
     folder: str
     number: int
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[DocumentOutcome, ...]
 
 
-class ReportRequest(Struct, frozen=True, kw_only=True):
+class BatchReportRequest(Struct, frozen=True, kw_only=True):
     folder: str
     total: int
     files: int
-    waiting: tuple[Outcome, ...]
+    waiting: tuple[DocumentOutcome, ...]
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class BatchReport(Struct, frozen=True, kw_only=True):
     result: BatchResult
     key: str
     size_bytes: int
@@ -74,7 +74,7 @@ class StatisticsRequest(Struct, frozen=True, kw_only=True):
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
-    """What `statistics.json` holds. Seconds are from a document's start to its end as the batch saw it."""
+    """The content of `statistics.json`. Seconds are from the start of a document to its end."""
 
     run_id: str
     documents: int
@@ -90,12 +90,12 @@ class Statistics(Struct, frozen=True, kw_only=True):
     seconds_longest: float
 
 
-def child_id(run_id: str, index: int) -> str:
-    """The run of the batch's document at that place."""
+def child_run_id(run_id: str, index: int) -> str:
+    """The run id of the document at that position."""
     stem = run_id if len(run_id) <= 120 else derived_id(run_id)
     return f"{stem}.{index:05}"
 
 
-def name_of(document: DocumentSpec) -> str:
-    """What to call it: as given, else the end of its address."""
+def document_name(document: DocumentSpec) -> str:
+    """The given name, or else the last segment of the URL or key."""
     return document.name or (document.url or document.object or "").rstrip("/").rpartition("/")[2][:200]

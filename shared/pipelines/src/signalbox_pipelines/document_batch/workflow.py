@@ -1,4 +1,7 @@
-"""The story of a batch: plan it, run every document as a child of its own, report. Statistics are left to a child that nobody awaits."""
+"""The workflow of a batch: plan, run every document as a child workflow, report.
+
+Statistics are computed by a child workflow that is not awaited.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -22,13 +25,13 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.pipeline.workflow.steps import StepScope
     from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
     from signalbox_pipelines.document_batch.activities import BatchActivities
-    from signalbox_pipelines.document_batch.batch_state import Kept, Ledger
+    from signalbox_pipelines.document_batch.batch_state import BatchState, SavedBatchState
     from signalbox_pipelines.document_batch.contract import (
         SPEC,
         BatchInput,
         BatchProcessed,
         BatchResult,
-        Outcome,
+        DocumentOutcome,
     )
     from signalbox_pipelines.document_batch.document.contract import (
         DOCUMENT,
@@ -36,27 +39,27 @@ with workflow.unsafe.imports_passed_through():
         DocumentInput,
         DocumentResult,
     )
-    from signalbox_pipelines.document_batch.document.messages import Settled, Waiting
+    from signalbox_pipelines.document_batch.document.messages import DocumentEnded, DocumentWaiting
     from signalbox_pipelines.document_batch.messages import (
+        BatchPlan,
+        BatchReport,
+        BatchReportRequest,
         ChunkRequest,
-        Plan,
         PlannedDocument,
         PlanRequest,
-        RecordRequest,
-        Report,
-        ReportRequest,
+        RecordOutcomesRequest,
         StatisticsRequest,
-        child_id,
-        name_of,
+        child_run_id,
+        document_name,
     )
     from signalbox_pipelines.document_batch.outcomes import failed, ok, waiting
 
-LISTS: Final = CallOptions(timeout=timedelta(minutes=2), maximum_attempts=6)
+STORAGE: Final = CallOptions(timeout=timedelta(minutes=2), maximum_attempts=6)
 STATISTICS: Final = CallOptions(timeout=timedelta(minutes=2), maximum_attempts=5)
-LAST_WORD: Final = KIND.deadline + timedelta(hours=1)
-"""A document that asked has ended by then, unless the server ended it without its code."""
+CONFIRMATION_TIMEOUT: Final = KIND.deadline + timedelta(hours=1)
+"""By then a waiting document has ended, unless it was terminated."""
 
-Child = workflow.ChildWorkflowHandle[object, DocumentResult]
+DocumentChild = workflow.ChildWorkflowHandle[object, DocumentResult]
 
 
 @workflow.defn(name="document_batch")
@@ -65,128 +68,130 @@ class DocumentBatch:
     def __init__(self, request: BatchInput) -> None:
         self.signalbox = Run(SPEC)
         self.request = request
-        kept = self.signalbox.kept(Kept)
-        self.ledger = Ledger(kept) if kept is not None else None
+        saved = self.signalbox.kept(SavedBatchState)
+        self.state = BatchState(saved) if saved is not None else None
         self.runs: dict[str, tuple[int, str, datetime]] = {}
 
     @workflow.signal
-    def document_waiting(self, told: Waiting) -> None:
-        """A document asks a person; its lane goes on with the next one."""
-        index, name, since = self.runs.get(told.run_id, (-1, "", workflow.now()))
-        if index >= 0 and self.ledger is not None:
-            self.ledger.note(waiting(index, name, told.run_id, workflow.now() - since))
+    def document_waiting(self, message: DocumentWaiting) -> None:
+        """A document asks a person; its slot is free for the next one."""
+        index, name, since = self.runs.get(message.run_id, (-1, "", workflow.now()))
+        if index >= 0 and self.state is not None:
+            self.state.apply(waiting(index, name, message.run_id, workflow.now() - since))
 
     @workflow.signal
-    def document_settled(self, told: Settled) -> None:
-        """A document that had asked has ended; it may have been started by an earlier execution of this run."""
-        if self.ledger is None:
+    def document_settled(self, message: DocumentEnded) -> None:
+        """A document that asked a person has ended; an earlier execution may have started it."""
+        if self.state is None:
             return
-        asked = next(
-            (outcome for outcome in self.ledger.waiting.values() if outcome.run_id == told.run_id), None
+        waiting_outcome = next(
+            (outcome for outcome in self.state.waiting.values() if outcome.run_id == message.run_id), None
         )
-        if asked is not None:
-            self.ledger.note(_settled(asked, told))
+        if waiting_outcome is not None:
+            self.state.apply(_ended_outcome(waiting_outcome, message))
 
     @workflow.run
     async def run(self, request: BatchInput) -> BatchResult:
         async with self.signalbox as run:
             run.on_cancel(self._cancel_children)
-            if self.ledger is None:
+            if self.state is None:
                 async with run.step("plan") as step:
-                    ask = PlanRequest(
+                    plan_request = PlanRequest(
                         tenant=run.tenant,
                         run_id=run.run_id,
                         documents=request.documents,
                         manifest=request.manifest,
                     )
-                    plan = await step.call(BatchActivities.plan, ask, LISTS)
-                    self._list(plan)
+                    plan = await step.call(BatchActivities.plan, plan_request, STORAGE)
+                    self._publish_listing(plan)
                     step.say(f"{plan.total:,} documents")
-                self.ledger = Ledger.of(plan)
+                self.state = BatchState.begin(plan)
             async with run.step("process") as step:
-                await self._work(step, self.ledger)
-                step.say(self.ledger.sentence())
+                await self._process_chunk(step, self.state)
+                step.say(self.state.summary())
             async with run.step("report") as step:
-                report = await self._report(step, self.ledger)
-            await self._leave_statistics(self.ledger, report)
+                report = await self._report(step, self.state)
+            await self._start_analytics(self.state, report)
             return report.result
 
-    def _list(self, plan: Plan) -> None:
+    def _publish_listing(self, plan: BatchPlan) -> None:
         ref = ObjectRef(key=plan.listing, media_type="application/json", size_bytes=plan.listing_bytes)
-        if plan.listing:  # batches that were planned before there were lists have none
+        if plan.listing:  # empty when an older version planned the batch
             self.signalbox.artifact("documents.json", ref, title="Every document with its run")
 
-    async def _work(self, step: StepScope, ledger: Ledger) -> None:
-        """One chunk; then, if there is more, the next one in a new execution, so that history stays short."""
-        if ledger.has_more:
+    async def _process_chunk(self, step: StepScope, state: BatchState) -> None:
+        """Process one chunk, and continue as new for the next one, which keeps the history short."""
+        if state.has_more:
             documents = await step.call(
-                BatchActivities.load, ChunkRequest(folder=ledger.plan.folder, chunk=ledger.next_chunk), LISTS
+                BatchActivities.load, ChunkRequest(folder=state.plan.folder, chunk=state.next_chunk), STORAGE
             )
-            await self._run_chunk(step, ledger, documents)
-            ledger.next_chunk += 1
-            await self._record(step, ledger)
-        if ledger.has_more:
-            self.signalbox.keep(ledger.keep())
-            # The plan holds the documents now; what goes along is the list's place only.
-            workflow.continue_as_new(structs.replace(self.request, documents=(), manifest=ledger.plan.folder))
-        if self.request.wait_for_confirmation and ledger.waiting:
+            await self._run_chunk(step, state, documents)
+            state.next_chunk += 1
+            await self._record(step, state)
+        if state.has_more:
+            self.signalbox.keep(state.save())
+            # The plan holds the documents, so the new input names only its folder.
+            workflow.continue_as_new(structs.replace(self.request, documents=(), manifest=state.plan.folder))
+        if self.request.wait_for_confirmation and state.waiting:
             with suppress(TimeoutError):
-                await workflow.wait_condition(lambda: not ledger.waiting, timeout=LAST_WORD)
-            await self._record(step, ledger)
-            self._show(step, ledger)
+                await workflow.wait_condition(lambda: not state.waiting, timeout=CONFIRMATION_TIMEOUT)
+            await self._record(step, state)
+            self._report_progress(step, state)
 
     async def _run_chunk(
-        self, step: StepScope, ledger: Ledger, documents: tuple[PlannedDocument, ...]
+        self, step: StepScope, state: BatchState, documents: tuple[PlannedDocument, ...]
     ) -> None:
-        todo = iter(documents)
-        lanes = min(self.request.parallel, len(documents))
+        remaining = iter(documents)
+        workers = min(self.request.parallel, len(documents))
         async with asyncio.TaskGroup() as group:
-            for _ in range(lanes):
-                group.create_task(self._lane(step, ledger, todo))
+            for _ in range(workers):
+                group.create_task(self._process_documents(step, state, remaining))
 
-    async def _lane(self, step: StepScope, ledger: Ledger, todo: Iterator[PlannedDocument]) -> None:
-        """One document after another; one that waits for a person holds no lane."""
-        for planned in todo:
+    async def _process_documents(
+        self, step: StepScope, state: BatchState, remaining: Iterator[PlannedDocument]
+    ) -> None:
+        """Process one document after another; one that waits for a person does not hold up the next."""
+        for planned in remaining:
             await self.signalbox.state.until_resumed()
-            ledger.start(planned.index)
-            self._show(step, ledger)
-            await self._one(ledger, planned)
-            self._show(step, ledger)
+            state.start(planned.index)
+            self._report_progress(step, state)
+            await self._process_document(state, planned)
+            self._report_progress(step, state)
 
-    async def _one(self, ledger: Ledger, planned: PlannedDocument) -> None:
-        run_id, name = child_id(self.signalbox.run_id, planned.index), name_of(planned.document)
-        began = workflow.now()
-        self.runs[run_id] = planned.index, name, began
+    async def _process_document(self, state: BatchState, planned: PlannedDocument) -> None:
+        run_id, name = child_run_id(self.signalbox.run_id, planned.index), document_name(planned.document)
+        started_at = workflow.now()
+        self.runs[run_id] = planned.index, name, started_at
         try:
             child = await self._start(run_id, planned)
-            child.add_done_callback(_look_at)
-            await workflow.wait_condition(lambda: child.done() or planned.index in ledger.waiting)
+            child.add_done_callback(_mark_retrieved)
+            await workflow.wait_condition(lambda: child.done() or planned.index in state.waiting)
             if child.done():
-                ledger.note(ok(planned.index, name, run_id, workflow.now() - began, await child))
+                state.apply(ok(planned.index, name, run_id, workflow.now() - started_at, await child))
         except WorkflowAlreadyStartedError:
-            taken = Failure(
+            conflict = Failure(
                 code="run_id_taken",
                 message=f"another run has the id {run_id}; start the batch under another run id",
             )
-            ledger.note(failed(planned.index, name, run_id, workflow.now() - began, taken))
+            state.apply(failed(planned.index, name, run_id, workflow.now() - started_at, conflict))
         except FailureError as error:
-            ledger.note(failed(planned.index, name, run_id, workflow.now() - began, failure_of(error)))
+            state.apply(failed(planned.index, name, run_id, workflow.now() - started_at, failure_of(error)))
 
-    async def _start(self, run_id: str, planned: PlannedDocument) -> Child:
+    async def _start(self, run_id: str, planned: PlannedDocument) -> DocumentChild:
         document, request = planned.document, self.request
         return await workflow.start_child_workflow(
             DOCUMENT.name,
             DocumentInput(
                 url=document.url,
                 object=document.object,
-                name=name_of(document),
+                name=document_name(document),
                 languages=request.languages,
                 engine=request.engine,
                 pictures=request.pictures,
             ),
             id=run_id,
             result_type=DocumentResult,
-            # A document outlives its batch when it waits for a person.
+            # A document that waits for a person outlives its batch.
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             memo={
@@ -196,28 +201,28 @@ class DocumentBatch:
             priority=Priority(priority_key=document.priority, fairness_key=self.signalbox.tenant[:64]),
         )
 
-    def _show(self, step: StepScope, ledger: Ledger) -> None:
-        step.progress(ledger.ended, ledger.plan.total, message=ledger.sentence(), items=ledger.states)
+    def _report_progress(self, step: StepScope, state: BatchState) -> None:
+        step.progress(state.ended, state.plan.total, message=state.summary(), items=state.states)
 
-    async def _record(self, step: StepScope, ledger: Ledger) -> None:
-        outcomes = ledger.take_unwritten()
+    async def _record(self, step: StepScope, state: BatchState) -> None:
+        outcomes = state.drain_unrecorded()
         if outcomes:
-            number, ledger.files = ledger.files, ledger.files + 1
+            number, state.files = state.files, state.files + 1
             await step.call(
                 BatchActivities.record,
-                RecordRequest(folder=ledger.plan.folder, number=number, outcomes=outcomes),
-                LISTS,
+                RecordOutcomesRequest(folder=state.plan.folder, number=number, outcomes=outcomes),
+                STORAGE,
             )
 
-    async def _report(self, step: StepScope, ledger: Ledger) -> Report:
-        await self._record(step, ledger)
-        ask = ReportRequest(
-            folder=ledger.plan.folder,
-            total=ledger.plan.total,
-            files=ledger.files,
-            waiting=tuple(ledger.waiting.values()),
+    async def _report(self, step: StepScope, state: BatchState) -> BatchReport:
+        await self._record(step, state)
+        report_request = BatchReportRequest(
+            folder=state.plan.folder,
+            total=state.plan.total,
+            files=state.files,
+            waiting=tuple(state.waiting.values()),
         )
-        report = await step.call(BatchActivities.report, ask, LISTS)
+        report = await step.call(BatchActivities.report, report_request, STORAGE)
         ref = ObjectRef(key=report.key, media_type="application/json", size_bytes=report.size_bytes)
         self.signalbox.artifact("report.json", ref, title="Every document with its outcome")
         counts = report.result
@@ -225,33 +230,35 @@ class DocumentBatch:
             total=counts.total, ok=counts.ok, failed=counts.failed, waiting=counts.waiting, report=report.key
         )
         self.signalbox.emit("batch.processed", data)
-        step.say(ledger.sentence())
+        step.say(state.summary())
         return report
 
-    async def _leave_statistics(self, ledger: Ledger, report: Report) -> None:
-        """Nothing waits for them, and nothing that befalls them touches the batch."""
+    async def _start_analytics(self, state: BatchState, report: BatchReport) -> None:
+        """Start the statistics without awaiting them; their failure does not affect the batch."""
         run_id = self.signalbox.run_id
         with suppress(WorkflowAlreadyStartedError):
             await workflow.start_child_workflow(
                 BatchAnalytics.run,
-                StatisticsRequest(run_id=run_id, folder=ledger.plan.folder, report=report.key),
+                StatisticsRequest(run_id=run_id, folder=state.plan.folder, report=report.key),
                 id=f"{run_id}/analytics",
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
             )
 
     async def _cancel_children(self) -> None:
-        """Documents under way, and those that wait, end with their batch."""
-        if self.ledger is None:
+        """Cancel the documents that run, and those that wait for a person."""
+        if self.state is None:
             return
-        open_runs = [run_id for run_id, (index, _, _) in self.runs.items() if self.ledger.is_open(index)]
-        earlier = [outcome.run_id for outcome in self.ledger.waiting.values()]
-        await asyncio.gather(*(_cancel(run_id) for run_id in dict.fromkeys([*open_runs, *earlier])))
+        open_ids = [run_id for run_id, (index, _, _) in self.runs.items() if self.state.is_open(index)]
+        waiting_ids = [outcome.run_id for outcome in self.state.waiting.values()]
+        await asyncio.gather(
+            *(_cancel_document(run_id) for run_id in dict.fromkeys([*open_ids, *waiting_ids]))
+        )
 
 
 @workflow.defn(name="document_batch.analytics")
 class BatchAnalytics:
-    """Counts over a finished batch; no run, nobody watches it."""
+    """Computes statistics of a finished batch. Not a run: it has no stream."""
 
     @workflow.run
     async def run(self, request: StatisticsRequest) -> str:
@@ -263,23 +270,28 @@ class BatchAnalytics:
         )
 
 
-def _settled(asked: Outcome, told: Settled) -> Outcome:
-    if told.result is not None:
-        return ok(asked.index, asked.name, asked.run_id, timedelta(seconds=asked.seconds), told.result)
-    failure = told.failure or Failure(
-        code="cancelled", message="the document's run was cancelled while a person was asked"
+def _ended_outcome(waiting_outcome: DocumentOutcome, message: DocumentEnded) -> DocumentOutcome:
+    index, name, run_id = waiting_outcome.index, waiting_outcome.name, waiting_outcome.run_id
+    duration = timedelta(seconds=waiting_outcome.seconds)
+    if message.result is not None:
+        return ok(index, name, run_id, duration, message.result)
+    failure = message.failure or Failure(
+        code="cancelled", message="the document's run was cancelled while it waited for a person"
     )
-    return failed(asked.index, asked.name, asked.run_id, timedelta(seconds=asked.seconds), failure)
+    return failed(index, name, run_id, duration, failure)
 
 
-def _look_at(child: "asyncio.Task[DocumentResult]") -> None:
-    """A child that nobody awaits any more has told its end by signal; its error is looked at so that asyncio does not complain."""
+def _mark_retrieved(child: "asyncio.Task[DocumentResult]") -> None:
+    """Retrieve the error of a child that is no longer awaited, so that asyncio does not log it.
+
+    Such a child reports its end by signal.
+    """
     if not child.cancelled():
         child.exception()
 
 
-async def _cancel(run_id: str) -> None:
+async def _cancel_document(run_id: str) -> None:
     handle = workflow.get_external_workflow_handle(run_id)
-    with suppress(ApplicationError, FailureError):  # it has ended meanwhile
+    with suppress(ApplicationError, FailureError):  # it has already ended
         await handle.signal(SIGNAL_CANCEL_REASON, CancelReason(reason="its batch was cancelled"))
         await handle.cancel()

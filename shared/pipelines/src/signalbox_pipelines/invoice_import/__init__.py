@@ -1,1 +1,1 @@
-"""Imports a company's purchase and sales invoices from Vietnam's e-invoice portal: politely, resumably, completely."""
+"""Invoice import: a company's purchase and sales invoices from Vietnam's e-invoice portal."""

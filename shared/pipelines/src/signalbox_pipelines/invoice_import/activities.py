@@ -1,4 +1,7 @@
-"""The work of invoice_import. Every activity gives its slot back instead of waiting for the portal, with what it has kept in the store."""
+"""The activities of an import.
+
+An activity never waits long for the portal: it ends with a Halt, and what it has fetched is stored.
+"""
 
 import asyncio
 import contextlib
@@ -17,8 +20,8 @@ from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
 from signalbox_core.pipeline.activity import emit_on_complete, progress
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.scaling.hints import Hints
-from signalbox_pipelines.invoice_import.auth.sessions import Sessions
-from signalbox_pipelines.invoice_import.auth.sign_in import Desk
+from signalbox_pipelines.invoice_import.auth.session_store import SessionStore
+from signalbox_pipelines.invoice_import.auth.sign_in import SignInService
 from signalbox_pipelines.invoice_import.fetch.batch_fetcher import BatchFetcher
 from signalbox_pipelines.invoice_import.fetch.list_reader import JSON, ListReader, index_key
 from signalbox_pipelines.invoice_import.messages import (
@@ -26,36 +29,36 @@ from signalbox_pipelines.invoice_import.messages import (
     BatchRequest,
     CaptchaPicture,
     CaptchaRequest,
+    CleanUpRequest,
     HintRequest,
-    HolderRequest,
-    LeaveRequest,
-    Listed,
+    ImportReport,
+    ImportReportRequest,
     ListRequest,
-    RecordRequest,
-    Report,
-    ReportRequest,
+    ListResult,
+    LockHolderRequest,
+    RecordPartRequest,
     SignInOutcome,
     SignInRequest,
     StoredFile,
     TableRequest,
 )
-from signalbox_pipelines.invoice_import.pacing.lanes import lanes_of
-from signalbox_pipelines.invoice_import.pacing.pacing import Pacing
-from signalbox_pipelines.invoice_import.portal.captcha import solver_named
+from signalbox_pipelines.invoice_import.pacing.lanes import build_lanes
+from signalbox_pipelines.invoice_import.pacing.rate_limiter import PortalRateLimiter
+from signalbox_pipelines.invoice_import.portal.captcha import load_solver
 from signalbox_pipelines.invoice_import.portal.client import PortalClient
-from signalbox_pipelines.invoice_import.portal.rows import Row
-from signalbox_pipelines.invoice_import.portal.settings import portal_settings
-from signalbox_pipelines.invoice_import.report.reporter import Reporter
+from signalbox_pipelines.invoice_import.portal.rows import InvoiceRow
+from signalbox_pipelines.invoice_import.portal.settings import read_portal_settings
+from signalbox_pipelines.invoice_import.report.reporter import ImportReporter
 from signalbox_pipelines.invoice_import.results import ImportTable, InvoicesImported
 from signalbox_pipelines.invoice_import.state.halts import halt_for
-from signalbox_pipelines.invoice_import.state.import_state import title_of
 
-_BEAT_S: Final = 4.0
+_HEARTBEAT_S: Final = 4.0
+_MAX_CACHED_LISTS: Final = 16
 _RUNNING: Final = WorkflowExecutionStatus.RUNNING
 
 
-def _told(request: BatchRequest, batch: BatchDone) -> InvoicesImported | None:
-    """The event of a batch; none when nothing came in."""
+def _imported_event(request: BatchRequest, batch: BatchDone) -> InvoicesImported | None:
+    """Build the event of a batch; None when no invoice was imported."""
     if not batch.imported:
         return None
     part = request.part
@@ -65,40 +68,46 @@ def _told(request: BatchRequest, batch: BatchDone) -> InvoicesImported | None:
 
 
 class InvoiceActivities:
-    """The pipeline's activities, given what they may use.
+    """The pipeline's activities.
 
     Args:
-        client: of the portal; the one that the environment names unless given.
+        client: the portal client; by default built from the environment.
     """
 
     def __init__(self, deps: ActivityDeps, client: PortalClient | None = None) -> None:
         self._objects = deps.objects
         self._hints = Hints(deps.redis)
-        self._client = client or PortalClient(portal_settings(deps.environ))
+        self._client = client or PortalClient(read_portal_settings(deps.environ))
         ring = open_key_ring(deps.environ.get(PAYLOAD_KEYS))
-        lanes = lanes_of(self._client.settings)
-        self._shared = None if deps.redis is None else (Pacing(deps.redis, lanes), Sessions(deps.redis, ring))
+        lanes = build_lanes(self._client.settings)
+        self._redis_services = (
+            None
+            if deps.redis is None
+            else (PortalRateLimiter(deps.redis, lanes), SessionStore(deps.redis, ring))
+        )
         self._secrets = SecretRefs(deps.environ)
-        self._solver = solver_named(self._client.settings.captcha_solver)
-        # Lists never change once written; every batch of a part reads the same one.
-        self._lists: dict[str, Sequence[Row]] = {}
+        self._solver = load_solver(self._client.settings.captcha_solver)
+        # A cache: a list never changes once written, and every batch of a part reads it.
+        self._lists: dict[str, Sequence[InvoiceRow]] = {}
 
     @activity.defn(name="invoice_import.find_holder")
-    async def find_holder(self, request: HolderRequest) -> bool:
-        """Whether the taxpayer's turn is free after all: its holder has ended without giving it back. Idempotent.
+    async def check_lock_holder(self, request: LockHolderRequest) -> bool:
+        """Terminate the lock of a run that ended without releasing it. Idempotent.
 
         Raises:
-            Conflict: `import_running`, naming the run.
+            Conflict: `import_running`: the holder is running; the message names it.
         """
-        turn = activity.client().get_workflow_handle(request.turn_id)
+        lock = activity.client().get_workflow_handle(request.turn_id)
         try:
-            description = await turn.describe()
+            description = await lock.describe()
             holder = str(await description.memo_value("holder", ""))
-            holds = holder != request.account.run_id and await _runs(holder)
-            if holds:
-                detail = f"run {holder} imports {request.account.tax_code} now; wait for its end or cancel it, then start again"
+            if holder != request.account.run_id and await _is_running(holder):
+                detail = (
+                    f"run {holder} is importing {request.account.tax_code}; "
+                    "wait until it ends or cancel it, then start again"
+                )
                 raise Conflict(detail, code="import_running", field="tax_code", run_id=holder)
-            # By its execution: another run may have the turn by now.
+            # By execution id, because another run may hold the lock by now.
             stale = activity.client().get_workflow_handle(request.turn_id, run_id=description.run_id)
             await stale.terminate(reason=f"its holder {holder} has ended")
         except RPCError as error:
@@ -108,30 +117,34 @@ class InvoiceActivities:
 
     @activity.defn(name="invoice_import.fetch_captcha")
     async def fetch_captcha(self, request: CaptchaRequest) -> CaptchaPicture:
-        """A picture to be read. Not repeated by itself: each one is another picture."""
-        return await self._desk().picture(request.account)
+        """Fetch a captcha. Each call returns another one."""
+        return await self._sign_in_service().fetch_captcha(request.account)
 
     @activity.defn(name="invoice_import.sign_in")
     async def sign_in(self, request: SignInRequest) -> SignInOutcome:
-        """One try with one picture. Tried once: a second one with the same picture cannot succeed."""
-        return await self._desk().sign_in(request)
+        """Make one sign-in attempt. Not retried: the captcha is used up by the first attempt."""
+        return await self._sign_in_service().sign_in(request)
 
     @activity.defn(name="invoice_import.list_invoices")
-    async def list_invoices(self, request: ListRequest) -> Listed:
-        """Every row of a month and direction. Idempotent by (run, part, page): pages that are kept are not asked for again."""
-        pacing, sessions = self._shared_state()
-        title = title_of(request.part)
+    async def list_invoices(self, request: ListRequest) -> ListResult:
+        """List the invoices of one part. Idempotent by (run, part, page): stored pages are reused."""
+        limiter, sessions = self._limiter_and_sessions()
+        title = request.part.title
 
-        def tell(seen: int, total: int) -> None:
+        def on_progress(seen: int, total: int) -> None:
             share = min(1.0, seen / total) if total else 0.0
             progress(request.number + share, of=request.parts, message=f"{title}: {seen:,} listed")
 
-        async with _beating():
+        async with _heartbeating():
             seen = 0
             try:
-                session = await sessions.open(request.account)
+                session = await sessions.load(request.account)
                 reader = ListReader(
-                    client=self._client, pacing=pacing, objects=self._objects, session=session, tell=tell
+                    client=self._client,
+                    limiter=limiter,
+                    objects=self._objects,
+                    session=session,
+                    on_progress=on_progress,
                 )
                 try:
                     rows, found = await reader.read(request)
@@ -141,23 +154,23 @@ class InvoiceActivities:
                 halt = halt_for(error)
                 if halt is None:
                     raise
-                return Listed(seen=seen, halt=halt)
+                return ListResult(seen=seen, halt=halt)
             key = index_key(request.account.folder, request.part.name)
             await self._objects.put_new(key, await asyncio.to_thread(msgspec.json.encode, rows), JSON)
-            return Listed(seen=seen, found=found)
+            return ListResult(seen=seen, found=found)
 
     @activity.defn(name="invoice_import.fetch_batch")
-    @emit_on_complete("invoice.imported", payload=_told, compact=True)
+    @emit_on_complete("invoice.imported", payload=_imported_event, compact=True)
     async def fetch_batch(self, request: BatchRequest) -> BatchDone:
-        """Details and originals of some invoices. Idempotent by invoice: what is in the store is not asked for again."""
-        pacing, sessions = self._shared_state()
-        async with _beating() as beat:
-            rows = await self._rows(index_key(request.account.folder, request.part.name))
+        """Fetch details and originals of some invoices. Idempotent by invoice: stored ones are reused."""
+        limiter, sessions = self._limiter_and_sessions()
+        async with _heartbeating() as heartbeat:
+            rows = await self._load_list(index_key(request.account.folder, request.part.name))
             fetcher = BatchFetcher(
-                request, client=self._client, pacing=pacing, objects=self._objects, tell=beat
+                request, client=self._client, limiter=limiter, objects=self._objects, heartbeat=heartbeat
             )
             try:
-                session = await sessions.open(request.account)
+                session = await sessions.load(request.account)
             except SignalboxError as error:
                 halt = halt_for(error)
                 if halt is None:
@@ -166,14 +179,14 @@ class InvoiceActivities:
             return await fetcher.fetch(session, [(place, rows[place]) for place in request.places])
 
     @activity.defn(name="invoice_import.record")
-    async def record(self, request: RecordRequest) -> None:
-        """Keep what is not plain about some invoices. Idempotent by the record's number."""
+    async def record(self, request: RecordPartRequest) -> None:
+        """Store the failures, mismatches and missing originals of some invoices. Idempotent by number."""
         key = f"{request.account.folder}/{request.part.name}/record-{request.number:05}.json"
         await self._objects.put_new(key, msgspec.json.encode(request.record), JSON)
 
     @activity.defn(name="invoice_import.write_table")
     async def write_table(self, request: TableRequest) -> StoredFile:
-        """The months so far. Idempotent by the table's number."""
+        """Store the table of the months so far. Idempotent by number."""
         body = msgspec.json.encode(ImportTable(tax_code=request.account.tax_code, months=request.lines))
         ref = await self._objects.put_new(
             f"{request.account.folder}/tables/{request.number:05}.json", body, JSON
@@ -183,14 +196,14 @@ class InvoiceActivities:
         )
 
     @activity.defn(name="invoice_import.report")
-    async def report(self, request: ReportRequest) -> Report:
-        """Totals, lists and pictures of the whole import. Idempotent by run: keys are written once."""
-        async with _beating():
-            return await Reporter(self._objects, request).write()
+    async def report(self, request: ImportReportRequest) -> ImportReport:
+        """Write the report of the whole import. Idempotent by run: keys are written once."""
+        async with _heartbeating():
+            return await ImportReporter(self._objects, request).write()
 
     @activity.defn(name="invoice_import.publish_hint")
     async def publish_hint(self, request: HintRequest) -> bool:
-        """Tell the autoscaler how many batches are still to come. Advice only; never fails."""
+        """Publish to the autoscaler how many batches are left. A hint only; never fails."""
         spacing_s = self._client.settings.query_spacing_ms / 1_000
         return await self._hints.publish(
             activity.info().task_queue,
@@ -201,42 +214,43 @@ class InvoiceActivities:
         )
 
     @activity.defn(name="invoice_import.leave")
-    async def leave(self, request: LeaveRequest) -> None:
-        """Forget the session and take the hint back. Idempotent."""
+    async def clean_up(self, request: CleanUpRequest) -> None:
+        """Delete the session and withdraw the hint. Idempotent."""
         await self._hints.withdraw(activity.info().task_queue, request.account.run_id)
-        if self._shared is not None:
-            await self._shared[1].close(request.account)
+        if self._redis_services is not None:
+            await self._redis_services[1].delete(request.account)
 
-    async def _rows(self, key: str) -> Sequence[Row]:
+    async def _load_list(self, key: str) -> Sequence[InvoiceRow]:
         found = self._lists.get(key)
         if found is None:
             body = await self._objects.get(key)
-            found = await asyncio.to_thread(msgspec.json.decode, body, type=list[Row])
-            while len(self._lists) >= _KEPT_LISTS:
+            found = await asyncio.to_thread(msgspec.json.decode, body, type=list[InvoiceRow])
+            while len(self._lists) >= _MAX_CACHED_LISTS:
                 self._lists.pop(next(iter(self._lists)), None)
             self._lists[key] = found
         return found
 
-    def _desk(self) -> Desk:
-        pacing, sessions = self._shared_state()
-        return Desk(
-            client=self._client, pacing=pacing, sessions=sessions, secrets=self._secrets, solver=self._solver
+    def _sign_in_service(self) -> SignInService:
+        limiter, sessions = self._limiter_and_sessions()
+        return SignInService(
+            client=self._client,
+            limiter=limiter,
+            sessions=sessions,
+            secrets=self._secrets,
+            solver=self._solver,
         )
 
-    def _shared_state(self) -> tuple[Pacing, Sessions]:
-        """What all workers share; without it nobody may call the portal."""
-        if self._shared is None:
+    def _limiter_and_sessions(self) -> tuple[PortalRateLimiter, SessionStore]:
+        """Return the services that need Redis; without it the portal must not be called."""
+        if self._redis_services is None:
             raise InvalidInput(
-                "this worker has no Redis to share the portal's pace through; set REDIS_URL",
+                "this worker has no Redis, which the rate limit of the portal needs; set REDIS_URL",
                 field="REDIS_URL",
             )
-        return self._shared
+        return self._redis_services
 
 
-_KEPT_LISTS: Final = 16
-
-
-async def _runs(run_id: str) -> bool:
+async def _is_running(run_id: str) -> bool:
     try:
         description = await activity.client().get_workflow_handle(run_id).describe()
     except RPCError as error:
@@ -247,15 +261,15 @@ async def _runs(run_id: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _beating() -> AsyncIterator[Callable[[], None]]:
-    """Heartbeats all the while: a call may be silent for as long as the portal is."""
+async def _heartbeating() -> AsyncIterator[Callable[[], None]]:
+    """Send heartbeats until the block ends, since a single call may take long."""
 
-    async def keep_on() -> None:
+    async def send_periodically() -> None:
         while True:
-            await asyncio.sleep(_BEAT_S)
+            await asyncio.sleep(_HEARTBEAT_S)
             activity.heartbeat()
 
-    task = asyncio.create_task(keep_on(), name="heartbeat")
+    task = asyncio.create_task(send_periodically(), name="heartbeat")
     try:
         yield activity.heartbeat
     finally:

@@ -1,4 +1,4 @@
-"""The contract of invoice_import: whose invoices, of which days; what may be asked on the way; what comes out."""
+"""The contract of invoice_import: the input, the questions that a run may ask, the result."""
 
 from datetime import date, timedelta
 from typing import Annotated, Final
@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, Step
 from signalbox_pipelines.invoice_import.auth.questions import CaptchaAnswer, TroubleDecision
-from signalbox_pipelines.invoice_import.months import months_of
+from signalbox_pipelines.invoice_import.months import split_months
 from signalbox_pipelines.invoice_import.results import (
     Direction,
     ImportCompleted,
@@ -20,7 +20,7 @@ from signalbox_pipelines.invoice_import.tax_codes import PATTERN, check_tax_code
 
 
 class ImportInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person gives to start. The password is not part of it: it is named."""
+    """The input. It names the secret that holds the password, never the password itself."""
 
     tax_code: Annotated[
         str,
@@ -33,7 +33,7 @@ class ImportInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ]
     secret_ref: Reference
     first_day: Annotated[
-        date, Meta(title="From", description="The first day of issue, in Hanoi", examples=["2026-08-01"])
+        date, Meta(title="From", description="The first day of issue, in Hanoi time", examples=["2026-08-01"])
     ]
     last_day: Annotated[
         date,
@@ -48,7 +48,7 @@ class ImportInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def __post_init__(self) -> None:
         check_tax_code(self.tax_code)
-        months_of(self.first_day, self.last_day)
+        split_months(self.first_day, self.last_day)
         if len(set(self.directions)) < len(self.directions):
             raise InvalidInput(
                 f"directions names {self.directions[0]} twice; name each once", field="directions"
@@ -68,7 +68,8 @@ TROUBLE: Final = Approval(
 SPEC: Final = PipelineSpec(
     name="invoice_import",
     title="Invoice import",
-    description="Fetches a company's purchase and sales invoices from the tax authority's portal, with their signed originals.",
+    description="Fetches a company's purchase and sales invoices, with their signed originals, "
+    "from the tax authority's portal.",
     input=ImportInput,
     result=ImportResult,
     steps=(
@@ -79,16 +80,14 @@ SPEC: Final = PipelineSpec(
     ),
     approvals=(CAPTCHA, TROUBLE),
     events=(
-        DomainEvent(
-            "invoice.imported", InvoicesImported, "Invoices of a month came into the store, 15 at most."
-        ),
+        DomainEvent("invoice.imported", InvoicesImported, "Up to 15 invoices of a month were stored."),
         DomainEvent(
             "import.completed",
             ImportCompleted,
-            "An import has ended; what it could not have is counted and listed.",
+            "An import has ended; invoices that could not be fetched are counted and listed.",
         ),
     ),
     workflow="signalbox_pipelines.invoice_import.workflow:InvoiceImport",
-    workflows=("signalbox_pipelines.invoice_import.state.import_lock:ImportTurn",),
+    workflows=("signalbox_pipelines.invoice_import.state.import_lock:ImportLock",),
     activities="signalbox_pipelines.invoice_import.activities:InvoiceActivities",
 )

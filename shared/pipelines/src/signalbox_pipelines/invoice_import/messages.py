@@ -1,11 +1,12 @@
-"""What the workflow and its activities hand each other; lists of invoices travel as objects in the store."""
+"""Messages between the import workflow and its activities. Lists of invoices travel as stored objects."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import quote
 
 from msgspec import Struct
 
+from signalbox_pipelines.invoice_import.months import month_title
 from signalbox_pipelines.invoice_import.results import (
     Direction,
     Family,
@@ -20,10 +21,11 @@ HaltReason = Literal["wait", "session_over", "blocked"]
 SignInStatus = Literal[
     "signed_in", "wrong_captcha", "wrong_password", "account_locked", "portal_blocked", "busy"
 ]
+_DIRECTION_NAMES: Final[dict[Direction, str]] = {"purchase": "purchases", "sold": "sales"}
 
 
-class Account(Struct, frozen=True, kw_only=True):
-    """Whose books, in which run: what every activity needs. The password is named, never held."""
+class ImportAccount(Struct, frozen=True, kw_only=True):
+    """The taxpayer and the run, which every activity needs. Names the password's secret, never holds it."""
 
     tenant: str
     run_id: str
@@ -32,17 +34,17 @@ class Account(Struct, frozen=True, kw_only=True):
 
     @property
     def root(self) -> str:
-        """Where the taxpayer's invoices are: `gdt/TENANT/MST`."""
+        """The key prefix of the taxpayer's invoices: `gdt/TENANT/MST`."""
         return f"gdt/{quote(self.tenant, safe='')}/{self.tax_code}"
 
     @property
     def folder(self) -> str:
-        """Where the run's own lists are."""
+        """The key prefix of the run's own lists."""
         return f"{self.root}/runs/{self.run_id}"
 
 
-class Part(Struct, frozen=True, kw_only=True):
-    """A month (or what of it lies in the range) in one direction."""
+class ImportPart(Struct, frozen=True, kw_only=True):
+    """A month, or the days of it in the range, in one direction."""
 
     first: date
     last: date
@@ -56,28 +58,33 @@ class Part(Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         return f"{self.month}-{self.direction}"
 
+    @property
+    def title(self) -> str:
+        """`August 2026 purchases`."""
+        return f"{month_title(self.first)} {_DIRECTION_NAMES[self.direction]}"
+
 
 class Halt(Struct, frozen=True, kw_only=True):
-    """Why an activity gave its slot back before it was done; what it has is kept."""
+    """Why an activity ended before it was done; what it fetched is stored."""
 
     reason: HaltReason
     message: str
     wait_s: float = 0.0
 
 
-class HolderRequest(Struct, frozen=True, kw_only=True):
-    """`turn_id` is the workflow that stands for the taxpayer's one import."""
+class LockHolderRequest(Struct, frozen=True, kw_only=True):
+    """`turn_id` is the workflow id of the taxpayer's lock."""
 
-    account: Account
+    account: ImportAccount
     turn_id: str
 
 
 class CaptchaRequest(Struct, frozen=True, kw_only=True):
-    account: Account
+    account: ImportAccount
 
 
 class CaptchaPicture(Struct, frozen=True, kw_only=True):
-    """`solved` is a configured solver's reading; None: a person is asked."""
+    """`solved` is the reading of a configured solver; None when a person must be asked."""
 
     key: str
     picture: str
@@ -85,7 +92,7 @@ class CaptchaPicture(Struct, frozen=True, kw_only=True):
 
 
 class SignInRequest(Struct, frozen=True, kw_only=True):
-    account: Account
+    account: ImportAccount
     captcha_key: str
     text: str
 
@@ -98,10 +105,10 @@ class SignInOutcome(Struct, frozen=True, kw_only=True):
 
 
 class ListRequest(Struct, frozen=True, kw_only=True):
-    """`number` of `parts`: how far the import's lists are when this one begins."""
+    """The list `number` (from 0) of `parts`, for the progress."""
 
-    account: Account
-    part: Part
+    account: ImportAccount
+    part: ImportPart
     number: int
     parts: int
 
@@ -113,8 +120,8 @@ class FamilyFound(Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
-class Listed(Struct, frozen=True, kw_only=True):
-    """`found` is None until every list of the part is read; `seen` counts rows so far."""
+class ListResult(Struct, frozen=True, kw_only=True):
+    """`found` is None until every list of the part has been read; `seen` counts the rows so far."""
 
     seen: int
     found: tuple[FamilyFound, ...] | None = None
@@ -122,10 +129,10 @@ class Listed(Struct, frozen=True, kw_only=True):
 
 
 class BatchRequest(Struct, frozen=True, kw_only=True):
-    """Some invoices of a part, by their place in its list."""
+    """Some invoices of a part, by their position in its list."""
 
-    account: Account
-    part: Part
+    account: ImportAccount
+    part: ImportPart
     places: tuple[int, ...]
     details: bool
     originals: bool
@@ -138,8 +145,8 @@ class Counts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     mismatches: int = 0
 
 
-class Fault(Struct, frozen=True, kw_only=True):
-    """An invoice whose turn came and whose call failed in a way that may pass."""
+class FetchFault(Struct, frozen=True, kw_only=True):
+    """A call for one invoice that failed with an error that may pass."""
 
     place: int
     key: str
@@ -150,12 +157,12 @@ class Fault(Struct, frozen=True, kw_only=True):
 
 
 class BatchDone(Struct, frozen=True, kw_only=True):
-    """What became of a batch. Places in none of the lists were not come to: `halt` says why, and they are asked for again.
+    """The result of a batch. Places in neither `done` nor `faults` were not tried, as `halt` explains.
 
     Attributes:
-        done: whole, whatever the outcome; `failures` are among them.
+        done: finished, including those in `failures`.
         no_original: places of invoices without an original.
-        answered: calls that the portal answered; with none of them the portal is to blame, not the invoice.
+        answered: calls that the portal answered; when 0, the portal is at fault, not the invoices.
     """
 
     done: tuple[int, ...]
@@ -164,36 +171,36 @@ class BatchDone(Struct, frozen=True, kw_only=True):
     failures: tuple[ItemFailure, ...] = ()
     mismatches: tuple[Mismatch, ...] = ()
     imported: tuple[ImportedInvoice, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[FetchFault, ...] = ()
     answered: int = 0
     halt: Halt | None = None
 
 
 class PartRecord(Struct, frozen=True, kw_only=True):
-    """What is not plain about some invoices of a part; kept as `record-00000.json` … beside its list."""
+    """Exceptions among the invoices of a part, stored as `record-00000.json` … next to its list."""
 
     no_original: tuple[int, ...] = ()
     failures: tuple[ItemFailure, ...] = ()
     mismatches: tuple[Mismatch, ...] = ()
 
 
-class RecordRequest(Struct, frozen=True, kw_only=True):
-    account: Account
-    part: Part
+class RecordPartRequest(Struct, frozen=True, kw_only=True):
+    account: ImportAccount
+    part: ImportPart
     number: int
     record: PartRecord
 
 
 class TableRequest(Struct, frozen=True, kw_only=True):
-    """`number` counts the tables of a run: a key is written once."""
+    """`number` counts the tables of a run, since each key is written once."""
 
-    account: Account
+    account: ImportAccount
     number: int
     lines: tuple[MonthLine, ...]
 
 
 class StoredFile(Struct, frozen=True, kw_only=True):
-    """An artifact to be announced."""
+    """A stored file to publish as an artifact."""
 
     name: str
     title: str
@@ -203,12 +210,12 @@ class StoredFile(Struct, frozen=True, kw_only=True):
 
 
 class PartFiles(Struct, frozen=True, kw_only=True):
-    part: Part
+    part: ImportPart
     records: int
 
 
-class ReportRequest(Struct, frozen=True, kw_only=True):
-    account: Account
+class ImportReportRequest(Struct, frozen=True, kw_only=True):
+    account: ImportAccount
     first_day: date
     last_day: date
     originals: bool
@@ -218,19 +225,19 @@ class ReportRequest(Struct, frozen=True, kw_only=True):
     sign_ins: int
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class ImportReport(Struct, frozen=True, kw_only=True):
     result: ImportResult
     files: tuple[StoredFile, ...]
     report_key: str
 
 
 class HintRequest(Struct, frozen=True, kw_only=True):
-    """Batches still to be scheduled; 0 takes the hint back."""
+    """The batches left to schedule; 0 withdraws the hint."""
 
-    account: Account
+    account: ImportAccount
     remaining: int
     max_in_flight: int
 
 
-class LeaveRequest(Struct, frozen=True, kw_only=True):
-    account: Account
+class CleanUpRequest(Struct, frozen=True, kw_only=True):
+    account: ImportAccount

@@ -1,4 +1,4 @@
-"""Days and months as the portal counts them: in Hanoi, where a day begins seven hours before UTC's. Pure."""
+"""Days and months in Hanoi time, which the portal uses. Pure."""
 
 from calendar import monthrange
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from msgspec import Struct
 from signalbox_core.errors import InvalidInput
 
 HANOI: Final = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
-"""No summer time since 1979, so a fixed offset is the zone."""
+"""Vietnam has had no daylight saving time since 1979, so a fixed offset is enough."""
 MAX_MONTHS: Final = 36
 _ONE_DAY: Final = timedelta(days=1)
 
 
 class Days(Struct, frozen=True, order=True):
-    """Whole days in Hanoi, both included."""
+    """A range of whole days in Hanoi, both included."""
 
     first: date
     last: date
@@ -27,12 +27,12 @@ class Days(Struct, frozen=True, order=True):
 
 
 def hanoi_date(instant: datetime) -> date:
-    """The day of an instant. The portal's `tdlap` is UTC: 17:00 there is midnight in Hanoi, of the next day."""
+    """The day in Hanoi of an instant. The portal's `tdlap` is in UTC, where the day begins at 17:00."""
     return instant.astimezone(HANOI).date()
 
 
-def months_of(first_day: date, last_day: date) -> Sequence[Days]:
-    """The range cut at the ends of months: the portal answers for a month at most.
+def split_months(first_day: date, last_day: date) -> Sequence[Days]:
+    """Split the range at the ends of months, since a query of the portal may cover one month at most.
 
     Raises:
         InvalidInput: the range is empty or too long.
@@ -55,8 +55,8 @@ def months_of(first_day: date, last_day: date) -> Sequence[Days]:
     return months
 
 
-def halves_of(days: Days) -> tuple[Days, ...]:
-    """Two parts of it; itself when it is one day."""
+def split_in_half(days: Days) -> tuple[Days, ...]:
+    """Split the range in two; a single day is returned as it is."""
     if days.first == days.last:
         return (days,)
     middle = days.first + (days.last - days.first) // 2
@@ -69,6 +69,7 @@ def month_title(day: date) -> str:
 
 
 _MONTHS: Final = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-"""Not strftime's: that follows the machine's language."""
+"""Not from strftime, which follows the locale of the machine."""

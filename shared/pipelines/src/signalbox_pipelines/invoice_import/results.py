@@ -1,4 +1,4 @@
-"""What an import tells the world: its months, totals and failures. Read by the console; fields are only ever added."""
+"""The results and events of an import. The console reads them; fields are only added."""
 
 from datetime import date
 from decimal import Decimal
@@ -9,21 +9,21 @@ from msgspec import Meta, Struct
 Direction = Literal["purchase", "sold"]
 Family = Literal["ordinary", "cash_register"]
 Status = Literal["complete", "partial"]
-"""`partial`: something failed or is missing, and says why. An invoice without an original is no failure."""
+"""`partial`: an invoice failed or is missing. An invoice without an original is not a failure."""
 
 
 class MonthLine(Struct, frozen=True, kw_only=True):
-    """One row of the table: what was found in a month, and how far its import is.
+    """One line of the table: what was found in a month, and how far its import is.
 
     Attributes:
-        month: `2026-08`; the first and the last month of a range may be parts.
-        rows: invoices listed; None until the month was listed.
-        missing: rows that the portal counts but does not give, whatever was tried.
-        details, xml: invoices whose detail or original is in the store.
-        no_original: the portal keeps no file of these; final, and no failure.
-        failed: invoices with a reason in the list of failures.
-        mismatches: invoices whose original says something else than the list.
-        note: why there is nothing ("no cash registers"), else None.
+        month: `2026-08`; the first and the last month of a range may be incomplete.
+        rows: invoices listed; None until the month has been listed.
+        missing: invoices that the portal counts but does not list.
+        details, xml: invoices whose detail or original is stored.
+        no_original: invoices for which the portal has no file; final, and not a failure.
+        failed: invoices in the list of failures.
+        mismatches: invoices whose original differs from the list.
+        note: why there are no invoices ("no cash registers"), else None.
     """
 
     month: str
@@ -40,7 +40,7 @@ class MonthLine(Struct, frozen=True, kw_only=True):
 
 
 class RateTotal(Struct, frozen=True, kw_only=True):
-    """Sums of the counted invoices at one tax rate, as the portal writes it: `8%`, `KCT` (not taxable), `KKKNT`, `KHAC`."""
+    """Sums of the counted invoices at one tax rate, as the portal writes it: `8%`, `KCT` (not taxable), …"""
 
     direction: Direction
     rate: str
@@ -51,7 +51,10 @@ class RateTotal(Struct, frozen=True, kw_only=True):
 
 
 class DirectionTotal(Struct, frozen=True, kw_only=True):
-    """Sums over a direction in one currency. Replaced (4) and cancelled (6) invoices are listed and stored, but not counted."""
+    """Sums of one direction and currency.
+
+    Replaced (4) and cancelled (6) invoices are listed and stored, but not counted.
+    """
 
     direction: Direction
     currency: str
@@ -63,7 +66,7 @@ class DirectionTotal(Struct, frozen=True, kw_only=True):
 
 
 class ItemFailure(Struct, frozen=True, kw_only=True):
-    """An invoice that could not be had whole. `key` is seller-form-series-number; `part` what is missing."""
+    """An invoice that could not be fetched completely. `key` is seller-form-series-number."""
 
     key: str
     month: str
@@ -87,10 +90,10 @@ class Mismatch(Struct, frozen=True, kw_only=True):
 
 
 class ImportResult(Struct, frozen=True, kw_only=True):
-    """What came in. Everything by name is in the artifacts `invoices.csv`, `failed.csv`, `mismatches.csv` and `report.json`.
+    """The result; the artifacts `invoices.csv`, `failed.csv` and `mismatches.csv` list the single invoices.
 
     Attributes:
-        details, xml, no_original: invoices with it, of `rows`.
+        details, xml, no_original: how many of `rows` have one.
         first_failed, first_mismatches: the first 50 of each.
     """
 
@@ -114,14 +117,14 @@ class ImportResult(Struct, frozen=True, kw_only=True):
 
 
 class ImportTable(Struct, frozen=True, kw_only=True):
-    """The artifact `table.json`: the months so far, written anew whenever one of them is done."""
+    """The artifact `table.json`: the months so far, written again after each of them."""
 
     tax_code: str
     months: tuple[MonthLine, ...]
 
 
 class ImportedInvoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One invoice of an `invoice.imported` event. `xml` is the object of the original; absent when the portal keeps none."""
+    """One invoice of an `invoice.imported` event. `xml` is the object of the original, if there is one."""
 
     key: str
     issued_on: date
@@ -132,7 +135,7 @@ class ImportedInvoice(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class InvoicesImported(Struct, frozen=True, kw_only=True):
-    """Data of `invoice.imported`: up to 15 invoices that are now in the store."""
+    """Data of `invoice.imported`: up to 15 invoices that are now stored."""
 
     tax_code: str
     month: str
@@ -155,11 +158,28 @@ class ImportCompleted(Struct, frozen=True, kw_only=True):
     report: str
 
 
+def completed_event(result: ImportResult, report: str) -> ImportCompleted:
+    """Build the event of a result; `report` is the key of `report.json`."""
+    return ImportCompleted(
+        tax_code=result.tax_code,
+        first_day=result.first_day,
+        last_day=result.last_day,
+        status=result.status,
+        rows=result.rows,
+        xml=result.xml,
+        no_original=result.no_original,
+        failed=result.failed,
+        mismatches=result.mismatches,
+        report=report,
+    )
+
+
 Reference = Annotated[
     str,
     Meta(
         title="Secret",
-        description="The name under which the operator keeps the portal's password; never the password itself",
+        description="The name under which the operator keeps the portal's password; "
+        "never the password itself",
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
         examples=["gdt-portal"],
     ),

@@ -1,1 +1,1 @@
-"""One document: fetched, read page by page, classified, searched for facts, stored. A pipeline by itself and the child of a batch."""
+"""One document: fetch, read, classify, extract, store. A pipeline by itself and the child of a batch."""

@@ -1,4 +1,7 @@
-"""The work on one document. Each activity can be repeated: what it keeps is kept create-only under keys derived from content."""
+"""The activities of one document.
+
+All are idempotent: results are stored create-only under keys derived from content.
+"""
 
 import asyncio
 import contextlib
@@ -14,10 +17,10 @@ from signalbox_core.pipeline.activity import progress
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_pipelines.document_batch.document.classify import classifier, cues
 from signalbox_pipelines.document_batch.document.extract import entities
-from signalbox_pipelines.document_batch.document.extract.positions import located
+from signalbox_pipelines.document_batch.document.extract.positions import locate_entities
 from signalbox_pipelines.document_batch.document.messages import (
+    ClassifiedText,
     ClassifyRequest,
-    Doubt,
     Entity,
     ExtractRequest,
     FetchRequest,
@@ -30,81 +33,90 @@ from signalbox_pipelines.document_batch.document.messages import (
     StoredResult,
     StoreRequest,
 )
-from signalbox_pipelines.document_batch.document.ocr.engines import Engines
-from signalbox_pipelines.document_batch.document.ocr.recognition import Recogniser
-from signalbox_pipelines.document_batch.document.read import reader as reading
+from signalbox_pipelines.document_batch.document.ocr.engine import OcrEngine
+from signalbox_pipelines.document_batch.document.ocr.selection import OcrEngines
+from signalbox_pipelines.document_batch.document.read import reader
 from signalbox_pipelines.document_batch.document.read.fetch import fetch_document, tenant_folder
-from signalbox_pipelines.document_batch.document.read.previews import draw_pages
+from signalbox_pipelines.document_batch.document.read.formats import open_pages
+from signalbox_pipelines.document_batch.document.read.previews import render_previews
 
-VERSION = f"r{reading.VERSION}-c{cues.VERSION}-e{entities.VERSION}"
-"""Raised with any of the rules, so that a changed rule writes another result."""
-_BEAT_S = 5.0
+VERSION = f"r{reader.VERSION}-c{cues.VERSION}-e{entities.VERSION}"
+"""Written into the result, so that a changed rule produces a new file."""
+_HEARTBEAT_S = 5.0
 _BEGINNING_CHARS = 1_200
 
 
 class DocumentActivities:
-    """The pipeline's activities, given what they may use."""
+    """The pipeline's activities.
 
-    def __init__(self, deps: ActivityDeps, recogniser: Recogniser | None = None) -> None:
+    Args:
+        ocr_engine: used instead of the engine that a request names, for tests.
+    """
+
+    def __init__(self, deps: ActivityDeps, ocr_engine: OcrEngine | None = None) -> None:
         self._objects = deps.objects
         self._fetcher = deps.fetcher
-        self._engines = Engines()
-        self._recogniser = recogniser
+        self._ocr_engines = OcrEngines()
+        self._ocr_engine = ocr_engine
 
     @activity.defn(name="document.fetch_document")
     async def fetch_document(self, request: FetchRequest) -> StoredDocument:
-        """Get the bytes. Idempotent by content: the same bytes are stored once."""
+        """Fetch the document. Idempotent by content: the same bytes are stored once."""
         return await fetch_document(self._fetcher, self._objects, request)
 
     @activity.defn(name="document.ocr_pages")
     async def ocr_pages(self, request: ReadRequest) -> ReadDocument:
-        """Read the pages. Idempotent by (document, page, engine, languages): another attempt goes on at the first page not stored."""
+        """Read the pages and draw the previews.
+
+        Idempotent by (document, page, engine, languages): a retry continues at the first page not stored.
+        """
         document = request.document
         folder = tenant_folder(request.tenant)
-        recogniser = self._recogniser or self._engines.choose(request.engine)
-        reader = reading.Reader(
+        page_reader = reader.PageReader(
             self._objects,
-            recogniser,
+            self._ocr_engine or self._ocr_engines.select(request.engine),
             f"{folder}/pages/{document.sha256}",
             languages=request.languages,
             engine=request.engine,
         )
-        told = _Told(document.name)
-        async with _beating(told.again):
+        report = _ProgressReport(document.name)
+        async with _heartbeating(report.send):
             body = await self._objects.get(document.key)
-            pages = await asyncio.to_thread(reading.open_pages, body, document.media_type, document.name)
+            pages = await asyncio.to_thread(open_pages, body, document.media_type, document.name)
             try:
-                found = await reader.read_all(pages, told.page)
+                texts = await page_reader.read_all(pages, report.page_read)
                 prefix = f"{folder}/pictures/{document.sha256}"
-                pictures = (
-                    await draw_pages(self._objects, pages, prefix, told.picture) if request.pictures else ()
+                previews = (
+                    await render_previews(self._objects, pages, prefix, report.preview_drawn)
+                    if request.pictures
+                    else ()
                 )
             finally:
                 await asyncio.to_thread(pages.close)
-        return structs.replace(await self._stored(folder, found), pictures=pictures)
+        return structs.replace(await self._store_text(folder, texts), pictures=previews)
 
     @activity.defn(name="document.classify")
-    async def classify(self, request: ClassifyRequest) -> Doubt:
-        """Say what it is. Idempotent: pure over the stored text."""
-        pages = await _pages(self._objects, request.text_key)
+    async def classify(self, request: ClassifyRequest) -> ClassifiedText:
+        """Classify the document. Idempotent: depends on the stored text only."""
+        pages = await _load_pages(self._objects, request.text_key)
         found = await asyncio.to_thread(classifier.classify, pages)
         beginning = next((page.text for page in pages if page.text), "")[:_BEGINNING_CHARS]
-        return Doubt(classification=found, beginning=beginning)
+        return ClassifiedText(classification=found, beginning=beginning)
 
     @activity.defn(name="document.extract_entities")
     async def extract_entities(self, request: ExtractRequest) -> FoundEntities:
-        """Find the facts and where they stand. Idempotent by (document, text, languages, rules version)."""
-        pages = await _pages(self._objects, request.text_key)
+        """Find the facts and their positions. Idempotent by (document, text, languages, rules version)."""
+        pages = await _load_pages(self._objects, request.text_key)
         found: list[Entity] = []
         for done, page in enumerate(pages, start=1):
             found += await asyncio.to_thread(entities.find_entities, page, request.languages)
             progress(done, of=len(pages), message=f"{len(found)} facts on {done} pages")
         if request.document is not None:
-            found = await located(self._objects, request.document, pages, found)
+            found = await locate_entities(self._objects, request.document, pages, found)
         rules = f"e{entities.VERSION}-{'+'.join(request.languages)}"
-        # The same text can stand elsewhere in another document.
-        place = f"{request.text_sha256}/{request.document.sha256 if request.document else 'anywhere'}"
-        key = f"{tenant_folder(request.tenant)}/entities/{place}/{rules}.json"
+        # The document is part of the key, since the same text can have other positions in another document.
+        source = f"{request.text_sha256}/{request.document.sha256 if request.document else 'anywhere'}"
+        key = f"{tenant_folder(request.tenant)}/entities/{source}/{rules}.json"
         await self._objects.put_new(key, msgspec.json.encode(found), "application/json")
         counts: dict[str, int] = {
             kind: sum(entity.type == kind for entity in found) for kind, _ in entities.FINDERS
@@ -114,8 +126,8 @@ class DocumentActivities:
 
     @activity.defn(name="document.store_result")
     async def store_result(self, request: StoreRequest) -> StoredResult:
-        """Write the JSON and the searchable text. Idempotent: the key is a digest of everything the files say."""
-        pages = await _pages(self._objects, request.read.key)
+        """Write the JSON and the searchable text. Idempotent: the key is a digest of the content."""
+        pages = await _load_pages(self._objects, request.read.key)
         facts = msgspec.json.decode(await self._objects.get(request.entities.key), type=tuple[Entity, ...])
         file = ResultFile(
             document=request.document,
@@ -126,9 +138,10 @@ class DocumentActivities:
             version=VERSION,
         )
         body = msgspec.json.format(msgspec.json.encode(file), indent=1)
-        place = f"{tenant_folder(request.tenant)}/results/{request.document.sha256}/{hashlib.sha256(body).hexdigest()[:24]}"
-        result = await self._objects.put_new(f"{place}.json", body, "application/json")
-        text = await self._objects.put_new(f"{place}.txt", _searchable(pages), "text/plain; charset=utf-8")
+        digest = hashlib.sha256(body).hexdigest()[:24]
+        prefix = f"{tenant_folder(request.tenant)}/results/{request.document.sha256}/{digest}"
+        result = await self._objects.put_new(f"{prefix}.json", body, "application/json")
+        text = await self._objects.put_new(f"{prefix}.txt", _plain_text(pages), "text/plain; charset=utf-8")
         return StoredResult(
             result_key=result.key,
             result_bytes=result.size_bytes,
@@ -136,8 +149,8 @@ class DocumentActivities:
             text_bytes=text.size_bytes,
         )
 
-    async def _stored(self, folder: str, pages: list[PageText]) -> ReadDocument:
-        digest = reading.digest_of(pages)
+    async def _store_text(self, folder: str, pages: list[PageText]) -> ReadDocument:
+        digest = reader.pages_digest(pages)
         ref = await self._objects.put_new(
             f"{folder}/text/{digest}.json", msgspec.json.encode(pages), "application/json"
         )
@@ -147,37 +160,40 @@ class DocumentActivities:
             page_count=len(pages),
             ocr_pages=sum(page.confidence is not None for page in pages),
             chars=sum(len(page.text) for page in pages),
-            mean_confidence=reading.mean_confidence(pages),
+            mean_confidence=reader.mean_confidence(pages),
         )
 
 
-class _Told:
-    """What was last said of the pages; repeated as a heartbeat while one page takes long."""
+class _ProgressReport:
+    """The latest progress, sent again as a heartbeat while one page takes long."""
 
     def __init__(self, name: str) -> None:
-        self._done, self._of, self._message = 0, 0, f"opening {name}"
+        self._done, self._total, self._message = 0, 0, f"opening {name}"
 
-    def page(self, done: int, of: int, page: PageText) -> None:
-        sure = f", {page.confidence:.0f} % confidence" if page.confidence is not None else ""
-        self._done, self._of, self._message = done, of, f"page {done} of {of}, {page.read_by}{sure}"
-        self.again()
+    def page_read(self, done: int, total: int, page: PageText) -> None:
+        confidence = f", {page.confidence:.0f} % confidence" if page.confidence is not None else ""
+        self._done, self._total = done, total
+        self._message = f"page {done} of {total}, {page.read_by}{confidence}"
+        self.send()
 
-    def picture(self, done: int, of: int) -> None:
-        self._message = f"picture {done} of {of}"
-        self.again()
+    def preview_drawn(self, done: int, total: int) -> None:
+        self._message = f"picture {done} of {total}"
+        self.send()
 
-    def again(self) -> None:
-        progress(self._done, of=self._of or None, message=self._message)
+    def send(self) -> None:
+        progress(self._done, of=self._total or None, message=self._message)
 
 
 @contextlib.asynccontextmanager
-async def _beating(beat: Callable[[], None]) -> AsyncIterator[None]:
-    async def keep_on() -> None:
-        while True:
-            beat()
-            await asyncio.sleep(_BEAT_S)
+async def _heartbeating(send: Callable[[], None]) -> AsyncIterator[None]:
+    """Call `send` at a fixed interval until the block ends."""
 
-    task = asyncio.create_task(keep_on(), name="heartbeat of ocr_pages")
+    async def send_periodically() -> None:
+        while True:
+            send()
+            await asyncio.sleep(_HEARTBEAT_S)
+
+    task = asyncio.create_task(send_periodically(), name="heartbeat of ocr_pages")
     try:
         yield
     finally:
@@ -185,10 +201,10 @@ async def _beating(beat: Callable[[], None]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _pages(objects: ObjectStore, key: str) -> list[PageText]:
+async def _load_pages(objects: ObjectStore, key: str) -> list[PageText]:
     return msgspec.json.decode(await objects.get(key), type=list[PageText])
 
 
-def _searchable(pages: list[PageText]) -> bytes:
-    """A form feed between pages, as `pdftotext` does."""
+def _plain_text(pages: list[PageText]) -> bytes:
+    """Join the pages with form feeds, as `pdftotext` does."""
     return "\f".join(page.text for page in pages).encode()

@@ -1,4 +1,4 @@
-"""The contract of one document: where it is, what was found in it, and the one question it may ask."""
+"""The contract of one document: its source, its result, and the one question that a run may ask."""
 
 from datetime import timedelta
 from typing import Annotated, Final, Literal
@@ -19,7 +19,7 @@ Url = Annotated[
     str,
     Meta(
         title="Address",
-        description="Where the document can be fetched; or give an uploaded object",
+        description="Where to fetch the document; instead of an uploaded file",
         max_length=2000,
         examples=["https://example.com/invoice.pdf"],
         extra_json_schema={"format": "uri"},
@@ -27,19 +27,19 @@ Url = Annotated[
 ]
 Object = Annotated[
     str,
-    Meta(title="Uploaded file", description="The object that POST /v1/objects answered with", max_length=300),
+    Meta(title="Uploaded file", description="The object that POST /v1/objects returned", max_length=300),
 ]
 Name = Annotated[
     str,
     Meta(
-        title="Name", description="What people call it; the end of its address unless given", max_length=200
+        title="Name", description="Shown to people; by default the last part of the address", max_length=200
     ),
 ]
 Languages = Annotated[
     tuple[Language, ...],
     Meta(
         title="Languages",
-        description="What it may be written in, the likeliest first",
+        description="The languages it may be written in, the most likely first",
         min_length=1,
         max_length=2,
     ),
@@ -48,7 +48,7 @@ EngineChoice = Annotated[
     Engine,
     Meta(
         title="OCR engine",
-        description="For pages that are pictures; auto: what the worker has; none: such pages are an error",
+        description="For pages that are images; auto: the engine that is installed; none: such pages fail",
     ),
 ]
 
@@ -56,13 +56,13 @@ Pictures = Annotated[
     bool,
     Meta(
         title="Page pictures",
-        description="Draw the first 20 pages, so that people see them and where the facts stand",
+        description="Draw the first 20 pages, with the positions of the facts",
     ),
 ]
 
 
 class DocumentInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One document, by address or as an uploaded object."""
+    """The input: one document, by URL or as an uploaded object."""
 
     url: Url | None = None
     object: Object | None = None
@@ -80,14 +80,14 @@ class DocumentInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def check_source(url: str | None, uploaded: str | None) -> None:
-    """Exactly one of the two, and an address that is one.
+    """Require exactly one of the two, and a well-formed URL.
 
     Raises:
-        InvalidInput: naming `url`.
+        InvalidInput: with the field `url`.
     """
     if (url is None) == (uploaded is None):
         raise InvalidInput(
-            "give either url or object: the address of the document, or what POST /v1/objects answered",
+            "give either url or object: the address of the document, or what POST /v1/objects returned",
             field="url",
         )
     if url is not None and (
@@ -99,7 +99,7 @@ def check_source(url: str | None, uploaded: str | None) -> None:
 
 
 class Cue(Struct, frozen=True, kw_only=True):
-    """A phrase of the document that speaks for a kind, where it stands and how much it weighs."""
+    """A phrase of the document that indicates a kind, with its weight and page."""
 
     phrase: str
     kind: Kind
@@ -108,7 +108,13 @@ class Cue(Struct, frozen=True, kw_only=True):
 
 
 class Classification(Struct, frozen=True, kw_only=True):
-    """The kind, how far it is ahead of the next (margin, 0 to 1), and why. `confirmed_by` is the person who was asked."""
+    """The kind of a document and the reasons.
+
+    Attributes:
+        margin: how far the kind is ahead of the second best, 0 to 1.
+        is_sure: False when a person must decide.
+        confirmed_by: the person who decided, if one was asked.
+    """
 
     kind: Kind
     margin: float
@@ -118,6 +124,7 @@ class Classification(Struct, frozen=True, kw_only=True):
     confirmed_by: str | None = None
 
 
+# Digests of open questions cover this schema, docstring included: a change would refuse their answers.
 class KindDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A person's word on what the document is."""
 
@@ -125,7 +132,10 @@ class KindDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class DocumentResult(Struct, frozen=True, kw_only=True):
-    """What became of one document. `entities` counts by type; the values are in the object `result`, the text in `text`."""
+    """The result of one document.
+
+    `entities` counts the facts by type; their values are in the object `result`, the text in `text`.
+    """
 
     name: str
     sha256: str
@@ -165,14 +175,15 @@ KIND: Final = Approval(
 DOCUMENT: Final = PipelineSpec(
     name="document",
     title="Document",
-    description="Reads one document (text layer first, else OCR), says what it is and finds dates, amounts, accounts and tax numbers.",
+    description="Reads one document (its text layer, or by OCR), classifies it and extracts dates, amounts, "
+    "bank accounts and tax numbers.",
     input=DocumentInput,
     result=DocumentResult,
     steps=(
         Step("fetch", "Fetch the document"),
         Step("read", "Read the pages"),
-        Step("classify", "What is it?"),
-        Step("extract", "Find the facts"),
+        Step("classify", "Classify the document"),
+        Step("extract", "Extract the facts"),
         Step("store", "Store the result"),
     ),
     approvals=(KIND,),
@@ -180,7 +191,7 @@ DOCUMENT: Final = PipelineSpec(
         DomainEvent(
             "document.processed",
             DocumentProcessed,
-            "A document was read, classified and searched; its result is stored.",
+            "A document was read and classified, its facts were extracted, and the result was stored.",
         ),
     ),
     workflow="signalbox_pipelines.document_batch.document.workflow:Document",

@@ -1,4 +1,4 @@
-"""What the document workflow and its activities hand each other. Bodies and texts travel as keys of the object store."""
+"""Messages between the document workflow and its activities. Files and texts travel as object keys."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ class FetchRequest(Struct, frozen=True, kw_only=True):
 
 
 class StoredDocument(Struct, frozen=True, kw_only=True):
-    """The bytes as they came: `key` in the store, `media_type` by content."""
+    """A document in the object store; `media_type` is detected from the content."""
 
     name: str
     key: str
@@ -44,17 +44,17 @@ class ReadRequest(Struct, frozen=True, kw_only=True):
 
 
 Box = tuple[float, float, float, float]
-"""Left, top, right, bottom as parts of the page's width and height, 0 to 1."""
+"""Left, top, right and bottom as fractions of the page's width and height."""
 
 
 def box_of(left: float, top: float, right: float, bottom: float) -> Box:
-    """Within the page; a ten-thousandth of a page is finer than any eye."""
-    inside = [round(min(1.0, max(0.0, value)), 4) for value in (left, top, right, bottom)]
-    return inside[0], inside[1], inside[2], inside[3]
+    """Clamp the box to the page and round it to a ten-thousandth of the page."""
+    clamped = [round(min(1.0, max(0.0, value)), 4) for value in (left, top, right, bottom)]
+    return clamped[0], clamped[1], clamped[2], clamped[3]
 
 
 class Word(Struct, frozen=True, kw_only=True, array_like=True):
-    """Where a part of a page's text stands on the page."""
+    """The box of a span of a page's text."""
 
     start: int
     end: int
@@ -62,7 +62,12 @@ class Word(Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class PageText(Struct, frozen=True, kw_only=True):
-    """One page. `confidence` is the engine's, 0 to 100, and None where a text layer was read; `words` is of OCR only."""
+    """The text of one page.
+
+    Attributes:
+        confidence: of the OCR engine, 0 to 100; None where a text layer was read.
+        words: set by OCR only.
+    """
 
     number: int
     text: str
@@ -71,8 +76,8 @@ class PageText(Struct, frozen=True, kw_only=True):
     words: tuple[Word, ...] = ()
 
 
-class PagePicture(Struct, frozen=True, kw_only=True):
-    """A page as people see it: the run's file `name`, in pixels."""
+class PagePreview(Struct, frozen=True, kw_only=True):
+    """An image of a page for people, published as the artifact `name`. Sizes are in pixels."""
 
     page: int
     name: str
@@ -84,7 +89,7 @@ class PagePicture(Struct, frozen=True, kw_only=True):
 
 
 class ReadDocument(Struct, frozen=True, kw_only=True):
-    """All pages are in the object `key`, a list of PageText; `text_sha256` names their content."""
+    """The object `key` holds all pages as a list of PageText; `text_sha256` is their digest."""
 
     key: str
     text_sha256: str
@@ -92,7 +97,7 @@ class ReadDocument(Struct, frozen=True, kw_only=True):
     ocr_pages: int
     chars: int
     mean_confidence: float | None
-    pictures: tuple[PagePicture, ...] = ()
+    pictures: tuple[PagePreview, ...] = ()
 
 
 class ClassifyRequest(Struct, frozen=True, kw_only=True):
@@ -108,11 +113,15 @@ class ExtractRequest(Struct, frozen=True, kw_only=True):
 
 
 class Entity(Struct, frozen=True, kw_only=True):
-    """One fact: as written (`text`), normalised (`value`), where (`page` from 1, `start` and `end` in that page's text).
+    """A fact found in the text.
 
-    `boxes` is its place on the page, one for each line that it stands on; none where the file has no pages to look at.
-
-    An entity that does not stand a check is shown with `valid` false and the reason in `note`, never dropped.
+    Attributes:
+        text: as written.
+        value: normalised.
+        page: from 1.
+        start, end: the position in the page's text.
+        valid: False when a check failed; such a fact is kept, with the reason in `note`.
+        boxes: its position on the page, one box per line; empty for formats without a layout.
     """
 
     type: EntityType
@@ -128,7 +137,7 @@ class Entity(Struct, frozen=True, kw_only=True):
 
 
 class FoundEntities(Struct, frozen=True, kw_only=True):
-    """The entities are in the object `key`; here are their numbers by type."""
+    """The object `key` holds the entities; `counts` is by type."""
 
     key: str
     counts: dict[str, int]
@@ -151,7 +160,7 @@ class StoredResult(Struct, frozen=True, kw_only=True):
 
 
 class ResultFile(Struct, frozen=True, kw_only=True):
-    """The stored JSON."""
+    """The content of `result.json`."""
 
     document: StoredDocument
     read: ReadDocument
@@ -162,7 +171,7 @@ class ResultFile(Struct, frozen=True, kw_only=True):
 
 
 class KindEvidence(Struct, frozen=True, kw_only=True):
-    """What a person sees who is asked for the kind."""
+    """What a person sees when asked for the kind."""
 
     name: str
     page_count: int
@@ -176,21 +185,24 @@ class KindOption(Struct, frozen=True, kw_only=True):
     score: float
 
 
-class Doubt(Struct, frozen=True, kw_only=True):
-    """A classification with the beginning of the text, for the evidence."""
+class ClassifiedText(Struct, frozen=True, kw_only=True):
+    """A classification and the beginning of the text, which a person sees as evidence."""
 
     classification: Classification
     beginning: str
 
 
-class Waiting(Struct, frozen=True, kw_only=True):
-    """Signal `document_waiting` to the batch: a person is asked."""
+class DocumentWaiting(Struct, frozen=True, kw_only=True):
+    """Signal `document_waiting` to the batch: a person was asked."""
 
     run_id: str
 
 
-class Settled(Struct, frozen=True, kw_only=True):
-    """Signal `document_settled` to the batch, from a document that had asked: how it ended. Exactly one of the three."""
+class DocumentEnded(Struct, frozen=True, kw_only=True):
+    """Signal `document_settled` to the batch: how a document ended that had asked a person.
+
+    Exactly one of `result`, `failure` and `is_cancelled` is set.
+    """
 
     run_id: str
     result: DocumentResult | None = None

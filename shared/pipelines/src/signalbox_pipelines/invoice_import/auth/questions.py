@@ -1,4 +1,7 @@
-"""What an import asks a person: the characters of a picture, and what to do when signing in does not work."""
+"""The questions of an import: the characters of a captcha, and what to do when signing in fails.
+
+Digests of open questions cover the schemas of the answers, docstrings included: a change would refuse them.
+"""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -14,12 +17,12 @@ TroubleCode = Literal[
 
 
 class CaptchaEvidence(Struct, frozen=True, kw_only=True):
-    """The picture, as a `data:image/svg+xml;base64,…` address: show it as `<img src>` only, where no script in it can run.
+    """The image as `data:image/svg+xml;base64,…`; show it in an `<img>` only, where scripts do not run.
 
     Attributes:
-        expires_at: the portal forgets the picture then, and a new one is asked.
-        tries_left: wrong answers that are still harmless, this one included.
-        why: "sign in", or "the session ended; the import goes on where it was".
+        expires_at: when the portal forgets the image, and the run asks with a new one.
+        tries_left: answers until the run asks `trouble`, this one included.
+        why: "sign in to the portal", or "the session ended; the import goes on where it was".
     """
 
     tax_code: str
@@ -37,7 +40,7 @@ class CaptchaAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class TroubleEvidence(Struct, frozen=True, kw_only=True):
-    """What stands in the way, and the remedy."""
+    """The problem and its remedy."""
 
     tax_code: str
     code: TroubleCode
@@ -54,7 +57,7 @@ class TroubleDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def check_captcha(answer: CaptchaAnswer) -> None:
-    """A typing slip is told at once and costs no try."""
+    """Reject an obvious typing error, which then does not use up the image."""
     text = answer.text.strip()
     if not text.isalnum() or not text.isascii() or len(text) != 6:
         raise InvalidInput("the picture has 6 letters and digits; type exactly these", field="text")

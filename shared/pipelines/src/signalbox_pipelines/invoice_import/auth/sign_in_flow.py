@@ -1,6 +1,6 @@
-"""How a run gets a session: a captcha to a person (or a configured solver), at most three wrong ones, and a question when that does not do.
+"""How a run signs in: a person or a configured solver reads the captcha; repeated failure asks a person.
 
-Workflow code: a conversation between the portal and people, in the step `sign_in`.
+Workflow code, in the step `sign_in`.
 """
 
 from datetime import timedelta
@@ -23,76 +23,79 @@ from signalbox_pipelines.invoice_import.auth.questions import (
 )
 from signalbox_pipelines.invoice_import.contract import CAPTCHA, TROUBLE
 from signalbox_pipelines.invoice_import.messages import (
-    Account,
     CaptchaPicture,
     CaptchaRequest,
+    ImportAccount,
     SignInOutcome,
     SignInRequest,
 )
-from signalbox_pipelines.invoice_import.state.import_state import Ledger
+from signalbox_pipelines.invoice_import.state.import_state import ImportState
 
-PICTURE: Final = CallOptions(
+FETCH_CAPTCHA: Final = CallOptions(
     timeout=timedelta(minutes=1), maximum_attempts=120, longest_retry_after=timedelta(seconds=60)
 )
-"""As patient as the rest of the import: the session may end while the portal is away."""
-ENTER: Final = CallOptions(timeout=timedelta(seconds=45), maximum_attempts=1)
-_LOST_WAIT_S: Final = 3.0
+"""Retries as long as the rest of the import: the session may end while the portal is unavailable."""
+SIGN_IN: Final = CallOptions(timeout=timedelta(seconds=45), maximum_attempts=1)
+_LOST_ATTEMPT_WAIT_S: Final = 3.0
 MAX_WRONG: Final = 3
 MAX_UNANSWERED: Final = 3
-"""Pictures in a row that nobody answers; then one question waits for days instead of a new picture every three minutes."""
+"""Unanswered captchas in a row; then `trouble` waits for days, instead of a new image every three minutes."""
 MAX_CAPTCHAS: Final = 100
-"""In one run: each is kept in its snapshot."""
-_NOBODY: Final = CaptchaAnswer(text="")
+"""Per run, because each is kept in the run's snapshot."""
+_NO_ANSWER: Final = CaptchaAnswer(text="")
+# Evidence is part of the digest of a question: changing a sentence refuses the answers to open questions.
 _REMEDY: Final[dict[TroubleCode, str]] = {
-    "wrong_password": "Put the right password under the secret's name, or name another secret; then try again. Every wrong try counts"
-    " towards a lock of the account.",
+    "wrong_password": "Put the right password under the secret's name, or name another secret;"
+    " then try again. Every wrong try counts towards a lock of the account.",
     "wrong_captchas": "Three pictures were read wrong. Try again with a new one.",
-    "nobody_answered": "Nobody typed the characters of the last pictures. Try again when somebody can, within three minutes.",
-    "portal_blocked": "The portal's firewall blocks our requests. Wait some hours and see whether a browser can sign in; then try again.",
+    "nobody_answered": "Nobody typed the characters of the last pictures."
+    " Try again when somebody can, within three minutes.",
+    "portal_blocked": "The portal's firewall blocks our requests."
+    " Wait some hours and see whether a browser can sign in; then try again.",
     "account_locked": "The portal has locked the account. Unlock it there, then try again.",
 }
 
 
-class Entrance:
-    """Signs a run in, as often as it takes."""
+class SignInFlow:
+    """Signs a run in, with as many attempts as it takes."""
 
-    def __init__(self, run: Run, ledger: Ledger, account: Account, why: str) -> None:
+    def __init__(self, run: Run, state: ImportState, account: ImportAccount, why: str) -> None:
         self._run = run
-        self._ledger = ledger
+        self._state = state
         self._account = account
         self._why = why
         self._wrong = 0
         self._unanswered = 0
         self._read_by = ""
 
-    async def pass_through(self) -> Account:
-        """Return with a session open; the account may name another secret by then.
+    async def sign_in(self) -> ImportAccount:
+        """Sign in and return the account, which may name another secret than before.
 
         Raises:
-            Rejected: somebody gave up; the code is the trouble's.
+            Rejected: a person gave up; the code is that of the problem.
         """
         async with self._run.step("sign_in") as step:
             while True:
-                outcome = await self._try(step)
+                outcome = await self._attempt(step)
                 if outcome is None:
                     continue
                 if outcome.status == "signed_in":
-                    self._ledger.sign_ins += 1
+                    self._state.sign_ins += 1
                     until = f" until {outcome.expires_at:%Y-%m-%d %H:%M} UTC" if outcome.expires_at else ""
                     step.say(f"signed in as {self._account.tax_code}{until}{self._read_by}")
                     return self._account
-                await self._cope(step, outcome)
+                await self._resolve_failure(step, outcome)
 
-    async def _try(self, step: StepScope) -> SignInOutcome | None:
-        """One picture and its answer; None when nobody answered."""
-        if self._ledger.captchas >= MAX_CAPTCHAS:
+    async def _attempt(self, step: StepScope) -> SignInOutcome | None:
+        """Make one attempt with a new captcha; None when nobody answered."""
+        if self._state.captchas >= MAX_CAPTCHAS:
             raise Rejected(
-                f"{MAX_CAPTCHAS} pictures were asked for in this run; start another one",
+                f"this run has used {MAX_CAPTCHAS} captchas; start the import again",
                 code="too_many_sign_ins",
             )
-        self._ledger.captchas += 1
+        self._state.captchas += 1
         picture = await step.call(
-            InvoiceActivities.fetch_captcha, CaptchaRequest(account=self._account), PICTURE
+            InvoiceActivities.fetch_captcha, CaptchaRequest(account=self._account), FETCH_CAPTCHA
         )
         self._read_by = "; a configured program read the picture" if picture.solved else ""
         text = picture.solved or (await self._ask(picture)).text.strip()
@@ -105,15 +108,15 @@ class Entrance:
         self._unanswered = 0
         request = SignInRequest(account=self._account, captcha_key=picture.key, text=text)
         try:
-            return await step.call(InvoiceActivities.sign_in, request, ENTER)
+            return await step.call(InvoiceActivities.sign_in, request, SIGN_IN)
         except ActivityError as error:
             if is_cancelled_exception(error) or _is_final(error):
                 raise
-            # The worker died with it, or lost its Redis: the picture may be used up, so there is a new one.
-            return SignInOutcome(status="busy", message="the try was lost", wait_s=_LOST_WAIT_S)
+            # The worker died, or lost Redis. The captcha may be used up, so start over with a new one.
+            return SignInOutcome(status="busy", message="the attempt was lost", wait_s=_LOST_ATTEMPT_WAIT_S)
 
-    async def _cope(self, step: StepScope, outcome: SignInOutcome) -> None:
-        """Whatever stands between the run and its session."""
+    async def _resolve_failure(self, step: StepScope, outcome: SignInOutcome) -> None:
+        """Wait, prepare for another captcha, or ask a person, depending on the failure."""
         if outcome.status == "busy":
             step.progress(0, message=f"the portal is busy; the next try is in {outcome.wait_s:.0f} s")
             await workflow.sleep(outcome.wait_s)
@@ -121,7 +124,7 @@ class Entrance:
             self._wrong += 1
             step.progress(
                 0,
-                message=f"the characters were not right ({self._wrong} of {MAX_WRONG}); here is a new picture",
+                message=f"wrong characters ({self._wrong} of {MAX_WRONG}); here is a new picture",
             )
             if self._wrong >= MAX_WRONG:
                 self._wrong = 0
@@ -139,22 +142,24 @@ class Entrance:
             why=self._why,
         )
         return await self._run.ask(
-            CAPTCHA, options=None, evidence=evidence, check=check_captcha, default=_NOBODY
+            CAPTCHA, options=None, evidence=evidence, check=check_captcha, default=_NO_ANSWER
         )
 
     async def _ask_trouble(self, code: TroubleCode) -> None:
-        self._account = await ask_trouble(self._run, self._ledger, self._account, code)
+        self._account = await ask_trouble(self._run, self._state, self._account, code)
 
 
 def _is_final(error: ActivityError) -> bool:
     return isinstance(error.cause, ApplicationError) and error.cause.non_retryable
 
 
-async def ask_trouble(run: Run, ledger: Ledger, account: Account, code: TroubleCode) -> Account:
-    """Wait for somebody to mend it.
+async def ask_trouble(
+    run: Run, state: ImportState, account: ImportAccount, code: TroubleCode
+) -> ImportAccount:
+    """Ask a person to fix the problem; return the account, which may name another secret.
 
     Raises:
-        Rejected: they gave up; the code is the trouble's.
+        Rejected: the person gave up; the code is that of the problem.
     """
     evidence = TroubleEvidence(tax_code=account.tax_code, code=code, message=_REMEDY[code])
     decision = await run.ask(TROUBLE, options=("again", "give_up"), evidence=evidence)
@@ -164,7 +169,7 @@ async def ask_trouble(run: Run, ledger: Ledger, account: Account, code: TroubleC
             code=code,
         )
     if decision.secret_ref:
-        ledger.secret_ref = decision.secret_ref
-    return Account(
-        tenant=account.tenant, run_id=account.run_id, tax_code=account.tax_code, secret_ref=ledger.secret_ref
+        state.secret_ref = decision.secret_ref
+    return ImportAccount(
+        tenant=account.tenant, run_id=account.run_id, tax_code=account.tax_code, secret_ref=state.secret_ref
     )

@@ -1,6 +1,6 @@
-"""Fetching a batch: details and originals of some invoices side by side, each stored at once under its own key.
+"""Fetching a batch: details and originals of some invoices concurrently, each stored at once.
 
-What is in the store is never asked for again, so another attempt repeats at most the calls that were under way.
+What is stored is not requested again, so a retry repeats at most the calls that were in flight.
 """
 
 import asyncio
@@ -14,52 +14,62 @@ from msgspec import Struct
 from signalbox_core.errors import NotFound, Rejected, SignalboxError, Unavailable
 from signalbox_core.objects import ObjectStore
 from signalbox_pipelines.invoice_import.fetch.list_reader import JSON
-from signalbox_pipelines.invoice_import.fetch.reconciliation import Difference, differences
-from signalbox_pipelines.invoice_import.messages import BatchDone, BatchRequest, Counts, Fault, Halt
+from signalbox_pipelines.invoice_import.fetch.reconciliation import FieldDifference, differences
+from signalbox_pipelines.invoice_import.messages import BatchDone, BatchRequest, Counts, FetchFault, Halt
 from signalbox_pipelines.invoice_import.pacing.lanes import LaneName
-from signalbox_pipelines.invoice_import.pacing.pacing import Pacing
+from signalbox_pipelines.invoice_import.pacing.rate_limiter import PortalRateLimiter
 from signalbox_pipelines.invoice_import.portal.client import PortalClient
 from signalbox_pipelines.invoice_import.portal.faults import (
-    Blocked,
-    Busy,
-    Drift,
-    Mismatch,
     NoOriginal,
-    Refused,
-    SessionOver,
+    ParameterRejected,
+    PortalBlocked,
+    PortalBusy,
+    SessionExpired,
+    UnexpectedResponse,
+    WrongTaxpayer,
 )
-from signalbox_pipelines.invoice_import.portal.login import Session
-from signalbox_pipelines.invoice_import.portal.originals import BadOriginal, Original, read_original, xml_in
-from signalbox_pipelines.invoice_import.portal.rows import Row
-from signalbox_pipelines.invoice_import.results import ImportedInvoice, ItemFailure
-from signalbox_pipelines.invoice_import.results import Mismatch as Differing
+from signalbox_pipelines.invoice_import.portal.login import PortalSession
+from signalbox_pipelines.invoice_import.portal.originals import (
+    BadOriginal,
+    Original,
+    extract_xml,
+    read_original,
+)
+from signalbox_pipelines.invoice_import.portal.rows import InvoiceRow
+from signalbox_pipelines.invoice_import.results import ImportedInvoice, ItemFailure, Mismatch
 from signalbox_pipelines.invoice_import.state.halts import halt_for
 
 XML: Final = "application/xml"
-_PASSING: Final = (Busy, Refused)
-"""Faults of one invoice's call after which it is asked again, in another batch."""
+_RETRYABLE: Final = (PortalBusy, ParameterRejected)
+"""Errors of one invoice after which it is retried in another batch."""
 PartName = Literal["detail", "xml"]
 
 
-class Had(Struct, kw_only=True):
-    """One invoice of the batch, as far as it is."""
+class InvoiceItem(Struct, kw_only=True):
+    """One invoice of the batch and its progress.
+
+    `todo` is what is still to fetch, `place` the position in the list of the part.
+    """
 
     place: int
-    row: Row
+    row: InvoiceRow
     todo: set[PartName]
     xml_key: str | None = None
     no_original: bool = False
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[FieldDifference, ...] = ()
     failures: list[ItemFailure]
-    faults: list[Fault]
+    faults: list[FetchFault]
 
 
 class BatchFetcher:
-    """Works on one batch.
+    """Fetches one batch.
+
+    Args:
+        heartbeat: called after each call.
 
     Raises:
-        Drift, Mismatch: the whole import stops.
-        Unavailable: the store or Redis is away.
+        UnexpectedResponse, WrongTaxpayer: the whole import stops.
+        Unavailable: the object store or Redis does not respond.
     """
 
     def __init__(
@@ -67,64 +77,69 @@ class BatchFetcher:
         request: BatchRequest,
         *,
         client: PortalClient,
-        pacing: Pacing,
+        limiter: PortalRateLimiter,
         objects: ObjectStore,
-        tell: Callable[[], None],
+        heartbeat: Callable[[], None],
     ) -> None:
         self._request = request
         self._client = client
-        self._pacing = pacing
+        self._limiter = limiter
         self._objects = objects
-        self._tell = tell
+        self._heartbeat = heartbeat
         self._answered = 0
         self._halt: Halt | None = None
         self._stop: SignalboxError | None = None
 
-    async def fetch(self, session: Session, rows: Iterable[tuple[int, Row]]) -> BatchDone:
-        """Everything that can be had now."""
+    async def fetch(self, session: PortalSession, rows: Iterable[tuple[int, InvoiceRow]]) -> BatchDone:
+        """Fetch as much of the batch as possible."""
         items = [
-            Had(place=place, row=row, todo=self._wanted(), failures=[], faults=[]) for place, row in rows
+            InvoiceItem(place=place, row=row, todo=self._requested_parts(), failures=[], faults=[])
+            for place, row in rows
         ]
-        jobs: dict[LaneName, list[tuple[Had, PartName]]] = {
+        jobs: dict[LaneName, list[tuple[InvoiceItem, PartName]]] = {
             "query": [(item, "detail") for item in items if "detail" in item.todo],
             "export": [(item, "xml") for item in items if "xml" in item.todo],
         }
         try:
             async with asyncio.TaskGroup() as group:
                 for lane, todo in jobs.items():
-                    each = iter(todo)
-                    for _ in range(min(self._pacing.lanes[lane].in_flight, len(todo))):
-                        group.create_task(self._work(session, each))
+                    jobs_left = iter(todo)
+                    for _ in range(min(self._limiter.lanes[lane].in_flight, len(todo))):
+                        group.create_task(self._run_jobs(session, jobs_left))
         except ExceptionGroup as errors:
-            raise _first_of(errors) from None
-        return self._done(items)
+            raise _most_specific(errors) from None
+        return self._result(items)
 
-    def _wanted(self) -> set[PartName]:
+    def _requested_parts(self) -> set[PartName]:
         wanted: set[PartName] = {"detail"} if self._request.details else set()
         return wanted | ({"xml"} if self._request.originals else set())
 
-    async def _work(self, session: Session, jobs: "Iterable[tuple[Had, PartName]]") -> None:
+    async def _run_jobs(self, session: PortalSession, jobs: "Iterable[tuple[InvoiceItem, PartName]]") -> None:
         for item, part in jobs:
             if self._halt is not None:
                 return
             try:
-                await (self._detail(session, item) if part == "detail" else self._xml(session, item))
+                await (
+                    self._fetch_detail(session, item)
+                    if part == "detail"
+                    else self._fetch_original(session, item)
+                )
                 item.todo.discard(part)
-            except (Drift, Mismatch):
+            except (UnexpectedResponse, WrongTaxpayer):
                 raise
-            except _PASSING as error:
-                self._answered += isinstance(error, Refused)
+            except _RETRYABLE as error:
+                self._answered += isinstance(error, ParameterRejected)
                 item.faults.append(_fault(item, part, error))
             except SignalboxError as error:
-                self._other(item, part, error)
-            self._tell()
+                self._handle_failure(item, part, error)
+            self._heartbeat()
 
-    def _other(self, item: Had, part: PartName, error: SignalboxError) -> None:
-        """A halt for everybody, or this invoice's own failure."""
+    def _handle_failure(self, item: InvoiceItem, part: PartName, error: SignalboxError) -> None:
+        """Record a halt of the whole batch, or a failure of this invoice."""
         halt = halt_for(error)
         if halt is not None:
             self._halt = self._halt or halt
-            self._stop = error if isinstance(error, SessionOver | Blocked) else self._stop
+            self._stop = error if isinstance(error, SessionExpired | PortalBlocked) else self._stop
         elif isinstance(error, Unavailable):
             raise error
         else:
@@ -132,22 +147,22 @@ class BatchFetcher:
             item.todo.discard(part)
             item.failures.append(self._failure(item, part, error))
 
-    async def _detail(self, session: Session, item: Had) -> None:
+    async def _fetch_detail(self, session: PortalSession, item: InvoiceItem) -> None:
         key = f"{self._request.account.root}/{item.row.key}.json"
         if await self._objects.exists(key):
             return
-        async with self._turn("query"):
+        async with self._permit("query"):
             body = await self._client.detail(session, item.row, self._request.part.direction)
         self._answered += 1
         await self._objects.put_new(key, body, JSON)
 
-    async def _xml(self, session: Session, item: Had) -> None:
+    async def _fetch_original(self, session: PortalSession, item: InvoiceItem) -> None:
         key = f"{self._request.account.root}/{item.row.key}.xml"
         try:
             original = await asyncio.to_thread(read_original, await self._objects.get(key))
         except NotFound:
             try:
-                original = await self._exported(session, item, key)
+                original = await self._export_original(session, item, key)
             except NoOriginal:
                 self._answered += 1
                 item.no_original = True
@@ -155,12 +170,12 @@ class BatchFetcher:
         item.differences = differences(item.row, original)
         item.xml_key = key
 
-    async def _exported(self, session: Session, item: Had, key: str) -> Original:
-        async with self._turn("export"):
+    async def _export_original(self, session: PortalSession, item: InvoiceItem, key: str) -> Original:
+        async with self._permit("export"):
             archive = await self._client.original(session, item.row, self._request.part.direction)
         self._answered += 1
         try:
-            body, original = await asyncio.to_thread(_unpacked, archive)
+            body, original = await asyncio.to_thread(_unpack, archive)
         except BadOriginal:
             digest = hashlib.sha256(archive).hexdigest()
             await self._objects.put_new(
@@ -171,14 +186,14 @@ class BatchFetcher:
         return original
 
     @contextlib.asynccontextmanager
-    async def _turn(self, lane: LaneName) -> AsyncIterator[None]:
-        async with self._pacing.turn(self._request.account.tax_code, lane):
+    async def _permit(self, lane: LaneName) -> AsyncIterator[None]:
+        async with self._limiter.permit(self._request.account.tax_code, lane):
             if self._stop is not None:
-                # The session ended, or the firewall closed, while this call waited for its turn.
+                # The session ended, or the firewall blocked us, while this call waited for its permit.
                 raise self._stop
             yield
 
-    def _failure(self, item: Had, part: PartName, error: SignalboxError) -> ItemFailure:
+    def _failure(self, item: InvoiceItem, part: PartName, error: SignalboxError) -> ItemFailure:
         return ItemFailure(
             key=item.row.key,
             month=self._request.part.month,
@@ -189,7 +204,7 @@ class BatchFetcher:
             message=error.detail[:300],
         )
 
-    def _done(self, items: list[Had]) -> BatchDone:
+    def _result(self, items: list[InvoiceItem]) -> BatchDone:
         whole = [item for item in items if not item.todo]
         families = {item.row.family for item in whole}
         return BatchDone(
@@ -200,14 +215,14 @@ class BatchFetcher:
             },
             no_original=tuple(item.place for item in whole if item.no_original),
             failures=tuple(failure for item in whole for failure in item.failures),
-            mismatches=tuple(differing for item in whole for differing in self._differing(item)),
+            mismatches=tuple(mismatch for item in whole for mismatch in self._mismatches(item)),
             imported=tuple(_imported(item) for item in whole if not item.failures),
             faults=tuple(item.faults[0] for item in items if item.todo and item.faults),
             answered=self._answered,
             halt=self._halt,
         )
 
-    def _counts(self, items: list[Had]) -> Counts:
+    def _counts(self, items: list[InvoiceItem]) -> Counts:
         return Counts(
             details=sum(all(failure.part != "detail" for failure in item.failures) for item in items)
             if self._request.details
@@ -217,10 +232,10 @@ class BatchFetcher:
             mismatches=sum(bool(item.differences) for item in items),
         )
 
-    def _differing(self, item: Had) -> Iterable[Differing]:
+    def _mismatches(self, item: InvoiceItem) -> Iterable[Mismatch]:
         part, row = self._request.part, item.row
         for found in item.differences:
-            yield Differing(
+            yield Mismatch(
                 key=row.key,
                 month=part.month,
                 direction=part.direction,
@@ -231,13 +246,13 @@ class BatchFetcher:
             )
 
 
-def _unpacked(archive: bytes) -> tuple[bytes, Original]:
-    body = xml_in(archive)
+def _unpack(archive: bytes) -> tuple[bytes, Original]:
+    body = extract_xml(archive)
     return body, read_original(body)
 
 
-def _fault(item: Had, part: PartName, error: SignalboxError) -> Fault:
-    return Fault(
+def _fault(item: InvoiceItem, part: PartName, error: SignalboxError) -> FetchFault:
+    return FetchFault(
         place=item.place,
         key=item.row.key,
         family=item.row.family,
@@ -247,7 +262,7 @@ def _fault(item: Had, part: PartName, error: SignalboxError) -> Fault:
     )
 
 
-def _imported(item: Had) -> ImportedInvoice:
+def _imported(item: InvoiceItem) -> ImportedInvoice:
     row = item.row
     return ImportedInvoice(
         key=row.key,
@@ -259,6 +274,6 @@ def _imported(item: Had) -> ImportedInvoice:
     )
 
 
-def _first_of(errors: "ExceptionGroup[Exception]") -> Exception:
-    """The one that says most: a final one before one that may pass."""
+def _most_specific(errors: "ExceptionGroup[Exception]") -> Exception:
+    """Prefer an error that is final to one that may pass."""
     return next((error for error in errors.exceptions if isinstance(error, Rejected)), errors.exceptions[0])

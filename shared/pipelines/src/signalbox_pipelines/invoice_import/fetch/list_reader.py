@@ -1,4 +1,7 @@
-"""Reading the lists of a part: page by page, each kept at once, so that another attempt goes on at the first page not kept."""
+"""Reading the lists of a part page by page.
+
+Each page is stored at once, so a retry continues at the first page that is not stored.
+"""
 
 from collections.abc import Callable
 from typing import Final
@@ -9,96 +12,103 @@ from msgspec import Struct
 from signalbox_core.errors import NotFound
 from signalbox_core.objects import ObjectStore
 from signalbox_pipelines.invoice_import.messages import FamilyFound, ListRequest
-from signalbox_pipelines.invoice_import.months import Days, halves_of
-from signalbox_pipelines.invoice_import.pacing.pacing import Pacing
+from signalbox_pipelines.invoice_import.months import Days, split_in_half
+from signalbox_pipelines.invoice_import.pacing.rate_limiter import PortalRateLimiter
 from signalbox_pipelines.invoice_import.portal.client import PortalClient
-from signalbox_pipelines.invoice_import.portal.faults import CutBody, Refused
-from signalbox_pipelines.invoice_import.portal.login import Session
+from signalbox_pipelines.invoice_import.portal.faults import ParameterRejected, TruncatedResponse
+from signalbox_pipelines.invoice_import.portal.login import PortalSession
 from signalbox_pipelines.invoice_import.portal.queries import (
     SMALLEST_PAGE,
-    Query,
-    is_last,
-    queries_of,
-    smaller,
+    ListQuery,
+    is_last_page,
+    queries_for,
+    smaller_page_size,
 )
-from signalbox_pipelines.invoice_import.portal.rows import Page, Row, guard
+from signalbox_pipelines.invoice_import.portal.rows import InvoiceRow, ListPage, check_taxpayer
 from signalbox_pipelines.invoice_import.results import Family
 
 JSON: Final = "application/json"
-_MAX_REFUSALS: Final = 3
+_MAX_REJECTIONS: Final = 3
 NO_CASH_REGISTERS: Final = "the portal has no cash register invoices of this taxpayer"
 
 
 class PageFile(Struct, frozen=True, kw_only=True):
-    """A page as it is kept. `size` is what was asked for: later pages are asked no larger."""
+    """A stored page. `size` is the requested page size, which later pages do not exceed."""
 
     size: int
-    page: Page
+    page: ListPage
 
 
-class Window(Struct, frozen=True, kw_only=True):
-    """All that a query gave. `total` is the portal's own count."""
+class QueryResult(Struct, frozen=True, kw_only=True):
+    """All rows of a query. `total` is the portal's own count."""
 
-    rows: dict[str, Row]
+    rows: dict[str, InvoiceRow]
     total: int
 
 
 class ListReader:
-    """Reads one part. Raises what the portal's answers mean; what was read until then is kept."""
+    """Reads the lists of one part; after an error, the pages read so far are stored.
+
+    Args:
+        on_progress: called with (rows read, rows in total).
+    """
 
     def __init__(
         self,
         *,
         client: PortalClient,
-        pacing: Pacing,
+        limiter: PortalRateLimiter,
         objects: ObjectStore,
-        session: Session,
-        tell: Callable[[int, int], None],
+        session: PortalSession,
+        on_progress: Callable[[int, int], None],
     ):
         self._client = client
-        self._pacing = pacing
+        self._limiter = limiter
         self._objects = objects
         self._session = session
-        self._tell = tell
+        self._on_progress = on_progress
         self._size = client.settings.page_size
         self.seen = 0
 
-    async def read(self, request: ListRequest) -> tuple[list[Row], tuple[FamilyFound, ...]]:
-        """Every row of the part once, and what each family gave."""
+    async def read(self, request: ListRequest) -> tuple[list[InvoiceRow], tuple[FamilyFound, ...]]:
+        """Return every row of the part once, and the counts of each family."""
         part = request.part
-        self._size = await self._pacing.sizes.known(request.account.tax_code, self._size)
-        rows: dict[str, Row] = {}
+        self._size = await self._limiter.sizes.get(request.account.tax_code, self._size)
+        rows: dict[str, InvoiceRow] = {}
         found: dict[Family, FamilyFound] = {}
-        for query in queries_of(part.direction, Days(part.first, part.last)):
+        for query in queries_for(part.direction, Days(part.first, part.last)):
             try:
-                window = await self._complete(request, query)
-            except (NotFound, Refused):
+                result = await self._complete(request, query)
+            except (NotFound, ParameterRejected):
                 if query.family != "cash_register":
                     raise
                 found[query.family] = FamilyFound(family=query.family, rows=0, note=NO_CASH_REGISTERS)
                 continue
-            new = {key: row for key, row in window.rows.items() if key not in rows}
+            new = {key: row for key, row in result.rows.items() if key not in rows}
             rows.update(new)
             before = found.get(query.family, FamilyFound(family=query.family, rows=0))
-            missing = before.missing + max(0, window.total - len(window.rows))
+            missing = before.missing + max(0, result.total - len(result.rows))
             found[query.family] = FamilyFound(
                 family=query.family, rows=before.rows + len(new), missing=missing
             )
         return list(rows.values()), tuple(found.values())
 
-    async def _complete(self, request: ListRequest, query: Query) -> Window:
-        """The query's rows; when the portal's cursor loses some (it was seen to go in circles), also those of shorter ranges."""
-        window = await self._window(request, query)
-        parts = halves_of(query.days)
-        if len(window.rows) >= window.total or len(parts) == 1:
-            return window
-        rows = dict(window.rows)
+    async def _complete(self, request: ListRequest, query: ListQuery) -> QueryResult:
+        """Return the rows of the query; when some are missing, query shorter ranges of days as well.
+
+        The portal's cursor has been observed to go in circles and so to lose rows.
+        """
+        result = await self._read_pages(request, query)
+        parts = split_in_half(query.days)
+        if len(result.rows) >= result.total or len(parts) == 1:
+            return result
+        rows = dict(result.rows)
         for days in parts:
             rows.update((await self._complete(request, msgspec.structs.replace(query, days=days))).rows)
-        return Window(rows=rows, total=window.total)
+        return QueryResult(rows=rows, total=result.total)
 
-    async def _window(self, request: ListRequest, query: Query) -> Window:
-        rows: dict[str, Row] = {}
+    async def _read_pages(self, request: ListRequest, query: ListQuery) -> QueryResult:
+        rows: dict[str, InvoiceRow] = {}
         states: list[str] = []
         number = 0
         while True:
@@ -107,42 +117,42 @@ class ListReader:
             self._size = min(self._size, file.size)
             rows.update({row.key: row for row in file.page.rows})
             self.seen += len(file.page.rows)
-            self._tell(self.seen, file.page.total)
-            if is_last(file.page, file.size, states):
-                return Window(rows=rows, total=file.page.total)
+            self._on_progress(self.seen, file.page.total)
+            if is_last_page(file.page, file.size, states):
+                return QueryResult(rows=rows, total=file.page.total)
             states.append(file.page.state or "")
             number += 1
 
-    async def _page(self, request: ListRequest, query: Query, number: int, state: str | None) -> PageFile:
+    async def _page(self, request: ListRequest, query: ListQuery, number: int, state: str | None) -> PageFile:
         key = f"{request.account.folder}/{request.part.name}/pages/{query.name}/{number:05}.json"
         try:
             return msgspec.json.decode(await self._objects.get(key), type=PageFile)
         except NotFound:
             pass
-        file = await self._asked(request, query, state)
-        guard(file.page.rows, request.account.tax_code, query.direction)
+        file = await self._request_page(request, query, state)
+        check_taxpayer(file.page.rows, request.account.tax_code, query.direction)
         await self._objects.put_new(key, msgspec.json.encode(file), JSON)
         return file
 
-    async def _asked(self, request: ListRequest, query: Query, state: str | None) -> PageFile:
-        """The page from the portal: a cut body asks for a smaller one, as does a refusal, which is final the third time."""
-        refusals = 0
+    async def _request_page(self, request: ListRequest, query: ListQuery, state: str | None) -> PageFile:
+        """Request a page; after a truncated or rejected one, a smaller page. The third rejection is final."""
+        rejections = 0
         while True:
             size = self._size
             try:
-                async with self._pacing.turn(request.account.tax_code, "query"):
+                async with self._limiter.permit(request.account.tax_code, "query"):
                     return PageFile(
                         size=size, page=await self._client.page(self._session, query, size=size, state=state)
                     )
-            except CutBody:
-                fewer = smaller(size)
-                if fewer is None:
+            except TruncatedResponse:
+                smaller = smaller_page_size(size)
+                if smaller is None:
                     raise
-                self._size = fewer
-                await self._pacing.sizes.shrink(request.account.tax_code, fewer)
-            except Refused:
-                refusals += 1
-                if refusals >= _MAX_REFUSALS:
+                self._size = smaller
+                await self._limiter.sizes.shrink(request.account.tax_code, smaller)
+            except ParameterRejected:
+                rejections += 1
+                if rejections >= _MAX_REJECTIONS:
                     raise
                 self._size = min(size, SMALLEST_PAGE)
 

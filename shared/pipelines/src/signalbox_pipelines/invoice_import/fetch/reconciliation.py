@@ -1,4 +1,4 @@
-"""The signed original against the listed row, field by field. Pure."""
+"""Comparing the signed original with the listed row, field by field. Pure."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -6,28 +6,28 @@ from decimal import Decimal
 from msgspec import Struct
 
 from signalbox_pipelines.invoice_import.portal.originals import Original
-from signalbox_pipelines.invoice_import.portal.rows import Row
-from signalbox_pipelines.invoice_import.report.totals import merged
+from signalbox_pipelines.invoice_import.portal.rows import InvoiceRow
+from signalbox_pipelines.invoice_import.report.totals import merge_rates
 
 
-class Difference(Struct, frozen=True):
-    """A field on which the two differ, each as text."""
+class FieldDifference(Struct, frozen=True):
+    """A field on which list and original differ, both values as text."""
 
     field: str
     listed: str
     original: str
 
 
-def differences(row: Row, original: Original) -> tuple[Difference, ...]:
-    """Every field on which list and original differ; an amount that one of them does not state is no difference."""
+def differences(row: InvoiceRow, original: Original) -> tuple[FieldDifference, ...]:
+    """Return every field on which list and original differ; a missing value is not a difference."""
     return tuple(
-        Difference(field, _text(listed), _text(said))
-        for field, listed, said in _pairs(row, original)
-        if _differ(listed, said)
+        FieldDifference(field, _text(listed), _text(signed))
+        for field, listed, signed in _pairs(row, original)
+        if _differ(listed, signed)
     )
 
 
-def _pairs(row: Row, original: Original) -> Iterator[tuple[str, object, object]]:
+def _pairs(row: InvoiceRow, original: Original) -> Iterator[tuple[str, object, object]]:
     yield "seller", row.seller, original.seller
     yield "form", row.form, original.form
     yield "series", row.series, original.series
@@ -39,23 +39,23 @@ def _pairs(row: Row, original: Original) -> Iterator[tuple[str, object, object]]
     yield "tax", row.tax, original.tax
     yield "gross", row.gross, original.gross
     if row.rates and original.rates:
-        listed = {rate.rate: rate for rate in merged(row.rates)}
-        said = {rate.rate: rate for rate in merged(original.rates)}
-        for name in sorted({*listed, *said}):
+        listed = {rate.rate: rate for rate in merge_rates(row.rates)}
+        signed = {rate.rate: rate for rate in merge_rates(original.rates)}
+        for name in sorted({*listed, *signed}):
             yield (
                 f"net at {name}",
                 listed[name].net if name in listed else Decimal(0),
-                said[name].net if name in said else Decimal(0),
+                signed[name].net if name in signed else Decimal(0),
             )
             yield (
                 f"tax at {name}",
                 listed[name].tax if name in listed else Decimal(0),
-                said[name].tax if name in said else Decimal(0),
+                signed[name].tax if name in signed else Decimal(0),
             )
 
 
-def _differ(listed: object, said: object) -> bool:
-    return listed is not None and said is not None and listed != said
+def _differ(listed: object, signed: object) -> bool:
+    return listed is not None and signed is not None and listed != signed
 
 
 def _text(value: object) -> str:

@@ -1,1 +1,1 @@
-"""Politeness towards the portal, shared by every worker: spacing, calls at once, cool-down, slow-down, circuit breaker."""
+"""Rate limiting of the portal, shared by all workers: spacing, concurrency, back-off, circuit breaker."""

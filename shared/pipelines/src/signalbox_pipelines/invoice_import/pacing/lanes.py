@@ -1,34 +1,41 @@
-"""The lanes of a taxpayer and how fast each may go. Pure."""
+"""The rate lanes of a taxpayer, and how the outcome of a call counts for its lane. Pure."""
 
 from typing import Final, Literal
 
 from msgspec import Struct
 
 from signalbox_core.errors import RateLimited, SignalboxError
-from signalbox_pipelines.invoice_import.portal.faults import Blocked, Busy, NoOriginal, SessionOver
+from signalbox_pipelines.invoice_import.portal.faults import (
+    NoOriginal,
+    PortalBlocked,
+    PortalBusy,
+    SessionExpired,
+)
 from signalbox_pipelines.invoice_import.portal.settings import PortalSettings
 
 LaneName = Literal["query", "export"]
-"""`query`: signing in, lists, details; `export`: originals."""
-Outcome = Literal["ok", "limited", "slow", "other"]
+"""`query`: sign-in, lists and details; `export`: originals."""
+CallOutcome = Literal["ok", "limited", "slow", "other"]
 
-MARGIN: Final = 1.04
-"""Calls are spaced a little wider than asked for: what left at even steps arrives at uneven ones."""
-CEILING_MS: Final = 15_000
+SPACING_MARGIN: Final = 1.04
+"""Calls are spaced a little wider than configured, because network jitter brings them closer together."""
+MAX_SPACING_MS: Final = 15_000
 RECOVERY: Final = 0.5 ** (1 / 20)
-"""20 good calls halve the spacing again."""
-TRIP: Final = 6
-"""Bad calls in a row after which the lane rests; one call then tries whether the portal is well again."""
-REST_MS: Final = 30_000
-LONGEST_REST_MS: Final = 300_000
+"""Factor on the spacing after a successful call: 20 of them halve it."""
+BREAKER_THRESHOLD: Final = 6
+"""Failed calls in a row that open the circuit breaker; after a rest a single call probes the portal."""
+BREAKER_REST_MS: Final = 30_000
+MAX_BREAKER_REST_MS: Final = 300_000
 LEASE_MARGIN_MS: Final = 5_000
 
 
-class Lane(Struct, frozen=True, kw_only=True):
-    """Attributes:
-    spacing_ms: at least between two starts.
-    in_flight: at most at once, over all workers.
-    lease_ms: a call of which nothing is heard for so long died with its worker.
+class RateLane(Struct, frozen=True, kw_only=True):
+    """The limits of one kind of call.
+
+    Attributes:
+        spacing_ms: minimum time between two starts.
+        in_flight: maximum number of calls at once, over all workers.
+        lease_ms: a permit not returned within this time belonged to a worker that died.
     """
 
     name: LaneName
@@ -37,19 +44,19 @@ class Lane(Struct, frozen=True, kw_only=True):
     lease_ms: int
 
     @property
-    def floor_ms(self) -> float:
-        return self.spacing_ms * MARGIN
+    def min_spacing_ms(self) -> float:
+        return self.spacing_ms * SPACING_MARGIN
 
 
-def lanes_of(settings: PortalSettings) -> "dict[LaneName, Lane]":
+def build_lanes(settings: PortalSettings) -> "dict[LaneName, RateLane]":
     return {
-        "query": Lane(
+        "query": RateLane(
             name="query",
             spacing_ms=settings.query_spacing_ms,
             in_flight=settings.query_in_flight,
             lease_ms=round(settings.query_timeout_s * 1_000) + LEASE_MARGIN_MS,
         ),
-        "export": Lane(
+        "export": RateLane(
             name="export",
             spacing_ms=settings.export_spacing_ms,
             in_flight=settings.export_in_flight,
@@ -58,15 +65,15 @@ def lanes_of(settings: PortalSettings) -> "dict[LaneName, Lane]":
     }
 
 
-def outcome_of(error: BaseException | None) -> tuple[Outcome, float]:
-    """What a call's end says about the portal, and how long it asks to wait, in ms."""
+def classify_outcome(error: BaseException | None) -> tuple[CallOutcome, float]:
+    """Classify how a call ended, and how long the portal asks to wait, in ms."""
     if isinstance(error, RateLimited):
         return "limited", error.retry_after_s * 1_000
-    if isinstance(error, Busy):
+    if isinstance(error, PortalBusy):
         return "slow", 0.0
     if error is None or isinstance(error, NoOriginal):
         return "ok", 0.0
-    if isinstance(error, SignalboxError) and not isinstance(error, Blocked | SessionOver):
-        # Refused, but answered: the portal is well.
+    if isinstance(error, SignalboxError) and not isinstance(error, PortalBlocked | SessionExpired):
+        # ParameterRejected, but answered: the portal is well.
         return "ok", 0.0
     return "other", 0.0

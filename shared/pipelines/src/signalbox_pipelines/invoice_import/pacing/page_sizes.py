@@ -1,7 +1,7 @@
-"""How large a page the portal can send of a taxpayer's lists: learnt from cut answers, kept in Redis for every later list.
+"""The page size that the portal can send for a taxpayer, learnt from truncated responses and shared in Redis.
 
-An activity that gives its slot back while the portal recovers would otherwise begin with the large page again and never get to the
-small one. Redis key `gdt:page:{MST}`, forgotten a day after the last cut.
+Without it, an activity that ends while the portal recovers would start with the large page again and never
+reach the small one. The Redis key `gdt:page:{MST}` expires a day after the last truncation.
 """
 
 from datetime import timedelta
@@ -11,25 +11,25 @@ from redis.asyncio import Redis
 
 from signalbox_core.redis.client import unavailable_when_away
 
-_KEEP: Final = timedelta(days=1)
+_EXPIRY: Final = timedelta(days=1)
 _WHAT: Final = "page size"
 
 
-class PageSizes:
-    """Of all taxpayers."""
+class PageSizeStore:
+    """Page sizes by taxpayer."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def known(self, mst: str, usual: int) -> int:
-        """The size to begin with: the usual one, or a smaller one that is known to be needed."""
+    async def get(self, mst: str, default: int) -> int:
+        """Return the page size to start with: the default, or a smaller one that was needed before."""
         with unavailable_when_away(_WHAT):
-            kept = await self._redis.get(_key(mst))
-        return usual if kept is None else min(usual, int(kept))
+            stored = await self._redis.get(_key(mst))
+        return default if stored is None else min(default, int(stored))
 
     async def shrink(self, mst: str, size: int) -> None:
         with unavailable_when_away(_WHAT):
-            await self._redis.set(_key(mst), size, ex=_KEEP)
+            await self._redis.set(_key(mst), size, ex=_EXPIRY)
 
 
 def _key(mst: str) -> str:

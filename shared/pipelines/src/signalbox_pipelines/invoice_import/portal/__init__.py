@@ -1,5 +1,6 @@
-"""The client of the e-invoice portal: its words, its rules, its faults. Knows no Temporal and no pipeline.
+"""The client of the e-invoice portal. Knows nothing of Temporal or of the pipeline.
 
-What is known of the portal was collected from public clients; nothing of it is promised by anyone. So the base address, page size, pace
-and export method are configuration, and an answer of another shape stops the import instead of being guessed at.
+Everything known about the portal was collected from public clients and nobody guarantees it. So the
+base URL, page size, pace and export method are configuration, and a response of another shape stops the
+import instead of being guessed at.
 """

@@ -1,4 +1,4 @@
-"""The captcha: drawn anew from its outlines alone, so that what a browser shows can hold nothing else; and who reads it."""
+"""The captcha: redrawn from its outlines alone, so that it can contain nothing else; and who reads it."""
 
 import base64
 import importlib
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from signalbox_core.errors import InvalidInput
-from signalbox_pipelines.invoice_import.portal.faults import Drift
+from signalbox_pipelines.invoice_import.portal.faults import UnexpectedResponse
 
 _PATH: Final = re.compile(r"<path\b([^>]*)>")
 _DRAWN: Final = re.compile(r'\bd="([MLHVCSQTAZmlhvcsqtaz0-9eE+\-., \n]+)"')
@@ -18,22 +18,22 @@ _MAX_CHARS: Final = 40_000
 
 
 class CaptchaSolver(Protocol):
-    """Reads a captcha's picture. The default is a person, and for a real portal nothing else is meant."""
+    """Reads the image of a captcha. The default is a person; nothing else is intended for a real portal."""
 
     async def solve(self, svg: str) -> str | None:
-        """The characters, or None: ask a person."""
+        """Return the characters, or None to ask a person."""
         ...
 
 
-class PersonSolves:
-    """Nobody here reads it; the run asks."""
+class AskPerson:
+    """Leaves the captcha to a person, whom the run asks."""
 
-    async def solve(self, svg: str) -> str | None:  # noqa: ARG002 - the protocol's
+    async def solve(self, svg: str) -> str | None:  # noqa: ARG002 - required by the protocol
         return None
 
 
 class ConfiguredSolver:
-    """A function that the operator named, from SVG to text; what it cannot read, a person is asked."""
+    """Calls a function from SVG to text that the operator configured; where it fails, a person is asked."""
 
     def __init__(self, function: Callable[[str], str]) -> None:
         self._function = function
@@ -45,33 +45,35 @@ class ConfiguredSolver:
             return None
 
 
-def solver_named(place: str | None) -> CaptchaSolver:
-    """The solver at `module:function`.
+def load_solver(path: str | None) -> CaptchaSolver:
+    """Load the solver at `module:function`, or the one that asks a person.
 
     Raises:
-        InvalidInput: there is none.
+        InvalidInput: it cannot be imported.
     """
-    if place is None:
-        return PersonSolves()
-    module, _, name = place.partition(":")
+    if path is None:
+        return AskPerson()
+    module, _, name = path.partition(":")
     try:
         function = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         variable = "SIGNALBOX_WORKER_PORTAL_CAPTCHA_SOLVER"
-        raise InvalidInput(f"{variable}: there is no {place!r} on this worker", field=variable) from error
+        raise InvalidInput(
+            f"{variable}: {path!r} cannot be imported on this worker", field=variable
+        ) from error
     return ConfiguredSolver(cast("Callable[[str], str]", function))
 
 
-def redrawn(svg: str) -> str:
-    """The same outlines in a new picture: paths with a colour and nothing else, coordinates to a tenth.
+def redraw(svg: str) -> str:
+    """Build a new SVG from the paths: outline and colour only, coordinates rounded to a tenth.
 
     Raises:
-        Drift: it is no picture of paths.
+        UnexpectedResponse: there are no paths.
     """
     paths = [_clean(attributes) for attributes in _PATH.findall(svg[:_MAX_CHARS])[:_MAX_PATHS]]
     drawn = "".join(path for path in paths if path)
     if not drawn:
-        raise Drift("the portal's captcha is not drawn as it is known to be")
+        raise UnexpectedResponse("the portal's captcha has no outlines; its format has changed")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="40" viewBox="0 0 200 40">{drawn}</svg>'
     )
@@ -86,6 +88,6 @@ def _clean(attributes: str) -> str:
     return f'<path d="{outline}" {colours}/>'
 
 
-def data_address(svg: str) -> str:
-    """`data:image/svg+xml;base64,…`, for an `<img>`: scripts in it never run there."""
+def data_uri(svg: str) -> str:
+    """Return `data:image/svg+xml;base64,…` for an `<img>`, where scripts do not run."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

@@ -1,4 +1,4 @@
-"""The portal's calls over HTTP: one connection pool a worker, no cookie of one taxpayer ever sent for another."""
+"""The portal's API over HTTP: one connection pool per worker, no cookies shared between taxpayers."""
 
 import asyncio
 import uuid
@@ -14,12 +14,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from signalbox_core.settings import Secret
-from signalbox_pipelines.invoice_import.portal.faults import Answer, Drift, fault_of
-from signalbox_pipelines.invoice_import.portal.http_exchange import answer_of, cookies_of
-from signalbox_pipelines.invoice_import.portal.login import Session, judge_login, session_of
-from signalbox_pipelines.invoice_import.portal.queries import Query, checked_value, search_text
-from signalbox_pipelines.invoice_import.portal.rows import Page, Row, read_detail, read_page
-from signalbox_pipelines.invoice_import.portal.settings import PortalSettings, address_of
+from signalbox_pipelines.invoice_import.portal.faults import (
+    PortalResponse,
+    UnexpectedResponse,
+    classify_response,
+)
+from signalbox_pipelines.invoice_import.portal.http_exchange import cookie_header, send_request
+from signalbox_pipelines.invoice_import.portal.login import PortalSession, parse_login, parse_session
+from signalbox_pipelines.invoice_import.portal.queries import ListQuery, checked_value, search_text
+from signalbox_pipelines.invoice_import.portal.rows import InvoiceRow, ListPage, read_detail, read_page
+from signalbox_pipelines.invoice_import.portal.settings import PortalSettings, base_url
 from signalbox_pipelines.invoice_import.results import Direction, Family
 
 _PATHS: Final[Mapping[Family, str]] = {"ordinary": "query", "cash_register": "sco-query"}
@@ -34,15 +38,20 @@ _MAX_CONNECTIONS: Final = 200
 
 
 class Captcha(Struct, frozen=True, kw_only=True):
-    """The picture of one try to sign in; key and cookies go back with the answer."""
+    """The image of one sign-in attempt; key and cookies are returned with the response."""
 
     key: str
     svg: str
     cookies: str
 
 
-class _Ask(Struct, frozen=True, kw_only=True):
-    """One call. `action` is the label that the portal's page sends with it; `silence_s` unlike a list's, when given."""
+class _PortalRequest(Struct, frozen=True, kw_only=True):
+    """One call.
+
+    Attributes:
+        action: the label that the portal's own page sends.
+        timeout_s: when it differs from that of a list.
+    """
 
     path: str
     action: str
@@ -51,7 +60,7 @@ class _Ask(Struct, frozen=True, kw_only=True):
     json: "dict[str, str] | None" = None
     cookies: Secret = Secret("")
     token: Secret | None = None
-    silence_s: float | None = None
+    timeout_s: float | None = None
 
 
 class _WireCaptcha(Struct, frozen=True):
@@ -60,8 +69,10 @@ class _WireCaptcha(Struct, frozen=True):
 
 
 class PortalClient:
-    """Args:
-    settings: without an address every call says which variable to set.
+    """Calls the portal.
+
+    Args:
+        settings: without a URL every call fails and names the variable to set.
     """
 
     def __init__(self, settings: PortalSettings) -> None:
@@ -69,23 +80,25 @@ class PortalClient:
         self._client: httpx2.AsyncClient | None = None
 
     async def captcha(self) -> Captcha:
-        """A new picture.
+        """Request a new image.
 
         Raises: as `page`.
         """
-        answer = await self._ask(_Ask(path="captcha", action=_SIGN_IN))
+        response = await self._call(_PortalRequest(path="captcha", action=_SIGN_IN))
         try:
-            wire = msgspec.json.decode(answer.body, type=_WireCaptcha)
+            wire = msgspec.json.decode(response.body, type=_WireCaptcha)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise Drift("the portal's captcha is not of the known shape") from error
-        return Captcha(key=wire.key, svg=wire.content, cookies=cookies_of(answer.headers))
+            raise UnexpectedResponse("the portal's captcha response has an unknown shape") from error
+        return Captcha(key=wire.key, svg=wire.content, cookies=cookie_header(response.headers))
 
-    async def authenticate(self, username: str, password: Secret, captcha: Captcha, text: str) -> Session:
+    async def authenticate(
+        self, username: str, password: Secret, captcha: Captcha, text: str
+    ) -> PortalSession:
         """Sign in.
 
         Raises:
-            LoginRefused: the portal takes captcha, user or password for wrong, or has locked the account; `kind` says which.
-            Blocked, Busy, RateLimited, Drift: as every call.
+            LoginRefused: captcha, user name or password is wrong, or the account is locked; see `kind`.
+            PortalBlocked, PortalBusy, RateLimited, UnexpectedResponse: as for every call.
         """
         body = {
             "username": username,
@@ -93,84 +106,91 @@ class PortalClient:
             "cvalue": text.strip().upper(),
             "ckey": captcha.key,
         }
-        ask = _Ask(
+        request = _PortalRequest(
             method="POST",
             path="security-taxpayer/authenticate",
             json=body,
             cookies=Secret(captcha.cookies),
             action=_SIGN_IN,
         )
-        answer = await self._send(ask)
-        token = judge_login(answer, datetime.now(UTC))
-        return session_of(token, cookies_of(answer.headers) or captcha.cookies)
+        response = await self._send(request)
+        token = parse_login(response, datetime.now(UTC))
+        return parse_session(token, cookie_header(response.headers) or captcha.cookies)
 
-    async def page(self, session: Session, query: Query, *, size: int, state: str | None) -> Page:
-        """One page of a list, newest first.
+    async def page(
+        self, session: PortalSession, query: ListQuery, *, size: int, state: str | None
+    ) -> ListPage:
+        """Request one page of a list, newest invoices first.
 
         Raises:
-            SessionOver, Blocked, BadRequest, Refused, RateLimited, Busy, CutBody, Drift: see `faults`.
+            SessionExpired, PortalBlocked, PortalBadRequest, ParameterRejected, RateLimited, PortalBusy,
+            TruncatedResponse, UnexpectedResponse: see `faults`.
         """
         params = {"sort": "tdlap:desc", "size": str(size), "search": search_text(query)} | (
             {"state": state} if state else {}
         )
         action = _LIST[query.family].format(_SIDE[query.direction])
-        ask = _Ask(path=f"{_PATHS[query.family]}/invoices/{query.direction}", params=params, action=action)
-        answer = await self._ask(_in(session, ask))
-        return await asyncio.to_thread(read_page, answer.body, query.family)
+        request = _PortalRequest(
+            path=f"{_PATHS[query.family]}/invoices/{query.direction}", params=params, action=action
+        )
+        response = await self._call(_authenticated(session, request))
+        return await asyncio.to_thread(read_page, response.body, query.family)
 
-    async def detail(self, session: Session, row: Row, direction: Direction) -> bytes:
-        """The detail's JSON as it came, after a look that it is of the known shape.
+    async def detail(self, session: PortalSession, row: InvoiceRow, direction: Direction) -> bytes:
+        """Request the detail of an invoice; returns the JSON unchanged, after checking its shape.
 
         Raises: as `page`, and NotFound.
         """
         action = f"Xem hóa đơn (hóa đơn {_SIDE[direction]})"
-        ask = _Ask(path=f"{_PATHS[row.family]}/invoices/detail", params=_names(row), action=action)
-        answer = await self._ask(_in(session, ask))
-        found = read_detail(answer.body, row.family)
+        request = _PortalRequest(
+            path=f"{_PATHS[row.family]}/invoices/detail", params=_identify(row), action=action
+        )
+        response = await self._call(_authenticated(session, request))
+        found = read_detail(response.body, row.family)
         if found.key != row.key:
-            raise Drift(f"the portal's detail of {row.key} is that of {found.key}")
-        return answer.body
+            raise UnexpectedResponse(f"the portal returned the detail of {found.key} instead of {row.key}")
+        return response.body
 
-    async def original(self, session: Session, row: Row, direction: Direction) -> bytes:
-        """The export of one invoice, a ZIP.
+    async def original(self, session: PortalSession, row: InvoiceRow, direction: Direction) -> bytes:
+        """Request the export of one invoice, a ZIP.
 
         Raises: as `page`, and NoOriginal, NotFound.
         """
-        ask = _Ask(
+        request = _PortalRequest(
             method=self.settings.cash_register_export if row.family == "cash_register" else "GET",
             path=f"{_PATHS[row.family]}/invoices/export-xml",
-            params=_names(row),
+            params=_identify(row),
             action=f"Xuất xml (hóa đơn {_SIDE[direction]})",
-            silence_s=self.settings.export_timeout_s,
+            timeout_s=self.settings.export_timeout_s,
         )
-        answer = await self._ask(_in(session, ask))
-        if not answer.body.startswith(b"PK"):
-            raise Drift("the portal's export is no ZIP; it has changed")
-        return answer.body
+        response = await self._call(_authenticated(session, request))
+        if not response.body.startswith(b"PK"):
+            raise UnexpectedResponse("the portal's export is not a ZIP; its format has changed")
+        return response.body
 
     async def close(self) -> None:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _ask(self, ask: _Ask) -> Answer:
-        answer = await self._send(ask)
-        fault = fault_of(answer, datetime.now(UTC))
+    async def _call(self, call: _PortalRequest) -> PortalResponse:
+        response = await self._send(call)
+        fault = classify_response(response, datetime.now(UTC))
         if fault is not None:
             raise fault
-        return answer
+        return response
 
-    async def _send(self, ask: _Ask) -> Answer:
-        base, client = address_of(self.settings), self._pool()
-        silence = ask.silence_s or self.settings.query_timeout_s
+    async def _send(self, call: _PortalRequest) -> PortalResponse:
+        base, client = base_url(self.settings), self._pool()
+        timeout_s = call.timeout_s or self.settings.query_timeout_s
         request = client.build_request(
-            ask.method,
-            f"{base}/{ask.path}",
-            params=ask.params,
-            json=ask.json,
-            headers=_headers(base, ask),
-            timeout=httpx2.Timeout(silence, connect=_CONNECT_S),
+            call.method,
+            f"{base}/{call.path}",
+            params=call.params,
+            json=call.json,
+            headers=_headers(base, call),
+            timeout=httpx2.Timeout(timeout_s, connect=_CONNECT_S),
         )
-        return await answer_of(client, request, silence_s=silence)
+        return await send_request(client, request, timeout_s=timeout_s)
 
     def _pool(self) -> httpx2.AsyncClient:
         if self._client is None:
@@ -186,29 +206,29 @@ class PortalClient:
         return self._client
 
 
-def _in(session: Session, ask: _Ask) -> _Ask:
-    return replace(ask, token=session.token, cookies=session.cookies)
+def _authenticated(session: PortalSession, call: _PortalRequest) -> _PortalRequest:
+    return replace(call, token=session.token, cookies=session.cookies)
 
 
-def _headers(base: str, ask: _Ask) -> dict[str, str]:
-    """What the portal's own page sends; without a `request-id` its firewall blocks."""
+def _headers(base: str, call: _PortalRequest) -> dict[str, str]:
+    """The headers that the portal's own page sends; its firewall blocks requests without a `request-id`."""
     origin = "/".join(base.split("/")[:3])
     headers = {
         "accept": "application/json, text/plain, */*",
         "accept-language": "vi",
         "request-id": str(uuid.uuid4()),
         "end-point": "/tra-cuu/tra-cuu-hoa-don",
-        "action": quote(ask.action),
+        "action": quote(call.action),
         "origin": origin,
         "referer": f"{origin}/",
     }
-    if ask.token is not None:
-        headers["authorization"] = f"Bearer {ask.token.reveal()}"
-    return headers | ({"cookie": cookies} if (cookies := ask.cookies.reveal()) else {})
+    if call.token is not None:
+        headers["authorization"] = f"Bearer {call.token.reveal()}"
+    return headers | ({"cookie": cookies} if (cookies := call.cookies.reveal()) else {})
 
 
-def _names(row: Row) -> dict[str, str]:
-    """The four members that name an invoice."""
+def _identify(row: InvoiceRow) -> dict[str, str]:
+    """The four parameters that identify an invoice."""
     return {
         "nbmst": checked_value(row.seller, field="seller"),
         "khhdon": checked_value(row.series, field="series"),

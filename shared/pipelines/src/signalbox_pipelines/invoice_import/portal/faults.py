@@ -1,17 +1,17 @@
-"""What an answer of the portal that is no success means, and what to do about it. Pure.
+"""What an unsuccessful response of the portal means, and how to react. Pure.
 
-| Answer | Fault | What then |
+| Response | Fault | Reaction |
 | --- | --- | --- |
-| 401, 403 without the firewall's words | SessionOver | a person signs in again; go on at the cursor |
-| 403 with them | Blocked | stop all requests for this taxpayer, tell a person |
-| 400 | BadRequest | final; the portal's own message says why |
+| 401, or 403 without the firewall's text | SessionExpired | sign in again, continue where it stopped |
+| 403 with the firewall's text | PortalBlocked | stop all requests for this taxpayer, ask a person |
+| 400 | PortalBadRequest | final; the portal's own message gives the reason |
 | 404 | NotFound | final for this invoice |
-| 500 "no original" | NoOriginal | a result, no failure |
-| 429 | RateLimited | all workers cool down together |
-| 500 within a second | Refused | a parameter was rejected: a smaller page once, then final |
-| other 5xx, silence, a cut | Busy (a cut: CutBody) | slower, and again |
-| 200 of another shape | Drift | final: the portal has changed |
-| a row of another taxpayer | Mismatch | final |
+| 500 "no original" | NoOriginal | a normal result |
+| 429 | RateLimited | all workers pause together |
+| 500 within a second | ParameterRejected | retry twice with a smaller page, then final |
+| other 5xx, time-out, truncated response | PortalBusy (TruncatedResponse) | slow down, retry |
+| 200 of another shape | UnexpectedResponse | final: the portal has changed |
+| an invoice of another taxpayer | WrongTaxpayer | final |
 """
 
 import re
@@ -26,69 +26,69 @@ from signalbox_core.errors import NotFound, RateLimited, Rejected, SignalboxErro
 from signalbox_core.http.retry_after import retry_after_s
 
 FAST_S: Final = 1.0
-"""A 500 within this time was refused at the door; a slow one is a portal with too much to do."""
+"""A 500 within this time is a rejected parameter; a slower one is an overloaded portal."""
 DEFAULT_WAIT_S: Final = 15.0
 _FIREWALL: Final = "hành vi không hợp lệ"
 _NO_ORIGINAL: Final = "không tồn tại hồ sơ gốc"
 _MESSAGE_CHARS: Final = 300
 
 
-class SessionOver(Rejected):
-    """The token is no longer taken."""
+class SessionExpired(Rejected):
+    """The session token is no longer accepted."""
 
     code = "session_over"
 
 
-class Blocked(Rejected):
-    """The portal's firewall calls our requests illegitimate; more of them make it worse."""
+class PortalBlocked(Rejected):
+    """The portal's firewall blocks our requests; more of them would prolong it."""
 
     code = "portal_blocked"
 
 
-class BadRequest(Rejected):
-    """The portal names what is wrong with the request."""
+class PortalBadRequest(Rejected):
+    """The portal rejects the request and gives a reason."""
 
     code = "portal_bad_request"
 
 
-class Refused(Rejected):
-    """The portal refuses a parameter without saying which."""
+class ParameterRejected(Rejected):
+    """The portal rejects a parameter without naming it."""
 
     code = "portal_refused"
 
 
 class NoOriginal(Rejected):
-    """The portal keeps no signed file of this invoice."""
+    """The portal has no signed file for this invoice."""
 
     code = "no_original"
 
 
-class Drift(Rejected):
-    """The portal answers in another shape than it is known to."""
+class UnexpectedResponse(Rejected):
+    """The portal's response has an unknown shape."""
 
     code = "contract_drift"
 
 
-class Mismatch(Rejected):
-    """The portal gave another taxpayer's invoice."""
+class WrongTaxpayer(Rejected):
+    """The portal returned an invoice of another taxpayer."""
 
     code = "tenant_mismatch"
 
 
-class Busy(Unavailable):
-    """The portal is slow, broken or silent; the same may succeed later."""
+class PortalBusy(Unavailable):
+    """The portal is overloaded or does not respond; a retry may succeed."""
 
     code = "portal_busy"
 
 
-class CutBody(Busy):
-    """The answer broke off in the middle: usually a page too large for the portal."""
+class TruncatedResponse(PortalBusy):
+    """The response was cut off: usually a page that is too large for the portal."""
 
     code = "portal_cut"
 
 
-class Answer(Struct, frozen=True, kw_only=True):
-    """What came back, and how long it took from the first byte sent to the last one read."""
+class PortalResponse(Struct, frozen=True, kw_only=True):
+    """An HTTP response. `took_s` is from sending the first byte to reading the last one."""
 
     status: int
     headers: Mapping[str, str]
@@ -96,58 +96,63 @@ class Answer(Struct, frozen=True, kw_only=True):
     took_s: float
 
 
-class _Said(Struct, frozen=True):
-    """The portal's error body; of its members only these are for people."""
+class _ErrorBody(Struct, frozen=True):
+    """The members of the portal's error body that are shown to people."""
 
     message: str | None = None
     error_description: str | None = None
 
 
-def fault_of(answer: Answer, now: datetime) -> SignalboxError | None:
-    """The fault that an answer is; None when its status is a success."""
-    if 200 <= answer.status < 300:
+def classify_response(response: PortalResponse, now: datetime) -> SignalboxError | None:
+    """Map a response to its error; None when the status is a success."""
+    if 200 <= response.status < 300:
         return None
-    if answer.status == 429:
-        return too_many(answer.headers, now)
-    said = said_in(answer.body)
-    return _callers_fault(answer.status, said) if answer.status < 500 else _server_fault(answer, said)
+    if response.status == 429:
+        return rate_limited(response.headers, now)
+    message = error_message(response.body)
+    return (
+        _client_error(response.status, message) if response.status < 500 else _server_error(response, message)
+    )
 
 
-def _callers_fault(status: int, said: str) -> SignalboxError:
-    if status == 403 and _FIREWALL in said.lower():
-        return Blocked(
-            "the portal's firewall blocks our requests; wait some hours, then look whether a browser can sign in"
+def _client_error(status: int, message: str) -> SignalboxError:
+    if status == 403 and _FIREWALL in message.lower():
+        return PortalBlocked(
+            "the portal's firewall blocks our requests; "
+            "wait some hours, then check whether a browser can sign in"
         )
     if status in (401, 403):
-        return SessionOver("the portal's session is over; sign in again", status=status, said=said)
+        return SessionExpired("the portal session has expired; sign in again", status=status, said=message)
     if status == 404:
-        return NotFound("the portal does not know it (404)", code="portal_not_found")
-    return BadRequest(
-        f"the portal refuses the request ({status}): {said or 'it does not say why'}", status=status
+        return NotFound("the portal does not have this invoice or page (404)", code="portal_not_found")
+    return PortalBadRequest(
+        f"the portal rejected the request ({status}): {message or 'no reason given'}", status=status
     )
 
 
-def _server_fault(answer: Answer, said: str) -> SignalboxError:
-    if _NO_ORIGINAL in said.lower():
-        return NoOriginal("the portal keeps no original of this invoice")
-    if answer.status == 500 and answer.took_s < FAST_S:
-        return Refused(f"the portal refuses a parameter (500): {said or 'it does not say which'}")
-    return Busy(f"the portal has a problem of its own ({answer.status})", status=answer.status)
+def _server_error(response: PortalResponse, message: str) -> SignalboxError:
+    if _NO_ORIGINAL in message.lower():
+        return NoOriginal("the portal has no original of this invoice")
+    if response.status == 500 and response.took_s < FAST_S:
+        return ParameterRejected(f"the portal rejected a parameter (500): {message or 'it does not name it'}")
+    return PortalBusy(f"the portal failed ({response.status})", status=response.status)
 
 
-def too_many(headers: Mapping[str, str], now: datetime) -> RateLimited:
-    told = retry_after_s(headers, now)
+def rate_limited(headers: Mapping[str, str], now: datetime) -> RateLimited:
+    wait_s = retry_after_s(headers, now)
     return RateLimited(
-        "the portal asks to slow down",
-        retry_after_s=DEFAULT_WAIT_S if told is None else told,
-        is_told=told is not None,
+        "the portal asked to slow down",
+        retry_after_s=DEFAULT_WAIT_S if wait_s is None else wait_s,
+        is_told=wait_s is not None,
     )
 
 
-def said_in(body: bytes) -> str:
-    """The message of an error body, cut; empty when there is none."""
+def error_message(body: bytes) -> str:
+    """Return the message of an error body, shortened; empty when there is none."""
     try:
-        said = msgspec.json.decode(body, type=_Said)
+        error_body = msgspec.json.decode(body, type=_ErrorBody)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
-    return re.sub(r"\s+", " ", said.message or said.error_description or "").strip()[:_MESSAGE_CHARS]
+    return re.sub(r"\s+", " ", error_body.message or error_body.error_description or "").strip()[
+        :_MESSAGE_CHARS
+    ]

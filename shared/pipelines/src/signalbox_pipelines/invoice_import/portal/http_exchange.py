@@ -1,4 +1,4 @@
-"""One HTTP request to the portal, whatever becomes of it: an answer, or a fault of the way there."""
+"""One HTTP request to the portal: returns the response, or raises the transport error as a fault."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,22 +8,32 @@ from typing import Final
 import httpx2
 
 from signalbox_core.errors import InvalidInput
-from signalbox_pipelines.invoice_import.portal.faults import Answer, Busy, CutBody, Drift
+from signalbox_pipelines.invoice_import.portal.faults import (
+    PortalBusy,
+    PortalResponse,
+    TruncatedResponse,
+    UnexpectedResponse,
+)
 
 MAX_BODY_BYTES: Final = 30_000_000
 on_sent: Final[ContextVar[Callable[[], Awaitable[None]] | None]] = ContextVar("portal_on_sent", default=None)
-"""Called when a request is on the wire: only then does it count for the portal's spacing."""
-_ON_WIRE: Final = ".send_request_headers.complete"
+"""Called when the request has been sent; the spacing of calls is measured from then."""
+_SENT_EVENT: Final = ".send_request_headers.complete"
 
 
-async def answer_of(client: httpx2.AsyncClient, request: httpx2.Request, *, silence_s: float) -> Answer:
-    """The whole answer.
+async def send_request(
+    client: httpx2.AsyncClient, request: httpx2.Request, *, timeout_s: float
+) -> PortalResponse:
+    """Send the request and read the whole response.
+
+    Args:
+        timeout_s: for the error message; the timeout itself is set on the request.
 
     Raises:
-        Busy: nobody answers, or not in time; CutBody: the answer broke off.
-        Drift: the answer is larger than any of the portal's.
+        PortalBusy: no response, or not in time; TruncatedResponse when it was cut off.
+        UnexpectedResponse: the response is larger than any that the portal sends.
     """
-    began = time.monotonic()
+    started_at = time.monotonic()
     if (hook := on_sent.get()) is not None:
         request.extensions = {**request.extensions, "trace": _trace(hook)}
     response: httpx2.Response | None = None
@@ -31,28 +41,28 @@ async def answer_of(client: httpx2.AsyncClient, request: httpx2.Request, *, sile
         response = await client.send(request, stream=True)
         body = await _read(response)
     except httpx2.TimeoutException as error:
-        raise Busy(f"the portal said nothing for {silence_s:g} s") from error
+        raise PortalBusy(f"the portal did not respond within {timeout_s:g} s") from error
     except (httpx2.RemoteProtocolError, httpx2.ReadError) as error:
         if response is not None:
-            raise CutBody("the portal's answer broke off in the middle") from error
-        raise Busy("the portal closed the connection without an answer") from error
+            raise TruncatedResponse("the portal's response was cut off") from error
+        raise PortalBusy("the portal closed the connection without a response") from error
     except httpx2.TransportError as error:
-        raise Busy(f"the portal does not answer ({type(error).__name__})") from error
+        raise PortalBusy(f"the portal is unreachable ({type(error).__name__})") from error
     except httpx2.InvalidURL as error:
         raise InvalidInput(
-            "SIGNALBOX_WORKER_PORTAL_URL is no address", field="SIGNALBOX_WORKER_PORTAL_URL"
+            "SIGNALBOX_WORKER_PORTAL_URL is not a valid URL", field="SIGNALBOX_WORKER_PORTAL_URL"
         ) from error
     finally:
         if response is not None:
             await response.aclose()
-    return Answer(
-        status=response.status_code, headers=response.headers, body=body, took_s=time.monotonic() - began
+    return PortalResponse(
+        status=response.status_code, headers=response.headers, body=body, took_s=time.monotonic() - started_at
     )
 
 
 def _trace(hook: Callable[[], Awaitable[None]]) -> Callable[[str, object], Awaitable[None]]:
     async def trace(event: str, _info: object) -> None:
-        if event.endswith(_ON_WIRE):
+        if event.endswith(_SENT_EVENT):
             await hook()
 
     return trace
@@ -64,15 +74,15 @@ async def _read(response: httpx2.Response) -> bytes:
     async for part in response.aiter_bytes():
         size += len(part)
         if size > MAX_BODY_BYTES:
-            raise Drift(
-                f"the portal sends more than {MAX_BODY_BYTES:,} bytes; nothing of its answers is that large"
+            raise UnexpectedResponse(
+                f"the portal sent more than {MAX_BODY_BYTES:,} bytes, which no known response needs"
             )
         parts.append(part)
     return b"".join(parts)
 
 
-def cookies_of(headers: Mapping[str, str]) -> str:
-    """The `Cookie` header that gives an answer's cookies back: names and values only."""
+def cookie_header(headers: Mapping[str, str]) -> str:
+    """Build a `Cookie` header from a response's `Set-Cookie` headers: names and values only."""
     given = (
         headers.get_list("set-cookie")
         if isinstance(headers, httpx2.Headers)

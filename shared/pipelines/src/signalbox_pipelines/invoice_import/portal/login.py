@@ -1,4 +1,4 @@
-"""Signing in: what the portal says to a try, and the session that it opens. Pure."""
+"""Signing in: how the portal's response is read, and the session that it opens. Pure."""
 
 import base64
 from datetime import UTC, datetime
@@ -9,10 +9,16 @@ from msgspec import Struct
 
 from signalbox_core.errors import Rejected
 from signalbox_core.settings import Secret
-from signalbox_pipelines.invoice_import.portal.faults import Answer, Drift, SessionOver, fault_of, said_in
+from signalbox_pipelines.invoice_import.portal.faults import (
+    PortalResponse,
+    SessionExpired,
+    UnexpectedResponse,
+    classify_response,
+    error_message,
+)
 
 LoginFault = Literal["wrong_captcha", "wrong_password", "account_locked"]
-_SIGNS: Final[tuple[tuple[str, LoginFault], ...]] = (
+_REASONS: Final[tuple[tuple[str, LoginFault], ...]] = (
     ("captcha", "wrong_captcha"),
     ("khóa", "account_locked"),
     ("mật khẩu", "wrong_password"),
@@ -21,16 +27,16 @@ _SIGNS: Final[tuple[tuple[str, LoginFault], ...]] = (
 
 
 class LoginRefused(Rejected):
-    """The portal did not let us in; `kind` says what it takes for wrong."""
+    """The portal rejected the sign-in; `kind` is the reason."""
 
     code = "login_refused"
 
-    def __init__(self, kind: LoginFault, said: str) -> None:
-        super().__init__(f"the portal does not let us in: {said}", code=kind)
+    def __init__(self, kind: LoginFault, message: str) -> None:
+        super().__init__(f"the portal rejected the sign-in: {message}", code=kind)
         self.kind = kind
 
 
-class Session(Struct, frozen=True, kw_only=True):
+class PortalSession(Struct, frozen=True, kw_only=True):
     """An open session of one taxpayer."""
 
     token: Secret
@@ -42,46 +48,47 @@ class _Token(Struct, frozen=True):
     token: str | None = None
 
 
-class _Claims(Struct, frozen=True):
+class _TokenClaims(Struct, frozen=True):
     exp: float
 
 
-def judge_login(answer: Answer, now: datetime) -> str:
-    """The token in a successful answer. Any answer without one is a failure, whatever its status says.
+def parse_login(response: PortalResponse, now: datetime) -> str:
+    """Return the token of a successful sign-in. A response without one is a failure, whatever its status.
 
     Raises:
-        LoginRefused, Blocked, RateLimited, Busy, BadRequest, Drift.
+        LoginRefused, PortalBlocked, RateLimited, PortalBusy, PortalBadRequest, UnexpectedResponse.
     """
-    token = _token_in(answer.body)
-    if token and 200 <= answer.status < 300:
+    token = _token_in(response.body)
+    if token and 200 <= response.status < 300:
         return token
-    said = said_in(answer.body)
-    fault = fault_of(answer, now)
-    if fault is None or isinstance(fault, SessionOver):
-        kind = next((kind for sign, kind in _SIGNS if sign in said.lower()), None)
+    message = error_message(response.body)
+    fault = classify_response(response, now)
+    if fault is None or isinstance(fault, SessionExpired):
+        kind = next((kind for text, kind in _REASONS if text in message.lower()), None)
         if kind is None:
-            raise Drift(
-                f"the portal answers a login with neither a token nor a known reason: {said or answer.status}"
+            raise UnexpectedResponse(
+                "the portal's sign-in response has neither a token nor a known reason: "
+                f"{message or response.status}"
             )
-        raise LoginRefused(kind, said)
+        raise LoginRefused(kind, message)
     raise fault
 
 
-def session_of(token: str, cookies: str) -> Session:
-    """The session of a token; how long it lasts is read from its own `exp`. The signature is the portal's business.
+def parse_session(token: str, cookies: str) -> PortalSession:
+    """Build the session of a token; its expiry is the token's `exp`. The signature is not verified.
 
     Raises:
-        Drift: it is no JWT with an `exp`.
+        UnexpectedResponse: the token is not a JWT with an `exp`.
     """
     try:
         payload = token.split(".")[1]
         claims = msgspec.json.decode(
-            base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims
+            base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_TokenClaims
         )
         expires_at = datetime.fromtimestamp(claims.exp, UTC)
     except (IndexError, ValueError, OverflowError, msgspec.MsgspecError) as error:
-        raise Drift("the portal's token is no JWT with an end (exp)") from error
-    return Session(token=Secret(token), expires_at=expires_at, cookies=Secret(cookies))
+        raise UnexpectedResponse("the portal's token is not a JWT with an expiry (exp)") from error
+    return PortalSession(token=Secret(token), expires_at=expires_at, cookies=Secret(cookies))
 
 
 def _token_in(body: bytes) -> str | None:

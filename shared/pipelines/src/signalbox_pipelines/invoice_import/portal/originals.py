@@ -1,7 +1,7 @@
-"""The signed original of an invoice: out of its ZIP, and what its XML says. Pure.
+"""The signed original of an invoice: extracted from its ZIP and parsed. Pure.
 
-Schema of Decree 123 / Circular 78; elements are found by local name. No entity is resolved and a document type is refused: a signed
-invoice has none.
+The schema is that of Decree 123 / Circular 78; elements are found by local name. No entity is resolved,
+and a document type declaration is rejected, because no signed invoice has one.
 """
 
 import io
@@ -15,8 +15,8 @@ from lxml import etree
 from msgspec import Struct
 
 from signalbox_core.errors import Rejected
-from signalbox_pipelines.invoice_import.portal.faults import Drift
-from signalbox_pipelines.invoice_import.portal.rows import Rate
+from signalbox_pipelines.invoice_import.portal.faults import UnexpectedResponse
+from signalbox_pipelines.invoice_import.portal.rows import RateAmount
 
 MEMBER: Final = "invoice.xml"
 MAX_XML_BYTES: Final = 20_000_000
@@ -24,13 +24,13 @@ MAX_MEMBERS: Final = 50
 
 
 class BadOriginal(Rejected):
-    """The file is damaged or no invoice; it is kept in quarantine and counts as failed."""
+    """The file is damaged or not an invoice; it is quarantined and counts as failed."""
 
     code = "bad_original"
 
 
 class Original(Struct, frozen=True, kw_only=True):
-    """What the signed XML says. Amounts are in `currency`; None where the invoice states none."""
+    """The content of the signed XML. Amounts are in `currency`; None where the invoice has none."""
 
     seller: str
     form: int
@@ -42,26 +42,26 @@ class Original(Struct, frozen=True, kw_only=True):
     net: Decimal | None
     tax: Decimal | None
     gross: Decimal | None
-    rates: tuple[Rate, ...]
+    rates: tuple[RateAmount, ...]
     lines: int
 
 
-def xml_in(archive: bytes) -> bytes:
-    """The signed XML of an export.
+def extract_xml(archive: bytes) -> bytes:
+    """Extract the signed XML from an export.
 
     Raises:
-        Drift: no ZIP at all.
-        BadOriginal: a ZIP that is damaged, or holds no invoice.
+        UnexpectedResponse: not a ZIP.
+        BadOriginal: the ZIP is damaged, or contains no invoice.
     """
     if not archive.startswith(b"PK"):
-        raise Drift("the portal's export is no ZIP; it has changed")
+        raise UnexpectedResponse("the portal's export is not a ZIP; its format has changed")
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as found:
             members = [
                 item for item in found.infolist()[:MAX_MEMBERS] if item.filename.rpartition("/")[2] == MEMBER
             ]
             if not members:
-                raise BadOriginal(f"the export holds no {MEMBER}")
+                raise BadOriginal(f"the export contains no {MEMBER}")
             with found.open(members[0]) as member:
                 body = member.read(MAX_XML_BYTES + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
@@ -72,10 +72,10 @@ def xml_in(archive: bytes) -> bytes:
 
 
 def read_original(body: bytes) -> Original:
-    """What the XML says.
+    """Parse the XML.
 
     Raises:
-        BadOriginal: it is not well formed, has a document type, or lacks what every invoice has.
+        BadOriginal: it is not well formed, declares a document type, or lacks a mandatory element.
     """
     invoice = _child(_parsed(body), "DLHDon")
     general, content = _child(invoice, "TTChung"), _child(invoice, "NDHDon")
@@ -83,11 +83,11 @@ def read_original(body: bytes) -> Original:
     buyer, lines = _find(content, "NMua"), _find(content, "DSHHDVu")
     try:
         return Original(
-            seller=_must(seller, "MST"),
-            form=int(_must(general, "KHMSHDon")),
-            series=_must(general, "KHHDon"),
-            number=int(_must(general, "SHDon")),
-            issued_on=date.fromisoformat(_must(general, "NLap")[:10]),
+            seller=_required(seller, "MST"),
+            form=int(_required(general, "KHMSHDon")),
+            series=_required(general, "KHHDon"),
+            number=int(_required(general, "SHDon")),
+            issued_on=date.fromisoformat(_required(general, "NLap")[:10]),
             buyer=_text(buyer, "MST"),
             currency=_text(general, "DVTTe") or "VND",
             net=_amount(totals, "TgTCThue"),
@@ -97,7 +97,7 @@ def read_original(body: bytes) -> Original:
             lines=len(_all(lines, "HHDVu")),
         )
     except (ValueError, InvalidOperation) as error:
-        raise BadOriginal(f"the invoice has a value that is none: {str(error)[:120]}") from error
+        raise BadOriginal(f"the invoice has an invalid value: {str(error)[:120]}") from error
 
 
 def _parsed(body: bytes) -> Any:
@@ -107,16 +107,16 @@ def _parsed(body: bytes) -> Any:
     try:
         root = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise BadOriginal(f"the invoice is no well-formed XML: {str(error)[:120]}") from error
+        raise BadOriginal(f"the invoice is not well-formed XML: {str(error)[:120]}") from error
     if root.getroottree().docinfo.internalDTD is not None:
-        raise BadOriginal("the invoice has a document type (DOCTYPE), which no signed invoice has")
+        raise BadOriginal("the invoice declares a document type (DOCTYPE), which no signed invoice does")
     return root
 
 
-def _rates(totals: Any) -> tuple[Rate, ...]:
+def _rates(totals: Any) -> tuple[RateAmount, ...]:
     found = _all(_find(totals, "THTTLTSuat"), "LTSuat")
     return tuple(
-        Rate(
+        RateAmount(
             rate=_text(item, "TSuat") or "KHAC",
             net=_amount(item, "ThTien") or Decimal(0),
             tax=_amount(item, "TThue") or Decimal(0),
@@ -147,7 +147,7 @@ def _text(parent: Any, name: str) -> str | None:
     return (found.text or "").strip() or None if found is not None else None
 
 
-def _must(parent: Any, name: str) -> str:
+def _required(parent: Any, name: str) -> str:
     text = _text(parent, name)
     if text is None:
         raise BadOriginal(f"the invoice has no {name}")

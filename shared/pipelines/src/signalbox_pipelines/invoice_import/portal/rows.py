@@ -1,4 +1,4 @@
-"""Invoices as the portal lists them: the wire's words in, ours out. Pure."""
+"""Invoices as the portal lists them: decodes the portal's field names into ours. Pure."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -9,26 +9,29 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_pipelines.invoice_import.months import hanoi_date
-from signalbox_pipelines.invoice_import.portal.faults import Drift, Mismatch
+from signalbox_pipelines.invoice_import.portal.faults import UnexpectedResponse, WrongTaxpayer
 from signalbox_pipelines.invoice_import.results import Direction, Family
 from signalbox_pipelines.invoice_import.tax_codes import same_taxpayer
 
 REPLACED: Final = 4
 CANCELLED: Final = 6
 NOT_COUNTED: Final = frozenset({REPLACED, CANCELLED})
-"""Left out of totals. An adjusted invoice (5) counts, as what adjusts it (3) carries the signed difference only."""
+"""Excluded from totals. An adjusted invoice (5) counts: its adjustment (3) holds only the difference."""
 
 
-class Rate(Struct, frozen=True, kw_only=True):
-    """Net and tax at one rate of an invoice."""
+class RateAmount(Struct, frozen=True, kw_only=True):
+    """Net and tax amount of an invoice at one tax rate."""
 
     rate: str
     net: Decimal
     tax: Decimal
 
 
-class Row(Struct, frozen=True, kw_only=True):
-    """One listed invoice. (seller, form, series, number) is its natural key; amounts are in `currency`, None where the portal has none."""
+class InvoiceRow(Struct, frozen=True, kw_only=True):
+    """One listed invoice, identified by (seller, form, series, number).
+
+    Amounts are in `currency`, and None where the portal has none.
+    """
 
     seller: str
     form: int
@@ -45,17 +48,17 @@ class Row(Struct, frozen=True, kw_only=True):
     net: Decimal | None = None
     tax: Decimal | None = None
     gross: Decimal | None = None
-    rates: tuple[Rate, ...] = ()
+    rates: tuple[RateAmount, ...] = ()
 
     @property
     def key(self) -> str:
         return f"{self.seller}-{self.form}-{self.series}-{self.number}"
 
 
-class Page(Struct, frozen=True, kw_only=True):
-    """One page of a list. `state` is where the next one begins; None when the portal says that nothing follows."""
+class ListPage(Struct, frozen=True, kw_only=True):
+    """One page of a list. `state` is the cursor of the next page; None on the last one."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[InvoiceRow, ...]
     total: int
     state: str | None
 
@@ -67,7 +70,7 @@ class _WireRate(Struct, frozen=True):
 
 
 class WireRow(Struct, frozen=True):
-    """The members of the portal's invoice that are used here."""
+    """The members of the portal's invoice that are used."""
 
     nbmst: str
     khmshdon: int
@@ -92,39 +95,39 @@ class _WirePage(Struct, frozen=True):
     state: str | None = None
 
 
-def read_page(body: bytes, family: Family) -> Page:
-    """A page of a list.
+def read_page(body: bytes, family: Family) -> ListPage:
+    """Decode a page of a list.
 
     Raises:
-        Drift: the body is no JSON of this shape.
+        UnexpectedResponse: the body has another shape.
     """
     try:
         wire = msgspec.json.decode(body, type=_WirePage, strict=False)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Drift(f"the portal's list is not of the known shape: {str(error)[:200]}") from None
-    return Page(
+        raise UnexpectedResponse(f"the portal's list has an unknown shape: {str(error)[:200]}") from None
+    return ListPage(
         rows=tuple(row_of(row, family) for row in wire.datas), total=wire.total, state=wire.state or None
     )
 
 
-def read_detail(body: bytes, family: Family) -> Row:
-    """The row of a detail: the same object with more of it filled in.
+def read_detail(body: bytes, family: Family) -> InvoiceRow:
+    """Decode a detail: the same object as a row of a list, with more members.
 
     Raises:
-        Drift: the body is no JSON of this shape.
+        UnexpectedResponse: the body has another shape.
     """
     try:
         return row_of(msgspec.json.decode(body, type=WireRow, strict=False), family)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Drift(f"the portal's detail is not of the known shape: {str(error)[:200]}") from None
+        raise UnexpectedResponse(f"the portal's detail has an unknown shape: {str(error)[:200]}") from None
 
 
-def row_of(wire: WireRow, family: Family) -> Row:
+def row_of(wire: WireRow, family: Family) -> InvoiceRow:
     rates = tuple(
-        Rate(rate=item.tsuat or "KHAC", net=item.thtien or Decimal(0), tax=item.tthue or Decimal(0))
+        RateAmount(rate=item.tsuat or "KHAC", net=item.thtien or Decimal(0), tax=item.tthue or Decimal(0))
         for item in wire.thttltsuat or ()
     )
-    return Row(
+    return InvoiceRow(
         seller=wire.nbmst,
         form=wire.khmshdon,
         series=wire.khhdon,
@@ -144,14 +147,17 @@ def row_of(wire: WireRow, family: Family) -> Row:
     )
 
 
-def guard(rows: Sequence[Row], own: str, direction: Direction) -> None:
-    """Every row must be the taxpayer's own: as the buyer of a purchase, as the seller of a sale.
+def check_taxpayer(rows: Sequence[InvoiceRow], tax_code: str, direction: Direction) -> None:
+    """Check that every row belongs to the taxpayer: as buyer of a purchase, as seller of a sale.
 
     Raises:
-        Mismatch: another taxpayer's row; nothing of the page may be used.
+        WrongTaxpayer: a row of another taxpayer; nothing of the page may be used.
     """
     for row in rows:
         found = row.buyer if direction == "purchase" else row.seller
-        if found is None or not same_taxpayer(found, own):
-            detail = f"the portal gave an invoice of {found or 'nobody'} in the {direction} list of {own}; nothing of it is kept"
-            raise Mismatch(f"{detail}, report it to the portal's operator")
+        if found is None or not same_taxpayer(found, tax_code):
+            detail = (
+                f"the portal returned an invoice of {found or 'nobody'} in the {direction} list of "
+                f"{tax_code}; the page was discarded: report it to the portal's operator"
+            )
+            raise WrongTaxpayer(detail)

@@ -1,4 +1,4 @@
-"""Where the portal is and how it may be called: from the worker's environment, as nobody promises any of it."""
+"""The portal's address and how fast it may be called, from the worker's environment."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
@@ -10,10 +10,10 @@ from signalbox_core.settings import read_settings
 
 PREFIX: Final = "SIGNALBOX_WORKER_PORTAL"
 REAL_URL: Final = "https://hoadondientu.gdt.gov.vn/api"
-"""For documentation and messages: a worker calls no portal that its operator did not name."""
+"""For messages only: a worker calls no portal that its operator did not configure."""
 
 Milliseconds = Annotated[int, Meta(ge=0, le=60_000)]
-AtOnce = Annotated[int, Meta(ge=1, le=50)]
+MaxInFlight = Annotated[int, Meta(ge=1, le=50)]
 Seconds = Annotated[float, Meta(gt=0, le=300)]
 
 
@@ -21,41 +21,46 @@ class PortalSettings(Struct, frozen=True, kw_only=True):
     """`SIGNALBOX_WORKER_PORTAL_<FIELD>`.
 
     Attributes:
-        url: the base address, up to and without the slash before `captcha`.
-        page_size: rows a list page to begin with; smaller ones follow when the portal cannot send them.
-        query_spacing_ms, query_in_flight: between the starts of a taxpayer's lists and details, and how many at once.
+        url: the base URL, without a slash at the end.
+        page_size: rows per list page to start with; reduced when the portal cannot send as many.
+        query_spacing_ms, query_in_flight: minimum time between the starts of list and detail calls of one
+            taxpayer, and how many may run at once.
         export_spacing_ms, export_in_flight: the same for originals.
-        query_timeout_s, export_timeout_s: the longest silence; the portal swallows requests now and then.
-        cash_register_export: clients disagree on how the cash register's originals are fetched.
-        captcha_solver: `module:function` from the picture's SVG to its text; a person unless given.
+        query_timeout_s, export_timeout_s: how long the portal may send nothing; it drops requests sometimes.
+        cash_register_export: how originals of cash registers are fetched; public clients disagree.
+        captcha_solver: `module:function` from SVG to text; a person reads the captcha when it is not set.
     """
 
     url: Annotated[str, Meta(pattern=r"^https?://[^/\s]+(/\S*)?$")] | None = None
     page_size: Annotated[int, Meta(ge=1, le=500)] = 50
     query_spacing_ms: Milliseconds = 800
-    query_in_flight: AtOnce = 2
+    query_in_flight: MaxInFlight = 2
     export_spacing_ms: Milliseconds = 300
-    export_in_flight: AtOnce = 6
+    export_in_flight: MaxInFlight = 6
     query_timeout_s: Seconds = 12.0
     export_timeout_s: Seconds = 10.0
     cash_register_export: Literal["GET", "POST"] = "GET"
     captcha_solver: Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
 
 
-def portal_settings(environ: Mapping[str, str]) -> PortalSettings:
-    """Raises: InvalidInput: a variable is wrong or unknown; the message names it."""
+def read_portal_settings(environ: Mapping[str, str]) -> PortalSettings:
+    """Read the settings.
+
+    Raises:
+        InvalidInput: a variable is invalid or unknown; the message names it.
+    """
     return read_settings(PortalSettings, prefix=PREFIX, environ=environ)
 
 
-def address_of(settings: PortalSettings) -> str:
-    """The base address.
+def base_url(settings: PortalSettings) -> str:
+    """Return the base URL.
 
     Raises:
-        InvalidInput: the operator named none.
+        InvalidInput: it is not configured.
     """
     if settings.url is None:
         raise InvalidInput(
-            f"this worker knows no e-invoice portal: set {PREFIX}_URL (the real one: {REAL_URL})",
+            f"no e-invoice portal is configured on this worker; set {PREFIX}_URL (the real one: {REAL_URL})",
             field=f"{PREFIX}_URL",
         )
     return settings.url.rstrip("/")

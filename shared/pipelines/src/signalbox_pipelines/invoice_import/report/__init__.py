@@ -1,1 +1,1 @@
-"""The import's report: totals, CSV files, the chart of months."""
+"""The report of an import: totals, CSV files, the chart of months."""

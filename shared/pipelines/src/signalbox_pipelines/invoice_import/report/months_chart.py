@@ -1,4 +1,4 @@
-"""A picture of the months: how many invoices agree with their original, differ, have none, or failed."""
+"""A chart of the months: how many invoices match their original, differ from it, have none, or failed."""
 
 import io
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ _RIGHT: Final = 90
 _INK: Final = "#1c2430"
 _PAPER: Final = "#ffffff"
 _RAIL: Final = "#e8ebf0"
-_WORDS: Final = {"purchase": "purchases", "sold": "sales"}
+_DIRECTION_NAMES: Final = {"purchase": "purchases", "sold": "sales"}
 _BANDS: Final = (
-    ("agrees with its original", "#2f6fb3"),
+    ("matches its original", "#2f6fb3"),
     ("differs", "#e0a100"),
     ("no original", "#9aa3af"),
     ("failed or missing", "#c0392b"),
 )
-"""In the order of the drawing; told apart by their place and the legend as well as by colour."""
+"""In drawing order, which with the legend distinguishes them without colour."""
 
 
-def months_picture(lines: Sequence[MonthLine]) -> bytes:
-    """A PNG, one bar a month and direction (families together), as long as its share of the largest one."""
+def draw_months_chart(lines: Sequence[MonthLine]) -> bytes:
+    """Draw a PNG with one bar per month and direction, scaled to the largest one."""
     groups = _groups(lines)
     largest = max((sum(counts) for counts in groups.values()), default=0)
     image = Image.new("RGB", (WIDTH, _TOP + _ROW * max(1, len(groups)) + 16), _PAPER)
@@ -47,10 +47,10 @@ def _groups(lines: Sequence[MonthLine]) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     for line in sorted(lines, key=lambda line: (line.month, line.direction)):
         if line.rows:
-            name = f"{line.month} {_WORDS[line.direction]}"
+            name = f"{line.month} {_DIRECTION_NAMES[line.direction]}"
             bad = line.failed + line.missing
-            agree = max(0, line.rows - line.mismatches - line.no_original - line.failed)
-            counts = (agree, line.mismatches, line.no_original, bad)
+            matching = max(0, line.rows - line.mismatches - line.no_original - line.failed)
+            counts = (matching, line.mismatches, line.no_original, bad)
             found[name] = tuple(a + b for a, b in zip(found.get(name, (0, 0, 0, 0)), counts, strict=True))
     return found
 
@@ -77,7 +77,7 @@ def _bar(
     draw.rectangle((_LEFT, top + 4, _LEFT + room, top + 22), fill=_RAIL)
     left = float(_LEFT)
     for count, (_, colour) in zip(counts, _BANDS, strict=True):
-        # A single invoice among thousands is still seen.
+        # At least three pixels, so that a single invoice among thousands is visible.
         width = max(3.0, room * count / largest) if count else 0.0
         draw.rectangle(
             (left, top + 4, min(left + width, _LEFT + room), top + 22), fill=colour

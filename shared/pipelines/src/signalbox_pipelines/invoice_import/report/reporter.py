@@ -1,4 +1,4 @@
-"""The end of an import: totals, a list of every invoice, of every failure and mismatch, and a picture of the months."""
+"""The end of an import: totals, lists of all invoices, failures and mismatches, and a chart of the months."""
 
 import asyncio
 import csv
@@ -12,32 +12,33 @@ from signalbox_core.errors import NotFound
 from signalbox_core.objects import ObjectStore
 from signalbox_pipelines.invoice_import.fetch.list_reader import JSON, index_key
 from signalbox_pipelines.invoice_import.messages import (
-    Part,
+    ImportPart,
+    ImportReport,
+    ImportReportRequest,
     PartFiles,
     PartRecord,
-    Report,
-    ReportRequest,
     StoredFile,
 )
-from signalbox_pipelines.invoice_import.portal.rows import Row, read_detail
-from signalbox_pipelines.invoice_import.report.months_chart import months_picture
+from signalbox_pipelines.invoice_import.portal.rows import InvoiceRow, read_detail
+from signalbox_pipelines.invoice_import.report.months_chart import draw_months_chart
 from signalbox_pipelines.invoice_import.report.totals import Totals
 from signalbox_pipelines.invoice_import.results import ImportResult, ItemFailure, Mismatch, MonthLine
 
 SHOWN: Final = 50
 _CSV: Final = "text/csv; charset=utf-8"
 _BOM: Final = "\ufeff"
-"""Spreadsheets take a CSV for Unicode only with it."""
+"""Without it, spreadsheets do not read a CSV as UTF-8."""
 _INVOICE_COLUMNS: Final = (
-    "direction", "month", "family", "seller", "form", "series", "number", "issued_on", "seller_name", "buyer", "buyer_name",
-    "status", "processing", "currency", "net", "tax", "gross", "original",
+    "direction", "month", "family", "seller", "form", "series", "number", "issued_on",
+    "seller_name", "buyer", "buyer_name", "status", "processing", "currency",
+    "net", "tax", "gross", "original",
 )  # fmt: skip
 
 
-class Reporter:
-    """Writes a run's report. Reads one part at a time."""
+class ImportReporter:
+    """Writes the report of a run; holds the rows of one part in memory at a time."""
 
-    def __init__(self, objects: ObjectStore, request: ReportRequest) -> None:
+    def __init__(self, objects: ObjectStore, request: ImportReportRequest) -> None:
         self._objects = objects
         self._request = request
         self._totals = Totals()
@@ -46,21 +47,23 @@ class Reporter:
         self._invoices = io.StringIO()
         self._table = csv.writer(self._invoices)
 
-    async def write(self) -> Report:
+    async def write(self) -> ImportReport:
         self._table.writerow(_INVOICE_COLUMNS)
         for part in self._request.parts:
-            await self._take(part)
+            await self._add_part(part)
         result = self._result()
         files = [
             await self._put("invoices.csv", "Every invoice", _BOM + self._invoices.getvalue()),
             await self._put(
-                "failed.csv", "What could not be had, and why", _csv_of(ItemFailure, self._failures)
+                "failed.csv",
+                "Invoices that could not be fetched, and why",
+                _csv_of(ItemFailure, self._failures),
             ),
             await self._put(
                 "mismatches.csv", "Where list and signed original differ", _csv_of(Mismatch, self._mismatches)
             ),
         ]
-        picture = await asyncio.to_thread(months_picture, self._request.lines)
+        picture = await asyncio.to_thread(draw_months_chart, self._request.lines)
         files.append(await self._put("months.png", "Months at a glance", picture, "image/png"))
         report = await self._put(
             "report.json",
@@ -68,27 +71,29 @@ class Reporter:
             msgspec.json.format(msgspec.json.encode(result), indent=1),
             JSON,
         )
-        return Report(result=result, files=(*files, report), report_key=report.key)
+        return ImportReport(result=result, files=(*files, report), report_key=report.key)
 
-    async def _take(self, files: PartFiles) -> None:
+    async def _add_part(self, files: PartFiles) -> None:
         part, account = files.part, self._request.account
         rows = msgspec.json.decode(
-            await self._objects.get(index_key(account.folder, part.name)), type=list[Row]
+            await self._objects.get(index_key(account.folder, part.name)), type=list[InvoiceRow]
         )
         records = [await self._record(part, number) for number in range(files.records)]
         self._failures += [failure for record in records for failure in record.failures]
         self._mismatches += [mismatch for record in records for mismatch in record.mismatches]
         self._totals.add(part.direction, [await self._with_rates(row) for row in rows])
-        without = {place for record in records for place in record.no_original}
+        no_original = {place for record in records for place in record.no_original}
         failed = {failure.key for record in records for failure in record.failures if failure.part == "xml"}
-        self._table.writerows(_lines(part, rows, without, failed, has_originals=self._request.originals))
+        self._table.writerows(
+            _csv_rows(part, rows, no_original, failed, has_originals=self._request.originals)
+        )
 
-    async def _record(self, part: Part, number: int) -> PartRecord:
+    async def _record(self, part: ImportPart, number: int) -> PartRecord:
         key = f"{self._request.account.folder}/{part.name}/record-{number:05}.json"
         return msgspec.json.decode(await self._objects.get(key), type=PartRecord)
 
-    async def _with_rates(self, row: Row) -> Row:
-        """A row whose list gave no rates has them in its detail."""
+    async def _with_rates(self, row: InvoiceRow) -> InvoiceRow:
+        """Take the tax rates from the detail when the list has none."""
         if row.rates or not self._request.details:
             return row
         try:
@@ -120,7 +125,7 @@ class Reporter:
             failed=failed,
             mismatches=sum(line.mismatches for line in lines),
             sign_ins=request.sign_ins,
-            months=_in_order(lines),
+            months=_sorted_lines(lines),
             totals=self._totals.by_direction(),
             rates=self._totals.by_rate(),
             first_failed=tuple(self._failures[:SHOWN]),
@@ -128,26 +133,28 @@ class Reporter:
         )
 
 
-def _in_order(lines: Sequence[MonthLine]) -> tuple[MonthLine, ...]:
+def _sorted_lines(lines: Sequence[MonthLine]) -> tuple[MonthLine, ...]:
     return tuple(sorted(lines, key=lambda line: (line.month, line.direction, line.family != "ordinary")))
 
 
-def _lines(
-    part: Part, rows: Sequence[Row], without: set[int], failed: set[str], *, has_originals: bool
+def _csv_rows(
+    part: ImportPart,
+    rows: Sequence[InvoiceRow],
+    no_original: set[int],
+    failed: set[str],
+    *,
+    has_originals: bool,
 ) -> Iterator[list[object]]:
     for place, row in enumerate(rows):
-        original = (
-            ""
-            if not has_originals
-            else "none"
-            if place in without
-            else "failed"
-            if row.key in failed
-            else f"{row.key}.xml"
-        )
+        original = f"{row.key}.xml" if has_originals else ""
+        if has_originals and place in no_original:
+            original = "none"
+        elif has_originals and row.key in failed:
+            original = "failed"
         yield [
-            part.direction, part.month, row.family, _text(row.seller), row.form, _text(row.series), row.number, row.issued_on,
-            _text(row.seller_name), _text(row.buyer), _text(row.buyer_name), row.status, row.processing, row.currency,
+            part.direction, part.month, row.family, _text(row.seller), row.form, _text(row.series),
+            row.number, row.issued_on, _text(row.seller_name), _text(row.buyer),
+            _text(row.buyer_name), row.status, row.processing, row.currency,
             _amount(row.net), _amount(row.tax), _amount(row.gross), original,
         ]  # fmt: skip
 
@@ -164,7 +171,7 @@ def _csv_of(kind: type[msgspec.Struct], items: Iterable[msgspec.Struct]) -> str:
 
 
 def _text(value: str | None) -> str:
-    """A cell that a spreadsheet does not take for a formula; a number keeps its sign."""
+    """Escape a cell that a spreadsheet would run as a formula; a number keeps its sign."""
     text = value or ""
     is_formula = text[:1] in ("=", "+", "-", "@", "\t", "\r") and not text[1:2].isdigit()
     return f"'{text}" if is_formula else text

@@ -1,4 +1,4 @@
-"""Sums over the listed invoices: by direction, and by tax rate. Exact decimals; pure."""
+"""Sums over the listed invoices, by direction and by tax rate. Exact decimals; pure."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from signalbox_pipelines.invoice_import.portal.rows import NOT_COUNTED, Rate, Row
+from signalbox_pipelines.invoice_import.portal.rows import NOT_COUNTED, InvoiceRow, RateAmount
 from signalbox_pipelines.invoice_import.results import Direction, DirectionTotal, RateTotal
 
 _ZERO: Final = Decimal(0)
@@ -29,13 +29,13 @@ class RateSums(Struct, kw_only=True):
 
 
 class Totals:
-    """Takes rows of any number of months and gives the sums."""
+    """Accumulates the rows of any number of months."""
 
     def __init__(self) -> None:
         self._sums: dict[tuple[Direction, str], Sums] = {}
         self._rates: dict[tuple[Direction, str, str], RateSums] = {}
 
-    def add(self, direction: Direction, rows: Iterable[Row]) -> None:
+    def add(self, direction: Direction, rows: Iterable[InvoiceRow]) -> None:
         for row in rows:
             sums = self._sums.setdefault((direction, row.currency), Sums())
             if row.status in NOT_COUNTED:
@@ -47,8 +47,8 @@ class Totals:
             sums.gross += row.gross or _ZERO
             self._add_rates(direction, row)
 
-    def _add_rates(self, direction: Direction, row: Row) -> None:
-        for rate in merged(row.rates):
+    def _add_rates(self, direction: Direction, row: InvoiceRow) -> None:
+        for rate in merge_rates(row.rates):
             sums = self._rates.setdefault((direction, row.currency, rate.rate), RateSums())
             sums.invoices += 1
             sums.net += rate.net
@@ -84,20 +84,20 @@ class Totals:
         )
 
 
-def merged(rates: Sequence[Rate]) -> list[Rate]:
-    """One entry a rate: an invoice may state a rate twice, and counts once."""
-    found: dict[str, Rate] = {}
+def merge_rates(rates: Sequence[RateAmount]) -> list[RateAmount]:
+    """Merge entries of the same rate: an invoice may list a rate twice, but counts once."""
+    found: dict[str, RateAmount] = {}
     for rate in rates:
-        known = found.get(rate.rate)
+        previous = found.get(rate.rate)
         found[rate.rate] = (
             rate
-            if known is None
-            else Rate(rate=rate.rate, net=known.net + rate.net, tax=known.tax + rate.tax)
+            if previous is None
+            else RateAmount(rate=rate.rate, net=previous.net + rate.net, tax=previous.tax + rate.tax)
         )
     return list(found.values())
 
 
 def rate_order(rate: str) -> tuple[bool, float, str]:
-    """0 %, 5 %, 8 %, 10 %, then those without a number."""
+    """Sort key: numeric rates in ascending order, then the others."""
     number = rate.removesuffix("%")
     return (False, float(number), rate) if number.replace(".", "", 1).isdigit() else (True, 0.0, rate)

@@ -1,1 +1,1 @@
-"""The import's workflow state: what is left, what halted it, the lock per taxpayer."""
+"""The state of an import: what is left, why it is halted, the lock per taxpayer."""

@@ -1,4 +1,7 @@
-"""A taxpayer's turn: one import at a time. A workflow of the taxpayer's own id is the turn, as the server gives an id once."""
+"""The lock that allows one import per taxpayer at a time.
+
+The lock is a workflow with an id made from the taxpayer, since Temporal runs one workflow per id.
+"""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -11,61 +14,62 @@ from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlread
 from signalbox_core.errors import Unavailable
 from signalbox_core.pipeline.options import CallOptions
 from signalbox_pipelines.invoice_import.activities import InvoiceActivities
-from signalbox_pipelines.invoice_import.messages import Account, HolderRequest
+from signalbox_pipelines.invoice_import.messages import ImportAccount, LockHolderRequest
 
-KEEP: Final = CallOptions(timeout=timedelta(minutes=1), maximum_attempts=8)
-FREE: Final = "free"
+STORAGE: Final = CallOptions(timeout=timedelta(minutes=1), maximum_attempts=8)
+RELEASE: Final = "free"
 MAX_TRIES: Final = 5
 
 
 @workflow.defn(name="invoice_import.turn")
-class ImportTurn:
-    """Stands for the one import of a taxpayer that may be under way; no run, nobody watches it."""
+class ImportLock:
+    """Runs while an import holds the lock of a taxpayer. Not a run: it has no stream."""
 
     def __init__(self) -> None:
-        self.is_free = False
+        self.is_released = False
 
-    @workflow.signal(name=FREE)
-    def free(self) -> None:
-        self.is_free = True
+    @workflow.signal(name=RELEASE)
+    def release(self) -> None:
+        self.is_released = True
 
     @workflow.run
     async def run(self) -> None:
-        await workflow.wait_condition(lambda: self.is_free)
+        await workflow.wait_condition(lambda: self.is_released)
 
 
-def turn_id(account: Account) -> str:
+def lock_id(account: ImportAccount) -> str:
     return f"invoice_import/{quote(account.tenant, safe='')}/{account.tax_code}"
 
 
-async def take_turn(account: Account) -> None:
-    """Have the taxpayer's turn from here on, beyond this execution.
+async def acquire_import_lock(account: ImportAccount) -> None:
+    """Acquire the lock; it is held across continue-as-new, until it is released.
 
     Raises:
-        ActivityError: `import_running`: another run has it.
+        ActivityError: `import_running`: another run holds it.
+        Unavailable: `import_running`: other runs took it on each attempt.
     """
     for _ in range(MAX_TRIES):
         with suppress(WorkflowAlreadyStartedError):
             await workflow.start_child_workflow(
-                ImportTurn.run,
-                id=turn_id(account),
+                ImportLock.run,
+                id=lock_id(account),
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
                 memo={"holder": account.run_id},
             )
             return
         await workflow.execute_activity_method(
-            InvoiceActivities.find_holder,
-            HolderRequest(account=account, turn_id=turn_id(account)),
-            start_to_close_timeout=KEEP.timeout,
-            retry_policy=KEEP.retry_policy,
+            InvoiceActivities.check_lock_holder,
+            LockHolderRequest(account=account, turn_id=lock_id(account)),
+            start_to_close_timeout=STORAGE.timeout,
+            retry_policy=STORAGE.retry_policy,
         )
     raise Unavailable(
-        f"the turn of {account.tax_code} is taken again and again; start the import later",
+        f"other imports of {account.tax_code} keep starting; start this one later",
         code="import_running",
     )
 
 
-async def give_turn_back(account: Account) -> None:
+async def release_import_lock(account: ImportAccount) -> None:
     with suppress(ApplicationError, FailureError):
-        await workflow.get_external_workflow_handle(turn_id(account)).signal(FREE)
+        await workflow.get_external_workflow_handle(lock_id(account)).signal(RELEASE)

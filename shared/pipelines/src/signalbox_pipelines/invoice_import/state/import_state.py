@@ -1,4 +1,7 @@
-"""The import's book: which part is next, what of it is still to do, how large a batch may be. Owned by the workflow; pure."""
+"""The state of an import: which part is next, what is left of it, how large the batches are.
+
+Owned by the workflow; pure.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -8,25 +11,31 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from signalbox_pipelines.invoice_import.messages import BatchDone, Fault, Listed, Part, PartFiles, PartRecord
-from signalbox_pipelines.invoice_import.months import month_title
+from signalbox_pipelines.invoice_import.messages import (
+    BatchDone,
+    FetchFault,
+    ImportPart,
+    ListResult,
+    PartFiles,
+    PartRecord,
+)
 from signalbox_pipelines.invoice_import.results import ItemFailure, MonthLine
 
-FIRST_BATCH: Final = 8
-SMALLEST_BATCH: Final = 3
-LARGEST_BATCH: Final = 15
-MOST_LANES: Final = 3
-"""Batches of one import under way at once: while one is handed over, the others keep the portal's pace."""
+INITIAL_BATCH: Final = 8
+MIN_BATCH: Final = 3
+MAX_BATCH: Final = 15
+MAX_CONCURRENCY: Final = 3
+"""Concurrent batches of one import: while one is handed over, the others keep up the pace."""
 MAX_TRIES: Final = 4
-MAX_BARREN_TRIES: Final = 12
-"""Of one invoice; when no call at all is answered it is hardly the invoice's fault."""
-PATIENCE: Final = timedelta(hours=2)
-"""So long may the portal answer nothing at all before the run gives up."""
-_WORDS: Final = {"purchase": "purchases", "sold": "sales"}
+"""Attempts per invoice before it counts as failed."""
+MAX_UNANSWERED_TRIES: Final = 12
+"""The same when the portal answers no call at all, which is hardly the invoice's fault."""
+STALL_TIMEOUT: Final = timedelta(hours=2)
+"""The run fails when the portal has answered nothing for this long."""
 
 
-class Kept(Struct, frozen=True, kw_only=True):
-    """The book as one execution hands it to the next."""
+class SavedImportState(Struct, frozen=True, kw_only=True):
+    """The state that one execution passes to the next (continue-as-new)."""
 
     secret_ref: str
     lines: tuple[MonthLine, ...]
@@ -41,33 +50,33 @@ class Kept(Struct, frozen=True, kw_only=True):
     captchas: int
 
 
-class Ledger:
-    """Mutable."""
+class ImportState:
+    """The state of a running import. Mutable."""
 
-    def __init__(self, parts: Sequence[Part], kept: Kept) -> None:
+    def __init__(self, parts: Sequence[ImportPart], saved: SavedImportState) -> None:
         self.parts = parts
-        self.secret_ref = kept.secret_ref
-        self.lines = list(kept.lines)
-        self.files = list(kept.files)
-        self.part = kept.part
-        self.listed = kept.listed
-        self.total = kept.total
-        self.todo = deque(kept.todo)
-        self.tries = dict(kept.tries)
-        self.tables = kept.tables
-        self.sign_ins = kept.sign_ins
-        self.captchas = kept.captchas
-        self.batch_size = FIRST_BATCH
-        self.lanes = MOST_LANES
-        self.barren_since: datetime | None = None
-        self._unwritten = PartRecord()
+        self.secret_ref = saved.secret_ref
+        self.lines = list(saved.lines)
+        self.files = list(saved.files)
+        self.part = saved.part
+        self.listed = saved.listed
+        self.total = saved.total
+        self.todo = deque(saved.todo)
+        self.tries = dict(saved.tries)
+        self.tables = saved.tables
+        self.sign_ins = saved.sign_ins
+        self.captchas = saved.captchas
+        self.batch_size = INITIAL_BATCH
+        self.concurrency = MAX_CONCURRENCY
+        self.stalled_since: datetime | None = None
+        self._unrecorded = PartRecord()
         self._seen = 0
-        self._under_way = 0
+        self._in_flight = 0
 
     @classmethod
-    def of(cls, parts: Sequence[Part], secret_ref: str) -> "Ledger":
-        """The book of an import that begins."""
-        kept = Kept(
+    def begin(cls, parts: Sequence[ImportPart], secret_ref: str) -> "ImportState":
+        """The state of an import that starts."""
+        saved = SavedImportState(
             secret_ref=secret_ref,
             lines=(),
             files=tuple(PartFiles(part=part, records=0) for part in parts),
@@ -80,10 +89,10 @@ class Ledger:
             sign_ins=0,
             captchas=0,
         )
-        return cls(parts, kept)
+        return cls(parts, saved)
 
-    def keep(self) -> Kept:
-        return Kept(
+    def save(self) -> SavedImportState:
+        return SavedImportState(
             secret_ref=self.secret_ref,
             lines=tuple(self.lines),
             files=tuple(self.files),
@@ -99,7 +108,8 @@ class Ledger:
 
     # Lists
 
-    def note_listed(self, part: Part, listed: Listed) -> None:
+    def apply_listing(self, part: ImportPart, listed: ListResult) -> None:
+        """Add the lines of a part that was listed."""
         for found in listed.found or ():
             self.lines.append(
                 MonthLine(
@@ -114,31 +124,31 @@ class Ledger:
         self.listed += 1
         self._seen = 0
 
-    def note_list_halt(self, seen: int, now: datetime) -> None:
-        """A list that came no further than last time counts towards the end of patience."""
+    def record_list_halt(self, seen: int, now: datetime) -> None:
+        """Record how far a list was read; without progress the stall timeout runs."""
         if seen > self._seen:
-            self.barren_since = None
-        elif self.barren_since is None:
-            self.barren_since = now
+            self.stalled_since = None
+        elif self.stalled_since is None:
+            self.stalled_since = now
         self._seen = seen
 
     @property
     def rows(self) -> int:
         return sum(line.rows or 0 for line in self.lines)
 
-    def rows_of(self, part: Part) -> int:
-        return sum(line.rows or 0 for line in self._lines_of(part))
+    def row_count(self, part: ImportPart) -> int:
+        return sum(line.rows or 0 for line in self._lines_for(part))
 
     # Batches
 
     @property
-    def current(self) -> Part:
+    def current(self) -> ImportPart:
         return self.parts[self.part]
 
     def open_part(self) -> None:
-        """Begin with the part's invoices; one that an earlier execution began goes on."""
+        """Schedule the invoices of the current part, or continue one that an earlier execution opened."""
         if self.total == 0:
-            self.total = self.rows_of(self.current)
+            self.total = self.row_count(self.current)
             self.todo = deque(range(self.total))
 
     def close_part(self) -> None:
@@ -146,18 +156,18 @@ class Ledger:
         self.total = 0
         self.tries = {}
 
-    def take(self) -> tuple[int, ...]:
-        """The places of the next batch; empty when nothing is left to schedule."""
+    def next_batch(self) -> tuple[int, ...]:
+        """Take the places of the next batch; empty when nothing is left to schedule."""
         return tuple(self.todo.popleft() for _ in range(min(self.batch_size, len(self.todo))))
 
-    def note(self, places: tuple[int, ...], batch: BatchDone, now: datetime) -> None:
-        """Write a batch into the book; what of it is not done is to do again."""
+    def apply_batch(self, places: tuple[int, ...], batch: BatchDone, now: datetime) -> None:
+        """Record the result of a batch, and reschedule what is not finished."""
         self._count(batch)
-        given_up = self._judge(batch)
-        finished = {*batch.done, *(fault.place for fault in given_up)}
+        exhausted = self._count_tries(batch)
+        finished = {*batch.done, *(fault.place for fault in exhausted)}
         faulted = {fault.place for fault in batch.faults}
         left = [place for place in places if place not in finished]
-        # First those whose turn did not come; one that failed lets others go first.
+        # Invoices that were not tried come first, those that failed come last.
         self.todo.extendleft(reversed([place for place in left if place not in faulted]))
         self.todo.extend(place for place in left if place in faulted)
         self._adapt(batch, now)
@@ -175,22 +185,22 @@ class Ledger:
                     mismatches=line.mismatches + counts.mismatches,
                     failed=line.failed + sum(family == line.family for _, family in failed),
                 )
-        self._write(
+        self._add_record(
             PartRecord(no_original=batch.no_original, failures=batch.failures, mismatches=batch.mismatches)
         )
 
-    def _judge(self, batch: BatchDone) -> list[Fault]:
-        """The faults whose invoices have been tried often enough."""
-        given_up: list[Fault] = []
+    def _count_tries(self, batch: BatchDone) -> list[FetchFault]:
+        """Count the attempts and return the faults of invoices that have none left."""
+        exhausted: list[FetchFault] = []
         for fault in batch.faults:
             tries = self.tries[fault.place] = self.tries.get(fault.place, 0) + 1
-            if tries >= (MAX_TRIES if batch.answered else MAX_BARREN_TRIES):
-                given_up.append(fault)
-        if given_up:
-            self._give_up(given_up)
-        return given_up
+            if tries >= (MAX_TRIES if batch.answered else MAX_UNANSWERED_TRIES):
+                exhausted.append(fault)
+        if exhausted:
+            self._fail(exhausted)
+        return exhausted
 
-    def _give_up(self, faults: Iterable[Fault]) -> None:
+    def _fail(self, faults: Iterable[FetchFault]) -> None:
         part = self.current
         failures = tuple(
             ItemFailure(
@@ -208,85 +218,81 @@ class Ledger:
             for number, line in enumerate(self.lines):
                 if self._is_current(line) and line.family == failure.family:
                     self.lines[number] = replace(line, failed=line.failed + 1)
-        self._write(PartRecord(failures=failures))
+        self._add_record(PartRecord(failures=failures))
 
     def _adapt(self, batch: BatchDone, now: datetime) -> None:
-        """Larger batches while all goes well, smaller and fewer ones when the portal has trouble."""
+        """Grow the batches after a success; shrink them and their number after a fault or halt."""
         if batch.answered or batch.done:
-            self.barren_since = None
-        elif self.barren_since is None and (batch.faults or batch.halt is not None):
-            self.barren_since = now
+            self.stalled_since = None
+        elif self.stalled_since is None and (batch.faults or batch.halt is not None):
+            self.stalled_since = now
         if batch.faults or batch.halt is not None:
-            self.batch_size = max(SMALLEST_BATCH, self.batch_size // 2)
-            self.lanes = 1
+            self.batch_size = max(MIN_BATCH, self.batch_size // 2)
+            self.concurrency = 1
         else:
-            self.batch_size = min(LARGEST_BATCH, self.batch_size + 1)
-            self.lanes = min(MOST_LANES, self.lanes + 1)
+            self.batch_size = min(MAX_BATCH, self.batch_size + 1)
+            self.concurrency = min(MAX_CONCURRENCY, self.concurrency + 1)
 
-    def is_hopeless(self, now: datetime) -> bool:
-        return self.barren_since is not None and now - self.barren_since > PATIENCE
+    def has_timed_out(self, now: datetime) -> bool:
+        return self.stalled_since is not None and now - self.stalled_since > STALL_TIMEOUT
 
     # Records
 
-    def take_record(self) -> tuple[int, PartRecord] | None:
-        """What is to be written down of the current part, with its number; each is given out once."""
-        if self._unwritten == PartRecord():
+    def drain_record(self) -> tuple[int, PartRecord] | None:
+        """Return the record to store for the current part and its number; each is returned once."""
+        if self._unrecorded == PartRecord():
             return None
-        record, self._unwritten = self._unwritten, PartRecord()
+        record, self._unrecorded = self._unrecorded, PartRecord()
         files = self.files[self.part]
         self.files[self.part] = replace(files, records=files.records + 1)
         return files.records, record
 
-    def _write(self, more: PartRecord) -> None:
-        known = self._unwritten
-        self._unwritten = PartRecord(
-            no_original=known.no_original + more.no_original,
-            failures=known.failures + more.failures,
-            mismatches=known.mismatches + more.mismatches,
+    def _add_record(self, more: PartRecord) -> None:
+        pending = self._unrecorded
+        self._unrecorded = PartRecord(
+            no_original=pending.no_original + more.no_original,
+            failures=pending.failures + more.failures,
+            mismatches=pending.mismatches + more.mismatches,
         )
 
-    # Words
+    # Progress
 
     @property
     def done(self) -> int:
-        """Invoices that are whole, over all parts."""
-        return self.before + self.done_here
+        """Finished invoices, over all parts."""
+        return self.done_before + self.done_in_part
 
     @property
-    def before(self) -> int:
-        return sum(self.rows_of(part) for part in self.parts[: self.part])
+    def done_before(self) -> int:
+        return sum(self.row_count(part) for part in self.parts[: self.part])
 
     @property
-    def done_here(self) -> int:
-        """Of the current part."""
-        return max(0, self.total - len(self.todo) - self._under_way)
+    def done_in_part(self) -> int:
+        """Finished invoices of the current part."""
+        return max(0, self.total - len(self.todo) - self._in_flight)
 
-    def note_under_way(self, places: int) -> None:
-        """So many of the part are with activities now."""
-        self._under_way = places
+    def set_in_flight(self, places: int) -> None:
+        """Set how many invoices of the part are being fetched now."""
+        self._in_flight = places
 
-    def sentence(self, extra: str = "") -> str:
-        """`August 2026 purchases: 150 of 412; the portal is busy, the next try is in 14 s`."""
-        told = f"{title_of(self.current)}: {self.done_here:,} of {self.total:,}"
-        return f"{told}; {extra}" if extra else told
+    def summary(self, extra: str = "") -> str:
+        """Describe the progress: `August 2026 purchases: 150 of 412`, and `extra` after a semicolon."""
+        text = f"{self.current.title}: {self.done_in_part:,} of {self.total:,}"
+        return f"{text}; {extra}" if extra else text
 
     @property
-    def letters(self) -> str:
-        """One letter a part: `.` to do, `r` under way, `c` done, `f` done with failures."""
+    def part_letters(self) -> str:
+        """One letter per part: `.` not started, `r` running, `c` done, `f` done with failures."""
         return "".join(self._letter(number) for number in range(len(self.parts)))
 
     def _letter(self, number: int) -> str:
         if number >= self.part:
             return "r" if number == self.part else "."
-        has_failed = any(line.failed or line.missing for line in self._lines_of(self.parts[number]))
+        has_failed = any(line.failed or line.missing for line in self._lines_for(self.parts[number]))
         return "f" if has_failed else "c"
 
-    def _lines_of(self, part: Part) -> list[MonthLine]:
+    def _lines_for(self, part: ImportPart) -> list[MonthLine]:
         return [line for line in self.lines if (line.month, line.direction) == (part.month, part.direction)]
 
     def _is_current(self, line: MonthLine) -> bool:
         return (line.month, line.direction) == (self.current.month, self.current.direction)
-
-
-def title_of(part: Part) -> str:
-    return f"{month_title(part.first)} {_WORDS[part.direction]}"

@@ -1,1 +1,1 @@
-"""Classifying a document by weighted cues."""
+"""Classifying a document by weighted phrases."""

@@ -1,4 +1,4 @@
-"""Saying what a document is, by weighted cues. Pure: pages in, a classification with its reasons out."""
+"""Classifying a document by weighted cues: pages in, a classification with its reasons out. Pure."""
 
 import re
 import unicodedata
@@ -9,51 +9,54 @@ from signalbox_pipelines.document_batch.document.classify.cues import CUES
 from signalbox_pipelines.document_batch.document.contract import Classification, Cue, Kind
 from signalbox_pipelines.document_batch.document.messages import PageText
 
-SURE_MARGIN: Final = 0.3
-"""Below it a person is asked. The best kind has then less than twice the points of the next one."""
-_LEAST_POINTS: Final = 3.0
+CONFIDENT_MARGIN: Final = 0.3
+"""Below this margin a person is asked: the best kind has less than twice the score of the second best."""
+_MIN_SCORE: Final = 3.0
 _HEADING_CHARS: Final = 400
 _HEADING_FACTOR: Final = 1.5
 _MAX_CUES: Final = 12
-_GAP: Final = r"\s+"
+_WHITESPACE: Final = r"\s+"
 
 
 def classify(pages: Sequence[PageText]) -> Classification:
-    """The kind with the most points; each phrase counts once, more when it stands in the heading of the first page."""
+    """Choose the kind with the highest score.
+
+    Each phrase counts once, and more when it stands in the heading of the first page.
+    """
     cues = list(_cues(pages))
     scores: dict[Kind, float] = {
         kind: round(sum(cue.weight for cue in cues if cue.kind == kind), 2) for kind in CUES
     }
     ranked = sorted(scores, key=lambda kind: -scores[kind])
-    best, next_one = scores[ranked[0]], scores[ranked[1]]
-    margin = round((best - next_one) / (best + next_one), 3) if best else 0.0
+    best, second = scores[ranked[0]], scores[ranked[1]]
+    margin = round((best - second) / (best + second), 3) if best else 0.0
     return Classification(
         kind=ranked[0] if best else "other",
         margin=margin,
         scores=scores,
         cues=tuple(sorted(cues, key=lambda cue: -cue.weight)[:_MAX_CUES]),
-        is_sure=best >= _LEAST_POINTS and margin >= SURE_MARGIN,
+        is_sure=best >= _MIN_SCORE and margin >= CONFIDENT_MARGIN,
     )
 
 
 def fold(text: str) -> str:
-    """Lower case without accents, character for character, so that positions stay: OCR loses accents."""
-    return "".join(_plain(sign) for sign in unicodedata.normalize("NFC", text))
+    """Lower-case the text and strip its accents, which OCR loses, without changing any position."""
+    return "".join(_fold_char(char) for char in unicodedata.normalize("NFC", text))
 
 
-def _plain(sign: str) -> str:
-    small = sign.lower()
+def _fold_char(char: str) -> str:
+    small = char.lower()
     if small == "đ":
         return "d"
     base = unicodedata.normalize("NFD", small)[:1]
-    return base if len(small) == 1 else sign
+    return base if len(small) == 1 else char
 
 
 def _patterns() -> Mapping[str, tuple[Kind, float, re.Pattern[str]]]:
     found = {}
     for kind, phrases in CUES.items():
         for phrase, weight in phrases.items():
-            words = _GAP.join(re.escape(word) for word in fold(phrase).split())
+            words = _WHITESPACE.join(re.escape(word) for word in fold(phrase).split())
             found[phrase] = (kind, weight, re.compile(rf"(?<!\w){words}(?!\w)"))
     return found
 
@@ -72,5 +75,5 @@ def _cues(pages: Sequence[PageText]) -> Iterator[Cue]:
                 continue
             seen.add(phrase)
             in_heading = page.number == 1 and match.start() < _HEADING_CHARS
-            points = weight * _HEADING_FACTOR if in_heading else weight
-            yield Cue(phrase=text[match.start() : match.end()], kind=kind, weight=points, page=page.number)
+            score = weight * _HEADING_FACTOR if in_heading else weight
+            yield Cue(phrase=text[match.start() : match.end()], kind=kind, weight=score, page=page.number)

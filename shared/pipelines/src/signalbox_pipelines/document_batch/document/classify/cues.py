@@ -1,4 +1,4 @@
-"""The phrases that speak for a kind of document, in Vietnamese and English, with their weights. Data only.
+"""The phrases that indicate a kind of document, in Vietnamese and English, with their weights. Data only.
 
 A title that names the kind weighs most; words that several kinds share weigh little or are left out.
 """

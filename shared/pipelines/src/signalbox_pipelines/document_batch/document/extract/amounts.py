@@ -1,4 +1,4 @@
-"""Amounts of money: a number beside a currency. Candidates by pattern, numbers by price-parser. Pure."""
+"""Amounts of money: a number next to a currency. Patterns find candidates, price-parser reads the numbers."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Final
 from price_parser import Price
 
 from signalbox_pipelines.document_batch.document.contract import Language
-from signalbox_pipelines.document_batch.document.extract.match import Found
+from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
 
 _CODES: Final = {
     "VND": "VND",
@@ -26,21 +26,22 @@ _CODES: Final = {
 _NUMBER: Final = r"\d{1,3}(?:[.,\u00a0 ]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
 _SIGN: Final = r"VNĐ|VND|₫|đồng|đ|USD|US\$|\$|EUR|€|GBP|£"
 _AMOUNT: Final = re.compile(
-    rf"(?<![\w.,])(?:(?P<before>VNĐ|VND|₫|USD|US\$|\$|EUR|€|GBP|£)\s?(?P<number>{_NUMBER})|(?P<number2>{_NUMBER})\s?(?P<after>{_SIGN})(?!\w))"
+    rf"(?<![\w.,])(?:(?P<before>VNĐ|VND|₫|USD|US\$|\$|EUR|€|GBP|£)\s?(?P<number>{_NUMBER})"
+    rf"|(?P<number2>{_NUMBER})\s?(?P<after>{_SIGN})(?!\w))"
 )
 
 
-def find_amounts(text: str, _language: Language) -> Iterator[Found]:
+def find_amounts(text: str, _language: Language) -> Iterator[TextMatch]:
     for match in _AMOUNT.finditer(text):
         number = match["number"] or match["number2"]
         currency = _CODES[match["before"] or match["after"]]
         amount = _amount(number, currency)
         if amount is not None:
-            yield Found(start=match.start(), end=match.end(), value=amount, currency=currency)
+            yield TextMatch(start=match.start(), end=match.end(), value=amount, currency=currency)
 
 
 def _amount(number: str, currency: str) -> str | None:
-    # A dong has no fractions: what looks like three decimals are thousands.
+    # The dong has no fractions, so three digits after a separator are thousands.
     bare = re.sub(r"[.,\u00a0 ](?=\d{3}(?!\d))", "", number) if currency == "VND" else number
     price = Price.fromstring(bare)
     return str(price.amount) if price.amount is not None else None

@@ -1,4 +1,7 @@
-"""Dates: candidates by pattern, read by dateparser (its own search takes years for page numbers). Pure."""
+"""Dates: patterns find candidates, dateparser reads them.
+
+dateparser's own search is not used: it takes page numbers for years.
+"""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +12,7 @@ from typing import Final
 import dateparser
 
 from signalbox_pipelines.document_batch.document.contract import Language
-from signalbox_pipelines.document_batch.document.extract.match import Found
+from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
 
 _MONTHS: Final = (
     r"Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
@@ -17,19 +20,22 @@ _MONTHS: Final = (
 )
 _WRITTEN_VI: Final = r"ng[àa]y\s+(?P<day>\d{1,2})\s+th[áa]ng\s+(?P<month>\d{1,2})\s+n[ăa]m\s+(?P<year>\d{4})"
 _NUMERIC: Final = r"(?P<first>\d{1,2})[/.-](?P<second>\d{1,2})[/.-](?:19|20)\d{2}|(?:19|20)\d{2}-\d{2}-\d{2}"
-_WRITTEN_EN: Final = rf"\d{{1,2}}(?:st|nd|rd|th)?\s+(?:{_MONTHS})\.?,?\s+\d{{4}}|(?:{_MONTHS})\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}"
+_WRITTEN_EN: Final = (
+    rf"\d{{1,2}}(?:st|nd|rd|th)?\s+(?:{_MONTHS})\.?,?\s+\d{{4}}"
+    rf"|(?:{_MONTHS})\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}"
+)
 _DATE: Final = re.compile(
     rf"(?<![\w/.-])(?:{_WRITTEN_VI}|{_NUMERIC}|{_WRITTEN_EN})(?![\w/-]|\.\d)", re.IGNORECASE
 )
 
 
-def find_dates(text: str, language: Language) -> Iterator[Found]:
-    """The value is ISO 8601. Numbers are day first; where they could be month first too, in English, the note says so."""
+def find_dates(text: str, language: Language) -> Iterator[TextMatch]:
+    """Find dates, as ISO 8601. Numeric dates are day first; those ambiguous in English get a remark."""
     for match in _DATE.finditer(text):
-        written = match["year"], match["month"], match["day"]
-        parsed = _of_parts(*map(int, written)) if match["year"] else _parse(match.group())
-        if parsed is None:
-            yield Found(
+        parts = match["year"], match["month"], match["day"]
+        value = _from_parts(*map(int, parts)) if match["year"] else _parse(match.group())
+        if value is None:
+            yield TextMatch(
                 start=match.start(), end=match.end(), value=match.group(), problem="there is no such day"
             )
             continue
@@ -37,7 +43,7 @@ def find_dates(text: str, language: Language) -> Iterator[Found]:
             language == "en" and match["first"] and int(match["first"]) <= 12 and int(match["second"]) <= 12
         )
         remark = "could be month first" if is_ambiguous and match["first"] != match["second"] else None
-        yield Found(start=match.start(), end=match.end(), value=parsed, remark=remark)
+        yield TextMatch(start=match.start(), end=match.end(), value=value, remark=remark)
 
 
 @lru_cache(maxsize=4096)
@@ -51,7 +57,7 @@ def _parse(text: str) -> str | None:
     return found.date().isoformat() if found else None
 
 
-def _of_parts(year: int, month: int, day: int) -> str | None:
+def _from_parts(year: int, month: int, day: int) -> str | None:
     try:
         return date(year, month, day).isoformat()
     except ValueError:

@@ -1,6 +1,6 @@
-"""Finding facts in a page's text: a finder for each type, in an order in which each claims its place. Pure."""
+"""Finding the facts on a page: one finder per type, in a fixed order of precedence."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -14,14 +14,13 @@ from signalbox_pipelines.document_batch.document.extract.accounts import (
 from signalbox_pipelines.document_batch.document.extract.amounts import find_amounts
 from signalbox_pipelines.document_batch.document.extract.contacts import find_emails, find_phones
 from signalbox_pipelines.document_batch.document.extract.dates import find_dates
-from signalbox_pipelines.document_batch.document.extract.match import Found
+from signalbox_pipelines.document_batch.document.extract.finder import Finder, TextMatch
 from signalbox_pipelines.document_batch.document.messages import Entity, PageText
 
 VERSION: Final = "2"
+"""Part of the key of the stored facts. Raise it when a finder changes."""
 MAX_PER_PAGE: Final = 500
 
-Finder = Callable[[str, Language], Iterator[Found]]
-# An account number looks like a phone number: what is stricter claims its place first.
 FINDERS: Final[tuple[tuple[EntityType, Finder], ...]] = (
     ("email", find_emails),
     ("iban", find_ibans),
@@ -31,13 +30,14 @@ FINDERS: Final[tuple[tuple[EntityType, Finder], ...]] = (
     ("amount", find_amounts),
     ("phone", find_phones),
 )
+"""By precedence: a stricter finder comes first, since an account number also looks like a phone number."""
 
 
-class _Claims(Struct):
+class _ClaimedSpans(Struct):
     taken: list[tuple[int, int]]
 
     def claim(self, start: int, end: int) -> bool:
-        """Whether nobody claimed any of it before."""
+        """Claim a span; False when it overlaps one that is claimed."""
         if any(start < other_end and other_start < end for other_start, other_end in self.taken):
             return False
         self.taken.append((start, end))
@@ -45,8 +45,12 @@ class _Claims(Struct):
 
 
 def find_entities(page: PageText, languages: Sequence[Language]) -> list[Entity]:
-    """The page's entities in the order of the text."""
-    claims = _Claims([])
+    """Find the facts on a page, in text order and without overlaps.
+
+    Args:
+        languages: of the document, the most likely one first.
+    """
+    claims = _ClaimedSpans([])
     entities: list[Entity] = []
     for kind, finder in FINDERS:
         for found in finder(page.text, languages[0]):
@@ -55,7 +59,7 @@ def find_entities(page: PageText, languages: Sequence[Language]) -> list[Entity]
     return sorted(entities, key=lambda entity: entity.start)
 
 
-def _entity(kind: EntityType, found: Found, page: PageText) -> Entity:
+def _entity(kind: EntityType, found: TextMatch, page: PageText) -> Entity:
     return Entity(
         type=kind,
         text=page.text[found.start : found.end],

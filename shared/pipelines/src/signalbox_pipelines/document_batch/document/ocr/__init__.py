@@ -1,1 +1,1 @@
-"""OCR engines behind one interface; each page is read in a subprocess of its own."""
+"""OCR engines behind one interface; each page is read by a subprocess of its own."""

@@ -1,4 +1,7 @@
-"""OCR by RapidOCR (the extra `rapidocr`): six times Tesseract's work and a gigabyte, and Vietnamese without its accents."""
+"""OCR by RapidOCR, the extra `rapidocr`.
+
+It needs six times the CPU of Tesseract and a gigabyte of memory, and loses the accents of Vietnamese.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -11,41 +14,40 @@ from msgspec import Struct
 from signalbox_core.errors import Rejected
 from signalbox_pipelines.document_batch.document.contract import Language
 from signalbox_pipelines.document_batch.document.messages import Word
-from signalbox_pipelines.document_batch.document.ocr.rapid_ocr_program import Line
-from signalbox_pipelines.document_batch.document.ocr.recognition import Recognised, weighted
-from signalbox_pipelines.document_batch.document.ocr.subprocess_engine import OcrProgram
+from signalbox_pipelines.document_batch.document.ocr.engine import OcrResult, weighted_confidence
+from signalbox_pipelines.document_batch.document.ocr.process_pool import OcrProcessPool
+from signalbox_pipelines.document_batch.document.ocr.rapid_ocr_program import OcrLine
 
 _PROGRAM: Final = "signalbox_pipelines.document_batch.document.ocr.rapid_ocr_program"
 _SAME_ROW: Final = 0.5
 
 
 class RapidOcr:
-    """A Python program of its own for each page: it needs a gigabyte, which goes back when the page is read."""
+    """Runs a Python subprocess for each page, so that its gigabyte of memory is freed after the page."""
 
     def __init__(self) -> None:
-        self._runs = OcrProgram("RapidOCR")
+        self._pool = OcrProcessPool("RapidOCR")
 
-    async def identity(self, languages: Sequence[Language]) -> str:  # noqa: ARG002 - one model for all
+    async def fingerprint(self, languages: Sequence[Language]) -> str:  # noqa: ARG002
         if not is_installed():
-            detail = "the worker has no RapidOCR; install signalbox-pipelines[rapidocr] on the workers, or set engine to auto"
+            detail = (
+                "the worker has no RapidOCR; install signalbox-pipelines[rapidocr] on the workers, "
+                "or set engine to auto"
+            )
             raise Rejected(detail, field="engine", code="ocr_missing")
         return f"rapidocr-{metadata.version('rapidocr')}"
 
-    async def read(self, picture: bytes, languages: Sequence[Language]) -> Recognised:  # noqa: ARG002 - one model for all
-        """Read one page; raises as OcrProgram.read does."""
-        return joined(
-            msgspec.json.decode(
-                await self._runs.read([sys.executable, "-m", _PROGRAM], picture), type=list[Line]
-            )
-        )
+    async def read(self, image: bytes, languages: Sequence[Language]) -> OcrResult:  # noqa: ARG002
+        output = await self._pool.run([sys.executable, "-m", _PROGRAM], image)
+        return assemble_lines(msgspec.json.decode(output, type=list[OcrLine]))
 
 
 def is_installed() -> bool:
     return all(util.find_spec(name) is not None for name in ("rapidocr", "onnxruntime"))
 
 
-def joined(lines: Sequence[Line]) -> Recognised:
-    """The text of the pieces that the engine found, row by row; those that stand side by side are one row."""
+def assemble_lines(lines: Sequence[OcrLine]) -> OcrResult:
+    """Join the pieces that the engine found into text, row by row; pieces side by side form one row."""
     text, words = "", []
     for row in _rows(lines):
         text += "\n" if text else ""
@@ -53,9 +55,9 @@ def joined(lines: Sequence[Line]) -> Recognised:
             text += " " if place else ""
             words.append(Word(start=len(text), end=len(text) + len(piece.text), box=piece.box))
             text += piece.text
-    return Recognised(
+    return OcrResult(
         text=text,
-        confidence=weighted([(len(line.text), 100 * line.score) for line in lines]),
+        confidence=weighted_confidence([(len(line.text), 100 * line.score) for line in lines]),
         words=tuple(words),
     )
 
@@ -63,10 +65,10 @@ def joined(lines: Sequence[Line]) -> Recognised:
 class _Row(Struct):
     top: float
     bottom: float
-    pieces: list[Line]
+    pieces: list[OcrLine]
 
 
-def _rows(lines: Sequence[Line]) -> list[list[Line]]:
+def _rows(lines: Sequence[OcrLine]) -> list[list[OcrLine]]:
     rows: list[_Row] = []
     for line in sorted(lines, key=lambda item: item.box[1]):
         _, top, _, bottom = line.box

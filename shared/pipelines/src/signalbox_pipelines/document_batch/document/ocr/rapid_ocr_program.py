@@ -1,4 +1,4 @@
-"""`python -m …rapid_program`: a picture on standard input, what RapidOCR read on standard output, a JSON list of Line."""
+"""`python -m …rapid_ocr_program`: an image on standard input, a JSON list of OcrLine on standard output."""
 
 import sys
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ _SETTINGS: Final[Mapping[str, object]] = {
 }
 
 
-class Line(Struct, frozen=True, kw_only=True):
-    """A piece of a line; `score` 0 to 1."""
+class OcrLine(Struct, frozen=True, kw_only=True):
+    """A piece of a line of text; `score` is the confidence, 0 to 1."""
 
     text: str
     score: float
@@ -25,19 +25,19 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 def main() -> None:
-    from rapidocr import RapidOCR  # takes seconds and is an extra
+    from rapidocr import RapidOCR  # slow to import, and optional
 
     found = RapidOCR(params=dict(_SETTINGS))(sys.stdin.buffer.read())
     height, width = found.img.shape[:2]
     pieces = zip(found.boxes, found.txts, found.scores, strict=True) if found.txts else ()
     lines = [
-        Line(text=text, score=float(score), box=_around(corners, width, height))
+        OcrLine(text=text, score=float(score), box=_bounding_box(corners, width, height))
         for corners, text, score in pieces
     ]
     sys.stdout.buffer.write(msgspec.json.encode(lines))
 
 
-def _around(corners: "list[tuple[float, float]]", width: int, height: int) -> Box:
+def _bounding_box(corners: "list[tuple[float, float]]", width: int, height: int) -> Box:
     across, down = [float(x) / width for x, _ in corners], [float(y) / height for _, y in corners]
     return box_of(min(across), min(down), max(across), max(down))
 

@@ -1,4 +1,4 @@
-"""Getting a document's bytes: from an address through the one fetcher, or from the tenant's own uploads."""
+"""Getting a document's bytes: from a URL through the shared fetcher, or from the tenant's uploads."""
 
 import hashlib
 from typing import Final
@@ -13,10 +13,10 @@ from signalbox_pipelines.document_batch.document.read.media_types import (
     ACCEPTED,
     MAX_BYTES,
     check_media_type,
-    name_of,
+    display_name,
 )
 
-_ANYTHING: Final = ACCEPTED | {
+_DOWNLOADED: Final = ACCEPTED | {
     "text/html",
     "application/xhtml+xml",
     "application/xml",
@@ -27,23 +27,24 @@ _ANYTHING: Final = ACCEPTED | {
     "image/svg+xml",
     "image/avif",
 }
-"""Fetched as well: our own refusal names the document, the fetcher's only the media type."""
+"""More than what is read: our own error names the document, the fetcher's only the media type."""
 
 
 def tenant_folder(tenant: str) -> str:
-    """Every key of a tenant's documents begins with this, so that one tenant's content is never another's."""
+    """The key prefix of a tenant's documents, which keeps the content of tenants apart."""
     return f"documents/{quote(tenant, safe='')}"
 
 
 async def fetch_document(fetcher: Fetches, objects: ObjectStore, request: FetchRequest) -> StoredDocument:
-    """The document's bytes under a key that names their content.
+    """Fetch the document and store it under the digest of its content.
 
     Raises:
-        NotFound: `unknown_object`: no upload of this tenant.
-        Rejected: it cannot be fetched or is nothing that can be read; see `Fetcher.fetch` and `check_media_type`.
+        NotFound: `unknown_object`: the tenant has no such upload.
+        Rejected: it cannot be fetched, or has a format that is not read; see `Fetcher.fetch`
+            and `check_media_type`.
     """
-    name = name_of(request.name, request.url, request.object)
-    body = await (_fetched(fetcher, request.url, name) if request.url else _uploaded(objects, request))
+    name = display_name(request.name, request.url, request.object)
+    body = await (_download(fetcher, request.url, name) if request.url else _load_upload(objects, request))
     media_type = check_media_type(body, name)
     digest = hashlib.sha256(body).hexdigest()
     key = request.object or f"{tenant_folder(request.tenant)}/raw/{digest}"
@@ -52,27 +53,27 @@ async def fetch_document(fetcher: Fetches, objects: ObjectStore, request: FetchR
     return StoredDocument(name=name, key=key, sha256=digest, media_type=media_type, size_bytes=len(body))
 
 
-async def _fetched(fetcher: Fetches, url: str, name: str) -> bytes:
-    def tell(done: int, total: int | None) -> None:
+async def _download(fetcher: Fetches, url: str, name: str) -> bytes:
+    def on_bytes(done: int, total: int | None) -> None:
         of = f" of {_megabytes(total)}" if total else ""
         progress(done, of=total, message=f"{name}: {_megabytes(done)}{of} MB")
 
-    return (await fetcher.fetch(url, accept=_ANYTHING, max_bytes=MAX_BYTES, on_bytes=tell)).body
+    return (await fetcher.fetch(url, accept=_DOWNLOADED, max_bytes=MAX_BYTES, on_bytes=on_bytes)).body
 
 
-async def _uploaded(objects: ObjectStore, request: FetchRequest) -> bytes:
+async def _load_upload(objects: ObjectStore, request: FetchRequest) -> bytes:
     key = request.object or ""
     if not key.startswith(f"{uploads_folder(request.tenant)}/"):
-        raise _unknown(key)
+        raise _unknown_object(key)
     try:
         body = await objects.get(key)
     except NotFound:
-        raise _unknown(key) from None
+        raise _unknown_object(key) from None
     progress(len(body), of=len(body), message=f"{_megabytes(len(body))} MB")
     return body
 
 
-def _unknown(key: str) -> NotFound:
+def _unknown_object(key: str) -> NotFound:
     return NotFound(
         f"there is no uploaded object {key[:200]!r}; upload the file to POST /v1/objects",
         field="object",

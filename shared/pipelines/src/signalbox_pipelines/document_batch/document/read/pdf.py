@@ -1,4 +1,7 @@
-"""PDF pages through PDFium: their text layer, or a picture of them. PDFium is not thread-safe: one lock a process."""
+"""PDF pages through PDFium: their text layer, images for OCR and previews, and where text stands.
+
+PDFium is not thread-safe, so every call holds one lock per process, including close.
+"""
 
 import contextlib
 import ctypes
@@ -8,15 +11,17 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import pypdfium2 as pdfium
-from msgspec import Struct
 from PIL import Image
 from pypdfium2 import raw
 
 from signalbox_core.errors import Rejected
 from signalbox_pipelines.document_batch.document.messages import Box, box_of
-from signalbox_pipelines.document_batch.document.read.image_pages import VIEW_SIZE
+from signalbox_pipelines.document_batch.document.read.image_pages import PREVIEW_SIZE
+from signalbox_pipelines.document_batch.document.read.pages import PageContent
 
 DPI: Final = 200
+MIN_LAYER_CHARS: Final = 12
+"""A page with an image and less text than this is a scan with a stamp on it, and is read by OCR."""
 _LOWEST_DPI: Final = 72
 _MAX_PIXELS: Final = 40_000_000
 _POINTS_PER_INCH: Final = 72
@@ -29,15 +34,8 @@ _PROBLEMS: Final = {
 }
 
 
-class PdfPage(Struct, frozen=True, kw_only=True):
-    """A page's text layer (may be empty) and whether it shows pictures; looked at only where there is little text."""
-
-    text: str
-    has_picture: bool
-
-
-class Pdf:
-    """An open PDF. Every method takes the lock, so call them from threads only.
+class PdfPages:
+    """The pages of an open PDF. Every method takes the lock, so call them in a thread.
 
     Raises:
         Rejected: `password_needed` or `damaged_document`.
@@ -53,7 +51,7 @@ class Pdf:
                 raise Rejected(f"{name} {what}", field="url", code=code) from error
             self.page_count = len(self._document)
 
-    def read(self, index: int, *, enough_chars: int) -> PdfPage:
+    def content(self, index: int) -> PageContent:
         with self._page(index) as page:
             textpage = page.get_textpage()
             try:
@@ -61,14 +59,12 @@ class Pdf:
             finally:
                 textpage.close()
             text = text.replace("\r\n", "\n").replace("\ufffe", "-").strip()
-            looks = len(text) < enough_chars
-            has_picture = looks and any(
-                True for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=3)
-            )
-        return PdfPage(text=text, has_picture=has_picture)
+            # Listing a page's objects is slow, so pages with enough text are not searched for images.
+            needs_ocr = len(text) < MIN_LAYER_CHARS and _has_image(page)
+        return PageContent(text=text, needs_ocr=needs_ocr)
 
-    def picture(self, index: int) -> bytes:
-        """The page as a grey PNG at 200 dpi, or fewer when the page is very large.
+    def ocr_image(self, index: int) -> bytes:
+        """Render the page as a greyscale PNG at 200 dpi, or less when the page is very large.
 
         Raises:
             Rejected: `page_too_large`.
@@ -84,19 +80,18 @@ class Pdf:
         image.save(buffer, "PNG", compress_level=1)
         return buffer.getvalue()
 
-    def view(self, index: int) -> Image.Image:
-        """The page in colour, small enough to be looked at."""
+    def preview(self, index: int) -> Image.Image:
         with self._page(index) as page:
-            scale = min(VIEW_SIZE[0] / max(1.0, page.get_width()), VIEW_SIZE[1] / max(1.0, page.get_height()))
-            bitmap = page.render(scale=scale)
+            width, height = max(1.0, page.get_width()), max(1.0, page.get_height())
+            bitmap = page.render(scale=min(PREVIEW_SIZE[0] / width, PREVIEW_SIZE[1] / height))
             try:
-                view: Image.Image = bitmap.to_pil().convert("RGB")
-                return view
+                preview: Image.Image = bitmap.to_pil().convert("RGB")
+                return preview
             finally:
                 bitmap.close()
 
     def boxes(self, index: int, spans: Sequence[tuple[int, int]]) -> list[tuple[Box, ...]]:
-        """Where parts of the text that `read` gave stand on the page, a box for each line."""
+        """Locate spans of the text that `content` returned: one box per line of each span."""
         with self._page(index) as page:
             textpage = page.get_textpage()
             try:
@@ -114,7 +109,10 @@ class Pdf:
         dpi: float = min(DPI, (_MAX_PIXELS / max(inches, 1e-6)) ** 0.5)
         if dpi < _LOWEST_DPI:
             size = f"{width / _POINTS_PER_INCH:.0f} × {height / _POINTS_PER_INCH:.0f} inches"
-            detail = f"page {index + 1} of {self._name} measures {size}, too large to be read; give it in an ordinary format"
+            detail = (
+                f"page {index + 1} of {self._name} is {size}, too large to read; "
+                "give it in an ordinary format"
+            )
             raise Rejected(detail, field="url", code="page_too_large")
         return dpi
 
@@ -132,8 +130,12 @@ class Pdf:
                 page.close()
 
 
+def _has_image(page: pdfium.PdfPage) -> bool:
+    return any(True for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=3))
+
+
 def _places(raw_text: str) -> list[int]:
-    """For each character of the text that `read` gives: where it stands in PDFium's."""
+    """Map each character of the text that `content` returned to its position in PDFium's text."""
     stripped = raw_text.replace("\r\n", "\n").strip()
     kept = [
         place
@@ -155,7 +157,7 @@ def _boxes(
 
 
 def _on_page(page: pdfium.PdfPage, left: float, bottom: float, right: float, top: float) -> Box:
-    """From PDF points to parts of the page as it is shown: turned, and from the top left."""
+    """Convert PDF points to fractions of the page as displayed: rotated, measured from the top left."""
     one, other = _device_point(page, left, top), _device_point(page, right, bottom)
     return box_of(min(one[0], other[0]), min(one[1], other[1]), max(one[0], other[0]), max(one[1], other[1]))
 

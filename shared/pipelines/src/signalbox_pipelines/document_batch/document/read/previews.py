@@ -1,4 +1,4 @@
-"""Pictures of a document's first pages, for the people who look at it. Kept under the document's content, so made once."""
+"""Previews of a document's first pages, shown to people. Stored by content, so drawn once."""
 
 import asyncio
 import io
@@ -8,33 +8,38 @@ from typing import Final
 from PIL import Image
 
 from signalbox_core.objects import ObjectStore
-from signalbox_pipelines.document_batch.document.messages import PagePicture
-from signalbox_pipelines.document_batch.document.read.reader import Pages
+from signalbox_pipelines.document_batch.document.messages import PagePreview
+from signalbox_pipelines.document_batch.document.read.pages import DocumentPages
 
 VERSION: Final = "1"
-MAX_PICTURES: Final = 20
+MAX_PREVIEWS: Final = 20
 _QUALITY: Final = 72
 _MEDIA_TYPE: Final = "image/jpeg"
 
 
-async def draw_pages(
-    objects: ObjectStore, pages: Pages, prefix: str, on_page: Callable[[int, int], None]
-) -> tuple[PagePicture, ...]:
-    """A picture of each of the first MAX_PICTURES pages that has a look. Idempotent by `prefix`, which names the content.
+async def render_previews(
+    objects: ObjectStore, pages: DocumentPages, prefix: str, on_page: Callable[[int, int], None]
+) -> tuple[PagePreview, ...]:
+    """Store a JPEG of each of the first MAX_PREVIEWS pages; formats without a layout have none.
+
+    Idempotent by `prefix`, which identifies the content.
+
+    Args:
+        on_page: called after each page with (pages drawn, pages to draw).
 
     Raises:
-        Rejected: as of reading the page.
+        Rejected: the page cannot be rendered.
     """
-    found: list[PagePicture] = []
-    count = min(pages.page_count, MAX_PICTURES)
+    found: list[PagePreview] = []
+    count = min(pages.page_count, MAX_PREVIEWS)
     for index in range(count):
-        drawn = await asyncio.to_thread(_drawn, pages, index)
+        drawn = await asyncio.to_thread(_draw, pages, index)
         if drawn is None:
             continue
         body, width, height = drawn
         ref = await objects.put_new(f"{prefix}/v{VERSION}/{index + 1:05}.jpg", body, _MEDIA_TYPE)
         found.append(
-            PagePicture(
+            PagePreview(
                 page=index + 1,
                 name=f"page-{index + 1:03}.jpg",
                 key=ref.key,
@@ -48,12 +53,12 @@ async def draw_pages(
     return tuple(found)
 
 
-def _drawn(pages: Pages, index: int) -> tuple[bytes, int, int] | None:
-    view = pages.view(index)
-    return None if view is None else (_jpeg(view), view.width, view.height)
+def _draw(pages: DocumentPages, index: int) -> tuple[bytes, int, int] | None:
+    preview = pages.preview(index)
+    return None if preview is None else (_jpeg(preview), preview.width, preview.height)
 
 
-def _jpeg(view: Image.Image) -> bytes:
+def _jpeg(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    view.save(buffer, "JPEG", quality=_QUALITY)
+    image.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()

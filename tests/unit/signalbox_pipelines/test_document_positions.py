@@ -1,4 +1,4 @@
-"""Where facts stand on a page, and the pictures of pages that people see."""
+"""Boxes of facts on a page, and the previews that people see."""
 
 import io
 
@@ -10,12 +10,12 @@ from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_devstack.emulators.sample_documents.ground_truth import write_paper
 from signalbox_devstack.emulators.sample_documents.renderers import photo, pictures, scan_pdf, text_pdf, tiff
 from signalbox_pipelines.document_batch.document.extract.entities import find_entities
-from signalbox_pipelines.document_batch.document.extract.positions import boxes_of, located
+from signalbox_pipelines.document_batch.document.extract.positions import boxes_for_span, locate_entities
 from signalbox_pipelines.document_batch.document.messages import Box, PageText, StoredDocument, Word
-from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract, read_table
+from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract, parse_tsv
+from signalbox_pipelines.document_batch.document.read.formats import open_pages
 from signalbox_pipelines.document_batch.document.read.media_types import check_media_type
-from signalbox_pipelines.document_batch.document.read.previews import MAX_PICTURES, draw_pages
-from signalbox_pipelines.document_batch.document.read.reader import open_pages
+from signalbox_pipelines.document_batch.document.read.previews import MAX_PREVIEWS, render_previews
 from support.fakes.documents import needs_tesseract
 
 PAPER = write_paper(1, 1)
@@ -31,7 +31,7 @@ TABLE = "\n".join(
 )
 
 
-async def places(body: bytes, page: PageText) -> dict[str, tuple[Box, ...]]:
+async def boxes_by_value(body: bytes, page: PageText) -> dict[str, tuple[Box, ...]]:
     objects = FakeObjectStore()
     objects.bodies["k"] = body
     document = StoredDocument(
@@ -39,20 +39,20 @@ async def places(body: bytes, page: PageText) -> dict[str, tuple[Box, ...]]:
     )
     return {
         entity.value: entity.boxes
-        for entity in await located(objects, document, [page], find_entities(page, ("en",)))
+        for entity in await locate_entities(objects, document, [page], find_entities(page, ("en",)))
     }
 
 
 def first_page(body: bytes) -> PageText:
     pages = open_pages(body, check_media_type(body, "d"), "d")
     try:
-        return PageText(number=1, text=pages.layer(0).text, read_by="text layer")
+        return PageText(number=1, text=pages.content(0).text, read_by="text layer")
     finally:
         pages.close()
 
 
 def darkness(picture: Image.Image, box: Box, beyond: float = 0.0) -> float:
-    """How much of the part of the picture is ink, 0 to 1."""
+    """The share of dark pixels in a box of the picture, 0 to 1."""
     left, top, right, bottom = (value * side for value, side in zip(box, picture.size * 2, strict=True))
     part = picture.crop(
         (int(left - beyond), int(top - beyond), int(right + beyond) + 1, int(bottom + beyond) + 1)
@@ -62,8 +62,8 @@ def darkness(picture: Image.Image, box: Box, beyond: float = 0.0) -> float:
     )
 
 
-def test_the_words_of_an_ocr_table_know_their_text_and_their_place() -> None:
-    read = read_table(TABLE)
+def test_words_parsed_from_tsv_have_their_text_and_box() -> None:
+    read = parse_tsv(TABLE)
 
     assert read.text == "Total 12.00\nEUR\n\nBye"
     assert [read.text[word.start : word.end] for word in read.words] == ["Total", "12.00", "EUR", "Bye"]
@@ -71,17 +71,17 @@ def test_the_words_of_an_ocr_table_know_their_text_and_their_place() -> None:
     assert read.confidence == pytest.approx((5 * 90 + 5 * 80 + 3 * 70 + 3 * 60) / 16, abs=0.05)
 
 
-def test_a_fact_has_a_box_for_each_line_and_only_its_part_of_a_word() -> None:
-    words = read_table(TABLE).words
+def test_a_span_has_one_box_per_line_and_covers_only_its_part_of_a_word() -> None:
+    words = parse_tsv(TABLE).words
 
-    assert boxes_of(words, 0, 15) == ((0.1, 0.1, 0.3, 0.12), (0.1, 0.15, 0.2, 0.17))
-    assert boxes_of([Word(start=0, end=10, box=(0.0, 0.0, 1.0, 0.1))], 2, 5) == ((0.2, 0.0, 0.5, 0.1),)
-    assert boxes_of(words, 400, 410) == ()
+    assert boxes_for_span(words, 0, 15) == ((0.1, 0.1, 0.3, 0.12), (0.1, 0.15, 0.2, 0.17))
+    assert boxes_for_span([Word(start=0, end=10, box=(0.0, 0.0, 1.0, 0.1))], 2, 5) == ((0.2, 0.0, 0.5, 0.1),)
+    assert boxes_for_span(words, 400, 410) == ()
 
 
-async def test_the_box_of_a_text_layer_has_the_fact_in_it_and_nothing_beside_it() -> None:
+async def test_a_box_from_the_text_layer_covers_exactly_the_fact() -> None:
     body = text_pdf([PAPER])
-    found = await places(body, first_page(body))
+    found = await boxes_by_value(body, first_page(body))
     picture = pictures(body)[0]
 
     values = {value for _, value in PAPER.facts}
@@ -95,7 +95,7 @@ async def test_the_box_of_a_text_layer_has_the_fact_in_it_and_nothing_beside_it(
     )
 
 
-async def test_a_turned_page_has_its_boxes_where_people_see_them() -> None:
+async def test_boxes_follow_the_rotation_of_a_page() -> None:
     pdf = pdfium.PdfDocument(text_pdf([PAPER]))
     pdf[0].set_rotation(90)
     buffer = io.BytesIO()
@@ -103,7 +103,7 @@ async def test_a_turned_page_has_its_boxes_where_people_see_them() -> None:
     pdf.close()
     body = buffer.getvalue()
 
-    found = await places(body, first_page(body))
+    found = await boxes_by_value(body, first_page(body))
 
     picture = pictures(body)[0]
     assert picture.width > picture.height
@@ -112,14 +112,14 @@ async def test_a_turned_page_has_its_boxes_where_people_see_them() -> None:
 
 
 @needs_tesseract
-async def test_ocr_puts_the_boxes_where_the_text_layer_has_them() -> None:
+async def test_ocr_and_text_layer_give_the_same_boxes() -> None:
     layered, scanned = text_pdf([PAPER]), scan_pdf([PAPER], 1)
-    wanted = await places(layered, first_page(layered))
+    wanted = await boxes_by_value(layered, first_page(layered))
     pages = open_pages(scanned, "application/pdf", "d")
-    read = await Tesseract().read(pages.picture(0), ("en",))
+    read = await Tesseract().read(pages.ocr_image(0), ("en",))
     pages.close()
 
-    found = await places(
+    found = await boxes_by_value(
         scanned, PageText(number=1, text=read.text, read_by="ocr", confidence=90.0, words=read.words)
     )
 
@@ -130,10 +130,10 @@ async def test_ocr_puts_the_boxes_where_the_text_layer_has_them() -> None:
             assert one == pytest.approx(other, abs=0.01), value
 
 
-async def test_facts_of_plain_text_have_no_place_on_a_page() -> None:
+async def test_facts_in_plain_text_have_no_boxes() -> None:
     body = b"write to lan@example.com"
 
-    assert await places(body, first_page(body)) == {"lan@example.com": ()}
+    assert await boxes_by_value(body, first_page(body)) == {"lan@example.com": ()}
 
 
 @pytest.mark.parametrize(
@@ -144,11 +144,11 @@ async def test_facts_of_plain_text_have_no_place_on_a_page() -> None:
         pytest.param(tiff([PAPER]), True, id="TIFF"),
     ],
 )
-async def test_a_page_picture_is_a_small_jpeg_of_the_whole_page(body: bytes, portrait: bool) -> None:
+async def test_a_preview_is_a_small_jpeg_of_the_whole_page(body: bytes, portrait: bool) -> None:
     objects = FakeObjectStore()
     pages = open_pages(body, check_media_type(body, "d"), "d")
 
-    (drawn,) = await draw_pages(objects, pages, "pictures/x", lambda *_: None)
+    (drawn,) = await render_previews(objects, pages, "pictures/x", lambda *_: None)
     pages.close()
 
     picture = Image.open(io.BytesIO(objects.bodies[drawn.key]))
@@ -158,13 +158,13 @@ async def test_a_page_picture_is_a_small_jpeg_of_the_whole_page(body: bytes, por
     assert drawn.size_bytes < 400_000
 
 
-async def test_no_more_pages_are_drawn_than_people_look_at_and_none_of_plain_text() -> None:
+async def test_previews_are_limited_to_the_first_pages_and_skip_plain_text() -> None:
     objects = FakeObjectStore()
-    body = text_pdf([PAPER] * (MAX_PICTURES + 2))
-    for content, wanted in ((body, MAX_PICTURES), (b"plain\fwords", 0)):
+    body = text_pdf([PAPER] * (MAX_PREVIEWS + 2))
+    for content, wanted in ((body, MAX_PREVIEWS), (b"plain\fwords", 0)):
         pages = open_pages(content, check_media_type(content, "d"), "d")
-        drawn = await draw_pages(objects, pages, "pictures/x", lambda *_: None)
-        again = await draw_pages(objects, pages, "pictures/x", lambda *_: None)
+        drawn = await render_previews(objects, pages, "pictures/x", lambda *_: None)
+        again = await render_previews(objects, pages, "pictures/x", lambda *_: None)
         pages.close()
         assert len(drawn) == wanted
         assert again == drawn

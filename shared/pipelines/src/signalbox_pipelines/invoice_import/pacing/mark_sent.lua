@@ -1,6 +1,6 @@
--- A call left later than its turn began: the next one keeps its distance from when it really left.
--- KEYS: pace (as in take.lua)
--- ARGV: floor_ms, margin
+-- A request left later than its permit was granted: measure the distance to the next one from now.
+-- KEYS: pace (as in acquire.lua)
+-- ARGV: min_spacing_ms, margin
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local pace = redis.call('HMGET', KEYS[1], 'next_at', 'interval')

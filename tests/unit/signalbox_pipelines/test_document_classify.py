@@ -1,8 +1,8 @@
-"""What a document is: sure with a reason, unsure when two kinds are close or nothing speaks."""
+"""Classifying documents: sure with its cues, unsure when two kinds are close or there are no cues."""
 
 import pytest
 
-from signalbox_pipelines.document_batch.document.classify.classifier import SURE_MARGIN, classify, fold
+from signalbox_pipelines.document_batch.document.classify.classifier import CONFIDENT_MARGIN, classify, fold
 from signalbox_pipelines.document_batch.document.messages import PageText
 
 
@@ -25,23 +25,23 @@ def pages(*texts: str) -> list[PageText]:
         pytest.param("PHIẾU THU\nNgười nộp tiền", "receipt", id="receipt vi"),
     ],
 )
-def test_a_clear_document_is_named_with_its_phrases(text: str, kind: str) -> None:
+def test_a_clear_document_is_classified_with_its_cues(text: str, kind: str) -> None:
     found = classify(pages(text))
 
     assert (found.kind, found.is_sure) == (kind, True)
     assert all(cue.phrase in text for cue in found.cues)
 
 
-def test_nothing_speaks_for_a_kind() -> None:
+def test_a_text_without_cues_is_classified_as_other_and_unsure() -> None:
     found = classify(pages("Two boxes are in the cellar."))
 
     assert (found.kind, found.is_sure, found.margin, found.cues) == ("other", False, 0.0, ())
 
 
-def test_two_kinds_that_are_close_are_unsure() -> None:
+def test_a_classification_with_two_close_kinds_is_unsure() -> None:
     found = classify(pages("Dear customer, kind regards.", "Invoice\nInvoice number 4\nBill to you"))
 
-    assert found.margin < SURE_MARGIN
+    assert found.margin < CONFIDENT_MARGIN
     assert not found.is_sure
 
 
@@ -52,11 +52,11 @@ def test_a_phrase_counts_once_and_weighs_more_in_the_heading() -> None:
     assert at_top.scores["invoice"] == 1.5 * below.scores["invoice"]
 
 
-def test_a_cue_names_its_page() -> None:
+def test_a_cue_has_its_page() -> None:
     assert [cue.page for cue in classify(pages("", "Phiếu thu")).cues] == [2]
 
 
-def test_folding_keeps_every_position() -> None:
+def test_folding_preserves_positions() -> None:
     text = "Đường Nguyễn Huệ, số 5 İ"
 
     assert len(fold(text)) == len(text)

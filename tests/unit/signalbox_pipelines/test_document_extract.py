@@ -1,4 +1,4 @@
-"""Facts in a page's text: each type, its check, its place, and what must not be taken for one."""
+"""Facts in a page's text: each type, its validation and position, and what must not be reported."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from signalbox_pipelines.document_batch.document.extract.entities import find_en
 from signalbox_pipelines.document_batch.document.messages import Entity, PageText
 
 
-def found_in(text: str, language: Language = "vi") -> list[Entity]:
+def find_in(text: str, language: Language = "vi") -> list[Entity]:
     return find_entities(PageText(number=3, text=text, read_by="text layer"), (language,))
 
 
@@ -47,8 +47,8 @@ def found_in(text: str, language: Language = "vi") -> list[Entity]:
         ),
     ],
 )
-def test_a_fact_is_found_once_and_checked(text: str, kind: str, value: str, valid: bool) -> None:
-    assert [(entity.type, entity.value, entity.valid) for entity in found_in(text)] == [(kind, value, valid)]
+def test_a_fact_is_found_once_and_validated(text: str, kind: str, value: str, valid: bool) -> None:
+    assert [(entity.type, entity.value, entity.valid) for entity in find_in(text)] == [(kind, value, valid)]
 
 
 @pytest.mark.parametrize(
@@ -64,27 +64,27 @@ def test_a_fact_is_found_once_and_checked(text: str, kind: str, value: str, vali
         "",
     ],
 )
-def test_numbers_that_are_nothing_stay_unnamed(text: str) -> None:
-    assert found_in(text) == []
+def test_other_numbers_are_not_reported_as_facts(text: str) -> None:
+    assert find_in(text) == []
 
 
-def test_an_entity_says_where_it_stands() -> None:
+def test_an_entity_has_its_page_and_position() -> None:
     text = "Ngày 12/03/2026, 99 EUR"
 
-    first, second = found_in(text)
+    first, second = find_in(text)
 
     assert (first.page, text[first.start : first.end]) == (3, "12/03/2026")
     assert (second.text, second.currency) == ("99 EUR", "EUR")
 
 
-def test_day_and_month_that_could_be_changed_round_are_remarked_in_english_only() -> None:
-    assert found_in("03/04/2026", "en")[0].note == "could be month first"
-    assert found_in("03/04/2026", "vi")[0].note is None
-    assert found_in("13/04/2026", "en")[0].note is None
+def test_an_ambiguous_date_has_a_remark_in_english_only() -> None:
+    assert find_in("03/04/2026", "en")[0].note == "could be month first"
+    assert find_in("03/04/2026", "vi")[0].note is None
+    assert find_in("13/04/2026", "en")[0].note is None
 
 
-def test_an_account_number_is_no_phone_number() -> None:
-    assert [entity.type for entity in found_in("DE89 3704 0044 0532 0130 00 / 0912 345 678")] == [
+def test_an_account_number_is_not_reported_as_a_phone_number() -> None:
+    assert [entity.type for entity in find_in("DE89 3704 0044 0532 0130 00 / 0912 345 678")] == [
         "iban",
         "phone",
     ]

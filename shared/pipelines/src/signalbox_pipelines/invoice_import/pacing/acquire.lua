@@ -1,16 +1,16 @@
--- May one more call start now? All clocks are this server's; times in ms.
--- KEYS: pace (hash), flight (sorted set: permit -> when it is given up for lost)
--- ARGV: permit, floor_ms, max_in_flight, lease_ms, trip, keep_ms, margin
+-- Ask for a permit to start one call. All times are this server's, in ms.
+-- KEYS: pace (hash), flight (sorted set: permit -> when its lease ends)
+-- ARGV: permit, min_spacing_ms, max_in_flight, lease_ms, breaker_threshold, keep_ms, margin
 -- pace: next_at, interval, resume_at, strikes, slowed_at, took
--- Answers {verdict, wait_ms, interval_ms, now_ms}; verdict: go, space, full, cool or broken.
+-- Returns {verdict, wait_ms, interval_ms, now_ms}; verdict: go, space, full, cool or broken.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local floor, limit, trip = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
+local min_spacing, limit, threshold = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
 local pace = redis.call('HMGET', KEYS[1], 'next_at', 'interval', 'resume_at', 'strikes', 'took')
 local next_at, resume_at = tonumber(pace[1] or 0), tonumber(pace[3] or 0)
-local interval = math.max(floor, tonumber(pace[2] or 0))
+local interval = math.max(min_spacing, tonumber(pace[2] or 0))
 local strikes, took = tonumber(pace[4] or 0), tonumber(pace[5] or 0)
-local broken = strikes >= trip
+local broken = strikes >= threshold
 
 local function answer(verdict, wait)
   return {verdict, math.ceil(wait), math.ceil(interval), tostring(now)}
@@ -20,7 +20,7 @@ if resume_at > now then
   return answer(broken and 'broken' or 'cool', resume_at - now)
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
--- After a break one call at a time tries whether the portal is well again.
+-- Half-open circuit breaker: one call at a time probes whether the portal has recovered.
 if broken then limit = 1 end
 if redis.call('ZCARD', KEYS[2]) >= limit then
   local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
@@ -30,7 +30,8 @@ end
 if next_at > now then
   return answer('space', next_at - now)
 end
--- At even steps on the whole: a start that came a little late does not push the later ones, but none comes closer than was asked for.
+-- Keep an even rhythm: a call that starts a little late does not delay the later ones,
+-- but two calls are never closer than the interval without its margin.
 redis.call('HSET', KEYS[1], 'next_at', math.max(next_at + interval, now + interval / tonumber(ARGV[7])))
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[6])

@@ -1,0 +1,34 @@
+"""The interface that every file format implements; `reader.py` and `previews.py` use nothing else."""
+
+from typing import Protocol
+
+from msgspec import Struct
+from PIL import Image
+
+
+class PageContent(Struct, frozen=True, kw_only=True):
+    """The text layer of a page, and whether the page must be read by OCR instead."""
+
+    text: str
+    needs_ocr: bool
+
+
+class DocumentPages(Protocol):
+    """The pages of one open document. The methods block, so call them in a thread.
+
+    Page indexes start at 0.
+    """
+
+    page_count: int
+
+    def content(self, index: int) -> PageContent: ...
+
+    def ocr_image(self, index: int) -> bytes:
+        """Render the page as a greyscale PNG for OCR; called only for pages that need it."""
+        ...
+
+    def preview(self, index: int) -> Image.Image | None:
+        """Render the page in colour for people; None for formats without a layout."""
+        ...
+
+    def close(self) -> None: ...
