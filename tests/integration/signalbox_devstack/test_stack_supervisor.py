@@ -90,6 +90,18 @@ async def test_detached_it_says_ready_and_ends_on_down(tmp_path: Path) -> None:
     assert not is_alive(pid)
 
 
+async def test_only_the_owner_can_read_the_state_of_a_detached_stack(tmp_path: Path) -> None:
+    stack = RunningStack(tmp_path / "state")
+    stack.command("up", "--only", "redis", "--ports", "auto", "--detach")
+    try:
+        paths = [stack.folder, *stack.folder.rglob("*")]
+        modes = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o777 for path in paths}
+        expected = {str(path.relative_to(tmp_path)): 0o700 if path.is_dir() else 0o600 for path in paths}
+    finally:
+        stack.command("down")
+    assert modes == expected
+
+
 def test_a_port_in_use_is_one_line_with_the_remedy(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

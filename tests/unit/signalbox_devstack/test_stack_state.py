@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from signalbox_core.crypto.api_keys import ApiKeyFile
 from signalbox_core.errors import Conflict, InvalidInput
-from signalbox_devstack.stack.folder import StateFolder, write_private
+from signalbox_devstack.stack.folder import StateFolder, open_log, write_private
 from signalbox_devstack.stack.keys import SenderKeys, ensure_keys
 from signalbox_devstack.stack.part_supervisor import pause_s
 from signalbox_devstack.stack.programs import redis_version
@@ -29,6 +29,28 @@ def test_keys_are_made_once(folder: StateFolder) -> None:
 def test_every_key_file_is_for_its_owner_only(folder: StateFolder) -> None:
     ensure_keys(folder)
     assert {path.stat().st_mode & 0o777 for path in folder.keys.iterdir()} == {0o600}
+
+
+def test_everything_in_a_state_folder_is_private_even_when_it_existed_before(tmp_path: Path) -> None:
+    (tmp_path / "state" / "logs").mkdir(parents=True, mode=0o755)
+    folder = StateFolder.create(tmp_path / "state")
+    (folder.root / "objects").chmod(0o755)
+    StateFolder.create(tmp_path / "state")
+    with folder.lock(), open_log(folder.log("supervisor")) as log:
+        log.write(b"key (admin) sbx_...")
+    paths = [folder.root, *folder.root.rglob("*")]
+    assert {path.name: path.stat().st_mode & 0o777 for path in paths if path.is_dir()} == dict.fromkeys(
+        (path.name for path in paths if path.is_dir()), 0o700
+    )
+    assert {path.stat().st_mode & 0o777 for path in paths if path.is_file()} == {0o600}
+
+
+def test_a_log_file_of_an_earlier_version_becomes_private(folder: StateFolder) -> None:
+    log = folder.log("supervisor")
+    log.touch(mode=0o644)
+    with open_log(log):
+        pass
+    assert log.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_gateway_learns_the_digest_of_a_key_and_never_the_key(folder: StateFolder) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from signalbox_devstack.stack.folder import PRIVATE_UMASK, open_log
 from signalbox_devstack.stack.parts import Part
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -26,7 +27,7 @@ class Child:
     @classmethod
     async def start(cls, part: Part, log: Path, environ: Mapping[str, str]) -> "Child":
         """Raises: OSError when the program cannot be started."""
-        with log.open("ab") as out:
+        with open_log(log) as out:
             process = await asyncio.create_subprocess_exec(
                 *part.argv,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -34,6 +35,7 @@ class Child:
                 stderr=asyncio.subprocess.STDOUT,
                 env={**environ, **part.env},
                 start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor alone, which ends the children in order
+                umask=PRIVATE_UMASK,
                 preexec_fn=leash(os.getpid()),
             )
         return cls(process, log)

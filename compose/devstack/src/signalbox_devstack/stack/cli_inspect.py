@@ -72,7 +72,7 @@ def hold(state_dir: Path, name: str) -> int:
     """End one part and keep it down until `start`."""
     folder = _existing(state_dir)
     state = _state(folder, name)
-    (folder.holds / name).touch()
+    (folder.holds / name).touch(mode=0o600)
     if state.pid is not None and state.status != "held":
         os.kill(state.pid, signal.SIGTERM)
     _await_status(folder, name, "held")

@@ -12,7 +12,7 @@ from typing import Final
 from signalbox_core.errors import Conflict, InvalidInput, Unavailable
 from signalbox_devstack.stack.child import last_lines
 from signalbox_devstack.stack.endpoints import Endpoints, read_endpoints, write_endpoints
-from signalbox_devstack.stack.folder import StateFolder
+from signalbox_devstack.stack.folder import PRIVATE_UMASK, StateFolder, open_log
 from signalbox_devstack.stack.site import Wish, settle_site
 from signalbox_devstack.stack.supervisor import Stack, running_stack
 
@@ -54,9 +54,14 @@ def detach(wish: Wish, endpoints_file: Path | None, arguments: list[str]) -> int
         "signalbox_devstack.stack",
         *(word for word in arguments if word != "--detach"),
     ]
-    with log.open("wb") as out:
+    with open_log(log) as out:
         child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            umask=PRIVATE_UMASK,
         )
     deadline = time.monotonic() + _DETACH_WITHIN_S
     while child.poll() is None and time.monotonic() < deadline:

@@ -5,10 +5,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from msgspec import Struct
 
 from signalbox_core.errors import Conflict, InvalidInput
+
+PRIVATE_UMASK: Final = 0o077
+"""The umask of every process of a stack, so that the files it creates are readable by their owner only."""
 
 
 class StateFolder(Struct, frozen=True):
@@ -30,9 +34,8 @@ class StateFolder(Struct, frozen=True):
                 folder.objects,
                 folder.holds,
             ):
-                path.mkdir(parents=True, exist_ok=True)
-            folder.keys.chmod(0o700)
-            folder.secrets.chmod(0o700)
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.chmod(0o700)
         except OSError as error:
             raise InvalidInput(
                 f"--state-dir {root}: {error.strerror}; name a folder you may write", field="--state-dir"
@@ -95,7 +98,7 @@ class StateFolder(Struct, frozen=True):
         Raises:
             Conflict: another stack runs in this folder.
         """
-        with (self.root / "lock").open("a+") as file:
+        with open(self.root / "lock", "a+", opener=_open_private) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -120,6 +123,17 @@ class StateFolder(Struct, frozen=True):
                 file.seek(0)
                 return int(file.read() or 0) or None
             return None
+
+
+def open_log(path: Path) -> BinaryIO:
+    """Open a log file to append to it, readable by its owner only: a log can contain keys."""
+    return open(path, "ab", opener=_open_private)
+
+
+def _open_private(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)  # the file may exist with the mode of an earlier version
+    return descriptor
 
 
 def write_private(path: Path, body: bytes) -> None:
