@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from signalbox_devstack.emulators.sample_documents.folder import trap_files
+from signalbox_devstack.emulators.sample_documents.inbox_files import trap_files
 from support.fakes.documents import needs_tesseract
 
 

@@ -6,8 +6,8 @@ from itertools import count
 import httpx2
 import pytest
 
-from signalbox_devstack.emulators.portal.answers import WAF
 from signalbox_devstack.emulators.portal.companies import companies
+from signalbox_devstack.emulators.portal.errors import WAF
 from support.servers.portal import JULY, MST, Portal, Visitor, running_portal, visiting
 
 COMPANIES = (companies(30)[number] for number in count(3))

@@ -9,14 +9,14 @@ import httpx2
 import msgspec
 import pytest
 
-from signalbox_devstack.emulators.portal.answers import (
+from signalbox_devstack.emulators.portal.companies import companies, has_cash_register
+from signalbox_devstack.emulators.portal.errors import (
     LOCKED,
     NO_ORIGINAL,
     WAF,
     WRONG_CAPTCHA,
     WRONG_PASSWORD,
 )
-from signalbox_devstack.emulators.portal.companies import companies, has_cash_register
 from support.assertions.eventually import eventually
 from support.servers.portal import JULY, MST, Portal, visiting
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from google.api_core.exceptions import InvalidArgument, NotFound
 
-from signalbox_devstack.emulators.pubsub.server import serving
+from signalbox_devstack.emulators.pubsub.server import run_server
 from support.assertions.eventually import eventually
 from support.servers.pubsub import PROJECT, Local, bodies
 
@@ -83,7 +83,7 @@ async def test_a_snapshot_pins_messages_that_are_acknowledged_later(local: Local
 async def test_a_seek_survives_a_restart(tmp_path: Path) -> None:
     subscription = ""
     for start in range(2):
-        async with serving(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db") as running:
+        async with run_server(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db") as running:
             local = Local(f"127.0.0.1:{running.port}")
             if start == 0:
                 topic = await local.topic()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from google.api_core.exceptions import FailedPrecondition, InvalidArgument, NotFound, ServiceUnavailable
 
-from signalbox_devstack.emulators.pubsub.server import serving
+from signalbox_devstack.emulators.pubsub.server import run_server
 from support.assertions.eventually import eventually
 from support.servers.pubsub import PROJECT, Local, bodies
 
@@ -147,7 +147,7 @@ async def test_the_stream_deadline_can_be_changed_on_the_way(local: Local) -> No
 
 
 async def test_a_stream_is_recycled_with_unavailable(tmp_path: Path) -> None:
-    async with serving(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db", stream_s=0.3) as running:
+    async with run_server(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db", stream_s=0.3) as running:
         local = Local(f"127.0.0.1:{running.port}")
         subscription = await local.subscription(await local.topic())
         async with local.stream(subscription) as stream:

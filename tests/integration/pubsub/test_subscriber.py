@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from signalbox_core.pubsub import Handler, Limits, Outcome, PubSubPublisher, Received, Subscriber, to_message
-from signalbox_devstack.emulators.pubsub.server import serving
+from signalbox_devstack.emulators.pubsub.server import run_server
 from support.assertions.eventually import beside, eventually
 from support.fakes.events import story
 from support.servers.pubsub import Local, Program
@@ -63,7 +63,7 @@ async def test_it_waits_for_a_subscription_that_is_not_there_yet(local: Local) -
 
 
 async def test_streams_that_are_recycled_are_opened_again_and_nothing_is_lost(tmp_path: Path) -> None:
-    async with serving(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db", stream_s=0.2) as server:
+    async with run_server(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db", stream_s=0.2) as server:
         local = Local(f"127.0.0.1:{server.port}")
         await local.subscription(await local.topic(), enable_message_ordering=True)
         seen = Seen()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from signalbox_devstack.stack.child import leash
-from signalbox_devstack.stack.site import Wish, settle_site
+from signalbox_devstack.stack.options import Wish, settle_site
 from support.assertions.eventually import eventually
 
 

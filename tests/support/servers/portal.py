@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_devstack.emulators.portal.companies import companies, password_of
+from signalbox_devstack.emulators.portal.ground_truth import GroundTruth
 from signalbox_devstack.emulators.portal.solver import solve
-from signalbox_devstack.emulators.portal.truth import Truth
 
 MST = companies(1)[0]
 
@@ -37,8 +37,8 @@ class Portal(Struct, frozen=True):
     def url(self) -> str:
         return f"http://{self.endpoint}/api"
 
-    def truth(self, mst: str = MST, first: str = "2026-07-01", last: str = "2026-09-30") -> Truth:
-        return msgspec.json.decode(self._sim(f"truth?mst={mst}&from={first}&to={last}"), type=Truth)
+    def truth(self, mst: str = MST, first: str = "2026-07-01", last: str = "2026-09-30") -> GroundTruth:
+        return msgspec.json.decode(self._sim(f"truth?mst={mst}&from={first}&to={last}"), type=GroundTruth)
 
     def stats(self, mst: str = MST) -> Mapping[str, object]:
         """Of one taxpayer; empty when it never called."""

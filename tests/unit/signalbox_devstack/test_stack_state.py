@@ -11,9 +11,9 @@ from signalbox_core.crypto.api_keys import ApiKeyFile
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_devstack.stack.folder import StateFolder, open_log, write_private
 from signalbox_devstack.stack.keys import SenderKeys, ensure_keys
+from signalbox_devstack.stack.options import Wish, settle_site
 from signalbox_devstack.stack.part_supervisor import pause_s
 from signalbox_devstack.stack.programs import redis_version
-from signalbox_devstack.stack.site import Wish, settle_site
 from signalbox_devstack.stack.supervisor import child_environ
 
 

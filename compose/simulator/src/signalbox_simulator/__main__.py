@@ -12,8 +12,8 @@ from signalbox_autoscaler.audit.recompute import replay
 from signalbox_autoscaler.model import DecisionRecord, Policy
 from signalbox_core.errors import InvalidInput
 from signalbox_simulator import cost_study, report
-from signalbox_simulator.outcome import Outcome, simulate
-from signalbox_simulator.scalers import LAW, PEERS, new_scaler
+from signalbox_simulator.outcome import SimulationOutcome, simulate
+from signalbox_simulator.scalers import PEERS, SIGNALBOX_SIZING, new_scaler
 from signalbox_simulator.traces import GENERATED, TEST_SEEDS, TUNING_SEEDS, Trace, read_trace, trace_of_log
 
 SETS = {"tuning": TUNING_SEEDS, "test": TEST_SEEDS}
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         "--set", choices=SETS, default="test", help="the seeds: those the law was tuned on, or the others"
     )
     parser.add_argument("--seeds", help="own seeds, for example 7,8; instead of a set")
-    parser.add_argument("--scalers", default="all", help=f"of {LAW}, {', '.join(PEERS)}; or all")
+    parser.add_argument("--scalers", default="all", help=f"of {SIGNALBOX_SIZING}, {', '.join(PEERS)}; or all")
     parser.add_argument("--policy", default="{}", help='JSON of policy fields, for example {"slo_s": 120}')
     parser.add_argument("--to", type=Path, help="a folder for results.csv and a picture a trace")
     parser.add_argument(
@@ -69,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _compare(options: argparse.Namespace) -> int:
     policy = _policy(options.policy)
-    names = _chosen("scalers", options.scalers, [LAW, *PEERS])
-    outcomes: list[Outcome] = []
+    names = _chosen("scalers", options.scalers, [SIGNALBOX_SIZING, *PEERS])
+    outcomes: list[SimulationOutcome] = []
     for trace, seed in _traces(options):
         for name in names:
             _progress(f"{trace.name}, seed {seed}: {name}")
@@ -117,7 +117,7 @@ def _replay(path: Path) -> int:
 
 
 def _study(path: Path | None) -> int:
-    prices, scenarios = cost_study.read_study(path) if path else (cost_study.Prices(), cost_study.STUDY)
+    prices, scenarios = cost_study.read_study(path) if path else (cost_study.CloudPrices(), cost_study.STUDY)
     print(
         f"Money in {prices.currency}; {prices.vcpu_s} a vCPU-s, {prices.gib_s} a GiB-s. Computed, not measured."
     )

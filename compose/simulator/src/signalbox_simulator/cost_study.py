@@ -1,6 +1,6 @@
 """The bill and the quotas of an import, on paper: what the law would launch for so many companies, how long it takes, what a month costs.
 
-Prices, quotas and sizes are configuration; nothing here asks a provider.
+CloudPrices, quotas and sizes are configuration; nothing here asks a provider.
 """
 
 import math
@@ -19,7 +19,7 @@ _Positive = Annotated[float, Meta(gt=0)]
 _Count = Annotated[int, Meta(ge=1)]
 
 
-class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CloudPrices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a provider asks and allows; the defaults are Cloud Run's, tier 1.
 
     Attributes:
@@ -34,7 +34,7 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     running_executions: _Count = 1_000
 
 
-class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StudyScenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A fleet and its work.
 
     Attributes:
@@ -69,7 +69,7 @@ class Bill(Struct, frozen=True, kw_only=True):
     base, burst: money a month.
     """
 
-    scenario: Scenario
+    scenario: StudyScenario
     workers: int
     makespan_s: float
     executions: int
@@ -78,7 +78,9 @@ class Bill(Struct, frozen=True, kw_only=True):
     burst: Decimal
 
 
-_HUNDRED: Final = Scenario(name="100 x 1,000, monthly", companies=100, invoices=1_000, imports_per_month=1)
+_HUNDRED: Final = StudyScenario(
+    name="100 x 1,000, monthly", companies=100, invoices=1_000, imports_per_month=1
+)
 _MANY: Final = replace(_HUNDRED, name="10,000 x 1,000, monthly", companies=10_000)
 _DAILY: Final = replace(_MANY, name="10,000 x 1,000, daily", imports_per_month=30, base_workers=4)
 STUDY: Final = (
@@ -107,7 +109,7 @@ STUDY: Final = (
 )
 
 
-def bill(scenario: Scenario, prices: Prices) -> Bill:
+def bill(scenario: StudyScenario, prices: CloudPrices) -> Bill:
     """The law's need (W - C·T*) / (slots·(T* - L)), under its caps, and what follows from it."""
     work_s = scenario.companies * scenario.invoices * scenario.seconds_each
     base = scenario.base_workers * scenario.base_slots
@@ -164,8 +166,8 @@ HEADINGS: Final = (
 )
 
 
-def read_study(path: Path) -> tuple[Prices, tuple[Scenario, ...]]:
-    """Prices and scenarios from a TOML file: `[prices]` and `[[scenario]]`, each optional.
+def read_study(path: Path) -> tuple[CloudPrices, tuple[StudyScenario, ...]]:
+    """CloudPrices and scenarios from a TOML file: `[prices]` and `[[scenario]]`, each optional.
 
     Raises:
         InvalidInput: no such file, or a value breaks its bounds; the message names it.
@@ -178,11 +180,11 @@ def read_study(path: Path) -> tuple[Prices, tuple[Scenario, ...]]:
 
 
 class _Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    prices: Prices = Prices()
-    scenario: tuple[Scenario, ...] = ()
+    prices: CloudPrices = CloudPrices()
+    scenario: tuple[StudyScenario, ...] = ()
 
 
-def _money(prices: Prices, vcpu: float, gib: float, worker_s: float) -> Decimal:
+def _money(prices: CloudPrices, vcpu: float, gib: float, worker_s: float) -> Decimal:
     each = prices.vcpu_s * Decimal(str(vcpu)) + prices.gib_s * Decimal(str(gib))
     return (each * Decimal(str(round(worker_s, 3)))).quantize(Decimal("0.01"))
 

@@ -12,7 +12,7 @@ REQUEUE_S: Final = 30.0
 """A killed worker's activities start again after their heartbeat timeout."""
 
 
-class Kind(IntEnum):
+class EventKind(IntEnum):
     """At one instant, work ends before new work is handed out, and the autoscaler looks last."""
 
     FINISH = 0
@@ -22,10 +22,10 @@ class Kind(IntEnum):
     DISPATCH = 4
     IDLE = 5
     KILL = 6
-    LOOK = 7
+    TICK = 7
 
 
-class Worker:
+class SimulatedWorker:
     """A worker of the simulation. `tasks`: running; `up_at`: None while it starts; `gone_at`: None while it is paid."""
 
     __slots__ = (
@@ -67,12 +67,12 @@ class Scaler(Protocol):
     every_s: float
     idle_exit_s: float | None
 
-    def look(self, world: "World") -> None:
-        """Launch, drain or stop workers of the world."""
+    def tick(self, simulation: "Simulation") -> None:
+        """Launch, drain or stop workers of the simulation."""
         ...
 
 
-class World:
+class Simulation:
     """One run of one trace under one autoscaler."""
 
     def __init__(
@@ -87,10 +87,10 @@ class World:
         self.trace = trace
         self.slots = slots
         self.now = 0.0
-        self.base = Worker(-1, trace.base_slots, 0.0, "")
+        self.base = SimulatedWorker(-1, trace.base_slots, 0.0, "")
         self.base.up_at = 0.0
-        self.bursts: dict[int, Worker] = {}
-        self.gone: list[Worker] = []
+        self.bursts: dict[int, SimulatedWorker] = {}
+        self.gone: list[SimulatedWorker] = []
         self.waits: list[float] = []
         self.reexecuted = 0
         self.phantom = trace.phantom
@@ -111,7 +111,7 @@ class World:
             first += len(batch.durations_s)
         self._came = [0.0] * len(self._durations)
         self._backlog: deque[int] = deque()
-        self._free: deque[Worker] = deque()
+        self._free: deque[SimulatedWorker] = deque()
         self._running = 0
         self._token_at = 0.0
         self._dispatch_at = -1.0
@@ -148,16 +148,16 @@ class World:
     def run(self, *, until_s: float = 86_400.0) -> None:
         """To the end of the work and of the last burst worker, or to `until_s`."""
         for number, batch in enumerate(self.trace.batches):
-            self._push(batch.at_s, Kind.ARRIVE, number)
-        self._push(0.0, Kind.LOOK)
+            self._push(batch.at_s, EventKind.ARRIVE, number)
+        self._push(0.0, EventKind.TICK)
         while self._events and self.now < until_s:
             self.now, kind, _, a, b = heapq.heappop(self._events)
-            if kind == Kind.FINISH:
+            if kind == EventKind.FINISH:
                 self._finish(self.bursts.get(a) if a >= 0 else self.base, b)
-            elif kind == Kind.LOOK:
-                self._scaler.look(self)
+            elif kind == EventKind.TICK:
+                self._scaler.tick(self)
                 if self.finished < len(self._durations) or self.bursts:
-                    self._push(self.now + self._scaler.every_s, Kind.LOOK)
+                    self._push(self.now + self._scaler.every_s, EventKind.TICK)
             else:
                 self._other(kind, a, b)
 
@@ -165,28 +165,28 @@ class World:
         """Request workers; each takes a cold start of its own."""
         for _ in range(workers):
             number = len(self.bursts) + len(self.gone)
-            worker = Worker(number, self.slots, self.now, launch)
+            worker = SimulatedWorker(number, self.slots, self.now, launch)
             self.bursts[number] = worker
-            self._push(self.now + self._cold.uniform(*self._cold_s), Kind.UP, number)
+            self._push(self.now + self._cold.uniform(*self._cold_s), EventKind.UP, number)
 
-    def drain(self, worker: Worker, *, grace_s: float | None = None) -> None:
+    def drain(self, worker: SimulatedWorker, *, grace_s: float | None = None) -> None:
         """Take no more work, leave when the present is done; after `grace_s`, with whatever is not."""
         worker.draining = True
         if not worker.tasks:
             self._leave(worker)
         elif grace_s is not None:
-            self._push(self.now + grace_s, Kind.KILL, worker.number)
+            self._push(self.now + grace_s, EventKind.KILL, worker.number)
 
     def _other(self, kind: int, a: int, b: int) -> None:
-        if kind == Kind.ARRIVE:
+        if kind == EventKind.ARRIVE:
             self._arrive(a)
-        elif kind == Kind.REQUEUE:
+        elif kind == EventKind.REQUEUE:
             self._enqueue(b)
-        elif kind == Kind.UP:
+        elif kind == EventKind.UP:
             self._up(self.bursts.get(a))
-        elif kind == Kind.IDLE:
+        elif kind == EventKind.IDLE:
             self._idle(self.bursts.get(a))
-        elif kind == Kind.KILL:
+        elif kind == EventKind.KILL:
             self._kill(self.bursts.get(a))
         self._dispatch()
 
@@ -206,7 +206,7 @@ class World:
         self._came[task] = self.now
         self._backlog.append(task)
 
-    def _up(self, worker: Worker | None) -> None:
+    def _up(self, worker: SimulatedWorker | None) -> None:
         if worker is None:
             return
         worker.up_at = self.now
@@ -232,12 +232,12 @@ class World:
         if self.now < self._token_at - 1e-9:
             if self._dispatch_at < self._token_at:
                 self._dispatch_at = self._token_at
-                self._push(self._token_at, Kind.DISPATCH)
+                self._push(self._token_at, EventKind.DISPATCH)
             return False
         self._token_at = max(self.now, self._token_at) + 1 / (self.trace.limit_per_s or 1)
         return True
 
-    def _start(self, worker: Worker, task: int) -> None:
+    def _start(self, worker: SimulatedWorker, task: int) -> None:
         self.waits.append(self.now - self._came[task])
         worker.tasks.add(task)
         worker.idle_since = None
@@ -246,9 +246,9 @@ class World:
         if self.trace.pace_per_s is not None:
             begin = max(self.now, self._token_at)
             self._token_at = begin + 1 / self.trace.pace_per_s
-        self._push(begin + self._durations[task], Kind.FINISH, worker.number, task)
+        self._push(begin + self._durations[task], EventKind.FINISH, worker.number, task)
 
-    def _finish(self, worker: Worker | None, task: int) -> None:
+    def _finish(self, worker: SimulatedWorker | None, task: int) -> None:
         if worker is None or task not in worker.tasks:
             return
         worker.tasks.discard(task)
@@ -271,17 +271,17 @@ class World:
             self._next[number] += 1
             self._unscheduled -= 1
 
-    def _offer(self, worker: Worker) -> None:
+    def _offer(self, worker: SimulatedWorker) -> None:
         if not worker.queued and not worker.draining and len(worker.tasks) < worker.slots:
             worker.queued = True
             self._free.append(worker)
 
-    def _rest(self, worker: Worker) -> None:
+    def _rest(self, worker: SimulatedWorker) -> None:
         if worker.number >= 0 and not worker.tasks and self._scaler.idle_exit_s is not None:
             worker.idle_since = self.now
-            self._push(self.now + self._scaler.idle_exit_s, Kind.IDLE, worker.number)
+            self._push(self.now + self._scaler.idle_exit_s, EventKind.IDLE, worker.number)
 
-    def _idle(self, worker: Worker | None) -> None:
+    def _idle(self, worker: SimulatedWorker | None) -> None:
         idle_s = self._scaler.idle_exit_s or 0.0
         if (
             worker is not None
@@ -291,21 +291,21 @@ class World:
         ):
             self._leave(worker)
 
-    def _kill(self, worker: Worker | None) -> None:
+    def _kill(self, worker: SimulatedWorker | None) -> None:
         if worker is None:
             return
         for task in worker.tasks:
             self.reexecuted += 1
             self._running -= 1
-            self._push(self.now + REQUEUE_S, Kind.REQUEUE, 0, task)
+            self._push(self.now + REQUEUE_S, EventKind.REQUEUE, 0, task)
         worker.tasks.clear()
         self._leave(worker)
 
-    def _leave(self, worker: Worker) -> None:
+    def _leave(self, worker: SimulatedWorker) -> None:
         worker.draining = True
         worker.gone_at = self.now
         self.gone.append(self.bursts.pop(worker.number))
 
-    def _push(self, at: float, kind: Kind, a: int = 0, b: int = 0) -> None:
+    def _push(self, at: float, kind: EventKind, a: int = 0, b: int = 0) -> None:
         self._order += 1
         heapq.heappush(self._events, (at, kind, self._order, a, b))

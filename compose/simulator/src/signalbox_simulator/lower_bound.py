@@ -2,18 +2,18 @@
 
 import math
 
-from signalbox_simulator.outcome import Outcome, simulate
-from signalbox_simulator.scalers.plain import Clairvoyant
+from signalbox_simulator.outcome import SimulationOutcome, simulate
+from signalbox_simulator.scalers.reference import Clairvoyant
 from signalbox_simulator.traces import Trace
 
 
-def cheapest_as_fast(trace: Trace, makespan_s: float, *, seed: int, slots: int = 50) -> Outcome:
+def cheapest_as_fast(trace: Trace, makespan_s: float, *, seed: int, slots: int = 50) -> SimulationOutcome:
     """The smallest fleet, launched when the work arrives, that ends within `makespan_s`; for traces with one arrival.
 
     It knows how much comes and how long it takes, has the same cold starts, and pays no idle time.
     """
     low, high = 0, max(1, math.ceil(min(trace.count, 50_000) / slots))
-    best: Outcome | None = None
+    best: SimulationOutcome | None = None
     while low < high:
         middle = (low + high) // 2
         found = run_clairvoyant(trace, trace.base_slots + middle * slots, seed=seed)
@@ -24,7 +24,7 @@ def cheapest_as_fast(trace: Trace, makespan_s: float, *, seed: int, slots: int =
     return best or run_clairvoyant(trace, trace.base_slots + low * slots, seed=seed)
 
 
-def fastest(trace: Trace, *, seed: int, slots: int = 50) -> Outcome:
+def fastest(trace: Trace, *, seed: int, slots: int = 50) -> SimulationOutcome:
     """A slot for every activity that the trace keeps in flight, asked for when the work arrives."""
     in_flight = sum(
         len(batch.durations_s) if batch.in_flight is None else batch.in_flight for batch in trace.batches
@@ -32,7 +32,7 @@ def fastest(trace: Trace, *, seed: int, slots: int = 50) -> Outcome:
     return run_clairvoyant(trace, min(in_flight, trace.base_slots + 1_000 * slots), seed=seed)
 
 
-def run_clairvoyant(trace: Trace, in_all: int, *, seed: int) -> Outcome:
+def run_clairvoyant(trace: Trace, in_all: int, *, seed: int) -> SimulationOutcome:
     """With `in_all` slots, base included."""
     return simulate(trace, Clairvoyant(in_all, at_s=max(batch.at_s for batch in trace.batches)), seed=seed)
 

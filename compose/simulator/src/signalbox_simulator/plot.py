@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Final
 
-from signalbox_simulator.outcome import Outcome, Point
+from signalbox_simulator.outcome import FleetSample, SimulationOutcome
 
 _WIDTH, _PANEL, _LEFT, _TOP, _GAP = 900, 220, 70, 56, 46
 _COLOURS: Final = ("#2f6fde", "#d9480f", "#2b8a3e", "#ae3ec9", "#e67700", "#0b7285", "#868e96")
@@ -14,7 +14,7 @@ _STYLE: Final = (
 )
 
 
-def plot(title: str, outcomes: Sequence[Outcome]) -> str:
+def plot(title: str, outcomes: Sequence[SimulationOutcome]) -> str:
     """Two panels over one time axis; the axis ends when the last but the longest fifth of the runs has ended."""
     ends = sorted(outcome.course[-1].at_s for outcome in outcomes if outcome.course)
     end_s = max(1.0, ends[int(0.8 * (len(ends) - 1))] if ends else 1.0)
@@ -31,7 +31,7 @@ def plot(title: str, outcomes: Sequence[Outcome]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _legend(outcomes: Sequence[Outcome]) -> list[str]:
+def _legend(outcomes: Sequence[SimulationOutcome]) -> list[str]:
     parts: list[str] = []
     x = float(_LEFT)
     for number, outcome in enumerate(outcomes):
@@ -42,7 +42,11 @@ def _legend(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _panel(
-    label: str, outcomes: Sequence[Outcome], value: Callable[[Point], int], top: int, end_s: float
+    label: str,
+    outcomes: Sequence[SimulationOutcome],
+    value: Callable[[FleetSample], int],
+    top: int,
+    end_s: float,
 ) -> list[str]:
     most = max((value(point) for outcome in outcomes for point in outcome.course), default=0) or 1
     bottom, inner = top + _PANEL, _WIDTH - _LEFT - 10

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from signalbox_simulator.outcome import Outcome
+from signalbox_simulator.outcome import SimulationOutcome
 from signalbox_simulator.plot import plot
 
 HEADINGS = (
@@ -23,7 +23,9 @@ HEADINGS = (
 )
 
 
-def rows(outcomes: Sequence[Outcome], price_per_worker_s: Decimal, currency: str) -> list[tuple[str, ...]]:
+def rows(
+    outcomes: Sequence[SimulationOutcome], price_per_worker_s: Decimal, currency: str
+) -> list[tuple[str, ...]]:
     return [
         (
             outcome.trace,
@@ -53,7 +55,7 @@ def table(headings: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def write(
-    folder: Path, outcomes: Sequence[Outcome], price_per_worker_s: Decimal, currency: str
+    folder: Path, outcomes: Sequence[SimulationOutcome], price_per_worker_s: Decimal, currency: str
 ) -> list[Path]:
     """`results.csv`, and one picture a trace and seed."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from signalbox_core.errors import InvalidInput
 _LOOKS_LATER: Final = 6
 
 
-class Batch(Struct, frozen=True, kw_only=True):
+class ArrivalBatch(Struct, frozen=True, kw_only=True):
     """Attributes:
     at_s: when it arrives; durations_s: of its activities, in their order.
     in_flight: how many of them are scheduled at once; None: all. Only a batch with a bound publishes hints.
@@ -35,7 +35,7 @@ class Trace(Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    batches: tuple[Batch, ...]
+    batches: tuple[ArrivalBatch, ...]
     base_slots: int = 200
     pace_per_s: float | None = None
     limit_per_s: float | None = None
@@ -68,7 +68,7 @@ def ramp(
     """Everything at once."""
     rng = random.Random(f"ramp{seed}")
     batches = tuple(
-        Batch(at_s=10.0 + rng.random(), durations_s=seconds(rng, invoices)) for _ in range(companies)
+        ArrivalBatch(at_s=10.0 + rng.random(), durations_s=seconds(rng, invoices)) for _ in range(companies)
     )
     name = "paced" if pace_per_s else "limited" if limit_per_s else "ramp"
     return Trace(name=name, batches=batches, pace_per_s=pace_per_s, limit_per_s=limit_per_s)
@@ -78,7 +78,7 @@ def closed_loop(seed: int, *, companies: int = 100, invoices: int = 1_000, in_fl
     """Each company keeps a few in flight: no backlog ever tells how much there is."""
     rng = random.Random(f"closed{seed}")
     batches = (
-        Batch(at_s=10.0 + rng.random(), durations_s=seconds(rng, invoices), in_flight=in_flight)
+        ArrivalBatch(at_s=10.0 + rng.random(), durations_s=seconds(rng, invoices), in_flight=in_flight)
         for _ in range(companies)
     )
     return Trace(name="closed loop", batches=tuple(batches))
@@ -90,11 +90,11 @@ def spikes(
     """A steady load on the base workers, and three spikes on top."""
     rng = random.Random(f"spikes{seed}")
     steady = [
-        Batch(at_s=float(at), durations_s=seconds(rng, _poisson(rng, load * base_slots)))
+        ArrivalBatch(at_s=float(at), durations_s=seconds(rng, _poisson(rng, load * base_slots)))
         for at in range(minutes * 60)
     ]
     tops = [
-        Batch(at_s=minutes * 60 * (part + rng.uniform(-0.04, 0.04)), durations_s=seconds(rng, spike))
+        ArrivalBatch(at_s=minutes * 60 * (part + rng.uniform(-0.04, 0.04)), durations_s=seconds(rng, spike))
         for part in (0.2, 0.5, 0.75)
     ]
     return Trace(
@@ -108,7 +108,7 @@ def long_work(seed: int, *, waves: int = 3, each: int = 2_000) -> Trace:
     """Activities of 60 to 300 s in waves: a worker that is stopped takes minutes of work with it."""
     rng = random.Random(f"long{seed}")
     batches = (
-        Batch(
+        ArrivalBatch(
             at_s=10.0 + wave * rng.uniform(400, 700),
             durations_s=tuple(rng.uniform(60, 300) for _ in range(each)),
         )
@@ -120,9 +120,9 @@ def long_work(seed: int, *, waves: int = 3, each: int = 2_000) -> Trace:
 def trickle(seed: int, *, minutes: int = 30, rate_per_s: float = 4.0, burst: int = 30_000) -> Trace:
     """A burst, and then a trickle on which idle workers would live for ever."""
     rng = random.Random(f"trickle{seed}")
-    first = Batch(at_s=10.0, durations_s=seconds(rng, burst))
+    first = ArrivalBatch(at_s=10.0, durations_s=seconds(rng, burst))
     rest = (
-        Batch(at_s=float(at), durations_s=seconds(rng, _poisson(rng, rate_per_s)))
+        ArrivalBatch(at_s=float(at), durations_s=seconds(rng, _poisson(rng, rate_per_s)))
         for at in range(20, minutes * 60)
     )
     return Trace(name="trickle", batches=(first, *rest))
@@ -131,11 +131,11 @@ def trickle(seed: int, *, minutes: int = 30, rate_per_s: float = 4.0, burst: int
 def waves(seed: int, *, base_slots: int = 20, hours: float = 1.0) -> Trace:
     """Irregular batches of unlike sizes and durations, as a day of several pipelines brings them."""
     rng = random.Random(f"waves{seed}")
-    batches: list[Batch] = []
+    batches: list[ArrivalBatch] = []
     at_s = 20.0
     while at_s < hours * 3_600:
         size, mean_s = int(rng.lognormvariate(6.5, 1.2)) + 1, rng.choice((0.3, 1.0, 4.0, 12.0))
-        batches.append(Batch(at_s=at_s, durations_s=seconds(rng, size, mean_s=mean_s)))
+        batches.append(ArrivalBatch(at_s=at_s, durations_s=seconds(rng, size, mean_s=mean_s)))
         at_s += rng.expovariate(1 / 150)
     return Trace(name="waves", batches=tuple(batches), base_slots=base_slots)
 
@@ -145,7 +145,7 @@ def terminated(seed: int, *, tasks: int = 400) -> Trace:
     rng = random.Random(f"terminated{seed}")
     return Trace(
         name="terminated",
-        batches=(Batch(at_s=900.0, durations_s=seconds(rng, 200)),),
+        batches=(ArrivalBatch(at_s=900.0, durations_s=seconds(rng, 200)),),
         base_slots=0,
         phantom=tasks,
     )
@@ -195,7 +195,7 @@ def read_trace(path: Path, seed: int = 0) -> Trace:
         raise InvalidInput(f"trace {path}: {error}", field="trace") from None
     rng = random.Random(f"{found.name}{seed}")
     batches = tuple(
-        Batch(
+        ArrivalBatch(
             at_s=item.at_s, durations_s=seconds(rng, item.count, mean_s=item.mean_s), in_flight=item.in_flight
         )
         for item in found.batches
@@ -210,12 +210,12 @@ def read_trace(path: Path, seed: int = 0) -> Trace:
 
 
 def trace_of_log(records: Iterable[DecisionRecord], seed: int = 0) -> Trace:
-    """What a decision log of one queue saw arriving: Δbacklog + Δrunning + finished, look by look."""
+    """What a decision log of one queue saw arriving: Δbacklog + Δrunning + finished, tick by tick."""
     rng = random.Random(f"log{seed}")
     ordered = sorted(records, key=lambda record: record.at)
     if not ordered:
         raise InvalidInput("the log holds no record of this queue", field="queue")
-    batches: list[Batch] = []
+    batches: list[ArrivalBatch] = []
     for number, (last, record) in enumerate(pairwise(ordered)):
         before = {worker.identity: worker.processed for worker in last.snapshot.workers}
         done = sum(
@@ -226,7 +226,7 @@ def trace_of_log(records: Iterable[DecisionRecord], seed: int = 0) -> Trace:
         each_s = ordered[min(number + _LOOKS_LATER, len(ordered) - 1)].terms.service_s
         if came > 0 and each_s > 0:
             at_s = (record.at - ordered[0].at).total_seconds()
-            batches.append(Batch(at_s=at_s, durations_s=seconds(rng, came, mean_s=each_s)))
+            batches.append(ArrivalBatch(at_s=at_s, durations_s=seconds(rng, came, mean_s=each_s)))
     base = sum(worker.slots for worker in ordered[0].snapshot.workers if not worker.is_burst)
     return Trace(name=f"log of {ordered[0].queue}", batches=tuple(batches), base_slots=base)
 

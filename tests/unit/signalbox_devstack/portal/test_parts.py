@@ -5,14 +5,14 @@ import random
 import pytest
 
 from signalbox_devstack.emulators.portal import captcha, tokens
-from signalbox_devstack.emulators.portal.faults import Fault, Faults
+from signalbox_devstack.emulators.portal.faults import PortalFault, PortalFaults
 from signalbox_devstack.emulators.portal.glyphs import ALPHABET
 from signalbox_devstack.emulators.portal.rows import number_text
 from signalbox_devstack.emulators.portal.solver import solve
-from signalbox_devstack.emulators.portal.stats import Stats, most_within
+from signalbox_devstack.emulators.portal.stats import PortalStats, most_within
 
 KEY = b"k" * 64
-CLAIMS = tokens.Claims(sub="9901000019", type=2, exp=2_000_000_000, iat=1_900_000_000, jti="a")
+CLAIMS = tokens.SessionClaims(sub="9901000019", type=2, exp=2_000_000_000, iat=1_900_000_000, jti="a")
 
 
 def test_every_character_can_be_read_again() -> None:
@@ -47,42 +47,45 @@ def test_a_token_has_the_three_parts_of_a_jwt_signed_with_hs512() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "met"),
+    ("fault", "hit"),
     [
-        pytest.param(Fault(kind="waf"), "xxxxxx", id="always"),
-        pytest.param(Fault(kind="waf", times=2), "xx....", id="twice"),
-        pytest.param(Fault(kind="waf", after=3, times=1), "...x..", id="once, later"),
-        pytest.param(Fault(kind="waf", every=3), "x..x..", id="every third"),
-        pytest.param(Fault(kind="waf", on=("xml",)), "......", id="of another kind"),
-        pytest.param(Fault(kind="rate_limit", per_s=1, burst=2), "..xxxx", id="faster than allowed"),
+        pytest.param(PortalFault(kind="waf"), "xxxxxx", id="always"),
+        pytest.param(PortalFault(kind="waf", times=2), "xx....", id="twice"),
+        pytest.param(PortalFault(kind="waf", after=3, times=1), "...x..", id="once, later"),
+        pytest.param(PortalFault(kind="waf", every=3), "x..x..", id="every third"),
+        pytest.param(PortalFault(kind="waf", on=("xml",)), "......", id="of another kind"),
+        pytest.param(PortalFault(kind="rate_limit", per_s=1, burst=2), "..xxxx", id="faster than allowed"),
     ],
 )
-def test_a_fault_meets_the_calls_it_is_meant_for(fault: Fault, met: str) -> None:
-    faults = Faults()
+def test_a_fault_meets_the_calls_it_is_meant_for(fault: PortalFault, hit: str) -> None:
+    faults = PortalFaults()
     faults.put("a", [fault])
-    assert "".join("x" if faults.meet("a", "list", now_s=10 + call / 10) else "." for call in range(6)) == met
+    assert (
+        "".join("x" if faults.next_fault("a", "list", now_s=10 + call / 10) else "." for call in range(6))
+        == hit
+    )
 
 
 def test_everybodys_faults_spare_who_has_own_ones() -> None:
-    faults = Faults()
-    faults.put("*", [Fault(kind="waf")])
-    faults.put("a", [Fault(kind="fast_500")])
-    kinds = [fault.kind for mst in ("a", "b") if (fault := faults.meet(mst, "list", 0.0))]
+    faults = PortalFaults()
+    faults.put("*", [PortalFault(kind="waf")])
+    faults.put("a", [PortalFault(kind="fast_500")])
+    kinds = [fault.kind for mst in ("a", "b") if (fault := faults.next_fault(mst, "list", 0.0))]
     assert kinds == ["fast_500", "waf"]
 
 
 def test_chance_is_the_same_each_time() -> None:
     def drawn() -> list[bool]:
-        faults = Faults()
-        faults.put("a", [Fault(kind="waf", share=0.5)])
-        return [faults.meet("a", "list", 0.0) is not None for _ in range(50)]
+        faults = PortalFaults()
+        faults.put("a", [PortalFault(kind="waf", share=0.5)])
+        return [faults.next_fault("a", "list", 0.0) is not None for _ in range(50)]
 
     assert drawn() == drawn()
     assert 10 < sum(drawn()) < 40
 
 
 def test_politeness_is_seen_by_taxpayer_and_kind() -> None:
-    stats = Stats()
+    stats = PortalStats()
     for at in (0.0, 0.5, 1.2):
         stats.started("a", "list", at)
     stats.started("a", "xml", 1.3)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from signalbox_devstack.emulators.pubsub.errors import PubsubError
 from signalbox_devstack.emulators.pubsub.filters import compile_filter
-from signalbox_devstack.emulators.pubsub.refusals import RefusalError
 
 ACME = {"tenant": "acme", "type": "run.started", "ce-id": "1"}
 
@@ -63,5 +63,5 @@ def test_a_blank_filter_lets_everything_through(blank: str) -> None:
     ],
 )
 def test_what_is_not_a_filter_is_refused(source: str) -> None:
-    with pytest.raises(RefusalError, match="filter"):
+    with pytest.raises(PubsubError, match="filter"):
         compile_filter(source)

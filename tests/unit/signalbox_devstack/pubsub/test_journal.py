@@ -8,16 +8,16 @@ import pytest
 from signalbox_devstack.emulators.pubsub.journal import (
     IDS_PER_RESERVATION,
     SCHEMA_VERSION,
-    Journal,
+    SqliteJournal,
     UnusableData,
 )
 
 INSERT = "INSERT INTO topics VALUES(?, ?)"
 
 
-def opened(path: Path) -> Journal:
+def opened(path: Path) -> SqliteJournal:
     failures: list[sqlite3.Error] = []
-    return Journal(path, failures.append)
+    return SqliteJournal(path, failures.append)
 
 
 async def test_what_is_committed_is_there_after_a_reopen(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ async def test_a_file_of_another_schema_is_refused(tmp_path: Path) -> None:
 
 async def test_a_failed_commit_is_reported_and_confirms_nothing(tmp_path: Path) -> None:
     failures: list[sqlite3.Error] = []
-    journal = Journal(tmp_path / "d", failures.append)
+    journal = SqliteJournal(tmp_path / "d", failures.append)
     await journal.committed()
     journal.write("INSERT INTO missing VALUES(?)", (1,))
 

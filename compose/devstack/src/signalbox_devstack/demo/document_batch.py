@@ -13,7 +13,7 @@ from signalbox_client.models import Approval
 from signalbox_client.stream_follower import Update
 from signalbox_core.errors import Rejected
 from signalbox_devstack.demo.scenario import Ending, Question, Setup, Stage
-from signalbox_devstack.emulators.sample_documents.folder import PaperFile, inbox, long_scan, long_text
+from signalbox_devstack.emulators.sample_documents.inbox_files import PaperFile, inbox, long_scan, long_text
 from signalbox_pipelines.document_batch.batch_state import WAITING
 from signalbox_pipelines.document_batch.contract import BatchResult, Outcome
 from signalbox_pipelines.document_batch.document.contract import KIND

@@ -22,7 +22,7 @@ from signalbox_devstack.demo.scenario import Ending, Question, Scenario, Stage
 from signalbox_devstack.stack.child import last_lines
 from signalbox_devstack.stack.endpoints import Endpoints
 from signalbox_devstack.stack.folder import StateFolder
-from signalbox_devstack.stack.site import Wish, settle_site
+from signalbox_devstack.stack.options import Wish, settle_site
 from signalbox_devstack.stack.supervisor import running_stack
 
 _FOLDER: Final = Path(".state/demo")

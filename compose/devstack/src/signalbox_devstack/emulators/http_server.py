@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 HOST = "127.0.0.1"
 
 
-class _Announcing(uvicorn.Server):
+class _PortPrintingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or []:
@@ -27,4 +27,4 @@ def serve(program: str, app: ASGIApp, port: int) -> None:
         )
     with listener:
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
-        _Announcing(config).run([listener])
+        _PortPrintingServer(config).run([listener])

@@ -10,7 +10,7 @@ from typing import Final
 
 from signalbox_core.errors import InvalidInput, Rejected, SignalboxError
 from signalbox_devstack.stack import cli_inspect, cli_up
-from signalbox_devstack.stack.site import Wish
+from signalbox_devstack.stack.options import Wish
 
 _DEFAULT_DIR: Final = Path(".state/dev")
 

@@ -13,7 +13,7 @@ from signalbox_core.errors import Conflict, InvalidInput, Unavailable
 from signalbox_devstack.stack.child import last_lines
 from signalbox_devstack.stack.endpoints import Endpoints, read_endpoints, write_endpoints
 from signalbox_devstack.stack.folder import PRIVATE_UMASK, StateFolder, open_log
-from signalbox_devstack.stack.site import Wish, settle_site
+from signalbox_devstack.stack.options import Wish, settle_site
 from signalbox_devstack.stack.supervisor import Stack, running_stack
 
 _DETACH_WITHIN_S: Final = 180.0

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# gRPC's own lines about a refused bind would bury the one that names the remedy; set before the import below it takes effect.
+# gRPC's own lines about a denied bind would bury the one that names the remedy; set before the import below it takes effect.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from signalbox_core.process.service import stop_on_signals
-from signalbox_devstack.emulators.cloud_run.jobs import Jobs
-from signalbox_devstack.emulators.cloud_run.server import serving
+from signalbox_devstack.emulators.cloud_run.jobs import JobService
+from signalbox_devstack.emulators.cloud_run.server import serve_jobs
 
 JOB = "projects/local/locations/local/jobs/burst"
 
@@ -58,8 +58,8 @@ async def _serve(options: argparse.Namespace) -> None:
     if options.logs:
         options.logs.mkdir(parents=True, exist_ok=True)
     stop = stop_on_signals()
-    jobs = Jobs(options.job, options.command, cold_start_s=options.cold_start_s, logs=options.logs)
-    async with serving(jobs, host=options.host, port=options.port) as port:
+    jobs = JobService(options.job, options.command, cold_start_s=options.cold_start_s, logs=options.logs)
+    async with serve_jobs(jobs, host=options.host, port=options.port) as port:
         print(f"listening {options.host}:{port}", flush=True)
         await stop.wait()
 

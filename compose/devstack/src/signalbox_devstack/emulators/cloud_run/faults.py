@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 _Count = Annotated[int, Meta(ge=0, le=10_000)]
 
 
-class Faults(Struct, kw_only=True, forbid_unknown_fields=True):
+class CloudRunFaults(Struct, kw_only=True, forbid_unknown_fields=True):
     """Each counts down with the calls of RunJob that it spoils.
 
     Attributes:

@@ -11,8 +11,8 @@ import grpc
 from google.cloud import run_v2
 from google.longrunning.operations_pb2 import GetOperationRequest, Operation
 
-from signalbox_devstack.emulators.cloud_run.faults import Faults
-from signalbox_devstack.emulators.job_tasks import Running
+from signalbox_devstack.emulators.cloud_run.faults import CloudRunFaults
+from signalbox_devstack.emulators.job_execution import JobExecution
 
 MAX_TASKS: Final = 10_000
 MAX_RUNNING: Final = 1_000
@@ -20,7 +20,7 @@ _DEFAULT_TIMEOUT_S: Final = 600.0
 _PAGE: Final = 100
 
 
-class RefusalError(Exception):
+class CloudRunError(Exception):
     """An answer other than OK."""
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
@@ -29,7 +29,7 @@ class RefusalError(Exception):
         self.message = message
 
 
-class Jobs:
+class JobService:
     """The job named `job`; no other exists.
 
     Args:
@@ -39,7 +39,7 @@ class Jobs:
     """
 
     def __init__(self, job: str, command: Sequence[str], *, cold_start_s: float, logs: Path | None) -> None:
-        self.faults = Faults()
+        self.faults = CloudRunFaults()
         self._job = job
         self._command = command
         self._cold_start_s = cold_start_s
@@ -53,7 +53,7 @@ class Jobs:
             self.faults.take("refuse")
             or len([item for item in self._executions.values() if not item.running.ended_at]) >= MAX_RUNNING
         ):
-            raise RefusalError(grpc.StatusCode.RESOURCE_EXHAUSTED, "Quota exceeded for running executions")
+            raise CloudRunError(grpc.StatusCode.RESOURCE_EXHAUSTED, "Quota exceeded for running executions")
         begun = self._begin(request)
         running = begun.running
         self._executions[running.name] = begun
@@ -68,12 +68,12 @@ class Jobs:
         if self.faults.take("slow_replies"):
             await asyncio.sleep(self.faults.slow_reply_s)
         if self.faults.take("lost_replies"):
-            raise RefusalError(grpc.StatusCode.UNAVAILABLE, "the connection was lost")
+            raise CloudRunError(grpc.StatusCode.UNAVAILABLE, "the connection was lost")
         return operation_of(begun, self._job)
 
     async def list_executions(self, request: run_v2.ListExecutionsRequest) -> run_v2.ListExecutionsResponse:
         if request.parent != self._job:
-            raise RefusalError(grpc.StatusCode.NOT_FOUND, f"no job {request.parent}")
+            raise CloudRunError(grpc.StatusCode.NOT_FOUND, f"no job {request.parent}")
         size, start = min(request.page_size or _PAGE, _PAGE), int(request.page_token or 0)
         newest = list(reversed(self._executions.values()))
         page = [execution_of(item, self._job) for item in newest[start : start + size]]
@@ -86,7 +86,7 @@ class Jobs:
     async def cancel_execution(self, request: run_v2.CancelExecutionRequest) -> Operation:
         found = self._find(request.name)
         if found.running.ended_at:
-            raise RefusalError(grpc.StatusCode.FAILED_PRECONDITION, f"{request.name} has ended")
+            raise CloudRunError(grpc.StatusCode.FAILED_PRECONDITION, f"{request.name} has ended")
         found.running.cancel()
         return operation_of(found, self._job)
 
@@ -101,9 +101,9 @@ class Jobs:
 
     def _check(self, request: run_v2.RunJobRequest) -> None:
         if request.name != self._job:
-            raise RefusalError(grpc.StatusCode.NOT_FOUND, f"no job {request.name}")
+            raise CloudRunError(grpc.StatusCode.NOT_FOUND, f"no job {request.name}")
         if not 0 <= request.overrides.task_count <= MAX_TASKS:
-            raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, f"task_count must be 1 to {MAX_TASKS}")
+            raise CloudRunError(grpc.StatusCode.INVALID_ARGUMENT, f"task_count must be 1 to {MAX_TASKS}")
 
     def _begin(self, request: run_v2.RunJobRequest) -> "_Execution":
         short = f"{self._job.rpartition('/')[2]}-{len(self._executions) + 1:05d}"
@@ -130,7 +130,7 @@ class Jobs:
                 "CLOUD_RUN_TASK_ATTEMPT": "0",
             }
 
-        running = Running(
+        running = JobExecution(
             f"{self._job}/executions/{short}",
             environment,
             count=count,
@@ -142,13 +142,13 @@ class Jobs:
 
     def _find(self, name: str) -> "_Execution":
         if name not in self._executions:
-            raise RefusalError(grpc.StatusCode.NOT_FOUND, f"no execution {name}")
+            raise CloudRunError(grpc.StatusCode.NOT_FOUND, f"no execution {name}")
         return self._executions[name]
 
 
 @dataclass(frozen=True)
 class _Execution:
-    running: Running
+    running: JobExecution
     template: run_v2.TaskTemplate
 
 

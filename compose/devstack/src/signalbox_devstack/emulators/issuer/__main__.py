@@ -3,7 +3,7 @@
 import argparse
 
 from signalbox_devstack.emulators.http_server import serve
-from signalbox_devstack.emulators.issuer.app import IssuerPages
+from signalbox_devstack.emulators.issuer.app import IssuerApp
 
 
 def main() -> None:
@@ -11,7 +11,7 @@ def main() -> None:
         prog="signalbox-issuer", description="An OpenID issuer in small, for development: it proves nobody."
     )
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
-    serve("signalbox-issuer", IssuerPages().app(), parser.parse_args().port)
+    serve("signalbox-issuer", IssuerApp().app(), parser.parse_args().port)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class SigningKey:
         return {**made, "kid": self.kid, "alg": self.algorithm, "use": "sig"}
 
 
-class IssuerPages:
+class IssuerApp:
     """`fetches` counts how often each page was asked for."""
 
     def __init__(self) -> None:

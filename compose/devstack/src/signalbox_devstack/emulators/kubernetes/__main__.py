@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from signalbox_devstack.emulators.kubernetes.app import Cluster
+from signalbox_devstack.emulators.kubernetes.app import KubernetesJobsApi
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="signalbox-kubernetes", description="The Jobs of a Kubernetes API in small; pods are processes."
+        prog="signalbox-kubernetes",
+        description="The Jobs of a Kubernetes API in small; pods are processes.",
     )
     parser.add_argument(
         "--port", type=int, required=True, help="0 takes a free one, printed as `listening HOST:PORT`"
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(options: argparse.Namespace, listener: socket.socket) -> None:
-    cluster = Cluster(options.command, token=options.token, logs=options.logs)
+    cluster = KubernetesJobsApi(options.command, token=options.token, logs=options.logs)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

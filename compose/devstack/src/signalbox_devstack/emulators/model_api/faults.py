@@ -1,11 +1,11 @@
-"""Faults on demand, named in the model's name (`sim@rate_limit:2`) or the header `X-Sim-Fault`. Pure but for the counting."""
+"""FaultCounter on demand, named in the model's name (`sim@rate_limit:2`) or the header `X-Sim-Fault`. Pure but for the counting."""
 
 from collections import Counter
 from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-Name = Literal[
+FaultName = Literal[
     "rate_limit",
     "unauthorized",
     "unavailable",
@@ -18,10 +18,10 @@ Name = Literal[
     "slow",
     "no_usage",
 ]
-NAMES: Final[tuple[str, ...]] = get_args(Name)
+FAULT_NAMES: Final[tuple[str, ...]] = get_args(FaultName)
 
 
-class Fault(Struct, frozen=True, kw_only=True):
+class ModelFault(Struct, frozen=True, kw_only=True):
     """`times`: how many requests of one question it meets (0: every one); `retry_after_s` goes with rate_limit."""
 
     name: str
@@ -29,35 +29,35 @@ class Fault(Struct, frozen=True, kw_only=True):
     retry_after_s: int = 1
 
 
-class UnknownFaultError(ValueError):
+class UnknownModelFault(ValueError):
     """The fault has another form, or no such name."""
 
 
-def read_fault(text: str) -> Fault | None:
+def read_fault(text: str) -> ModelFault | None:
     """`NAME[:TIMES[:RETRY_AFTER_S]]`; None for an empty one.
 
     Raises:
-        UnknownFaultError: with a sentence that lists the names.
+        UnknownModelFault: with a sentence that lists the names.
     """
     if not text:
         return None
     name, *numbers = text.split(":")
-    if name not in NAMES or len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
-        raise UnknownFaultError(
-            f"no fault {text!r}: give NAME[:TIMES[:RETRY_AFTER_S]] with NAME one of {', '.join(NAMES)}"
+    if name not in FAULT_NAMES or len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
+        raise UnknownModelFault(
+            f"no fault {text!r}: give NAME[:TIMES[:RETRY_AFTER_S]] with NAME one of {', '.join(FAULT_NAMES)}"
         )
     given = [int(number) for number in numbers]
     times, wait = (given[0] if given else 0), (given[1] if len(given) > 1 else 1)
-    return Fault(name=name, times=times, retry_after_s=wait)
+    return ModelFault(name=name, times=times, retry_after_s=wait)
 
 
-class Faults:
-    """Counts how often each question was asked, so that a fault can pass."""
+class FaultCounter:
+    """Counts how often each question was record_request, so that a fault can pass."""
 
     def __init__(self) -> None:
         self._asked: Counter[tuple[str, str]] = Counter()
 
-    def met(self, fault: Fault | None, question: str) -> Fault | None:
+    def match(self, fault: ModelFault | None, question: str) -> ModelFault | None:
         """The fault that this request meets, if it does.
 
         Args:

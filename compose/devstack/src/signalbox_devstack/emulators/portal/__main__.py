@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable
 
 from signalbox_devstack.emulators.http_server import serve
-from signalbox_devstack.emulators.portal.app import Settings, create_app
-from signalbox_devstack.emulators.portal.books import Span
+from signalbox_devstack.emulators.portal.app import PortalSettings, create_app
+from signalbox_devstack.emulators.portal.invoice_index import MonthRange
 
 _PROGRAM = "signalbox-portal"
 
@@ -46,10 +46,10 @@ def main() -> None:
     )
     parser.add_argument("--faults", action="store_true", help="allow PUT /_sim/faults/MST")
     options = parser.parse_args()
-    settings = Settings(
+    settings = PortalSettings(
         companies=options.companies,
         invoices=options.invoices,
-        span=Span(options.first_month[0], options.first_month[1], options.months),
+        months=MonthRange(options.first_month[0], options.first_month[1], options.months),
         seed=options.seed,
         token_life_s=options.token_life_s,
         latency_s=options.latency_ms / 1_000,

@@ -12,24 +12,35 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from signalbox_devstack.emulators.portal import rows, sim
-from signalbox_devstack.emulators.portal.answers import NO_INVOICE, NO_ORIGINAL, PortalRefusal
-from signalbox_devstack.emulators.portal.books import STREAMS, Books, Direction, Family, Span
-from signalbox_devstack.emulators.portal.calls import Asked, Call, Handler, Server
+from signalbox_devstack.emulators.portal import rows, simulator_api
 from signalbox_devstack.emulators.portal.companies import has_cash_register, own_code
-from signalbox_devstack.emulators.portal.desk import Desk, Login
-from signalbox_devstack.emulators.portal.faults import Faults
+from signalbox_devstack.emulators.portal.endpoint import (
+    AuthorizedRequest,
+    Handler,
+    PortalEndpoint,
+    PortalState,
+)
+from signalbox_devstack.emulators.portal.errors import NO_INVOICE, NO_ORIGINAL, PortalError
+from signalbox_devstack.emulators.portal.faults import PortalFaults
+from signalbox_devstack.emulators.portal.invoice_index import (
+    INVOICE_KINDS,
+    Direction,
+    Family,
+    InvoiceIndex,
+    MonthRange,
+)
 from signalbox_devstack.emulators.portal.invoices import Invoice, invoice_at
 from signalbox_devstack.emulators.portal.originals import original_zip
-from signalbox_devstack.emulators.portal.searching import page_of, read_query, read_size
-from signalbox_devstack.emulators.portal.stats import Stats
+from signalbox_devstack.emulators.portal.search import page_of, read_query, read_size
+from signalbox_devstack.emulators.portal.sessions import PortalLogin, PortalSessions
+from signalbox_devstack.emulators.portal.stats import PortalStats
 
 _FAMILIES: Final[tuple[Family, ...]] = ("query", "sco-query")
 _DIRECTIONS: Final[tuple[Direction, ...]] = ("purchase", "sold")
 _NAMES_OF_ONE: Final = {"nbmst", "khhdon", "shdon", "khmshdon"}
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class PortalSettings(Struct, frozen=True, kw_only=True):
     """Args:
     invoices: of each company, over all months.
     latency_s: of a list or a detail; an original takes three times as long.
@@ -38,85 +49,90 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     companies: int = 10
     invoices: int = 1_000
-    span: Span = Span(2026, 7, 3)
+    months: MonthRange = MonthRange(2026, 7, 3)
     seed: int = 1
     token_life_s: float = 86_400.0
     latency_s: float = 0.0
     has_faults: bool = False
 
 
-def create_app(settings: Settings) -> Starlette:
-    desk = Desk(company_count=settings.companies, token_life_s=settings.token_life_s)
+def create_app(settings: PortalSettings) -> Starlette:
+    sessions = PortalSessions(company_count=settings.companies, token_life_s=settings.token_life_s)
     latency = {"list": settings.latency_s, "detail": settings.latency_s, "xml": 3 * settings.latency_s}
-    server = Server(desk=desk, faults=Faults(), stats=Stats(), latency_s=latency)
-    books = Books(settings.seed, settings.invoices, settings.span)
-    portal = Portal(server, books)
+    server = PortalState(sessions=sessions, faults=PortalFaults(), stats=PortalStats(), latency_s=latency)
+    index = InvoiceIndex(settings.seed, settings.invoices, settings.months)
+    portal = InvoiceApi(server, index)
     return Starlette(
         routes=[
             Route("/healthz", lambda _request: JSONResponse({"status": "ok"})),
             *portal.routes(),
-            *sim.Controls(
-                server, books, company_count=settings.companies, has_faults=settings.has_faults
+            *simulator_api.SimulatorApi(
+                server, index, company_count=settings.companies, has_faults=settings.has_faults
             ).routes(),
         ]
     )
 
 
-class Portal:
+class InvoiceApi:
     """The endpoints of which clients know."""
 
-    def __init__(self, server: Server, books: Books) -> None:
+    def __init__(self, server: PortalState, index: InvoiceIndex) -> None:
         self._server = server
-        self._books = books
+        self._books = index
 
     def routes(self) -> list[Route]:
         return [
-            Route("/api/captcha", Call(self._server, "captcha", self._captcha, is_open=True)),
+            Route("/api/captcha", PortalEndpoint(self._server, "captcha", self._captcha, is_open=True)),
             Route(
                 "/api/security-taxpayer/authenticate",
-                Call(self._server, "authenticate", self._log_in, is_open=True),
+                PortalEndpoint(self._server, "authenticate", self._log_in, is_open=True),
                 methods=["POST"],
             ),
             *(
                 Route(
                     f"/api/{family}/invoices/{direction}",
-                    Call(self._server, "list", self._list(family, direction)),
+                    PortalEndpoint(self._server, "list", self._list(family, direction)),
                 )
                 for family in _FAMILIES
                 for direction in _DIRECTIONS
             ),
             *(
-                Route(f"/api/{family}/invoices/detail", Call(self._server, "detail", self._detail(family)))
+                Route(
+                    f"/api/{family}/invoices/detail",
+                    PortalEndpoint(self._server, "detail", self._detail(family)),
+                )
                 for family in _FAMILIES
             ),
-            Route("/api/query/invoices/export-xml", Call(self._server, "xml", self._original("query"))),
+            Route(
+                "/api/query/invoices/export-xml", PortalEndpoint(self._server, "xml", self._original("query"))
+            ),
             # Most clients use GET for the cash register, one uses POST.
             Route(
                 "/api/sco-query/invoices/export-xml",
-                Call(self._server, "xml", self._original("sco-query")),
+                PortalEndpoint(self._server, "xml", self._original("sco-query")),
                 methods=["GET", "POST"],
             ),
         ]
 
-    async def _captcha(self, _asked: Asked) -> Response:
-        response = JSONResponse(self._server.desk.new_captcha())
+    async def _captcha(self, _asked: AuthorizedRequest) -> Response:
+        response = JSONResponse(self._server.sessions.new_captcha())
         response.set_cookie("TS01sim", f"{time.monotonic_ns():x}", httponly=True)
         return response
 
-    async def _log_in(self, asked: Asked) -> Response:
+    async def _log_in(self, asked: AuthorizedRequest) -> Response:
         try:
-            login = msgspec.json.decode(await asked.request.body(), type=Login)
+            login = msgspec.json.decode(await asked.request.body(), type=PortalLogin)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise PortalRefusal(400, str(error)) from None
+            raise PortalError(400, str(error)) from None
         self._server.stats.asked(login.username, f"login {login.ckey}")
-        response = JSONResponse({"token": (token := self._server.desk.log_in(login))})
+        response = JSONResponse({"token": (token := self._server.sessions.log_in(login))})
         response.set_cookie("jwt", token, httponly=True)
         return response
 
     def _list(self, family: Family, direction: Direction) -> Handler:
-        async def handler(asked: Asked) -> Response:
+        async def handler(asked: AuthorizedRequest) -> Response:
             if family == "sco-query" and not has_cash_register(asked.mst):
-                raise PortalRefusal(404, "Not Found")
+                raise PortalError(404, "Not Found")
             parameters = asked.request.query_params
             query, size = read_query(direction, family, parameters), read_size(parameters)
             self._server.stats.asked(
@@ -136,7 +152,7 @@ class Portal:
         return handler
 
     def _detail(self, family: Family) -> Handler:
-        async def handler(asked: Asked) -> Response:
+        async def handler(asked: AuthorizedRequest) -> Response:
             invoice = self._find(asked, family, asked.request.query_params)
             self._server.stats.asked(asked.mst, f"detail {invoice.key}")
             return _json(rows.detail(invoice))
@@ -144,22 +160,22 @@ class Portal:
         return handler
 
     def _original(self, family: Family) -> Handler:
-        async def handler(asked: Asked) -> Response:
+        async def handler(asked: AuthorizedRequest) -> Response:
             invoice = self._find(asked, family, await _parameters(asked.request))
             self._server.stats.asked(asked.mst, f"xml {invoice.key}")
             if not invoice.has_original:
-                raise PortalRefusal(500, NO_ORIGINAL)
+                raise PortalError(500, NO_ORIGINAL)
             return Response(original_zip(invoice), media_type="application/zip")
 
         return handler
 
-    def _find(self, asked: Asked, family: Family, given: Mapping[str, str]) -> Invoice:
-        """The caller's invoice with these four members. Raises: PortalRefusal (400, 404)."""
+    def _find(self, asked: AuthorizedRequest, family: Family, given: Mapping[str, str]) -> Invoice:
+        """The caller's invoice with these four members. Raises: PortalError (400, 404)."""
         if set(given) != _NAMES_OF_ONE or not given["shdon"].isdecimal():
-            raise PortalRefusal(400, "Tham số không hợp lệ")
+            raise PortalError(400, "Tham số không hợp lệ")
         key = f"{given['nbmst']}-{given['khmshdon']}-{given['khhdon']}-{given['shdon']}"
         printed = int(given["shdon"])
-        for stream in STREAMS:
+        for stream in INVOICE_KINDS:
             # The printed number is the place from 1; one that bears its neighbour's number stands one place further.
             places = (
                 self._books.place(asked.mst, stream, number)
@@ -169,7 +185,7 @@ class Portal:
             for place in places:
                 if place is not None and (invoice := invoice_at(self._books, asked.mst, place)).key == key:
                     return invoice
-        raise PortalRefusal(404, NO_INVOICE)
+        raise PortalError(404, NO_INVOICE)
 
 
 async def _parameters(request: Request) -> Mapping[str, str]:
@@ -183,7 +199,7 @@ async def _parameters(request: Request) -> Mapping[str, str]:
             }
         return {name: values[0] for name, values in parse_qs(body.decode()).items()}
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PortalRefusal(400, str(error)) from None
+        raise PortalError(400, str(error)) from None
 
 
 def _state(following: str | None, given: str | None, fault: str | None) -> str | None:

@@ -9,8 +9,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from signalbox_devstack.emulators.portal.books import Books, Place
 from signalbox_devstack.emulators.portal.companies import Party, company, partners
+from signalbox_devstack.emulators.portal.invoice_index import InvoiceIndex, InvoiceSlot
 
 NEW, REPLACING, ADJUSTING, REPLACED, ADJUSTED, CANCELLED = range(1, 7)
 """The portal's tthai."""
@@ -28,7 +28,7 @@ _GOODS: Final = (
 )
 
 
-class Line(Struct, frozen=True):
+class InvoiceLine(Struct, frozen=True):
     name: str
     unit: str
     quantity: int
@@ -41,7 +41,7 @@ class Line(Struct, frozen=True):
         return self.quantity * self.price
 
 
-class Sum(Struct, frozen=True):
+class TaxRateTotal(Struct, frozen=True):
     """Of one tax rate, in đồng."""
 
     rate: str
@@ -49,7 +49,7 @@ class Sum(Struct, frozen=True):
     tax: int
 
 
-class Link(Struct, frozen=True):
+class LinkedInvoice(Struct, frozen=True):
     """The invoice that this one replaces or adjusts."""
 
     series: str
@@ -60,7 +60,7 @@ class Link(Struct, frozen=True):
 class Invoice(Struct, frozen=True, kw_only=True):
     """`differs`: the signed original says another total than the portal's row does, by this many đồng."""
 
-    place: Place
+    place: InvoiceSlot
     seller: Party
     buyer: Party | None
     form: int
@@ -68,8 +68,8 @@ class Invoice(Struct, frozen=True, kw_only=True):
     number: int
     status: int
     state: int
-    lines: tuple[Line, ...]
-    link: Link | None
+    lines: tuple[InvoiceLine, ...]
+    link: LinkedInvoice | None
     has_original: bool
     differs: int
 
@@ -79,7 +79,7 @@ class Invoice(Struct, frozen=True, kw_only=True):
         return f"{self.seller.mst}-{self.form}-{self.series}-{self.number}"
 
     @property
-    def sums(self) -> tuple[Sum, ...]:
+    def sums(self) -> tuple[TaxRateTotal, ...]:
         return sums_of(self.lines)
 
     @property
@@ -95,11 +95,11 @@ class Invoice(Struct, frozen=True, kw_only=True):
         return self.amount + self.tax
 
 
-def sums_of(lines: Sequence[Line]) -> tuple[Sum, ...]:
+def sums_of(lines: Sequence[InvoiceLine]) -> tuple[TaxRateTotal, ...]:
     """By rate, in the order in which the rates come; tax is rounded per rate, half away from zero."""
     rates = dict.fromkeys(line.rate for line in lines)
     amounts = ((rate, sum(line.amount for line in lines if line.rate == rate)) for rate in rates)
-    return tuple(Sum(rate, amount, tax_of(amount, rate)) for rate, amount in amounts)
+    return tuple(TaxRateTotal(rate, amount, tax_of(amount, rate)) for rate, amount in amounts)
 
 
 def tax_of(amount: int, rate: str) -> int:
@@ -108,14 +108,14 @@ def tax_of(amount: int, rate: str) -> int:
 
 
 @lru_cache(maxsize=4_096)
-def invoice_at(books: Books, mst: str, place: Place) -> Invoice:
-    """The invoice at that place of a company's books."""
+def invoice_at(index: InvoiceIndex, mst: str, place: InvoiceSlot) -> Invoice:
+    """The invoice at that place of a company's index."""
     number, code = place.number, place.stream.code
-    dice = random.Random(f"{books.seed}/{mst}/{code}/{number}")
-    state = state_of(books, mst, place)
+    dice = random.Random(f"{index.seed}/{mst}/{code}/{number}")
+    state = state_of(index, mst, place)
     follows = state in (REPLACING, ADJUSTING)
-    other = _partner(books, mst, place, number - 1 if follows else number)
-    before = books.place(mst, place.stream, number - 1) if follows else None
+    other = _partner(index, mst, place, number - 1 if follows else number)
+    before = index.place(mst, place.stream, number - 1) if follows else None
     own = company(mst)
     if place.stream.direction == "purchase" and number % 23 == 5:
         own = Party(f"{mst}-001", f"{own.name} - Chi nhánh 1", own.address)
@@ -127,27 +127,27 @@ def invoice_at(books: Books, mst: str, place: Place) -> Invoice:
         buyer=(None if code == "SM" and number % 2 else other) if is_sale else own,
         form=1,
         series=series,
-        number=_printed(books, mst, place),
+        number=_printed(index, mst, place),
         status=place.stream.status,
         state=state,
         lines=_lines(dice, state=state, is_huge=code == "PC" and number == 3),
-        link=Link(series, _printed(books, mst, before), before.day) if before else None,
+        link=LinkedInvoice(series, _printed(index, mst, before), before.day) if before else None,
         has_original=dice.random() >= 0.03,
         differs=dice.choice((1_000, -500)) if number % 131 == 77 else 0,
     )
 
 
-def state_of(books: Books, mst: str, place: Place) -> int:
+def state_of(index: InvoiceIndex, mst: str, place: InvoiceSlot) -> int:
     """Pairs stand side by side: 8 replaces 7, 28 adjusts 27 … and the first of a month replaces the last of the month before."""
     number = place.number
     if number % 60 == 50:
         return CANCELLED
-    own = _pair(number) or (REPLACED if _ends_month(books, mst, place) else 0)
+    own = _pair(number) or (REPLACED if _ends_month(index, mst, place) else 0)
     if own:
         return own
-    before = books.place(mst, place.stream, number - 1)
+    before = index.place(mst, place.stream, number - 1)
     opened = (
-        0 if before is None else _pair(number - 1) or (REPLACED if _ends_month(books, mst, before) else 0)
+        0 if before is None else _pair(number - 1) or (REPLACED if _ends_month(index, mst, before) else 0)
     )
     is_open = opened and (number - 1) % 60 != 50
     return {REPLACED: REPLACING, ADJUSTED: ADJUSTING}.get(opened, NEW) if is_open else NEW
@@ -157,9 +157,9 @@ def _pair(number: int) -> int:
     return {7: REPLACED, 27: ADJUSTED}.get(number % 40, 0)
 
 
-def _ends_month(books: Books, mst: str, place: Place) -> bool:
+def _ends_month(index: InvoiceIndex, mst: str, place: InvoiceSlot) -> bool:
     """Whether the next one is of the next month, and neither has a part in another pair."""
-    after = books.place(mst, place.stream, place.number + 1)
+    after = index.place(mst, place.stream, place.number + 1)
     is_last = after is not None and (after.day.year, after.day.month) != (place.day.year, place.day.month)
     return (
         is_last
@@ -169,36 +169,36 @@ def _ends_month(books: Books, mst: str, place: Place) -> bool:
     )
 
 
-def _collides(books: Books, mst: str, place: Place) -> bool:
+def _collides(index: InvoiceIndex, mst: str, place: InvoiceSlot) -> bool:
     """Whether this one bears the same series and number as the one before it, by another seller."""
     if place.stream.direction == "sold" or place.number % 25 != 12:
         return False
-    before = books.place(mst, place.stream, place.number - 1)
+    before = index.place(mst, place.stream, place.number - 1)
     return (
         before is not None
         and before.day.year == place.day.year
-        and state_of(books, mst, place) not in (REPLACING, ADJUSTING)
+        and state_of(index, mst, place) not in (REPLACING, ADJUSTING)
     )
 
 
-def _printed(books: Books, mst: str, place: Place) -> int:
-    return place.number if _collides(books, mst, place) else place.number + 1
+def _printed(index: InvoiceIndex, mst: str, place: InvoiceSlot) -> int:
+    return place.number if _collides(index, mst, place) else place.number + 1
 
 
-def _partner(books: Books, mst: str, place: Place, number: int) -> Party:
+def _partner(index: InvoiceIndex, mst: str, place: InvoiceSlot, number: int) -> Party:
     known = partners()
-    at = random.Random(f"{books.seed}/{mst}/{place.stream.code}/party/{number}").randrange(len(known))
-    if number == place.number and _collides(books, mst, place):
-        before = books.place(mst, place.stream, number - 1)
-        opened = before is not None and state_of(books, mst, before) in (REPLACING, ADJUSTING)
+    at = random.Random(f"{index.seed}/{mst}/{place.stream.code}/party/{number}").randrange(len(known))
+    if number == place.number and _collides(index, mst, place):
+        before = index.place(mst, place.stream, number - 1)
+        opened = before is not None and state_of(index, mst, before) in (REPLACING, ADJUSTING)
         theirs = random.Random(
-            f"{books.seed}/{mst}/{place.stream.code}/party/{number - 1 - opened}"
+            f"{index.seed}/{mst}/{place.stream.code}/party/{number - 1 - opened}"
         ).randrange(len(known))
         at = at if at != theirs else (at + 1) % len(known)
     return known[at]
 
 
-def _lines(dice: random.Random, *, state: int, is_huge: bool) -> tuple[Line, ...]:
+def _lines(dice: random.Random, *, state: int, is_huge: bool) -> tuple[InvoiceLine, ...]:
     """1 to 8; an adjustment takes a little away; one invoice of a company is so large that the portal writes it with an exponent."""
     sign = -1 if state == ADJUSTING else 1
     count = 1 if state == ADJUSTING else dice.randint(1, 8)
@@ -206,5 +206,5 @@ def _lines(dice: random.Random, *, state: int, is_huge: bool) -> tuple[Line, ...
     for _ in range(count):
         name, unit = dice.choice(_GOODS)
         price = 14_727_778 if is_huge else dice.randrange(1_000, 900_000)
-        lines.append(Line(name, unit, sign * dice.randint(1, 40), price, dice.choice(RATES)))
+        lines.append(InvoiceLine(name, unit, sign * dice.randint(1, 40), price, dice.choice(RATES)))
     return tuple(lines)

@@ -13,7 +13,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from signalbox_devstack.emulators.portal.companies import Party
-from signalbox_devstack.emulators.portal.invoices import Invoice, Line
+from signalbox_devstack.emulators.portal.invoices import Invoice, InvoiceLine
 from signalbox_devstack.emulators.portal.rows import in_words, tax_code_of
 
 _DSIG: Final = "http://www.w3.org/2000/09/xmldsig#"
@@ -73,7 +73,7 @@ def _party(tag: str, party: Party | None) -> str:
     return f"<{tag}><Ten>{escape(party.name)}</Ten><MST>{party.mst}</MST><DChi>{escape(party.address)}</DChi></{tag}>"
 
 
-def _line(line: Line, place: int) -> str:
+def _line(line: InvoiceLine, place: int) -> str:
     return (
         f"<HHDVu><TChat>1</TChat><STT>{place}</STT><THHDVu>{escape(line.name)}</THHDVu><DVTinh>{line.unit}</DVTinh>"
         f"<SLuong>{line.quantity}</SLuong><DGia>{line.price}</DGia><STCKhau>0</STCKhau><ThTien>{line.amount}</ThTien>"

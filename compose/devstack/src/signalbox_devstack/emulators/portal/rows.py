@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Raw
 
-from signalbox_devstack.emulators.portal.invoices import Invoice, Line, tax_of
+from signalbox_devstack.emulators.portal.invoices import Invoice, InvoiceLine, tax_of
 
 Row = Mapping[str, object]
 _HANOI: Final = timedelta(hours=7)
@@ -169,7 +169,7 @@ def _marks(invoice: Invoice) -> Row:
     }
 
 
-def _line(line: Line, place: int, invoice: Invoice) -> Row:
+def _line(line: InvoiceLine, place: int, invoice: Invoice) -> Row:
     percent = int(line.rate[:-1]) if line.rate.endswith("%") else 0
     return {
         "idhdon": str(UUID(bytes=_digest(invoice, "id")[:16], version=4)),

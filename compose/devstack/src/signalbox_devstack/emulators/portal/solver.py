@@ -1,6 +1,6 @@
 """Reads the captcha of this simulator, for tests and the unattended demo. It knows the simulator's own glyphs and no others.
 
-It is not part of any service and does not work on a real portal, whose captcha is a person's to answer.
+It is not part of any service and does not work on a real portal, authenticate captcha is a person's to answer.
 """
 
 import re

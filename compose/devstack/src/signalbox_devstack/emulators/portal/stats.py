@@ -10,7 +10,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"list": ("queries", "all"), "det
 WINDOWS_S: Final = (1, 10)
 
 
-class Lane:
+class CallStats:
     """Calls of one kind by one taxpayer."""
 
     def __init__(self) -> None:
@@ -42,11 +42,13 @@ class Lane:
         }
 
 
-class Stats:
+class PortalStats:
     """Per taxpayer one lane a kind, one for lists and details together (`queries`), one for `all`, and what was asked how often."""
 
     def __init__(self) -> None:
-        self._lanes: defaultdict[str, defaultdict[str, Lane]] = defaultdict(lambda: defaultdict(Lane))
+        self._lanes: defaultdict[str, defaultdict[str, CallStats]] = defaultdict(
+            lambda: defaultdict(CallStats)
+        )
         self._asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._faults: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
@@ -62,7 +64,7 @@ class Stats:
         """`what` names one request by its meaning (`xml 9950…-1-C26TSM-7`), so that repetitions are seen."""
         self._asked[mst][what] += 1
 
-    def met(self, mst: str, fault: str) -> None:
+    def hit(self, mst: str, fault: str) -> None:
         self._faults[mst][fault] += 1
 
     def seen(self, mst: str | None) -> Mapping[str, object]:

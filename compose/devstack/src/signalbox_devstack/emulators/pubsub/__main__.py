@@ -14,7 +14,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from signalbox_core.logs import configure_logs
 from signalbox_devstack.emulators.pubsub.journal import UnusableData
-from signalbox_devstack.emulators.pubsub.server import STREAM_S, serving
+from signalbox_devstack.emulators.pubsub.server import STREAM_S, run_server
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,7 +75,7 @@ async def _serve(options: argparse.Namespace) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(
+    async with run_server(
         host=options.host, port=options.port, data=options.data, stream_s=options.stream_seconds
     ) as running:
         print(f"listening {options.host}:{running.port}", flush=True)

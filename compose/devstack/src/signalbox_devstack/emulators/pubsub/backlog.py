@@ -5,17 +5,17 @@ from collections.abc import Iterable
 from itertools import count
 from typing import Final, Protocol
 
-from signalbox_devstack.emulators.pubsub.alarms import Alarms
-from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, Lane, State, StoredMessage
-from signalbox_devstack.emulators.pubsub.lanes import Batch, Lanes
-from signalbox_devstack.emulators.pubsub.refusals import invalid_ack_ids
-from signalbox_devstack.emulators.pubsub.rules import Rules
+from signalbox_devstack.emulators.pubsub.deadlines import DeadlineHeap
+from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, KeyQueue, State, StoredMessage
+from signalbox_devstack.emulators.pubsub.delivery_policy import DeliveryPolicy
+from signalbox_devstack.emulators.pubsub.errors import invalid_ack_ids
+from signalbox_devstack.emulators.pubsub.ordering_keys import KeyQueues, LeaseBatch
 
 MAX_RESPONSE_MESSAGES: Final = 500
 _CONFIRMED_KEPT: Final = 10_000
 
 
-class Effects(Protocol):
+class DeliveryEffects(Protocol):
     """What a backlog asks of the world."""
 
     def finished(self, message: StoredMessage) -> None: ...
@@ -27,20 +27,20 @@ class Effects(Protocol):
         ...
 
 
-class Backlog:
+class SubscriptionBacklog:
     """The state machine of deliveries: ready → leased → done, or back to ready, after a delay where one is set."""
 
-    def __init__(self, rules: Rules, effects: Effects, boot: int = 1) -> None:
-        self.rules = rules
+    def __init__(self, policy: DeliveryPolicy, effects: DeliveryEffects, boot: int = 1) -> None:
+        self.policy = policy
         self.deliveries: dict[int, Delivery] = {}
         self.consumers: set[Consumer] = set()
-        self.alarms = Alarms()
+        self.deadlines = DeadlineHeap()
         self._effects = effects
         self._boot = boot
         # Never restarts: an acknowledgement id from before a seek must not fit the lease after it.
         self._leases = count(1)
         self._ready: deque[Delivery] = deque()
-        self._lanes = Lanes()
+        self._key_queues = KeyQueues()
         self._confirmed: dict[str, None] = {}
 
     def add(self, message: StoredMessage, failures: int = 0) -> None:
@@ -54,10 +54,10 @@ class Backlog:
             delivery.state = State.DONE
         self.deliveries.clear()
         self._ready.clear()
-        self._lanes.clear()
-        self.alarms.clear()
+        self._key_queues.clear()
+        self.deadlines.clear()
         for consumer in self.consumers:
-            consumer.lanes.clear()
+            consumer.key_queues.clear()
         for message in messages:
             self.add(message)
         self._wake_all()
@@ -65,16 +65,16 @@ class Backlog:
     def take(self, consumer: Consumer, now: float, limit: int = MAX_RESPONSE_MESSAGES) -> list[Delivery]:
         """Lease what this consumer may have now, at most `limit` messages and one response's bytes."""
 
-        def lease(delivery: Delivery, batch: Batch) -> None:
+        def lease(delivery: Delivery, batch: LeaseBatch) -> None:
             delivery.state = State.LEASED
             delivery.lease = next(self._leases)
             delivery.consumer = consumer
             delivery.deadline_s = now + consumer.ack_deadline_s
-            self.alarms.set(delivery.deadline_s, delivery)
+            self.deadlines.set(delivery.deadline_s, delivery)
             batch.add(delivery)
 
-        batch = Batch(consumer, limit)
-        self._lanes.take(batch, now, lease)
+        batch = LeaseBatch(consumer, limit)
+        self._key_queues.take(batch, now, lease)
         while self._ready and batch.fits(self._ready[0]):
             delivery = self._ready.popleft()
             if delivery.state is State.READY:
@@ -84,24 +84,24 @@ class Backlog:
     def ack_id(self, delivery: Delivery) -> str:
         return f"{self._boot}-{delivery.number}-{delivery.lease}"
 
-    def leave(self, consumer: Consumer) -> None:
+    def remove_consumer(self, consumer: Consumer) -> None:
         """The consumer is gone; its leases run on, as acknowledgements may still come another way."""
         self.consumers.discard(consumer)
         consumer.closed = True
-        self._lanes.abandon(consumer)
+        self._key_queues.remove_consumer(consumer)
         self._wake_all()
 
-    def give_back(self, deliveries: Iterable[Delivery]) -> None:
+    def return_unseen(self, deliveries: Iterable[Delivery]) -> None:
         """An abandoned pull: nobody saw these, so they are ready again at once and nothing counts as failed."""
         for delivery in sorted(deliveries, key=lambda each: each.number, reverse=True):
             if delivery.state is State.LEASED and not delivery.acked:
-                self._again(delivery, front=True)
+                self._requeue(delivery, front=True)
         self._wake_all()
 
     def acknowledge(self, ack_id: str) -> bool:
         """Settle a delivery; a late id counts, except with exactly-once, where False refuses it."""
         delivery, is_current = self._find(ack_id)
-        if self.rules.exactly_once:
+        if self.policy.exactly_once:
             if not is_current:
                 return ack_id in self._confirmed
             self._confirm(ack_id)
@@ -113,14 +113,14 @@ class Backlog:
         """Move a lease's end to `seconds` from now; zero is a nack. False: refused (exactly-once only)."""
         delivery, is_current = self._find(ack_id)
         if delivery is None or not is_current:
-            return not self.rules.exactly_once
+            return not self.policy.exactly_once
         if seconds <= 0:
             self._fail(delivery, now)
             return True
         sooner = now + seconds < delivery.deadline_s
         delivery.deadline_s = now + seconds
         if sooner:
-            self.alarms.set(delivery.deadline_s, delivery)
+            self.deadlines.set(delivery.deadline_s, delivery)
         return True
 
     def settle(self, delivery: Delivery, lease: int, *, succeeded: bool, now: float) -> None:
@@ -134,30 +134,30 @@ class Backlog:
 
     def drop(self, delivery: Delivery) -> None:
         """Settle a delivery that nobody holds: a late acknowledgement, or the end of retention."""
-        lane = delivery.lane
-        if lane is not None and delivery in lane.waiting:
-            lane.waiting.remove(delivery)
-            self._lanes.free_if_drained(lane)
+        key_queue = delivery.key_queue
+        if key_queue is not None and delivery in key_queue.waiting:
+            key_queue.waiting.remove(delivery)
+            self._key_queues.release_if_drained(key_queue)
         self._finish(delivery)
 
     def tick(self, now: float) -> None:
         """End the leases, delays and blocked keys whose time has come."""
-        for target in self.alarms.due(now):
-            if isinstance(target, Lane):
-                self._lanes.offer(target)
+        for target in self.deadlines.due(now):
+            if isinstance(target, KeyQueue):
+                self._key_queues.offer(target)
                 self._wake_all()
             elif target.state is State.DELAYED:
                 self._enqueue(target)
             elif target.deadline_s > now:
-                self.alarms.set(target.deadline_s, target)
+                self.deadlines.set(target.deadline_s, target)
             else:
                 self._fail(target, now)
 
     def _enqueue(self, delivery: Delivery) -> None:
         delivery.state = State.READY
         key = delivery.message.wire.ordering_key
-        if self.rules.ordered and key:
-            self._lanes.enqueue(key, delivery)
+        if self.policy.ordered and key:
+            self._key_queues.enqueue(key, delivery)
         else:
             self._ready.append(delivery)
         self._wake_all()
@@ -177,11 +177,11 @@ class Backlog:
     def _acknowledge(self, delivery: Delivery) -> None:
         self._release(delivery)
         delivery.acked = True
-        lane = delivery.lane
-        if lane is None or delivery.number not in lane.sent:
+        key_queue = delivery.key_queue
+        if key_queue is None or delivery.number not in key_queue.sent:
             self.drop(delivery)
             return
-        for final in self._lanes.settle(lane, delivery, at_once=self.rules.exactly_once):
+        for final in self._key_queues.settle(key_queue, delivery, at_once=self.policy.exactly_once):
             self._finish(final)
         self._wake_all()
 
@@ -189,34 +189,36 @@ class Backlog:
         """A nack or an expired lease: count it, then dead-letter the message or queue it again after the back-off."""
         delivery.failures += 1
         self._effects.failed(delivery)
-        limit, lane = self.rules.max_attempts, delivery.lane
+        limit, key_queue = self.policy.max_attempts, delivery.key_queue
         if limit and delivery.failures >= limit and self._effects.dead_letter(delivery):
             self._release(delivery)
-            for final in self._lanes.settle(lane, delivery, at_once=True) if lane else [delivery]:
+            for final in (
+                self._key_queues.settle(key_queue, delivery, at_once=True) if key_queue else [delivery]
+            ):
                 self._finish(final)
             self._wake_all()
             return
-        self._retry(delivery, self.rules.delay_s(delivery.failures), now)
+        self._retry(delivery, self.policy.delay_s(delivery.failures), now)
 
     def _retry(self, delivery: Delivery, delay_s: float, now: float) -> None:
-        lane = delivery.lane
-        if lane is not None:
-            lane.blocked_until_s = now + delay_s if delay_s else 0.0
-        self._again(delivery)
+        key_queue = delivery.key_queue
+        if key_queue is not None:
+            key_queue.blocked_until_s = now + delay_s if delay_s else 0.0
+        self._requeue(delivery)
         if not delay_s:
             self._wake_all()
-        elif lane is not None:
-            self.alarms.set(lane.blocked_until_s, lane)
+        elif key_queue is not None:
+            self.deadlines.set(key_queue.blocked_until_s, key_queue)
         else:
             delivery.state = State.DELAYED
-            self.alarms.set(now + delay_s, delivery)
+            self.deadlines.set(now + delay_s, delivery)
 
-    def _again(self, delivery: Delivery, *, front: bool = False) -> None:
-        lane = delivery.lane
-        if lane is not None:
-            for back in self._lanes.rewind(lane, delivery):
+    def _requeue(self, delivery: Delivery, *, front: bool = False) -> None:
+        key_queue = delivery.key_queue
+        if key_queue is not None:
+            for back in self._key_queues.rewind(key_queue, delivery):
                 self._release(back)
-            self._lanes.offer(lane)
+            self._key_queues.offer(key_queue)
             return
         self._release(delivery)
         delivery.lease += 1

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.deliveries import Delivery, StoredMessage
-from signalbox_devstack.emulators.pubsub.journal import Journal
-from signalbox_devstack.emulators.pubsub.refusals import not_found
+from signalbox_devstack.emulators.pubsub.errors import not_found
+from signalbox_devstack.emulators.pubsub.journal import SqliteJournal
 from signalbox_devstack.emulators.pubsub.subscription import Subscription
 from signalbox_devstack.emulators.pubsub.times import timestamp
 from signalbox_devstack.emulators.pubsub.topics import Snapshot, Topic
@@ -19,7 +19,7 @@ _INSERT_DELIVERY = "INSERT OR REPLACE INTO deliveries VALUES(?, ?, 0, 0)"
 class Broker:
     """The server's state. Methods change memory at once and queue the same change in the journal."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: SqliteJournal) -> None:
         self.journal = journal
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
@@ -62,7 +62,7 @@ class Broker:
         for subscription in topic.subscriptions.values():
             subscription.settings.topic = DELETED_TOPIC
             self.save_subscription(subscription)
-        unneeded = [message for message in topic.log.values() if not message.holders]
+        unneeded = [message for message in topic.log.values() if not message.references]
         self._delete_messages(unneeded)
 
     def create_subscription(self, settings: wire.Subscription) -> Subscription:
@@ -91,7 +91,7 @@ class Broker:
         self.journal.write("DELETE FROM subscriptions WHERE name = ?", (subscription.name,))
         self.journal.write("DELETE FROM deliveries WHERE subscription = ?", (subscription.number,))
         for message in subscription.delete():
-            self.let_go(message)
+            self.release(message)
 
     def create_snapshot(self, subscription: Subscription, settings: wire.Snapshot) -> None:
         snapshot = Snapshot(settings, frozenset(subscription.backlog.deliveries), self.journal.new_id())
@@ -124,7 +124,7 @@ class Broker:
             (subscription, message) for subscription, message in wanted if subscription.wants(message.wire)
         ]
         for _, message in wanted:
-            message.holders += 1
+            message.references += 1
         kept = [message for message in stored if self.is_needed(message)]
         rows = [(m.number, m.topic, m.published_s, m.wire.SerializeToString()) for m in kept]
         self.journal.write(_INSERT_MESSAGE, *rows)
@@ -147,12 +147,12 @@ class Broker:
         self.journal.write("DELETE FROM deliveries WHERE subscription = ?", (subscription.number,))
         self.journal.write(_INSERT_DELIVERY, *((subscription.number, number) for number in wanted))
         for message in wanted.values():
-            message.holders += 1
+            message.references += 1
         subscription.kept.clear()
         with subscription.awake():
             subscription.backlog.replace(wanted.values())
         for message in held.values():
-            self.let_go(message)
+            self.release(message)
 
     def finished(self, subscription: Subscription, message: StoredMessage) -> None:
         """A delivery is acknowledged, dead-lettered or dropped."""
@@ -167,7 +167,7 @@ class Broker:
         """The subscription needs the message no more, not even for seek."""
         row = (subscription.number, message.number)
         self.journal.write("DELETE FROM deliveries WHERE subscription = ? AND message = ?", row)
-        self.let_go(message)
+        self.release(message)
 
     def expire(self, messages: Sequence[StoredMessage]) -> None:
         """The topic's retention is over for these; a snapshot may still hold some."""
@@ -197,15 +197,15 @@ class Broker:
         self.publish(topic, [message])
         return True
 
-    def let_go(self, message: StoredMessage) -> None:
+    def release(self, message: StoredMessage) -> None:
         """A subscription needs the message no more."""
-        message.holders -= 1
+        message.references -= 1
         if not self.is_needed(message):
             self._delete_messages([message])
 
     def is_needed(self, message: StoredMessage) -> bool:
         topic = self.topics.get(message.topic)
-        if message.holders > 0 or (topic is not None and topic.retention_s > 0):
+        if message.references > 0 or (topic is not None and topic.retention_s > 0):
             return True
         return topic is not None and any(snapshot.holds(message) for snapshot in self.snapshots.values())
 

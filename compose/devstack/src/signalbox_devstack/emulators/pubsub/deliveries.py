@@ -10,14 +10,14 @@ from signalbox_devstack.emulators.pubsub import wire
 
 @dataclass(slots=True, eq=False)
 class StoredMessage:
-    """A message in its topic's log. `holders` counts the subscriptions that still need it."""
+    """A message in its topic's log. `references` counts the subscriptions that still need it."""
 
     number: int
     topic: str
     published_s: float
     wire: wire.PubsubMessage
     size_bytes: int
-    holders: int = 0
+    references: int = 0
 
 
 class State(Enum):
@@ -45,7 +45,7 @@ class Delivery:
     deadline_s: float = 0.0
     acked: bool = False
     consumer: "Consumer | None" = None
-    lane: "Lane | None" = None
+    key_queue: "KeyQueue | None" = None
 
     @property
     def number(self) -> int:
@@ -53,12 +53,12 @@ class Delivery:
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
+class KeyQueue:
     """One ordering key of one subscription: many messages may be out, but to one consumer only.
 
     Attributes:
         sent: leased, oldest first; acknowledged ones stay until everything before them is.
-        offered_to: the queue this lane stands in; an entry elsewhere is stale.
+        offered_to: the queue this key_queue stands in; an entry elsewhere is stale.
     """
 
     key: str
@@ -66,7 +66,7 @@ class Lane:
     sent: dict[int, Delivery] = field(default_factory=dict)
     owner: "Consumer | None" = None
     blocked_until_s: float = 0.0
-    offered_to: "deque[Lane] | None" = None
+    offered_to: "deque[KeyQueue] | None" = None
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +74,7 @@ class Consumer:
     """Who takes messages: a stream, one pull, or the pusher. Limits of zero mean none.
 
     Attributes:
-        one_per_key: take the next message of a key only when the one before is settled (push).
+        one_at_a_time_per_key: take the next message of a key only when the one before is settled (push).
         wake: called when there may be something to take.
     """
 
@@ -82,11 +82,11 @@ class Consumer:
     ack_deadline_s: float = 10.0
     max_messages: int = 0
     max_bytes: int = 0
-    one_per_key: bool = False
+    one_at_a_time_per_key: bool = False
     closed: bool = False
     messages: int = 0
     bytes: int = 0
-    lanes: deque[Lane] = field(default_factory=deque)
+    key_queues: deque[KeyQueue] = field(default_factory=deque)
 
     def has_room(self) -> bool:
         return (self.max_messages <= 0 or self.messages < self.max_messages) and (

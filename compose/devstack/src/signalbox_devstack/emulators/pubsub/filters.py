@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from signalbox_devstack.emulators.pubsub.refusals import invalid
+from signalbox_devstack.emulators.pubsub.errors import invalid
 
 Filter = Callable[[Mapping[str, str]], bool]
 
@@ -20,7 +20,7 @@ def compile_filter(source: str) -> Filter | None:
     """Turn a filter into a predicate over a message's attributes; None when it is blank and lets everything through.
 
     Raises:
-        RefusalError: INVALID_ARGUMENT, naming what was not understood.
+        PubsubError: INVALID_ARGUMENT, naming what was not understood.
     """
     if not source.strip():
         return None

@@ -32,7 +32,7 @@ class UnusableData(InvalidInput):
     """The data file cannot be used; the message names it and the remedy."""
 
 
-class Journal:
+class SqliteJournal:
     """Statements queued in one turn of the loop are committed together at the start of the next.
 
     Queued before any consumer is woken, a commit also comes before the delivery it belongs to: callbacks run in order.

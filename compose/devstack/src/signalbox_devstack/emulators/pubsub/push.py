@@ -17,7 +17,7 @@ _ACKNOWLEDGING: Final = frozenset({102, 200, 201, 202, 204})
 
 
 class Pushers:
-    """Keeps one pusher per push subscription; `follow` starts, restarts or ends it after a change."""
+    """Keeps one pusher per push subscription; `sync` starts, restarts or ends it after a change."""
 
     def __init__(self) -> None:
         self._tasks = asyncio.TaskGroup()
@@ -36,7 +36,7 @@ class Pushers:
         await self._tasks.__aexit__(kind, error, trace)
         await self._client.aclose()
 
-    def follow(self, subscription: Subscription) -> None:
+    def sync(self, subscription: Subscription) -> None:
         if running := self._running.pop(subscription.name, None):
             running.cancel()
         settings = subscription.settings
@@ -50,7 +50,7 @@ async def _push(subscription: Subscription, client: httpx2.AsyncClient) -> None:
         wake=due.set,
         ack_deadline_s=subscription.settings.ack_deadline_seconds,
         max_messages=MAX_IN_FLIGHT,
-        one_per_key=True,
+        one_at_a_time_per_key=True,
     )
     with subscription.consumer(consumer):
         async with asyncio.TaskGroup() as posts:

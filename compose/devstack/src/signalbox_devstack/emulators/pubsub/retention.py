@@ -50,6 +50,6 @@ def _sweep_topic(broker: Broker, topic: Topic, oldest_s: float) -> None:
     for message in topic.log.values():
         if message.published_s >= oldest_s:
             break
-        if not message.holders:
+        if not message.references:
             expired.append(message)
     broker.expire(expired)

@@ -11,10 +11,10 @@ from typing import Final
 import grpc
 
 from signalbox_devstack.emulators.pubsub.broker import Broker
-from signalbox_devstack.emulators.pubsub.journal import Journal
-from signalbox_devstack.emulators.pubsub.loading import load
-from signalbox_devstack.emulators.pubsub.methods import handlers
+from signalbox_devstack.emulators.pubsub.grpc_handlers import handlers
+from signalbox_devstack.emulators.pubsub.journal import SqliteJournal
 from signalbox_devstack.emulators.pubsub.push import Pushers
+from signalbox_devstack.emulators.pubsub.recovery import load
 from signalbox_devstack.emulators.pubsub.retention import sweep_forever
 
 log = logging.getLogger(__name__)
@@ -32,9 +32,9 @@ _OPTIONS: Final = (
 
 
 @asynccontextmanager
-async def serving(
+async def run_server(
     *, host: str, port: int, data: Path, stream_s: float = STREAM_S
-) -> AsyncIterator["Running"]:
+) -> AsyncIterator["RunningServer"]:
     """Serve until the block ends.
 
     Raises:
@@ -47,7 +47,7 @@ async def serving(
         log.error("journal failed, the server ends", extra={"data": str(data), "error": str(error)})
         broken.set()
 
-    journal = Journal(data, on_failure)
+    journal = SqliteJournal(data, on_failure)
     try:
         broker = load(journal)
         server = grpc.aio.server(options=_OPTIONS)
@@ -55,11 +55,11 @@ async def serving(
             server.add_generic_rpc_handlers(handlers(broker, pushers, stream_s))
             bound = server.add_insecure_port(f"{host}:{port}")
             for subscription in broker.subscriptions.values():
-                pushers.follow(subscription)
+                pushers.sync(subscription)
             sweeping = asyncio.create_task(sweep_forever(broker))
             await server.start()
             try:
-                yield Running(port=bound, broken=broken)
+                yield RunningServer(port=bound, broken=broken)
             finally:
                 sweeping.cancel()
                 await _stop(server, broker)
@@ -67,7 +67,7 @@ async def serving(
         journal.close()
 
 
-class Running:
+class RunningServer:
     """A started server: its port, and an event that is set when its journal can no longer be written."""
 
     def __init__(self, port: int, broken: asyncio.Event) -> None:

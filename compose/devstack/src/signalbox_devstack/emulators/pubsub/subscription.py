@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from signalbox_devstack.emulators.pubsub import wire
-from signalbox_devstack.emulators.pubsub.backlog import Backlog
+from signalbox_devstack.emulators.pubsub.backlog import SubscriptionBacklog
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, StoredMessage
+from signalbox_devstack.emulators.pubsub.delivery_policy import DeliveryPolicy
+from signalbox_devstack.emulators.pubsub.errors import not_found, precondition
 from signalbox_devstack.emulators.pubsub.filters import compile_filter
-from signalbox_devstack.emulators.pubsub.refusals import not_found, precondition
-from signalbox_devstack.emulators.pubsub.rules import Rules
 
 
-class Store(Protocol):
+class SubscriptionStore(Protocol):
     """The broker, as a subscription sees it."""
 
     def finished(self, subscription: "Subscription", message: StoredMessage) -> None: ...
@@ -26,13 +26,13 @@ class Store(Protocol):
 class Subscription:
     """Wakes the backlog when a lease or delay ends; every change goes through `awake()`, which sets the next alarm."""
 
-    def __init__(self, settings: wire.Subscription, number: int, store: Store, boot: int) -> None:
+    def __init__(self, settings: wire.Subscription, number: int, store: SubscriptionStore, boot: int) -> None:
         self.settings = settings
         self.number = number
         self.is_deleted = False
         self.kept: dict[int, StoredMessage] = {}
         """Acknowledged messages that `retain_acked_messages` keeps for seek."""
-        self.backlog = Backlog(Rules.of(settings), self, boot)
+        self.backlog = SubscriptionBacklog(DeliveryPolicy.of(settings), self, boot)
         self._store = store
         self._matches = compile_filter(settings.filter)
         self._timer: asyncio.TimerHandle | None = None
@@ -43,7 +43,7 @@ class Subscription:
 
     def configure(self, settings: wire.Subscription) -> None:
         self.settings = settings
-        self.backlog.rules = Rules.of(settings)
+        self.backlog.policy = DeliveryPolicy.of(settings)
         for consumer in self.backlog.consumers:
             consumer.wake()
 
@@ -68,7 +68,7 @@ class Subscription:
         try:
             yield consumer
         finally:
-            self.backlog.leave(consumer)
+            self.backlog.remove_consumer(consumer)
 
     def take(self, consumer: Consumer, limit: int) -> list[Delivery]:
         with self.awake() as now:
@@ -105,17 +105,17 @@ class Subscription:
             self._set_timer(loop)
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
-        at_s = self.backlog.alarms.next_at()
+        at_s = self.backlog.deadlines.next_at()
         if self._timer is not None and (at_s is None or at_s != self._timer.when()):
             self._timer.cancel()
             self._timer = None
         if self._timer is None and at_s is not None and not self.is_deleted:
             self._timer = loop.call_at(at_s, self._tick)
 
-    def give_back(self, deliveries: Iterable[Delivery]) -> None:
+    def return_unseen(self, deliveries: Iterable[Delivery]) -> None:
         """Whoever took these is gone without having seen them."""
         with self.awake():
-            self.backlog.give_back(deliveries)
+            self.backlog.return_unseen(deliveries)
 
     def delete(self) -> list[StoredMessage]:
         """End; the messages it held."""

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from signalbox_devstack.emulators.sample_documents.folder import inbox, long_scan
+from signalbox_devstack.emulators.sample_documents.inbox_files import inbox, long_scan
 
 
 def main() -> int:

@@ -9,22 +9,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from signalbox_devstack.emulators.portal.books import Books
-from signalbox_devstack.emulators.portal.calls import Server
 from signalbox_devstack.emulators.portal.companies import companies, company, has_cash_register, password_of
-from signalbox_devstack.emulators.portal.faults import Fault
-from signalbox_devstack.emulators.portal.truth import truth_of
+from signalbox_devstack.emulators.portal.endpoint import PortalState
+from signalbox_devstack.emulators.portal.faults import PortalFault
+from signalbox_devstack.emulators.portal.ground_truth import ground_truth
+from signalbox_devstack.emulators.portal.invoice_index import InvoiceIndex
 
 _FIRST: Final = date(2000, 1, 1)
 _LAST: Final = date(2099, 12, 31)
 
 
-class Controls:
+class SimulatorApi:
     """Endpoints for tests and for people who want to see what the portal saw."""
 
-    def __init__(self, server: Server, books: Books, *, company_count: int, has_faults: bool) -> None:
+    def __init__(
+        self, server: PortalState, index: InvoiceIndex, *, company_count: int, has_faults: bool
+    ) -> None:
         self._server = server
-        self._books = books
+        self._books = index
         self._count = company_count
         self._has_faults = has_faults
 
@@ -54,12 +56,12 @@ class Controls:
             )
         except ValueError as error:
             return _problem(400, f"from and to are days like 2026-07-31: {error}")
-        return _json(truth_of(self._books, given["mst"], first, last))
+        return _json(ground_truth(self._books, given["mst"], first, last))
 
     async def companies(self, _request: Request) -> Response:
         """Everybody who can log in, with the password."""
         known = companies(self._count)
-        return JSONResponse([_told(mst) for mst in known])
+        return JSONResponse([_company_json(mst) for mst in known])
 
     async def faults(self, _request: Request) -> Response:
         return _json(self._server.faults.all())
@@ -69,7 +71,7 @@ class Controls:
         if not self._has_faults:
             return _problem(403, "faults are off: start the portal with --faults")
         try:
-            faults = msgspec.json.decode(await request.body(), type=tuple[Fault, ...])
+            faults = msgspec.json.decode(await request.body(), type=tuple[PortalFault, ...])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _problem(400, str(error))
         self._server.faults.put(request.path_params["mst"], faults)
@@ -85,11 +87,11 @@ class Controls:
             )
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _problem(400, f"give the seconds: {error}")
-        self._server.desk.set_life(request.path_params["mst"], life_s)
+        self._server.sessions.set_lifetime(request.path_params["mst"], life_s)
         return _json(life_s)
 
 
-def _told(mst: str) -> "dict[str, object]":
+def _company_json(mst: str) -> "dict[str, object]":
     return {
         "mst": mst,
         "name": company(mst).name,

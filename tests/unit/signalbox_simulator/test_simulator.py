@@ -1,4 +1,4 @@
-"""The simulator: its world obeys its rules, and the law in it decides as the service would."""
+"""The simulator: its simulation obeys its rules, and the law in it decides as the service would."""
 
 import csv
 import gzip
@@ -11,24 +11,32 @@ from msgspec.structs import replace
 from signalbox_autoscaler.audit.recompute import replay
 from signalbox_autoscaler.model import Action, DecisionRecord, Policy
 from signalbox_simulator.__main__ import main
-from signalbox_simulator.cost_study import STUDY, Prices, bill
-from signalbox_simulator.engine import World
+from signalbox_simulator.cost_study import STUDY, CloudPrices, bill
+from signalbox_simulator.engine import Simulation
 from signalbox_simulator.lower_bound import cheapest_as_fast, fastest, least_worker_s
-from signalbox_simulator.outcome import Outcome, simulate
+from signalbox_simulator.outcome import SimulationOutcome, simulate
 from signalbox_simulator.scalers import PEERS, new_scaler
-from signalbox_simulator.scalers.law import Law
-from signalbox_simulator.scalers.plain import BaseOnly
-from signalbox_simulator.traces import Batch, Trace, closed_loop, ramp, terminated, trace_of_log, trickle
+from signalbox_simulator.scalers.reference import BaseOnly
+from signalbox_simulator.scalers.signalbox_sizing import SignalboxSizing
+from signalbox_simulator.traces import (
+    ArrivalBatch,
+    Trace,
+    closed_loop,
+    ramp,
+    terminated,
+    trace_of_log,
+    trickle,
+)
 
-EVEN = Trace(name="even", batches=(Batch(at_s=0.0, durations_s=(1.0,) * 1_000),), base_slots=100)
+EVEN = Trace(name="even", batches=(ArrivalBatch(at_s=0.0, durations_s=(1.0,) * 1_000),), base_slots=100)
 
 
 def small_ramp(seed: int = 1) -> Trace:
     return replace(ramp(seed, companies=10, invoices=1_000), base_slots=20)
 
 
-def run_law(trace: Trace, policy: Policy | None = None) -> tuple[Outcome, Law]:
-    law = Law(policy or Policy())
+def run_law(trace: Trace, policy: Policy | None = None) -> tuple[SimulationOutcome, SignalboxSizing]:
+    law = SignalboxSizing(policy or Policy())
     return simulate(trace, law, seed=1), law
 
 
@@ -48,7 +56,7 @@ def test_a_limit_behind_or_before_the_workers_sets_the_pace(field: str) -> None:
 
 def test_a_closed_loop_never_has_more_in_flight_than_its_bound() -> None:
     trace = Trace(
-        name="closed", batches=(Batch(at_s=0.0, durations_s=(1.0,) * 100, in_flight=4),), base_slots=50
+        name="closed", batches=(ArrivalBatch(at_s=0.0, durations_s=(1.0,) * 100, in_flight=4),), base_slots=50
     )
 
     assert simulate(trace, BaseOnly(), seed=1).makespan_s == 25.0
@@ -59,16 +67,16 @@ class Stopping(BaseOnly):
 
     every_s = 5.0
 
-    def look(self, world: World) -> None:
-        if world.now == 0:
-            world.launch(1)
-        for worker in list(world.bursts.values()):
+    def tick(self, simulation: Simulation) -> None:
+        if simulation.now == 0:
+            simulation.launch(1)
+        for worker in list(simulation.bursts.values()):
             if worker.tasks and not worker.draining:
-                world.drain(worker, grace_s=30.0)
+                simulation.drain(worker, grace_s=30.0)
 
 
 def test_what_a_stopped_worker_did_not_finish_in_its_grace_begins_again_elsewhere() -> None:
-    trace = Trace(name="long", batches=(Batch(at_s=0.0, durations_s=(200.0,) * 20),), base_slots=10)
+    trace = Trace(name="long", batches=(ArrivalBatch(at_s=0.0, durations_s=(200.0,) * 20),), base_slots=10)
     outcome = simulate(trace, Stopping(), seed=1)
 
     assert outcome.reexecuted == 10
@@ -142,7 +150,10 @@ def test_a_queue_may_be_told_not_to_learn_a_limit() -> None:
 
 def test_longer_work_is_not_mistaken_for_a_limit() -> None:
     """Quick work brings a worker; then work of 12 s each comes, and throughput falls as if something were at its end."""
-    quick, slow = Batch(at_s=10.0, durations_s=(1.0,) * 1_500), Batch(at_s=30.0, durations_s=(12.0,) * 1_500)
+    quick, slow = (
+        ArrivalBatch(at_s=10.0, durations_s=(1.0,) * 1_500),
+        ArrivalBatch(at_s=30.0, durations_s=(12.0,) * 1_500),
+    )
     outcome, _ = run_law(Trace(name="mixed", batches=(quick, slow), base_slots=20))
 
     assert outcome.p95_wait_s < 150  # not held at what the quick work needed
@@ -237,7 +248,7 @@ def test_a_wrong_argument_is_one_line_that_names_it(
 
 def test_the_bill_follows_from_prices_and_quotas(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = next(scenario for scenario in STUDY if scenario.name == "100 x 1,000, monthly")
-    found = bill(small, Prices())
+    found = bill(small, CloudPrices())
     dear = tmp_path / "prices.toml"
     dear.write_text('[prices]\nvcpu_s = "0.000036"\nrunning_executions = 5\n')
 

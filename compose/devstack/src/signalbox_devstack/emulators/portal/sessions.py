@@ -10,21 +10,21 @@ from typing import Final
 from msgspec import Struct
 
 from signalbox_devstack.emulators.portal import captcha, tokens
-from signalbox_devstack.emulators.portal.answers import (
+from signalbox_devstack.emulators.portal.companies import companies, password_of
+from signalbox_devstack.emulators.portal.errors import (
     LOCKED,
     NO_TOKEN,
     WRONG_CAPTCHA,
     WRONG_PASSWORD,
-    PortalRefusal,
+    PortalError,
 )
-from signalbox_devstack.emulators.portal.companies import companies, password_of
 
 CAPTCHA_LIFE_S: Final = 300.0
 MAX_WRONG_PASSWORDS: Final = 5
 _KEPT_CAPTCHAS: Final = 10_000
 
 
-class Login(Struct, frozen=True, kw_only=True):
+class PortalLogin(Struct, frozen=True, kw_only=True):
     """The body of POST authenticate."""
 
     username: str
@@ -38,7 +38,7 @@ class _Issued(Struct, frozen=True):
     until: float
 
 
-class Desk:
+class PortalSessions:
     """Args:
     token_life_s: how long a session lasts.
     clock: seconds since 1970.
@@ -65,40 +65,40 @@ class Desk:
         self._captchas[key] = _Issued(text, self._clock() + CAPTCHA_LIFE_S)
         return {"key": key, "content": captcha.picture(text, self._dice)}
 
-    def log_in(self, login: Login) -> str:
-        """A token. Raises: PortalRefusal (401)."""
+    def log_in(self, login: PortalLogin) -> str:
+        """A token. Raises: PortalError (401)."""
         issued = self._captchas.pop(login.ckey, None)
         if issued is None or issued.until < self._clock() or issued.text != login.cvalue.strip().upper():
-            raise PortalRefusal(401, WRONG_CAPTCHA)
+            raise PortalError(401, WRONG_CAPTCHA)
         if self._wrong[login.username] >= MAX_WRONG_PASSWORDS:
-            raise PortalRefusal(401, LOCKED)
+            raise PortalError(401, LOCKED)
         if login.username not in self._companies or not secrets.compare_digest(
             login.password.encode(), password_of(login.username).encode()
         ):
             self._wrong[login.username] += 1
-            raise PortalRefusal(401, WRONG_PASSWORD)
+            raise PortalError(401, WRONG_PASSWORD)
         self._wrong.pop(login.username, None)
         now, life_s = self._clock(), self._own_life_s.get(login.username, self._life_s)
-        claims = tokens.Claims(
+        claims = tokens.SessionClaims(
             sub=login.username, type=2, exp=int(now + life_s), iat=int(now), jti=secrets.token_hex(8)
         )
         return tokens.issue(claims, self._key)
 
-    def whose(self, authorization: str) -> tokens.Claims:
-        """Raises: PortalRefusal (401) without a token of a session that still lasts."""
+    def authenticate(self, authorization: str) -> tokens.SessionClaims:
+        """Raises: PortalError (401) without a token of a session that still lasts."""
         claims = (
             tokens.read(authorization.removeprefix("Bearer "), self._key)
             if authorization.startswith("Bearer ")
             else None
         )
         if claims is None or claims.exp <= self._clock() or claims.jti in self._ended:
-            raise PortalRefusal(401, NO_TOKEN)
+            raise PortalError(401, NO_TOKEN)
         return claims
 
-    def set_life(self, mst: str, life_s: float) -> None:
+    def set_lifetime(self, mst: str, life_s: float) -> None:
         """How long this taxpayer's sessions last from the next one on."""
         self._own_life_s[mst] = life_s
 
-    def end(self, claims: tokens.Claims) -> None:
+    def end(self, claims: tokens.SessionClaims) -> None:
         """The session is over before its time."""
         self._ended.add(claims.jti)

@@ -13,7 +13,7 @@ Direction = Literal["purchase", "sold"]
 Family = Literal["query", "sco-query"]
 
 
-class Stream(Struct, frozen=True):
+class InvoiceKind(Struct, frozen=True):
     """A run of numbered invoices. `status` is what the portal calls ttxly; sold ones alternate between 5 and 6 by series."""
 
     code: str
@@ -23,17 +23,17 @@ class Stream(Struct, frozen=True):
     weight: int
 
 
-STREAMS: Final = (
-    Stream("PC", "purchase", "query", 5, 40),
-    Stream("PK", "purchase", "query", 6, 10),
-    Stream("PM", "purchase", "sco-query", 8, 6),
-    Stream("SC", "sold", "query", 5, 30),
-    Stream("SK", "sold", "query", 6, 8),
-    Stream("SM", "sold", "sco-query", 8, 6),
+INVOICE_KINDS: Final = (
+    InvoiceKind("PC", "purchase", "query", 5, 40),
+    InvoiceKind("PK", "purchase", "query", 6, 10),
+    InvoiceKind("PM", "purchase", "sco-query", 8, 6),
+    InvoiceKind("SC", "sold", "query", 5, 30),
+    InvoiceKind("SK", "sold", "query", 6, 8),
+    InvoiceKind("SM", "sold", "sco-query", 8, 6),
 )
 
 
-class Span(Struct, frozen=True):
+class MonthRange(Struct, frozen=True):
     """Consecutive months, the first as (year, month)."""
 
     year: int
@@ -45,36 +45,36 @@ class Span(Struct, frozen=True):
         return tuple((at // 12, at % 12 + 1) for at in range(first, first + self.count))
 
 
-class Place(Struct, frozen=True):
+class InvoiceSlot(Struct, frozen=True):
     """Where an invoice stands: the `number`th of its stream (from 0), its day, whether it is the last of its month."""
 
-    stream: Stream
+    stream: InvoiceKind
     number: int
     day: date
 
 
-class Books(Struct, frozen=True):
-    """All companies' books: `invoices` a company, spread over `span`."""
+class InvoiceIndex(Struct, frozen=True):
+    """All companies' index: `invoices` a company, spread over `months`."""
 
     seed: int
     invoices: int
-    span: Span
+    months: MonthRange
 
-    def count(self, mst: str, stream: Stream) -> int:
-        """Invoices of that stream, all months together; over all streams they add up to `invoices`."""
-        streams = _streams_of(mst)
-        if stream not in streams:
+    def count(self, mst: str, stream: InvoiceKind) -> int:
+        """Invoices of that stream, all months together; over all kinds they add up to `invoices`."""
+        kinds = _kinds_of(mst)
+        if stream not in kinds:
             return 0
-        total, before = sum(item.weight for item in streams), 0
-        for item in streams:
+        total, before = sum(item.weight for item in kinds), 0
+        for item in kinds:
             if item == stream:
                 break
             before += item.weight
         return self.invoices * (before + stream.weight) // total - self.invoices * before // total
 
-    def place(self, mst: str, stream: Stream, number: int) -> Place | None:
+    def place(self, mst: str, stream: InvoiceKind, number: int) -> InvoiceSlot | None:
         """None when the stream has no invoice of that number."""
-        count, months = self.count(mst, stream), self.span.months()
+        count, months = self.count(mst, stream), self.months.months()
         if not 0 <= number < count:
             return None
         index = _month_of(number, count, len(months))
@@ -86,27 +86,33 @@ class Books(Struct, frozen=True):
             _first(index + 1, count, len(months)),
         )
 
-    def places(self, mst: str, streams: Sequence[Stream], first: date, last: date) -> Iterator[Place]:
+    def places(
+        self, mst: str, kinds: Sequence[InvoiceKind], first: date, last: date
+    ) -> Iterator[InvoiceSlot]:
         """Those of the days `first` … `last`, newest first; within a day by stream and number, so the order is total."""
-        found = [place for stream in streams for place in self._in_months(mst, stream, first, last)]
+        found = [place for stream in kinds for place in self._in_months(mst, stream, first, last)]
         found.sort(key=lambda place: (place.day, place.stream.code, place.number), reverse=True)
         return (place for place in found if first <= place.day <= last)
 
-    def _in_months(self, mst: str, stream: Stream, first: date, last: date) -> Iterator[Place]:
-        count, months = self.count(mst, stream), self.span.months()
+    def _in_months(self, mst: str, stream: InvoiceKind, first: date, last: date) -> Iterator[InvoiceSlot]:
+        count, months = self.count(mst, stream), self.months.months()
         for index, month in enumerate(months):
             if (first.year, first.month) <= month <= (last.year, last.month):
                 begin, end = _first(index, count, len(months)), _first(index + 1, count, len(months))
                 yield from (_place(stream, number, month, begin, end) for number in range(begin, end))
 
 
-def streams_of(direction: Direction, family: Family) -> tuple[Stream, ...]:
-    return tuple(stream for stream in STREAMS if (stream.direction, stream.family) == (direction, family))
+def kinds_of(direction: Direction, family: Family) -> tuple[InvoiceKind, ...]:
+    return tuple(
+        stream for stream in INVOICE_KINDS if (stream.direction, stream.family) == (direction, family)
+    )
 
 
-def _streams_of(mst: str) -> tuple[Stream, ...]:
+def _kinds_of(mst: str) -> tuple[InvoiceKind, ...]:
     return (
-        STREAMS if has_cash_register(mst) else tuple(stream for stream in STREAMS if stream.family == "query")
+        INVOICE_KINDS
+        if has_cash_register(mst)
+        else tuple(stream for stream in INVOICE_KINDS if stream.family == "query")
     )
 
 
@@ -123,6 +129,6 @@ def _month_of(number: int, count: int, months: int) -> int:
     )
 
 
-def _place(stream: Stream, number: int, month: tuple[int, int], begin: int, end: int) -> Place:
+def _place(stream: InvoiceKind, number: int, month: tuple[int, int], begin: int, end: int) -> InvoiceSlot:
     days = monthrange(*month)[1]
-    return Place(stream, number, date(*month, 1 + (number - begin) * days // (end - begin)))
+    return InvoiceSlot(stream, number, date(*month, 1 + (number - begin) * days // (end - begin)))

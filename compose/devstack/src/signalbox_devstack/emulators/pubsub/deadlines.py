@@ -5,20 +5,20 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
-from signalbox_devstack.emulators.pubsub.deliveries import Delivery, Lane, State
+from signalbox_devstack.emulators.pubsub.deliveries import Delivery, KeyQueue, State
 
 _SWEEP_AT: Final = 1_000
 
 
-class Alarms:
-    """Entries of deliveries and lanes by time. Without the sweep, settled messages would stay in memory until their lease ends."""
+class DeadlineHeap:
+    """Entries of deliveries and key_queues by time. Without the sweep, settled messages would stay in memory until their lease ends."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Delivery | Lane, int]] = []
+        self._heap: list[tuple[float, int, Delivery | KeyQueue, int]] = []
         self._numbers = count()
         self._sweep_at = _SWEEP_AT
 
-    def set(self, at_s: float, target: Delivery | Lane) -> None:
+    def set(self, at_s: float, target: Delivery | KeyQueue) -> None:
         lease = target.lease if isinstance(target, Delivery) else 0
         heapq.heappush(self._heap, (at_s, next(self._numbers), target, lease))
         if len(self._heap) > self._sweep_at:
@@ -31,7 +31,7 @@ class Alarms:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def due(self, now: float) -> Iterator[Delivery | Lane]:
+    def due(self, now: float) -> Iterator[Delivery | KeyQueue]:
         while self._heap and self._heap[0][0] <= now:
             _, _, target, lease = heapq.heappop(self._heap)
             if _is_live(target, lease):
@@ -41,8 +41,8 @@ class Alarms:
         self._heap.clear()
 
 
-def _is_live(target: Delivery | Lane, lease: int) -> bool:
-    if isinstance(target, Lane):
+def _is_live(target: Delivery | KeyQueue, lease: int) -> bool:
+    if isinstance(target, KeyQueue):
         return bool(target.waiting)
     # A delivery acknowledged before its elders waits for them without a lease of its own.
     return target.lease == lease and target.state in (State.LEASED, State.DELAYED) and not target.acked

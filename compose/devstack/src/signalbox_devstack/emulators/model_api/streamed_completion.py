@@ -9,27 +9,29 @@ from typing import Final
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
-from signalbox_devstack.emulators.model_api.faults import Fault
-from signalbox_devstack.emulators.model_api.stats import Stats
-from signalbox_devstack.emulators.model_api.wire import Usage
+from signalbox_devstack.emulators.model_api.faults import ModelFault
+from signalbox_devstack.emulators.model_api.stats import ModelApiStats
+from signalbox_devstack.emulators.model_api.wire import CompletionUsage
 
 SLOW_S: Final = 0.1
 
 
-class Script(Struct, frozen=True, kw_only=True):
-    """What is said: tokens, then why it ends, then the usage (None: not asked for, or the server does not count)."""
+class Completion(Struct, frozen=True, kw_only=True):
+    """What is said: tokens, then why it ends, then the usage (None: not record_request for, or the server does not count)."""
 
     model: str
     tokens: Sequence[str]
     finish: str
-    usage: Usage | None
+    usage: CompletionUsage | None
 
 
-class Stream:
-    """An ASGI response that says its script, a token every `pause_s`."""
+class StreamedCompletion:
+    """An ASGI response that says its completion, a token every `pause_s`."""
 
-    def __init__(self, script: Script, *, fault: Fault | None, pause_s: float, stats: Stats) -> None:
-        self._script = script
+    def __init__(
+        self, completion: Completion, *, fault: ModelFault | None, pause_s: float, stats: ModelApiStats
+    ) -> None:
+        self._script = completion
         self._fault = fault.name if fault else ""
         self._pause_s = SLOW_S if self._fault == "slow" else pause_s
         self._stats = stats
@@ -39,23 +41,23 @@ class Stream:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         middle = len(self._script.tokens) // 2
         for place, token in enumerate(self._script.tokens):
-            if place == middle and await self._breaks_off(receive, send):
+            if place == middle and await self._is_interrupted(receive, send):
                 return
-            await self._say(
+            await self._write_chunk(
                 send, {"choices": [{"index": 0, "delta": {"content": token}, "finish_reason": None}]}
             )
             self._stats.count("tokens")
             await asyncio.sleep(self._pause_s)
         finish = "content_filter" if self._fault == "content_filter" else self._script.finish
-        await self._say(send, {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+        await self._write_chunk(send, {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
         if self._script.usage is not None:
             counted = {
                 name: getattr(self._script.usage, name) for name in self._script.usage.__struct_fields__
             }
-            await self._say(send, {"choices": [], "usage": counted})
+            await self._write_chunk(send, {"choices": [], "usage": counted})
         await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
 
-    async def _breaks_off(self, receive: Receive, send: Send) -> bool:
+    async def _is_interrupted(self, receive: Receive, send: Send) -> bool:
         """Whether the stream ends here. Returning without a last body makes the server close the connection: a cut."""
         if self._fault == "stall":
             while (await receive())["type"] != "http.disconnect":
@@ -64,7 +66,7 @@ class Stream:
             await send({"type": "http.response.body", "body": b'data: {"choices": [\n\n', "more_body": True})
         return self._fault in ("cut", "stall", "bad_chunk")
 
-    async def _say(self, send: Send, members: "dict[str, object]") -> None:
+    async def _write_chunk(self, send: Send, members: "dict[str, object]") -> None:
         chunk = {
             "id": "chatcmpl-sim",
             "object": "chat.completion.chunk",

@@ -9,10 +9,10 @@ import grpc
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.backlog import MAX_RESPONSE_MESSAGES
 from signalbox_devstack.emulators.pubsub.broker import Broker
-from signalbox_devstack.emulators.pubsub.checks import check_ack_deadline
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer
-from signalbox_devstack.emulators.pubsub.refusals import RefusalError, invalid, unavailable
+from signalbox_devstack.emulators.pubsub.errors import PubsubError, invalid, unavailable
 from signalbox_devstack.emulators.pubsub.subscription import Subscription
+from signalbox_devstack.emulators.pubsub.validation import check_ack_deadline
 
 Call = grpc.aio.ServicerContext[wire.StreamingPullRequest, wire.StreamingPullResponse]
 
@@ -34,7 +34,7 @@ class StreamingPull:
         subscription = self._broker.subscription(first.subscription)
         subscription.check_pull()
         check_ack_deadline(first.stream_ack_deadline_seconds)
-        session = _Session(self._broker, subscription, first, call)
+        session = _PullStream(self._broker, subscription, first, call)
         try:
             async with asyncio.timeout(self._stream_s), asyncio.TaskGroup() as tasks:
                 reading = tasks.create_task(session.read(first))
@@ -52,7 +52,7 @@ async def _next(call: Call) -> wire.StreamingPullRequest | None:
     return request if isinstance(request, wire.StreamingPullRequest) else None
 
 
-class _Session:
+class _PullStream:
     def __init__(
         self, broker: Broker, subscription: Subscription, first: wire.StreamingPullRequest, call: Call
     ) -> None:
@@ -62,7 +62,7 @@ class _Session:
         self._due = asyncio.Event()
         self._replies: deque[wire.StreamingPullResponse] = deque()
         self._is_read = False
-        self.refusal: RefusalError | None = None
+        self.refusal: PubsubError | None = None
         self._pongs = first.protocol_version >= _PONG_SINCE_PROTOCOL
         self._consumer = Consumer(
             wake=self._due.set,
@@ -81,7 +81,7 @@ class _Session:
                 if self._pongs and not request.ack_ids and not request.modify_deadline_ack_ids:
                     self._reply(self._response())
                 self._apply(request)
-        except RefusalError as refusal:
+        except PubsubError as refusal:
             self.refusal = refusal
         self._is_read = True
         self._due.set()
@@ -94,7 +94,7 @@ class _Session:
                     await self._write_due()
                     await self._due.wait()
                     self._due.clear()
-            except RefusalError as refusal:
+            except PubsubError as refusal:
                 self.refusal = refusal
 
     async def _write_due(self) -> None:
@@ -123,7 +123,7 @@ class _Session:
         extended = self._subscription.extend(
             zip(request.modify_deadline_ack_ids, request.modify_deadline_seconds, strict=True)
         )
-        if self._subscription.backlog.rules.exactly_once and (
+        if self._subscription.backlog.policy.exactly_once and (
             request.ack_ids or request.modify_deadline_ack_ids
         ):
             self._reply(self._confirmation(acked, extended))
@@ -146,9 +146,9 @@ class _Session:
         )
 
     def _properties(self) -> wire.StreamingPullResponse.SubscriptionProperties:
-        rules = self._subscription.backlog.rules
+        policy = self._subscription.backlog.policy
         return wire.StreamingPullResponse.SubscriptionProperties(
-            exactly_once_delivery_enabled=rules.exactly_once, message_ordering_enabled=rules.ordered
+            exactly_once_delivery_enabled=policy.exactly_once, message_ordering_enabled=policy.ordered
         )
 
     def _reply(self, response: wire.StreamingPullResponse) -> None:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from signalbox_devstack.emulators.pubsub import streaming, wire
-from signalbox_devstack.emulators.pubsub import subscribing as pulling
+from signalbox_devstack.emulators.pubsub import streaming_pull, wire
+from signalbox_devstack.emulators.pubsub import subscriber_service as pulling
 from signalbox_devstack.emulators.pubsub.broker import Broker
-from signalbox_devstack.emulators.pubsub.publishing import Publishing
+from signalbox_devstack.emulators.pubsub.errors import PubsubError
+from signalbox_devstack.emulators.pubsub.publisher_service import PublisherService
 from signalbox_devstack.emulators.pubsub.push import Pushers
-from signalbox_devstack.emulators.pubsub.refusals import RefusalError
-from signalbox_devstack.emulators.pubsub.seeking import Seeking
-from signalbox_devstack.emulators.pubsub.streaming import StreamingPull
-from signalbox_devstack.emulators.pubsub.subscribing import Subscribing
+from signalbox_devstack.emulators.pubsub.snapshot_service import SnapshotService
+from signalbox_devstack.emulators.pubsub.streaming_pull import StreamingPull
+from signalbox_devstack.emulators.pubsub.subscriber_service import SubscriberService
 
 if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Message, Message]  # generic in the stubs only
@@ -24,7 +24,11 @@ Call = grpc.aio.ServicerContext[Message, Message]
 
 
 def handlers(broker: Broker, pushers: Pushers, stream_s: float) -> tuple[grpc.GenericRpcHandler, ...]:
-    publishing, subscribing, seeking = Publishing(broker), Subscribing(broker, pushers), Seeking(broker)
+    publishing, subscribing, snapshots = (
+        PublisherService(broker),
+        SubscriberService(broker, pushers),
+        SnapshotService(broker),
+    )
     publisher = {
         "Publish": _unary(wire.PublishRequest, publishing.publish),
         "CreateTopic": _unary(wire.Topic, publishing.create_topic),
@@ -49,12 +53,12 @@ def handlers(broker: Broker, pushers: Pushers, stream_s: float) -> tuple[grpc.Ge
         "DeleteSubscription": _unary(wire.DeleteSubscriptionRequest, subscribing.delete_subscription),
         "Acknowledge": _unary(wire.AcknowledgeRequest, subscribing.acknowledge),
         "ModifyAckDeadline": _unary(wire.ModifyAckDeadlineRequest, subscribing.modify_ack_deadline),
-        "CreateSnapshot": _unary(wire.CreateSnapshotRequest, seeking.create_snapshot),
-        "GetSnapshot": _unary(wire.GetSnapshotRequest, seeking.get_snapshot),
-        "UpdateSnapshot": _unary(wire.UpdateSnapshotRequest, seeking.update_snapshot),
-        "ListSnapshots": _unary(wire.ListSnapshotsRequest, seeking.list_snapshots),
-        "DeleteSnapshot": _unary(wire.DeleteSnapshotRequest, seeking.delete_snapshot),
-        "Seek": _unary(wire.SeekRequest, seeking.seek),
+        "CreateSnapshot": _unary(wire.CreateSnapshotRequest, snapshots.create_snapshot),
+        "GetSnapshot": _unary(wire.GetSnapshotRequest, snapshots.get_snapshot),
+        "UpdateSnapshot": _unary(wire.UpdateSnapshotRequest, snapshots.update_snapshot),
+        "ListSnapshots": _unary(wire.ListSnapshotsRequest, snapshots.list_snapshots),
+        "DeleteSnapshot": _unary(wire.DeleteSnapshotRequest, snapshots.delete_snapshot),
+        "Seek": _unary(wire.SeekRequest, snapshots.seek),
     }
     return (
         grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", publisher),
@@ -66,7 +70,7 @@ def _unary(kind: type[Request], method: Callable[[Request], Awaitable[Message]])
     async def answer(request: Request, call: Call) -> Message:
         try:
             return await method(request)
-        except RefusalError as refusal:
+        except PubsubError as refusal:
             await call.abort(refusal.code, refusal.message, refusal.trailers)
 
     return grpc.unary_unary_rpc_method_handler(
@@ -74,11 +78,11 @@ def _unary(kind: type[Request], method: Callable[[Request], Awaitable[Message]])
     )
 
 
-def _pull(subscribing: Subscribing) -> "Handler":
+def _pull(subscribing: SubscriberService) -> "Handler":
     async def answer(request: wire.PullRequest, call: pulling.Call) -> Message:
         try:
             return await subscribing.pull(request, call)
-        except RefusalError as refusal:
+        except PubsubError as refusal:
             await call.abort(refusal.code, refusal.message, refusal.trailers)
 
     return grpc.unary_unary_rpc_method_handler(
@@ -87,10 +91,10 @@ def _pull(subscribing: Subscribing) -> "Handler":
 
 
 def _stream(streams: StreamingPull) -> "Handler":
-    async def serve(_: object, call: streaming.Call) -> None:
+    async def serve(_: object, call: streaming_pull.Call) -> None:
         try:
             await streams.serve(call)
-        except RefusalError as refusal:
+        except PubsubError as refusal:
             await call.abort(refusal.code, refusal.message, refusal.trailers)
 
     kind = wire.StreamingPullRequest

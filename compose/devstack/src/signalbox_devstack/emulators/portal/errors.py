@@ -19,7 +19,7 @@ TOO_MANY: Final = "Hệ thống đang bận, vui lòng thử lại sau."
 INTERNAL: Final = "Internal Server Error"
 
 
-class PortalRefusal(Exception):
+class PortalError(Exception):
     """The request ends with this status and message."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -28,7 +28,9 @@ class PortalRefusal(Exception):
         self.message = message
 
 
-def refusal(request: Request, status: int, message: str, headers: "dict[str, str] | None" = None) -> Response:
+def error_response(
+    request: Request, status: int, message: str, headers: "dict[str, str] | None" = None
+) -> Response:
     body = {
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "message": message,
@@ -39,6 +41,6 @@ def refusal(request: Request, status: int, message: str, headers: "dict[str, str
     return JSONResponse(body, status, headers)
 
 
-def blocked() -> Response:
+def waf_response() -> Response:
     """The web application firewall's own body."""
     return JSONResponse({"status": 403, "message": WAF}, 403)

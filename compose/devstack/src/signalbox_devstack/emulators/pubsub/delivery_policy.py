@@ -10,7 +10,7 @@ _PUSH_BACKOFF_S = (0.1, 60.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class DeliveryPolicy:
     """`max_attempts` is None without a dead-letter policy; `backoff_s` is (first, longest), None for at once."""
 
     ordered: bool = False

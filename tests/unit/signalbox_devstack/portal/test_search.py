@@ -4,23 +4,23 @@ from datetime import date
 
 import pytest
 
-from signalbox_devstack.emulators.portal.answers import MANY_SORTS, RANGE, PortalRefusal
-from signalbox_devstack.emulators.portal.books import Books, Span
 from signalbox_devstack.emulators.portal.companies import companies
-from signalbox_devstack.emulators.portal.searching import Query, page_of, read_query, read_size
+from signalbox_devstack.emulators.portal.errors import MANY_SORTS, RANGE, PortalError
+from signalbox_devstack.emulators.portal.invoice_index import InvoiceIndex, MonthRange
+from signalbox_devstack.emulators.portal.search import InvoiceQuery, page_of, read_query, read_size
 
 MST = companies(1)[0]
-BOOKS = Books(1, 300, Span(2026, 7, 3))
+INDEX = InvoiceIndex(1, 300, MonthRange(2026, 7, 3))
 
 
 def search(first: str, last: str, more: str = "") -> dict[str, str]:
     return {"search": f"tdlap=ge={first}T00:00:00;tdlap=le={last}T23:59:59{more}", "sort": "tdlap:desc"}
 
 
-def refused(parameters: dict[str, str]) -> tuple[int, str]:
-    with pytest.raises(PortalRefusal) as refusal:
+def denied(parameters: dict[str, str]) -> tuple[int, str]:
+    with pytest.raises(PortalError) as error_response:
         read_query("purchase", "query", parameters)
-    return refusal.value.status, refusal.value.message
+    return error_response.value.status, error_response.value.message
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ def test_a_month_is_allowed(first: str, last: str) -> None:
     [("01/07/2026", "01/08/2026"), ("15/07/2026", "15/08/2026"), ("01/01/2026", "31/12/2026")],
 )
 def test_more_than_a_month_is_refused_in_the_portals_words(first: str, last: str) -> None:
-    assert refused(search(first, last)) == (400, RANGE)
+    assert denied(search(first, last)) == (400, RANGE)
 
 
 def test_several_sort_keys_are_refused_as_a_rejected_parameter() -> None:
-    assert refused({**search("01/07/2026", "02/07/2026"), "sort": "tdlap:desc,shdon:desc"}) == (
+    assert denied({**search("01/07/2026", "02/07/2026"), "sort": "tdlap:desc,shdon:desc"}) == (
         500,
         MANY_SORTS,
     )
@@ -56,19 +56,19 @@ def test_several_sort_keys_are_refused_as_a_rejected_parameter() -> None:
     "text", ["", "tdlap=ge=01/07/2026T00:00:00", "nbmst=ge=1", "x==1", "tdlap==01/07/2026", "nbmst=='a' or 1"]
 )
 def test_what_is_no_search_is_a_bad_request(text: str) -> None:
-    assert refused({"search": text})[0] == 400
+    assert denied({"search": text})[0] == 400
 
 
 @pytest.mark.parametrize("size", ["0", "51", "200", "-1", "x"])
 def test_a_wrong_size_is_refused(size: str) -> None:
-    with pytest.raises(PortalRefusal):
+    with pytest.raises(PortalError):
         read_size({"size": size})
 
 
-def everything(query: Query, size: int) -> list[str]:
+def everything(query: InvoiceQuery, size: int) -> list[str]:
     found, state = [], None
     while True:
-        page = page_of(BOOKS, MST, query, size=size, state=state)
+        page = page_of(INDEX, MST, query, size=size, state=state)
         found += [invoice.key for invoice in page.invoices]
         if page.state is None:
             assert page.total == len(found)
@@ -78,9 +78,9 @@ def everything(query: Query, size: int) -> list[str]:
 
 @pytest.mark.parametrize("size", [1, 7, 15, 50])
 def test_pages_of_any_size_give_each_invoice_once_newest_first(size: int) -> None:
-    query = Query(direction="purchase", family="query", first=date(2026, 7, 10), last=date(2026, 8, 9))
+    query = InvoiceQuery(direction="purchase", family="query", first=date(2026, 7, 10), last=date(2026, 8, 9))
     assert everything(query, size) == everything(query, 50)
-    days = [invoice.place.day for invoice in page_of(BOOKS, MST, query, size=50, state=None).invoices]
+    days = [invoice.place.day for invoice in page_of(INDEX, MST, query, size=50, state=None).invoices]
     assert days == sorted(days, reverse=True)
     assert query.first <= min(days) <= max(days) <= query.last
 
@@ -101,10 +101,12 @@ def test_clauses_narrow_the_result() -> None:
 
 
 def test_a_cursor_belongs_to_its_search() -> None:
-    july = Query(direction="purchase", family="query", first=date(2026, 7, 1), last=date(2026, 7, 31))
-    august = Query(direction="purchase", family="query", first=date(2026, 8, 1), last=date(2026, 8, 31))
-    state = page_of(BOOKS, MST, july, size=5, state=None).state
-    with pytest.raises(PortalRefusal):
-        page_of(BOOKS, MST, august, size=5, state=state)
-    with pytest.raises(PortalRefusal):
-        page_of(BOOKS, MST, july, size=5, state="nonsense")
+    july = InvoiceQuery(direction="purchase", family="query", first=date(2026, 7, 1), last=date(2026, 7, 31))
+    august = InvoiceQuery(
+        direction="purchase", family="query", first=date(2026, 8, 1), last=date(2026, 8, 31)
+    )
+    state = page_of(INDEX, MST, july, size=5, state=None).state
+    with pytest.raises(PortalError):
+        page_of(INDEX, MST, august, size=5, state=state)
+    with pytest.raises(PortalError):
+        page_of(INDEX, MST, july, size=5, state="nonsense")

@@ -12,7 +12,7 @@ _BAD_ACK_IDS = (
 )
 
 
-class RefusalError(Exception):
+class PubsubError(Exception):
     """Ends a call with a status; `trailers` carry rich details where a client reads them."""
 
     def __init__(
@@ -24,32 +24,30 @@ class RefusalError(Exception):
         self.trailers = tuple(trailers)
 
 
-def invalid(message: str) -> RefusalError:
-    return RefusalError(grpc.StatusCode.INVALID_ARGUMENT, message)
+def invalid(message: str) -> PubsubError:
+    return PubsubError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
-def precondition(message: str) -> RefusalError:
-    return RefusalError(grpc.StatusCode.FAILED_PRECONDITION, message)
+def precondition(message: str) -> PubsubError:
+    return PubsubError(grpc.StatusCode.FAILED_PRECONDITION, message)
 
 
-def unavailable(message: str) -> RefusalError:
-    return RefusalError(grpc.StatusCode.UNAVAILABLE, message)
+def unavailable(message: str) -> PubsubError:
+    return PubsubError(grpc.StatusCode.UNAVAILABLE, message)
 
 
-def not_found(name: str) -> RefusalError:
-    return RefusalError(
-        grpc.StatusCode.NOT_FOUND, f"Resource not found (resource={name.rsplit('/', 1)[-1]})."
-    )
+def not_found(name: str) -> PubsubError:
+    return PubsubError(grpc.StatusCode.NOT_FOUND, f"Resource not found (resource={name.rsplit('/', 1)[-1]}).")
 
 
-def already_exists(name: str) -> RefusalError:
-    return RefusalError(
+def already_exists(name: str) -> PubsubError:
+    return PubsubError(
         grpc.StatusCode.ALREADY_EXISTS,
         f"Resource already exists in the project (resource={name.rsplit('/', 1)[-1]}).",
     )
 
 
-def invalid_ack_ids(ack_ids: Sequence[str]) -> RefusalError:
+def invalid_ack_ids(ack_ids: Sequence[str]) -> PubsubError:
     """Exactly-once: names each id in an ErrorInfo, which is where Google's clients look."""
     if not ack_ids:
         return invalid(_BAD_ACK_IDS)
@@ -61,7 +59,7 @@ def invalid_ack_ids(ack_ids: Sequence[str]) -> RefusalError:
     detail = any_pb2.Any()
     detail.Pack(info)
     status = status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=_BAD_ACK_IDS, details=[detail])
-    return RefusalError(
+    return PubsubError(
         grpc.StatusCode.INVALID_ARGUMENT,
         _BAD_ACK_IDS,
         [("grpc-status-details-bin", status.SerializeToString())],

@@ -12,8 +12,14 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from signalbox_devstack.emulators.portal.answers import INTERNAL, MANY_SORTS, RANGE, PortalRefusal
-from signalbox_devstack.emulators.portal.books import Books, Direction, Family, Place, streams_of
+from signalbox_devstack.emulators.portal.errors import INTERNAL, MANY_SORTS, RANGE, PortalError
+from signalbox_devstack.emulators.portal.invoice_index import (
+    Direction,
+    Family,
+    InvoiceIndex,
+    InvoiceSlot,
+    kinds_of,
+)
 from signalbox_devstack.emulators.portal.invoices import Invoice, invoice_at, state_of
 
 MAX_SIZE: Final = 50
@@ -28,7 +34,7 @@ _TEXTS: Final[Mapping[str, Callable[[Invoice], object]]] = {
 }
 
 
-class Query(Struct, frozen=True, kw_only=True):
+class InvoiceQuery(Struct, frozen=True, kw_only=True):
     """`first` and `last` are days in Hanoi, both inclusive; `same` are further members that must be equal."""
 
     direction: Direction
@@ -40,12 +46,12 @@ class Query(Struct, frozen=True, kw_only=True):
     same: tuple[tuple[str, str], ...] = ()
 
 
-class Cursor(Struct, frozen=True, array_like=True):
+class PageCursor(Struct, frozen=True, array_like=True):
     offset: int
     digest: str
 
 
-class Page(Struct, frozen=True):
+class SearchPage(Struct, frozen=True):
     """`state` is None when nothing follows."""
 
     invoices: tuple[Invoice, ...]
@@ -53,19 +59,19 @@ class Page(Struct, frozen=True):
     state: str | None
 
 
-def read_query(direction: Direction, family: Family, parameters: Mapping[str, str]) -> Query:
-    """Raises: PortalRefusal with the portal's own words: 400 for the search, a quick 500 for a wrong size or sort."""
+def read_query(direction: Direction, family: Family, parameters: Mapping[str, str]) -> InvoiceQuery:
+    """Raises: PortalError with the portal's own words: 400 for the search, a quick 500 for a wrong size or sort."""
     sort = parameters.get("sort", "tdlap:desc")
     if "," in sort:
-        raise PortalRefusal(500, MANY_SORTS)
+        raise PortalError(500, MANY_SORTS)
     if sort != "tdlap:desc":
-        raise PortalRefusal(500, INTERNAL)
+        raise PortalError(500, INTERNAL)
     clauses = _clauses(parameters.get("search", ""))
     first, last = _day(clauses, "=ge="), _day(clauses, "=le=")
     if last > _month_after(first):
-        raise PortalRefusal(400, RANGE)
+        raise PortalError(400, RANGE)
     equal = {name: value for (name, operator), value in clauses.items() if operator == "=="}
-    return Query(
+    return InvoiceQuery(
         direction=direction,
         family=family,
         first=first,
@@ -77,36 +83,36 @@ def read_query(direction: Direction, family: Family, parameters: Mapping[str, st
 
 
 def read_size(parameters: Mapping[str, str]) -> int:
-    """15 when not given. Raises: PortalRefusal (500 at once) for 0, more than 50, or no number."""
+    """15 when not given. Raises: PortalError (500 at once) for 0, more than 50, or no number."""
     text = parameters.get("size", "15")
     if not text.isdecimal() or not 1 <= int(text) <= MAX_SIZE:
-        raise PortalRefusal(500, INTERNAL)
+        raise PortalError(500, INTERNAL)
     return int(text)
 
 
-def page_of(books: Books, mst: str, query: Query, *, size: int, state: str | None) -> Page:
-    """Raises: PortalRefusal when `state` is none that this search gave."""
+def page_of(
+    index: InvoiceIndex, mst: str, query: InvoiceQuery, *, size: int, state: str | None
+) -> SearchPage:
+    """Raises: PortalError when `state` is none that this search gave."""
     digest = hashlib.blake2b(msgspec.json.encode((mst, query)), digest_size=9).hexdigest()
     offset = _offset(state, digest) if state else 0
-    found = list(_found(books, mst, query))
-    here = tuple(invoice_at(books, mst, place) for place in islice(found, offset, offset + size))
+    found = list(_found(index, mst, query))
+    here = tuple(invoice_at(index, mst, place) for place in islice(found, offset, offset + size))
     after = offset + size
     following = (
-        base64.urlsafe_b64encode(msgspec.json.encode(Cursor(after, digest))).decode()
+        base64.urlsafe_b64encode(msgspec.json.encode(PageCursor(after, digest))).decode()
         if after < len(found)
         else None
     )
-    return Page(here, len(found), following)
+    return SearchPage(here, len(found), following)
 
 
-def _found(books: Books, mst: str, query: Query) -> Iterator[Place]:
-    streams = [
-        item for item in streams_of(query.direction, query.family) if query.status in (None, item.status)
-    ]
-    for place in books.places(mst, streams, query.first, query.last):
-        if query.state is not None and state_of(books, mst, place) != query.state:
+def _found(index: InvoiceIndex, mst: str, query: InvoiceQuery) -> Iterator[InvoiceSlot]:
+    kinds = [item for item in kinds_of(query.direction, query.family) if query.status in (None, item.status)]
+    for place in index.places(mst, kinds, query.first, query.last):
+        if query.state is not None and state_of(index, mst, place) != query.state:
             continue
-        if query.same and not _is_same(invoice_at(books, mst, place), query.same):
+        if query.same and not _is_same(invoice_at(index, mst, place), query.same):
             continue
         yield place
 
@@ -124,7 +130,7 @@ def _clauses(search: str) -> Mapping[tuple[str, str], str]:
             or found[1] not in ("tdlap", "ttxly", "tthai", *_TEXTS)
             or ((found[1] == "tdlap") == (found[2] == "=="))
         ):
-            raise PortalRefusal(400, f"Điều kiện tìm kiếm không hợp lệ: {text[:80]}")
+            raise PortalError(400, f"Điều kiện tìm kiếm không hợp lệ: {text[:80]}")
         clauses[found[1], found[2]] = found[3]
     return clauses
 
@@ -133,7 +139,7 @@ def _day(clauses: Mapping[tuple[str, str], str], operator: str) -> date:
     try:
         return datetime.strptime(clauses["tdlap", operator], _MOMENT).date()  # noqa: DTZ007 - days in Hanoi
     except (KeyError, ValueError):
-        raise PortalRefusal(400, "Thời gian lập hóa đơn không hợp lệ") from None
+        raise PortalError(400, "Thời gian lập hóa đơn không hợp lệ") from None
 
 
 def _month_after(day: date) -> date:
@@ -146,15 +152,15 @@ def _whole(equal: Mapping[str, str], name: str) -> int | None:
     if name not in equal:
         return None
     if not equal[name].isdecimal():
-        raise PortalRefusal(400, f"Giá trị không hợp lệ: {name}")
+        raise PortalError(400, f"Giá trị không hợp lệ: {name}")
     return int(equal[name])
 
 
 def _offset(state: str, digest: str) -> int:
     try:
-        cursor = msgspec.json.decode(base64.urlsafe_b64decode(state), type=Cursor)
+        cursor = msgspec.json.decode(base64.urlsafe_b64decode(state), type=PageCursor)
     except (ValueError, msgspec.DecodeError):
-        raise PortalRefusal(500, INTERNAL) from None
+        raise PortalError(500, INTERNAL) from None
     if cursor.digest != digest or cursor.offset < 0:
-        raise PortalRefusal(500, INTERNAL)
+        raise PortalError(500, INTERNAL)
     return cursor.offset

@@ -14,7 +14,7 @@ from signalbox_devstack.stack.child import leash
 _KILL_AFTER_S: Final = 10.0
 
 
-class Running:
+class JobExecution:
     """One execution.
 
     Args:

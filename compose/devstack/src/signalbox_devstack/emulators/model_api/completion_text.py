@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from signalbox_devstack.emulators.model_api.wire import Ask
+from signalbox_devstack.emulators.model_api.wire import ChatRequest
 
 _TOKEN: Final = re.compile(r"\s*[^\W_]+|\s*[^\w\s]|\s+|_")
 _FENCED: Final = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
@@ -19,21 +19,23 @@ _FORMATS: Final[Mapping[str, str]] = {
 }
 
 
-def answer_to(ask: Ask) -> str:
-    """JSON that fits the schema in the prompt when JSON is asked for, else sentences of what was said."""
-    prompt = "\n".join(message.content or "" for message in ask.messages)
-    if ask.response_format is not None and ask.response_format.type != "text":
+def completion_for(chat: ChatRequest) -> str:
+    """JSON that fits the schema in the prompt when JSON is record_request for, else sentences of what was said."""
+    prompt = "\n".join(message.content or "" for message in chat.messages)
+    if chat.response_format is not None and chat.response_format.type != "text":
         fenced = _FENCED.search(prompt)
         value = (
-            instance_of(schema := json.loads(fenced[1]), schema) if fenced else like_the_example_in(prompt)
+            example_of_schema(schema := json.loads(fenced[1]), schema)
+            if fenced
+            else repeat_example_in(prompt)
         )
         return json.dumps(value, ensure_ascii=False)
-    said = ask.messages[-1].content or "" if ask.messages else ""
+    said = chat.messages[-1].content or "" if chat.messages else ""
     sentences = [" ".join(sentence.split()) for sentence in _SENTENCE.findall(said)]
     return " ".join(["This is a simulated answer.", *sentences[:4], "It ends here."])
 
 
-def like_the_example_in(prompt: str) -> object:
+def repeat_example_in(prompt: str) -> object:
     """As the example in the prompt (`{"texts": [{"headline": "…"}]}`), with ten items in each of its lists."""
     start = prompt.find("{")
     try:
@@ -51,17 +53,17 @@ def _filled(value: object, number: int) -> object:
     return f"Simulated text {number}" if isinstance(value, str) else value
 
 
-def tokens_of(text: str) -> list[str]:
+def tokenize(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
-def instance_of(schema: object, root: Mapping[str, object], depth: int = 0) -> object:
+def example_of_schema(schema: object, root: Mapping[str, object], depth: int = 0) -> object:
     """A value that fits a plain schema."""
     node = schema if isinstance(schema, dict) else {}
     reference = node.get("$ref")
     if isinstance(reference, str):
         definitions = root.get("$defs")
-        return instance_of(
+        return example_of_schema(
             definitions.get(reference.rsplit("/", 1)[-1]) if isinstance(definitions, dict) else {},
             root,
             depth + 1,
@@ -70,7 +72,7 @@ def instance_of(schema: object, root: Mapping[str, object], depth: int = 0) -> o
         if isinstance(choices, list):
             return choices[0]
     if isinstance(node.get("anyOf"), list):
-        return instance_of(node["anyOf"][0], root, depth + 1)
+        return example_of_schema(node["anyOf"][0], root, depth + 1)
     kind = node.get("type")
     return _of_kind(str(kind[0] if isinstance(kind, list) else kind), node, root, depth)
 
@@ -80,9 +82,9 @@ def _of_kind(kind: str, node: "dict[str, object]", root: Mapping[str, object], d
     match kind:
         case "object":
             members = properties.items() if isinstance(properties, dict) and depth < 10 else ()
-            return {name: instance_of(member, root, depth + 1) for name, member in members}
+            return {name: example_of_schema(member, root, depth + 1) for name, member in members}
         case "array":
-            return [instance_of(node.get("items", {}), root, depth + 1)]
+            return [example_of_schema(node.get("items", {}), root, depth + 1)]
         case "integer" | "number":
             least = node.get("minimum", 1)
             return least if isinstance(least, int | float) else 1

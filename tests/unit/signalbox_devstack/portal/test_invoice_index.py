@@ -6,17 +6,17 @@ from datetime import date
 import pytest
 from stdnum.vn import mst as tax_code
 
-from signalbox_devstack.emulators.portal.books import Books, Span
 from signalbox_devstack.emulators.portal.companies import companies, has_cash_register, partners
+from signalbox_devstack.emulators.portal.ground_truth import GroundTruth, ground_truth
+from signalbox_devstack.emulators.portal.invoice_index import InvoiceIndex, MonthRange
 from signalbox_devstack.emulators.portal.invoices import ADJUSTED, ADJUSTING, CANCELLED, REPLACED, REPLACING
-from signalbox_devstack.emulators.portal.truth import Truth, truth_of
 
-QUARTER = Span(2026, 7, 3)
+QUARTER = MonthRange(2026, 7, 3)
 MST = companies(1)[0]
 
 
-def truth(mst: str = MST, *, invoices: int = 400, seed: int = 1, span: Span = QUARTER) -> Truth:
-    return truth_of(Books(seed, invoices, span), mst, date(2026, 1, 1), date(2027, 12, 31))
+def truth(mst: str = MST, *, invoices: int = 400, seed: int = 1, months: MonthRange = QUARTER) -> GroundTruth:
+    return ground_truth(InvoiceIndex(seed, invoices, months), mst, date(2026, 1, 1), date(2027, 12, 31))
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 100, 1_000])
@@ -85,6 +85,6 @@ def test_a_company_without_a_cash_register_has_no_such_invoices() -> None:
 
 
 def test_a_year_may_end_in_the_span() -> None:
-    rows = truth(span=Span(2026, 11, 4)).rows
+    rows = truth(months=MonthRange(2026, 11, 4)).rows
     assert {f"{row.day:%Y-%m}" for row in rows} == {"2026-11", "2026-12", "2027-01", "2027-02"}
     assert len({row.key for row in rows}) == len(rows)

@@ -1,4 +1,4 @@
-"""The production `decide`, seeing the simulated world as it would see Temporal."""
+"""The production `decide`, seeing the simulated simulation as it would see Temporal."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,12 +16,12 @@ from signalbox_autoscaler.model import (
     WorkerSeen,
 )
 from signalbox_autoscaler.sizing import decide
-from signalbox_simulator.engine import Worker, World
+from signalbox_simulator.engine import SimulatedWorker, Simulation
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Law:
+class SignalboxSizing:
     """Keeps the records of its decisions, as the service does."""
 
     name = "law"
@@ -35,9 +35,9 @@ class Law:
         self._recorder = Recorder()
         self.records: list[DecisionRecord] = []
 
-    def look(self, world: World) -> None:
-        now = EPOCH + timedelta(seconds=world.now)
-        snapshot = self._see(world, now)
+    def tick(self, simulation: Simulation) -> None:
+        now = EPOCH + timedelta(seconds=simulation.now)
+        snapshot = self._see(simulation, now)
         decision = decide(self._policy, self._state, snapshot, now)
         record = self._recorder.record(
             Made(policy=self._policy, state=self._state, snapshot=snapshot, decision=decision, epoch=1)
@@ -47,36 +47,36 @@ class Law:
         self._state = decision.state
         for launch in decision.launches:
             self._launches[launch.launch_id] = replace(launch, state=LaunchState.REQUESTED)
-            world.launch(launch.workers, launch.launch_id)
+            simulation.launch(launch.workers, launch.launch_id)
         leaving = set(decision.retire)
-        for worker in list(world.bursts.values()):
+        for worker in list(simulation.bursts.values()):
             if _identity(worker) in leaving:
-                world.drain(worker)
+                simulation.drain(worker)
 
-    def _see(self, world: World, now: datetime) -> Snapshot:
-        alive = {worker.launch for worker in world.bursts.values()}
+    def _see(self, simulation: Simulation, now: datetime) -> Snapshot:
+        alive = {worker.launch for worker in simulation.bursts.values()}
         self._launches = {name: launch for name, launch in self._launches.items() if name in alive}
-        workers = [_seen(world.base, now)] if world.base.slots else []
-        workers += [_seen(worker, now) for worker in world.bursts.values() if worker.up_at is not None]
-        hint = world.hint_remaining
+        workers = [_seen(simulation.base, now)] if simulation.base.slots else []
+        workers += [_seen(worker, now) for worker in simulation.bursts.values() if worker.up_at is not None]
+        hint = simulation.hint_remaining
         return Snapshot(
-            queue=world.trace.name,
+            queue=simulation.trace.name,
             taken_at=now,
-            activities=world.backlog,
+            activities=simulation.backlog,
             workers=tuple(workers),
             hint_remaining=hint,
-            hint_max_in_flight=world.hint_in_flight if hint else None,
-            effective_rate_per_s=world.trace.limit_per_s,
-            rate_limiting_active=world.trace.limit_per_s is not None and world.backlog > 0,
+            hint_max_in_flight=simulation.hint_in_flight if hint else None,
+            effective_rate_per_s=simulation.trace.limit_per_s,
+            rate_limiting_active=simulation.trace.limit_per_s is not None and simulation.backlog > 0,
             launches=tuple(self._launches.values()),
         )
 
 
-def _identity(worker: Worker) -> str:
+def _identity(worker: SimulatedWorker) -> str:
     return f"burst:{worker.launch}:{worker.number}" if worker.number >= 0 else "base:0"
 
 
-def _seen(worker: Worker, now: datetime) -> WorkerSeen:
+def _seen(worker: SimulatedWorker, now: datetime) -> WorkerSeen:
     return WorkerSeen(
         identity=_identity(worker),
         slots=worker.slots,

@@ -2,7 +2,7 @@
 
 import math
 
-from signalbox_simulator.engine import World
+from signalbox_simulator.engine import Simulation
 
 
 class BaseOnly:
@@ -12,7 +12,7 @@ class BaseOnly:
     every_s = 60.0
     idle_exit_s: float | None = None
 
-    def look(self, world: World) -> None:
+    def tick(self, simulation: Simulation) -> None:
         """There is nothing to do."""
 
 
@@ -31,8 +31,8 @@ class Clairvoyant:
         self.every_s = at_s
         self._launched = False
 
-    def look(self, world: World) -> None:
-        if world.now > 0 and not self._launched:
+    def tick(self, simulation: Simulation) -> None:
+        if simulation.now > 0 and not self._launched:
             self._launched = True
             self.every_s = 3_600.0
-            world.launch(math.ceil(max(0, self._slots - world.base.slots) / world.slots))
+            simulation.launch(math.ceil(max(0, self._slots - simulation.base.slots) / simulation.slots))

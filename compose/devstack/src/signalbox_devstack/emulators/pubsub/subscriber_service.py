@@ -8,16 +8,16 @@ from google.protobuf.empty_pb2 import Empty
 
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
-from signalbox_devstack.emulators.pubsub.checks import (
+from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery
+from signalbox_devstack.emulators.pubsub.errors import invalid, invalid_ack_ids
+from signalbox_devstack.emulators.pubsub.push import Pushers
+from signalbox_devstack.emulators.pubsub.subscription import Subscription
+from signalbox_devstack.emulators.pubsub.validation import (
     apply_mask,
     check_new_name,
     complete_subscription,
     page_of,
 )
-from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery
-from signalbox_devstack.emulators.pubsub.push import Pushers
-from signalbox_devstack.emulators.pubsub.refusals import invalid, invalid_ack_ids
-from signalbox_devstack.emulators.pubsub.subscription import Subscription
 
 PULL_WAIT_S: Final = 90.0
 _MAX_PULL: Final = 1_000
@@ -38,8 +38,8 @@ _FIELDS: Final = frozenset(
 )
 
 
-class Subscribing:
-    """Each public method is one remote call: request in, response out, `RefusalError` for an error status."""
+class SubscriberService:
+    """Each public method is one remote call: request in, response out, `PubsubError` for an error status."""
 
     def __init__(self, broker: Broker, pushers: Pushers) -> None:
         self._broker = broker
@@ -49,7 +49,7 @@ class Subscribing:
         check_new_name("subscriptions", request.name, self._broker.subscriptions)
         self._broker.topic(request.topic)
         complete_subscription(request)
-        self._pushers.follow(self._broker.create_subscription(request))
+        self._pushers.sync(self._broker.create_subscription(request))
         await self._broker.journal.committed()
         return request
 
@@ -87,7 +87,7 @@ class Subscribing:
     async def delete_subscription(self, request: wire.DeleteSubscriptionRequest) -> Empty:
         subscription = self._broker.subscription(request.subscription)
         self._broker.delete_subscription(subscription)
-        self._pushers.follow(subscription)
+        self._pushers.sync(subscription)
         await self._broker.journal.committed()
         return Empty()
 
@@ -103,7 +103,7 @@ class Subscribing:
     async def acknowledge(self, request: wire.AcknowledgeRequest) -> Empty:
         subscription = self._broker.subscription(request.subscription)
         _, refused = subscription.acknowledge(request.ack_ids)
-        if subscription.backlog.rules.exactly_once:
+        if subscription.backlog.policy.exactly_once:
             await self._broker.journal.committed()
         if refused:
             raise invalid_ack_ids(refused)
@@ -124,7 +124,7 @@ class Subscribing:
         complete_subscription(settings)
         subscription.configure(settings)
         self._broker.save_subscription(subscription)
-        self._pushers.follow(subscription)
+        self._pushers.sync(subscription)
         await self._broker.journal.committed()
 
     async def _wait_for_messages(
@@ -148,12 +148,12 @@ class Subscribing:
             except TimeoutError:
                 return []
 
-        # The caller may leave between here and the answer's arrival: then nobody has these messages.
-        def give_back(_: object) -> None:
+        # The caller may remove_consumer between here and the answer's arrival: then nobody has these messages.
+        def return_unseen(_: object) -> None:
             if context.cancelled():
-                subscription.give_back(deliveries)
+                subscription.return_unseen(deliveries)
 
-        context.add_done_callback(give_back)  # type: ignore[arg-type]  # the stub names a class where a callable is meant
+        context.add_done_callback(return_unseen)  # type: ignore[arg-type]  # the stub names a class where a callable is meant
         await self._broker.journal.committed()
         return deliveries
 

@@ -7,16 +7,16 @@ from google.protobuf.empty_pb2 import Empty
 
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
-from signalbox_devstack.emulators.pubsub.checks import DAY_S, apply_mask, check_new_name, page_of
-from signalbox_devstack.emulators.pubsub.refusals import invalid
+from signalbox_devstack.emulators.pubsub.errors import invalid
 from signalbox_devstack.emulators.pubsub.times import seconds
+from signalbox_devstack.emulators.pubsub.validation import DAY_S, apply_mask, check_new_name, page_of
 
 _SNAPSHOT_DAYS: Final = 7
 _SNAPSHOT_FIELDS: Final = frozenset({"labels", "expire_time"})
 
 
-class Seeking:
-    """Each public method is one remote call: request in, response out, `RefusalError` for an error status."""
+class SnapshotService:
+    """Each public method is one remote call: request in, response out, `PubsubError` for an error status."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker

@@ -6,7 +6,8 @@ from google.protobuf.empty_pb2 import Empty
 
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
-from signalbox_devstack.emulators.pubsub.checks import (
+from signalbox_devstack.emulators.pubsub.times import seconds
+from signalbox_devstack.emulators.pubsub.validation import (
     ACTIVE,
     apply_mask,
     check_new_name,
@@ -14,15 +15,14 @@ from signalbox_devstack.emulators.pubsub.checks import (
     check_retention,
     page_of,
 )
-from signalbox_devstack.emulators.pubsub.times import seconds
 
 _TOPIC_FIELDS: Final = frozenset(
     {"labels", "message_retention_duration", "schema_settings", "message_storage_policy", "kms_key_name"}
 )
 
 
-class Publishing:
-    """Each public method is one remote call: request in, response out, `RefusalError` for an error status."""
+class PublisherService:
+    """Each public method is one remote call: request in, response out, `PubsubError` for an error status."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker

@@ -3,11 +3,11 @@
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
 from signalbox_devstack.emulators.pubsub.deliveries import StoredMessage
-from signalbox_devstack.emulators.pubsub.journal import Journal
+from signalbox_devstack.emulators.pubsub.journal import SqliteJournal
 from signalbox_devstack.emulators.pubsub.topics import Snapshot, Topic
 
 
-def load(journal: Journal) -> Broker:
+def load(journal: SqliteJournal) -> Broker:
     """Leases are not journalled: what was out when the server ended is delivered again."""
     broker = Broker(journal)
     for (blob,) in journal.rows("SELECT wire FROM topics"):
@@ -39,7 +39,7 @@ def _load_deliveries(broker: Broker, messages: dict[int, StoredMessage]) -> None
         subscription, message = by_number.get(int(owner)), messages.get(int(number))
         if subscription is None or message is None:
             continue
-        message.holders += 1
+        message.references += 1
         if acked:
             subscription.kept[message.number] = message
         else:

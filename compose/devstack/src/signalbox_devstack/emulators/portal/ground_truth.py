@@ -1,4 +1,4 @@
-"""What is true of a company's books, for tests: every invoice and every total that an import has to come to. Pure."""
+"""What is true of a company's index, for tests: every invoice and every total that an import has to come to. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -6,11 +6,11 @@ from datetime import date
 
 from msgspec import Struct
 
-from signalbox_devstack.emulators.portal.books import STREAMS, Books, Direction, Family
-from signalbox_devstack.emulators.portal.invoices import NOT_COUNTED, Invoice, Sum, invoice_at
+from signalbox_devstack.emulators.portal.invoice_index import INVOICE_KINDS, Direction, Family, InvoiceIndex
+from signalbox_devstack.emulators.portal.invoices import NOT_COUNTED, Invoice, TaxRateTotal, invoice_at
 
 
-class TrueRow(Struct, frozen=True, kw_only=True):
+class ExpectedInvoice(Struct, frozen=True, kw_only=True):
     """`differs`: by how many đồng the signed original's total is off the row's; `key` is nbmst-khmshdon-khhdon-shdon."""
 
     key: str
@@ -25,10 +25,10 @@ class TrueRow(Struct, frozen=True, kw_only=True):
     amount: int
     tax: int
     total: int
-    rates: tuple[Sum, ...]
+    rates: tuple[TaxRateTotal, ...]
 
 
-class TrueTotal(Struct, frozen=True, kw_only=True):
+class ExpectedTotal(Struct, frozen=True, kw_only=True):
     """Of the counted invoices (tthai is neither 4 nor 6) of a month (2026-08) and direction, in đồng."""
 
     month: str
@@ -37,24 +37,26 @@ class TrueTotal(Struct, frozen=True, kw_only=True):
     amount: int
     tax: int
     total: int
-    rates: tuple[Sum, ...]
+    rates: tuple[TaxRateTotal, ...]
 
 
-class Truth(Struct, frozen=True, kw_only=True):
+class GroundTruth(Struct, frozen=True, kw_only=True):
     mst: str
-    rows: tuple[TrueRow, ...]
-    totals: tuple[TrueTotal, ...]
+    rows: tuple[ExpectedInvoice, ...]
+    totals: tuple[ExpectedTotal, ...]
 
 
-def truth_of(books: Books, mst: str, first: date, last: date) -> Truth:
+def ground_truth(index: InvoiceIndex, mst: str, first: date, last: date) -> GroundTruth:
     """Of the days `first` … `last`, both inclusive."""
-    rows = tuple(_row(invoice_at(books, mst, place)) for place in books.places(mst, STREAMS, first, last))
-    return Truth(mst=mst, rows=rows, totals=tuple(_totals(rows)))
+    rows = tuple(
+        _row(invoice_at(index, mst, place)) for place in index.places(mst, INVOICE_KINDS, first, last)
+    )
+    return GroundTruth(mst=mst, rows=rows, totals=tuple(_totals(rows)))
 
 
-def _row(invoice: Invoice) -> TrueRow:
+def _row(invoice: Invoice) -> ExpectedInvoice:
     stream = invoice.place.stream
-    return TrueRow(
+    return ExpectedInvoice(
         key=invoice.key,
         direction=stream.direction,
         family=stream.family,
@@ -71,14 +73,14 @@ def _row(invoice: Invoice) -> TrueRow:
     )
 
 
-def _totals(rows: Sequence[TrueRow]) -> Iterator[TrueTotal]:
-    groups: defaultdict[tuple[str, Direction], list[TrueRow]] = defaultdict(list)
+def _totals(rows: Sequence[ExpectedInvoice]) -> Iterator[ExpectedTotal]:
+    groups: defaultdict[tuple[str, Direction], list[ExpectedInvoice]] = defaultdict(list)
     for row in rows:
         if row.is_counted:
             groups[f"{row.day:%Y-%m}", row.direction].append(row)
     for (month, direction), counted in sorted(groups.items()):
         rates = sorted({item.rate for row in counted for item in row.rates})
-        yield TrueTotal(
+        yield ExpectedTotal(
             month=month,
             direction=direction,
             invoices=len(counted),
@@ -89,6 +91,6 @@ def _totals(rows: Sequence[TrueRow]) -> Iterator[TrueTotal]:
         )
 
 
-def _of_rate(rows: Sequence[TrueRow], rate: str) -> Sum:
+def _of_rate(rows: Sequence[ExpectedInvoice], rate: str) -> TaxRateTotal:
     found = [item for row in rows for item in row.rates if item.rate == rate]
-    return Sum(rate, sum(item.amount for item in found), sum(item.tax for item in found))
+    return TaxRateTotal(rate, sum(item.amount for item in found), sum(item.tax for item in found))
