@@ -1,4 +1,4 @@
-"""The supervisor on parts made for the purpose: first starts that fail, deaths, order, the leash on grandchildren."""
+"""The supervisor with small test parts: failing starts, restarts, start order, and no orphaned grandchildren."""
 
 import asyncio
 import os
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from signalbox_core.errors import Unavailable
+from signalbox_devstack.stack.config import Programs, StackConfig
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.keys import ensure_keys
 from signalbox_devstack.stack.parts import HttpOk, Part
-from signalbox_devstack.stack.plan import Programs, Site
 from signalbox_devstack.stack.supervisor import running_stack
 from support.assertions.eventually import eventually
 from support.servers.backends import free_port
@@ -23,9 +23,9 @@ http.server.test(HandlerClass=http.server.SimpleHTTPRequestHandler, port=int(sys
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def config(tmp_path: Path) -> StackConfig:
     folder = StateFolder.create(tmp_path / "state")
-    return Site(
+    return StackConfig(
         folder=folder,
         ports={},
         keys=ensure_keys(folder),
@@ -42,7 +42,7 @@ def web(name: str, *after: str) -> Part:
         argv=(sys.executable, "-c", SERVE, str(port)),
         probe=HttpOk(port, "/"),
         address=f"127.0.0.1:{port}",
-        after=after,
+        depends_on=after,
     )
 
 
@@ -56,58 +56,58 @@ def script(name: str, code: str, ready_within_s: float = 20) -> Part:
     )
 
 
-async def start(site: Site, *parts: Part) -> list[str]:
-    said: list[str] = []
-    async with running_stack(site, parts, report=said.append):
-        return said
+async def start(config: StackConfig, *parts: Part) -> list[str]:
+    reports: list[str] = []
+    async with running_stack(config, parts, report=reports.append):
+        return reports
 
 
-async def test_a_part_that_ends_at_once_is_told_with_its_last_lines(site: Site) -> None:
-    with pytest.raises(Unavailable, match=r"(?s)broken ended with exit code 3.*the reason"):
-        await start(site, script("broken", "print('the reason'); raise SystemExit(3)"))
+async def test_a_part_that_exits_at_once_is_reported_with_its_last_log_lines(config: StackConfig) -> None:
+    with pytest.raises(Unavailable, match=r"(?s)broken exited with code 3.*the reason"):
+        await start(config, script("broken", "print('the reason'); raise SystemExit(3)"))
 
 
-async def test_a_part_that_never_answers_is_told(site: Site) -> None:
+async def test_a_part_that_never_becomes_ready_is_reported(config: StackConfig) -> None:
     with pytest.raises(Unavailable, match=r"silent was not ready within 0\.5 s"):
-        await start(site, script("silent", "import signal; signal.pause()", ready_within_s=0.5))
+        await start(config, script("silent", "import signal; signal.pause()", ready_within_s=0.5))
 
 
-async def test_a_program_that_is_missing_is_told(site: Site) -> None:
+async def test_a_missing_program_is_reported(config: StackConfig) -> None:
     missing = Part(name="gone", argv=("/does/not/exist",), probe=HttpOk(1), address="")
     with pytest.raises(Unavailable, match="gone: cannot start /does/not/exist: No such file or directory"):
-        await start(site, missing)
+        await start(config, missing)
 
 
-async def test_a_part_starts_only_when_what_it_needs_is_ready(site: Site) -> None:
-    said = await start(site, web("second", "first"), web("first"))
-    assert [line.split()[0] for line in said] == ["first", "second"]
+async def test_a_part_starts_after_its_dependencies_are_ready(config: StackConfig) -> None:
+    reports = await start(config, web("second", "first"), web("first"))
+    assert [line.split()[0] for line in reports] == ["first", "second"]
 
 
-async def test_when_one_cannot_start_the_others_are_ended(site: Site) -> None:
+async def test_all_parts_are_stopped_when_one_cannot_start(config: StackConfig) -> None:
     good = web("good")
     with pytest.raises(Unavailable):
-        await start(site, good, script("broken", "raise SystemExit(1)"))
+        await start(config, good, script("broken", "raise SystemExit(1)"))
     with pytest.raises(OSError, match="Connect call failed"):
         await asyncio.open_connection("127.0.0.1", int(good.address.partition(":")[2]))
 
 
-async def test_a_death_is_reported_with_the_last_lines_and_mended(site: Site) -> None:
-    said: list[str] = []
-    async with running_stack(site, [web("web")], report=said.append) as stack:
+async def test_a_killed_part_is_reported_and_restarted(config: StackConfig) -> None:
+    reports: list[str] = []
+    async with running_stack(config, [web("web")], report=reports.append) as stack:
         before = stack.states()[0].pid
         assert before is not None
         os.kill(before, 9)
         await eventually(
             lambda: stack.states()[0].status == "ready" and stack.states()[0].pid not in (None, before)
         )
-    assert any(line.startswith("web was killed by signal 9; starting it again in 0.2 s") for line in said)
-    assert any(line.startswith("web is ready again") for line in said)
+    assert any(line.startswith("web was killed by signal 9; restarting in 0.2 s") for line in reports)
+    assert any(line.startswith("web is ready again") for line in reports)
 
 
-async def test_what_a_part_started_ends_with_it(site: Site, tmp_path: Path) -> None:
+async def test_processes_started_by_a_part_are_killed_with_it(config: StackConfig, tmp_path: Path) -> None:
     port, note = free_port(), tmp_path / "pid"
     code = f"import subprocess, sys; open({str(note)!r}, 'w').write(str(subprocess.Popen(['tail', '-f', '/dev/null']).pid)){SERVE}"
     part = Part(name="web", argv=(sys.executable, "-c", code, str(port)), probe=HttpOk(port, "/"), address="")
-    await start(site, part)
+    await start(config, part)
     grandchild = Path(f"/proc/{note.read_text()}")
     await eventually(lambda: not grandchild.exists() or "zombie" in (grandchild / "status").read_text())

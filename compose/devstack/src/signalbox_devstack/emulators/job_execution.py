@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from signalbox_devstack.stack.child import leash
+from signalbox_devstack.stack.child import kill_with_parent
 
 _KILL_AFTER_S: Final = 10.0
 
@@ -94,7 +94,7 @@ class JobExecution:
                 stdout=out or asyncio.subprocess.DEVNULL,
                 stderr=out or asyncio.subprocess.DEVNULL,
                 start_new_session=True,
-                preexec_fn=leash(os.getpid()),
+                preexec_fn=kill_with_parent(os.getpid()),
             )
         finally:
             if out:
