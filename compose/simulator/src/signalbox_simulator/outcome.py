@@ -1,4 +1,4 @@
-"""What a run came to."""
+"""Runs a simulation and summarizes its result."""
 
 from decimal import Decimal
 
@@ -9,7 +9,7 @@ from signalbox_simulator.traces import Trace
 
 
 class FleetSample(Struct, frozen=True, array_like=True):
-    """The fleet at one instant."""
+    """The state of the queue and the fleet at one instant."""
 
     at_s: float
     backlog: int
@@ -19,10 +19,14 @@ class FleetSample(Struct, frozen=True, array_like=True):
 
 
 class SimulationOutcome(Struct, frozen=True, kw_only=True):
-    """Attributes:
-    makespan_s: from the first arrival to the last end.
-    burst_worker_s: paid, from request to exit. launched: workers; peak: of them at once.
-    reexecuted: activities that began again because their worker was stopped.
+    """The result of one simulation.
+
+    Attributes:
+        makespan_s: from the first arrival to the end of the last activity.
+        burst_worker_s: paid worker-seconds, from launch to exit.
+        launched: burst workers in total; `peak`: the most at the same time.
+        reexecuted: activities that started again because their worker was killed.
+        course: one sample per tick.
     """
 
     trace: str
@@ -43,7 +47,7 @@ class SimulationOutcome(Struct, frozen=True, kw_only=True):
 
 
 class RecordingScaler:
-    """A scaler whose course is kept."""
+    """Wraps a scaler and records a sample after every tick."""
 
     def __init__(self, scaler: Scaler) -> None:
         self._scaler = scaler
@@ -67,9 +71,9 @@ class RecordingScaler:
 def simulate(
     trace: Trace, scaler: Scaler, *, seed: int, slots: int = 50, cold_s: tuple[float, float] = (10.0, 30.0)
 ) -> SimulationOutcome:
-    """Run `trace` under `scaler` to its end."""
-    watched = RecordingScaler(scaler)
-    simulation = Simulation(trace, watched, seed=seed, slots=slots, cold_s=cold_s)
+    """Run `trace` under `scaler` until all work is done."""
+    recorder = RecordingScaler(scaler)
+    simulation = Simulation(trace, recorder, seed=seed, slots=slots, cold_s=cold_s)
     simulation.run()
     workers = [*simulation.gone, *simulation.bursts.values()]
     waits = sorted(simulation.waits)
@@ -86,9 +90,9 @@ def simulate(
         p50_wait_s=_quantile(waits, 0.5),
         p95_wait_s=_quantile(waits, 0.95),
         launched=len(workers),
-        peak=max((point.workers for point in watched.course), default=0),
+        peak=max((point.workers for point in recorder.course), default=0),
         reexecuted=simulation.reexecuted,
-        course=tuple(watched.course),
+        course=tuple(recorder.course),
     )
 
 

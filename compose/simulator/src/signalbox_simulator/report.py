@@ -1,4 +1,4 @@
-"""Outcomes as a table, as CSV, and as pictures."""
+"""Formats outcomes as a text table, CSV and charts."""
 
 import csv
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def rows(
 
 
 def table(headings: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Columns of even width; the first three to the left, numbers to the right."""
+    """A text table; the first three columns are left-aligned, numbers right-aligned."""
     widths = [max(len(row[column]) for row in (headings, *body)) for column in range(len(headings))]
     lines = [
         "  ".join(_cell(text, widths[column], column) for column, text in enumerate(row)).rstrip()
@@ -57,7 +57,7 @@ def table(headings: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 def write(
     folder: Path, outcomes: Sequence[SimulationOutcome], price_per_worker_s: Decimal, currency: str
 ) -> list[Path]:
-    """`results.csv`, and one picture a trace and seed."""
+    """Write `results.csv` and one chart per trace and seed; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / "results.csv"
     with results.open("w", newline="", encoding="utf-8") as file:

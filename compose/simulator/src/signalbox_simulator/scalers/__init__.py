@@ -1,4 +1,4 @@
-"""The autoscalers that are compared. What is known of the others' behaviour, and from where, stands at each."""
+"""The autoscalers that are compared. Each module cites the source of the behaviour it models."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -23,5 +23,5 @@ PEERS: Final[Mapping[str, Callable[[], Scaler]]] = {
 
 
 def new_scaler(name: str, policy: Policy) -> Scaler:
-    """A fresh one, by its name in the tables."""
+    """Create the scaler with this name, as it appears in the tables."""
     return SignalboxSizing(policy) if name == SIGNALBOX_SIZING else PEERS[name]()

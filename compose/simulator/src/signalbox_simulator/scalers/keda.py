@@ -1,4 +1,4 @@
-"""KEDA with its Temporal scaler, as documented at keda.sh (scalers/temporal, concepts/scaling-jobs) for 2.22."""
+"""KEDA 2.22 with its Temporal scaler, as documented at keda.sh (scalers/temporal, concepts/scaling-jobs)."""
 
 import math
 
@@ -7,7 +7,11 @@ from signalbox_simulator.scalers.pods import Hpa, replicas, scale
 
 
 class ScaledObject:
-    """The defaults: targetQueueSize 5, pollingInterval 30 s (0 → 1), HPA every 15 s (1 → n), cooldownPeriod 300 s (→ 0), at most 100."""
+    """A ScaledObject with KEDA's defaults.
+
+    targetQueueSize 5, pollingInterval 30 s (0 → 1), HPA every 15 s (1 → n), cooldownPeriod 300 s (n → 0), at
+    most 100 replicas.
+    """
 
     every_s = 15.0
     idle_exit_s: float | None = None
@@ -31,9 +35,10 @@ class ScaledObject:
 
 
 class ScaledJob:
-    """targetQueueSize = the slots of a job; every 30 s the default strategy launches ceil(backlog / target) minus the running jobs.
+    """A ScaledJob whose targetQueueSize equals the slots of a job.
 
-    Jobs leave when idle, as ours: KEDA never stops one.
+    Every 30 s the default strategy launches ceil(backlog / target) minus the running jobs. Jobs exit when idle,
+    because KEDA never stops one.
     """
 
     name = "keda-job"

@@ -1,4 +1,4 @@
-"""Replicas of a Kubernetes Deployment: stopped with SIGTERM, the newest first, and killed after the grace period of 30 s."""
+"""Replicas of a Kubernetes Deployment: scaled down newest first, with SIGTERM and SIGKILL 30 s later."""
 
 from typing import Final
 
@@ -8,12 +8,12 @@ GRACE_S: Final = 30.0
 
 
 def replicas(simulation: Simulation) -> int:
-    """Those that are not being stopped."""
+    """The number of replicas that are not terminating."""
     return sum(1 for worker in simulation.bursts.values() if not worker.draining)
 
 
 def scale(simulation: Simulation, wanted: int) -> None:
-    """Bring the Deployment to `wanted` replicas."""
+    """Scale the Deployment to `wanted` replicas."""
     present = [worker for worker in simulation.bursts.values() if not worker.draining]
     if wanted >= len(present):
         simulation.launch(wanted - len(present))
@@ -23,9 +23,10 @@ def scale(simulation: Simulation, wanted: int) -> None:
 
 
 class Hpa:
-    """The HorizontalPodAutoscaler's defaults (autoscaling/v2).
+    """A HorizontalPodAutoscaler with the defaults of autoscaling/v2.
 
-    Up: the higher of 4 pods and 100 % per 15 s, no stabilization. Down: the highest recommendation of the last 300 s.
+    Scale-up: at most 4 pods or 100 % per 15 s, whichever is more, without stabilization. Scale-down: to the highest
+    recommendation of the last 300 s.
     """
 
     def __init__(self, most: int) -> None:

@@ -1,4 +1,4 @@
-"""No autoscaler at all, and one that knows the future."""
+"""Reference points: no autoscaler at all, and one that knows the trace in advance."""
 
 import math
 
@@ -6,21 +6,22 @@ from signalbox_simulator.engine import Simulation
 
 
 class BaseOnly:
-    """Never launches."""
+    """Launches nothing."""
 
     name = "base only"
     every_s = 60.0
     idle_exit_s: float | None = None
 
     def tick(self, simulation: Simulation) -> None:
-        """There is nothing to do."""
+        """Do nothing."""
 
 
 class Clairvoyant:
-    """Knows the trace: launches `slots` beside the base at the instant at which the work arrives; its workers leave at once when idle.
+    """Launches the right fleet at the instant the work arrives; its workers exit as soon as they are idle.
 
     Args:
-        slots: activities that can run at once.
+        slots: activities that can run at the same time, including on base workers.
+        at_s: when the work arrives.
     """
 
     name = "clairvoyant"

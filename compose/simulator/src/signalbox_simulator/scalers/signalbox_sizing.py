@@ -1,4 +1,4 @@
-"""The production `decide`, seeing the simulated simulation as it would see Temporal."""
+"""Signalbox's own sizing: the production `decide`, fed with snapshots of the simulation instead of Temporal."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -22,7 +22,7 @@ EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class SignalboxSizing:
-    """Keeps the records of its decisions, as the service does."""
+    """Runs `decide` at every tick and records its decisions as the service does."""
 
     name = "law"
     every_s = 5.0
@@ -37,7 +37,7 @@ class SignalboxSizing:
 
     def tick(self, simulation: Simulation) -> None:
         now = EPOCH + timedelta(seconds=simulation.now)
-        snapshot = self._see(simulation, now)
+        snapshot = self._take_snapshot(simulation, now)
         decision = decide(self._policy, self._state, snapshot, now)
         record = self._recorder.record(
             Made(policy=self._policy, state=self._state, snapshot=snapshot, decision=decision, epoch=1)
@@ -48,16 +48,18 @@ class SignalboxSizing:
         for launch in decision.launches:
             self._launches[launch.launch_id] = replace(launch, state=LaunchState.REQUESTED)
             simulation.launch(launch.workers, launch.launch_id)
-        leaving = set(decision.retire)
+        retiring = set(decision.retire)
         for worker in list(simulation.bursts.values()):
-            if _identity(worker) in leaving:
+            if _identity(worker) in retiring:
                 simulation.drain(worker)
 
-    def _see(self, simulation: Simulation, now: datetime) -> Snapshot:
-        alive = {worker.launch for worker in simulation.bursts.values()}
-        self._launches = {name: launch for name, launch in self._launches.items() if name in alive}
-        workers = [_seen(simulation.base, now)] if simulation.base.slots else []
-        workers += [_seen(worker, now) for worker in simulation.bursts.values() if worker.up_at is not None]
+    def _take_snapshot(self, simulation: Simulation, now: datetime) -> Snapshot:
+        running = {worker.launch for worker in simulation.bursts.values()}
+        self._launches = {name: launch for name, launch in self._launches.items() if name in running}
+        workers = [_observed(simulation.base, now)] if simulation.base.slots else []
+        workers += [
+            _observed(worker, now) for worker in simulation.bursts.values() if worker.up_at is not None
+        ]
         hint = simulation.hint_remaining
         return Snapshot(
             queue=simulation.trace.name,
@@ -76,7 +78,7 @@ def _identity(worker: SimulatedWorker) -> str:
     return f"burst:{worker.launch}:{worker.number}" if worker.number >= 0 else "base:0"
 
 
-def _seen(worker: SimulatedWorker, now: datetime) -> WorkerSeen:
+def _observed(worker: SimulatedWorker, now: datetime) -> WorkerSeen:
     return WorkerSeen(
         identity=_identity(worker),
         slots=worker.slots,

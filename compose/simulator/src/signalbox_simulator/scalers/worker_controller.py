@@ -1,7 +1,8 @@
-"""The Temporal SimulatedWorker Controller: an HPA a version on two metrics, as its scaling recommendations describe.
+"""The Temporal Worker Controller: one HPA per version on two metrics, as its scaling recommendations describe.
 
-Backlog by way of the metrics pipeline: emitted every 60 s, scraped every 10 s, read by the HPA every 15 s (about 85 s in all);
-slot utilisation from the pods themselves, target 75 %. An HPA on these cannot scale from zero: one replica stays.
+The backlog comes through the metrics pipeline: emitted every 60 s, scraped every 10 s, read by the HPA every 15 s
+(about 85 s in total). Slot utilization comes from the pods, with a target of 75 %. An HPA on these metrics cannot
+scale from zero, so one replica always remains.
 """
 
 import math
@@ -16,7 +17,7 @@ _UTILISATION: Final = 0.75
 
 
 class WorkerController:
-    """Burst replicas beside the base; AverageValue of the backlog metric is the slots of a pod."""
+    """Burst replicas in addition to the base; the AverageValue of the backlog metric is the slots of a pod."""
 
     name = "worker-controller"
     every_s = 15.0
@@ -39,6 +40,6 @@ class WorkerController:
         slots = sum(worker.slots for worker in up)
         busy = sum(len(worker.tasks) for worker in up) / slots if slots else 0.0
         by_slots = math.ceil(replicas(simulation) * busy / _UTILISATION)
-        over = simulation.finished == simulation.trace.count
-        # The minimum of one is not charged after the work: a simulation has to end.
-        self._hpa.step(simulation, max(by_backlog, by_slots), least=0 if over else 1)
+        is_finished = simulation.finished == simulation.trace.count
+        # The last replica is removed after the work, so that the simulation ends.
+        self._hpa.step(simulation, max(by_backlog, by_slots), least=0 if is_finished else 1)
