@@ -17,10 +17,10 @@ def search(first: str, last: str, more: str = "") -> dict[str, str]:
     return {"search": f"tdlap=ge={first}T00:00:00;tdlap=le={last}T23:59:59{more}", "sort": "tdlap:desc"}
 
 
-def denied(parameters: dict[str, str]) -> tuple[int, str]:
-    with pytest.raises(PortalError) as error_response:
+def error_of(parameters: dict[str, str]) -> tuple[int, str]:
+    with pytest.raises(PortalError) as error:
         read_query("purchase", "query", parameters)
-    return error_response.value.status, error_response.value.message
+    return error.value.status, error.value.message
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ def test_a_month_is_allowed(first: str, last: str) -> None:
     [("01/07/2026", "01/08/2026"), ("15/07/2026", "15/08/2026"), ("01/01/2026", "31/12/2026")],
 )
 def test_more_than_a_month_is_refused_in_the_portals_words(first: str, last: str) -> None:
-    assert denied(search(first, last)) == (400, RANGE)
+    assert error_of(search(first, last)) == (400, RANGE)
 
 
 def test_several_sort_keys_are_refused_as_a_rejected_parameter() -> None:
-    assert denied({**search("01/07/2026", "02/07/2026"), "sort": "tdlap:desc,shdon:desc"}) == (
+    assert error_of({**search("01/07/2026", "02/07/2026"), "sort": "tdlap:desc,shdon:desc"}) == (
         500,
         MANY_SORTS,
     )
@@ -56,7 +56,7 @@ def test_several_sort_keys_are_refused_as_a_rejected_parameter() -> None:
     "text", ["", "tdlap=ge=01/07/2026T00:00:00", "nbmst=ge=1", "x==1", "tdlap==01/07/2026", "nbmst=='a' or 1"]
 )
 def test_what_is_no_search_is_a_bad_request(text: str) -> None:
-    assert denied({"search": text})[0] == 400
+    assert error_of({"search": text})[0] == 400
 
 
 @pytest.mark.parametrize("size", ["0", "51", "200", "-1", "x"])
@@ -80,7 +80,7 @@ def everything(query: InvoiceQuery, size: int) -> list[str]:
 def test_pages_of_any_size_give_each_invoice_once_newest_first(size: int) -> None:
     query = InvoiceQuery(direction="purchase", family="query", first=date(2026, 7, 10), last=date(2026, 8, 9))
     assert everything(query, size) == everything(query, 50)
-    days = [invoice.place.day for invoice in page_of(INDEX, MST, query, size=50, state=None).invoices]
+    days = [invoice.slot.day for invoice in page_of(INDEX, MST, query, size=50, state=None).invoices]
     assert days == sorted(days, reverse=True)
     assert query.first <= min(days) <= max(days) <= query.last
 

@@ -1,4 +1,4 @@
-"""Serves one of the world's HTTP programs on this machine; it says `listening 127.0.0.1:PORT` once it does."""
+"""Runs the HTTP server of an emulator and prints `listening 127.0.0.1:PORT` once it accepts connections."""
 
 import socket
 import sys
@@ -10,6 +10,8 @@ HOST = "127.0.0.1"
 
 
 class _PortPrintingServer(uvicorn.Server):
+    """A server that prints its address after startup."""
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or []:
@@ -18,12 +20,12 @@ class _PortPrintingServer(uvicorn.Server):
 
 
 def serve(program: str, app: ASGIApp, port: int) -> None:
-    """Until a signal ends it; port 0 is a free one. A port that cannot be used ends the program with one line."""
+    """Serve until a signal arrives. Port 0 takes a free one; an unusable port exits with one line of explanation."""
     try:
         listener = socket.create_server((HOST, port))
     except (OSError, OverflowError) as error:
         sys.exit(
-            f"{program}: port {port} cannot be used ({error}); give another with --port, or 0 for a free one"
+            f"{program}: cannot listen on port {port} ({error}); pass another --port, or 0 for a free one"
         )
     with listener:
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)

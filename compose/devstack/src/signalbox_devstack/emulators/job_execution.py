@@ -1,4 +1,4 @@
-"""The tasks of one job's execution: processes that are started, watched, ended at their timeout, and counted. For simulated providers."""
+"""One execution of a job in an emulated provider: starts its tasks as processes, enforces timeouts, counts outcomes."""
 
 import asyncio
 import contextlib
@@ -15,11 +15,12 @@ _KILL_AFTER_S: Final = 10.0
 
 
 class JobExecution:
-    """One execution.
+    """One execution with `count` tasks.
 
     Args:
-        environment: of each task, by its number; on top of ours.
-        command: of each task; empty: a task runs until it is ended.
+        environment: the environment of the task with this index, added to that of this process.
+        command: what each task runs; empty: the task waits until it is cancelled.
+        log: file for the output of all tasks.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class JobExecution:
         self._cancel = asyncio.Event()
 
     async def run(self, *, cold_start_s: float = 0.0, is_zombie: bool = False, fails: bool = False) -> None:
-        """Until every task has ended. A zombie seems to run and starts nothing."""
+        """Run until every task has ended. A zombie is reported as running but starts no process."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(cold_start_s):
                 await self._cancel.wait()
@@ -71,12 +72,12 @@ class JobExecution:
         if self._cancel.is_set():
             return "cancelled"
         process = None if is_zombie or not self._command else await self._start(index)
-        ends: list[asyncio.Task[Any]] = [asyncio.create_task(self._cancel.wait())]
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._cancel.wait())]
         if process is not None:
-            ends.append(asyncio.create_task(process.wait()))
-        await asyncio.wait(ends, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        for end in ends:
-            end.cancel()
+            waits.append(asyncio.create_task(process.wait()))
+        await asyncio.wait(waits, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
         if process is not None:
             if process.returncode is None:
                 await _stop(process)
@@ -102,7 +103,7 @@ class JobExecution:
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
-    """As Cloud Run does: SIGTERM, ten seconds later SIGKILL."""
+    """Stop like Cloud Run: SIGTERM, then SIGKILL ten seconds later."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(TimeoutError):

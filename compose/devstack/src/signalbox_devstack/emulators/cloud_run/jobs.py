@@ -1,4 +1,4 @@
-"""One job and its executions: what RunJob, the list, Get and Cancel do."""
+"""One job and its executions: RunJob, ListExecutions, GetExecution, CancelExecution and GetOperation."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _PAGE: Final = 100
 
 
 class CloudRunError(Exception):
-    """An answer other than OK."""
+    """Ends a call with a status other than OK."""
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
         super().__init__(message)
@@ -30,12 +30,12 @@ class CloudRunError(Exception):
 
 
 class JobService:
-    """The job named `job`; no other exists.
+    """The API methods for the only job, named `job`.
 
     Args:
-        command: what a task runs; empty: nothing, until it is ended.
-        cold_start_s: from the request to the start of the tasks.
-        logs: a folder for the tasks' output.
+        command: what each task runs; empty: it waits until it is cancelled.
+        cold_start_s: delay between a request and the start of its tasks.
+        logs: folder for the output of the tasks.
     """
 
     def __init__(self, job: str, command: Sequence[str], *, cold_start_s: float, logs: Path | None) -> None:
@@ -49,14 +49,12 @@ class JobService:
 
     async def run_job(self, request: run_v2.RunJobRequest) -> Operation:
         self._check(request)
-        if (
-            self.faults.take("refuse")
-            or len([item for item in self._executions.values() if not item.running.ended_at]) >= MAX_RUNNING
-        ):
+        running_count = sum(not item.running.ended_at for item in self._executions.values())
+        if self.faults.take("refuse") or running_count >= MAX_RUNNING:
             raise CloudRunError(grpc.StatusCode.RESOURCE_EXHAUSTED, "Quota exceeded for running executions")
-        begun = self._begin(request)
-        running = begun.running
-        self._executions[running.name] = begun
+        execution = self._create(request)
+        running = execution.running
+        self._executions[running.name] = execution
         work = running.run(
             cold_start_s=self._cold_start_s,
             is_zombie=self.faults.take("zombies"),
@@ -69,7 +67,7 @@ class JobService:
             await asyncio.sleep(self.faults.slow_reply_s)
         if self.faults.take("lost_replies"):
             raise CloudRunError(grpc.StatusCode.UNAVAILABLE, "the connection was lost")
-        return operation_of(begun, self._job)
+        return operation_of(execution, self._job)
 
     async def list_executions(self, request: run_v2.ListExecutionsRequest) -> run_v2.ListExecutionsResponse:
         if request.parent != self._job:
@@ -94,7 +92,7 @@ class JobService:
         return operation_of(self._find(request.name.replace("/operations/", "/executions/")), self._job)
 
     async def close(self) -> None:
-        """End every task."""
+        """Cancel every execution and wait until its tasks have ended."""
         for item in self._executions.values():
             item.running.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -105,7 +103,7 @@ class JobService:
         if not 0 <= request.overrides.task_count <= MAX_TASKS:
             raise CloudRunError(grpc.StatusCode.INVALID_ARGUMENT, f"task_count must be 1 to {MAX_TASKS}")
 
-    def _begin(self, request: run_v2.RunJobRequest) -> "_Execution":
+    def _create(self, request: run_v2.RunJobRequest) -> "_Execution":
         short = f"{self._job.rpartition('/')[2]}-{len(self._executions) + 1:05d}"
         variables = [
             variable for override in request.overrides.container_overrides for variable in override.env
@@ -153,7 +151,7 @@ class _Execution:
 
 
 def execution_of(item: _Execution, job: str) -> run_v2.Execution:
-    """As the API shows it."""
+    """The execution as the API represents it."""
     running = item.running
     return run_v2.Execution(
         name=running.name,
@@ -173,7 +171,7 @@ def execution_of(item: _Execution, job: str) -> run_v2.Execution:
 
 
 def operation_of(item: _Execution, job: str) -> Operation:
-    """Done when the execution is; one that was cancelled is done without an error."""
+    """The long-running operation of an execution. A cancelled one is done without an error."""
     running, execution = item.running, run_v2.Execution.pb(execution_of(item, job))
     operation = Operation(
         name=running.name.replace("/executions/", "/operations/"), done=running.ended_at is not None

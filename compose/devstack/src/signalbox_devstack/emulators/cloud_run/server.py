@@ -1,4 +1,4 @@
-"""The gRPC face. The package of the client brings no servicers, so its messages are served by generic handlers."""
+"""The gRPC server. Google's client package contains no servicers, so generic handlers serve its messages."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -69,10 +69,10 @@ def _unary(
 
 @asynccontextmanager
 async def serve_jobs(jobs: JobService, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serve until the block ends; yields the port.
+    """Serve for the duration of the block; yields the port.
 
     Raises:
-        RuntimeError: the port is taken.
+        RuntimeError: the port is in use.
     """
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
     server.add_generic_rpc_handlers(handlers(jobs))

@@ -1,4 +1,4 @@
-"""`/apis/batch/v1/namespaces/{namespace}/jobs`: create, list by label, get and delete, with a bearer token."""
+"""`/apis/batch/v1/namespaces/{namespace}/jobs`: create, list by label, get and delete; needs the bearer token."""
 
 import asyncio
 import re
@@ -22,8 +22,8 @@ class KubernetesJobsApi:
     """The jobs of one namespace.
 
     Args:
-        command: what a pod runs; empty: nothing, until it is deleted.
-        token: that every request must bear.
+        command: what each pod runs; empty: it waits until the job is deleted.
+        token: bearer token that every request must carry.
     """
 
     def __init__(self, command: Sequence[str], *, token: str, logs: Path | None) -> None:
@@ -44,7 +44,7 @@ class KubernetesJobsApi:
         return Starlette(routes=routes)
 
     async def close(self) -> None:
-        """End every pod."""
+        """Cancel every job and wait until its pods have ended."""
         for running in self._running.values():
             running.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -56,9 +56,9 @@ class KubernetesJobsApi:
         name = str(manifest.get("metadata", {}).get("name", ""))
         spec = manifest.get("spec", {})
         if not _NAME.fullmatch(name) or manifest.get("kind") != "Job" or "template" not in spec:
-            return status(422, "Invalid", f'Job.batch "{name}" is invalid')
+            return failure(422, "Invalid", f'Job.batch "{name}" is invalid')
         if name in self._running:
-            return status(409, "AlreadyExists", f'jobs.batch "{name}" already exists')
+            return failure(409, "AlreadyExists", f'jobs.batch "{name}" already exists')
         self._manifests[name], self._running[name] = manifest, self._begin(name, spec)
         return JSONResponse(self._as_json(name), 201)
 
@@ -99,7 +99,7 @@ class KubernetesJobsApi:
         return (
             JSONResponse(self._as_json(name))
             if name in self._running
-            else status(404, "NotFound", f'jobs.batch "{name}" not found')
+            else failure(404, "NotFound", f'jobs.batch "{name}" not found')
         )
 
     async def _delete(self, request: Request) -> JSONResponse:
@@ -107,7 +107,7 @@ class KubernetesJobsApi:
             return denied
         name = request.path_params["name"]
         if name not in self._running:
-            return status(404, "NotFound", f'jobs.batch "{name}" not found')
+            return failure(404, "NotFound", f'jobs.batch "{name}" not found')
         self._running.pop(name).cancel()
         del self._manifests[name]
         return JSONResponse({"kind": "Status", "apiVersion": "v1", "status": "Success"})
@@ -141,12 +141,12 @@ class KubernetesJobsApi:
 
     def _check_token(self, request: Request) -> JSONResponse | None:
         if request.headers.get("authorization") != f"Bearer {self._token}":
-            return status(401, "Unauthorized", "Unauthorized")
+            return failure(401, "Unauthorized", "Unauthorized")
         return None
 
 
-def status(code: int, reason: str, message: str) -> JSONResponse:
-    """An error as the API server words it."""
+def failure(code: int, reason: str, message: str) -> JSONResponse:
+    """A `Status` object of kind Failure, as the API server returns it."""
     return JSONResponse(
         {
             "kind": "Status",

@@ -1,4 +1,4 @@
-"""The server's routes: /v1/chat/completions, /v1/models, /healthz and what is simulated (/_sim/stats)."""
+"""The routes: /v1/chat/completions, /v1/models, /healthz, and /_sim/stats for tests."""
 
 import time
 from typing import Final
@@ -39,8 +39,10 @@ def create_app(*, pause_s: float = 0.005) -> Starlette:
 
 
 class ModelServer:
-    """Args:
-    pause_s: between two tokens of a stream.
+    """The request handlers.
+
+    Args:
+        pause_s: delay between two tokens of a stream.
     """
 
     def __init__(self, pause_s: float) -> None:
@@ -66,7 +68,7 @@ class ModelServer:
         except (msgspec.DecodeError, UnicodeDecodeError, UnknownModelFault) as error:
             return _error(400, str(error))
         self._record(request, chat, fault)
-        return _error_for(fault) or self._answer(chat, fault)
+        return _error_for(fault) or self._complete(chat, fault)
 
     def _record(self, request: Request, chat: ChatRequest, fault: ModelFault | None) -> None:
         if fault is not None:
@@ -78,7 +80,7 @@ class ModelServer:
             is_authorized="authorization" in request.headers,
         )
 
-    def _answer(self, chat: ChatRequest, fault: ModelFault | None) -> ASGIApp:
+    def _complete(self, chat: ChatRequest, fault: ModelFault | None) -> ASGIApp:
         tokens = tokenize(_NO_JSON if fault and _returns_invalid_json(fault, chat) else completion_for(chat))
         finish = "length" if chat.max_tokens is not None and len(tokens) > chat.max_tokens else "stop"
         tokens = tokens[: chat.max_tokens]
@@ -88,17 +90,17 @@ class ModelServer:
         )
         if not chat.stream:
             return _complete_response(chat.model, "".join(tokens), finish, usage)
-        counts = bool(chat.stream_options and chat.stream_options.include_usage) and not (
+        includes_usage = bool(chat.stream_options and chat.stream_options.include_usage) and not (
             fault and fault.name == "no_usage"
         )
         completion = Completion(
-            model=chat.model, tokens=tokens, finish=finish, usage=usage if counts else None
+            model=chat.model, tokens=tokens, finish=finish, usage=usage if includes_usage else None
         )
         return StreamedCompletion(completion, fault=fault, pause_s=self._pause_s, stats=self.stats)
 
 
 def _returns_invalid_json(fault: ModelFault, chat: ChatRequest) -> bool:
-    """`bad_first` is a model that does better once it is shown its answer."""
+    """`bad_first`: invalid until the prompt contains the model's first answer."""
     return fault.name == "bad_json" or (
         fault.name == "bad_first" and all(message.role != "assistant" for message in chat.messages)
     )

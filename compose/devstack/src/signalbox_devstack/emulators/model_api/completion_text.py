@@ -1,4 +1,4 @@
-"""What the server writes: the same answer to the same question, cut into tokens. Pure."""
+"""Generates the text of a completion, always the same for the same prompt, and splits it into tokens. Pure."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _FORMATS: Final[Mapping[str, str]] = {
 
 
 def completion_for(chat: ChatRequest) -> str:
-    """JSON that fits the schema in the prompt when JSON is record_request for, else sentences of what was said."""
+    """JSON that matches the schema or example in the prompt if JSON is requested, else sentences of the last message."""
     prompt = "\n".join(message.content or "" for message in chat.messages)
     if chat.response_format is not None and chat.response_format.type != "text":
         fenced = _FENCED.search(prompt)
@@ -30,13 +30,13 @@ def completion_for(chat: ChatRequest) -> str:
             else repeat_example_in(prompt)
         )
         return json.dumps(value, ensure_ascii=False)
-    said = chat.messages[-1].content or "" if chat.messages else ""
-    sentences = [" ".join(sentence.split()) for sentence in _SENTENCE.findall(said)]
+    last_message = chat.messages[-1].content or "" if chat.messages else ""
+    sentences = [" ".join(sentence.split()) for sentence in _SENTENCE.findall(last_message)]
     return " ".join(["This is a simulated answer.", *sentences[:4], "It ends here."])
 
 
 def repeat_example_in(prompt: str) -> object:
-    """As the example in the prompt (`{"texts": [{"headline": "…"}]}`), with ten items in each of its lists."""
+    """The example in the prompt (`{"texts": [{"headline": "…"}]}`) with ten items in each of its lists."""
     start = prompt.find("{")
     try:
         example, _ = json.JSONDecoder().raw_decode(prompt, start) if start >= 0 else ({}, 0)
@@ -58,7 +58,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def example_of_schema(schema: object, root: Mapping[str, object], depth: int = 0) -> object:
-    """A value that fits a plain schema."""
+    """A value that is valid under a plain JSON Schema."""
     node = schema if isinstance(schema, dict) else {}
     reference = node.get("$ref")
     if isinstance(reference, str):

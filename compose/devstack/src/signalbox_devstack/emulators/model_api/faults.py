@@ -1,4 +1,4 @@
-"""FaultCounter on demand, named in the model's name (`sim@rate_limit:2`) or the header `X-Sim-Fault`. Pure but for the counting."""
+"""Injectable faults, selected by the model's name (`sim@rate_limit:2`) or the header `X-Sim-Fault`."""
 
 from collections import Counter
 from typing import Final, Literal, get_args
@@ -22,7 +22,12 @@ FAULT_NAMES: Final[tuple[str, ...]] = get_args(FaultName)
 
 
 class ModelFault(Struct, frozen=True, kw_only=True):
-    """`times`: how many requests of one question it meets (0: every one); `retry_after_s` goes with rate_limit."""
+    """A selected fault.
+
+    Attributes:
+        times: how many requests for the same question it affects; 0: all.
+        retry_after_s: for `rate_limit` only.
+    """
 
     name: str
     times: int = 0
@@ -30,21 +35,21 @@ class ModelFault(Struct, frozen=True, kw_only=True):
 
 
 class UnknownModelFault(ValueError):
-    """The fault has another form, or no such name."""
+    """The fault specification is malformed or names an unknown fault."""
 
 
 def read_fault(text: str) -> ModelFault | None:
-    """`NAME[:TIMES[:RETRY_AFTER_S]]`; None for an empty one.
+    """Parse `NAME[:TIMES[:RETRY_AFTER_S]]`; None when `text` is empty.
 
     Raises:
-        UnknownModelFault: with a sentence that lists the names.
+        UnknownModelFault: the message lists the known names.
     """
     if not text:
         return None
     name, *numbers = text.split(":")
     if name not in FAULT_NAMES or len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
         raise UnknownModelFault(
-            f"no fault {text!r}: give NAME[:TIMES[:RETRY_AFTER_S]] with NAME one of {', '.join(FAULT_NAMES)}"
+            f"unknown fault {text!r}: use NAME[:TIMES[:RETRY_AFTER_S]] with one of {', '.join(FAULT_NAMES)}"
         )
     given = [int(number) for number in numbers]
     times, wait = (given[0] if given else 0), (given[1] if len(given) > 1 else 1)
@@ -52,18 +57,18 @@ def read_fault(text: str) -> ModelFault | None:
 
 
 class FaultCounter:
-    """Counts how often each question was record_request, so that a fault can pass."""
+    """Counts the requests for each question, so that a fault can stop after some of them."""
 
     def __init__(self) -> None:
-        self._asked: Counter[tuple[str, str]] = Counter()
+        self._requests: Counter[tuple[str, str]] = Counter()
 
     def match(self, fault: ModelFault | None, question: str) -> ModelFault | None:
-        """The fault that this request meets, if it does.
+        """The fault that affects this request, if any.
 
         Args:
-            question: what makes two requests the same: their Idempotency-Key, else their messages.
+            question: identifies repeated requests: their Idempotency-Key, or else their messages.
         """
         if fault is None:
             return None
-        self._asked[fault.name, question] += 1
-        return fault if fault.times == 0 or self._asked[fault.name, question] <= fault.times else None
+        self._requests[fault.name, question] += 1
+        return fault if fault.times == 0 or self._requests[fault.name, question] <= fault.times else None

@@ -1,4 +1,4 @@
-"""What was record_request of the server, for tests: `GET /_sim/stats`."""
+"""Counts and the latest requests, for tests: `GET /_sim/stats`."""
 
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ _KEPT: Final = 200
 
 
 class ModelApiStats:
-    """Counts by name, and the last requests."""
+    """Counters by name, and the latest requests."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()

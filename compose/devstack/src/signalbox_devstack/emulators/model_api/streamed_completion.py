@@ -1,4 +1,4 @@
-"""One streamed answer over raw ASGI, so that it can also break off as a dying server does."""
+"""A streamed completion as a raw ASGI response, so that it can also be cut off like a crashed server."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ SLOW_S: Final = 0.1
 
 
 class Completion(Struct, frozen=True, kw_only=True):
-    """What is said: tokens, then why it ends, then the usage (None: not record_request for, or the server does not count)."""
+    """The content of a response. `usage` is None when it was not requested or a fault omits it."""
 
     model: str
     tokens: Sequence[str]
@@ -26,7 +26,7 @@ class Completion(Struct, frozen=True, kw_only=True):
 
 
 class StreamedCompletion:
-    """An ASGI response that says its completion, a token every `pause_s`."""
+    """An ASGI response that streams a completion, one token every `pause_s`."""
 
     def __init__(
         self, completion: Completion, *, fault: ModelFault | None, pause_s: float, stats: ModelApiStats
@@ -58,7 +58,7 @@ class StreamedCompletion:
         await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
 
     async def _is_interrupted(self, receive: Receive, send: Send) -> bool:
-        """Whether the stream ends here. Returning without a last body makes the server close the connection: a cut."""
+        """Whether the fault ends the stream here. Without a final body the server closes the connection."""
         if self._fault == "stall":
             while (await receive())["type"] != "http.disconnect":
                 pass

@@ -1,4 +1,4 @@
-"""The chat API's messages, from the server's side."""
+"""The request and response types of the chat API that the server uses."""
 
 from msgspec import Struct
 

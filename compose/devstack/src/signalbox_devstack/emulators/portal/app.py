@@ -78,7 +78,7 @@ class InvoiceApi:
 
     def __init__(self, server: PortalState, index: InvoiceIndex) -> None:
         self._server = server
-        self._books = index
+        self._index = index
 
     def routes(self) -> list[Route]:
         return [
@@ -114,14 +114,14 @@ class InvoiceApi:
             ),
         ]
 
-    async def _captcha(self, _asked: AuthorizedRequest) -> Response:
+    async def _captcha(self, _call: AuthorizedRequest) -> Response:
         response = JSONResponse(self._server.sessions.new_captcha())
         response.set_cookie("TS01sim", f"{time.monotonic_ns():x}", httponly=True)
         return response
 
-    async def _log_in(self, asked: AuthorizedRequest) -> Response:
+    async def _log_in(self, call: AuthorizedRequest) -> Response:
         try:
-            login = msgspec.json.decode(await asked.request.body(), type=PortalLogin)
+            login = msgspec.json.decode(await call.request.body(), type=PortalLogin)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise PortalError(400, str(error)) from None
         self._server.stats.asked(login.username, f"login {login.ckey}")
@@ -130,60 +130,60 @@ class InvoiceApi:
         return response
 
     def _list(self, family: Family, direction: Direction) -> Handler:
-        async def handler(asked: AuthorizedRequest) -> Response:
-            if family == "sco-query" and not has_cash_register(asked.mst):
+        async def handler(call: AuthorizedRequest) -> Response:
+            if family == "sco-query" and not has_cash_register(call.mst):
                 raise PortalError(404, "Not Found")
-            parameters = asked.request.query_params
+            parameters = call.request.query_params
             query, size = read_query(direction, family, parameters), read_size(parameters)
             self._server.stats.asked(
-                asked.mst,
+                call.mst,
                 f"list {family} {direction} {parameters.get('search')} {parameters.get('state', '')}",
             )
             began = time.monotonic()
-            page = page_of(self._books, asked.mst, query, size=size, state=parameters.get("state"))
+            page = page_of(self._index, call.mst, query, size=size, state=parameters.get("state"))
             shown = [
-                _of_another(rows.row(item)) if asked.fault == "mismatch" else rows.row(item)
+                _of_another(rows.row(item)) if call.fault == "mismatch" else rows.row(item)
                 for item in page.invoices
             ]
-            state = _state(page.state, parameters.get("state"), asked.fault)
+            state = _state(page.state, parameters.get("state"), call.fault)
             took_ms = round((time.monotonic() - began) * 1_000)
             return _json({"datas": shown, "total": page.total, "state": state, "time": took_ms})
 
         return handler
 
     def _detail(self, family: Family) -> Handler:
-        async def handler(asked: AuthorizedRequest) -> Response:
-            invoice = self._find(asked, family, asked.request.query_params)
-            self._server.stats.asked(asked.mst, f"detail {invoice.key}")
+        async def handler(call: AuthorizedRequest) -> Response:
+            invoice = self._find(call, family, call.request.query_params)
+            self._server.stats.asked(call.mst, f"detail {invoice.key}")
             return _json(rows.detail(invoice))
 
         return handler
 
     def _original(self, family: Family) -> Handler:
-        async def handler(asked: AuthorizedRequest) -> Response:
-            invoice = self._find(asked, family, await _parameters(asked.request))
-            self._server.stats.asked(asked.mst, f"xml {invoice.key}")
+        async def handler(call: AuthorizedRequest) -> Response:
+            invoice = self._find(call, family, await _parameters(call.request))
+            self._server.stats.asked(call.mst, f"xml {invoice.key}")
             if not invoice.has_original:
                 raise PortalError(500, NO_ORIGINAL)
             return Response(original_zip(invoice), media_type="application/zip")
 
         return handler
 
-    def _find(self, asked: AuthorizedRequest, family: Family, given: Mapping[str, str]) -> Invoice:
+    def _find(self, call: AuthorizedRequest, family: Family, given: Mapping[str, str]) -> Invoice:
         """The caller's invoice with these four members. Raises: PortalError (400, 404)."""
         if set(given) != _NAMES_OF_ONE or not given["shdon"].isdecimal():
             raise PortalError(400, "Tham số không hợp lệ")
         key = f"{given['nbmst']}-{given['khmshdon']}-{given['khhdon']}-{given['shdon']}"
         printed = int(given["shdon"])
-        for stream in INVOICE_KINDS:
-            # The printed number is the place from 1; one that bears its neighbour's number stands one place further.
-            places = (
-                self._books.place(asked.mst, stream, number)
+        for kind in INVOICE_KINDS:
+            # The printed number is the slot from 1; one that bears its neighbour's number stands one slot further.
+            slots = (
+                self._index.slot(call.mst, kind, number)
                 for number in (printed - 1, printed)
-                if stream.family == family
+                if kind.family == family
             )
-            for place in places:
-                if place is not None and (invoice := invoice_at(self._books, asked.mst, place)).key == key:
+            for slot in slots:
+                if slot is not None and (invoice := invoice_at(self._index, call.mst, slot)).key == key:
                     return invoice
         raise PortalError(404, NO_INVOICE)
 

@@ -74,8 +74,8 @@ class PortalEndpoint:
             return NOBODY, None
         try:
             return self._server.sessions.authenticate(request.headers.get("authorization", "")).sub, None
-        except PortalError as error_response:
-            return NOBODY, errors.error_response(request, error_response.status, error_response.message)
+        except PortalError as error:
+            return NOBODY, errors.error_response(request, error.status, error.message)
 
     async def _answer(self, request: Request, mst: str) -> ASGIApp:
         fault = self._server.faults.next_fault(mst, self._kind, time.monotonic())
@@ -89,8 +89,8 @@ class PortalEndpoint:
             response = await self._handler(
                 AuthorizedRequest(request=request, mst=mst, fault=fault.kind if fault else None)
             )
-        except PortalError as error_response:
-            response = errors.error_response(request, error_response.status, error_response.message)
+        except PortalError as error:
+            response = errors.error_response(request, error.status, error.message)
         if fault is not None and fault.kind == "cut" and len(response.body) > fault.over_bytes:
             self._server.stats.hit(mst, fault.kind)
             return _TruncatedResponse(response, fault.over_bytes or len(response.body) // 2)

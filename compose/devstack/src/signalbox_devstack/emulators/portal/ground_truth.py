@@ -48,19 +48,17 @@ class GroundTruth(Struct, frozen=True, kw_only=True):
 
 def ground_truth(index: InvoiceIndex, mst: str, first: date, last: date) -> GroundTruth:
     """Of the days `first` … `last`, both inclusive."""
-    rows = tuple(
-        _row(invoice_at(index, mst, place)) for place in index.places(mst, INVOICE_KINDS, first, last)
-    )
+    rows = tuple(_row(invoice_at(index, mst, slot)) for slot in index.slots(mst, INVOICE_KINDS, first, last))
     return GroundTruth(mst=mst, rows=rows, totals=tuple(_totals(rows)))
 
 
 def _row(invoice: Invoice) -> ExpectedInvoice:
-    stream = invoice.place.stream
+    kind = invoice.slot.kind
     return ExpectedInvoice(
         key=invoice.key,
-        direction=stream.direction,
-        family=stream.family,
-        day=invoice.place.day,
+        direction=kind.direction,
+        family=kind.family,
+        day=invoice.slot.day,
         status=invoice.status,
         state=invoice.state,
         is_counted=invoice.state not in NOT_COUNTED,

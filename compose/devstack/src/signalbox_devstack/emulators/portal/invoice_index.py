@@ -46,9 +46,9 @@ class MonthRange(Struct, frozen=True):
 
 
 class InvoiceSlot(Struct, frozen=True):
-    """Where an invoice stands: the `number`th of its stream (from 0), its day, whether it is the last of its month."""
+    """Where an invoice stands: the `number`th of its kind (from 0), its day, whether it is the last of its month."""
 
-    stream: InvoiceKind
+    kind: InvoiceKind
     number: int
     day: date
 
@@ -60,59 +60,55 @@ class InvoiceIndex(Struct, frozen=True):
     invoices: int
     months: MonthRange
 
-    def count(self, mst: str, stream: InvoiceKind) -> int:
-        """Invoices of that stream, all months together; over all kinds they add up to `invoices`."""
+    def count(self, mst: str, kind: InvoiceKind) -> int:
+        """Invoices of that kind, all months together; over all kinds they add up to `invoices`."""
         kinds = _kinds_of(mst)
-        if stream not in kinds:
+        if kind not in kinds:
             return 0
         total, before = sum(item.weight for item in kinds), 0
         for item in kinds:
-            if item == stream:
+            if item == kind:
                 break
             before += item.weight
-        return self.invoices * (before + stream.weight) // total - self.invoices * before // total
+        return self.invoices * (before + kind.weight) // total - self.invoices * before // total
 
-    def place(self, mst: str, stream: InvoiceKind, number: int) -> InvoiceSlot | None:
-        """None when the stream has no invoice of that number."""
-        count, months = self.count(mst, stream), self.months.months()
+    def slot(self, mst: str, kind: InvoiceKind, number: int) -> InvoiceSlot | None:
+        """None when the kind has no invoice of that number."""
+        count, months = self.count(mst, kind), self.months.months()
         if not 0 <= number < count:
             return None
         index = _month_of(number, count, len(months))
-        return _place(
-            stream,
+        return _slot(
+            kind,
             number,
             months[index],
             _first(index, count, len(months)),
             _first(index + 1, count, len(months)),
         )
 
-    def places(
-        self, mst: str, kinds: Sequence[InvoiceKind], first: date, last: date
-    ) -> Iterator[InvoiceSlot]:
-        """Those of the days `first` … `last`, newest first; within a day by stream and number, so the order is total."""
-        found = [place for stream in kinds for place in self._in_months(mst, stream, first, last)]
-        found.sort(key=lambda place: (place.day, place.stream.code, place.number), reverse=True)
-        return (place for place in found if first <= place.day <= last)
+    def slots(self, mst: str, kinds: Sequence[InvoiceKind], first: date, last: date) -> Iterator[InvoiceSlot]:
+        """Those of the days `first` … `last`, newest first; within a day by kind and number, so the order is total."""
+        found = [slot for kind in kinds for slot in self._in_months(mst, kind, first, last)]
+        found.sort(key=lambda slot: (slot.day, slot.kind.code, slot.number), reverse=True)
+        return (slot for slot in found if first <= slot.day <= last)
 
-    def _in_months(self, mst: str, stream: InvoiceKind, first: date, last: date) -> Iterator[InvoiceSlot]:
-        count, months = self.count(mst, stream), self.months.months()
+    def _in_months(self, mst: str, kind: InvoiceKind, first: date, last: date) -> Iterator[InvoiceSlot]:
+        count, months = self.count(mst, kind), self.months.months()
         for index, month in enumerate(months):
             if (first.year, first.month) <= month <= (last.year, last.month):
                 begin, end = _first(index, count, len(months)), _first(index + 1, count, len(months))
-                yield from (_place(stream, number, month, begin, end) for number in range(begin, end))
+                yield from (_slot(kind, number, month, begin, end) for number in range(begin, end))
 
 
 def kinds_of(direction: Direction, family: Family) -> tuple[InvoiceKind, ...]:
-    return tuple(
-        stream for stream in INVOICE_KINDS if (stream.direction, stream.family) == (direction, family)
-    )
+    return tuple(kind for kind in INVOICE_KINDS if (kind.direction, kind.family) == (direction, family))
 
 
 def _kinds_of(mst: str) -> tuple[InvoiceKind, ...]:
     return (
         INVOICE_KINDS
         if has_cash_register(mst)
-        else tuple(stream for stream in INVOICE_KINDS if stream.family == "query")
+        else tuple(kind for kind in INVOICE_KINDS if kind.family == "query")
     )
 
 
@@ -129,6 +125,6 @@ def _month_of(number: int, count: int, months: int) -> int:
     )
 
 
-def _place(stream: InvoiceKind, number: int, month: tuple[int, int], begin: int, end: int) -> InvoiceSlot:
+def _slot(kind: InvoiceKind, number: int, month: tuple[int, int], begin: int, end: int) -> InvoiceSlot:
     days = monthrange(*month)[1]
-    return InvoiceSlot(stream, number, date(*month, 1 + (number - begin) * days // (end - begin)))
+    return InvoiceSlot(kind, number, date(*month, 1 + (number - begin) * days // (end - begin)))

@@ -1,4 +1,4 @@
-"""The invoices themselves: parties, lines, sums, states. Pure: the same seed, company, stream and number give the same invoice."""
+"""The invoices themselves: parties, lines, sums, states. Pure: the same seed, company, kind and number give the same invoice."""
 
 import random
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ class LinkedInvoice(Struct, frozen=True):
 class Invoice(Struct, frozen=True, kw_only=True):
     """`differs`: the signed original says another total than the portal's row does, by this many đồng."""
 
-    place: InvoiceSlot
+    slot: InvoiceSlot
     seller: Party
     buyer: Party | None
     form: int
@@ -108,27 +108,27 @@ def tax_of(amount: int, rate: str) -> int:
 
 
 @lru_cache(maxsize=4_096)
-def invoice_at(index: InvoiceIndex, mst: str, place: InvoiceSlot) -> Invoice:
-    """The invoice at that place of a company's index."""
-    number, code = place.number, place.stream.code
+def invoice_at(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> Invoice:
+    """The invoice at that slot of a company's index."""
+    number, code = slot.number, slot.kind.code
     dice = random.Random(f"{index.seed}/{mst}/{code}/{number}")
-    state = state_of(index, mst, place)
+    state = state_of(index, mst, slot)
     follows = state in (REPLACING, ADJUSTING)
-    other = _partner(index, mst, place, number - 1 if follows else number)
-    before = index.place(mst, place.stream, number - 1) if follows else None
+    other = _partner(index, mst, slot, number - 1 if follows else number)
+    before = index.slot(mst, slot.kind, number - 1) if follows else None
     own = company(mst)
-    if place.stream.direction == "purchase" and number % 23 == 5:
+    if slot.kind.direction == "purchase" and number % 23 == 5:
         own = Party(f"{mst}-001", f"{own.name} - Chi nhánh 1", own.address)
-    is_sale = place.stream.direction == "sold"
-    series = f"{'K' if code[1] == 'K' else 'C'}{place.day.year % 100}{'M' if code[1] == 'M' else 'T'}SM"
+    is_sale = slot.kind.direction == "sold"
+    series = f"{'K' if code[1] == 'K' else 'C'}{slot.day.year % 100}{'M' if code[1] == 'M' else 'T'}SM"
     return Invoice(
-        place=place,
+        slot=slot,
         seller=own if is_sale else other,
         buyer=(None if code == "SM" and number % 2 else other) if is_sale else own,
         form=1,
         series=series,
-        number=_printed(index, mst, place),
-        status=place.stream.status,
+        number=_printed(index, mst, slot),
+        status=slot.kind.status,
         state=state,
         lines=_lines(dice, state=state, is_huge=code == "PC" and number == 3),
         link=LinkedInvoice(series, _printed(index, mst, before), before.day) if before else None,
@@ -137,15 +137,15 @@ def invoice_at(index: InvoiceIndex, mst: str, place: InvoiceSlot) -> Invoice:
     )
 
 
-def state_of(index: InvoiceIndex, mst: str, place: InvoiceSlot) -> int:
+def state_of(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> int:
     """Pairs stand side by side: 8 replaces 7, 28 adjusts 27 … and the first of a month replaces the last of the month before."""
-    number = place.number
+    number = slot.number
     if number % 60 == 50:
         return CANCELLED
-    own = _pair(number) or (REPLACED if _ends_month(index, mst, place) else 0)
+    own = _pair(number) or (REPLACED if _ends_month(index, mst, slot) else 0)
     if own:
         return own
-    before = index.place(mst, place.stream, number - 1)
+    before = index.slot(mst, slot.kind, number - 1)
     opened = (
         0 if before is None else _pair(number - 1) or (REPLACED if _ends_month(index, mst, before) else 0)
     )
@@ -157,43 +157,40 @@ def _pair(number: int) -> int:
     return {7: REPLACED, 27: ADJUSTED}.get(number % 40, 0)
 
 
-def _ends_month(index: InvoiceIndex, mst: str, place: InvoiceSlot) -> bool:
+def _ends_month(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> bool:
     """Whether the next one is of the next month, and neither has a part in another pair."""
-    after = index.place(mst, place.stream, place.number + 1)
-    is_last = after is not None and (after.day.year, after.day.month) != (place.day.year, place.day.month)
+    after = index.slot(mst, slot.kind, slot.number + 1)
+    is_last = after is not None and (after.day.year, after.day.month) != (slot.day.year, slot.day.month)
     return (
-        is_last
-        and not _pair(place.number - 1)
-        and not _pair(place.number + 1)
-        and (place.number + 1) % 60 != 50
+        is_last and not _pair(slot.number - 1) and not _pair(slot.number + 1) and (slot.number + 1) % 60 != 50
     )
 
 
-def _collides(index: InvoiceIndex, mst: str, place: InvoiceSlot) -> bool:
+def _collides(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> bool:
     """Whether this one bears the same series and number as the one before it, by another seller."""
-    if place.stream.direction == "sold" or place.number % 25 != 12:
+    if slot.kind.direction == "sold" or slot.number % 25 != 12:
         return False
-    before = index.place(mst, place.stream, place.number - 1)
+    before = index.slot(mst, slot.kind, slot.number - 1)
     return (
         before is not None
-        and before.day.year == place.day.year
-        and state_of(index, mst, place) not in (REPLACING, ADJUSTING)
+        and before.day.year == slot.day.year
+        and state_of(index, mst, slot) not in (REPLACING, ADJUSTING)
     )
 
 
-def _printed(index: InvoiceIndex, mst: str, place: InvoiceSlot) -> int:
-    return place.number if _collides(index, mst, place) else place.number + 1
+def _printed(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> int:
+    return slot.number if _collides(index, mst, slot) else slot.number + 1
 
 
-def _partner(index: InvoiceIndex, mst: str, place: InvoiceSlot, number: int) -> Party:
+def _partner(index: InvoiceIndex, mst: str, slot: InvoiceSlot, number: int) -> Party:
     known = partners()
-    at = random.Random(f"{index.seed}/{mst}/{place.stream.code}/party/{number}").randrange(len(known))
-    if number == place.number and _collides(index, mst, place):
-        before = index.place(mst, place.stream, number - 1)
+    at = random.Random(f"{index.seed}/{mst}/{slot.kind.code}/party/{number}").randrange(len(known))
+    if number == slot.number and _collides(index, mst, slot):
+        before = index.slot(mst, slot.kind, number - 1)
         opened = before is not None and state_of(index, mst, before) in (REPLACING, ADJUSTING)
-        theirs = random.Random(
-            f"{index.seed}/{mst}/{place.stream.code}/party/{number - 1 - opened}"
-        ).randrange(len(known))
+        theirs = random.Random(f"{index.seed}/{mst}/{slot.kind.code}/party/{number - 1 - opened}").randrange(
+            len(known)
+        )
         at = at if at != theirs else (at + 1) % len(known)
     return known[at]
 

@@ -58,7 +58,7 @@ def _data(invoice: Invoice) -> str:
     total = invoice.total + invoice.differs
     return (
         f'<DLHDon Id="data"><TTChung><PBan>2.1.0</PBan><THDon>Hóa đơn giá trị gia tăng</THDon><KHMSHDon>{invoice.form}</KHMSHDon>'
-        f"<KHHDon>{invoice.series}</KHHDon><SHDon>{invoice.number}</SHDon><NLap>{invoice.place.day.isoformat()}</NLap>"
+        f"<KHHDon>{invoice.series}</KHHDon><SHDon>{invoice.number}</SHDon><NLap>{invoice.slot.day.isoformat()}</NLap>"
         f"<DVTTe>VND</DVTTe><TGia>1</TGia><HTTToan>TM/CK</HTTToan><MSTTCGP>0999999999</MSTTCGP>{_link(invoice)}</TTChung>"
         f"<NDHDon>{_party('NBan', invoice.seller)}{_party('NMua', invoice.buyer)}<DSHHDVu>{lines}</DSHHDVu>"
         f"<TToan><THTTLTSuat>{rates}</THTTLTSuat><TgTCThue>{invoice.amount}</TgTCThue><TgTThue>{invoice.tax}</TgTThue>"

@@ -30,7 +30,7 @@ _EMPTY: Final = dict.fromkeys(
 
 def row(invoice: Invoice) -> Row:
     """One invoice in a list; `hdhhdvu` (its lines) is null here."""
-    at = _midnight(invoice.place.day)
+    at = _midnight(invoice.slot.day)
     signed = at + timedelta(hours=9, seconds=invoice.number % 3_600)
     return {
         **_EMPTY,
@@ -42,7 +42,7 @@ def row(invoice: Invoice) -> Row:
         "ncma": f"{at + timedelta(hours=9, minutes=1):%Y-%m-%dT%H:%M:%S}.456Z"
         if invoice.status == _CODED
         else None,
-        "thlap": invoice.place.day.year * 100 + invoice.place.day.month,
+        "thlap": invoice.slot.day.year * 100 + invoice.slot.day.month,
         **_money(invoice),
         **_link(invoice),
         "hsgoc": str(UUID(bytes=_digest(invoice, "file")[:16], version=4)) if invoice.has_original else None,
@@ -141,7 +141,7 @@ def _link(invoice: Invoice) -> Row:
 
 
 def _marks(invoice: Invoice) -> Row:
-    signed = f"{_midnight(invoice.place.day) + timedelta(hours=9):%Y-%m-%dT%H:%M:%S}"
+    signed = f"{_midnight(invoice.slot.day) + timedelta(hours=9):%Y-%m-%dT%H:%M:%S}"
     signature = {
         "Subject": f"CN={invoice.seller.name},UID=MST:{invoice.seller.mst}",
         "SerialNumber": _digest(invoice, "serial").hex()[:32].upper(),
@@ -201,6 +201,4 @@ def _midnight(day: date) -> datetime:
 
 
 def _digest(invoice: Invoice, use: str) -> bytes:
-    return hashlib.blake2b(
-        f"{use}/{invoice.key}/{invoice.place.stream.code}".encode(), digest_size=32
-    ).digest()
+    return hashlib.blake2b(f"{use}/{invoice.key}/{invoice.slot.kind.code}".encode(), digest_size=32).digest()

@@ -97,7 +97,7 @@ def page_of(
     digest = hashlib.blake2b(msgspec.json.encode((mst, query)), digest_size=9).hexdigest()
     offset = _offset(state, digest) if state else 0
     found = list(_found(index, mst, query))
-    here = tuple(invoice_at(index, mst, place) for place in islice(found, offset, offset + size))
+    here = tuple(invoice_at(index, mst, slot) for slot in islice(found, offset, offset + size))
     after = offset + size
     following = (
         base64.urlsafe_b64encode(msgspec.json.encode(PageCursor(after, digest))).decode()
@@ -109,12 +109,12 @@ def page_of(
 
 def _found(index: InvoiceIndex, mst: str, query: InvoiceQuery) -> Iterator[InvoiceSlot]:
     kinds = [item for item in kinds_of(query.direction, query.family) if query.status in (None, item.status)]
-    for place in index.places(mst, kinds, query.first, query.last):
-        if query.state is not None and state_of(index, mst, place) != query.state:
+    for slot in index.slots(mst, kinds, query.first, query.last):
+        if query.state is not None and state_of(index, mst, slot) != query.state:
             continue
-        if query.same and not _is_same(invoice_at(index, mst, place), query.same):
+        if query.same and not _is_same(invoice_at(index, mst, slot), query.same):
             continue
-        yield place
+        yield slot
 
 
 def _is_same(invoice: Invoice, wanted: tuple[tuple[str, str], ...]) -> bool:

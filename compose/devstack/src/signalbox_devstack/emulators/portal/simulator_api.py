@@ -26,7 +26,7 @@ class SimulatorApi:
         self, server: PortalState, index: InvoiceIndex, *, company_count: int, has_faults: bool
     ) -> None:
         self._server = server
-        self._books = index
+        self._index = index
         self._count = company_count
         self._has_faults = has_faults
 
@@ -56,7 +56,7 @@ class SimulatorApi:
             )
         except ValueError as error:
             return _problem(400, f"from and to are days like 2026-07-31: {error}")
-        return _json(ground_truth(self._books, given["mst"], first, last))
+        return _json(ground_truth(self._index, given["mst"], first, last))
 
     async def companies(self, _request: Request) -> Response:
         """Everybody who can log in, with the password."""
