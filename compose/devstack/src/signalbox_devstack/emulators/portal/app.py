@@ -1,4 +1,4 @@
-"""The portal's routes under /api, and what is simulated under /_sim."""
+"""The application: the portal's API under /api and the simulator's own API under /_sim."""
 
 import time
 from collections.abc import Mapping
@@ -37,14 +37,16 @@ from signalbox_devstack.emulators.portal.stats import PortalStats
 
 _FAMILIES: Final[tuple[Family, ...]] = ("query", "sco-query")
 _DIRECTIONS: Final[tuple[Direction, ...]] = ("purchase", "sold")
-_NAMES_OF_ONE: Final = {"nbmst", "khhdon", "shdon", "khmshdon"}
+_KEY_PARAMETERS: Final = {"nbmst", "khhdon", "shdon", "khmshdon"}
 
 
 class PortalSettings(Struct, frozen=True, kw_only=True):
-    """Args:
-    invoices: of each company, over all months.
-    latency_s: of a list or a detail; an original takes three times as long.
-    has_faults: whether faults may be switched on.
+    """The options of `signalbox-portal`.
+
+    Attributes:
+        invoices: per company over all months.
+        latency_s: of lists and details; originals take three times as long.
+        has_faults: whether faults can be injected.
     """
 
     companies: int = 10
@@ -74,7 +76,7 @@ def create_app(settings: PortalSettings) -> Starlette:
 
 
 class InvoiceApi:
-    """The endpoints of which clients know."""
+    """The endpoints that clients of the portal call."""
 
     def __init__(self, server: PortalState, index: InvoiceIndex) -> None:
         self._server = server
@@ -139,14 +141,14 @@ class InvoiceApi:
                 call.mst,
                 f"list {family} {direction} {parameters.get('search')} {parameters.get('state', '')}",
             )
-            began = time.monotonic()
+            started_at = time.monotonic()
             page = page_of(self._index, call.mst, query, size=size, state=parameters.get("state"))
             shown = [
-                _of_another(rows.row(item)) if call.fault == "mismatch" else rows.row(item)
+                _row_of_another_taxpayer(rows.row(item)) if call.fault == "mismatch" else rows.row(item)
                 for item in page.invoices
             ]
-            state = _state(page.state, parameters.get("state"), call.fault)
-            took_ms = round((time.monotonic() - began) * 1_000)
+            state = _next_cursor(page.state, parameters.get("state"), call.fault)
+            took_ms = round((time.monotonic() - started_at) * 1_000)
             return _json({"datas": shown, "total": page.total, "state": state, "time": took_ms})
 
         return handler
@@ -170,13 +172,17 @@ class InvoiceApi:
         return handler
 
     def _find(self, call: AuthorizedRequest, family: Family, given: Mapping[str, str]) -> Invoice:
-        """The caller's invoice with these four members. Raises: PortalError (400, 404)."""
-        if set(given) != _NAMES_OF_ONE or not given["shdon"].isdecimal():
+        """Find the caller's invoice by seller, form, series and number.
+
+        Raises:
+            PortalError: 400 for wrong parameters, 404 when there is no such invoice.
+        """
+        if set(given) != _KEY_PARAMETERS or not given["shdon"].isdecimal():
             raise PortalError(400, "Tham số không hợp lệ")
         key = f"{given['nbmst']}-{given['khmshdon']}-{given['khhdon']}-{given['shdon']}"
         printed = int(given["shdon"])
         for kind in INVOICE_KINDS:
-            # The printed number is the slot from 1; one that bears its neighbour's number stands one slot further.
+            # The printed number is the slot number plus 1, or the slot number itself for a duplicated number.
             slots = (
                 self._index.slot(call.mst, kind, number)
                 for number in (printed - 1, printed)
@@ -189,7 +195,7 @@ class InvoiceApi:
 
 
 async def _parameters(request: Request) -> Mapping[str, str]:
-    """Of the query, and of a POST those of its body, be it a form or JSON."""
+    """The query parameters, or for a POST those of its form or JSON body."""
     if request.method == "GET" or not (body := await request.body()):
         return request.query_params
     try:
@@ -202,15 +208,15 @@ async def _parameters(request: Request) -> Mapping[str, str]:
         raise PortalError(400, str(error)) from None
 
 
-def _state(following: str | None, given: str | None, fault: str | None) -> str | None:
-    """The cursor that is sent: the right one, or the given one again."""
+def _next_cursor(following: str | None, given: str | None, fault: str | None) -> str | None:
+    """The cursor to return; with a cursor fault, the one that the request sent."""
     if fault == "state_repeats" or (fault == "last_state_repeats" and following is None):
         return given or following
     return following
 
 
-def _of_another(shown: rows.Row) -> rows.Row:
-    """A row that is not the caller's on either side."""
+def _row_of_another_taxpayer(shown: rows.Row) -> rows.Row:
+    """The row with other tax codes for both seller and buyer."""
     return {**shown, **{name: f"99{own_code(str(shown[name]))[2:-1]}X" for name in ("nbmst", "nmmst")}}
 
 

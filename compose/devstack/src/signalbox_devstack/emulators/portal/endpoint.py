@@ -1,4 +1,7 @@
-"""One call of the portal over raw ASGI: counted, authorised, hit by its fault if it has one, answered after the usual while."""
+"""Wraps a request handler with what all calls share: statistics, authorization, fault injection and latency.
+
+Works on raw ASGI, because some faults truncate a response or never send one.
+"""
 
 import asyncio
 import time
@@ -17,11 +20,11 @@ from signalbox_devstack.emulators.portal.sessions import PortalSessions
 from signalbox_devstack.emulators.portal.stats import PortalStats
 
 NOBODY: Final = "-"
-"""Whom calls without a valid session are counted under."""
+"""The name under which calls without a valid session are counted."""
 
 
 class AuthorizedRequest(Struct, frozen=True, kw_only=True):
-    """A call that was let in. `fault` is for the handler, when the fault lies in the data."""
+    """A request with a valid session. `fault` is the kind of an injected fault that affects the data."""
 
     request: Request
     mst: str
@@ -32,7 +35,7 @@ Handler: TypeAlias = Callable[[AuthorizedRequest], Awaitable[Response]]
 
 
 class PortalState(Struct, frozen=True, kw_only=True):
-    """What all calls share. `latency_s` by kind of call."""
+    """The state that all endpoints share. `latency_s` is by kind of call."""
 
     sessions: PortalSessions
     faults: PortalFaults
@@ -41,7 +44,7 @@ class PortalState(Struct, frozen=True, kw_only=True):
 
 
 class PortalEndpoint:
-    """An endpoint. `is_open`: it needs no session, and who calls is told by `handler`."""
+    """One endpoint as an ASGI application. An open one needs no session."""
 
     def __init__(self, server: PortalState, kind: str, handler: Handler, *, is_open: bool = False) -> None:
         self._server = server
@@ -61,13 +64,13 @@ class PortalEndpoint:
 
         stats.started(mst, self._kind, time.monotonic())
         try:
-            response = denied or await self._answer(request, mst)
+            response = denied or await self._respond(request, mst)
             await response(scope, receive, record_status)
         finally:
             stats.ended(mst, self._kind, statuses[0] if statuses else "none")
 
     def _authorize(self, request: Request) -> tuple[str, Response | None]:
-        """Who calls, and why not if not."""
+        """The tax code of the caller, and a response if the call is denied."""
         if not request.headers.get("request-id"):
             return NOBODY, errors.waf_response()
         if self._is_open:
@@ -77,13 +80,13 @@ class PortalEndpoint:
         except PortalError as error:
             return NOBODY, errors.error_response(request, error.status, error.message)
 
-    async def _answer(self, request: Request, mst: str) -> ASGIApp:
+    async def _respond(self, request: Request, mst: str) -> ASGIApp:
         fault = self._server.faults.next_fault(mst, self._kind, time.monotonic())
         if fault is not None and fault.kind != "cut":
             self._server.stats.hit(mst, fault.kind)
-        instead = None if fault is None else await self._faulty_response(request, fault)
-        if instead is not None:
-            return instead
+        replacement = None if fault is None else await self._faulty_response(request, fault)
+        if replacement is not None:
+            return replacement
         await asyncio.sleep(self._server.latency_s.get(self._kind, 0.0))
         try:
             response = await self._handler(
@@ -97,11 +100,11 @@ class PortalEndpoint:
         return response
 
     async def _faulty_response(self, request: Request, fault: PortalFault) -> ASGIApp | None:
-        """What comes instead of the answer; None when the fault lies in the answer itself."""
+        """The response that the fault replaces; None when the fault only changes the data of the normal response."""
         if fault.kind == "slow_504":
             await asyncio.sleep(fault.delay_s)
         if fault.kind == "expire":
-            self._server.sessions.end(
+            self._server.sessions.revoke(
                 self._server.sessions.authenticate(request.headers.get("authorization", ""))
             )
         return _response_of_fault(request, fault, self._kind)
@@ -112,7 +115,7 @@ def _response_of_fault(request: Request, fault: PortalFault, kind: str) -> ASGIA
     page = HTMLResponse("<html><p>Hệ thống đang bảo trì</p></html>")
     makers: Mapping[str, Callable[[], ASGIApp]] = {
         "rate_limit": lambda: errors.error_response(request, 429, errors.TOO_MANY, wait),
-        "swallow": lambda: _never_answer,
+        "swallow": lambda: _never_respond,
         "slow_504": lambda: HTMLResponse("<html><h1>504 Gateway Time-out</h1></html>", 504),
         "fast_500": lambda: errors.error_response(request, 500, errors.INTERNAL),
         "expire": lambda: errors.error_response(request, 401, errors.NO_TOKEN),
@@ -123,14 +126,14 @@ def _response_of_fault(request: Request, fault: PortalFault, kind: str) -> ASGIA
     return make() if make else None
 
 
-async def _never_answer(_scope: Scope, receive: Receive, _send: Send) -> None:
-    """Never an answer: the connection stays open until the caller gives up."""
+async def _never_respond(_scope: Scope, receive: Receive, _send: Send) -> None:
+    """Send nothing: the connection stays open until the caller gives up."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 class _TruncatedResponse:
-    """The head of the answer and a part of its body; then the connection ends."""
+    """Sends the headers and the first part of the body, then closes the connection."""
 
     def __init__(self, response: Response, length: int) -> None:
         self._response = response
@@ -144,7 +147,7 @@ class _TruncatedResponse:
                 "headers": self._response.raw_headers,
             }
         )
-        # Returning without the last piece makes the server close the connection.
+        # Returning without the final part makes the server close the connection.
         await send(
             {
                 "type": "http.response.body",

@@ -1,4 +1,4 @@
-"""What the portal says when it does not do what it is asked: its error bodies, word for word where they are known."""
+"""The portal's error messages and bodies, verbatim where they are known."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -20,7 +20,7 @@ INTERNAL: Final = "Internal Server Error"
 
 
 class PortalError(Exception):
-    """The request ends with this status and message."""
+    """Ends a request with this status and message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -42,5 +42,5 @@ def error_response(
 
 
 def waf_response() -> Response:
-    """The web application firewall's own body."""
+    """The response of the web application firewall, which has a format of its own."""
     return JSONResponse({"status": 403, "message": WAF}, 403)

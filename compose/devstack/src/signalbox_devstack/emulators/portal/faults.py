@@ -1,4 +1,4 @@
-"""PortalFaults on demand, per taxpayer: which call meets one, and what it is. Deciding only; `calls.py` carries them out."""
+"""Injectable faults per taxpayer. Decides which call is affected; `endpoint.py` carries the fault out."""
 
 import random
 from collections import defaultdict
@@ -24,14 +24,18 @@ Target = Literal["captcha", "authenticate", "list", "detail", "xml", "excel"]
 
 
 class PortalFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A fault and which calls next_fault it: of the calls `on` these kinds, after the first `after`, every `every`th, by chance `share`,
-    and no more than `times` (0: without end).
+    """A fault and the calls that it affects.
 
     Attributes:
-        retry_after_s: rate_limit only; without it the answer has no Retry-After.
-        per_s, burst: rate_limit only; then it meets just the calls that come faster than that.
+        on: the kinds of calls that are counted and can be affected.
+        times: how many calls are affected at most; 0: no limit.
+        after: how many calls pass first.
+        every: affect every n-th call.
+        share: probability that a call is affected.
+        retry_after_s: rate_limit only; None: no Retry-After header.
+        per_s, burst: rate_limit only; affect only calls that exceed this rate.
         delay_s: slow_504 only.
-        over_bytes: cut only; shorter answers pass, longer ones break off there.
+        over_bytes: cut only; responses longer than this are truncated there.
     """
 
     kind: Kind
@@ -48,7 +52,7 @@ class PortalFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class _ActiveFault(Struct):
-    """A fault in force, with what has happened to it."""
+    """A fault in effect with its counters."""
 
     fault: PortalFault
     dice: random.Random
@@ -59,13 +63,13 @@ class _ActiveFault(Struct):
 
 
 class PortalFaults:
-    """The faults in force, by taxpayer; `*` are those of everybody who has none of their own."""
+    """The faults in effect, by taxpayer. Those of `*` apply to every taxpayer without faults of its own."""
 
     def __init__(self) -> None:
         self._sets: defaultdict[str, list[_ActiveFault]] = defaultdict(list)
 
     def put(self, mst: str, faults: Sequence[PortalFault]) -> None:
-        """Replace all faults of this taxpayer; an empty list ends them. Chance is the same each time."""
+        """Replace all faults of this taxpayer. The random choices are the same each time."""
         self._sets[mst] = [
             _ActiveFault(fault, random.Random(f"{mst}/{place}"), tokens=fault.burst)
             for place, fault in enumerate(faults)
@@ -75,7 +79,7 @@ class PortalFaults:
         return {mst: [item.fault for item in sets] for mst, sets in self._sets.items() if sets}
 
     def next_fault(self, mst: str, target: str, now_s: float) -> PortalFault | None:
-        """The fault that this call meets: the first of those that apply. Every fault counts every call of its kinds."""
+        """The fault that affects this call: the first that applies. Each fault counts all calls of its kinds."""
         sets = self._sets[mst] or self._sets["*"]
         found = [item for item in sets if target in item.fault.on and _applies(item, now_s)]
         if not found:
@@ -99,7 +103,7 @@ def _applies(item: _ActiveFault, now_s: float) -> bool:
 
 
 def _takes_token(item: _ActiveFault, per_s: float, now_s: float) -> bool:
-    """A bucket of `burst` tokens that fills with `per_s`."""
+    """Take a token from a bucket of `burst` tokens that is refilled at `per_s`."""
     item.tokens = min(item.fault.burst, item.tokens + (now_s - item.filled_at_s) * per_s)
     item.filled_at_s = now_s
     if item.tokens < 1:

@@ -1,4 +1,4 @@
-"""What is true of a company's index, for tests: every invoice and every total that an import has to come to. Pure."""
+"""The expected result of an import, for tests: every invoice and every total of a company. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,12 @@ from signalbox_devstack.emulators.portal.invoices import NOT_COUNTED, Invoice, T
 
 
 class ExpectedInvoice(Struct, frozen=True, kw_only=True):
-    """`differs`: by how many đồng the signed original's total is off the row's; `key` is nbmst-khmshdon-khhdon-shdon."""
+    """One invoice.
+
+    Attributes:
+        key: nbmst-khmshdon-khhdon-shdon.
+        differs: the difference in đồng between the total of the original and that of the list row.
+    """
 
     key: str
     direction: Direction
@@ -29,7 +34,7 @@ class ExpectedInvoice(Struct, frozen=True, kw_only=True):
 
 
 class ExpectedTotal(Struct, frozen=True, kw_only=True):
-    """Of the counted invoices (tthai is neither 4 nor 6) of a month (2026-08) and direction, in đồng."""
+    """The total of one month (2026-08) and direction, in đồng, without replaced and cancelled invoices (`tthai` 4, 6)."""
 
     month: str
     direction: Direction
@@ -47,7 +52,7 @@ class GroundTruth(Struct, frozen=True, kw_only=True):
 
 
 def ground_truth(index: InvoiceIndex, mst: str, first: date, last: date) -> GroundTruth:
-    """Of the days `first` … `last`, both inclusive."""
+    """The expected result for the days from `first` to `last`, both inclusive."""
     rows = tuple(_row(invoice_at(index, mst, slot)) for slot in index.slots(mst, INVOICE_KINDS, first, last))
     return GroundTruth(mst=mst, rows=rows, totals=tuple(_totals(rows)))
 

@@ -1,4 +1,4 @@
-"""How many invoices a company has, of which kind and on which day: arithmetic only, so a hundred companies cost nothing until asked."""
+"""Computes which invoices a company has, of which kind and on which day, without storing any."""
 
 from calendar import monthrange
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,12 @@ Family = Literal["query", "sco-query"]
 
 
 class InvoiceKind(Struct, frozen=True):
-    """A run of numbered invoices. `status` is what the portal calls ttxly; sold ones alternate between 5 and 6 by series."""
+    """Consecutively numbered invoices of one kind.
+
+    Attributes:
+        status: the portal's `ttxly`.
+        weight: its share of a company's invoices.
+    """
 
     code: str
     direction: Direction
@@ -34,7 +39,7 @@ INVOICE_KINDS: Final = (
 
 
 class MonthRange(Struct, frozen=True):
-    """Consecutive months, the first as (year, month)."""
+    """Consecutive months, starting with `year` and `month`."""
 
     year: int
     month: int
@@ -46,7 +51,7 @@ class MonthRange(Struct, frozen=True):
 
 
 class InvoiceSlot(Struct, frozen=True):
-    """Where an invoice stands: the `number`th of its kind (from 0), its day, whether it is the last of its month."""
+    """The position of an invoice: its number within its kind, from 0, and its day."""
 
     kind: InvoiceKind
     number: int
@@ -54,14 +59,14 @@ class InvoiceSlot(Struct, frozen=True):
 
 
 class InvoiceIndex(Struct, frozen=True):
-    """All companies' index: `invoices` a company, spread over `months`."""
+    """The invoices of all companies: `invoices` per company, spread over `months`."""
 
     seed: int
     invoices: int
     months: MonthRange
 
     def count(self, mst: str, kind: InvoiceKind) -> int:
-        """Invoices of that kind, all months together; over all kinds they add up to `invoices`."""
+        """The number of invoices of this kind over all months. All kinds add up to `invoices`."""
         kinds = _kinds_of(mst)
         if kind not in kinds:
             return 0
@@ -73,7 +78,7 @@ class InvoiceIndex(Struct, frozen=True):
         return self.invoices * (before + kind.weight) // total - self.invoices * before // total
 
     def slot(self, mst: str, kind: InvoiceKind, number: int) -> InvoiceSlot | None:
-        """None when the kind has no invoice of that number."""
+        """The slot with this number; None when there is none."""
         count, months = self.count(mst, kind), self.months.months()
         if not 0 <= number < count:
             return None
@@ -87,7 +92,7 @@ class InvoiceIndex(Struct, frozen=True):
         )
 
     def slots(self, mst: str, kinds: Sequence[InvoiceKind], first: date, last: date) -> Iterator[InvoiceSlot]:
-        """Those of the days `first` … `last`, newest first; within a day by kind and number, so the order is total."""
+        """The slots of the days from `first` to `last`, newest first, ordered by kind and number within a day."""
         found = [slot for kind in kinds for slot in self._in_months(mst, kind, first, last)]
         found.sort(key=lambda slot: (slot.day, slot.kind.code, slot.number), reverse=True)
         return (slot for slot in found if first <= slot.day <= last)
@@ -113,7 +118,7 @@ def _kinds_of(mst: str) -> tuple[InvoiceKind, ...]:
 
 
 def _first(index: int, count: int, months: int) -> int:
-    """The number of the first invoice of the month with that index."""
+    """The number of the first invoice in the month with this index."""
     return count * index // months
 
 

@@ -1,4 +1,4 @@
-"""The invoices themselves: parties, lines, sums, states. Pure: the same seed, company, kind and number give the same invoice."""
+"""Generates invoices. Pure: the same seed, company, kind and number give the same invoice."""
 
 import random
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from signalbox_devstack.emulators.portal.companies import Party, company, partne
 from signalbox_devstack.emulators.portal.invoice_index import InvoiceIndex, InvoiceSlot
 
 NEW, REPLACING, ADJUSTING, REPLACED, ADJUSTED, CANCELLED = range(1, 7)
-"""The portal's tthai."""
+"""The portal's `tthai`."""
 NOT_COUNTED: Final = frozenset({REPLACED, CANCELLED})
 RATES: Final = ("10%", "8%", "8%", "10%", "5%", "0%", "KCT", "KKKNT", "8%", "10%")
 _GOODS: Final = (
@@ -42,7 +42,7 @@ class InvoiceLine(Struct, frozen=True):
 
 
 class TaxRateTotal(Struct, frozen=True):
-    """Of one tax rate, in đồng."""
+    """The total for one tax rate, in đồng."""
 
     rate: str
     amount: int
@@ -50,7 +50,7 @@ class TaxRateTotal(Struct, frozen=True):
 
 
 class LinkedInvoice(Struct, frozen=True):
-    """The invoice that this one replaces or adjusts."""
+    """The invoice that another one replaces or adjusts."""
 
     series: str
     number: int
@@ -58,7 +58,7 @@ class LinkedInvoice(Struct, frozen=True):
 
 
 class Invoice(Struct, frozen=True, kw_only=True):
-    """`differs`: the signed original says another total than the portal's row does, by this many đồng."""
+    """One invoice. `differs` is the difference in đồng between the total of the original and that of the list row."""
 
     slot: InvoiceSlot
     seller: Party
@@ -96,7 +96,7 @@ class Invoice(Struct, frozen=True, kw_only=True):
 
 
 def sums_of(lines: Sequence[InvoiceLine]) -> tuple[TaxRateTotal, ...]:
-    """By rate, in the order in which the rates come; tax is rounded per rate, half away from zero."""
+    """Totals by rate in order of appearance; tax is rounded per rate, half away from zero."""
     rates = dict.fromkeys(line.rate for line in lines)
     amounts = ((rate, sum(line.amount for line in lines if line.rate == rate)) for rate in rates)
     return tuple(TaxRateTotal(rate, amount, tax_of(amount, rate)) for rate, amount in amounts)
@@ -109,7 +109,7 @@ def tax_of(amount: int, rate: str) -> int:
 
 @lru_cache(maxsize=4_096)
 def invoice_at(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> Invoice:
-    """The invoice at that slot of a company's index."""
+    """The invoice of a company in this slot."""
     number, code = slot.number, slot.kind.code
     dice = random.Random(f"{index.seed}/{mst}/{code}/{number}")
     state = state_of(index, mst, slot)
@@ -127,18 +127,21 @@ def invoice_at(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> Invoice:
         buyer=(None if code == "SM" and number % 2 else other) if is_sale else own,
         form=1,
         series=series,
-        number=_printed(index, mst, slot),
+        number=_printed_number(index, mst, slot),
         status=slot.kind.status,
         state=state,
         lines=_lines(dice, state=state, is_huge=code == "PC" and number == 3),
-        link=LinkedInvoice(series, _printed(index, mst, before), before.day) if before else None,
+        link=LinkedInvoice(series, _printed_number(index, mst, before), before.day) if before else None,
         has_original=dice.random() >= 0.03,
         differs=dice.choice((1_000, -500)) if number % 131 == 77 else 0,
     )
 
 
 def state_of(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> int:
-    """Pairs stand side by side: 8 replaces 7, 28 adjusts 27 … and the first of a month replaces the last of the month before."""
+    """The invoice's state. Pairs are neighbours: 8 replaces 7, 28 adjusts 27, …
+
+    The first invoice of a month replaces the last of the previous month.
+    """
     number = slot.number
     if number % 60 == 50:
         return CANCELLED
@@ -158,7 +161,7 @@ def _pair(number: int) -> int:
 
 
 def _ends_month(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> bool:
-    """Whether the next one is of the next month, and neither has a part in another pair."""
+    """Whether the next invoice is in the next month and neither belongs to another pair."""
     after = index.slot(mst, slot.kind, slot.number + 1)
     is_last = after is not None and (after.day.year, after.day.month) != (slot.day.year, slot.day.month)
     return (
@@ -167,7 +170,7 @@ def _ends_month(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> bool:
 
 
 def _collides(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> bool:
-    """Whether this one bears the same series and number as the one before it, by another seller."""
+    """Whether this invoice has the same series and number as the one before, from another seller."""
     if slot.kind.direction == "sold" or slot.number % 25 != 12:
         return False
     before = index.slot(mst, slot.kind, slot.number - 1)
@@ -178,7 +181,7 @@ def _collides(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> bool:
     )
 
 
-def _printed(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> int:
+def _printed_number(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> int:
     return slot.number if _collides(index, mst, slot) else slot.number + 1
 
 
@@ -188,15 +191,15 @@ def _partner(index: InvoiceIndex, mst: str, slot: InvoiceSlot, number: int) -> P
     if number == slot.number and _collides(index, mst, slot):
         before = index.slot(mst, slot.kind, number - 1)
         opened = before is not None and state_of(index, mst, before) in (REPLACING, ADJUSTING)
-        theirs = random.Random(f"{index.seed}/{mst}/{slot.kind.code}/party/{number - 1 - opened}").randrange(
-            len(known)
-        )
-        at = at if at != theirs else (at + 1) % len(known)
+        other_partner = random.Random(
+            f"{index.seed}/{mst}/{slot.kind.code}/party/{number - 1 - opened}"
+        ).randrange(len(known))
+        at = at if at != other_partner else (at + 1) % len(known)
     return known[at]
 
 
 def _lines(dice: random.Random, *, state: int, is_huge: bool) -> tuple[InvoiceLine, ...]:
-    """1 to 8; an adjustment takes a little away; one invoice of a company is so large that the portal writes it with an exponent."""
+    """One to eight lines. An adjustment is one negative line; a huge amount is one the portal writes with an exponent."""
     sign = -1 if state == ADJUSTING else 1
     count = 1 if state == ADJUSTING else dice.randint(1, 8)
     lines = []

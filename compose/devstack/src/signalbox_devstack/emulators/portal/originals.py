@@ -1,6 +1,6 @@
-"""The signed original of an invoice: invoice.xml in the schema of Decree 123, and the ZIP of five members around it.
+"""Generates the original of an invoice: invoice.xml in the schema of Decree 123, in a ZIP of five members.
 
-The signatures look like signatures (XMLDSIG, with the right digest of the signed part) and are none: the signature value is a hash.
+The XMLDSIG signatures have the right structure and digest but are not valid: the signature value is a hash.
 """
 
 import base64
@@ -22,7 +22,7 @@ _PICTURE_BYTES: Final = (262_144, 24_576)
 
 
 def original_zip(invoice: Invoice) -> bytes:
-    """About 310 kB, as the portal's: invoice.xml, invoice.html, details.js, viewinvoice-bg.jpg, sign-check.jpg."""
+    """The ZIP, about 310 kB: invoice.xml, invoice.html, details.js, viewinvoice-bg.jpg, sign-check.jpg."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         _add(file, "invoice.xml", original_xml(invoice), is_packed=True)
@@ -34,7 +34,7 @@ def original_zip(invoice: Invoice) -> bytes:
 
 
 def original_xml(invoice: Invoice) -> bytes:
-    """The signed part first, then the QR text, the tax authority's code and the signatures."""
+    """The XML: the signed part, the QR text, the tax authority's code and the signatures."""
     signed = _data(invoice)
     code = tax_code_of(invoice)
     parts = [
@@ -114,7 +114,7 @@ def _certificate() -> str:
 
 @lru_cache(maxsize=1)
 def _pictures() -> tuple[bytes, ...]:
-    """Bytes of the pictures' usual sizes behind a JPEG's first marker; nobody looks at them."""
+    """Random bytes of the usual sizes after a JPEG start marker; they are not real pictures."""
     return tuple(b"\xff\xd8\xff\xe0" + random.Random(size).randbytes(size) for size in _PICTURE_BYTES)
 
 

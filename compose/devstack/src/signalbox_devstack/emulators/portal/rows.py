@@ -1,4 +1,4 @@
-"""From an invoice to what the portal shows of it: the row of a list, and the same row with its lines."""
+"""Converts an invoice to the portal's JSON: the row of a list, and the detail with its lines."""
 
 import hashlib
 import re
@@ -25,11 +25,11 @@ _EMPTY: Final = dict.fromkeys(
         "tttphi ",
     )
 )
-"""Members that are null in nearly every row; the portal sends about 130, these and those below are what clients mention."""
+"""Members that are null in nearly every row. The portal sends about 130; these and those below are known."""
 
 
 def row(invoice: Invoice) -> Row:
-    """One invoice in a list; `hdhhdvu` (its lines) is null here."""
+    """One invoice in a list; `hdhhdvu` (its lines) is null."""
     at = _midnight(invoice.slot.day)
     signed = at + timedelta(hours=9, seconds=invoice.number % 3_600)
     return {
@@ -53,7 +53,7 @@ def row(invoice: Invoice) -> Row:
 
 
 def detail(invoice: Invoice) -> Row:
-    """The row with its lines; of invoices without a code (ttxly 6) the portal knows none."""
+    """The row with its lines. Invoices without a code (`ttxly` 6) have none."""
     if invoice.status == 6:
         return row(invoice)
     lines = [_line(line, place, invoice) for place, line in enumerate(invoice.lines, start=1)]
@@ -61,12 +61,12 @@ def detail(invoice: Invoice) -> Row:
 
 
 def tax_code_of(invoice: Invoice) -> str | None:
-    """The code that the tax authority gave: 34 hexadecimal digits."""
+    """The code assigned by the tax authority: 34 hexadecimal digits, or None."""
     return _digest(invoice, "code").hex()[:34].upper() if invoice.status in (_CODED, 8) else None
 
 
 def number_text(amount: int) -> bytes:
-    """As the portal writes a large number now and then: 14727778 is 1.4727778E7."""
+    """The exponent notation that the portal uses for some large numbers: 14727778 becomes 1.4727778E7."""
     digits = str(abs(amount))
     kept = digits.rstrip("0") or "0"
     return f"{'-' if amount < 0 else ''}{kept[0]}.{kept[1:] or '0'}E{len(digits) - 1}".encode()
@@ -196,7 +196,7 @@ def _line(line: InvoiceLine, place: int, invoice: Invoice) -> Row:
 
 
 def _midnight(day: date) -> datetime:
-    """00:00 in Hanoi of that day, in UTC."""
+    """00:00 of that day in Hanoi, in UTC."""
     return datetime.combine(day, time()) - _HANOI
 
 

@@ -1,4 +1,4 @@
-"""Searching: the subset of RSQL that the portal takes, its limits, and the pages of a result. Pure."""
+"""Searching invoices: the subset of RSQL that the portal accepts, its limits, and pagination. Pure."""
 
 import base64
 import hashlib
@@ -35,7 +35,12 @@ _TEXTS: Final[Mapping[str, Callable[[Invoice], object]]] = {
 
 
 class InvoiceQuery(Struct, frozen=True, kw_only=True):
-    """`first` and `last` are days in Hanoi, both inclusive; `same` are further members that must be equal."""
+    """A parsed search.
+
+    Attributes:
+        first, last: days in Hanoi, both inclusive.
+        same: further members that must be equal.
+    """
 
     direction: Direction
     family: Family
@@ -52,7 +57,7 @@ class PageCursor(Struct, frozen=True, array_like=True):
 
 
 class SearchPage(Struct, frozen=True):
-    """`state` is None when nothing follows."""
+    """One page of a result. `state` is the cursor of the next page; None on the last."""
 
     invoices: tuple[Invoice, ...]
     total: int
@@ -60,7 +65,11 @@ class SearchPage(Struct, frozen=True):
 
 
 def read_query(direction: Direction, family: Family, parameters: Mapping[str, str]) -> InvoiceQuery:
-    """Raises: PortalError with the portal's own words: 400 for the search, a quick 500 for a wrong size or sort."""
+    """Parse the search and sort parameters.
+
+    Raises:
+        PortalError: with the portal's message; 400 for an invalid search, 500 for an invalid sort.
+    """
     sort = parameters.get("sort", "tdlap:desc")
     if "," in sort:
         raise PortalError(500, MANY_SORTS)
@@ -83,7 +92,11 @@ def read_query(direction: Direction, family: Family, parameters: Mapping[str, st
 
 
 def read_size(parameters: Mapping[str, str]) -> int:
-    """15 when not given. Raises: PortalError (500 at once) for 0, more than 50, or no number."""
+    """The page size, 15 by default.
+
+    Raises:
+        PortalError: 500 unless it is a number from 1 to 50.
+    """
     text = parameters.get("size", "15")
     if not text.isdecimal() or not 1 <= int(text) <= MAX_SIZE:
         raise PortalError(500, INTERNAL)
@@ -93,7 +106,11 @@ def read_size(parameters: Mapping[str, str]) -> int:
 def page_of(
     index: InvoiceIndex, mst: str, query: InvoiceQuery, *, size: int, state: str | None
 ) -> SearchPage:
-    """Raises: PortalError when `state` is none that this search gave."""
+    """One page of the result.
+
+    Raises:
+        PortalError: 500 when `state` is not a cursor of this search.
+    """
     digest = hashlib.blake2b(msgspec.json.encode((mst, query)), digest_size=9).hexdigest()
     offset = _offset(state, digest) if state else 0
     found = list(_found(index, mst, query))
@@ -143,7 +160,7 @@ def _day(clauses: Mapping[tuple[str, str], str], operator: str) -> date:
 
 
 def _month_after(day: date) -> date:
-    """The last day that a search from `day` may reach: a month later, less a day."""
+    """The last day that a search starting on `day` may include: one month later, minus one day."""
     year, month = divmod(day.year * 12 + day.month, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1])) - timedelta(days=1)
 

@@ -1,4 +1,4 @@
-"""What only a simulator has: `/_sim/stats`, `/_sim/truth`, `/_sim/faults`, `/_sim/token-life`, `/_sim/companies`."""
+"""The simulator's own API: `/_sim/stats`, `/_sim/truth`, `/_sim/faults`, `/_sim/token-life`, `/_sim/companies`."""
 
 from datetime import date
 from typing import Annotated, Final
@@ -20,7 +20,7 @@ _LAST: Final = date(2099, 12, 31)
 
 
 class SimulatorApi:
-    """Endpoints for tests and for people who want to see what the portal saw."""
+    """Endpoints to inspect the portal and to inject faults."""
 
     def __init__(
         self, server: PortalState, index: InvoiceIndex, *, company_count: int, has_faults: bool
@@ -41,25 +41,25 @@ class SimulatorApi:
         ]
 
     async def stats(self, request: Request) -> Response:
-        """`?mst=`: of one taxpayer."""
+        """Statistics of all taxpayers, or of one with `?mst=`."""
         return JSONResponse(self._server.stats.seen(request.query_params.get("mst")))
 
     async def truth(self, request: Request) -> Response:
-        """`?mst=&from=2026-07-01&to=2026-07-31`: what an import of these days has to come to."""
+        """`?mst=&from=2026-07-01&to=2026-07-31`: the expected result of an import of these days."""
         given = request.query_params
         if given.get("mst") not in companies(self._count):
-            return _problem(404, f"no company {given.get('mst')!r}; /_sim/companies lists them")
+            return _problem(404, f"unknown company {given.get('mst')!r}; /_sim/companies lists them all")
         try:
             first, last = (
-                date.fromisoformat(given[name]) if name in given else usual
-                for name, usual in (("from", _FIRST), ("to", _LAST))
+                date.fromisoformat(given[name]) if name in given else default
+                for name, default in (("from", _FIRST), ("to", _LAST))
             )
         except ValueError as error:
-            return _problem(400, f"from and to are days like 2026-07-31: {error}")
+            return _problem(400, f"from and to must be dates like 2026-07-31: {error}")
         return _json(ground_truth(self._index, given["mst"], first, last))
 
     async def companies(self, _request: Request) -> Response:
-        """Everybody who can log in, with the password."""
+        """All companies that can sign in, with their passwords."""
         known = companies(self._count)
         return JSONResponse([_company_json(mst) for mst in known])
 
@@ -67,9 +67,9 @@ class SimulatorApi:
         return _json(self._server.faults.all())
 
     async def put_faults(self, request: Request) -> Response:
-        """A list of faults for one taxpayer, or `*` for everybody without own ones; it replaces what was set before."""
+        """Replace the faults of one taxpayer, or with `*` those of every taxpayer without faults of its own."""
         if not self._has_faults:
-            return _problem(403, "faults are off: start the portal with --faults")
+            return _problem(403, "fault injection is disabled: start the portal with --faults")
         try:
             faults = msgspec.json.decode(await request.body(), type=tuple[PortalFault, ...])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -78,15 +78,15 @@ class SimulatorApi:
         return _json(self._server.faults.all())
 
     async def put_token_life(self, request: Request) -> Response:
-        """Seconds, for the sessions of one taxpayer from the next login on."""
+        """Set the lifetime in seconds of one taxpayer's future sessions."""
         if not self._has_faults:
-            return _problem(403, "faults are off: start the portal with --faults")
+            return _problem(403, "fault injection is disabled: start the portal with --faults")
         try:
             life_s = msgspec.json.decode(
                 await request.body(), type=Annotated[float, Meta(gt=0)], strict=False
             )
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return _problem(400, f"give the seconds: {error}")
+            return _problem(400, f"the body must be a number of seconds: {error}")
         self._server.sessions.set_lifetime(request.path_params["mst"], life_s)
         return _json(life_s)
 

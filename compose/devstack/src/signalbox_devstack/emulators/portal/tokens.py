@@ -1,4 +1,4 @@
-"""Session tokens as the portal's: a JSON Web Token signed with HMAC-SHA-512, for one taxpayer, read by nobody but this server."""
+"""Session tokens like the portal's: JSON Web Tokens for one taxpayer, signed with HMAC-SHA-512."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ _HEADER: Final = base64.urlsafe_b64encode(b'{"alg":"HS512"}').rstrip(b"=").decod
 
 
 class SessionClaims(Struct, frozen=True, kw_only=True):
-    """`exp` and `iat` in seconds since 1970; `jti` is the simulator's own, to end one session and not the next."""
+    """The claims. `exp` and `iat` are in seconds since 1970; `jti` identifies the session."""
 
     sub: str
     type: int
@@ -27,7 +27,7 @@ def issue(claims: SessionClaims, key: bytes) -> str:
 
 
 def read(token: str, key: bytes) -> SessionClaims | None:
-    """None for a token that this key did not sign, whatever it says."""
+    """The claims of a token; None when it was not signed with this key."""
     signed, _, mac = token.rpartition(".")
     if not hmac.compare_digest(_text(_mac(signed, key)), mac):
         return None

@@ -1,4 +1,4 @@
-"""One subscription's undelivered messages: leases, acknowledgements, failures. Pure: time and effects are arguments."""
+"""The undelivered messages of one subscription: leases, acknowledgements, failures. Pure: time is an argument."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -16,19 +16,19 @@ _CONFIRMED_KEPT: Final = 10_000
 
 
 class DeliveryEffects(Protocol):
-    """What a backlog asks of the world."""
+    """Callbacks through which a backlog changes the rest of the server."""
 
     def finished(self, message: StoredMessage) -> None: ...
 
     def failed(self, delivery: Delivery) -> None: ...
 
     def dead_letter(self, delivery: Delivery) -> bool:
-        """Forward the message; False when the dead-letter topic is gone and it has to stay."""
+        """Forward the message; False when the dead-letter topic does not exist, so that the message is kept."""
         ...
 
 
 class SubscriptionBacklog:
-    """The state machine of deliveries: ready → leased → done, or back to ready, after a delay where one is set."""
+    """The state machine of deliveries: ready → leased → done, or back to ready, with a backoff if one is configured."""
 
     def __init__(self, policy: DeliveryPolicy, effects: DeliveryEffects, boot: int = 1) -> None:
         self.policy = policy
@@ -37,7 +37,7 @@ class SubscriptionBacklog:
         self.deadlines = DeadlineHeap()
         self._effects = effects
         self._boot = boot
-        # Never restarts: an acknowledgement id from before a seek must not fit the lease after it.
+        # Never reset: an acknowledgement id from before a seek must not match a lease after it.
         self._leases = count(1)
         self._ready: deque[Delivery] = deque()
         self._key_queues = KeyQueues()
@@ -48,7 +48,7 @@ class SubscriptionBacklog:
         self._enqueue(delivery)
 
     def replace(self, messages: Iterable[StoredMessage]) -> None:
-        """Forget all leases and keep exactly `messages`, oldest first (seek, detach)."""
+        """Drop all leases and hold exactly `messages`, oldest first (seek, detach)."""
         for delivery in self.deliveries.values():
             self._release(delivery)
             delivery.state = State.DONE
@@ -60,17 +60,17 @@ class SubscriptionBacklog:
             consumer.key_queues.clear()
         for message in messages:
             self.add(message)
-        self._wake_all()
+        self._wake_consumers()
 
     def take(self, consumer: Consumer, now: float, limit: int = MAX_RESPONSE_MESSAGES) -> list[Delivery]:
-        """Lease what this consumer may have now, at most `limit` messages and one response's bytes."""
+        """Lease the messages this consumer can receive now, up to `limit` and the size of one response."""
 
         def lease(delivery: Delivery, batch: LeaseBatch) -> None:
             delivery.state = State.LEASED
             delivery.lease = next(self._leases)
             delivery.consumer = consumer
             delivery.deadline_s = now + consumer.ack_deadline_s
-            self.deadlines.set(delivery.deadline_s, delivery)
+            self.deadlines.add(delivery.deadline_s, delivery)
             batch.add(delivery)
 
         batch = LeaseBatch(consumer, limit)
@@ -85,21 +85,21 @@ class SubscriptionBacklog:
         return f"{self._boot}-{delivery.number}-{delivery.lease}"
 
     def remove_consumer(self, consumer: Consumer) -> None:
-        """The consumer is gone; its leases run on, as acknowledgements may still come another way."""
+        """Remove a consumer. Its leases remain, because it can still acknowledge through another call."""
         self.consumers.discard(consumer)
         consumer.closed = True
         self._key_queues.remove_consumer(consumer)
-        self._wake_all()
+        self._wake_consumers()
 
     def return_unseen(self, deliveries: Iterable[Delivery]) -> None:
-        """An abandoned pull: nobody saw these, so they are ready again at once and nothing counts as failed."""
+        """Return the messages of an abandoned pull: they are ready at once, and no failure is counted."""
         for delivery in sorted(deliveries, key=lambda each: each.number, reverse=True):
             if delivery.state is State.LEASED and not delivery.acked:
                 self._requeue(delivery, front=True)
-        self._wake_all()
+        self._wake_consumers()
 
     def acknowledge(self, ack_id: str) -> bool:
-        """Settle a delivery; a late id counts, except with exactly-once, where False refuses it."""
+        """Acknowledge a delivery. A late id is accepted, except with exactly-once delivery: False rejects it."""
         delivery, is_current = self._find(ack_id)
         if self.policy.exactly_once:
             if not is_current:
@@ -110,7 +110,7 @@ class SubscriptionBacklog:
         return True
 
     def extend(self, ack_id: str, seconds: float, now: float) -> bool:
-        """Move a lease's end to `seconds` from now; zero is a nack. False: refused (exactly-once only)."""
+        """Set a lease to end `seconds` from now; zero is a nack. False rejects the id (exactly-once only)."""
         delivery, is_current = self._find(ack_id)
         if delivery is None or not is_current:
             return not self.policy.exactly_once
@@ -120,11 +120,11 @@ class SubscriptionBacklog:
         sooner = now + seconds < delivery.deadline_s
         delivery.deadline_s = now + seconds
         if sooner:
-            self.deadlines.set(delivery.deadline_s, delivery)
+            self.deadlines.add(delivery.deadline_s, delivery)
         return True
 
     def settle(self, delivery: Delivery, lease: int, *, succeeded: bool, now: float) -> None:
-        """What a push came to; a lease that has ended meanwhile is not touched."""
+        """Apply the result of a push, unless its lease has ended in the meantime."""
         if delivery.state is not State.LEASED or delivery.lease != lease:
             return
         if succeeded:
@@ -133,7 +133,7 @@ class SubscriptionBacklog:
             self._fail(delivery, now)
 
     def drop(self, delivery: Delivery) -> None:
-        """Settle a delivery that nobody holds: a late acknowledgement, or the end of retention."""
+        """Finish a delivery that is not leased, after a late acknowledgement or the end of retention."""
         key_queue = delivery.key_queue
         if key_queue is not None and delivery in key_queue.waiting:
             key_queue.waiting.remove(delivery)
@@ -141,15 +141,15 @@ class SubscriptionBacklog:
         self._finish(delivery)
 
     def tick(self, now: float) -> None:
-        """End the leases, delays and blocked keys whose time has come."""
+        """Process the leases, delays and blocked keys whose deadline has passed."""
         for target in self.deadlines.due(now):
             if isinstance(target, KeyQueue):
                 self._key_queues.offer(target)
-                self._wake_all()
+                self._wake_consumers()
             elif target.state is State.DELAYED:
                 self._enqueue(target)
             elif target.deadline_s > now:
-                self.deadlines.set(target.deadline_s, target)
+                self.deadlines.add(target.deadline_s, target)
             else:
                 self._fail(target, now)
 
@@ -160,10 +160,10 @@ class SubscriptionBacklog:
             self._key_queues.enqueue(key, delivery)
         else:
             self._ready.append(delivery)
-        self._wake_all()
+        self._wake_consumers()
 
     def _find(self, ack_id: str) -> tuple[Delivery | None, bool]:
-        """The delivery an id is about, and whether it is of its current lease."""
+        """The delivery that an id belongs to, and whether the id belongs to its current lease."""
         try:
             boot, number, lease = map(int, ack_id.split("-"))
         except ValueError:
@@ -181,22 +181,22 @@ class SubscriptionBacklog:
         if key_queue is None or delivery.number not in key_queue.sent:
             self.drop(delivery)
             return
-        for final in self._key_queues.settle(key_queue, delivery, at_once=self.policy.exactly_once):
-            self._finish(final)
-        self._wake_all()
+        for settled in self._key_queues.settle(key_queue, delivery, immediately=self.policy.exactly_once):
+            self._finish(settled)
+        self._wake_consumers()
 
     def _fail(self, delivery: Delivery, now: float) -> None:
-        """A nack or an expired lease: count it, then dead-letter the message or queue it again after the back-off."""
+        """Handle a nack or an expired lease: dead-letter the message, or queue it again after the backoff."""
         delivery.failures += 1
         self._effects.failed(delivery)
         limit, key_queue = self.policy.max_attempts, delivery.key_queue
         if limit and delivery.failures >= limit and self._effects.dead_letter(delivery):
             self._release(delivery)
-            for final in (
-                self._key_queues.settle(key_queue, delivery, at_once=True) if key_queue else [delivery]
+            for settled in (
+                self._key_queues.settle(key_queue, delivery, immediately=True) if key_queue else [delivery]
             ):
-                self._finish(final)
-            self._wake_all()
+                self._finish(settled)
+            self._wake_consumers()
             return
         self._retry(delivery, self.policy.delay_s(delivery.failures), now)
 
@@ -206,12 +206,12 @@ class SubscriptionBacklog:
             key_queue.blocked_until_s = now + delay_s if delay_s else 0.0
         self._requeue(delivery)
         if not delay_s:
-            self._wake_all()
+            self._wake_consumers()
         elif key_queue is not None:
-            self.deadlines.set(key_queue.blocked_until_s, key_queue)
+            self.deadlines.add(key_queue.blocked_until_s, key_queue)
         else:
             delivery.state = State.DELAYED
-            self.deadlines.set(now + delay_s, delivery)
+            self.deadlines.add(now + delay_s, delivery)
 
     def _requeue(self, delivery: Delivery, *, front: bool = False) -> None:
         key_queue = delivery.key_queue
@@ -223,7 +223,7 @@ class SubscriptionBacklog:
         self._release(delivery)
         delivery.lease += 1
         delivery.state = State.READY
-        # A delayed delivery stands here too; `take` skips it until its alarm has queued it again.
+        # A delayed delivery is in this queue too; `take` skips it until its deadline has queued it again.
         (self._ready.appendleft if front else self._ready.append)(delivery)
 
     def _finish(self, delivery: Delivery) -> None:
@@ -244,6 +244,6 @@ class SubscriptionBacklog:
         if len(self._confirmed) > _CONFIRMED_KEPT:
             del self._confirmed[next(iter(self._confirmed))]
 
-    def _wake_all(self) -> None:
+    def _wake_consumers(self) -> None:
         for consumer in self.consumers:
             consumer.wake()

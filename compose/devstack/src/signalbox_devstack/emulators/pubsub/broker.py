@@ -1,4 +1,4 @@
-"""Topics, subscriptions and snapshots, and the path of a message from publish to its end. Every change goes to the journal."""
+"""Topics, subscriptions and snapshots, and the life of a message. Every change is written to the journal."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ _INSERT_DELIVERY = "INSERT OR REPLACE INTO deliveries VALUES(?, ?, 0, 0)"
 
 
 class Broker:
-    """The server's state. Methods change memory at once and queue the same change in the journal."""
+    """The state of the server. Methods change memory immediately and queue the same change in the journal."""
 
     def __init__(self, journal: SqliteJournal) -> None:
         self.journal = journal
@@ -47,7 +47,7 @@ class Broker:
     # -- resources
 
     def save_topic(self, settings: wire.Topic) -> Topic:
-        """Create a topic, or keep its changed settings."""
+        """Create a topic or replace its settings."""
         topic = self.topics.setdefault(settings.name, Topic(settings))
         topic.settings = settings
         self.journal.write(
@@ -56,7 +56,7 @@ class Broker:
         return topic
 
     def delete_topic(self, topic: Topic) -> None:
-        """Its subscriptions stay and still deliver what they hold."""
+        """Delete a topic. Its subscriptions remain and deliver the messages they hold."""
         del self.topics[topic.name]
         self.journal.write("DELETE FROM topics WHERE name = ?", (topic.name,))
         for subscription in topic.subscriptions.values():
@@ -72,7 +72,7 @@ class Broker:
         return subscription
 
     def attach(self, settings: wire.Subscription, number: int) -> Subscription:
-        """Put a subscription in memory, as new or as found in the journal."""
+        """Add a subscription to memory, a new one or one from the journal."""
         self._last_number = max(self._last_number, number)
         subscription = Subscription(settings, number, self, self.journal.boot)
         self.subscriptions[settings.name] = subscription
@@ -114,7 +114,7 @@ class Broker:
     # -- messages
 
     def publish(self, topic: Topic, messages: Sequence[wire.PubsubMessage]) -> list[str]:
-        """Number, journal and queue; the caller awaits the commit before it answers."""
+        """Number, journal and queue messages. The caller awaits the commit before it responds."""
         now = time.time()
         stored = [self._store(topic, message, now) for message in messages]
         wanted = [
@@ -137,7 +137,7 @@ class Broker:
         return [message.wire.message_id for message in stored]
 
     def seek(self, subscription: Subscription, wants: Callable[[StoredMessage], bool]) -> None:
-        """Make exactly the wanted messages undelivered, acknowledged or not, as far as they are still kept."""
+        """Make exactly the selected messages undelivered, acknowledged or not, if they are still retained."""
         held = {
             number: delivery.message for number, delivery in subscription.backlog.deliveries.items()
         } | subscription.kept
@@ -155,7 +155,7 @@ class Broker:
             self.release(message)
 
     def finished(self, subscription: Subscription, message: StoredMessage) -> None:
-        """A delivery is acknowledged, dead-lettered or dropped."""
+        """Record that a delivery was acknowledged, dead-lettered or dropped."""
         if subscription.settings.retain_acked_messages:
             subscription.kept[message.number] = message
             row = (subscription.number, message.number)
@@ -164,13 +164,13 @@ class Broker:
             self.forget(subscription, message)
 
     def forget(self, subscription: Subscription, message: StoredMessage) -> None:
-        """The subscription needs the message no more, not even for seek."""
+        """Drop a message that the subscription does not need any more, not even for seek."""
         row = (subscription.number, message.number)
         self.journal.write("DELETE FROM deliveries WHERE subscription = ? AND message = ?", row)
         self.release(message)
 
     def expire(self, messages: Sequence[StoredMessage]) -> None:
-        """The topic's retention is over for these; a snapshot may still hold some."""
+        """Delete messages whose topic retention has ended, except those that a snapshot still holds."""
         held = [
             message for message in messages if any(each.holds(message) for each in self.snapshots.values())
         ]
@@ -198,7 +198,7 @@ class Broker:
         return True
 
     def release(self, message: StoredMessage) -> None:
-        """A subscription needs the message no more."""
+        """Release one subscription's reference to a message, and delete the message if it was the last."""
         message.references -= 1
         if not self.is_needed(message):
             self._delete_messages([message])

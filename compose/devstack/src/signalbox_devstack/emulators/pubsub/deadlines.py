@@ -1,4 +1,4 @@
-"""When leases, delays and blocked keys end: a heap whose outdated entries are skipped, and swept when they are many."""
+"""A heap of deadlines: the ends of leases, backoff delays and blocked ordering keys."""
 
 import heapq
 from collections.abc import Iterator
@@ -11,14 +11,18 @@ _SWEEP_AT: Final = 1_000
 
 
 class DeadlineHeap:
-    """Entries of deliveries and key_queues by time. Without the sweep, settled messages would stay in memory until their lease ends."""
+    """Deliveries and key queues by deadline.
+
+    Outdated entries are skipped. They are removed in bulk when there are many; otherwise settled messages would
+    stay in memory until their lease ends.
+    """
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Delivery | KeyQueue, int]] = []
         self._numbers = count()
         self._sweep_at = _SWEEP_AT
 
-    def set(self, at_s: float, target: Delivery | KeyQueue) -> None:
+    def add(self, at_s: float, target: Delivery | KeyQueue) -> None:
         lease = target.lease if isinstance(target, Delivery) else 0
         heapq.heappush(self._heap, (at_s, next(self._numbers), target, lease))
         if len(self._heap) > self._sweep_at:
@@ -44,5 +48,5 @@ class DeadlineHeap:
 def _is_live(target: Delivery | KeyQueue, lease: int) -> bool:
     if isinstance(target, KeyQueue):
         return bool(target.waiting)
-    # A delivery acknowledged before its elders waits for them without a lease of its own.
+    # A message acknowledged before earlier ones of its key waits for them without a lease.
     return target.lease == lease and target.state in (State.LEASED, State.DELAYED) and not target.acked

@@ -1,4 +1,4 @@
-"""What the server keeps in memory: published messages, their deliveries, and who takes them. Data only."""
+"""The in-memory state: published messages, their deliveries, ordering keys and consumers. Data only."""
 
 from collections import deque
 from collections.abc import Callable
@@ -24,18 +24,18 @@ class State(Enum):
     READY = "ready"
     LEASED = "leased"
     DELAYED = "delayed"
-    """Failed, and waits for its back-off to end."""
+    """Failed and waiting for its backoff to end."""
     DONE = "done"
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """One message on its way to one subscription.
+    """The delivery of one message to one subscription.
 
     Attributes:
         failures: nacks and expired leases so far; delivery attempt = failures + 1.
-        lease: changes with every lease and at its end, so an older acknowledgement id is told apart.
-        acked: acknowledged while an earlier message of its key is still out, hence not final.
+        lease: changes when a lease starts or ends, so that old acknowledgement ids do not match.
+        acked: acknowledged while an earlier message of its key is outstanding, hence not final.
     """
 
     message: StoredMessage
@@ -54,11 +54,11 @@ class Delivery:
 
 @dataclass(slots=True, eq=False)
 class KeyQueue:
-    """One ordering key of one subscription: many messages may be out, but to one consumer only.
+    """One ordering key of one subscription. Its outstanding messages all belong to one consumer.
 
     Attributes:
-        sent: leased, oldest first; acknowledged ones stay until everything before them is.
-        offered_to: the queue this key_queue stands in; an entry elsewhere is stale.
+        sent: leased messages, oldest first; an acknowledged one stays until all earlier ones are acknowledged.
+        offered_to: the queue that this one is offered in; entries in other queues are stale.
     """
 
     key: str
@@ -71,11 +71,11 @@ class KeyQueue:
 
 @dataclass(slots=True, eq=False)
 class Consumer:
-    """Who takes messages: a stream, one pull, or the pusher. Limits of zero mean none.
+    """A receiver of messages: a stream, a pull or a push task. A limit of 0 means unlimited.
 
     Attributes:
-        one_at_a_time_per_key: take the next message of a key only when the one before is settled (push).
-        wake: called when there may be something to take.
+        one_at_a_time_per_key: receive the next message of a key only after the previous one is settled (push).
+        wake: called when messages may be available.
     """
 
     wake: Callable[[], None]

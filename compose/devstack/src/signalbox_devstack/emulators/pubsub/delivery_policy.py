@@ -1,4 +1,4 @@
-"""A subscription's settings as its backlog needs them. Pure."""
+"""The settings of a subscription that its backlog needs. Pure."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -11,7 +11,12 @@ _PUSH_BACKOFF_S = (0.1, 60.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPolicy:
-    """`max_attempts` is None without a dead-letter policy; `backoff_s` is (first, longest), None for at once."""
+    """How messages are delivered and redelivered.
+
+    Attributes:
+        max_attempts: None without a dead-letter policy.
+        backoff_s: the first and the longest delay; None: redeliver immediately.
+    """
 
     ordered: bool = False
     exactly_once: bool = False
@@ -29,7 +34,7 @@ class DeliveryPolicy:
         )
 
     def delay_s(self, failures: int) -> float:
-        """How long a message waits after its n-th failure: doubling, bounded."""
+        """The delay after the n-th failure: exponential, up to the longest."""
         if self.backoff_s is None:
             return 0.0
         first, longest = self.backoff_s

@@ -1,4 +1,4 @@
-"""How the server says no: a status code, a sentence, and sometimes details in the trailers."""
+"""The errors of an RPC: a status code, a message, and for some errors details in the trailers."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 _BAD_ACK_IDS = (
-    "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement ids have expired or the "
-    "acknowledgement ids were malformed."
+    "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement ids have "
+    "expired or the acknowledgement ids were malformed."
 )
 
 
 class PubsubError(Exception):
-    """Ends a call with a status; `trailers` carry rich details where a client reads them."""
+    """Ends a call with a status. `trailers` carry details for clients that read them."""
 
     def __init__(
         self, code: grpc.StatusCode, message: str, trailers: Sequence[tuple[str, bytes]] = ()
@@ -48,7 +48,7 @@ def already_exists(name: str) -> PubsubError:
 
 
 def invalid_ack_ids(ack_ids: Sequence[str]) -> PubsubError:
-    """Exactly-once: names each id in an ErrorInfo, which is where Google's clients look."""
+    """Invalid acknowledgement ids. With exactly-once delivery, Google's clients read each id from an ErrorInfo."""
     if not ack_ids:
         return invalid(_BAD_ACK_IDS)
     info = error_details_pb2.ErrorInfo(

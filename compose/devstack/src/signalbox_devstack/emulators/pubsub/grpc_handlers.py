@@ -1,4 +1,4 @@
-"""The gRPC face: which method answers which call, and how a refusal becomes a status."""
+"""Maps the gRPC methods to the service classes, and errors to statuses."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from signalbox_devstack.emulators.pubsub import streaming_pull, wire
-from signalbox_devstack.emulators.pubsub import subscriber_service as pulling
+from signalbox_devstack.emulators.pubsub import streaming_pull, subscriber_service, wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
 from signalbox_devstack.emulators.pubsub.errors import PubsubError
 from signalbox_devstack.emulators.pubsub.publisher_service import PublisherService
@@ -24,35 +23,35 @@ Call = grpc.aio.ServicerContext[Message, Message]
 
 
 def handlers(broker: Broker, pushers: Pushers, stream_s: float) -> tuple[grpc.GenericRpcHandler, ...]:
-    publishing, subscribing, snapshots = (
+    publisher, subscriber, snapshots = (
         PublisherService(broker),
         SubscriberService(broker, pushers),
         SnapshotService(broker),
     )
-    publisher = {
-        "Publish": _unary(wire.PublishRequest, publishing.publish),
-        "CreateTopic": _unary(wire.Topic, publishing.create_topic),
-        "UpdateTopic": _unary(wire.UpdateTopicRequest, publishing.update_topic),
-        "GetTopic": _unary(wire.GetTopicRequest, publishing.get_topic),
-        "DeleteTopic": _unary(wire.DeleteTopicRequest, publishing.delete_topic),
-        "ListTopics": _unary(wire.ListTopicsRequest, publishing.list_topics),
+    publisher_methods = {
+        "Publish": _unary(wire.PublishRequest, publisher.publish),
+        "CreateTopic": _unary(wire.Topic, publisher.create_topic),
+        "UpdateTopic": _unary(wire.UpdateTopicRequest, publisher.update_topic),
+        "GetTopic": _unary(wire.GetTopicRequest, publisher.get_topic),
+        "DeleteTopic": _unary(wire.DeleteTopicRequest, publisher.delete_topic),
+        "ListTopics": _unary(wire.ListTopicsRequest, publisher.list_topics),
         "ListTopicSubscriptions": _unary(
-            wire.ListTopicSubscriptionsRequest, publishing.list_topic_subscriptions
+            wire.ListTopicSubscriptionsRequest, publisher.list_topic_subscriptions
         ),
-        "ListTopicSnapshots": _unary(wire.ListTopicSnapshotsRequest, publishing.list_topic_snapshots),
-        "DetachSubscription": _unary(wire.DetachSubscriptionRequest, publishing.detach_subscription),
+        "ListTopicSnapshots": _unary(wire.ListTopicSnapshotsRequest, publisher.list_topic_snapshots),
+        "DetachSubscription": _unary(wire.DetachSubscriptionRequest, publisher.detach_subscription),
     }
-    subscriber = {
-        "Pull": _pull(subscribing),
+    subscriber_methods = {
+        "Pull": _pull(subscriber),
         "StreamingPull": _stream(StreamingPull(broker, stream_s)),
-        "CreateSubscription": _unary(wire.Subscription, subscribing.create_subscription),
-        "GetSubscription": _unary(wire.GetSubscriptionRequest, subscribing.get_subscription),
-        "UpdateSubscription": _unary(wire.UpdateSubscriptionRequest, subscribing.update_subscription),
-        "ModifyPushConfig": _unary(wire.ModifyPushConfigRequest, subscribing.modify_push_config),
-        "ListSubscriptions": _unary(wire.ListSubscriptionsRequest, subscribing.list_subscriptions),
-        "DeleteSubscription": _unary(wire.DeleteSubscriptionRequest, subscribing.delete_subscription),
-        "Acknowledge": _unary(wire.AcknowledgeRequest, subscribing.acknowledge),
-        "ModifyAckDeadline": _unary(wire.ModifyAckDeadlineRequest, subscribing.modify_ack_deadline),
+        "CreateSubscription": _unary(wire.Subscription, subscriber.create_subscription),
+        "GetSubscription": _unary(wire.GetSubscriptionRequest, subscriber.get_subscription),
+        "UpdateSubscription": _unary(wire.UpdateSubscriptionRequest, subscriber.update_subscription),
+        "ModifyPushConfig": _unary(wire.ModifyPushConfigRequest, subscriber.modify_push_config),
+        "ListSubscriptions": _unary(wire.ListSubscriptionsRequest, subscriber.list_subscriptions),
+        "DeleteSubscription": _unary(wire.DeleteSubscriptionRequest, subscriber.delete_subscription),
+        "Acknowledge": _unary(wire.AcknowledgeRequest, subscriber.acknowledge),
+        "ModifyAckDeadline": _unary(wire.ModifyAckDeadlineRequest, subscriber.modify_ack_deadline),
         "CreateSnapshot": _unary(wire.CreateSnapshotRequest, snapshots.create_snapshot),
         "GetSnapshot": _unary(wire.GetSnapshotRequest, snapshots.get_snapshot),
         "UpdateSnapshot": _unary(wire.UpdateSnapshotRequest, snapshots.update_snapshot),
@@ -61,8 +60,8 @@ def handlers(broker: Broker, pushers: Pushers, stream_s: float) -> tuple[grpc.Ge
         "Seek": _unary(wire.SeekRequest, snapshots.seek),
     }
     return (
-        grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", publisher),
-        grpc.method_handlers_generic_handler("google.pubsub.v1.Subscriber", subscriber),
+        grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", publisher_methods),
+        grpc.method_handlers_generic_handler("google.pubsub.v1.Subscriber", subscriber_methods),
     )
 
 
@@ -70,20 +69,20 @@ def _unary(kind: type[Request], method: Callable[[Request], Awaitable[Message]])
     async def answer(request: Request, call: Call) -> Message:
         try:
             return await method(request)
-        except PubsubError as refusal:
-            await call.abort(refusal.code, refusal.message, refusal.trailers)
+        except PubsubError as error:
+            await call.abort(error.code, error.message, error.trailers)
 
     return grpc.unary_unary_rpc_method_handler(
         answer, request_deserializer=kind.FromString, response_serializer=_serialize
     )
 
 
-def _pull(subscribing: SubscriberService) -> "Handler":
-    async def answer(request: wire.PullRequest, call: pulling.Call) -> Message:
+def _pull(subscriber: SubscriberService) -> "Handler":
+    async def answer(request: wire.PullRequest, call: subscriber_service.Call) -> Message:
         try:
-            return await subscribing.pull(request, call)
-        except PubsubError as refusal:
-            await call.abort(refusal.code, refusal.message, refusal.trailers)
+            return await subscriber.pull(request, call)
+        except PubsubError as error:
+            await call.abort(error.code, error.message, error.trailers)
 
     return grpc.unary_unary_rpc_method_handler(
         answer, request_deserializer=wire.PullRequest.FromString, response_serializer=_serialize
@@ -94,8 +93,8 @@ def _stream(streams: StreamingPull) -> "Handler":
     async def serve(_: object, call: streaming_pull.Call) -> None:
         try:
             await streams.serve(call)
-        except PubsubError as refusal:
-            await call.abort(refusal.code, refusal.message, refusal.trailers)
+        except PubsubError as error:
+            await call.abort(error.code, error.message, error.trailers)
 
     kind = wire.StreamingPullRequest
     return grpc.stream_stream_rpc_method_handler(

@@ -1,4 +1,4 @@
-"""Ordering keys: which messages of a key may go to which consumer, and what a failure takes back."""
+"""Ordering keys: which consumer receives the messages of a key, and what is redelivered after a failure."""
 
 from collections import deque
 from collections.abc import Callable
@@ -6,12 +6,12 @@ from typing import Final
 
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, KeyQueue, State
 
-# Clients on an emulator channel keep gRPC's 4 MiB receive limit; a larger response would kill their stream for ever.
+# Clients of an emulator keep gRPC's receive limit of 4 MiB; a larger response would break their stream for good.
 MAX_RESPONSE_BYTES: Final = 3_500_000
 
 
 class LeaseBatch:
-    """What one consumer takes in one go, within its room and one response's size."""
+    """The messages leased to one consumer at once, within its flow-control limits and the size of one response."""
 
     def __init__(self, consumer: Consumer, limit: int) -> None:
         self.consumer = consumer
@@ -35,7 +35,7 @@ class LeaseBatch:
 
 
 class KeyQueues:
-    """The key_queues of one subscription. A key_queue stands in one queue at a time: its owner's, or the free one."""
+    """The key queues of one subscription. Each is offered to its owner, or to every consumer if it has none."""
 
     def __init__(self) -> None:
         self._key_queues: dict[str, KeyQueue] = {}
@@ -49,7 +49,7 @@ class KeyQueues:
         self.offer(key_queue)
 
     def offer(self, key_queue: KeyQueue) -> None:
-        """Stand the key_queue in the queue of whoever may take from it now; parked when that is nobody."""
+        """Offer the key queue to the consumers that can receive from it now, if any."""
         owner = key_queue.owner
         if not key_queue.waiting or (
             owner and (owner.closed or (owner.one_at_a_time_per_key and key_queue.sent))
@@ -61,7 +61,7 @@ class KeyQueues:
             queue.append(key_queue)
 
     def take(self, batch: LeaseBatch, now: float, lease: Callable[[Delivery, LeaseBatch], None]) -> None:
-        """Fill the batch from the consumer's own key_queues, then from free ones."""
+        """Fill the batch from the consumer's own key queues, then from free ones."""
         for queue in (batch.consumer.key_queues, self._free):
             visited = []
             while queue and batch.has_room():
@@ -75,10 +75,13 @@ class KeyQueues:
             for key_queue in visited:
                 self.offer(key_queue)
 
-    def settle(self, key_queue: KeyQueue, delivery: Delivery, *, at_once: bool) -> list[Delivery]:
-        """What an acknowledgement makes final: the acknowledged head of the key_queue, or this one `at_once`."""
+    def settle(self, key_queue: KeyQueue, delivery: Delivery, *, immediately: bool) -> list[Delivery]:
+        """The deliveries that are final after an acknowledgement.
+
+        These are the acknowledged ones at the head of the key queue, and with `immediately` this one in any case.
+        """
         final = []
-        if at_once and delivery.number in key_queue.sent:
+        if immediately and delivery.number in key_queue.sent:
             final.append(key_queue.sent.pop(delivery.number))
         while key_queue.sent and (first := next(iter(key_queue.sent.values()))).acked:
             final.append(key_queue.sent.pop(first.number))
@@ -95,7 +98,7 @@ class KeyQueues:
             self._key_queues.pop(key_queue.key, None)
 
     def rewind(self, key_queue: KeyQueue, first: Delivery) -> list[Delivery]:
-        """Everything of the key from `first` on comes again, acknowledged or not: order before economy."""
+        """Make everything of the key from `first` on ready again, even if acknowledged, to preserve the order."""
         back = [delivery for delivery in reversed(key_queue.sent.values()) if delivery.number >= first.number]
         for delivery in back:
             del key_queue.sent[delivery.number]
@@ -108,7 +111,7 @@ class KeyQueues:
         return back
 
     def remove_consumer(self, consumer: Consumer) -> None:
-        """The consumer is gone: what it never took is free for others; what it holds stays its until settled."""
+        """Offer a removed consumer's keys to others, except those with messages that it has not settled yet."""
         key_queues = [
             key_queue for key_queue in consumer.key_queues if key_queue.offered_to is consumer.key_queues
         ]

@@ -1,4 +1,4 @@
-"""The Publisher service: topics and publish."""
+"""The Publisher service: topics and publishing."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ _TOPIC_FIELDS: Final = frozenset(
 
 
 class PublisherService:
-    """Each public method is one remote call: request in, response out, `PubsubError` for an error status."""
+    """Each public method serves one RPC and raises `PubsubError` for an error status."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -87,7 +87,7 @@ class PublisherService:
     async def detach_subscription(
         self, request: wire.DetachSubscriptionRequest
     ) -> wire.DetachSubscriptionResponse:
-        """Cut a subscription off its topic: what it held is gone, and its streams end."""
+        """Detach a subscription from its topic: its messages are dropped and its streams are closed."""
         subscription = self._broker.subscription(request.subscription)
         self._broker.seek(subscription, lambda _: False)
         subscription.settings.detached = True

@@ -1,4 +1,4 @@
-"""Push delivery: one task per push subscription posts to its endpoint; a 2xx answer acknowledges."""
+"""Push delivery: one task per push subscription posts messages to its endpoint; a 2xx response acknowledges."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ _ACKNOWLEDGING: Final = frozenset({102, 200, 201, 202, 204})
 
 
 class Pushers:
-    """Keeps one pusher per push subscription; `sync` starts, restarts or ends it after a change."""
+    """Runs one task per push subscription. `sync` starts, restarts or stops it after a change."""
 
     def __init__(self) -> None:
         self._tasks = asyncio.TaskGroup()
@@ -65,13 +65,13 @@ async def _post(subscription: Subscription, delivery: Delivery, client: httpx2.A
     lease, settings = delivery.lease, subscription.settings
     body, headers = push_request(settings, delivery)
     try:
-        answer = await client.post(
+        response = await client.post(
             settings.push_config.push_endpoint,
             content=body,
             headers=headers,
             timeout=settings.ack_deadline_seconds,
         )
-        succeeded = answer.status_code in _ACKNOWLEDGING
+        succeeded = response.status_code in _ACKNOWLEDGING
     except (httpx2.HTTPError, httpx2.InvalidURL):
         succeeded = False
     with subscription.awake() as now:
@@ -79,7 +79,7 @@ async def _post(subscription: Subscription, delivery: Delivery, client: httpx2.A
 
 
 def push_request(settings: wire.Subscription, delivery: Delivery) -> tuple[bytes, dict[str, str]]:
-    """Body and headers: Google's JSON wrapper, or the bare data with metadata in headers where the subscription says so."""
+    """The body and headers of a push: Google's JSON wrapper, or the data alone with metadata in headers."""
     message = delivery.message.wire
     if settings.push_config.HasField("no_wrapper"):
         return message.data, _metadata(

@@ -1,4 +1,4 @@
-"""From the journal back into memory, once, at the start."""
+"""Restores the broker from the journal at startup."""
 
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
@@ -7,8 +7,11 @@ from signalbox_devstack.emulators.pubsub.journal import SqliteJournal
 from signalbox_devstack.emulators.pubsub.topics import Snapshot, Topic
 
 
-def load(journal: SqliteJournal) -> Broker:
-    """Leases are not journalled: what was out when the server ended is delivered again."""
+def restore_broker(journal: SqliteJournal) -> Broker:
+    """Restore topics, subscriptions, snapshots and messages.
+
+    Leases are not journalled: messages that were leased when the server stopped are delivered again.
+    """
     broker = Broker(journal)
     for (blob,) in journal.rows("SELECT wire FROM topics"):
         topic = Topic(wire.Topic.FromString(_blob(blob)))

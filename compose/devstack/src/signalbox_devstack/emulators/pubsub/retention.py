@@ -1,4 +1,4 @@
-"""The end of messages and snapshots that nobody settled: their time is over."""
+"""Drops messages and snapshots whose retention time has ended."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ async def sweep_forever(broker: Broker) -> None:
 
 
 def sweep(broker: Broker, now: float) -> None:
-    """Drop what is older than its subscription's, topic's or snapshot's time allows; what is leased may still be acknowledged."""
+    """Drop everything older than its retention time. A leased message is kept, as it can still be acknowledged."""
     for name, snapshot in list(broker.snapshots.items()):
         if seconds(snapshot.wire.expire_time) < now:
             broker.delete_snapshot(name)

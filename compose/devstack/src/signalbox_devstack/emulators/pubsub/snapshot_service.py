@@ -1,4 +1,4 @@
-"""The Subscriber service's snapshots and seek."""
+"""The snapshot and seek methods of the Subscriber service."""
 
 import time
 from typing import Final
@@ -16,7 +16,7 @@ _SNAPSHOT_FIELDS: Final = frozenset({"labels", "expire_time"})
 
 
 class SnapshotService:
-    """Each public method is one remote call: request in, response out, `PubsubError` for an error status."""
+    """Each public method serves one RPC and raises `PubsubError` for an error status."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -66,9 +66,9 @@ class SnapshotService:
         elif request.snapshot:
             snapshot = self._broker.snapshot(request.snapshot)
             if snapshot.wire.topic != subscription.settings.topic:
-                raise invalid("The snapshot is of another topic than the subscription.")
+                raise invalid("The snapshot belongs to another topic than the subscription.")
             self._broker.seek(subscription, snapshot.wants)
         else:
-            raise invalid("Seek needs a time or a snapshot.")
+            raise invalid("Seek requires a time or a snapshot.")
         await self._broker.journal.committed()
         return wire.SeekResponse()

@@ -1,4 +1,4 @@
-"""StreamingPull: one task reads what the client sends, the other writes messages, confirmations and pongs."""
+"""StreamingPull: one task reads the client's requests, another writes messages, confirmations and pongs."""
 
 import asyncio
 from collections import deque
@@ -21,7 +21,7 @@ _RECYCLED: Final = "The service was unable to fulfill your request. Please try a
 
 
 class StreamingPull:
-    """Serves streams; each ends after `stream_s` seconds, as Google's do, and always with an error, never with OK."""
+    """Serves streams. Each is closed after `stream_s` seconds, as Google does, with an error and never with OK."""
 
     def __init__(self, broker: Broker, stream_s: float) -> None:
         self._broker = broker
@@ -37,13 +37,13 @@ class StreamingPull:
         session = _PullStream(self._broker, subscription, first, call)
         try:
             async with asyncio.timeout(self._stream_s), asyncio.TaskGroup() as tasks:
-                reading = tasks.create_task(session.read(first))
+                reader = tasks.create_task(session.read(first))
                 await session.write()
-                reading.cancel()
+                reader.cancel()
         except TimeoutError:
             raise unavailable(_RECYCLED) from None
-        if session.refusal is not None:
-            raise session.refusal
+        if session.error is not None:
+            raise session.error
 
 
 async def _next(call: Call) -> wire.StreamingPullRequest | None:
@@ -59,20 +59,20 @@ class _PullStream:
         self._broker = broker
         self._subscription = subscription
         self._call = call
-        self._due = asyncio.Event()
+        self._wake = asyncio.Event()
         self._replies: deque[wire.StreamingPullResponse] = deque()
-        self._is_read = False
-        self.refusal: PubsubError | None = None
+        self._client_is_done = False
+        self.error: PubsubError | None = None
         self._pongs = first.protocol_version >= _PONG_SINCE_PROTOCOL
         self._consumer = Consumer(
-            wake=self._due.set,
+            wake=self._wake.set,
             ack_deadline_s=first.stream_ack_deadline_seconds,
             max_messages=first.max_outstanding_messages,
             max_bytes=first.max_outstanding_bytes,
         )
 
     async def read(self, first: wire.StreamingPullRequest) -> None:
-        """Apply the client's requests until it closes its side, or sends what cannot be."""
+        """Apply the client's requests until it closes its side or sends an invalid one."""
         try:
             self._apply(first)
             while (request := await _next(self._call)) is not None:
@@ -81,25 +81,25 @@ class _PullStream:
                 if self._pongs and not request.ack_ids and not request.modify_deadline_ack_ids:
                     self._reply(self._response())
                 self._apply(request)
-        except PubsubError as refusal:
-            self.refusal = refusal
-        self._is_read = True
-        self._due.set()
+        except PubsubError as error:
+            self.error = error
+        self._client_is_done = True
+        self._wake.set()
 
     async def write(self) -> None:
-        """Send replies and messages until the client has closed its side or the stream has to be refused."""
+        """Send replies and messages until the client closes its side or the stream ends with an error."""
         with self._subscription.consumer(self._consumer):
             try:
-                while not self._is_read:
-                    await self._write_due()
-                    await self._due.wait()
-                    self._due.clear()
-            except PubsubError as refusal:
-                self.refusal = refusal
+                while not self._client_is_done:
+                    await self._write_pending()
+                    await self._wake.wait()
+                    self._wake.clear()
+            except PubsubError as error:
+                self.error = error
 
-    async def _write_due(self) -> None:
+    async def _write_pending(self) -> None:
         while True:
-            # A confirmation promises what the journal holds.
+            # A confirmation is sent only after the acknowledgement is committed.
             await self._broker.journal.committed()
             while self._replies:
                 await self._call.write(self._replies.popleft())
@@ -153,4 +153,4 @@ class _PullStream:
 
     def _reply(self, response: wire.StreamingPullResponse) -> None:
         self._replies.append(response)
-        self._due.set()
+        self._wake.set()

@@ -1,4 +1,4 @@
-"""The Subscriber service without streams: subscriptions, unary pull, acknowledgements."""
+"""The Subscriber service without streaming: subscriptions, unary pull, acknowledgements."""
 
 import asyncio
 from typing import Final
@@ -39,7 +39,7 @@ _FIELDS: Final = frozenset(
 
 
 class SubscriberService:
-    """Each public method is one remote call: request in, response out, `PubsubError` for an error status."""
+    """Each public method serves one RPC and raises `PubsubError` for an error status."""
 
     def __init__(self, broker: Broker, pushers: Pushers) -> None:
         self._broker = broker
@@ -57,12 +57,12 @@ class SubscriberService:
         return self._broker.subscription(request.subscription).settings
 
     async def update_subscription(self, request: wire.UpdateSubscriptionRequest) -> wire.Subscription:
-        """Filter and ordering are fixed at creation, as with Google."""
+        """Update a subscription. Filter and ordering are fixed at creation, as with Google."""
         subscription = self._broker.subscription(request.subscription.name)
         changed = wire.Subscription()
         changed.CopyFrom(subscription.settings)
         apply_mask(changed, request.subscription, request.update_mask.paths, _FIELDS)
-        await self._change(subscription, changed)
+        await self._apply_settings(subscription, changed)
         return changed
 
     async def modify_push_config(self, request: wire.ModifyPushConfigRequest) -> Empty:
@@ -70,7 +70,7 @@ class SubscriberService:
         changed = wire.Subscription()
         changed.CopyFrom(subscription.settings)
         changed.push_config.CopyFrom(request.push_config)
-        await self._change(subscription, changed)
+        await self._apply_settings(subscription, changed)
         return Empty()
 
     async def list_subscriptions(
@@ -92,7 +92,7 @@ class SubscriberService:
         return Empty()
 
     async def pull(self, request: wire.PullRequest, context: "Call") -> wire.PullResponse:
-        """Answer as soon as there is a message, or with none when the caller's time is nearly over."""
+        """Respond as soon as there is a message, or without one shortly before the caller's deadline."""
         subscription = self._broker.subscription(request.subscription)
         subscription.check_pull()
         if request.max_messages <= 0:
@@ -120,7 +120,7 @@ class SubscriberService:
             raise invalid_ack_ids(refused)
         return Empty()
 
-    async def _change(self, subscription: Subscription, settings: wire.Subscription) -> None:
+    async def _apply_settings(self, subscription: Subscription, settings: wire.Subscription) -> None:
         complete_subscription(settings)
         subscription.configure(settings)
         self._broker.save_subscription(subscription)

@@ -1,4 +1,4 @@
-"""One topic: its settings, its log of messages, and the subscriptions that get what is published."""
+"""A topic with its message log and subscriptions, and a snapshot of a subscription."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from signalbox_devstack.emulators.pubsub.times import seconds
 
 @dataclass(slots=True, eq=False)
 class Topic:
-    """`log` holds every message that a subscription, the topic's retention or a snapshot still needs, oldest first."""
+    """A topic. `log` holds all messages that a subscription, snapshot or the retention still needs, oldest first."""
 
     settings: wire.Topic
     log: dict[int, StoredMessage] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a subscription had yet to deliver at a moment: these messages, and all from `since` on."""
+    """The undelivered messages of a subscription at one moment: `backlog`, and every message from `since` on."""
 
     wire: wire.Snapshot
     backlog: frozenset[int]

@@ -1,4 +1,4 @@
-"""What a request must look like: names, message limits, and the defaults a resource gets. Pure."""
+"""Validates requests (names, limits) and fills in the defaults of new resources. Pure."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -35,7 +35,7 @@ def check_new_name(kind: str, name: str, taken: Collection[str]) -> None:
 
 
 def check_publish(request: wire.PublishRequest) -> None:
-    """Google's limits of one publish request."""
+    """Check Google's limits for a publish request."""
     if not 1 <= len(request.messages) <= MAX_MESSAGES:
         raise invalid(
             f"The value for message_count is invalid: {len(request.messages)}, must be 1 to {MAX_MESSAGES}."
@@ -44,7 +44,8 @@ def check_publish(request: wire.PublishRequest) -> None:
         raise invalid(f"The request has {request.ByteSize()} bytes, at most {MAX_REQUEST_BYTES}.")
     if len({message.ordering_key for message in request.messages}) > 1:
         raise precondition(
-            "In a single publish request, all messages must have no ordering key or they must all have the same ordering key."
+            "In a single publish request, all messages must have no ordering key "
+            "or they must all have the same ordering key."
         )
     for message in request.messages:
         _check_message(message)
@@ -69,7 +70,7 @@ def _check_message(message: wire.PubsubMessage) -> None:
 
 
 def complete_subscription(subscription: wire.Subscription) -> None:
-    """Fill what was left out as Google does, and refuse what is out of range."""
+    """Fill in Google's defaults and reject values that are out of range."""
     subscription.ack_deadline_seconds = subscription.ack_deadline_seconds or ACK_DEADLINE_S.start
     check_ack_deadline(subscription.ack_deadline_seconds)
     compile_filter(subscription.filter)
@@ -91,7 +92,7 @@ def check_ack_deadline(value: int) -> None:
 
 
 def check_retention(value_s: float) -> None:
-    # Google's least is ten minutes; here a test may see a short one end.
+    # Google's minimum is ten minutes; tests need shorter ones.
     if not 0 <= value_s <= 31 * DAY_S:
         raise invalid("message_retention_duration must not be longer than 31 days.")
 
@@ -118,7 +119,7 @@ def _complete_retry(subscription: wire.Subscription) -> None:
 
 
 def apply_mask(target: Message, source: Message, paths: Sequence[str], allowed: frozenset[str]) -> None:
-    """Copy the top-level fields named by an update mask; one that is unset in `source` is cleared."""
+    """Copy the top-level fields in an update mask; a field that is unset in `source` is cleared."""
     if not paths:
         raise invalid("The update_mask in the request is empty.")
     for path in paths:
@@ -134,9 +135,9 @@ def apply_mask(target: Message, source: Message, paths: Sequence[str], allowed: 
 
 
 def page_of(rows: Sequence[T], page_size: int, page_token: str) -> tuple[list[T], str]:
-    """One page and the token of the next; a token is an offset."""
+    """One page of the rows and the token of the next page, which is an offset."""
     if page_size < 0 or not (page_token or "0").isdigit():
-        raise invalid("page_size must not be negative, and page_token must come from an earlier answer.")
+        raise invalid("page_size must not be negative, and page_token must come from an earlier response.")
     start, size = int(page_token or 0), page_size or _DEFAULT_PAGE
     following = str(start + size) if start + size < len(rows) else ""
     return list(rows[start : start + size]), following
