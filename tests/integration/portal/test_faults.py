@@ -8,13 +8,15 @@ import pytest
 
 from signalbox_devstack.emulators.portal.companies import companies
 from signalbox_devstack.emulators.portal.errors import WAF
-from support.servers.portal import JULY, MST, Portal, Visitor, running_portal, visiting
+from support.servers.portal import JULY, MST, Portal, PortalVisitor, running_portal, visiting
 
 COMPANIES = (companies(30)[number] for number in count(3))
 WHERE = "/query/invoices/purchase"
 
 
-async def met(portal: Portal, fault: Mapping[str, object], visitor: Visitor, mst: str) -> httpx2.Response:
+async def met(
+    portal: Portal, fault: Mapping[str, object], visitor: PortalVisitor, mst: str
+) -> httpx2.Response:
     portal.put_faults({"times": 1, **fault}, mst=mst)
     return await visitor.get(WHERE, search=JULY, size=5)
 

@@ -1,4 +1,6 @@
-"""Exactly-once delivery: confirmations on the stream, refused acknowledgement ids by name, acknowledgements in the file."""
+"""Exactly-once delivery: confirmations on the stream, refused acknowledgement ids by name, acknowledgements
+in the file.
+"""
 
 import grpc
 import pytest

@@ -1,4 +1,6 @@
-"""Seek to a time or a snapshot brings messages back, as far as something still keeps them; retention lets them go."""
+"""Seek to a time or a snapshot brings messages back, as far as something still keeps them; retention lets
+them go.
+"""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

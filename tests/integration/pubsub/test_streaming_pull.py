@@ -1,4 +1,6 @@
-"""StreamingPull: what the first request may say, flow control, keepalive, late acknowledgements, and how a stream ends."""
+"""StreamingPull: what the first request may say, flow control, keepalive, late acknowledgements, and how a
+stream ends.
+"""
 
 from pathlib import Path
 

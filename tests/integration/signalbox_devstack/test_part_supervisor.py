@@ -106,7 +106,10 @@ async def test_a_killed_part_is_reported_and_restarted(config: StackConfig) -> N
 
 async def test_processes_started_by_a_part_are_killed_with_it(config: StackConfig, tmp_path: Path) -> None:
     port, note = free_port(), tmp_path / "pid"
-    code = f"import subprocess, sys; open({str(note)!r}, 'w').write(str(subprocess.Popen(['tail', '-f', '/dev/null']).pid)){SERVE}"
+    code = (
+        "import pathlib, subprocess, sys; child = subprocess.Popen(['tail', '-f', '/dev/null']); "
+        f"pathlib.Path({str(note)!r}).write_text(str(child.pid)){SERVE}"
+    )
     part = Part(name="web", argv=(sys.executable, "-c", code, str(port)), probe=HttpOk(port, "/"), address="")
     await start(config, part)
     grandchild = Path(f"/proc/{note.read_text()}")

@@ -83,8 +83,13 @@ def running_stack(
     output: list[str] = []
     own = {**os.environ, **(environ or {})}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=kill_with_parent(os.getpid()), env=own  # noqa: PLW1509
-    ) as process:  # fmt: skip
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=kill_with_parent(os.getpid()),  # noqa: PLW1509
+        env=own,
+    ) as process:
         assert process.stdout is not None
         try:
             for line in process.stdout:

@@ -1,4 +1,7 @@
-"""Runs the whole system on one machine without containers, for development and tests. Never part of an image."""
+"""Runs the whole system on one machine without containers, for development and tests.
+
+Never part of an image.
+"""
 
 import os
 

@@ -1,4 +1,6 @@
-"""`python -m signalbox_simulator`: compare autoscalers, recompute a decision log, or estimate the cost of imports."""
+"""`python -m signalbox_simulator`: compare autoscalers, recompute a decision log, or estimate the cost of
+imports.
+"""
 
 import argparse
 import gzip

@@ -22,7 +22,9 @@ class BatchSchedule:
             first += len(batch.durations_s)
 
     def arrive(self, number: int) -> range:
-        """A batch arrives: the activities to schedule now, which are all of it or as many as its limit allows."""
+        """A batch arrives: the activities to schedule now, which are all of it or as many as its limit
+        allows.
+        """
         batch = self._batches[number]
         total = len(batch.durations_s)
         count = total if batch.in_flight is None else min(batch.in_flight, total)

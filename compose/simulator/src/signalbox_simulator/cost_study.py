@@ -1,4 +1,4 @@
-"""Estimates what imports cost: burst workers, duration, cost per month, and whether the provider's quotas suffice.
+"""Estimates burst workers, duration and monthly cost of imports, and whether the provider's quotas suffice.
 
 Calculated from configured prices, quotas and sizes; no provider is called.
 """

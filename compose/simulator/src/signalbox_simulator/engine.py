@@ -1,4 +1,7 @@
-"""A discrete-event simulation of one task queue and its workers. The autoscaler is called back at intervals."""
+"""A discrete-event simulation of one task queue and its workers.
+
+The autoscaler is called back at intervals.
+"""
 
 import heapq
 import random

@@ -10,7 +10,8 @@ from signalbox_simulator.traces import Trace
 def cheapest_as_fast(trace: Trace, makespan_s: float, *, seed: int, slots: int = 50) -> SimulationOutcome:
     """The smallest fleet, launched when the work arrives, that finishes within `makespan_s`.
 
-    It knows the trace in advance, has the same cold starts, and pays for no idle time. For traces with one arrival.
+    It knows the trace in advance, has the same cold starts, and pays for no idle time. For traces with one
+    arrival.
     """
     low, high = 0, max(1, math.ceil(min(trace.count, 50_000) / slots))
     best: SimulationOutcome | None = None

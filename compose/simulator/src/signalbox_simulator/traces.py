@@ -147,7 +147,9 @@ def waves(seed: int, *, base_slots: int = 20, hours: float = 1.0) -> Trace:
 
 
 def terminated(seed: int, *, tasks: int = 400) -> Trace:
-    """The leftover backlog of an ended workflow on a queue without base workers; real work arrives much later."""
+    """The leftover backlog of an ended workflow on a queue without base workers; real work arrives much
+    later.
+    """
     rng = random.Random(f"terminated{seed}")
     return Trace(
         name="terminated",

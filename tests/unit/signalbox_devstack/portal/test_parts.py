@@ -28,7 +28,7 @@ def test_the_order_of_the_paths_does_not_give_the_text_away() -> None:
 
 
 def test_a_picture_of_another_portal_is_not_read() -> None:
-    with pytest.raises(ValueError, match="no other captcha"):
+    with pytest.raises(ValueError, match=r"the simulator's captcha only"):
         solve('<svg><path fill="#111" d="M0 0Q1 1 2 2Q3 3 4 4Z"/></svg>')
 
 

@@ -1,4 +1,7 @@
-"""The state machine of deliveries, with time as an argument. Every random story must lose nothing and keep each key's order."""
+"""The state machine of deliveries, with time as an argument.
+
+Every random story must lose nothing and keep each key's order.
+"""
 
 from collections import defaultdict
 

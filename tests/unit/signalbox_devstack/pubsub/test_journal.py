@@ -1,4 +1,6 @@
-"""The journal alone: group commit, ids that never repeat, one server per file, and an end when it cannot be written."""
+"""The journal alone: group commit, ids that never repeat, one server per file, and an end when it cannot be
+written.
+"""
 
 import sqlite3
 from pathlib import Path

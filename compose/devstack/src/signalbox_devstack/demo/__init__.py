@@ -1,1 +1,3 @@
-"""`make demo PIPELINE=…`: runs one pipeline on an embedded stack, shows its progress and answers its approvals."""
+"""`make demo PIPELINE=…`: runs one pipeline on an embedded stack, shows its progress and answers its
+approvals.
+"""

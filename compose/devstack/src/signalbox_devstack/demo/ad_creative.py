@@ -53,7 +53,9 @@ class AdCreativeDemo:
         return approvals_of_run(update)
 
     def answer(self, approval: Approval) -> Mapping[str, object]:
-        """Approve two variants of the first round and reject the others; approve everything of the second round."""
+        """Approve two variants of the first round and reject the others; approve everything of the second
+        round.
+        """
         variants = variants_of(approval)
         if not variants:
             raise Unavailable(

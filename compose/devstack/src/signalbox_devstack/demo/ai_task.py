@@ -45,7 +45,7 @@ class AiTaskDemo:
             else DemoSetup(also=("model_api",), environ={_NAME: environ.get(_NAME, _SIMULATED)})
         )
 
-    async def prepare(self, context: DemoContext) -> Mapping[str, object]:  # noqa: ARG002 - required by the protocol
+    async def prepare(self, context: DemoContext) -> Mapping[str, object]:  # noqa: ARG002
         return {"task": "summarise", "text": _TEXT, "sentences": 5}
 
     def pending_approvals(self, update: Update) -> Sequence[PendingApproval]:

@@ -53,7 +53,9 @@ class DocumentBatchDemo:
         return {"documents": documents, "wait_for_confirmation": True, "parallel": 4}
 
     def pending_approvals(self, update: Update) -> Sequence[PendingApproval]:
-        """Each document is a child run with its own approval; the batch step has one status letter per document."""
+        """Each document is a child run with its own approval; the batch step has one status letter per
+        document.
+        """
         states = next((step.items for step in update.snapshot.steps if step.name == _STEP and step.items), "")
         return [
             PendingApproval(run_id=f"{update.snapshot.run_id}.{index:05}", approval_id=KIND.name)
@@ -101,7 +103,10 @@ def _warn_without_tesseract(context: DemoContext) -> None:
 
 
 def _lines(result: BatchResult, report: Sequence[Outcome], rejected: Sequence[str]) -> Iterator[str]:
-    yield f"{result.total} documents: {result.ok} ok, {result.failed} failed, {result.waiting} waiting for a person"
+    yield (
+        f"{result.total} documents: {result.ok} ok, {result.failed} failed, "
+        f"{result.waiting} waiting for a person"
+    )
     for outcome in report:
         if outcome.status == "ok":
             facts = ", ".join(f"{count} {name}" for name, count in outcome.entities.items()) or "no facts"

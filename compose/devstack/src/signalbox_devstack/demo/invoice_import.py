@@ -1,6 +1,7 @@
 """The demo of invoice_import: imports one month of an invented company from the simulated portal.
 
-The portal rate-limits the import once. The captcha is an approval as in production: in a terminal you type it,
+The portal rate-limits the import once. The captcha is an approval as in production: in a terminal you type
+it,
 unattended the solver of the simulated captcha does.
 """
 
@@ -107,7 +108,8 @@ async def _portal_statistics(portal: str) -> str:
 
 
 def _lines(result: ImportResult) -> Iterator[str]:
-    yield f"{result.rows} invoices of {result.tax_code}, {result.first_day} to {result.last_day}: {result.status}"
+    period = f"{result.first_day} to {result.last_day}"
+    yield f"{result.rows} invoices of {result.tax_code}, {period}: {result.status}"
     yield (
         f"  {result.xml} originals stored, {result.no_original} without original, "
         f"{result.failed} failed, {result.mismatches} mismatches"

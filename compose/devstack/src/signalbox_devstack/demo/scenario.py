@@ -41,7 +41,10 @@ class PendingApproval(Struct, frozen=True, kw_only=True):
 
 
 class DemoResult(Struct, frozen=True, kw_only=True):
-    """What the demo prints at the end: `lines`, then the title and the saved files. A demo without files has failed."""
+    """What the demo prints at the end: `lines`, then the title and the saved files.
+
+    A demo without files has failed.
+    """
 
     title: str
     paths: tuple[Path, ...]

@@ -20,7 +20,10 @@ class _PortPrintingServer(uvicorn.Server):
 
 
 def serve(program: str, app: ASGIApp, port: int) -> None:
-    """Serve until a signal arrives. Port 0 takes a free one; an unusable port exits with one line of explanation."""
+    """Serve until a signal arrives.
+
+    Port 0 takes a free one; an unusable port exits with one line of explanation.
+    """
     try:
         listener = socket.create_server((HOST, port))
     except (OSError, OverflowError) as error:

@@ -1,4 +1,6 @@
-"""One execution of a job in an emulated provider: starts its tasks as processes, enforces timeouts, counts outcomes."""
+"""One execution of a job in an emulated provider: starts its tasks as processes, enforces timeouts, counts
+outcomes.
+"""
 
 import asyncio
 import contextlib

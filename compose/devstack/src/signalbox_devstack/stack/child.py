@@ -1,4 +1,7 @@
-"""One child process in its own process group, with a log file. The kernel kills it when the supervisor dies."""
+"""One child process in its own process group, with a log file.
+
+The kernel kills it when the supervisor dies.
+"""
 
 import asyncio
 import contextlib

@@ -1,4 +1,6 @@
-"""`signalbox-dev down, status, logs, stop, start`: inspect and control a running stack through its state folder."""
+"""`signalbox-dev down, status, logs, stop, start`: inspect and control a running stack through its state
+folder.
+"""
 
 import os
 import signal

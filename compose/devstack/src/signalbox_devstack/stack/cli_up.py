@@ -81,7 +81,9 @@ def _raise_start_failure(child: "subprocess.Popen[bytes]", log: Path) -> int:
 
 
 def error_in_log(lines: list[str]) -> str:
-    """The last error message in the supervisor's log, with the lines that follow it; empty when there is none."""
+    """The last error message in the supervisor's log, with the lines that follow it; empty when there is
+    none.
+    """
     starts = [number for number, line in enumerate(lines) if line.startswith(ERROR_PREFIX)]
     return "\n".join(lines[starts[-1] :]).removeprefix(ERROR_PREFIX) if starts else ""
 

@@ -80,7 +80,9 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
 
 
 def ensure_portal_secrets(folder: StateFolder, passwords: Mapping[str, str]) -> None:
-    """Write the passwords of the simulated portal's companies as the secrets `portal-TAXCODE` of the demo tenant."""
+    """Write the passwords of the simulated portal's companies as the secrets `portal-TAXCODE` of the demo
+    tenant.
+    """
     tenant_folder = folder.secrets / TENANT
     tenant_folder.mkdir(mode=0o700, exist_ok=True)
     for tax_code, password in passwords.items():

@@ -1,4 +1,6 @@
-"""From command-line options to a stack configuration: creates the folder, finds programs, chooses ports, makes keys."""
+"""From command-line options to a stack configuration: creates the folder, finds programs, chooses ports,
+makes keys.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

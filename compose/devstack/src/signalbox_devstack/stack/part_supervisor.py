@@ -1,4 +1,6 @@
-"""Supervises one part: starts it, waits until it is ready, and restarts it with exponential backoff when it exits."""
+"""Supervises one part: starts it, waits until it is ready, and restarts it with exponential backoff when it
+exits.
+"""
 
 import asyncio
 import time

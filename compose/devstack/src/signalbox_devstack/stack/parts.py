@@ -69,7 +69,9 @@ def with_dependencies(names: Sequence[str], parts: Sequence[Part]) -> tuple[Part
 
 
 def start_order(parts: Sequence[Part]) -> list[list[Part]]:
-    """Group the parts so that each depends on parts of earlier groups only. Dependencies not in `parts` are ignored.
+    """Group the parts so that each depends on parts of earlier groups only.
+
+    Dependencies that are not among `parts` are ignored.
 
     Raises:
         ValueError: some parts depend on each other.

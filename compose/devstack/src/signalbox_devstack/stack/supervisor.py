@@ -1,4 +1,6 @@
-"""The supervisor: starts parts in dependency order, restarts those that exit, and stops them in reverse order."""
+"""The supervisor: starts parts in dependency order, restarts those that exit, and stops them in reverse
+order.
+"""
 
 import asyncio
 import os
@@ -20,7 +22,10 @@ _TOPOLOGY_IN: Final = {"temporal": create_in_temporal, "pubsub": create_in_pubsu
 
 
 class Stack:
-    """A set of supervised parts. Every change of a part's state is written to the status file and to `on_change`."""
+    """A set of supervised parts.
+
+    Every change of a part's state is written to the status file and to `on_change`.
+    """
 
     def __init__(
         self,
@@ -105,7 +110,7 @@ async def running_stack(
     report: Report,
     on_change: Callable[[Stack], None] = lambda _: None,
 ) -> AsyncIterator[Stack]:
-    """Run a stack for the duration of the block. It is supervised inside, and stopped without orphans at the end.
+    """Run and supervise a stack for the duration of the block, and stop it without leaving orphans.
 
     Raises:
         Conflict: another stack runs in the same folder.
@@ -127,7 +132,9 @@ async def running_stack(
 
 
 def child_environ(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment of every child: ours, but loopback bypasses any proxy, and bytecode is cached for fast restarts."""
+    """The environment of every child: ours, but loopback bypasses any proxy, and bytecode is cached for fast
+    restarts.
+    """
     inherited = {name: value for name, value in environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     no_proxy = ",".join(
         filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy"), "127.0.0.1,localhost"))

@@ -37,7 +37,8 @@ class ScaledObject:
 class ScaledJob:
     """A ScaledJob whose targetQueueSize equals the slots of a job.
 
-    Every 30 s the default strategy launches ceil(backlog / target) minus the running jobs. Jobs exit when idle,
+    Every 30 s the default strategy launches ceil(backlog / target) minus the running jobs. Jobs exit when
+    idle,
     because KEDA never stops one.
     """
 

@@ -25,7 +25,8 @@ def scale(simulation: Simulation, wanted: int) -> None:
 class Hpa:
     """A HorizontalPodAutoscaler with the defaults of autoscaling/v2.
 
-    Scale-up: at most 4 pods or 100 % per 15 s, whichever is more, without stabilization. Scale-down: to the highest
+    Scale-up: at most 4 pods or 100 % per 15 s, whichever is more, without stabilization. Scale-down: to the
+    highest
     recommendation of the last 300 s.
     """
 

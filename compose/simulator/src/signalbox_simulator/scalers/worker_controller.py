@@ -1,7 +1,9 @@
-"""The Temporal Worker Controller: one HPA per version on two metrics, as its scaling recommendations describe.
+"""The Temporal Worker Controller: one HPA per version on two metrics, as its documentation recommends.
 
-The backlog comes through the metrics pipeline: emitted every 60 s, scraped every 10 s, read by the HPA every 15 s
-(about 85 s in total). Slot utilization comes from the pods, with a target of 75 %. An HPA on these metrics cannot
+The backlog comes through the metrics pipeline: emitted every 60 s, scraped every 10 s, read by the HPA every
+15 s
+(about 85 s in total). Slot utilization comes from the pods, with a target of 75 %. An HPA on these metrics
+cannot
 scale from zero, so one replica always remains.
 """
 

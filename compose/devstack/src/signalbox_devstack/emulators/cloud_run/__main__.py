@@ -1,4 +1,6 @@
-"""`signalbox-cloud-run --port N [-- COMMAND …]`: run the emulator of Cloud Run Jobs; prints `listening HOST:PORT`."""
+"""`signalbox-cloud-run --port N [-- COMMAND …]`: run the emulator of Cloud Run Jobs; prints `listening
+HOST:PORT`.
+"""
 
 import argparse
 import asyncio
@@ -7,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# gRPC's own lines about a denied bind would bury the one that names the remedy; set before the import below it takes effect.
+# gRPC's own lines about a denied bind would bury the one that names the remedy; set before the import below
+# it takes effect.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from signalbox_core.process.service import stop_on_signals
@@ -31,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="signalbox-cloud-run",
-        description="Emulate Cloud Run Jobs (google.cloud.run.v2 over gRPC, no TLS); tasks are local processes.",
+        description=(
+            "Emulate Cloud Run Jobs (google.cloud.run.v2 over gRPC, no TLS); tasks are local processes."
+        ),
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument(

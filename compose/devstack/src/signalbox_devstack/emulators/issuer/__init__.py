@@ -1,1 +1,4 @@
-"""An OpenID issuer for development and tests: metadata, keys and tokens over HTTP. It authenticates nobody."""
+"""An OpenID issuer for development and tests: metadata, keys and tokens over HTTP.
+
+It authenticates nobody.
+"""

@@ -9,7 +9,9 @@ from signalbox_devstack.emulators.issuer.app import IssuerApp
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="signalbox-issuer",
-        description="An OpenID issuer for development. It issues a token to everyone and authenticates nobody.",
+        description=(
+            "An OpenID issuer for development. It issues a token to everyone and authenticates nobody."
+        ),
     )
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     serve("signalbox-issuer", IssuerApp().app(), parser.parse_args().port)

@@ -1,4 +1,6 @@
-"""`/apis/batch/v1/namespaces/{namespace}/jobs`: create, list by label, get and delete; needs the bearer token."""
+"""`/apis/batch/v1/namespaces/{namespace}/jobs`: create, list by label, get and delete; needs the bearer
+token.
+"""
 
 import asyncio
 import re

@@ -1,1 +1,4 @@
-"""A simulated model server: the OpenAI-compatible chat API with injectable faults. It is not a language model."""
+"""A simulated model server: the OpenAI-compatible chat API with injectable faults.
+
+It is not a language model.
+"""

@@ -1,4 +1,7 @@
-"""Generates the text of a completion, always the same for the same prompt, and splits it into tokens. Pure."""
+"""Generates the text of a completion, always the same for the same prompt, and splits it into tokens.
+
+Pure.
+"""
 
 import json
 import re
@@ -20,7 +23,9 @@ _FORMATS: Final[Mapping[str, str]] = {
 
 
 def completion_for(chat: ChatRequest) -> str:
-    """JSON that matches the schema or example in the prompt if JSON is requested, else sentences of the last message."""
+    """JSON that matches the schema or example in the prompt if JSON is requested, else sentences of the last
+    message.
+    """
     prompt = "\n".join(message.content or "" for message in chat.messages)
     if chat.response_format is not None and chat.response_format.type != "text":
         fenced = _FENCED.search(prompt)

@@ -36,7 +36,7 @@ class StreamedCompletion:
         self._pause_s = SLOW_S if self._fault == "slow" else pause_s
         self._stats = stats
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         middle = len(self._script.tokens) // 2

@@ -1,4 +1,6 @@
-"""Draws the captcha as the portal does: an SVG of six filled outlines in shuffled order, and strokes as noise."""
+"""Draws the captcha as the portal does: an SVG of six filled outlines in shuffled order, and strokes as
+noise.
+"""
 
 import random
 from typing import Final

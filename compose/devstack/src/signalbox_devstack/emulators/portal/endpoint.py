@@ -100,7 +100,9 @@ class PortalEndpoint:
         return response
 
     async def _faulty_response(self, request: Request, fault: PortalFault) -> ASGIApp | None:
-        """The response that the fault replaces; None when the fault only changes the data of the normal response."""
+        """The response that the fault replaces; None when the fault only changes the data of the normal
+        response.
+        """
         if fault.kind == "slow_504":
             await asyncio.sleep(fault.delay_s)
         if fault.kind == "expire":

@@ -79,7 +79,10 @@ class PortalFaults:
         return {mst: [item.fault for item in sets] for mst, sets in self._sets.items() if sets}
 
     def next_fault(self, mst: str, target: str, now_s: float) -> PortalFault | None:
-        """The fault that affects this call: the first that applies. Each fault counts all calls of its kinds."""
+        """The fault that affects this call: the first that applies.
+
+        Each fault counts all calls of its kinds.
+        """
         sets = self._sets[mst] or self._sets["*"]
         found = [item for item in sets if target in item.fault.on and _applies(item, now_s)]
         if not found:

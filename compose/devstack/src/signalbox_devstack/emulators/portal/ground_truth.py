@@ -34,7 +34,9 @@ class ExpectedInvoice(Struct, frozen=True, kw_only=True):
 
 
 class ExpectedTotal(Struct, frozen=True, kw_only=True):
-    """The total of one month (2026-08) and direction, in đồng, without replaced and cancelled invoices (`tthai` 4, 6)."""
+    """The total of one month (2026-08) and direction, in đồng, without replaced and cancelled invoices
+    (`tthai` 4, 6).
+    """
 
     month: str
     direction: Direction

@@ -92,7 +92,9 @@ class InvoiceIndex(Struct, frozen=True):
         )
 
     def slots(self, mst: str, kinds: Sequence[InvoiceKind], first: date, last: date) -> Iterator[InvoiceSlot]:
-        """The slots of the days from `first` to `last`, newest first, ordered by kind and number within a day."""
+        """The slots of the days from `first` to `last`, newest first, ordered by kind and number within a
+        day.
+        """
         found = [slot for kind in kinds for slot in self._in_months(mst, kind, first, last)]
         found.sort(key=lambda slot: (slot.day, slot.kind.code, slot.number), reverse=True)
         return (slot for slot in found if first <= slot.day <= last)

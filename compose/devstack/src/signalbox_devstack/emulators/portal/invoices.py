@@ -58,7 +58,10 @@ class LinkedInvoice(Struct, frozen=True):
 
 
 class Invoice(Struct, frozen=True, kw_only=True):
-    """One invoice. `differs` is the difference in đồng between the total of the original and that of the list row."""
+    """One invoice.
+
+    `differs` is the difference in đồng between the total of the original and that of the list row.
+    """
 
     slot: InvoiceSlot
     seller: Party
@@ -199,7 +202,10 @@ def _partner(index: InvoiceIndex, mst: str, slot: InvoiceSlot, number: int) -> P
 
 
 def _lines(dice: random.Random, *, state: int, is_huge: bool) -> tuple[InvoiceLine, ...]:
-    """One to eight lines. An adjustment is one negative line; a huge amount is one the portal writes with an exponent."""
+    """One to eight lines.
+
+    An adjustment is one negative line; a huge amount is one the portal writes with an exponent.
+    """
     sign = -1 if state == ADJUSTING else 1
     count = 1 if state == ADJUSTING else dice.randint(1, 8)
     lines = []

@@ -18,9 +18,12 @@ _CODED: Final = 5
 _EMPTY: Final = dict.fromkeys(
     re.findall(
         r"\w+",
-        "bhphap cttkhac dknlbke dksbke hdxkhau hdxkptquan hdktngay hdktso htttoan ladhddt lhdclquan lhdgoc mkhang nbsdthoai "
-        "nbdctdtu nbfax nbwebsite nbhdktngay nbhdktso nbtnvchuyen nblddnbo nbptvchuyen nmdctdtu nmsdthoai nmstkhoan nmtnhang "
-        "nmtnmua nmcmnd nmddvchden nmtgvchdden nmtgvchddi nmtnvchuyen nmfax nmwebsite pvhang pvhdong sbke tgtphi tlhdon unhiem "
+        "bhphap cttkhac dknlbke dksbke hdxkhau hdxkptquan hdktngay hdktso htttoan ladhddt lhdclquan lhdgoc "
+        "mkhang nbsdthoai "
+        "nbdctdtu nbfax nbwebsite nbhdktngay nbhdktso nbtnvchuyen nblddnbo nbptvchuyen nmdctdtu nmsdthoai "
+        "nmstkhoan nmtnhang "
+        "nmtnmua nmcmnd nmddvchden nmtgvchdden nmtgvchddi nmtnvchuyen nmfax nmwebsite pvhang pvhdong sbke "
+        "tgtphi tlhdon unhiem "
         "xnhang xuly gchu gchdgoc tgtkcthue tgtkhac ttcktmai ttkmai ttnban ttnmua ttoan tttbao "
         "tttphi ",
     )

@@ -1,4 +1,6 @@
-"""The simulator's own API: `/_sim/stats`, `/_sim/truth`, `/_sim/faults`, `/_sim/token-life`, `/_sim/companies`."""
+"""The simulator's own API: `/_sim/stats`, `/_sim/truth`, `/_sim/faults`, `/_sim/token-life`,
+`/_sim/companies`.
+"""
 
 from datetime import date
 from typing import Annotated, Final

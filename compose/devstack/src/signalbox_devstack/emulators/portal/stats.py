@@ -61,7 +61,10 @@ class PortalStats:
             self._calls[mst][name].ended(status)
 
     def asked(self, mst: str, what: str) -> None:
-        """Count a request. `what` identifies its meaning (`xml 9950…-1-C26TSM-7`), so that repetitions are detected."""
+        """Count a request.
+
+        `what` identifies its meaning (`xml 9950…-1-C26TSM-7`), so that repetitions are detected.
+        """
         self._asked[mst][what] += 1
 
     def hit(self, mst: str, fault: str) -> None:

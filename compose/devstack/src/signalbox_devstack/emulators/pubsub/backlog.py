@@ -1,4 +1,7 @@
-"""The undelivered messages of one subscription: leases, acknowledgements, failures. Pure: time is an argument."""
+"""The undelivered messages of one subscription: leases, acknowledgements, failures.
+
+Pure: time is an argument.
+"""
 
 from collections import deque
 from collections.abc import Iterable
@@ -28,7 +31,9 @@ class DeliveryEffects(Protocol):
 
 
 class SubscriptionBacklog:
-    """The state machine of deliveries: ready → leased → done, or back to ready, with a backoff if one is configured."""
+    """The state machine of deliveries: ready → leased → done, or back to ready, with a backoff if one is
+    configured.
+    """
 
     def __init__(self, policy: DeliveryPolicy, effects: DeliveryEffects, boot: int = 1) -> None:
         self.policy = policy
@@ -99,7 +104,10 @@ class SubscriptionBacklog:
         self._wake_consumers()
 
     def acknowledge(self, ack_id: str) -> bool:
-        """Acknowledge a delivery. A late id is accepted, except with exactly-once delivery: False rejects it."""
+        """Acknowledge a delivery.
+
+        A late id is accepted, except with exactly-once delivery: False rejects it.
+        """
         delivery, is_current = self._find(ack_id)
         if self.policy.exactly_once:
             if not is_current:

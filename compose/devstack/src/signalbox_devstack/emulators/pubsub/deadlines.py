@@ -13,7 +13,8 @@ _SWEEP_AT: Final = 1_000
 class DeadlineHeap:
     """Deliveries and key queues by deadline.
 
-    Outdated entries are skipped. They are removed in bulk when there are many; otherwise settled messages would
+    Outdated entries are skipped. They are removed in bulk when there are many; otherwise settled messages
+    would
     stay in memory until their lease ends.
     """
 

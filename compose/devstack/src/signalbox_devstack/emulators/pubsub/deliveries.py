@@ -57,7 +57,8 @@ class KeyQueue:
     """One ordering key of one subscription. Its outstanding messages all belong to one consumer.
 
     Attributes:
-        sent: leased messages, oldest first; an acknowledged one stays until all earlier ones are acknowledged.
+        sent: leased messages, oldest first; an acknowledged one stays until all earlier ones are
+        acknowledged.
         offered_to: the queue that this one is offered in; entries in other queues are stale.
     """
 
@@ -74,7 +75,8 @@ class Consumer:
     """A receiver of messages: a stream, a pull or a push task. A limit of 0 means unlimited.
 
     Attributes:
-        one_at_a_time_per_key: receive the next message of a key only after the previous one is settled (push).
+        one_at_a_time_per_key: receive the next message of a key only after the previous one is settled
+        (push).
         wake: called when messages may be available.
     """
 

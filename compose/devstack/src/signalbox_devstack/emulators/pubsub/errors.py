@@ -7,7 +7,8 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 _BAD_ACK_IDS = (
-    "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement ids have "
+    "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement ids "
+    "have "
     "expired or the acknowledgement ids were malformed."
 )
 
@@ -48,7 +49,10 @@ def already_exists(name: str) -> PubsubError:
 
 
 def invalid_ack_ids(ack_ids: Sequence[str]) -> PubsubError:
-    """Invalid acknowledgement ids. With exactly-once delivery, Google's clients read each id from an ErrorInfo."""
+    """Invalid acknowledgement ids.
+
+    With exactly-once delivery, Google's clients read each id from an ErrorInfo.
+    """
     if not ack_ids:
         return invalid(_BAD_ACK_IDS)
     info = error_details_pb2.ErrorInfo(

@@ -1,4 +1,6 @@
-"""The subscription filter language: attributes only, at most 256 bytes, AND and OR never mixed without parentheses."""
+"""The subscription filter language: attributes only, at most 256 bytes, AND and OR never mixed without
+parentheses.
+"""
 
 import json
 import re
@@ -17,7 +19,7 @@ _NAMES: Final = frozenset({"word", "text"})
 
 
 def compile_filter(source: str) -> Filter | None:
-    """Compile a filter to a predicate over a message's attributes; None when it is blank and matches everything.
+    """Compile a filter to a predicate over attributes; None for a blank filter, which matches everything.
 
     Raises:
         PubsubError: INVALID_ARGUMENT, with the position of the syntax error.

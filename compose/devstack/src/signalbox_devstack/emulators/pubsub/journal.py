@@ -1,7 +1,9 @@
 """The journal: one SQLite file in WAL mode, written in group commits.
 
-With `synchronous=NORMAL` a commit is written to the file before a Publish is answered, so kill -9 of this process
-loses nothing. Only a power failure or kernel crash can lose the latest commits. FULL would prevent that at the
+With `synchronous=NORMAL` a commit is written to the file before a Publish is answered, so kill -9 of this
+process
+loses nothing. Only a power failure or kernel crash can lose the latest commits. FULL would prevent that at
+the
 price of one fsync per commit, which a development server does not need.
 """
 
@@ -23,7 +25,8 @@ CREATE TABLE IF NOT EXISTS topics(name TEXT PRIMARY KEY, wire BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS subscriptions(name TEXT PRIMARY KEY, number INTEGER NOT NULL, wire BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS snapshots(name TEXT PRIMARY KEY, wire BLOB NOT NULL, backlog TEXT NOT NULL,
     since INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS messages(number INTEGER PRIMARY KEY, topic TEXT NOT NULL, published_s REAL NOT NULL,
+CREATE TABLE IF NOT EXISTS messages(number INTEGER PRIMARY KEY, topic TEXT NOT NULL, published_s REAL NOT
+NULL,
     wire BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS deliveries(subscription INTEGER, message INTEGER, failures INTEGER NOT NULL,
     acked INTEGER NOT NULL, PRIMARY KEY(subscription, message)) WITHOUT ROWID;
@@ -113,7 +116,8 @@ def _open(path: Path) -> sqlite3.Connection:
         version = int(database.execute("PRAGMA user_version").fetchone()[0])
         if version not in (0, SCHEMA_VERSION):
             raise UnusableData(
-                f"data file {path} has schema {version}, this server needs {SCHEMA_VERSION}: move the file away"
+                f"data file {path} has schema {version}, this server needs {SCHEMA_VERSION}: move the file "
+                "away"
             )
         database.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
     except sqlite3.OperationalError as error:

@@ -6,12 +6,15 @@ from typing import Final
 
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, KeyQueue, State
 
-# Clients of an emulator keep gRPC's receive limit of 4 MiB; a larger response would break their stream for good.
+# Clients of an emulator keep gRPC's receive limit of 4 MiB; a larger response would break their stream for
+# good.
 MAX_RESPONSE_BYTES: Final = 3_500_000
 
 
 class LeaseBatch:
-    """The messages leased to one consumer at once, within its flow-control limits and the size of one response."""
+    """The messages leased to one consumer at once, within its flow-control limits and the size of one
+    response.
+    """
 
     def __init__(self, consumer: Consumer, limit: int) -> None:
         self.consumer = consumer
@@ -35,7 +38,10 @@ class LeaseBatch:
 
 
 class KeyQueues:
-    """The key queues of one subscription. Each is offered to its owner, or to every consumer if it has none."""
+    """The key queues of one subscription.
+
+    Each is offered to its owner, or to every consumer if it has none.
+    """
 
     def __init__(self) -> None:
         self._key_queues: dict[str, KeyQueue] = {}
@@ -78,7 +84,8 @@ class KeyQueues:
     def settle(self, key_queue: KeyQueue, delivery: Delivery, *, immediately: bool) -> list[Delivery]:
         """The deliveries that are final after an acknowledgement.
 
-        These are the acknowledged ones at the head of the key queue, and with `immediately` this one in any case.
+        These are the acknowledged ones at the head of the key queue, and with `immediately` this one in any
+        case.
         """
         final = []
         if immediately and delivery.number in key_queue.sent:
@@ -98,7 +105,9 @@ class KeyQueues:
             self._key_queues.pop(key_queue.key, None)
 
     def rewind(self, key_queue: KeyQueue, first: Delivery) -> list[Delivery]:
-        """Make everything of the key from `first` on ready again, even if acknowledged, to preserve the order."""
+        """Make everything of the key from `first` on ready again, even if acknowledged, to preserve the
+        order.
+        """
         back = [delivery for delivery in reversed(key_queue.sent.values()) if delivery.number >= first.number]
         for delivery in back:
             del key_queue.sent[delivery.number]

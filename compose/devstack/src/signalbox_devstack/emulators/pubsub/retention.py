@@ -20,7 +20,10 @@ async def sweep_forever(broker: Broker) -> None:
 
 
 def sweep(broker: Broker, now: float) -> None:
-    """Drop everything older than its retention time. A leased message is kept, as it can still be acknowledged."""
+    """Drop everything older than its retention time.
+
+    A leased message is kept, as it can still be acknowledged.
+    """
     for name, snapshot in list(broker.snapshots.items()):
         if seconds(snapshot.wire.expire_time) < now:
             broker.delete_snapshot(name)

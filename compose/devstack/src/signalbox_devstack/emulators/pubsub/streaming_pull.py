@@ -21,7 +21,10 @@ _RECYCLED: Final = "The service was unable to fulfill your request. Please try a
 
 
 class StreamingPull:
-    """Serves streams. Each is closed after `stream_s` seconds, as Google does, with an error and never with OK."""
+    """Serves streams.
+
+    Each is closed after `stream_s` seconds, as Google does, with an error and never with OK.
+    """
 
     def __init__(self, broker: Broker, stream_s: float) -> None:
         self._broker = broker

@@ -148,12 +148,14 @@ class SubscriberService:
             except TimeoutError:
                 return []
 
-        # The caller may remove_consumer between here and the answer's arrival: then nobody has these messages.
+        # The caller may remove_consumer between here and the answer's arrival: then nobody has these
+        # messages.
         def return_unseen(_: object) -> None:
             if context.cancelled():
                 subscription.return_unseen(deliveries)
 
-        context.add_done_callback(return_unseen)  # type: ignore[arg-type]  # the stub names a class where a callable is meant
+        # The type stub declares a class where a callable is meant.
+        context.add_done_callback(return_unseen)  # type: ignore[arg-type]
         await self._broker.journal.committed()
         return deliveries
 

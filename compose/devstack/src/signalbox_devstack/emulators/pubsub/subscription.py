@@ -24,7 +24,10 @@ class SubscriptionStore(Protocol):
 
 
 class Subscription:
-    """Ticks the backlog at each of its deadlines. Every change goes through `awake()`, which resets the timer."""
+    """Ticks the backlog at each of its deadlines.
+
+    Every change goes through `awake()`, which resets the timer.
+    """
 
     def __init__(self, settings: wire.Subscription, number: int, store: SubscriptionStore, boot: int) -> None:
         self.settings = settings

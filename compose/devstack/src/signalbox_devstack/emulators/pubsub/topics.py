@@ -10,7 +10,10 @@ from signalbox_devstack.emulators.pubsub.times import seconds
 
 @dataclass(slots=True, eq=False)
 class Topic:
-    """A topic. `log` holds all messages that a subscription, snapshot or the retention still needs, oldest first."""
+    """A topic.
+
+    `log` holds all messages that a subscription, snapshot or the retention still needs, oldest first.
+    """
 
     settings: wire.Topic
     log: dict[int, StoredMessage] = field(default_factory=dict)

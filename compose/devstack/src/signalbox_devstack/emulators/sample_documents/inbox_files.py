@@ -1,4 +1,7 @@
-"""The demo inbox: good papers in every form, and one of each trap. Deterministic by seed."""
+"""The files of the demo inbox: valid documents in every format, and one file for each way to be invalid.
+
+Deterministic.
+"""
 
 import io
 import struct
@@ -15,7 +18,7 @@ LONG_PAGES: Final = 200
 
 
 class PaperFile(Struct, frozen=True, kw_only=True):
-    """A file with what is true of it: its papers (one a page), or the code with which it must fail."""
+    """A file and the expected result: its papers, one per page, or the error code it must fail with."""
 
     name: str
     body: bytes
@@ -24,7 +27,10 @@ class PaperFile(Struct, frozen=True, kw_only=True):
 
 
 def good_file(number: int, seed: int = 1) -> PaperFile:
-    """The good file of that number: text PDF three times, then scan, photo and TIFF."""
+    """The valid file with this number.
+
+    By `number % 7`: a scan (3), a photo (4), a TIFF (5), else a text PDF.
+    """
     paper = write_paper(number, seed)
     stem = f"{number:05}-{paper.kind}-{paper.language}"
     makers: dict[int, tuple[str, Callable[[], bytes]]] = {
@@ -32,13 +38,13 @@ def good_file(number: int, seed: int = 1) -> PaperFile:
         4: ("photo.jpg", lambda: photo(paper, seed + number)),
         5: ("fax.tiff", lambda: tiff([paper])),
     }
-    # Seven and four have no common part, so every kind of paper comes in every form.
+    # Seven formats and four kinds of paper are coprime, so every kind occurs in every format.
     ending, make = makers.get(number % 7, ("text.pdf", lambda: text_pdf([paper])))
     return PaperFile(name=f"{stem}-{ending}", body=make(), papers=(paper,))
 
 
 def text_file(number: int, seed: int = 1) -> PaperFile:
-    """A one-page PDF with text: quick to make and to read, for large batches."""
+    """A one-page PDF with text, fast to generate and to read, for large batches."""
     paper = write_paper(number, seed)
     return PaperFile(
         name=f"{number:05}-{paper.kind}-{paper.language}-text.pdf", body=text_pdf([paper]), papers=(paper,)
@@ -46,7 +52,7 @@ def text_file(number: int, seed: int = 1) -> PaperFile:
 
 
 def trap_files(seed: int = 1) -> Iterator[PaperFile]:
-    """One file of each sort that must fail, with the code it must fail with."""
+    """One invalid file of each sort, with the error code it must fail with."""
     whole = text_pdf([write_paper(0, seed)])
     yield PaperFile(
         name="encrypted.pdf",
@@ -67,7 +73,7 @@ def trap_files(seed: int = 1) -> Iterator[PaperFile]:
 
 
 def unclear_file(seed: int = 1) -> PaperFile:
-    """A note that is no kind of document: a person is asked."""
+    """A note of no known kind, which a person has to classify."""
     paper = Paper(
         kind="other",
         language="en",
@@ -79,30 +85,30 @@ def unclear_file(seed: int = 1) -> PaperFile:
 
 
 def long_scan(pages: int = LONG_PAGES, seed: int = 1) -> PaperFile:
-    """Many scanned pages in one PDF: a year's invoices, Vietnamese and English by turns."""
-    papers = _years_invoices(pages, seed)
+    """Many scanned pages in one PDF: invoices, alternately Vietnamese and English."""
+    papers = _invoice_pages(pages, seed)
     return PaperFile(name=f"long-{pages}-pages.pdf", body=scan_pdf(papers, seed), papers=papers)
 
 
 def long_text(pages: int = LONG_PAGES, seed: int = 1) -> PaperFile:
-    """As many pages with a text layer: read in a moment."""
-    papers = _years_invoices(pages, seed)
+    """The same pages with a text layer, which are read much faster."""
+    papers = _invoice_pages(pages, seed)
     return PaperFile(name=f"long-{pages}-pages-text.pdf", body=text_pdf(papers), papers=papers)
 
 
 def inbox(count: int = 12, seed: int = 1) -> Iterator[PaperFile]:
-    """The demo's inbox: `count` good files, an unclear one, and the traps."""
+    """The demo inbox: `count` valid files, one of unknown kind, and the invalid files."""
     yield from (good_file(number, seed) for number in range(count))
     yield unclear_file(seed)
     yield from trap_files(seed)
 
 
-def _years_invoices(pages: int, seed: int) -> tuple[Paper, ...]:
+def _invoice_pages(pages: int, seed: int) -> tuple[Paper, ...]:
     return tuple(write_paper(4 * (number // 2) + number % 2, seed) for number in range(pages))
 
 
 def bomb_png(side: int = 30_000) -> bytes:
-    """A PNG of 900 million pixels in about 110 kB: valid, and far too large to unpack."""
+    """A decompression bomb: a valid PNG of 900 million pixels in about 110 kB."""
     buffer = io.BytesIO()
     buffer.write(b"\x89PNG\r\n\x1a\n")
     _chunk(buffer, b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))
