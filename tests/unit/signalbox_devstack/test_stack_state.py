@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from signalbox_core.crypto.api_keys import ApiKeyFile
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_devstack.stack.folder import StateFolder, open_log, write_private
-from signalbox_devstack.stack.keys import SenderKeys, ensure_keys
+from signalbox_devstack.stack.keys import SenderKeyFile, ensure_keys
 from signalbox_devstack.stack.options import StackOptions, resolve_config
 from signalbox_devstack.stack.part_supervisor import restart_delay_s
 from signalbox_devstack.stack.programs import redis_version
@@ -65,7 +65,7 @@ def test_the_gateway_key_file_contains_digests_only(folder: StateFolder) -> None
 
 def test_the_receiver_key_file_contains_the_public_key_only(folder: StateFolder) -> None:
     files = ensure_keys(folder)
-    (key,) = msgspec.json.decode(files.sender_keys_file.read_bytes(), type=SenderKeys).keys
+    (key,) = msgspec.json.decode(files.sender_keys_file.read_bytes(), type=SenderKeyFile).keys
     assert key.keyid == files.keyid
     assert "PUBLIC" in key.public_pem
 

@@ -17,7 +17,7 @@ HEARTBEAT_TIMEOUT_S: Final = 30.0
 """The activities of a killed worker are queued again after this time."""
 
 
-class EventKind(IntEnum):
+class SimulationEvent(IntEnum):
     """The kinds of events, in the order in which events of the same instant are processed.
 
     Work finishes before new work is dispatched, and the autoscaler runs last.
@@ -145,16 +145,16 @@ class Simulation:
     def run(self, *, until_s: float = 86_400.0) -> None:
         """Run until all work is done and every burst worker has exited, or until `until_s`."""
         for number, batch in enumerate(self.trace.batches):
-            self._push(batch.at_s, EventKind.ARRIVE, number)
-        self._push(0.0, EventKind.TICK)
+            self._push(batch.at_s, SimulationEvent.ARRIVE, number)
+        self._push(0.0, SimulationEvent.TICK)
         while self._events and self.now < until_s:
             self.now, kind, _, number, activity = heapq.heappop(self._events)
-            if kind == EventKind.FINISH:
+            if kind == SimulationEvent.FINISH:
                 self._finish(self.bursts.get(number) if number >= 0 else self.base, activity)
-            elif kind == EventKind.TICK:
+            elif kind == SimulationEvent.TICK:
                 self._scaler.tick(self)
                 if self.finished < len(self._schedule.durations_s) or self.bursts:
-                    self._push(self.now + self._scaler.every_s, EventKind.TICK)
+                    self._push(self.now + self._scaler.every_s, SimulationEvent.TICK)
             else:
                 self._process(kind, number, activity)
                 self._dispatch()
@@ -164,7 +164,7 @@ class Simulation:
         for _ in range(workers):
             number = len(self.bursts) + len(self.gone)
             self.bursts[number] = SimulatedWorker(number, self.slots, self.now, launch)
-            self._push(self.now + self._cold_starts.uniform(*self._cold_s), EventKind.UP, number)
+            self._push(self.now + self._cold_starts.uniform(*self._cold_s), SimulationEvent.UP, number)
 
     def drain(self, worker: SimulatedWorker, *, grace_s: float | None = None) -> None:
         """Give the worker no more work, and remove it when it is done, or after `grace_s` in any case."""
@@ -172,19 +172,19 @@ class Simulation:
         if not worker.tasks:
             self._remove(worker)
         elif grace_s is not None:
-            self._push(self.now + grace_s, EventKind.KILL, worker.number)
+            self._push(self.now + grace_s, SimulationEvent.KILL, worker.number)
 
     def _process(self, kind: int, number: int, activity: int) -> None:
-        if kind == EventKind.ARRIVE:
+        if kind == SimulationEvent.ARRIVE:
             for arrived in self._schedule.arrive(number):
                 self._enqueue(arrived)
-        elif kind == EventKind.REQUEUE:
+        elif kind == SimulationEvent.REQUEUE:
             self._enqueue(activity)
-        elif kind == EventKind.UP:
+        elif kind == SimulationEvent.UP:
             self._on_up(self.bursts.get(number))
-        elif kind == EventKind.IDLE:
+        elif kind == SimulationEvent.IDLE:
             self._on_idle(self.bursts.get(number))
-        elif kind == EventKind.KILL:
+        elif kind == SimulationEvent.KILL:
             self._kill(self.bursts.get(number))
 
     def _enqueue(self, activity: int) -> None:
@@ -216,7 +216,7 @@ class Simulation:
         if self.now < self._token_at - 1e-9:
             if self._dispatch_at < self._token_at:
                 self._dispatch_at = self._token_at
-                self._push(self._token_at, EventKind.DISPATCH)
+                self._push(self._token_at, SimulationEvent.DISPATCH)
             return False
         self._token_at = max(self.now, self._token_at) + 1 / (self.trace.limit_per_s or 1)
         return True
@@ -231,7 +231,7 @@ class Simulation:
             starts_at = max(self.now, self._token_at)
             self._token_at = starts_at + 1 / self.trace.pace_per_s
         ends_at = starts_at + self._schedule.durations_s[activity]
-        self._push(ends_at, EventKind.FINISH, worker.number, activity)
+        self._push(ends_at, SimulationEvent.FINISH, worker.number, activity)
 
     def _finish(self, worker: SimulatedWorker | None, activity: int) -> None:
         if worker is None or activity not in worker.tasks:
@@ -260,7 +260,7 @@ class Simulation:
     def _start_idle_timer(self, worker: SimulatedWorker) -> None:
         if worker.number >= 0 and not worker.tasks and self._scaler.idle_exit_s is not None:
             worker.idle_since = self.now
-            self._push(self.now + self._scaler.idle_exit_s, EventKind.IDLE, worker.number)
+            self._push(self.now + self._scaler.idle_exit_s, SimulationEvent.IDLE, worker.number)
 
     def _on_idle(self, worker: SimulatedWorker | None) -> None:
         if worker is None or worker.idle_since is None or worker.tasks:
@@ -274,7 +274,7 @@ class Simulation:
         for activity in worker.tasks:
             self.reexecuted += 1
             self._running -= 1
-            self._push(self.now + HEARTBEAT_TIMEOUT_S, EventKind.REQUEUE, 0, activity)
+            self._push(self.now + HEARTBEAT_TIMEOUT_S, SimulationEvent.REQUEUE, 0, activity)
         worker.tasks.clear()
         self._remove(worker)
 
@@ -283,7 +283,7 @@ class Simulation:
         worker.gone_at = self.now
         self.gone.append(self.bursts.pop(worker.number))
 
-    def _push(self, at: float, kind: EventKind, number: int = 0, activity: int = 0) -> None:
+    def _push(self, at: float, kind: SimulationEvent, number: int = 0, activity: int = 0) -> None:
         """Schedule an event. `number` is that of a batch or a worker, depending on the kind."""
         self._order += 1
         heapq.heappush(self._events, (at, kind, self._order, number, activity))

@@ -1,4 +1,4 @@
-"""The simulator's small parts: captcha and its solver, tokens, faults, politeness."""
+"""Captcha and solver, session tokens, faults, and call statistics."""
 
 import random
 
@@ -15,24 +15,24 @@ KEY = b"k" * 64
 CLAIMS = tokens.SessionClaims(sub="9901000019", type=2, exp=2_000_000_000, iat=1_900_000_000, jti="a")
 
 
-def test_every_character_can_be_read_again() -> None:
+def test_the_solver_reads_every_character() -> None:
     dice = random.Random(1)
     for text in [*(character * 6 for character in ALPHABET), *(captcha.new_text(dice) for _ in range(40))]:
         assert solve(captcha.picture(text, dice)) == text
 
 
-def test_the_order_of_the_paths_does_not_give_the_text_away() -> None:
+def test_the_order_of_the_paths_does_not_reveal_the_text() -> None:
     dice = random.Random(1)
     pictures = [captcha.picture("ABCDEF", dice).split("<path")[1:] for _ in range(20)]
     assert len({tuple(part[:12] for part in parts) for parts in pictures}) > 1
 
 
-def test_a_picture_of_another_portal_is_not_read() -> None:
+def test_the_solver_rejects_a_captcha_of_another_portal() -> None:
     with pytest.raises(ValueError, match=r"the simulator's captcha only"):
         solve('<svg><path fill="#111" d="M0 0Q1 1 2 2Q3 3 4 4Z"/></svg>')
 
 
-def test_a_token_is_read_by_its_key_only() -> None:
+def test_a_token_signed_with_another_key_is_rejected() -> None:
     token = tokens.issue(CLAIMS, KEY)
     assert tokens.read(token, KEY) == CLAIMS
     assert tokens.read(token, b"x" * 64) is None
@@ -57,7 +57,7 @@ def test_a_token_has_the_three_parts_of_a_jwt_signed_with_hs512() -> None:
         pytest.param(PortalFault(kind="rate_limit", per_s=1, burst=2), "..xxxx", id="faster than allowed"),
     ],
 )
-def test_a_fault_meets_the_calls_it_is_meant_for(fault: PortalFault, hit: str) -> None:
+def test_a_fault_affects_the_selected_calls_only(fault: PortalFault, hit: str) -> None:
     faults = PortalFaults()
     faults.put("a", [fault])
     assert (
@@ -66,7 +66,7 @@ def test_a_fault_meets_the_calls_it_is_meant_for(fault: PortalFault, hit: str) -
     )
 
 
-def test_everybodys_faults_spare_who_has_own_ones() -> None:
+def test_wildcard_faults_do_not_apply_to_a_taxpayer_with_own_faults() -> None:
     faults = PortalFaults()
     faults.put("*", [PortalFault(kind="waf")])
     faults.put("a", [PortalFault(kind="fast_500")])
@@ -74,7 +74,7 @@ def test_everybodys_faults_spare_who_has_own_ones() -> None:
     assert kinds == ["fast_500", "waf"]
 
 
-def test_chance_is_the_same_each_time() -> None:
+def test_random_faults_are_deterministic() -> None:
     def drawn() -> list[bool]:
         faults = PortalFaults()
         faults.put("a", [PortalFault(kind="waf", share=0.5)])
@@ -84,7 +84,7 @@ def test_chance_is_the_same_each_time() -> None:
     assert 10 < sum(drawn()) < 40
 
 
-def test_politeness_is_seen_by_taxpayer_and_kind() -> None:
+def test_calls_are_counted_by_taxpayer_and_kind() -> None:
     stats = PortalStats()
     for at in (0.0, 0.5, 1.2):
         stats.started("a", "list", at)
@@ -99,7 +99,7 @@ def test_politeness_is_seen_by_taxpayer_and_kind() -> None:
     assert (lanes["all"]["most_in_flight"], lanes["all"]["least_gap_ms"]) == (4, 100.0)
 
 
-def test_the_fullest_window_is_found() -> None:
+def test_the_busiest_window_is_found() -> None:
     assert most_within([0, 0.9, 1.1, 1.8, 5], 1) == 3
     assert most_within([], 1) == 0
 
@@ -107,6 +107,6 @@ def test_the_fullest_window_is_found() -> None:
 @pytest.mark.parametrize(
     ("amount", "text"), [(14_727_778, b"1.4727778E7"), (-20_000_000, b"-2.0E7"), (0, b"0.0E0")]
 )
-def test_a_large_number_is_written_as_the_portal_does(amount: int, text: bytes) -> None:
+def test_a_large_number_is_written_in_exponent_notation(amount: int, text: bytes) -> None:
     assert number_text(amount) == text
     assert float(text) == amount

@@ -1,4 +1,4 @@
-"""What the portal lets one search for."""
+"""Searching invoices: accepted queries, limits and pagination."""
 
 from datetime import date
 
@@ -32,7 +32,7 @@ def error_of(parameters: dict[str, str]) -> tuple[int, str]:
         ("31/12/2026", "30/01/2027"),
     ],
 )
-def test_a_month_is_allowed(first: str, last: str) -> None:
+def test_a_search_over_one_month_is_allowed(first: str, last: str) -> None:
     query = read_query("purchase", "query", search(first, last))
     assert f"{query.first:%d/%m/%Y}" == first
 
@@ -41,11 +41,11 @@ def test_a_month_is_allowed(first: str, last: str) -> None:
     ("first", "last"),
     [("01/07/2026", "01/08/2026"), ("15/07/2026", "15/08/2026"), ("01/01/2026", "31/12/2026")],
 )
-def test_more_than_a_month_is_refused_in_the_portals_words(first: str, last: str) -> None:
+def test_a_search_over_more_than_a_month_is_rejected_with_the_portals_message(first: str, last: str) -> None:
     assert error_of(search(first, last)) == (400, RANGE)
 
 
-def test_several_sort_keys_are_refused_as_a_rejected_parameter() -> None:
+def test_several_sort_keys_are_rejected() -> None:
     assert error_of({**search("01/07/2026", "02/07/2026"), "sort": "tdlap:desc,shdon:desc"}) == (
         500,
         MANY_SORTS,
@@ -55,12 +55,12 @@ def test_several_sort_keys_are_refused_as_a_rejected_parameter() -> None:
 @pytest.mark.parametrize(
     "text", ["", "tdlap=ge=01/07/2026T00:00:00", "nbmst=ge=1", "x==1", "tdlap==01/07/2026", "nbmst=='a' or 1"]
 )
-def test_what_is_no_search_is_a_bad_request(text: str) -> None:
+def test_an_invalid_search_is_a_bad_request(text: str) -> None:
     assert error_of({"search": text})[0] == 400
 
 
 @pytest.mark.parametrize("size", ["0", "51", "200", "-1", "x"])
-def test_a_wrong_size_is_refused(size: str) -> None:
+def test_an_invalid_page_size_is_rejected(size: str) -> None:
     with pytest.raises(PortalError):
         read_size({"size": size})
 
@@ -77,7 +77,7 @@ def everything(query: InvoiceQuery, size: int) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [1, 7, 15, 50])
-def test_pages_of_any_size_give_each_invoice_once_newest_first(size: int) -> None:
+def test_pagination_returns_each_invoice_once_newest_first(size: int) -> None:
     query = InvoiceQuery(direction="purchase", family="query", first=date(2026, 7, 10), last=date(2026, 8, 9))
     assert everything(query, size) == everything(query, 50)
     days = [invoice.slot.day for invoice in page_of(INDEX, MST, query, size=50, state=None).invoices]
@@ -85,7 +85,7 @@ def test_pages_of_any_size_give_each_invoice_once_newest_first(size: int) -> Non
     assert query.first <= min(days) <= max(days) <= query.last
 
 
-def test_clauses_narrow_the_result() -> None:
+def test_search_clauses_filter_the_result() -> None:
     whole = read_query("purchase", "query", search("01/07/2026", "31/07/2026"))
     parts = [
         read_query("purchase", "query", search("01/07/2026", "31/07/2026", f";ttxly=={code}"))
@@ -100,7 +100,7 @@ def test_clauses_narrow_the_result() -> None:
     assert everything(read_query("purchase", "query", exact), 50) == [one]
 
 
-def test_a_cursor_belongs_to_its_search() -> None:
+def test_a_cursor_is_valid_for_its_search_only() -> None:
     july = InvoiceQuery(direction="purchase", family="query", first=date(2026, 7, 1), last=date(2026, 7, 31))
     august = InvoiceQuery(
         direction="purchase", family="query", first=date(2026, 8, 1), last=date(2026, 8, 31)

@@ -134,7 +134,7 @@ def _table(states: list[PartState], title: str) -> Table:
         colour = _COLOURS.get(state.status, "dim")
         table.add_row(
             state.name,
-            f"[{colour}]{state.status}[/]",
+            f"[{colour}]{'stopped' if state.status == 'held' else state.status}[/]",
             str(state.pid or ""),
             str(state.restarts),
             state.address,

@@ -34,7 +34,8 @@ async def up(options: StackOptions, endpoints_file: Path | None, environ: Mappin
         async with running_stack(config, parts, report=_print, on_change=writer.on_change) as stack:
             writer.enable(stack)
             _print(summary(stack.endpoints(), time.monotonic() - started_at))
-            _print("Press Ctrl-C to stop.")
+            if sys.stdout.isatty():
+                _print("Press Ctrl-C to stop.")
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         _print("the stack has stopped")

@@ -35,7 +35,7 @@ class SenderKey(Struct, frozen=True, kw_only=True):
     state: str
 
 
-class SenderKeys(Struct, frozen=True):
+class SenderKeyFile(Struct, frozen=True):
     keys: tuple[SenderKey, ...]
 
 
@@ -70,7 +70,7 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
     if not files.private_key_file.exists():
         private = Ed25519PrivateKey.generate()
         write_private(files.private_key_file, _private_pem(private))
-        write_private(files.sender_keys_file, msgspec.json.encode(SenderKeys((_sender_key(private),))))
+        write_private(files.sender_keys_file, msgspec.json.encode(SenderKeyFile((_sender_key(private),))))
     if not files.payload_keys_file.exists():
         key = new_payload_key()
         write_private(

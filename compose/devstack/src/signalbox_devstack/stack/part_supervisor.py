@@ -108,7 +108,7 @@ class PartSupervisor:
     async def _wait_before_restart(self, code: int, exits: int) -> None:
         name = self.part.name
         if self._folder.is_held(name):
-            self._report(f"{name} is stopped until: signalbox-dev start {name}")
+            self._report(f"{name} was stopped; start it with: signalbox-dev start {name}")
             self._set_status("held")
             while self._folder.is_held(name):  # noqa: ASYNC110 - another process removes the file
                 await asyncio.sleep(_HOLD_POLL_S)

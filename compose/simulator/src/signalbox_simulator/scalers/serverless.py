@@ -2,7 +2,8 @@
 
 Models the `rate-based` algorithm of temporalio/temporal-auto-scaled-workers.
 
-Every 60 s it smooths the add and dispatch rates (EWMA, 0.45) and wants (adds + 2 per second while there is a
+Every 60 s it smooths the add and dispatch rates (EWMA, 0.45) and sizes the fleet at (adds + 2 per second
+while there is a
 backlog) / capacity of a worker, at 80 % utilization or with square-root staffing. It adds at most 4 workers,
 or
 removes 1 after 90 s in which every task found a poller. A task that found none adds one worker, at most every

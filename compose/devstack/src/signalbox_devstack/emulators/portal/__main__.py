@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 
 from signalbox_devstack.emulators.http_server import serve
-from signalbox_devstack.emulators.portal.app import PortalSettings, create_app
+from signalbox_devstack.emulators.portal.app import PortalOptions, create_app
 from signalbox_devstack.emulators.portal.invoice_index import MonthRange
 
 _PROGRAM = "signalbox-portal"
@@ -62,7 +62,7 @@ def main() -> None:
         "--faults", action="store_true", help="enable fault injection with PUT /_sim/faults/MST"
     )
     options = parser.parse_args()
-    settings = PortalSettings(
+    settings = PortalOptions(
         companies=options.companies,
         invoices=options.invoices,
         months=MonthRange(options.first_month[0], options.first_month[1], options.months),

@@ -40,7 +40,7 @@ _DIRECTIONS: Final[tuple[Direction, ...]] = ("purchase", "sold")
 _KEY_PARAMETERS: Final = {"nbmst", "khhdon", "shdon", "khmshdon"}
 
 
-class PortalSettings(Struct, frozen=True, kw_only=True):
+class PortalOptions(Struct, frozen=True, kw_only=True):
     """The options of `signalbox-portal`.
 
     Attributes:
@@ -58,7 +58,7 @@ class PortalSettings(Struct, frozen=True, kw_only=True):
     has_faults: bool = False
 
 
-def create_app(settings: PortalSettings) -> Starlette:
+def create_app(settings: PortalOptions) -> Starlette:
     sessions = PortalSessions(company_count=settings.companies, token_life_s=settings.token_life_s)
     latency = {"list": settings.latency_s, "detail": settings.latency_s, "xml": 3 * settings.latency_s}
     server = PortalState(sessions=sessions, faults=PortalFaults(), stats=PortalStats(), latency_s=latency)

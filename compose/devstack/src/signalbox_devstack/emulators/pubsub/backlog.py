@@ -9,7 +9,13 @@ from itertools import count
 from typing import Final, Protocol
 
 from signalbox_devstack.emulators.pubsub.deadlines import DeadlineHeap
-from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, KeyQueue, State, StoredMessage
+from signalbox_devstack.emulators.pubsub.deliveries import (
+    Consumer,
+    Delivery,
+    DeliveryState,
+    KeyQueue,
+    StoredMessage,
+)
 from signalbox_devstack.emulators.pubsub.delivery_policy import DeliveryPolicy
 from signalbox_devstack.emulators.pubsub.errors import invalid_ack_ids
 from signalbox_devstack.emulators.pubsub.ordering_keys import KeyQueues, LeaseBatch
@@ -56,7 +62,7 @@ class SubscriptionBacklog:
         """Drop all leases and hold exactly `messages`, oldest first (seek, detach)."""
         for delivery in self.deliveries.values():
             self._release(delivery)
-            delivery.state = State.DONE
+            delivery.state = DeliveryState.DONE
         self.deliveries.clear()
         self._ready.clear()
         self._key_queues.clear()
@@ -71,7 +77,7 @@ class SubscriptionBacklog:
         """Lease the messages this consumer can receive now, up to `limit` and the size of one response."""
 
         def lease(delivery: Delivery, batch: LeaseBatch) -> None:
-            delivery.state = State.LEASED
+            delivery.state = DeliveryState.LEASED
             delivery.lease = next(self._leases)
             delivery.consumer = consumer
             delivery.deadline_s = now + consumer.ack_deadline_s
@@ -82,7 +88,7 @@ class SubscriptionBacklog:
         self._key_queues.take(batch, now, lease)
         while self._ready and batch.fits(self._ready[0]):
             delivery = self._ready.popleft()
-            if delivery.state is State.READY:
+            if delivery.state is DeliveryState.READY:
                 lease(delivery, batch)
         return batch.taken
 
@@ -99,7 +105,7 @@ class SubscriptionBacklog:
     def return_unseen(self, deliveries: Iterable[Delivery]) -> None:
         """Return the messages of an abandoned pull: they are ready at once, and no failure is counted."""
         for delivery in sorted(deliveries, key=lambda each: each.number, reverse=True):
-            if delivery.state is State.LEASED and not delivery.acked:
+            if delivery.state is DeliveryState.LEASED and not delivery.acked:
                 self._requeue(delivery, front=True)
         self._wake_consumers()
 
@@ -133,7 +139,7 @@ class SubscriptionBacklog:
 
     def settle(self, delivery: Delivery, lease: int, *, succeeded: bool, now: float) -> None:
         """Apply the result of a push, unless its lease has ended in the meantime."""
-        if delivery.state is not State.LEASED or delivery.lease != lease:
+        if delivery.state is not DeliveryState.LEASED or delivery.lease != lease:
             return
         if succeeded:
             self._acknowledge(delivery)
@@ -154,7 +160,7 @@ class SubscriptionBacklog:
             if isinstance(target, KeyQueue):
                 self._key_queues.offer(target)
                 self._wake_consumers()
-            elif target.state is State.DELAYED:
+            elif target.state is DeliveryState.DELAYED:
                 self._enqueue(target)
             elif target.deadline_s > now:
                 self.deadlines.add(target.deadline_s, target)
@@ -162,7 +168,7 @@ class SubscriptionBacklog:
                 self._fail(target, now)
 
     def _enqueue(self, delivery: Delivery) -> None:
-        delivery.state = State.READY
+        delivery.state = DeliveryState.READY
         key = delivery.message.wire.ordering_key
         if self.policy.ordered and key:
             self._key_queues.enqueue(key, delivery)
@@ -179,7 +185,7 @@ class SubscriptionBacklog:
         delivery = self.deliveries.get(number)
         if delivery is None:
             return None, False
-        is_leased = delivery.state is State.LEASED and not delivery.acked
+        is_leased = delivery.state is DeliveryState.LEASED and not delivery.acked
         return delivery, is_leased and delivery.lease == lease and boot == self._boot
 
     def _acknowledge(self, delivery: Delivery) -> None:
@@ -218,7 +224,7 @@ class SubscriptionBacklog:
         elif key_queue is not None:
             self.deadlines.add(key_queue.blocked_until_s, key_queue)
         else:
-            delivery.state = State.DELAYED
+            delivery.state = DeliveryState.DELAYED
             self.deadlines.add(now + delay_s, delivery)
 
     def _requeue(self, delivery: Delivery, *, front: bool = False) -> None:
@@ -230,12 +236,12 @@ class SubscriptionBacklog:
             return
         self._release(delivery)
         delivery.lease += 1
-        delivery.state = State.READY
+        delivery.state = DeliveryState.READY
         # A delayed delivery is in this queue too; `take` skips it until its deadline has queued it again.
         (self._ready.appendleft if front else self._ready.append)(delivery)
 
     def _finish(self, delivery: Delivery) -> None:
-        delivery.state = State.DONE
+        delivery.state = DeliveryState.DONE
         delivery.lease += 1
         if self.deliveries.pop(delivery.number, None) is not None:
             self._effects.finished(delivery.message)

@@ -7,9 +7,9 @@ from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.deliveries import Delivery, StoredMessage
 from signalbox_devstack.emulators.pubsub.errors import not_found
 from signalbox_devstack.emulators.pubsub.journal import SqliteJournal
-from signalbox_devstack.emulators.pubsub.subscription import Subscription
+from signalbox_devstack.emulators.pubsub.subscription import SubscriptionState
 from signalbox_devstack.emulators.pubsub.times import timestamp
-from signalbox_devstack.emulators.pubsub.topics import Snapshot, Topic
+from signalbox_devstack.emulators.pubsub.topics import SnapshotState, TopicState
 
 DELETED_TOPIC = "_deleted-topic_"
 _INSERT_MESSAGE = "INSERT INTO messages VALUES(?, ?, ?, ?)"
@@ -21,41 +21,41 @@ class Broker:
 
     def __init__(self, journal: SqliteJournal) -> None:
         self.journal = journal
-        self.topics: dict[str, Topic] = {}
-        self.subscriptions: dict[str, Subscription] = {}
-        self.snapshots: dict[str, Snapshot] = {}
+        self.topics: dict[str, TopicState] = {}
+        self.subscriptions: dict[str, SubscriptionState] = {}
+        self.snapshots: dict[str, SnapshotState] = {}
         self.is_closing = False
         self._last_number = 0
 
     # -- lookups
 
-    def topic(self, name: str) -> Topic:
+    def topic(self, name: str) -> TopicState:
         if name not in self.topics:
             raise not_found(name)
         return self.topics[name]
 
-    def subscription(self, name: str) -> Subscription:
+    def subscription(self, name: str) -> SubscriptionState:
         if name not in self.subscriptions:
             raise not_found(name)
         return self.subscriptions[name]
 
-    def snapshot(self, name: str) -> Snapshot:
+    def snapshot(self, name: str) -> SnapshotState:
         if name not in self.snapshots:
             raise not_found(name)
         return self.snapshots[name]
 
     # -- resources
 
-    def save_topic(self, settings: wire.Topic) -> Topic:
+    def save_topic(self, settings: wire.Topic) -> TopicState:
         """Create a topic or replace its settings."""
-        topic = self.topics.setdefault(settings.name, Topic(settings))
+        topic = self.topics.setdefault(settings.name, TopicState(settings))
         topic.settings = settings
         self.journal.write(
             "INSERT OR REPLACE INTO topics VALUES(?, ?)", (settings.name, settings.SerializeToString())
         )
         return topic
 
-    def delete_topic(self, topic: Topic) -> None:
+    def delete_topic(self, topic: TopicState) -> None:
         """Delete a topic. Its subscriptions remain and deliver the messages they hold."""
         del self.topics[topic.name]
         self.journal.write("DELETE FROM topics WHERE name = ?", (topic.name,))
@@ -65,26 +65,26 @@ class Broker:
         unneeded = [message for message in topic.log.values() if not message.references]
         self._delete_messages(unneeded)
 
-    def create_subscription(self, settings: wire.Subscription) -> Subscription:
+    def create_subscription(self, settings: wire.Subscription) -> SubscriptionState:
         self._last_number += 1
         subscription = self.attach(settings, self._last_number)
         self.save_subscription(subscription)
         return subscription
 
-    def attach(self, settings: wire.Subscription, number: int) -> Subscription:
+    def attach(self, settings: wire.Subscription, number: int) -> SubscriptionState:
         """Add a subscription to memory, a new one or one from the journal."""
         self._last_number = max(self._last_number, number)
-        subscription = Subscription(settings, number, self, self.journal.boot)
+        subscription = SubscriptionState(settings, number, self, self.journal.boot)
         self.subscriptions[settings.name] = subscription
         if settings.topic in self.topics:
             self.topics[settings.topic].subscriptions[settings.name] = subscription
         return subscription
 
-    def save_subscription(self, subscription: Subscription) -> None:
+    def save_subscription(self, subscription: SubscriptionState) -> None:
         row = (subscription.name, subscription.number, subscription.settings.SerializeToString())
         self.journal.write("INSERT OR REPLACE INTO subscriptions VALUES(?, ?, ?)", row)
 
-    def delete_subscription(self, subscription: Subscription) -> None:
+    def delete_subscription(self, subscription: SubscriptionState) -> None:
         del self.subscriptions[subscription.name]
         if topic := self.topics.get(subscription.settings.topic):
             topic.subscriptions.pop(subscription.name, None)
@@ -93,12 +93,12 @@ class Broker:
         for message in subscription.delete():
             self.release(message)
 
-    def create_snapshot(self, subscription: Subscription, settings: wire.Snapshot) -> None:
-        snapshot = Snapshot(settings, frozenset(subscription.backlog.deliveries), self.journal.new_id())
+    def create_snapshot(self, subscription: SubscriptionState, settings: wire.Snapshot) -> None:
+        snapshot = SnapshotState(settings, frozenset(subscription.backlog.deliveries), self.journal.new_id())
         self.snapshots[settings.name] = snapshot
         self.save_snapshot(snapshot)
 
-    def save_snapshot(self, snapshot: Snapshot) -> None:
+    def save_snapshot(self, snapshot: SnapshotState) -> None:
         backlog = ",".join(map(str, sorted(snapshot.backlog)))
         row = (snapshot.wire.name, snapshot.wire.SerializeToString(), backlog, snapshot.since)
         self.journal.write("INSERT OR REPLACE INTO snapshots VALUES(?, ?, ?, ?)", row)
@@ -113,7 +113,7 @@ class Broker:
 
     # -- messages
 
-    def publish(self, topic: Topic, messages: Sequence[wire.PubsubMessage]) -> list[str]:
+    def publish(self, topic: TopicState, messages: Sequence[wire.PubsubMessage]) -> list[str]:
         """Number, journal and queue messages. The caller awaits the commit before it responds."""
         now = time.time()
         stored = [self._store(topic, message, now) for message in messages]
@@ -136,7 +136,7 @@ class Broker:
             subscription.backlog.add(message)
         return [message.wire.message_id for message in stored]
 
-    def seek(self, subscription: Subscription, wants: Callable[[StoredMessage], bool]) -> None:
+    def seek(self, subscription: SubscriptionState, wants: Callable[[StoredMessage], bool]) -> None:
         """Make exactly the selected messages undelivered, acknowledged or not, if they are still retained."""
         held = {
             number: delivery.message for number, delivery in subscription.backlog.deliveries.items()
@@ -154,7 +154,7 @@ class Broker:
         for message in held.values():
             self.release(message)
 
-    def finished(self, subscription: Subscription, message: StoredMessage) -> None:
+    def finished(self, subscription: SubscriptionState, message: StoredMessage) -> None:
         """Record that a delivery was acknowledged, dead-lettered or dropped."""
         if subscription.settings.retain_acked_messages:
             subscription.kept[message.number] = message
@@ -163,7 +163,7 @@ class Broker:
         else:
             self.forget(subscription, message)
 
-    def forget(self, subscription: Subscription, message: StoredMessage) -> None:
+    def forget(self, subscription: SubscriptionState, message: StoredMessage) -> None:
         """Drop a message that the subscription does not need any more, not even for seek."""
         row = (subscription.number, message.number)
         self.journal.write("DELETE FROM deliveries WHERE subscription = ? AND message = ?", row)
@@ -176,11 +176,11 @@ class Broker:
         ]
         self._delete_messages([message for message in messages if message not in held])
 
-    def failed(self, subscription: Subscription, delivery: Delivery) -> None:
+    def failed(self, subscription: SubscriptionState, delivery: Delivery) -> None:
         row = (delivery.failures, subscription.number, delivery.number)
         self.journal.write("UPDATE deliveries SET failures = ? WHERE subscription = ? AND message = ?", row)
 
-    def dead_letter(self, subscription: Subscription, delivery: Delivery) -> bool:
+    def dead_letter(self, subscription: SubscriptionState, delivery: Delivery) -> bool:
         topic = self.topics.get(subscription.settings.dead_letter_policy.dead_letter_topic)
         if topic is None:
             return False
@@ -209,7 +209,7 @@ class Broker:
             return True
         return topic is not None and any(snapshot.holds(message) for snapshot in self.snapshots.values())
 
-    def _store(self, topic: Topic, message: wire.PubsubMessage, now: float) -> StoredMessage:
+    def _store(self, topic: TopicState, message: wire.PubsubMessage, now: float) -> StoredMessage:
         number = self.journal.new_id()
         message.message_id = str(number)
         message.publish_time.CopyFrom(timestamp(now))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
-from signalbox_devstack.emulators.pubsub.deliveries import Delivery, KeyQueue, State
+from signalbox_devstack.emulators.pubsub.deliveries import Delivery, DeliveryState, KeyQueue
 
 _SWEEP_AT: Final = 1_000
 
@@ -50,4 +50,8 @@ def _is_live(target: Delivery | KeyQueue, lease: int) -> bool:
     if isinstance(target, KeyQueue):
         return bool(target.waiting)
     # A message acknowledged before earlier ones of its key waits for them without a lease.
-    return target.lease == lease and target.state in (State.LEASED, State.DELAYED) and not target.acked
+    return (
+        target.lease == lease
+        and target.state in (DeliveryState.LEASED, DeliveryState.DELAYED)
+        and not target.acked
+    )

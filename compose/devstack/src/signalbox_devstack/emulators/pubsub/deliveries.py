@@ -20,7 +20,7 @@ class StoredMessage:
     references: int = 0
 
 
-class State(Enum):
+class DeliveryState(Enum):
     READY = "ready"
     LEASED = "leased"
     DELAYED = "delayed"
@@ -40,7 +40,7 @@ class Delivery:
 
     message: StoredMessage
     failures: int = 0
-    state: State = State.READY
+    state: DeliveryState = DeliveryState.READY
     lease: int = 0
     deadline_s: float = 0.0
     acked: bool = False

@@ -28,7 +28,7 @@ def compile_filter(source: str) -> Filter | None:
         return None
     if len(source.encode()) > MAX_FILTER_BYTES:
         raise invalid(f"filter has {len(source.encode())} bytes, at most {MAX_FILTER_BYTES}")
-    parser = _Parser(_tokens(source.rstrip()))
+    parser = _FilterParser(_tokens(source.rstrip()))
     matches = parser.expression()
     parser.expect_end()
     return matches
@@ -47,7 +47,7 @@ def _tokens(source: str) -> list[tuple[str, str]]:
     return [*tokens, ("end", "")]
 
 
-class _Parser:
+class _FilterParser:
     """A recursive-descent parser; each method consumes tokens and returns a predicate."""
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:

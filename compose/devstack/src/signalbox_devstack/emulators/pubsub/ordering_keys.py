@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, KeyQueue, State
+from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, DeliveryState, KeyQueue
 
 # Clients of an emulator keep gRPC's receive limit of 4 MiB; a larger response would break their stream for
 # good.
@@ -113,7 +113,7 @@ class KeyQueues:
             del key_queue.sent[delivery.number]
             delivery.lease += 1
             delivery.acked = False
-            delivery.state = State.READY
+            delivery.state = DeliveryState.READY
             key_queue.waiting.appendleft(delivery)
         if not key_queue.sent:
             key_queue.owner = None

@@ -10,7 +10,7 @@ import httpx2
 
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery
-from signalbox_devstack.emulators.pubsub.subscription import Subscription
+from signalbox_devstack.emulators.pubsub.subscription import SubscriptionState
 
 MAX_IN_FLIGHT: Final = 64
 _ACKNOWLEDGING: Final = frozenset({102, 200, 201, 202, 204})
@@ -36,7 +36,7 @@ class Pushers:
         await self._tasks.__aexit__(kind, error, trace)
         await self._client.aclose()
 
-    def sync(self, subscription: Subscription) -> None:
+    def sync(self, subscription: SubscriptionState) -> None:
         if running := self._running.pop(subscription.name, None):
             running.cancel()
         settings = subscription.settings
@@ -44,7 +44,7 @@ class Pushers:
             self._running[subscription.name] = self._tasks.create_task(_push(subscription, self._client))
 
 
-async def _push(subscription: Subscription, client: httpx2.AsyncClient) -> None:
+async def _push(subscription: SubscriptionState, client: httpx2.AsyncClient) -> None:
     due = asyncio.Event()
     consumer = Consumer(
         wake=due.set,
@@ -61,7 +61,7 @@ async def _push(subscription: Subscription, client: httpx2.AsyncClient) -> None:
                 due.clear()
 
 
-async def _post(subscription: Subscription, delivery: Delivery, client: httpx2.AsyncClient) -> None:
+async def _post(subscription: SubscriptionState, delivery: Delivery, client: httpx2.AsyncClient) -> None:
     lease, settings = delivery.lease, subscription.settings
     body, headers = push_request(settings, delivery)
     try:

@@ -4,7 +4,7 @@ from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
 from signalbox_devstack.emulators.pubsub.deliveries import StoredMessage
 from signalbox_devstack.emulators.pubsub.journal import SqliteJournal
-from signalbox_devstack.emulators.pubsub.topics import Snapshot, Topic
+from signalbox_devstack.emulators.pubsub.topics import SnapshotState, TopicState
 
 
 def restore_broker(journal: SqliteJournal) -> Broker:
@@ -14,13 +14,15 @@ def restore_broker(journal: SqliteJournal) -> Broker:
     """
     broker = Broker(journal)
     for (blob,) in journal.rows("SELECT wire FROM topics"):
-        topic = Topic(wire.Topic.FromString(_blob(blob)))
+        topic = TopicState(wire.Topic.FromString(_blob(blob)))
         broker.topics[topic.name] = topic
     for number, blob in journal.rows("SELECT number, wire FROM subscriptions"):
         broker.attach(wire.Subscription.FromString(_blob(blob)), int(number))
     for name, blob, backlog, since in journal.rows("SELECT name, wire, backlog, since FROM snapshots"):
         numbers = frozenset(int(number) for number in str(backlog).split(",") if number)
-        broker.snapshots[str(name)] = Snapshot(wire.Snapshot.FromString(_blob(blob)), numbers, int(since))
+        broker.snapshots[str(name)] = SnapshotState(
+            wire.Snapshot.FromString(_blob(blob)), numbers, int(since)
+        )
     _load_deliveries(broker, _load_messages(broker))
     return broker
 

@@ -5,10 +5,10 @@ import time
 from typing import Final
 
 from signalbox_devstack.emulators.pubsub.broker import Broker
-from signalbox_devstack.emulators.pubsub.deliveries import State
-from signalbox_devstack.emulators.pubsub.subscription import Subscription
+from signalbox_devstack.emulators.pubsub.deliveries import DeliveryState
+from signalbox_devstack.emulators.pubsub.subscription import SubscriptionState
 from signalbox_devstack.emulators.pubsub.times import seconds
-from signalbox_devstack.emulators.pubsub.topics import Topic
+from signalbox_devstack.emulators.pubsub.topics import TopicState
 
 SWEEP_EVERY_S: Final = 1.0
 
@@ -35,12 +35,12 @@ def sweep(broker: Broker, now: float) -> None:
         _sweep_topic(broker, topic, now - topic.retention_s)
 
 
-def _sweep_subscription(broker: Broker, subscription: Subscription, oldest_s: float) -> None:
+def _sweep_subscription(broker: Broker, subscription: SubscriptionState, oldest_s: float) -> None:
     with subscription.awake():
         for delivery in list(subscription.backlog.deliveries.values()):
             if delivery.message.published_s >= oldest_s:
                 break  # in order of publishing
-            if delivery.state is not State.LEASED:
+            if delivery.state is not DeliveryState.LEASED:
                 subscription.backlog.drop(delivery)
     for number, message in list(subscription.kept.items()):
         if message.published_s < oldest_s:
@@ -48,7 +48,7 @@ def _sweep_subscription(broker: Broker, subscription: Subscription, oldest_s: fl
             broker.forget(subscription, message)
 
 
-def _sweep_topic(broker: Broker, topic: Topic, oldest_s: float) -> None:
+def _sweep_topic(broker: Broker, topic: TopicState, oldest_s: float) -> None:
     expired = []
     for message in topic.log.values():
         if message.published_s >= oldest_s:

@@ -11,7 +11,7 @@ from signalbox_devstack.emulators.pubsub.backlog import MAX_RESPONSE_MESSAGES
 from signalbox_devstack.emulators.pubsub.broker import Broker
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer
 from signalbox_devstack.emulators.pubsub.errors import PubsubError, invalid, unavailable
-from signalbox_devstack.emulators.pubsub.subscription import Subscription
+from signalbox_devstack.emulators.pubsub.subscription import SubscriptionState
 from signalbox_devstack.emulators.pubsub.validation import check_ack_deadline
 
 Call = grpc.aio.ServicerContext[wire.StreamingPullRequest, wire.StreamingPullResponse]
@@ -57,7 +57,7 @@ async def _next(call: Call) -> wire.StreamingPullRequest | None:
 
 class _PullStream:
     def __init__(
-        self, broker: Broker, subscription: Subscription, first: wire.StreamingPullRequest, call: Call
+        self, broker: Broker, subscription: SubscriptionState, first: wire.StreamingPullRequest, call: Call
     ) -> None:
         self._broker = broker
         self._subscription = subscription

@@ -11,7 +11,7 @@ from signalbox_devstack.emulators.pubsub.broker import Broker
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery
 from signalbox_devstack.emulators.pubsub.errors import invalid, invalid_ack_ids
 from signalbox_devstack.emulators.pubsub.push import Pushers
-from signalbox_devstack.emulators.pubsub.subscription import Subscription
+from signalbox_devstack.emulators.pubsub.subscription import SubscriptionState
 from signalbox_devstack.emulators.pubsub.validation import (
     apply_mask,
     check_new_name,
@@ -120,7 +120,7 @@ class SubscriberService:
             raise invalid_ack_ids(refused)
         return Empty()
 
-    async def _apply_settings(self, subscription: Subscription, settings: wire.Subscription) -> None:
+    async def _apply_settings(self, subscription: SubscriptionState, settings: wire.Subscription) -> None:
         complete_subscription(settings)
         subscription.configure(settings)
         self._broker.save_subscription(subscription)
@@ -128,7 +128,7 @@ class SubscriberService:
         await self._broker.journal.committed()
 
     async def _wait_for_messages(
-        self, subscription: Subscription, request: wire.PullRequest, context: "Call"
+        self, subscription: SubscriptionState, request: wire.PullRequest, context: "Call"
     ) -> list[Delivery]:
         ready = asyncio.Event()
         limit = min(request.max_messages, _MAX_PULL)
@@ -148,8 +148,7 @@ class SubscriberService:
             except TimeoutError:
                 return []
 
-        # The caller may remove_consumer between here and the answer's arrival: then nobody has these
-        # messages.
+        # The caller may cancel before the response arrives; then nobody has received these messages.
         def return_unseen(_: object) -> None:
             if context.cancelled():
                 subscription.return_unseen(deliveries)

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.deliveries import StoredMessage
-from signalbox_devstack.emulators.pubsub.subscription import Subscription
+from signalbox_devstack.emulators.pubsub.subscription import SubscriptionState
 from signalbox_devstack.emulators.pubsub.times import seconds
 
 
 @dataclass(slots=True, eq=False)
-class Topic:
+class TopicState:
     """A topic.
 
     `log` holds all messages that a subscription, snapshot or the retention still needs, oldest first.
@@ -17,7 +17,7 @@ class Topic:
 
     settings: wire.Topic
     log: dict[int, StoredMessage] = field(default_factory=dict)
-    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    subscriptions: dict[str, SubscriptionState] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -29,7 +29,7 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class SnapshotState:
     """The undelivered messages of a subscription at one moment: `backlog`, and every message from `since` on."""
 
     wire: wire.Snapshot

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 
-class Brand(Struct, frozen=True):
+class ShopBrand(Struct, frozen=True):
     """A shop: its name, logo file and style-sheet colours."""
 
     name: str
@@ -20,7 +20,7 @@ class Product(Struct, frozen=True, kw_only=True):
 
     path: str
     language: str
-    brand: Brand
+    brand: ShopBrand
     name: str
     slogan: str
     description: str
@@ -35,10 +35,10 @@ class Product(Struct, frozen=True, kw_only=True):
     pictures: tuple[tuple[str, str], ...]
 
 
-SUONG_MAI: Final = Brand("Sương Mai", "logo-suong-mai.png", "#1f4a3a", "#e08a2b", "#fbf3e2")
-GOM_LAM: Final = Brand("Gốm Lam", "logo-gom-lam.png", "#27407f", "#d9a05b", "#f3f6fc")
-VELORIA: Final = Brand("Veloria", "logo-veloria.png", "#1c2233", "#f0563f", "#f4f8fa")
-DOM_DOM: Final = Brand("Đom Đóm", "logo-dom-dom.png", "#17394a", "#d9a441", "#f7f3ea")
+SUONG_MAI: Final = ShopBrand("Sương Mai", "logo-suong-mai.png", "#1f4a3a", "#e08a2b", "#fbf3e2")
+GOM_LAM: Final = ShopBrand("Gốm Lam", "logo-gom-lam.png", "#27407f", "#d9a05b", "#f3f6fc")
+VELORIA: Final = ShopBrand("Veloria", "logo-veloria.png", "#1c2233", "#f0563f", "#f4f8fa")
+DOM_DOM: Final = ShopBrand("Đom Đóm", "logo-dom-dom.png", "#17394a", "#d9a441", "#f7f3ea")
 
 PRODUCTS: Final = (
     Product(

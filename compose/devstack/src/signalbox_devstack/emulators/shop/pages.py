@@ -5,7 +5,7 @@ from html import escape
 from string import Template
 from typing import Final
 
-from signalbox_devstack.emulators.shop.catalogue import PRODUCTS, Brand, Product
+from signalbox_devstack.emulators.shop.catalogue import PRODUCTS, Product, ShopBrand
 
 _PAGE: Final = Template("""<!doctype html>
 <html lang="$language">
@@ -85,11 +85,11 @@ def product_page(product: Product) -> str:
     )
 
 
-def style_sheet(brand: Brand) -> str:
+def style_sheet(brand: ShopBrand) -> str:
     return _STYLE.substitute(primary=brand.primary, accent=brand.accent, paper=brand.paper)
 
 
-def sheet_name(brand: Brand) -> str:
+def sheet_name(brand: ShopBrand) -> str:
     return brand.logo.removeprefix("logo-").removesuffix(".png")
 
 
@@ -141,7 +141,11 @@ def _linked_data(product: Product) -> str:
         "name": product.name,
         "slogan": product.slogan,
         "description": product.description,
-        "brand": {"@type": "Brand", "name": product.brand.name, "logo": f"/pictures/{product.brand.logo}"},
+        "brand": {
+            "@type": "ShopBrand",
+            "name": product.brand.name,
+            "logo": f"/pictures/{product.brand.logo}",
+        },
         "image": [f"/pictures/{file}" for file, _ in product.pictures],
         "offers": offer,
         "aggregateRating": rating,
