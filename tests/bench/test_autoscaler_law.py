@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from signalbox_autoscaler.model import Policy, Snapshot, State, WorkerSeen
 from signalbox_autoscaler.sizing import decide
 from signalbox_simulator.lower_bound import cheapest_as_fast, fastest
-from signalbox_simulator.outcome import Outcome, simulate
+from signalbox_simulator.outcome import SimulationOutcome, simulate
 from signalbox_simulator.scalers import new_scaler
 from signalbox_simulator.traces import (
     TEST_SEEDS,
@@ -35,11 +35,11 @@ RECORDED = Path(__file__).parents[1] / "data" / "autoscaler" / "office-day.json"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def run(name: str, trace: Trace, seed: int) -> Outcome:
+def run(name: str, trace: Trace, seed: int) -> SimulationOutcome:
     return simulate(trace, new_scaler(name, Policy()), seed=seed)
 
 
-def report(seed: int, *outcomes: Outcome) -> None:
+def report(seed: int, *outcomes: SimulationOutcome) -> None:
     for found in outcomes:
         sys.stdout.write(
             f"\n{found.trace} seed {seed} {found.scaler}: {found.makespan_s:,.0f} s, {found.burst_worker_s:,.0f} worker-s, "

@@ -10,7 +10,7 @@ import pytest
 from msgspec import Struct
 
 from signalbox_core.testing.objects import FakeObjectStore
-from signalbox_devstack.emulators.sample_documents.folder import PaperFile, good_file
+from signalbox_devstack.emulators.sample_documents.inbox_files import PaperFile, good_file
 from signalbox_pipelines.document_batch.document.classify.classifier import classify
 from signalbox_pipelines.document_batch.document.contract import ENTITY_TYPES
 from signalbox_pipelines.document_batch.document.extract.entities import find_entities

@@ -16,8 +16,8 @@ import pytest
 
 from signalbox_client import AsyncSignalbox
 from signalbox_core.testing.objects import FakeObjectStore
-from signalbox_devstack.emulators.sample_documents.folder import long_text, text_file
 from signalbox_devstack.emulators.sample_documents.ground_truth import write_paper
+from signalbox_devstack.emulators.sample_documents.inbox_files import long_text, text_file
 from signalbox_devstack.emulators.sample_documents.renderers import pictures, scan_pdf
 from signalbox_pipelines.document_batch.contract import BatchResult
 from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract

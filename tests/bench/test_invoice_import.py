@@ -27,7 +27,7 @@ from support.drivers.invoice_imports import (
     politeness,
     start_import,
 )
-from support.servers.portal import Portal, Visitor, running_portal, search_of, visiting
+from support.servers.portal import Portal, PortalVisitor, running_portal, search_of, visiting
 from support.servers.stack import RunningStack, running_stack
 
 FULL: Final = os.environ.get("IMPORT_FULL") == "1"
@@ -86,7 +86,7 @@ async def run_imports(world: World, mine: Sequence[str], *, last: str = LAST) ->
     return took_s
 
 
-async def fetch_bare(visitor: Visitor, folder: Path, *, count: int, spacing_s: float = 0.0) -> float:
+async def fetch_bare(visitor: PortalVisitor, folder: Path, *, count: int, spacing_s: float = 0.0) -> float:
     """A loop without anything: detail and original of `count` invoices, one after the other; the seconds it took."""
     rows = [row for month in (7, 8, 9) for row in await visitor.rows(search=search_of(month))]
     began = time.perf_counter()

@@ -13,7 +13,7 @@ from typing import Final
 
 from signalbox_autoscaler.audit.recompute import replay
 from signalbox_autoscaler.model import DecisionRecord
-from signalbox_simulator.outcome import Outcome, Point
+from signalbox_simulator.outcome import FleetSample, SimulationOutcome
 from signalbox_simulator.plot import plot
 from support.assertions.eventually import eventually
 from support.drivers.scaled_queue import Scaled, scaled_queue
@@ -77,7 +77,7 @@ def _show(records: Sequence[DecisionRecord], *, done_s: float, gone_s: float, al
     ]
     sys.stdout.write("\n" + "\n".join(lines) + "\n")
     if target := os.environ.get("SIGNALBOX_BENCH_PLOT"):
-        outcome = Outcome(
+        outcome = SimulationOutcome(
             trace="naps",
             scaler="autoscaler, real processes",
             seed=0,
@@ -96,9 +96,9 @@ def _show(records: Sequence[DecisionRecord], *, done_s: float, gone_s: float, al
         )
 
 
-def _point(record: DecisionRecord, first: datetime) -> Point:
+def _point(record: DecisionRecord, first: datetime) -> FleetSample:
     terms = record.terms
-    return Point(_since(record, first), terms.backlog, terms.used, terms.capacity, terms.workers)
+    return FleetSample(_since(record, first), terms.backlog, terms.used, terms.capacity, terms.workers)
 
 
 def _since(record: DecisionRecord, first: datetime) -> float:

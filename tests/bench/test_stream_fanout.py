@@ -23,7 +23,7 @@ import pytest
 from redis.asyncio import Redis
 
 from signalbox_core.temporal import connect
-from signalbox_devstack.stack.child import leash
+from signalbox_devstack.stack.child import kill_with_parent
 from support.assertions.eventually import eventually
 from support.bench.many_listeners import TICKS, Listener, Server, Source, listening
 from support.bench.polling import Arm, polled_worker, polling
@@ -108,7 +108,11 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSt
 def peer(name: str, redis: str) -> Iterator[Server]:
     port = backends.free_port()
     command = [sys.executable, "-m", "support.bench.fanout_peers", name, str(port), redis]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[1], preexec_fn=leash(os.getpid())) as process:  # noqa: PLW1509
+    with subprocess.Popen(
+        command,
+        cwd=Path(__file__).parents[1],
+        preexec_fn=kill_with_parent(os.getpid()),  # noqa: PLW1509
+    ) as process:
         try:
             yield Server(name, process.pid, port)
         finally:
@@ -137,7 +141,7 @@ async def test_fan_out_of_one_process(stack: RunningStack) -> None:
             *(opened.enter_context(peer(name, str(stack.endpoints.redis))) for name in PEERS),
         ]
         for arm in arms:
-            await eventually(lambda arm=arm: backends.answers(arm.port), within_s=30)
+            await eventually(lambda arm=arm: backends.is_listening(arm.port), within_s=30)
         for turn in range(ROUNDS):
             for count in COUNTS:
                 for arm in arms[turn % len(arms) :] + arms[: turn % len(arms)]:

@@ -1,4 +1,4 @@
-"""`make demo`, as it runs where nobody sits at a terminal."""
+"""`make demo`, unattended."""
 
 import os
 import subprocess
@@ -7,19 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from signalbox_devstack.emulators.sample_documents.folder import trap_files
+from signalbox_devstack.emulators.sample_documents.inbox_files import trap_files
 from support.fakes.documents import needs_tesseract
 
 
 def demo(folder: Path, pipeline: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "signalbox_devstack.demo", pipeline],
-        cwd=folder, env={**os.environ, "DEMO_YES": "1"}, capture_output=True, text=True, timeout=200, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env={**os.environ, "DEMO_YES": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
 
 
 @pytest.mark.timeout(240)
-def test_the_demo_ends_well_with_at_least_ten_pictures(tmp_path: Path) -> None:
+def test_the_ad_creative_demo_saves_at_least_ten_pictures(tmp_path: Path) -> None:
     done = demo(tmp_path, "ad_creative")
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -31,7 +36,9 @@ def test_the_demo_ends_well_with_at_least_ten_pictures(tmp_path: Path) -> None:
 
 @needs_tesseract
 @pytest.mark.timeout(240)
-def test_the_demo_of_a_batch_reads_the_good_papers_and_names_every_trap(tmp_path: Path) -> None:
+def test_the_document_batch_demo_reads_the_good_documents_and_reports_every_broken_one(
+    tmp_path: Path,
+) -> None:
     done = demo(tmp_path, "document_batch")
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -45,7 +52,7 @@ def test_the_demo_of_a_batch_reads_the_good_papers_and_names_every_trap(tmp_path
 
 
 @pytest.mark.timeout(240)
-def test_the_demo_of_a_task_shows_an_attempt_that_broke_off_and_says_what_answered(tmp_path: Path) -> None:
+def test_the_ai_task_demo_reports_the_interrupted_attempt_and_the_model(tmp_path: Path) -> None:
     done = demo(tmp_path, "ai_task")
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -55,17 +62,17 @@ def test_the_demo_of_a_task_shows_an_attempt_that_broke_off_and_says_what_answer
 
 
 @pytest.mark.timeout(240)
-def test_the_demo_of_an_import_asks_its_captcha_waits_for_a_busy_portal_and_adds_up(tmp_path: Path) -> None:
+def test_the_invoice_import_demo_solves_the_captcha_and_survives_a_rate_limit(tmp_path: Path) -> None:
     done = demo(tmp_path, "invoice_import")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Type the characters in the picture The demo answers: text " in done.stdout
     assert "333 invoices of 9901000019, 2026-08-01 to 2026-08-31: complete" in done.stdout
-    assert "it asked for quiet 1 time." in done.stdout
+    assert "and rate-limited 1 of them." in done.stdout
     assert len((tmp_path / ".state/demo/files/invoices.csv").read_text("utf-8-sig").splitlines()[1:]) == 333
 
 
-def test_a_pipeline_without_a_demo_is_one_line_with_those_that_have_one() -> None:
+def test_an_unknown_pipeline_is_rejected_with_the_known_ones() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "signalbox_devstack.demo", "nope"],
         capture_output=True,
@@ -74,7 +81,5 @@ def test_a_pipeline_without_a_demo_is_one_line_with_those_that_have_one() -> Non
         check=False,
     )
     assert done.returncode == 2
-    assert (
-        done.stderr
-        == "demo: no demo of 'nope'; there are demos of: ad_creative, ai_task, document_batch, invoice_import\n"
-    )
+    choices = "ad_creative, ai_task, document_batch, invoice_import"
+    assert done.stderr == f"demo: there is no demo of 'nope'; choose one of: {choices}\n"

@@ -11,7 +11,7 @@ import pytest
 from msgspec import Struct
 
 from signalbox_client import AsyncSignalbox
-from signalbox_devstack.emulators.sample_documents.folder import (
+from signalbox_devstack.emulators.sample_documents.inbox_files import (
     PaperFile,
     good_file,
     long_scan,

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from signalbox_client import Signalbox
-from signalbox_devstack.emulators.sample_documents.folder import (
+from signalbox_devstack.emulators.sample_documents.inbox_files import (
     PaperFile,
     text_file,
     trap_files,

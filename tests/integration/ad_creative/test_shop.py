@@ -38,4 +38,4 @@ def test_a_port_in_use_is_reported_in_one_line() -> None:
 
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [ended.stderr.strip()]
-    assert f"port {port} cannot be used" in ended.stderr
+    assert f"cannot listen on port {port}" in ended.stderr

@@ -13,7 +13,7 @@ from signalbox_core.process.tasks import end
 from signalbox_core.pubsub import EventSource, Handler, Publisher, PubSubPublisher, Received, Subscriber
 from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
 from signalbox_core.topology import LIFECYCLE, PROJECTOR, provision_pubsub
-from signalbox_devstack.emulators.pubsub.server import serving
+from signalbox_devstack.emulators.pubsub.server import run_server
 from support.assertions.eventually import eventually
 from support.fakes.events import story
 
@@ -34,7 +34,7 @@ async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         fake = FakePublisher()
         yield Pair(fake, lambda: FakeSubscriber(fake, LIFECYCLE))
         return
-    async with serving(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db") as running:
+    async with run_server(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db") as running:
         host = f"127.0.0.1:{running.port}"
         await provision_pubsub("test", emulator_host=host)
         async with PubSubPublisher("test", emulator_host=host) as publisher:

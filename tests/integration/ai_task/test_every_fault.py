@@ -10,7 +10,7 @@ from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.testing.fetch import FakeFetcher
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import pipeline_under_test
-from signalbox_devstack.emulators.model_api.faults import NAMES
+from signalbox_devstack.emulators.model_api.faults import FAULT_NAMES
 from signalbox_pipelines.ai_task.contract import SPEC, AiTaskInput
 from support.assertions.doc_tables import table_under
 from support.servers.model_api import ModelApi
@@ -29,7 +29,7 @@ def task(fault: str) -> AiTaskInput:
 
 
 def test_every_fault_is_in_the_documentation() -> None:
-    assert sorted({row["Fault"].partition(":")[0] for row in FAULTS}) == sorted(NAMES)
+    assert sorted({row["Fault"].partition(":")[0] for row in FAULTS}) == sorted(FAULT_NAMES)
 
 
 @pytest.mark.parametrize("row", FAULTS, ids=[row["Fault"] for row in FAULTS])

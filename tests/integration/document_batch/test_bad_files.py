@@ -7,7 +7,7 @@ from temporalio.client import Client
 
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
-from signalbox_devstack.emulators.sample_documents.folder import PaperFile, long_text, trap_files
+from signalbox_devstack.emulators.sample_documents.inbox_files import PaperFile, long_text, trap_files
 from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, DocumentOutcome, DocumentSpec
 from signalbox_pipelines.document_batch.document.read.formats import MAX_PAGES
 from support.assertions.doc_tables import table_under

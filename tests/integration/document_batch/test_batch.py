@@ -10,7 +10,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from signalbox_core.errors import Rejected
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test
-from signalbox_devstack.emulators.sample_documents.folder import (
+from signalbox_devstack.emulators.sample_documents.inbox_files import (
     PaperFile,
     good_file,
     text_file,

@@ -26,7 +26,7 @@ from signalbox_core.temporal import connect
 from signalbox_gateway.app import Gateway
 from support.assertions.eventually import eventually
 from support.fakes.echo_pipeline import Echo
-from support.servers.backends import answers, free_port
+from support.servers.backends import free_port, is_listening
 from support.servers.gateway import gateway_parts, secret_of
 
 CHECKS: Final = [
@@ -66,7 +66,7 @@ def served(folder: Path, *, temporal: str, redis: str, pubsub: str) -> Iterator[
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     try:
-        asyncio.run(eventually(lambda: answers(port), within_s=20))
+        asyncio.run(eventually(lambda: is_listening(port), within_s=20))
         yield f"http://127.0.0.1:{port}"
     finally:
         ending.set()

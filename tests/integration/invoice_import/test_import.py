@@ -16,7 +16,7 @@ from signalbox_core.scaling.hints import Hints
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from signalbox_devstack.emulators.portal.companies import companies
-from signalbox_devstack.emulators.portal.truth import Truth
+from signalbox_devstack.emulators.portal.ground_truth import GroundTruth
 from signalbox_pipelines.invoice_import.auth.questions import CaptchaAnswer, TroubleDecision
 from signalbox_pipelines.invoice_import.contract import SPEC
 from signalbox_pipelines.invoice_import.messages import SignInOutcome, SignInRequest
@@ -37,7 +37,7 @@ async def failure_of(run: RunUnderTest) -> tuple[str, str | None]:
     return error.code, error.step
 
 
-def check_truth(result: ImportResult, truth: Truth) -> None:
+def check_truth(result: ImportResult, truth: GroundTruth) -> None:
     """Every row, every original that there is, and every sum to the đồng."""
     assert (result.status, result.rows, result.details) == ("complete", len(truth.rows), len(truth.rows))
     assert result.no_original == sum(not row.has_original for row in truth.rows)
@@ -156,10 +156,10 @@ async def test_a_wrong_captcha_answer_is_asked_again_with_a_new_captcha(
     check_truth(result, truth_of_one_list(portal, mst))
 
 
-def truth_of_one_list(portal: Portal, mst: str) -> Truth:
+def truth_of_one_list(portal: Portal, mst: str) -> GroundTruth:
     whole = portal.truth(mst, "2026-07-01", "2026-07-10")
     rows = tuple(row for row in whole.rows if row.direction == "sold")
-    return Truth(
+    return GroundTruth(
         mst=mst, rows=rows, totals=tuple(total for total in whole.totals if total.direction == "sold")
     )
 

@@ -1,4 +1,4 @@
-"""One portal for all tests here; each uses a company of its own where it sets faults."""
+"""One portal for all tests. A test that injects faults uses a company of its own."""
 
 from collections.abc import Iterator
 

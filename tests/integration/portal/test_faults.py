@@ -1,4 +1,4 @@
-"""Every fault as a caller meets it."""
+"""Every injectable fault, from the view of a caller."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -6,15 +6,17 @@ from itertools import count
 import httpx2
 import pytest
 
-from signalbox_devstack.emulators.portal.answers import WAF
 from signalbox_devstack.emulators.portal.companies import companies
-from support.servers.portal import JULY, MST, Portal, Visitor, running_portal, visiting
+from signalbox_devstack.emulators.portal.errors import WAF
+from support.servers.portal import JULY, MST, Portal, PortalVisitor, running_portal, visiting
 
 COMPANIES = (companies(30)[number] for number in count(3))
 WHERE = "/query/invoices/purchase"
 
 
-async def met(portal: Portal, fault: Mapping[str, object], visitor: Visitor, mst: str) -> httpx2.Response:
+async def met(
+    portal: Portal, fault: Mapping[str, object], visitor: PortalVisitor, mst: str
+) -> httpx2.Response:
     portal.put_faults({"times": 1, **fault}, mst=mst)
     return await visitor.get(WHERE, search=JULY, size=5)
 
@@ -29,7 +31,7 @@ async def met(portal: Portal, fault: Mapping[str, object], visitor: Visitor, mst
         pytest.param({"kind": "expire"}, 401, id="401"),
     ],
 )
-async def test_a_fault_answers_instead_and_passes(
+async def test_a_fault_replaces_the_response_until_it_is_used_up(
     portal: Portal, fault: Mapping[str, object], status: int
 ) -> None:
     mst = next(COMPANIES)
@@ -46,7 +48,7 @@ async def test_a_fault_answers_instead_and_passes(
         assert portal.stats(mst)["faults"] == {fault["kind"]: 1}
 
 
-async def test_a_rate_limit_may_say_how_long(portal: Portal) -> None:
+async def test_a_rate_limit_can_have_a_retry_after(portal: Portal) -> None:
     mst = next(COMPANIES)
     async with visiting(portal, mst) as visitor:
         assert (await met(portal, {"kind": "rate_limit", "retry_after_s": 14}, visitor, mst)).headers[
@@ -54,13 +56,13 @@ async def test_a_rate_limit_may_say_how_long(portal: Portal) -> None:
         ] == "14"
 
 
-async def test_the_firewall_speaks_for_itself(portal: Portal) -> None:
+async def test_the_firewall_has_a_body_of_its_own(portal: Portal) -> None:
     mst = next(COMPANIES)
     async with visiting(portal, mst) as visitor:
         assert (await met(portal, {"kind": "waf"}, visitor, mst)).json() == {"status": 403, "message": WAF}
 
 
-async def test_a_swallowed_call_is_never_answered(portal: Portal) -> None:
+async def test_a_swallowed_call_gets_no_response(portal: Portal) -> None:
     mst = next(COMPANIES)
     async with visiting(portal, mst) as visitor:
         portal.put_faults({"kind": "swallow", "times": 1}, mst=mst)
@@ -68,7 +70,7 @@ async def test_a_swallowed_call_is_never_answered(portal: Portal) -> None:
             await visitor.give_up_after(0.3, WHERE, search=JULY)
 
 
-async def test_a_long_body_is_cut_and_a_short_one_is_not(portal: Portal) -> None:
+async def test_a_long_body_is_truncated_and_a_short_one_is_not(portal: Portal) -> None:
     mst = next(COMPANIES)
     async with visiting(portal, mst) as visitor:
         portal.put_faults({"kind": "cut", "over_bytes": 30_000}, mst=mst)
@@ -77,7 +79,7 @@ async def test_a_long_body_is_cut_and_a_short_one_is_not(portal: Portal) -> None
         assert (await visitor.get(WHERE, search=JULY, size=5)).status_code == 200
 
 
-async def test_drift_is_json_without_what_was_agreed(portal: Portal) -> None:
+async def test_drift_is_json_without_the_expected_members(portal: Portal) -> None:
     mst = next(COMPANIES)
     async with visiting(portal, mst) as visitor:
         answer = await met(portal, {"kind": "drift"}, visitor, mst)
@@ -85,7 +87,7 @@ async def test_drift_is_json_without_what_was_agreed(portal: Portal) -> None:
         assert "datas" not in answer.json()
 
 
-async def test_rows_of_another_are_nobodys(portal: Portal) -> None:
+async def test_mismatched_rows_belong_to_another_taxpayer(portal: Portal) -> None:
     mst = next(COMPANIES)
     async with visiting(portal, mst) as visitor:
         rows = (await met(portal, {"kind": "mismatch"}, visitor, mst)).json()["datas"]
@@ -93,7 +95,7 @@ async def test_rows_of_another_are_nobodys(portal: Portal) -> None:
         assert all(mst not in (row["nbmst"], row["nmmst"]) for row in rows)
 
 
-async def test_a_cursor_may_repeat_in_the_middle_or_at_the_end(portal: Portal) -> None:
+async def test_a_cursor_can_repeat_in_the_middle_or_at_the_end(portal: Portal) -> None:
     mst = next(COMPANIES)
     async with visiting(portal, mst) as visitor:
         first = (await visitor.get(WHERE, search=JULY, size=5)).json()["state"]
@@ -106,7 +108,7 @@ async def test_a_cursor_may_repeat_in_the_middle_or_at_the_end(portal: Portal) -
         assert rest["state"] == second
 
 
-async def test_a_wrong_fault_is_named() -> None:
+async def test_an_invalid_fault_is_rejected_with_its_name() -> None:
     with running_portal("--invoices", "0") as portal:
         address = f"http://{portal.endpoint}/_sim/faults/{MST}"
         answer = httpx2.put(address, json=[{"kind": "earthquake"}], trust_env=False)

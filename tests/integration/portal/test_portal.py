@@ -1,4 +1,4 @@
-"""The portal over its socket: signing in, lists, details, originals, and what it refuses in which words."""
+"""The portal over HTTP: sign-in, lists, details, originals, and its error messages."""
 
 import base64
 import io
@@ -9,14 +9,14 @@ import httpx2
 import msgspec
 import pytest
 
-from signalbox_devstack.emulators.portal.answers import (
+from signalbox_devstack.emulators.portal.companies import companies, has_cash_register
+from signalbox_devstack.emulators.portal.errors import (
     LOCKED,
     NO_ORIGINAL,
     WAF,
     WRONG_CAPTCHA,
     WRONG_PASSWORD,
 )
-from signalbox_devstack.emulators.portal.companies import companies, has_cash_register
 from support.assertions.eventually import eventually
 from support.servers.portal import JULY, MST, Portal, visiting
 
@@ -27,7 +27,7 @@ def named(row: "dict[str, object]") -> "dict[str, object]":
     return {name: row[name] for name in ("nbmst", "khhdon", "shdon", "khmshdon")}
 
 
-async def test_whoever_answers_the_captcha_and_knows_the_password_gets_a_token(portal: Portal) -> None:
+async def test_the_right_captcha_and_password_return_a_token(portal: Portal) -> None:
     async with visiting(portal, None) as visitor:
         answer = await visitor.authenticate()
         claims = msgspec.json.decode(base64.urlsafe_b64decode(visitor.token.split(".")[1] + "=="))
@@ -35,7 +35,7 @@ async def test_whoever_answers_the_captcha_and_knows_the_password_gets_a_token(p
         assert (claims["sub"], claims["type"], claims["exp"] - claims["iat"]) == (MST, 2, 86_400)
 
 
-async def test_a_captcha_is_good_once(portal: Portal) -> None:
+async def test_a_captcha_can_be_used_once(portal: Portal) -> None:
     async with visiting(portal, None) as visitor:
         wrong = await visitor.authenticate(text="AAAAAA")
         assert (wrong.status_code, wrong.json()["message"]) == (401, WRONG_CAPTCHA)
@@ -48,12 +48,12 @@ async def test_after_five_wrong_passwords_the_account_is_locked(portal: Portal) 
         assert (await visitor.authenticate(OTHERS[20])).json()["message"] == LOCKED
 
 
-async def test_without_a_request_id_the_firewall_answers(portal: Portal) -> None:
+async def test_a_request_without_request_id_is_blocked_by_the_firewall(portal: Portal) -> None:
     answer = httpx2.get(f"{portal.url}/captcha", trust_env=False)
     assert (answer.status_code, answer.json()) == (403, {"status": 403, "message": WAF})
 
 
-async def test_without_a_session_there_is_nothing(portal: Portal) -> None:
+async def test_every_call_requires_a_session(portal: Portal) -> None:
     async with visiting(portal, None) as visitor:
         visitor.token = "a.b.c"
         answer = await visitor.get("/query/invoices/purchase", search=JULY)
@@ -62,7 +62,7 @@ async def test_without_a_session_there_is_nothing(portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("size", [15, 50])
-async def test_the_lists_hold_what_is_true(portal: Portal, size: int) -> None:
+async def test_the_lists_match_the_ground_truth(portal: Portal, size: int) -> None:
     true = {row.key for row in portal.truth(last="2026-07-31").rows}
     async with visiting(portal) as visitor:
         rows = [
@@ -78,7 +78,7 @@ async def test_the_lists_hold_what_is_true(portal: Portal, size: int) -> None:
     assert all(str(row["tdlap"]).endswith("T17:00:00Z") for row in rows)
 
 
-async def test_a_company_without_cash_register_has_no_such_list(portal: Portal) -> None:
+async def test_a_company_without_cash_register_has_no_cash_register_list(portal: Portal) -> None:
     async with visiting(portal, next(mst for mst in OTHERS if not has_cash_register(mst))) as visitor:
         assert (await visitor.get("/sco-query/invoices/sold", search=JULY)).status_code == 404
 
@@ -92,7 +92,7 @@ async def test_a_detail_is_the_row_with_its_lines(portal: Portal) -> None:
     assert sum(line["thtien"] for line in lines) == row["tgtcthue"]
 
 
-async def test_an_original_is_a_zip_of_five_whose_xml_says_what_the_row_says(portal: Portal) -> None:
+async def test_an_original_is_a_zip_whose_xml_matches_the_row(portal: Portal) -> None:
     true = {row.key: row for row in portal.truth(last="2026-07-31").rows}
     async with visiting(portal) as visitor:
         row = next(row for row in await visitor.rows() if row["hsgoc"])
@@ -115,7 +115,7 @@ async def test_an_original_is_a_zip_of_five_whose_xml_says_what_the_row_says(por
     assert tree.find("DSCKS/NBan/{http://www.w3.org/2000/09/xmldsig#}Signature") is not None
 
 
-async def test_no_original_is_said_in_the_portals_words(portal: Portal) -> None:
+async def test_a_missing_original_is_reported_with_the_portals_message(portal: Portal) -> None:
     async with visiting(portal) as visitor:
         rows = [
             row
@@ -127,13 +127,13 @@ async def test_no_original_is_said_in_the_portals_words(portal: Portal) -> None:
     assert (answer.status_code, answer.json()["message"]) == (500, NO_ORIGINAL)
 
 
-async def test_somebody_elses_invoice_is_not_there(portal: Portal) -> None:
+async def test_an_invoice_of_another_company_is_not_found(portal: Portal) -> None:
     async with visiting(portal) as visitor, visiting(portal, OTHERS[1]) as other:
         sold = dict((await other.rows("query/invoices/sold"))[0])
         assert (await visitor.get("/query/invoices/detail", **named(sold))).status_code == 404
 
 
-async def test_a_session_ends_when_its_life_is_over(portal: Portal) -> None:
+async def test_a_session_expires(portal: Portal) -> None:
     mst = OTHERS[21]
     portal.put_token_life(1, mst)
     async with visiting(portal, mst) as visitor:
@@ -145,7 +145,7 @@ async def test_a_session_ends_when_its_life_is_over(portal: Portal) -> None:
         assert (await visitor.authenticate(mst)).status_code == 200
 
 
-async def test_what_was_asked_is_counted(portal: Portal) -> None:
+async def test_requests_are_counted(portal: Portal) -> None:
     mst = OTHERS[2]
     async with visiting(portal, mst) as visitor:
         await visitor.rows()

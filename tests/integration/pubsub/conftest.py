@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from signalbox_devstack.emulators.pubsub.server import serving
+from signalbox_devstack.emulators.pubsub.server import run_server
 from support.servers.pubsub import Local
 
 
 @pytest.fixture
 async def local(tmp_path: Path) -> AsyncIterator[Local]:
-    async with serving(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db") as running:
+    async with run_server(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db") as running:
         local = Local(f"127.0.0.1:{running.port}")
         yield local
         await local.close()

@@ -1,4 +1,4 @@
-"""Dead letters: counted attempts, forwarded with their marks, and a key that goes on without them."""
+"""Dead letters: counted attempts, forwarding with attributes, and the effect on ordering keys."""
 
 from google.pubsub_v1 import types
 

@@ -1,4 +1,4 @@
-"""What was acknowledged is in the file: it survives kill -9, and message ids never repeat."""
+"""Acknowledged writes survive kill -9, and message ids are never reused."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -51,7 +51,7 @@ async def test_an_acknowledged_publish_survives_kill_9(program: Program, killabl
     assert dict(received[0].message.attributes) == {"ce-id": "a"}
 
 
-async def test_what_was_acknowledged_by_the_subscriber_does_not_come_back(
+async def test_an_acknowledged_message_is_not_redelivered_after_kill_9(
     program: Program, killable: Local
 ) -> None:
     topic = await killable.topic()

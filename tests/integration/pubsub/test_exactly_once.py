@@ -1,4 +1,4 @@
-"""Exactly-once delivery: confirmations on the stream, refused acknowledgement ids by name, acknowledgements in the file."""
+"""Exactly-once delivery: confirmations on the stream, rejected acknowledgement ids, durability."""
 
 import grpc
 import pytest
@@ -13,7 +13,7 @@ async def ready(local: Local) -> tuple[str, str]:
     return topic, await local.subscription(topic, enable_exactly_once_delivery=True)
 
 
-async def test_the_stream_confirms_acknowledgements_and_refuses_invalid_ones(local: Local) -> None:
+async def test_the_stream_confirms_acknowledgements_and_rejects_invalid_ones(local: Local) -> None:
     topic, subscription = await ready(local)
     await local.publish(topic, b"x")
     async with local.stream(subscription) as stream:
@@ -37,7 +37,7 @@ async def test_the_stream_confirms_lease_changes(local: Local) -> None:
     assert list(confirmed.invalid_ack_ids) == ["1-999-1"]
 
 
-async def test_a_late_acknowledgement_is_refused_and_names_the_id(local: Local) -> None:
+async def test_a_late_acknowledgement_is_rejected_with_its_id(local: Local) -> None:
     topic, subscription = await ready(local)
     await local.publish(topic, b"x")
     early = await local.pull(subscription)
@@ -56,7 +56,7 @@ async def test_a_late_acknowledgement_is_refused_and_names_the_id(local: Local) 
     assert dict(info.metadata) == {early[0].ack_id: "PERMANENT_FAILURE_INVALID_ACK_ID"}
 
 
-async def test_a_repeated_good_acknowledgement_is_good(local: Local) -> None:
+async def test_a_repeated_acknowledgement_is_accepted(local: Local) -> None:
     topic, subscription = await ready(local)
     await local.publish(topic, b"x")
     received = await local.pull(subscription)
@@ -65,7 +65,7 @@ async def test_a_repeated_good_acknowledgement_is_good(local: Local) -> None:
     await local.ack(subscription, received)
 
 
-async def test_without_exactly_once_an_unknown_id_is_ignored_and_a_malformed_one_refused(
+async def test_without_exactly_once_an_unknown_id_is_ignored_and_a_malformed_one_rejected(
     local: Local,
 ) -> None:
     topic = await local.topic()

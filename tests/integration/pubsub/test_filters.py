@@ -1,4 +1,4 @@
-"""Filters decide at publish which subscriptions get a message; the language itself has unit tests."""
+"""Filters select at publish time which subscriptions receive a message."""
 
 import pytest
 from google.api_core.exceptions import InvalidArgument
@@ -7,7 +7,7 @@ from google.pubsub_v1 import types
 from support.servers.pubsub import Local, bodies
 
 
-async def test_a_subscription_gets_what_its_filter_matches(local: Local) -> None:
+async def test_a_subscription_receives_messages_that_match_its_filter(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(
         topic, filter='attributes.ce-tenantid = "acme" AND NOT hasPrefix(attributes.ce-type, "x.")'
@@ -21,7 +21,7 @@ async def test_a_subscription_gets_what_its_filter_matches(local: Local) -> None
     assert await local.pull_now(subscription) == []
 
 
-async def test_a_filter_that_is_not_understood_is_refused(local: Local) -> None:
+async def test_an_invalid_filter_is_rejected(local: Local) -> None:
     topic = await local.topic()
     with pytest.raises(InvalidArgument):
         await local.subscription(

@@ -1,4 +1,4 @@
-"""Google's own high-level clients, with their threads, batching and leasing, on our server."""
+"""Google's high-level clients against the local server."""
 
 import asyncio
 import threading
@@ -54,7 +54,7 @@ async def test_ordered_messages_arrive_in_order_and_are_acknowledged(
     assert await local.pull_now(subscription) == []
 
 
-async def test_a_nack_brings_the_message_again(
+async def test_a_nack_redelivers_the_message(
     local: Local, publisher: pubsub_v1.PublisherClient, subscriber: pubsub_v1.SubscriberClient
 ) -> None:
     topic = await local.topic()

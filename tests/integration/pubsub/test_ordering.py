@@ -1,4 +1,4 @@
-"""Ordering keys: in order, many in flight, to one stream; a failure takes the key back, a back-off blocks it."""
+"""Ordering keys: order, stream affinity, rewinding after failures, and backoff."""
 
 from google.pubsub_v1 import types
 
@@ -19,7 +19,7 @@ async def test_many_messages_of_a_key_are_in_flight_in_order(local: Local) -> No
     assert bodies(await local.pull(subscription)) == [b"%d" % n for n in range(20)]
 
 
-async def test_a_key_goes_to_one_stream_while_it_has_messages_out(local: Local) -> None:
+async def test_a_key_stays_with_one_stream_while_it_has_outstanding_messages(local: Local) -> None:
     topic, subscription = await ready(local)
     async with local.stream(subscription, protocol_version=1) as owner:
         await local.publish(topic, b"1", key="k")
@@ -60,7 +60,7 @@ async def test_an_expired_lease_rewinds_the_key(local: Local) -> None:
     assert bodies(await eventually(lambda: local.pull_now(subscription))) == [b"1", b"2"]
 
 
-async def test_an_acknowledged_message_waits_for_its_elders_without_a_lease_of_its_own(local: Local) -> None:
+async def test_an_acknowledged_message_waits_for_earlier_ones_without_a_lease(local: Local) -> None:
     topic, subscription = await ready(local)
     await local.publish(topic, b"1", b"2", key="k")
     one, two = await local.pull(subscription)
@@ -78,7 +78,7 @@ async def test_an_acknowledged_message_waits_for_its_elders_without_a_lease_of_i
     assert await local.pull_now(subscription) == []
 
 
-async def test_one_keys_failure_leaves_other_keys_alone(local: Local) -> None:
+async def test_a_failure_of_one_key_does_not_affect_other_keys(local: Local) -> None:
     topic, subscription = await ready(local, retry_policy=types.RetryPolicy(minimum_backoff={"seconds": 600}))
     await local.publish(topic, b"a1", b"a2", key="a")
     received = await local.pull(subscription)
@@ -90,7 +90,7 @@ async def test_one_keys_failure_leaves_other_keys_alone(local: Local) -> None:
     assert await local.pull_now(subscription) == []
 
 
-async def test_a_backoff_blocks_the_key_and_then_lets_it_go_in_order(local: Local) -> None:
+async def test_a_backoff_blocks_the_key_and_keeps_its_order(local: Local) -> None:
     backoff = types.RetryPolicy(minimum_backoff={"nanos": 300_000_000}, maximum_backoff={"seconds": 1})
     topic, subscription = await ready(local, retry_policy=backoff)
     await local.publish(topic, b"1", b"2", key="k")
@@ -100,7 +100,7 @@ async def test_a_backoff_blocks_the_key_and_then_lets_it_go_in_order(local: Loca
     assert bodies(await local.pull(subscription)) == [b"1", b"2"]
 
 
-async def test_without_ordering_enabled_keys_mean_nothing(local: Local) -> None:
+async def test_ordering_keys_are_ignored_unless_ordering_is_enabled(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     await local.publish(topic, b"1", b"2", key="k")
@@ -110,7 +110,7 @@ async def test_without_ordering_enabled_keys_mean_nothing(local: Local) -> None:
     assert bodies(await local.pull(subscription)) == [b"1"]
 
 
-async def test_when_the_owning_stream_ends_the_key_moves_on_after_its_last_settlement(local: Local) -> None:
+async def test_a_key_moves_to_another_stream_after_its_owner_ended_and_all_is_settled(local: Local) -> None:
     topic, subscription = await ready(local)
     await local.publish(topic, b"1", key="k")
     async with local.stream(subscription) as stream:

@@ -1,4 +1,4 @@
-"""The operator's commands: `provision` is idempotent, `replay` publishes dead letters again, dry unless told."""
+"""`signalbox-admin provision` and `replay` against the local server."""
 
 import asyncio
 
@@ -43,7 +43,7 @@ async def dead_letters(local: Local, count: int) -> None:
         )
 
 
-async def test_provision_creates_everything_and_a_second_time_changes_nothing(local: Local) -> None:
+async def test_provision_is_idempotent(local: Local) -> None:
     first = await provision_pubsub("test", emulator_host=local.host)
     second = await provision_pubsub("test", emulator_host=local.host)
 
@@ -57,7 +57,7 @@ async def test_provision_creates_everything_and_a_second_time_changes_nothing(lo
     assert projector.dead_letter_policy.dead_letter_topic == f"{PROJECT}/topics/lifecycle-dead"
 
 
-async def test_provision_puts_back_what_was_changed_by_hand(local: Local) -> None:
+async def test_provision_reverts_manual_changes(local: Local) -> None:
     await provision_pubsub("test", emulator_host=local.host)
     changed = types.Subscription(name=f"{PROJECT}/subscriptions/{PROJECTOR}", ack_deadline_seconds=11)
     await local.subscriber.update_subscription(
@@ -69,7 +69,7 @@ async def test_provision_puts_back_what_was_changed_by_hand(local: Local) -> Non
     assert [change.name for change in changes if change.action == "updated"] == [PROJECTOR]
 
 
-async def test_provision_says_what_cannot_be_changed_in_place(local: Local) -> None:
+async def test_provision_reports_settings_that_cannot_be_changed_in_place(local: Local) -> None:
     await local.subscription(await local.topic(LIFECYCLE), PROJECTOR)  # without ordering
 
     with pytest.raises(Conflict, match="delete the subscription first") as refused:
@@ -88,12 +88,12 @@ async def test_provision_registers_the_search_attributes(temporal_address: str) 
     ]
 
 
-async def test_the_command_says_what_it_did(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_command_prints_what_it_did(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
     assert await admin(local, "provision") == 0
     assert "created    topic lifecycle" in capsys.readouterr().out
 
 
-async def test_replay_is_dry_by_default(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_replay_is_a_dry_run_by_default(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
     await dead_letters(local, 3)
 
     assert await admin(local, "replay") == 0
@@ -105,7 +105,7 @@ async def test_replay_is_dry_by_default(local: Local, capsys: pytest.CaptureFixt
     assert len(await local.pull_now(HOLD)) == 3
 
 
-async def test_replay_publishes_as_it_was_in_order_and_takes_it_off_the_hold(local: Local) -> None:
+async def test_replay_republishes_in_order_and_acknowledges_the_dead_letters(local: Local) -> None:
     await dead_letters(local, 5)
 
     assert await admin(local, "replay", "--apply") == 0
@@ -127,7 +127,7 @@ async def test_replay_of_one_run_leaves_the_others_on_hold(local: Local) -> None
     assert [each.message.attributes["ce-runid"] for each in await local.pull_now(HOLD)] == ["run-1"]
 
 
-async def test_a_limit_below_one_is_refused(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_limit_below_one_is_rejected(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
     assert await admin(local, "replay", "--limit", "0") == 2
     assert "--limit" in capsys.readouterr().err
 
@@ -139,7 +139,7 @@ async def test_replay_before_provision_names_the_remedy(
     assert "signalbox-admin provision" in capsys.readouterr().err
 
 
-def test_a_missing_project_is_named(
+def test_a_missing_project_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)

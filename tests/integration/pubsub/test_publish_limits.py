@@ -1,4 +1,4 @@
-"""Publish refuses what Google refuses, with the same status."""
+"""Publish enforces the same limits as Google, with the same statuses."""
 
 import pytest
 from google.api_core.exceptions import FailedPrecondition, GoogleAPICallError, InvalidArgument, NotFound
@@ -27,7 +27,7 @@ def message(data: bytes = b"x", key: str = "", **attributes: str) -> types.Pubsu
         pytest.param([message(b"x" * 10_000_001)], InvalidArgument, id="over 10 MB"),
     ],
 )
-async def test_a_request_beyond_the_limits_is_refused(
+async def test_a_request_beyond_the_limits_is_rejected(
     local: Local, messages: list[types.PubsubMessage], refusal: type[GoogleAPICallError]
 ) -> None:
     topic = await local.topic()

@@ -1,4 +1,4 @@
-"""Our publisher against the local server: batches, order, bounds, and clear failures."""
+"""The publisher of core: batching, order, backpressure and error messages."""
 
 import asyncio
 
@@ -30,7 +30,7 @@ async def test_concurrent_publishes_of_a_key_keep_the_order_of_the_calls(local: 
     assert [each.message.attributes["ce-sequence"] for each in received] == [str(n) for n in range(1, 301)]
 
 
-async def test_a_large_backlog_goes_out_in_requests_within_googles_limits(local: Local) -> None:
+async def test_a_large_backlog_is_split_into_requests_within_googles_limits(local: Local) -> None:
     await local.topic("lifecycle")
     big = msgspec.structs.replace(EVENT, data=msgspec.Raw(b'"' + b"x" * 200_000 + b'"'))
     async with PubSubPublisher("test", emulator_host=local.host) as publisher:
@@ -41,7 +41,7 @@ async def test_a_large_backlog_goes_out_in_requests_within_googles_limits(local:
     assert len(set(ids)) == 60
 
 
-async def test_a_missing_topic_is_named_with_the_remedy(local: Local) -> None:
+async def test_a_missing_topic_is_reported_with_the_remedy(local: Local) -> None:
     async with PubSubPublisher("test", emulator_host=local.host) as publisher:
         with pytest.raises(
             Unavailable, match="topic missing does not exist: run `signalbox-admin provision`"
@@ -49,13 +49,13 @@ async def test_a_missing_topic_is_named_with_the_remedy(local: Local) -> None:
             await publisher.publish("missing", EVENT, ordering_key="k")
 
 
-async def test_an_absent_server_is_unavailable_within_the_time_limit() -> None:
+async def test_an_unreachable_server_is_unavailable_within_the_timeout() -> None:
     async with PubSubPublisher("test", emulator_host=f"127.0.0.1:{free_port()}", timeout_s=0.5) as publisher:
         with pytest.raises(Unavailable, match="lifecycle"):
             await publisher.publish("lifecycle", EVENT, ordering_key="k")
 
 
-async def test_what_waits_behind_a_failed_message_fails_with_it_so_a_retry_is_not_overtaken() -> None:
+async def test_messages_queued_behind_a_failed_one_fail_with_it_to_preserve_order() -> None:
     async with PubSubPublisher("test", emulator_host=f"127.0.0.1:{free_port()}", timeout_s=0.5) as publisher:
         calls = (publisher.publish("lifecycle", numbered(n), ordering_key="k") for n in range(5))
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
@@ -63,7 +63,7 @@ async def test_what_waits_behind_a_failed_message_fails_with_it_so_a_retry_is_no
     assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
 
 
-async def test_beyond_the_bound_a_publish_waits_for_room_within_its_own_limit() -> None:
+async def test_backpressure_a_publish_waits_for_room_within_its_timeout() -> None:
     async with PubSubPublisher(
         "test", emulator_host=f"127.0.0.1:{free_port()}", timeout_s=0.5, max_waiting=1
     ) as publisher:
@@ -73,7 +73,7 @@ async def test_beyond_the_bound_a_publish_waits_for_room_within_its_own_limit() 
     assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
 
 
-async def test_leaving_sends_what_still_waits(local: Local) -> None:
+async def test_closing_flushes_queued_messages(local: Local) -> None:
     topic = await local.topic("lifecycle")
     subscription = await local.subscription(topic)
     async with PubSubPublisher("test", emulator_host=local.host) as publisher:

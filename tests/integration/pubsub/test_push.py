@@ -1,4 +1,4 @@
-"""Push delivery to a real HTTP endpoint: Google's wrapper, or the bare data; what fails comes again."""
+"""Push delivery to a real HTTP endpoint, wrapped and unwrapped, with redelivery."""
 
 import asyncio
 import base64
@@ -12,7 +12,7 @@ from support.assertions.eventually import eventually
 from support.servers.pubsub import Local
 
 
-class Endpoint:
+class PushEndpoint:
     """Answers each request with the next of `statuses`, then 204, and keeps what came."""
 
     def __init__(self) -> None:
@@ -38,8 +38,8 @@ class Endpoint:
 
 
 @pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
-    endpoint = Endpoint()
+async def endpoint() -> AsyncIterator[PushEndpoint]:
+    endpoint = PushEndpoint()
     server = await asyncio.start_server(endpoint.answer, "127.0.0.1", 0)
     endpoint.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/push"
     yield endpoint
@@ -47,7 +47,7 @@ async def endpoint() -> AsyncIterator[Endpoint]:
     await server.wait_closed()
 
 
-async def test_a_message_is_posted_in_googles_wrapper(local: Local, endpoint: Endpoint) -> None:
+async def test_a_message_is_posted_in_googles_wrapper(local: Local, endpoint: PushEndpoint) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic, push_config={"push_endpoint": endpoint.url})
     (message_id,) = await local.publish(topic, b"hello", key="k", **{"ce-id": "a"})
@@ -65,8 +65,8 @@ async def test_a_message_is_posted_in_googles_wrapper(local: Local, endpoint: En
     assert message["attributes"] == {"ce-id": "a"}
 
 
-async def test_without_a_wrapper_the_body_is_the_data_and_metadata_are_headers(
-    local: Local, endpoint: Endpoint
+async def test_without_wrapper_the_body_is_the_data_and_metadata_are_headers(
+    local: Local, endpoint: PushEndpoint
 ) -> None:
     topic = await local.topic()
     config = {"push_endpoint": endpoint.url, "no_wrapper": {"write_metadata": True}}
@@ -82,8 +82,8 @@ async def test_without_a_wrapper_the_body_is_the_data_and_metadata_are_headers(
     assert headers["ce-id"] == "a"
 
 
-async def test_a_refused_push_comes_again_and_an_accepted_one_does_not(
-    local: Local, endpoint: Endpoint
+async def test_a_rejected_push_is_redelivered_and_an_accepted_one_is_not(
+    local: Local, endpoint: PushEndpoint
 ) -> None:
     endpoint.statuses = [500, 429]
     topic = await local.topic()
@@ -97,7 +97,7 @@ async def test_a_refused_push_comes_again_and_an_accepted_one_does_not(
     assert endpoint.bodies() == [b"first"] * 3 + [b"second"]
 
 
-async def test_a_key_is_pushed_one_at_a_time_in_order(local: Local, endpoint: Endpoint) -> None:
+async def test_a_key_is_pushed_one_at_a_time_in_order(local: Local, endpoint: PushEndpoint) -> None:
     endpoint.statuses = [500]
     topic = await local.topic()
     await local.subscription(topic, push_config={"push_endpoint": endpoint.url}, enable_message_ordering=True)
@@ -109,7 +109,7 @@ async def test_a_key_is_pushed_one_at_a_time_in_order(local: Local, endpoint: En
 
 
 async def test_a_pull_subscription_becomes_a_push_subscription_and_back(
-    local: Local, endpoint: Endpoint
+    local: Local, endpoint: PushEndpoint
 ) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)

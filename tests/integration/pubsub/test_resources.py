@@ -1,4 +1,4 @@
-"""Topics and subscriptions as resources: names, defaults, changes, lists in pages, deletion, detachment."""
+"""Topics and subscriptions: names, defaults, updates, pagination, deletion, detachment."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from support.servers.pubsub import PROJECT, Local, bodies
 
 
 @pytest.mark.parametrize("name", ["goog-topic", "ab", "1abc", "with space", "a" * 256])
-async def test_a_bad_topic_name_is_refused(local: Local, name: str) -> None:
+async def test_an_invalid_topic_name_is_rejected(local: Local, name: str) -> None:
     with pytest.raises(InvalidArgument):
         await local.topic(name)
 
@@ -57,7 +57,7 @@ async def test_a_subscription_gets_googles_defaults(local: Local) -> None:
         pytest.param({"filter": "a" * 257}, id="long filter"),
     ],
 )
-async def test_settings_out_of_range_are_refused(local: Local, settings: dict[str, object]) -> None:
+async def test_settings_out_of_range_are_rejected(local: Local, settings: dict[str, object]) -> None:
     topic = await local.topic()
     with pytest.raises(InvalidArgument):
         await local.subscription(topic, **settings)
@@ -75,7 +75,7 @@ async def test_an_update_changes_the_named_fields_only(local: Local) -> None:
 
 
 @pytest.mark.parametrize("paths", [[], ["topic"], ["enable_message_ordering"], ["nonsense"]])
-async def test_an_update_of_a_fixed_or_unknown_field_is_refused(local: Local, paths: list[str]) -> None:
+async def test_an_update_of_a_fixed_or_unknown_field_is_rejected(local: Local, paths: list[str]) -> None:
     name = await local.subscription(await local.topic())
     with pytest.raises(InvalidArgument):
         await local.subscriber.update_subscription(
@@ -83,7 +83,7 @@ async def test_an_update_of_a_fixed_or_unknown_field_is_refused(local: Local, pa
         )
 
 
-async def test_a_topic_is_changed_and_keeps_the_rest(local: Local) -> None:
+async def test_a_topic_update_keeps_other_settings(local: Local) -> None:
     name = await local.topic(labels={"a": "b"})
     change = {
         "topic": {"name": name, "message_retention_duration": "3600s"},
@@ -95,7 +95,7 @@ async def test_a_topic_is_changed_and_keeps_the_rest(local: Local) -> None:
     assert (changed.message_retention_duration, dict(changed.labels)) == (timedelta(hours=1), {"a": "b"})
 
 
-async def test_lists_come_in_pages_and_of_one_project_only(local: Local) -> None:
+async def test_lists_are_paginated_and_limited_to_one_project(local: Local) -> None:
     topics = [await local.topic(f"topic-{n}") for n in range(5)]
     await local.publisher.create_topic(name="projects/other/topics/topic-9", retry=None)
     subscriptions = [await local.subscription(topics[0], f"sub-{n}") for n in range(5)]
@@ -129,7 +129,7 @@ async def test_a_deleted_topics_subscriptions_still_deliver_what_they_hold(local
         await local.publish(topic, b"y")
 
 
-async def test_a_detached_subscription_keeps_nothing_and_gets_nothing(local: Local) -> None:
+async def test_a_detached_subscription_drops_its_messages_and_receives_none(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     await local.publish(topic, b"x")

@@ -1,4 +1,4 @@
-"""Seek to a time or a snapshot brings messages back, as far as something still keeps them; retention lets them go."""
+"""Seeking to a time or a snapshot, and retention."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from google.api_core.exceptions import InvalidArgument, NotFound
 
-from signalbox_devstack.emulators.pubsub.server import serving
+from signalbox_devstack.emulators.pubsub.server import run_server
 from support.assertions.eventually import eventually
 from support.servers.pubsub import PROJECT, Local, bodies
 
@@ -20,7 +20,7 @@ async def settle_all(local: Local, subscription: str) -> list[bytes]:
     return bodies(received)
 
 
-async def test_seek_to_the_past_brings_back_what_the_subscription_retained(local: Local) -> None:
+async def test_seek_to_the_past_redelivers_messages_retained_by_the_subscription(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic, retain_acked_messages=True)
     await local.publish(topic, b"1", b"2")
@@ -31,7 +31,7 @@ async def test_seek_to_the_past_brings_back_what_the_subscription_retained(local
     assert await settle_all(local, subscription) == [b"1", b"2"]
 
 
-async def test_seek_to_the_past_brings_back_what_the_topic_retained_even_from_before_the_subscription(
+async def test_seek_to_the_past_redelivers_messages_retained_by_the_topic(
     local: Local,
 ) -> None:
     topic = await local.topic(message_retention_duration=HOUR)
@@ -43,7 +43,7 @@ async def test_seek_to_the_past_brings_back_what_the_topic_retained_even_from_be
     assert await settle_all(local, subscription) == [b"before"]
 
 
-async def test_seek_to_the_future_settles_everything(local: Local) -> None:
+async def test_seek_to_the_future_acknowledges_everything(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     await local.publish(topic, b"1")
@@ -53,7 +53,7 @@ async def test_seek_to_the_future_settles_everything(local: Local) -> None:
     assert await local.pull_now(subscription) == []
 
 
-async def test_without_retention_what_was_acknowledged_does_not_come_back(local: Local) -> None:
+async def test_without_retention_seek_does_not_redeliver_acknowledged_messages(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     await local.publish(topic, b"1")
@@ -64,7 +64,7 @@ async def test_without_retention_what_was_acknowledged_does_not_come_back(local:
     assert await local.pull_now(subscription) == []
 
 
-async def test_a_snapshot_pins_messages_that_are_acknowledged_later(local: Local) -> None:
+async def test_a_snapshot_retains_messages_that_are_acknowledged_later(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     await local.publish(topic, b"acknowledged before")
@@ -83,7 +83,7 @@ async def test_a_snapshot_pins_messages_that_are_acknowledged_later(local: Local
 async def test_a_seek_survives_a_restart(tmp_path: Path) -> None:
     subscription = ""
     for start in range(2):
-        async with serving(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db") as running:
+        async with run_server(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db") as running:
             local = Local(f"127.0.0.1:{running.port}")
             if start == 0:
                 topic = await local.topic()
@@ -120,13 +120,13 @@ async def test_snapshots_are_listed_changed_and_deleted(local: Local) -> None:
         await local.subscriber.seek({"subscription": subscription, "snapshot": name}, retry=None)
 
 
-async def test_a_seek_without_target_is_refused(local: Local) -> None:
+async def test_a_seek_without_target_is_rejected(local: Local) -> None:
     subscription = await local.subscription(await local.topic())
     with pytest.raises(InvalidArgument):
         await local.subscriber.seek({"subscription": subscription}, retry=None)
 
 
-async def test_retention_of_the_subscription_drops_what_nobody_settled(local: Local) -> None:
+async def test_subscription_retention_drops_unacknowledged_messages(local: Local) -> None:
     topic = await local.topic()
     short = await local.subscription(topic, "short", message_retention_duration=timedelta(seconds=1))
     usual = await local.subscription(topic, "usual")
@@ -140,7 +140,7 @@ async def test_retention_of_the_subscription_drops_what_nobody_settled(local: Lo
     assert bodies(await local.pull(usual)) == [b"x"]
 
 
-async def test_retention_of_the_topic_ends_what_seek_can_bring_back(local: Local) -> None:
+async def test_topic_retention_bounds_what_seek_can_redeliver(local: Local) -> None:
     topic = await local.topic(message_retention_duration=timedelta(seconds=1))
     await local.publish(topic, b"x")
     subscription = await local.subscription(topic)

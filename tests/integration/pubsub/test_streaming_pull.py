@@ -1,16 +1,16 @@
-"""StreamingPull: what the first request may say, flow control, keepalive, late acknowledgements, and how a stream ends."""
+"""StreamingPull: requests, flow control, keepalive, late acknowledgements, and how streams end."""
 
 from pathlib import Path
 
 import pytest
 from google.api_core.exceptions import FailedPrecondition, InvalidArgument, NotFound, ServiceUnavailable
 
-from signalbox_devstack.emulators.pubsub.server import serving
+from signalbox_devstack.emulators.pubsub.server import run_server
 from support.assertions.eventually import eventually
 from support.servers.pubsub import PROJECT, Local, bodies
 
 
-async def test_messages_arrive_and_are_gone_once_acknowledged(local: Local) -> None:
+async def test_acknowledged_messages_are_not_redelivered(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     async with local.stream(subscription) as stream:
@@ -40,7 +40,7 @@ async def test_every_response_carries_the_subscriptions_properties(local: Local)
         assert response.subscription_properties.exactly_once_delivery_enabled
 
 
-async def test_an_empty_request_is_answered_as_a_ping(local: Local) -> None:
+async def test_an_empty_request_is_answered_with_a_pong(local: Local) -> None:
     subscription = await local.subscription(await local.topic())
     async with local.stream(subscription, protocol_version=1) as stream:
         stream.send()
@@ -56,7 +56,7 @@ async def test_a_client_without_the_protocol_version_gets_no_pong(local: Local) 
         assert bodies((await stream.response()).received_messages) == [b"1"]
 
 
-async def test_a_subscription_in_a_later_request_is_refused(local: Local) -> None:
+async def test_a_subscription_in_a_later_request_is_rejected(local: Local) -> None:
     subscription = await local.subscription(await local.topic())
     async with local.stream(subscription) as stream:
         stream.send(subscription=subscription)
@@ -65,14 +65,14 @@ async def test_a_subscription_in_a_later_request_is_refused(local: Local) -> Non
 
 
 @pytest.mark.parametrize("seconds", [0, 9, 601])
-async def test_an_ack_deadline_out_of_range_is_refused(local: Local, seconds: int) -> None:
+async def test_an_ack_deadline_out_of_range_is_rejected(local: Local, seconds: int) -> None:
     subscription = await local.subscription(await local.topic())
     async with local.stream(subscription, stream_ack_deadline_seconds=seconds) as stream:
         with pytest.raises(InvalidArgument):
             await stream.response()
 
 
-async def test_deadline_lists_of_different_length_are_refused(local: Local) -> None:
+async def test_deadline_lists_of_different_length_are_rejected(local: Local) -> None:
     subscription = await local.subscription(await local.topic())
     async with local.stream(subscription) as stream:
         stream.send(modify_deadline_ack_ids=["1-1-1"], modify_deadline_seconds=[])
@@ -83,7 +83,7 @@ async def test_deadline_lists_of_different_length_are_refused(local: Local) -> N
 @pytest.mark.parametrize(
     "limit", [{"max_outstanding_messages": 2}, {"max_outstanding_bytes": 150}], ids=["messages", "bytes"]
 )
-async def test_flow_control_holds_messages_back_until_some_are_settled(
+async def test_flow_control_withholds_messages_until_some_are_settled(
     local: Local, limit: dict[str, int]
 ) -> None:
     topic = await local.topic()
@@ -97,7 +97,7 @@ async def test_flow_control_holds_messages_back_until_some_are_settled(
         assert len(await stream.messages(2)) == 2
 
 
-async def test_responses_stay_below_what_a_client_can_receive(local: Local) -> None:
+async def test_responses_stay_below_the_receive_limit_of_clients(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     for _ in range(6):
@@ -107,7 +107,7 @@ async def test_responses_stay_below_what_a_client_can_receive(local: Local) -> N
     assert sizes == [3, 3]
 
 
-async def test_an_expired_lease_delivers_again_and_an_extended_one_does_not(local: Local) -> None:
+async def test_an_expired_lease_redelivers_and_an_extended_one_does_not(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     await local.publish(topic, b"kept")
@@ -121,7 +121,7 @@ async def test_an_expired_lease_delivers_again_and_an_extended_one_does_not(loca
     assert again[0].ack_id != lost.ack_id
 
 
-async def test_a_late_acknowledgement_counts(local: Local) -> None:
+async def test_a_late_acknowledgement_is_accepted(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     await local.publish(topic, b"x")
@@ -134,7 +134,7 @@ async def test_a_late_acknowledgement_counts(local: Local) -> None:
     assert await local.pull_now(subscription) == []
 
 
-async def test_the_stream_deadline_can_be_changed_on_the_way(local: Local) -> None:
+async def test_the_stream_deadline_can_be_changed_later(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     async with local.stream(subscription) as stream:
@@ -146,8 +146,8 @@ async def test_the_stream_deadline_can_be_changed_on_the_way(local: Local) -> No
         assert await stream.response() is not None
 
 
-async def test_a_stream_is_recycled_with_unavailable(tmp_path: Path) -> None:
-    async with serving(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db", stream_s=0.3) as running:
+async def test_a_stream_is_closed_with_unavailable_after_its_maximum_age(tmp_path: Path) -> None:
+    async with run_server(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db", stream_s=0.3) as running:
         local = Local(f"127.0.0.1:{running.port}")
         subscription = await local.subscription(await local.topic())
         async with local.stream(subscription) as stream:
@@ -182,7 +182,7 @@ async def test_detaching_the_subscription_ends_its_streams_with_failed_precondit
             await stream.response()
 
 
-async def test_a_push_subscription_refuses_streams_and_pulls(local: Local) -> None:
+async def test_a_push_subscription_rejects_streams_and_pulls(local: Local) -> None:
     subscription = await local.subscription(
         await local.topic(), push_config={"push_endpoint": "http://127.0.0.1:9/"}
     )
@@ -207,7 +207,7 @@ async def test_two_streams_share_the_messages(local: Local) -> None:
     assert seen == {"a": 1, "b": 1}
 
 
-async def test_what_a_lost_stream_held_comes_again_when_its_lease_ends(local: Local) -> None:
+async def test_messages_of_a_lost_stream_are_redelivered_when_their_lease_ends(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     await local.publish(topic, b"x")

@@ -1,4 +1,4 @@
-"""Our subscriber against the local server: leases, reconnects, undecodable messages, handing back at the end."""
+"""The subscriber of core: leases, reconnects, undecodable messages, shutdown."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from signalbox_core.pubsub import Handler, Limits, Outcome, PubSubPublisher, Received, Subscriber, to_message
-from signalbox_devstack.emulators.pubsub.server import serving
+from signalbox_devstack.emulators.pubsub.server import run_server
 from support.assertions.eventually import beside, eventually
 from support.fakes.events import story
 from support.servers.pubsub import Local, Program
@@ -22,7 +22,7 @@ async def running(subscriber: Subscriber, handler: Handler) -> AsyncIterator[Non
         yield
 
 
-class Seen:
+class RecordingHandler:
     """A handler that notes sequence numbers and, while `gate` is closed, does not return."""
 
     def __init__(self, *, is_open: bool = True) -> None:
@@ -46,27 +46,27 @@ async def publish(host: str, *sequences: int) -> None:
             await publisher.publish("topic", event, ordering_key="k")
 
 
-async def test_it_is_connected_as_soon_as_the_stream_is_up(local: Local) -> None:
+async def test_the_subscriber_is_connected_once_the_stream_is_open(local: Local) -> None:
     await local.subscription(await local.topic())
     subscriber = Subscriber("test", "sub", emulator_host=local.host)
-    async with running(subscriber, Seen()):
+    async with running(subscriber, RecordingHandler()):
         await eventually(lambda: subscriber.is_connected)
     assert not subscriber.is_connected
 
 
-async def test_it_waits_for_a_subscription_that_is_not_there_yet(local: Local) -> None:
-    topic, seen = await local.topic(), Seen()
+async def test_the_subscriber_waits_for_a_missing_subscription(local: Local) -> None:
+    topic, seen = await local.topic(), RecordingHandler()
     async with running(Subscriber("test", "sub", emulator_host=local.host), seen):
         await local.subscription(topic)
         await publish(local.host, 1)
         await eventually(seen.has(1), within_s=20)
 
 
-async def test_streams_that_are_recycled_are_opened_again_and_nothing_is_lost(tmp_path: Path) -> None:
-    async with serving(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db", stream_s=0.2) as server:
+async def test_recycled_streams_are_reopened_without_loss(tmp_path: Path) -> None:
+    async with run_server(host="127.0.0.1", port=0, data=tmp_path / "pubsub.db", stream_s=0.2) as server:
         local = Local(f"127.0.0.1:{server.port}")
         await local.subscription(await local.topic(), enable_message_ordering=True)
-        seen = Seen()
+        seen = RecordingHandler()
         async with running(Subscriber("test", "sub", emulator_host=local.host), seen):
             for n in range(1, 11):
                 await publish(local.host, n)
@@ -76,9 +76,9 @@ async def test_streams_that_are_recycled_are_opened_again_and_nothing_is_lost(tm
     assert list(dict.fromkeys(seen.sequences)) == list(range(1, 11))
 
 
-async def test_it_reconnects_to_a_restarted_server_and_reads_on(tmp_path: Path) -> None:
+async def test_the_subscriber_reconnects_to_a_restarted_server(tmp_path: Path) -> None:
     program = await Program(tmp_path / "pubsub.db").start()
-    local, seen = Local(program.host), Seen()
+    local, seen = Local(program.host), RecordingHandler()
     await local.subscription(await local.topic(), enable_message_ordering=True)
     async with running(Subscriber("test", "sub", emulator_host=program.host), seen):
         await publish(program.host, 1)
@@ -93,9 +93,9 @@ async def test_it_reconnects_to_a_restarted_server_and_reads_on(tmp_path: Path) 
     assert list(dict.fromkeys(seen.sequences)) == [1, 2, 3]
 
 
-async def test_a_lease_is_extended_while_the_handler_works(local: Local) -> None:
+async def test_a_lease_is_extended_while_the_handler_runs(local: Local) -> None:
     await local.subscription(await local.topic())
-    seen = Seen(is_open=False)
+    seen = RecordingHandler(is_open=False)
     limits = Limits(lease_s=10)
     async with running(Subscriber("test", "sub", emulator_host=local.host, limits=limits), seen):
         await publish(local.host, 1)
@@ -106,9 +106,9 @@ async def test_a_lease_is_extended_while_the_handler_works(local: Local) -> None
     assert seen.sequences == [1]
 
 
-async def test_a_handler_beyond_its_time_is_cancelled_and_the_event_comes_again(local: Local) -> None:
+async def test_a_handler_that_times_out_is_cancelled_and_the_event_redelivered(local: Local) -> None:
     await local.subscription(await local.topic())
-    seen, outcomes = Seen(is_open=False), list[Outcome]()
+    seen, outcomes = RecordingHandler(is_open=False), list[Outcome]()
     limits = Limits(handler_s=0.1)
     async with running(
         Subscriber("test", "sub", emulator_host=local.host, limits=limits, observe=outcomes.append), seen
@@ -120,21 +120,23 @@ async def test_a_handler_beyond_its_time_is_cancelled_and_the_event_comes_again(
     assert outcomes[0] is Outcome.RETRIED
 
 
-async def test_what_is_no_event_is_acknowledged_and_counted(local: Local) -> None:
+async def test_an_undecodable_message_is_acknowledged_and_counted(local: Local) -> None:
     topic, outcomes = await local.topic(), list[Outcome]()
     subscription = await local.subscription(topic)
     await local.publish(topic, b"not an event")
-    async with running(Subscriber("test", "sub", emulator_host=local.host, observe=outcomes.append), Seen()):
+    async with running(
+        Subscriber("test", "sub", emulator_host=local.host, observe=outcomes.append), RecordingHandler()
+    ):
         await eventually(lambda: outcomes)
 
     assert outcomes == [Outcome.UNDECODABLE]
     assert await local.pull_now(subscription) == []
 
 
-async def test_what_is_in_hand_when_it_is_cancelled_goes_to_the_next_at_once(local: Local) -> None:
+async def test_in_flight_messages_are_redelivered_immediately_after_cancellation(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic, enable_message_ordering=True)
-    seen = Seen(is_open=False)
+    seen = RecordingHandler(is_open=False)
     async with running(Subscriber("test", "sub", emulator_host=local.host), seen):
         await publish(local.host, 1, 2)
         await eventually(seen.has(1))
@@ -142,13 +144,15 @@ async def test_what_is_in_hand_when_it_is_cancelled_goes_to_the_next_at_once(loc
     assert len(await local.pull(subscription)) == 2
 
 
-async def test_what_was_handled_is_acknowledged_even_when_it_ends_at_once(local: Local) -> None:
+async def test_handled_messages_are_acknowledged_even_on_immediate_shutdown(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     message = to_message(EVENT)
     await local.publish(topic, message.data, **message.attributes)
     outcomes = list[Outcome]()
-    async with running(Subscriber("test", "sub", emulator_host=local.host, observe=outcomes.append), Seen()):
+    async with running(
+        Subscriber("test", "sub", emulator_host=local.host, observe=outcomes.append), RecordingHandler()
+    ):
         await eventually(lambda: outcomes, every_s=0.001)
 
     assert await local.pull_now(subscription) == []

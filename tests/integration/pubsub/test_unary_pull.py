@@ -1,4 +1,4 @@
-"""Unary pull: waits for a message, and gives back what an absent caller cannot have seen."""
+"""Unary pull: waiting for a message, and abandoned pulls."""
 
 import asyncio
 
@@ -24,13 +24,13 @@ async def test_a_pull_returns_empty_before_the_callers_deadline(local: Local) ->
     assert await local.pull(subscription, timeout_s=0.3) == []
 
 
-async def test_a_pull_for_no_message_is_refused(local: Local) -> None:
+async def test_a_pull_of_zero_messages_is_rejected(local: Local) -> None:
     subscription = await local.subscription(await local.topic())
     with pytest.raises(InvalidArgument):
         await local.pull(subscription, most=0)
 
 
-async def test_an_abandoned_pull_takes_nothing(local: Local) -> None:
+async def test_an_abandoned_pull_returns_its_messages(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic, enable_message_ordering=True)
     abandoned = [asyncio.create_task(local.pull(subscription, timeout_s=60)) for _ in range(3)]
@@ -45,7 +45,7 @@ async def test_an_abandoned_pull_takes_nothing(local: Local) -> None:
     assert sorted(bodies(await local.pull(subscription))) == [b"1", b"2", b"3"]
 
 
-async def test_no_more_than_asked_for_is_pulled(local: Local) -> None:
+async def test_a_pull_respects_max_messages(local: Local) -> None:
     topic = await local.topic()
     subscription = await local.subscription(topic)
     await local.publish(topic, *[b"x"] * 5)

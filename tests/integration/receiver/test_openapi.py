@@ -23,7 +23,7 @@ from signalbox_webhook_receiver.openapi import document
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import ORIGIN, URL
 from support.fakes.receiver import new_bench
-from support.servers.backends import answers, free_port
+from support.servers.backends import free_port, is_listening
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 SCHEMA = schemathesis.openapi.from_dict(dict(document(ORIGIN)))
@@ -43,7 +43,7 @@ def served(app: ASGIApp) -> Iterator[str]:
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        asyncio.run(eventually(lambda: answers(port)))
+        asyncio.run(eventually(lambda: is_listening(port)))
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True

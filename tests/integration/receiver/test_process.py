@@ -97,7 +97,7 @@ async def test_sigterm_under_load_keeps_every_promise(
             keys, SIGNALBOX_RECEIVER_PORT=str(port), SIGNALBOX_RECEIVER_PUBLIC_ORIGIN=origin, **around
         )
     )
-    await eventually(lambda: backends.answers(port), within_s=30)
+    await eventually(lambda: backends.is_listening(port), within_s=30)
     promised: list[str] = []
     async with httpx2.AsyncClient(base_url=origin) as client, asyncio.TaskGroup() as group:
         for lane in range(4):

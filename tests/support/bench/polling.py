@@ -18,7 +18,7 @@ from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError
 
 from signalbox_core.process.tasks import end
-from signalbox_devstack.stack.child import leash
+from signalbox_devstack.stack.child import kill_with_parent
 from support.assertions.eventually import eventually
 from support.bench.polled_workflows import PolledWorkflow
 
@@ -48,7 +48,11 @@ class Arm:
 def polled_worker(temporal: str) -> Iterator[None]:
     """The peers' worker is another process, as a pipeline's is."""
     command = [sys.executable, "-m", "support.bench.polled_workflows", temporal, QUEUE]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[2], preexec_fn=leash(os.getpid())) as worker:  # noqa: PLW1509
+    with subprocess.Popen(
+        command,
+        cwd=Path(__file__).parents[2],
+        preexec_fn=kill_with_parent(os.getpid()),  # noqa: PLW1509
+    ) as worker:
         yield
         worker.terminate()
 

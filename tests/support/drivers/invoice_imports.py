@@ -13,8 +13,8 @@ from signalbox_client import AsyncSignalbox, Run
 from signalbox_client.prompts import picture_of
 from signalbox_core.errors import Conflict, NotFound, SignalboxError
 from signalbox_core.process.tasks import end
+from signalbox_devstack.emulators.portal.ground_truth import GroundTruth
 from signalbox_devstack.emulators.portal.solver import solve
-from signalbox_devstack.emulators.portal.truth import Truth
 from signalbox_devstack.stack.keys import TENANT
 from signalbox_pipelines.invoice_import.results import ImportResult
 from support.drivers.journeys import ended_run
@@ -107,7 +107,7 @@ def stored(stack: RunningStack, mst: str, ending: str) -> set[str]:
     return {path.name.removesuffix(f".{ending}") for path in folder.glob(f"*.{ending}")}
 
 
-def check_import(stack: RunningStack, result: ImportResult, truth: Truth) -> None:
+def check_import(stack: RunningStack, result: ImportResult, truth: GroundTruth) -> None:
     """Check that rows and originals are exactly those of the portal, and the totals to the đồng."""
     keys = {row.key for row in truth.rows}
     with_original = {row.key for row in truth.rows if row.has_original}
@@ -128,7 +128,7 @@ def _imported_totals(result: ImportResult) -> Mapping[str, tuple[int, int, Decim
     }
 
 
-def _portal_totals(truth: Truth) -> Mapping[str, tuple[int, int, int, int, int]]:
+def _portal_totals(truth: GroundTruth) -> Mapping[str, tuple[int, int, int, int, int]]:
     sums = {}
     for direction in {row.direction for row in truth.rows}:
         rows = [row for row in truth.rows if row.direction == direction]
@@ -146,7 +146,7 @@ def _imported_rates(result: ImportResult) -> Mapping[tuple[str, str], tuple[Deci
     return {(rate.direction, rate.rate): (rate.net, rate.tax) for rate in result.rates}
 
 
-def _portal_rates(truth: Truth) -> Mapping[tuple[str, str], tuple[int, int]]:
+def _portal_rates(truth: GroundTruth) -> Mapping[tuple[str, str], tuple[int, int]]:
     sums: dict[tuple[str, str], tuple[int, int]] = {}
     for total in truth.totals:
         for rate in total.rates:

@@ -16,7 +16,7 @@ from signalbox_core.errors import NotFound
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.process.tasks import end
 from signalbox_core.pubsub.connections import disconnect, subscriber_client, subscription_path, topic_path
-from signalbox_devstack.stack.plan import PROJECT
+from signalbox_devstack.stack.config import PROJECT
 from support.assertions.eventually import eventually
 from support.servers.stack import RunningStack
 

@@ -11,7 +11,7 @@ from signalbox_core.pipeline.activity.loading import activities_of
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.testing.fetch import FakeFetcher
 from signalbox_core.testing.objects import FakeObjectStore
-from signalbox_devstack.emulators.sample_documents.folder import PaperFile
+from signalbox_devstack.emulators.sample_documents.inbox_files import PaperFile
 from signalbox_pipelines.document_batch.activities import BatchActivities
 from signalbox_pipelines.document_batch.contract import DocumentSpec
 from signalbox_pipelines.document_batch.document.activities import DocumentActivities

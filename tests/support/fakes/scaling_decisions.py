@@ -8,16 +8,16 @@ from msgspec.structs import replace
 
 from signalbox_autoscaler.model import DecisionRecord, Policy
 from signalbox_simulator.outcome import simulate
-from signalbox_simulator.scalers.law import Law
-from signalbox_simulator.traces import Batch, Trace, ramp, seconds
+from signalbox_simulator.scalers.signalbox_sizing import SignalboxSizing
+from signalbox_simulator.traces import ArrivalBatch, Trace, ramp, seconds
 
 
 def simulated_records(queue: str, *, until: datetime | None = None) -> list[DecisionRecord]:
     """Two imports on 40 base slots; the last decision is at `until` (now)."""
     first = replace(ramp(1, companies=20, invoices=1_000), base_slots=40)
-    second = Batch(at_s=300.0, durations_s=seconds(random.Random(2), 6_000))
+    second = ArrivalBatch(at_s=300.0, durations_s=seconds(random.Random(2), 6_000))
     trace = Trace(name=queue, batches=(*first.batches, second), base_slots=40)
-    law = Law(Policy(budget_per_hour=Decimal("5.00"), max_rate_per_s=900))
+    law = SignalboxSizing(Policy(budget_per_hour=Decimal("5.00"), max_rate_per_s=900))
     simulate(trace, law, seed=1)
     shift = (until or datetime.now(UTC)) - law.records[-1].at
     spent = Decimal(0)
@@ -29,6 +29,6 @@ def simulated_records(queue: str, *, until: datetime | None = None) -> list[Deci
 
 
 def one_more(record: DecisionRecord) -> DecisionRecord:
-    """The next look at the same."""
+    """The next tick at the same."""
     at = record.at + timedelta(seconds=5)
     return replace(record, at=at, snapshot=replace(record.snapshot, taken_at=at))

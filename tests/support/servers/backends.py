@@ -1,4 +1,4 @@
-"""Single backends for tests that start, kill and restart them by hand on a port of their own; others use `support.servers.stack`."""
+"""Single backends for tests that start, kill and restart them. Other tests use `support.servers.stack`."""
 
 import asyncio
 import os
@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from signalbox_devstack.stack.child import leash
-from signalbox_devstack.stack.site import Wish, settle_site
+from signalbox_devstack.stack.child import kill_with_parent
+from signalbox_devstack.stack.options import StackOptions, resolve_config
 from support.assertions.eventually import eventually
 
 
@@ -19,7 +19,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def answers(port: int) -> bool:
+def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -27,20 +27,20 @@ def answers(port: int) -> bool:
 
 @contextmanager
 def server(command: Sequence[str], port: int, log: Path) -> Iterator[str]:
-    """Run until the block is left; yields `host:port` once something listens there."""
+    """Run the command for the duration of the block; yields `host:port` once it listens there."""
     with log.open("wb") as out:
         child = subprocess.Popen(
             command,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=leash(os.getpid()),  # noqa: PLW1509
+            preexec_fn=kill_with_parent(os.getpid()),  # noqa: PLW1509
         )
     try:
 
         def ready() -> bool:
             assert child.poll() is None, log.read_text()[-2000:]
-            return answers(port)
+            return is_listening(port)
 
         asyncio.run(eventually(ready, within_s=30))
         yield f"127.0.0.1:{port}"
@@ -62,7 +62,7 @@ def pubsub_command(port: int, folder: Path) -> list[str]:
 
 
 def _command(name: str, port: int, folder: Path) -> list[str]:
-    """The command with which the dev stack starts that part."""
-    wish = Wish(state_dir=folder, ports=f"auto,{name}={port}", only=(name,), headless=True)
-    _, (part,) = settle_site(wish, os.environ)
+    """The command that the dev stack uses for this part."""
+    options = StackOptions(state_dir=folder, ports=f"auto,{name}={port}", only=(name,), headless=True)
+    _, (part,) = resolve_config(options, os.environ)
     return list(part.argv)

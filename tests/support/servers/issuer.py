@@ -1,4 +1,4 @@
-"""The development issuer as its own process, as people start it."""
+"""The development issuer as a separate process."""
 
 import base64
 import contextlib
@@ -12,15 +12,17 @@ import httpx2
 
 
 class Issuer:
-    """A running issuer; `origin` is its name in tokens."""
+    """A running issuer. `origin` is its `iss` in tokens."""
 
     def __init__(self, endpoint: str) -> None:
         self.origin = f"http://{endpoint}"
 
     def token(self, **claims: object) -> str:
-        """A token of lan, who works at acme, as far as `claims` say nothing else (None takes a claim out)."""
-        asked = {"sub": "lan", "tenant": "acme", "roles": ["viewer"], **claims}
-        return str(httpx2.post(f"{self.origin}/token", json=asked, trust_env=False).json()["access_token"])
+        """A token for the viewer lan of tenant acme. `claims` override the defaults; None removes a claim."""
+        requested = {"sub": "lan", "tenant": "acme", "roles": ["viewer"], **claims}
+        return str(
+            httpx2.post(f"{self.origin}/token", json=requested, trust_env=False).json()["access_token"]
+        )
 
     def rotate(self) -> None:
         httpx2.post(f"{self.origin}/rotate", trust_env=False).raise_for_status()
@@ -32,7 +34,7 @@ class Issuer:
         return dict(httpx2.get(f"{self.origin}/stats", trust_env=False).json())
 
     def trusted(self, **members: object) -> dict[str, object]:
-        """The issuer as a gateway's file of issuers holds it."""
+        """The issuer's entry for the gateway's issuers file."""
         record = {
             "issuer": self.origin,
             "audience": "signalbox",
@@ -48,9 +50,9 @@ def running_issuer() -> Iterator[Issuer]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
-            said = process.stdout.readline()
-            assert said.startswith("listening "), said
-            yield Issuer(said.split()[1])
+            line = process.stdout.readline()
+            assert line.startswith("listening "), line
+            yield Issuer(line.split()[1])
         finally:
             process.terminate()
             process.wait(10)
@@ -62,7 +64,7 @@ def write_issuers(path: Path, *records: dict[str, object]) -> Path:
 
 
 def changed(token: str, *, head: dict[str, object] | None = None, **claims: object) -> str:
-    """The token with other claims or another head under the old signature: what an attacker can make of it."""
+    """The token with other claims or another header but the old signature, as an attacker could forge it."""
     parts = token.split(".")
     for place, more in ((0, head or {}), (1, claims)):
         if more:

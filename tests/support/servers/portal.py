@@ -1,4 +1,4 @@
-"""The portal simulator as its own process, as people start it, and a client that signs in and asks."""
+"""The portal simulator as a separate process, and a client for it."""
 
 import contextlib
 import subprocess
@@ -12,14 +12,14 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_devstack.emulators.portal.companies import companies, password_of
+from signalbox_devstack.emulators.portal.ground_truth import GroundTruth
 from signalbox_devstack.emulators.portal.solver import solve
-from signalbox_devstack.emulators.portal.truth import Truth
 
 MST = companies(1)[0]
 
 
 def search_of(month: int) -> str:
-    """All days of a month of 2026."""
+    """A search for all days of one month of 2026."""
     return (
         f"tdlap=ge=01/{month:02}/2026T00:00:00;tdlap=le={monthrange(2026, month)[1]}/{month:02}/2026T23:59:59"
     )
@@ -29,7 +29,7 @@ JULY = search_of(7)
 
 
 class Portal(Struct, frozen=True):
-    """A running portal: `endpoint` is `ip:port`."""
+    """A running portal. `endpoint` is `ip:port`."""
 
     endpoint: str
 
@@ -37,11 +37,11 @@ class Portal(Struct, frozen=True):
     def url(self) -> str:
         return f"http://{self.endpoint}/api"
 
-    def truth(self, mst: str = MST, first: str = "2026-07-01", last: str = "2026-09-30") -> Truth:
-        return msgspec.json.decode(self._sim(f"truth?mst={mst}&from={first}&to={last}"), type=Truth)
+    def truth(self, mst: str = MST, first: str = "2026-07-01", last: str = "2026-09-30") -> GroundTruth:
+        return msgspec.json.decode(self._sim(f"truth?mst={mst}&from={first}&to={last}"), type=GroundTruth)
 
     def stats(self, mst: str = MST) -> Mapping[str, object]:
-        """Of one taxpayer; empty when it never called."""
+        """The statistics of one taxpayer; empty when it has made no calls."""
         found: Mapping[str, Mapping[str, object]] = msgspec.json.decode(self._sim(f"stats?mst={mst}"))
         return found.get(mst, {})
 
@@ -65,7 +65,7 @@ class Portal(Struct, frozen=True):
 
 @contextlib.contextmanager
 def running_portal(*arguments: str) -> Iterator[Portal]:
-    """With faults allowed."""
+    """Run the portal, with fault injection enabled, for the duration of the block."""
     command = [
         sys.executable,
         "-m",
@@ -78,16 +78,16 @@ def running_portal(*arguments: str) -> Iterator[Portal]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
-            said = process.stdout.readline()
-            assert said.startswith("listening "), said
-            yield Portal(said.split()[1])
+            line = process.stdout.readline()
+            assert line.startswith("listening "), line
+            yield Portal(line.split()[1])
         finally:
             process.terminate()
             process.wait(10)
 
 
-class Visitor:
-    """Somebody with a browser: sends a request id each time, and the token once there is one."""
+class PortalVisitor:
+    """A client that sends a request id with every call, and the session token after sign-in."""
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
@@ -102,14 +102,14 @@ class Visitor:
         return await self._client.get(path, params=parameters, headers=self._headers(), timeout=timeout_s)
 
     async def captcha(self) -> tuple[str, str]:
-        """Key and picture."""
+        """Request a captcha; return its key and picture."""
         body = (await self.get("/captcha")).json()
         return body["key"], body["content"]
 
     async def authenticate(
         self, mst: str = MST, *, password: str | None = None, text: str | None = None
     ) -> httpx2.Response:
-        """With the right captcha and password unless others are given."""
+        """Sign in, with the right captcha text and password unless others are given."""
         key, picture = await self.captcha()
         login = {
             "username": mst,
@@ -117,16 +117,16 @@ class Visitor:
             "cvalue": text or solve(picture),
             "ckey": key,
         }
-        answer = await self._client.post(
+        response = await self._client.post(
             "/security-taxpayer/authenticate", json=login, headers=self._headers()
         )
-        self.token = answer.json().get("token", "")
-        return answer
+        self.token = response.json().get("token", "")
+        return response
 
     async def rows(
         self, where: str = "query/invoices/purchase", search: str = JULY, size: int = 50
     ) -> Sequence[Mapping[str, object]]:
-        """All pages."""
+        """The rows of all pages."""
         found: list[Mapping[str, object]] = []
         state: str | None = None
         while True:
@@ -152,10 +152,10 @@ class Visitor:
 
 
 @contextlib.asynccontextmanager
-async def visiting(portal: Portal, mst: str | None = MST) -> AsyncIterator[Visitor]:
-    """Signed in as this company; as nobody with None."""
+async def visiting(portal: Portal, mst: str | None = MST) -> AsyncIterator[PortalVisitor]:
+    """A client signed in as this company, or not signed in with None."""
     async with httpx2.AsyncClient(base_url=portal.url, trust_env=False, timeout=10) as client:
-        visitor = Visitor(client)
+        visitor = PortalVisitor(client)
         if mst is not None:
             assert (await visitor.authenticate(mst)).status_code == 200
         yield visitor

@@ -1,4 +1,4 @@
-"""Every provider of burst workers, against a program that speaks its real interface; tasks are processes running `script`."""
+"""Every provider of burst workers against an emulator of its API; tasks are local processes."""
 
 import asyncio
 import contextlib
@@ -28,13 +28,13 @@ TEMPLATE = {
 async def listening(
     module: str, *arguments: str, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[str]:
-    """Run `python -m MODULE --port 0 …` around the block; yields the `host:port` that it prints."""
+    """Run `python -m MODULE --port 0 …` for the duration of the block; yields the `host:port` that it prints."""
     command = [sys.executable, "-m", module, "--port", "0", *arguments]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environ)
     assert process.stdout is not None
     try:
         line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
-        assert line.startswith("listening "), f"{module} said {line!r}"
+        assert line.startswith("listening "), f"{module} printed {line!r}"
         yield line.split()[1]
     finally:
         if process.returncode is None:
@@ -46,7 +46,11 @@ async def listening(
 async def cloud_run_program(
     command: Sequence[str], *arguments: str, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[str]:
-    """`environ`: what its tasks get beside their execution's own; ours unless given."""
+    """Run the Cloud Run emulator.
+
+    Args:
+        environ: environment of the emulator and its tasks; None: that of this process.
+    """
     async with listening(
         "signalbox_devstack.emulators.cloud_run", *arguments, "--", *command, environ=environ
     ) as address:
@@ -74,6 +78,6 @@ async def provider_of(kind: str, command: Sequence[str], folder: Path) -> AsyncI
 
 
 async def set_faults(address: str, **faults: Any) -> None:
-    """Tell the local Cloud Run what shall go wrong next."""
+    """Inject faults into the Cloud Run emulator."""
     async with grpc.aio.insecure_channel(address) as channel:
         await channel.unary_unary("/signalbox.world.CloudRun/SetFaults")(json.dumps(faults).encode())

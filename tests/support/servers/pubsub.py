@@ -1,4 +1,4 @@
-"""A local Pub/Sub server for tests: in this process on a free port, or as a program that can be killed."""
+"""Clients of the local Pub/Sub server for tests, and the server as a process that can be killed."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ PROJECT = "projects/test"
 
 
 class Local:
-    """Google's two low-level asynchronous clients on one server, with the few calls that tests repeat."""
+    """Google's two low-level asynchronous clients for one server, with shortcuts for common calls."""
 
     def __init__(self, host: str) -> None:
         self.host = host
@@ -50,18 +50,17 @@ class Local:
     async def pull(
         self, subscription: str, *, most: int = 100, timeout_s: float = 5.0
     ) -> list[types.ReceivedMessage]:
-        """What is there now, or comes within `timeout_s`."""
+        """Pull what is available now or within `timeout_s`."""
         response = await self.subscriber.pull(
             subscription=subscription, max_messages=most, retry=None, timeout=timeout_s
         )
         return list(response.received_messages)
 
     async def pull_now(self, subscription: str) -> list[types.ReceivedMessage]:
-        """What is there now; none if none."""
+        """Pull what is available now, without waiting."""
         request = types.PullRequest(subscription=subscription, max_messages=100, return_immediately=True)
-        with pytest.warns(
-            DeprecationWarning, match="return_immediately"
-        ):  # for production; for a look it is right
+        # Deprecated for production, but the right option to look at the current state.
+        with pytest.warns(DeprecationWarning, match="return_immediately"):
             response = await self.subscriber.pull(request, retry=None)
         return list(response.received_messages)
 
@@ -88,7 +87,7 @@ class Local:
 
 
 class Stream:
-    """One StreamingPull: what is put into `outgoing` is sent; responses are read one by one."""
+    """One StreamingPull call: requests put into `outgoing` are sent, responses are read one by one."""
 
     def __init__(self, first: types.StreamingPullRequest) -> None:
         self.outgoing: asyncio.Queue[types.StreamingPullRequest] = asyncio.Queue()
@@ -114,7 +113,7 @@ class Stream:
             return await anext(aiter(self.call))
 
     async def messages(self, count: int) -> list[types.ReceivedMessage]:
-        """The next `count` messages."""
+        """Receive the next `count` messages."""
         found: list[types.ReceivedMessage] = []
         while len(found) < count:
             found += (await self.response()).received_messages
@@ -127,7 +126,7 @@ def bodies(received: Sequence[types.ReceivedMessage]) -> list[bytes]:
 
 
 class Program:
-    """`signalbox-pubsub` as a process of its own; the same data file across restarts."""
+    """`signalbox-pubsub` as a process that keeps its data file and port across restarts."""
 
     def __init__(self, data: Path, *options: str, port: int = 0) -> None:
         self.data = data
@@ -140,7 +139,7 @@ class Program:
         return f"127.0.0.1:{self.port}"
 
     async def start(self) -> Self:
-        """Return once it listens; later starts take the same port again."""
+        """Start the server and wait until it listens; later starts reuse the port."""
         command = (
             sys.executable,
             "-m",
@@ -160,7 +159,7 @@ class Program:
         return self
 
     async def kill(self) -> None:
-        """kill -9."""
+        """Send SIGKILL."""
         self._process.send_signal(signal.SIGKILL)
         await self._process.wait()
 
@@ -178,7 +177,7 @@ class Program:
 
 
 async def run_program(*arguments: str) -> tuple[int, str]:
-    """Run `signalbox-pubsub` until it ends by itself: its status and what it wrote to standard error."""
+    """Run `signalbox-pubsub` until it exits; return its exit code and standard error."""
     command = (sys.executable, "-m", "signalbox_devstack.emulators.pubsub", *arguments)
     process = await asyncio.create_subprocess_exec(
         *command, stderr=asyncio.subprocess.PIPE, env={**os.environ}

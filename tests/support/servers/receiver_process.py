@@ -57,7 +57,7 @@ class ReceiverProcess:
             self.process = await asyncio.create_subprocess_exec(
                 *command, env=self._environ, stdout=log, stderr=log
             )
-        await eventually(lambda: backends.answers(self.port), within_s=60)
+        await eventually(lambda: backends.is_listening(self.port), within_s=60)
         return self
 
     async def kill(self) -> None:
@@ -93,7 +93,7 @@ async def own_server(command: Sequence[str], port: int) -> AsyncIterator[Process
         *command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        await eventually(lambda: backends.answers(port), within_s=30)
+        await eventually(lambda: backends.is_listening(port), within_s=30)
         yield child
     finally:
         if child.returncode is None:

@@ -1,4 +1,4 @@
-"""The dev stack for tests: the same supervisor that people run, as a child process on free ports."""
+"""The dev stack for tests: `signalbox-dev up` as a child process on free ports."""
 
 import os
 import signal
@@ -11,14 +11,14 @@ from pathlib import Path
 import msgspec
 
 from signalbox_client import AsyncSignalbox
-from signalbox_devstack.stack.child import last_lines, leash
+from signalbox_devstack.stack.child import kill_with_parent, last_lines
 from signalbox_devstack.stack.endpoints import Endpoints, read_endpoints
 from signalbox_devstack.stack.part_supervisor import PartState
 from support.assertions.eventually import eventually
 
 
 class RunningStack:
-    """A stack that is up. `endpoints` is read anew each time: pids change when a part is restarted."""
+    """A running stack. `endpoints` is re-read on every access, because restarts change pids."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,13 +36,13 @@ class RunningStack:
         return {state.name: state for state in states}[name]
 
     def kill(self, name: str) -> int:
-        """SIGKILL; the pid that it had."""
+        """Send SIGKILL to a part; return its pid."""
         pid = self.endpoints.pids[name]
         os.kill(pid, signal.SIGKILL)
         return pid
 
     async def until_replaced(self, name: str, pid: int) -> None:
-        """Wait until another process than `pid` is ready as this part."""
+        """Wait until the part is ready in a process other than `pid`."""
 
         def replaced() -> bool:
             state = self.state(name)
@@ -50,10 +50,10 @@ class RunningStack:
 
         await eventually(replaced, within_s=60)
 
-    def command(self, *words: str) -> str:
-        """Run `signalbox-dev WORDS --state-dir …`; its output."""
+    def command(self, *arguments: str) -> str:
+        """Run `signalbox-dev ARGUMENTS --state-dir …` and return its output."""
         done = subprocess.run(
-            [*DEV, *words, "--state-dir", str(self.folder)],
+            [*DEV, *arguments, "--state-dir", str(self.folder)],
             capture_output=True,
             text=True,
             timeout=90,
@@ -73,25 +73,33 @@ DEV = (sys.executable, "-m", "signalbox_devstack.stack")
 def running_stack(
     folder: Path, *arguments: str, environ: Mapping[str, str] | None = None
 ) -> Iterator[RunningStack]:
-    """`signalbox-dev up` until the block is left, with `environ` added to ours. It dies with us, whatever happens to us."""
+    """Run `signalbox-dev up` for the duration of the block. The kernel kills it if the test process dies.
+
+    Args:
+        environ: added to the environment of the test process.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     command = [*DEV, "up", "--state-dir", str(folder), "--ports", "auto", "--headless", *arguments]
-    said: list[str] = []
-    held = leash(os.getpid())
+    output: list[str] = []
     own = {**os.environ, **(environ or {})}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=held, env=own  # noqa: PLW1509
-    ) as process:  # fmt: skip
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=kill_with_parent(os.getpid()),  # noqa: PLW1509
+        env=own,
+    ) as process:
         assert process.stdout is not None
         try:
             for line in process.stdout:
-                said.append(line)
+                output.append(line)
                 if line.startswith("ready"):
                     break
-            assert said, "the supervisor said nothing"
-            assert said[-1].startswith("ready"), "".join(said)
+            assert output, "the supervisor printed nothing"
+            assert output[-1].startswith("ready"), "".join(output)
             yield RunningStack(folder)
         finally:
             process.terminate()
-            said.append(process.stdout.read())
-    assert process.returncode == 0, "".join(said)
+            output.append(process.stdout.read())
+    assert process.returncode == 0, "".join(output)

@@ -166,7 +166,7 @@ class OwnRedis:
             )
 
     async def ready(self) -> None:
-        await eventually(lambda: backends.answers(self._port))
+        await eventually(lambda: backends.is_listening(self._port))
 
     def kill(self) -> None:
         assert self._process is not None

@@ -1,4 +1,4 @@
-"""The plan: every service gets the settings that it reads, and nothing that it does not know."""
+"""The plan: every service is given the settings that it accepts."""
 
 import importlib
 from pathlib import Path
@@ -7,14 +7,15 @@ import msgspec
 import pytest
 
 from signalbox_core.settings import read_settings
+from signalbox_devstack.stack.config import TOPOLOGY, Programs, StackConfig
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.keys import KeyFiles
-from signalbox_devstack.stack.parts import Part, layers
-from signalbox_devstack.stack.plan import NAMES, TOPOLOGY, Programs, Site, plan
+from signalbox_devstack.stack.parts import Part, start_order
+from signalbox_devstack.stack.plan import PART_NAMES, plan
 from signalbox_devstack.stack.ports import DEFAULTS
 
 
-def site(*, workers: int = 1, **environ: str) -> Site:
+def config(*, workers: int = 1, **environ: str) -> StackConfig:
     keys = KeyFiles(
         api_keys={},
         api_keys_file=Path("/s/keys/api.json"),
@@ -23,7 +24,7 @@ def site(*, workers: int = 1, **environ: str) -> Site:
         payload_keys_file=Path("/s/keys/p.json"),
     )
     ports = {**DEFAULTS, **{f"worker-{number}": 8100 + number for number in range(2, workers + 1)}}
-    return Site(
+    return StackConfig(
         folder=StateFolder(Path("/s")),
         ports=ports,
         keys=keys,
@@ -34,42 +35,40 @@ def site(*, workers: int = 1, **environ: str) -> Site:
 
 
 def part(name: str, **environ: str) -> Part:
-    return {item.name: item for item in plan(site(**environ))}[name]
+    return {item.name: item for item in plan(config(**environ))}[name]
 
 
-def test_gateway_and_workers_seal_with_the_same_keys() -> None:
-    holders = {
+def test_gateway_workers_and_autoscaler_share_the_payload_keys() -> None:
+    parts = {
         item.name
-        for item in plan(site(workers=2))
+        for item in plan(config(workers=2))
         if item.env.get("SIGNALBOX_PAYLOAD_KEYS_FILE") == "/s/keys/p.json"
     }
-    assert holders == {"gateway", "worker", "worker-2", "autoscaler"}, (
-        "the autoscaler's burst workers start from its environment"
+    assert parts == {"gateway", "worker", "worker-2", "autoscaler"}, (
+        "burst workers inherit the environment of the autoscaler"
     )
 
 
-def test_every_part_is_there_once() -> None:
-    assert [item.name for item in plan(site())] == list(NAMES)
+def test_the_plan_contains_every_part_once() -> None:
+    assert [item.name for item in plan(config())] == list(PART_NAMES)
 
 
-def test_the_model_server_runs_when_asked_for_and_the_worker_is_told() -> None:
-    parts = {item.name: item for item in plan(msgspec.structs.replace(site(), has_model_api=True))}
+def test_a_requested_model_server_is_configured_in_the_worker() -> None:
+    parts = {item.name: item for item in plan(msgspec.structs.replace(config(), has_model_api=True))}
 
     assert parts["worker"].env["SIGNALBOX_WORKER_MODEL_URL"] == parts["model_api"].address
     assert "SIGNALBOX_WORKER_MODEL_URL" not in part("worker").env
 
 
-def test_a_model_of_the_callers_own_stays_the_model() -> None:
-    own = site(SIGNALBOX_WORKER_MODEL_URL="https://models.example/v1")
+def test_the_model_server_of_the_caller_takes_precedence() -> None:
+    own = config(SIGNALBOX_WORKER_MODEL_URL="https://models.example/v1")
     parts = {item.name: item for item in plan(msgspec.structs.replace(own, has_model_api=True))}
 
     assert "SIGNALBOX_WORKER_MODEL_URL" not in parts["worker"].env
 
 
-def test_the_worker_is_told_of_the_simulated_portal_and_a_portal_of_the_callers_own_stays_the_portal() -> (
-    None
-):
-    simulated = {item.name: item for item in plan(site())}["portal"]
+def test_the_simulated_portal_is_configured_unless_the_caller_configures_another() -> None:
+    simulated = {item.name: item for item in plan(config())}["portal"]
     assert part("worker").env["SIGNALBOX_WORKER_PORTAL_URL"] == simulated.address
     assert part("worker").env["SIGNALBOX_WORKER_SECRETS_DIR"] == "/s/secrets"
     assert (
@@ -78,8 +77,8 @@ def test_the_worker_is_told_of_the_simulated_portal_and_a_portal_of_the_callers_
     )
 
 
-def test_three_workers_have_names_and_ports_of_their_own() -> None:
-    workers = [item for item in plan(site(workers=3)) if item.name.startswith("worker")]
+def test_three_workers_have_distinct_names_and_ports() -> None:
+    workers = [item for item in plan(config(workers=3)) if item.name.startswith("worker")]
     assert [item.name for item in workers] == ["worker", "worker-2", "worker-3"]
     assert len({item.address for item in workers}) == 3
 
@@ -93,29 +92,29 @@ def test_three_workers_have_names_and_ports_of_their_own() -> None:
         pytest.param("autoscaler", "signalbox_autoscaler", "SIGNALBOX_AUTOSCALER", id="autoscaler"),
     ],
 )
-def test_a_service_can_read_what_it_is_given(name: str, package: str, prefix: str) -> None:
+def test_each_service_accepts_its_settings(name: str, package: str, prefix: str) -> None:
     settings: type[msgspec.Struct] = importlib.import_module(f"{package}.settings").Settings
     read = read_settings(settings, prefix=prefix, environ=part(name).env)
     assert msgspec.structs.asdict(read)["port"] == DEFAULTS[name]
 
 
-def test_the_worker_may_fetch_from_the_demo_shop_and_from_what_the_caller_allows() -> None:
+def test_the_worker_may_fetch_from_the_demo_shop_and_the_hosts_of_the_caller() -> None:
     allowed = part("worker", SIGNALBOX_WORKER_FETCH_ALLOW="10.0.0.1:80").env["SIGNALBOX_WORKER_FETCH_ALLOW"]
     assert allowed == f"127.0.0.1:{DEFAULTS['demo_site']},10.0.0.1:80"
 
 
 def test_services_start_after_their_backends_and_the_topology() -> None:
-    order = [[item.name for item in group] for group in layers(plan(site()))]
+    order = [[item.name for item in group] for group in start_order(plan(config()))]
     assert order[0] == ["temporal", "redis", "pubsub", "demo_site", "portal"]
-    assert all(TOPOLOGY in part(name).after for name in ("receiver", "worker", "autoscaler", "gateway"))
+    assert all(TOPOLOGY in part(name).depends_on for name in ("receiver", "worker", "autoscaler", "gateway"))
 
 
-def test_redis_keeps_what_it_acknowledged_and_evicts_nothing() -> None:
+def test_redis_persists_acknowledged_writes_and_evicts_nothing() -> None:
     command = " ".join(part("redis").argv)
     assert "--appendonly yes" in command
     assert "--maxmemory-policy noeviction" in command
     assert "everysec" not in command
 
 
-def test_no_secret_stands_on_a_command_line() -> None:
-    assert all("sbx_" not in word for item in plan(site()) for word in item.argv)
+def test_no_command_line_contains_a_secret() -> None:
+    assert all("sbx_" not in word for item in plan(config()) for word in item.argv)

@@ -6,8 +6,8 @@ import pytest
 
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.testing.objects import FakeObjectStore
-from signalbox_devstack.emulators.sample_documents.folder import bomb_png, trap_files
 from signalbox_devstack.emulators.sample_documents.ground_truth import write_paper
+from signalbox_devstack.emulators.sample_documents.inbox_files import bomb_png, trap_files
 from signalbox_devstack.emulators.sample_documents.renderers import scan_pdf, text_pdf, tiff
 from signalbox_pipelines.document_batch.document.contract import Language
 from signalbox_pipelines.document_batch.document.messages import PageText

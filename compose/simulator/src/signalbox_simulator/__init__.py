@@ -1,1 +1,4 @@
-"""The simulator: drives the production `decide`, and models of other autoscalers, on the same traces. No part of the service uses it."""
+"""Compares Signalbox's own sizing with models of other autoscalers on the same traces.
+
+Not part of any service.
+"""

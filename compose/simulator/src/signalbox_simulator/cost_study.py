@@ -1,6 +1,6 @@
-"""The bill and the quotas of an import, on paper: what the law would launch for so many companies, how long it takes, what a month costs.
+"""Estimates burst workers, duration and monthly cost of imports, and whether the provider's quotas suffice.
 
-Prices, quotas and sizes are configuration; nothing here asks a provider.
+Calculated from configured prices, quotas and sizes; no provider is called.
 """
 
 import math
@@ -19,12 +19,12 @@ _Positive = Annotated[float, Meta(gt=0)]
 _Count = Annotated[int, Meta(ge=1)]
 
 
-class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a provider asks and allows; the defaults are Cloud Run's, tier 1.
+class CloudPrices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prices and quotas of a provider; the defaults are those of Cloud Run, tier 1.
 
     Attributes:
-        vcpu_s, gib_s: of one vCPU and one GiB for a second.
-        tasks_per_execution, running_executions: quotas of a project and region.
+        vcpu_s, gib_s: price of one vCPU and of one GiB per second.
+        tasks_per_execution, running_executions: quotas per project and region.
     """
 
     vcpu_s: Decimal = Decimal("0.000018")
@@ -34,12 +34,13 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     running_executions: _Count = 1_000
 
 
-class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A fleet and its work.
+class StudyScenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fleet and its workload.
 
     Attributes:
-        base_vcpu, base_gib: of each of the base workers, which run all month.
-        rate_per_s: that the portal allows in all; None: no limit.
+        seconds_each: duration of one activity.
+        base_vcpu, base_gib: size of each base worker; base workers run all month.
+        rate_per_s: total rate limit of the portal; None: unlimited.
     """
 
     name: str
@@ -62,14 +63,18 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rate_per_s: _Positive | None = None
 
 
-class Bill(Struct, frozen=True, kw_only=True):
-    """Attributes:
-    workers: burst workers that the law launches; makespan_s: of one import.
-    executions: requests to the provider; fits: whether they are within the quotas.
-    base, burst: money a month.
+class CostEstimate(Struct, frozen=True, kw_only=True):
+    """The estimate for one scenario.
+
+    Attributes:
+        workers: burst workers launched per import.
+        makespan_s: duration of one import.
+        executions: requests to the provider per import.
+        fits: whether they are within the quotas.
+        base, burst: cost per month.
     """
 
-    scenario: Scenario
+    scenario: StudyScenario
     workers: int
     makespan_s: float
     executions: int
@@ -78,7 +83,9 @@ class Bill(Struct, frozen=True, kw_only=True):
     burst: Decimal
 
 
-_HUNDRED: Final = Scenario(name="100 x 1,000, monthly", companies=100, invoices=1_000, imports_per_month=1)
+_HUNDRED: Final = StudyScenario(
+    name="100 x 1,000, monthly", companies=100, invoices=1_000, imports_per_month=1
+)
 _MANY: Final = replace(_HUNDRED, name="10,000 x 1,000, monthly", companies=10_000)
 _DAILY: Final = replace(_MANY, name="10,000 x 1,000, daily", imports_per_month=30, base_workers=4)
 STUDY: Final = (
@@ -107,8 +114,8 @@ STUDY: Final = (
 )
 
 
-def bill(scenario: Scenario, prices: Prices) -> Bill:
-    """The law's need (W - C·T*) / (slots·(T* - L)), under its caps, and what follows from it."""
+def estimate(scenario: StudyScenario, prices: CloudPrices) -> CostEstimate:
+    """Size the fleet as the autoscaler does, (W - C·T*) / (slots·(T* - L)) within its caps, and price it."""
     work_s = scenario.companies * scenario.invoices * scenario.seconds_each
     base = scenario.base_workers * scenario.base_slots
     use_s = max(1.0, scenario.slo_s - scenario.cold_start_s)
@@ -124,19 +131,19 @@ def bill(scenario: Scenario, prices: Prices) -> Bill:
         makespan_s = max(makespan_s, scenario.companies * scenario.invoices / scenario.rate_per_s)
     executions = math.ceil(workers / scenario.workers_per_launch)
     paid_s = workers * (makespan_s + scenario.idle_exit_s) * scenario.imports_per_month
-    return Bill(
+    return CostEstimate(
         scenario=scenario,
         workers=workers,
         makespan_s=makespan_s,
         executions=executions,
         fits=executions <= prices.running_executions
         and scenario.workers_per_launch <= prices.tasks_per_execution,
-        base=_money(prices, scenario.base_vcpu, scenario.base_gib, scenario.base_workers * float(MONTH_S)),
-        burst=_money(prices, scenario.burst_vcpu, scenario.burst_gib, paid_s),
+        base=_cost(prices, scenario.base_vcpu, scenario.base_gib, scenario.base_workers * float(MONTH_S)),
+        burst=_cost(prices, scenario.burst_vcpu, scenario.burst_gib, paid_s),
     )
 
 
-def rows(bills: list[Bill]) -> list[tuple[str, ...]]:
+def rows(bills: list[CostEstimate]) -> list[tuple[str, ...]]:
     return [
         (
             found.scenario.name,
@@ -160,29 +167,29 @@ HEADINGS: Final = (
     "in quota",
     "base/month",
     "burst/month",
-    "in all",
+    "total/month",
 )
 
 
-def read_study(path: Path) -> tuple[Prices, tuple[Scenario, ...]]:
-    """Prices and scenarios from a TOML file: `[prices]` and `[[scenario]]`, each optional.
+def read_study(path: Path) -> tuple[CloudPrices, tuple[StudyScenario, ...]]:
+    """Read prices and scenarios from a TOML file: `[prices]` and `[[scenario]]`, each optional.
 
     Raises:
-        InvalidInput: no such file, or a value breaks its bounds; the message names it.
+        InvalidInput: the file cannot be read, or a value is out of range.
     """
     try:
-        found = msgspec.toml.decode(path.read_bytes(), type=_Study)
+        found = msgspec.toml.decode(path.read_bytes(), type=_StudyFile)
     except (OSError, msgspec.DecodeError, ValueError) as error:
         raise InvalidInput(f"scale study {path}: {error}", field="scale-study") from None
     return found.prices, found.scenario or STUDY
 
 
-class _Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    prices: Prices = Prices()
-    scenario: tuple[Scenario, ...] = ()
+class _StudyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    prices: CloudPrices = CloudPrices()
+    scenario: tuple[StudyScenario, ...] = ()
 
 
-def _money(prices: Prices, vcpu: float, gib: float, worker_s: float) -> Decimal:
+def _cost(prices: CloudPrices, vcpu: float, gib: float, worker_s: float) -> Decimal:
     each = prices.vcpu_s * Decimal(str(vcpu)) + prices.gib_s * Decimal(str(gib))
     return (each * Decimal(str(round(worker_s, 3)))).quantize(Decimal("0.01"))
 

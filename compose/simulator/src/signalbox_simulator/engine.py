@@ -1,19 +1,27 @@
-"""The discrete events: a backlog, workers with slots, cold starts, drains and kills. Knows no autoscaler; one calls it back."""
+"""A discrete-event simulation of one task queue and its workers.
+
+The autoscaler is called back at intervals.
+"""
 
 import heapq
 import random
 from collections import deque
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, Protocol
 
+from signalbox_simulator.batch_schedule import BatchSchedule
 from signalbox_simulator.traces import Trace
 
-REQUEUE_S: Final = 30.0
-"""A killed worker's activities start again after their heartbeat timeout."""
+HEARTBEAT_TIMEOUT_S: Final = 30.0
+"""The activities of a killed worker are queued again after this time."""
 
 
-class Kind(IntEnum):
-    """At one instant, work ends before new work is handed out, and the autoscaler looks last."""
+class SimulationEvent(IntEnum):
+    """The kinds of events, in the order in which events of the same instant are processed.
+
+    Work finishes before new work is dispatched, and the autoscaler runs last.
+    """
 
     FINISH = 0
     ARRIVE = 1
@@ -22,58 +30,63 @@ class Kind(IntEnum):
     DISPATCH = 4
     IDLE = 5
     KILL = 6
-    LOOK = 7
+    TICK = 7
 
 
-class Worker:
-    """A worker of the simulation. `tasks`: running; `up_at`: None while it starts; `gone_at`: None while it is paid."""
+@dataclass(slots=True, eq=False)
+class SimulatedWorker:
+    """One worker.
 
-    __slots__ = (
-        "done",
-        "draining",
-        "gone_at",
-        "idle_since",
-        "launch",
-        "launched_at",
-        "number",
-        "queued",
-        "slots",
-        "tasks",
-        "up_at",
-    )
+    Attributes:
+        number: -1 for the base worker.
+        launch: the launch it belongs to.
+        up_at: None while it starts.
+        gone_at: None while it is paid for.
+        queued: whether it is in the queue of workers with free slots.
+        tasks: the activities it runs.
+        done: how many it has finished.
+    """
 
-    def __init__(self, number: int, slots: int, launched_at: float, launch: str) -> None:
-        self.number = number
-        self.slots = slots
-        self.launched_at = launched_at
-        self.launch = launch
-        self.up_at: float | None = None
-        self.gone_at: float | None = None
-        self.idle_since: float | None = None
-        self.draining = False
-        self.queued = False
-        self.tasks: set[int] = set()
-        self.done = 0
+    number: int
+    slots: int
+    launched_at: float
+    launch: str
+    up_at: float | None = None
+    gone_at: float | None = None
+    idle_since: float | None = None
+    draining: bool = False
+    queued: bool = False
+    tasks: set[int] = field(default_factory=set)
+    done: int = 0
 
 
 class Scaler(Protocol):
-    """An autoscaler of the simulation.
+    """An autoscaler.
 
     Attributes:
-        every_s: between two looks; idle_exit_s: after which its workers leave by themselves, None: never.
+        every_s: the interval between two ticks.
+        idle_exit_s: after how much idle time its workers exit; None: never.
     """
 
     name: str
     every_s: float
     idle_exit_s: float | None
 
-    def look(self, world: "World") -> None:
-        """Launch, drain or stop workers of the world."""
+    def tick(self, simulation: "Simulation") -> None:
+        """Launch, drain or stop workers."""
         ...
 
 
-class World:
-    """One run of one trace under one autoscaler."""
+class Simulation:
+    """One trace under one autoscaler.
+
+    Attributes:
+        base: the base workers, as a single worker with all their slots.
+        bursts: burst workers that are paid for, by number; `gone`: those that have exited.
+        waits: the time that each started activity has waited in the backlog.
+        reexecuted: activities that had to start again because their worker was killed.
+        phantom: tasks of ended workflows that are still counted in the backlog.
+    """
 
     def __init__(
         self,
@@ -87,10 +100,10 @@ class World:
         self.trace = trace
         self.slots = slots
         self.now = 0.0
-        self.base = Worker(-1, trace.base_slots, 0.0, "")
+        self.base = SimulatedWorker(-1, trace.base_slots, 0.0, "")
         self.base.up_at = 0.0
-        self.bursts: dict[int, Worker] = {}
-        self.gone: list[Worker] = []
+        self.bursts: dict[int, SimulatedWorker] = {}
+        self.gone: list[SimulatedWorker] = []
         self.waits: list[float] = []
         self.reexecuted = 0
         self.phantom = trace.phantom
@@ -98,24 +111,16 @@ class World:
         self.last_end_s = 0.0
         self._scaler = scaler
         self._cold_s = cold_s
-        self._cold = random.Random(f"cold{seed}")
+        self._cold_starts = random.Random(f"cold{seed}")
         self._events: list[tuple[float, int, int, int, int]] = []
         self._order = 0
-        self._durations = [duration for batch in trace.batches for duration in batch.durations_s]
-        self._batch_of = [number for number, batch in enumerate(trace.batches) for _ in batch.durations_s]
-        self._next = [0] * len(trace.batches)
-        first = 0
-        self._first = []
-        for batch in trace.batches:
-            self._first.append(first)
-            first += len(batch.durations_s)
-        self._came = [0.0] * len(self._durations)
+        self._schedule = BatchSchedule(trace.batches)
+        self._queued_at = [0.0] * len(self._schedule.durations_s)
         self._backlog: deque[int] = deque()
-        self._free: deque[Worker] = deque()
+        self._free: deque[SimulatedWorker] = deque()
         self._running = 0
         self._token_at = 0.0
         self._dispatch_at = -1.0
-        self._unscheduled = 0
         self._offer(self.base)
 
     @property
@@ -124,101 +129,80 @@ class World:
 
     @property
     def used(self) -> int:
+        """Slots in use."""
         return self._running
 
     @property
     def hint_remaining(self) -> int:
-        """What batches with a bound in flight have still to schedule."""
-        return self._unscheduled
+        """Activities that batches with an in-flight limit have yet to schedule."""
+        return self._schedule.unscheduled
 
     @property
     def hint_in_flight(self) -> int:
-        """What those batches keep in flight together."""
-        open_batches = (
-            (number, batch)
-            for number, batch in enumerate(self.trace.batches)
-            if batch.in_flight is not None and batch.at_s <= self.now
-        )
-        return sum(
-            batch.in_flight or 0
-            for number, batch in open_batches
-            if self._next[number] < len(batch.durations_s)
-        )
+        """How many activities those batches keep in flight in total."""
+        return self._schedule.in_flight_limit(self.now)
 
     def run(self, *, until_s: float = 86_400.0) -> None:
-        """To the end of the work and of the last burst worker, or to `until_s`."""
+        """Run until all work is done and every burst worker has exited, or until `until_s`."""
         for number, batch in enumerate(self.trace.batches):
-            self._push(batch.at_s, Kind.ARRIVE, number)
-        self._push(0.0, Kind.LOOK)
+            self._push(batch.at_s, SimulationEvent.ARRIVE, number)
+        self._push(0.0, SimulationEvent.TICK)
         while self._events and self.now < until_s:
-            self.now, kind, _, a, b = heapq.heappop(self._events)
-            if kind == Kind.FINISH:
-                self._finish(self.bursts.get(a) if a >= 0 else self.base, b)
-            elif kind == Kind.LOOK:
-                self._scaler.look(self)
-                if self.finished < len(self._durations) or self.bursts:
-                    self._push(self.now + self._scaler.every_s, Kind.LOOK)
+            self.now, kind, _, number, activity = heapq.heappop(self._events)
+            if kind == SimulationEvent.FINISH:
+                self._finish(self.bursts.get(number) if number >= 0 else self.base, activity)
+            elif kind == SimulationEvent.TICK:
+                self._scaler.tick(self)
+                if self.finished < len(self._schedule.durations_s) or self.bursts:
+                    self._push(self.now + self._scaler.every_s, SimulationEvent.TICK)
             else:
-                self._other(kind, a, b)
+                self._process(kind, number, activity)
+                self._dispatch()
 
     def launch(self, workers: int, launch: str = "") -> None:
-        """Request workers; each takes a cold start of its own."""
+        """Launch workers, each with a cold start of its own."""
         for _ in range(workers):
             number = len(self.bursts) + len(self.gone)
-            worker = Worker(number, self.slots, self.now, launch)
-            self.bursts[number] = worker
-            self._push(self.now + self._cold.uniform(*self._cold_s), Kind.UP, number)
+            self.bursts[number] = SimulatedWorker(number, self.slots, self.now, launch)
+            self._push(self.now + self._cold_starts.uniform(*self._cold_s), SimulationEvent.UP, number)
 
-    def drain(self, worker: Worker, *, grace_s: float | None = None) -> None:
-        """Take no more work, leave when the present is done; after `grace_s`, with whatever is not."""
+    def drain(self, worker: SimulatedWorker, *, grace_s: float | None = None) -> None:
+        """Give the worker no more work, and remove it when it is done, or after `grace_s` in any case."""
         worker.draining = True
         if not worker.tasks:
-            self._leave(worker)
+            self._remove(worker)
         elif grace_s is not None:
-            self._push(self.now + grace_s, Kind.KILL, worker.number)
+            self._push(self.now + grace_s, SimulationEvent.KILL, worker.number)
 
-    def _other(self, kind: int, a: int, b: int) -> None:
-        if kind == Kind.ARRIVE:
-            self._arrive(a)
-        elif kind == Kind.REQUEUE:
-            self._enqueue(b)
-        elif kind == Kind.UP:
-            self._up(self.bursts.get(a))
-        elif kind == Kind.IDLE:
-            self._idle(self.bursts.get(a))
-        elif kind == Kind.KILL:
-            self._kill(self.bursts.get(a))
-        self._dispatch()
+    def _process(self, kind: int, number: int, activity: int) -> None:
+        if kind == SimulationEvent.ARRIVE:
+            for arrived in self._schedule.arrive(number):
+                self._enqueue(arrived)
+        elif kind == SimulationEvent.REQUEUE:
+            self._enqueue(activity)
+        elif kind == SimulationEvent.UP:
+            self._on_up(self.bursts.get(number))
+        elif kind == SimulationEvent.IDLE:
+            self._on_idle(self.bursts.get(number))
+        elif kind == SimulationEvent.KILL:
+            self._kill(self.bursts.get(number))
 
-    def _arrive(self, number: int) -> None:
-        batch = self.trace.batches[number]
-        count = (
-            len(batch.durations_s)
-            if batch.in_flight is None
-            else min(batch.in_flight, len(batch.durations_s))
-        )
-        self._next[number] = count
-        self._unscheduled += len(batch.durations_s) - count
-        for task in range(self._first[number], self._first[number] + count):
-            self._enqueue(task)
+    def _enqueue(self, activity: int) -> None:
+        self._queued_at[activity] = self.now
+        self._backlog.append(activity)
 
-    def _enqueue(self, task: int) -> None:
-        self._came[task] = self.now
-        self._backlog.append(task)
-
-    def _up(self, worker: Worker | None) -> None:
+    def _on_up(self, worker: SimulatedWorker | None) -> None:
         if worker is None:
             return
         worker.up_at = self.now
-        # The first poll finds the tasks of ended workflows and discards them.
-        self.phantom = 0
+        self.phantom = 0  # the first poll discards the tasks of ended workflows
         self._offer(worker)
-        self._rest(worker)
+        self._start_idle_timer(worker)
 
     def _dispatch(self) -> None:
         backlog, free = self._backlog, self._free
         while backlog and free:
-            if self.trace.limit_per_s is not None and not self._token():
+            if self.trace.limit_per_s is not None and not self._take_rate_token():
                 return
             worker = free[0]
             if worker.draining or worker.gone_at is not None or len(worker.tasks) >= worker.slots:
@@ -227,85 +211,79 @@ class World:
             free.rotate(-1)
             self._start(worker, backlog.popleft())
 
-    def _token(self) -> bool:
-        """Take one start of Temporal's limit; without one, come again when there is."""
+    def _take_rate_token(self) -> bool:
+        """Take one start from Temporal's rate limit; without one, dispatch again when the next is available."""
         if self.now < self._token_at - 1e-9:
             if self._dispatch_at < self._token_at:
                 self._dispatch_at = self._token_at
-                self._push(self._token_at, Kind.DISPATCH)
+                self._push(self._token_at, SimulationEvent.DISPATCH)
             return False
         self._token_at = max(self.now, self._token_at) + 1 / (self.trace.limit_per_s or 1)
         return True
 
-    def _start(self, worker: Worker, task: int) -> None:
-        self.waits.append(self.now - self._came[task])
-        worker.tasks.add(task)
+    def _start(self, worker: SimulatedWorker, activity: int) -> None:
+        self.waits.append(self.now - self._queued_at[activity])
+        worker.tasks.add(activity)
         worker.idle_since = None
         self._running += 1
-        begin = self.now
+        starts_at = self.now
         if self.trace.pace_per_s is not None:
-            begin = max(self.now, self._token_at)
-            self._token_at = begin + 1 / self.trace.pace_per_s
-        self._push(begin + self._durations[task], Kind.FINISH, worker.number, task)
+            starts_at = max(self.now, self._token_at)
+            self._token_at = starts_at + 1 / self.trace.pace_per_s
+        ends_at = starts_at + self._schedule.durations_s[activity]
+        self._push(ends_at, SimulationEvent.FINISH, worker.number, activity)
 
-    def _finish(self, worker: Worker | None, task: int) -> None:
-        if worker is None or task not in worker.tasks:
+    def _finish(self, worker: SimulatedWorker | None, activity: int) -> None:
+        if worker is None or activity not in worker.tasks:
             return
-        worker.tasks.discard(task)
+        worker.tasks.discard(activity)
         worker.done += 1
         self._running -= 1
         self.finished += 1
         self.last_end_s = self.now
-        self._schedule_next(self._batch_of[task])
+        following = self._schedule.next_after(activity)
+        if following is not None:
+            self._enqueue(following)
         if worker.draining and not worker.tasks:
-            self._leave(worker)
+            self._remove(worker)
         else:
             self._offer(worker)
             self._dispatch()
-            self._rest(worker)
+            self._start_idle_timer(worker)
 
-    def _schedule_next(self, number: int) -> None:
-        batch = self.trace.batches[number]
-        if batch.in_flight is not None and self._next[number] < len(batch.durations_s):
-            self._enqueue(self._first[number] + self._next[number])
-            self._next[number] += 1
-            self._unscheduled -= 1
-
-    def _offer(self, worker: Worker) -> None:
+    def _offer(self, worker: SimulatedWorker) -> None:
+        """Put the worker in the queue of workers with free slots."""
         if not worker.queued and not worker.draining and len(worker.tasks) < worker.slots:
             worker.queued = True
             self._free.append(worker)
 
-    def _rest(self, worker: Worker) -> None:
+    def _start_idle_timer(self, worker: SimulatedWorker) -> None:
         if worker.number >= 0 and not worker.tasks and self._scaler.idle_exit_s is not None:
             worker.idle_since = self.now
-            self._push(self.now + self._scaler.idle_exit_s, Kind.IDLE, worker.number)
+            self._push(self.now + self._scaler.idle_exit_s, SimulationEvent.IDLE, worker.number)
 
-    def _idle(self, worker: Worker | None) -> None:
-        idle_s = self._scaler.idle_exit_s or 0.0
-        if (
-            worker is not None
-            and worker.idle_since is not None
-            and self.now - worker.idle_since >= idle_s - 1e-9
-            and not worker.tasks
-        ):
-            self._leave(worker)
+    def _on_idle(self, worker: SimulatedWorker | None) -> None:
+        if worker is None or worker.idle_since is None or worker.tasks:
+            return
+        if self.now - worker.idle_since >= (self._scaler.idle_exit_s or 0.0) - 1e-9:
+            self._remove(worker)
 
-    def _kill(self, worker: Worker | None) -> None:
+    def _kill(self, worker: SimulatedWorker | None) -> None:
         if worker is None:
             return
-        for task in worker.tasks:
+        for activity in worker.tasks:
             self.reexecuted += 1
             self._running -= 1
-            self._push(self.now + REQUEUE_S, Kind.REQUEUE, 0, task)
+            self._push(self.now + HEARTBEAT_TIMEOUT_S, SimulationEvent.REQUEUE, 0, activity)
         worker.tasks.clear()
-        self._leave(worker)
+        self._remove(worker)
 
-    def _leave(self, worker: Worker) -> None:
+    def _remove(self, worker: SimulatedWorker) -> None:
         worker.draining = True
         worker.gone_at = self.now
         self.gone.append(self.bursts.pop(worker.number))
 
-    def _push(self, at: float, kind: Kind, a: int = 0, b: int = 0) -> None:
+    def _push(self, at: float, kind: SimulationEvent, number: int = 0, activity: int = 0) -> None:
+        """Schedule an event. `number` is that of a batch or a worker, depending on the kind."""
         self._order += 1
-        heapq.heappush(self._events, (at, kind, self._order, a, b))
+        heapq.heappush(self._events, (at, kind, self._order, number, activity))

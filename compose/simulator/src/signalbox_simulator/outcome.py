@@ -1,15 +1,15 @@
-"""What a run came to."""
+"""Runs a simulation and summarizes its result."""
 
 from decimal import Decimal
 
 from msgspec import Struct
 
-from signalbox_simulator.engine import Scaler, World
+from signalbox_simulator.engine import Scaler, Simulation
 from signalbox_simulator.traces import Trace
 
 
-class Point(Struct, frozen=True, array_like=True):
-    """The fleet at one instant."""
+class FleetSample(Struct, frozen=True, array_like=True):
+    """The state of the queue and the fleet at one instant."""
 
     at_s: float
     backlog: int
@@ -18,11 +18,15 @@ class Point(Struct, frozen=True, array_like=True):
     workers: int
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
-    """Attributes:
-    makespan_s: from the first arrival to the last end.
-    burst_worker_s: paid, from request to exit. launched: workers; peak: of them at once.
-    reexecuted: activities that began again because their worker was stopped.
+class SimulationOutcome(Struct, frozen=True, kw_only=True):
+    """The result of one simulation.
+
+    Attributes:
+        makespan_s: from the first arrival to the end of the last activity.
+        burst_worker_s: paid worker-seconds, from launch to exit.
+        launched: burst workers in total; `peak`: the most at the same time.
+        reexecuted: activities that started again because their worker was killed.
+        course: one sample per tick.
     """
 
     trace: str
@@ -36,57 +40,59 @@ class Outcome(Struct, frozen=True, kw_only=True):
     launched: int
     peak: int
     reexecuted: int
-    course: tuple[Point, ...] = ()
+    course: tuple[FleetSample, ...] = ()
 
     def cost(self, price_per_worker_s: Decimal) -> Decimal:
         return price_per_worker_s * Decimal(str(round(self.burst_worker_s, 3)))
 
 
-class Watched:
-    """A scaler whose course is kept."""
+class RecordingScaler:
+    """Wraps a scaler and records a sample after every tick."""
 
     def __init__(self, scaler: Scaler) -> None:
         self._scaler = scaler
         self.name = scaler.name
         self.every_s = scaler.every_s
         self.idle_exit_s = scaler.idle_exit_s
-        self.course: list[Point] = []
+        self.course: list[FleetSample] = []
 
-    def look(self, world: World) -> None:
-        self._scaler.look(world)
-        capacity = world.base.slots + sum(
+    def tick(self, simulation: Simulation) -> None:
+        self._scaler.tick(simulation)
+        capacity = simulation.base.slots + sum(
             worker.slots
-            for worker in world.bursts.values()
+            for worker in simulation.bursts.values()
             if worker.up_at is not None and not worker.draining
         )
-        self.course.append(Point(world.now, world.backlog, world.used, capacity, len(world.bursts)))
+        self.course.append(
+            FleetSample(simulation.now, simulation.backlog, simulation.used, capacity, len(simulation.bursts))
+        )
 
 
 def simulate(
     trace: Trace, scaler: Scaler, *, seed: int, slots: int = 50, cold_s: tuple[float, float] = (10.0, 30.0)
-) -> Outcome:
-    """Run `trace` under `scaler` to its end."""
-    watched = Watched(scaler)
-    world = World(trace, watched, seed=seed, slots=slots, cold_s=cold_s)
-    world.run()
-    workers = [*world.gone, *world.bursts.values()]
-    waits = sorted(world.waits)
-    return Outcome(
+) -> SimulationOutcome:
+    """Run `trace` under `scaler` until all work is done."""
+    recorder = RecordingScaler(scaler)
+    simulation = Simulation(trace, recorder, seed=seed, slots=slots, cold_s=cold_s)
+    simulation.run()
+    workers = [*simulation.gone, *simulation.bursts.values()]
+    waits = sorted(simulation.waits)
+    return SimulationOutcome(
         trace=trace.name,
         scaler=scaler.name,
         seed=seed,
         activities=trace.count,
-        makespan_s=world.last_end_s - min(batch.at_s for batch in trace.batches),
+        makespan_s=simulation.last_end_s - min(batch.at_s for batch in trace.batches),
         burst_worker_s=sum(
-            (worker.gone_at if worker.gone_at is not None else world.now) - worker.launched_at
+            (worker.gone_at if worker.gone_at is not None else simulation.now) - worker.launched_at
             for worker in workers
         ),
         p50_wait_s=_quantile(waits, 0.5),
         p95_wait_s=_quantile(waits, 0.95),
         launched=len(workers),
-        peak=max((point.workers for point in watched.course), default=0),
-        reexecuted=world.reexecuted,
-        course=tuple(watched.course),
+        peak=max((point.workers for point in recorder.course), default=0),
+        reexecuted=simulation.reexecuted,
+        course=tuple(recorder.course),
     )
 
 

@@ -1,37 +1,39 @@
-"""A picture of a run: what waits, and the workers that are paid, over time. SVG, readable on light and dark ground."""
+"""Draws backlog and paid workers over time as SVG, for light and dark backgrounds."""
 
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Final
 
-from signalbox_simulator.outcome import Outcome, Point
+from signalbox_simulator.outcome import FleetSample, SimulationOutcome
 
 _WIDTH, _PANEL, _LEFT, _TOP, _GAP = 900, 220, 70, 56, 46
 _COLOURS: Final = ("#2f6fde", "#d9480f", "#2b8a3e", "#ae3ec9", "#e67700", "#0b7285", "#868e96")
 _STYLE: Final = (
-    "text{font:13px system-ui,sans-serif;fill:#495057}.t{font-size:16px;font-weight:600}.g{stroke:#adb5bd;stroke-opacity:.5}"
+    "text{font:13px system-ui,sans-serif;fill:#495057}.t{font-size:16px;font-weight:600}"
+    ".g{stroke:#adb5bd;stroke-opacity:.5}"
     "@media(prefers-color-scheme:dark){text{fill:#ced4da}.g{stroke:#868e96}}"
 )
 
 
-def plot(title: str, outcomes: Sequence[Outcome]) -> str:
-    """Two panels over one time axis; the axis ends when the last but the longest fifth of the runs has ended."""
+def plot(title: str, outcomes: Sequence[SimulationOutcome]) -> str:
+    """Two panels over one time axis, which is cut off after 80 % of the simulations have ended."""
     ends = sorted(outcome.course[-1].at_s for outcome in outcomes if outcome.course)
     end_s = max(1.0, ends[int(0.8 * (len(ends) - 1))] if ends else 1.0)
     height = _TOP + 2 * _PANEL + 2 * _GAP
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
+        f'aria-label="{escape(title)}">',
         f"<style>{_STYLE}</style>",
         f'<text class="t" x="{_LEFT}" y="20">{escape(title)}</text>',
         *_legend(outcomes),
-        *_panel("tasks that wait", outcomes, lambda point: point.backlog, _TOP, end_s),
-        *_panel("burst workers paid", outcomes, lambda point: point.workers, _TOP + _PANEL + _GAP, end_s),
+        *_panel("backlog", outcomes, lambda point: point.backlog, _TOP, end_s),
+        *_panel("burst workers", outcomes, lambda point: point.workers, _TOP + _PANEL + _GAP, end_s),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
 
 
-def _legend(outcomes: Sequence[Outcome]) -> list[str]:
+def _legend(outcomes: Sequence[SimulationOutcome]) -> list[str]:
     parts: list[str] = []
     x = float(_LEFT)
     for number, outcome in enumerate(outcomes):
@@ -42,7 +44,11 @@ def _legend(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _panel(
-    label: str, outcomes: Sequence[Outcome], value: Callable[[Point], int], top: int, end_s: float
+    label: str,
+    outcomes: Sequence[SimulationOutcome],
+    value: Callable[[FleetSample], int],
+    top: int,
+    end_s: float,
 ) -> list[str]:
     most = max((value(point) for outcome in outcomes for point in outcome.course), default=0) or 1
     bottom, inner = top + _PANEL, _WIDTH - _LEFT - 10

@@ -1,11 +1,11 @@
-"""Outcomes as a table, as CSV, and as pictures."""
+"""Formats outcomes as a text table, CSV and charts."""
 
 import csv
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from signalbox_simulator.outcome import Outcome
+from signalbox_simulator.outcome import SimulationOutcome
 from signalbox_simulator.plot import plot
 
 HEADINGS = (
@@ -23,7 +23,9 @@ HEADINGS = (
 )
 
 
-def rows(outcomes: Sequence[Outcome], price_per_worker_s: Decimal, currency: str) -> list[tuple[str, ...]]:
+def rows(
+    outcomes: Sequence[SimulationOutcome], price_per_worker_s: Decimal, currency: str
+) -> list[tuple[str, ...]]:
     return [
         (
             outcome.trace,
@@ -43,7 +45,7 @@ def rows(outcomes: Sequence[Outcome], price_per_worker_s: Decimal, currency: str
 
 
 def table(headings: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Columns of even width; the first three to the left, numbers to the right."""
+    """A text table; the first three columns are left-aligned, numbers right-aligned."""
     widths = [max(len(row[column]) for row in (headings, *body)) for column in range(len(headings))]
     lines = [
         "  ".join(_cell(text, widths[column], column) for column, text in enumerate(row)).rstrip()
@@ -53,9 +55,9 @@ def table(headings: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def write(
-    folder: Path, outcomes: Sequence[Outcome], price_per_worker_s: Decimal, currency: str
+    folder: Path, outcomes: Sequence[SimulationOutcome], price_per_worker_s: Decimal, currency: str
 ) -> list[Path]:
-    """`results.csv`, and one picture a trace and seed."""
+    """Write `results.csv` and one chart per trace and seed; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / "results.csv"
     with results.open("w", newline="", encoding="utf-8") as file:

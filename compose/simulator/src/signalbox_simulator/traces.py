@@ -1,4 +1,4 @@
-"""What comes in: batches of activities with their durations; open (all at once) or kept a few in flight."""
+"""Traces: when batches of activities arrive, how long they take, and how many are kept in flight."""
 
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -12,13 +12,17 @@ from msgspec import Meta, Struct
 from signalbox_autoscaler.model import DecisionRecord
 from signalbox_core.errors import InvalidInput
 
-_LOOKS_LATER: Final = 6
+_SERVICE_TIME_LAG: Final = 6
 
 
-class Batch(Struct, frozen=True, kw_only=True):
-    """Attributes:
-    at_s: when it arrives; durations_s: of its activities, in their order.
-    in_flight: how many of them are scheduled at once; None: all. Only a batch with a bound publishes hints.
+class ArrivalBatch(Struct, frozen=True, kw_only=True):
+    """One arrival of activities.
+
+    Attributes:
+        at_s: when it arrives.
+        durations_s: of its activities, in order.
+        in_flight: how many activities are scheduled at the same time; None: all. Only a batch with a limit
+            publishes hints.
     """
 
     at_s: float
@@ -27,15 +31,17 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 
 class Trace(Struct, frozen=True, kw_only=True):
-    """Attributes:
-    base_slots: of the workers that are always there.
-    pace_per_s: starts a second that something behind the queue allows; activities wait for it in their slots.
-    limit_per_s: starts a second that Temporal allows; activities wait for it in the backlog.
-    phantom: tasks of ended workflows, at the start of the backlog, that the first worker discards.
+    """A workload for one task queue.
+
+    Attributes:
+        base_slots: slots of the base workers.
+        pace_per_s: rate limit of a system that the activities call; activities wait for it in their slots.
+        limit_per_s: Temporal's rate limit of the queue; activities wait for it in the backlog.
+        phantom: tasks of ended workflows in the initial backlog, which the first worker discards.
     """
 
     name: str
-    batches: tuple[Batch, ...]
+    batches: tuple[ArrivalBatch, ...]
     base_slots: int = 200
     pace_per_s: float | None = None
     limit_per_s: float | None = None
@@ -65,20 +71,20 @@ def ramp(
     pace_per_s: float | None = None,
     limit_per_s: float | None = None,
 ) -> Trace:
-    """Everything at once."""
+    """All work arrives at once."""
     rng = random.Random(f"ramp{seed}")
     batches = tuple(
-        Batch(at_s=10.0 + rng.random(), durations_s=seconds(rng, invoices)) for _ in range(companies)
+        ArrivalBatch(at_s=10.0 + rng.random(), durations_s=seconds(rng, invoices)) for _ in range(companies)
     )
     name = "paced" if pace_per_s else "limited" if limit_per_s else "ramp"
     return Trace(name=name, batches=batches, pace_per_s=pace_per_s, limit_per_s=limit_per_s)
 
 
 def closed_loop(seed: int, *, companies: int = 100, invoices: int = 1_000, in_flight: int = 8) -> Trace:
-    """Each company keeps a few in flight: no backlog ever tells how much there is."""
+    """Each company keeps a few activities in flight, so the backlog never shows how much work there is."""
     rng = random.Random(f"closed{seed}")
     batches = (
-        Batch(at_s=10.0 + rng.random(), durations_s=seconds(rng, invoices), in_flight=in_flight)
+        ArrivalBatch(at_s=10.0 + rng.random(), durations_s=seconds(rng, invoices), in_flight=in_flight)
         for _ in range(companies)
     )
     return Trace(name="closed loop", batches=tuple(batches))
@@ -87,14 +93,14 @@ def closed_loop(seed: int, *, companies: int = 100, invoices: int = 1_000, in_fl
 def spikes(
     seed: int, *, minutes: int = 60, load: float = 0.6, spike: int = 20_000, base_slots: int = 200
 ) -> Trace:
-    """A steady load on the base workers, and three spikes on top."""
+    """A steady load on the base workers with three spikes."""
     rng = random.Random(f"spikes{seed}")
     steady = [
-        Batch(at_s=float(at), durations_s=seconds(rng, _poisson(rng, load * base_slots)))
+        ArrivalBatch(at_s=float(at), durations_s=seconds(rng, _poisson(rng, load * base_slots)))
         for at in range(minutes * 60)
     ]
     tops = [
-        Batch(at_s=minutes * 60 * (part + rng.uniform(-0.04, 0.04)), durations_s=seconds(rng, spike))
+        ArrivalBatch(at_s=minutes * 60 * (part + rng.uniform(-0.04, 0.04)), durations_s=seconds(rng, spike))
         for part in (0.2, 0.5, 0.75)
     ]
     return Trace(
@@ -105,10 +111,10 @@ def spikes(
 
 
 def long_work(seed: int, *, waves: int = 3, each: int = 2_000) -> Trace:
-    """Activities of 60 to 300 s in waves: a worker that is stopped takes minutes of work with it."""
+    """Waves of activities of 60 to 300 s: killing a worker loses minutes of work."""
     rng = random.Random(f"long{seed}")
     batches = (
-        Batch(
+        ArrivalBatch(
             at_s=10.0 + wave * rng.uniform(400, 700),
             durations_s=tuple(rng.uniform(60, 300) for _ in range(each)),
         )
@@ -118,34 +124,36 @@ def long_work(seed: int, *, waves: int = 3, each: int = 2_000) -> Trace:
 
 
 def trickle(seed: int, *, minutes: int = 30, rate_per_s: float = 4.0, burst: int = 30_000) -> Trace:
-    """A burst, and then a trickle on which idle workers would live for ever."""
+    """A burst, followed by a trickle that would keep idle workers alive indefinitely."""
     rng = random.Random(f"trickle{seed}")
-    first = Batch(at_s=10.0, durations_s=seconds(rng, burst))
+    first = ArrivalBatch(at_s=10.0, durations_s=seconds(rng, burst))
     rest = (
-        Batch(at_s=float(at), durations_s=seconds(rng, _poisson(rng, rate_per_s)))
+        ArrivalBatch(at_s=float(at), durations_s=seconds(rng, _poisson(rng, rate_per_s)))
         for at in range(20, minutes * 60)
     )
     return Trace(name="trickle", batches=(first, *rest))
 
 
 def waves(seed: int, *, base_slots: int = 20, hours: float = 1.0) -> Trace:
-    """Irregular batches of unlike sizes and durations, as a day of several pipelines brings them."""
+    """Irregular batches of different sizes and durations, as several pipelines produce them over a day."""
     rng = random.Random(f"waves{seed}")
-    batches: list[Batch] = []
+    batches: list[ArrivalBatch] = []
     at_s = 20.0
     while at_s < hours * 3_600:
         size, mean_s = int(rng.lognormvariate(6.5, 1.2)) + 1, rng.choice((0.3, 1.0, 4.0, 12.0))
-        batches.append(Batch(at_s=at_s, durations_s=seconds(rng, size, mean_s=mean_s)))
+        batches.append(ArrivalBatch(at_s=at_s, durations_s=seconds(rng, size, mean_s=mean_s)))
         at_s += rng.expovariate(1 / 150)
     return Trace(name="waves", batches=tuple(batches), base_slots=base_slots)
 
 
 def terminated(seed: int, *, tasks: int = 400) -> Trace:
-    """A backlog of an ended workflow, on a queue without base workers; real work comes much later."""
+    """The leftover backlog of an ended workflow on a queue without base workers; real work arrives much
+    later.
+    """
     rng = random.Random(f"terminated{seed}")
     return Trace(
         name="terminated",
-        batches=(Batch(at_s=900.0, durations_s=seconds(rng, 200)),),
+        batches=(ArrivalBatch(at_s=900.0, durations_s=seconds(rng, 200)),),
         base_slots=0,
         phantom=tasks,
     )
@@ -163,9 +171,9 @@ GENERATED: Final[Mapping[str, Callable[[int], Trace]]] = {
     "terminated": terminated,
 }
 TUNING_SEEDS: Final = (1, 2, 3)
-"""The constants of the law were chosen on these."""
+"""The constants of the sizing were tuned on these seeds."""
 TEST_SEEDS: Final = (101, 102, 103)
-"""The results are reported on these, which no constant was chosen on."""
+"""Results are reported on these seeds, on which nothing was tuned."""
 
 
 class _RecordedBatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -184,10 +192,12 @@ class _Recorded(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def read_trace(path: Path, seed: int = 0) -> Trace:
-    """A recorded trace: JSON `{name, base_slots, batches: [{at_s, count, mean_s, in_flight?}], pace_per_s?, limit_per_s?}`.
+    """Read a recorded trace from JSON.
+
+    Its form is `{name, base_slots, batches: [{at_s, count, mean_s, in_flight?}], pace_per_s?, limit_per_s?}`.
 
     Raises:
-        InvalidInput: no such file, or not of this form; the message names the field.
+        InvalidInput: the file cannot be read or does not have this form; the message names the field.
     """
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_Recorded)
@@ -195,7 +205,7 @@ def read_trace(path: Path, seed: int = 0) -> Trace:
         raise InvalidInput(f"trace {path}: {error}", field="trace") from None
     rng = random.Random(f"{found.name}{seed}")
     batches = tuple(
-        Batch(
+        ArrivalBatch(
             at_s=item.at_s, durations_s=seconds(rng, item.count, mean_s=item.mean_s), in_flight=item.in_flight
         )
         for item in found.batches
@@ -210,23 +220,23 @@ def read_trace(path: Path, seed: int = 0) -> Trace:
 
 
 def trace_of_log(records: Iterable[DecisionRecord], seed: int = 0) -> Trace:
-    """What a decision log of one queue saw arriving: Δbacklog + Δrunning + finished, look by look."""
+    """Derive a trace from the decision log of one queue: Δbacklog + Δrunning + finished, record by record."""
     rng = random.Random(f"log{seed}")
     ordered = sorted(records, key=lambda record: record.at)
     if not ordered:
-        raise InvalidInput("the log holds no record of this queue", field="queue")
-    batches: list[Batch] = []
+        raise InvalidInput("the log has no record of this queue", field="queue")
+    batches: list[ArrivalBatch] = []
     for number, (last, record) in enumerate(pairwise(ordered)):
         before = {worker.identity: worker.processed for worker in last.snapshot.workers}
         done = sum(
             max(0, worker.processed - before.get(worker.identity, 0)) for worker in record.snapshot.workers
         )
-        came = record.terms.backlog + record.terms.used + done - last.terms.backlog - last.terms.used
-        # How long they take is known some looks after they came.
-        each_s = ordered[min(number + _LOOKS_LATER, len(ordered) - 1)].terms.service_s
-        if came > 0 and each_s > 0:
+        arrived = record.terms.backlog + record.terms.used + done - last.terms.backlog - last.terms.used
+        # The service time of new activities is known only some records later.
+        each_s = ordered[min(number + _SERVICE_TIME_LAG, len(ordered) - 1)].terms.service_s
+        if arrived > 0 and each_s > 0:
             at_s = (record.at - ordered[0].at).total_seconds()
-            batches.append(Batch(at_s=at_s, durations_s=seconds(rng, came, mean_s=each_s)))
+            batches.append(ArrivalBatch(at_s=at_s, durations_s=seconds(rng, arrived, mean_s=each_s)))
     base = sum(worker.slots for worker in ordered[0].snapshot.workers if not worker.is_burst)
     return Trace(name=f"log of {ordered[0].queue}", batches=tuple(batches), base_slots=base)
 

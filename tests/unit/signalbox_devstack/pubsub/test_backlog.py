@@ -1,4 +1,4 @@
-"""The state machine of deliveries, with time as an argument. Every random story must lose nothing and keep each key's order."""
+"""The state machine of deliveries, with time as an argument, including random sequences of steps."""
 
 from collections import defaultdict
 
@@ -7,19 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalbox_devstack.emulators.pubsub import wire
-from signalbox_devstack.emulators.pubsub.backlog import Backlog
+from signalbox_devstack.emulators.pubsub.backlog import SubscriptionBacklog
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, StoredMessage
-from signalbox_devstack.emulators.pubsub.refusals import RefusalError
-from signalbox_devstack.emulators.pubsub.rules import Rules
+from signalbox_devstack.emulators.pubsub.delivery_policy import DeliveryPolicy
+from signalbox_devstack.emulators.pubsub.errors import PubsubError
 
 
-class World:
-    """Effects that are only noted."""
+class BacklogHarness:
+    """DeliveryEffects that are only noted."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, policy: DeliveryPolicy) -> None:
         self.finished_numbers: list[int] = []
         self.dead: list[int] = []
-        self.backlog = Backlog(rules, self)
+        self.backlog = SubscriptionBacklog(policy, self)
 
     def finished(self, message: StoredMessage) -> None:
         self.finished_numbers.append(message.number)
@@ -47,11 +47,11 @@ class World:
         return {each.number: self.backlog.ack_id(each) for each in self.backlog.take(consumer, now)}
 
 
-ORDERED = Rules(ordered=True)
+ORDERED = DeliveryPolicy(ordered=True)
 
 
-def test_a_lease_that_ends_makes_the_message_ready_again() -> None:
-    world = World(Rules())
+def test_an_expired_lease_makes_the_message_ready_again() -> None:
+    world = BacklogHarness(DeliveryPolicy())
     consumer = world.consumer()
     world.add(1)
     assert world.take(consumer, now=0.0) == [1]
@@ -62,8 +62,8 @@ def test_a_lease_that_ends_makes_the_message_ready_again() -> None:
     assert world.take(consumer, now=10.0) == [1]
 
 
-def test_an_extended_lease_ends_when_it_was_extended_to_even_if_that_is_sooner() -> None:
-    world = World(Rules())
+def test_a_lease_can_be_extended_or_shortened() -> None:
+    world = BacklogHarness(DeliveryPolicy())
     consumer = world.consumer()
     world.add(1)
     (ack_id,) = world.ack_ids(consumer).values()
@@ -77,15 +77,15 @@ def test_an_extended_lease_ends_when_it_was_extended_to_even_if_that_is_sooner()
     assert world.take(consumer, now=51.0) == [1]
 
 
-def test_a_delayed_message_waits_for_its_doubling_backoff() -> None:
-    world = World(Rules(backoff_s=(1.0, 4.0)))
+def test_a_failed_message_waits_with_exponential_backoff() -> None:
+    world = BacklogHarness(DeliveryPolicy(backoff_s=(1.0, 4.0)))
     consumer, now, waits = world.consumer(), 0.0, []
     world.add(1)
     for _ in range(4):
         (ack_id,) = world.ack_ids(consumer, now).values()
         world.backlog.extend(ack_id, 0, now)
         assert world.take(consumer, now) == []
-        at_s = world.backlog.alarms.next_at()
+        at_s = world.backlog.deadlines.next_at()
         assert at_s is not None
         waits.append(at_s - now)
         now = at_s
@@ -94,25 +94,25 @@ def test_a_delayed_message_waits_for_its_doubling_backoff() -> None:
     assert waits == [1.0, 2.0, 4.0, 4.0]
 
 
-def test_many_settled_messages_leave_no_alarms_behind() -> None:
-    world = World(Rules())
+def test_deadlines_of_settled_messages_are_removed() -> None:
+    world = BacklogHarness(DeliveryPolicy())
     consumer = world.consumer()
     for number in range(5_000):
         world.add(number)
         (ack_id,) = world.ack_ids(consumer).values()
         world.backlog.acknowledge(ack_id)
 
-    assert len(world.backlog.alarms._heap) <= 1_001
-    assert world.backlog.alarms.next_at() is None
+    assert len(world.backlog.deadlines._heap) <= 1_001
+    assert world.backlog.deadlines.next_at() is None
 
 
-def test_a_malformed_acknowledgement_id_is_refused() -> None:
-    with pytest.raises(RefusalError):
-        World(Rules()).backlog.acknowledge("nonsense")
+def test_a_malformed_acknowledgement_id_is_rejected() -> None:
+    with pytest.raises(PubsubError):
+        BacklogHarness(DeliveryPolicy()).backlog.acknowledge("nonsense")
 
 
-def test_an_acknowledgement_id_of_an_earlier_process_counts_as_late() -> None:
-    world = World(Rules(exactly_once=True))
+def test_an_acknowledgement_id_of_an_earlier_process_is_late() -> None:
+    world = BacklogHarness(DeliveryPolicy(exactly_once=True))
     world.add(1)
     world.take(world.consumer())
 
@@ -120,7 +120,7 @@ def test_an_acknowledgement_id_of_an_earlier_process_counts_as_late() -> None:
 
 
 def test_an_acknowledgement_id_from_before_a_seek_is_late() -> None:
-    world = World(Rules(exactly_once=True))
+    world = BacklogHarness(DeliveryPolicy(exactly_once=True))
     world.add(1)
     consumer = world.consumer()
     (before,) = world.ack_ids(consumer).values()
@@ -131,8 +131,8 @@ def test_an_acknowledgement_id_from_before_a_seek_is_late() -> None:
     assert world.backlog.acknowledge(after) is True
 
 
-def test_with_exactly_once_an_acknowledged_message_is_final_even_before_its_elders() -> None:
-    world = World(Rules(ordered=True, exactly_once=True))
+def test_with_exactly_once_an_acknowledgement_is_final_regardless_of_earlier_messages() -> None:
+    world = BacklogHarness(DeliveryPolicy(ordered=True, exactly_once=True))
     consumer = world.consumer()
     world.add(1, "k")
     world.add(2, "k")
@@ -145,8 +145,8 @@ def test_with_exactly_once_an_acknowledged_message_is_final_even_before_its_elde
     assert world.take(consumer) == [1]
 
 
-def test_a_consumer_without_room_does_not_hold_up_a_key_that_is_free() -> None:
-    world = World(ORDERED)
+def test_a_consumer_without_room_does_not_block_a_free_key() -> None:
+    world = BacklogHarness(ORDERED)
     first, second = world.consumer(max_messages=1), world.consumer()
     world.add(1, "a")
     world.add(2, "b")
@@ -155,13 +155,13 @@ def test_a_consumer_without_room_does_not_hold_up_a_key_that_is_free() -> None:
     assert world.take(second) == [2]
 
 
-def test_a_key_whose_owner_left_waits_for_its_lease_and_goes_to_another() -> None:
-    world = World(ORDERED)
+def test_a_key_of_a_removed_consumer_moves_on_when_its_lease_ends() -> None:
+    world = BacklogHarness(ORDERED)
     first, second = world.consumer(), world.consumer()
     world.add(1, "k")
     assert world.take(first) == [1]
     world.add(2, "k")
-    world.backlog.leave(first)
+    world.backlog.remove_consumer(first)
     assert world.take(second) == []
 
     world.backlog.tick(10.0)
@@ -169,14 +169,14 @@ def test_a_key_whose_owner_left_waits_for_its_lease_and_goes_to_another() -> Non
     assert world.take(second, now=10.0) == [1, 2]
 
 
-def test_an_abandoned_pull_gives_back_in_order_without_counting_a_failure() -> None:
-    world = World(Rules(ordered=True, max_attempts=1))
+def test_an_abandoned_pull_returns_messages_in_order_without_a_failure() -> None:
+    world = BacklogHarness(DeliveryPolicy(ordered=True, max_attempts=1))
     consumer = world.consumer()
     for number in range(3):
         world.add(number, "k")
     taken = world.backlog.take(consumer, 0.0)
 
-    world.backlog.give_back(taken)
+    world.backlog.return_unseen(taken)
 
     assert world.take(world.consumer()) == [0, 1, 2]
     assert world.dead == []
@@ -188,7 +188,7 @@ STEPS = st.lists(
         st.tuples(st.just("take"), st.integers(0, 1)),
         st.tuples(st.sampled_from(["ack", "nack", "late"]), st.integers(0, 30)),
         st.tuples(st.just("time"), st.integers(1, 12)),
-        st.tuples(st.just("leave"), st.integers(0, 1)),
+        st.tuples(st.just("remove_consumer"), st.integers(0, 1)),
     ),
     max_size=80,
 )
@@ -196,7 +196,7 @@ STEPS = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(steps=STEPS, backoff=st.sampled_from([None, (3.0, 10.0)]))
-def test_whatever_happens_nothing_is_lost_and_each_key_is_finished_in_order(
+def test_no_random_sequence_loses_messages_or_breaks_the_order_of_a_key(
     steps: list[tuple[str, int]], backoff: tuple[float, float] | None
 ) -> None:
     story = Story(backoff)
@@ -213,7 +213,7 @@ class Story:
     """Plays random steps: two consumers, three keys (one of them none), acknowledgement ids fresh and old."""
 
     def __init__(self, backoff: tuple[float, float] | None) -> None:
-        self.world = World(Rules(ordered=True, backoff_s=backoff))
+        self.world = BacklogHarness(DeliveryPolicy(ordered=True, backoff_s=backoff))
         self.consumers = [self.world.consumer(max_messages=3), self.world.consumer()]
         self.added = 0
         self.now = 0.0
@@ -229,8 +229,8 @@ class Story:
         elif step == "time":
             self.now += value
             self.world.backlog.tick(self.now)
-        elif step == "leave":
-            self.world.backlog.leave(self.consumers[value])
+        elif step == "remove_consumer":
+            self.world.backlog.remove_consumer(self.consumers[value])
             self.consumers[value] = self.world.consumer()
         else:
             self.settle(step, value)
@@ -244,7 +244,7 @@ class Story:
             self.world.backlog.extend(self.old[value % len(self.old) if step == "late" else -1], 0, self.now)
 
 
-def finish_everything(world: World, now: float) -> None:
+def finish_everything(world: BacklogHarness, now: float) -> None:
     """A last consumer takes and acknowledges until nothing is left; within a key only ever upwards."""
     last = world.consumer()
     for _ in range(300):

@@ -1,9 +1,9 @@
-"""The filter language, after Google's description of it."""
+"""The filter language, as documented by Google."""
 
 import pytest
 
+from signalbox_devstack.emulators.pubsub.errors import PubsubError
 from signalbox_devstack.emulators.pubsub.filters import compile_filter
-from signalbox_devstack.emulators.pubsub.refusals import RefusalError
 
 ACME = {"tenant": "acme", "type": "run.started", "ce-id": "1"}
 
@@ -32,7 +32,7 @@ ACME = {"tenant": "acme", "type": "run.started", "ce-id": "1"}
         (r'attributes.tenant = "a\"b"', False),
     ],
 )
-def test_a_filter_matches_as_described(source: str, matches: bool) -> None:
+def test_a_filter_matches_as_documented(source: str, matches: bool) -> None:
     predicate = compile_filter(source)
 
     assert predicate is not None
@@ -40,7 +40,7 @@ def test_a_filter_matches_as_described(source: str, matches: bool) -> None:
 
 
 @pytest.mark.parametrize("blank", ["", "   "])
-def test_a_blank_filter_lets_everything_through(blank: str) -> None:
+def test_a_blank_filter_matches_everything(blank: str) -> None:
     assert compile_filter(blank) is None
 
 
@@ -62,6 +62,6 @@ def test_a_blank_filter_lets_everything_through(blank: str) -> None:
         pytest.param('attributes.a = "' + "x" * 256 + '"', id="over 256 bytes"),
     ],
 )
-def test_what_is_not_a_filter_is_refused(source: str) -> None:
-    with pytest.raises(RefusalError, match="filter"):
+def test_an_invalid_filter_expression_is_rejected(source: str) -> None:
+    with pytest.raises(PubsubError, match="filter"):
         compile_filter(source)

@@ -1,4 +1,4 @@
-"""The journal alone: group commit, ids that never repeat, one server per file, and an end when it cannot be written."""
+"""The journal: group commits, unique ids, exclusive access, and failure handling."""
 
 import sqlite3
 from pathlib import Path
@@ -8,19 +8,19 @@ import pytest
 from signalbox_devstack.emulators.pubsub.journal import (
     IDS_PER_RESERVATION,
     SCHEMA_VERSION,
-    Journal,
+    SqliteJournal,
     UnusableData,
 )
 
 INSERT = "INSERT INTO topics VALUES(?, ?)"
 
 
-def opened(path: Path) -> Journal:
+def opened(path: Path) -> SqliteJournal:
     failures: list[sqlite3.Error] = []
-    return Journal(path, failures.append)
+    return SqliteJournal(path, failures.append)
 
 
-async def test_what_is_committed_is_there_after_a_reopen(tmp_path: Path) -> None:
+async def test_committed_rows_survive_a_reopen(tmp_path: Path) -> None:
     journal = opened(tmp_path / "d")
     journal.write(INSERT, ("a", b"1"), ("b", b"2"))
     await journal.committed()
@@ -29,7 +29,7 @@ async def test_what_is_committed_is_there_after_a_reopen(tmp_path: Path) -> None
     assert opened(tmp_path / "d").rows("SELECT name, wire FROM topics") == [("a", b"1"), ("b", b"2")]
 
 
-async def test_an_uncommitted_write_is_not_seen_by_a_reader_of_the_file(tmp_path: Path) -> None:
+async def test_an_uncommitted_write_is_not_visible_in_the_file(tmp_path: Path) -> None:
     journal = opened(tmp_path / "d")
     journal.write(INSERT, ("a", b"1"))
 
@@ -38,7 +38,7 @@ async def test_an_uncommitted_write_is_not_seen_by_a_reader_of_the_file(tmp_path
     assert journal.rows("SELECT name FROM topics") == [("a",)]
 
 
-async def test_ids_never_repeat_over_reopens(tmp_path: Path) -> None:
+async def test_ids_are_unique_across_reopens(tmp_path: Path) -> None:
     last = 0
     for _ in range(3):
         journal = opened(tmp_path / "d")
@@ -50,7 +50,7 @@ async def test_ids_never_repeat_over_reopens(tmp_path: Path) -> None:
         last = ids[-1]
 
 
-async def test_a_second_server_on_the_file_is_refused(tmp_path: Path) -> None:
+async def test_a_second_server_on_the_same_file_is_rejected(tmp_path: Path) -> None:
     journal = opened(tmp_path / "d")
 
     with pytest.raises(UnusableData, match="in use by another server"):
@@ -58,7 +58,7 @@ async def test_a_second_server_on_the_file_is_refused(tmp_path: Path) -> None:
     journal.close()
 
 
-async def test_a_file_of_another_schema_is_refused(tmp_path: Path) -> None:
+async def test_a_file_with_another_schema_is_rejected(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "d") as database:
         database.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
     database.close()
@@ -69,7 +69,7 @@ async def test_a_file_of_another_schema_is_refused(tmp_path: Path) -> None:
 
 async def test_a_failed_commit_is_reported_and_confirms_nothing(tmp_path: Path) -> None:
     failures: list[sqlite3.Error] = []
-    journal = Journal(tmp_path / "d", failures.append)
+    journal = SqliteJournal(tmp_path / "d", failures.append)
     await journal.committed()
     journal.write("INSERT INTO missing VALUES(?)", (1,))
 

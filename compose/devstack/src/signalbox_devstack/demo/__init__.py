@@ -1,1 +1,3 @@
-"""`make demo PIPELINE=…`: the embedded stack, one run of a pipeline watched live, a person's decisions, finished files, the end."""
+"""`make demo PIPELINE=…`: runs one pipeline on an embedded stack, shows its progress and answers its
+approvals.
+"""

@@ -1,4 +1,7 @@
-"""The demo of ad_creative: a page of the demo shop becomes finished pictures; two variants are approved, the others redone once."""
+"""The demo of ad_creative: turns a page of the demo shop into finished pictures.
+
+Unattended, it approves two variants, rejects the others once, and approves their second version.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +15,16 @@ from signalbox_client.models import Approval
 from signalbox_client.prompts import choose_first, variants_of
 from signalbox_client.stream_follower import Update
 from signalbox_core.errors import Unavailable
-from signalbox_devstack.demo.scenario import Ending, Question, Setup, Stage, own_questions
+from signalbox_devstack.demo.scenario import (
+    DemoContext,
+    DemoResult,
+    DemoSetup,
+    PendingApproval,
+    approvals_of_run,
+)
 
 _PAGE: Final = "/en/coffee"
-_APPROVED: Final = 2
+_APPROVED_COUNT: Final = 2
 _REASON: Final = "Two are enough; make this one about the shipping."
 
 
@@ -31,35 +40,43 @@ class _Result(Struct, frozen=True):
     approved: tuple[_Ad, ...] = ()
 
 
-class AdCreative:
+class AdCreativeDemo:
     pipeline = "ad_creative"
 
-    def setup(self, environ: Mapping[str, str]) -> Setup:  # noqa: ARG002 - the protocol's
-        return Setup()
+    def setup(self, environ: Mapping[str, str]) -> DemoSetup:  # noqa: ARG002 - required by the protocol
+        return DemoSetup()
 
-    async def prepare(self, stage: Stage) -> Mapping[str, object]:
-        return {"url": f"{stage.endpoints.demo_site}{_PAGE}"}
+    async def prepare(self, context: DemoContext) -> Mapping[str, object]:
+        return {"url": f"{context.endpoints.demo_site}{_PAGE}"}
 
-    def questions(self, update: Update) -> Sequence[Question]:
-        return own_questions(update)
+    def pending_approvals(self, update: Update) -> Sequence[PendingApproval]:
+        return approvals_of_run(update)
 
     def answer(self, approval: Approval) -> Mapping[str, object]:
-        """The first time two variants are approved, the others rejected with a reason; what comes back better is approved."""
+        """Approve two variants of the first round and reject the others; approve everything of the second
+        round.
+        """
         variants = variants_of(approval)
         if not variants:
-            raise Unavailable(f"the demo has no standing answer to {approval.title!r}: run it on a terminal")
-        is_first = approval.approval_id == approval.name
-        return choose_first(variants, approve=_APPROVED if is_first else len(variants), reason=_REASON)
+            raise Unavailable(
+                f"the demo has no predefined answer to {approval.title!r}: run it in a terminal"
+            )
+        is_first_round = approval.approval_id == approval.name
+        return choose_first(
+            variants, approve=_APPROVED_COUNT if is_first_round else len(variants), reason=_REASON
+        )
 
-    async def finish(self, stage: Stage, run_id: str) -> Ending:
-        """The pictures of the approved variants."""
-        run = await stage.session.client.run(run_id)
-        result = msgspec.json.decode(await stage.session.client.result(run_id), type=_Result)
-        wanted = {picture.artifact for ad in result.approved for picture in ad.pictures}
-        chosen = tuple(
+    async def finish(self, context: DemoContext, run_id: str) -> DemoResult:
+        """Save the pictures of the approved variants."""
+        run = await context.session.client.run(run_id)
+        result = msgspec.json.decode(await context.session.client.result(run_id), type=_Result)
+        approved_names = {picture.artifact for ad in result.approved for picture in ad.pictures}
+        pictures = tuple(
             item
             for item in run.artifacts
-            if item.media_type == "image/png" and (not wanted or item.name in wanted)
+            if item.media_type == "image/png" and (not approved_names or item.name in approved_names)
         )
-        saved = await save_artifacts(stage.session, run, chosen, stage.folder)
-        return Ending(title=f"{len(saved)} finished pictures", paths=tuple(Path(item.path) for item in saved))
+        saved = await save_artifacts(context.session, run, pictures, context.folder)
+        return DemoResult(
+            title=f"{len(saved)} finished pictures", paths=tuple(Path(item.path) for item in saved)
+        )

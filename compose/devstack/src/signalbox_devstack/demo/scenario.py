@@ -1,4 +1,4 @@
-"""What one pipeline's demo says of itself; everything around it is the same for all (playing.py)."""
+"""The interface of one pipeline's demo. `runner.py` does everything that all demos have in common."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,15 +12,20 @@ from signalbox_client.stream_follower import Update
 from signalbox_devstack.stack.endpoints import Endpoints
 
 
-class Setup(Struct, frozen=True, kw_only=True):
-    """What the stack needs for this demo: optional parts by name, and settings of the worker beside the caller's environment."""
+class DemoSetup(Struct, frozen=True, kw_only=True):
+    """What a demo needs from the stack.
+
+    Attributes:
+        also: optional parts to start.
+        environ: worker settings, added to the caller's environment.
+    """
 
     also: tuple[str, ...] = ()
     environ: Mapping[str, str] = {}
 
 
-class Stage(Struct, frozen=True, kw_only=True):
-    """The stack that is up. `folder` is where the demo's files go; it is empty when the run starts."""
+class DemoContext(Struct, frozen=True, kw_only=True):
+    """The running stack. `folder` receives the demo's files and is empty when the run starts."""
 
     session: CommandContext
     endpoints: Endpoints
@@ -28,55 +33,58 @@ class Stage(Struct, frozen=True, kw_only=True):
     environ: Mapping[str, str]
 
 
-class Question(Struct, frozen=True, kw_only=True):
-    """An approval that waits, of the run or of one of its children."""
+class PendingApproval(Struct, frozen=True, kw_only=True):
+    """An approval of the run, or of one of its child runs, that waits for a decision."""
 
     run_id: str
     approval_id: str
 
 
-class Ending(Struct, frozen=True, kw_only=True):
-    """What a person wants to see in the end: files, and lines to be printed above them. No file means the demo failed."""
+class DemoResult(Struct, frozen=True, kw_only=True):
+    """What the demo prints at the end: `lines`, then the title and the saved files.
+
+    A demo without files has failed.
+    """
 
     title: str
     paths: tuple[Path, ...]
     lines: tuple[str, ...] = ()
 
 
-class Scenario(Protocol):
+class DemoScenario(Protocol):
     """The demo of one pipeline."""
 
     @property
     def pipeline(self) -> str: ...
 
-    def setup(self, environ: Mapping[str, str]) -> Setup: ...
+    def setup(self, environ: Mapping[str, str]) -> DemoSetup: ...
 
-    async def prepare(self, stage: Stage) -> Mapping[str, object]:
-        """The run's input, after whatever must be in place for it (uploads, say)."""
+    async def prepare(self, context: DemoContext) -> Mapping[str, object]:
+        """Prepare what the run needs, such as uploads, and return its input."""
         ...
 
-    def questions(self, update: Update) -> Sequence[Question]:
-        """What waits for a person after this update; each is answered once."""
+    def pending_approvals(self, update: Update) -> Sequence[PendingApproval]:
+        """The approvals that wait for a decision after this update. Each is answered once."""
         ...
 
     def answer(self, approval: Approval) -> Mapping[str, object]:
-        """The demo's own answer where nobody sits at a terminal.
+        """The answer of an unattended demo.
 
         Raises:
-            Unavailable: it has none.
+            Unavailable: this approval has no predefined answer.
         """
         ...
 
-    async def finish(self, stage: Stage, run_id: str) -> Ending:
+    async def finish(self, context: DemoContext, run_id: str) -> DemoResult:
         """Save the files of the completed run."""
         ...
 
 
-def own_questions(update: Update) -> Sequence[Question]:
-    """The pending approvals of the run itself."""
+def approvals_of_run(update: Update) -> Sequence[PendingApproval]:
+    """The pending approvals of the run itself, without those of child runs."""
     run_id = update.snapshot.run_id
     return [
-        Question(run_id=run_id, approval_id=state.approval_id)
+        PendingApproval(run_id=run_id, approval_id=state.approval_id)
         for state in update.snapshot.approvals
         if state.status == "pending"
     ]

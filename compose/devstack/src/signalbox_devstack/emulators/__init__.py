@@ -1,1 +1,1 @@
-"""The outside world in small: each subpackage is a program that speaks the real protocol over a socket."""
+"""Emulators of outside systems. Each subpackage is a program that serves the real protocol over a socket."""

@@ -22,7 +22,7 @@ def serve(program: str, app: ASGIApp, port: int) -> None:
         listener = socket.create_server((HOST, port))
     except (OSError, OverflowError) as error:
         sys.exit(
-            f"{program}: port {port} cannot be used ({error}); pass another with --port, or 0 for a free one"
+            f"{program}: cannot listen on port {port} ({error}); pass another --port, or 0 for a free one"
         )
     with listener:
         asyncio.run(serve_emulator(app, listener))

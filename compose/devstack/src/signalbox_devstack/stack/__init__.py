@@ -1,1 +1,1 @@
-"""The supervisor: every part of the system as a child process on one machine, ready when it says so, gone when it ends."""
+"""The supervisor of the dev stack: runs every part of Signalbox as a child process on one machine."""

@@ -1,4 +1,7 @@
-"""One child process: its own process group, its log file, and a leash that ends it when the supervisor dies."""
+"""One child process in its own process group, with a log file.
+
+The kernel kills it when the supervisor dies.
+"""
 
 import asyncio
 import contextlib
@@ -10,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from signalbox_devstack.stack.folder import PRIVATE_UMASK, open_log
 from signalbox_devstack.stack.parts import Part
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -17,7 +21,7 @@ _TAIL_BYTES: Final = 16_384
 
 
 class Child:
-    """A running child. Its process group ends with it, so nothing it started stays behind."""
+    """A running child. Its whole process group is killed with it, so nothing it started is left behind."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
@@ -26,15 +30,17 @@ class Child:
     @classmethod
     async def start(cls, part: Part, log: Path, environ: Mapping[str, str]) -> "Child":
         """Raises: OSError when the program cannot be started."""
-        with log.open("ab") as out:
+        with open_log(log) as out:
             process = await asyncio.create_subprocess_exec(
                 *part.argv,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=asyncio.subprocess.STDOUT,
                 env={**environ, **part.env},
-                start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor alone, which ends the children in order
-                preexec_fn=leash(os.getpid()),
+                # Ctrl-C in the terminal reaches the supervisor alone, which stops the children in order.
+                start_new_session=True,
+                umask=PRIVATE_UMASK,
+                preexec_fn=kill_with_parent(os.getpid()),
             )
         return cls(process, log)
 
@@ -47,13 +53,13 @@ class Child:
         return self._process.returncode is None
 
     async def wait(self) -> int:
-        """The exit code; negative: the signal that ended it."""
+        """Wait for the exit code; a negative one is the signal that ended the process."""
         code = await self._process.wait()
         self._signal_group(signal.SIGKILL)
         return code
 
     async def stop(self, within_s: float) -> None:
-        """SIGTERM, then SIGKILL for whatever is left of the group."""
+        """Send SIGTERM, then SIGKILL to whatever is left of the group after `within_s`."""
         if self._process.returncode is None:
             self._signal_group(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
@@ -71,7 +77,7 @@ class Child:
 
 
 def last_lines(log: Path, count: int) -> list[str]:
-    """The last lines of a log file, oldest first."""
+    """The last lines of a log file, oldest first; empty when there is no such file."""
     if not log.exists():
         return []
     with log.open("rb") as file:
@@ -80,18 +86,18 @@ def last_lines(log: Path, count: int) -> list[str]:
         return file.read().decode(errors="replace").splitlines()[-count:]
 
 
-def leash(parent_pid: int) -> Callable[[], None] | None:
-    """What a child runs before its program: ask the kernel for SIGKILL when the parent dies (Linux; elsewhere nothing).
+def kill_with_parent(parent_pid: int) -> Callable[[], None] | None:
+    """A `preexec_fn` that asks the kernel to send SIGKILL when the parent dies (Linux only, else None).
 
-    SIGKILL, not SIGTERM: no one is left to insist, and every part is made to survive it.
+    SIGKILL because nobody would be left to follow up on SIGTERM; every part survives kill -9.
     """
     if sys.platform != "linux":
         return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before the fork, where locks may be held
+    prctl = ctypes.CDLL(None, use_errno=True).prctl  # resolved before the fork: after it, locks may be held
 
-    def hold() -> None:
+    def set_death_signal() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent_pid:  # the parent died before the line above
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return hold
+    return set_death_signal

@@ -1,4 +1,4 @@
-"""The endpoints file: every address and key of a running stack, for programs and tests (docs/dev-stack.md)."""
+"""The endpoints file: every address and key of a running stack, as JSON (docs/dev-stack.md)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import NotFound
+from signalbox_devstack.stack.config import StackConfig
 from signalbox_devstack.stack.folder import write_private
 from signalbox_devstack.stack.part_supervisor import PartState
-from signalbox_devstack.stack.plan import Site
 
 
 class ReceiverKey(Struct, frozen=True, kw_only=True):
@@ -18,7 +18,14 @@ class ReceiverKey(Struct, frozen=True, kw_only=True):
 
 
 class Endpoints(Struct, frozen=True, kw_only=True):
-    """Addresses of the parts that run (others are null), the API key of each role, the key that signs events, pids by part."""
+    """The content of the file.
+
+    Attributes:
+        gateway … model_api: the part's address; null when the part does not run.
+        api_keys: by role.
+        receiver_key: the key that signs the worker's events.
+        pids: by part.
+    """
 
     gateway: str | None = None
     receiver: str | None = None
@@ -35,33 +42,35 @@ class Endpoints(Struct, frozen=True, kw_only=True):
     pids: Mapping[str, int] = {}
 
 
-def endpoints_of(site: Site, states: Sequence[PartState]) -> Endpoints:
+def endpoints_of(config: StackConfig, states: Sequence[PartState]) -> Endpoints:
     addresses = {state.name: state.address for state in states}
-    has_ui = site.has_temporal_ui and "temporal" in addresses
+    has_ui = config.has_temporal_ui and "temporal" in addresses
     return Endpoints(
         gateway=addresses.get("gateway"),
         receiver=addresses.get("receiver"),
         autoscaler=addresses.get("autoscaler"),
         temporal=addresses.get("temporal"),
-        temporal_ui=f"http://127.0.0.1:{site.ports['temporal_ui']}" if has_ui else None,
+        temporal_ui=f"http://127.0.0.1:{config.ports['temporal_ui']}" if has_ui else None,
         redis=addresses.get("redis"),
         pubsub=addresses.get("pubsub"),
         demo_site=addresses.get("demo_site"),
         portal=addresses.get("portal"),
         model_api=addresses.get("model_api"),
-        api_keys=site.keys.api_keys,
-        receiver_key=ReceiverKey(keyid=site.keys.keyid, private_key_file=str(site.keys.private_key_file)),
+        api_keys=config.keys.api_keys,
+        receiver_key=ReceiverKey(keyid=config.keys.keyid, private_key_file=str(config.keys.private_key_file)),
         pids={state.name: state.pid for state in states if state.pid is not None},
     )
 
 
 def write_endpoints(path: Path, endpoints: Endpoints) -> None:
-    """Mode 0600: the file holds keys."""
+    """Replace the file atomically, with mode 0600 because it contains keys."""
     write_private(path, msgspec.json.format(msgspec.json.encode(endpoints), indent=2) + b"\n")
 
 
 def read_endpoints(path: Path) -> Endpoints:
-    """Raises: NotFound when there is no such file."""
+    """Raises: NotFound when the file does not exist."""
     if not path.exists():
-        raise NotFound(f"no endpoints file {path}: is the stack up?", field="--endpoints")
+        raise NotFound(
+            f"there is no endpoints file {path}; start the stack with: signalbox-dev up", field="--endpoints"
+        )
     return msgspec.json.decode(path.read_bytes(), type=Endpoints)

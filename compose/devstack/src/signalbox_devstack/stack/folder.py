@@ -1,24 +1,32 @@
-"""The state folder: where every file of a stack lies, who holds it, and small files replaced in one piece."""
+"""The state folder: the paths of all files of a stack, its lock, and atomic writes of private files."""
 
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from msgspec import Struct
 
 from signalbox_core.errors import Conflict, InvalidInput
 
+PRIVATE_UMASK: Final = 0o077
+"""The umask of every process of a stack, so that the files it creates are readable by their owner only."""
+
 
 class StateFolder(Struct, frozen=True):
-    """All state of one stack; deleting the folder forgets it."""
+    """All state of one stack. Deleting the folder resets the stack."""
 
     root: Path
 
     @classmethod
     def create(cls, root: Path) -> "StateFolder":
-        """Raises: InvalidInput when the folder cannot be made or written."""
+        """Create the folder and its subfolders, readable by their owner only.
+
+        Raises:
+            InvalidInput: the folder cannot be created or written.
+        """
         folder = cls(root.expanduser().resolve())
         try:
             for path in (
@@ -30,12 +38,11 @@ class StateFolder(Struct, frozen=True):
                 folder.objects,
                 folder.holds,
             ):
-                path.mkdir(parents=True, exist_ok=True)
-            folder.keys.chmod(0o700)
-            folder.secrets.chmod(0o700)
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.chmod(0o700)
         except OSError as error:
             raise InvalidInput(
-                f"--state-dir {root}: {error.strerror}; name a folder you may write", field="--state-dir"
+                f"--state-dir {root}: {error.strerror}; choose a folder you can write to", field="--state-dir"
             ) from error
         return folder
 
@@ -49,7 +56,7 @@ class StateFolder(Struct, frozen=True):
 
     @property
     def secrets(self) -> Path:
-        """Secrets that inputs name, `TENANT/NAME`."""
+        """Secrets that run inputs refer to, one file per secret: `TENANT/NAME`."""
         return self.root / "secrets"
 
     @property
@@ -62,12 +69,12 @@ class StateFolder(Struct, frozen=True):
 
     @property
     def bursts(self) -> Path:
-        """What the autoscaler launched on this machine, with the logs of its burst workers."""
+        """State and logs of the burst workers that the autoscaler launched on this machine."""
         return self.root / "bursts"
 
     @property
     def holds(self) -> Path:
-        """A file named like a part keeps that part down until it is gone (`signalbox-dev stop`, `start`)."""
+        """Holds one marker file per stopped part; a part with a marker is not restarted."""
         return self.root / "holds"
 
     @property
@@ -81,7 +88,7 @@ class StateFolder(Struct, frozen=True):
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
-    def held(self, name: str) -> bool:
+    def is_held(self, name: str) -> bool:
         return (self.holds / name).exists()
 
     def release_all(self) -> None:
@@ -90,26 +97,27 @@ class StateFolder(Struct, frozen=True):
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder. The kernel lets go when the holder dies, so a lock never outlives its stack.
+        """Lock the folder. The kernel releases the lock when this process dies, so no stale lock can remain.
 
         Raises:
             Conflict: another stack runs in this folder.
         """
-        with (self.root / "lock").open("a+") as file:
+        with open(self.root / "lock", "a+", opener=_open_private) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                stop = f"signalbox-dev down --state-dir {self.root}"
                 raise Conflict(
-                    f"a stack is already running in {self.root}; end it with: {stop}", field="--state-dir"
+                    f"a stack is already running in {self.root}; "
+                    f"stop it with: signalbox-dev down --state-dir {self.root}",
+                    field="--state-dir",
                 ) from None
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
             yield
 
-    def holder(self) -> int | None:
-        """The pid of the running supervisor, or None when none runs."""
+    def supervisor_pid(self) -> int | None:
+        """The pid of the supervisor that holds the lock, or None when no stack is running."""
         path = self.root / "lock"
         if not path.exists():
             return None
@@ -122,8 +130,19 @@ class StateFolder(Struct, frozen=True):
             return None
 
 
+def open_log(path: Path) -> BinaryIO:
+    """Open a log file to append to it, readable by its owner only: a log can contain keys."""
+    return open(path, "ab", opener=_open_private)
+
+
+def _open_private(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)  # the file may exist with the mode of an earlier version
+    return descriptor
+
+
 def write_private(path: Path, body: bytes) -> None:
-    """Replace a file in one piece, readable by its owner only; a reader sees the old or the new one, never half."""
+    """Replace a file atomically; only its owner can read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

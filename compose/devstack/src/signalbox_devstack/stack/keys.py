@@ -1,5 +1,7 @@
-"""Development keys: API keys by role, the Ed25519 key with which the worker signs events, the key that seals payloads. Made once per state
-folder."""
+"""Development keys, generated once per state folder.
+
+API keys by role, the Ed25519 key that signs the worker's events, and the key that seals payloads.
+"""
 
 import hashlib
 import secrets
@@ -22,7 +24,7 @@ ROLES: Final = tuple(role.value for role in Role)
 
 
 class SenderKey(Struct, frozen=True, kw_only=True):
-    """What the receiver knows of a sender's key."""
+    """One entry of the receiver's key file."""
 
     keyid: str
     alg: str
@@ -33,12 +35,12 @@ class SenderKey(Struct, frozen=True, kw_only=True):
     state: str
 
 
-class SenderKeys(Struct, frozen=True):
+class SenderKeyFile(Struct, frozen=True):
     keys: tuple[SenderKey, ...]
 
 
 class KeyFiles(Struct, frozen=True, kw_only=True):
-    """Where the keys lie, and the API keys in clear by role (for the one person at this machine)."""
+    """The paths of the key files, and the API keys by role in plain text, for the developer."""
 
     api_keys: Mapping[str, str]
     api_keys_file: Path
@@ -49,10 +51,10 @@ class KeyFiles(Struct, frozen=True, kw_only=True):
 
 
 def ensure_keys(folder: StateFolder) -> KeyFiles:
-    """Read the folder's keys, making those that are missing. Every file has mode 0600."""
-    clear_file = folder.keys / "api_keys_clear.json"
+    """Read the folder's keys and generate those that are missing. Every file has mode 0600."""
+    plain_file = folder.keys / "api_keys_clear.json"
     files = KeyFiles(
-        api_keys=_clear_keys(clear_file),
+        api_keys=_read_or_generate_api_keys(plain_file),
         api_keys_file=folder.keys / "api_keys.json",
         private_key_file=folder.keys / "worker_ed25519.pem",
         sender_keys_file=folder.keys / "sender_keys.json",
@@ -68,7 +70,7 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
     if not files.private_key_file.exists():
         private = Ed25519PrivateKey.generate()
         write_private(files.private_key_file, _private_pem(private))
-        write_private(files.sender_keys_file, msgspec.json.encode(SenderKeys((_sender_key(private),))))
+        write_private(files.sender_keys_file, msgspec.json.encode(SenderKeyFile((_sender_key(private),))))
     if not files.payload_keys_file.exists():
         key = new_payload_key()
         write_private(
@@ -78,15 +80,17 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
 
 
 def ensure_portal_secrets(folder: StateFolder, passwords: Mapping[str, str]) -> None:
-    """The passwords of the simulated portal's companies, where the worker looks for the secret `portal-TAXCODE`."""
-    kept = folder.secrets / TENANT
-    kept.mkdir(mode=0o700, exist_ok=True)
+    """Write the passwords of the simulated portal's companies as the secrets `portal-TAXCODE` of the demo
+    tenant.
+    """
+    tenant_folder = folder.secrets / TENANT
+    tenant_folder.mkdir(mode=0o700, exist_ok=True)
     for tax_code, password in passwords.items():
-        if not (path := kept / f"portal-{tax_code}").exists():
+        if not (path := tenant_folder / f"portal-{tax_code}").exists():
             write_private(path, password.encode())
 
 
-def _clear_keys(path: Path) -> Mapping[str, str]:
+def _read_or_generate_api_keys(path: Path) -> Mapping[str, str]:
     if not path.exists():
         write_private(path, msgspec.json.encode({role: f"sbx_{secrets.token_urlsafe(24)}" for role in ROLES}))
     return msgspec.json.decode(path.read_bytes(), type=dict[str, str])

@@ -1,4 +1,6 @@
-"""Keeping one part alive: start it, see it ready, and when it dies say so and start it again after a growing pause."""
+"""Supervises one part: starts it, waits until it is ready, and restarts it with exponential backoff when it
+exits.
+"""
 
 import asyncio
 import time
@@ -11,19 +13,21 @@ from signalbox_core.errors import Unavailable
 from signalbox_devstack.stack.child import Child
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.parts import Part
-from signalbox_devstack.stack.probes import until_ready
+from signalbox_devstack.stack.probes import wait_until_ready
 
 PartStatus = Literal["waiting", "starting", "ready", "restarting", "held", "stopped"]
+"""`held`: stopped with `signalbox-dev stop`, and not restarted; `stopped`: the whole stack is stopping."""
 Report = Callable[[str], None]
 
-_FIRST_PAUSE_S: Final = 0.2
-_MAX_PAUSE_S: Final = 10.0
-_STEADY_AFTER_S: Final = 30.0
-_HELD_EVERY_S: Final = 0.05
+_FIRST_DELAY_S: Final = 0.2
+_MAX_DELAY_S: Final = 10.0
+_RESET_AFTER_S: Final = 30.0
+"""A part that ran this long starts over with the first delay."""
+_HOLD_POLL_S: Final = 0.05
 
 
 class PartState(Struct, frozen=True, kw_only=True):
-    """What `status` shows of one part."""
+    """What `signalbox-dev status` shows of one part."""
 
     name: str
     address: str
@@ -33,13 +37,13 @@ class PartState(Struct, frozen=True, kw_only=True):
     log: str = ""
 
 
-def pause_s(deaths_in_a_row: int) -> float:
-    """0.2, 0.4, 0.8 … 10 seconds."""
-    return float(min(_MAX_PAUSE_S, _FIRST_PAUSE_S * 2 ** (deaths_in_a_row - 1)))
+def restart_delay_s(consecutive_exits: int) -> float:
+    """0.2, 0.4, 0.8 … at most 10 seconds."""
+    return float(min(_MAX_DELAY_S, _FIRST_DELAY_S * 2 ** (consecutive_exits - 1)))
 
 
-class Keeper:
-    """Owns the child of one part from its first start to `stop`."""
+class PartSupervisor:
+    """Owns the child process of one part from its first start until `stop`."""
 
     def __init__(
         self,
@@ -70,64 +74,65 @@ class Keeper:
         )
 
     async def start(self) -> None:
-        """The first start, which must succeed.
+        """Start the part for the first time.
 
         Raises:
-            Unavailable: the program ended or did not become ready; the message carries its last log lines.
+            Unavailable: it exited or did not become ready; the message carries its last log lines.
         """
-        began = time.monotonic()
-        self._become("starting")
+        started_at = time.monotonic()
+        self._set_status("starting")
         await self._spawn()
-        trouble = await self._trouble_getting_ready()
-        if trouble:
-            raise Unavailable(f"{self.part.name} {trouble}{self._last_lines()}")
-        self._become("ready")
-        self._report(f"{self.part.name} ready after {time.monotonic() - began:.1f} s on {self.part.address}")
+        failure = await self._readiness_failure()
+        if failure:
+            raise Unavailable(f"{self.part.name} {failure}{self._last_lines()}")
+        self._set_status("ready")
+        took_s = time.monotonic() - started_at
+        self._report(f"{self.part.name} ready after {took_s:.1f} s on {self.part.address}")
 
-    async def keep(self) -> None:
-        """After `start`: watch the child, start it again whenever it dies. Ends by cancellation only."""
-        deaths = 0
+    async def supervise(self) -> None:
+        """After `start`: restart the part whenever it exits, until cancelled."""
+        exits = 0
         while self._child:
-            began = time.monotonic()
+            started_at = time.monotonic()
             code = await self._child.wait()
-            deaths = 1 if time.monotonic() - began > _STEADY_AFTER_S else deaths + 1
-            await self._after_death(code, deaths)
-            await self._start_again()
+            exits = 1 if time.monotonic() - started_at > _RESET_AFTER_S else exits + 1
+            await self._wait_before_restart(code, exits)
+            await self._restart()
 
     async def stop(self) -> None:
         if self._child:
             await self._child.stop(self.part.stop_within_s)
         self._child = None
-        self._become("stopped")
+        self._set_status("stopped")
 
-    async def _after_death(self, code: int, deaths: int) -> None:
-        if self._folder.held(self.part.name):
-            self._report(f"{self.part.name} is held down")
-            self._become("held")
-            while self._folder.held(self.part.name):  # noqa: ASYNC110 - another process removes the file
-                await asyncio.sleep(_HELD_EVERY_S)
+    async def _wait_before_restart(self, code: int, exits: int) -> None:
+        name = self.part.name
+        if self._folder.is_held(name):
+            self._report(f"{name} was stopped; start it with: signalbox-dev start {name}")
+            self._set_status("held")
+            while self._folder.is_held(name):  # noqa: ASYNC110 - another process removes the file
+                await asyncio.sleep(_HOLD_POLL_S)
             return
-        self._become("restarting")
-        self._report(
-            f"{self.part.name} {_ending(code)}; starting it again in {pause_s(deaths):.1f} s{self._last_lines()}"
-        )
-        await asyncio.sleep(pause_s(deaths))
+        self._set_status("restarting")
+        delay_s = restart_delay_s(exits)
+        self._report(f"{name} {_describe_exit(code)}; restarting in {delay_s:.1f} s{self._last_lines()}")
+        await asyncio.sleep(delay_s)
 
-    async def _start_again(self) -> None:
-        """Leaves either a ready child or an ended one, for which `keep` comes back."""
+    async def _restart(self) -> None:
+        """Start the child once more. On failure it has exited, so that `supervise` tries again."""
         self._restarts += 1
         try:
             child = await self._spawn()
         except Unavailable as error:
             self._report(error.detail)
             return
-        self._become("restarting")
-        trouble = await self._trouble_getting_ready()
-        if trouble is None:
-            self._become("ready")
+        self._set_status("restarting")
+        failure = await self._readiness_failure()
+        if failure is None:
+            self._set_status("ready")
             self._report(f"{self.part.name} is ready again (pid {child.pid})")
         elif child.is_alive:
-            self._report(f"{self.part.name} {trouble}; ending it")
+            self._report(f"{self.part.name} {failure}; stopping it")
             await child.stop(self.part.stop_within_s)
 
     async def _spawn(self) -> Child:
@@ -139,26 +144,24 @@ class Keeper:
             ) from error
         return self._child
 
-    async def _trouble_getting_ready(self) -> str | None:
-        """None once the part answers; otherwise what went wrong."""
+    async def _readiness_failure(self) -> str | None:
+        """Wait until the probe succeeds: None, or the reason why it did not."""
         if self._child is None:
             return "was not started"
-        ready, ended = (
-            asyncio.create_task(until_ready(self.part.probe)),
-            asyncio.create_task(self._child.wait()),
-        )
+        ready = asyncio.create_task(wait_until_ready(self.part.probe))
+        exited = asyncio.create_task(self._child.wait())
         try:
             done, _ = await asyncio.wait(
-                (ready, ended), timeout=self.part.ready_within_s, return_when=asyncio.FIRST_COMPLETED
+                (ready, exited), timeout=self.part.ready_within_s, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             ready.cancel()
-            ended.cancel()
-        if ended in done:
-            return _ending(ended.result())
+            exited.cancel()
+        if exited in done:
+            return _describe_exit(exited.result())
         return None if ready in done else f"was not ready within {self.part.ready_within_s:g} s"
 
-    def _become(self, status: PartStatus) -> None:
+    def _set_status(self, status: PartStatus) -> None:
         self._status = status
         self._on_change()
 
@@ -167,5 +170,5 @@ class Keeper:
         return "".join(f"\n    {line[:400]}" for line in lines)
 
 
-def _ending(code: int) -> str:
-    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+def _describe_exit(code: int) -> str:
+    return f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"

@@ -1,5 +1,6 @@
-"""What a part is: a command, what it waits for and how its readiness is seen. Data only; starting it is the supervisor's work."""
+"""A part of the stack: one command, its readiness probe and its dependencies. Data only."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -7,20 +8,20 @@ from msgspec import Struct
 
 
 class HttpOk(Struct, frozen=True):
-    """Ready when a GET answers 200."""
+    """Ready when a GET returns 200."""
 
     port: int
     path: str = "/readyz"
 
 
 class RedisPong(Struct, frozen=True):
-    """Ready when PING answers PONG; a server that is still loading its file answers an error."""
+    """Ready when PING returns PONG; a server that is still loading its file returns an error."""
 
     port: int
 
 
 class GrpcAnswers(Struct, frozen=True):
-    """Ready when a unary call whose request has `argument` as field 1 succeeds."""
+    """Ready when a unary call succeeds. `argument` is sent as field 1 of the request."""
 
     port: int
     method: str
@@ -34,9 +35,9 @@ class Part(Struct, frozen=True, kw_only=True):
     """One child process.
 
     Attributes:
-        after: names of the parts, or of the chore `topology`, that must be ready before this one starts.
-        env: what is added to the supervisor's own environment.
-        address: what people and programs use to reach it.
+        depends_on: parts, or the setup step `topology`, that must be ready before this one starts.
+        env: added to the supervisor's own environment.
+        address: where people and programs reach it.
     """
 
     name: str
@@ -44,34 +45,46 @@ class Part(Struct, frozen=True, kw_only=True):
     probe: Probe
     address: str
     env: Mapping[str, str] = {}
-    after: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
     ready_within_s: float = 60.0
     stop_within_s: float = 10.0
 
 
-def with_needs(names: Sequence[str], parts: Sequence[Part]) -> tuple[Part, ...]:
-    """The named parts and everything they wait for, in the order of `parts`."""
+def python_module(name: str) -> tuple[str, ...]:
+    """The command that runs a module with this interpreter."""
+    return (sys.executable, "-m", name)
+
+
+def with_dependencies(names: Sequence[str], parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The named parts and their transitive dependencies, in the order of `parts`."""
     by_name = {part.name: part for part in parts}
-    wanted: set[str] = set()
-    rest = list(names)
-    while rest:
-        name = rest.pop()
-        if name not in wanted:
-            wanted.add(name)
-            rest.extend(by_name[name].after if name in by_name else ())
-    return tuple(part for part in parts if part.name in wanted)
+    selected: set[str] = set()
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        if name not in selected:
+            selected.add(name)
+            pending.extend(by_name[name].depends_on if name in by_name else ())
+    return tuple(part for part in parts if part.name in selected)
 
 
-def layers(parts: Sequence[Part]) -> list[list[Part]]:
-    """Groups in starting order: each waits only for parts of earlier groups. Ending goes through them backwards."""
-    here = {part.name for part in parts}
+def start_order(parts: Sequence[Part]) -> list[list[Part]]:
+    """Group the parts so that each depends on parts of earlier groups only.
+
+    Dependencies that are not among `parts` are ignored.
+
+    Raises:
+        ValueError: some parts depend on each other.
+    """
+    known = {part.name for part in parts}
     placed: set[str] = set()
-    rest, groups = list(parts), []
-    while rest:
-        group = [part for part in rest if {name for name in part.after if name in here} <= placed]
+    remaining, groups = list(parts), []
+    while remaining:
+        group = [part for part in remaining if known.intersection(part.depends_on) <= placed]
         if not group:
-            raise ValueError(f"the parts {', '.join(part.name for part in rest)} wait for each other")
+            names = ", ".join(part.name for part in remaining)
+            raise ValueError(f"circular dependency between the parts {names}")
         groups.append(group)
         placed |= {part.name for part in group}
-        rest = [part for part in rest if part.name not in placed]
+        remaining = [part for part in remaining if part.name not in placed]
     return groups

@@ -1,4 +1,4 @@
-"""Ports: the fixed ones people remember, or free ones; chosen once, so a part keeps its port when it is restarted."""
+"""Chooses the port of every part: a default or a free one. A part keeps its port when it is restarted."""
 
 import random
 import socket
@@ -20,16 +20,16 @@ DEFAULTS: Final[Mapping[str, int]] = {
     "temporal": 7233,
     "temporal_ui": 8233,
 }
-# Below the range from which Linux takes ports for outgoing connections: a free one there stays free until it is bound.
+# Below the ephemeral range of Linux, so that no outgoing connection takes a free port before it is bound.
 _FREE_RANGE: Final = range(20_000, 32_000)
 _HOST: Final = "127.0.0.1"
 
 
-def read_ports(text: str) -> Mapping[str, int]:
-    """`auto`, `default`, or either with exceptions (`auto,gateway=9000`); 0 means: a free one.
+def parse_ports(text: str) -> Mapping[str, int]:
+    """Parse `auto`, `default`, or either with overrides (`auto,gateway=9000`); port 0 stands for a free one.
 
     Raises:
-        InvalidInput: an unknown name or a number that is no port.
+        InvalidInput: an unknown name or an invalid port number.
     """
     words = [word.strip() for word in text.split(",") if word.strip()]
     ports = dict.fromkeys(DEFAULTS, 0) if "auto" in words else dict(DEFAULTS)
@@ -40,28 +40,30 @@ def read_ports(text: str) -> Mapping[str, int]:
         if name not in DEFAULTS or not number.isdecimal() or int(number) > 65_535:
             known = ", ".join(DEFAULTS)
             raise InvalidInput(
-                f"--ports: {word!r} is not auto, default or NAME=PORT; names are: {known}", field="--ports"
+                f"--ports: {word!r} is not auto, default or NAME=PORT; the names are: {known}",
+                field="--ports",
             )
         ports[name] = int(number)
     return ports
 
 
-def settle(ports: Mapping[str, int]) -> Mapping[str, int]:
-    """Replace every 0 by a free port."""
+def assign_ports(ports: Mapping[str, int]) -> Mapping[str, int]:
+    """Replace every 0 with a free port."""
     taken = {port for port in ports.values() if port}
-    settled = {}
+    assigned = {}
     for name, port in ports.items():
-        settled[name] = port or _free(taken)
-        taken.add(settled[name])
-    return settled
+        assigned[name] = port or _find_free(taken)
+        taken.add(assigned[name])
+    return assigned
 
 
 def check_free(ports: Mapping[str, int]) -> None:
-    """Raises: InvalidInput naming the first port that another program holds."""
+    """Raises: InvalidInput when a port is in use by another program."""
     for name, port in ports.items():
         if not is_free(port):
             raise InvalidInput(
-                f"port {port} for {name} is in use: end what holds it, or use --ports auto or --ports {name}=0",
+                f"port {port} for {name} is in use: stop the program that uses it, "
+                f"or pass --ports auto or --ports {name}=0",
                 field=name,
             )
 
@@ -76,11 +78,11 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _free(taken: set[int]) -> int:
+def _find_free(taken: set[int]) -> int:
     for _ in range(200):
         port = random.choice(_FREE_RANGE)
         if port not in taken and is_free(port):
             return port
     raise InvalidInput(
-        "found no free port between 20000 and 32000 on 127.0.0.1: end some programs", field="--ports"
+        "found no free port between 20000 and 32000 on 127.0.0.1: stop some programs", field="--ports"
     )

@@ -1,4 +1,4 @@
-"""Readiness seen from outside: one question a protocol, no client library but gRPC's. Answers True or False, never raises."""
+"""Readiness probes: one request per protocol, without client libraries other than gRPC's."""
 
 import asyncio
 from typing import Final, assert_never
@@ -7,26 +7,27 @@ import grpc.aio
 
 from signalbox_devstack.stack.parts import GrpcAnswers, HttpOk, Probe, RedisPong
 
-_TRY_WITHIN_S: Final = 2.0
-_EVERY_S: Final = 0.03
+_TIMEOUT_S: Final = 2.0
+_POLL_S: Final = 0.03
 _HOST: Final = "127.0.0.1"
 
 
-async def until_ready(probe: Probe) -> None:
-    """Return once the part answers; the caller bounds the wait."""
+async def wait_until_ready(probe: Probe) -> None:
+    """Return once the probe succeeds. The caller sets the timeout."""
     while not await is_ready(probe):  # noqa: ASYNC110 - another process becomes ready
-        await asyncio.sleep(_EVERY_S)
+        await asyncio.sleep(_POLL_S)
 
 
 async def is_ready(probe: Probe) -> bool:
+    """Whether the part responds as expected; never raises."""
     try:
-        async with asyncio.timeout(_TRY_WITHIN_S):
-            return await _ask(probe)
+        async with asyncio.timeout(_TIMEOUT_S):
+            return await _send(probe)
     except (OSError, TimeoutError, EOFError, grpc.aio.AioRpcError):
         return False
 
 
-async def _ask(probe: Probe) -> bool:
+async def _send(probe: Probe) -> bool:
     match probe:
         case HttpOk(port=port, path=path):
             request = f"GET {path} HTTP/1.1\r\nHost: {_HOST}:{port}\r\nConnection: close\r\n\r\n"

@@ -1,4 +1,6 @@
-"""The supervisor: starts parts in the order of their needs, keeps them alive, ends them the other way round."""
+"""The supervisor: starts parts in dependency order, restarts those that exit, and stops them in reverse
+order.
+"""
 
 import asyncio
 import os
@@ -9,40 +11,47 @@ from typing import Final
 import msgspec
 
 from signalbox_core.errors import SignalboxError
+from signalbox_devstack.stack.config import TOPOLOGY, StackConfig
 from signalbox_devstack.stack.endpoints import Endpoints, endpoints_of
 from signalbox_devstack.stack.folder import write_private
-from signalbox_devstack.stack.part_supervisor import Keeper, PartState, Report
-from signalbox_devstack.stack.parts import Part, layers
-from signalbox_devstack.stack.plan import TOPOLOGY, Site
+from signalbox_devstack.stack.part_supervisor import PartState, PartSupervisor, Report
+from signalbox_devstack.stack.parts import Part, start_order
 from signalbox_devstack.stack.topology import create_in_pubsub, create_in_temporal
 
 _TOPOLOGY_IN: Final = {"temporal": create_in_temporal, "pubsub": create_in_pubsub}
 
 
 class Stack:
-    """A started stack. Its status file follows every change; so does whoever listens with `on_change`."""
+    """A set of supervised parts.
+
+    Every change of a part's state is written to the status file and to `on_change`.
+    """
 
     def __init__(
-        self, site: Site, parts: Sequence[Part], report: Report, on_change: Callable[["Stack"], None]
+        self,
+        config: StackConfig,
+        parts: Sequence[Part],
+        report: Report,
+        on_change: Callable[["Stack"], None],
     ) -> None:
-        self._site = site
+        self._config = config
         self._parts = parts
-        self._report = report
-        self._listener = on_change
-        environ = child_environ(site.environ)
-        self._keepers = {
-            part.name: Keeper(part, site.folder, environ, self._changed, report) for part in parts
+        self._on_change = on_change
+        environ = child_environ(config.environ)
+        self._supervisors = {
+            part.name: PartSupervisor(part, config.folder, environ, self._publish_state, report)
+            for part in parts
         }
-        self._ready = {name: asyncio.Event() for name in (*self._keepers, TOPOLOGY)}
+        self._ready = {name: asyncio.Event() for name in (*self._supervisors, TOPOLOGY)}
 
     def states(self) -> list[PartState]:
-        return [keeper.state() for keeper in self._keepers.values()]
+        return [supervisor.state() for supervisor in self._supervisors.values()]
 
     def endpoints(self) -> Endpoints:
-        return endpoints_of(self._site, self.states())
+        return endpoints_of(self._config, self.states())
 
     async def start(self) -> None:
-        """Start everything, in parallel where nothing is waited for.
+        """Start every part, in parallel where dependencies allow.
 
         Raises:
             Unavailable: a part did not become ready; the message names it and carries its last log lines.
@@ -50,88 +59,92 @@ class Stack:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._create_topology())
-                for keeper in self._keepers.values():
-                    group.create_task(self._start_when_possible(keeper))
+                for supervisor in self._supervisors.values():
+                    group.create_task(self._start_after_dependencies(supervisor))
         except BaseExceptionGroup as errors:
             raise first_cause(errors) from None
 
-    async def keep(self) -> None:
-        """Restart what dies, until cancelled."""
+    async def supervise(self) -> None:
+        """Restart parts that exit, until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                for keeper in self._keepers.values():
-                    group.create_task(keeper.keep())
+                for supervisor in self._supervisors.values():
+                    group.create_task(supervisor.supervise())
         except BaseExceptionGroup as errors:
             raise first_cause(errors) from None
 
     async def stop(self) -> None:
-        for group in reversed(layers(self._parts)):
-            await asyncio.gather(*(self._keepers[part.name].stop() for part in group))
+        """Stop every part before the parts it depends on."""
+        for group in reversed(start_order(self._parts)):
+            await asyncio.gather(*(self._supervisors[part.name].stop() for part in group))
 
-    async def _start_when_possible(self, keeper: Keeper) -> None:
-        for name in keeper.part.after:
+    async def _start_after_dependencies(self, supervisor: PartSupervisor) -> None:
+        for name in supervisor.part.depends_on:
             if name in self._ready:
                 await self._ready[name].wait()
-        await keeper.start()
-        self._ready[keeper.part.name].set()
+        await supervisor.start()
+        self._ready[supervisor.part.name].set()
 
     async def _create_topology(self) -> None:
-        """In each backend as soon as it is ready, whoever needs it."""
+        """Create the topology in each backend as soon as that backend is ready."""
         async with asyncio.TaskGroup() as group:
             for name, create in _TOPOLOGY_IN.items():
-                if name in self._keepers:
+                if name in self._supervisors:
                     group.create_task(self._create_when_ready(name, create))
         self._ready[TOPOLOGY].set()
 
-    async def _create_when_ready(self, name: str, create: Callable[[Site], Awaitable[None]]) -> None:
+    async def _create_when_ready(self, name: str, create: Callable[[StackConfig], Awaitable[None]]) -> None:
         await self._ready[name].wait()
-        await create(self._site)
+        await create(self._config)
 
-    def _changed(self) -> None:
-        write_private(self._site.folder.status, msgspec.json.encode(self.states()))
-        self._listener(self)
+    def _publish_state(self) -> None:
+        write_private(self._config.folder.status, msgspec.json.encode(self.states()))
+        self._on_change(self)
 
 
 @asynccontextmanager
 async def running_stack(
-    site: Site, parts: Sequence[Part], *, report: Report, on_change: Callable[[Stack], None] = lambda _: None
+    config: StackConfig,
+    parts: Sequence[Part],
+    *,
+    report: Report,
+    on_change: Callable[[Stack], None] = lambda _: None,
 ) -> AsyncIterator[Stack]:
-    """A started stack that is kept alive inside the block and ended, without orphans, when the block is left.
+    """Run and supervise a stack for the duration of the block, and stop it without leaving orphans.
 
     Raises:
         Conflict: another stack runs in the same folder.
         Unavailable: a part did not become ready.
     """
-    with site.folder.lock():
-        site.folder.release_all()
-        stack = Stack(site, parts, report, on_change)
+    with config.folder.lock():
+        config.folder.release_all()
+        stack = Stack(config, parts, report, on_change)
         try:
             await stack.start()
-            keeping = asyncio.create_task(stack.keep())
+            supervision = asyncio.create_task(stack.supervise())
             try:
                 yield stack
             finally:
-                await _end(keeping)
+                supervision.cancel()
+                await asyncio.wait((supervision,))
         finally:
             await asyncio.shield(stack.stop())
 
 
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait((task,))
-
-
 def child_environ(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment of every child: ours, with loopback never behind a proxy and with bytecode cached for quick restarts."""
-    quiet = {name: value for name, value in environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    direct = ",".join(
+    """The environment of every child: ours, but loopback bypasses any proxy, and bytecode is cached for fast
+    restarts.
+    """
+    inherited = {name: value for name, value in environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    no_proxy = ",".join(
         filter(None, (environ.get("NO_PROXY") or environ.get("no_proxy"), "127.0.0.1,localhost"))
     )
-    return {"PATH": os.defpath, **quiet, "NO_PROXY": direct, "no_proxy": direct, "PYTHONUNBUFFERED": "1"}
+    own = {"NO_PROXY": no_proxy, "no_proxy": no_proxy, "PYTHONUNBUFFERED": "1"}
+    return {"PATH": os.defpath, **inherited, **own}
 
 
 def first_cause(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error worth telling: ours before anything else."""
+    """The one error to report from a group: a SignalboxError if there is one, else the first."""
     flat = list(_flatten(errors))
     return next((error for error in flat if isinstance(error, SignalboxError)), flat[0])
 

@@ -1,4 +1,4 @@
-"""The autoscalers that are compared. What is known of the others' behaviour, and from where, stands at each."""
+"""The autoscalers that are compared. Each module cites the source of the behaviour it models."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -6,12 +6,12 @@ from typing import Final
 from signalbox_autoscaler.model import Policy
 from signalbox_simulator.engine import Scaler
 from signalbox_simulator.scalers.keda import ScaledJob, ScaledObject
-from signalbox_simulator.scalers.law import Law
-from signalbox_simulator.scalers.plain import BaseOnly
+from signalbox_simulator.scalers.reference import BaseOnly
 from signalbox_simulator.scalers.serverless import Serverless
+from signalbox_simulator.scalers.signalbox_sizing import SignalboxSizing
 from signalbox_simulator.scalers.worker_controller import WorkerController
 
-LAW: Final = "law"
+SIGNALBOX_SIZING: Final = "law"
 PEERS: Final[Mapping[str, Callable[[], Scaler]]] = {
     "base only": BaseOnly,
     "keda": ScaledObject,
@@ -23,5 +23,5 @@ PEERS: Final[Mapping[str, Callable[[], Scaler]]] = {
 
 
 def new_scaler(name: str, policy: Policy) -> Scaler:
-    """A fresh one, by its name in the tables."""
-    return Law(policy) if name == LAW else PEERS[name]()
+    """Create the scaler with this name, as it appears in the tables."""
+    return SignalboxSizing(policy) if name == SIGNALBOX_SIZING else PEERS[name]()

@@ -1,13 +1,17 @@
-"""KEDA with its Temporal scaler, as documented at keda.sh (scalers/temporal, concepts/scaling-jobs) for 2.22."""
+"""KEDA 2.22 with its Temporal scaler, as documented at keda.sh (scalers/temporal, concepts/scaling-jobs)."""
 
 import math
 
-from signalbox_simulator.engine import World
+from signalbox_simulator.engine import Simulation
 from signalbox_simulator.scalers.pods import Hpa, replicas, scale
 
 
 class ScaledObject:
-    """The defaults: targetQueueSize 5, pollingInterval 30 s (0 → 1), HPA every 15 s (1 → n), cooldownPeriod 300 s (→ 0), at most 100."""
+    """A ScaledObject with KEDA's defaults.
+
+    targetQueueSize 5, pollingInterval 30 s (0 → 1), HPA every 15 s (1 → n), cooldownPeriod 300 s (n → 0), at
+    most 100 replicas.
+    """
 
     every_s = 15.0
     idle_exit_s: float | None = None
@@ -18,22 +22,24 @@ class ScaledObject:
         self._hpa = Hpa(most)
         self._active_at = -math.inf
 
-    def look(self, world: World) -> None:
-        if world.backlog > 0:
-            self._active_at = world.now
-        if replicas(world) == 0:
-            if world.backlog > 0 and world.now % 30 == 0:
-                scale(world, 1)
-        elif world.now - self._active_at > 300:
-            scale(world, 0)
+    def tick(self, simulation: Simulation) -> None:
+        if simulation.backlog > 0:
+            self._active_at = simulation.now
+        if replicas(simulation) == 0:
+            if simulation.backlog > 0 and simulation.now % 30 == 0:
+                scale(simulation, 1)
+        elif simulation.now - self._active_at > 300:
+            scale(simulation, 0)
         else:
-            self._hpa.step(world, math.ceil(world.backlog / self._target), least=1)
+            self._hpa.step(simulation, math.ceil(simulation.backlog / self._target), least=1)
 
 
 class ScaledJob:
-    """targetQueueSize = the slots of a job; every 30 s the default strategy launches ceil(backlog / target) minus the running jobs.
+    """A ScaledJob whose targetQueueSize equals the slots of a job.
 
-    Jobs leave when idle, as ours: KEDA never stops one.
+    Every 30 s the default strategy launches ceil(backlog / target) minus the running jobs. Jobs exit when
+    idle,
+    because KEDA never stops one.
     """
 
     name = "keda-job"
@@ -43,7 +49,7 @@ class ScaledJob:
     def __init__(self, *, most: int = 100) -> None:
         self._most = most
 
-    def look(self, world: World) -> None:
-        running = len(world.bursts)
-        wanted = min(self._most, math.ceil(world.backlog / world.slots))
-        world.launch(max(0, min(wanted, self._most - running) - running if wanted > running else 0))
+    def tick(self, simulation: Simulation) -> None:
+        running = len(simulation.bursts)
+        wanted = min(self._most, math.ceil(simulation.backlog / simulation.slots))
+        simulation.launch(max(0, min(wanted, self._most - running) - running if wanted > running else 0))

@@ -1,45 +1,47 @@
-"""Replicas of a Kubernetes Deployment: stopped with SIGTERM, the newest first, and killed after the grace period of 30 s."""
+"""Replicas of a Kubernetes Deployment: scaled down newest first, with SIGTERM and SIGKILL 30 s later."""
 
 from typing import Final
 
-from signalbox_simulator.engine import World
+from signalbox_simulator.engine import Simulation
 
 GRACE_S: Final = 30.0
 
 
-def replicas(world: World) -> int:
-    """Those that are not being stopped."""
-    return sum(1 for worker in world.bursts.values() if not worker.draining)
+def replicas(simulation: Simulation) -> int:
+    """The number of replicas that are not terminating."""
+    return sum(1 for worker in simulation.bursts.values() if not worker.draining)
 
 
-def scale(world: World, wanted: int) -> None:
-    """Bring the Deployment to `wanted` replicas."""
-    present = [worker for worker in world.bursts.values() if not worker.draining]
+def scale(simulation: Simulation, wanted: int) -> None:
+    """Scale the Deployment to `wanted` replicas."""
+    present = [worker for worker in simulation.bursts.values() if not worker.draining]
     if wanted >= len(present):
-        world.launch(wanted - len(present))
+        simulation.launch(wanted - len(present))
         return
     for worker in sorted(present, key=lambda worker: -worker.launched_at)[: len(present) - wanted]:
-        world.drain(worker, grace_s=GRACE_S)
+        simulation.drain(worker, grace_s=GRACE_S)
 
 
 class Hpa:
-    """The HorizontalPodAutoscaler's defaults (autoscaling/v2).
+    """A HorizontalPodAutoscaler with the defaults of autoscaling/v2.
 
-    Up: the higher of 4 pods and 100 % per 15 s, no stabilization. Down: the highest recommendation of the last 300 s.
+    Scale-up: at most 4 pods or 100 % per 15 s, whichever is more, without stabilization. Scale-down: to the
+    highest
+    recommendation of the last 300 s.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._wanted: list[tuple[float, int]] = []
 
-    def step(self, world: World, wanted: int, *, least: int = 0) -> None:
-        present = replicas(world)
+    def step(self, simulation: Simulation, wanted: int, *, least: int = 0) -> None:
+        present = replicas(simulation)
         wanted = max(least, min(self._most, wanted))
         self._wanted = [
-            *((at, count) for at, count in self._wanted if world.now - at <= 300),
-            (world.now, wanted),
+            *((at, count) for at, count in self._wanted if simulation.now - at <= 300),
+            (simulation.now, wanted),
         ]
         if wanted > present:
-            scale(world, min(wanted, max(present + 4, present * 2)))
+            scale(simulation, min(wanted, max(present + 4, present * 2)))
         else:
-            scale(world, min(present, max(count for _, count in self._wanted)))
+            scale(simulation, min(present, max(count for _, count in self._wanted)))

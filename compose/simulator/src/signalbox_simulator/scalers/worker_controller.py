@@ -1,13 +1,16 @@
-"""The Temporal Worker Controller: an HPA a version on two metrics, as its scaling recommendations describe.
+"""The Temporal Worker Controller: one HPA per version on two metrics, as its documentation recommends.
 
-Backlog by way of the metrics pipeline: emitted every 60 s, scraped every 10 s, read by the HPA every 15 s (about 85 s in all);
-slot utilisation from the pods themselves, target 75 %. An HPA on these cannot scale from zero: one replica stays.
+The backlog comes through the metrics pipeline: emitted every 60 s, scraped every 10 s, read by the HPA every
+15 s
+(about 85 s in total). Slot utilization comes from the pods, with a target of 75 %. An HPA on these metrics
+cannot
+scale from zero, so one replica always remains.
 """
 
 import math
 from typing import Final
 
-from signalbox_simulator.engine import World
+from signalbox_simulator.engine import Simulation
 from signalbox_simulator.scalers.pods import Hpa, replicas
 
 _EMITTED_S: Final = 60.0
@@ -16,7 +19,7 @@ _UTILISATION: Final = 0.75
 
 
 class WorkerController:
-    """Burst replicas beside the base; AverageValue of the backlog metric is the slots of a pod."""
+    """Burst replicas in addition to the base; the AverageValue of the backlog metric is the slots of a pod."""
 
     name = "worker-controller"
     every_s = 15.0
@@ -26,15 +29,19 @@ class WorkerController:
         self._hpa = Hpa(most)
         self._seen: list[tuple[float, int]] = []
 
-    def look(self, world: World) -> None:
-        if world.now % _EMITTED_S == 0:
-            self._seen.append((world.now, world.backlog))
-        known = [backlog for at, backlog in self._seen if at + _LAG_S <= world.now]
-        by_backlog = math.ceil((known[-1] if known else 0) / world.slots)
-        up = [worker for worker in world.bursts.values() if worker.up_at is not None and not worker.draining]
+    def tick(self, simulation: Simulation) -> None:
+        if simulation.now % _EMITTED_S == 0:
+            self._seen.append((simulation.now, simulation.backlog))
+        known = [backlog for at, backlog in self._seen if at + _LAG_S <= simulation.now]
+        by_backlog = math.ceil((known[-1] if known else 0) / simulation.slots)
+        up = [
+            worker
+            for worker in simulation.bursts.values()
+            if worker.up_at is not None and not worker.draining
+        ]
         slots = sum(worker.slots for worker in up)
         busy = sum(len(worker.tasks) for worker in up) / slots if slots else 0.0
-        by_slots = math.ceil(replicas(world) * busy / _UTILISATION)
-        over = world.finished == world.trace.count
-        # The minimum of one is not charged after the work: a simulation has to end.
-        self._hpa.step(world, max(by_backlog, by_slots), least=0 if over else 1)
+        by_slots = math.ceil(replicas(simulation) * busy / _UTILISATION)
+        is_finished = simulation.finished == simulation.trace.count
+        # The last replica is removed after the work, so that the simulation ends.
+        self._hpa.step(simulation, max(by_backlog, by_slots), least=0 if is_finished else 1)

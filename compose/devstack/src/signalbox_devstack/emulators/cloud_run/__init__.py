@@ -1,1 +1,1 @@
-"""Cloud Run Jobs in small: speaks google.cloud.run.v2 over gRPC and runs each task as a process of this machine."""
+"""An emulator of Cloud Run Jobs: serves google.cloud.run.v2 over gRPC and runs each task as a local process."""

@@ -1,4 +1,4 @@
-"""What shall go wrong next: set over the same port, `/signalbox.world.CloudRun/SetFaults` with JSON."""
+"""Faults to inject, set through `/signalbox.world.CloudRun/SetFaults` with JSON on the same port."""
 
 from typing import Annotated
 
@@ -7,15 +7,15 @@ from msgspec import Meta, Struct
 _Count = Annotated[int, Meta(ge=0, le=10_000)]
 
 
-class Faults(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Each counts down with the calls of RunJob that it spoils.
+class CloudRunFaults(Struct, kw_only=True, forbid_unknown_fields=True):
+    """How many of the next RunJob calls each fault affects.
 
     Attributes:
-        refuse: answered RESOURCE_EXHAUSTED; nothing runs.
-        slow_replies: taken at once, answered `slow_reply_s` later.
-        lost_replies: taken, and answered UNAVAILABLE.
-        zombies: taken, but the tasks only seem to run: they never do anything.
-        failures: taken, and every task fails at once.
+        refuse: rejected with RESOURCE_EXHAUSTED; nothing runs.
+        slow_replies: the execution starts at once, the response comes `slow_reply_s` later.
+        lost_replies: the execution starts, the response is UNAVAILABLE.
+        zombies: the execution is reported as running, but no task starts.
+        failures: the execution starts, and every task fails at once.
     """
 
     refuse: _Count = 0
@@ -26,8 +26,8 @@ class Faults(Struct, kw_only=True, forbid_unknown_fields=True):
     failures: _Count = 0
 
     def take(self, name: str) -> bool:
-        """Whether this call is spoilt so; counts it."""
-        left: int = getattr(self, name)
-        if left:
-            setattr(self, name, left - 1)
-        return left > 0
+        """Whether this fault affects the current call; counts it down."""
+        remaining: int = getattr(self, name)
+        if remaining:
+            setattr(self, name, remaining - 1)
+        return remaining > 0

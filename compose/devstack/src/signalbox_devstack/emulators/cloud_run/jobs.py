@@ -1,4 +1,4 @@
-"""One job and its executions: what RunJob, the list, Get and Cancel do."""
+"""One job and its executions: RunJob, ListExecutions, GetExecution, CancelExecution and GetOperation."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ import grpc
 from google.cloud import run_v2
 from google.longrunning.operations_pb2 import GetOperationRequest, Operation
 
-from signalbox_devstack.emulators.cloud_run.faults import Faults
-from signalbox_devstack.emulators.job_tasks import Running
+from signalbox_devstack.emulators.cloud_run.faults import CloudRunFaults
+from signalbox_devstack.emulators.job_execution import JobExecution
 
 MAX_TASKS: Final = 10_000
 MAX_RUNNING: Final = 1_000
@@ -20,8 +20,8 @@ _DEFAULT_TIMEOUT_S: Final = 600.0
 _PAGE: Final = 100
 
 
-class RefusalError(Exception):
-    """An answer other than OK."""
+class CloudRunError(Exception):
+    """Ends a call with a status other than OK."""
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
         super().__init__(message)
@@ -29,17 +29,17 @@ class RefusalError(Exception):
         self.message = message
 
 
-class Jobs:
-    """The job named `job`; no other exists.
+class JobService:
+    """The API methods for the only job, named `job`.
 
     Args:
-        command: what a task runs; empty: nothing, until it is ended.
-        cold_start_s: from the request to the start of the tasks.
-        logs: a folder for the tasks' output.
+        command: what each task runs; empty: it waits until it is cancelled.
+        cold_start_s: delay between a request and the start of its tasks.
+        logs: folder for the output of the tasks.
     """
 
     def __init__(self, job: str, command: Sequence[str], *, cold_start_s: float, logs: Path | None) -> None:
-        self.faults = Faults()
+        self.faults = CloudRunFaults()
         self._job = job
         self._command = command
         self._cold_start_s = cold_start_s
@@ -49,14 +49,12 @@ class Jobs:
 
     async def run_job(self, request: run_v2.RunJobRequest) -> Operation:
         self._check(request)
-        if (
-            self.faults.take("refuse")
-            or len([item for item in self._executions.values() if not item.running.ended_at]) >= MAX_RUNNING
-        ):
-            raise RefusalError(grpc.StatusCode.RESOURCE_EXHAUSTED, "Quota exceeded for running executions")
-        begun = self._begin(request)
-        running = begun.running
-        self._executions[running.name] = begun
+        running_count = sum(not item.running.ended_at for item in self._executions.values())
+        if self.faults.take("refuse") or running_count >= MAX_RUNNING:
+            raise CloudRunError(grpc.StatusCode.RESOURCE_EXHAUSTED, "Quota exceeded for running executions")
+        execution = self._create(request)
+        running = execution.running
+        self._executions[running.name] = execution
         work = running.run(
             cold_start_s=self._cold_start_s,
             is_zombie=self.faults.take("zombies"),
@@ -68,12 +66,12 @@ class Jobs:
         if self.faults.take("slow_replies"):
             await asyncio.sleep(self.faults.slow_reply_s)
         if self.faults.take("lost_replies"):
-            raise RefusalError(grpc.StatusCode.UNAVAILABLE, "the connection was lost")
-        return operation_of(begun, self._job)
+            raise CloudRunError(grpc.StatusCode.UNAVAILABLE, "the connection was lost")
+        return operation_of(execution, self._job)
 
     async def list_executions(self, request: run_v2.ListExecutionsRequest) -> run_v2.ListExecutionsResponse:
         if request.parent != self._job:
-            raise RefusalError(grpc.StatusCode.NOT_FOUND, f"no job {request.parent}")
+            raise CloudRunError(grpc.StatusCode.NOT_FOUND, f"no job {request.parent}")
         size, start = min(request.page_size or _PAGE, _PAGE), int(request.page_token or 0)
         newest = list(reversed(self._executions.values()))
         page = [execution_of(item, self._job) for item in newest[start : start + size]]
@@ -86,7 +84,7 @@ class Jobs:
     async def cancel_execution(self, request: run_v2.CancelExecutionRequest) -> Operation:
         found = self._find(request.name)
         if found.running.ended_at:
-            raise RefusalError(grpc.StatusCode.FAILED_PRECONDITION, f"{request.name} has ended")
+            raise CloudRunError(grpc.StatusCode.FAILED_PRECONDITION, f"{request.name} has ended")
         found.running.cancel()
         return operation_of(found, self._job)
 
@@ -94,18 +92,18 @@ class Jobs:
         return operation_of(self._find(request.name.replace("/operations/", "/executions/")), self._job)
 
     async def close(self) -> None:
-        """End every task."""
+        """Cancel every execution and wait until its tasks have ended."""
         for item in self._executions.values():
             item.running.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _check(self, request: run_v2.RunJobRequest) -> None:
         if request.name != self._job:
-            raise RefusalError(grpc.StatusCode.NOT_FOUND, f"no job {request.name}")
+            raise CloudRunError(grpc.StatusCode.NOT_FOUND, f"no job {request.name}")
         if not 0 <= request.overrides.task_count <= MAX_TASKS:
-            raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, f"task_count must be 1 to {MAX_TASKS}")
+            raise CloudRunError(grpc.StatusCode.INVALID_ARGUMENT, f"task_count must be 1 to {MAX_TASKS}")
 
-    def _begin(self, request: run_v2.RunJobRequest) -> "_Execution":
+    def _create(self, request: run_v2.RunJobRequest) -> "_Execution":
         short = f"{self._job.rpartition('/')[2]}-{len(self._executions) + 1:05d}"
         variables = [
             variable for override in request.overrides.container_overrides for variable in override.env
@@ -130,7 +128,7 @@ class Jobs:
                 "CLOUD_RUN_TASK_ATTEMPT": "0",
             }
 
-        running = Running(
+        running = JobExecution(
             f"{self._job}/executions/{short}",
             environment,
             count=count,
@@ -142,18 +140,18 @@ class Jobs:
 
     def _find(self, name: str) -> "_Execution":
         if name not in self._executions:
-            raise RefusalError(grpc.StatusCode.NOT_FOUND, f"no execution {name}")
+            raise CloudRunError(grpc.StatusCode.NOT_FOUND, f"no execution {name}")
         return self._executions[name]
 
 
 @dataclass(frozen=True)
 class _Execution:
-    running: Running
+    running: JobExecution
     template: run_v2.TaskTemplate
 
 
 def execution_of(item: _Execution, job: str) -> run_v2.Execution:
-    """As the API shows it."""
+    """The execution as the API represents it."""
     running = item.running
     return run_v2.Execution(
         name=running.name,
@@ -173,7 +171,7 @@ def execution_of(item: _Execution, job: str) -> run_v2.Execution:
 
 
 def operation_of(item: _Execution, job: str) -> Operation:
-    """Done when the execution is; one that was cancelled is done without an error."""
+    """The long-running operation of an execution. A cancelled one is done without an error."""
     running, execution = item.running, run_v2.Execution.pb(execution_of(item, job))
     operation = Operation(
         name=running.name.replace("/executions/", "/operations/"), done=running.ended_at is not None

@@ -1,4 +1,4 @@
-"""The gRPC face. The package of the client brings no servicers, so its messages are served by generic handlers."""
+"""The gRPC server. Google's client package contains no servicers, so generic handlers serve its messages."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,8 +9,8 @@ import msgspec
 from google.cloud import run_v2
 from google.longrunning.operations_pb2 import GetOperationRequest, Operation
 
-from signalbox_devstack.emulators.cloud_run.faults import Faults
-from signalbox_devstack.emulators.cloud_run.jobs import Jobs, RefusalError
+from signalbox_devstack.emulators.cloud_run.faults import CloudRunFaults
+from signalbox_devstack.emulators.cloud_run.jobs import CloudRunError, JobService
 
 if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]  # generic in the stubs only
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 Call = grpc.aio.ServicerContext[Any, Any]
 
 
-def handlers(jobs: Jobs) -> tuple[grpc.GenericRpcHandler, ...]:
+def handlers(jobs: JobService) -> tuple[grpc.GenericRpcHandler, ...]:
     async def set_faults(request: bytes) -> bytes:
         try:
-            jobs.faults = msgspec.json.decode(request, type=Faults)
+            jobs.faults = msgspec.json.decode(request, type=CloudRunFaults)
         except msgspec.MsgspecError as error:
-            raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
+            raise CloudRunError(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
         return b"{}"
 
     run = {"RunJob": _unary(jobs.run_job, run_v2.RunJobRequest.deserialize, Operation.SerializeToString)}
@@ -61,18 +61,18 @@ def _unary(
     async def answer(request: Any, call: Call) -> Any:
         try:
             return await method(request)
-        except RefusalError as refusal:
-            await call.abort(refusal.code, refusal.message)
+        except CloudRunError as error:
+            await call.abort(error.code, error.message)
 
     return grpc.unary_unary_rpc_method_handler(answer, request_deserializer=read, response_serializer=write)
 
 
 @asynccontextmanager
-async def serving(jobs: Jobs, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serve until the block ends; yields the port.
+async def serve_jobs(jobs: JobService, *, host: str, port: int) -> AsyncIterator[int]:
+    """Serve for the duration of the block; yields the port.
 
     Raises:
-        RuntimeError: the port is taken.
+        RuntimeError: the port is in use.
     """
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
     server.add_generic_rpc_handlers(handlers(jobs))

@@ -1,4 +1,4 @@
-"""The issuer's pages: what OpenID Connect Discovery asks for, a token on demand, and switches for tests."""
+"""The issuer's endpoints: OpenID Connect Discovery, a token on request, and switches for tests."""
 
 import time
 import uuid
@@ -17,7 +17,7 @@ ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
 
 
 class SigningKey:
-    """A key pair of one algorithm."""
+    """A key pair for one algorithm."""
 
     def __init__(self, algorithm: str) -> None:
         self.algorithm = algorithm
@@ -25,15 +25,15 @@ class SigningKey:
         self.private = _private_key(algorithm)
 
     def jwk(self) -> dict[str, Any]:
-        """The public half (RFC 7517)."""
+        """The public key as a JWK (RFC 7517)."""
         public: Any = self.private.public_key()
         made: dict[str, Any] = get_default_algorithms()[self.algorithm].to_jwk(public, as_dict=True)
         made.pop("key_ops", None)
         return {**made, "kid": self.kid, "alg": self.algorithm, "use": "sig"}
 
 
-class IssuerPages:
-    """`fetches` counts how often each page was asked for."""
+class IssuerApp:
+    """The application. `fetches` counts the requests for metadata and keys."""
 
     def __init__(self) -> None:
         self.fetches: dict[str, int] = {"metadata": 0, "keys": 0}
@@ -68,10 +68,13 @@ class IssuerPages:
         return JSONResponse({"keys": [key.jwk() for key in self._keys.values()]})
 
     async def _token(self, request: Request) -> Response:
-        """A token with the claims of the JSON body, over the usual ones. `alg` chooses the key, `headers` go into its head."""
-        asked = await request.json()
-        key = self._keys[asked.pop("alg", "ES256")]
-        headers = {"kid": key.kid, **asked.pop("headers", {})}
+        """Issue a token. The JSON body overrides claims; null removes one.
+
+        `alg` selects the key, `headers` are added to the token's header.
+        """
+        requested = await request.json()
+        key = self._keys[requested.pop("alg", "ES256")]
+        headers = {"kid": key.kid, **requested.pop("headers", {})}
         now = int(time.time())
         claims = {
             "iss": _origin(request),
@@ -79,20 +82,19 @@ class IssuerPages:
             "sub": "user-1",
             "iat": now,
             "exp": now + LIFETIME_S,
-            **asked,
+            **requested,
         }
-        given = {name: value for name, value in claims.items() if value is not None}
-        return JSONResponse(
-            {"access_token": jwt.encode(given, key.private, key.algorithm, headers), "token_type": "Bearer"}
-        )
+        present = {name: value for name, value in claims.items() if value is not None}
+        token = jwt.encode(present, key.private, key.algorithm, headers)
+        return JSONResponse({"access_token": token, "token_type": "Bearer"})
 
     async def _rotate(self, _request: Request) -> Response:
-        """New keys; the old ones are published no more."""
+        """Replace all keys; the old ones are no longer published."""
         self._keys = {algorithm: SigningKey(algorithm) for algorithm in ALGORITHMS}
         return Response(status_code=204)
 
     async def _down(self, request: Request) -> Response:
-        """`{"down": true}`: metadata and keys answer 503 until `{"down": false}`."""
+        """`{"down": true}`: metadata and keys return 503 until `{"down": false}`."""
         self._is_down = bool((await request.json())["down"])
         return Response(status_code=204)
 
@@ -101,7 +103,7 @@ class IssuerPages:
 
 
 def _origin(request: Request) -> str:
-    """As the caller reached us: the port is known only then."""
+    """The origin that the caller used; the port is not known before."""
     return f"http://{request.url.netloc}"
 
 

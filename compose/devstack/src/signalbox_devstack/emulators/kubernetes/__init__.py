@@ -1,1 +1,1 @@
-"""The Jobs of a Kubernetes API in small: the REST paths of batch/v1, and each pod a process of this machine."""
+"""An emulator of Kubernetes Jobs: serves the REST paths of batch/v1 and runs each pod as a local process."""

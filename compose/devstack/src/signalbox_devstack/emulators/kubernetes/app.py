@@ -1,4 +1,6 @@
-"""`/apis/batch/v1/namespaces/{namespace}/jobs`: create, list by label, get and delete, with a bearer token."""
+"""`/apis/batch/v1/namespaces/{namespace}/jobs`: create, list by label, get and delete; needs the bearer
+token.
+"""
 
 import asyncio
 import re
@@ -12,18 +14,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from signalbox_devstack.emulators.job_tasks import Running
+from signalbox_devstack.emulators.job_execution import JobExecution
 
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _JOBS: Final = "/apis/batch/v1/namespaces/{namespace}/jobs"
 
 
-class Cluster:
+class KubernetesJobsApi:
     """The jobs of one namespace.
 
     Args:
-        command: what a pod runs; empty: nothing, until it is deleted.
-        token: that every request must bear.
+        command: what each pod runs; empty: it waits until the job is deleted.
+        token: bearer token that every request must carry.
     """
 
     def __init__(self, command: Sequence[str], *, token: str, logs: Path | None) -> None:
@@ -31,7 +33,7 @@ class Cluster:
         self._token = token
         self._logs = logs
         self._manifests: dict[str, Mapping[str, Any]] = {}
-        self._running: dict[str, Running] = {}
+        self._running: dict[str, JobExecution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def app(self) -> Starlette:
@@ -44,28 +46,28 @@ class Cluster:
         return Starlette(routes=routes)
 
     async def close(self) -> None:
-        """End every pod."""
+        """Cancel every job and wait until its pods have ended."""
         for running in self._running.values():
             running.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _create(self, request: Request) -> JSONResponse:
-        if refused := self._refused(request):
-            return refused
+        if denied := self._check_token(request):
+            return denied
         manifest = await request.json()
         name = str(manifest.get("metadata", {}).get("name", ""))
         spec = manifest.get("spec", {})
         if not _NAME.fullmatch(name) or manifest.get("kind") != "Job" or "template" not in spec:
-            return status(422, "Invalid", f'Job.batch "{name}" is invalid')
+            return failure(422, "Invalid", f'Job.batch "{name}" is invalid')
         if name in self._running:
-            return status(409, "AlreadyExists", f'jobs.batch "{name}" already exists')
+            return failure(409, "AlreadyExists", f'jobs.batch "{name}" already exists')
         self._manifests[name], self._running[name] = manifest, self._begin(name, spec)
-        return JSONResponse(self._shown(name), 201)
+        return JSONResponse(self._as_json(name), 201)
 
-    def _begin(self, name: str, spec: Mapping[str, Any]) -> Running:
+    def _begin(self, name: str, spec: Mapping[str, Any]) -> JobExecution:
         container = spec["template"]["spec"]["containers"][0]
         given = {entry["name"]: str(entry.get("value", "")) for entry in container.get("env", [])}
-        running = Running(
+        running = JobExecution(
             name,
             lambda index: {**given, "JOB_COMPLETION_INDEX": str(index)},
             count=int(spec.get("completions", 1)),
@@ -79,8 +81,8 @@ class Cluster:
         return running
 
     async def _list(self, request: Request) -> JSONResponse:
-        if refused := self._refused(request):
-            return refused
+        if denied := self._check_token(request):
+            return denied
         label, _, value = request.query_params.get("labelSelector", "").partition("=")
         names = [name for name in self._running if not label or self._label(name, label) == value]
         return JSONResponse(
@@ -88,26 +90,26 @@ class Cluster:
                 "kind": "JobList",
                 "apiVersion": "batch/v1",
                 "metadata": {},
-                "items": [self._shown(name) for name in names],
+                "items": [self._as_json(name) for name in names],
             }
         )
 
     async def _get(self, request: Request) -> JSONResponse:
-        if refused := self._refused(request):
-            return refused
+        if denied := self._check_token(request):
+            return denied
         name = request.path_params["name"]
         return (
-            JSONResponse(self._shown(name))
+            JSONResponse(self._as_json(name))
             if name in self._running
-            else status(404, "NotFound", f'jobs.batch "{name}" not found')
+            else failure(404, "NotFound", f'jobs.batch "{name}" not found')
         )
 
     async def _delete(self, request: Request) -> JSONResponse:
-        if refused := self._refused(request):
-            return refused
+        if denied := self._check_token(request):
+            return denied
         name = request.path_params["name"]
         if name not in self._running:
-            return status(404, "NotFound", f'jobs.batch "{name}" not found')
+            return failure(404, "NotFound", f'jobs.batch "{name}" not found')
         self._running.pop(name).cancel()
         del self._manifests[name]
         return JSONResponse({"kind": "Status", "apiVersion": "v1", "status": "Success"})
@@ -116,7 +118,7 @@ class Cluster:
         labels: Mapping[str, str] = self._manifests[name].get("metadata", {}).get("labels", {})
         return labels.get(label)
 
-    def _shown(self, name: str) -> Mapping[str, Any]:
+    def _as_json(self, name: str) -> Mapping[str, Any]:
         running, manifest = self._running[name], self._manifests[name]
         failed = running.counts["failed"] + running.counts["cancelled"]
         seen: dict[str, Any] = {
@@ -139,14 +141,14 @@ class Cluster:
             "status": {key: value for key, value in seen.items() if value},
         }
 
-    def _refused(self, request: Request) -> JSONResponse | None:
+    def _check_token(self, request: Request) -> JSONResponse | None:
         if request.headers.get("authorization") != f"Bearer {self._token}":
-            return status(401, "Unauthorized", "Unauthorized")
+            return failure(401, "Unauthorized", "Unauthorized")
         return None
 
 
-def status(code: int, reason: str, message: str) -> JSONResponse:
-    """A refusal as the API server words it."""
+def failure(code: int, reason: str, message: str) -> JSONResponse:
+    """A `Status` object of kind Failure, as the API server returns it."""
     return JSONResponse(
         {
             "kind": "Status",

@@ -1,1 +1,4 @@
-"""A model server in small: the OpenAI-compatible chat API, streamed or not, with faults on demand. It is no language model."""
+"""A simulated model server: the OpenAI-compatible chat API with injectable faults.
+
+It is not a language model.
+"""

@@ -1,4 +1,4 @@
-"""The server's routes: /v1/chat/completions, /v1/models, /healthz and what is simulated (/_sim/stats)."""
+"""The routes: /v1/chat/completions, /v1/models, /healthz, and /_sim/stats for tests."""
 
 import time
 from typing import Final
@@ -10,11 +10,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from signalbox_devstack.emulators.model_api.faults import Fault, Faults, UnknownFaultError, read_fault
-from signalbox_devstack.emulators.model_api.speaking import Script, Stream
-from signalbox_devstack.emulators.model_api.stats import Stats
-from signalbox_devstack.emulators.model_api.wire import Ask, Usage
-from signalbox_devstack.emulators.model_api.writing import answer_to, tokens_of
+from signalbox_devstack.emulators.model_api.completion_text import completion_for, tokenize
+from signalbox_devstack.emulators.model_api.faults import (
+    FaultCounter,
+    ModelFault,
+    UnknownModelFault,
+    read_fault,
+)
+from signalbox_devstack.emulators.model_api.stats import ModelApiStats
+from signalbox_devstack.emulators.model_api.streamed_completion import Completion, StreamedCompletion
+from signalbox_devstack.emulators.model_api.wire import ChatRequest, CompletionUsage
 
 MODEL: Final = "sim"
 MAX_BODY_BYTES: Final = 4_000_000
@@ -28,19 +33,21 @@ def create_app(*, pause_s: float = 0.005) -> Starlette:
             Route("/v1/chat/completions", server.complete, methods=["POST"]),
             Route("/v1/models", server.models),
             Route("/healthz", lambda _request: JSONResponse({"status": "ok"})),
-            Route("/_sim/stats", lambda _request: JSONResponse(dict(server.stats.seen()))),
+            Route("/_sim/stats", lambda _request: JSONResponse(dict(server.stats.as_json()))),
         ]
     )
 
 
 class ModelServer:
-    """Args:
-    pause_s: between two tokens of a stream.
+    """The request handlers.
+
+    Args:
+        pause_s: delay between two tokens of a stream.
     """
 
     def __init__(self, pause_s: float) -> None:
-        self.stats = Stats()
-        self._faults = Faults()
+        self.stats = ModelApiStats()
+        self._faults = FaultCounter()
         self._pause_s = pause_s
 
     async def models(self, _request: Request) -> Response:
@@ -53,49 +60,53 @@ class ModelServer:
         if len(body) > MAX_BODY_BYTES:
             return _error(413, "the request is too large")
         try:
-            ask = msgspec.json.decode(body, type=Ask)
-            asked = ask.model.partition("@")[2] or request.headers.get("x-sim-fault", "")
-            fault = self._faults.met(
-                read_fault(asked), request.headers.get("idempotency-key") or str(ask.messages)
+            chat = msgspec.json.decode(body, type=ChatRequest)
+            fault_spec = chat.model.partition("@")[2] or request.headers.get("x-sim-fault", "")
+            fault = self._faults.match(
+                read_fault(fault_spec), request.headers.get("idempotency-key") or str(chat.messages)
             )
-        except (msgspec.DecodeError, UnicodeDecodeError, UnknownFaultError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, UnknownModelFault) as error:
             return _error(400, str(error))
-        self._note(request, ask, fault)
-        return _refused(fault) or self._answer(ask, fault)
+        self._record(request, chat, fault)
+        return _error_for(fault) or self._complete(chat, fault)
 
-    def _note(self, request: Request, ask: Ask, fault: Fault | None) -> None:
+    def _record(self, request: Request, chat: ChatRequest, fault: ModelFault | None) -> None:
         if fault is not None:
             self.stats.count("faults")
-        self.stats.asked(
-            model=ask.model,
+        self.stats.record_request(
+            model=chat.model,
             key=request.headers.get("idempotency-key"),
             fault=fault.name if fault else None,
             is_authorized="authorization" in request.headers,
         )
 
-    def _answer(self, ask: Ask, fault: Fault | None) -> ASGIApp:
-        tokens = tokens_of(_NO_JSON if fault and _answers_badly(fault, ask) else answer_to(ask))
-        finish = "length" if ask.max_tokens is not None and len(tokens) > ask.max_tokens else "stop"
-        tokens = tokens[: ask.max_tokens]
-        read = sum(len(tokens_of(message.content or "")) for message in ask.messages)
-        usage = Usage(prompt_tokens=read, completion_tokens=len(tokens), total_tokens=read + len(tokens))
-        if not ask.stream:
-            return _whole(ask.model, "".join(tokens), finish, usage)
-        counts = bool(ask.stream_options and ask.stream_options.include_usage) and not (
+    def _complete(self, chat: ChatRequest, fault: ModelFault | None) -> ASGIApp:
+        tokens = tokenize(_NO_JSON if fault and _returns_invalid_json(fault, chat) else completion_for(chat))
+        finish = "length" if chat.max_tokens is not None and len(tokens) > chat.max_tokens else "stop"
+        tokens = tokens[: chat.max_tokens]
+        read = sum(len(tokenize(message.content or "")) for message in chat.messages)
+        usage = CompletionUsage(
+            prompt_tokens=read, completion_tokens=len(tokens), total_tokens=read + len(tokens)
+        )
+        if not chat.stream:
+            return _complete_response(chat.model, "".join(tokens), finish, usage)
+        includes_usage = bool(chat.stream_options and chat.stream_options.include_usage) and not (
             fault and fault.name == "no_usage"
         )
-        script = Script(model=ask.model, tokens=tokens, finish=finish, usage=usage if counts else None)
-        return Stream(script, fault=fault, pause_s=self._pause_s, stats=self.stats)
+        completion = Completion(
+            model=chat.model, tokens=tokens, finish=finish, usage=usage if includes_usage else None
+        )
+        return StreamedCompletion(completion, fault=fault, pause_s=self._pause_s, stats=self.stats)
 
 
-def _answers_badly(fault: Fault, ask: Ask) -> bool:
-    """`bad_first` is a model that does better once it is shown its answer."""
+def _returns_invalid_json(fault: ModelFault, chat: ChatRequest) -> bool:
+    """`bad_first`: invalid until the prompt contains the model's first answer."""
     return fault.name == "bad_json" or (
-        fault.name == "bad_first" and all(message.role != "assistant" for message in ask.messages)
+        fault.name == "bad_first" and all(message.role != "assistant" for message in chat.messages)
     )
 
 
-def _refused(fault: Fault | None) -> Response | None:
+def _error_for(fault: ModelFault | None) -> Response | None:
     match fault.name if fault else None:
         case "rate_limit":
             wait = str(fault.retry_after_s) if fault else "1"
@@ -108,7 +119,7 @@ def _refused(fault: Fault | None) -> Response | None:
             return None
 
 
-def _whole(model: str, text: str, finish: str, usage: Usage) -> Response:
+def _complete_response(model: str, text: str, finish: str, usage: CompletionUsage) -> Response:
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": finish}
     body = {

@@ -1,11 +1,11 @@
-"""Faults on demand, named in the model's name (`sim@rate_limit:2`) or the header `X-Sim-Fault`. Pure but for the counting."""
+"""Injectable faults, selected by the model's name (`sim@rate_limit:2`) or the header `X-Sim-Fault`."""
 
 from collections import Counter
 from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-Name = Literal[
+FaultName = Literal[
     "rate_limit",
     "unauthorized",
     "unavailable",
@@ -18,52 +18,57 @@ Name = Literal[
     "slow",
     "no_usage",
 ]
-NAMES: Final[tuple[str, ...]] = get_args(Name)
+FAULT_NAMES: Final[tuple[str, ...]] = get_args(FaultName)
 
 
-class Fault(Struct, frozen=True, kw_only=True):
-    """`times`: how many requests of one question it meets (0: every one); `retry_after_s` goes with rate_limit."""
+class ModelFault(Struct, frozen=True, kw_only=True):
+    """A selected fault.
+
+    Attributes:
+        times: how many requests for the same question it affects; 0: all.
+        retry_after_s: for `rate_limit` only.
+    """
 
     name: str
     times: int = 0
     retry_after_s: int = 1
 
 
-class UnknownFaultError(ValueError):
-    """The fault has another form, or no such name."""
+class UnknownModelFault(ValueError):
+    """The fault specification is malformed or names an unknown fault."""
 
 
-def read_fault(text: str) -> Fault | None:
-    """`NAME[:TIMES[:RETRY_AFTER_S]]`; None for an empty one.
+def read_fault(text: str) -> ModelFault | None:
+    """Parse `NAME[:TIMES[:RETRY_AFTER_S]]`; None when `text` is empty.
 
     Raises:
-        UnknownFaultError: with a sentence that lists the names.
+        UnknownModelFault: the message lists the known names.
     """
     if not text:
         return None
     name, *numbers = text.split(":")
-    if name not in NAMES or len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
-        raise UnknownFaultError(
-            f"no fault {text!r}: give NAME[:TIMES[:RETRY_AFTER_S]] with NAME one of {', '.join(NAMES)}"
+    if name not in FAULT_NAMES or len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
+        raise UnknownModelFault(
+            f"unknown fault {text!r}: use NAME[:TIMES[:RETRY_AFTER_S]] with one of {', '.join(FAULT_NAMES)}"
         )
     given = [int(number) for number in numbers]
     times, wait = (given[0] if given else 0), (given[1] if len(given) > 1 else 1)
-    return Fault(name=name, times=times, retry_after_s=wait)
+    return ModelFault(name=name, times=times, retry_after_s=wait)
 
 
-class Faults:
-    """Counts how often each question was asked, so that a fault can pass."""
+class FaultCounter:
+    """Counts the requests for each question, so that a fault can stop after some of them."""
 
     def __init__(self) -> None:
-        self._asked: Counter[tuple[str, str]] = Counter()
+        self._requests: Counter[tuple[str, str]] = Counter()
 
-    def met(self, fault: Fault | None, question: str) -> Fault | None:
-        """The fault that this request meets, if it does.
+    def match(self, fault: ModelFault | None, question: str) -> ModelFault | None:
+        """The fault that affects this request, if any.
 
         Args:
-            question: what makes two requests the same: their Idempotency-Key, else their messages.
+            question: identifies repeated requests: their Idempotency-Key, or else their messages.
         """
         if fault is None:
             return None
-        self._asked[fault.name, question] += 1
-        return fault if fault.times == 0 or self._asked[fault.name, question] <= fault.times else None
+        self._requests[fault.name, question] += 1
+        return fault if fault.times == 0 or self._requests[fault.name, question] <= fault.times else None

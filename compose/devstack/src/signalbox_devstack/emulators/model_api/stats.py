@@ -1,4 +1,4 @@
-"""What was asked of the server, for tests: `GET /_sim/stats`."""
+"""Counts and the latest requests, for tests: `GET /_sim/stats`."""
 
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from typing import Final
 _KEPT: Final = 200
 
 
-class Stats:
-    """Counts by name, and the last requests."""
+class ModelApiStats:
+    """Counters by name, and the latest requests."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -17,13 +17,13 @@ class Stats:
     def count(self, name: str) -> None:
         self._counts[name] += 1
 
-    def asked(self, *, model: str, key: str | None, fault: str | None, is_authorized: bool) -> None:
+    def record_request(self, *, model: str, key: str | None, fault: str | None, is_authorized: bool) -> None:
         self.count("requests")
         self._requests.append(
             {"model": model, "idempotency_key": key, "fault": fault, "authorized": is_authorized}
         )
 
-    def seen(self) -> Mapping[str, object]:
+    def as_json(self) -> Mapping[str, object]:
         return {
             **{name: self._counts[name] for name in ("requests", "tokens", "faults")},
             "last": list(self._requests),

@@ -1,31 +1,31 @@
-"""The chat API's messages, from the server's side."""
+"""The request and response types of the chat API that the server uses."""
 
 from msgspec import Struct
 
 
-class Message(Struct, frozen=True):
+class PromptMessage(Struct, frozen=True):
     role: str
     content: str | None = None
 
 
-class Format(Struct, frozen=True):
+class ResponseFormat(Struct, frozen=True):
     type: str
 
 
-class StreamOptions(Struct, frozen=True):
+class RequestedStreamOptions(Struct, frozen=True):
     include_usage: bool = False
 
 
-class Ask(Struct, frozen=True, kw_only=True):
+class ChatRequest(Struct, frozen=True, kw_only=True):
     model: str
-    messages: tuple[Message, ...]
+    messages: tuple[PromptMessage, ...]
     stream: bool = False
-    stream_options: StreamOptions | None = None
+    stream_options: RequestedStreamOptions | None = None
     max_tokens: int | None = None
-    response_format: Format | None = None
+    response_format: ResponseFormat | None = None
 
 
-class Usage(Struct, frozen=True, kw_only=True):
+class CompletionUsage(Struct, frozen=True, kw_only=True):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int

@@ -1,1 +1,4 @@
-"""The tax authority's e-invoice portal in small: the same addresses, rules and error bodies, invented invoices, faults on demand."""
+"""A simulator of the tax authority's e-invoice portal.
+
+It has the same paths, rules and error bodies, invented invoices, and injectable faults.
+"""

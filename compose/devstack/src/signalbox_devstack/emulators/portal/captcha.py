@@ -1,4 +1,6 @@
-"""The captcha's picture: an SVG as the portal draws it. Six filled outlines in shuffled order, and strokes as noise."""
+"""Draws the captcha as the portal does: an SVG of six filled outlines in shuffled order, and strokes as
+noise.
+"""
 
 import random
 from typing import Final
@@ -19,7 +21,7 @@ def new_text(dice: random.Random) -> str:
 
 
 def picture(text: str, dice: random.Random) -> str:
-    """The order of the paths says nothing; the order from left to right does."""
+    """Draw the text as SVG. The order of the paths is random; the text reads from left to right."""
     letters = [
         _letter(character, 12 + place * _STEP + dice.uniform(-2, 2), dice)
         for place, character in enumerate(text)
@@ -27,16 +29,21 @@ def picture(text: str, dice: random.Random) -> str:
     strokes = [_stroke(dice) for _ in range(dice.randint(2, 4))]
     paths = letters + strokes
     dice.shuffle(paths)
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" viewBox="0,0,{_WIDTH},{_HEIGHT}">'
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
+        f'viewBox="0,0,{_WIDTH},{_HEIGHT}">'
+    )
     return f'{head}<rect width="100%" height="100%" fill="#f2f2f2"/>{"".join(paths)}</svg>'
 
 
 def _letter(character: str, left: float, dice: random.Random) -> str:
-    """Every point is moved a little, so no two pictures hold the same outline; the commands stay the same."""
+    """Draw one outline with every point moved a little. The path commands stay the same."""
     scale, base = _SIZE / UNITS_PER_EM * dice.uniform(0.94, 1.06), 32 + dice.uniform(-2.5, 2.5)
 
     def moved(point: Point) -> str:
-        return f"{left + point[0] * scale + dice.uniform(-0.3, 0.3):.2f} {base - point[1] * scale + dice.uniform(-0.3, 0.3):.2f}"
+        x = left + point[0] * scale + dice.uniform(-0.3, 0.3)
+        y = base - point[1] * scale + dice.uniform(-0.3, 0.3)
+        return f"{x:.2f} {y:.2f}"
 
     drawn = "".join(command + " ".join(map(moved, points)) for command, points in outlines()[character])
     return f'<path fill="{dice.choice(_INKS)}" d="{drawn}"/>'

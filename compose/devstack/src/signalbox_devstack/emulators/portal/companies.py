@@ -1,4 +1,4 @@
-"""Who is on the portal: tax codes (MST), passwords and names. Everything is invented and follows from a number; nothing is stored."""
+"""The companies on the portal: tax codes (MST), passwords and names, all invented and derived from a number."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from msgspec import Struct
 from stdnum.vn import mst as tax_code
 
 _STEM: Final = 990_100_001
-"""The prefix 99 belongs to no province, so no real company has such a code."""
+"""No province has the prefix 99, so no real company has such a code."""
 _PARTNER_STEM: Final = 995_000_001
 _KINDS: Final = ("Công ty TNHH", "Công ty Cổ phần", "Công ty TNHH MTV", "Doanh nghiệp tư nhân")
 _NAMES: Final = (
@@ -28,7 +28,7 @@ _BARE: Final = re.compile(r"(\d{10}|\d{12})(-\d{3})?")
 
 
 class Party(Struct, frozen=True):
-    """A seller or buyer: `mst` has 10 digits, 12 (a person) or 10-3 (a branch)."""
+    """A seller or buyer. `mst` has 10 digits, 12 for a person, or 10 and a suffix of 3 for a branch."""
 
     mst: str
     name: str
@@ -41,18 +41,18 @@ def companies(count: int) -> tuple[str, ...]:
 
 
 def password_of(mst: str) -> str:
-    """The password of a simulated company; not a secret, as nothing real opens with it."""
+    """The password of a simulated company. It protects nothing real."""
     return f"sim-{mst}"
 
 
 def own_code(mst: str) -> str:
-    """Without the suffix of a branch."""
+    """The tax code without the suffix of a branch."""
     found = _BARE.fullmatch(mst)
     return found[1] if found else mst
 
 
 def has_cash_register(mst: str) -> bool:
-    """Every fifth company has none; the portal then knows no cash-register invoices of it."""
+    """Whether the company has cash-register invoices; every fifth has none."""
     return int(mst[:9]) % 5 != 0
 
 
@@ -62,7 +62,7 @@ def company(mst: str) -> Party:
 
 @lru_cache(maxsize=1)
 def partners() -> tuple[Party, ...]:
-    """Whom companies trade with: 36 companies, and 4 persons with twelve digits."""
+    """The trading partners of all companies: 36 companies, and 4 persons with codes of twelve digits."""
     firms = [_named(mst, number) for number, mst in enumerate(islice(_codes(_PARTNER_STEM), 36))]
     persons = [
         Party(f"0990900{number:05}", name, f"{number + 3} Trần Phú, {_TOWNS[number]}")

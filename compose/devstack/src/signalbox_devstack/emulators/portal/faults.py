@@ -1,4 +1,4 @@
-"""Faults on demand, per taxpayer: which call meets one, and what it is. Deciding only; `calls.py` carries them out."""
+"""Injectable faults per taxpayer. Decides which call is affected; `endpoint.py` carries the fault out."""
 
 import random
 from collections import defaultdict
@@ -23,15 +23,19 @@ Kind = Literal[
 Target = Literal["captcha", "authenticate", "list", "detail", "xml", "excel"]
 
 
-class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A fault and which calls meet it: of the calls `on` these kinds, after the first `after`, every `every`th, by chance `share`,
-    and no more than `times` (0: without end).
+class PortalFault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fault and the calls that it affects.
 
     Attributes:
-        retry_after_s: rate_limit only; without it the answer has no Retry-After.
-        per_s, burst: rate_limit only; then it meets just the calls that come faster than that.
+        on: the kinds of calls that are counted and can be affected.
+        times: how many calls are affected at most; 0: no limit.
+        after: how many calls pass first.
+        every: affect every n-th call.
+        share: probability that a call is affected.
+        retry_after_s: rate_limit only; None: no Retry-After header.
+        per_s, burst: rate_limit only; affect only calls that exceed this rate.
         delay_s: slow_504 only.
-        over_bytes: cut only; shorter answers pass, longer ones break off there.
+        over_bytes: cut only; responses longer than this are truncated there.
     """
 
     kind: Kind
@@ -47,50 +51,53 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     over_bytes: Annotated[int, Meta(ge=0)] = 0
 
 
-class _Set(Struct):
-    """A fault in force, with what has happened to it."""
+class _ActiveFault(Struct):
+    """A fault in effect with its counters."""
 
-    fault: Fault
+    fault: PortalFault
     dice: random.Random
     seen: int = 0
-    met: int = 0
+    hit: int = 0
     tokens: float = 0.0
     filled_at_s: float = 0.0
 
 
-class Faults:
-    """The faults in force, by taxpayer; `*` are those of everybody who has none of their own."""
+class PortalFaults:
+    """The faults in effect, by taxpayer. Those of `*` apply to every taxpayer without faults of its own."""
 
     def __init__(self) -> None:
-        self._sets: defaultdict[str, list[_Set]] = defaultdict(list)
+        self._sets: defaultdict[str, list[_ActiveFault]] = defaultdict(list)
 
-    def put(self, mst: str, faults: Sequence[Fault]) -> None:
-        """Replace all faults of this taxpayer; an empty list ends them. Chance is the same each time."""
+    def put(self, mst: str, faults: Sequence[PortalFault]) -> None:
+        """Replace all faults of this taxpayer. The random choices are the same each time."""
         self._sets[mst] = [
-            _Set(fault, random.Random(f"{mst}/{place}"), tokens=fault.burst)
+            _ActiveFault(fault, random.Random(f"{mst}/{place}"), tokens=fault.burst)
             for place, fault in enumerate(faults)
         ]
 
-    def all(self) -> "dict[str, list[Fault]]":
+    def all(self) -> "dict[str, list[PortalFault]]":
         return {mst: [item.fault for item in sets] for mst, sets in self._sets.items() if sets}
 
-    def meet(self, mst: str, target: str, now_s: float) -> Fault | None:
-        """The fault that this call meets: the first of those that apply. Every fault counts every call of its kinds."""
+    def next_fault(self, mst: str, target: str, now_s: float) -> PortalFault | None:
+        """The fault that affects this call: the first that applies.
+
+        Each fault counts all calls of its kinds.
+        """
         sets = self._sets[mst] or self._sets["*"]
         found = [item for item in sets if target in item.fault.on and _applies(item, now_s)]
         if not found:
             return None
-        found[0].met += 1
+        found[0].hit += 1
         return found[0].fault
 
 
-def _applies(item: _Set, now_s: float) -> bool:
+def _applies(item: _ActiveFault, now_s: float) -> bool:
     fault = item.fault
     item.seen += 1
     if (
         item.seen <= fault.after
         or (item.seen - fault.after - 1) % fault.every
-        or (fault.times and item.met >= fault.times)
+        or (fault.times and item.hit >= fault.times)
     ):
         return False
     if fault.per_s is not None:
@@ -98,8 +105,8 @@ def _applies(item: _Set, now_s: float) -> bool:
     return fault.share >= 1 or item.dice.random() < fault.share
 
 
-def _takes_token(item: _Set, per_s: float, now_s: float) -> bool:
-    """A bucket of `burst` tokens that fills with `per_s`."""
+def _takes_token(item: _ActiveFault, per_s: float, now_s: float) -> bool:
+    """Take a token from a bucket of `burst` tokens that is refilled at `per_s`."""
     item.tokens = min(item.fault.burst, item.tokens + (now_s - item.filled_at_s) * per_s)
     item.filled_at_s = now_s
     if item.tokens < 1:

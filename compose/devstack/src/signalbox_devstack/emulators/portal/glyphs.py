@@ -1,4 +1,4 @@
-"""The outlines of the captcha's thirty characters, from a font, in one form: absolute M, L, Q and Z with points in font units."""
+"""The outlines of the captcha's thirty characters as absolute M, L, Q and Z commands in font units."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -10,12 +10,12 @@ from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.ttLib import TTFont
 
 ALPHABET: Final = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
-"""Without I, L, O, U, 0 and 1, which people mistake for each other."""
+"""Without I, L, O, U, 0 and 1, which are easily confused."""
 UNITS_PER_EM: Final = 2_000
 
 Point: TypeAlias = tuple[float, float]
 Outline: TypeAlias = Sequence[tuple[str, Sequence[Point]]]
-"""Commands with their points; y grows upwards."""
+"""Path commands with their points; the y axis points up."""
 
 
 @lru_cache(maxsize=1)
@@ -46,7 +46,7 @@ def _outline(glyphs: "Mapping[str, object]", name: str) -> Outline:
 
 
 def _pairs(points: Sequence[Point]) -> Sequence[tuple[Point, Point]]:
-    """A TrueType curve of many control points as curves of one each: the joints lie half-way between them."""
+    """Split a TrueType curve with many control points at the implied on-curve points between them."""
     controls, end = points[:-1], points[-1]
     joints = [((a[0] + b[0]) / 2, (a[1] + b[1]) / 2) for a, b in pairwise(controls)]
     return list(zip(controls, [*joints, end], strict=True))

@@ -1,4 +1,4 @@
-"""The invoices themselves: parties, lines, sums, states. Pure: the same seed, company, stream and number give the same invoice."""
+"""Generates invoices. Pure: the same seed, company, kind and number give the same invoice."""
 
 import random
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from signalbox_devstack.emulators.portal.books import Books, Place
 from signalbox_devstack.emulators.portal.companies import Party, company, partners
+from signalbox_devstack.emulators.portal.invoice_index import InvoiceIndex, InvoiceSlot
 
 NEW, REPLACING, ADJUSTING, REPLACED, ADJUSTED, CANCELLED = range(1, 7)
-"""The portal's tthai."""
+"""The portal's `tthai`."""
 NOT_COUNTED: Final = frozenset({REPLACED, CANCELLED})
 RATES: Final = ("10%", "8%", "8%", "10%", "5%", "0%", "KCT", "KKKNT", "8%", "10%")
 _GOODS: Final = (
@@ -28,7 +28,7 @@ _GOODS: Final = (
 )
 
 
-class Line(Struct, frozen=True):
+class InvoiceLine(Struct, frozen=True):
     name: str
     unit: str
     quantity: int
@@ -41,16 +41,16 @@ class Line(Struct, frozen=True):
         return self.quantity * self.price
 
 
-class Sum(Struct, frozen=True):
-    """Of one tax rate, in đồng."""
+class TaxRateTotal(Struct, frozen=True):
+    """The total for one tax rate, in đồng."""
 
     rate: str
     amount: int
     tax: int
 
 
-class Link(Struct, frozen=True):
-    """The invoice that this one replaces or adjusts."""
+class LinkedInvoice(Struct, frozen=True):
+    """The invoice that another one replaces or adjusts."""
 
     series: str
     number: int
@@ -58,9 +58,12 @@ class Link(Struct, frozen=True):
 
 
 class Invoice(Struct, frozen=True, kw_only=True):
-    """`differs`: the signed original says another total than the portal's row does, by this many đồng."""
+    """One invoice.
 
-    place: Place
+    `differs` is the difference in đồng between the total of the original and that of the list row.
+    """
+
+    slot: InvoiceSlot
     seller: Party
     buyer: Party | None
     form: int
@@ -68,8 +71,8 @@ class Invoice(Struct, frozen=True, kw_only=True):
     number: int
     status: int
     state: int
-    lines: tuple[Line, ...]
-    link: Link | None
+    lines: tuple[InvoiceLine, ...]
+    link: LinkedInvoice | None
     has_original: bool
     differs: int
 
@@ -79,7 +82,7 @@ class Invoice(Struct, frozen=True, kw_only=True):
         return f"{self.seller.mst}-{self.form}-{self.series}-{self.number}"
 
     @property
-    def sums(self) -> tuple[Sum, ...]:
+    def sums(self) -> tuple[TaxRateTotal, ...]:
         return sums_of(self.lines)
 
     @property
@@ -95,11 +98,11 @@ class Invoice(Struct, frozen=True, kw_only=True):
         return self.amount + self.tax
 
 
-def sums_of(lines: Sequence[Line]) -> tuple[Sum, ...]:
-    """By rate, in the order in which the rates come; tax is rounded per rate, half away from zero."""
+def sums_of(lines: Sequence[InvoiceLine]) -> tuple[TaxRateTotal, ...]:
+    """Totals by rate in order of appearance; tax is rounded per rate, half away from zero."""
     rates = dict.fromkeys(line.rate for line in lines)
     amounts = ((rate, sum(line.amount for line in lines if line.rate == rate)) for rate in rates)
-    return tuple(Sum(rate, amount, tax_of(amount, rate)) for rate, amount in amounts)
+    return tuple(TaxRateTotal(rate, amount, tax_of(amount, rate)) for rate, amount in amounts)
 
 
 def tax_of(amount: int, rate: str) -> int:
@@ -108,46 +111,49 @@ def tax_of(amount: int, rate: str) -> int:
 
 
 @lru_cache(maxsize=4_096)
-def invoice_at(books: Books, mst: str, place: Place) -> Invoice:
-    """The invoice at that place of a company's books."""
-    number, code = place.number, place.stream.code
-    dice = random.Random(f"{books.seed}/{mst}/{code}/{number}")
-    state = state_of(books, mst, place)
+def invoice_at(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> Invoice:
+    """The invoice of a company in this slot."""
+    number, code = slot.number, slot.kind.code
+    dice = random.Random(f"{index.seed}/{mst}/{code}/{number}")
+    state = state_of(index, mst, slot)
     follows = state in (REPLACING, ADJUSTING)
-    other = _partner(books, mst, place, number - 1 if follows else number)
-    before = books.place(mst, place.stream, number - 1) if follows else None
+    other = _partner(index, mst, slot, number - 1 if follows else number)
+    before = index.slot(mst, slot.kind, number - 1) if follows else None
     own = company(mst)
-    if place.stream.direction == "purchase" and number % 23 == 5:
+    if slot.kind.direction == "purchase" and number % 23 == 5:
         own = Party(f"{mst}-001", f"{own.name} - Chi nhánh 1", own.address)
-    is_sale = place.stream.direction == "sold"
-    series = f"{'K' if code[1] == 'K' else 'C'}{place.day.year % 100}{'M' if code[1] == 'M' else 'T'}SM"
+    is_sale = slot.kind.direction == "sold"
+    series = f"{'K' if code[1] == 'K' else 'C'}{slot.day.year % 100}{'M' if code[1] == 'M' else 'T'}SM"
     return Invoice(
-        place=place,
+        slot=slot,
         seller=own if is_sale else other,
         buyer=(None if code == "SM" and number % 2 else other) if is_sale else own,
         form=1,
         series=series,
-        number=_printed(books, mst, place),
-        status=place.stream.status,
+        number=_printed_number(index, mst, slot),
+        status=slot.kind.status,
         state=state,
         lines=_lines(dice, state=state, is_huge=code == "PC" and number == 3),
-        link=Link(series, _printed(books, mst, before), before.day) if before else None,
+        link=LinkedInvoice(series, _printed_number(index, mst, before), before.day) if before else None,
         has_original=dice.random() >= 0.03,
         differs=dice.choice((1_000, -500)) if number % 131 == 77 else 0,
     )
 
 
-def state_of(books: Books, mst: str, place: Place) -> int:
-    """Pairs stand side by side: 8 replaces 7, 28 adjusts 27 … and the first of a month replaces the last of the month before."""
-    number = place.number
+def state_of(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> int:
+    """The invoice's state. Pairs are neighbours: 8 replaces 7, 28 adjusts 27, …
+
+    The first invoice of a month replaces the last of the previous month.
+    """
+    number = slot.number
     if number % 60 == 50:
         return CANCELLED
-    own = _pair(number) or (REPLACED if _ends_month(books, mst, place) else 0)
+    own = _pair(number) or (REPLACED if _ends_month(index, mst, slot) else 0)
     if own:
         return own
-    before = books.place(mst, place.stream, number - 1)
+    before = index.slot(mst, slot.kind, number - 1)
     opened = (
-        0 if before is None else _pair(number - 1) or (REPLACED if _ends_month(books, mst, before) else 0)
+        0 if before is None else _pair(number - 1) or (REPLACED if _ends_month(index, mst, before) else 0)
     )
     is_open = opened and (number - 1) % 60 != 50
     return {REPLACED: REPLACING, ADJUSTED: ADJUSTING}.get(opened, NEW) if is_open else NEW
@@ -157,54 +163,54 @@ def _pair(number: int) -> int:
     return {7: REPLACED, 27: ADJUSTED}.get(number % 40, 0)
 
 
-def _ends_month(books: Books, mst: str, place: Place) -> bool:
-    """Whether the next one is of the next month, and neither has a part in another pair."""
-    after = books.place(mst, place.stream, place.number + 1)
-    is_last = after is not None and (after.day.year, after.day.month) != (place.day.year, place.day.month)
+def _ends_month(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> bool:
+    """Whether the next invoice is in the next month and neither belongs to another pair."""
+    after = index.slot(mst, slot.kind, slot.number + 1)
+    is_last = after is not None and (after.day.year, after.day.month) != (slot.day.year, slot.day.month)
     return (
-        is_last
-        and not _pair(place.number - 1)
-        and not _pair(place.number + 1)
-        and (place.number + 1) % 60 != 50
+        is_last and not _pair(slot.number - 1) and not _pair(slot.number + 1) and (slot.number + 1) % 60 != 50
     )
 
 
-def _collides(books: Books, mst: str, place: Place) -> bool:
-    """Whether this one bears the same series and number as the one before it, by another seller."""
-    if place.stream.direction == "sold" or place.number % 25 != 12:
+def _collides(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> bool:
+    """Whether this invoice has the same series and number as the one before, from another seller."""
+    if slot.kind.direction == "sold" or slot.number % 25 != 12:
         return False
-    before = books.place(mst, place.stream, place.number - 1)
+    before = index.slot(mst, slot.kind, slot.number - 1)
     return (
         before is not None
-        and before.day.year == place.day.year
-        and state_of(books, mst, place) not in (REPLACING, ADJUSTING)
+        and before.day.year == slot.day.year
+        and state_of(index, mst, slot) not in (REPLACING, ADJUSTING)
     )
 
 
-def _printed(books: Books, mst: str, place: Place) -> int:
-    return place.number if _collides(books, mst, place) else place.number + 1
+def _printed_number(index: InvoiceIndex, mst: str, slot: InvoiceSlot) -> int:
+    return slot.number if _collides(index, mst, slot) else slot.number + 1
 
 
-def _partner(books: Books, mst: str, place: Place, number: int) -> Party:
+def _partner(index: InvoiceIndex, mst: str, slot: InvoiceSlot, number: int) -> Party:
     known = partners()
-    at = random.Random(f"{books.seed}/{mst}/{place.stream.code}/party/{number}").randrange(len(known))
-    if number == place.number and _collides(books, mst, place):
-        before = books.place(mst, place.stream, number - 1)
-        opened = before is not None and state_of(books, mst, before) in (REPLACING, ADJUSTING)
-        theirs = random.Random(
-            f"{books.seed}/{mst}/{place.stream.code}/party/{number - 1 - opened}"
+    at = random.Random(f"{index.seed}/{mst}/{slot.kind.code}/party/{number}").randrange(len(known))
+    if number == slot.number and _collides(index, mst, slot):
+        before = index.slot(mst, slot.kind, number - 1)
+        opened = before is not None and state_of(index, mst, before) in (REPLACING, ADJUSTING)
+        other_partner = random.Random(
+            f"{index.seed}/{mst}/{slot.kind.code}/party/{number - 1 - opened}"
         ).randrange(len(known))
-        at = at if at != theirs else (at + 1) % len(known)
+        at = at if at != other_partner else (at + 1) % len(known)
     return known[at]
 
 
-def _lines(dice: random.Random, *, state: int, is_huge: bool) -> tuple[Line, ...]:
-    """1 to 8; an adjustment takes a little away; one invoice of a company is so large that the portal writes it with an exponent."""
+def _lines(dice: random.Random, *, state: int, is_huge: bool) -> tuple[InvoiceLine, ...]:
+    """One to eight lines.
+
+    An adjustment is one negative line; a huge amount is one the portal writes with an exponent.
+    """
     sign = -1 if state == ADJUSTING else 1
     count = 1 if state == ADJUSTING else dice.randint(1, 8)
     lines = []
     for _ in range(count):
         name, unit = dice.choice(_GOODS)
         price = 14_727_778 if is_huge else dice.randrange(1_000, 900_000)
-        lines.append(Line(name, unit, sign * dice.randint(1, 40), price, dice.choice(RATES)))
+        lines.append(InvoiceLine(name, unit, sign * dice.randint(1, 40), price, dice.choice(RATES)))
     return tuple(lines)

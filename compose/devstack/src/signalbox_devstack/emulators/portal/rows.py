@@ -1,4 +1,4 @@
-"""From an invoice to what the portal shows of it: the row of a list, and the same row with its lines."""
+"""Converts an invoice to the portal's JSON: the row of a list, and the detail with its lines."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Raw
 
-from signalbox_devstack.emulators.portal.invoices import Invoice, Line, tax_of
+from signalbox_devstack.emulators.portal.invoices import Invoice, InvoiceLine, tax_of
 
 Row = Mapping[str, object]
 _HANOI: Final = timedelta(hours=7)
@@ -18,19 +18,22 @@ _CODED: Final = 5
 _EMPTY: Final = dict.fromkeys(
     re.findall(
         r"\w+",
-        "bhphap cttkhac dknlbke dksbke hdxkhau hdxkptquan hdktngay hdktso htttoan ladhddt lhdclquan lhdgoc mkhang nbsdthoai "
-        "nbdctdtu nbfax nbwebsite nbhdktngay nbhdktso nbtnvchuyen nblddnbo nbptvchuyen nmdctdtu nmsdthoai nmstkhoan nmtnhang "
-        "nmtnmua nmcmnd nmddvchden nmtgvchdden nmtgvchddi nmtnvchuyen nmfax nmwebsite pvhang pvhdong sbke tgtphi tlhdon unhiem "
+        "bhphap cttkhac dknlbke dksbke hdxkhau hdxkptquan hdktngay hdktso htttoan ladhddt lhdclquan lhdgoc "
+        "mkhang nbsdthoai "
+        "nbdctdtu nbfax nbwebsite nbhdktngay nbhdktso nbtnvchuyen nblddnbo nbptvchuyen nmdctdtu nmsdthoai "
+        "nmstkhoan nmtnhang "
+        "nmtnmua nmcmnd nmddvchden nmtgvchdden nmtgvchddi nmtnvchuyen nmfax nmwebsite pvhang pvhdong sbke "
+        "tgtphi tlhdon unhiem "
         "xnhang xuly gchu gchdgoc tgtkcthue tgtkhac ttcktmai ttkmai ttnban ttnmua ttoan tttbao "
         "tttphi ",
     )
 )
-"""Members that are null in nearly every row; the portal sends about 130, these and those below are what clients mention."""
+"""Members that are null in nearly every row. The portal sends about 130; these and those below are known."""
 
 
 def row(invoice: Invoice) -> Row:
-    """One invoice in a list; `hdhhdvu` (its lines) is null here."""
-    at = _midnight(invoice.place.day)
+    """One invoice in a list; `hdhhdvu` (its lines) is null."""
+    at = _midnight(invoice.slot.day)
     signed = at + timedelta(hours=9, seconds=invoice.number % 3_600)
     return {
         **_EMPTY,
@@ -42,7 +45,7 @@ def row(invoice: Invoice) -> Row:
         "ncma": f"{at + timedelta(hours=9, minutes=1):%Y-%m-%dT%H:%M:%S}.456Z"
         if invoice.status == _CODED
         else None,
-        "thlap": invoice.place.day.year * 100 + invoice.place.day.month,
+        "thlap": invoice.slot.day.year * 100 + invoice.slot.day.month,
         **_money(invoice),
         **_link(invoice),
         "hsgoc": str(UUID(bytes=_digest(invoice, "file")[:16], version=4)) if invoice.has_original else None,
@@ -53,7 +56,7 @@ def row(invoice: Invoice) -> Row:
 
 
 def detail(invoice: Invoice) -> Row:
-    """The row with its lines; of invoices without a code (ttxly 6) the portal knows none."""
+    """The row with its lines. Invoices without a code (`ttxly` 6) have none."""
     if invoice.status == 6:
         return row(invoice)
     lines = [_line(line, place, invoice) for place, line in enumerate(invoice.lines, start=1)]
@@ -61,12 +64,12 @@ def detail(invoice: Invoice) -> Row:
 
 
 def tax_code_of(invoice: Invoice) -> str | None:
-    """The code that the tax authority gave: 34 hexadecimal digits."""
+    """The code assigned by the tax authority: 34 hexadecimal digits, or None."""
     return _digest(invoice, "code").hex()[:34].upper() if invoice.status in (_CODED, 8) else None
 
 
 def number_text(amount: int) -> bytes:
-    """As the portal writes a large number now and then: 14727778 is 1.4727778E7."""
+    """The exponent notation that the portal uses for some large numbers: 14727778 becomes 1.4727778E7."""
     digits = str(abs(amount))
     kept = digits.rstrip("0") or "0"
     return f"{'-' if amount < 0 else ''}{kept[0]}.{kept[1:] or '0'}E{len(digits) - 1}".encode()
@@ -141,7 +144,7 @@ def _link(invoice: Invoice) -> Row:
 
 
 def _marks(invoice: Invoice) -> Row:
-    signed = f"{_midnight(invoice.place.day) + timedelta(hours=9):%Y-%m-%dT%H:%M:%S}"
+    signed = f"{_midnight(invoice.slot.day) + timedelta(hours=9):%Y-%m-%dT%H:%M:%S}"
     signature = {
         "Subject": f"CN={invoice.seller.name},UID=MST:{invoice.seller.mst}",
         "SerialNumber": _digest(invoice, "serial").hex()[:32].upper(),
@@ -169,7 +172,7 @@ def _marks(invoice: Invoice) -> Row:
     }
 
 
-def _line(line: Line, place: int, invoice: Invoice) -> Row:
+def _line(line: InvoiceLine, place: int, invoice: Invoice) -> Row:
     percent = int(line.rate[:-1]) if line.rate.endswith("%") else 0
     return {
         "idhdon": str(UUID(bytes=_digest(invoice, "id")[:16], version=4)),
@@ -196,11 +199,9 @@ def _line(line: Line, place: int, invoice: Invoice) -> Row:
 
 
 def _midnight(day: date) -> datetime:
-    """00:00 in Hanoi of that day, in UTC."""
+    """00:00 of that day in Hanoi, in UTC."""
     return datetime.combine(day, time()) - _HANOI
 
 
 def _digest(invoice: Invoice, use: str) -> bytes:
-    return hashlib.blake2b(
-        f"{use}/{invoice.key}/{invoice.place.stream.code}".encode(), digest_size=32
-    ).digest()
+    return hashlib.blake2b(f"{use}/{invoice.key}/{invoice.slot.kind.code}".encode(), digest_size=32).digest()

@@ -1,6 +1,6 @@
-"""Reads the captcha of this simulator, for tests and the unattended demo. It knows the simulator's own glyphs and no others.
+"""Solves the captcha of this simulator, for tests and the unattended demo.
 
-It is not part of any service and does not work on a real portal, whose captcha is a person's to answer.
+It recognizes the simulator's own glyphs only. On a real portal a person has to solve the captcha.
 """
 
 import re
@@ -18,10 +18,10 @@ _COMMAND: Final = re.compile(r"[A-Za-z]")
 
 
 def solve(svg: str) -> str:
-    """The text in the picture.
+    """Return the text in the picture.
 
     Raises:
-        ValueError: the picture is not one of this simulator.
+        ValueError: the picture is not from this simulator.
     """
     glyphs = [
         drawn[1] for path in _PATH.findall(svg) if _FILLED.search(path) and (drawn := _DRAWN.search(path))
@@ -32,12 +32,12 @@ def solve(svg: str) -> str:
 
 
 def _nearest(glyph: str) -> str:
-    """Of the characters with the same commands the one whose points lie closest, both stretched into the unit square."""
+    """The character with the same path commands whose points are closest, both scaled to the unit square."""
     commands, points = "".join(_COMMAND.findall(glyph)), _in_unit_square(_points(glyph))
     alike = [(character, known) for character, (its, known) in _known().items() if its == commands]
     if not alike:
         raise ValueError(
-            "a glyph in the picture is none of the simulator's; this solver reads no other captcha"
+            "the picture contains an unknown glyph: this solver supports the simulator's captcha only"
         )
     return min(alike, key=lambda pair: _distance(points, pair[1]))[0]
 

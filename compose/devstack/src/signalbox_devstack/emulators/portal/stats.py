@@ -1,4 +1,4 @@
-"""How politely the portal was called, by taxpayer and kind of call: counts, calls at once, gaps between starts."""
+"""Call statistics by taxpayer and kind of call: counts, concurrency, and intervals between starts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,12 @@ from itertools import pairwise
 from typing import Final
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"list": ("queries", "all"), "detail": ("queries", "all")}
-"""Kinds that are also seen together; every kind is in `all`."""
+"""Additional groups that a kind is counted in; by default only `all`."""
 WINDOWS_S: Final = (1, 10)
 
 
-class Lane:
-    """Calls of one kind by one taxpayer."""
+class CallStats:
+    """Calls of one kind or group by one taxpayer."""
 
     def __init__(self) -> None:
         self.starts: list[float] = []
@@ -42,38 +42,43 @@ class Lane:
         }
 
 
-class Stats:
-    """Per taxpayer one lane a kind, one for lists and details together (`queries`), one for `all`, and what was asked how often."""
+class PortalStats:
+    """Statistics of all taxpayers, including repeated requests and injected faults."""
 
     def __init__(self) -> None:
-        self._lanes: defaultdict[str, defaultdict[str, Lane]] = defaultdict(lambda: defaultdict(Lane))
+        self._calls: defaultdict[str, defaultdict[str, CallStats]] = defaultdict(
+            lambda: defaultdict(CallStats)
+        )
         self._asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._faults: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def started(self, mst: str, kind: str, at_s: float) -> None:
         for name in (kind, *GROUPS.get(kind, ("all",))):
-            self._lanes[mst][name].started(at_s)
+            self._calls[mst][name].started(at_s)
 
     def ended(self, mst: str, kind: str, status: str) -> None:
         for name in (kind, *GROUPS.get(kind, ("all",))):
-            self._lanes[mst][name].ended(status)
+            self._calls[mst][name].ended(status)
 
     def asked(self, mst: str, what: str) -> None:
-        """`what` names one request by its meaning (`xml 9950…-1-C26TSM-7`), so that repetitions are seen."""
+        """Count a request.
+
+        `what` identifies its meaning (`xml 9950…-1-C26TSM-7`), so that repetitions are detected.
+        """
         self._asked[mst][what] += 1
 
-    def met(self, mst: str, fault: str) -> None:
+    def hit(self, mst: str, fault: str) -> None:
         self._faults[mst][fault] += 1
 
     def seen(self, mst: str | None) -> Mapping[str, object]:
-        """Of one taxpayer, or of all."""
-        names = [mst] if mst else sorted(self._lanes)
-        return {name: self._of(name) for name in names if name in self._lanes}
+        """The statistics of one taxpayer, or of all, as JSON."""
+        names = [mst] if mst else sorted(self._calls)
+        return {name: self._of(name) for name in names if name in self._calls}
 
     def _of(self, mst: str) -> Mapping[str, object]:
         asked = self._asked[mst]
         return {
-            "lanes": {name: lane.seen() for name, lane in self._lanes[mst].items()},
+            "lanes": {name: stats.seen() for name, stats in self._calls[mst].items()},
             "asked": len(asked),
             "repeated": sum(asked.values()) - len(asked),
             "most_repeated": [name for name, count in asked.most_common(5) if count > 1],
@@ -82,7 +87,7 @@ class Stats:
 
 
 def most_within(starts: Sequence[float], window_s: float) -> int:
-    """The largest number of starts in any window of that length."""
+    """The largest number of starts within any window of this length."""
     most, first = 0, 0
     for last, at in enumerate(starts):
         while starts[first] <= at - window_s:

@@ -1,4 +1,4 @@
-"""Session tokens as the portal's: a JSON Web Token signed with HMAC-SHA-512, for one taxpayer, read by nobody but this server."""
+"""Session tokens like the portal's: JSON Web Tokens for one taxpayer, signed with HMAC-SHA-512."""
 
 import base64
 import hashlib
@@ -11,8 +11,8 @@ from msgspec import Struct
 _HEADER: Final = base64.urlsafe_b64encode(b'{"alg":"HS512"}').rstrip(b"=").decode()
 
 
-class Claims(Struct, frozen=True, kw_only=True):
-    """`exp` and `iat` in seconds since 1970; `jti` is the simulator's own, to end one session and not the next."""
+class SessionClaims(Struct, frozen=True, kw_only=True):
+    """The claims. `exp` and `iat` are in seconds since 1970; `jti` identifies the session."""
 
     sub: str
     type: int
@@ -21,17 +21,17 @@ class Claims(Struct, frozen=True, kw_only=True):
     jti: str
 
 
-def issue(claims: Claims, key: bytes) -> str:
+def issue(claims: SessionClaims, key: bytes) -> str:
     signed = f"{_HEADER}.{_text(msgspec.json.encode(claims))}"
     return f"{signed}.{_text(_mac(signed, key))}"
 
 
-def read(token: str, key: bytes) -> Claims | None:
-    """None for a token that this key did not sign, whatever it says."""
+def read(token: str, key: bytes) -> SessionClaims | None:
+    """The claims of a token; None when it was not signed with this key."""
     signed, _, mac = token.rpartition(".")
     if not hmac.compare_digest(_text(_mac(signed, key)), mac):
         return None
-    return msgspec.json.decode(base64.urlsafe_b64decode(signed.partition(".")[2] + "=="), type=Claims)
+    return msgspec.json.decode(base64.urlsafe_b64decode(signed.partition(".")[2] + "=="), type=SessionClaims)
 
 
 def _mac(text: str, key: bytes) -> bytes:

@@ -1,4 +1,5 @@
-"""A local Pub/Sub server: google.pubsub.v1 Publisher and Subscriber over gRPC, journalled to one SQLite file.
+"""A local Pub/Sub server: google.pubsub.v1 Publisher and Subscriber over gRPC, stored in one SQLite file.
 
-It behaves as Google's own clients need it to. Not here: schemas, IAM, REST, OIDC tokens, BigQuery and Cloud Storage subscriptions.
+It behaves as Google's own clients expect. Not supported: schemas, IAM, REST, OIDC tokens, BigQuery and Cloud
+Storage subscriptions.
 """

@@ -1,4 +1,4 @@
-"""`signalbox-pubsub --port N --data FILE`: the local Pub/Sub server as a program."""
+"""`signalbox-pubsub --port N --data FILE`: run the local Pub/Sub server."""
 
 import argparse
 import asyncio
@@ -9,16 +9,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# gRPC's own lines about a refused bind would bury the one that names the remedy; set before the import below it takes effect.
+# gRPC's own log lines about a failed bind would bury our message. gRPC reads this when it is imported below.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from signalbox_core.logs import configure_logs
 from signalbox_devstack.emulators.pubsub.journal import UnusableData
-from signalbox_devstack.emulators.pubsub.server import STREAM_S, serving
+from signalbox_devstack.emulators.pubsub.server import STREAM_S, run_server
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT. Exit 0 when told to stop, 1 when the journal fails, 2 when it cannot start."""
+    """Serve until SIGTERM or SIGINT.
+
+    Exit codes: 0 after a signal, 1 when the journal fails, 2 when the server cannot start.
+    """
     options = _parser().parse_args(argv)
     configure_logs("pubsub", options.log_level)
     try:
@@ -31,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="signalbox-pubsub", description="A local Pub/Sub server that loses nothing it acknowledged."
+        prog="signalbox-pubsub", description="A local Pub/Sub server. Acknowledged messages survive kill -9."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument(
@@ -47,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "--stream-seconds",
         type=float,
         default=STREAM_S,
-        help="end each stream after this time, as Google does (%(default)s)",
+        help="close each stream after this many seconds, as Google does (%(default)s)",
     )
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     return parser
@@ -55,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _port(text: str) -> int:
     if not text.isdigit() or not 0 <= int(text) <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: must be 0 to 65535")
     return int(text)
 
 
@@ -67,7 +70,8 @@ def _check_port(host: str, port: int) -> None:
         except OSError as error:
             reason = error.strerror or str(error)
             raise OSError(
-                f"cannot listen on {host}:{port} ({reason}): stop what uses it or give another --port (0 = a free one)"
+                f"cannot listen on {host}:{port} ({reason}): "
+                "stop the program that uses it, or pass another --port (0 takes a free one)"
             ) from None
 
 
@@ -75,7 +79,7 @@ async def _serve(options: argparse.Namespace) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(
+    async with run_server(
         host=options.host, port=options.port, data=options.data, stream_s=options.stream_seconds
     ) as running:
         print(f"listening {options.host}:{running.port}", flush=True)

@@ -1,15 +1,15 @@
-"""Topics, subscriptions and snapshots, and the path of a message from publish to its end. Every change goes to the journal."""
+"""Topics, subscriptions and snapshots, and the life of a message. Every change is written to the journal."""
 
 import time
 from collections.abc import Callable, Sequence
 
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.deliveries import Delivery, StoredMessage
-from signalbox_devstack.emulators.pubsub.journal import Journal
-from signalbox_devstack.emulators.pubsub.refusals import not_found
-from signalbox_devstack.emulators.pubsub.subscription import Subscription
+from signalbox_devstack.emulators.pubsub.errors import not_found
+from signalbox_devstack.emulators.pubsub.journal import SqliteJournal
+from signalbox_devstack.emulators.pubsub.subscription import SubscriptionState
 from signalbox_devstack.emulators.pubsub.times import timestamp
-from signalbox_devstack.emulators.pubsub.topics import Snapshot, Topic
+from signalbox_devstack.emulators.pubsub.topics import SnapshotState, TopicState
 
 DELETED_TOPIC = "_deleted-topic_"
 _INSERT_MESSAGE = "INSERT INTO messages VALUES(?, ?, ?, ?)"
@@ -17,88 +17,88 @@ _INSERT_DELIVERY = "INSERT OR REPLACE INTO deliveries VALUES(?, ?, 0, 0)"
 
 
 class Broker:
-    """The server's state. Methods change memory at once and queue the same change in the journal."""
+    """The state of the server. Methods change memory immediately and queue the same change in the journal."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: SqliteJournal) -> None:
         self.journal = journal
-        self.topics: dict[str, Topic] = {}
-        self.subscriptions: dict[str, Subscription] = {}
-        self.snapshots: dict[str, Snapshot] = {}
+        self.topics: dict[str, TopicState] = {}
+        self.subscriptions: dict[str, SubscriptionState] = {}
+        self.snapshots: dict[str, SnapshotState] = {}
         self.is_closing = False
         self._last_number = 0
 
     # -- lookups
 
-    def topic(self, name: str) -> Topic:
+    def topic(self, name: str) -> TopicState:
         if name not in self.topics:
             raise not_found(name)
         return self.topics[name]
 
-    def subscription(self, name: str) -> Subscription:
+    def subscription(self, name: str) -> SubscriptionState:
         if name not in self.subscriptions:
             raise not_found(name)
         return self.subscriptions[name]
 
-    def snapshot(self, name: str) -> Snapshot:
+    def snapshot(self, name: str) -> SnapshotState:
         if name not in self.snapshots:
             raise not_found(name)
         return self.snapshots[name]
 
     # -- resources
 
-    def save_topic(self, settings: wire.Topic) -> Topic:
-        """Create a topic, or keep its changed settings."""
-        topic = self.topics.setdefault(settings.name, Topic(settings))
+    def save_topic(self, settings: wire.Topic) -> TopicState:
+        """Create a topic or replace its settings."""
+        topic = self.topics.setdefault(settings.name, TopicState(settings))
         topic.settings = settings
         self.journal.write(
             "INSERT OR REPLACE INTO topics VALUES(?, ?)", (settings.name, settings.SerializeToString())
         )
         return topic
 
-    def delete_topic(self, topic: Topic) -> None:
-        """Its subscriptions stay and still deliver what they hold."""
+    def delete_topic(self, topic: TopicState) -> None:
+        """Delete a topic. Its subscriptions remain and deliver the messages they hold."""
         del self.topics[topic.name]
         self.journal.write("DELETE FROM topics WHERE name = ?", (topic.name,))
         for subscription in topic.subscriptions.values():
             subscription.settings.topic = DELETED_TOPIC
             self.save_subscription(subscription)
-        unneeded = [message for message in topic.log.values() if not message.holders]
+        unneeded = [message for message in topic.log.values() if not message.references]
         self._delete_messages(unneeded)
 
-    def create_subscription(self, settings: wire.Subscription) -> Subscription:
+    def create_subscription(self, settings: wire.Subscription) -> SubscriptionState:
         self._last_number += 1
         subscription = self.attach(settings, self._last_number)
         self.save_subscription(subscription)
         return subscription
 
-    def attach(self, settings: wire.Subscription, number: int) -> Subscription:
-        """Put a subscription in memory, as new or as found in the journal."""
+    def attach(self, settings: wire.Subscription, number: int) -> SubscriptionState:
+        """Add a subscription to memory, a new one or one from the journal."""
         self._last_number = max(self._last_number, number)
-        subscription = Subscription(settings, number, self, self.journal.boot)
+        subscription = SubscriptionState(settings, number, self, self.journal.boot)
         self.subscriptions[settings.name] = subscription
         if settings.topic in self.topics:
             self.topics[settings.topic].subscriptions[settings.name] = subscription
         return subscription
 
-    def save_subscription(self, subscription: Subscription) -> None:
+    def save_subscription(self, subscription: SubscriptionState) -> None:
         row = (subscription.name, subscription.number, subscription.settings.SerializeToString())
         self.journal.write("INSERT OR REPLACE INTO subscriptions VALUES(?, ?, ?)", row)
 
-    def delete_subscription(self, subscription: Subscription) -> None:
+    def delete_subscription(self, subscription: SubscriptionState) -> None:
         del self.subscriptions[subscription.name]
         if topic := self.topics.get(subscription.settings.topic):
             topic.subscriptions.pop(subscription.name, None)
         self.journal.write("DELETE FROM subscriptions WHERE name = ?", (subscription.name,))
         self.journal.write("DELETE FROM deliveries WHERE subscription = ?", (subscription.number,))
         for message in subscription.delete():
-            self.let_go(message)
+            self.release(message)
 
-    def create_snapshot(self, subscription: Subscription, settings: wire.Snapshot) -> None:
-        snapshot = Snapshot(settings, frozenset(subscription.backlog.deliveries), self.journal.new_id())
+    def create_snapshot(self, subscription: SubscriptionState, settings: wire.Snapshot) -> None:
+        snapshot = SnapshotState(settings, frozenset(subscription.backlog.deliveries), self.journal.new_id())
         self.snapshots[settings.name] = snapshot
         self.save_snapshot(snapshot)
 
-    def save_snapshot(self, snapshot: Snapshot) -> None:
+    def save_snapshot(self, snapshot: SnapshotState) -> None:
         backlog = ",".join(map(str, sorted(snapshot.backlog)))
         row = (snapshot.wire.name, snapshot.wire.SerializeToString(), backlog, snapshot.since)
         self.journal.write("INSERT OR REPLACE INTO snapshots VALUES(?, ?, ?, ?)", row)
@@ -113,8 +113,8 @@ class Broker:
 
     # -- messages
 
-    def publish(self, topic: Topic, messages: Sequence[wire.PubsubMessage]) -> list[str]:
-        """Number, journal and queue; the caller awaits the commit before it answers."""
+    def publish(self, topic: TopicState, messages: Sequence[wire.PubsubMessage]) -> list[str]:
+        """Number, journal and queue messages. The caller awaits the commit before it responds."""
         now = time.time()
         stored = [self._store(topic, message, now) for message in messages]
         wanted = [
@@ -124,7 +124,7 @@ class Broker:
             (subscription, message) for subscription, message in wanted if subscription.wants(message.wire)
         ]
         for _, message in wanted:
-            message.holders += 1
+            message.references += 1
         kept = [message for message in stored if self.is_needed(message)]
         rows = [(m.number, m.topic, m.published_s, m.wire.SerializeToString()) for m in kept]
         self.journal.write(_INSERT_MESSAGE, *rows)
@@ -136,8 +136,8 @@ class Broker:
             subscription.backlog.add(message)
         return [message.wire.message_id for message in stored]
 
-    def seek(self, subscription: Subscription, wants: Callable[[StoredMessage], bool]) -> None:
-        """Make exactly the wanted messages undelivered, acknowledged or not, as far as they are still kept."""
+    def seek(self, subscription: SubscriptionState, wants: Callable[[StoredMessage], bool]) -> None:
+        """Make exactly the selected messages undelivered, acknowledged or not, if they are still retained."""
         held = {
             number: delivery.message for number, delivery in subscription.backlog.deliveries.items()
         } | subscription.kept
@@ -147,15 +147,15 @@ class Broker:
         self.journal.write("DELETE FROM deliveries WHERE subscription = ?", (subscription.number,))
         self.journal.write(_INSERT_DELIVERY, *((subscription.number, number) for number in wanted))
         for message in wanted.values():
-            message.holders += 1
+            message.references += 1
         subscription.kept.clear()
         with subscription.awake():
             subscription.backlog.replace(wanted.values())
         for message in held.values():
-            self.let_go(message)
+            self.release(message)
 
-    def finished(self, subscription: Subscription, message: StoredMessage) -> None:
-        """A delivery is acknowledged, dead-lettered or dropped."""
+    def finished(self, subscription: SubscriptionState, message: StoredMessage) -> None:
+        """Record that a delivery was acknowledged, dead-lettered or dropped."""
         if subscription.settings.retain_acked_messages:
             subscription.kept[message.number] = message
             row = (subscription.number, message.number)
@@ -163,24 +163,24 @@ class Broker:
         else:
             self.forget(subscription, message)
 
-    def forget(self, subscription: Subscription, message: StoredMessage) -> None:
-        """The subscription needs the message no more, not even for seek."""
+    def forget(self, subscription: SubscriptionState, message: StoredMessage) -> None:
+        """Drop a message that the subscription does not need any more, not even for seek."""
         row = (subscription.number, message.number)
         self.journal.write("DELETE FROM deliveries WHERE subscription = ? AND message = ?", row)
-        self.let_go(message)
+        self.release(message)
 
     def expire(self, messages: Sequence[StoredMessage]) -> None:
-        """The topic's retention is over for these; a snapshot may still hold some."""
+        """Delete messages whose topic retention has ended, except those that a snapshot still holds."""
         held = [
             message for message in messages if any(each.holds(message) for each in self.snapshots.values())
         ]
         self._delete_messages([message for message in messages if message not in held])
 
-    def failed(self, subscription: Subscription, delivery: Delivery) -> None:
+    def failed(self, subscription: SubscriptionState, delivery: Delivery) -> None:
         row = (delivery.failures, subscription.number, delivery.number)
         self.journal.write("UPDATE deliveries SET failures = ? WHERE subscription = ? AND message = ?", row)
 
-    def dead_letter(self, subscription: Subscription, delivery: Delivery) -> bool:
+    def dead_letter(self, subscription: SubscriptionState, delivery: Delivery) -> bool:
         topic = self.topics.get(subscription.settings.dead_letter_policy.dead_letter_topic)
         if topic is None:
             return False
@@ -197,19 +197,19 @@ class Broker:
         self.publish(topic, [message])
         return True
 
-    def let_go(self, message: StoredMessage) -> None:
-        """A subscription needs the message no more."""
-        message.holders -= 1
+    def release(self, message: StoredMessage) -> None:
+        """Release one subscription's reference to a message, and delete the message if it was the last."""
+        message.references -= 1
         if not self.is_needed(message):
             self._delete_messages([message])
 
     def is_needed(self, message: StoredMessage) -> bool:
         topic = self.topics.get(message.topic)
-        if message.holders > 0 or (topic is not None and topic.retention_s > 0):
+        if message.references > 0 or (topic is not None and topic.retention_s > 0):
             return True
         return topic is not None and any(snapshot.holds(message) for snapshot in self.snapshots.values())
 
-    def _store(self, topic: Topic, message: wire.PubsubMessage, now: float) -> StoredMessage:
+    def _store(self, topic: TopicState, message: wire.PubsubMessage, now: float) -> StoredMessage:
         number = self.journal.new_id()
         message.message_id = str(number)
         message.publish_time.CopyFrom(timestamp(now))

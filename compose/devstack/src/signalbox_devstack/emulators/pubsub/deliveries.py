@@ -1,4 +1,4 @@
-"""What the server keeps in memory: published messages, their deliveries, and who takes them. Data only."""
+"""The in-memory state: published messages, their deliveries, ordering keys and consumers. Data only."""
 
 from collections import deque
 from collections.abc import Callable
@@ -10,42 +10,42 @@ from signalbox_devstack.emulators.pubsub import wire
 
 @dataclass(slots=True, eq=False)
 class StoredMessage:
-    """A message in its topic's log. `holders` counts the subscriptions that still need it."""
+    """A message in its topic's log. `references` counts the subscriptions that still need it."""
 
     number: int
     topic: str
     published_s: float
     wire: wire.PubsubMessage
     size_bytes: int
-    holders: int = 0
+    references: int = 0
 
 
-class State(Enum):
+class DeliveryState(Enum):
     READY = "ready"
     LEASED = "leased"
     DELAYED = "delayed"
-    """Failed, and waits for its back-off to end."""
+    """Failed and waiting for its backoff to end."""
     DONE = "done"
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """One message on its way to one subscription.
+    """The delivery of one message to one subscription.
 
     Attributes:
         failures: nacks and expired leases so far; delivery attempt = failures + 1.
-        lease: changes with every lease and at its end, so an older acknowledgement id is told apart.
-        acked: acknowledged while an earlier message of its key is still out, hence not final.
+        lease: changes when a lease starts or ends, so that old acknowledgement ids do not match.
+        acked: acknowledged while an earlier message of its key is outstanding, hence not final.
     """
 
     message: StoredMessage
     failures: int = 0
-    state: State = State.READY
+    state: DeliveryState = DeliveryState.READY
     lease: int = 0
     deadline_s: float = 0.0
     acked: bool = False
     consumer: "Consumer | None" = None
-    lane: "Lane | None" = None
+    key_queue: "KeyQueue | None" = None
 
     @property
     def number(self) -> int:
@@ -53,12 +53,13 @@ class Delivery:
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
-    """One ordering key of one subscription: many messages may be out, but to one consumer only.
+class KeyQueue:
+    """One ordering key of one subscription. Its outstanding messages all belong to one consumer.
 
     Attributes:
-        sent: leased, oldest first; acknowledged ones stay until everything before them is.
-        offered_to: the queue this lane stands in; an entry elsewhere is stale.
+        sent: leased messages, oldest first; an acknowledged one stays until all earlier ones are
+        acknowledged.
+        offered_to: the queue that this one is offered in; entries in other queues are stale.
     """
 
     key: str
@@ -66,27 +67,28 @@ class Lane:
     sent: dict[int, Delivery] = field(default_factory=dict)
     owner: "Consumer | None" = None
     blocked_until_s: float = 0.0
-    offered_to: "deque[Lane] | None" = None
+    offered_to: "deque[KeyQueue] | None" = None
 
 
 @dataclass(slots=True, eq=False)
 class Consumer:
-    """Who takes messages: a stream, one pull, or the pusher. Limits of zero mean none.
+    """A receiver of messages: a stream, a pull or a push task. A limit of 0 means unlimited.
 
     Attributes:
-        one_per_key: take the next message of a key only when the one before is settled (push).
-        wake: called when there may be something to take.
+        one_at_a_time_per_key: receive the next message of a key only after the previous one is settled
+        (push).
+        wake: called when messages may be available.
     """
 
     wake: Callable[[], None]
     ack_deadline_s: float = 10.0
     max_messages: int = 0
     max_bytes: int = 0
-    one_per_key: bool = False
+    one_at_a_time_per_key: bool = False
     closed: bool = False
     messages: int = 0
     bytes: int = 0
-    lanes: deque[Lane] = field(default_factory=deque)
+    key_queues: deque[KeyQueue] = field(default_factory=deque)
 
     def has_room(self) -> bool:
         return (self.max_messages <= 0 or self.messages < self.max_messages) and (

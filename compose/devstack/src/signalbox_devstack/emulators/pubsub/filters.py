@@ -1,11 +1,13 @@
-"""The subscription filter language: attributes only, at most 256 bytes, AND and OR never mixed without parentheses."""
+"""The subscription filter language: attributes only, at most 256 bytes, AND and OR never mixed without
+parentheses.
+"""
 
 import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from signalbox_devstack.emulators.pubsub.refusals import invalid
+from signalbox_devstack.emulators.pubsub.errors import invalid
 
 Filter = Callable[[Mapping[str, str]], bool]
 
@@ -17,16 +19,16 @@ _NAMES: Final = frozenset({"word", "text"})
 
 
 def compile_filter(source: str) -> Filter | None:
-    """Turn a filter into a predicate over a message's attributes; None when it is blank and lets everything through.
+    """Compile a filter to a predicate over attributes; None for a blank filter, which matches everything.
 
     Raises:
-        RefusalError: INVALID_ARGUMENT, naming what was not understood.
+        PubsubError: INVALID_ARGUMENT, with the position of the syntax error.
     """
     if not source.strip():
         return None
     if len(source.encode()) > MAX_FILTER_BYTES:
         raise invalid(f"filter has {len(source.encode())} bytes, at most {MAX_FILTER_BYTES}")
-    parser = _Parser(_tokens(source.rstrip()))
+    parser = _FilterParser(_tokens(source.rstrip()))
     matches = parser.expression()
     parser.expect_end()
     return matches
@@ -38,15 +40,15 @@ def _tokens(source: str) -> list[tuple[str, str]]:
         found = _TOKEN.match(source, position)
         if not found or found.lastgroup is None:
             raise invalid(
-                f"filter: not understood at character {position}: {source[position : position + 20]!r}"
+                f"filter: syntax error at character {position}: {source[position : position + 20]!r}"
             )
         tokens.append((found.lastgroup, found[found.lastgroup]))
         position = found.end()
     return [*tokens, ("end", "")]
 
 
-class _Parser:
-    """Recursive descent over the tokens; each method eats what it parsed and returns a predicate."""
+class _FilterParser:
+    """A recursive-descent parser; each method consumes tokens and returns a predicate."""
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self._tokens = tokens
@@ -55,9 +57,9 @@ class _Parser:
     def expression(self) -> Filter:
         parts, operator = [self._term()], ""
         while self._peek() in ("AND", "OR"):
-            found = self._eat()
+            found = self._consume()
             if operator and found != operator:
-                raise invalid("filter: put parentheses where AND and OR are mixed")
+                raise invalid("filter: AND and OR can only be combined with parentheses")
             operator = found
             parts.append(self._term())
         if len(parts) == 1:
@@ -73,35 +75,35 @@ class _Parser:
 
     def _term(self) -> Filter:
         if self._peek() in ("NOT", "-"):
-            self._eat()
+            self._consume()
             inner = self._term()
             return lambda attributes: not inner(attributes)
         if self._peek() == "(":
-            self._eat()
+            self._consume()
             inner = self.expression()
-            self._eat(")")
+            self._consume(")")
             return inner
         if self._peek() == "hasPrefix":
             return self._has_prefix()
         return self._comparison()
 
     def _has_prefix(self) -> Filter:
-        self._eat("hasPrefix")
-        self._eat("(")
+        self._consume("hasPrefix")
+        self._consume("(")
         name = self._attribute()
-        self._eat(",")
+        self._consume(",")
         prefix = self._value(frozenset({"text"}))
-        self._eat(")")
+        self._consume(")")
         return lambda attributes: name in attributes and attributes[name].startswith(prefix)
 
     def _comparison(self) -> Filter:
         if self._tokens[self._at + 1 : self._at + 2] == [("sign", ":")]:
-            self._eat("attributes")
-            self._eat(":")
+            self._consume("attributes")
+            self._consume(":")
             present = self._value(_NAMES)
             return lambda attributes: present in attributes
         name = self._attribute()
-        operator = self._eat()
+        operator = self._consume()
         if operator not in ("=", "!="):
             self._at -= 1
             raise self._unexpected()
@@ -110,8 +112,8 @@ class _Parser:
         return lambda attributes: (name in attributes and attributes[name] == value) == (operator == "=")
 
     def _attribute(self) -> str:
-        self._eat("attributes")
-        self._eat(".")
+        self._consume("attributes")
+        self._consume(".")
         return self._value(_NAMES)
 
     def _value(self, kinds: frozenset[str]) -> str:
@@ -124,13 +126,13 @@ class _Parser:
         try:
             return str(json.loads(token))
         except ValueError:
-            raise invalid(f"filter: bad escape in {token}") from None
+            raise invalid(f"filter: invalid escape sequence in {token}") from None
 
     def _peek(self) -> str:
         kind, token = self._tokens[self._at]
         return "" if kind == "text" else token
 
-    def _eat(self, wanted: str | None = None) -> str:
+    def _consume(self, wanted: str | None = None) -> str:
         kind, token = self._tokens[self._at]
         if kind == "end" or (wanted is not None and token != wanted):
             raise self._unexpected()

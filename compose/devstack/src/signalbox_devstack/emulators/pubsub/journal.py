@@ -1,8 +1,10 @@
 """The journal: one SQLite file in WAL mode, written in group commits.
 
-`synchronous=NORMAL`: a commit is in the file's pages before a Publish is answered, so kill -9 of this process loses nothing. Only a
-power cut or a kernel crash may lose the newest commits; FULL would buy that with an fsync per commit, which a development server
-does not need.
+With `synchronous=NORMAL` a commit is written to the file before a Publish is answered, so kill -9 of this
+process
+loses nothing. Only a power failure or kernel crash can lose the latest commits. FULL would prevent that at
+the
+price of one fsync per commit, which a development server does not need.
 """
 
 import asyncio
@@ -21,21 +23,24 @@ _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS topics(name TEXT PRIMARY KEY, wire BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS subscriptions(name TEXT PRIMARY KEY, number INTEGER NOT NULL, wire BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS snapshots(name TEXT PRIMARY KEY, wire BLOB NOT NULL, backlog TEXT NOT NULL, since INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS messages(number INTEGER PRIMARY KEY, topic TEXT NOT NULL, published_s REAL NOT NULL, wire BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS deliveries(subscription INTEGER, message INTEGER, failures INTEGER NOT NULL, acked INTEGER NOT NULL,
-    PRIMARY KEY(subscription, message)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS snapshots(name TEXT PRIMARY KEY, wire BLOB NOT NULL, backlog TEXT NOT NULL,
+    since INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS messages(number INTEGER PRIMARY KEY, topic TEXT NOT NULL, published_s REAL NOT
+NULL,
+    wire BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS deliveries(subscription INTEGER, message INTEGER, failures INTEGER NOT NULL,
+    acked INTEGER NOT NULL, PRIMARY KEY(subscription, message)) WITHOUT ROWID;
 """
 
 
 class UnusableData(InvalidInput):
-    """The data file cannot be used; the message names it and the remedy."""
+    """The data file cannot be used."""
 
 
-class Journal:
-    """Statements queued in one turn of the loop are committed together at the start of the next.
+class SqliteJournal:
+    """Statements queued in one iteration of the event loop are committed together in the next.
 
-    Queued before any consumer is woken, a commit also comes before the delivery it belongs to: callbacks run in order.
+    The commit is scheduled before any consumer is woken, so it precedes the delivery: callbacks run in order.
     """
 
     def __init__(self, path: Path, on_failure: Callable[[sqlite3.Error], None]) -> None:
@@ -48,7 +53,7 @@ class Journal:
         self.write("INSERT OR REPLACE INTO counters VALUES('boots', ?)", (self.boot,))
 
     def write(self, statement: str, *rows: Row) -> None:
-        """Queue one statement, executed for each of `rows`."""
+        """Queue one statement, to be executed for each of `rows`."""
         if not rows:
             return
         self._queued.append((statement, rows))
@@ -58,12 +63,12 @@ class Journal:
             loop.call_soon(self.flush)
 
     async def committed(self) -> None:
-        """Return when everything queued so far is in the file."""
+        """Wait until everything queued so far is committed."""
         if self._commit is not None:
             await asyncio.shield(self._commit)
 
     def flush(self) -> None:
-        """Commit what is queued now."""
+        """Commit everything that is queued."""
         commit, self._commit = self._commit, None
         queued, self._queued = self._queued, []
         try:
@@ -72,14 +77,14 @@ class Journal:
                 self._database.executemany(statement, rows)
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
-            # Memory is now ahead of the file: no later answer may be given, so the server ends.
+            # Memory is now ahead of the file, so no response can be trusted any more and the server stops.
             self._on_failure(error)
         else:
             if commit is not None and not commit.done():
                 commit.set_result(None)
 
     def new_id(self) -> int:
-        """An id that was never given before, in this process or an earlier one: blocks are reserved in the file first."""
+        """An id that no process has used before: blocks of ids are reserved in the file first."""
         if self._next_id == self._reserved:
             self._reserved += IDS_PER_RESERVATION
             self.write("INSERT OR REPLACE INTO counters VALUES('message_ids', ?)", (self._reserved,))
@@ -87,7 +92,7 @@ class Journal:
         return self._next_id
 
     def rows(self, query: str) -> list[tuple[str | bytes | int | float, ...]]:
-        """Read at the start, before anything is written."""
+        """Read rows at startup, before anything is written."""
         return self._database.execute(query).fetchall()
 
     def close(self) -> None:
@@ -101,7 +106,7 @@ class Journal:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open alone: the exclusive lock refuses a second server on the same file and ends with the process."""
+    """Open the file exclusively. The lock keeps out a second server and is released with the process."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(path, isolation_level=None, timeout=0.5, cached_statements=64)
@@ -111,17 +116,18 @@ def _open(path: Path) -> sqlite3.Connection:
         version = int(database.execute("PRAGMA user_version").fetchone()[0])
         if version not in (0, SCHEMA_VERSION):
             raise UnusableData(
-                f"data file {path} has schema {version}, this server knows {SCHEMA_VERSION}: move the file away"
+                f"data file {path} has schema {version}, this server needs {SCHEMA_VERSION}: move the file "
+                "away"
             )
         database.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise UnusableData(
-                f"data file {path} is in use by another server: stop it or choose another file"
+                f"data file {path} is in use by another server: stop that server or use another file"
             ) from None
         raise UnusableData(f"data file {path} cannot be opened: {error}") from None
     except (sqlite3.DatabaseError, OSError) as error:
         raise UnusableData(
-            f"data file {path} cannot be used ({error}): move it away or choose another file"
+            f"data file {path} cannot be used ({error}): move it away or use another file"
         ) from None
     return database

@@ -1,4 +1,4 @@
-"""Push delivery: one task per push subscription posts to its endpoint; a 2xx answer acknowledges."""
+"""Push delivery: one task per push subscription posts messages to its endpoint; a 2xx response acknowledges."""
 
 import asyncio
 import base64
@@ -10,14 +10,14 @@ import httpx2
 
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery
-from signalbox_devstack.emulators.pubsub.subscription import Subscription
+from signalbox_devstack.emulators.pubsub.subscription import SubscriptionState
 
 MAX_IN_FLIGHT: Final = 64
 _ACKNOWLEDGING: Final = frozenset({102, 200, 201, 202, 204})
 
 
 class Pushers:
-    """Keeps one pusher per push subscription; `follow` starts, restarts or ends it after a change."""
+    """Runs one task per push subscription. `sync` starts, restarts or stops it after a change."""
 
     def __init__(self) -> None:
         self._tasks = asyncio.TaskGroup()
@@ -36,7 +36,7 @@ class Pushers:
         await self._tasks.__aexit__(kind, error, trace)
         await self._client.aclose()
 
-    def follow(self, subscription: Subscription) -> None:
+    def sync(self, subscription: SubscriptionState) -> None:
         if running := self._running.pop(subscription.name, None):
             running.cancel()
         settings = subscription.settings
@@ -44,13 +44,13 @@ class Pushers:
             self._running[subscription.name] = self._tasks.create_task(_push(subscription, self._client))
 
 
-async def _push(subscription: Subscription, client: httpx2.AsyncClient) -> None:
+async def _push(subscription: SubscriptionState, client: httpx2.AsyncClient) -> None:
     due = asyncio.Event()
     consumer = Consumer(
         wake=due.set,
         ack_deadline_s=subscription.settings.ack_deadline_seconds,
         max_messages=MAX_IN_FLIGHT,
-        one_per_key=True,
+        one_at_a_time_per_key=True,
     )
     with subscription.consumer(consumer):
         async with asyncio.TaskGroup() as posts:
@@ -61,17 +61,17 @@ async def _push(subscription: Subscription, client: httpx2.AsyncClient) -> None:
                 due.clear()
 
 
-async def _post(subscription: Subscription, delivery: Delivery, client: httpx2.AsyncClient) -> None:
+async def _post(subscription: SubscriptionState, delivery: Delivery, client: httpx2.AsyncClient) -> None:
     lease, settings = delivery.lease, subscription.settings
     body, headers = push_request(settings, delivery)
     try:
-        answer = await client.post(
+        response = await client.post(
             settings.push_config.push_endpoint,
             content=body,
             headers=headers,
             timeout=settings.ack_deadline_seconds,
         )
-        succeeded = answer.status_code in _ACKNOWLEDGING
+        succeeded = response.status_code in _ACKNOWLEDGING
     except (httpx2.HTTPError, httpx2.InvalidURL):
         succeeded = False
     with subscription.awake() as now:
@@ -79,7 +79,7 @@ async def _post(subscription: Subscription, delivery: Delivery, client: httpx2.A
 
 
 def push_request(settings: wire.Subscription, delivery: Delivery) -> tuple[bytes, dict[str, str]]:
-    """Body and headers: Google's JSON wrapper, or the bare data with metadata in headers where the subscription says so."""
+    """The body and headers of a push: Google's JSON wrapper, or the data alone with metadata in headers."""
     message = delivery.message.wire
     if settings.push_config.HasField("no_wrapper"):
         return message.data, _metadata(

@@ -1,14 +1,14 @@
-"""The end of messages and snapshots that nobody settled: their time is over."""
+"""Drops messages and snapshots whose retention time has ended."""
 
 import asyncio
 import time
 from typing import Final
 
 from signalbox_devstack.emulators.pubsub.broker import Broker
-from signalbox_devstack.emulators.pubsub.deliveries import State
-from signalbox_devstack.emulators.pubsub.subscription import Subscription
+from signalbox_devstack.emulators.pubsub.deliveries import DeliveryState
+from signalbox_devstack.emulators.pubsub.subscription import SubscriptionState
 from signalbox_devstack.emulators.pubsub.times import seconds
-from signalbox_devstack.emulators.pubsub.topics import Topic
+from signalbox_devstack.emulators.pubsub.topics import TopicState
 
 SWEEP_EVERY_S: Final = 1.0
 
@@ -20,7 +20,10 @@ async def sweep_forever(broker: Broker) -> None:
 
 
 def sweep(broker: Broker, now: float) -> None:
-    """Drop what is older than its subscription's, topic's or snapshot's time allows; what is leased may still be acknowledged."""
+    """Drop everything older than its retention time.
+
+    A leased message is kept, as it can still be acknowledged.
+    """
     for name, snapshot in list(broker.snapshots.items()):
         if seconds(snapshot.wire.expire_time) < now:
             broker.delete_snapshot(name)
@@ -32,12 +35,12 @@ def sweep(broker: Broker, now: float) -> None:
         _sweep_topic(broker, topic, now - topic.retention_s)
 
 
-def _sweep_subscription(broker: Broker, subscription: Subscription, oldest_s: float) -> None:
+def _sweep_subscription(broker: Broker, subscription: SubscriptionState, oldest_s: float) -> None:
     with subscription.awake():
         for delivery in list(subscription.backlog.deliveries.values()):
             if delivery.message.published_s >= oldest_s:
                 break  # in order of publishing
-            if delivery.state is not State.LEASED:
+            if delivery.state is not DeliveryState.LEASED:
                 subscription.backlog.drop(delivery)
     for number, message in list(subscription.kept.items()):
         if message.published_s < oldest_s:
@@ -45,11 +48,11 @@ def _sweep_subscription(broker: Broker, subscription: Subscription, oldest_s: fl
             broker.forget(subscription, message)
 
 
-def _sweep_topic(broker: Broker, topic: Topic, oldest_s: float) -> None:
+def _sweep_topic(broker: Broker, topic: TopicState, oldest_s: float) -> None:
     expired = []
     for message in topic.log.values():
         if message.published_s >= oldest_s:
             break
-        if not message.holders:
+        if not message.references:
             expired.append(message)
     broker.expire(expired)

@@ -1,4 +1,4 @@
-"""Start and stop: journal, broker, pushers and the gRPC server around them."""
+"""The gRPC server and the tasks around it: push delivery and retention."""
 
 import asyncio
 import logging
@@ -11,10 +11,10 @@ from typing import Final
 import grpc
 
 from signalbox_devstack.emulators.pubsub.broker import Broker
-from signalbox_devstack.emulators.pubsub.journal import Journal
-from signalbox_devstack.emulators.pubsub.loading import load
-from signalbox_devstack.emulators.pubsub.methods import handlers
+from signalbox_devstack.emulators.pubsub.grpc_handlers import handlers
+from signalbox_devstack.emulators.pubsub.journal import SqliteJournal
 from signalbox_devstack.emulators.pubsub.push import Pushers
+from signalbox_devstack.emulators.pubsub.recovery import restore_broker
 from signalbox_devstack.emulators.pubsub.retention import sweep_forever
 
 log = logging.getLogger(__name__)
@@ -32,43 +32,43 @@ _OPTIONS: Final = (
 
 
 @asynccontextmanager
-async def serving(
+async def run_server(
     *, host: str, port: int, data: Path, stream_s: float = STREAM_S
-) -> AsyncIterator["Running"]:
-    """Serve until the block ends.
+) -> AsyncIterator["RunningServer"]:
+    """Serve for the duration of the block.
 
     Raises:
-        UnusableData: the data file is in use, or not ours.
-        RuntimeError: the port is taken.
+        UnusableData: the data file is in use or has another format.
+        RuntimeError: the port is in use.
     """
     broken = asyncio.Event()
 
     def on_failure(error: sqlite3.Error) -> None:
-        log.error("journal failed, the server ends", extra={"data": str(data), "error": str(error)})
+        log.error("the journal failed; stopping the server", extra={"data": str(data), "error": str(error)})
         broken.set()
 
-    journal = Journal(data, on_failure)
+    journal = SqliteJournal(data, on_failure)
     try:
-        broker = load(journal)
+        broker = restore_broker(journal)
         server = grpc.aio.server(options=_OPTIONS)
         async with Pushers() as pushers:
             server.add_generic_rpc_handlers(handlers(broker, pushers, stream_s))
             bound = server.add_insecure_port(f"{host}:{port}")
             for subscription in broker.subscriptions.values():
-                pushers.follow(subscription)
-            sweeping = asyncio.create_task(sweep_forever(broker))
+                pushers.sync(subscription)
+            sweeper = asyncio.create_task(sweep_forever(broker))
             await server.start()
             try:
-                yield Running(port=bound, broken=broken)
+                yield RunningServer(port=bound, broken=broken)
             finally:
-                sweeping.cancel()
+                sweeper.cancel()
                 await _stop(server, broker)
     finally:
         journal.close()
 
 
-class Running:
-    """A started server: its port, and an event that is set when its journal can no longer be written."""
+class RunningServer:
+    """A running server: its port, and an event that is set when its journal cannot be written."""
 
     def __init__(self, port: int, broken: asyncio.Event) -> None:
         self.port = port
@@ -76,7 +76,7 @@ class Running:
 
 
 async def _stop(server: grpc.aio.Server, broker: Broker) -> None:
-    """End the streams with UNAVAILABLE first: clients reconnect on that one, not on OK or CANCELLED."""
+    """Close the streams with UNAVAILABLE first: clients reconnect on that status, not on OK or CANCELLED."""
     broker.is_closing = True
     for subscription in broker.subscriptions.values():
         for consumer in subscription.backlog.consumers:

@@ -1,4 +1,4 @@
-"""One subscription: its settings, its backlog, and the clock that drives the backlog."""
+"""One subscription: its settings, its backlog, and the timer that drives the backlog."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -6,33 +6,36 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from signalbox_devstack.emulators.pubsub import wire
-from signalbox_devstack.emulators.pubsub.backlog import Backlog
+from signalbox_devstack.emulators.pubsub.backlog import SubscriptionBacklog
 from signalbox_devstack.emulators.pubsub.deliveries import Consumer, Delivery, StoredMessage
+from signalbox_devstack.emulators.pubsub.delivery_policy import DeliveryPolicy
+from signalbox_devstack.emulators.pubsub.errors import not_found, precondition
 from signalbox_devstack.emulators.pubsub.filters import compile_filter
-from signalbox_devstack.emulators.pubsub.refusals import not_found, precondition
-from signalbox_devstack.emulators.pubsub.rules import Rules
 
 
-class Store(Protocol):
-    """The broker, as a subscription sees it."""
+class SubscriptionStore(Protocol):
+    """The part of the broker that a subscription calls."""
 
-    def finished(self, subscription: "Subscription", message: StoredMessage) -> None: ...
+    def finished(self, subscription: "SubscriptionState", message: StoredMessage) -> None: ...
 
-    def failed(self, subscription: "Subscription", delivery: Delivery) -> None: ...
+    def failed(self, subscription: "SubscriptionState", delivery: Delivery) -> None: ...
 
-    def dead_letter(self, subscription: "Subscription", delivery: Delivery) -> bool: ...
+    def dead_letter(self, subscription: "SubscriptionState", delivery: Delivery) -> bool: ...
 
 
-class Subscription:
-    """Wakes the backlog when a lease or delay ends; every change goes through `awake()`, which sets the next alarm."""
+class SubscriptionState:
+    """Ticks the backlog at each of its deadlines.
 
-    def __init__(self, settings: wire.Subscription, number: int, store: Store, boot: int) -> None:
+    Every change goes through `awake()`, which resets the timer.
+    """
+
+    def __init__(self, settings: wire.Subscription, number: int, store: SubscriptionStore, boot: int) -> None:
         self.settings = settings
         self.number = number
         self.is_deleted = False
         self.kept: dict[int, StoredMessage] = {}
-        """Acknowledged messages that `retain_acked_messages` keeps for seek."""
-        self.backlog = Backlog(Rules.of(settings), self, boot)
+        """Acknowledged messages that are kept for seek (`retain_acked_messages`)."""
+        self.backlog = SubscriptionBacklog(DeliveryPolicy.of(settings), self, boot)
         self._store = store
         self._matches = compile_filter(settings.filter)
         self._timer: asyncio.TimerHandle | None = None
@@ -43,7 +46,7 @@ class Subscription:
 
     def configure(self, settings: wire.Subscription) -> None:
         self.settings = settings
-        self.backlog.rules = Rules.of(settings)
+        self.backlog.policy = DeliveryPolicy.of(settings)
         for consumer in self.backlog.consumers:
             consumer.wake()
 
@@ -51,7 +54,7 @@ class Subscription:
         return not self.settings.detached and (self._matches is None or self._matches(message.attributes))
 
     def check_pull(self) -> None:
-        """Refuse a pull that this subscription cannot serve (any more)."""
+        """Raise an error if this subscription cannot be pulled from."""
         if self.is_deleted:
             raise not_found(self.name)
         if self.settings.detached:
@@ -63,12 +66,12 @@ class Subscription:
 
     @contextmanager
     def consumer(self, consumer: Consumer) -> Iterator[Consumer]:
-        """Take part in deliveries until the block ends."""
+        """Register the consumer for the duration of the block."""
         self.backlog.consumers.add(consumer)
         try:
             yield consumer
         finally:
-            self.backlog.leave(consumer)
+            self.backlog.remove_consumer(consumer)
 
     def take(self, consumer: Consumer, limit: int) -> list[Delivery]:
         with self.awake() as now:
@@ -86,18 +89,18 @@ class Subscription:
         ]
 
     def acknowledge(self, ack_ids: Iterable[str]) -> tuple[list[str], list[str]]:
-        """The good and the refused ids."""
-        return _sort(ack_ids, self.backlog.acknowledge)
+        """Acknowledge; return the accepted and the rejected ids."""
+        return _partition(ack_ids, self.backlog.acknowledge)
 
     def extend(self, deadlines: Iterable[tuple[str, int]]) -> tuple[list[str], list[str]]:
-        """Move lease ends; zero seconds is a nack. The good and the refused ids."""
+        """Change the ends of leases, 0 seconds being a nack; return the accepted and the rejected ids."""
         with self.awake() as now:
             seconds = dict(deadlines)
-            return _sort(seconds, lambda ack_id: self.backlog.extend(ack_id, seconds[ack_id], now))
+            return _partition(seconds, lambda ack_id: self.backlog.extend(ack_id, seconds[ack_id], now))
 
     @contextmanager
     def awake(self) -> Iterator[float]:
-        """Gives the loop's time; afterwards the timer stands at the backlog's next alarm."""
+        """Yield the event loop's time; afterwards set the timer to the backlog's next deadline."""
         loop = asyncio.get_running_loop()
         try:
             yield loop.time()
@@ -105,20 +108,20 @@ class Subscription:
             self._set_timer(loop)
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
-        at_s = self.backlog.alarms.next_at()
+        at_s = self.backlog.deadlines.next_at()
         if self._timer is not None and (at_s is None or at_s != self._timer.when()):
             self._timer.cancel()
             self._timer = None
         if self._timer is None and at_s is not None and not self.is_deleted:
             self._timer = loop.call_at(at_s, self._tick)
 
-    def give_back(self, deliveries: Iterable[Delivery]) -> None:
-        """Whoever took these is gone without having seen them."""
+    def return_unseen(self, deliveries: Iterable[Delivery]) -> None:
+        """Make messages ready again that their consumer never received."""
         with self.awake():
-            self.backlog.give_back(deliveries)
+            self.backlog.return_unseen(deliveries)
 
     def delete(self) -> list[StoredMessage]:
-        """End; the messages it held."""
+        """Delete the subscription; return the messages it held."""
         self.is_deleted = True
         held = [delivery.message for delivery in self.backlog.deliveries.values()] + list(self.kept.values())
         with self.awake():
@@ -141,9 +144,9 @@ class Subscription:
             self.backlog.tick(now)
 
 
-def _sort(ack_ids: Iterable[str], accept: Callable[[str], bool]) -> tuple[list[str], list[str]]:
-    good: list[str] = []
-    refused: list[str] = []
+def _partition(ack_ids: Iterable[str], accept: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    accepted: list[str] = []
+    rejected: list[str] = []
     for ack_id in ack_ids:
-        (good if accept(ack_id) else refused).append(ack_id)
-    return good, refused
+        (accepted if accept(ack_id) else rejected).append(ack_id)
+    return accepted, rejected

@@ -1,4 +1,4 @@
-"""Between protobuf's times and floats."""
+"""Converts between protobuf times and floats."""
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp

@@ -1,20 +1,23 @@
-"""One topic: its settings, its log of messages, and the subscriptions that get what is published."""
+"""A topic with its message log and subscriptions, and a snapshot of a subscription."""
 
 from dataclasses import dataclass, field
 
 from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.deliveries import StoredMessage
-from signalbox_devstack.emulators.pubsub.subscription import Subscription
+from signalbox_devstack.emulators.pubsub.subscription import SubscriptionState
 from signalbox_devstack.emulators.pubsub.times import seconds
 
 
 @dataclass(slots=True, eq=False)
-class Topic:
-    """`log` holds every message that a subscription, the topic's retention or a snapshot still needs, oldest first."""
+class TopicState:
+    """A topic.
+
+    `log` holds all messages that a subscription, snapshot or the retention still needs, oldest first.
+    """
 
     settings: wire.Topic
     log: dict[int, StoredMessage] = field(default_factory=dict)
-    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    subscriptions: dict[str, SubscriptionState] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -26,8 +29,8 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What a subscription had yet to deliver at a moment: these messages, and all from `since` on."""
+class SnapshotState:
+    """The undelivered messages of a subscription at one moment: `backlog`, and every message from `since` on."""
 
     wire: wire.Snapshot
     backlog: frozenset[int]

@@ -1,1 +1,1 @@
-"""Papers of invented companies: invoices and letters in Vietnamese and English, scans and photos of them, and files that are traps."""
+"""Generates documents of invented companies in Vietnamese and English: PDFs, scans, photos, and broken files."""

@@ -1,4 +1,7 @@
-"""What the invented papers say, with the facts that are to be found in them. Deterministic by seed; numbers carry right check digits."""
+"""Generates the text of invented papers with the facts that a reader must find.
+
+Deterministic; check digits are valid.
+"""
 
 import random
 from collections.abc import Callable
@@ -10,7 +13,7 @@ from stdnum.iso7064 import mod_97_10
 
 Language = Literal["vi", "en"]
 Fact = tuple[str, str]
-"""Type and normalised value, as the pipeline gives them."""
+"""Type and normalized value, as the pipeline returns them."""
 
 _MST_WEIGHTS: Final = (31, 29, 23, 19, 17, 13, 7, 5, 3)
 _FIRMS_VI: Final = (
@@ -44,7 +47,7 @@ _GOODS_EN: Final = (
 
 
 class Paper(Struct, frozen=True, kw_only=True):
-    """One page of text with its title, lines, and the facts in it."""
+    """One page: title, lines, and the facts in them."""
 
     kind: str
     language: Language
@@ -54,7 +57,7 @@ class Paper(Struct, frozen=True, kw_only=True):
 
 
 def write_paper(number: int, seed: int) -> Paper:
-    """The paper of that number: invoices and letters, Vietnamese and English, by turns."""
+    """The paper with this number, in turn a Vietnamese and an English invoice and letter."""
     dice = random.Random(f"{seed}/{number}")
     makers: tuple[Callable[[random.Random, int], Paper], ...] = (
         _invoice_vi,
@@ -133,7 +136,8 @@ def _letter_vi(dice: random.Random, number: int) -> Paper:
         f"Hà Nội, ngày {day.day:02} tháng {day.month:02} năm {day.year}",
         "Kính gửi: Quý khách hàng",
         "V/v: thư mời tham dự buổi giới thiệu sản phẩm",
-        f"Chúng tôi xin mời Quý khách tới dự buổi giới thiệu vào {meeting.day:02}/{meeting.month:02}/{meeting.year}",
+        "Chúng tôi xin mời Quý khách tới dự buổi giới thiệu vào "
+        f"{meeting.day:02}/{meeting.month:02}/{meeting.year}",
         "tại văn phòng của chúng tôi, từ chín giờ sáng đến mười một giờ.",
         f"Xin vui lòng trả lời về địa chỉ moi{number}@suongmai.example.vn trước ngày họp.",
         "Trân trọng,",
@@ -190,6 +194,6 @@ def _iban(dice: random.Random) -> str:
 
 
 def _vat(dice: random.Random) -> str:
-    """A Belgian one: its last two digits are 97 less the rest modulo 97."""
+    """A Belgian VAT number: its last two digits are 97 minus the remainder modulo 97."""
     stem = f"0{dice.randrange(2, 10)}{dice.randrange(10**6):06}"
     return f"BE{stem}{97 - int(stem) % 97:02}"

@@ -1,4 +1,4 @@
-"""From a paper to a file: a PDF with text, a PDF of scans, a photo, a TIFF. The same paper gives the same bytes."""
+"""Renders a paper as a PDF with text, a PDF of scans, a photo or a TIFF. Deterministic."""
 
 import io
 import random
@@ -19,7 +19,7 @@ _TILE: Final = 256
 
 
 def text_pdf(papers: Sequence[Paper], *, password: str = "") -> bytes:
-    """One page a paper, with a text layer."""
+    """A PDF with a text layer, one page per paper."""
     pdf = _new_pdf()
     if password:
         pdf.set_encryption(owner_password=password, user_password=password)
@@ -35,7 +35,7 @@ def text_pdf(papers: Sequence[Paper], *, password: str = "") -> bytes:
 
 
 def scan_pdf(papers: Sequence[Paper], seed: int = 0) -> bytes:
-    """Pictures of the pages only, slightly noisy: a PDF without a text layer."""
+    """A PDF without a text layer: slightly noisy pictures of the pages."""
     pdf = _new_pdf()
     for number, picture in enumerate(pictures(text_pdf(papers))):
         pdf.add_page()
@@ -44,7 +44,7 @@ def scan_pdf(papers: Sequence[Paper], seed: int = 0) -> bytes:
 
 
 def photo(paper: Paper, seed: int) -> bytes:
-    """A page photographed by hand: a little turned, unevenly lit, noisy, compressed."""
+    """A hand-held photo of a page: slightly rotated, unevenly lit, noisy and compressed."""
     dice = random.Random(seed)
     page = pictures(text_pdf([paper]))[0]
     turned = page.rotate(
@@ -58,7 +58,7 @@ def photo(paper: Paper, seed: int) -> bytes:
 
 
 def tiff(papers: Sequence[Paper]) -> bytes:
-    """A fax: several black and white pages in one file."""
+    """A fax: black-and-white pages in one file."""
     first, *others = [
         picture.point(lambda level: 255 * (level > 140)).convert("1")
         for picture in pictures(text_pdf(papers))
@@ -71,7 +71,7 @@ def tiff(papers: Sequence[Paper]) -> bytes:
 
 
 def pictures(pdf: bytes) -> list[Image.Image]:
-    """The pages as grey pictures of 200 dpi."""
+    """The pages as grey-scale pictures at 200 dpi."""
     document = pdfium.PdfDocument(pdf)
     try:
         return [page.render(scale=_SCAN_DPI / 72, grayscale=True).to_pil().copy() for page in document]
@@ -89,7 +89,7 @@ def _new_pdf() -> FPDF:
 
 
 def _noisy(picture: Image.Image, seed: int, *, strength: int) -> Image.Image:
-    """Grain of single pixels; one tile is laid beside itself, as random bytes for a whole page take a second."""
+    """Add pixel noise. One tile is repeated, because random bytes for a whole page take a second."""
     tile = Image.frombytes("L", (_TILE, _TILE), random.Random(seed).randbytes(_TILE * _TILE))
     noise = Image.new("L", picture.size)
     for left in range(0, picture.width, _TILE):

@@ -1,1 +1,1 @@
-"""The demo shop: a little web site that sells things, and the bad pages that a fetcher must survive."""
+"""The demo shop: a small web site with products, and faulty pages that a fetcher must handle."""

@@ -1,4 +1,4 @@
-"""`signalbox-shop --port N`: serve the demo shop on this machine; prints `listening 127.0.0.1:PORT` when it does."""
+"""`signalbox-shop --port N`: run the demo shop; prints `listening 127.0.0.1:PORT`."""
 
 import argparse
 
@@ -9,9 +9,9 @@ from signalbox_devstack.emulators.shop.app import create_app
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="signalbox-shop",
-        description="The demo shop: a small web site with products, and pages that go wrong.",
+        description="Serve the demo shop: a small web site with products, and faulty pages for tests.",
     )
-    parser.add_argument("--port", type=int, default=0, help="0: a free one")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     options = parser.parse_args()
     serve("signalbox-shop", create_app(), options.port)
 

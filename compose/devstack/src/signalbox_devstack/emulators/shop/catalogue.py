@@ -1,12 +1,12 @@
-"""What the shops sell: the facts that the pages state, in English and Vietnamese."""
+"""The products of the shops, in English and Vietnamese."""
 
 from typing import Final
 
 from msgspec import Struct
 
 
-class Brand(Struct, frozen=True):
-    """A shop: its name, logo file and the colours of its style sheet."""
+class ShopBrand(Struct, frozen=True):
+    """A shop: its name, logo file and style-sheet colours."""
 
     name: str
     logo: str
@@ -20,7 +20,7 @@ class Product(Struct, frozen=True, kw_only=True):
 
     path: str
     language: str
-    brand: Brand
+    brand: ShopBrand
     name: str
     slogan: str
     description: str
@@ -35,10 +35,10 @@ class Product(Struct, frozen=True, kw_only=True):
     pictures: tuple[tuple[str, str], ...]
 
 
-SUONG_MAI: Final = Brand("Sương Mai", "logo-suong-mai.png", "#1f4a3a", "#e08a2b", "#fbf3e2")
-GOM_LAM: Final = Brand("Gốm Lam", "logo-gom-lam.png", "#27407f", "#d9a05b", "#f3f6fc")
-VELORIA: Final = Brand("Veloria", "logo-veloria.png", "#1c2233", "#f0563f", "#f4f8fa")
-DOM_DOM: Final = Brand("Đom Đóm", "logo-dom-dom.png", "#17394a", "#d9a441", "#f7f3ea")
+SUONG_MAI: Final = ShopBrand("Sương Mai", "logo-suong-mai.png", "#1f4a3a", "#e08a2b", "#fbf3e2")
+GOM_LAM: Final = ShopBrand("Gốm Lam", "logo-gom-lam.png", "#27407f", "#d9a05b", "#f3f6fc")
+VELORIA: Final = ShopBrand("Veloria", "logo-veloria.png", "#1c2233", "#f0563f", "#f4f8fa")
+DOM_DOM: Final = ShopBrand("Đom Đóm", "logo-dom-dom.png", "#17394a", "#d9a441", "#f7f3ea")
 
 PRODUCTS: Final = (
     Product(
@@ -47,7 +47,10 @@ PRODUCTS: Final = (
         brand=SUONG_MAI,
         name="Morning Mist Coffee",
         slogan="Slow-roasted mornings from the hills of Đà Lạt",
-        description="Single-origin arabica, roasted in small batches every Tuesday. Notes of caramel, orange and cocoa.",
+        description=(
+            "Single-origin arabica, roasted in small batches every Tuesday. Notes of caramel, orange "
+            "and cocoa."
+        ),
         price="14.50",
         currency="USD",
         price_text="$14.50",
@@ -72,7 +75,9 @@ PRODUCTS: Final = (
         brand=SUONG_MAI,
         name="Cà phê Sương Mai",
         slogan="Buổi sáng thong thả từ những đồi cà phê Đà Lạt",
-        description="Arabica nguyên bản Cầu Đất, rang mẻ nhỏ mỗi thứ Ba. Hương caramel, cam và ca cao dịu nhẹ.",
+        description=(
+            "Arabica nguyên bản Cầu Đất, rang mẻ nhỏ mỗi thứ Ba. Hương caramel, cam và ca cao dịu nhẹ."
+        ),
         price="189000",
         currency="VND",
         price_text="189.000 ₫",
@@ -93,7 +98,10 @@ PRODUCTS: Final = (
         brand=GOM_LAM,
         name="Cốc gốm vẽ tay Lá Trúc",
         slogan="Mỗi chiếc cốc là một nét vẽ không lặp lại",
-        description="Gốm Bát Tràng tráng men trắng, họa tiết lá trúc vẽ tay bằng men lam. Dùng được với lò vi sóng và máy rửa chén.",
+        description=(
+            "Gốm Bát Tràng tráng men trắng, họa tiết lá trúc vẽ tay bằng men lam. Dùng được với lò vi "
+            "sóng và máy rửa chén."
+        ),
         price="245000",
         currency="VND",
         price_text="245.000 ₫",
@@ -113,7 +121,10 @@ PRODUCTS: Final = (
         brand=GOM_LAM,
         name="Bamboo Leaf Cup",
         slogan="Painted by hand, never twice the same",
-        description="A white porcelain cup from Bát Tràng with cobalt bamboo leaves, painted by hand before the last firing.",
+        description=(
+            "A white porcelain cup from Bát Tràng with cobalt bamboo leaves, painted by hand before "
+            "the last firing."
+        ),
         price="18.00",
         currency="USD",
         price_text="$18.00",
@@ -133,7 +144,10 @@ PRODUCTS: Final = (
         brand=VELORIA,
         name="Veloria City 7",
         slogan="The whole city, seven easy gears",
-        description="A light steel city bicycle with seven hub gears, a leather saddle and lights that never need charging.",
+        description=(
+            "A light steel city bicycle with seven hub gears, a leather saddle and lights that never "
+            "need charging."
+        ),
         price="690",
         currency="EUR",
         price_text="€690",
@@ -153,7 +167,10 @@ PRODUCTS: Final = (
         brand=DOM_DOM,
         name="Đèn bàn Đom Đóm",
         slogan="Ánh sáng ấm cho những buổi tối yên tĩnh",
-        description="Đèn bàn thân đồng, chụp tráng men xanh, ánh sáng 2700 K. Xoay ba khớp, chỉnh độ sáng bằng một chạm.",
+        description=(
+            "Đèn bàn thân đồng, chụp tráng men xanh, ánh sáng 2700 K. Xoay ba khớp, chỉnh độ sáng bằng "
+            "một chạm."
+        ),
         price="1290000",
         currency="VND",
         price_text="1.290.000 ₫",

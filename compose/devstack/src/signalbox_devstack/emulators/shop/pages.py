@@ -1,11 +1,11 @@
-"""The shop's HTML: a product page as real shops write them (JSON-LD, OpenGraph, a style sheet, a shop window)."""
+"""The HTML of the shop: product pages as real shops write them, with JSON-LD, OpenGraph and a style sheet."""
 
 import json
 from html import escape
 from string import Template
 from typing import Final
 
-from signalbox_devstack.emulators.shop.catalogue import PRODUCTS, Brand, Product
+from signalbox_devstack.emulators.shop.catalogue import PRODUCTS, Product, ShopBrand
 
 _PAGE: Final = Template("""<!doctype html>
 <html lang="$language">
@@ -48,7 +48,8 @@ _STYLE: Final = Template(""":root { --primary: $primary; --accent: $accent; --pa
 * { box-sizing: border-box; }
 body { margin: 0; background: $paper; color: #22262b; font: 18px/1.6 system-ui, sans-serif; }
 header { padding: 20px 40px; border-bottom: 3px solid $primary; background: #fff; }
-main { display: grid; grid-template-columns: 1fr 1fr; gap: 48px; max-width: 1160px; margin: 48px auto; padding: 0 32px; }
+main { display: grid; grid-template-columns: 1fr 1fr; gap: 48px; max-width: 1160px; margin: 48px auto;
+padding: 0 32px; }
 img { max-width: 100%; }
 .hero { border-radius: 20px; }
 .brand { color: $accent; font-weight: 700; letter-spacing: .08em; text-transform: uppercase; }
@@ -56,7 +57,8 @@ h1 { color: $primary; font-size: 44px; line-height: 1.15; margin: 0; }
 .slogan { font-size: 22px; color: $primary; }
 .price { font-size: 30px; font-weight: 700; color: $primary; }
 .price small { font-size: 16px; font-weight: 400; color: #6a6f76; }
-.button { display: inline-block; padding: 14px 30px; border-radius: 999px; background: $accent; color: #fff; font-weight: 700; }
+.button { display: inline-block; padding: 14px 30px; border-radius: 999px;
+  background: $accent; color: #fff; font-weight: 700; }
 a { text-decoration: none; }
 .button:hover { background: $primary; }
 .gallery { grid-column: 1 / -1; display: grid; grid-template-columns: 1fr 1fr; gap: 24px; }
@@ -74,7 +76,7 @@ def product_page(product: Product) -> str:
         for file, alt in product.pictures[1:]
     )
     return _PAGE.substitute(
-        {name: escape(str(value)) for name, value in _words(product).items()},
+        {name: escape(str(value)) for name, value in _fields(product).items()},
         linked=_linked_data(product),
         benefits="".join(f"<li>{escape(benefit)}</li>" for benefit in product.benefits),
         gallery=gallery,
@@ -83,24 +85,26 @@ def product_page(product: Product) -> str:
     )
 
 
-def style_sheet(brand: Brand) -> str:
+def style_sheet(brand: ShopBrand) -> str:
     return _STYLE.substitute(primary=brand.primary, accent=brand.accent, paper=brand.paper)
 
 
-def sheet_name(brand: Brand) -> str:
+def sheet_name(brand: ShopBrand) -> str:
     return brand.logo.removeprefix("logo-").removesuffix(".png")
 
 
 def index_page() -> str:
-    """Every product, with a link."""
+    """A list of links to all products."""
     items = "".join(
-        f'<li lang="{product.language}"><a href="/{product.path}">{escape(product.name)}</a> – {escape(product.slogan)}</li>'
+        f'<li lang="{product.language}"><a href="/{product.path}">{escape(product.name)}</a> – '
+        f"{escape(product.slogan)}</li>"
         for product in PRODUCTS
     )
-    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Demo shop</title><h1>Demo shop</h1><ul>{items}</ul></html>'
+    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Demo shop</title>'
+    return f"{head}<h1>Demo shop</h1><ul>{items}</ul></html>"
 
 
-def _words(product: Product) -> dict[str, object]:
+def _fields(product: Product) -> dict[str, object]:
     brand = product.brand
     return {
         "language": product.language,
@@ -137,7 +141,11 @@ def _linked_data(product: Product) -> str:
         "name": product.name,
         "slogan": product.slogan,
         "description": product.description,
-        "brand": {"@type": "Brand", "name": product.brand.name, "logo": f"/pictures/{product.brand.logo}"},
+        "brand": {
+            "@type": "ShopBrand",
+            "name": product.brand.name,
+            "logo": f"/pictures/{product.brand.logo}",
+        },
         "image": [f"/pictures/{file}" for file, _ in product.pictures],
         "offers": offer,
         "aggregateRating": rating,

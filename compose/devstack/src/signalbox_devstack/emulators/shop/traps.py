@@ -1,4 +1,4 @@
-"""Pages that go wrong, each in one known way: what a fetcher and a pipeline must survive."""
+"""Faulty pages under `/traps/`, each wrong in one known way, that a fetcher and a pipeline must handle."""
 
 import asyncio
 import gzip
@@ -12,10 +12,13 @@ from starlette.routing import Route
 _NO_PICTURES: Final = """<!doctype html><html lang="en"><title>Plain words – Nobody</title>
 <meta name="description" content="Only words here.">
 <h1>Plain words</h1><p>This page sells an idea and shows no picture of it.</p></html>"""
-_BAD_PICTURES: Final = """<!doctype html><html lang="en"><title>Broken pictures</title><h1>Broken pictures</h1>
-<img src="/traps/missing.png" alt="gone"><img src="/traps/words.png" alt="words"><img src="http://10.0.0.1/inside.png" alt="inside">
+_BAD_PICTURES: Final = """<!doctype html><html lang="en"><title>Broken pictures</title>
+<h1>Broken pictures</h1>
+<img src="/traps/missing.png" alt="gone"><img src="/traps/words.png" alt="words">
+<img src="http://10.0.0.1/inside.png" alt="inside">
 <img src="/pictures/pixel.gif" alt=""><img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" alt=""></html>"""
-_BARE: Final = """<!doctype html><html lang="en"><title>A nameless thing</title><body><h1>A nameless thing</h1>
+_BARE: Final = """<!doctype html><html lang="en"><title>A nameless thing</title>
+<body><h1>A nameless thing</h1>
 <img src="/pictures/lamp-hero.jpg" alt="a lamp"></body></html>"""
 _MEGABYTE: Final = b"<p>" + b"Plenty of words. " * 61_000 + b"</p>\n"
 
@@ -38,12 +41,12 @@ async def not_html(_request: Request) -> Response:
 
 
 async def lying(_request: Request) -> Response:
-    """Says it is a web page and is a picture."""
+    """A picture with the media type of a web page."""
     return Response(b"\x89PNG\r\n\x1a\n" + bytes(64), media_type="text/html")
 
 
 async def words(_request: Request) -> Response:
-    """Says it is a picture and is words."""
+    """Text with the media type of a picture."""
     return Response(b"not a picture", media_type="image/png")
 
 
@@ -60,7 +63,7 @@ async def big(_request: Request) -> Response:
 
 
 async def bomb(_request: Request) -> Response:
-    """50 kB that unpack to 50 MB."""
+    """A decompression bomb: 50 kB that expand to 50 MB."""
     packed = gzip.compress(b"<!doctype html>" + bytes(50_000_000), 9)
     return Response(packed, media_type="text/html", headers={"Content-Encoding": "gzip"})
 
@@ -86,7 +89,7 @@ async def once(_request: Request) -> Response:
 
 
 async def slow(_request: Request) -> Response:
-    """Sends its headers, then nothing for ten minutes."""
+    """Sends its headers and the first bytes, then nothing for ten minutes."""
 
     async def body() -> AsyncIterator[bytes]:
         yield b"<!doctype html>"
@@ -108,7 +111,7 @@ async def members_only(_request: Request) -> Response:
 
 
 def routes() -> list[Route]:
-    """Everything below `/traps/`."""
+    """All routes below `/traps/`."""
     pages = {
         "no-pictures": no_pictures,
         "bad-pictures": bad_pictures,

@@ -1,0 +1,51 @@
+"""Tracks which activities of a trace have been scheduled: a batch is scheduled at once, or a few at a time."""
+
+from collections.abc import Sequence
+
+from signalbox_simulator.traces import ArrivalBatch
+
+
+class BatchSchedule:
+    """The scheduling state of all batches of a trace. Activities are numbered across batches."""
+
+    def __init__(self, batches: Sequence[ArrivalBatch]) -> None:
+        self.durations_s = [duration for batch in batches for duration in batch.durations_s]
+        self.unscheduled = 0
+        """Activities of batches that have arrived, held back by their in-flight limit."""
+        self._batches = batches
+        self._batch_of = [number for number, batch in enumerate(batches) for _ in batch.durations_s]
+        self._scheduled = [0] * len(batches)
+        self._first: list[int] = []
+        first = 0
+        for batch in batches:
+            self._first.append(first)
+            first += len(batch.durations_s)
+
+    def arrive(self, number: int) -> range:
+        """A batch arrives: the activities to schedule now, which are all of it or as many as its limit
+        allows.
+        """
+        batch = self._batches[number]
+        total = len(batch.durations_s)
+        count = total if batch.in_flight is None else min(batch.in_flight, total)
+        self._scheduled[number] = count
+        self.unscheduled += total - count
+        return range(self._first[number], self._first[number] + count)
+
+    def next_after(self, activity: int) -> int | None:
+        """An activity finished: the one of the same batch to schedule in its place, if the batch has a limit."""
+        number = self._batch_of[activity]
+        batch, scheduled = self._batches[number], self._scheduled[number]
+        if batch.in_flight is None or scheduled >= len(batch.durations_s):
+            return None
+        self._scheduled[number] += 1
+        self.unscheduled -= 1
+        return self._first[number] + scheduled
+
+    def in_flight_limit(self, now: float) -> int:
+        """The sum of the in-flight limits of all batches that have arrived and are not fully scheduled."""
+        return sum(
+            batch.in_flight
+            for batch, scheduled in zip(self._batches, self._scheduled, strict=True)
+            if batch.in_flight is not None and batch.at_s <= now and scheduled < len(batch.durations_s)
+        )
