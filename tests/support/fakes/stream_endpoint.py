@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import NotFound, SignalboxError
 from signalbox_core.events import Snapshot
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
@@ -89,4 +89,4 @@ async def live_gateway(
             world.asked,
         )
     finally:
-        await end(running)
+        await cancel_and_wait(running)

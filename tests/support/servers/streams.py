@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.events import Snapshot
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.streams import RedisChannels, RedisRunStream
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.http.server import Server, server_of, tune
@@ -27,7 +27,7 @@ from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import Limits
 from support.assertions.eventually import beside, eventually
 from support.drivers import sse
-from support.servers.backends import backends
+from support.servers import backends
 
 
 class Gateway:
@@ -139,7 +139,7 @@ async def reading(origin: str, path: str, headers: Mapping[str, str] | None = No
         try:
             yield reader
         finally:
-            await end(task)
+            await cancel_and_wait(task)
 
 
 class OwnRedis:
