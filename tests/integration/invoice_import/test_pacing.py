@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from signalbox_core.errors import RateLimited, Unavailable
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.client import open_redis
 from signalbox_pipelines.invoice_import.pacing.lanes import TRIP, Lane
 from signalbox_pipelines.invoice_import.pacing.pacing import NotYet, Pacing, keys_of
@@ -166,7 +166,7 @@ async def test_a_cancelled_call_gives_its_place_back(redis: Redis) -> None:
 
     task = asyncio.create_task(hang())
     await started.wait()
-    await end(task)
+    await cancel_and_wait(task)
 
     assert await redis.zcard(keys_of(MST, "query")[1]) == 0
 

@@ -15,7 +15,7 @@ from signalbox_autoscaler.loop import Loop
 from signalbox_autoscaler.settings import PREFIX, Settings
 from signalbox_autoscaler.wiring import open_parts
 from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 
 log = logging.getLogger("signalbox_autoscaler")
 
@@ -41,14 +41,16 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         server = _Server(_config(create_app(loop, parts.decisions, parts.meters)))
         async with asyncio.TaskGroup() as group:
             archive = Archive(parts.decisions, lambda: loop.leads)
-            working = [group.create_task(job) for job in (parts.lease.keep(), loop.run(), archive.run())]
+            working = [
+                group.create_task(job) for job in (parts.lease.keep_renewing(), loop.run(), archive.run())
+            ]
             serving = group.create_task(server.serve(sockets=[listening]))
             log.info(
                 "autoscaler runs",
                 extra={"every_s": settings.observe_every_s, "provider": parts.provider.name},
             )
             await stop.wait()
-            await end(*working)
+            await cancel_and_wait(*working)
             server.should_exit = True
             await serving
     log.info("autoscaler stopped")

@@ -15,12 +15,12 @@ from redis.asyncio import Redis
 
 from signalbox_autoscaler.actuate.launch_ledger import Book, Written, cost_of
 from signalbox_autoscaler.actuate.launch_specs import order_of
-from signalbox_autoscaler.actuate.lease import Lease
 from signalbox_autoscaler.actuate.reconciliation import Change
 from signalbox_autoscaler.model import Decision, Launch, LaunchState, Policy
 from signalbox_autoscaler.providers.provider import LaunchRefused, Provider
 from signalbox_core.errors import Unavailable
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.redis.lease import Lease
 from signalbox_core.scaling.burst import RETIRE_KEPT_FOR, retire_key
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Actor:
     async def _retire(self, identities: Sequence[str]) -> None:
         if not identities:
             return
-        with unavailable_when_away("retiring workers"):
+        with map_redis_errors("retiring workers"):
             async with self._redis.pipeline(transaction=False) as pipe:
                 for identity in identities:
                     pipe.set(retire_key(identity), "1", ex=RETIRE_KEPT_FOR)

@@ -43,7 +43,7 @@ def open_redis(url: str, *, read_timeout_s: float | None = 2) -> Redis:
 
 
 @contextmanager
-def unavailable_when_away(what: str) -> Iterator[None]:
+def map_redis_errors(what: str) -> Iterator[None]:
     """Say Unavailable for what may pass; any other answer of Redis is a bug of ours and stays what it is.
 
     Args:

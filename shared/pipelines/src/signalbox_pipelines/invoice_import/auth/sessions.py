@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Unavailable
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.settings import Secret
 from signalbox_pipelines.invoice_import.messages import Account
 from signalbox_pipelines.invoice_import.portal.faults import SessionOver
@@ -46,7 +46,7 @@ class Sessions:
         body = msgspec.json.encode(kept)
         if self._ring is not None:
             body = msgspec.json.encode(_Sealed(*self._ring.seal(body, _key(account).encode())))
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             await self._redis.set(_key(account), body, exat=session.expires_at)
 
     async def open(self, account: Account) -> Session:
@@ -56,7 +56,7 @@ class Sessions:
             SessionOver: there is none, or it has ended.
             Unavailable: Redis does not answer.
         """
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             body = await self._redis.get(_key(account))
         kept = self._opened(body, _key(account)) if body is not None else None
         if kept is None or kept.expires_at <= datetime.now(UTC):
@@ -77,15 +77,15 @@ class Sessions:
         return None if clear is None else msgspec.json.decode(clear, type=_Kept)
 
     async def close(self, account: Account) -> None:
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             await self._redis.delete(_key(account))
 
     async def keep_cookies(self, captcha_key: str, cookies: str) -> None:
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             await self._redis.set(f"gdt:captcha:{captcha_key}", cookies, ex=_CAPTCHA_LIFE)
 
     async def take_cookies(self, captcha_key: str) -> str:
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             found = await self._redis.getdel(f"gdt:captcha:{captcha_key}")
         return found.decode() if isinstance(found, bytes) else ""
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from signalbox_core.errors import RateLimited, Unavailable
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_pipelines.invoice_import.pacing import lanes
 from signalbox_pipelines.invoice_import.pacing.lanes import Lane, LaneName, outcome_of
 from signalbox_pipelines.invoice_import.pacing.page_sizes import PageSizes
@@ -97,7 +97,7 @@ class Pacing:
             full_s = 0.0
             while True:
                 permit = secrets.token_hex(8)
-                with unavailable_when_away(_WHAT):
+                with map_redis_errors(_WHAT):
                     verdict, wait_ms, _, now_ms = await self._take(
                         keys=keys_of(mst, lane.name),
                         args=[
@@ -126,7 +126,7 @@ class Pacing:
         async def sent() -> None:
             late_ms = (time.monotonic() - began) * 1_000
             if late_ms > max(1.0, lane.spacing_ms * (lanes.MARGIN - 1) / 2):
-                with suppress(Unavailable), unavailable_when_away(_WHAT):
+                with suppress(Unavailable), map_redis_errors(_WHAT):
                     await self._sent(keys=keys_of(mst, lane.name)[:1], args=[lane.floor_ms, lanes.MARGIN])
 
         return sent
@@ -134,7 +134,7 @@ class Pacing:
     async def _end(self, mst: str, lane: Lane, turn: Turn, error: BaseException | None) -> None:
         outcome, wait_ms = outcome_of(error)
         # The call was made, so its answer counts; a place that is not given back falls free when its lease ends.
-        with suppress(Unavailable), unavailable_when_away(_WHAT):
+        with suppress(Unavailable), map_redis_errors(_WHAT):
             await self._done(
                 keys=keys_of(mst, lane.name),
                 args=[

@@ -9,7 +9,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 
 _KEEP: Final = timedelta(days=1)
 _WHAT: Final = "page size"
@@ -23,12 +23,12 @@ class PageSizes:
 
     async def known(self, mst: str, usual: int) -> int:
         """The size to begin with: the usual one, or a smaller one that is known to be needed."""
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             kept = await self._redis.get(_key(mst))
         return usual if kept is None else min(usual, int(kept))
 
     async def shrink(self, mst: str, size: int) -> None:
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             await self._redis.set(_key(mst), size, ex=_KEEP)
 
 
