@@ -1,6 +1,5 @@
 """Finding a run's state for a principal: the projection first, else Temporal; a run of another tenant does not exist."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final, TypeVar
@@ -12,6 +11,7 @@ from signalbox_core.errors import NotFound, Unavailable
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot, StepState
 from signalbox_core.ids import RUN_ID
 from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.process.single_flight import SingleFlight
 from signalbox_core.streams import Projected, RunStream
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.runs.pending_starts import WaitingStart, WaitingStarts
@@ -39,7 +39,7 @@ class RunStates:
         self._waiting = waiting
         # A run's tenant never changes, so what was seen once stays true.
         self._tenants: OrderedDict[str, str] = OrderedDict()
-        self._asking: dict[str, asyncio.Task[Snapshot | None]] = {}
+        self._from_temporal = SingleFlight(self._load_from_temporal)
         # Ends that Temporal told before the projection did: an answer never goes back from ended to running.
         self._ended: OrderedDict[str, Projected] = OrderedDict()
 
@@ -66,13 +66,8 @@ class RunStates:
             await self.of(principal, run_id)
 
     async def snapshot_from_temporal(self, run_id: str) -> Snapshot | None:
-        """The run as Temporal knows it; one question at a time per run, shared by all who ask."""
-        task = self._asking.get(run_id)
-        if task is None:
-            task = asyncio.create_task(self._ask(run_id))
-            self._asking[run_id] = task
-            task.add_done_callback(lambda _: self._asking.pop(run_id, None))
-        return await asyncio.shield(task)
+        """The run's state from Temporal, or None for an unknown run. Concurrent callers share one look-up."""
+        return await self._from_temporal.get(run_id)
 
     def _latest(self, run_id: str, state: Projected | None) -> Projected | None:
         if state is None:
@@ -95,7 +90,7 @@ class RunStates:
         snapshot = await self.snapshot_from_temporal(run_id)
         return Projected(snapshot=snapshot, epoch="") if snapshot is not None else None
 
-    async def _ask(self, run_id: str) -> Snapshot | None:
+    async def _load_from_temporal(self, run_id: str) -> Snapshot | None:
         # A start that waits for Temporal is a run too; asked first, as Temporal is probably still away.
         start = await self._waiting.find(run_id)
         if start is not None:
