@@ -31,7 +31,7 @@ from signalbox_webhook_receiver.claims import RedisClaims
 from signalbox_webhook_receiver.clock import ClockWatch
 from signalbox_webhook_receiver.deliveries import Deliveries, Draining, Limits, Outlets
 from signalbox_webhook_receiver.health import Health, Readiness
-from signalbox_webhook_receiver.keys import KeyRing
+from signalbox_webhook_receiver.keys import SenderKeyRing
 from signalbox_webhook_receiver.metrics import Meters
 from signalbox_webhook_receiver.openapi import document
 from signalbox_webhook_receiver.problems import problem_response
@@ -97,7 +97,9 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     origin = parse_origin(settings.public_origin, field="SIGNALBOX_RECEIVER_PUBLIC_ORIGIN")
     meters = Meters()
     web = open_key_client(settings.jwks_ca_file, "SIGNALBOX_RECEIVER_JWKS_CA_FILE")
-    keys = KeyRing(Path(settings.keys), fetch=partial(fetch_keys, web), on_failure=meters.key_failures.inc)
+    keys = SenderKeyRing(
+        Path(settings.keys), fetch=partial(fetch_keys, web), on_failure=meters.key_failures.inc
+    )
     publisher = PubSubPublisher(settings.google_cloud_project, emulator_host=settings.pubsub_emulator_host)
     async with open_redis(settings.redis_url) as client, publisher, web:
         await keys.refresh()

@@ -28,14 +28,10 @@ def read_key_file(path: Path) -> KeyFile:
     Raises:
         InvalidInput: the file cannot be read or is not a key file; the message names it and the place.
     """
-    return decode_key_file(_read(path), str(path))
-
-
-def decode_key_file(body: bytes, name: str) -> KeyFile:
     try:
-        return msgspec.json.decode(body, type=KeyFile)
+        return msgspec.json.decode(_read(path), type=KeyFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"{name} is not a key file: {error}", field="keys") from None
+        raise InvalidInput(f"{path} is not a key file: {error}", field="keys") from None
 
 
 def load_key_set(records: Sequence[KeyRecord], folder: Path) -> KeySet:
