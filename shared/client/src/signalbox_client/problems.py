@@ -1,6 +1,7 @@
 """The gateway's problems (RFC 9457) and lost connections as the errors of `signalbox_core.errors`."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import httpx2
@@ -17,6 +18,7 @@ from signalbox_core.errors import (
     SignalboxError,
     Unavailable,
 )
+from signalbox_core.http.retry_after import parse_retry_after
 
 T = TypeVar("T", bound=Struct)
 _CLASSES: Final[Mapping[int, type[SignalboxError]]] = {
@@ -50,8 +52,8 @@ def error_of(status: int, body: bytes, retry_after: str | None = None) -> Signal
     detail = problem.detail or problem.title or f"the gateway answered {status}"
     field = problem.errors[0].field if problem.errors else None
     if status == 429:
-        seconds = float(retry_after) if retry_after and retry_after.isdecimal() else 1.0
-        return RateLimited(detail, retry_after_s=seconds)
+        wait_s = parse_retry_after(retry_after or "", datetime.now(UTC))
+        return RateLimited(detail, retry_after_s=1.0 if wait_s is None else wait_s)
     kind = _CLASSES.get(status) or (Rejected if 400 <= status < 500 else Unavailable)
     return kind(detail, field=field, code=problem.code)
 

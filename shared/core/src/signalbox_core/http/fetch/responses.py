@@ -3,18 +3,20 @@
 import zlib
 from collections.abc import AsyncIterable, Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpcore2
 
 from signalbox_core.errors import RateLimited, Rejected, SignalboxError, Unavailable
+from signalbox_core.http.retry_after import parse_retry_after
 
 OnBytes = Callable[[int, int | None], None]
 """Called with the bytes that came so far and how many there are, if that is known."""
 
 RETRIABLE: Final = frozenset({408, 425, 500, 502, 503, 504})
-_DEFAULT_RETRY_S: Final = 30.0
+_DEFAULT_WAIT_S: Final = 30.0
+_MIN_WAIT_S: Final = 1.0
+_MAX_WAIT_S: Final = 3_600.0
 
 
 def header(answer: httpcore2.Response, name: str) -> str:
@@ -57,7 +59,7 @@ def refusal(url: str, status: int, retry_after: str, field: str) -> SignalboxErr
         return None
     if status == 429:
         detail = f"{url} asks us to slow down (429)"
-        return RateLimited(detail, retry_after_s=_seconds(retry_after), field=field, status=status)
+        return RateLimited(detail, retry_after_s=_wait_s(retry_after), field=field, status=status)
     if status in RETRIABLE or status >= 500:
         return Unavailable(f"{url} has a problem of its own ({status})", field=field, status=status)
     if status in (404, 410):
@@ -97,15 +99,6 @@ async def _chunks(answer: httpcore2.Response) -> AsyncIterable[bytes]:
         yield chunk
 
 
-def _seconds(retry_after: str) -> float:
-    if retry_after.strip().isdigit():
-        return float(min(int(retry_after), 3_600))
-    try:
-        when = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return _DEFAULT_RETRY_S
-    return (
-        min(max((when - datetime.now(UTC)).total_seconds(), 1.0), 3_600.0)
-        if when.tzinfo
-        else _DEFAULT_RETRY_S
-    )
+def _wait_s(retry_after: str) -> float:
+    wait_s = parse_retry_after(retry_after, datetime.now(UTC))
+    return _DEFAULT_WAIT_S if wait_s is None else min(max(wait_s, _MIN_WAIT_S), _MAX_WAIT_S)
