@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.redis.lease import Lease, LeaseKeys
@@ -59,7 +59,7 @@ class Reconciler:
         self._repairs = Repairs(streams, runs, pipelines)
         self._every = every
         self._lease = Lease(redis, LEASE_KEYS)
-        self._done: OrderedDict[tuple[str, datetime | None], None] = OrderedDict()
+        self._done = BoundedDict[tuple[str, datetime | None], None](_MAX_REMEMBERED)
 
     async def run(self) -> None:
         """Make rounds while leading, until cancelled."""
@@ -117,7 +117,7 @@ class Reconciler:
         oldest_open = now
         for run, settled in await self._each(closed, lambda run: self._repairs.close(run, now)):
             if settled:
-                self._remember(run)
+                self._done[run.run_id, run.ended_at] = None
             else:
                 oldest_open = min(oldest_open, run.ended_at or now)
         await self._lease.set_instant(CURSOR_KEY, max(since, oldest_open - _OVERLAP))
@@ -165,8 +165,3 @@ class Reconciler:
             token = page.next_token
             if not token:
                 return
-
-    def _remember(self, run: Described) -> None:
-        self._done[run.run_id, run.ended_at] = None
-        if len(self._done) > _MAX_REMEMBERED:
-            self._done.popitem(last=False)

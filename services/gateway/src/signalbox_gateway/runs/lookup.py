@@ -1,12 +1,12 @@
 """Finding a run's state for a principal: the projection first, else Temporal; a run of another tenant does not exist."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
+from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import NotFound, Unavailable
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot, StepState
 from signalbox_core.ids import RUN_ID
@@ -19,8 +19,6 @@ from signalbox_gateway.runs.temporal import Described, Engine
 
 _KNOWN_TENANTS: Final = 10_000
 _KNOWN_ENDS: Final = 1_000
-
-V = TypeVar("V")
 
 
 class RunStates:
@@ -38,10 +36,10 @@ class RunStates:
         self._pipelines = pipelines
         self._waiting = waiting
         # A run's tenant never changes, so what was seen once stays true.
-        self._tenants: OrderedDict[str, str] = OrderedDict()
+        self._tenants = BoundedDict[str, str](_KNOWN_TENANTS)
         self._from_temporal = SingleFlight(self._load_from_temporal)
         # Ends that Temporal told before the projection did: an answer never goes back from ended to running.
-        self._ended: OrderedDict[str, Projected] = OrderedDict()
+        self._ended = BoundedDict[str, Projected](_KNOWN_ENDS)
 
     async def of(self, principal: Principal, run_id: str) -> Projected:
         """The run's state. A run that just began and has no projection yet is described by Temporal, never unknown.
@@ -55,7 +53,7 @@ class RunStates:
         state = self._latest(run_id, await self._projected(run_id) or await self._unprojected(run_id))
         if state is None:
             raise unknown_run(run_id)
-        _keep(self._tenants, run_id, state.snapshot.tenant, _KNOWN_TENANTS)
+        self._tenants[run_id] = state.snapshot.tenant
         if state.snapshot.tenant != principal.tenant:
             raise unknown_run(run_id)
         return state
@@ -74,7 +72,7 @@ class RunStates:
             return None
         is_ended = state.snapshot.status in ENDED
         if is_ended and state.epoch == "":
-            _keep(self._ended, run_id, state, _KNOWN_ENDS)
+            self._ended[run_id] = state
         elif is_ended:
             self._ended.pop(run_id, None)
         return state if is_ended else self._ended.get(run_id, state)
@@ -143,11 +141,3 @@ def _unstarted(run_id: str, tenant: str, pipeline: str, spec: PipelineSpec | Non
             StepState(name=step.name, title=step.title) for step in (spec.steps if spec is not None else ())
         ),
     )
-
-
-def _keep(known: OrderedDict[str, V], run_id: str, value: V, most: int) -> None:
-    """Remember, and let go of what was not asked for longest."""
-    known[run_id] = value
-    known.move_to_end(run_id)
-    if len(known) > most:
-        known.popitem(last=False)

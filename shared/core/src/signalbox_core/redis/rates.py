@@ -6,7 +6,6 @@ a twentieth of a second's share at once and spends it from memory.
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 from weakref import WeakValueDictionary
@@ -17,6 +16,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import RateLimited, Unavailable
 
 _WINDOW_S: Final = 2
@@ -63,7 +63,7 @@ class RedisRates:
         self._share = max(1, per_s // _SHARES_PER_S)
         self._within_s = within_s
         self._clock = clock
-        self._shares: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._shares = BoundedDict[str, tuple[int, float]](_MAX_SHARES)
         self._refused_until: dict[str, float] = {}
         self._drawing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -109,6 +109,3 @@ class RedisRates:
     def _keep(self, key: str, left: int, until: float) -> None:
         """A share that is forgotten is drawn anew: no harm, as a share is small."""
         self._shares[key] = (left, until)
-        self._shares.move_to_end(key)
-        if len(self._shares) > _MAX_SHARES:
-            self._shares.popitem(last=False)

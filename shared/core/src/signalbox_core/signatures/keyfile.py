@@ -40,7 +40,9 @@ def load_key_set(records: Sequence[KeyRecord], folder: Path) -> KeySet:
     Raises:
         InvalidInput: a key is weak, mistyped or there twice.
     """
-    return KeySet(load_key(record, lambda name: _read(folder / name, "secret file").strip()) for record in records)
+    return KeySet(
+        load_key(record, lambda name: _read(folder / name, "secret file").strip()) for record in records
+    )
 
 
 def write_key_file(path: Path, records: Sequence[KeyRecord], jwks: Sequence[JwksSource] = ()) -> None:
