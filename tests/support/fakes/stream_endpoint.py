@@ -48,7 +48,7 @@ class _World:
             raise self.refusals[run_id]
         return _someone(self.expires_at)
 
-    async def who_is(self, _request: HTTPConnection) -> Principal:
+    async def authenticate(self, _request: HTTPConnection) -> Principal:
         if "*" in self.refusals:
             raise self.refusals["*"]
         return _someone(self.expires_at)
@@ -83,7 +83,7 @@ async def live_gateway(
         yield Live(
             streams,
             hub,
-            StreamEndpoint(hub, world.authorize, world.who_is),
+            StreamEndpoint(hub, world.authorize, world.authenticate),
             world.from_temporal,
             world.refusals,
             world.asked,
