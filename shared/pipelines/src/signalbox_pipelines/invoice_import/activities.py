@@ -10,7 +10,6 @@ from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.crypto.sealing import VARIABLE as PAYLOAD_KEYS
 from signalbox_core.crypto.sealing import open_key_ring
 from signalbox_core.crypto.secret_refs import SecretRefs
@@ -82,7 +81,7 @@ class InvoiceActivities:
         self._secrets = SecretRefs(deps.environ)
         self._solver = solver_named(self._client.settings.captcha_solver)
         # Lists never change once written; every batch of a part reads the same one.
-        self._lists = BoundedDict[str, Sequence[Row]](_KEPT_LISTS)
+        self._lists: dict[str, Sequence[Row]] = {}
 
     @activity.defn(name="invoice_import.find_holder")
     async def find_holder(self, request: HolderRequest) -> bool:
@@ -213,6 +212,8 @@ class InvoiceActivities:
         if found is None:
             body = await self._objects.get(key)
             found = await asyncio.to_thread(msgspec.json.decode, body, type=list[Row])
+            while len(self._lists) >= _KEPT_LISTS:
+                self._lists.pop(next(iter(self._lists)), None)
             self._lists[key] = found
         return found
 
