@@ -25,7 +25,7 @@ from starlette.routing import Route
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.logs import JsonFormatter
 from signalbox_core.redis.client import open_redis
-from signalbox_core.redis.rates import RedisRates
+from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import LoadedKey, Signer, profile
 from signalbox_webhook_receiver.app import REDIS_LIMITS, Parts, create_app
@@ -149,7 +149,7 @@ def library(key: LoadedKey, claims: RedisClaims | None) -> Starlette:
 
 
 def receiver(key: LoadedKey, client: Redis) -> Starlette:
-    rates = RedisRates(client, per_s=1_000_000, of="senders")
+    rates = RedisRateLimiter(client, per_s=1_000_000, scope="senders")
     outlets = Outlets(rates=rates, claims=RedisClaims(client), publisher=NullPublisher(), stream=NullStream())
     parts = Parts(origin=ORIGIN, keys=FakeKeys([key]), outlets=outlets, health=FakeHealth())
     return create_app(Settings(redis_url=Secret("redis://"), public_origin=ORIGIN, keys=""), parts)

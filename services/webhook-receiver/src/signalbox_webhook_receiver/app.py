@@ -21,7 +21,7 @@ from signalbox_core.errors import InvalidInput, NotFound, Rejected
 from signalbox_core.http.cached_document import open_key_client
 from signalbox_core.pubsub import PubSubPublisher
 from signalbox_core.redis.client import RedisLimits, open_redis
-from signalbox_core.redis.rates import RedisRates
+from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.signatures import parse_origin
 from signalbox_core.streams import RedisRunStream
 from signalbox_webhook_receiver.claims import RedisClaims
@@ -104,7 +104,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     async with open_redis(settings.redis_url.reveal(), REDIS_LIMITS) as client, publisher, web:
         await keys.refresh()
         outlets = Outlets(
-            rates=RedisRates(client, per_s=settings.rate_per_s, of="senders"),
+            rates=RedisRateLimiter(client, per_s=settings.rate_per_s, scope="senders"),
             claims=RedisClaims(client, busy_for=timedelta(seconds=settings.claim_s)),
             publisher=publisher,
             stream=RedisRunStream(client),

@@ -46,7 +46,7 @@ class SenderKeyRing:
         Raises:
             Unavailable: an address has never answered, so nobody knows whether this key is good.
         """
-        await self._all(lambda published: published.look_again())
+        await self._all(lambda published: published.refetch())
         found = self.get(keyid)
         if found is None and any(published.is_cold for published in self._published):
             raise Unavailable(

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput, Unavailable
-from signalbox_core.http.cached_document import Published
+from signalbox_core.http.cached_document import RemoteDocument
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_gateway.auth.issuers import (
     Holder,
@@ -137,14 +137,14 @@ class _Trusted:
         self.issuer = issuer
         self._fetch = fetch
         stays = before is not None and before.issuer.jwks_url == issuer.jwks_url
-        self.keys: Published[Keys] = (
-            before.keys if before is not None and stays else Published(issuer.issuer, self._load)
+        self.keys: RemoteDocument[Keys] = (
+            before.keys if before is not None and stays else RemoteDocument(issuer.issuer, self._load)
         )
 
     async def key(self, kid: str) -> Mapping[str, Any]:
         """Raises: Refused: the issuer has no such key; Unavailable: nobody knows, as the issuer has never answered."""
         if self.keys.value is None or kid not in self.keys.value:
-            await self.keys.look_again()
+            await self.keys.refetch()
         if self.keys.value is None:
             raise Unavailable(
                 "the token's issuer does not answer right now; try again", code="issuer_unavailable"
