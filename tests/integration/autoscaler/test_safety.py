@@ -1,4 +1,4 @@
-"""The lease and the book of launches on a real Redis: one leader writes, money is reserved before and settled after."""
+"""The lease and the launch ledger on a real Redis: one leader writes; money is reserved, then settled."""
 
 import uuid
 from collections.abc import AsyncIterator

@@ -65,7 +65,7 @@ class FixedPolicies:
 
 
 class PolicyFile:
-    """The policies of a file, hot-reloaded; a version that cannot be loaded leaves the previous policies in force.
+    """The hot-reloaded policies of a file; a version that cannot be loaded leaves the previous ones in force.
 
     Raises:
         InvalidInput: the file is missing or wrong at the start; names the queue and the field.

@@ -1,4 +1,4 @@
-"""The sender keys in use: those of the key file, which is hot-reloaded, and those at the addresses that it names."""
+"""The sender keys in use: those of the hot-reloaded key file, and those at the addresses that it names."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
@@ -18,7 +18,7 @@ class _LoadedFile(Struct, frozen=True, kw_only=True):
 
 
 class SenderKeyRing:
-    """All keys. A keyid of the file hides the same one at an address, and an earlier address that of a later one."""
+    """All keys. For the same keyid the file takes precedence over addresses, and earlier addresses over later."""
 
     def __init__(self, path: Path, *, fetch: Fetch, on_failure: Callable[[], None] = lambda: None) -> None:
         """Read the file for the first time.
@@ -70,7 +70,7 @@ class SenderKeyRing:
         await self._all(lambda published: published.refresh())
 
     async def watch(self, *, every_s: float) -> None:
-        """Reload the file when it changes and refresh old addresses, every `every_s` seconds until cancelled."""
+        """Reload a changed file and refresh old addresses, every `every_s` seconds until cancelled."""
         while True:
             await asyncio.sleep(every_s)
             await asyncio.to_thread(self.reload)

@@ -8,7 +8,7 @@ V = TypeVar("V")
 
 
 class BoundedDict(OrderedDict[K, V]):
-    """A dict that drops its oldest entry when it exceeds `max_size`. Setting a key again makes it the newest."""
+    """A dict that drops its oldest entry when it exceeds `max_size`; setting a key makes it the newest."""
 
     def __init__(self, max_size: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """The error taxonomy: errors that a caller must fix, and errors after which the same call may succeed later.
 
-Any other exception is a bug. This module does not depend on HTTP: the gateway maps classes to statuses, the activity
-interceptor to retries, and the subscriber to ack or nack.
+Any other exception is a bug. This module does not depend on HTTP: the gateway maps classes to statuses, the
+activity interceptor to retries, and the subscriber to ack or nack.
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ class NotFound(Rejected):
 
 
 class Conflict(Rejected):
-    """The current state does not allow it: already decided, already finished, another body for the same key."""
+    """The current state forbids it: already decided, already finished, another body for the same key."""
 
     code = "conflict"
 

@@ -16,7 +16,7 @@ _MAX_CHARS: Final = 8_000
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one JSON object: time, level, logger, service, message, then the fields of `extra`."""
+    """Formats a record as a JSON object: time, level, logger, service, message and the fields of `extra`."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logs(service: str, level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Write the records of every logger to `stream` (standard error by default). Called once, in `__main__`."""
+    """Write the records of every logger to `stream` (standard error by default). Called once."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(service))
     root = logging.getLogger()

@@ -53,7 +53,7 @@ class ObjectStore(Protocol):
 
 
 def uploads_folder(tenant: str) -> str:
-    """The key prefix of a tenant's uploads. Pipelines accept an object as an upload only under this prefix."""
+    """The key prefix of a tenant's uploads; pipelines accept uploads under this prefix only."""
     return f"uploads/{quote(tenant, safe='')}"
 
 
@@ -116,7 +116,7 @@ class ObstoreObjects:
 
 
 def check_key(key: str) -> str:
-    """Return the key if it is a relative path without empty, `.` or `..` parts, so that it stays inside the folder.
+    """Return the key if it is a relative path without empty, `.` or `..` parts, so inside the store's folder.
 
     Raises:
         InvalidInput: it is not.

@@ -1,9 +1,9 @@
-"""A value that is never printed. Settings hold it in clear, a run's input holds it sealed, which means encrypted
-(signalbox_core.crypto.sealing).
+"""A value that is never printed.
 
-In JSON a secret is a string. It is not encoded by accident: msgspec handles the type only through `encode_hook`, which
-accepts sealed secrets only, and `decode_hook`, which makes sealed ones. The gateway reads what a caller sends in clear
-with `clear_hook`.
+Settings hold it in clear; a run's input holds it sealed, which means encrypted
+(signalbox_core.crypto.sealing). In JSON a secret is a string. It is not encoded by accident: msgspec
+handles the type only through `encode_hook`, which accepts sealed secrets only, and `decode_hook`, which
+makes sealed ones. The gateway reads what a caller sends in clear with `clear_hook`.
 """
 
 import re
@@ -15,7 +15,7 @@ SEALED: Final = re.compile(r"sealed\.[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{38,}")
 
 
 class Secret:
-    """A secret in clear, sealed, or both. It prints as `Secret(***)` and can be encoded as JSON only when sealed."""
+    """A secret in clear, sealed, or both; it prints as `Secret(***)`, and only its sealed form is encoded."""
 
     __slots__ = ("_clear", "_sealed")
 
@@ -35,7 +35,7 @@ class Secret:
 
     @property
     def sealed(self) -> str | None:
-        """The sealed form, for workflow history, stores and topics; None when only the value in clear is present."""
+        """The sealed form, for workflow history, stores and topics; None if only the clear one is present."""
         return self._sealed
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ def decode_hook(kind: type, value: object) -> object:
 
 
 def clear_hook(kind: type, value: object) -> object:
-    """For msgspec's `dec_hook` in the gateway: takes any string as a secret in clear, also one that looks sealed."""
+    """For msgspec's `dec_hook` in the gateway: any string is a secret in clear, even if it looks sealed."""
     if kind is not Secret:
         raise TypeError(f"{kind.__name__} is not a JSON type")
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_CHARS:

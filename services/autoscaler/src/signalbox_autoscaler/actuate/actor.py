@@ -1,7 +1,7 @@
-"""Carrying out: the intent into the book, then one request to the provider; cancel; tell workers to leave.
+"""Carries out scaling decisions: reserves a launch in the ledger, then sends one request to the provider.
 
-Requests to the provider run beside the loop: a slow one holds nothing up. All writing goes through the book, which refuses a leader
-whose epoch is over.
+Requests to the provider run as tasks, so a slow one does not delay the loop. All writes go through the
+ledger, which refuses a leader whose epoch is over.
 """
 
 import asyncio
@@ -105,7 +105,8 @@ class Actor:
     async def _request(self, launch: Launch, policy: Policy) -> None:
         """Ask the provider once."""
         async with self._turns:
-            # A process that was stopped since the intent asks for nothing: another leads and has adopted or given up the launch.
+            # A process that was stopped since the intent asks for nothing: another leads and has adopted or
+            # given up the launch.
             if self._lease.epoch != launch.epoch:
                 return
             try:
@@ -115,7 +116,8 @@ class Actor:
             except Unavailable as error:
                 log.warning("launch uncertain", extra={"launch_id": launch.launch_id, "detail": error.detail})
             except Exception:
-                # A client library's own mistakes end here: the launch is found in the provider's list, or given up.
+                # A client library's own mistakes end here: the launch is found in the provider's list, or
+                # given up.
                 log.exception("launch uncertain", extra={"launch_id": launch.launch_id})
             else:
                 await self._taken(launch, handle)

@@ -1,6 +1,7 @@
-"""The book of launches: an intent with its money is written before the provider is asked, and settled when its workers have ended.
+"""The ledger of launches: reserved with their budget before the provider is called, settled when workers end.
 
-One Lua script each checks the leader's lease and writes; a leader whose epoch is over is told so and has written nothing.
+Every write compares the leader's lease in the same Lua script; for a leader whose epoch is over it
+returns FENCED and writes nothing.
 """
 
 import logging
@@ -26,7 +27,8 @@ _KEPT: Final = timedelta(days=3)
 _NANO: Final = Decimal(1_000_000_000)
 _NO_LIMIT: Final = -1
 
-# KEYS: lease, launches, hour, day.  ARGV: token, launch id, record, queue, nanos, hour limit, day limit, seconds kept.
+# KEYS: lease, launches, hour, day.
+# ARGV: token, launch id, record, queue, nanos, hour limit, day limit, seconds kept.
 _INTEND: Final = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'fenced' end
 if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return 'known' end

@@ -99,7 +99,7 @@ class Tokens:
             await asyncio.sleep(every_s)
 
     def reload(self) -> None:
-        """Load the issuers if their file has changed; a version that cannot be loaded leaves the previous ones."""
+        """Load the issuers if their file has changed; a version that cannot be loaded changes nothing."""
         if self._file is not None and self._file.reload():
             self._trusted = self._follow(self._file.value)
 

@@ -1,7 +1,7 @@
 """Encryption of values at rest with AES-256-GCM under a ring of keys.
 
-The active key of the ring encrypts ("seals"); every key of the ring decrypts. The file of the ring is hot-reloaded, so
-keys are rotated without a restart (docs/security.md).
+The active key of the ring encrypts ("seals"); every key of the ring decrypts. The file of the ring is
+hot-reloaded, so keys are rotated without a restart (docs/security.md).
 """
 
 import base64
@@ -44,7 +44,11 @@ class PayloadKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PayloadKeyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The content of a key file. `active` is the id of the key that seals; the other keys open what they sealed before."""
+    """The content of a key file.
+
+    Attributes:
+        active: the id of the key that seals; the other keys open what they sealed before.
+    """
 
     active: str
     keys: tuple[PayloadKey, ...]
@@ -72,8 +76,8 @@ def decode_payload_keys(body: bytes, name: str) -> PayloadKeyFile:
         name: of the file, for messages.
 
     Raises:
-        InvalidInput: not a key file, a key that is not 32 bytes, a duplicate id, or an `active` that is not among the
-            keys. The message holds no key.
+        InvalidInput: not a key file, a key that is not 32 bytes, a duplicate id, or an `active` that is not
+            among the keys. The message holds no key.
     """
     try:
         file = msgspec.json.decode(body, type=PayloadKeyFile)
@@ -84,7 +88,7 @@ def decode_payload_keys(body: bytes, name: str) -> PayloadKeyFile:
 
 
 class KeyRing:
-    """Seals and opens values with the keys of a file, which is hot-reloaded; it is checked once a second at most.
+    """Seals and opens values with the keys of a file, which is hot-reloaded (checked once a second at most).
 
     Args:
         clock: monotonic seconds.
@@ -158,13 +162,17 @@ class KeyRing:
         return self.fingerprint(_secret(value).reveal())
 
     def fingerprint(self, text: str) -> str:
-        """HMAC-SHA-256 under the oldest key: equal for equal texts, and not to be guessed without the ring."""
+        """HMAC-SHA-256 under the oldest key: equal for equal texts, unpredictable without the ring."""
         message = _FINGERPRINT_PREFIX + text.encode()
         return hmac.new(self._file.value.oldest, message, hashlib.sha256).hexdigest()
 
 
 def open_key_ring(path: str | None) -> KeyRing | None:
-    """The key ring of a service's setting. None without one: payloads are not encrypted, and inputs may not hold secrets."""
+    """Open the key ring that a setting names.
+
+    Returns:
+        None without a setting: payloads are not encrypted, and inputs may not hold secrets.
+    """
     return KeyRing(Path(path)) if path else None
 
 

@@ -1,7 +1,8 @@
-"""Secrets by reference: inputs and histories hold a name, and the worker that needs the secret reads its value.
+"""Secrets by reference: inputs and histories hold a name, and the worker reads the value when it is needed.
 
 The value comes from a file `<folder>/<tenant>/<name>` (a mounted secret), else from the environment variable
-`SIGNALBOX_SECRET__<TENANT>__<NAME>`, with `-` as `_`. It is read at every use, so a changed file takes effect at once.
+`SIGNALBOX_SECRET__<TENANT>__<NAME>`, with `-` as `_`. It is read at every use, so a changed file takes
+effect at once.
 """
 
 import asyncio
@@ -38,7 +39,8 @@ class SecretRefs:
 
         Raises:
             InvalidInput: `name` is not a valid name.
-            NotFound: `unknown_secret`: the tenant has no secret of this name; the message lists where it was looked for.
+            NotFound: `unknown_secret`: the tenant has no secret of this name; the message lists where it
+                was looked for.
             Unavailable: the file cannot be read.
         """
         if not _NAME.fullmatch(name):
@@ -49,7 +51,8 @@ class SecretRefs:
         text = await asyncio.to_thread(self._read, tenant, name)
         if not text:
             raise NotFound(
-                f"there is no secret {name!r} for {tenant}; an operator must put it {self._places(tenant, name)}",
+                f"there is no secret {name!r} for {tenant};"
+                f" an operator must put it {self._places(tenant, name)}",
                 code="unknown_secret",
             )
         return Secret(text)

@@ -82,7 +82,7 @@ class RemoteDocument(Generic[V]):
 
 
 def open_key_client(ca_file: str | None, variable: str) -> httpx2.AsyncClient:
-    """A client for key addresses: certificates are verified, redirects are not followed, and the environment is ignored.
+    """A client for key addresses: verifies certificates, follows no redirects and ignores the environment.
 
     Args:
         ca_file: certificate authorities to trust; None: those of the system.
@@ -118,7 +118,8 @@ async def _body(response: httpx2.Response, media_types: frozenset[str]) -> bytes
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if response.status_code != 200 or media_type not in media_types or "content-encoding" in response.headers:
         raise Unavailable(
-            f"{response.url} answered {response.status_code} {media_type or 'without a type'}, not a JSON document"
+            f"{response.url} answered {response.status_code} {media_type or 'without a type'},"
+            " not a JSON document"
         )
     body = bytearray()
     async for chunk in response.aiter_raw():

@@ -16,8 +16,8 @@ Stamp = tuple[int, int, int]
 class FollowedFile(Generic[T]):
     """The value of a file, hot-reloaded. A version that cannot be loaded leaves the previous value in use.
 
-    The file is checked when a method is called; there is no task. A change is noticed by modification time, size and
-    inode, so a file that was replaced in one step counts too.
+    The file is checked when a method is called; there is no task. A change is noticed by modification time,
+    size and inode, so a file that was replaced in one step counts too.
 
     Args:
         load: reads and validates the file; raises InvalidInput.
@@ -66,7 +66,8 @@ class FollowedFile(Generic[T]):
         """Load the file if it has changed.
 
         Returns:
-            True when there is a new value; False when the file is unchanged, or could not be loaded (logged once).
+            True when there is a new value; False when the file is unchanged, or could not be loaded (logged
+            once).
         """
         stamp = _stamp_of(self._path)
         if stamp == self._stamp:

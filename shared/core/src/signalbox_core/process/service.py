@@ -44,8 +44,8 @@ def run_service(
     """Read the settings from the environment, serve until stopped, and return the exit status.
 
     Returns:
-        0 after a clean stop; 2 when a setting or an input is wrong, 1 when a dependency is unavailable. In the last two
-        cases one line on standard error names the cause.
+        0 after a clean stop; 2 when a setting or an input is wrong, 1 when a dependency is unavailable. In
+        the last two cases one line on standard error names the cause.
     """
     try:
         settings = read_settings(settings_type, prefix=prefix, environ=os.environ)

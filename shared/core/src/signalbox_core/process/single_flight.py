@@ -14,8 +14,8 @@ class SingleFlight(Generic[K, V]):
     - The first caller starts it as a task; callers that arrive before it has finished wait for the same task.
     - All of them get the same result, or the same exception.
     - Nothing is cached: a caller that arrives after it has finished starts a new execution.
-    - A caller that is cancelled stops waiting. The execution continues for the others, and also when no caller is
-      left; its result or exception is then discarded. So `load` must bound its own time.
+    - A caller that is cancelled stops waiting. The execution continues for the others, and also when no
+      caller is left; its result or exception is then discarded. So `load` must bound its own time.
     """
 
     def __init__(self, load: Callable[[K], Awaitable[V]]) -> None:

@@ -40,7 +40,8 @@ class RedisLimits(Struct, frozen=True, kw_only=True):
     Attributes:
         connect_s: the longest wait for a connection to be made.
         read_s: the longest wait for a reply; None for a client that listens to channels.
-        retries: of a command whose connection failed. One by default: callers wait, and loops come back by themselves.
+        retries: of a command whose connection failed. One by default: callers wait, and loops come back by
+            themselves.
         max_connections: further commands wait for a free connection; None: each opens one of its own.
     """
 
@@ -82,7 +83,7 @@ def open_redis(url: str, limits: RedisLimits = DEFAULT_LIMITS) -> Redis:
 
 @contextmanager
 def map_redis_errors(what: str, *, detail: str | None = None, code: str | None = None) -> Iterator[None]:
-    """Raise Unavailable for an outage of Redis. Any other reply that is an error is a bug and is raised unchanged.
+    """Raise Unavailable for an outage of Redis; other errors are bugs and are raised unchanged.
 
     Args:
         what: the thing that is read or written; begins the message.

@@ -1,8 +1,8 @@
 """Leader election: a lease in Redis whose epoch is a fencing token.
 
-One process at a time holds the lease. Every leadership has an epoch that is greater than all epochs before it, also when
-Redis has lost its data in between. Writes of a leader compare the lease in the same Lua script, so a leader that was
-paused and replaced cannot write any more.
+One process at a time holds the lease. Every leadership has an epoch that is greater than all epochs before
+it, also when Redis has lost its data in between. Writes of a leader compare the lease in the same Lua
+script, so a leader that was paused and replaced cannot write any more.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 LEASE_TTL: Final = timedelta(seconds=15)
 
 # KEYS: lease, epoch.  ARGV: owner, ttl in ms, greatest epoch that this process has held.
-# Returns the epoch that this owner holds, or 0. A new epoch is at least the server's clock in microseconds, so a Redis
-# that lost the stored epoch still gives a greater one.
+# Returns the epoch that this owner holds, or 0. A new epoch is at least the server's clock in microseconds,
+# so a Redis that lost the stored epoch still gives a greater one.
 _ACQUIRE_OR_RENEW: Final = """
 local held = redis.call('GET', KEYS[1])
 local mine = ARGV[1] .. ':'
@@ -147,8 +147,8 @@ class Lease:
         """Renew the lease while the block runs.
 
         Raises:
-            ExceptionGroup: with LeaseLost when the leadership ended, or Unavailable when Redis did not answer; the
-                block was cancelled.
+            ExceptionGroup: with LeaseLost when the leadership ended, or Unavailable when Redis did not
+                answer; the block was cancelled.
         """
         async with asyncio.TaskGroup() as group:
             renewing = group.create_task(self._renew_or_fail(self._epoch))

@@ -1,7 +1,7 @@
 """Rate limits per key, principal or address, counted in Redis over all replicas.
 
-The `limits` library counts in a sliding window. A round trip for every call would cost a fifth of its CPU, so a replica
-reserves the calls of a twentieth of a second at once and spends them from memory.
+The `limits` library counts in a sliding window. A round trip for every call would cost a fifth of its CPU,
+so a replica reserves the calls of a twentieth of a second at once and spends them from memory.
 """
 
 import asyncio
@@ -87,7 +87,8 @@ class RedisRateLimiter:
             return
         stats = await self._limiter.get_window_stats(self._item, key)
         wait_s = min(float(_WINDOW_S), max(0.1, stats.reset_time - time.time()))
-        # Refused from memory until then: a round trip for each call of a flood would delay the other calls of this key.
+        # Refused from memory until then: a round trip for each call of a flood would delay the other calls
+        # of this key.
         self._refused_until[key] = self._clock() + wait_s
         self._check_refusal(key)
 

@@ -5,7 +5,8 @@ from typing import Final
 
 Address = IPv4Address | IPv6Address
 
-# `is_global` takes these for public although packets reach the embedded IPv4 address (RFC 6052, 8215, 3056, 4380).
+# `is_global` takes these for public, although packets reach the embedded IPv4 address
+# (RFC 6052, 8215, 3056, 4380).
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64: Final = IPv6Network("64:ff9b:1::/48")
 _IPV4_COMPATIBLE: Final = IPv6Network("::/96")
@@ -17,7 +18,7 @@ def parse_address(text: str) -> Address:
 
 
 def embedded(address: Address) -> tuple[Address, ...]:
-    """The address and every IPv4 address embedded in it: mapped, compatible, 6to4, Teredo (server, client), NAT64."""
+    """The address and every IPv4 address embedded in it: mapped, compatible, 6to4, Teredo, NAT64."""
     if isinstance(address, IPv4Address):
         return (address,)
     if address.ipv4_mapped:

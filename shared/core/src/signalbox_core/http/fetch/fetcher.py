@@ -56,7 +56,8 @@ class Fetcher:
     """Fetches public pages only.
 
     Args:
-        allow: `ip:port` pairs (`127.0.0.1:8080`, `[::1]:8080`) that are permitted although they are not public.
+        allow: `ip:port` pairs (`127.0.0.1:8080`, `[::1]:8080`) that are permitted although they are not
+            public.
         max_bytes: the limit of a decoded body, unless a call gives its own.
         deadline_s: for the whole fetch, redirects included.
         resolve: returns the addresses of a host; all are checked, and only they are connected to.
@@ -94,9 +95,9 @@ class Fetcher:
 
         Raises:
             InvalidInput: `invalid_url`.
-            Rejected: `blocked_address`, `blocked_port`, `unknown_host`, `too_many_redirects`, `page_not_found`,
-                `page_refused`, `bad_status`, `too_large`, `not_html`, `wrong_media_type`, `bad_certificate`,
-                `unsupported_encoding`.
+            Rejected: `blocked_address`, `blocked_port`, `unknown_host`, `too_many_redirects`,
+                `page_not_found`, `page_refused`, `bad_status`, `too_large`, `not_html`, `wrong_media_type`,
+                `bad_certificate`, `unsupported_encoding`.
             Unavailable: the server is slow or failing (`RateLimited` when it answers 429).
         """
         try:

@@ -1,4 +1,4 @@
-"""Reads an HTTP response within limits, and maps an error status to the error for the person who gave the address."""
+"""Reads an HTTP response within limits, and maps an error status to an error that names the remedy."""
 
 import zlib
 from collections.abc import AsyncIterable, Callable
@@ -32,7 +32,8 @@ async def read_body(
 ) -> bytes:
     """Read and decode the body.
 
-    Reading stops at `max_bytes` decoded bytes, so neither a long body nor a decompression bomb fills the memory.
+    Reading stops at `max_bytes` decoded bytes, so neither a long body nor a decompression bomb fills the
+    memory.
 
     Raises:
         Rejected: `too_large`, `unsupported_encoding`.

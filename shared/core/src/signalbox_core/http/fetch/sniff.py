@@ -23,7 +23,7 @@ _MARKUP: Final = (
 
 
 def media_type_of(body: bytes, declared: str) -> str:
-    """The media type: by signature for binary formats, else as declared, unless that is vague or contradicted.
+    """The media type: by signature for binary formats, else as declared, unless that is vague or wrong.
 
     Args:
         declared: the Content-Type header, with or without parameters; may be empty.
