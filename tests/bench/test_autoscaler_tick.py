@@ -12,8 +12,7 @@ from statistics import median
 from temporalio.client import Client
 
 from signalbox_autoscaler.actuate.actor import Actor
-from signalbox_autoscaler.actuate.launch_ledger import Book
-from signalbox_autoscaler.actuate.lease import Lease
+from signalbox_autoscaler.actuate.launch_ledger import LEASE_KEYS, Book
 from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.loop import Loop, Parts
 from signalbox_autoscaler.metrics import Meters
@@ -23,6 +22,7 @@ from signalbox_autoscaler.observe.temporal_metrics import TemporalEye
 from signalbox_autoscaler.policies import FixedPolicies
 from signalbox_autoscaler.providers.none import NoProvider
 from signalbox_core.redis.client import open_redis
+from signalbox_core.redis.lease import Lease
 from signalbox_core.temporal import connect
 
 QUEUES, ROUNDS = 200, 5
@@ -39,7 +39,7 @@ async def test_a_tick_over_200_queues(temporal_address: str, redis_url: str) -> 
     async with open_redis(redis_url) as redis:
         await redis.flushall()
         eye, clock = TemporalEye(client), Clock()
-        lease, provider = Lease(redis, "bench", ttl_s=300), NoProvider()
+        lease, provider = Lease(redis, LEASE_KEYS, ttl=timedelta(minutes=5)), NoProvider()
         await lease.renew()
         book = Book(redis, lease)
         parts = Parts(

@@ -20,7 +20,7 @@ from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError
 
 from signalbox_core.events import CloudEvent, catalogue
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect
 from signalbox_devstack.stack.keys import TENANT
@@ -91,7 +91,7 @@ async def emitting(stack: RunningStack) -> AsyncIterator[HttpEmitter]:
         try:
             yield emitter
         finally:
-            await end(task)
+            await cancel_and_wait(task)
 
 
 async def ours(stack: RunningStack, emitter: HttpEmitter, count: int, arm: Arm) -> None:

@@ -12,7 +12,7 @@ import pytest
 from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.message import Message
 
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.pubsub import PubSubPublisher, Received, Subscriber, to_message
 from signalbox_core.topology import LIFECYCLE, PROJECTOR, provision_pubsub
 from support.assertions.eventually import eventually
@@ -63,7 +63,7 @@ async def our_delivery(host: str) -> float:
     start = time.perf_counter()
     await eventually(lambda: seen >= MESSAGES, within_s=120)
     rate = per_second(seen, start)
-    await end(reading)
+    await cancel_and_wait(reading)
     return rate
 
 
@@ -148,7 +148,7 @@ async def test_latency_from_publish_to_acknowledgement_and_to_the_handler(
             acks.append(time.perf_counter() - start)
             await eventually(lambda n=n: str(n) in arrived, every_s=0.0005)
             ends.append(arrived[str(n)] - start)
-    await end(reading)
+    await cancel_and_wait(reading)
 
     ack_ms, end_ms = (sorted(times)[150] * 1000 for times in (acks, ends))
     report(capsys, f"p50 to the acknowledgement {ack_ms:.2f} ms, to the handler {end_ms:.2f} ms")

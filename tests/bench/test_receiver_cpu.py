@@ -24,10 +24,11 @@ from starlette.routing import Route
 
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.logs import JsonFormatter
-from signalbox_core.redis.rates import RedisRates
+from signalbox_core.redis.client import open_redis
+from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import LoadedKey, Signer, profile
-from signalbox_webhook_receiver.app import Parts, create_app, open_redis
+from signalbox_webhook_receiver.app import REDIS_LIMITS, Parts, create_app
 from signalbox_webhook_receiver.claims import RedisClaims
 from signalbox_webhook_receiver.deliveries import Outlets
 from signalbox_webhook_receiver.events import read_events
@@ -148,7 +149,7 @@ def library(key: LoadedKey, claims: RedisClaims | None) -> Starlette:
 
 
 def receiver(key: LoadedKey, client: Redis) -> Starlette:
-    rates = RedisRates(client, per_s=1_000_000, of="senders")
+    rates = RedisRateLimiter(client, per_s=1_000_000, scope="senders")
     outlets = Outlets(rates=rates, claims=RedisClaims(client), publisher=NullPublisher(), stream=NullStream())
     parts = Parts(origin=ORIGIN, keys=FakeKeys([key]), outlets=outlets, health=FakeHealth())
     return create_app(Settings(redis_url=Secret("redis://"), public_origin=ORIGIN, keys=""), parts)
@@ -206,7 +207,7 @@ def json_log() -> Iterator[None]:
 
 async def compare(redis_url: str) -> dict[str, float]:
     signer, key = signer_and_key()
-    async with open_redis(Secret(redis_url)) as client:
+    async with open_redis(redis_url, REDIS_LIMITS) as client:
         claims = RedisClaims(client)
         apps = {
             "no verification": unverified(),
@@ -244,7 +245,7 @@ def resident_bytes() -> int:
 async def grow(redis_url: str) -> tuple[int, int]:
     signer, key = signer_and_key()
     work = Workload(signer)
-    async with open_redis(Secret(redis_url)) as client:
+    async with open_redis(redis_url, REDIS_LIMITS) as client:
         app = receiver(key, client)
         sizes = []
         for part in (MANY // 5, MANY - MANY // 5):

@@ -8,7 +8,7 @@ import msgspec
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.events.envelope import CloudEvent
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.pubsub import PubSubPublisher, Received, Subscriber
 from signalbox_core.topology import LIFECYCLE, PROJECTOR, provision_pubsub
 from support.assertions.eventually import eventually
@@ -87,7 +87,7 @@ async def test_kill_9_under_load_loses_no_acknowledged_publish(tmp_path: Path) -
             await program.start()
 
     await eventually(lambda: reader.count() == KEYS * PER_KEY, within_s=60)
-    await end(reading)
+    await cancel_and_wait(reading)
     await program.stop()
 
     ids = [message_id for run in runs for message_id in run.message_ids]
@@ -112,7 +112,7 @@ async def test_kill_9_with_messages_in_hand_delivers_them_again(tmp_path: Path) 
         await program.start()
         held.set()
         await eventually(lambda: reader.count() == PER_KEY, within_s=60)
-    await end(reading)
+    await cancel_and_wait(reading)
     await program.stop()
 
     assert reader.seen["run-1"] == list(range(1, PER_KEY + 1))

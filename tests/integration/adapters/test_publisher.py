@@ -9,7 +9,7 @@ import pytest
 
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.events.envelope import MAX_EVENT_BYTES
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.pubsub import EventSource, Handler, Publisher, PubSubPublisher, Received, Subscriber
 from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
 from signalbox_core.topology import LIFECYCLE, PROJECTOR, provision_pubsub
@@ -47,7 +47,7 @@ async def receive(source: EventSource, handler: Handler, until: Callable[[], boo
     try:
         await eventually(until, within_s=20)
     finally:
-        await end(running)
+        await cancel_and_wait(running)
 
 
 async def test_events_arrive_as_they_were_published_in_order(pair: Pair) -> None:

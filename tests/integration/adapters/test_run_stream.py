@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import ApprovalExpired, StepProgress
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.streams import (
     Cursor,
     Frame,
@@ -258,7 +258,7 @@ async def test_the_news_of_a_tenant_tell_of_runs_and_of_the_inbox(streams: RunSt
     for event in [*MILESTONES, MILESTONES[0]]:
         await streams.append(event)
     await eventually(lambda: len(heard) >= 3)
-    await end(listening)
+    await cancel_and_wait(listening)
     await client.aclose()
     appeared, changed = ("run.appeared", {"runid": "run-1"}), ("inbox.changed", {})
     assert heard == [appeared, *[changed] * (len(heard) - 1)]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from signalbox_autoscaler.actuate.launch_ledger import Book
-from signalbox_autoscaler.actuate.lease import Lease
+from signalbox_autoscaler.actuate.launch_ledger import LEASE_KEYS, Book
 from signalbox_autoscaler.audit.recompute import replay
 from signalbox_autoscaler.model import Binding, LaunchState
+from signalbox_core.redis.lease import Lease
 from support.assertions.eventually import eventually
 from support.drivers.scaled_queue import Scaled, scaled_queue
 from support.installed.nap.contract import NapInput
@@ -117,7 +117,7 @@ async def test_workers_that_never_poll_are_cancelled_recounted_and_stop_the_laun
     cancelled = [name for record in records for name in record.cancel]
     assert len(set(cancelled)) == 2
     assert len(await scaled.launched()) == 2
-    spent = await Book(scaled.redis, Lease(scaled.redis, "reader")).spent(records[-1].at)
+    spent = await Book(scaled.redis, Lease(scaled.redis, LEASE_KEYS)).spent(records[-1].at)
     assert 0 < spent.day[scaled.queue] < 2 * records[0].policy.reserve(1), "what they did not cost came back"
 
 

@@ -17,7 +17,7 @@ from temporalio.client import Client
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.events import encode_event
 from signalbox_core.ids import new_run_id
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.pubsub import PubSubPublisher
 from signalbox_core.streams import RedisRunStream
 from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
@@ -56,7 +56,7 @@ async def starting(parts: Parts, temporal: Client) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await end(task)
+        await cancel_and_wait(task)
 
 
 def order(run_id: str, text: str = "hi") -> dict[str, object]:

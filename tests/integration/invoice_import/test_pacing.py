@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from signalbox_core.errors import RateLimited, Unavailable
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.client import open_redis
 from signalbox_pipelines.invoice_import.pacing.lanes import BREAKER_THRESHOLD, RateLane
 from signalbox_pipelines.invoice_import.pacing.rate_limiter import (
@@ -173,7 +173,7 @@ async def test_a_cancelled_call_recalls_its_permit(redis: Redis) -> None:
 
     task = asyncio.create_task(hang())
     await started.wait()
-    await end(task)
+    await cancel_and_wait(task)
 
     assert await redis.zcard(redis_keys(MST, "query")[1]) == 0
 

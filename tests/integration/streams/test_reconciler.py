@@ -11,11 +11,11 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.events import Snapshot
 from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
+from signalbox_core.redis.lease import LeaseLost
 from signalbox_core.streams import RedisRunStream
 from signalbox_core.temporal import connect, names
-from signalbox_gateway.background.lease import LeaseLost
-from signalbox_gateway.background.reconciler import CURSOR_KEY, LEASE, Reconciler
+from signalbox_gateway.background.reconciler import CURSOR_KEY, LEASE_KEYS, Reconciler
 from signalbox_gateway.runs.temporal import Engine
 from support.assertions.eventually import eventually
 from support.fakes.echo_pipeline import SPEC, Echo, EchoInput
@@ -171,7 +171,7 @@ async def test_only_one_of_two_reconcilers_leads_and_the_one_before_it_moves_no_
     assert [await one.lead(), await two.lead(), await one.lead()] == [True, False, True]
     await one.round(datetime.now(UTC))
     # As if `one` had stood still for longer than the lease lasts.
-    await redis.delete(f"{LEASE}:lease")
+    await redis.delete(LEASE_KEYS.lease)
     assert await two.lead()
     await two.round(datetime.now(UTC))
     cursor = await redis.get(CURSOR_KEY)
@@ -193,8 +193,8 @@ async def test_the_loop_tells_the_end_of_a_terminated_run_and_leaves_the_lease(
         await handle.terminate()
         await eventually(lambda: _told_end(streams, "terminated-2"), within_s=20)
     finally:
-        await end(running)
-    assert await redis.exists(f"{LEASE}:lease") == 0
+        await cancel_and_wait(running)
+    assert await redis.exists(LEASE_KEYS.lease) == 0
 
 
 async def test_a_round_costs_what_was_closed_and_not_what_is_open(

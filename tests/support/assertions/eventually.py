@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 
 T = TypeVar("T")
 _ANSWERS_WITHIN_S = 15.0
@@ -53,4 +53,4 @@ async def beside(work: Coroutine[object, object, object]) -> AsyncIterator[None]
     try:
         yield
     finally:
-        await end(task)
+        await cancel_and_wait(task)

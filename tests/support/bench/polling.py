@@ -17,7 +17,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError
 
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_devstack.stack.child import kill_with_parent
 from support.assertions.eventually import eventually
 from support.bench.polled_workflows import PolledWorkflow
@@ -96,4 +96,4 @@ async def with_listeners(
         await eventually(lambda: len(arm.delays_ms) >= arm.expected, within_s=3)
     await handle.terminate()
     # Which says it again to a subscriber of Workflow Streams that swallowed it.
-    await end(*listeners)
+    await cancel_and_wait(*listeners)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from signalbox_client import AsyncSignalbox, Run
 from signalbox_client.prompts import picture_of
 from signalbox_core.errors import Conflict, NotFound, SignalboxError
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_devstack.emulators.portal.ground_truth import GroundTruth
 from signalbox_devstack.emulators.portal.solver import solve
 from signalbox_devstack.stack.keys import TENANT
@@ -84,7 +84,7 @@ async def answering_captchas(stack: RunningStack) -> AsyncIterator[CaptchaAnswer
         try:
             yield answerer
         finally:
-            await end(task)
+            await cancel_and_wait(task)
 
 
 async def imported(client: AsyncSignalbox, run_id: str, *, within_s: float = 240) -> ImportResult:

@@ -14,7 +14,7 @@ from signalbox_client import Approval, AsyncSignalbox, Run
 from signalbox_client.prompts import Variant, variants_of
 from signalbox_core.errors import NotFound
 from signalbox_core.events.snapshot import ENDED
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.pubsub.connections import disconnect, subscriber_client, subscription_path, topic_path
 from signalbox_devstack.stack.config import PROJECT
 from support.assertions.eventually import eventually
@@ -102,7 +102,7 @@ async def listening(
     try:
         yield listener
     finally:
-        await end(task)
+        await cancel_and_wait(task)
 
 
 async def start_ads(

@@ -12,11 +12,11 @@ from temporalio.api.worker.v1 import WorkerHeartbeat
 from temporalio.api.workflowservice.v1 import ListWorkersRequest
 from temporalio.client import Client, WorkflowHandle
 
-from signalbox_autoscaler.actuate.launch_ledger import Book
-from signalbox_autoscaler.actuate.lease import Lease
+from signalbox_autoscaler.actuate.launch_ledger import LEASE_KEYS, Book
 from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.model import DecisionRecord, Launch
 from signalbox_core.redis.client import open_redis
+from signalbox_core.redis.lease import Lease
 from signalbox_core.temporal import connect
 from support.installed.nap.contract import NapInput, NapResult
 from support.servers.autoscaler import autoscaler, autoscaler_environment
@@ -81,7 +81,7 @@ class Scaled:
         """In the book, unsettled."""
         return [
             launch
-            for launch in await Book(self.redis, Lease(self.redis, "reader")).launches()
+            for launch in await Book(self.redis, Lease(self.redis, LEASE_KEYS)).launches()
             if launch.queue == self.queue
         ]
 

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import NotFound, SignalboxError
 from signalbox_core.events import Snapshot
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
@@ -48,7 +48,7 @@ class _World:
             raise self.refusals[run_id]
         return _someone(self.expires_at)
 
-    async def who_is(self, _request: HTTPConnection) -> Principal:
+    async def authenticate(self, _request: HTTPConnection) -> Principal:
         if "*" in self.refusals:
             raise self.refusals["*"]
         return _someone(self.expires_at)
@@ -83,10 +83,10 @@ async def live_gateway(
         yield Live(
             streams,
             hub,
-            StreamEndpoint(hub, world.authorize, world.who_is),
+            StreamEndpoint(hub, world.authorize, world.authenticate),
             world.from_temporal,
             world.refusals,
             world.asked,
         )
     finally:
-        await end(running)
+        await cancel_and_wait(running)

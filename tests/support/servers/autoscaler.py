@@ -9,7 +9,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from signalbox_autoscaler.actuate.lease import LEASE
+from signalbox_autoscaler.actuate.launch_ledger import LEASE_KEYS
 
 
 def autoscaler_environment(
@@ -59,5 +59,5 @@ async def autoscaler(environment: Mapping[str, str], log: Path) -> AsyncIterator
 
 async def leader(redis: Redis) -> str | None:
     """Who holds the lease, and its epoch."""
-    held = await redis.get(LEASE)
+    held = await redis.get(LEASE_KEYS.lease)
     return held.decode() if held else None

@@ -20,7 +20,7 @@ from signalbox_core.crypto.api_keys import Role
 from signalbox_core.events import Snapshot
 from signalbox_core.http.connection import ConnectionLimits
 from signalbox_core.http.server import HttpServer
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.streams import RedisChannels, RedisRunStream
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.http.server import create_gateway_server, limit_stalled_readers
@@ -145,7 +145,7 @@ async def reading(origin: str, path: str, headers: Mapping[str, str] | None = No
         try:
             yield reader
         finally:
-            await end(task)
+            await cancel_and_wait(task)
 
 
 class OwnRedis:

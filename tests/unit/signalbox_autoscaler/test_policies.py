@@ -107,6 +107,16 @@ def test_a_change_counts_at_the_next_look_and_a_mistake_does_not(path: Path) -> 
     assert (policies.queues(), policies.problem) == (["c"], None)
 
 
+def test_a_file_replaced_by_one_of_the_same_size_and_time_counts_too(path: Path) -> None:
+    path.write_text("[queues.a]\n")
+    policies, before = PolicyFile(path), path.stat()
+    other = path.with_name("other.toml")
+    other.write_text("[queues.b]\n")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert policies.queues() == ["b"]
+
+
 def test_without_a_provider_every_policy_is_a_dry_run(path: Path) -> None:
     policies = DryPolicies(read_policies(path))
     found = policies.of("invoice_import")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 
 
 async def deaf(times: int) -> None:
@@ -28,14 +28,14 @@ async def failing() -> None:
 async def test_a_cancellation_that_got_lost_is_said_again() -> None:
     tasks = [asyncio.create_task(deaf(times)) for times in range(3)]
     await asyncio.sleep(0)
-    await end(*tasks)
+    await cancel_and_wait(*tasks)
     assert all(task.cancelled() for task in tasks)
 
 
 async def test_an_error_on_the_way_out_is_the_tasks_own() -> None:
     task = asyncio.create_task(failing())
     await asyncio.sleep(0)
-    await end(task)
+    await cancel_and_wait(task)
     with pytest.raises(ValueError, match="on the way out"):
         await task
 
@@ -43,6 +43,6 @@ async def test_an_error_on_the_way_out_is_the_tasks_own() -> None:
 async def test_what_is_over_stays_over() -> None:
     task = asyncio.create_task(asyncio.sleep(0, "done"))
     await task
-    await end(task)
-    await end()
+    await cancel_and_wait(task)
+    await cancel_and_wait()
     assert task.result() == "done"

@@ -73,6 +73,20 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert keys.by_secret("sbx_c") is not None
 
 
+def test_a_file_replaced_by_one_of_the_same_size_and_time_is_read_again(tmp_path: Path) -> None:
+    path = write(tmp_path / "keys.json", "sbx_a")
+    keys = ApiKeys(path)
+    before = path.stat()
+
+    other = write(tmp_path / "other.json", "sbx_b")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert other.stat().st_size == before.st_size
+    other.replace(path)
+    keys.reload()
+
+    assert keys.by_secret("sbx_b") is not None
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -91,7 +105,8 @@ def test_a_broken_file_leaves_the_last_good_keys(
     keys.reload()
 
     assert keys.by_secret("sbx_a") is not None
-    assert "API keys not read again" in caplog.text
+    assert "file not reloaded" in caplog.text
+    assert vars(caplog.records[0])["content"] == "API keys"
     with pytest.raises(InvalidInput, match=r"keys\.json"):
         ApiKeys(path)
 

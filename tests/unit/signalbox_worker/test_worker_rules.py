@@ -20,7 +20,6 @@ from signalbox_core.pipeline.activity.loading import load_workflow, sandbox
 from signalbox_core.settings import read_settings
 from signalbox_core.temporal import converter_with, data_converter
 from signalbox_worker.counters import Counters
-from signalbox_worker.emitter import Remembered
 from signalbox_worker.runner import without_detour
 from signalbox_worker.settings import PREFIX, Settings
 from signalbox_worker.verdict import FIRST_WAIT_S, LONGEST_WAIT_S, Verdict, verdict_of, wait_before
@@ -161,10 +160,3 @@ async def test_the_shortcut_still_runs_in_the_sandbox() -> None:
     without_detour(sandbox([SPEC]), data_converter).prepare_workflow(
         workflow._Definition.must_from_class(load_workflow(SPEC))
     )
-
-
-def test_an_old_delivery_is_forgotten_at_last() -> None:
-    remembered = Remembered(limit=2)
-    remembered.add(["a", "b", "c"])
-
-    assert [name for name in "abc" if name in remembered] == ["b", "c"]

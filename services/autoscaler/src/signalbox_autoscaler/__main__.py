@@ -11,7 +11,7 @@ from signalbox_autoscaler.settings import PREFIX, Settings
 from signalbox_autoscaler.wiring import open_parts
 from signalbox_core.http.server import create_server
 from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 
 log = logging.getLogger("signalbox_autoscaler")
 
@@ -30,14 +30,16 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         is_idle = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             archive = Archive(parts.decisions, lambda: loop.leads)
-            working = [group.create_task(job) for job in (parts.lease.keep(), loop.run(), archive.run())]
+            working = [
+                group.create_task(job) for job in (parts.lease.keep_renewing(), loop.run(), archive.run())
+            ]
             serving = group.create_task(server.serve_until(is_idle, listening))
             log.info(
                 "autoscaler runs",
                 extra={"every_s": settings.observe_every_s, "provider": parts.provider.name},
             )
             await stop.wait()
-            await end(*working)
+            await cancel_and_wait(*working)
             is_idle.set()
             await serving
     log.info("autoscaler stopped")

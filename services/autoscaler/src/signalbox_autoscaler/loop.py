@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from signalbox_autoscaler.actuate.actor import Actor
 from signalbox_autoscaler.actuate.launch_ledger import Book
-from signalbox_autoscaler.actuate.lease import Lease
 from signalbox_autoscaler.actuate.reconciliation import reconcile
 from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.audit.records import Made, Recorder
@@ -21,6 +20,7 @@ from signalbox_autoscaler.policies import Policies
 from signalbox_autoscaler.providers.provider import Execution, Provider
 from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import Unavailable
+from signalbox_core.redis.lease import Lease
 
 log = logging.getLogger(__name__)
 

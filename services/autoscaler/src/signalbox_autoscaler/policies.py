@@ -1,4 +1,4 @@
-"""What is wanted of each queue: a TOML file, checked as a whole, read again when it changes.
+"""What is wanted of each queue: a TOML file, checked as a whole and hot-reloaded.
 
 [default]                    # every queue that is not named below; without it those are left alone
 slo_s = 60
@@ -10,7 +10,6 @@ max_workers = 20
 slo_s = 30
 """
 
-import logging
 import tomllib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -23,8 +22,8 @@ from msgspec.structs import replace
 
 from signalbox_autoscaler.model import Policy
 from signalbox_core.errors import InvalidInput
+from signalbox_core.process.followed_file import FollowedFile
 
-log = logging.getLogger(__name__)
 _MONEY: Final = ("budget_per_hour", "budget_per_day", "price_per_worker_s")
 
 
@@ -66,36 +65,24 @@ class FixedPolicies:
 
 
 class PolicyFile:
-    """The policies of a file. One that turns bad later leaves the last good ones in force, and says so.
+    """The hot-reloaded policies of a file; a version that cannot be loaded leaves the previous ones in force.
 
     Raises:
         InvalidInput: the file is missing or wrong at the start; names the queue and the field.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._read = read_policies(path)
-        self._stamp = _stamp(path)
-        self.problem: str | None = None
+        self._file = FollowedFile(path, read_policies, content="policies")
+
+    @property
+    def problem(self) -> str | None:
+        return self._file.error
 
     def of(self, queue: str) -> Policy | None:
-        return self._read.of(queue)
+        return self._file.value.of(queue)
 
     def queues(self) -> Sequence[str]:
-        self._reload()
-        return self._read.queues()
-
-    def _reload(self) -> None:
-        stamp = _stamp(self._path)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            self._read, self.problem = read_policies(self._path), None
-            log.info("policies read again", extra={"queues": list(self._read.queues())})
-        except InvalidInput as error:
-            self.problem = error.detail
-            log.error("policies not read, the last good ones stay", extra={"detail": error.detail})
+        return self._file.current().queues()
 
 
 class DryPolicies:
@@ -191,11 +178,3 @@ def _policy(fields: Mapping[str, Any], where: str, *, field: str) -> Policy:
             field=field,
         )
     return policy
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size

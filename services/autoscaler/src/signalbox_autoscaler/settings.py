@@ -13,7 +13,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`SIGNALBOX_AUTOSCALER_<FIELD>`; backends under the names that their own clients read.
 
     Attributes:
-        policies: a TOML file with a policy per queue, read again when it changes; without it queues are watched and none is sized.
+        policies: a TOML file with a policy per queue, hot-reloaded; without it queues are watched and none is sized.
         task_queues: watched from the start (comma separated); queues of heartbeating workers are found by themselves.
         observe_every_s: seconds between two looks.
         lease_s: a leader that falls silent for so long is replaced.

@@ -1,16 +1,13 @@
 """The autoscaler's composition: clients, provider, lease and loop, opened and closed in order."""
 
 import contextlib
-import os
-import socket
-import uuid
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from signalbox_autoscaler.actuate.actor import Actor
-from signalbox_autoscaler.actuate.launch_ledger import Book
-from signalbox_autoscaler.actuate.lease import Lease
+from signalbox_autoscaler.actuate.launch_ledger import LEASE_KEYS, Book
 from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.loop import Parts
 from signalbox_autoscaler.metrics import Meters
@@ -22,6 +19,7 @@ from signalbox_autoscaler.providers.none import NoProvider
 from signalbox_autoscaler.settings import Settings
 from signalbox_core.objects import open_object_store
 from signalbox_core.redis.client import open_redis
+from signalbox_core.redis.lease import Lease
 from signalbox_core.temporal import connect
 
 FINISH_WITHIN_S: Final = 20.0
@@ -44,10 +42,8 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             provider, policies = NoProvider(), DryPolicies(policies)
         stack.push_async_callback(provider.aclose)
         client = await connect(settings.temporal_address, settings.temporal_namespace)
-        lease = Lease(
-            redis, f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}", ttl_s=settings.lease_s
-        )
-        stack.push_async_callback(lease.give_back)
+        lease = Lease(redis, LEASE_KEYS, ttl=timedelta(seconds=settings.lease_s))
+        stack.push_async_callback(lease.release)
         book = Book(redis, lease)
         actor = Actor(provider, book, lease, redis)
         stack.push_async_callback(actor.finish, FINISH_WITHIN_S)

@@ -25,8 +25,8 @@ from signalbox_core.http.cached_document import fetch_document, open_key_client
 from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
-from signalbox_core.redis.client import open_redis
-from signalbox_core.redis.rates import RedisRates
+from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
+from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.scaling.decision_feed import DecisionFeed
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
@@ -238,9 +238,12 @@ class Gateway:
 
 def _limiting(parts: Parts) -> Limiting:
     settings, within_s = parts.settings, 3.0
-    principals = RedisRates(parts.redis, per_s=settings.requests_per_s, of="principals", within_s=within_s)
+    principals = RedisRateLimiter(
+        parts.redis, per_s=settings.requests_per_s, scope="principals", within_s=within_s
+    )
     return Limiting(
-        principals, RedisRates(parts.redis, per_s=settings.failures_per_s, of="failures", within_s=within_s)
+        principals,
+        RedisRateLimiter(parts.redis, per_s=settings.failures_per_s, scope="failures", within_s=within_s),
     )
 
 
@@ -274,7 +277,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         redis = open_redis(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         # A channel is silent for as long as its runs are: no read timeout there.
-        listening = open_redis(settings.redis_url, read_timeout_s=None)
+        listening = open_redis(settings.redis_url, PUBSUB_LIMITS)
         stack.push_async_callback(listening.aclose)
         project, emulator = settings.google_cloud_project, settings.pubsub_emulator_host
         publisher = await stack.enter_async_context(PubSubPublisher(project, emulator_host=emulator))

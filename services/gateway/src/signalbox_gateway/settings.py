@@ -13,8 +13,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         payload_keys_file: SIGNALBOX_PAYLOAD_KEYS_FILE; with it payloads are sealed, and inputs may hold secrets.
-        api_keys_file: JSON `{"keys": [{id, sha256, tenant, roles, name, expires_at?}]}`; read again when it changes.
-        issuers_file: the OpenID issuers whose tokens are taken; read again when it changes. issuers_ca_file: who signs their certificates.
+        api_keys_file: JSON `{"keys": [{id, sha256, tenant, roles, name, expires_at?}]}`; hot-reloaded.
+        issuers_file: the OpenID issuers whose tokens are taken; hot-reloaded. issuers_ca_file: who signs their certificates.
         objects_url: where artifacts live: `file:///dir`, `gs://bucket` or `memory://`.
         public_origin: what browsers see, for example `https://signalbox.example.com`; cookies and CSRF checks rest on it.
         temporal_ui_url: told to signed-in callers, who may follow it.

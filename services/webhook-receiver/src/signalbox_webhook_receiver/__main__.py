@@ -7,7 +7,7 @@ import sys
 from uvicorn.loops.auto import auto_loop_factory
 
 from signalbox_core.process.service import listen, run_service, stop_on_signals
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_webhook_receiver.app import create_app, open_parts, run_background
 from signalbox_webhook_receiver.server import create_receiver_server
 from signalbox_webhook_receiver.settings import PREFIX, Settings
@@ -29,7 +29,7 @@ async def serve(settings: Settings) -> None:
         async with asyncio.TaskGroup() as group:
             background = group.create_task(run_background(settings, parts))
             await server.serve_until(stop, listening)
-            await end(background)
+            await cancel_and_wait(background)
     log.info("receiver stopped")
 
 

@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,21 +22,24 @@ from signalbox_core.http.cached_document import open_key_client
 from signalbox_core.http.health import health_routes
 from signalbox_core.http.responses import routing_error
 from signalbox_core.pubsub import PubSubPublisher
-from signalbox_core.redis.rates import RedisRates
-from signalbox_core.secret import Secret
+from signalbox_core.redis.client import RedisLimits, open_redis
+from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.signatures import parse_origin
 from signalbox_core.streams import RedisRunStream
 from signalbox_webhook_receiver.claims import RedisClaims
 from signalbox_webhook_receiver.clock import ClockWatch
 from signalbox_webhook_receiver.deliveries import Deliveries, Draining, Limits, Outlets
 from signalbox_webhook_receiver.health import Health, Readiness
-from signalbox_webhook_receiver.keys import KeyRing
+from signalbox_webhook_receiver.keys import SenderKeyRing
 from signalbox_webhook_receiver.metrics import Meters
 from signalbox_webhook_receiver.openapi import document
 from signalbox_webhook_receiver.problems import problem_response
 from signalbox_webhook_receiver.published import fetch_keys
 from signalbox_webhook_receiver.settings import Settings
 from signalbox_webhook_receiver.verify import KeySource, Verifier
+
+REDIS_LIMITS: Final = RedisLimits(connect_s=0.3, read_s=0.5, retries=0, max_connections=16)
+"""A delivery fails within a second of an outage, and a burst waits for one of few connections."""
 
 
 class Keys(KeySource, Protocol):
@@ -99,12 +99,14 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     origin = parse_origin(settings.public_origin, field="SIGNALBOX_RECEIVER_PUBLIC_ORIGIN")
     meters = Meters()
     web = open_key_client(settings.jwks_ca_file, "SIGNALBOX_RECEIVER_JWKS_CA_FILE")
-    keys = KeyRing(Path(settings.keys), fetch=partial(fetch_keys, web), on_failure=meters.key_failures.inc)
+    keys = SenderKeyRing(
+        Path(settings.keys), fetch=partial(fetch_keys, web), on_failure=meters.key_failures.inc
+    )
     publisher = PubSubPublisher(settings.google_cloud_project, emulator_host=settings.pubsub_emulator_host)
-    async with open_redis(settings.redis_url) as client, publisher, web:
+    async with open_redis(settings.redis_url.reveal(), REDIS_LIMITS) as client, publisher, web:
         await keys.refresh()
         outlets = Outlets(
-            rates=RedisRates(client, per_s=settings.rate_per_s, of="senders"),
+            rates=RedisRateLimiter(client, per_s=settings.rate_per_s, scope="senders"),
             claims=RedisClaims(client, busy_for=timedelta(seconds=settings.claim_s)),
             publisher=publisher,
             stream=RedisRunStream(client),
@@ -124,30 +126,6 @@ async def run_background(settings: Settings, parts: Parts) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.keys.watch(every_s=settings.keys_poll_s))
         group.create_task(clock.watch())
-
-
-@asynccontextmanager
-async def open_redis(url: Secret) -> AsyncIterator[Redis]:
-    """A client that fails within a second: its defaults take four to notice a refused connection.
-
-    Raises:
-        InvalidInput: not a Redis URL.
-    """
-    limits = {"socket_timeout": 0.5, "socket_connect_timeout": 0.3, "retry": Retry(NoBackoff(), 0)}
-    try:
-        # Few connections: a burst waits for a free one instead of opening one per delivery.
-        pool = BlockingConnectionPool.from_url(url.reveal(), max_connections=16, timeout=0.5, **limits)
-    except ValueError:
-        # Without the reason: it repeats the URL, which may hold a password.
-        raise InvalidInput(
-            "REDIS_URL must be like redis://[user:password@]host:6379/0", field="REDIS_URL"
-        ) from None
-    client = Redis(connection_pool=pool)
-    try:
-        yield client
-    finally:
-        await client.aclose()
-        await pool.disconnect()
 
 
 def _routes(deliveries: Deliveries, parts: Parts) -> list[Route]:

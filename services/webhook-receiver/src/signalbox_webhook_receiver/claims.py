@@ -14,10 +14,10 @@ from typing import Any, Final, Protocol, cast
 import msgspec
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
 
 from signalbox_core.errors import Conflict, Unavailable
 from signalbox_core.events import EventKind
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.signatures.profile import NONCE_KEPT
 from signalbox_webhook_receiver.events import Entry
 from signalbox_webhook_receiver.verify import Proof
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 BUSY_FOR: Final = timedelta(seconds=30)
 DONE_FOR: Final = timedelta(days=3)
 _TIMEOUT_S: Final = 0.9
+_UNAVAILABLE: Final = "the receiver cannot check for duplicates now; send the delivery again"
 
 # KEYS: nonce, events…  ARGV: token, nonce ttl, busy ttl, digests…  A busy event answers before anything is written.
 _CLAIM: Final = """
@@ -148,13 +149,12 @@ def keys_of(proof: Proof, entries: Sequence[Entry]) -> tuple[str, list[str]]:
 
 async def _run(script: AsyncScript, keys: Sequence[str], arguments: Sequence[str | int]) -> list[Any]:
     try:
-        async with asyncio.timeout(_TIMEOUT_S):
-            return cast(list[Any], await script(keys=list(keys), args=list(arguments)))
-    except (RedisError, OSError) as error:
-        log.warning("claims store away", extra={"reason": type(error).__name__})
-        raise Unavailable(
-            "the receiver cannot check for duplicates now; send the delivery again", code="claims_unavailable"
-        ) from error
+        with map_redis_errors("claims", detail=_UNAVAILABLE, code="claims_unavailable"):
+            async with asyncio.timeout(_TIMEOUT_S):
+                return cast(list[Any], await script(keys=list(keys), args=list(arguments)))
+    except Unavailable as error:
+        log.warning("claims unavailable", extra={"reason": type(error.__cause__).__name__})
+        raise
 
 
 def conflict_of(verdict: bytes) -> Conflict:

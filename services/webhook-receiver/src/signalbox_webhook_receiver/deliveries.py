@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.pubsub import Publisher
-from signalbox_core.redis.rates import Rates
+from signalbox_core.redis.rates import RateLimiter
 from signalbox_core.streams import RunStream
 from signalbox_webhook_receiver.claims import Claim, Claims
 from signalbox_webhook_receiver.events import Entry, check_permission, read_events
@@ -73,7 +73,7 @@ class _Trace:
 class Outlets(msgspec.Struct, frozen=True, kw_only=True):
     """Where accepted events go, and what limits and protects that way."""
 
-    rates: Rates
+    rates: RateLimiter
     claims: Claims
     publisher: Publisher
     stream: RunStream

@@ -1,19 +1,24 @@
-"""The keys in use: those of the key file, read again when it changes, and those at the addresses that it names."""
+"""The sender keys in use: those of the hot-reloaded key file, and those at the addresses that it names."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 
-from signalbox_core.errors import InvalidInput, Unavailable
-from signalbox_core.signatures import JwksSource, KeyFile, KeySet, LoadedKey, decode_key_file, load_key_set
+from msgspec import Struct
+
+from signalbox_core.errors import Unavailable
+from signalbox_core.process.followed_file import FollowedFile
+from signalbox_core.signatures import JwksSource, KeySet, LoadedKey, load_key_set, read_key_file
 from signalbox_webhook_receiver.published import Fetch, PublishedKeys
 
-log = logging.getLogger(__name__)
+
+class _LoadedFile(Struct, frozen=True, kw_only=True):
+    keys: KeySet
+    jwks: tuple[JwksSource, ...]
 
 
-class KeyRing:
-    """All keys. A keyid of the file hides the same one at an address, and an earlier address that of a later one."""
+class SenderKeyRing:
+    """All keys. For the same keyid the file takes precedence over addresses, and earlier addresses over later."""
 
     def __init__(self, path: Path, *, fetch: Fetch, on_failure: Callable[[], None] = lambda: None) -> None:
         """Read the file for the first time.
@@ -25,16 +30,14 @@ class KeyRing:
         Raises:
             InvalidInput: it cannot be read, or a key is weak, private, mistyped or there twice: do not start.
         """
-        self._path = path
         self._fetch = fetch
         self._on_failure = on_failure
-        self._body = _read(path)
-        file, self._keys = _load(self._body, path)
-        self._published = self._follow(file.jwks, ())
+        self._file = FollowedFile(path, _load, content="sender keys", on_failure=on_failure)
+        self._published = self._follow(self._file.value.jwks, ())
 
     def get(self, keyid: str) -> LoadedKey | None:
         """A key by memory alone."""
-        found = self._keys.get(keyid)
+        found = self._file.value.keys.get(keyid)
         return found or next((key for published in self._published if (key := published.get(keyid))), None)
 
     async def find(self, keyid: str) -> LoadedKey | None:
@@ -43,7 +46,7 @@ class KeyRing:
         Raises:
             Unavailable: an address has never answered, so nobody knows whether this key is good.
         """
-        await self._all(lambda published: published.look_again())
+        await self._all(lambda published: published.refetch())
         found = self.get(keyid)
         if found is None and any(published.is_cold for published in self._published):
             raise Unavailable(
@@ -53,29 +56,13 @@ class KeyRing:
         return found
 
     def __len__(self) -> int:
-        return len(self._keys) + sum(len(published) for published in self._published)
+        return len(self._file.value.keys) + sum(len(published) for published in self._published)
 
     def reload(self) -> bool:
-        """Take over the file if its bytes changed; True when the keys in use are now others."""
-        try:
-            body = _read(self._path)
-            if body == self._body:
-                return False
-            self._body = body
-            file, keys = _load(body, self._path)
-        except InvalidInput as error:
-            self._on_failure()
-            log.error(
-                "key file not taken over, the old keys stay",
-                extra={"path": str(self._path), "reason": error.detail},
-            )
+        """Load the file if it has changed; True when there are new keys."""
+        if not self._file.reload():
             return False
-        self._keys = keys
-        self._published = self._follow(file.jwks, self._published)
-        log.info(
-            "key file taken over",
-            extra={"path": str(self._path), "keys": len(keys), "addresses": len(file.jwks)},
-        )
+        self._published = self._follow(self._file.value.jwks, self._published)
         return True
 
     async def refresh(self) -> None:
@@ -83,7 +70,7 @@ class KeyRing:
         await self._all(lambda published: published.refresh())
 
     async def watch(self, *, every_s: float) -> None:
-        """Look at file and addresses every `every_s` seconds, until cancelled."""
+        """Reload a changed file and refresh old addresses, every `every_s` seconds until cancelled."""
         while True:
             await asyncio.sleep(every_s)
             await asyncio.to_thread(self.reload)
@@ -107,13 +94,6 @@ class KeyRing:
                 group.create_task(ask(published))
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"cannot read the key file {path}: {error.strerror}", field="keys") from None
-
-
-def _load(body: bytes, path: Path) -> tuple[KeyFile, KeySet]:
-    file = decode_key_file(body, str(path))
-    return file, load_key_set(file.keys, path.parent)
+def _load(path: Path) -> _LoadedFile:
+    file = read_key_file(path)
+    return _LoadedFile(keys=load_key_set(file.keys, path.parent), jwks=file.jwks)

@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import Conflict, Unavailable
 from signalbox_core.events import CloudEvent
 from signalbox_core.streams import RunStream
 
 _REMEMBERED_S: Final = 3600.0
-_MOST: Final = 20_000
+_MAX_REMEMBERED: Final = 20_000
 
 
 class Owners:
@@ -18,7 +19,7 @@ class Owners:
     def __init__(self, stream: RunStream, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
-        self._known: dict[str, tuple[str, float]] = {}
+        self._known = BoundedDict[str, tuple[str, float]](_MAX_REMEMBERED)
 
     async def check(self, event: CloudEvent) -> None:
         """Check an event's run.
@@ -46,11 +47,6 @@ class Owners:
                 "the receiver cannot look at the run now; send the delivery again", code="claims_unavailable"
             ) from error
         if found is not None:
-            self._remember(run_id, found)
+            # A run that is dropped is looked up again.
+            self._known[run_id] = (found, self._clock() + _REMEMBERED_S)
         return found
-
-    def _remember(self, run_id: str, tenant: str) -> None:
-        if len(self._known) >= _MOST:
-            # The oldest: a run that goes on is looked up again.
-            del self._known[next(iter(self._known))]
-        self._known[run_id] = (tenant, self._clock() + _REMEMBERED_S)

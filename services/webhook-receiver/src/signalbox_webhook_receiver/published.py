@@ -1,11 +1,11 @@
-"""Keys that senders publish themselves, at configured https addresses."""
+"""Keys that senders publish at configured https addresses."""
 
 import time
 from collections.abc import Awaitable, Callable
 
 import httpx2
 
-from signalbox_core.http.cached_document import Published, fetch_document
+from signalbox_core.http.cached_document import RemoteDocument, fetch_document
 from signalbox_core.signatures import JwksSource, KeySet, LoadedKey, read_jwks
 from signalbox_core.signatures.jwks import MEDIA_TYPES
 
@@ -13,7 +13,7 @@ Fetch = Callable[[str], Awaitable[bytes]]
 
 
 class PublishedKeys:
-    """The keys of one source. `get` looks at memory only; `refresh` is cheap to call, since it fetches seldom.
+    """The cached keys of one source; `refresh` and `refetch` are those of RemoteDocument.
 
     Args:
         clock: monotonic seconds.
@@ -32,23 +32,27 @@ class PublishedKeys:
         async def load() -> KeySet:
             return read_jwks(await fetch(source.url), source)
 
-        self._published = Published(source.url, load, on_failure=on_failure, clock=clock)
-        self.refresh = self._published.refresh
-        self.look_again = self._published.look_again
+        self._document = RemoteDocument(source.url, load, on_failure=on_failure, clock=clock)
+        self.refresh = self._document.refresh
+        self.refetch = self._document.refetch
 
     @property
     def is_cold(self) -> bool:
-        """Whether nothing is known: the address has not answered yet, or not for a day."""
-        return self._published.value is None
+        """Whether there are no keys: the address has not answered yet, or not for a day."""
+        return self._document.value is None
 
     def get(self, keyid: str) -> LoadedKey | None:
-        keys = self._published.value
+        keys = self._document.value
         return keys.get(keyid) if keys is not None else None
 
     def __len__(self) -> int:
-        return len(self._published.value or ())
+        return len(self._document.value or ())
 
 
 async def fetch_keys(client: httpx2.AsyncClient, url: str) -> bytes:
-    """The body at a key address. Raises: Unavailable: it is no plain JWK Set, or does not answer."""
+    """Fetch the body at a key address.
+
+    Raises:
+        Unavailable: no answer, or not a JWK Set.
+    """
     return await fetch_document(client, url, MEDIA_TYPES)

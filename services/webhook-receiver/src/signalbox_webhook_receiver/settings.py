@@ -18,7 +18,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         public_origin: scheme and authority that senders sign, as in https://events.example.com; never taken from a request.
-        keys: path of the JSON key file; read again when it changes. It may name https addresses of further keys.
+        keys: path of the JSON key file; hot-reloaded. It may name https addresses of further keys.
         jwks_ca_file: certificate authorities (PEM) for those addresses; unset is the system's.
         pubsub_emulator_host: `host:port` of a Pub/Sub server without TLS; unset is Google Cloud.
         request_timeout_s: the longest that a delivery takes from its first byte of headers; header_timeout_s bounds those.

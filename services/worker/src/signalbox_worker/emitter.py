@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 from msgspec.json import encode
 from msgspec.structs import replace
 
+from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.events import CloudEvent, catalogue, encode_event, full_type
 from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 MAX_SENDERS: Final = 8
 """Progress requests under way at once."""
+_MAX_DELIVERED_IDS: Final = 20_000
 
 
 class HttpEmitter:
@@ -33,7 +35,7 @@ class HttpEmitter:
         self._poster = poster
         self._counters = counters
         self._board = Board()
-        self._delivered = Remembered()
+        self._delivered = BoundedDict[str, None](_MAX_DELIVERED_IDS)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._forwarding = Forwarding(self.deliver)
         self._wake = asyncio.Event()
@@ -57,7 +59,7 @@ class HttpEmitter:
                     await self._deliver([event])
                 return
             await self._dead_letter(events[0], error)
-        self._delivered.add(event.id for event in events)
+        self._delivered.update((event.id, None) for event in events)
 
     def forward(self, events: Sequence[CloudEvent]) -> None:
         self._forwarding.put(events)
@@ -149,22 +151,6 @@ class HttpEmitter:
         if event.sequence is None or event.name == _MARKER:
             return
         await self._deliver([_marker(event, error)])
-
-
-class Remembered:
-    """The ids of the last 20,000 delivered events."""
-
-    def __init__(self, limit: int = 20_000) -> None:
-        self._ids: dict[str, None] = {}
-        self._limit = limit
-
-    def __contains__(self, identity: str) -> bool:
-        return identity in self._ids
-
-    def add(self, identities: Iterable[str]) -> None:
-        self._ids.update(dict.fromkeys(identities))
-        while len(self._ids) > self._limit:
-            del self._ids[next(iter(self._ids))]
 
 
 _MARKER: Final = "event.refused"

@@ -26,7 +26,7 @@ from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.client import open_redis
 from signalbox_core.scaling.burst import burst_identity
 from signalbox_core.signatures import Signer
@@ -237,7 +237,7 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
         await asyncio.gather(*(worker.shutdown() for worker in parts.workers))
         await asyncio.gather(*polling)
         await parts.emitter.flush()
-        await end(sending)
+        await cancel_and_wait(sending)
 
 
 async def _poll(worker: Worker) -> None:

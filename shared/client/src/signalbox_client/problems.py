@@ -1,5 +1,6 @@
 """The gateway's problems (RFC 9457) and lost connections as the errors of `signalbox_core.errors`."""
 
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import httpx2
@@ -8,6 +9,7 @@ from msgspec import Struct
 
 from signalbox_core.errors import RateLimited, Rejected, SignalboxError, Unavailable
 from signalbox_core.http.problems import CLASS_OF_STATUS, FieldError
+from signalbox_core.http.retry_after import parse_retry_after
 
 T = TypeVar("T", bound=Struct)
 
@@ -30,8 +32,8 @@ def error_of(status: int, body: bytes, retry_after: str | None = None) -> Signal
     detail = problem.detail or problem.title or f"the gateway returned {status}"
     field = problem.errors[0].field if problem.errors else None
     if status == 429:
-        seconds = float(retry_after) if retry_after and retry_after.isdecimal() else 1.0
-        return RateLimited(detail, retry_after_s=seconds)
+        wait_s = parse_retry_after(retry_after or "", datetime.now(UTC))
+        return RateLimited(detail, retry_after_s=1.0 if wait_s is None else wait_s)
     kind = CLASS_OF_STATUS.get(status) or (Rejected if 400 <= status < 500 else Unavailable)
     return kind(detail, field=field, code=problem.code)
 

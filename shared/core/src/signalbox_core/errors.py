@@ -1,6 +1,7 @@
-"""The error taxonomy: what a caller must change, what may succeed later; everything else is a bug.
+"""The error taxonomy: errors that a caller must fix, and errors after which the same call may succeed later.
 
-Core knows no HTTP: the gateway maps classes to statuses, the activity interceptor to retries, the subscriber to ack or nack.
+Any other exception is a bug. This module does not depend on HTTP: the gateway maps classes to statuses, the
+activity interceptor to retries, and the subscriber to ack or nack.
 """
 
 from collections.abc import Mapping
@@ -8,13 +9,13 @@ from typing import ClassVar
 
 
 class SignalboxError(Exception):
-    """Base of every error this system raises on purpose.
+    """Base of every error that this system raises on purpose.
 
     Attributes:
-        code: stable, snake_case; part of the API.
-        field: the input field at fault, as a path (`input.url`), when there is one.
-        detail: the sentence a person reads; names the thing and the remedy, never a secret.
-        facts: further members for programs (JSON-able values).
+        code: stable, in snake_case; part of the API.
+        field: the path of the invalid input field (`input.url`), when there is one.
+        detail: the message for a person; names the thing and the remedy, never a secret.
+        facts: further members for programs; their values can be encoded as JSON.
     """
 
     code: ClassVar[str] = "error"
@@ -38,31 +39,31 @@ class SignalboxError(Exception):
 
 
 class Rejected(SignalboxError):
-    """The caller must change something; the same call will fail again."""
+    """The caller must change something: the same call would fail again."""
 
     code = "rejected"
 
 
 class InvalidInput(Rejected):
-    """A value breaks its contract; `field` names it."""
+    """A value is invalid; `field` names it."""
 
     code = "invalid_input"
 
 
 class NotFound(Rejected):
-    """No such thing, or not for this principal (the two look alike)."""
+    """It does not exist, or this principal may not see it; the two are indistinguishable."""
 
     code = "not_found"
 
 
 class Conflict(Rejected):
-    """The state of the thing forbids it (already decided, already finished, other body for the same key)."""
+    """The current state forbids it: already decided, already finished, another body for the same key."""
 
     code = "conflict"
 
 
 class Forbidden(Rejected):
-    """The principal is known and may not do this."""
+    """The principal is authenticated and lacks the permission."""
 
     code = "forbidden"
 
@@ -74,13 +75,13 @@ class InvalidSignature(Rejected):
 
 
 class Unavailable(SignalboxError):
-    """A dependency is away; the same call may succeed later."""
+    """A dependency is unavailable; the same call may succeed later."""
 
     code = "unavailable"
 
 
 class RateLimited(Unavailable):
-    """Slow down; try again after `retry_after_s` seconds."""
+    """Too many calls; the same call may succeed after `retry_after_s` seconds."""
 
     code = "rate_limited"
 

@@ -1,4 +1,4 @@
-"""Identifiers: how they look, and how a program derives one that is the same every time."""
+"""Identifiers: random run ids, deterministic ids, and the check of a caller's run id."""
 
 import hashlib
 import re
@@ -13,19 +13,23 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_run_id(pipeline: str) -> str:
-    """A fresh run id: the pipeline's name, then 26 characters that sort by time (ULID layout, lower case)."""
+    """A new run id: the pipeline's name, then 26 characters that sort by time (ULID layout, lower case)."""
     stamp = int(time.time() * 1000) << 80 | secrets.randbits(80)
     return f"{pipeline.replace('_', '-')}-{_base32(stamp, 26)}"
 
 
 def derived_id(*parts: str, length: int = 26) -> str:
-    """The same parts give the same id: base32 of a SHA-256 over the length-prefixed parts."""
+    """A deterministic id: base32 of the SHA-256 of the length-prefixed parts."""
     digest = hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).digest()
     return _base32(int.from_bytes(digest), 52)[:length]
 
 
 def parse_run_id(text: str, *, field: str = "run_id") -> str:
-    """Check a caller's run id: 1 to 128 of letters, digits and `._~-`, starting with a letter or digit."""
+    """Return a caller's run id if it is valid.
+
+    Raises:
+        InvalidInput: it is not 1 to 128 letters, digits or `._~-`, or does not start with a letter or digit.
+    """
     if not RUN_ID.fullmatch(text):
         raise InvalidInput(
             f"{field} must be 1 to 128 letters, digits or ._~- and start with a letter or digit", field=field

@@ -1,4 +1,7 @@
-"""The object store: named bytes, written once. Keys are content- or run-derived, so a repeated write is a write already done."""
+"""The object store: named bytes that are written once.
+
+Keys are derived from the content or the run, so writing the same object again is idempotent.
+"""
 
 import asyncio
 import os
@@ -19,7 +22,7 @@ _TIMEOUT_S: Final = 60.0
 
 
 class ObjectRef(Struct, frozen=True, kw_only=True):
-    """Where an object is and what it holds; small enough for events and workflow history."""
+    """Reference to an object; small enough for events and workflow history."""
 
     key: str
     media_type: str
@@ -27,22 +30,22 @@ class ObjectRef(Struct, frozen=True, kw_only=True):
 
 
 class ObjectStore(Protocol):
-    """Create-only writes, whole-object reads."""
+    """Objects that are created once and read as a whole."""
 
     async def put_new(self, key: str, body: bytes, media_type: str) -> ObjectRef:
-        """Write `body` unless `key` exists; then the first writer's object stays and is what the reference describes.
+        """Write `body` unless `key` exists. An existing object stays, and the reference describes it.
 
         Raises:
-            InvalidInput: the key is empty, absolute or climbs (`..`).
-            Unavailable: the store is away; the same call may succeed later.
+            InvalidInput: the key is empty, absolute, or has a `..` part.
+            Unavailable: the store is unavailable; the same call may succeed later.
         """
         ...
 
     async def get(self, key: str) -> bytes:
-        """The object's bytes.
+        """Read an object.
 
         Raises:
-            NotFound: nothing was written under this key.
+            NotFound: there is no object with this key.
         """
         ...
 
@@ -50,7 +53,7 @@ class ObjectStore(Protocol):
 
 
 def uploads_folder(tenant: str) -> str:
-    """Where a tenant's uploads are: the gateway writes them there, and pipelines take no other object for one."""
+    """The key prefix of a tenant's uploads; pipelines accept uploads under this prefix only."""
     return f"uploads/{quote(tenant, safe='')}"
 
 
@@ -58,7 +61,7 @@ def open_object_store(url: str) -> ObjectStore:
     """Open `file:///folder` (created when absent), `gs://bucket/prefix` or `memory://`.
 
     Raises:
-        InvalidInput: the address has another scheme or names no folder or bucket.
+        InvalidInput: the address has another scheme, or no folder or bucket.
     """
     parts = urlsplit(url)
     if parts.scheme == "memory":
@@ -80,9 +83,9 @@ def open_object_store(url: str) -> ObjectStore:
 
 
 class ObstoreObjects:
-    """obstore behind the protocol.
+    """The ObjectStore of the obstore library.
 
-    Its synchronous calls in threads: the asynchronous ones were seen to abort the interpreter at exit.
+    Uses its synchronous calls in threads, because the asynchronous ones can abort the interpreter at exit.
     """
 
     def __init__(self, store: GCSStore | LocalStore | MemoryStore, *, keeps_media_type: bool) -> None:
@@ -113,7 +116,11 @@ class ObstoreObjects:
 
 
 def check_key(key: str) -> str:
-    """Keys are relative paths: no empty, `.` or `..` part, so none can leave the store's folder."""
+    """Return the key if it is a relative path without empty, `.` or `..` parts, so inside the store's folder.
+
+    Raises:
+        InvalidInput: it is not.
+    """
     if any(part in ("", ".", "..") for part in key.split("/")) or len(key) > 1_000 or "\0" in key:
         raise InvalidInput(
             f"object key {key[:200]!r}: use a relative path without empty, '.' or '..' parts", field="key"

@@ -1,4 +1,7 @@
-"""Settings from the environment: one frozen Struct per service, read once; a wrong or unknown variable stops the start."""
+"""Settings from environment variables: one frozen Struct per service, read once at the start.
+
+An invalid, missing or unknown variable stops the start.
+"""
 
 from collections.abc import Mapping
 from typing import Final, TypeVar, get_origin
@@ -12,26 +15,25 @@ __all__ = ["BACKENDS", "Secret", "read_settings"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-# What all services share has one name: backends that of their own clients, the keys of payloads one of ours.
+# Settings that all services share have one name: for backends, the name that their own clients use.
 BACKENDS: Final[Mapping[str, str]] = {
     "temporal_address": "TEMPORAL_ADDRESS",
     "temporal_namespace": "TEMPORAL_NAMESPACE",
     "redis_url": "REDIS_URL",
     "pubsub_emulator_host": "PUBSUB_EMULATOR_HOST",
     "google_cloud_project": "GOOGLE_CLOUD_PROJECT",
-    # One ring of keys for the whole system.
     "payload_keys_file": "SIGNALBOX_PAYLOAD_KEYS_FILE",
 }
 
 
 def read_settings(kind: type[T], *, prefix: str, environ: Mapping[str, str]) -> T:
-    """Decode `<prefix>_<FIELD>` variables (and the backends' own names) into `kind`.
+    """Decode the variables `<prefix>_<FIELD>`, and the shared ones of BACKENDS, into `kind`.
 
     Args:
         prefix: for example `SIGNALBOX_GATEWAY`.
 
     Raises:
-        InvalidInput: a variable is missing, has the wrong type, or is unknown; the message names it.
+        InvalidInput: a variable is missing, unknown or of the wrong type; the message names it.
     """
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     variables = {name: BACKENDS.get(name, f"{prefix}_{name.upper()}") for name in fields}

@@ -1,1 +1,1 @@
-"""Acting: decisions become launches, cancellations and retirements, and what the provider says becomes the book's truth."""
+"""Carries out scaling decisions: launches, cancellations and retirements, recorded in the launch ledger."""

@@ -1,7 +1,7 @@
-"""Carrying out: the intent into the book, then one request to the provider; cancel; tell workers to leave.
+"""Carries out scaling decisions: reserves a launch in the ledger, then sends one request to the provider.
 
-Requests to the provider run beside the loop: a slow one holds nothing up. All writing goes through the book, which refuses a leader
-whose epoch is over.
+Requests to the provider run as tasks, so a slow one does not delay the loop. All writes go through the
+ledger, which refuses a leader whose epoch is over.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from redis.asyncio import Redis
 
 from signalbox_autoscaler.actuate.launch_ledger import Book, Written, cost_of
 from signalbox_autoscaler.actuate.launch_specs import order_of
-from signalbox_autoscaler.actuate.lease import Lease
 from signalbox_autoscaler.actuate.reconciliation import Change
 from signalbox_autoscaler.model import Decision, Launch, LaunchState, Policy
 from signalbox_autoscaler.providers.provider import LaunchRefused, Provider
 from signalbox_core.errors import Unavailable
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.redis.lease import Lease
 from signalbox_core.scaling.burst import RETIRE_KEPT_FOR, retire_key
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Actor:
     async def _retire(self, identities: Sequence[str]) -> None:
         if not identities:
             return
-        with unavailable_when_away("retiring workers"):
+        with map_redis_errors("retiring workers"):
             async with self._redis.pipeline(transaction=False) as pipe:
                 for identity in identities:
                     pipe.set(retire_key(identity), "1", ex=RETIRE_KEPT_FOR)
@@ -105,7 +105,8 @@ class Actor:
     async def _request(self, launch: Launch, policy: Policy) -> None:
         """Ask the provider once."""
         async with self._turns:
-            # A process that was stopped since the intent asks for nothing: another leads and has adopted or given up the launch.
+            # A process that was stopped since the intent asks for nothing: another leads and has adopted or
+            # given up the launch.
             if self._lease.epoch != launch.epoch:
                 return
             try:
@@ -115,7 +116,8 @@ class Actor:
             except Unavailable as error:
                 log.warning("launch uncertain", extra={"launch_id": launch.launch_id, "detail": error.detail})
             except Exception:
-                # A client library's own mistakes end here: the launch is found in the provider's list, or given up.
+                # A client library's own mistakes end here: the launch is found in the provider's list, or
+                # given up.
                 log.exception("launch uncertain", extra={"launch_id": launch.launch_id})
             else:
                 await self._taken(launch, handle)

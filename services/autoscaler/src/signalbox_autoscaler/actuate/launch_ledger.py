@@ -1,6 +1,7 @@
-"""The book of launches: an intent with its money is written before the provider is asked, and settled when its workers have ended.
+"""The ledger of launches: reserved with their budget before the provider is called, settled when workers end.
 
-One Lua script each checks the leader's lease and writes; a leader whose epoch is over is told so and has written nothing.
+Every write compares the leader's lease in the same Lua script; for a leader whose epoch is over it
+returns FENCED and writes nothing.
 """
 
 import logging
@@ -13,19 +14,21 @@ from typing import Final, cast
 import msgspec
 from redis.asyncio import Redis
 
-from signalbox_autoscaler.actuate.lease import LEASE, Lease
 from signalbox_autoscaler.model import Launch, Policy, Spent
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.redis.lease import Lease, LeaseKeys
 
 log = logging.getLogger(__name__)
 
+LEASE_KEYS: Final = LeaseKeys(lease="signalbox:{autoscaler}:lease", epoch="signalbox:{autoscaler}:epoch")
 LAUNCHES: Final = "signalbox:{autoscaler}:launches"
 _SPENT: Final = "signalbox:{autoscaler}:spent"
 _KEPT: Final = timedelta(days=3)
 _NANO: Final = Decimal(1_000_000_000)
 _NO_LIMIT: Final = -1
 
-# KEYS: lease, launches, hour, day.  ARGV: token, launch id, record, queue, nanos, hour limit, day limit, seconds kept.
+# KEYS: lease, launches, hour, day.
+# ARGV: token, launch id, record, queue, nanos, hour limit, day limit, seconds kept.
 _INTEND: Final = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'fenced' end
 if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return 'known' end
@@ -83,14 +86,14 @@ class Book:
 
     async def launches(self) -> list[Launch]:
         """Every launch that is not settled, oldest first."""
-        with unavailable_when_away("book of launches"):
+        with map_redis_errors("book of launches"):
             found = cast("Mapping[bytes, bytes]", await self._redis.hgetall(LAUNCHES))
         known = [launch for name, record in found.items() if (launch := _decoded(name, record)) is not None]
         return sorted(known, key=lambda launch: launch.requested_at)
 
     async def spent(self, now: datetime) -> Spent:
         hour, day = _windows(now)
-        with unavailable_when_away("book of launches"):
+        with map_redis_errors("book of launches"):
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.hgetall(hour)
                 pipe.hgetall(day)
@@ -102,32 +105,35 @@ class Book:
         return Spent(hour=sums[0], day=sums[1])
 
     async def intend(self, launch: Launch, policy: Policy) -> Written:
-        """Write the intent and reserve its money, or nothing."""
+        """Write the intent and reserve its money, or nothing.
+
+        Refused unless this process leads in the epoch that the launch was decided in.
+        """
         limits = [_nanos(policy.budget_per_hour), _nanos(policy.budget_per_day)]
         record = msgspec.json.encode(launch).decode()
         arguments: list[str | int] = [
-            self._lease.token,
+            self._lease.token_of(launch.epoch),
             launch.launch_id,
             record,
             launch.queue,
             _nanos(launch.reserved),
         ]
-        keys = [LEASE, LAUNCHES, *_windows(launch.requested_at)]
-        with unavailable_when_away("book of launches"):
+        keys = [self._lease.key, LAUNCHES, *_windows(launch.requested_at)]
+        with map_redis_errors("book of launches"):
             answer = await self._intend(keys=keys, args=[*arguments, *limits, int(_KEPT.total_seconds())])
         return Written(answer.decode())
 
     async def update(self, launch: Launch) -> Written:
         """Replace the record of an unsettled launch."""
-        with unavailable_when_away("book of launches"):
+        with map_redis_errors("book of launches"):
             arguments = [self._lease.token, launch.launch_id, msgspec.json.encode(launch).decode()]
-            answer = await self._update(keys=[LEASE, LAUNCHES], args=arguments)
+            answer = await self._update(keys=[self._lease.key, LAUNCHES], args=arguments)
         return Written(answer.decode())
 
     async def settle(self, launch: Launch, cost: Decimal) -> Written:
         """Close a launch: what it did not cost goes back to the hour and the day that it was taken from."""
-        keys = [LEASE, LAUNCHES, *_windows(launch.requested_at)]
-        with unavailable_when_away("book of launches"):
+        keys = [self._lease.key, LAUNCHES, *_windows(launch.requested_at)]
+        with map_redis_errors("book of launches"):
             answer = await self._settle(
                 keys=keys,
                 args=[self._lease.token, launch.launch_id, launch.queue, _nanos(cost - launch.reserved)],

@@ -18,7 +18,7 @@ from redis.typing import EncodableT
 from signalbox_autoscaler.model import DecisionRecord
 from signalbox_core.errors import SignalboxError
 from signalbox_core.objects import ObjectRef, ObjectStore
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.scaling.decision_feed import QUEUES, RECORD, VIEW, DecisionView, stream_key
 
 _logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class DecisionLog:
         """One round trip for the records of a tick."""
         if not records:
             return
-        with unavailable_when_away("decision log"):
+        with map_redis_errors("decision log"):
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.sadd(QUEUES, *{record.queue for record in records})
                 for record in records:
@@ -63,13 +63,13 @@ class DecisionLog:
 
     async def newest(self, queue: str, *, limit: int) -> list[DecisionRecord]:
         """Newest first."""
-        with unavailable_when_away("decision log"):
+        with map_redis_errors("decision log"):
             entries = cast("_Entries", await self._redis.xrevrange(stream_key(queue), count=limit))
         return [_decoder.decode(fields[RECORD]) for _, fields in entries]
 
     async def before(self, queue: str, when: datetime, *, limit: int) -> list[DecisionRecord]:
         """The last decisions at or before `when`, newest first, as far as Redis reaches."""
-        with unavailable_when_away("decision log"):
+        with map_redis_errors("decision log"):
             # Entries are stamped with the time of their writing, a little after that of the decision.
             until = max(0, int(when.timestamp() * 1000)) + _WRITTEN_WITHIN_MS
             entries = cast(
@@ -80,7 +80,7 @@ class DecisionLog:
         return [record for record in records if record.at <= when][:limit]
 
     async def queues(self) -> list[str]:
-        with unavailable_when_away("decision log"):
+        with map_redis_errors("decision log"):
             return sorted(name.decode() for name in cast("set[bytes]", await self._redis.smembers(QUEUES)))
 
     async def archive(self, queue: str, *, at_least: int = CHUNK) -> ObjectRef | None:
@@ -90,7 +90,7 @@ class DecisionLog:
         """
         if self._objects is None:
             return None
-        with unavailable_when_away("decision log"):
+        with map_redis_errors("decision log"):
             cursor = cast("bytes | None", await self._redis.hget(CURSORS, queue))
             begin = f"({cursor.decode()}" if cursor else "-"
             entries = cast("_Entries", await self._redis.xrange(stream_key(queue), min=begin, count=CHUNK))
@@ -100,7 +100,7 @@ class DecisionLog:
         lines = b"\n".join(fields[RECORD] for _, fields in entries) + b"\n"
         key = f"decisions/{quote(queue, safe='')}/{first}_{last}.ndjson.gz"
         stored = await self._objects.put_new(key, gzip.compress(lines, mtime=0), MEDIA_TYPE)
-        with unavailable_when_away("decision log"):
+        with map_redis_errors("decision log"):
             await self._redis.hset(CURSORS, queue, last)
         return stored
 

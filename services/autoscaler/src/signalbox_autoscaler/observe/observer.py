@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from signalbox_autoscaler.model import Launch, Policy, Snapshot, Spent, WorkerSeen
 from signalbox_autoscaler.observe.temporal_metrics import Backlog, TemporalEye
 from signalbox_core.errors import Unavailable
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.scaling.burst import retire_key
 from signalbox_core.scaling.hints import Hint, Hints
 
@@ -111,7 +111,7 @@ class Observer:
             self._look = replace(self._look, retired=frozenset())
             return
         try:
-            with unavailable_when_away("retired workers"):
+            with map_redis_errors("retired workers"):
                 async with self._redis.pipeline(transaction=False) as pipe:
                     for identity in bursts:
                         pipe.exists(retire_key(identity))

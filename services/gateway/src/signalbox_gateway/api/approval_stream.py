@@ -14,14 +14,13 @@ from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.streams import INBOX_CHANGED, tenant_news
 from signalbox_gateway.api.endpoint import Call
 from signalbox_gateway.api.schemas import Inbox
-from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.auth.principal import Authenticate, Principal
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import Holder
 from signalbox_gateway.streaming.listener import Listener
 from signalbox_gateway.streaming.transport import come_back_response, first_retry_ms
 
 Read = Callable[[str], Awaitable[Inbox]]
-WhoIs = Callable[[HTTPConnection], Awaitable[Principal]]
 _HEARTBEAT_S: Final = 12
 _AGAIN_AFTER_S: Final = 0.5
 
@@ -31,13 +30,13 @@ class InboxFeed:
 
     Args:
         read: a tenant's inbox.
-        who_is: the principal of a request, asked again now and then.
+        authenticate: finds the principal of a request; called again now and then while a stream is open.
     """
 
-    def __init__(self, hub: Hub, read: Read, who_is: WhoIs) -> None:
+    def __init__(self, hub: Hub, read: Read, authenticate: Authenticate) -> None:
         self._hub = hub
         self._read = read
-        self._who_is = who_is
+        self._authenticate = authenticate
 
     async def open(self, call: Call) -> Response:
         holder = Holder(call.principal.key_id, call.request.client.host if call.request.client else "")
@@ -79,7 +78,7 @@ class InboxFeed:
             return
         listener.wants_check = False
         try:
-            (await self._who_is(request)).require(Role.VIEWER)
+            (await self._authenticate(request)).require(Role.VIEWER)
         except Rejected:
             listener.close()
         except Unavailable:

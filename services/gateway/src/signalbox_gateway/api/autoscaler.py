@@ -6,7 +6,7 @@ The fleet is shared by all tenants, so nothing here is of one tenant.
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
@@ -25,14 +25,13 @@ from signalbox_gateway.api.schemas import (
     ScaledQueue,
     ScaledQueues,
 )
-from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.auth.principal import Authenticate
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import Holder
 from signalbox_gateway.streaming.listener import Listener
 from signalbox_gateway.streaming.transport import come_back_response, first_retry_ms
 
 log = logging.getLogger(__name__)
-WhoIs = Callable[[HTTPConnection], Awaitable[Principal]]
 _LOOK_EVERY_S: Final = 1.0
 """A queue is decided about every few seconds and few people watch, so the feed asks Redis instead of holding a connection to it."""
 _HEARTBEAT_S: Final = 12
@@ -43,13 +42,13 @@ class AutoscalerPages:
     """The handlers.
 
     Args:
-        who_is: the principal of a request, asked again now and then while a feed is open.
+        authenticate: finds the principal of a request; called again now and then while a feed is open.
     """
 
-    def __init__(self, feed: DecisionFeed, hub: Hub, who_is: WhoIs) -> None:
+    def __init__(self, feed: DecisionFeed, hub: Hub, authenticate: Authenticate) -> None:
         self._feed = feed
         self._hub = hub
-        self._who_is = who_is
+        self._authenticate = authenticate
 
     async def queues(self, _call: Call) -> Response:
         found = [(name, await self._feed.newest(name, limit=1)) for name in await self._feed.queues()]
@@ -106,7 +105,7 @@ class AutoscalerPages:
             return
         listener.wants_check = False
         try:
-            (await self._who_is(request)).require(Role.ADMIN)
+            (await self._authenticate(request)).require(Role.ADMIN)
         except Rejected:
             listener.close()
         except Unavailable:

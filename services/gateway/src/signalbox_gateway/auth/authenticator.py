@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import hmac
-import logging
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,32 +10,34 @@ from typing import Final
 from starlette.requests import HTTPConnection
 
 from signalbox_core.crypto.api_keys import ApiKey, read_api_keys
-from signalbox_core.errors import Forbidden, InvalidInput, NotFound
+from signalbox_core.errors import Forbidden, NotFound
+from signalbox_core.process.followed_file import FollowedFile
 from signalbox_gateway.auth.issuers import Holder
 from signalbox_gateway.auth.oidc import Tokens, principal_of
 from signalbox_gateway.auth.principal import Principal, earliest
 from signalbox_gateway.auth.sessions import COOKIE, Session, Sessions, Ticket, Tickets
 from signalbox_gateway.http.problems import Unauthenticated
 
-log = logging.getLogger(__name__)
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _DOTS_OF_A_TOKEN: Final = 2
 
 
 class ApiKeys:
-    """The API keys of a file, read again when it changes; a file that cannot be read leaves the last good ones."""
+    """The API keys of a file, hot-reloaded; a version that cannot be loaded leaves the previous keys in use.
+
+    Raises:
+        InvalidInput: the file cannot be loaded at the start.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp = _stamp(path)
-        self._keys = read_api_keys(path)
+        self._file = FollowedFile(path, read_api_keys, content="API keys")
 
     def by_secret(self, secret: str) -> ApiKey | None:
         """The key, unless it is unknown or has expired."""
         digest = hashlib.sha256(secret.encode()).hexdigest()
         found = None
         # Every key is compared, so the time taken tells nothing about which one came close.
-        for key in self._keys:
+        for key in self._file.value:
             if hmac.compare_digest(key.sha256.lower(), digest):
                 found = key
         return found if found is not None and found.is_good_at(datetime.now(UTC)) else None
@@ -45,24 +45,17 @@ class ApiKeys:
     def by_id(self, key_id: str) -> ApiKey | None:
         """The key, unless it is unknown or has expired."""
         return next(
-            (key for key in self._keys if key.id == key_id and key.is_good_at(datetime.now(UTC))), None
+            (key for key in self._file.value if key.id == key_id and key.is_good_at(datetime.now(UTC))), None
         )
 
     async def run(self, every_s: float = 1.0) -> None:
-        """Follow the file until cancelled."""
+        """Reload the file when it changes, until cancelled."""
         while True:
             await asyncio.sleep(every_s)
             await asyncio.to_thread(self.reload)
 
     def reload(self) -> None:
-        stamp = _stamp(self._path)
-        if stamp in (None, self._stamp):
-            return
-        try:
-            self._keys = read_api_keys(self._path)
-        except InvalidInput as error:
-            log.error("API keys not read again", extra={"detail": error.detail})
-        self._stamp = stamp
+        self._file.reload()
 
 
 class Authenticator:
@@ -156,11 +149,3 @@ def _bearer(header: str) -> str:
     if scheme.lower() != "bearer" or not secret.strip():
         raise Unauthenticated("send `Authorization: Bearer <API key or token>`; other schemes are not known")
     return secret.strip()
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size

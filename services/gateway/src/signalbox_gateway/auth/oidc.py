@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput, Unavailable
-from signalbox_core.http.cached_document import Published
+from signalbox_core.http.cached_document import RemoteDocument
+from signalbox_core.process.followed_file import FollowedFile
 from signalbox_gateway.auth.issuers import (
     Holder,
     Issuer,
@@ -49,7 +50,7 @@ class _Header(Struct, frozen=True):
 
 
 class Tokens:
-    """Finds the principal of a token. The issuers' file is read again when it changes.
+    """Finds the principal of a token. The issuers' file is hot-reloaded.
 
     Args:
         fetch: gives the body at an address of keys or metadata.
@@ -57,15 +58,11 @@ class Tokens:
     """
 
     def __init__(self, path: Path | None, fetch: Fetch) -> None:
-        self._path = path
         self._fetch = fetch
-        self._body = b""
+        self._file = None if path is None else FollowedFile(path, read_issuers, content="issuers")
         self._trusted: Mapping[str, _Trusted] = {}
-        if path is not None:
-            self._body, self._trusted = (
-                path.read_bytes() if path.exists() else b"",
-                self._follow(read_issuers(path)),
-            )
+        if self._file is not None:
+            self._trusted = self._follow(self._file.value)
 
     async def principal(self, token: str) -> Principal:
         """Raises: Unauthenticated: the token is not good here (any more); Unavailable: its issuer's keys have never been seen."""
@@ -94,26 +91,17 @@ class Tokens:
         )
 
     async def run(self, every_s: float = 1.0) -> None:
-        """Follow the file and the issuers' keys until cancelled."""
+        """Reload the file when it changes and refresh the issuers' keys, until cancelled."""
         while True:
-            if self._path is not None:
-                await asyncio.to_thread(self.reload)
+            await asyncio.to_thread(self.reload)
             for trusted in self._trusted.values():
                 await trusted.keys.refresh()
             await asyncio.sleep(every_s)
 
     def reload(self) -> None:
-        """Take over the file if its bytes changed; a broken one leaves the last good issuers."""
-        assert self._path is not None
-        try:
-            body = self._path.read_bytes()
-            if body != self._body:
-                self._body = body
-                self._trusted = self._follow(read_issuers(self._path))
-        except OSError:
-            return
-        except InvalidInput as error:
-            log.error("issuers not taken over, the old ones stay", extra={"detail": error.detail})
+        """Load the issuers if their file has changed; a version that cannot be loaded changes nothing."""
+        if self._file is not None and self._file.reload():
+            self._trusted = self._follow(self._file.value)
 
     async def _verified(self, token: str) -> "tuple[_Trusted, Mapping[str, Any]]":
         header, issuer = _read(token)
@@ -149,14 +137,14 @@ class _Trusted:
         self.issuer = issuer
         self._fetch = fetch
         stays = before is not None and before.issuer.jwks_url == issuer.jwks_url
-        self.keys: Published[Keys] = (
-            before.keys if before is not None and stays else Published(issuer.issuer, self._load)
+        self.keys: RemoteDocument[Keys] = (
+            before.keys if before is not None and stays else RemoteDocument(issuer.issuer, self._load)
         )
 
     async def key(self, kid: str) -> Mapping[str, Any]:
         """Raises: Refused: the issuer has no such key; Unavailable: nobody knows, as the issuer has never answered."""
         if self.keys.value is None or kid not in self.keys.value:
-            await self.keys.look_again()
+            await self.keys.refetch()
         if self.keys.value is None:
             raise Unavailable(
                 "the token's issuer does not answer right now; try again", code="issuer_unavailable"

@@ -1,10 +1,11 @@
 """Who is calling: name, tenant and roles. Roles deny by default."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
+from starlette.requests import HTTPConnection
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Forbidden
@@ -45,6 +46,10 @@ class Principal(Struct, frozen=True, kw_only=True):
                 f"this needs the role {role}; {self.name} has: {', '.join(sorted(self.roles)) or 'none'}",
                 role=str(role),
             )
+
+
+Authenticate = Callable[[HTTPConnection], Awaitable[Principal]]
+"""Finds the principal of a request. Raises: Unauthenticated, Forbidden."""
 
 
 def earliest(known: datetime, other: datetime | None) -> datetime:

@@ -6,7 +6,7 @@ from typing import Final
 from starlette.requests import HTTPConnection
 
 from signalbox_core.errors import RateLimited, Unavailable
-from signalbox_core.redis.rates import Rates
+from signalbox_core.redis.rates import RateLimiter
 from signalbox_gateway.auth.principal import Principal
 
 log = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ NO_ADDRESS: Final = "unknown"
 class Limiting:
     """Counts calls; without Redis nothing is counted, as a run must start and be watched all the same."""
 
-    def __init__(self, principals: Rates, failures: Rates) -> None:
+    def __init__(self, principals: RateLimiter, failures: RateLimiter) -> None:
         self._principals = principals
         self._failures = failures
 
@@ -29,7 +29,7 @@ class Limiting:
         await _count(self._failures, request.client.host if request.client else NO_ADDRESS)
 
 
-async def _count(rates: Rates, key: str) -> None:
+async def _count(rates: RateLimiter, key: str) -> None:
     try:
         await rates.take(key)
     except RateLimited:

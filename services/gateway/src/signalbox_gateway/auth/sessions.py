@@ -8,14 +8,14 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from signalbox_core.errors import Unavailable
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_gateway.auth.issuers import Holder
 from signalbox_gateway.auth.principal import Principal, earliest
 
 # The __Host- prefix makes browsers insist on Secure, Path=/ and no Domain.
 COOKIE: Final = "__Host-signalbox"
+_UNAVAILABLE: Final = "sessions are not available right now: Redis does not answer; try again"
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -81,30 +81,22 @@ class _Tokens:
 
     async def issue(self, value: Struct, expires_at: datetime) -> str:
         token = secrets.token_urlsafe(32)
-        try:
+        with map_redis_errors("sessions", detail=_UNAVAILABLE):
             await self._redis.set(self._key(token), msgspec.json.encode(value), pxat=expires_at)
-        except RedisError as error:
-            raise Unavailable(
-                "sessions are not available right now: Redis does not answer; try again"
-            ) from error
         return token
 
     async def find(self, token: str, kind: type[T]) -> T | None:
-        try:
+        with map_redis_errors("sessions", detail=_UNAVAILABLE):
             found = await self._redis.get(self._key(token))
-        except RedisError as error:
-            raise Unavailable(
-                "sessions are not available right now: Redis does not answer; try again"
-            ) from error
         value = msgspec.json.decode(found, type=kind) if found is not None else None
         # Redis lets go of it a little later than the moment.
         return value if value is not None and datetime.now(UTC) < value.expires_at else None
 
     async def revoke(self, token: str) -> None:
-        try:
+        with map_redis_errors(
+            "session", detail="the session was not ended: Redis does not answer; try again"
+        ):
             await self._redis.delete(self._key(token))
-        except RedisError as error:
-            raise Unavailable("the session was not ended: Redis does not answer; try again") from error
 
     def _key(self, token: str) -> str:
         return self._prefix + hashlib.sha256(token.encode()).hexdigest()

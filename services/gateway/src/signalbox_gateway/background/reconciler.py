@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,18 +9,19 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.redis.lease import Lease, LeaseKeys
 from signalbox_core.streams import RunStream
 from signalbox_core.topology import KEPT
-from signalbox_gateway.background.lease import Lease
 from signalbox_gateway.background.recovery import Replay
 from signalbox_gateway.background.repairs import KnownRuns, Repairs
 from signalbox_gateway.runs.temporal import Described
 
 log = logging.getLogger(__name__)
-LEASE: Final = "signalbox:{reconciler}"
-CURSOR_KEY: Final = f"{LEASE}:cursor"
+LEASE_KEYS: Final = LeaseKeys(lease="signalbox:{reconciler}:lease", epoch="signalbox:{reconciler}:fence")
+CURSOR_KEY: Final = "signalbox:{reconciler}:cursor"
 _GAP_GRACE: Final = timedelta(seconds=5)
 # Visibility shows a closed run a little late, and pages are not a transaction.
 _OVERLAP: Final = timedelta(seconds=10)
@@ -53,14 +53,13 @@ class Reconciler:
         replay: Replay | None = None,
         every: timedelta = timedelta(seconds=1),
     ) -> None:
-        self._redis = redis
         self._streams = streams
         self._runs = runs
         self._replay = replay
         self._repairs = Repairs(streams, runs, pipelines)
         self._every = every
-        self._lease = Lease(redis, LEASE)
-        self._done: OrderedDict[tuple[str, datetime | None], None] = OrderedDict()
+        self._lease = Lease(redis, LEASE_KEYS)
+        self._done = BoundedDict[tuple[str, datetime | None], None](_MAX_REMEMBERED)
 
     async def run(self) -> None:
         """Make rounds while leading, until cancelled."""
@@ -73,7 +72,7 @@ class Reconciler:
 
     async def lead(self) -> bool:
         """Take or keep the lease; rounds are for who holds it."""
-        return await self._lease.hold()
+        return await self._lease.renew() is not None
 
     async def round(self, now: datetime) -> None:
         """Look once at everything.
@@ -81,7 +80,7 @@ class Reconciler:
         Raises:
             Unavailable: Redis or Temporal is away (several of it as a group).
         """
-        cursor = await self._cursor()
+        cursor = await self._lease.get_instant(CURSOR_KEY)
         if cursor is None:
             # What a repair writes is the end of what a replay can still bring.
             if self._replay is not None and not await self._replay.is_over(self._lease, now):
@@ -118,10 +117,10 @@ class Reconciler:
         oldest_open = now
         for run, settled in await self._each(closed, lambda run: self._repairs.close(run, now)):
             if settled:
-                self._remember(run)
+                self._done[run.run_id, run.ended_at] = None
             else:
                 oldest_open = min(oldest_open, run.ended_at or now)
-        await self._keep_cursor(max(since, oldest_open - _OVERLAP))
+        await self._lease.set_instant(CURSOR_KEY, max(since, oldest_open - _OVERLAP))
 
     async def _each(
         self,
@@ -166,17 +165,3 @@ class Reconciler:
             token = page.next_token
             if not token:
                 return
-
-    async def _cursor(self) -> datetime | None:
-        text = await self._redis.get(CURSOR_KEY)
-        if text is None:
-            return None
-        return datetime.fromisoformat(text.decode() if isinstance(text, bytes) else text)
-
-    async def _keep_cursor(self, cursor: datetime) -> None:
-        await self._lease.set(CURSOR_KEY, cursor.isoformat())
-
-    def _remember(self, run: Described) -> None:
-        self._done[run.run_id, run.ended_at] = None
-        if len(self._done) > _MAX_REMEMBERED:
-            self._done.popitem(last=False)

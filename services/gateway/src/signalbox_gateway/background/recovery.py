@@ -10,9 +10,9 @@ from typing import Final
 from redis.asyncio import Redis
 
 from signalbox_core.errors import Rejected
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.redis.lease import Lease
 from signalbox_core.topology import KEPT
-from signalbox_gateway.background.lease import Lease
 from signalbox_gateway.background.repairs import KnownRuns
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Replay:
         now_s = asyncio.get_running_loop().time()
         if now_s - self._said_at < _SAY_EVERY_S or datetime.now(UTC) - published_at < OLD:
             return
-        with unavailable_when_away("replay"):
+        with map_redis_errors("replay"):
             await self._redis.set(BUSY_KEY, 1, px=_BUSY_FOR)
         self._said_at = now_s
 
@@ -78,15 +78,11 @@ class Replay:
             Unavailable: Redis, Pub/Sub or Temporal is away.
             LeaseLost: another gateway leads.
         """
-        with unavailable_when_away("replay"):
-            sought, busy = await self._redis.mget(SOUGHT_KEY, BUSY_KEY)
-        sought_at = (
-            None
-            if sought is None
-            else datetime.fromisoformat(sought.decode() if isinstance(sought, bytes) else sought)
-        )
+        sought_at = await lease.get_instant(SOUGHT_KEY)
+        with map_redis_errors("replay"):
+            is_busy = bool(await self._redis.exists(BUSY_KEY))
         knows_runs = sought_at is not None or await self._knows_runs()
-        step = decide(sought_at=sought_at, is_busy=busy is not None, knows_runs=knows_runs, now=now)
+        step = decide(sought_at=sought_at, is_busy=is_busy, knows_runs=knows_runs, now=now)
         if step is Step.SEEK:
             return not await self._seek(lease, now)
         return step is Step.REPAIR
@@ -99,7 +95,7 @@ class Replay:
             # Tried again at every round until one is whole: an operator may mend it, and repairs must not wait for that.
             log.error("streams do not come back from Pub/Sub", extra={"error": error.detail})
             return False
-        await lease.set(SOUGHT_KEY, now.isoformat())
+        await lease.set_instant(SOUGHT_KEY, now)
         log.warning(
             "Redis lost its data: the streams come back from Pub/Sub",
             extra={"since": (now - KEPT).isoformat()},

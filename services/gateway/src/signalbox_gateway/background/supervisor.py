@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from signalbox_core.errors import Unavailable
-from signalbox_core.process.tasks import end
+from signalbox_core.process.tasks import cancel_and_wait
 
 log = logging.getLogger(__name__)
 Loop = Callable[[], Awaitable[None]]
@@ -22,7 +22,7 @@ async def running(loops: Mapping[str, Loop]) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            await end(*tasks)
+            await cancel_and_wait(*tasks)
 
 
 async def keep(name: str, loop: Loop, *, first_pause_s: float = _FIRST_PAUSE_S) -> None:

@@ -1,17 +1,17 @@
 """Finding a run's state for a principal: the projection first, else Temporal; a run of another tenant does not exist."""
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
+from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import NotFound, Unavailable
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot, StepState
 from signalbox_core.ids import RUN_ID
 from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.process.single_flight import SingleFlight
 from signalbox_core.streams import Projected, RunStream
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.runs.pending_starts import WaitingStart, WaitingStarts
@@ -19,8 +19,6 @@ from signalbox_gateway.runs.temporal import Described, Engine
 
 _KNOWN_TENANTS: Final = 10_000
 _KNOWN_ENDS: Final = 1_000
-
-V = TypeVar("V")
 
 
 class RunStates:
@@ -38,10 +36,10 @@ class RunStates:
         self._pipelines = pipelines
         self._waiting = waiting
         # A run's tenant never changes, so what was seen once stays true.
-        self._tenants: OrderedDict[str, str] = OrderedDict()
-        self._asking: dict[str, asyncio.Task[Snapshot | None]] = {}
+        self._tenants = BoundedDict[str, str](_KNOWN_TENANTS)
+        self._from_temporal = SingleFlight(self._load_from_temporal)
         # Ends that Temporal told before the projection did: an answer never goes back from ended to running.
-        self._ended: OrderedDict[str, Projected] = OrderedDict()
+        self._ended = BoundedDict[str, Projected](_KNOWN_ENDS)
 
     async def of(self, principal: Principal, run_id: str) -> Projected:
         """The run's state. A run that just began and has no projection yet is described by Temporal, never unknown.
@@ -55,7 +53,7 @@ class RunStates:
         state = self._latest(run_id, await self._projected(run_id) or await self._unprojected(run_id))
         if state is None:
             raise unknown_run(run_id)
-        _keep(self._tenants, run_id, state.snapshot.tenant, _KNOWN_TENANTS)
+        self._tenants[run_id] = state.snapshot.tenant
         if state.snapshot.tenant != principal.tenant:
             raise unknown_run(run_id)
         return state
@@ -66,20 +64,15 @@ class RunStates:
             await self.of(principal, run_id)
 
     async def snapshot_from_temporal(self, run_id: str) -> Snapshot | None:
-        """The run as Temporal knows it; one question at a time per run, shared by all who ask."""
-        task = self._asking.get(run_id)
-        if task is None:
-            task = asyncio.create_task(self._ask(run_id))
-            self._asking[run_id] = task
-            task.add_done_callback(lambda _: self._asking.pop(run_id, None))
-        return await asyncio.shield(task)
+        """The run's state from Temporal, or None for an unknown run. Concurrent callers share one look-up."""
+        return await self._from_temporal.get(run_id)
 
     def _latest(self, run_id: str, state: Projected | None) -> Projected | None:
         if state is None:
             return None
         is_ended = state.snapshot.status in ENDED
         if is_ended and state.epoch == "":
-            _keep(self._ended, run_id, state, _KNOWN_ENDS)
+            self._ended[run_id] = state
         elif is_ended:
             self._ended.pop(run_id, None)
         return state if is_ended else self._ended.get(run_id, state)
@@ -95,7 +88,7 @@ class RunStates:
         snapshot = await self.snapshot_from_temporal(run_id)
         return Projected(snapshot=snapshot, epoch="") if snapshot is not None else None
 
-    async def _ask(self, run_id: str) -> Snapshot | None:
+    async def _load_from_temporal(self, run_id: str) -> Snapshot | None:
         # A start that waits for Temporal is a run too; asked first, as Temporal is probably still away.
         start = await self._waiting.find(run_id)
         if start is not None:
@@ -148,11 +141,3 @@ def _unstarted(run_id: str, tenant: str, pipeline: str, spec: PipelineSpec | Non
             StepState(name=step.name, title=step.title) for step in (spec.steps if spec is not None else ())
         ),
     )
-
-
-def _keep(known: OrderedDict[str, V], run_id: str, value: V, most: int) -> None:
-    """Remember, and let go of what was not asked for longest."""
-    known[run_id] = value
-    known.move_to_end(run_id)
-    if len(known) > most:
-        known.popitem(last=False)

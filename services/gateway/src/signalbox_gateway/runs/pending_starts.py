@@ -20,7 +20,7 @@ from signalbox_core.events import CloudEvent, full_type
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.messages import CancelReason
 from signalbox_core.pubsub import Publisher
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.topology import START_REQUESTS
 from signalbox_gateway.runs.temporal import Order
 
@@ -130,7 +130,7 @@ class WaitingStarts:
         waiting = await self.find(run_id)
         if waiting is None or waiting.is_withdrawn:
             return waiting
-        with unavailable_when_away(f"start of {run_id}"):
+        with map_redis_errors(f"start of {run_id}"):
             is_first = await self._set_fate(run_id, "withdrawn")
         try:
             await self._publish(WITHDRAWN, waiting, Withdrawal(run_id=run_id, reason=reason))

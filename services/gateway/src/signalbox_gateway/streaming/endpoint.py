@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
 from signalbox_core.streams import tenant_news
-from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.auth.principal import Authenticate, Principal
 from signalbox_gateway.http.problems import bug_response, problem_response
 from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.connection import Session
@@ -23,7 +23,6 @@ from signalbox_gateway.streaming.tenant_runs import Roster
 from signalbox_gateway.streaming.transport import Wire, come_back, finish, first_retry_ms, start
 
 log = logging.getLogger(__name__)
-WhoIs = Callable[[HTTPConnection], Awaitable[Principal]]
 Authorize = Callable[[HTTPConnection, str], Awaitable[Principal]]
 MAX_RUNS: Final = 50
 
@@ -50,13 +49,13 @@ class StreamEndpoint:
 
     Args:
         authorize: the principal who may listen to a run; raises NotFound for a run that is unknown or another tenant's.
-        who_is: the principal who may listen to all runs of a tenant.
+        authenticate: finds the principal who may listen to all runs of its tenant.
     """
 
-    def __init__(self, hub: Hub, authorize: Authorize, who_is: WhoIs) -> None:
+    def __init__(self, hub: Hub, authorize: Authorize, authenticate: Authenticate) -> None:
         self._hub = hub
         self._authorize = authorize
-        self._who_is = who_is
+        self._authenticate = authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, opened = HTTPConnection(scope), None
@@ -89,7 +88,7 @@ class StreamEndpoint:
                 f"{method[:20]} is not allowed here; allowed: GET, HEAD", code="method_not_allowed"
             )
         if wants_all(request):
-            principal = await self._who_is(request)
+            principal = await self._authenticate(request)
             if method == "GET":
                 return await self._open_all(request, principal, receive, send)
         else:
@@ -109,7 +108,7 @@ class StreamEndpoint:
             return None
 
         async def may_listen() -> bool:
-            return await _is_allowed(self._who_is(HTTPConnection(scope)))
+            return await _is_allowed(self._authenticate(HTTPConnection(scope)))
 
         scope = request.scope
         listener = self._hub.join([tenant_news(principal.tenant)], principal.expires_at, holder=holder)

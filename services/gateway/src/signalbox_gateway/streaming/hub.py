@@ -13,6 +13,7 @@ from msgspec import Struct
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import Snapshot
 from signalbox_core.events.snapshot import ENDED
+from signalbox_core.process.single_flight import SingleFlight
 from signalbox_core.streams import Channels, Cursor, Frame, History, RunStream
 from signalbox_gateway.runs.overdue import is_overdue
 from signalbox_gateway.streaming import frames
@@ -64,7 +65,7 @@ class Hub:
         self._watchers: dict[str, set[Listener]] = {}
         self._listeners: set[Listener] = set()
         self._seats = Seats(self._limits)
-        self._asking: dict[str, asyncio.Task[Shown | None]] = {}
+        self._snapshots = SingleFlight(self._load_snapshot)
         self._is_draining = False
         self._emptied = asyncio.Event()
 
@@ -138,13 +139,12 @@ class Hub:
             return await self._streams.open_runs(tenant, limit)
 
     async def snapshot(self, run_id: str) -> Shown | None:
-        """The run's snapshot; listeners that come together share one question."""
-        task = self._asking.get(run_id)
-        if task is None:
-            task = asyncio.create_task(self._ask(run_id))
-            self._asking[run_id] = task
-            task.add_done_callback(lambda done: self._answered(run_id, done))
-        return await asyncio.shield(task)
+        """The run's snapshot, or None for an unknown run. Concurrent listeners share one look-up.
+
+        Raises:
+            Unavailable: the store is unavailable, or does not answer in time.
+        """
+        return await self._snapshots.get(run_id)
 
     async def drain(self, within: timedelta) -> None:
         """Refuse new listeners and end the open streams cleanly, spread over the time given."""
@@ -185,13 +185,7 @@ class Hub:
         for listener in watchers:
             listener.offer(packet)
 
-    def _answered(self, run_id: str, task: asyncio.Task[Shown | None]) -> None:
-        self._asking.pop(run_id, None)
-        # Whoever asked may have left; an error that nobody awaits is still looked at.
-        if not task.cancelled():
-            task.exception()
-
-    async def _ask(self, run_id: str) -> Shown | None:
+    async def _load_snapshot(self, run_id: str) -> Shown | None:
         async with _in_time(run_id):
             projected = await self._streams.snapshot(run_id)
         snapshot, epoch = (

@@ -1,4 +1,7 @@
-"""The gateway's API keys as their file holds them, by hash: the gateway reads it, `signalbox-admin keys --kind api` writes it."""
+"""The file of the gateway's API keys, which holds their hashes.
+
+The gateway reads it; `signalbox-admin keys --kind api` writes it.
+"""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +14,7 @@ from signalbox_core.errors import InvalidInput
 
 
 class Role(StrEnum):
-    """What somebody may do within a tenant (docs/security.md)."""
+    """A set of permissions within a tenant (docs/security.md)."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -20,7 +23,12 @@ class Role(StrEnum):
 
 
 class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`sha256` is the hex digest of the key; the key itself is kept nowhere. From `expires_at` on it counts no more."""
+    """An API key.
+
+    Attributes:
+        sha256: hex digest of the key; the key itself is not stored.
+        expires_at: the key is invalid from this instant on; None: it does not expire.
+    """
 
     id: str
     sha256: str
@@ -42,7 +50,11 @@ class ApiKeyFile(Struct, frozen=True, kw_only=True):
 
 
 def read_api_keys(path: Path) -> tuple[ApiKey, ...]:
-    """Raises: InvalidInput: the file is absent or not a key file; the message names it."""
+    """Read the file of API keys.
+
+    Raises:
+        InvalidInput: the file cannot be read or is not a key file; the message names it.
+    """
     try:
         return msgspec.json.decode(path.read_bytes(), type=ApiKeyFile).keys
     except OSError as error:

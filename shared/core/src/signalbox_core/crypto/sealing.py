@@ -1,12 +1,12 @@
-"""Sealing bytes with AES-256-GCM under a ring of keys: the active one seals, every one of the ring opens.
+"""Encryption of values at rest with AES-256-GCM under a ring of keys.
 
-The file of the ring is read again when it changes, so keys are rotated without a restart (docs/security.md).
+The active key of the ring encrypts ("seals"); every key of the ring decrypts. The file of the ring is
+hot-reloaded, so keys are rotated without a restart (docs/security.md).
 """
 
 import base64
 import hashlib
 import hmac
-import logging
 import os
 import secrets
 import time
@@ -21,19 +21,19 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput, Unavailable
+from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.secret import Secret
-
-log = logging.getLogger(__name__)
 
 VARIABLE: Final = "SIGNALBOX_PAYLOAD_KEYS_FILE"
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
-_LOOK_EVERY_S: Final = 1.0
-_SECRET: Final = b"signalbox secret"
+_CHECK_FILE_EVERY_S: Final = 1.0
+_SECRET_CONTEXT: Final = b"signalbox secret"
+_FINGERPRINT_PREFIX: Final = b"signalbox fingerprint\0"
 
 
 class PayloadKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One key: 32 bytes, base64."""
+    """One key: 32 bytes in base64."""
 
     id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     key: str
@@ -44,60 +44,86 @@ class PayloadKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PayloadKeyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`active` seals; the others open what they sealed before."""
+    """The content of a key file.
+
+    Attributes:
+        active: the id of the key that seals; the other keys open what they sealed before.
+    """
 
     active: str
     keys: tuple[PayloadKey, ...]
 
 
+class _Ciphers(Struct, frozen=True, kw_only=True):
+    """A key file, ready for use. `oldest` is the first key of the file; fingerprints are made with it."""
+
+    active: str
+    by_id: Mapping[str, AESGCM]
+    oldest: bytes
+
+
 def new_payload_key() -> PayloadKey:
-    """A random key with an id that tells its day."""
+    """Make a random key; its id begins with the date."""
     now = datetime.now(UTC).replace(microsecond=0)
     key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
     return PayloadKey(id=f"{now:%Y-%m-%d}-{secrets.token_hex(3)}", key=key, made_at=now)
 
 
-def decode_payload_keys(body: bytes, where: str) -> PayloadKeyFile:
-    """Raises: InvalidInput: no key file, a key that is not 32 bytes, an id twice, or no active key; names `where`, never a key."""
+def decode_payload_keys(body: bytes, name: str) -> PayloadKeyFile:
+    """Decode and check a key file.
+
+    Args:
+        name: of the file, for messages.
+
+    Raises:
+        InvalidInput: not a key file, a key that is not 32 bytes, a duplicate id, or an `active` that is not
+            among the keys. The message holds no key.
+    """
     try:
         file = msgspec.json.decode(body, type=PayloadKeyFile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{where} is no file of payload keys: {error}", field=VARIABLE) from None
-    _load(file, where)
+        raise InvalidInput(f"{name} is not a file of payload keys: {error}", field=VARIABLE) from None
+    _key_bytes(file, name)
     return file
 
 
 class KeyRing:
-    """The keys of a file.
+    """Seals and opens values with the keys of a file, which is hot-reloaded (checked once a second at most).
 
     Args:
-        clock: monotonic seconds; the file is looked at once a second at most.
+        clock: monotonic seconds.
 
     Raises:
-        InvalidInput: it cannot be read, or is no key file; the message names it.
+        InvalidInput: the file cannot be read or is not a key file; the message names it.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
-        self._clock = clock
-        self._looked_at = clock()
-        self._stamp = _stamp(path)
-        self._take(_read(path))
+        self._file = FollowedFile(
+            path, _load, content="payload keys", check_every_s=_CHECK_FILE_EVERY_S, clock=clock
+        )
 
     def seal(self, clear: bytes, context: bytes) -> tuple[str, bytes]:
-        """The id of the active key, and nonce and ciphertext. `context` must be the same at opening."""
-        self._look()
+        """Encrypt with the active key.
+
+        Args:
+            context: authenticated but not encrypted; `open` must be given the same.
+
+        Returns:
+            The id of the key; nonce and ciphertext.
+        """
+        ciphers = self._file.current()
         nonce = os.urandom(_NONCE_BYTES)
-        return self._active, nonce + self._ciphers[self._active].encrypt(nonce, clear, context)
+        return ciphers.active, nonce + ciphers.by_id[ciphers.active].encrypt(nonce, clear, context)
 
     def open(self, key_id: str, sealed: bytes, context: bytes) -> bytes:
-        """What was sealed.
+        """Decrypt what `seal` returned.
 
         Raises:
-            Unavailable: the ring lacks the key (`payload_key_missing`), or the bytes were changed (`payload_damaged`).
+            Unavailable: the ring lacks the key (`payload_key_missing`), or the value does not decrypt
+                (`payload_damaged`).
         """
-        self._look()
-        cipher = self._ciphers.get(key_id)
+        cipher = self._file.current().by_id.get(key_id)
         if cipher is None:
             raise Unavailable(
                 f"payload key {key_id[:64]} is not in {self._path.name}; put it back",
@@ -111,63 +137,57 @@ class KeyRing:
             ) from None
 
     def seal_secret(self, secret: Secret) -> Secret:
-        """The secret with its sealed form."""
-        key_id, sealed = self.seal(secret.reveal().encode(), _SECRET)
+        """The secret in its sealed form only."""
+        key_id, sealed = self.seal(secret.reveal().encode(), _SECRET_CONTEXT)
         return Secret(None, sealed=f"sealed.{key_id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}")
 
     def open_secret(self, secret: Secret) -> Secret:
-        """The secret in clear, sealed form and all. Raises: Unavailable as `open`."""
+        """The secret in clear and in its sealed form; one that is not sealed is returned as it is.
+
+        Raises:
+            Unavailable: as `open`.
+        """
         if secret.sealed is None:
             return secret
         _, key_id, text = secret.sealed.split(".")
-        clear = self.open(key_id, base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), _SECRET)
+        clear = self.open(key_id, base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), _SECRET_CONTEXT)
         return Secret(clear.decode(), sealed=secret.sealed)
 
     def seal_hook(self, value: object) -> object:
-        """For msgspec's `enc_hook`: a secret as its sealed form."""
-        if not isinstance(value, Secret):
-            raise TypeError(f"{type(value).__name__} is no JSON type")
-        return self.seal_secret(value).sealed
+        """For msgspec's `enc_hook`: encodes a secret as its sealed form."""
+        return self.seal_secret(_secret(value)).sealed
 
     def fingerprint_hook(self, value: object) -> object:
-        """For msgspec's `enc_hook`, where only equality counts: a secret as its fingerprint."""
-        if not isinstance(value, Secret):
-            raise TypeError(f"{type(value).__name__} is no JSON type")
-        return self.fingerprint(value.reveal())
+        """For msgspec's `enc_hook` where only equality matters: encodes a secret as its fingerprint."""
+        return self.fingerprint(_secret(value).reveal())
 
     def fingerprint(self, text: str) -> str:
-        """Equal for equal texts, and useless without the ring: HMAC-SHA-256 under its oldest key."""
-        return hmac.new(self._oldest, b"signalbox fingerprint\0" + text.encode(), hashlib.sha256).hexdigest()
-
-    def _look(self) -> None:
-        if self._clock() - self._looked_at < _LOOK_EVERY_S:
-            return
-        self._looked_at = self._clock()
-        stamp = _stamp(self._path)
-        if stamp in (None, self._stamp):
-            return
-        self._stamp = stamp
-        try:
-            self._take(_read(self._path))
-        except InvalidInput as error:
-            log.error("payload keys not taken over, the old ones stay", extra={"detail": error.detail})
-            return
-        log.info("payload keys taken over", extra={"active": self._active, "keys": len(self._ciphers)})
-
-    def _take(self, body: bytes) -> None:
-        file = decode_payload_keys(body, str(self._path))
-        keys = _load(file, str(self._path))
-        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
-        self._active = file.active
-        self._oldest = next(iter(keys.values()))
+        """HMAC-SHA-256 under the oldest key: equal for equal texts, unpredictable without the ring."""
+        message = _FINGERPRINT_PREFIX + text.encode()
+        return hmac.new(self._file.value.oldest, message, hashlib.sha256).hexdigest()
 
 
 def open_key_ring(path: str | None) -> KeyRing | None:
-    """The ring of a service's setting; None without one: payloads are then in clear, and inputs may hold no secrets."""
+    """Open the key ring that a setting names.
+
+    Returns:
+        None without a setting: payloads are not encrypted, and inputs may not hold secrets.
+    """
     return KeyRing(Path(path)) if path else None
 
 
-def _load(file: PayloadKeyFile, where: str) -> Mapping[str, bytes]:
+def _load(path: Path) -> _Ciphers:
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{VARIABLE}: cannot read {path}: {error.strerror}", field=VARIABLE) from None
+    file = decode_payload_keys(body, str(path))
+    keys = _key_bytes(file, str(path))
+    ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+    return _Ciphers(active=file.active, by_id=ciphers, oldest=next(iter(keys.values())))
+
+
+def _key_bytes(file: PayloadKeyFile, name: str) -> Mapping[str, bytes]:
     keys: dict[str, bytes] = {}
     for record in file.keys:
         try:
@@ -176,26 +196,17 @@ def _load(file: PayloadKeyFile, where: str) -> Mapping[str, bytes]:
             keys[record.id] = b""
         if len(keys[record.id]) != KEY_BYTES:
             raise InvalidInput(
-                f"{where}: payload key {record.id} must be {KEY_BYTES} bytes in base64", field=VARIABLE
+                f"{name}: payload key {record.id} must be {KEY_BYTES} bytes in base64", field=VARIABLE
             )
     if len(keys) != len(file.keys) or file.active not in keys:
         raise InvalidInput(
-            f"{where}: every payload key needs an id of its own, and `active` must be one of them",
+            f"{name}: every payload key needs an id of its own, and `active` must be one of them",
             field=VARIABLE,
         )
     return keys
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"{VARIABLE}: cannot read {path}: {error.strerror}", field=VARIABLE) from None
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+def _secret(value: object) -> Secret:
+    if not isinstance(value, Secret):
+        raise TypeError(f"{type(value).__name__} is not a JSON type")
+    return value

@@ -1,7 +1,8 @@
-"""Secrets by reference: inputs and histories hold a name, and only the worker that needs the secret reads it, where its operator put it.
+"""Secrets by reference: inputs and histories hold a name, and the worker reads the value when it is needed.
 
-Two places, the first that has it wins: a file `<folder>/<tenant>/<name>` (a mounted secret), and the environment variable
-`SIGNALBOX_SECRET__<TENANT>__<NAME>` with `-` as `_`. Read anew each time, so that a changed secret counts at once.
+The value comes from a file `<folder>/<tenant>/<name>` (a mounted secret), else from the environment variable
+`SIGNALBOX_SECRET__<TENANT>__<NAME>`, with `-` as `_`. It is read at every use, so a changed file takes
+effect at once.
 """
 
 import asyncio
@@ -18,13 +19,15 @@ _VARIABLE: Final = "SIGNALBOX_SECRET"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PLAIN: Final = re.compile(r"[a-z0-9-]+")
-"""Only these have a variable: no two of them share one."""
+"""Only such names have an environment variable, so that two names never share one."""
 _MAX_BYTES: Final = 65_536
 
 
 class SecretRefs:
-    """Args:
-    environ: the worker's environment; names the folder in `SIGNALBOX_WORKER_SECRETS_DIR`.
+    """Reads secrets by tenant and name.
+
+    Args:
+        environ: the worker's environment variables; `SIGNALBOX_WORKER_SECRETS_DIR` names the folder.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -32,21 +35,24 @@ class SecretRefs:
         self._folder = Path(folder) if (folder := environ.get(FOLDER)) else None
 
     async def get(self, tenant: str, name: str) -> Secret:
-        """The secret, without a line break at its end.
+        """Read a secret, without a line break at its end.
 
         Raises:
-            InvalidInput: `name` is no name.
-            NotFound: `unknown_secret`: this tenant has none of this name; where it is looked for is said, what is in it never.
+            InvalidInput: `name` is not a valid name.
+            NotFound: `unknown_secret`: the tenant has no secret of this name; the message lists where it
+                was looked for.
             Unavailable: the file cannot be read.
         """
         if not _NAME.fullmatch(name):
             raise InvalidInput(
-                "a secret's name has 1 to 64 of a-z, 0-9, dot, dash and underscore", field="secret_ref"
+                "the name of a secret must be 1 to 64 of a-z, 0-9, dot, dash and underscore",
+                field="secret_ref",
             )
         text = await asyncio.to_thread(self._read, tenant, name)
         if not text:
             raise NotFound(
-                f"there is no secret {name!r} for {tenant}; the operator puts it {self._places(tenant, name)}",
+                f"there is no secret {name!r} for {tenant};"
+                f" an operator must put it {self._places(tenant, name)}",
                 code="unknown_secret",
             )
         return Secret(text)
@@ -76,7 +82,7 @@ class SecretRefs:
 
 
 def variable_of(tenant: str, name: str) -> str | None:
-    """The environment variable of a secret; None when the names do not make one."""
+    """The environment variable of a secret; None when tenant or name cannot be part of one."""
     if not _PLAIN.fullmatch(tenant) or not _PLAIN.fullmatch(name):
         return None
     return f"{_VARIABLE}__{tenant}__{name}".replace("-", "_").upper()

@@ -1,6 +1,7 @@
 """The CloudEvents 1.0 envelope of every event, in structured mode (JSON).
 
-The extensions are `tenantid`, `runid`, `sequence`, `stepid`, `attempt`, `traceparent`: lower case as CloudEvents asks.
+The extensions are `tenantid`, `runid`, `sequence`, `stepid`, `attempt`, `traceparent`: in lower case, as
+CloudEvents requires.
 """
 
 from datetime import datetime
@@ -50,7 +51,13 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return short_name(self.type)
 
 
-class _Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EventFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event as listeners of a stream get it in `data:` (docs/streams.md).
+
+    Attributes:
+        sequence: None for progress and announcements, which are not stored.
+    """
+
     id: str
     type: str
     time: datetime
@@ -59,6 +66,22 @@ class _Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stepid: str | None = None
     attempt: int | None = None
     data: msgspec.Raw
+
+    def to_cloud_event(self, tenant: str = "") -> CloudEvent:
+        """The event again, without what a stream leaves out: `source`, and the tenant unless it is given."""
+        return CloudEvent(
+            id=self.id,
+            source="",
+            type=self.type,
+            time=self.time,
+            subject=self.runid,
+            tenantid=tenant,
+            runid=self.runid,
+            data=self.data,
+            sequence=self.sequence,
+            stepid=self.stepid,
+            attempt=self.attempt,
+        )
 
 
 _encoder: Final = msgspec.json.Encoder()
@@ -75,7 +98,8 @@ def encode_event(event: CloudEvent) -> bytes:
     body = _encoder.encode({name: value for name, value in members.items() if value is not None})
     if len(body) > MAX_EVENT_BYTES:
         raise InvalidInput(
-            f"event {event.name} has {len(body)} bytes, at most {MAX_EVENT_BYTES}: put the body in the object store",
+            f"event {event.name} has {len(body)} bytes, at most {MAX_EVENT_BYTES}:"
+            " put the body in the object store",
             field="data",
         )
     return body
@@ -94,8 +118,8 @@ def decode_event(body: bytes | str) -> CloudEvent:
 
 
 def frame_data(event: CloudEvent) -> bytes:
-    """The JSON that a listener gets as `data:` (docs/streams.md); the type stays in its full form."""
-    frame = _Frame(
+    """Encode an event as an EventFrame; the type stays in its full form."""
+    frame = EventFrame(
         id=event.id,
         type=event.type,
         time=event.time,

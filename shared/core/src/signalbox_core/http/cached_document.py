@@ -1,4 +1,7 @@
-"""Documents at configured addresses (JWK Sets, OpenID metadata): fetched with bounds, cached, and kept while the address is away."""
+"""Documents at configured addresses (JWK Sets, OpenID metadata): fetched within limits and cached.
+
+The cached value stays in use while the address does not answer.
+"""
 
 import asyncio
 import logging
@@ -21,43 +24,46 @@ _FETCH_S: Final = 3.0
 V = TypeVar("V")
 
 
-class Published(Generic[V]):
-    """What an address publishes. `value` is memory; `refresh` is cheap to call, since it fetches seldom.
+class RemoteDocument(Generic[V]):
+    """The cached value of a remote document.
+
+    Attributes:
+        value: the cached value; None when the address has not answered yet, or not for a day.
 
     Args:
-        where: named in the log when fetching fails.
-        load: fetches and reads it; its SignalboxErrors leave the old value.
+        address: names the document in the log.
+        load: fetches and decodes the document; a SignalboxError leaves the cached value as it is.
+        on_failure: called when a fetch has failed.
         clock: monotonic seconds.
     """
 
     def __init__(
         self,
-        where: str,
+        address: str,
         load: Callable[[], Awaitable[V]],
         *,
         on_failure: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._where = where
+        self._address = address
         self._load = load
         self._on_failure = on_failure
         self._clock = clock
-        self._one_at_a_time = asyncio.Lock()
+        self._fetching = asyncio.Lock()
         self._fetched_at = self._tried_at = float("-inf")
         self.value: V | None = None
-        """None when nothing is known: the address has not answered yet, or not for a day."""
 
     async def refresh(self) -> None:
-        """Fetch when the value is old or the last attempt failed, at most every 30 s; a failure leaves the value as it is."""
+        """Fetch if the value is older than five minutes, or if the last fetch failed more than 30 s ago."""
         failed = self._tried_at > self._fetched_at
         await self._fetch_unless_tried_within(RETRY_AFTER_S if failed else FRESH_FOR_S)
 
-    async def look_again(self) -> None:
-        """Fetch because something was not in it: at most every 30 s, and callers at one time share one fetch."""
+    async def refetch(self) -> None:
+        """Fetch because the value lacks something, at most every 30 s; concurrent callers share one fetch."""
         await self._fetch_unless_tried_within(RETRY_AFTER_S)
 
     async def _fetch_unless_tried_within(self, seconds: float) -> None:
-        async with self._one_at_a_time:
+        async with self._fetching:
             if self._clock() - self._tried_at < seconds:
                 return
             self._tried_at = self._clock()
@@ -65,21 +71,25 @@ class Published(Generic[V]):
                 self.value = await self._load()
                 self._fetched_at = self._clock()
             except SignalboxError as error:
-                self._keep_or_forget(error)
+                self._on_failed_fetch(error)
 
-    def _keep_or_forget(self, error: SignalboxError) -> None:
+    def _on_failed_fetch(self, error: SignalboxError) -> None:
         self._on_failure()
         if self._clock() - self._fetched_at > STALE_FOR_S:
             self.value = None
-        facts = {"where": self._where, "reason": error.detail, "known": self.value is not None}
-        log.warning("published keys not taken over; the old ones stay", extra=facts)
+        facts = {"address": self._address, "reason": error.detail, "has_value": self.value is not None}
+        log.warning("remote document not refreshed; a cached value stays in use", extra=facts)
 
 
 def open_key_client(ca_file: str | None, variable: str) -> httpx2.AsyncClient:
-    """A client for key addresses: https with verified certificates, no redirects, no proxy and no credentials from the environment.
+    """A client for key addresses: verifies certificates, follows no redirects and ignores the environment.
+
+    Args:
+        ca_file: certificate authorities to trust; None: those of the system.
+        variable: the setting of `ca_file`, for the message.
 
     Raises:
-        InvalidInput: the file of certificate authorities cannot be used; names the variable.
+        InvalidInput: the file of certificate authorities cannot be used; the message names the variable.
     """
     try:
         verify = ssl.create_default_context(cafile=ca_file)
@@ -91,10 +101,10 @@ def open_key_client(ca_file: str | None, variable: str) -> httpx2.AsyncClient:
 
 
 async def fetch_document(client: httpx2.AsyncClient, url: str, media_types: frozenset[str]) -> bytes:
-    """The body at an address: 200, of these media types, at most 64 KiB, within 3 s.
+    """Fetch a document of one of these media types.
 
     Raises:
-        Unavailable: anything else.
+        Unavailable: no answer within 3 s, a status other than 200, another media type, or more than 64 KiB.
     """
     accepted = {"Accept": ", ".join(sorted(media_types)), "Accept-Encoding": "identity"}
     try:
@@ -108,11 +118,12 @@ async def _body(response: httpx2.Response, media_types: frozenset[str]) -> bytes
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if response.status_code != 200 or media_type not in media_types or "content-encoding" in response.headers:
         raise Unavailable(
-            f"{response.url} answers {response.status_code} {media_type or 'untyped'}, no plain JSON document"
+            f"{response.url} answered {response.status_code} {media_type or 'without a type'},"
+            " not a JSON document"
         )
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > MAX_BYTES:
-            raise Unavailable(f"{response.url} has more than {MAX_BYTES} bytes")
+            raise Unavailable(f"{response.url} is larger than {MAX_BYTES} bytes")
     return bytes(body)

@@ -1,19 +1,29 @@
-"""`Retry-After` as servers write it. Pure."""
+"""Parsing of `Retry-After` (RFC 9110 §10.2.3). Pure; callers choose their own default and limits."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
+
+_MAX_DIGITS: Final = 10
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds until the call may be tried again (RFC 9110 §10.2.3: seconds or a date); None when absent or unreadable."""
-    text = headers.get("retry-after", "").strip()
-    if text.isdecimal():
-        return float(text)
+    """Seconds to wait according to the `retry-after` header; None when it is absent or unreadable."""
+    return parse_retry_after(headers.get("retry-after", ""), now)
+
+
+def parse_retry_after(text: str, now: datetime) -> float | None:
+    """Seconds to wait according to a header's value, which is a number of seconds or a date.
+
+    Returns:
+        0 or more; None when the value is unreadable. A date without a zone is taken as UTC.
+    """
+    text = text.strip()
+    if text.isascii() and text.isdecimal():
+        return float(text) if len(text) <= _MAX_DIGITS else None
     try:
-        at = parsedate_to_datetime(text) if text else None
-    except ValueError:
-        return None
-    if at is None:
+        at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
         return None
     return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds())

@@ -1,1 +1,1 @@
-"""The life of a service process: start, tasks, graceful shutdown."""
+"""Parts of every service process: start and shutdown, tasks, single flight, hot-reloaded files."""

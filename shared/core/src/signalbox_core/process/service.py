@@ -1,4 +1,4 @@
-"""How every service process begins and ends: settings, logs, a listening socket, one line for a user's mistake."""
+"""Start and end of a service process: settings, logs, listening socket, exit status."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ BACKLOG: Final = 2_048
 
 
 class ServiceSettings(Protocol):
-    """What every service's Settings have."""
+    """The fields that the Settings of every service have."""
 
     @property
     def host(self) -> str: ...
@@ -35,7 +35,7 @@ class ServiceSettings(Protocol):
 
 def run_service(
     name: str,
-    kind: type[T],
+    settings_type: type[T],
     serve: Callable[[T], Coroutine[None, None, None]],
     *,
     prefix: str,
@@ -44,41 +44,42 @@ def run_service(
     """Read the settings from the environment, serve until stopped, and return the exit status.
 
     Returns:
-        0 after a clean stop; 2 when the caller must change something, 1 when a dependency is away, each with one line that says which.
+        0 after a clean stop; 2 when a setting or an input is wrong, 1 when a dependency is unavailable. In
+        the last two cases one line on standard error names the cause.
     """
     try:
-        settings = read_settings(kind, prefix=prefix, environ=os.environ)
+        settings = read_settings(settings_type, prefix=prefix, environ=os.environ)
         configure_logs(name, getattr(settings, "log_level", "INFO"))
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(serve(settings))
     except SignalboxError as error:
-        return _explain(name, error)
+        return _report(name, error)
     except BaseExceptionGroup as group:
-        ours, bugs = group.split(SignalboxError)
-        if ours is None or bugs is not None:
+        known, bugs = group.split(SignalboxError)
+        if known is None or bugs is not None:
             raise
-        return _explain(name, _first(ours))
+        return _report(name, _first(known))
     return 0
 
 
 def listen(settings: ServiceSettings, *, prefix: str) -> socket.socket:
-    """The socket of a service; port 0 takes a free one.
+    """Open the listening socket of a service; port 0 takes a free port.
 
     Raises:
-        InvalidInput: the port is taken or not allowed; names the variables to change.
+        InvalidInput: the port is in use or not permitted; the message names the variables to change.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        where = f"{settings.host}:{settings.port}"
+        address = f"{settings.host}:{settings.port}"
         raise InvalidInput(
-            f"cannot listen on {where}: {error.strerror}; set {prefix}_HOST and {prefix}_PORT"
+            f"cannot listen on {address}: {error.strerror}; set {prefix}_HOST and {prefix}_PORT"
         ) from None
 
 
 def stop_on_signals() -> asyncio.Event:
-    """The event that SIGTERM or SIGINT sets; called in the running loop."""
+    """Return an event that SIGTERM and SIGINT set. Must be called in the running event loop."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -86,7 +87,10 @@ def stop_on_signals() -> asyncio.Event:
 
 
 def leave(status: int) -> NoReturn:
-    """End the process here. Threads of Temporal's SDK may abort the interpreter's own end, and its exit status counts."""
+    """End the process without finalizing the interpreter.
+
+    Threads of Temporal's SDK can abort during finalization, which would change the exit status.
+    """
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -94,10 +98,10 @@ def leave(status: int) -> NoReturn:
 
 
 def _first(group: BaseExceptionGroup[SignalboxError]) -> SignalboxError:
-    found = group.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-def _explain(name: str, error: SignalboxError) -> int:
+def _report(name: str, error: SignalboxError) -> int:
     sys.stderr.write(f"signalbox-{name}: {error.detail}\n")
     return EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_REJECTED

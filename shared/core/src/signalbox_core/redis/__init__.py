@@ -1,1 +1,1 @@
-"""Redis: the client with its timeouts and error mapping, and rate limits."""
+"""Redis: the client and its error mapping, the leader's lease, and rate limits."""

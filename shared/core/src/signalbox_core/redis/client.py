@@ -1,17 +1,18 @@
-"""Redis: a client with the limits that every service wants, and what its outages are in our words."""
+"""The Redis client that every service uses, and the mapping of Redis outages to `Unavailable`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from msgspec import Struct
 from redis import exceptions
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
 from signalbox_core.errors import InvalidInput, Unavailable
 
-_AWAY: Final = (
+_OUTAGES: Final = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.ReadOnlyError,
@@ -19,46 +20,85 @@ _AWAY: Final = (
     exceptions.ClusterDownError,
     OSError,
 )
-_PASSING: Final = ("OOM", "MISCONF", "NOREPLICAS", "TRYAGAIN", "MASTERDOWN", "READONLY", "LOADING", "BUSY")
+_TEMPORARY_REPLIES: Final = (
+    "OOM",
+    "MISCONF",
+    "NOREPLICAS",
+    "TRYAGAIN",
+    "MASTERDOWN",
+    "READONLY",
+    "LOADING",
+    "BUSY",
+)
+_RETRY_AFTER_S: Final = 0.05
+_WAIT_FOR_CONNECTION_S: Final = 0.5
 
 
-def open_redis(url: str, *, read_timeout_s: float | None = 2) -> Redis:
-    """A client of bytes that connects when it is first used; close it with `aclose()`.
+class RedisLimits(Struct, frozen=True, kw_only=True):
+    """The limits of a client.
 
-    Args:
-        read_timeout_s: the longest wait for an answer; None for a client that listens to channels.
+    Attributes:
+        connect_s: the longest wait for a connection to be made.
+        read_s: the longest wait for a reply; None for a client that listens to channels.
+        retries: of a command whose connection failed. One by default: callers wait, and loops come back by
+            themselves.
+        max_connections: further commands wait for a free connection; None: each opens one of its own.
+    """
+
+    connect_s: float = 2.0
+    read_s: float | None = 2.0
+    retries: int = 1
+    max_connections: int | None = None
+
+
+DEFAULT_LIMITS: Final = RedisLimits()
+PUBSUB_LIMITS: Final = RedisLimits(read_s=None)
+
+
+def open_redis(url: str, limits: RedisLimits = DEFAULT_LIMITS) -> Redis:
+    """Make a client, which connects when it is first used; close it with `aclose()`. Replies are bytes.
 
     Raises:
-        InvalidInput: `url` is no Redis address.
+        InvalidInput: `url` is not a Redis address.
     """
+    options = {
+        "socket_timeout": limits.read_s,
+        "socket_connect_timeout": limits.connect_s,
+        "retry": Retry(ConstantBackoff(_RETRY_AFTER_S), limits.retries),
+    }
     try:
-        # One quick retry: callers wait for the answer, and loops come again by themselves.
-        retry = Retry(ConstantBackoff(0.05), 1)
-        return Redis.from_url(url, socket_timeout=read_timeout_s, socket_connect_timeout=2, retry=retry)
+        if limits.max_connections is None:
+            return Redis.from_pool(ConnectionPool.from_url(url, **options))
+        return Redis.from_pool(
+            BlockingConnectionPool.from_url(
+                url, max_connections=limits.max_connections, timeout=_WAIT_FOR_CONNECTION_S, **options
+            )
+        )
     except ValueError:
-        # The address may hold a password, so it is not shown.
+        # The reason is left out: it repeats the address, which may hold a password.
         raise InvalidInput(
-            "REDIS_URL is not a Redis address: use redis://host:6379/0", field="REDIS_URL"
+            "REDIS_URL is not a Redis address: use redis://[user:password@]host:6379/0", field="REDIS_URL"
         ) from None
 
 
 @contextmanager
-def unavailable_when_away(what: str) -> Iterator[None]:
-    """Say Unavailable for what may pass; any other answer of Redis is a bug of ours and stays what it is.
+def map_redis_errors(what: str, *, detail: str | None = None, code: str | None = None) -> Iterator[None]:
+    """Raise Unavailable for an outage of Redis; other errors are bugs and are raised unchanged.
 
     Args:
-        what: what was read or written; begins the message.
+        what: the thing that is read or written; begins the message.
+        detail: the whole message instead, where a caller of the API reads it.
+        code: the stable code of the error, if not that of the class.
     """
     try:
         yield
-    except _AWAY as error:
-        raise _unavailable(what, error) from error
-    except exceptions.ResponseError as error:
-        # An error inside a script comes as its text only.
-        if not any(sign in str(error)[:200] for sign in _PASSING):
+    except (*_OUTAGES, exceptions.ResponseError) as error:
+        if not _is_outage(error):
             raise
-        raise _unavailable(what, error) from error
+        message = detail or f"{what}: Redis does not answer ({type(error).__name__}); try again"
+        raise Unavailable(message, code=code) from error
 
 
-def _unavailable(what: str, error: Exception) -> Unavailable:
-    return Unavailable(f"{what}: Redis does not answer ({type(error).__name__}); try again")
+def _is_outage(error: Exception) -> bool:
+    # An error inside a script arrives as a text only.
+    return isinstance(error, _OUTAGES) or any(sign in str(error)[:200] for sign in _TEMPORARY_REPLIES)

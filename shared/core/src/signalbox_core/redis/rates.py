@@ -1,12 +1,11 @@
-"""How fast one key, principal or address may call, counted over all replicas in Redis.
+"""Rate limits per key, principal or address, counted in Redis over all replicas.
 
-The counting is the `limits` library's (a sliding window). A round trip for every call would cost a fifth of its CPU, so a replica takes
-a twentieth of a second's share at once and spends it from memory.
+The `limits` library counts in a sliding window. A round trip for every call would cost a fifth of its CPU,
+so a replica reserves the calls of a twentieth of a second at once and spends them from memory.
 """
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 from weakref import WeakValueDictionary
@@ -15,34 +14,36 @@ from limits import RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from signalbox_core.errors import RateLimited, Unavailable
+from signalbox_core.bounded_dict import BoundedDict
+from signalbox_core.errors import RateLimited
+from signalbox_core.redis.client import map_redis_errors
 
 _WINDOW_S: Final = 2
-_SHARES_PER_S: Final = 20
-_SHARE_GOOD_FOR_S: Final = 1.0
-_MAX_SHARES: Final = 10_000
+_RESERVATIONS_PER_S: Final = 20
+_RESERVATION_TTL_S: Final = 1.0
+_MAX_KEYS: Final = 10_000
+_UNAVAILABLE: Final = "calls cannot be counted now; try again"
 
 
-class Rates(Protocol):
-    """Counts calls."""
+class RateLimiter(Protocol):
+    """Limits the rate of calls per key."""
 
     async def take(self, key: str) -> None:
         """Count one call of this key.
 
         Raises:
-            RateLimited: the key has used up its rate; says when to come again.
-            Unavailable: the count is away.
+            RateLimited: the key has used up its rate; holds the time to wait.
+            Unavailable: calls cannot be counted.
         """
         ...
 
 
-class RedisRates:
-    """Shares of a rate, drawn from Redis; their number in memory is bounded.
+class RedisRateLimiter:
+    """Reserves calls in Redis and spends them from memory, where the number of keys is bounded.
 
     Args:
-        of: what is counted, apart from other counts in the same Redis.
+        scope: keeps these counts apart from others in the same Redis.
         within_s: how long a call may wait for its count.
     """
 
@@ -51,44 +52,43 @@ class RedisRates:
         client: Redis,
         *,
         per_s: int,
-        of: str,
+        scope: str,
         within_s: float = 0.9,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        # The library's annotation knows plain options only; its documentation says that it takes a pool.
+        # The library accepts a pool, according to its documentation, but its annotation does not.
         options = cast(Any, {"connection_pool": client.connection_pool})
-        storage = RedisStorage("redis://", implementation="redispy", key_prefix=f"rates:{of}", **options)
+        storage = RedisStorage("redis://", implementation="redispy", key_prefix=f"rates:{scope}", **options)
         self._limiter = SlidingWindowCounterRateLimiter(storage)
         self._item = RateLimitItemPerSecond(per_s * _WINDOW_S, _WINDOW_S)
-        self._share = max(1, per_s // _SHARES_PER_S)
+        self._reserved_at_once = max(1, per_s // _RESERVATIONS_PER_S)
         self._within_s = within_s
         self._clock = clock
-        self._shares: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._refused_until: dict[str, float] = {}
-        self._drawing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._reservations = BoundedDict[str, tuple[int, float]](_MAX_KEYS)
+        self._refused_until = BoundedDict[str, float](_MAX_KEYS)
+        self._locks = WeakValueDictionary[str, asyncio.Lock]()
 
     async def take(self, key: str) -> None:
         self._check_refusal(key)
         if self._spend(key):
             return
-        # One at a time: calls that arrive together spend the share that the first of them draws.
-        drawing = self._drawing.setdefault(key, asyncio.Lock())
-        try:
-            async with asyncio.timeout(self._within_s), drawing:
+        # One at a time per key: concurrent calls spend what the first of them reserves.
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        with map_redis_errors("rates", detail=_UNAVAILABLE, code="claims_unavailable"):
+            async with asyncio.timeout(self._within_s), lock:
                 self._check_refusal(key)
                 if not self._spend(key):
-                    await self._draw(key)
-        except (RedisError, OSError) as error:
-            raise Unavailable("calls cannot be counted now; try again", code="claims_unavailable") from error
+                    await self._reserve(key)
 
-    async def _draw(self, key: str) -> None:
-        if await self._limiter.hit(self._item, key, cost=self._share):
-            # One of them is for the call that drew.
-            self._keep(key, self._share - 1, self._clock() + _SHARE_GOOD_FOR_S)
+    async def _reserve(self, key: str) -> None:
+        if await self._limiter.hit(self._item, key, cost=self._reserved_at_once):
+            # The first of them is the call that made the reservation.
+            self._reservations[key] = (self._reserved_at_once - 1, self._clock() + _RESERVATION_TTL_S)
             return
         stats = await self._limiter.get_window_stats(self._item, key)
         wait_s = min(float(_WINDOW_S), max(0.1, stats.reset_time - time.time()))
-        # Whoever floods is refused from memory: asking Redis each time would make the others of this key wait.
+        # Refused from memory until then: a round trip for each call of a flood would delay the other calls
+        # of this key.
         self._refused_until[key] = self._clock() + wait_s
         self._check_refusal(key)
 
@@ -96,19 +96,11 @@ class RedisRates:
         wait_s = self._refused_until.get(key, 0.0) - self._clock()
         if wait_s > 0:
             raise RateLimited("too many requests; slow down", retry_after_s=wait_s)
-        if self._refused_until.pop(key, None) is None and len(self._refused_until) > _MAX_SHARES:
-            self._refused_until.clear()
+        self._refused_until.pop(key, None)
 
     def _spend(self, key: str) -> bool:
-        left, until = self._shares.get(key, (0, 0.0))
+        left, until = self._reservations.get(key, (0, 0.0))
         if left < 1 or until < self._clock():
             return False
-        self._keep(key, left - 1, until)
+        self._reservations[key] = (left - 1, until)
         return True
-
-    def _keep(self, key: str, left: int, until: float) -> None:
-        """A share that is forgotten is drawn anew: no harm, as a share is small."""
-        self._shares[key] = (left, until)
-        self._shares.move_to_end(key)
-        if len(self._shares) > _MAX_SHARES:
-            self._shares.popitem(last=False)

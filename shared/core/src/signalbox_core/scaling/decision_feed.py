@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 
 QUEUES: Final = "signalbox:decisions"
 """The set of task queues that were ever decided about."""
@@ -75,17 +75,17 @@ class DecisionFeed:
         self._redis = client
 
     async def queues(self) -> list[str]:
-        with unavailable_when_away("decisions"):
+        with map_redis_errors("decisions"):
             return sorted(name.decode() for name in cast("set[bytes]", await self._redis.smembers(QUEUES)))
 
     async def newest(self, queue: str, *, limit: int) -> list[DecisionView]:
         """Newest first."""
-        with unavailable_when_away("decisions"):
+        with map_redis_errors("decisions"):
             return _views(await self._redis.xrevrange(stream_key(queue), count=limit))
 
     async def after(self, queue: str, entry_id: str, *, limit: int = 500) -> list[DecisionView]:
         """Oldest first; only those behind `entry_id` (empty: from the first that is kept)."""
-        with unavailable_when_away("decisions"):
+        with map_redis_errors("decisions"):
             return _views(
                 await self._redis.xrange(
                     stream_key(queue), min=f"({entry_id}" if entry_id else "-", count=limit

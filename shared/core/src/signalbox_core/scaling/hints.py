@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Hints:
         """
         if self._redis is None or not task_queues:
             return {queue: {} for queue in task_queues}
-        with unavailable_when_away("hints"):
+        with map_redis_errors("hints"):
             async with self._redis.pipeline(transaction=False) as pipe:
                 for queue in task_queues:
                     pipe.hgetall(hints_key(queue))

@@ -6,7 +6,6 @@ from signalbox_core.signatures.digest import check_digest, content_digest
 from signalbox_core.signatures.jwks import JwksSource, read_jwks
 from signalbox_core.signatures.keyfile import (
     KeyFile,
-    decode_key_file,
     load_key_set,
     read_key_file,
     write_key_file,
@@ -30,7 +29,6 @@ __all__ = [
     "check_digest",
     "check_window",
     "content_digest",
-    "decode_key_file",
     "load_key",
     "load_key_set",
     "parse_origin",

@@ -28,14 +28,10 @@ def read_key_file(path: Path) -> KeyFile:
     Raises:
         InvalidInput: the file cannot be read or is not a key file; the message names it and the place.
     """
-    return decode_key_file(_read(path), str(path))
-
-
-def decode_key_file(body: bytes, name: str) -> KeyFile:
     try:
-        return msgspec.json.decode(body, type=KeyFile)
+        return msgspec.json.decode(_read(path, "key file"), type=KeyFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"{name} is not a key file: {error}", field="keys") from None
+        raise InvalidInput(f"{path} is not a key file: {error}", field="keys") from None
 
 
 def load_key_set(records: Sequence[KeyRecord], folder: Path) -> KeySet:
@@ -44,7 +40,9 @@ def load_key_set(records: Sequence[KeyRecord], folder: Path) -> KeySet:
     Raises:
         InvalidInput: a key is weak, mistyped or there twice.
     """
-    return KeySet(load_key(record, lambda name: _read(folder / name).strip()) for record in records)
+    return KeySet(
+        load_key(record, lambda name: _read(folder / name, "secret file").strip()) for record in records
+    )
 
 
 def write_key_file(path: Path, records: Sequence[KeyRecord], jwks: Sequence[JwksSource] = ()) -> None:
@@ -66,8 +64,8 @@ def replace_file(path: Path, document: bytes, *, mode: int = 0o644) -> None:
         raise
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, kind: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InvalidInput(f"cannot read {path}: {error.strerror}", field="keys") from None
+        raise InvalidInput(f"cannot read the {kind} {path}: {error.strerror}", field="keys") from None

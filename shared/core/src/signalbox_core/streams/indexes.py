@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.streams.keys import GAPS, RunKeys, inbox_key, open_runs_key, tenant_news
 from signalbox_core.streams.record import CLOSED_APPROVAL, closed_approval, inbox_item, inbox_items, pack_news
 from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, Gap, InboxItem, Outcome
@@ -60,7 +60,7 @@ class RunIndexes:
         )
         if not (asked or closed or ended or has_gap or healed or first):
             return
-        with unavailable_when_away(f"stream of {run_id}"):
+        with map_redis_errors(f"stream of {run_id}"):
             closed += await self._asked_so_far(run_id) if ended else []
             # Of a repetition listeners have heard; they must not hear of a run again that has ended since.
             seen = _Seen(
@@ -69,7 +69,7 @@ class RunIndexes:
             await self._write(run_id, tenant, [] if ended else asked, closed, seen, has_gap=has_gap)
 
     async def follow_rebuild(self, snapshot: Snapshot, *, has_gap: bool) -> None:
-        with unavailable_when_away(f"stream of {snapshot.run_id}"):
+        with map_redis_errors(f"stream of {snapshot.run_id}"):
             is_open = snapshot.status not in ENDED
             seen = _Seen(is_open=is_open, is_new=is_open, has_ended=not is_open)
             await self._write(
@@ -77,7 +77,7 @@ class RunIndexes:
             )
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
-        with unavailable_when_away("inbox of approvals"):
+        with map_redis_errors("inbox of approvals"):
             index = cast("Mapping[bytes, bytes]", await self._redis.hgetall(inbox_key(tenant)))
             standings = await self._standings(
                 [msgspec.json.decode(value, type=InboxItem) for value in index.values()]
@@ -94,7 +94,7 @@ class RunIndexes:
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
         key = open_runs_key(tenant)
-        with unavailable_when_away("open runs"):
+        with map_redis_errors("open runs"):
             runs = cast("list[bytes]", await self._redis.zrevrange(key, 0, limit - 1))
             async with self._redis.pipeline(transaction=False) as pipe:
                 for run in runs:
@@ -110,7 +110,7 @@ class RunIndexes:
         return [run.decode() for run in runs if run not in over]
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
-        with unavailable_when_away("gaps of streams"):
+        with map_redis_errors("gaps of streams"):
             runs = sorted(cast("set[bytes]", await self._redis.smembers(GAPS)))
             async with self._redis.pipeline(transaction=False) as pipe:
                 for run in runs:
@@ -133,7 +133,7 @@ class RunIndexes:
         ]
 
     async def discard(self, run_id: str) -> None:
-        with unavailable_when_away(f"stream of {run_id}"):
+        with map_redis_errors(f"stream of {run_id}"):
             async with self._redis.pipeline(transaction=False) as pipe:
                 for key in RunKeys(run_id).all:
                     pipe.pexpire(key, _ORPHAN_TTL)

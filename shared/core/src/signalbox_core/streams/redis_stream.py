@@ -14,7 +14,7 @@ from signalbox_core.errors import Conflict
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.streams import record as records
 from signalbox_core.streams.indexes import RunIndexes
 from signalbox_core.streams.keys import RunKeys
@@ -106,7 +106,7 @@ class RedisRunStream:
     async def read(self, run_id: str, after: Cursor | None, limit: int = 500) -> History:
         keys = RunKeys(run_id)
         start = after.sequence if after else 0
-        with unavailable_when_away(f"stream of {run_id}"):
+        with map_redis_errors(f"stream of {run_id}"):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hmget(keys.meta, "epoch", "top", "terminal")
                 pipe.xrange(keys.log, f"({start}-0", "+", limit)
@@ -121,7 +121,7 @@ class RedisRunStream:
 
     async def snapshot(self, run_id: str) -> Projected | None:
         keys = RunKeys(run_id)
-        with unavailable_when_away(f"stream of {run_id}"):
+        with map_redis_errors(f"stream of {run_id}"):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hmget(keys.meta, "epoch", "top", "tenant")
                 pipe.hgetall(keys.newest)
@@ -132,7 +132,7 @@ class RedisRunStream:
         return Projected(snapshot=project(run_id, tenant.decode(), fields, int(top)), epoch=epoch.decode())
 
     async def tenant(self, run_id: str) -> str | None:
-        with unavailable_when_away(f"stream of {run_id}"):
+        with map_redis_errors(f"stream of {run_id}"):
             tenant = cast("bytes | None", await self._redis.hget(RunKeys(run_id).meta, "tenant"))
         return None if tenant is None else tenant.decode()
 
@@ -174,7 +174,7 @@ class RedisRunStream:
 
     async def _apply(self, call: _Call, run_id: str, batch: Sequence[Record]) -> _Applied:
         packed = [msgspec.msgpack.encode(call), *(msgspec.msgpack.encode(item) for item in batch)]
-        with unavailable_when_away(f"stream of {run_id}"):
+        with map_redis_errors(f"stream of {run_id}"):
             verdict, epoch, _, has_gap, healed, *outcomes = await self._script(
                 keys=RunKeys(run_id).all, args=packed
             )

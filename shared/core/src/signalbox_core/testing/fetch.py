@@ -24,7 +24,7 @@ class FakeFetcher:
     ) -> Fetched:
         self.asked.append(url)
         page = self._pages.get(url) or Rejected(
-            f"there is nothing at {url} (404); check the address", field=field, code="page_not_found"
+            f"{url} does not exist (404); check the address", field=field, code="page_not_found"
         )
         if isinstance(page, SignalboxError):
             raise page

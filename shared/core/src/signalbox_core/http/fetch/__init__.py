@@ -1,4 +1,4 @@
-"""Fetching addresses that strangers supply, without becoming their way into the private network."""
+"""Fetches of untrusted addresses, protected against server-side request forgery."""
 
 from signalbox_core.http.fetch.fetcher import HTML, PICTURES, Fetched, Fetcher, Fetches
 from signalbox_core.http.fetch.responses import OnBytes

@@ -1,4 +1,4 @@
-"""The fetcher: one GET with every limit on. No cookies, no credentials, no proxy, nothing from the environment."""
+"""The fetcher: GET within limits, without cookies, credentials, proxy or anything from the environment."""
 
 import asyncio
 import ssl
@@ -23,7 +23,12 @@ _AGENT: Final = "Signalbox/0.1 (fetches a page that a person asked for)"
 
 
 class Fetched(Struct, frozen=True, kw_only=True):
-    """What came: `url` is where it really is (after redirects), `media_type` what the bytes are, not what was claimed."""
+    """A fetched body.
+
+    Attributes:
+        url: the address after redirects.
+        media_type: as detected in the bytes, not as declared.
+    """
 
     url: str
     status: int
@@ -34,7 +39,7 @@ class Fetched(Struct, frozen=True, kw_only=True):
 
 
 class Fetches(Protocol):
-    """Gets what strangers point at."""
+    """Fetches untrusted addresses."""
 
     async def fetch(
         self,
@@ -51,10 +56,11 @@ class Fetcher:
     """Fetches public pages only.
 
     Args:
-        allow: `ip:port` pairs (`127.0.0.1:8080`, `[::1]:8080`) that may be reached although they are not public.
-        max_bytes: cap of a decoded body unless a call gives its own.
+        allow: `ip:port` pairs (`127.0.0.1:8080`, `[::1]:8080`) that are permitted although they are not
+            public.
+        max_bytes: the limit of a decoded body, unless a call gives its own.
         deadline_s: for the whole fetch, redirects included.
-        resolve: gives a host's addresses; every one of them is checked, and only they are connected to.
+        resolve: returns the addresses of a host; all are checked, and only they are connected to.
     """
 
     def __init__(
@@ -80,18 +86,19 @@ class Fetcher:
         field: str = "url",
         on_bytes: OnBytes | None = None,
     ) -> Fetched:
-        """GET `url`, following at most 3 redirects, each checked like the first address.
+        """GET `url`, following at most 3 redirects; each target is checked like the first address.
 
         Args:
-            accept: media types that will do; judged by the bytes.
+            accept: the accepted media types; compared with what is detected in the bytes.
             field: the input field that errors name.
-            on_bytes: told how many bytes came and, when the server says, how many there are.
+            on_bytes: called with the number of bytes received and, if known, of all bytes.
 
         Raises:
             InvalidInput: `invalid_url`.
-            Rejected: `blocked_address`, `blocked_port`, `unknown_host`, `too_many_redirects`, `page_not_found`, `page_refused`,
-                `bad_status`, `too_large`, `not_html`, `wrong_media_type`, `bad_certificate`, `unsupported_encoding`.
-            Unavailable: the server is slow or broken right now (`RateLimited` when it says so).
+            Rejected: `blocked_address`, `blocked_port`, `unknown_host`, `too_many_redirects`,
+                `page_not_found`, `page_refused`, `bad_status`, `too_large`, `not_html`, `wrong_media_type`,
+                `bad_certificate`, `unsupported_encoding`.
+            Unavailable: the server is slow or failing (`RateLimited` when it answers 429).
         """
         try:
             async with asyncio.timeout(self._deadline_s):
@@ -102,7 +109,7 @@ class Fetcher:
             raise _no_connection(url, field, error) from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError, zlib.error, OSError) as error:
             raise Unavailable(
-                f"the answer of {url} broke off: {type(error).__name__}", field=field
+                f"the response of {url} was cut off: {type(error).__name__}", field=field
             ) from error
 
     async def _follow(
@@ -132,7 +139,7 @@ async def _get(
     field: str,
     on_bytes: OnBytes | None,
 ) -> Fetched | str:
-    """What is at `url`, or the Location it redirects to."""
+    """The body at `url`, or the Location that it redirects to."""
     limits = {"connect": 5.0, "read": 10.0, "write": 5.0, "pool": 5.0}
     target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
     async with pool.stream(
@@ -175,16 +182,16 @@ def _wrong_type(url: str, media_type: str, accept: frozenset[str], field: str) -
             f"{url} is {media_type}, not a web page; give the address of a page", field=field, code="not_html"
         )
     return Rejected(
-        f"{url} is {media_type}; wanted {', '.join(sorted(accept))}", field=field, code="wrong_media_type"
+        f"{url} is {media_type}; expected {', '.join(sorted(accept))}", field=field, code="wrong_media_type"
     )
 
 
 def _no_connection(url: str, field: str, error: Exception) -> Rejected | Unavailable:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
             return Rejected(
-                f"{url} has no valid certificate: {seen.verify_message}", field=field, code="bad_certificate"
+                f"{url} has no valid certificate: {cause.verify_message}", field=field, code="bad_certificate"
             )
-        seen = seen.__cause__ or seen.__context__
-    return Unavailable(f"no connection to {url}: the server does not accept one", field=field)
+        cause = cause.__cause__ or cause.__context__
+    return Unavailable(f"cannot connect to {url}: the server does not accept connections", field=field)

@@ -1,6 +1,6 @@
-"""The network below the fetcher: resolves a name once, checks every address, connects to a checked one.
+"""The network backend of the fetcher: resolves a name once, checks all addresses, connects to one of them.
 
-The check and the connection use the same answer of the resolver, so a name that changes its address in between gains nothing.
+The check and the connection use the same result of the resolver, which prevents DNS rebinding.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 async def system_resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host, as this machine's resolver gives them; raises what `getaddrinfo` raises."""
+    """Resolve a host with the resolver of this machine; raises what `getaddrinfo` raises."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
 
 
 class CheckedNetwork(AsyncNetworkBackend):
-    """Connects to public addresses on ports 80 and 443, and to exactly the `allow`ed `ip:port` pairs besides."""
+    """Connects to public addresses on ports 80 and 443, and to the `ip:port` pairs in `allow`."""
 
     def __init__(self, allow: frozenset[str], *, field: str, resolve: Resolve) -> None:
         self._allow = allow
         self._field = field
-        self._ask = resolve
+        self._resolver = resolve
         self._inner = AnyIOBackend()
 
     async def connect_tcp(
@@ -61,11 +61,11 @@ class CheckedNetwork(AsyncNetworkBackend):
 
     async def _resolve(self, host: str, port: int) -> list[Address]:
         try:
-            found = await self._ask(host, port)
+            found = await self._resolver(host, port)
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
                 raise Unavailable(
-                    f"the name {host} cannot be resolved right now", field=self._field
+                    f"the name {host} cannot be resolved right now; try again", field=self._field
                 ) from error
             raise Rejected(
                 f"there is no host named {host}; check the address", field=self._field, code="unknown_host"
@@ -82,7 +82,7 @@ class CheckedNetwork(AsyncNetworkBackend):
                 continue
             if not is_public(address):
                 named = host if host == str(address) else f"{host} ({address})"
-                detail = f"{named} is not a public address; give a page that is on the internet"
+                detail = f"{named} is not a public address; give the address of a page on the internet"
                 raise Rejected(detail, field=self._field, code="blocked_address")
             if port not in PORTS:
                 raise Rejected(

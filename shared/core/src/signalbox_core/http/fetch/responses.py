@@ -1,24 +1,26 @@
-"""Reading one HTTP answer within limits, and saying what a refused one means to the person who gave the address."""
+"""Reads an HTTP response within limits, and maps an error status to an error that names the remedy."""
 
 import zlib
 from collections.abc import AsyncIterable, Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpcore2
 
 from signalbox_core.errors import RateLimited, Rejected, SignalboxError, Unavailable
+from signalbox_core.http.retry_after import parse_retry_after
 
 OnBytes = Callable[[int, int | None], None]
-"""Called with the bytes that came so far and how many there are, if that is known."""
+"""Called with the number of bytes received so far, and of all bytes if that is known."""
 
 RETRIABLE: Final = frozenset({408, 425, 500, 502, 503, 504})
-_DEFAULT_RETRY_S: Final = 30.0
+_DEFAULT_WAIT_S: Final = 30.0
+_MIN_WAIT_S: Final = 1.0
+_MAX_WAIT_S: Final = 3_600.0
 
 
 def header(answer: httpcore2.Response, name: str) -> str:
-    """The first header of that name (lower case), or nothing."""
+    """The first header of that name (lower case), or an empty string."""
     return next(
         (value.decode("latin-1") for key, value in answer.headers if key.decode("latin-1").lower() == name),
         "",
@@ -28,17 +30,24 @@ def header(answer: httpcore2.Response, name: str) -> str:
 async def read_body(
     answer: httpcore2.Response, *, max_bytes: int, url: str, field: str, on_bytes: OnBytes | None = None
 ) -> bytes:
-    """The decoded body. Stops reading at the cap, so neither a long answer nor a compression bomb fills the memory."""
+    """Read and decode the body.
+
+    Reading stops at `max_bytes` decoded bytes, so neither a long body nor a decompression bomb fills the
+    memory.
+
+    Raises:
+        Rejected: `too_large`, `unsupported_encoding`.
+    """
     declared = header(answer, "content-length")
     if declared.isdigit() and int(declared) > max_bytes:
         raise too_large(url, max_bytes, field)
     encoding = header(answer, "content-encoding").strip().lower()
     body = bytearray()
-    # 32 + 15 bits: gzip and zlib are told apart by their headers
+    # 32 + 15 bits: detects gzip or zlib by the header.
     unpack = zlib.decompressobj(32 + zlib.MAX_WBITS) if encoding in ("gzip", "deflate") else None
     if encoding not in ("", "identity", "gzip", "deflate"):
         raise Rejected(
-            f"{url} answers in the encoding {encoding!r}, which was not asked for",
+            f"{url} answers with the encoding {encoding!r}, which was not requested",
             field=field,
             code="unsupported_encoding",
         )
@@ -52,24 +61,26 @@ async def read_body(
 
 
 def refusal(url: str, status: int, retry_after: str, field: str) -> SignalboxError | None:
-    """The error that a status other than 2xx means, or None."""
+    """The error for a status other than 2xx, or None."""
     if 200 <= status < 300:
         return None
     if status == 429:
-        detail = f"{url} asks us to slow down (429)"
-        return RateLimited(detail, retry_after_s=_seconds(retry_after), field=field, status=status)
+        detail = f"{url} answers 429, too many requests; try again later"
+        return RateLimited(detail, retry_after_s=_wait_s(retry_after), field=field, status=status)
     if status in RETRIABLE or status >= 500:
-        return Unavailable(f"{url} has a problem of its own ({status})", field=field, status=status)
+        return Unavailable(
+            f"{url} answers with a server error ({status}); try again later", field=field, status=status
+        )
     if status in (404, 410):
         return Rejected(
-            f"there is nothing at {url} ({status}); check the address",
+            f"{url} does not exist ({status}); check the address",
             field=field,
             code="page_not_found",
             status=status,
         )
     if status in (401, 403):
         return Rejected(
-            f"{url} is not public ({status}); give an address anybody may read",
+            f"{url} is not public ({status}); give an address that anyone can read",
             field=field,
             code="page_refused",
             status=status,
@@ -97,15 +108,6 @@ async def _chunks(answer: httpcore2.Response) -> AsyncIterable[bytes]:
         yield chunk
 
 
-def _seconds(retry_after: str) -> float:
-    if retry_after.strip().isdigit():
-        return float(min(int(retry_after), 3_600))
-    try:
-        when = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return _DEFAULT_RETRY_S
-    return (
-        min(max((when - datetime.now(UTC)).total_seconds(), 1.0), 3_600.0)
-        if when.tzinfo
-        else _DEFAULT_RETRY_S
-    )
+def _wait_s(retry_after: str) -> float:
+    wait_s = parse_retry_after(retry_after, datetime.now(UTC))
+    return _DEFAULT_WAIT_S if wait_s is None else min(max(wait_s, _MIN_WAIT_S), _MAX_WAIT_S)

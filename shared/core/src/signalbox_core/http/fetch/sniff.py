@@ -1,4 +1,4 @@
-"""What bytes are, from the bytes: a server's Content-Type is a hint, never proof."""
+"""Detection of media types from the bytes; a server's Content-Type is only a hint."""
 
 from typing import Final
 
@@ -23,18 +23,18 @@ _MARKUP: Final = (
 
 
 def media_type_of(body: bytes, declared: str) -> str:
-    """The media type: by signature for binary formats, else the declared one unless it is vague or a lie.
+    """The media type: by signature for binary formats, else as declared, unless that is vague or wrong.
 
     Args:
         declared: the Content-Type header, with or without parameters; may be empty.
     """
-    said = declared.split(";", 1)[0].strip().lower()
+    stated = declared.split(";", 1)[0].strip().lower()
     by_signature = _signature(body)
     if by_signature:
         return by_signature
     if b"\0" in body[:1024]:
         return "application/octet-stream"
-    return _markup(body) or "text/plain" if said in _VAGUE or said.startswith("image/") else said
+    return _markup(body) or "text/plain" if stated in _VAGUE or stated.startswith("image/") else stated
 
 
 def charset_of(declared: str) -> str | None:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Unavailable
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.settings import Secret
 from signalbox_pipelines.invoice_import.messages import ImportAccount
 from signalbox_pipelines.invoice_import.portal.faults import SessionExpired
@@ -46,7 +46,7 @@ class SessionStore:
         body = msgspec.json.encode(stored)
         if self._ring is not None:
             body = msgspec.json.encode(_SealedSession(*self._ring.seal(body, _key(account).encode())))
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             await self._redis.set(_key(account), body, exat=session.expires_at)
 
     async def load(self, account: ImportAccount) -> PortalSession:
@@ -56,7 +56,7 @@ class SessionStore:
             SessionExpired: there is none, or it has expired.
             Unavailable: Redis does not respond.
         """
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             body = await self._redis.get(_key(account))
         stored = self._decode(body, _key(account)) if body is not None else None
         if stored is None or stored.expires_at <= datetime.now(UTC):
@@ -79,15 +79,15 @@ class SessionStore:
         return None if clear is None else msgspec.json.decode(clear, type=_StoredSession)
 
     async def delete(self, account: ImportAccount) -> None:
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             await self._redis.delete(_key(account))
 
     async def save_cookies(self, captcha_key: str, cookies: str) -> None:
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             await self._redis.set(f"gdt:captcha:{captcha_key}", cookies, ex=_CAPTCHA_TTL)
 
     async def pop_cookies(self, captcha_key: str) -> str:
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             found = await self._redis.getdel(f"gdt:captcha:{captcha_key}")
         return found.decode() if isinstance(found, bytes) else ""
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 
 _EXPIRY: Final = timedelta(days=1)
 _WHAT: Final = "page size"
@@ -23,12 +23,12 @@ class PageSizeStore:
 
     async def get(self, mst: str, default: int) -> int:
         """Return the page size to start with: the default, or a smaller one that was needed before."""
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             stored = await self._redis.get(_key(mst))
         return default if stored is None else min(default, int(stored))
 
     async def shrink(self, mst: str, size: int) -> None:
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             await self._redis.set(_key(mst), size, ex=_EXPIRY)
 
 

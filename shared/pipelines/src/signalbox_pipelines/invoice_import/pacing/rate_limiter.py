@@ -18,7 +18,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from signalbox_core.errors import RateLimited, Unavailable
-from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_pipelines.invoice_import.pacing import lanes
 from signalbox_pipelines.invoice_import.pacing.lanes import LaneName, RateLane, classify_outcome
 from signalbox_pipelines.invoice_import.pacing.page_sizes import PageSizeStore
@@ -124,7 +124,7 @@ class PortalRateLimiter:
             _KEEP_MS,
             lanes.SPACING_MARGIN,
         ]
-        with unavailable_when_away(_WHAT):
+        with map_redis_errors(_WHAT):
             verdict, wait_ms, _, now_ms = await self._acquire(keys=redis_keys(mst, lane.name), args=args)
         return verdict.decode(), int(wait_ms), int(now_ms)
 
@@ -138,7 +138,7 @@ class PortalRateLimiter:
         async def sent() -> None:
             late_ms = (time.monotonic() - granted_at) * 1_000
             if late_ms > max(1.0, lane.spacing_ms * (lanes.SPACING_MARGIN - 1) / 2):
-                with suppress(Unavailable), unavailable_when_away(_WHAT):
+                with suppress(Unavailable), map_redis_errors(_WHAT):
                     await self._mark_sent(
                         keys=redis_keys(mst, lane.name)[:1],
                         args=[lane.min_spacing_ms, lanes.SPACING_MARGIN],
@@ -164,7 +164,7 @@ class PortalRateLimiter:
             _KEEP_MS,
         ]
         # The call succeeded even if Redis fails now; a permit that is not returned expires with its lease.
-        with suppress(Unavailable), unavailable_when_away(_WHAT):
+        with suppress(Unavailable), map_redis_errors(_WHAT):
             await self._release(keys=redis_keys(mst, lane.name), args=args)
 
 

@@ -1,0 +1,40 @@
+"""A look-up of a run in Temporal is shared, and survives callers that leave."""
+
+import asyncio
+import gc
+from typing import Any, cast
+
+from signalbox_core.errors import Unavailable
+from signalbox_core.streams import RunStream
+from signalbox_gateway.runs.lookup import RunStates
+from signalbox_gateway.runs.pending_starts import WaitingStart, WaitingStarts
+from signalbox_gateway.runs.temporal import Engine
+
+
+class UnavailableStarts:
+    """Fails once `failing` is set."""
+
+    def __init__(self) -> None:
+        self.failing = asyncio.Event()
+
+    async def find(self, _run_id: str) -> WaitingStart | None:
+        await self.failing.wait()
+        raise Unavailable("Redis does not answer")
+
+
+async def test_a_look_up_that_fails_after_its_caller_left_reports_nothing() -> None:
+    starts, reported = UnavailableStarts(), list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context))
+    states = RunStates(cast(RunStream, None), cast(Engine, None), {}, cast(WaitingStarts, starts))
+    caller = asyncio.create_task(states.snapshot_from_temporal("run-1"))
+    await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.wait([caller])
+
+    starts.failing.set()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.wait(others)
+    del caller, others
+    gc.collect()
+
+    assert [context["message"] for context in reported] == []
