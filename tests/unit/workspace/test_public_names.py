@@ -1,0 +1,43 @@
+"""Names that others depend on stay: paths, members, events, variables, metrics, Temporal names, commands, Redis keys."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+TOOL = ROOT / "tools" / "public_names.py"
+
+spec = importlib.util.spec_from_file_location("public_names", TOOL)
+assert spec is not None
+assert spec.loader is not None
+public_names = importlib.util.module_from_spec(spec)
+sys.modules["public_names"] = public_names
+spec.loader.exec_module(public_names)
+
+SNAPSHOT = {"commands": ["signalbox", "signalbox rewind"], "redis": ["signalbox:gaps"]}
+NOW = {"commands": ["signalbox", "signalbox watch"], "redis": ["signalbox:gaps"], "client": ["Signalbox"]}
+
+
+def test_no_public_name_was_removed() -> None:
+    """A process of its own: the tool imports every module, and the whole is compared."""
+    result = subprocess.run(
+        [sys.executable, str(TOOL)], capture_output=True, text=True, check=False, timeout=100
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_removed_name_is_named_with_its_group() -> None:
+    assert public_names.missing(SNAPSHOT, NOW) == ["commands: signalbox rewind"]
+
+
+def test_a_group_that_is_gone_misses_all_its_names() -> None:
+    assert public_names.missing(SNAPSHOT, {"commands": SNAPSHOT["commands"]}) == ["redis: signalbox:gaps"]
+
+
+def test_an_update_adds_new_names_and_drops_none() -> None:
+    assert public_names.merged(SNAPSHOT, NOW) == {
+        "commands": ["signalbox", "signalbox rewind", "signalbox watch"],
+        "redis": ["signalbox:gaps"],
+        "client": ["Signalbox"],
+    }
