@@ -1,19 +1,12 @@
 """Names that others depend on stay: paths, members, events, variables, metrics, Temporal names, commands, Redis keys."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-TOOL = ROOT / "tools" / "public_names.py"
-
-spec = importlib.util.spec_from_file_location("public_names", TOOL)
-assert spec is not None
-assert spec.loader is not None
-public_names = importlib.util.module_from_spec(spec)
-sys.modules["public_names"] = public_names
-spec.loader.exec_module(public_names)
+TOOL = Path(__file__).resolve().parents[3] / "tools" / "public_names.py"
+sys.path.insert(0, str(TOOL.parent))
+import public_names  # noqa: E402  - the path to it is added above
 
 SNAPSHOT = {"commands": ["signalbox", "signalbox rewind"], "redis": ["signalbox:gaps"]}
 NOW = {"commands": ["signalbox", "signalbox watch"], "redis": ["signalbox:gaps"], "client": ["Signalbox"]}
