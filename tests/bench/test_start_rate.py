@@ -19,7 +19,7 @@ from signalbox_core.ids import new_run_id
 from signalbox_core.pipeline import discover
 from signalbox_core.temporal import connect, names
 from signalbox_core.topology import provision
-from support.servers.backends import backends
+from support.servers import backends
 from support.servers.gateway import caller_of, environment, gateway_process, secret_of
 
 # Many short turns, so that what else the machine does weighs on both arms alike.

@@ -27,7 +27,7 @@ from signalbox_devstack.stack.child import leash
 from support.assertions.eventually import eventually
 from support.bench.many_listeners import TICKS, Listener, Server, Source, listening
 from support.bench.polling import Arm, polled_worker, polling
-from support.servers.backends import backends
+from support.servers import backends
 from support.servers.stack import RunningStack, running_stack
 
 COUNTS: Final = tuple(

@@ -21,7 +21,7 @@ from signalbox_worker.posting import Poster, open_client
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import ONE
 from support.fakes.events import story
-from support.servers.backends import backends
+from support.servers import backends
 from support.servers.live_receiver import make_topics, one_sender, published
 from support.servers.pubsub import Program
 from support.servers.receiver_process import ReceiverProcess, freeze, own_server, running, thaw

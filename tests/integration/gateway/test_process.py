@@ -12,7 +12,7 @@ import pytest
 from temporalio.client import Client
 
 from signalbox_core.topology import provision_pubsub
-from support.servers.backends import backends
+from support.servers import backends
 from support.servers.gateway import caller_of, environment, gateway_process
 
 PROJECT = "signalbox-test"

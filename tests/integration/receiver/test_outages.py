@@ -15,7 +15,7 @@ from signalbox_core.ids import new_run_id
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import ONE
 from support.fakes.events import story
-from support.servers.backends import backends
+from support.servers import backends
 from support.servers.live_receiver import LiveReceiver, live_receiver, make_topics, one_sender, published
 from support.servers.receiver_process import own_server
 

@@ -14,7 +14,7 @@ from signalbox_core.signatures import Signer
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import ONE
 from support.fakes.events import story
-from support.servers.backends import backends
+from support.servers import backends
 from support.servers.live_receiver import make_topics, one_sender, published
 from support.servers.pubsub import Program
 from support.servers.receiver_process import ReceiverProcess, own_server, running

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from support.assertions.eventually import eventually
-from support.servers.backends import backends
+from support.servers import backends
 
 
 class ReceiverProcess:

@@ -27,7 +27,7 @@ from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import Limits
 from support.assertions.eventually import beside, eventually
 from support.drivers import sse
-from support.servers.backends import backends
+from support.servers import backends
 
 
 class Gateway:
