@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from google.cloud import pubsub_v1
+from google.cloud import pubsub_v1  # type: ignore[attr-defined]  # a namespace package without types
 from google.cloud.pubsub_v1.subscriber.message import Message
 
 from signalbox_core.process.tasks import end

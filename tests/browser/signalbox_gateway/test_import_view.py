@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -131,7 +132,7 @@ def page(modules: Page) -> Iterator[Page]:
     modules.set_viewport_size({"width": 1280, "height": 720})
 
 
-def ask(page: Page, **changed: object) -> None:
+def ask(page: Page, **changed: Any) -> None:
     evidence = CaptchaEvidence(
         **{
             "tax_code": "9901000019",

@@ -1,8 +1,12 @@
 """Whole runs on a real Temporal server, reading the real shop, with a person's decisions."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events.catalogue import RunFailed
 from signalbox_core.pipeline.contract.messages import Decision
@@ -21,7 +25,7 @@ from support.assertions.eventually import eventually
 from support.servers.shop import Shop
 
 
-def methods(work: AdActivities) -> list[object]:
+def methods(work: AdActivities) -> list[Callable[..., Any]]:
     return [work.extract_brand, work.write_copy, work.match_images, work.compose_ad]
 
 
@@ -119,6 +123,7 @@ async def test_an_incomplete_answer_is_refused_and_the_question_stays(
             await run.decide("variants", decisions(*answer))
 
         cause = refused.value.cause
+        assert isinstance(cause, ApplicationError)
         assert cause.type == "invalid_answer"
         assert cause.details[0]["field"] == field
         assert (await run.approval("variants")).status == "pending"
@@ -168,5 +173,6 @@ async def test_a_decision_with_a_stale_digest_is_refused(shop: Shop, work: AdAct
                 )
             )
 
+        assert isinstance(refused.value.cause, ApplicationError)
         assert refused.value.cause.type == "stale_digest"
         await run.handle.terminate()

@@ -260,5 +260,6 @@ async def test_the_news_of_a_tenant_tell_of_runs_and_of_the_inbox(streams: RunSt
     await eventually(lambda: len(heard) >= 3)
     await end(listening)
     await client.aclose()
-    appeared, changed = ("run.appeared", {"runid": "run-1"}), ("inbox.changed", {})
+    appeared = ("run.appeared", {"runid": "run-1"})
+    changed: tuple[str, dict[str, str]] = ("inbox.changed", {})
     assert heard == [appeared, *[changed] * (len(heard) - 1)]

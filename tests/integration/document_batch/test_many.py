@@ -1,5 +1,8 @@
 """Large batches: the run continues as new, every document is accounted for once, and the history stays short."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 from temporalio import activity
 
@@ -57,7 +60,7 @@ async def store(request: StoreRequest) -> StoredResult:
     return StoredResult(result_key="r", result_bytes=1, text_key="t", text_bytes=1)
 
 
-def work(objects: FakeObjectStore) -> list[object]:
+def work(objects: FakeObjectStore) -> list[Callable[..., Any]]:
     """The real work on the batch, with documents that cost nothing."""
     of_batch = [
         item

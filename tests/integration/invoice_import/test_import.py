@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
+from typing import Any
 
 import msgspec
 import pytest
@@ -26,7 +27,7 @@ from support.fakes.portal_imports import SECRET, SOLVER, an_import, import_work,
 from support.servers.portal import Portal, running_portal
 
 CODES = iter(companies(60)[number] for number in count(30))
-ONE_LIST: Mapping[str, object] = {"directions": ("sold",), "last_day": date(2026, 7, 10)}
+ONE_LIST: Mapping[str, Any] = {"directions": ("sold",), "last_day": date(2026, 7, 10)}
 
 
 async def failure_of(run: RunUnderTest) -> tuple[str, str | None]:
@@ -210,7 +211,7 @@ async def test_a_session_that_ends_asks_again_and_goes_on_where_it_was(
     ],
 )
 async def test_a_fault_that_is_final_stops_with_its_class(
-    portal: Portal, redis_url: str, fault: Mapping[str, object], code: str
+    portal: Portal, redis_url: str, fault: Mapping[str, Any], code: str
 ) -> None:
     mst = next(CODES)
     portal.put_faults(fault, mst=mst)

@@ -3,7 +3,7 @@
 import grpc
 import pytest
 from google.api_core.exceptions import InvalidArgument
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from support.servers.pubsub import Local, bodies
 

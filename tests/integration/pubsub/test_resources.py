@@ -1,6 +1,7 @@
 """Topics and subscriptions as resources: names, defaults, changes, lists in pages, deletion, detachment."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from google.api_core.exceptions import AlreadyExists, GoogleAPICallError, InvalidArgument, NotFound
@@ -57,7 +58,7 @@ async def test_a_subscription_gets_googles_defaults(local: Local) -> None:
         pytest.param({"filter": "a" * 257}, id="long filter"),
     ],
 )
-async def test_settings_out_of_range_are_refused(local: Local, settings: dict[str, object]) -> None:
+async def test_settings_out_of_range_are_refused(local: Local, settings: dict[str, Any]) -> None:
     topic = await local.topic()
     with pytest.raises(InvalidArgument):
         await local.subscription(topic, **settings)

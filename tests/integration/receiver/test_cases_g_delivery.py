@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx2
@@ -225,7 +226,7 @@ async def denied(stage: Stage) -> AsyncIterator[None]:
 
     async with killed(stage):
         server = grpc.aio.server()
-        publish = grpc.unary_unary_rpc_method_handler(deny)
+        publish: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(deny)
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", {"Publish": publish}),)
         )

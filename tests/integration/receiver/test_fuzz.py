@@ -135,7 +135,7 @@ async def test_no_request_is_answered_with_a_5xx_or_logs_an_exception(
     caplog.set_level(logging.WARNING)
     bench = new_bench(rate_per_s=10**6)
     fuzzer, statuses = Fuzzer(bench, random.Random(SEED)), Counter[int]()
-    app = bench.client._transport.app
+    app = bench.app
     for number in range(REQUESTS):
         lines, body = fuzzer.request()
         statuses[await status_in(app, lines, body)] += 1

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -75,7 +76,9 @@ async def front(authority: Authority, *, asks_for_certificate: bool) -> AsyncIte
     pair = [(key.read_bytes(), certificate.read_bytes())]
     roots = authority.file.read_bytes() if asks_for_certificate else None
     made, server = Front(), grpc.aio.server()
-    methods = {"GetSystemInfo": grpc.unary_unary_rpc_method_handler(made.answer)}
+    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        "GetSystemInfo": grpc.unary_unary_rpc_method_handler(made.answer)
+    }
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("temporal.api.workflowservice.v1.WorkflowService", methods),)
     )

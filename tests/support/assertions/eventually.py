@@ -5,7 +5,7 @@ import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from signalbox_core.process.tasks import end
 
@@ -13,9 +13,21 @@ T = TypeVar("T")
 _ANSWERS_WITHIN_S = 15.0
 
 
+@overload
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]], *, within_s: float = 10.0, every_s: float = 0.02
-) -> T:
+    condition: Callable[[], Awaitable[T | None]], *, within_s: float = 10.0, every_s: float = 0.02
+) -> T: ...
+
+
+@overload
+async def eventually(
+    condition: Callable[[], T | None], *, within_s: float = 10.0, every_s: float = 0.02
+) -> T: ...
+
+
+async def eventually(
+    condition: Callable[[], object], *, within_s: float = 10.0, every_s: float = 0.02
+) -> object:
     """Return the condition's first truthy value; fail, naming the last one, when none comes within `within_s` seconds.
 
     A condition that never answers is a failure too, with its name, and not a hanging test.

@@ -4,6 +4,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -49,7 +50,7 @@ def signer_and_key(
     *,
     private: PrivateKey | None = None,
     clock: Callable[[], float] = time.time,
-    **record: object,
+    **record: Any,
 ) -> tuple[Signer, LoadedKey]:
     """A signer and the record that verifies it; `record` overrides the record's fields."""
     fields = {"keyid": keyid, "alg": algorithm, "sender": "worker", "tenant": "*"} | record
@@ -67,11 +68,14 @@ def write_private_key(path: Path, key: PrivateKey) -> Path:
     return path
 
 
+COVERED = tuple(f'"{name}"' for name in profile.COVERED)
+
+
 def sign_by_hand(
     signer: Signer,
     body: bytes,
     *,
-    components: Sequence[str] = tuple(f'"{name}"' for name in profile.COVERED),
+    components: Sequence[str] = COVERED,
     parameters: Sequence[str],
     values: Mapping[str, str] | None = None,
     url: str = URL,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 from google.pubsub_v1 import types
@@ -93,7 +93,7 @@ class Stream:
     def __init__(self, first: types.StreamingPullRequest) -> None:
         self.outgoing: asyncio.Queue[types.StreamingPullRequest] = asyncio.Queue()
         self.outgoing.put_nowait(first)
-        self.call = None
+        self.call: Any = None
 
     async def requests(self) -> AsyncIterator[types.StreamingPullRequest]:
         while True:

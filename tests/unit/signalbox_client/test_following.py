@@ -21,7 +21,7 @@ def frame(sequence: int | None, name: str, cursor: str = "", **data: object) -> 
         "data": data,
     }
     if "step" in data:
-        body["stepid"] = data["step"]
+        body["stepid"] = str(data["step"])
     return httpx2.ServerSentEvent(data=msgspec.json.encode(body).decode(), id=cursor)
 
 

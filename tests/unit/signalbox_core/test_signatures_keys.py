@@ -3,6 +3,7 @@
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -32,7 +33,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ED25519 = new_private_key(Algorithm.ED25519)
 
 
-def record(**changes: object) -> KeyRecord:
+def record(**changes: Any) -> KeyRecord:
     fields = {
         "keyid": "key-1",
         "alg": Algorithm.ED25519,
@@ -89,7 +90,7 @@ def record(**changes: object) -> KeyRecord:
     ],
 )
 def test_a_key_that_must_not_verify_is_refused_at_load(
-    changes: dict[str, object], field: str, says: str
+    changes: dict[str, Any], field: str, says: str
 ) -> None:
     secrets = {"empty": b"", "short": b"s" * 31, "pem": public_pem(ED25519).encode()}
     with pytest.raises(InvalidInput, match=says) as caught:
@@ -115,7 +116,7 @@ def test_a_keyid_that_is_there_twice_is_refused() -> None:
     ],
 )
 def test_a_key_counts_from_not_before_to_not_after_unless_revoked(
-    changes: dict[str, object], usable: bool
+    changes: dict[str, Any], usable: bool
 ) -> None:
     assert record(**changes).is_usable(NOW) is usable
 

@@ -1,6 +1,7 @@
 """The batch's book and what is counted from it."""
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ PLAN = Plan(folder="batches/acme/b", total=4, chunks=2)
 SECOND = timedelta(seconds=1)
 
 
-def done(index: int, **more: object) -> Outcome:
+def done(index: int, **more: Any) -> Outcome:
     return Outcome(
         index=index,
         name=f"{index}.pdf",
@@ -110,7 +111,7 @@ def test_statistics_of_a_batch() -> None:
         ),
     ],
 )
-def test_an_input_that_cannot_be_worked_on_is_refused(given: dict[str, object]) -> None:
+def test_an_input_that_cannot_be_worked_on_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as refused:
         msgspec.convert(given, BatchInput)
 

@@ -1,5 +1,7 @@
 """The state of every document in the batch's snapshot, and how the two pipelines belong together."""
 
+from typing import Any
+
 import msgspec
 
 from signalbox_core.events import Snapshot, catalogue, fold
@@ -12,7 +14,7 @@ from signalbox_worker.worker import choose
 from support.fakes.events import make_event
 
 
-def progress(**more: object) -> catalogue.StepProgress:
+def progress(**more: Any) -> catalogue.StepProgress:
     return catalogue.StepProgress(step="process", **more)
 
 

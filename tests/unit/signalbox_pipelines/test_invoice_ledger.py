@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from random import Random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,7 +40,7 @@ def a_ledger(rows: int) -> Ledger:
     return ledger
 
 
-def done(*places: int, **given: object) -> BatchDone:
+def done(*places: int, **given: Any) -> BatchDone:
     return BatchDone(
         done=places, counts={"ordinary": Counts(details=len(places), xml=len(places))}, answered=1, **given
     )

@@ -3,6 +3,7 @@
 import base64
 import io
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -122,7 +123,7 @@ def test_a_token_without_an_end_is_drift(token: str) -> None:
     ],
 )
 def test_an_input_that_makes_no_sense_is_refused_before_anything_starts(
-    given: dict[str, object], field: str
+    given: dict[str, Any], field: str
 ) -> None:
     whole = {
         "tax_code": "9901000019",
@@ -137,7 +138,7 @@ def test_an_input_that_makes_no_sense_is_refused_before_anything_starts(
     assert refused.value.field == field
 
 
-def line(month: str, **given: object) -> MonthLine:
+def line(month: str, **given: Any) -> MonthLine:
     return MonthLine(month=month, direction="purchase", family="ordinary", **{"rows": 40, **given})
 
 
