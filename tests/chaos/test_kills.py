@@ -73,7 +73,7 @@ async def test_a_part_killed_while_ads_are_drawn_costs_nothing_and_doubles_nothi
 
 
 @pytest.mark.timeout(240)
-async def test_a_receiver_away_for_a_while_delays_no_run_and_loses_no_event(
+async def test_an_unavailable_receiver_delays_no_run_and_loses_no_event(
     stack: RunningStack, client: AsyncSignalbox
 ) -> None:
     """The run goes on, question and decision included, while nothing can be delivered; afterwards every milestone arrives."""

@@ -52,7 +52,9 @@ async def finish(client: AsyncSignalbox, run_id: str) -> None:
 
 
 @pytest.mark.timeout(1_200)
-async def test_every_listener_hears_the_same_whole_story(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_every_listener_receives_the_same_complete_stream(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     dice = random.Random(SEED)
     runs = [await start_ads(stack, client, variants=1, redo_rounds=0) for _ in range(RUNS)]
     epochs = {run_id: (await until_streamed(client, run_id)).epoch for run_id in runs}

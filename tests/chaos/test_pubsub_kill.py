@@ -95,7 +95,7 @@ async def test_kill_9_under_load_loses_no_acknowledged_publish(tmp_path: Path) -
     assert reader.seen == {run.run_id: list(range(1, PER_KEY + 1)) for run in runs}
 
 
-async def test_kill_9_with_messages_in_hand_delivers_them_again(tmp_path: Path) -> None:
+async def test_kill_9_with_messages_in_flight_redelivers_them(tmp_path: Path) -> None:
     program = await Program(tmp_path / "pubsub.db").start()
     await provision_pubsub("chaos", emulator_host=program.host)
     run, held, reader = Run("run-1"), asyncio.Event(), Reader()

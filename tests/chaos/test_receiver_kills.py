@@ -141,7 +141,7 @@ async def test_kill_9_of_the_receiver_under_load_breaks_no_promise(
 
 
 @pytest.mark.timeout(600)
-async def test_backends_frozen_and_gone_in_turn_cost_nothing_but_time(
+async def test_frozen_and_killed_backends_cost_only_time(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fleet, runs, per_run = stage.fleet, 10, 40

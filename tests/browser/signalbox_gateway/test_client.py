@@ -31,7 +31,7 @@ def test_the_example_has_thirty_lines() -> None:
     assert len(EXAMPLE[1].splitlines()) <= 34
 
 
-def test_the_documented_page_starts_a_run_and_tells_its_story(
+def test_the_documented_page_starts_a_run_and_shows_its_events(
     page: Page, site: Site, watched: WatchedPage
 ) -> None:
     page.get_by_label("API key").fill(site.api_key)
@@ -47,7 +47,7 @@ def test_the_documented_page_starts_a_run_and_tells_its_story(
     watched.shot("client-example")
 
 
-def test_a_wrong_key_is_said_in_a_sentence(page: Page, watched: WatchedPage) -> None:
+def test_a_wrong_key_gets_a_clear_message(page: Page, watched: WatchedPage) -> None:
     watched.expected = ("401",)
     page.get_by_label("API key").fill("sbx_wrong")
     page.get_by_role("button", name="Summarise").click()
@@ -118,7 +118,7 @@ def test_a_connection_lost_between_the_last_event_and_the_end_is_an_end_too(
     assert (heard["ended"], heard["states"]) == ([run], ["connecting", "live", "waiting", "ended"])
 
 
-def test_decide_and_cancel_say_why_not(page: Page, site: Site, watched: WatchedPage) -> None:
+def test_decide_and_cancel_report_why_they_fail(page: Page, site: Site, watched: WatchedPage) -> None:
     watched.expected = ("404",)
     codes = page.evaluate(
         """async (key) => {

@@ -95,7 +95,7 @@ def test_the_cells_are_one_stop_of_the_tab_key_and_open_by_keyboard(
     expect(page.get_by_role("region", name=re.compile("^Pages and facts"))).to_be_visible(timeout=RUN_MS)
 
 
-def test_the_facts_of_a_document_stand_in_boxes_on_its_page(
+def test_the_entities_of_a_document_are_boxed_on_its_page(
     signed_in: Page, site: Site, client: Signalbox, watched: WatchedPage
 ) -> None:
     page = signed_in

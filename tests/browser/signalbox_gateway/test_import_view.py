@@ -236,7 +236,7 @@ def test_months_totals_and_reasons_are_readable_tables(page: Page) -> None:
     )
 
 
-def test_the_months_are_read_again_when_the_run_has_written_them_anew(page: Page) -> None:
+def test_the_months_are_reloaded_after_the_run_rewrites_them(page: Page) -> None:
     served: list[str] = []
     tables = [ImportTable(tax_code="9901000019", months=MONTHS[:count]) for count in (1, 3)]
 

@@ -52,7 +52,7 @@ def read_picture(page: Page) -> str:
 
 
 @pytest.mark.timeout(240)
-def test_a_month_comes_in(signed_in: Page, watched: WatchedPage) -> None:
+def test_a_month_is_imported(signed_in: Page, watched: WatchedPage) -> None:
     page = signed_in
     choose_pipeline(page, "invoice_import")
     page.get_by_label("Tax code").fill(MST)

@@ -12,7 +12,7 @@ SHOW = """async (steps) => {
 }"""
 
 
-def test_the_text_grows_and_goes(modules: Page) -> None:
+def test_live_text_grows_and_is_removed(modules: Page) -> None:
     output = modules.locator(".line-output")
 
     modules.evaluate(SHOW, [{"text": "Xin"}])

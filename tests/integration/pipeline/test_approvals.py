@@ -209,7 +209,7 @@ async def test_a_wrong_decision_by_signal_is_dropped(
         assert (await run.result()).picked == 2
 
 
-async def test_nobody_decides_and_the_run_fails_at_the_deadline(
+async def test_without_a_decision_the_run_fails_at_the_deadline(
     sample_activities: list[Callable[..., Any]],
 ) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, skip_time=True) as pipeline:

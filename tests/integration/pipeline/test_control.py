@@ -39,7 +39,7 @@ async def test_a_paused_run_starts_no_further_step(
         assert run.event_names()[:4] == ["run.started", "run.paused", "run.resumed", "step.started"]
 
 
-async def test_a_cancelled_run_cleans_up_and_says_why(
+async def test_a_cancelled_run_cleans_up_and_reports_the_reason(
     client: Client, sample_activities: list[Callable[..., Any]]
 ) -> None:
     undone: list[int] = []
@@ -130,7 +130,7 @@ async def test_a_decision_after_the_cancel_finds_the_run_closed(
             await run.decide("pick", Pick(number=1))
 
 
-async def test_a_run_that_continues_as_new_goes_on_counting(
+async def test_a_run_that_continues_as_new_keeps_its_sequence(
     client: Client, sample_activities: list[Callable[..., Any]]
 ) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:

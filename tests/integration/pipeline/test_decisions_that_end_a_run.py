@@ -10,7 +10,7 @@ from signalbox_core.testing.pipeline import pipeline_under_test
 from support.sample.contract import SPEC, Pick, SampleInput
 
 
-async def test_every_one_of_many_is_taken_at_once(
+async def test_each_of_many_decisions_is_accepted_at_once(
     client: Client, sample_activities: list[Callable[..., Any]]
 ) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:

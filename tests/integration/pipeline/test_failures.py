@@ -58,7 +58,7 @@ async def test_a_refusing_activity_fails_its_step_and_the_run_at_once(
         assert (await run.snapshot()).error == expected
 
 
-async def test_a_bug_in_an_activity_is_tried_again_but_not_for_ever(
+async def test_a_bug_in_an_activity_is_retried_a_bounded_number_of_times(
     client: Client, sample_activities: list[Callable[..., Any]]
 ) -> None:
     async with pipeline_under_test(
@@ -126,7 +126,7 @@ async def test_input_that_does_not_decode_fails_the_run_instead_of_hanging_it(
         assert getattr(failed.value.cause, "type", None) == "invalid_input"
 
 
-async def test_a_busy_dependency_is_asked_again_when_it_says(
+async def test_a_busy_dependency_is_retried_after_the_delay_it_gives(
     client: Client, sample_activities: list[Callable[..., Any]]
 ) -> None:
     attempts: list[int] = []

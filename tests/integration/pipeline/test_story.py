@@ -22,7 +22,7 @@ STORY = [
 ]
 
 
-async def test_a_run_tells_its_story_in_order(
+async def test_a_run_emits_its_events_in_order(
     client: Client, sample_activities: list[Callable[..., Any]]
 ) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
@@ -93,7 +93,7 @@ async def test_a_map_counts_its_own_percentage(
         ]
 
 
-async def test_an_activity_says_how_far_it_is(
+async def test_an_activity_reports_progress(
     client: Client, sample_activities: list[Callable[..., Any]]
 ) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
@@ -121,7 +121,7 @@ async def test_a_domain_event_of_an_activity_is_sent_once_and_compact(
         assert {event.name for event in pipeline.emitter.domain} == {"sample.made"}
 
 
-async def test_an_activity_whose_domain_event_is_not_taken_is_tried_again(
+async def test_an_activity_whose_domain_event_is_not_accepted_is_retried(
     client: Client, sample_activities: list[Callable[..., Any]]
 ) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
@@ -169,7 +169,7 @@ async def test_events_ride_with_the_pipelines_activities(
         assert run.event_names() == STORY
 
 
-async def test_a_run_that_waits_sends_its_events_by_itself(
+async def test_a_waiting_run_flushes_its_events_without_an_activity(
     client: Client, sample_activities: list[Callable[..., Any]]
 ) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:

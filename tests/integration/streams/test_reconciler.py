@@ -142,7 +142,7 @@ async def test_a_redis_that_lost_everything_gets_the_open_runs_back(
     await handle.terminate()
 
 
-async def test_an_event_without_its_past_makes_the_stream_whole_again(
+async def test_an_event_after_a_gap_triggers_a_rebuild_of_the_stream(
     reconciler: Reconciler, streams: RedisRunStream, redis: Redis, temporal: Client
 ) -> None:
     handle = await start(temporal, "run-1", EchoInput(text="hi", ask=True))
@@ -181,7 +181,7 @@ async def test_only_one_of_two_reconcilers_leads_and_the_one_before_it_moves_no_
     assert [await one.lead(), await two.lead()] == [False, True]
 
 
-async def test_the_loop_tells_the_end_of_a_terminated_run_and_leaves_the_lease(
+async def test_the_loop_publishes_the_end_of_a_terminated_run_and_releases_the_lease(
     redis: Redis, streams: RedisRunStream, temporal: Client
 ) -> None:
     """The loop as it runs in a gateway, on its own clock."""

@@ -127,7 +127,7 @@ async def test_mtls_by_a_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert (server.peer, client.namespace) == ([b"client"], "prod.acme")
 
 
-async def test_an_api_key_goes_with_every_call_over_tls(
+async def test_an_api_key_is_sent_with_every_call_over_tls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = Authority(tmp_path)

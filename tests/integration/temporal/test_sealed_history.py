@@ -59,7 +59,7 @@ async def test_input_results_events_questions_and_decisions_are_sealed(
     assert history.count(b"binary/encrypted") > 10
 
 
-async def test_what_failed_and_why_is_sealed_and_still_told(
+async def test_failure_details_are_sealed_and_still_reported(
     sealing_client: Client, temporal_address: str
 ) -> None:
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=sealing_client) as pipeline:
@@ -75,7 +75,7 @@ async def test_what_failed_and_why_is_sealed_and_still_told(
     assert b"Traceback" not in history
 
 
-async def test_a_refused_decision_is_told_with_its_reason(sealing_client: Client) -> None:
+async def test_a_refused_decision_shows_the_reason(sealing_client: Client) -> None:
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=sealing_client) as pipeline:
         run = await pipeline.start(SampleInput(items=1, ask=True))
         with pytest.raises(WorkflowUpdateFailedError) as caught:

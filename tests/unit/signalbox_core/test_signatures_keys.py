@@ -174,7 +174,7 @@ def test_the_algorithm_of_a_signer_follows_from_its_key_file(tmp_path: Path, alg
     assert Signer.from_file("key-1", path).algorithm is algorithm
 
 
-def test_a_signer_takes_a_long_secret_for_hmac(tmp_path: Path) -> None:
+def test_a_signer_accepts_a_long_secret_for_hmac(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"s" * 32)
     assert Signer.from_file("key-1", tmp_path / "secret").algorithm is Algorithm.HMAC
 
@@ -189,7 +189,7 @@ def test_a_signer_takes_a_long_secret_for_hmac(tmp_path: Path) -> None:
         (None, "cannot read"),
     ],
 )
-def test_a_signer_refuses_a_file_that_is_no_good_key(tmp_path: Path, body: bytes | None, says: str) -> None:
+def test_a_signer_refuses_an_unusable_key_file(tmp_path: Path, body: bytes | None, says: str) -> None:
     path = tmp_path / "key"
     if body is not None:
         path.write_bytes(body)

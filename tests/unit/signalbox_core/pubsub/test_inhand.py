@@ -92,7 +92,7 @@ async def test_different_keys_are_handled_at_the_same_time_within_the_limit() ->
     assert len(bench.seen) == 10
 
 
-async def test_a_failure_drops_what_is_behind_it_as_the_server_sends_it_again() -> None:
+async def test_a_failure_drops_later_messages_of_its_key_for_redelivery() -> None:
     bench = Bench()
     bench.failures["1"] = [Unavailable("away")]
     async with asyncio.TaskGroup() as tasks:
@@ -137,7 +137,7 @@ async def test_without_ordering_a_failure_concerns_its_own_message_only() -> Non
         pytest.param(TimeoutError(), Outcome.RETRIED, id="a timeout comes again"),
     ],
 )
-async def test_the_error_decides_whether_it_comes_again(error: Exception, outcome: Outcome) -> None:
+async def test_the_error_class_determines_redelivery(error: Exception, outcome: Outcome) -> None:
     bench = Bench()
     bench.failures["1"] = [error]
     async with asyncio.TaskGroup() as tasks:
