@@ -1,4 +1,5 @@
-"""Write docs/events.md from the event catalogue and the installed pipelines (`--check`: fail when it is stale)."""
+"""Write docs/events.md from the event catalogue and the installed pipelines (`--check`: fail when it is
+stale)."""
 
 import sys
 import types

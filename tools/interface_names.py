@@ -1,4 +1,5 @@
-"""Names that the parts show when they are built: OpenAPI, events, commands, the client's exports, documented imports."""
+"""Names that the parts show when they are built: OpenAPI, events, commands, the client's exports, documented
+imports."""
 
 import argparse
 import importlib
@@ -31,7 +32,8 @@ IMPORTABLE: Final = (
 
 
 def http_names(found: list[Module]) -> Iterator[str]:
-    """Paths, operations, replies and members of the OpenAPI documents, and the routes of the services without one."""
+    """Paths, operations, replies and members of the OpenAPI documents, and the routes of the services without
+    one."""
     documents = {item.module.__name__.split(".")[0]: item.module for item in found if item.name == "openapi"}
     tables = [item.module for item in found if item.name in ("routes", "table")]
     build_table, build = _only_function(tables[0]), _only_function(documents["signalbox_gateway"])
@@ -64,7 +66,8 @@ def _openapi_names(of: str, document: Any) -> Iterator[str]:
 
 
 def _members(schema: Any, schemas: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
-    """The members of a JSON value at any depth; the names of the schemas are the code's own and do not count."""
+    """The members of a JSON value at any depth; the names of the schemas are the code's own and do not
+    count."""
     if not isinstance(schema, dict):
         return
     if (name := str(schema.get("$ref", "")).removeprefix("#/components/schemas/")) in schemas:

@@ -1,7 +1,9 @@
 """The names that others depend on, found in the code itself, and compared with tests/data/public_names.json.
 
-`--check` (default) fails for every name of the snapshot that is gone; `--update` adds new names and refuses to remove any;
-`--print` writes what the code has now. No module path and no class name is compared, so both can change freely.
+`--check` (default) fails for every name of the snapshot that is gone; `--update` adds new names and refuses
+to remove any;
+`--print` writes what the code has now. No module path and no class name is compared, so both can change
+freely.
 """
 
 import argparse

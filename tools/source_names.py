@@ -1,4 +1,5 @@
-"""Names in the source text and in imported modules: variables, metrics, Temporal names, Redis keys, error codes."""
+"""Names in the source text and in imported modules: variables, metrics, Temporal names, Redis keys, error
+codes."""
 
 import ast
 import importlib
@@ -47,7 +48,8 @@ class Module:
         return self.module.__name__.rsplit(".", 1)[-1]
 
     def value(self, node: ast.AST | None, scope: Mapping[str, object] | None = None) -> str | None:
-        """The string that an expression stands for; a part known only at run time is `{}`. None: not a string."""
+        """The string that an expression stands for; a part known only at run time is `{}`. None: not a
+        string."""
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else None
         if isinstance(node, ast.JoinedStr):
@@ -218,7 +220,8 @@ def code_names(found: list[Module]) -> Iterator[str]:
 
 
 def _strings(item: Module) -> Iterator[str]:
-    """Every string of a module with its parts resolved, from constants and from names assigned in the same function."""
+    """Every string of a module with its parts resolved, from constants and from names assigned in the same
+    function."""
     parts = {
         id(part) for node in ast.walk(item.tree) if isinstance(node, ast.JoinedStr) for part in node.values
     }

@@ -1,6 +1,8 @@
-"""Activities per second in a step of 25 parallel ones, events on, against a bare worker of the SDK. Goal: 0.9 of it.
+"""Activities per second in a step of 25 parallel ones, events on, against a bare worker of the SDK. Goal: 0.9
+of it.
 
-Both arms run on one Temporal server, in turns, with as many workflows in flight; ours delivers its milestones to a real receiver.
+Both arms run on one Temporal server, in turns, with as many workflows in flight; ours delivers its milestones
+to a real receiver.
 """
 
 import asyncio

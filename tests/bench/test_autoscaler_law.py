@@ -1,7 +1,10 @@
-"""The law against its peers and a clairvoyant, simulated, on seeds and a trace that no constant of it was chosen on.
+"""The law against its peers and a clairvoyant, simulated, on seeds and a trace that no constant of it was
+chosen on.
 
-Costs are worker-seconds from request to exit. Goals: on 100,000 activities at once at most 0.35 of KEDA's cost at 1.1 of its makespan,
-and 1.4 of the clairvoyant's cost; closed loop within 1.05 of the fastest; nothing executed again on long activities; a steady load
+Costs are worker-seconds from request to exit. Goals: on 100,000 activities at once at most 0.35 of KEDA's
+cost at 1.1 of its makespan,
+and 1.4 of the clairvoyant's cost; closed loop within 1.05 of the fastest; nothing executed again on long
+activities; a steady load
 with spikes at 0.1 of KEDA's cost.
 """
 
@@ -96,7 +99,8 @@ def test_a_steady_load_with_spikes_costs_a_tenth_of_keda_and_waits_no_longer(see
     ids=["waves", "recorded"],
 )
 def test_irregular_work_costs_a_third_of_keda(make: Callable[[int], Trace], longer: float | None) -> None:
-    """On `waves` work of 0.3 to 12 s shares one queue, where the law may take longer work for a limit: its waits are shown, not bounded."""
+    """On `waves` work of 0.3 to 12 s shares one queue, where the law may take longer work for a limit: its
+    waits are shown, not bounded."""
     for seed in TEST_SEEDS:
         trace = make(seed)
         law, keda = run("law", trace, seed), run("keda", trace, seed)
@@ -107,7 +111,8 @@ def test_irregular_work_costs_a_third_of_keda(make: Callable[[int], Trace], long
 
 
 def test_deciding_200_queues_costs_a_bounded_multiple_of_encoding_their_snapshots() -> None:
-    """Half of the queues are idle, half have 20 workers and a backlog; the peer encodes the same snapshots as JSON."""
+    """Half of the queues are idle, half have 20 workers and a backlog; the peer encodes the same snapshots as
+    JSON."""
     policy, states = Policy(), [State() for _ in range(200)]
     took_ms: list[float] = []
     encoding_ms: list[float] = []

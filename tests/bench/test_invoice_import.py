@@ -1,4 +1,5 @@
-"""What an import makes of the pace that it is allowed, what an invoice costs, and what more workers bring. Against a bare loop of httpx2.
+"""What an import makes of the pace that it is allowed, what an invoice costs, and what more workers bring.
+Against a bare loop of httpx2.
 
 `IMPORT_FULL=1` takes more companies and invoices.
 """
@@ -87,7 +88,8 @@ async def run_imports(world: World, mine: Sequence[str], *, last: str = LAST) ->
 
 
 async def fetch_bare(visitor: Visitor, folder: Path, *, count: int, spacing_s: float = 0.0) -> float:
-    """A loop without anything: detail and original of `count` invoices, one after the other; the seconds it took."""
+    """A loop without anything: detail and original of `count` invoices, one after the other; the seconds it
+    took."""
     rows = [row for month in (7, 8, 9) for row in await visitor.rows(search=search_of(month))]
     began = time.perf_counter()
     for row in [row for row in rows if row["hsgoc"]][:count]:
@@ -105,7 +107,8 @@ async def fetch_bare(visitor: Visitor, folder: Path, *, count: int, spacing_s: f
 
 @pytest.mark.timeout(600)
 async def test_an_import_is_as_fast_as_it_may_be(tmp_path: Path) -> None:
-    """Lists and details may start every SPACING_MS, so that many a second are permitted; the bare loop does nothing but wait for them."""
+    """Lists and details may start every SPACING_MS, so that many a second are permitted; the bare loop does
+    nothing but wait for them."""
     environ = {f"SIGNALBOX_WORKER_PORTAL_{lane}_SPACING_MS": str(SPACING_MS) for lane in ("QUERY", "EXPORT")}
     with world(
         tmp_path / "stack", invoices=PACED, workers=2, latency_ms=30, months=1, environ=environ
@@ -147,7 +150,8 @@ async def test_what_an_invoice_costs(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(900)
 async def test_more_workers_bring_it_in_sooner(tmp_path: Path) -> None:
-    """Few slots a worker and a portal that takes its time, so that slots are what is short: makespan with 1, 2 and 4 workers."""
+    """Few slots a worker and a portal that takes its time, so that slots are what is short: makespan with 1,
+    2 and 4 workers."""
     many, each = MANY
     took: dict[int, float] = {}
     environ = {"SIGNALBOX_WORKER_MAX_ACTIVITIES": str(SLOTS)}

@@ -1,4 +1,5 @@
-"""CPU for one streamed token: our client and relay against a bare httpx2 loop on the same server. Goal: at most 2 times."""
+"""CPU for one streamed token: our client and relay against a bare httpx2 loop on the same server. Goal: at
+most 2 times."""
 
 import json
 import sys

@@ -1,4 +1,5 @@
-"""From an activity's progress call to a browser: ours against a Temporal query a second and against Workflow Streams.
+"""From an activity's progress call to a browser: ours against a Temporal query a second and against Workflow
+Streams.
 
 Ours is the whole way: the worker's emitter, a signed POST, the receiver, Redis, the gateway, an SSE client.
 Limits are ratios of p50: 200 listeners against one, and both peers against ours.
@@ -40,7 +41,8 @@ STAMP = re.compile(rb'"message":"(\d+)"')
 
 
 class Browser(asyncio.Protocol):
-    """An SSE client that costs next to nothing, so that 200 of them measure the gateway and not themselves."""
+    """An SSE client that costs next to nothing, so that 200 of them measure the gateway and not
+    themselves."""
 
     def __init__(self, request: bytes, arm: Arm) -> None:
         self._request = request
@@ -134,7 +136,8 @@ async def workflow_streams(client: Client, count: int, arm: Arm) -> None:
             for number in range(EVENTS):
                 await paced(number)
                 topic.publish(time.monotonic_ns(), force_flush=True)
-            # Leaving while its flusher writes hangs for ever on Python 3.11 (it cancels a wait_for that has just ended).
+            # Leaving while its flusher writes hangs for ever on Python 3.11 (it cancels a wait_for that has
+            # just ended).
             await paced(EVENTS)
         arm.expected += EVENTS * count
 

@@ -1,4 +1,5 @@
-"""CPU of one delivery on one core: no verification, the library as it is, the receiver, and the bare Ed25519 verification."""
+"""CPU of one delivery on one core: no verification, the library as it is, the receiver, and the bare Ed25519
+verification."""
 
 import asyncio
 import logging
@@ -60,7 +61,7 @@ class NullPublisher:
 
 
 class NullStream:
-    """A stream that takes everything; a run is of nobody."""
+    """A stream that accepts every event; no run has an owner."""
 
     async def append_many(self, events: Sequence[CloudEvent]) -> list[None]:
         return [None] * len(events)
@@ -167,7 +168,8 @@ async def cpu_us(app: Asgi, work: Workload) -> float:
 
 
 async def least(apps: dict[str, Asgi], work: Workload) -> dict[str, float]:
-    """The least of some rounds, in which apps and the bare verification take turns: other load only ever adds."""
+    """The least of some rounds, in which apps and the bare verification take turns: other load only ever
+    adds."""
     found: dict[str, list[float]] = {name: [] for name in (*apps, BARE)}
     for _ in range(ROUNDS):
         for name, app in apps.items():

@@ -1,6 +1,7 @@
 """Runs started per second: through the gateway, against the Temporal client used directly. Goal: 0.9 of it.
 
-Both arms start the same workflow with the same memo and search attributes on one server, in turns, with as many requests in flight.
+Both arms start the same workflow with the same memo and search attributes on one server, in turns, with as
+many requests in flight.
 """
 
 import asyncio
@@ -72,7 +73,8 @@ async def through_gateway(
     )
     with gateway_process(variables, tmp_path) as process:
         async with caller_of(process, port), AsyncExitStack() as stack:
-            # A general HTTP client costs more CPU than the gateway, on the same machine: bare connections distort less.
+            # A general HTTP client costs more CPU than the gateway, on the same machine: bare connections
+            # distort less.
             idle = asyncio.LifoQueue[Connection]()
             for _ in range(IN_FLIGHT):
                 idle.put_nowait(await stack.enter_async_context(connection(port)))

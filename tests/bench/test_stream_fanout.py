@@ -1,7 +1,10 @@
-"""One process and its listeners: our gateway against a bare protocol, a bare ASGI endpoint, sse-starlette and polling.
+"""One process and its listeners: our gateway against a bare protocol, a bare ASGI endpoint, sse-starlette and
+polling.
 
-The gateway is the whole one, as it is deployed; every arm hears the same Redis channels, fed by the same appends. Deliveries are
-counted in lockstep (the next event when the last listener has the one before), so nothing is coalesced, and per CPU-second of the
+The gateway is the whole one, as it is deployed; every arm subscribes to the same Redis channels, fed by the
+same appends. Deliveries are
+counted in lockstep (the next event when the last listener has the one before), so nothing is coalesced, and
+per CPU-second of the
 server, so that other load on the machine counts little.
 """
 
@@ -167,7 +170,8 @@ async def test_fan_out_of_one_process(stack: RunningStack) -> None:
 
 
 async def stalled(server: Server, source: Source) -> tuple[float, float]:
-    """KB of server memory for each listener that reads nothing, and KB sent to the one that reads everything."""
+    """KB of server memory for each listener that reads nothing, and KB sent to the one that reads
+    everything."""
     await source.begin("bench-stalled")
     async with listening(server, source, ["bench-stalled"] * (STALLED + 1)) as (healthy, *idle):
         before = server.rss_kb()

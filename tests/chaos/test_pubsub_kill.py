@@ -1,4 +1,5 @@
-"""kill -9 of the Pub/Sub server under a publish load: nothing acknowledged is lost, order per key holds, ids never repeat."""
+"""kill -9 of the Pub/Sub server under a publish load: nothing acknowledged is lost, order per key holds, ids
+never repeat."""
 
 import asyncio
 from collections import defaultdict
@@ -22,7 +23,8 @@ EVENT = story()[0]
 
 
 class Run:
-    """One writer of a key: publishes 1, 2, 3, … and repeats each until it is acknowledged, as a workflow's outbox does."""
+    """One writer of a key: publishes 1, 2, 3, … and repeats each until it is acknowledged, as a workflow's
+    outbox does."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id

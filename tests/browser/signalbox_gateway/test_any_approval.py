@@ -1,4 +1,4 @@
-"""Approvals of pipelines that this console has never heard of: a form from the schema of the answer."""
+"""Approvals of pipelines that the console has no code for: a form generated from the schema of the answer."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ APPROVAL: Mapping[str, object] = {
 
 
 class Gateway:
-    """Stands where the gateway would be: keeps what was sent and answers what the test says."""
+    """Replaces the gateway: records requests and returns what the test sets."""
 
     def __init__(self) -> None:
         self.sent: list[Mapping[str, object]] = []

@@ -21,7 +21,7 @@ def test_a_person_edits_one_approves_one_rejects_one_and_the_run_finishes(
     expect(cards(first)).to_have_count(3)
     expect_status(page, "Needs you")
     watched.shot("asked-light")
-    # Who comes later reads what happened before, and not only where it stands.
+    # A late visitor sees what happened before, and not only the current state.
     page.reload()
     expect(page.get_by_role("list", name="Events, newest first")).to_contain_text("15 files")
     first = asked(page)

@@ -1,4 +1,5 @@
-"""A batch of documents and the pages of one, as people see them: live cells, the question in a dialog, boxes around facts."""
+"""A batch of documents and the pages of one, as people see them: live cells, the question in a dialog, boxes
+around facts."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,5 @@
-"""Forms made from a contract: what the form gives is what the contract takes, and problems go to their fields."""
+"""Forms made from a contract: what the form gives is what the contract takes, and problems go to their
+fields."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,5 @@
-"""What a person sees of an invoice import: the captcha as a picture that can do nothing, the months, the totals, what failed."""
+"""What a person sees of an invoice import: the captcha as a picture that can do nothing, the months, the
+totals, what failed."""
 
 import json
 from collections.abc import Iterator

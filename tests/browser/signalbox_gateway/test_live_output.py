@@ -1,4 +1,5 @@
-"""The text of a running step as the console shows it: whole, growing, gone when the step starts again or has ended."""
+"""The text of a running step as the console shows it: whole, growing, gone when the step starts again or has
+ended."""
 
 from playwright.sync_api import Page, expect
 

@@ -105,7 +105,7 @@ async def test_the_snapshot_is_the_fold_of_the_events(streams: RunStream) -> Non
         await tell(streams, [event])
         projected = await streams.snapshot("run-1")
         assert projected is not None
-        # What progress told of a step goes when it ends, as in the workflow's own snapshot.
+        # Progress of a step is removed when the step ends, as in the workflow's snapshot.
         assert as_json(projected.snapshot) == as_json(shown if event.sequence is None else folded), event.name
 
 

@@ -116,7 +116,7 @@ async def test_a_name_that_does_not_exist_is_the_callers_to_change() -> None:
 
 
 async def test_a_name_is_resolved_once_and_its_checked_address_connected_to(shop: Shop) -> None:
-    """No rebinding gap: a second answer of the resolver would be another address, and is never asked for."""
+    """No DNS rebinding gap: a second lookup would give another address, and is never made."""
     ip, _, port = shop.endpoint.rpartition(":")
     answers = [[ip]]
 

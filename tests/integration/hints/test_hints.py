@@ -1,4 +1,4 @@
-"""Hints on a real Redis: what a run has still to schedule, seen by whoever sizes the fleet."""
+"""Hints on a real Redis: how much a run has still to schedule, for the autoscaler to read."""
 
 import uuid
 from collections.abc import AsyncIterator

@@ -1,4 +1,5 @@
-"""A decision that ends its run, while the run's events are on their way: the server gives such an update back now and then."""
+"""A decision that ends its run, while the run's events are on their way: the server gives such an update back
+now and then."""
 
 import asyncio
 from collections.abc import Callable

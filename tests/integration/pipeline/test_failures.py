@@ -1,4 +1,4 @@
-"""A run that fails says which step, why, and what to change."""
+"""A failed run names the step, the cause and the remedy."""
 
 from collections.abc import Callable
 from typing import Any

@@ -76,7 +76,8 @@ async def told(handle: WorkflowHandle[object, object]) -> Snapshot:
 
 
 async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Client, run_id: str) -> Snapshot:
-    """The snapshot of the stream once it has its end; rounds are made as if time had passed since Temporal listed it as closed."""
+    """The snapshot of the stream once it has its end; rounds are made as if time had passed since Temporal
+    listed it as closed."""
 
     async def listed() -> bool:
         query = f"WorkflowId = '{run_id}' AND ExecutionStatus != 'Running'"
@@ -207,7 +208,7 @@ async def test_a_round_costs_what_was_closed_and_not_what_is_open(
     runs.queries.clear()
     for _ in range(3):
         await make_round(reconciler, datetime.now(UTC) + LATER)
-    # One list of what closed lately a round; nothing is asked about a run that is open, or settled.
+    # One query a round for recently closed runs; no query about a run that is open or settled.
     assert len(runs.queries) == 3
     assert all(query.startswith("CloseTime >= ") for query in runs.queries)
 

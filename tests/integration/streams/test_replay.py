@@ -1,4 +1,5 @@
-"""A Redis that lost its data gets the history of its streams back from Pub/Sub; on a real Redis and a real server of Pub/Sub."""
+"""A Redis that lost its data gets the history of its streams back from Pub/Sub; on a real Redis and a real
+server of Pub/Sub."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,8 @@ def milestones(run_id: str) -> list[CloudEvent]:
 
 
 class Stage:
-    """A gateway's projector, and as many reconcilers as a test wants; `rewound` counts what was asked of Pub/Sub."""
+    """A gateway's projector, and as many reconcilers as a test needs; `rewound` holds the seeks sent to
+    Pub/Sub."""
 
     def __init__(self, redis: Redis, pubsub_host: str, project: str, publisher: PubSubPublisher) -> None:
         self.redis = redis

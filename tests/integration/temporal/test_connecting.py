@@ -1,4 +1,4 @@
-"""How services reach Temporal: TLS, mTLS and API keys as Temporal's own tools are told of them."""
+"""How services reach Temporal: TLS, mTLS and API keys, configured as for Temporal's own tools."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
@@ -57,7 +57,8 @@ class Authority:
 
 
 class Front:
-    """What Temporal Cloud has in front of its servers: gRPC over TLS. `seen` is the metadata of the last call, `peer` the client's name."""
+    """What Temporal Cloud has in front of its servers: gRPC over TLS. `seen` is the metadata of the last
+    call, `peer` the client's name."""
 
     def __init__(self) -> None:
         self.address = ""

@@ -1,4 +1,5 @@
-"""With payload keys nothing of a run stands in Temporal's history in clear, and everything works as without them."""
+"""With payload keys nothing of a run is readable in Temporal's history, and everything works as without
+them."""
 
 from pathlib import Path
 
@@ -88,7 +89,7 @@ async def test_a_refused_decision_shows_the_reason(sealing_client: Client) -> No
 
 
 async def test_a_rotation_in_the_middle_of_a_run_loses_nothing(temporal_address: str, tmp_path: Path) -> None:
-    """The rotated file is read by rings of their own, as by processes that come later; the old key goes on opening."""
+    """New key rings read the rotated file, as later processes do; the old key still decrypts."""
     path = payload_keys_file(tmp_path)
     before = await connect(temporal_address, "default", keys=KeyRing(path))
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=before) as pipeline:

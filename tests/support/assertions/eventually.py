@@ -28,7 +28,8 @@ async def eventually(
 async def eventually(
     condition: Callable[[], object], *, within_s: float = 10.0, every_s: float = 0.02
 ) -> object:
-    """Return the condition's first truthy value; fail, naming the last one, when none comes within `within_s` seconds.
+    """Return the condition's first truthy value; fail, naming the last one, when none comes within `within_s`
+    seconds.
 
     A condition that never answers is a failure too, with its name, and not a hanging test.
     """
@@ -60,7 +61,7 @@ async def _answer(condition: Callable[[], object], outcome: Awaitable[T], within
 
 @asynccontextmanager
 async def beside(work: Coroutine[object, object, object]) -> AsyncIterator[None]:
-    """Run it until the block ends; what it raises is not asked for."""
+    """Run a coroutine until the block ends; its exception is discarded."""
     task = asyncio.create_task(work)
     try:
         yield

@@ -1,6 +1,8 @@
-"""A process that takes turns at a lane and writes down what it saw: `python -m support.bench.paced_calls REDIS_URL MST TURNS`.
+"""A process that takes turns at a lane and writes down what it saw: `python -m support.bench.paced_calls
+REDIS_URL MST TURNS`.
 
-Each turn adds `started_ms calls_at_once` to the Redis list `seen:MST`; both are Redis's own, so no clock of a process matters.
+Each turn adds `started_ms calls_at_once` to the Redis list `seen:MST`; both are Redis's own, so no clock of a
+process matters.
 """
 
 import asyncio

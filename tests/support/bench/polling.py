@@ -1,4 +1,5 @@
-"""What people do without a stream: every listener asks Temporal once a second; measured as the other arms of a bench are."""
+"""What people do without a stream: every listener asks Temporal once a second; measured as the other arms of
+a bench are."""
 
 import asyncio
 import os
@@ -27,7 +28,8 @@ QUEUE: Final = "bench-progress"
 
 @dataclass
 class Arm:
-    """What one way gave: milliseconds from the call to each listener, and how many deliveries there should have been."""
+    """What one way gave: milliseconds from the call to each listener, and how many deliveries there should
+    have been."""
 
     delays_ms: list[float] = field(default_factory=list)
     expected: int = 0
@@ -91,5 +93,5 @@ async def with_listeners(
     with suppress(AssertionError):
         await eventually(lambda: len(arm.delays_ms) >= arm.expected, within_s=3)
     await handle.terminate()
-    # Which says it again to a subscriber of Workflow Streams that swallowed it.
+    # It re-cancels a Workflow Streams subscriber that swallowed the first cancellation.
     await end(*listeners)

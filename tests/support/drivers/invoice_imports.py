@@ -1,4 +1,5 @@
-"""Invoice imports on a running stack: start them, answer their captchas through the API, compare what came in with what is true."""
+"""Invoice imports on a running stack: start them, answer their captchas through the API, compare what came in
+with what is true."""
 
 import asyncio
 from collections import Counter
@@ -58,7 +59,7 @@ class Person:
                 for entry in await self._client.approvals():
                     await self._answer(entry.run_id, entry.approval_id)
             except SignalboxError:
-                pass  # the gateway is away for a moment, or the question is gone: look again
+                pass  # the gateway is briefly unavailable, or the question has closed: retry
             await asyncio.sleep(0.05)
 
     async def _answer(self, run_id: str, approval_id: str) -> None:
@@ -108,7 +109,8 @@ def stored(stack: RunningStack, mst: str, ending: str) -> set[str]:
 
 
 def is_true(stack: RunningStack, result: ImportResult, truth: Truth) -> None:
-    """Every row and every original, and the totals to the đồng: set equality, nothing more and nothing less."""
+    """Every row and every original, and the totals to the đồng: set equality, nothing more and nothing
+    less."""
     keys = {row.key for row in truth.rows}
     with_original = {row.key for row in truth.rows if row.has_original}
     assert result.status == "complete", (result.first_failed, result.months)

@@ -80,7 +80,8 @@ def sign_by_hand(
     values: Mapping[str, str] | None = None,
     url: str = URL,
 ) -> dict[str, str]:
-    """Sign anything, also what the profile forbids: serialized component ids and parameters, in the order given."""
+    """Sign anything, also what the profile forbids: serialized component ids and parameters, in the order
+    given."""
     digest = content_digest(body)
     known = {
         "@method": "POST",
@@ -102,7 +103,7 @@ def sign_by_hand(
 
 
 def parameters_at(second: int, **overrides: str | None) -> list[str]:
-    """The profile's parameters; an override replaces one's value as it is written, None leaves it out."""
+    """The profile's parameters; an override replaces a serialized value, None omits the parameter."""
     usual: dict[str, str | None] = {
         "created": str(second),
         "expires": str(second + 300),

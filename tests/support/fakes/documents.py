@@ -1,4 +1,5 @@
-"""The documents pipelines over objects in memory: uploads, the real activities, and where Tesseract is needed."""
+"""The documents pipelines over objects in memory: uploads, the real activities, and where Tesseract is
+needed."""
 
 import hashlib
 import os

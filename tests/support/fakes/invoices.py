@@ -1,4 +1,4 @@
-"""Invented invoices for tests that need no portal: rows, and signed-looking originals that say the same."""
+"""Invented invoices for tests that need no portal: rows, and matching originals that look signed."""
 
 import io
 import zipfile
@@ -12,7 +12,7 @@ AT = datetime(2026, 8, 1, 3, 0, tzinfo=UTC)
 
 
 def a_row(**given: Any) -> Row:
-    """A purchase by 9901000019, unless told otherwise."""
+    """A purchase by 9901000019, by default."""
     values: dict[str, Any] = {
         "seller": "9901000026",
         "form": 1,

@@ -1,4 +1,5 @@
-"""Whole imports against the portal simulator: a worker's activities over a real Redis, with the simulator's solver or a person."""
+"""Whole imports against the portal simulator: a worker's activities over a real Redis, with the simulator's
+solver or a person."""
 
 import base64
 import contextlib
@@ -53,7 +54,7 @@ async def import_work(
 
 
 def an_import(mst: str, **given: Any) -> ImportInput:
-    """July 2026, both directions, unless told otherwise."""
+    """July 2026, both directions, by default."""
     values: dict[str, Any] = {
         "tax_code": mst,
         "secret_ref": SECRET,

@@ -30,7 +30,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class FakeClaims:
-    """Claims in memory, with the rules of the Redis script; `away` names methods that fail."""
+    """Claims in memory, with the rules of the Redis script; `away` names the methods that raise."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.away: set[str] = set()
@@ -81,7 +81,7 @@ class FakeClaims:
 
     def _answer(self, method: str) -> None:
         if method in self.away:
-            raise Unavailable("the claims are away", code="claims_unavailable")
+            raise Unavailable("the claims store is unavailable", code="claims_unavailable")
 
     def _get(self, key: str) -> str | None:
         value, until = self.held.get(key, (None, NOW))
@@ -148,7 +148,7 @@ class FakeKeys(KeySet):
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that only moves when a test moves it."""
 
     def __init__(self) -> None:
         self.at = NOW

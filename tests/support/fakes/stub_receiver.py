@@ -1,4 +1,5 @@
-"""A receiver in small for tests of senders: one HTTP address that answers as told and keeps what it accepted."""
+"""A small receiver for tests of senders: one HTTP endpoint with configured responses that keeps what it
+accepted."""
 
 import asyncio
 import contextlib

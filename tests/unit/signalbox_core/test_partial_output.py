@@ -1,4 +1,5 @@
-"""Partial output of a step: whole in every event, bounded, forgotten on a reset and at the end; the same folded and projected."""
+"""Partial output of a step: whole in every event, bounded, forgotten on a reset and at the end; the same
+folded and projected."""
 
 import pytest
 

@@ -1,4 +1,5 @@
-"""The ring of payload keys: what it seals it opens, also after a rotation; what was changed or lacks its key is refused."""
+"""The ring of payload keys: what it seals it opens, also after a rotation; what was changed or lacks its key
+is refused."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A secret shows itself nowhere by accident, and goes between processes only sealed."""
+"""A secret is never shown by accident, and crosses processes only when sealed."""
 
 import pickle
 

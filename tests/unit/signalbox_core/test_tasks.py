@@ -1,4 +1,4 @@
-"""A task that is told to end ends, also when it misses the first word."""
+"""A task is re-cancelled until it finishes, also when it swallowed the first cancellation."""
 
 import asyncio
 

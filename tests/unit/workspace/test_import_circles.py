@@ -1,4 +1,5 @@
-"""No module imports itself through others: Python inside each package, ES modules of the console and the browser client."""
+"""No module imports itself through others: Python inside each package, ES modules of the console and the
+browser client."""
 
 import ast
 import re
@@ -24,7 +25,8 @@ def circle_in(imports: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 def python_imports(package: Path) -> dict[str, set[str]]:
-    """For each module of a package: which modules of the package it imports; imports for type checkers do not count."""
+    """For each module of a package: which modules of the package it imports; imports for type checkers do not
+    count."""
     paths = {_dotted(path, package): path for path in package.rglob("*.py")}
     return {
         name: {

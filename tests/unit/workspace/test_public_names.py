@@ -1,4 +1,5 @@
-"""Names that others depend on stay: paths, members, events, variables, metrics, Temporal names, commands, Redis keys."""
+"""Names that others depend on stay: paths, members, events, variables, metrics, Temporal names, commands,
+Redis keys."""
 
 import subprocess
 import sys

@@ -1,6 +1,8 @@
-"""The wording of sources, docs and console: unique class names, plain phrases, module names that are nouns, line length.
+"""The wording of sources, docs and console: unique class names, plain phrases, module names that are nouns,
+line length.
 
-docs/glossary.md has the words to use. Every rule is a row; a finding names the file, the line and what to write instead.
+docs/glossary.md has the words to use. Every rule is a row; a finding names the file, the line and what to
+write instead.
 """
 
 import ast
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 # Findings that each rule still allows; a rule that is not here allows none. Numbers only go down.
-BASELINE = {"phrases": 209, "classes": 103, "modules": 12, "lines": 1314}
+BASELINE = {"phrases": 209, "classes": 103, "modules": 12, "lines": 1210}
 
 ROOT = Path(__file__).resolve().parents[3]
 WIDTH = 110

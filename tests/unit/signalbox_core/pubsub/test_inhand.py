@@ -19,7 +19,7 @@ async def a_turn_of_the_loop() -> None: ...
 
 
 class Bench:
-    """An InHand whose handler notes what it sees and fails as told."""
+    """An InHand whose handler records messages and fails as configured."""
 
     def __init__(self, concurrency: int = 16) -> None:
         self.outgoing = Outgoing()
