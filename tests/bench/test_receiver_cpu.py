@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -92,7 +93,7 @@ async def call(app: Asgi, delivery: Delivery) -> int:
     body, headers = delivery
     lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     lines += [(b"host", b"127.0.0.1:8081"), (b"content-length", str(len(body)).encode()), (b"accept", b"*/*")]
-    scope = {
+    scope: dict[str, Any] = {
         "type": "http",
         "http_version": "1.1",
         "method": "POST",

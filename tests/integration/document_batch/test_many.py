@@ -65,7 +65,7 @@ def work(objects: FakeObjectStore) -> list[Callable[..., Any]]:
     of_batch = [
         item
         for item in work_over(objects)
-        if activity._Definition.must_from_callable(item).name.startswith("document_batch.")
+        if str(activity._Definition.must_from_callable(item).name).startswith("document_batch.")
     ]
     return [fetch, read, classify, extract, store, *of_batch]
 

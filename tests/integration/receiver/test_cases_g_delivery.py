@@ -321,6 +321,7 @@ async def test_sigterm_finishes_what_is_in_flight_and_turns_the_rest_away(stage:
     event = one(stage.project)
     async with asyncio.TaskGroup() as group:
         sending = await stage.hold_at_publish(group, encode_event(event))
+        assert stage.receiver.process is not None
         stage.receiver.process.send_signal(signal.SIGTERM)
 
         async def is_draining() -> bool:
@@ -334,6 +335,7 @@ async def test_sigterm_finishes_what_is_in_flight_and_turns_the_rest_away(stage:
             assert answer.headers["connection"] == "close"
         stage.pubsub.thaw()
     assert sending.result().status_code == 202
+    assert stage.receiver.process is not None
     assert await asyncio.wait_for(stage.receiver.process.wait(), 30) == 0
     assert "Traceback" not in stage.receiver.said
     assert await stage.ids() == [event.id]

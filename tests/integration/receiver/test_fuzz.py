@@ -5,6 +5,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -148,7 +149,7 @@ async def test_no_request_is_answered_with_a_5xx_or_logs_an_exception(
 
 async def status_in(app: Callable[..., object], lines: list[tuple[bytes, bytes]], body: bytes) -> int:
     """Straight into the app: a client library would refuse to send most of this."""
-    scope = {
+    scope: dict[str, Any] = {
         "type": "http",
         "http_version": "1.1",
         "method": "POST",

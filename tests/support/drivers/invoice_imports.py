@@ -131,7 +131,7 @@ def _told(result: ImportResult) -> Mapping[str, tuple[int, int, Decimal, Decimal
 
 
 def _true(truth: Truth) -> Mapping[str, tuple[int, int, int, int, int]]:
-    sums = {}
+    sums: dict[str, tuple[int, int, int, int, int]] = {}
     for direction in {row.direction for row in truth.rows}:
         rows = [row for row in truth.rows if row.direction == direction]
         counted = [row for row in rows if row.is_counted]

@@ -4,7 +4,8 @@ needed."""
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ needs_tesseract = pytest.mark.skipif(
 
 def work_over(
     objects: FakeObjectStore, fetcher: FakeFetcher | None = None, recogniser: Recogniser | None = None
-) -> list[object]:
+) -> list[Callable[..., Any]]:
     """Every activity of both pipelines."""
     deps = ActivityDeps(objects=objects, fetcher=fetcher or FakeFetcher({}), environ={})
     return [*activities_of(DocumentActivities(deps, recogniser)), *activities_of(BatchActivities(deps))]

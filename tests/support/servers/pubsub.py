@@ -139,6 +139,11 @@ class Program:
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        assert self._process is not None, "not started"
+        return self._process
+
     async def start(self) -> Self:
         """Return once it listens; later starts take the same port again."""
         command = (
@@ -154,30 +159,35 @@ class Program:
             *command, *self._options, stdout=asyncio.subprocess.PIPE
         )
         async with asyncio.timeout(30):
-            line = await self._process.stdout.readline()
+            line = await _output_of(self.process).readline()
         assert line.startswith(b"listening "), line
         self.port = int(line.decode().rsplit(":", 1)[1])
         return self
 
     async def kill(self) -> None:
         """kill -9."""
-        self._process.send_signal(signal.SIGKILL)
-        await self._process.wait()
+        self.process.send_signal(signal.SIGKILL)
+        await self.process.wait()
 
     def freeze(self) -> None:
-        self._process.send_signal(signal.SIGSTOP)
+        self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
+        self.process.send_signal(signal.SIGCONT)
 
     async def stop(self) -> int:
-        if self._process.returncode is None:
-            self._process.terminate()
+        if self.process.returncode is None:
+            self.process.terminate()
         async with asyncio.timeout(10):
-            return await self._process.wait()
+            return await self.process.wait()
 
 
-async def run_program(*arguments: str) -> tuple[int, str]:
+def _output_of(process: asyncio.subprocess.Process) -> asyncio.StreamReader:
+    assert process.stdout is not None
+    return process.stdout
+
+
+async def run_program(*arguments: str) -> tuple[int | None, str]:
     """Run `signalbox-pubsub` until it ends by itself: its status and what it wrote to standard error."""
     command = (sys.executable, "-m", "signalbox_devstack.emulators.pubsub", *arguments)
     process = await asyncio.create_subprocess_exec(

@@ -211,4 +211,5 @@ def test_an_acknowledgement_outranks_a_lease_extension() -> None:
 
     request = outgoing.next_request()
 
+    assert request is not None
     assert (list(request.ack_ids), list(request.modify_deadline_ack_ids)) == (["a"], [])
