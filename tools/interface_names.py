@@ -42,11 +42,9 @@ def http_names(found: list[Module]) -> Iterator[str]:
     receiver = _only_function(documents["signalbox_webhook_receiver"])("http://localhost")
     yield from _openapi_names("receiver", receiver)
     for item in found:
-        service = item.module.__name__.split(".")[0]
-        for node in calls(item.tree, "Route"):
-            path = item.value(node.args[0]) if node.args else None
-            if path is not None and service in SERVICES:
-                yield f"{service.removeprefix('signalbox_')} route {path}"
+        if item.module.__name__.split(".")[0] in (*SERVICES, "signalbox_core"):
+            paths = [item.value(node.args[0]) for node in calls(item.tree, "Route") if node.args]
+            yield from (f"route {path}" for path in paths if path is not None)
 
 
 def _openapi_names(of: str, document: Any) -> Iterator[str]:
