@@ -3,6 +3,7 @@ codes."""
 
 import ast
 import importlib
+import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -107,8 +108,16 @@ def _variables(found: list[Module]) -> Iterator[str]:
                 for one in msgspec.structs.fields(kind):
                     yield settings.BACKENDS.get(one.name, f"{prefix}_{one.name.upper()}")
         yield from (text for text in _strings(item) if ENVIRONMENT.fullmatch(text))
-    reader = next(item.module for item in found if hasattr(item.module, "model_settings"))
-    yield from _read_by(reader.model_settings)
+    for item in found:
+        if item.module.__name__ == "signalbox_core.chat_model.settings":
+            yield from _model_variables(item.module)
+
+
+def _model_variables(module: ModuleType) -> Iterator[str]:
+    """The model's variables are composed at run time, so they are seen only while they are read."""
+    for name, reader in vars(module).items():
+        if inspect.isfunction(reader) and name in ("model_settings", "read_model_settings"):
+            yield from _read_by(reader)
 
 
 def _read_by(reader: Callable[[Mapping[str, str]], object]) -> list[str]:
