@@ -1,4 +1,5 @@
-"""Export requirements/*.lock: hashes for every platform, no index or download address (`--check`: fail when one is stale)."""
+"""Export requirements/*.lock: hashes for every platform, no index or download address (`--check`: fail when
+one is stale)."""
 
 import json
 import re
@@ -44,7 +45,8 @@ def addresses(folder: Path) -> list[str]:
 def stale() -> list[str]:
     """Locks that differ from what the pyproject files resolve to when every committed pin is kept.
 
-    A newer release upstream is no reason to fail; a requirement that was added, dropped or outgrew its pin is.
+    A newer release upstream is no reason to fail; a requirement that was added, dropped or outgrew its pin
+    is.
     """
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch)

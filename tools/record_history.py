@@ -1,7 +1,10 @@
-"""Record a finished run's history for the replay test: `python tools/record_history.py PIPELINE RUN_ID [--name NAME]`.
+"""Record a finished run's history for the replay test: `python tools/record_history.py PIPELINE RUN_ID
+[--name NAME]`.
 
-Take one run per branch of the story (plain, rejected, cancelled, ...). The file goes to tests/histories/<pipeline>/<name>.json and is
-replayed by tests/integration/histories. SIGNALBOX_PAYLOAD_KEYS_FILE opens sealed payloads. Record a new one, and keep the old, when the
+Take one run per branch of the story (plain, rejected, cancelled, ...). The file goes to
+tests/histories/<pipeline>/<name>.json and is
+replayed by tests/integration/histories. SIGNALBOX_PAYLOAD_KEYS_FILE opens sealed payloads. Record a new one,
+and keep the old, when the
 workflow changes with `workflow.patched`.
 """
 

@@ -1,4 +1,5 @@
-"""Reading documents against the libraries themselves, and a batch's cost as it grows. CPU time, arms interleaved in one run."""
+"""Reading documents against the libraries themselves, and a batch's cost as it grows. CPU time, arms
+interleaved in one run."""
 
 import io
 import os

@@ -1,7 +1,8 @@
-"""From an activity's progress call to a browser: ours against a Temporal query a second and against Workflow Streams.
+"""From an activity's progress call to a browser: ours against a Temporal query a second and against Workflow
+Streams.
 
 Ours is the whole way: the worker's emitter, a signed POST, the receiver, Redis, the gateway, an SSE client.
-Limit: p50 10 ms at 200 listeners.
+Limits are ratios of p50: 200 listeners against one, and both peers against ours.
 """
 
 import asyncio
@@ -40,7 +41,8 @@ STAMP = re.compile(rb'"message":"(\d+)"')
 
 
 class Browser(asyncio.Protocol):
-    """An SSE client that costs next to nothing, so that 200 of them measure the gateway and not themselves."""
+    """An SSE client that costs next to nothing, so that 200 of them measure the gateway and not
+    themselves."""
 
     def __init__(self, request: bytes, arm: Arm) -> None:
         self._request = request
@@ -134,7 +136,8 @@ async def workflow_streams(client: Client, count: int, arm: Arm) -> None:
             for number in range(EVENTS):
                 await paced(number)
                 topic.publish(time.monotonic_ns(), force_flush=True)
-            # Leaving while its flusher writes hangs for ever on Python 3.11 (it cancels a wait_for that has just ended).
+            # Leaving while its flusher writes hangs for ever on Python 3.11 (it cancels a wait_for that has
+            # just ended).
             await paced(EVENTS)
         arm.expected += EVENTS * count
 
@@ -160,7 +163,7 @@ def peers(stack: RunningStack) -> Iterator[None]:
 
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("peers")
-async def test_progress_reaches_200_listeners_within_10_ms(stack: RunningStack) -> None:
+async def test_progress_reaches_200_listeners_far_sooner_than_by_the_peers(stack: RunningStack) -> None:
     client = await connect(str(stack.endpoints.temporal), "default")
     results: dict[tuple[str, int], Arm] = {}
     async with emitting(stack) as emitter:
@@ -174,10 +177,12 @@ async def test_progress_reaches_200_listeners_within_10_ms(stack: RunningStack) 
                 for name in list(arms)[:: 1 if turn % 2 else -1]:
                     await arms[name](count, results.setdefault((name, count), Arm()))
     print(table(results))  # noqa: T201 - the table is what a bench is for
-    fastest, asked = results["signalbox", 200], results["query 1/s", 200]
-    assert len(fastest.delays_ms) >= 0.99 * fastest.expected
-    assert fastest.p50_ms <= 10
-    assert asked.p50_ms >= 20 * fastest.p50_ms
+    alone, many = results["signalbox", 1], results["signalbox", 200]
+    assert len(many.delays_ms) >= 0.99 * many.expected
+    assert many.p50_ms <= 4 * alone.p50_ms
+    assert results["query 1/s", 200].p50_ms >= 20 * many.p50_ms
+    assert results["workflow streams", 1].p50_ms >= 1.5 * alone.p50_ms
+    assert results["workflow streams", 200].p50_ms >= 20 * many.p50_ms
 
 
 def table(results: Mapping[tuple[str, int], Arm]) -> str:

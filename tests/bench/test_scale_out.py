@@ -1,4 +1,5 @@
-"""The autoscaler with real processes: 2,000 activities on a base of ten slots, out and back to nothing, against the base alone.
+"""The autoscaler with real processes: 2,000 activities on a base of ten slots, out and back to nothing,
+against the base alone.
 
 Prints the course and writes it as a picture: `SIGNALBOX_BENCH_PLOT=course.svg`.
 """

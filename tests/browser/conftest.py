@@ -1,6 +1,7 @@
 """One browser and one stack a module; a page that fails its test when anything went wrong in it.
 
-Not one a session: Playwright's event loop runs as long as its browser, and async tests of other folders need one of their own.
+Not one a session: Playwright's event loop runs as long as its browser, and async tests of other folders need
+one of their own.
 """
 
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ def modules(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def watched(browser: Browser) -> Iterator[WatchedPage]:
-    """A fresh browser profile; in the end nothing unexpected may have been said on its console."""
+    """A fresh browser profile; unexpected console output fails the test at the end."""
     with browser.new_context(viewport={"width": 1360, "height": 900}, color_scheme="light") as context:
         context.set_default_timeout(20_000)
         watched = WatchedPage(context)

@@ -1,4 +1,5 @@
-"""kill -9 of workers at random while imports go on: every row, every original, the right sums, and hardly a request twice.
+"""kill -9 of workers at random while imports go on: every row, every original, the right sums, and hardly a
+request twice.
 
 Small by default; `IMPORT_FULL=1` kills ten times during an import of a thousand invoices.
 """
@@ -59,7 +60,7 @@ async def test_workers_killed_at_random_cost_no_invoice_and_hardly_a_request(wor
         result = await imported(client, run_id, within_s=300)
     check_import(world.stack, result, world.portal.truth())
     seen = politeness(world.portal, MST)
-    # A killed worker had at most its calls under way; each is asked for once more.
+    # A killed worker had at most its calls in flight; each is repeated once.
     assert seen.repeated <= KILLS * 2 * IN_FLIGHT, seen.most_repeated
     sys.stdout.write(
         f"\n{KILLS} kills, {seen.asked} things asked for, {seen.repeated} of them again ({seen.repeated / seen.asked:.2%})\n"

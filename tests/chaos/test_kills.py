@@ -1,4 +1,5 @@
-"""kill -9 of each part while a run draws its ads: the run finishes, nothing happens twice, the stream has no gap."""
+"""kill -9 of each part while a run draws its ads: the run finishes, nothing happens twice, the stream has no
+gap."""
 
 from collections import Counter
 from functools import partial
@@ -73,10 +74,11 @@ async def test_a_part_killed_while_ads_are_drawn_costs_nothing_and_doubles_nothi
 
 
 @pytest.mark.timeout(240)
-async def test_a_receiver_away_for_a_while_delays_no_run_and_loses_no_event(
+async def test_an_unavailable_receiver_delays_no_run_and_loses_no_event(
     stack: RunningStack, client: AsyncSignalbox
 ) -> None:
-    """The run goes on, question and decision included, while nothing can be delivered; afterwards every milestone arrives."""
+    """The run continues, approval and decision included, while nothing can be delivered; later every
+    milestone arrives."""
     run_id = await start_ads(stack, client, variants=3, redo_rounds=0)
     await until_step(client, run_id, "extract_brand")
     temporal = await connect(str(stack.endpoints.temporal), "default")

@@ -1,6 +1,8 @@
-"""Many listeners on many runs while gateway, worker and Redis are killed at random: every log is the same, whole, and once.
+"""Many listeners on many runs while gateway, worker and Redis are killed at random: every log is the same,
+whole, and once.
 
-The full size: `SIGNALBOX_CHAOS_LISTENERS=500 SIGNALBOX_CHAOS_RUNS=20 SIGNALBOX_CHAOS_KILLS=20 pytest tests/chaos/test_listeners.py`.
+The full size: `SIGNALBOX_CHAOS_LISTENERS=500 SIGNALBOX_CHAOS_RUNS=20 SIGNALBOX_CHAOS_KILLS=20 pytest
+tests/chaos/test_listeners.py`.
 """
 
 import asyncio
@@ -38,7 +40,7 @@ async def until_streamed(client: AsyncSignalbox, run_id: str) -> Run:
 
 
 async def finish(client: AsyncSignalbox, run_id: str) -> None:
-    """Answer the run's question and see its end, whatever is away meanwhile."""
+    """Decide the run's approval and wait for its end, whatever is unavailable meanwhile."""
 
     async def ended() -> bool:
         try:
@@ -52,7 +54,9 @@ async def finish(client: AsyncSignalbox, run_id: str) -> None:
 
 
 @pytest.mark.timeout(1_200)
-async def test_every_listener_hears_the_same_whole_story(stack: RunningStack, client: AsyncSignalbox) -> None:
+async def test_every_listener_receives_the_same_complete_stream(
+    stack: RunningStack, client: AsyncSignalbox
+) -> None:
     dice = random.Random(SEED)
     runs = [await start_ads(stack, client, variants=1, redo_rounds=0) for _ in range(RUNS)]
     epochs = {run_id: (await until_streamed(client, run_id)).epoch for run_id in runs}
@@ -73,7 +77,7 @@ async def test_every_listener_hears_the_same_whole_story(stack: RunningStack, cl
             part = dice.choice(PARTS)
             killed[part] += 1
             pid = stack.kill(part)
-            # Some come while it is away.
+            # Some connect while it is unavailable.
             await join(late // KILLS if kill else late - late // KILLS * (KILLS - 1))
             await stack.until_replaced(part, pid)
         await asyncio.gather(*(finish(client, run_id) for run_id in runs))

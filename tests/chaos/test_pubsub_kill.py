@@ -1,4 +1,5 @@
-"""kill -9 of the Pub/Sub server under a publish load: nothing acknowledged is lost, order per key holds, ids never repeat."""
+"""kill -9 of the Pub/Sub server under a publish load: nothing acknowledged is lost, order per key holds, ids
+never repeat."""
 
 import asyncio
 from collections import defaultdict
@@ -22,7 +23,8 @@ EVENT = story()[0]
 
 
 class Run:
-    """One writer of a key: publishes 1, 2, 3, … and repeats each until it is acknowledged, as a workflow's outbox does."""
+    """One writer of a key: publishes 1, 2, 3, … and repeats each until it is acknowledged, as a workflow's
+    outbox does."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
@@ -95,7 +97,7 @@ async def test_kill_9_under_load_loses_no_acknowledged_publish(tmp_path: Path) -
     assert reader.seen == {run.run_id: list(range(1, PER_KEY + 1)) for run in runs}
 
 
-async def test_kill_9_with_messages_in_hand_delivers_them_again(tmp_path: Path) -> None:
+async def test_kill_9_with_messages_in_flight_redelivers_them(tmp_path: Path) -> None:
     program = await Program(tmp_path / "pubsub.db").start()
     await provision_pubsub("chaos", emulator_host=program.host)
     run, held, reader = Run("run-1"), asyncio.Event(), Reader()

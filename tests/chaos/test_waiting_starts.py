@@ -1,4 +1,5 @@
-"""Starts while Temporal is away: each is made exactly once, through kill -9 of everything that holds one."""
+"""Starts while Temporal is unavailable: each run starts exactly once, through kill -9 of everything that
+holds one."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Approvals of pipelines that this console has never heard of: a form from the schema of the answer."""
+"""Approvals of pipelines that the console has no code for: a form generated from the schema of the answer."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ APPROVAL: Mapping[str, object] = {
 
 
 class Gateway:
-    """Stands where the gateway would be: keeps what was sent and answers what the test says."""
+    """Replaces the gateway: records requests and returns what the test sets."""
 
     def __init__(self) -> None:
         self.sent: list[Mapping[str, object]] = []
@@ -80,7 +80,7 @@ def test_the_answer_is_sent_with_the_digest_of_what_was_shown(modules: Page, gat
     assert sent["decision_id"]
 
 
-def test_sending_again_after_a_lost_answer_is_the_same_decision(modules: Page, gateway: Gateway) -> None:
+def test_a_resend_after_a_lost_response_is_the_same_decision(modules: Page, gateway: Gateway) -> None:
     modules.get_by_label("Verdict").select_option("grant")
     gateway.status, gateway.answer = (
         503,
@@ -109,7 +109,7 @@ def test_an_invalid_answer_is_explained_at_its_field_and_stays_open(modules: Pag
     )
 
 
-def test_a_decision_of_somebody_else_is_named(modules: Page, gateway: Gateway) -> None:
+def test_a_decision_by_another_person_is_named(modules: Page, gateway: Gateway) -> None:
     modules.get_by_label("Verdict").select_option("refuse")
     gateway.status = 409
     gateway.answer = {"code": "already_decided", "detail": "Lan decided this at 09:14; nothing to do"}
@@ -119,7 +119,7 @@ def test_a_decision_of_somebody_else_is_named(modules: Page, gateway: Gateway) -
     modules.wait_for_function("window.told === 1")
 
 
-def test_a_decision_without_a_worker_is_said_to_be_recorded(modules: Page, gateway: Gateway) -> None:
+def test_a_decision_without_a_worker_is_shown_as_recorded(modules: Page, gateway: Gateway) -> None:
     modules.get_by_label("Verdict").select_option("grant")
     gateway.status = 202
     modules.get_by_role("button", name="Send decision").click()

@@ -1,4 +1,5 @@
-"""The module for other people's pages, in Chromium, against a real gateway: the page of docs/browser.md, and what it does not show."""
+"""The module for other people's pages, in Chromium, against a real gateway: the page of docs/browser.md, and
+what it does not show."""
 
 import re
 from pathlib import Path
@@ -15,7 +16,7 @@ TEXT = "Signalbox runs long pipelines durably. People watch every run live. A pe
 
 @pytest.fixture
 def page(watched: WatchedPage, site: Site) -> Page:
-    """The documented page, as if somebody served it beside the gateway."""
+    """The documented page, served from another origin than the gateway."""
     assert EXAMPLE is not None
     body = EXAMPLE[1]
     watched.page.route(
@@ -31,7 +32,7 @@ def test_the_example_has_thirty_lines() -> None:
     assert len(EXAMPLE[1].splitlines()) <= 34
 
 
-def test_the_documented_page_starts_a_run_and_tells_its_story(
+def test_the_documented_page_starts_a_run_and_shows_its_events(
     page: Page, site: Site, watched: WatchedPage
 ) -> None:
     page.get_by_label("API key").fill(site.api_key)
@@ -40,14 +41,14 @@ def test_the_documented_page_starts_a_run_and_tells_its_story(
     expect(page.locator("#state")).to_have_text("ended", timeout=30_000)
     expect(page.locator("#story li").last).to_have_text("completed")
     story = page.locator("#story li").all_inner_texts()
-    # However late the page came: it asked for the history.
+    # However late the page connected: it requests the history.
     assert story[0] == "run.started"
     assert story[-2:] == ["run.completed", "completed"]
     assert {"step.started", "step.completed"} <= set(story)
     watched.shot("client-example")
 
 
-def test_a_wrong_key_is_said_in_a_sentence(page: Page, watched: WatchedPage) -> None:
+def test_a_wrong_key_gets_a_clear_message(page: Page, watched: WatchedPage) -> None:
     watched.expected = ("401",)
     page.get_by_label("API key").fill("sbx_wrong")
     page.get_by_role("button", name="Summarise").click()
@@ -113,12 +114,12 @@ def test_a_connection_lost_between_the_last_event_and_the_end_is_an_end_too(
     page.evaluate(WATCH, {"key": site.api_key, "runs": [run]})
     page.wait_for_function("window.heard.states.at(-1) === 'ended'", timeout=30_000)
     heard = page.evaluate("window.heard")
-    # The browser asks with its last id, is told that there is no more and gives up; the module asks once why it did.
+    # The browser reconnects with its last id, gets 204 and stops; the module then checks once why.
     assert statuses == [200, 204, 204]
     assert (heard["ended"], heard["states"]) == ([run], ["connecting", "live", "waiting", "ended"])
 
 
-def test_decide_and_cancel_say_why_not(page: Page, site: Site, watched: WatchedPage) -> None:
+def test_decide_and_cancel_report_why_they_fail(page: Page, site: Site, watched: WatchedPage) -> None:
     watched.expected = ("404",)
     codes = page.evaluate(
         """async (key) => {

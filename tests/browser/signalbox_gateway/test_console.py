@@ -21,7 +21,7 @@ def test_a_person_edits_one_approves_one_rejects_one_and_the_run_finishes(
     expect(cards(first)).to_have_count(3)
     expect_status(page, "Needs you")
     watched.shot("asked-light")
-    # Who comes later reads what happened before, and not only where it stands.
+    # A late visitor sees what happened before, and not only the current state.
     page.reload()
     expect(page.get_by_role("list", name="Events, newest first")).to_contain_text("15 files")
     first = asked(page)
@@ -97,7 +97,7 @@ def test_what_a_person_types_survives_events_and_a_second_reader(signed_in: Page
     expect(page.locator(".approval.open[data-approval='variants-2']")).to_be_visible(timeout=RUN_MS)
 
 
-def test_the_page_goes_on_by_itself_when_the_gateway_is_killed(
+def test_the_page_reconnects_when_the_gateway_is_killed(
     signed_in: Page, site: Site, watched: WatchedPage
 ) -> None:
     watched.expected = ("net::ERR_",)
@@ -113,7 +113,7 @@ def test_the_page_goes_on_by_itself_when_the_gateway_is_killed(
     expect_status(page, "Completed")
 
 
-def test_an_incomplete_decision_is_not_sent_and_says_what_is_missing(signed_in: Page, site: Site) -> None:
+def test_an_incomplete_decision_is_not_sent_and_names_what_is_missing(signed_in: Page, site: Site) -> None:
     page = signed_in
     start_run(page, site.product_page, variants=2)
     panel = asked(page)
@@ -177,7 +177,7 @@ def test_the_key_is_kept_nowhere_and_signing_out_ends_the_session(
     assert page.evaluate("fetch('/v1/runs').then((answer) => answer.status)") == 401
 
 
-def test_a_wrong_key_and_an_unknown_run_are_said_plainly(watched: WatchedPage, site: Site) -> None:
+def test_a_wrong_key_and_an_unknown_run_get_clear_messages(watched: WatchedPage, site: Site) -> None:
     watched.expected = ("status of 401", "status of 404")
     page = watched.page
     page.goto(f"{site.origin}/#/runs/nothing-here")

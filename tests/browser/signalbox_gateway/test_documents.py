@@ -1,4 +1,5 @@
-"""A batch of documents and the pages of one, as people see them: live cells, the question in a dialog, boxes around facts."""
+"""A batch of documents and the pages of one, as people see them: live cells, the question in a dialog, boxes
+around facts."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -95,7 +96,7 @@ def test_the_cells_are_one_stop_of_the_tab_key_and_open_by_keyboard(
     expect(page.get_by_role("region", name=re.compile("^Pages and facts"))).to_be_visible(timeout=RUN_MS)
 
 
-def test_the_facts_of_a_document_stand_in_boxes_on_its_page(
+def test_the_entities_of_a_document_are_boxed_on_its_page(
     signed_in: Page, site: Site, client: Signalbox, watched: WatchedPage
 ) -> None:
     page = signed_in

@@ -1,4 +1,5 @@
-"""The console's fold (fold.js) gives the same snapshot as signalbox_core.events.snapshot, after every event."""
+"""The console's fold (fold.js) gives the same snapshot as signalbox_core.events.snapshot, after every
+event."""
 
 import json
 from collections.abc import Mapping, Sequence

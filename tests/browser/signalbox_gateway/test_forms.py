@@ -1,4 +1,5 @@
-"""Forms made from a contract: what the form gives is what the contract takes, and problems go to their fields."""
+"""Forms made from a contract: what the form gives is what the contract takes, and problems go to their
+fields."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ def form(modules: Page) -> Page:
     return modules
 
 
-def test_what_is_filled_in_is_what_the_contract_takes(form: Page) -> None:
+def test_the_form_sends_what_the_contract_accepts(form: Page) -> None:
     form.get_by_label("Name").fill("Lan")
     form.get_by_label("Speed").select_option("fast")
     form.get_by_label("Gift").check()
@@ -96,7 +97,7 @@ def test_defaults_are_filled_in_and_the_empty_is_left_out(form: Page) -> None:
         pytest.param("Extra", "{x}", "This is not JSON; check quotes and commas.", id="not JSON"),
     ],
 )
-def test_what_breaks_the_contract_is_said_before_it_is_sent(
+def test_a_contract_violation_is_shown_before_it_is_sent(
     form: Page, label: str, text: str, problem: str
 ) -> None:
     form.get_by_label(label).fill(text)
@@ -121,7 +122,7 @@ def test_a_problem_of_the_server_is_shown_at_the_field_it_names(form: Page, path
     expect(form.get_by_role("alert")).to_contain_text("One thing to correct")
 
 
-def test_a_problem_without_a_field_is_said_above_the_form(form: Page) -> None:
+def test_a_problem_without_a_field_is_shown_above_the_form(form: Page) -> None:
     form.evaluate("form.show([{ field: 'input.elsewhere', message: 'is unknown: remove it' }], 'input')")
     expect(form.get_by_role("alert")).to_contain_text("elsewhere: is unknown: remove it")
     expect(form.get_by_role("alert")).to_be_focused()

@@ -1,9 +1,11 @@
-"""What a person sees of an invoice import: the captcha as a picture that can do nothing, the months, the totals, what failed."""
+"""What a person sees of an invoice import: the captcha as a picture that can do nothing, the months, the
+totals, what failed."""
 
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -131,7 +133,7 @@ def page(modules: Page) -> Iterator[Page]:
     modules.set_viewport_size({"width": 1280, "height": 720})
 
 
-def ask(page: Page, **changed: object) -> None:
+def ask(page: Page, **changed: Any) -> None:
     evidence = CaptchaEvidence(
         **{
             "tax_code": "9901000019",
@@ -235,7 +237,7 @@ def test_months_totals_and_reasons_are_readable_tables(page: Page) -> None:
     )
 
 
-def test_the_months_are_read_again_when_the_run_has_written_them_anew(page: Page) -> None:
+def test_the_months_are_reloaded_after_the_run_rewrites_them(page: Page) -> None:
     served: list[str] = []
     tables = [ImportTable(tax_code="9901000019", months=MONTHS[:count]) for count in (1, 3)]
 

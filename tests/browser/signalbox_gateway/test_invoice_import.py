@@ -1,4 +1,5 @@
-"""An invoice import as a person runs it in the console: the form, the captcha, the months as they fill up, the totals, the files."""
+"""An invoice import as a person runs it in the console: the form, the captcha, the months as they fill up,
+the totals, the files."""
 
 import base64
 from collections.abc import Iterator
@@ -46,13 +47,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def read_picture(page: Page) -> str:
-    """What the picture says, as a person with good eyes would read it."""
+    """The text of the captcha, as a person would read it."""
     source = page.locator(".picture-question img").get_attribute("src") or ""
     return solve(base64.b64decode(source.removeprefix("data:image/svg+xml;base64,")).decode())
 
 
 @pytest.mark.timeout(240)
-def test_a_month_comes_in(signed_in: Page, watched: WatchedPage) -> None:
+def test_a_month_is_imported(signed_in: Page, watched: WatchedPage) -> None:
     page = signed_in
     choose_pipeline(page, "invoice_import")
     page.get_by_label("Tax code").fill(MST)

@@ -1,4 +1,5 @@
-"""The text of a running step as the console shows it: whole, growing, gone when the step starts again or has ended."""
+"""The text of a running step as the console shows it: whole, growing, gone when the step starts again or has
+ended."""
 
 from playwright.sync_api import Page, expect
 
@@ -12,7 +13,7 @@ SHOW = """async (steps) => {
 }"""
 
 
-def test_the_text_grows_and_goes(modules: Page) -> None:
+def test_live_text_grows_and_is_removed(modules: Page) -> None:
     output = modules.locator(".line-output")
 
     modules.evaluate(SHOW, [{"text": "Xin"}])

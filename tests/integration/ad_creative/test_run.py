@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events.catalogue import RunFailed
 from signalbox_core.pipeline.contract.messages import Decision
@@ -119,6 +120,7 @@ async def test_an_incomplete_answer_is_refused_and_the_approval_stays_pending(
             await run.decide("variants", decisions(*answer))
 
         cause = refused.value.cause
+        assert isinstance(cause, ApplicationError)
         assert cause.type == "invalid_answer"
         assert cause.details[0]["field"] == field
         assert (await run.approval("variants")).status == "pending"
@@ -168,5 +170,6 @@ async def test_a_decision_with_a_stale_digest_is_refused(shop: Shop, activities:
                 )
             )
 
+        assert isinstance(refused.value.cause, ApplicationError)
         assert refused.value.cause.type == "stale_digest"
         await run.handle.terminate()

@@ -73,7 +73,7 @@ async def test_every_publish_gets_its_own_id(pair: Pair) -> None:
     assert len(set(await asyncio.gather(*calls))) == 100
 
 
-async def test_an_event_that_a_handler_cannot_handle_now_comes_again_before_the_next(pair: Pair) -> None:
+async def test_an_event_whose_handler_is_unavailable_is_redelivered_before_the_next(pair: Pair) -> None:
     seen: list[int | None] = []
 
     async def handler(received: Received) -> None:
@@ -88,7 +88,7 @@ async def test_an_event_that_a_handler_cannot_handle_now_comes_again_before_the_
     assert seen == [1, 1, 2, 3]
 
 
-async def test_a_rejected_event_does_not_come_again(pair: Pair) -> None:
+async def test_a_rejected_event_is_not_redelivered(pair: Pair) -> None:
     seen: list[int | None] = []
 
     async def handler(received: Received) -> None:

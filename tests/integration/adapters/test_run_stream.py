@@ -61,7 +61,7 @@ async def test_events_are_kept_in_order_however_they_arrive(streams: RunStream) 
     assert await sequences(streams) == [1, 2, 3, 4, 5]
 
 
-async def test_a_batch_gives_the_outcome_of_each_event(streams: RunStream) -> None:
+async def test_a_batch_reports_the_outcome_of_each_event(streams: RunStream) -> None:
     other = story("run-2")[0]
     outcomes = await streams.append_many([MILESTONES[0], other, MILESTONES[2], MILESTONES[1], MILESTONES[0]])
     assert outcomes == [Outcome.APPENDED, Outcome.APPENDED, Outcome.PARKED, Outcome.APPENDED, Outcome.DROPPED]
@@ -105,7 +105,7 @@ async def test_the_snapshot_is_the_fold_of_the_events(streams: RunStream) -> Non
         await tell(streams, [event])
         projected = await streams.snapshot("run-1")
         assert projected is not None
-        # What progress told of a step goes when it ends, as in the workflow's own snapshot.
+        # Progress of a step is removed when the step ends, as in the workflow's snapshot.
         assert as_json(projected.snapshot) == as_json(shown if event.sequence is None else folded), event.name
 
 
@@ -179,7 +179,7 @@ async def test_a_gap_is_seen_until_it_is_closed(streams: RunStream) -> None:
     assert await streams.gaps(older_than=NOW) == []
 
 
-async def test_a_rebuilt_stream_goes_on_from_the_snapshot_under_a_new_epoch(streams: RunStream) -> None:
+async def test_a_rebuilt_stream_continues_from_the_snapshot_in_a_new_epoch(streams: RunStream) -> None:
     await streams.append_many([MILESTONES[3], MILESTONES[4]])
     (gap,) = await streams.gaps(older_than=NOW)
     snapshot = Snapshot(run_id="run-1", tenant="acme")
@@ -212,7 +212,7 @@ async def test_a_stream_rebuilt_from_an_ended_run_has_ended(streams: RunStream) 
     assert as_json(projected.snapshot) == as_json(snapshot)
 
 
-async def test_a_stream_can_begin_with_a_run_that_said_nothing(streams: RunStream) -> None:
+async def test_a_stream_can_begin_with_a_run_without_events(streams: RunStream) -> None:
     epoch = await streams.rebuild(Snapshot(run_id="run-1", tenant="acme", pipeline="echo"), replaces="")
     assert await streams.append(MILESTONES[0]) is Outcome.APPENDED
     assert await sequences(streams, Cursor(str(epoch), 0)) == [1]
@@ -243,7 +243,9 @@ async def test_the_open_runs_of_a_tenant_are_those_that_have_not_ended(streams: 
     assert await streams.open_runs("other", 10) == []
 
 
-async def test_the_news_of_a_tenant_tell_of_runs_and_of_the_inbox(streams: RunStream, redis_url: str) -> None:
+async def test_the_channel_of_a_tenant_announces_runs_and_inbox_changes(
+    streams: RunStream, redis_url: str
+) -> None:
     heard: list[tuple[str, object]] = []
     client = Redis.from_url(redis_url)
     channels = streams.channels if isinstance(streams, FakeRunStream) else RedisChannels(client)
@@ -260,5 +262,6 @@ async def test_the_news_of_a_tenant_tell_of_runs_and_of_the_inbox(streams: RunSt
     await eventually(lambda: len(heard) >= 3)
     await cancel_and_wait(listening)
     await client.aclose()
-    appeared, changed = ("run.appeared", {"runid": "run-1"}), ("inbox.changed", {})
+    appeared = ("run.appeared", {"runid": "run-1"})
+    changed: tuple[str, dict[str, str]] = ("inbox.changed", {})
     assert heard == [appeared, *[changed] * (len(heard) - 1)]

@@ -8,6 +8,7 @@ from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
 from signalbox_core.errors import Rejected
+from signalbox_core.events import Snapshot
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import PipelineUnderTest, RunUnderTest, pipeline_under_test
 from signalbox_devstack.emulators.sample_documents.inbox_files import (
@@ -28,7 +29,7 @@ def child_of(pipeline: PipelineUnderTest, run: RunUnderTest, index: int) -> RunU
     return RunUnderTest(pipeline.client.get_workflow_handle(f"{run.run_id}.{index:05}"), pipeline.emitter)
 
 
-def letters(found: object) -> str:
+def letters(found: Snapshot) -> str:
     return next(step.items or "" for step in found.steps if step.name == "process")
 
 

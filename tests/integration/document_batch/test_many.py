@@ -1,5 +1,8 @@
 """Large batches: continue-as-new, every document counted once, a short history."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 from temporalio import activity
 
@@ -63,12 +66,12 @@ async def store(request: StoreRequest) -> StoredResult:
     return StoredResult(result_key="r", result_bytes=1, text_key="t", text_bytes=1)
 
 
-def batch_activities(objects: FakeObjectStore) -> list[object]:
+def batch_activities(objects: FakeObjectStore) -> list[Callable[..., Any]]:
     """The real activities of the batch, with documents that take no time."""
     of_batch = [
         item
         for item in activities_over(objects)
-        if activity._Definition.must_from_callable(item).name.startswith("document_batch.")
+        if str(activity._Definition.must_from_callable(item).name).startswith("document_batch.")
     ]
     return [fetch, read, classify, extract, store, *of_batch]
 

@@ -9,7 +9,7 @@ from signalbox_core.http.fetch import HTML, PICTURES, Fetcher
 from support.servers.shop import Shop
 
 
-async def test_a_page_comes_with_its_type_and_place(shop: Shop) -> None:
+async def test_a_page_is_returned_with_media_type_and_final_url(shop: Shop) -> None:
     page = await shop.fetcher().fetch(shop.url("vi/ca-phe"), accept=HTML)
 
     assert (page.status, page.media_type, page.charset) == (200, "text/html", "utf-8")
@@ -46,7 +46,7 @@ async def test_a_bad_page_is_refused_with_code_field_and_remedy(shop: Shop, path
     assert refused.value.field == "input.url"
 
 
-async def test_words_that_claim_to_be_a_picture_are_refused(shop: Shop) -> None:
+async def test_text_declared_as_an_image_is_refused(shop: Shop) -> None:
     with pytest.raises(Rejected) as refused:
         await shop.fetcher().fetch(shop.url("traps/words.png"), accept=PICTURES)
 
@@ -60,12 +60,12 @@ async def test_a_slow_page_ends_at_the_deadline(shop: Shop) -> None:
     assert late.value.stable_code == "timeout"
 
 
-async def test_a_broken_server_may_be_tried_again(shop: Shop) -> None:
+async def test_a_server_error_is_retryable(shop: Shop) -> None:
     with pytest.raises(Unavailable):
         await shop.fetcher().fetch(shop.url("traps/broken"), accept=HTML)
 
 
-async def test_a_busy_server_says_when(shop: Shop) -> None:
+async def test_a_busy_server_gives_a_retry_delay(shop: Shop) -> None:
     with pytest.raises(RateLimited) as busy:
         await shop.fetcher().fetch(shop.url("traps/busy"), accept=HTML)
 
@@ -116,7 +116,7 @@ async def test_a_name_that_does_not_exist_is_the_callers_to_change() -> None:
 
 
 async def test_a_name_is_resolved_once_and_its_checked_address_connected_to(shop: Shop) -> None:
-    """No rebinding gap: a second answer of the resolver would be another address, and is never asked for."""
+    """No DNS rebinding gap: a second lookup would give another address, and is never made."""
     ip, _, port = shop.endpoint.rpartition(":")
     answers = [[ip]]
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import httpx2
 import pytest
+from starlette.types import ASGIApp
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -205,7 +206,7 @@ async def test_without_a_worker_a_decision_is_recorded_and_applied_later(
 
 
 async def test_the_inbox_shows_the_tenants_open_questions(
-    app: object, caller: httpx2.AsyncClient, parts: Parts
+    app: ASGIApp, caller: httpx2.AsyncClient, parts: Parts
 ) -> None:
     run_id = new_run_id("echo")
     milestones = [event for event in story(run_id) if event.sequence is not None]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.types import ASGIApp
 
 from signalbox_gateway.app import Parts
 from signalbox_gateway.auth.sessions import COOKIE
@@ -28,7 +29,7 @@ GRANTED = {
 
 
 @pytest.mark.parametrize(("method", "path", "role"), NEEDS)
-async def test_every_operation_needs_its_role(app: object, method: str, path: str, role: str) -> None:
+async def test_every_operation_needs_its_role(app: ASGIApp, method: str, path: str, role: str) -> None:
     for caller_role, granted in GRANTED.items():
         async with client_of(app, caller_role) as caller:
             answer = await caller.request(method, path)
@@ -36,7 +37,7 @@ async def test_every_operation_needs_its_role(app: object, method: str, path: st
 
 
 @pytest.mark.parametrize(("method", "path", "role"), NEEDS)
-async def test_nobody_gets_in_without_a_key(app: object, method: str, path: str, role: str) -> None:
+async def test_nobody_gets_in_without_a_key(app: ASGIApp, method: str, path: str, role: str) -> None:
     async with client_of(app, None) as caller:
         answer = await caller.request(method, path)
 
@@ -48,7 +49,7 @@ async def test_nobody_gets_in_without_a_key(app: object, method: str, path: str,
     "header",
     ["Bearer nope", "Bearer ", "Basic abc", "nonsense", "Bearer sbx_test_admin extra", "Bearer \xe9"],
 )
-async def test_a_wrong_authorization_is_refused(app: object, header: str) -> None:
+async def test_a_wrong_authorization_is_refused(app: ASGIApp, header: str) -> None:
     async with client_of(app, None) as caller:
         answer = await caller.get("/v1/runs", headers={"authorization": header.encode("latin-1")})
 
@@ -62,7 +63,7 @@ async def signed_in(caller: httpx2.AsyncClient, role: str = "admin") -> dict[str
     return {"cookie": f"{COOKIE}={answer.cookies[COOKIE]}"}
 
 
-async def test_signing_in_sets_a_cookie_that_scripts_cannot_read(app: object) -> None:
+async def test_signing_in_sets_a_cookie_that_scripts_cannot_read(app: ASGIApp) -> None:
     async with client_of(app, None) as caller:
         answer = await caller.post("/v1/sessions", json={"api_key": secret_of("viewer")})
 
@@ -79,7 +80,7 @@ async def test_signing_in_sets_a_cookie_that_scripts_cannot_read(app: object) ->
     }
 
 
-async def test_a_session_reads_and_changes_from_our_own_pages_only(app: object) -> None:
+async def test_a_session_reads_and_changes_from_our_own_pages_only(app: ASGIApp) -> None:
     async with client_of(app, None) as caller:
         session = await signed_in(caller)
         caller.cookies.clear()
@@ -101,7 +102,7 @@ async def test_a_session_reads_and_changes_from_our_own_pages_only(app: object) 
     assert [answer.json()["code"] for answer in refused] == ["other_origin"] * 4
 
 
-async def test_signing_out_ends_the_session(app: object) -> None:
+async def test_signing_out_ends_the_session(app: ASGIApp) -> None:
     async with client_of(app, None) as caller:
         session = await signed_in(caller)
         caller.cookies.clear()
@@ -112,7 +113,7 @@ async def test_signing_out_ends_the_session(app: object) -> None:
     assert (out.status_code, after.status_code, twice.status_code) == (204, 401, 204)
 
 
-async def test_a_session_is_kept_hashed(app: object, parts: Parts) -> None:
+async def test_a_session_is_kept_hashed(app: ASGIApp, parts: Parts) -> None:
     async with client_of(app, None) as caller:
         token = (await signed_in(caller))["cookie"].partition("=")[2]
 
@@ -122,7 +123,7 @@ async def test_a_session_is_kept_hashed(app: object, parts: Parts) -> None:
     assert all([0 < await parts.redis.ttl(name) <= 12 * 3600 for name in names])
 
 
-async def test_another_site_cannot_sign_a_browser_in(app: object) -> None:
+async def test_another_site_cannot_sign_a_browser_in(app: ASGIApp) -> None:
     async with client_of(app, None) as caller:
         answer = await caller.post(
             "/v1/sessions", json={"api_key": secret_of("viewer")}, headers={"origin": "https://evil.test"}
@@ -133,7 +134,7 @@ async def test_another_site_cannot_sign_a_browser_in(app: object) -> None:
 
 
 async def test_a_revoked_key_ends_its_sessions_and_tickets_at_once(
-    app: object, caller: httpx2.AsyncClient, parts: Parts, tmp_path: Path
+    app: ASGIApp, caller: httpx2.AsyncClient, parts: Parts, tmp_path: Path
 ) -> None:
     run_id = await started(caller)
     async with client_of(app, None) as browser:
@@ -149,7 +150,7 @@ async def test_a_revoked_key_ends_its_sessions_and_tickets_at_once(
 
 
 async def test_a_ticket_opens_the_streams_of_its_runs_only_and_again(
-    app: object, caller: httpx2.AsyncClient
+    app: ASGIApp, caller: httpx2.AsyncClient
 ) -> None:
     run_id, other = await started(caller), await started(caller)
     issued = await caller.post("/v1/stream-tickets", json={"runs": [run_id]})
@@ -169,7 +170,7 @@ async def test_a_ticket_opens_the_streams_of_its_runs_only_and_again(
 
 
 async def test_a_ticket_for_a_foreign_run_is_refused_by_its_place(
-    app: object, caller: httpx2.AsyncClient
+    app: ASGIApp, caller: httpx2.AsyncClient
 ) -> None:
     run_id = await started(caller)
 

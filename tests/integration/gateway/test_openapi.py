@@ -125,7 +125,8 @@ def attack(operation: APIOperation, address: str, mode: schemathesis.GenerationM
 @pytest.mark.parametrize("mode", schemathesis.GenerationMode, ids=lambda mode: mode.value)
 def test_every_answer_is_as_the_document_says(address: str, mode: schemathesis.GenerationMode) -> None:
     schema = schemathesis.openapi.from_dict(requests.get(f"{address}/openapi.json", timeout=10).json())
-    operations = [found.ok() for found in schema.get_all_operations()]
+    # An invalid operation has no ok() and fails the test.
+    operations = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]
     assert len(operations) >= 25
     # Nothing is wrong about a request that says nothing.
     for operation in (

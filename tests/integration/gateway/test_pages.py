@@ -5,13 +5,14 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.applications import Starlette
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.http.problems import CODES
 from support.servers.gateway import client_of
 
 
-async def test_health_and_readiness_are_open_to_everybody(app: object) -> None:
+async def test_health_and_readiness_are_open_to_everybody(app: ASGIApp) -> None:
     async with client_of(app, None) as caller:
         alive, ready = await caller.get("/healthz"), await caller.get("/readyz")
 
@@ -67,7 +68,7 @@ async def test_the_page_of_the_api_is_whole_and_runs_nothing(caller: httpx2.Asyn
     assert all(f'id="{code}"' in page.text for code in CODES)
 
 
-async def test_the_console_is_served_with_a_strict_policy(app: object) -> None:
+async def test_the_console_is_served_with_a_strict_policy(app: ASGIApp) -> None:
     async with client_of(app, None) as caller:
         page = await caller.get("/")
 

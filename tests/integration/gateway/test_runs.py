@@ -2,6 +2,7 @@
 
 import httpx2
 import pytest
+from starlette.types import ASGIApp
 from temporalio.client import Client
 
 from signalbox_core.ids import new_run_id
@@ -130,7 +131,7 @@ PATHS = ["", "/result", "/artifacts/a.png", "/approvals/word"]
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_another_tenants_run_looks_unknown(app: object, caller: httpx2.AsyncClient, path: str) -> None:
+async def test_another_tenants_run_looks_unknown(app: ASGIApp, caller: httpx2.AsyncClient, path: str) -> None:
     run_id = await started(caller)
 
     async with client_of(app, "stranger") as stranger:
@@ -143,7 +144,7 @@ async def test_another_tenants_run_looks_unknown(app: object, caller: httpx2.Asy
 
 @pytest.mark.parametrize("verb", ["cancel", "pause", "resume", "approvals/word/decision"])
 async def test_another_tenants_run_cannot_be_steered(
-    app: object, caller: httpx2.AsyncClient, verb: str
+    app: ASGIApp, caller: httpx2.AsyncClient, verb: str
 ) -> None:
     run_id = await started(caller)
     body = {"answer": {"word": "x"}} if verb.endswith("decision") else {}
@@ -155,7 +156,7 @@ async def test_another_tenants_run_cannot_be_steered(
 
 
 async def test_the_list_pages_filters_and_shows_only_the_tenants_runs(
-    app: object, caller: httpx2.AsyncClient
+    app: ASGIApp, caller: httpx2.AsyncClient
 ) -> None:
     mine = {await started(caller) for _ in range(3)}
 

@@ -1,7 +1,10 @@
 """Starting runs: once per id or key, with the faults of the input named."""
 
+from collections.abc import AsyncIterator
+
 import httpx2
 import pytest
+from starlette.types import ASGIApp
 
 from signalbox_core.ids import new_run_id
 from support.servers.gateway import client_of
@@ -46,7 +49,7 @@ async def test_the_same_run_id_for_another_request_is_refused(caller: httpx2.Asy
 
 
 async def test_another_tenants_run_id_is_refused_the_same_way(
-    app: object, caller: httpx2.AsyncClient
+    app: ASGIApp, caller: httpx2.AsyncClient
 ) -> None:
     run_id = new_run_id("echo")
     await caller.post("/v1/runs", json=order(run_id=run_id))
@@ -82,7 +85,7 @@ async def test_an_idempotency_key_stays_with_its_run_id(caller: httpx2.AsyncClie
     assert other_id.json()["code"] == "key_reused"
 
 
-async def test_two_tenants_may_use_one_key(app: object, caller: httpx2.AsyncClient) -> None:
+async def test_two_tenants_may_use_one_key(app: ASGIApp, caller: httpx2.AsyncClient) -> None:
     key = {"idempotency-key": new_run_id("key")}
 
     ours = await caller.post("/v1/runs", json=order(), headers=key)
@@ -152,7 +155,7 @@ async def test_a_body_that_cannot_be_read_is_a_problem(
 
 
 async def test_a_body_without_a_declared_length_is_capped_too(caller: httpx2.AsyncClient) -> None:
-    async def endless():
+    async def endless() -> AsyncIterator[bytes]:
         for _ in range(40):
             yield b" " * 65_536
 

@@ -196,8 +196,13 @@ async def test_what_an_issuer_may_say_is_the_operators_choice(
 
     write_issuers(tmp_path / "issuers.json", issuer.trusted(tenants=["acme"], revoked=["mallory"]))
     tokens.reload()
-    for claims, status in (({}, 200), ({"tenant": "other"}, 401), ({"sub": "mallory"}, 401)):
-        async with bearing(issuer.token(**claims)) as caller:
+    trusted: list[tuple[dict[str, str], int]] = [
+        ({}, 200),
+        ({"tenant": "other"}, 401),
+        ({"sub": "mallory"}, 401),
+    ]
+    for given, status in trusted:
+        async with bearing(issuer.token(**given)) as caller:
             assert (await caller.get("/v1/runs")).status_code == status
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+from starlette.types import ASGIApp
 
 from signalbox_gateway.app import Parts
 from support.servers.gateway import client_of
@@ -77,7 +78,7 @@ async def test_a_list_of_documents_is_taken_as_json(caller: httpx2.AsyncClient) 
     assert answer.json()["media_type"] == "application/json"
 
 
-async def test_a_viewer_may_not_upload(app: object) -> None:
+async def test_a_viewer_may_not_upload(app: ASGIApp) -> None:
     async with client_of(app, "viewer") as viewer:
         answer = await viewer.post("/v1/objects", content=PDF)
 

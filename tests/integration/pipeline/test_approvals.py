@@ -1,11 +1,13 @@
 """A run asks a person: exactly one outcome wins, whenever the answer comes."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 import pytest
-from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events import catalogue
 from signalbox_core.pipeline.contract import messages
@@ -35,12 +37,16 @@ def decision(
 
 
 def refusal_of(error: pytest.ExceptionInfo[WorkflowUpdateFailedError]) -> Mapping[str, object]:
-    details: Mapping[str, object] = error.value.cause.details[0]
-    assert error.value.cause.type == details["code"]
+    cause = error.value.cause
+    assert isinstance(cause, ApplicationError)
+    details: Mapping[str, object] = cause.details[0]
+    assert cause.type == details["code"]
     return details
 
 
-async def test_a_decision_after_the_question_is_the_answer(client, sample_activities) -> None:
+async def test_a_decision_after_the_question_is_the_answer(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(ASK)
 
@@ -51,7 +57,9 @@ async def test_a_decision_after_the_question_is_the_answer(client, sample_activi
         assert run.event_names()[-3:] == ["approval.requested", "approval.decided", "run.completed"]
 
 
-async def test_a_decision_before_the_question_is_the_answer(client, sample_activities) -> None:
+async def test_a_decision_before_the_question_is_the_answer(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         handle = await client.start_workflow(
             "sample",
@@ -68,7 +76,9 @@ async def test_a_decision_before_the_question_is_the_answer(client, sample_activ
         assert names[-3:] == ["approval.requested", "approval.decided", "run.completed"]
 
 
-async def test_an_update_before_the_question_is_accepted_too(client, sample_activities) -> None:
+async def test_an_update_before_the_question_is_accepted_too(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(ASK)
         await run.pause()
@@ -80,7 +90,9 @@ async def test_an_update_before_the_question_is_accepted_too(client, sample_acti
         assert await run.result() == SampleResult(made=[0, 1, 2], picked=0)
 
 
-async def test_of_two_deciders_one_wins_and_the_other_learns_who(client, sample_activities) -> None:
+async def test_of_two_deciders_one_wins_and_the_other_learns_who(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(ASK)
         await run.approval("pick")
@@ -101,7 +113,9 @@ async def test_of_two_deciders_one_wins_and_the_other_learns_who(client, sample_
         assert len(lost) == 2
 
 
-async def test_a_second_decision_is_refused_and_names_the_first(client, sample_activities) -> None:
+async def test_a_second_decision_is_refused_and_names_the_first(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(ASK)
         await run.pause()
@@ -120,7 +134,9 @@ async def test_a_second_decision_is_refused_and_names_the_first(client, sample_a
         await run.resume()
 
 
-async def test_the_same_decision_again_gives_the_first_record(client, sample_activities) -> None:
+async def test_the_same_decision_again_gives_the_first_record(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(ASK)
         await run.pause()
@@ -161,7 +177,7 @@ async def test_the_same_decision_again_gives_the_first_record(client, sample_act
     ],
 )
 async def test_a_wrong_decision_is_refused_and_the_question_stays_open(
-    client, sample_activities, sent, code, field
+    client: Client, sample_activities: list[Callable[..., Any]], sent: Decision, code: str, field: str
 ) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(ASK)
@@ -180,7 +196,9 @@ async def test_a_wrong_decision_is_refused_and_the_question_stays_open(
         ].count(True) == 1
 
 
-async def test_a_wrong_decision_by_signal_is_dropped(client, sample_activities) -> None:
+async def test_a_wrong_decision_by_signal_is_dropped(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(ASK)
         await run.approval("pick")
@@ -191,7 +209,9 @@ async def test_a_wrong_decision_by_signal_is_dropped(client, sample_activities) 
         assert (await run.result()).picked == 2
 
 
-async def test_nobody_decides_and_the_run_fails_at_the_deadline(sample_activities) -> None:
+async def test_without_a_decision_the_run_fails_at_the_deadline(
+    sample_activities: list[Callable[..., Any]],
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, skip_time=True) as pipeline:
         run = await pipeline.start(ASK)
 

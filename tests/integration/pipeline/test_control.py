@@ -1,9 +1,12 @@
 """Pause, resume, cancel with clean-up, continue as new."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 import pytest
 from temporalio import activity
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
 from signalbox_core.errors import InvalidInput
@@ -19,7 +22,9 @@ async def has_status(run: RunUnderTest, status: str) -> bool:
     return (await run.snapshot()).status == status
 
 
-async def test_a_paused_run_starts_no_further_step(client, sample_activities) -> None:
+async def test_a_paused_run_starts_no_further_step(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput(hold=True))
         await run.pause()
@@ -34,7 +39,9 @@ async def test_a_paused_run_starts_no_further_step(client, sample_activities) ->
         assert run.event_names()[:4] == ["run.started", "run.paused", "run.resumed", "step.started"]
 
 
-async def test_a_cancelled_run_cleans_up_and_says_why(client, sample_activities) -> None:
+async def test_a_cancelled_run_cleans_up_and_reports_the_reason(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     undone: list[int] = []
 
     @activity.defn(name="sample.undo")
@@ -63,7 +70,9 @@ async def test_a_cancelled_run_cleans_up_and_says_why(client, sample_activities)
         assert (snapshot.status, snapshot.approvals[0].status) == ("cancelled", "cancelled")
 
 
-async def test_a_run_cancelled_in_a_step_does_not_call_the_step_failed(client, sample_activities) -> None:
+async def test_a_run_cancelled_in_a_step_does_not_call_the_step_failed(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     started: list[int] = []
 
     @activity.defn(name="sample.make")
@@ -86,7 +95,9 @@ async def test_a_run_cancelled_in_a_step_does_not_call_the_step_failed(client, s
         assert [step.status for step in (await run.snapshot()).steps] == ["completed", "cancelled"]
 
 
-async def test_a_clean_up_that_fails_does_not_hide_the_cancel(client, sample_activities) -> None:
+async def test_a_clean_up_that_fails_does_not_hide_the_cancel(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     @activity.defn(name="sample.undo")
     async def undo_refuses(number: int) -> None:
         raise InvalidInput("nothing to take back")
@@ -104,7 +115,9 @@ async def test_a_clean_up_that_fails_does_not_hide_the_cancel(client, sample_act
         assert run.event_names()[-1] == "run.cancelled"
 
 
-async def test_a_decision_after_the_cancel_finds_the_run_closed(client, sample_activities) -> None:
+async def test_a_decision_after_the_cancel_finds_the_run_closed(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(ASK)
         asked = await run.approval("pick")
@@ -117,7 +130,9 @@ async def test_a_decision_after_the_cancel_finds_the_run_closed(client, sample_a
             await run.decide("pick", Pick(number=1))
 
 
-async def test_a_run_that_continues_as_new_goes_on_counting(client, sample_activities) -> None:
+async def test_a_run_that_continues_as_new_keeps_its_sequence(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput(items=1, rounds=2))
 

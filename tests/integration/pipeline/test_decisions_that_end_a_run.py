@@ -1,12 +1,19 @@
-"""A decision that ends its run, while the run's events are on their way: the server gives such an update back now and then."""
+"""A decision that ends its run, while the run's events are on their way: the server gives such an update back
+now and then."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from temporalio.client import Client
 
 from signalbox_core.testing.pipeline import pipeline_under_test
 from support.sample.contract import SPEC, Pick, SampleInput
 
 
-async def test_every_one_of_many_is_taken_at_once(client, sample_activities) -> None:
+async def test_each_of_many_decisions_is_accepted_at_once(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
 
         async def picked() -> int | None:

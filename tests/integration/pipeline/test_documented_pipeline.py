@@ -1,4 +1,4 @@
-"""docs/pipelines.md holds what it says: its example is written to files and its own test is run."""
+"""The example in docs/pipelines.md works: it is written to files and its own test is run."""
 
 import asyncio
 import re

@@ -1,9 +1,12 @@
-"""A run that fails says which step, why, and what to change."""
+"""A failed run names the step, the cause and the remedy."""
+
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
 from temporalio import activity
-from temporalio.client import WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError
 
 from signalbox_core.errors import InvalidInput, RateLimited
 from signalbox_core.events import catalogue
@@ -33,7 +36,9 @@ async def make_with_another_argument(number: dict[str, int]) -> Made:
     return Made(number=number["number"])
 
 
-async def test_a_refusing_activity_fails_its_step_and_the_run_at_once(client, sample_activities) -> None:
+async def test_a_refusing_activity_fails_its_step_and_the_run_at_once(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(
         SPEC, activities=[sample_activities[0], make_refuses], client=client
     ) as pipeline:
@@ -53,7 +58,9 @@ async def test_a_refusing_activity_fails_its_step_and_the_run_at_once(client, sa
         assert (await run.snapshot()).error == expected
 
 
-async def test_a_bug_in_an_activity_is_tried_again_but_not_for_ever(client, sample_activities) -> None:
+async def test_a_bug_in_an_activity_is_retried_a_bounded_number_of_times(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(
         SPEC, activities=[sample_activities[0], make_breaks], client=client
     ) as pipeline:
@@ -67,7 +74,9 @@ async def test_a_bug_in_an_activity_is_tried_again_but_not_for_ever(client, samp
         )
 
 
-async def test_an_argument_that_does_not_decode_fails_the_step(client, sample_activities) -> None:
+async def test_an_argument_that_does_not_decode_fails_the_step(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(
         SPEC, activities=[sample_activities[0], make_with_another_argument], client=client
     ) as pipeline:
@@ -80,7 +89,7 @@ async def test_an_argument_that_does_not_decode_fails_the_step(client, sample_ac
 
 
 async def test_an_undeclared_step_fails_the_run_and_names_the_declared_ones(
-    client, sample_activities
+    client: Client, sample_activities: list[Callable[..., Any]]
 ) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput(misuse="polish"))
@@ -104,7 +113,7 @@ async def test_an_undeclared_step_fails_the_run_and_names_the_declared_ones(
     ],
 )
 async def test_input_that_does_not_decode_fails_the_run_instead_of_hanging_it(
-    client, sample_activities, bad
+    client: Client, sample_activities: list[Callable[..., Any]], bad: object
 ) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         handle = await client.start_workflow(
@@ -117,7 +126,9 @@ async def test_input_that_does_not_decode_fails_the_run_instead_of_hanging_it(
         assert getattr(failed.value.cause, "type", None) == "invalid_input"
 
 
-async def test_a_busy_dependency_is_asked_again_when_it_says(client, sample_activities) -> None:
+async def test_a_busy_dependency_is_retried_after_the_delay_it_gives(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     attempts: list[int] = []
 
     @activity.defn(name="sample.make")
@@ -139,7 +150,9 @@ async def test_a_busy_dependency_is_asked_again_when_it_says(client, sample_acti
         assert [(event.stepid, event.attempt) for event in resets] == [("work", 2)]
 
 
-async def test_a_clean_run_after_a_failed_one_is_untouched(client, sample_activities) -> None:
+async def test_a_clean_run_after_a_failed_one_is_untouched(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         failed, good = await pipeline.start(SampleInput(misuse="x")), await pipeline.start(SampleInput())
 

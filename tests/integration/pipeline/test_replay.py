@@ -1,9 +1,11 @@
 """A run rebuilt from its history, at any moment, is the same run."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from temporalio.client import WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError
 
 from signalbox_core.testing.pipeline import pipeline_under_test, replay
 from support.assertions.eventually import eventually
@@ -18,7 +20,9 @@ STORIES = [
 
 
 @pytest.mark.parametrize("request_", STORIES)
-async def test_a_finished_run_replays(client, sample_activities, request_) -> None:
+async def test_a_finished_run_replays(
+    client: Client, sample_activities: list[Callable[..., Any]], request_: SampleInput
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(request_)
         if request_.ask:
@@ -32,7 +36,7 @@ async def test_a_finished_run_replays(client, sample_activities, request_) -> No
         await replay(SPEC, await run.handle.fetch_history())
 
 
-async def test_a_cancelled_run_replays(client, sample_activities) -> None:
+async def test_a_cancelled_run_replays(client: Client, sample_activities: list[Callable[..., Any]]) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput(ask=True))
         await run.approval("pick")
@@ -43,7 +47,9 @@ async def test_a_cancelled_run_replays(client, sample_activities) -> None:
         await replay(SPEC, await run.handle.fetch_history())
 
 
-async def test_a_run_whose_receiver_was_down_replays(client, sample_activities) -> None:
+async def test_a_run_whose_receiver_was_down_replays(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         pipeline.emitter.milestones_down = True
         run = await pipeline.start(SampleInput())
@@ -58,7 +64,7 @@ async def test_a_run_whose_receiver_was_down_replays(client, sample_activities) 
 
 
 async def test_runs_that_push_each_other_out_of_the_cache_lose_and_double_nothing(
-    client, sample_activities, caplog
+    client: Client, sample_activities: list[Callable[..., Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with pipeline_under_test(
         SPEC, activities=sample_activities, client=client, max_cached_workflows=1
@@ -77,7 +83,7 @@ async def test_runs_that_push_each_other_out_of_the_cache_lose_and_double_nothin
 
 
 async def test_runs_cancelled_while_out_of_the_cache_still_clean_up(
-    client, sample_activities, caplog
+    client: Client, sample_activities: list[Callable[..., Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with pipeline_under_test(
         SPEC, activities=sample_activities, client=client, max_cached_workflows=1

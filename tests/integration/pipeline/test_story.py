@@ -1,6 +1,10 @@
 """A whole run on a real Temporal server: its events, its snapshot, its progress."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
+from temporalio.client import Client
 
 from signalbox_core.events import Snapshot, catalogue, fold
 from signalbox_core.testing.pipeline import pipeline_under_test
@@ -18,7 +22,9 @@ STORY = [
 ]
 
 
-async def test_a_run_tells_its_story_in_order(client, sample_activities) -> None:
+async def test_a_run_emits_its_events_in_order(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput(items=3))
 
@@ -29,7 +35,9 @@ async def test_a_run_tells_its_story_in_order(client, sample_activities) -> None
         assert [event.sequence for event in run.events()] == list(range(1, 8))
 
 
-async def test_every_event_carries_tenant_run_and_step(client, sample_activities) -> None:
+async def test_every_event_carries_tenant_run_and_step(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput(), tenant="lotus")
         await run.result()
@@ -50,7 +58,9 @@ async def test_every_event_carries_tenant_run_and_step(client, sample_activities
         assert (started.pipeline, started.started_by) == ("sample", "tester")
 
 
-async def test_the_snapshot_query_answers_what_the_events_fold_into(client, sample_activities) -> None:
+async def test_the_snapshot_query_answers_what_the_events_fold_into(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput())
         await run.result()
@@ -64,7 +74,9 @@ async def test_the_snapshot_query_answers_what_the_events_fold_into(client, samp
         assert msgspec.json.decode(folded.result, type=SampleResult) == SampleResult(made=[0, 1, 2])
 
 
-async def test_a_map_counts_its_own_percentage(client, sample_activities) -> None:
+async def test_a_map_counts_its_own_percentage(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput(items=4))
         await run.result()
@@ -81,7 +93,9 @@ async def test_a_map_counts_its_own_percentage(client, sample_activities) -> Non
         ]
 
 
-async def test_an_activity_says_how_far_it_is(client, sample_activities) -> None:
+async def test_an_activity_reports_progress(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput())
         await run.result()
@@ -93,7 +107,9 @@ async def test_an_activity_says_how_far_it_is(client, sample_activities) -> None
         assert catalogue.StepProgress(step="prepare", percent=100.0, message="prepared") in said
 
 
-async def test_a_domain_event_of_an_activity_is_sent_once_and_compact(client, sample_activities) -> None:
+async def test_a_domain_event_of_an_activity_is_sent_once_and_compact(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput(items=2))
         await run.result()
@@ -105,7 +121,9 @@ async def test_a_domain_event_of_an_activity_is_sent_once_and_compact(client, sa
         assert {event.name for event in pipeline.emitter.domain} == {"sample.made"}
 
 
-async def test_an_activity_whose_domain_event_is_not_taken_is_tried_again(client, sample_activities) -> None:
+async def test_an_activity_whose_domain_event_is_not_accepted_is_retried(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         pipeline.emitter.refuse_announcements = 1
         run = await pipeline.start(SampleInput(items=1))
@@ -114,7 +132,9 @@ async def test_an_activity_whose_domain_event_is_not_taken_is_tried_again(client
         assert [bytes(event.data) for event in pipeline.emitter.domain] == [b'{"number":0}']
 
 
-async def test_a_run_waits_for_no_delivery_and_loses_none(client, sample_activities) -> None:
+async def test_a_run_waits_for_no_delivery_and_loses_none(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         pipeline.emitter.milestones_down = True
         run = await pipeline.start(SampleInput())
@@ -126,7 +146,9 @@ async def test_a_run_waits_for_no_delivery_and_loses_none(client, sample_activit
         await eventually(lambda: run.event_names() == STORY, within_s=30)
 
 
-async def test_events_ride_with_the_pipelines_activities(client, sample_activities) -> None:
+async def test_events_ride_with_the_pipelines_activities(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput(items=3))
         await run.result()
@@ -147,7 +169,9 @@ async def test_events_ride_with_the_pipelines_activities(client, sample_activiti
         assert run.event_names() == STORY
 
 
-async def test_a_run_that_waits_sends_its_events_by_itself(client, sample_activities) -> None:
+async def test_a_waiting_run_flushes_its_events_without_an_activity(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         run = await pipeline.start(SampleInput(items=1, ask=True))
 

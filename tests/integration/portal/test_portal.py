@@ -3,6 +3,7 @@
 import base64
 import io
 import zipfile
+from typing import Any
 from xml.etree import ElementTree
 
 import httpx2
@@ -23,7 +24,7 @@ from support.servers.portal import JULY, MST, Portal, visiting
 OTHERS = companies(30)
 
 
-def named(row: "dict[str, object]") -> "dict[str, object]":
+def named(row: "dict[str, Any]") -> "dict[str, Any]":
     return {name: row[name] for name in ("nbmst", "khhdon", "shdon", "khmshdon")}
 
 

@@ -1,11 +1,13 @@
 """Dead letters: counted attempts, forwarding with attributes, and the effect on ordering keys."""
 
+from typing import Any
+
 from google.pubsub_v1 import types
 
 from support.servers.pubsub import PROJECT, Local, bodies
 
 
-async def ready(local: Local, **settings: object) -> tuple[str, str, str]:
+async def ready(local: Local, **settings: Any) -> tuple[str, str, str]:
     topic, dead = await local.topic(), await local.topic("dead")
     policy = types.DeadLetterPolicy(dead_letter_topic=dead, max_delivery_attempts=5)
     subscription = await local.subscription(topic, dead_letter_policy=policy, **settings)

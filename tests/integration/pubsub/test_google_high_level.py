@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from google.cloud import pubsub_v1
+from google.cloud import pubsub_v1  # type: ignore[attr-defined]  # a namespace package without types
 from google.cloud.pubsub_v1.subscriber.message import Message
 
 from support.assertions.eventually import eventually

@@ -1,12 +1,14 @@
 """Ordering keys: order, stream affinity, rewinding after failures, and backoff."""
 
+from typing import Any
+
 from google.pubsub_v1 import types
 
 from support.assertions.eventually import eventually
 from support.servers.pubsub import Local, bodies
 
 
-async def ready(local: Local, **settings: object) -> tuple[str, str]:
+async def ready(local: Local, **settings: Any) -> tuple[str, str]:
     topic = await local.topic()
     return topic, await local.subscription(topic, enable_message_ordering=True, **settings)
 

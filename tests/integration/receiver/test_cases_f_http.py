@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -85,7 +86,7 @@ async def has_no_effect(receiver: LiveReceiver, pubsub_host: str, project: str) 
     ],
 )
 async def test_an_odd_request_is_refused(
-    receiver: LiveReceiver, pubsub_host: str, project: str, changes: dict[str, object], statuses: set[int]
+    receiver: LiveReceiver, pubsub_host: str, project: str, changes: dict[str, Any], statuses: set[int]
 ) -> None:
     if "line" in changes:
         changes = changes | {
@@ -182,7 +183,7 @@ async def test_a_signed_body_that_is_not_json_is_refused(
     ],
 )
 async def test_a_signed_event_that_breaks_its_contract_is_refused(
-    receiver: LiveReceiver, pubsub_host: str, project: str, change: dict[str, object], field: str
+    receiver: LiveReceiver, pubsub_host: str, project: str, change: dict[str, Any], field: str
 ) -> None:
     members = {name: value for name, value in (json.loads(BODY) | change).items() if value is not None}
     answer = await receiver.post(json.dumps(members).encode(), ONE)

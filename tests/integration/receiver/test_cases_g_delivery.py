@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx2
@@ -225,7 +226,7 @@ async def denied(stage: Stage) -> AsyncIterator[None]:
 
     async with killed(stage):
         server = grpc.aio.server()
-        publish = grpc.unary_unary_rpc_method_handler(deny)
+        publish: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(deny)
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler("google.pubsub.v1.Publisher", {"Publish": publish}),)
         )
@@ -320,6 +321,7 @@ async def test_sigterm_finishes_what_is_in_flight_and_turns_the_rest_away(stage:
     event = one(stage.project)
     async with asyncio.TaskGroup() as group:
         sending = await stage.hold_at_publish(group, encode_event(event))
+        assert stage.receiver.process is not None
         stage.receiver.process.send_signal(signal.SIGTERM)
 
         async def is_draining() -> bool:
@@ -333,6 +335,7 @@ async def test_sigterm_finishes_what_is_in_flight_and_turns_the_rest_away(stage:
             assert answer.headers["connection"] == "close"
         stage.pubsub.thaw()
     assert sending.result().status_code == 202
+    assert stage.receiver.process is not None
     assert await asyncio.wait_for(stage.receiver.process.wait(), 30) == 0
     assert "Traceback" not in stage.receiver.said
     assert await stage.ids() == [event.id]

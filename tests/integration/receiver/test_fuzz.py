@@ -5,6 +5,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -135,7 +136,7 @@ async def test_no_request_is_answered_with_a_5xx_or_logs_an_exception(
     caplog.set_level(logging.WARNING)
     bench = new_bench(rate_per_s=10**6)
     fuzzer, statuses = Fuzzer(bench, random.Random(SEED)), Counter[int]()
-    app = bench.client._transport.app
+    app = bench.app
     for number in range(REQUESTS):
         lines, body = fuzzer.request()
         statuses[await status_in(app, lines, body)] += 1
@@ -148,7 +149,7 @@ async def test_no_request_is_answered_with_a_5xx_or_logs_an_exception(
 
 async def status_in(app: Callable[..., object], lines: list[tuple[bytes, bytes]], body: bytes) -> int:
     """Straight into the app: a client library would refuse to send most of this."""
-    scope = {
+    scope: dict[str, Any] = {
         "type": "http",
         "http_version": "1.1",
         "method": "POST",

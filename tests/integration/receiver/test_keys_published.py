@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -37,10 +38,10 @@ def text(number: bytes) -> str:
     return urlsafe_b64encode(number).decode().rstrip("=")
 
 
-def jwk(kid: str, private: PrivateKey, **more: object) -> dict[str, object]:
+def jwk(kid: str, private: PrivateKey, **more: Any) -> dict[str, Any]:
     match public := private.public_key():
         case ed25519.Ed25519PublicKey():
-            members: dict[str, object] = {
+            members: dict[str, Any] = {
                 "kty": "OKP",
                 "crv": "Ed25519",
                 "x": text(public.public_bytes_raw()),
@@ -59,7 +60,7 @@ def jwk(kid: str, private: PrivateKey, **more: object) -> dict[str, object]:
     return {"kid": kid, **members, **more}
 
 
-def jwks(*keys: dict[str, object]) -> bytes:
+def jwks(*keys: dict[str, Any]) -> bytes:
     return msgspec.json.encode({"keys": keys})
 
 
@@ -84,7 +85,7 @@ def test_a_published_key_verifies_for_its_sender_only_what_the_source_allows(alg
         {"kty": "oct"},
     ],
 )
-def test_a_key_for_something_else_is_left_out(more: dict[str, object]) -> None:
+def test_a_key_for_something_else_is_left_out(more: dict[str, Any]) -> None:
     good = jwk("good", new_private_key(Algorithm.ED25519))
     keys = read_jwks(jwks(good, jwk("other", new_private_key(Algorithm.ED25519)) | more), SOURCE)
     assert len(keys) == 1

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp
 from signalbox_webhook_receiver.openapi import document
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import ORIGIN, URL
-from support.fakes.receiver import new_bench
+from support.fakes.receiver import Bench, new_bench
 from support.servers.backends import free_port, is_listening
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -51,16 +51,16 @@ def served(app: ASGIApp) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def bench_and_address() -> Iterator[tuple[object, str]]:
+def bench_and_address() -> Iterator[tuple[Bench, str]]:
     bench = new_bench(rate_per_s=10**6)
-    with served(bench.client._transport.app) as address:
+    with served(bench.app) as address:
         yield bench, address
 
 
 @SCHEMA.parametrize()
 @hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 def test_every_answer_is_as_the_document_says(
-    case: schemathesis.Case, bench_and_address: tuple[object, str]
+    case: schemathesis.Case, bench_and_address: tuple[Bench, str]
 ) -> None:
     bench, address = bench_and_address
     prepared = requests.Request(**case.as_transport_kwargs(base_url=address)).prepare()

@@ -76,7 +76,8 @@ async def told(handle: WorkflowHandle[object, object]) -> Snapshot:
 
 
 async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Client, run_id: str) -> Snapshot:
-    """The snapshot of the stream once it has its end; rounds are made as if time had passed since Temporal listed it as closed."""
+    """The snapshot of the stream once it has its end; rounds are made as if time had passed since Temporal
+    listed it as closed."""
 
     async def listed() -> bool:
         query = f"WorkflowId = '{run_id}' AND ExecutionStatus != 'Running'"
@@ -142,7 +143,7 @@ async def test_a_redis_that_lost_everything_gets_the_open_runs_back(
     await handle.terminate()
 
 
-async def test_an_event_without_its_past_makes_the_stream_whole_again(
+async def test_an_event_after_a_gap_triggers_a_rebuild_of_the_stream(
     reconciler: Reconciler, streams: RedisRunStream, redis: Redis, temporal: Client
 ) -> None:
     handle = await start(temporal, "run-1", EchoInput(text="hi", ask=True))
@@ -181,7 +182,7 @@ async def test_only_one_of_two_reconcilers_leads_and_the_one_before_it_moves_no_
     assert [await one.lead(), await two.lead()] == [False, True]
 
 
-async def test_the_loop_tells_the_end_of_a_terminated_run_and_leaves_the_lease(
+async def test_the_loop_publishes_the_end_of_a_terminated_run_and_releases_the_lease(
     redis: Redis, streams: RedisRunStream, temporal: Client
 ) -> None:
     """The loop as it runs in a gateway, on its own clock."""
@@ -207,7 +208,7 @@ async def test_a_round_costs_what_was_closed_and_not_what_is_open(
     runs.queries.clear()
     for _ in range(3):
         await make_round(reconciler, datetime.now(UTC) + LATER)
-    # One list of what closed lately a round; nothing is asked about a run that is open, or settled.
+    # One query a round for recently closed runs; no query about a run that is open or settled.
     assert len(runs.queries) == 3
     assert all(query.startswith("CloseTime >= ") for query in runs.queries)
 

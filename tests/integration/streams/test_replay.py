@@ -1,4 +1,5 @@
-"""A Redis that lost its data gets the history of its streams back from Pub/Sub; on a real Redis and a real server of Pub/Sub."""
+"""A Redis that lost its data gets the history of its streams back from Pub/Sub; on a real Redis and a real
+server of Pub/Sub."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,8 @@ def milestones(run_id: str) -> list[CloudEvent]:
 
 
 class Stage:
-    """A gateway's projector, and as many reconcilers as a test wants; `rewound` counts what was asked of Pub/Sub."""
+    """A gateway's projector, and as many reconcilers as a test needs; `rewound` holds the seeks sent to
+    Pub/Sub."""
 
     def __init__(self, redis: Redis, pubsub_host: str, project: str, publisher: PubSubPublisher) -> None:
         self.redis = redis
@@ -86,7 +88,7 @@ async def stage(redis_url: str, pubsub_host: str) -> AsyncIterator[Stage]:
             yield stage
 
 
-async def test_the_history_of_ended_and_open_runs_comes_back_whole_and_listeners_get_all_of_it(
+async def test_the_history_of_ended_and_open_runs_is_rebuilt_and_reaches_listeners(
     stage: Stage, redis_url: str
 ) -> None:
     one, two = stage.reconciler(), stage.reconciler()
@@ -138,7 +140,7 @@ async def test_the_history_of_ended_and_open_runs_comes_back_whole_and_listeners
     assert await stage.redis.exists(CURSOR_KEY) == 1
 
 
-async def test_a_seek_whose_mark_was_lost_is_only_made_again(stage: Stage) -> None:
+async def test_a_seek_whose_mark_was_lost_is_repeated_without_harm(stage: Stage) -> None:
     await stage.publish(milestones("run-1"))
     await stage.until_kept("run-1", 9)
     epoch = (await stage.streams.read("run-1", None)).epoch
@@ -186,7 +188,7 @@ async def test_without_the_permission_to_seek_open_runs_come_from_their_workflow
     assert await stage.redis.exists(CURSOR_KEY, SOUGHT_KEY) == 1
 
 
-async def test_old_events_say_that_the_replay_goes_on(stage: Stage) -> None:
+async def test_old_events_show_that_a_seek_is_still_in_progress(stage: Stage) -> None:
     await stage.replay.saw(datetime.now(UTC))
     assert await stage.redis.exists(BUSY_KEY) == 0
     await stage.replay.saw(DAYS_AGO)

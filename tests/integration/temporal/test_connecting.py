@@ -1,10 +1,11 @@
-"""How services reach Temporal: TLS, mTLS and API keys as Temporal's own tools are told of them."""
+"""How services reach Temporal: TLS, mTLS and API keys, configured as for Temporal's own tools."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -56,7 +57,8 @@ class Authority:
 
 
 class Front:
-    """What Temporal Cloud has in front of its servers: gRPC over TLS. `seen` is the metadata of the last call, `peer` the client's name."""
+    """What Temporal Cloud has in front of its servers: gRPC over TLS. `seen` is the metadata of the last
+    call, `peer` the client's name."""
 
     def __init__(self) -> None:
         self.address = ""
@@ -75,7 +77,9 @@ async def front(authority: Authority, *, asks_for_certificate: bool) -> AsyncIte
     pair = [(key.read_bytes(), certificate.read_bytes())]
     roots = authority.file.read_bytes() if asks_for_certificate else None
     made, server = Front(), grpc.aio.server()
-    methods = {"GetSystemInfo": grpc.unary_unary_rpc_method_handler(made.answer)}
+    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        "GetSystemInfo": grpc.unary_unary_rpc_method_handler(made.answer)
+    }
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("temporal.api.workflowservice.v1.WorkflowService", methods),)
     )
@@ -124,7 +128,7 @@ async def test_mtls_by_a_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert (server.peer, client.namespace) == ([b"client"], "prod.acme")
 
 
-async def test_an_api_key_goes_with_every_call_over_tls(
+async def test_an_api_key_is_sent_with_every_call_over_tls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = Authority(tmp_path)

@@ -1,4 +1,5 @@
-"""With payload keys nothing of a run stands in Temporal's history in clear, and everything works as without them."""
+"""With payload keys nothing of a run is readable in Temporal's history, and everything works as without
+them."""
 
 from pathlib import Path
 
@@ -59,7 +60,7 @@ async def test_input_results_events_questions_and_decisions_are_sealed(
     assert history.count(b"binary/encrypted") > 10
 
 
-async def test_what_failed_and_why_is_sealed_and_still_told(
+async def test_failure_details_are_sealed_and_still_reported(
     sealing_client: Client, temporal_address: str
 ) -> None:
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=sealing_client) as pipeline:
@@ -75,7 +76,7 @@ async def test_what_failed_and_why_is_sealed_and_still_told(
     assert b"Traceback" not in history
 
 
-async def test_a_refused_decision_is_told_with_its_reason(sealing_client: Client) -> None:
+async def test_a_refused_decision_shows_the_reason(sealing_client: Client) -> None:
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=sealing_client) as pipeline:
         run = await pipeline.start(SampleInput(items=1, ask=True))
         with pytest.raises(WorkflowUpdateFailedError) as caught:
@@ -88,7 +89,7 @@ async def test_a_refused_decision_is_told_with_its_reason(sealing_client: Client
 
 
 async def test_a_rotation_in_the_middle_of_a_run_loses_nothing(temporal_address: str, tmp_path: Path) -> None:
-    """The rotated file is read by rings of their own, as by processes that come later; the old key goes on opening."""
+    """New key rings read the rotated file, as later processes do; the old key still decrypts."""
     path = payload_keys_file(tmp_path)
     before = await connect(temporal_address, "default", keys=KeyRing(path))
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=before) as pipeline:

@@ -88,7 +88,9 @@ async def test_a_receiver_that_says_how_long_to_wait_is_obeyed_by_the_caller() -
         assert len(receiver.requests) == 1
 
 
-async def test_a_refused_event_is_logged_and_its_place_is_kept_while_the_others_pass(caplog) -> None:
+async def test_a_refused_event_is_logged_and_its_place_is_kept_while_the_others_pass(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, counters):
         receiver.refuse = {"sample.bad"}
 
@@ -100,7 +102,7 @@ async def test_a_refused_event_is_logged_and_its_place_is_kept_while_the_others_
             (3, "run.paused"),
         ]
         errors = [record for record in caplog.records if record.levelno == logging.ERROR]
-        assert [(record.getMessage(), record.sequence) for record in errors] == [
+        assert [(record.getMessage(), vars(record)["sequence"]) for record in errors] == [
             ("event refused for good; it is only in the run's Temporal history", 2)
         ]
         assert counters["events_refused"] == 1
@@ -136,7 +138,7 @@ async def test_a_conflict_that_passes_is_tried_again(answer: Response) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-async def test_a_wrong_key_or_address_costs_no_event(status: int, caplog) -> None:
+async def test_a_wrong_key_or_address_costs_no_event(status: int, caplog: pytest.LogCaptureFixture) -> None:
     async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, counters):
         receiver.answers = [Response(status_code=status)] * 3
 
@@ -157,7 +159,7 @@ async def test_a_domain_event_that_is_refused_fails_its_activity() -> None:
             await emitter.announce(event_of("sample.made", catalogue.RunPaused(), "d1"))
 
 
-async def test_nobody_at_the_address_is_unavailable_and_said_once(caplog) -> None:
+async def test_nobody_at_the_address_is_unavailable_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with stub_receiver() as receiver, emitter_to(receiver) as (emitter, _):
         await receiver.down()
@@ -223,7 +225,7 @@ async def test_progress_comes_as_the_latest_and_text_comes_whole() -> None:
         assert len(receiver.accepted) < len(letters)
 
 
-async def test_a_receiver_that_is_away_costs_progress_only(caplog) -> None:
+async def test_a_receiver_that_is_away_costs_progress_only(caplog: pytest.LogCaptureFixture) -> None:
     async with (
         stub_receiver() as receiver,
         emitter_to(receiver) as (emitter, counters),

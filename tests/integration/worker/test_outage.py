@@ -128,5 +128,5 @@ async def test_a_receiver_that_is_away_in_the_middle_of_a_run_is_caught_up_with(
         await eventually(lambda: sequences(receiver, handle.id) == list(range(1, 8)), within_s=30)
 
 
-def sequences(receiver: StubReceiver, run_id: str) -> list[int | None]:
+def sequences(receiver: StubReceiver, run_id: str) -> list[int]:
     return sorted(event.sequence or 0 for event in receiver.milestones() if event.runid == run_id)

@@ -5,7 +5,7 @@ import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from signalbox_core.process.tasks import cancel_and_wait
 
@@ -13,10 +13,23 @@ T = TypeVar("T")
 _ANSWERS_WITHIN_S = 15.0
 
 
+@overload
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]], *, within_s: float = 10.0, every_s: float = 0.02
-) -> T:
-    """Return the condition's first truthy value; fail, naming the last one, when none comes within `within_s` seconds.
+    condition: Callable[[], Awaitable[T | None]], *, within_s: float = 10.0, every_s: float = 0.02
+) -> T: ...
+
+
+@overload
+async def eventually(
+    condition: Callable[[], T | None], *, within_s: float = 10.0, every_s: float = 0.02
+) -> T: ...
+
+
+async def eventually(
+    condition: Callable[[], object], *, within_s: float = 10.0, every_s: float = 0.02
+) -> object:
+    """Return the condition's first truthy value; fail, naming the last one, when none comes within `within_s`
+    seconds.
 
     A condition that never answers is a failure too, with its name, and not a hanging test.
     """
@@ -48,7 +61,7 @@ async def _answer(condition: Callable[[], object], outcome: Awaitable[T], within
 
 @asynccontextmanager
 async def beside(work: Coroutine[object, object, object]) -> AsyncIterator[None]:
-    """Run it until the block ends; what it raises is not asked for."""
+    """Run a coroutine until the block ends; its exception is discarded."""
     task = asyncio.create_task(work)
     try:
         yield

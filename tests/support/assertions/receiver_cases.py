@@ -1,4 +1,5 @@
-"""The numbered negative cases of the receiver (docs/receiver.md has the table): how one is written, and what every refusal has."""
+"""The numbered negative cases of the receiver (docs/receiver.md has the table): how one is written, and what
+every refusal has."""
 
 from collections.abc import Callable, Mapping
 
@@ -47,7 +48,8 @@ async def post(
 
 
 def is_problem(answer: httpx2.Response, status: int, code: str) -> None:
-    """What every refusal has: its status and type, nothing of the request, no text of a library, a documented status."""
+    """What every refusal has: its status and type, nothing of the request, no text of a library, a documented
+    status."""
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (status, code)
     assert answer.headers["content-type"] == "application/problem+json"

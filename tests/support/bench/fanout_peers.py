@@ -1,6 +1,8 @@
-"""The peers of our stream endpoint: each hears the runs' channels on one Redis connection and forwards what it hears to its listeners.
+"""The peers of our stream endpoint: each subscribes to the runs' channels on one Redis connection and fans
+out to its listeners.
 
-`python -m support.bench.fanout_peers ARM PORT REDIS_URL`; ARM is `protocol` (no ASGI: the limit), `asgi` (a bare endpoint with a queue a
+`python -m support.bench.fanout_peers ARM PORT REDIS_URL`; ARM is `protocol` (no ASGI: the limit), `asgi` (a
+bare endpoint with a queue a
 listener) or `sse` (sse-starlette as its documentation shows it).
 """
 
@@ -46,7 +48,7 @@ class Connection(asyncio.Protocol):
         self._run_id = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclass of asyncio's.
+        # uvloop's transports do not inherit from asyncio's.
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:

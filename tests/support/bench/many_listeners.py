@@ -50,6 +50,7 @@ class Listener(asyncio.Protocol):
         self.is_open = False
         self.is_over = False
         self.wrong = 0
+        self.received_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -58,6 +59,7 @@ class Listener(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic_ns()
+        self.received_bytes += len(data)
         *frames, self._tail = (self._tail + data).split(b"\r\n\r\n")
         self.is_open = self.is_open or bool(frames)
         for frame in frames:

@@ -1,4 +1,4 @@
-"""The peers' workflows: one that is asked by query, one with Temporal's Workflow Streams.
+"""The peers' workflows: one read by query, one with Temporal's Workflow Streams.
 
 `python -m support.bench.polled_workflows ADDRESS QUEUE` is their worker.
 """

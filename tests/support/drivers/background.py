@@ -1,4 +1,4 @@
-"""Something that runs until it is told to stop, around a test's body."""
+"""Background work around a test's body, stopped at its end."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 @contextlib.asynccontextmanager
 async def running(work: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[None]:
-    """Run `work(stop)` beside the body; afterwards set `stop` and wait for its end."""
+    """Run `work(stop)` during the body; then set `stop` and wait for it to finish."""
     stop = asyncio.Event()
     task = asyncio.ensure_future(work(stop))
     try:

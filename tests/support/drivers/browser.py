@@ -39,7 +39,8 @@ def running_browser() -> Iterator[Browser]:
 
 
 class Site(Struct, frozen=True, kw_only=True):
-    """Where the console is, the key to sign in with, a page that sells something, and a way to kill the gateway (it is restarted).
+    """Where the console is, the key to sign in with, a page that sells something, and a way to kill the
+    gateway (it is restarted).
 
     `redis_url`: what the gateway reads the autoscaler's decisions from.
     """
@@ -54,7 +55,8 @@ class Site(Struct, frozen=True, kw_only=True):
 class WatchedPage:
     """A page and its faults: console errors, uncaught exceptions, violations of the content security policy.
 
-    A refused request (4xx) is written to the console by the browser itself; tests that provoke one list it as expected.
+    A refused request (4xx) is written to the console by the browser itself; tests that provoke one list it as
+    expected.
     """
 
     def __init__(self, context: BrowserContext) -> None:

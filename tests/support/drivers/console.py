@@ -106,7 +106,8 @@ def sideways_overflow(page: Page) -> int:
 
 
 def faults_of(page: Page, watched: WatchedPage, name: str) -> Sequence[str]:
-    """Nameless controls, faint texts (light and dark) and sideways overflow of the page in view; with screenshots."""
+    """Nameless controls, faint texts (light and dark) and sideways overflow of the page in view; with
+    screenshots."""
     faults = [f"no name: {role}" for role in nameless_controls(page)]
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")

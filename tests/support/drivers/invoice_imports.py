@@ -129,7 +129,7 @@ def _imported_totals(result: ImportResult) -> Mapping[str, tuple[int, int, Decim
 
 
 def _portal_totals(truth: GroundTruth) -> Mapping[str, tuple[int, int, int, int, int]]:
-    sums = {}
+    sums: dict[str, tuple[int, int, int, int, int]] = {}
     for direction in {row.direction for row in truth.rows}:
         rows = [row for row in truth.rows if row.direction == direction]
         counted = [row for row in rows if row.is_counted]

@@ -40,7 +40,8 @@ class Line(Struct, frozen=True):
 
 
 class Listener:
-    """Listens to one run as EventSource does: raw frames, reconnecting with the last id, nothing filtered out."""
+    """Listens to one run as EventSource does: raw frames, reconnecting with the last id, nothing filtered
+    out."""
 
     def __init__(self, stack: RunningStack, run_id: str, last_event_id: str | None = None) -> None:
         endpoints = stack.endpoints
@@ -133,7 +134,8 @@ async def until_ended(client: AsyncSignalbox, run_id: str, *, within_s: float = 
 
 
 async def ended_run(client: AsyncSignalbox, run_id: str, *, within_s: float = 60) -> Run:
-    """The run as its stream has it once the terminal event is in (before, the gateway may answer from Temporal)."""
+    """The run as its stream has it once the terminal event is in (before, the gateway may answer from
+    Temporal)."""
 
     async def ended() -> Run | None:
         run = await client.run(run_id)
@@ -208,7 +210,8 @@ class Subscription:
     async def until(
         self, condition: Callable[[Sequence[Mapping[str, str]]], bool], *, within_s: float = 30
     ) -> list[Mapping[str, str]]:
-        """Pull and ack, deduplicated by event id as every consumer must, until the events' attributes meet the condition."""
+        """Pull and ack, deduplicated by event id as every consumer must, until the events' attributes meet
+        the condition."""
         client = subscriber_client(self._host)
         try:
 

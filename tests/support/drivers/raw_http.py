@@ -16,7 +16,8 @@ def raw(
     leave_out: str = "",
     add: Sequence[str] = (),
 ) -> bytes:
-    """A good signed request, but for another request line, a header that is left out, and headers that are added."""
+    """A good signed request, but for another request line, a header that is left out, and headers that are
+    added."""
     headers = {
         "Host": receiver.origin.removeprefix("http://"),
         **receiver.signer.sign("POST", receiver.url, body, ONE),
@@ -27,7 +28,8 @@ def raw(
 
 
 async def talk(receiver: LiveReceiver, *parts: bytes, ends: bool = False) -> bytes:
-    """Send bytes (and end the sending side, with `ends`); give everything that comes back until the server closes."""
+    """Send bytes (and end the sending side, with `ends`); give everything that comes back until the server
+    closes."""
     reader, writer = await asyncio.open_connection(*receiver.origin.removeprefix("http://").split(":"))
     try:
         for part in parts:

@@ -1,4 +1,5 @@
-"""A task queue that is sized: its autoscalers as processes, its runs, and what the book, the log and Temporal say of it."""
+"""An autoscaled task queue: autoscaler processes, runs, and the state in the launch ledger, the log and
+Temporal."""
 
 import asyncio
 import contextlib

@@ -4,6 +4,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -49,7 +50,7 @@ def signer_and_key(
     *,
     private: PrivateKey | None = None,
     clock: Callable[[], float] = time.time,
-    **record: object,
+    **record: Any,
 ) -> tuple[Signer, LoadedKey]:
     """A signer and the record that verifies it; `record` overrides the record's fields."""
     fields = {"keyid": keyid, "alg": algorithm, "sender": "worker", "tenant": "*"} | record
@@ -67,16 +68,20 @@ def write_private_key(path: Path, key: PrivateKey) -> Path:
     return path
 
 
+COVERED = tuple(f'"{name}"' for name in profile.COVERED)
+
+
 def sign_by_hand(
     signer: Signer,
     body: bytes,
     *,
-    components: Sequence[str] = tuple(f'"{name}"' for name in profile.COVERED),
+    components: Sequence[str] = COVERED,
     parameters: Sequence[str],
     values: Mapping[str, str] | None = None,
     url: str = URL,
 ) -> dict[str, str]:
-    """Sign anything, also what the profile forbids: serialized component ids and parameters, in the order given."""
+    """Sign anything, also what the profile forbids: serialized component ids and parameters, in the order
+    given."""
     digest = content_digest(body)
     known = {
         "@method": "POST",
@@ -98,7 +103,7 @@ def sign_by_hand(
 
 
 def parameters_at(second: int, **overrides: str | None) -> list[str]:
-    """The profile's parameters; an override replaces one's value as it is written, None leaves it out."""
+    """The profile's parameters; an override replaces a serialized value, None omits the parameter."""
     usual: dict[str, str | None] = {
         "created": str(second),
         "expires": str(second + 300),

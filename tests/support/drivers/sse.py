@@ -1,4 +1,5 @@
-"""Reading server-sent events as a browser would (WHATWG HTML §9.2.6), and an ASGI connection without a socket."""
+"""Reading server-sent events as a browser would (WHATWG HTML §9.2.6), and an ASGI connection without a
+socket."""
 
 import asyncio
 from collections.abc import Iterable, Mapping

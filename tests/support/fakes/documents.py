@@ -3,7 +3,8 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ needs_tesseract = pytest.mark.skipif(
 
 def activities_over(
     objects: FakeObjectStore, fetcher: FakeFetcher | None = None, ocr_engine: OcrEngine | None = None
-) -> list[object]:
+) -> list[Callable[..., Any]]:
     """Every activity of both pipelines."""
     deps = ActivityDeps(objects=objects, fetcher=fetcher or FakeFetcher({}), environ={})
     return [*activities_of(DocumentActivities(deps, ocr_engine)), *activities_of(BatchActivities(deps))]

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx2
 import msgspec
+from starlette.applications import Starlette
 
 from signalbox_core.errors import RateLimited, Unavailable
 from signalbox_core.events import CloudEvent, EventKind, encode_event
@@ -28,7 +30,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class FakeClaims:
-    """Claims in memory, with the rules of the Redis script; `away` names methods that fail."""
+    """Claims in memory, with the rules of the Redis script; `away` names the methods that raise."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.away: set[str] = set()
@@ -79,7 +81,7 @@ class FakeClaims:
 
     def _answer(self, method: str) -> None:
         if method in self.away:
-            raise Unavailable("the claims are away", code="claims_unavailable")
+            raise Unavailable("the claims store is unavailable", code="claims_unavailable")
 
     def _get(self, key: str) -> str | None:
         value, until = self.held.get(key, (None, NOW))
@@ -146,7 +148,7 @@ class FakeKeys(KeySet):
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that only moves when a test moves it."""
 
     def __init__(self) -> None:
         self.at = NOW
@@ -173,6 +175,7 @@ class Bench:
     parts: Parts
     client: httpx2.AsyncClient
     clock: Clock
+    app: Starlette
 
     async def send(
         self, *events: CloudEvent, batch: bool = False, signer: Signer | None = None
@@ -204,9 +207,9 @@ def batch_of(events: Sequence[CloudEvent]) -> bytes:
 
 def new_bench(
     *keys: LoadedKey,
-    record: Mapping[str, object] | None = None,
+    record: Mapping[str, Any] | None = None,
     source: Keys | None = None,
-    **settings: object,
+    **settings: Any,
 ) -> Bench:
     """A bench that knows `keys` and one Ed25519 key of the sender `worker`, for every tenant and event.
 
@@ -237,4 +240,4 @@ def new_bench(
     )
     app = create_app(options, parts)
     client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ORIGIN)
-    return Bench(signer, claims, publisher, stream, health, parts, client, clock)
+    return Bench(signer, claims, publisher, stream, health, parts, client, clock, app)

@@ -1,4 +1,4 @@
-"""Decisions as the autoscaler would have written them, told up to now: a simulated rise and fall on real records."""
+"""Scaling decisions as the autoscaler writes them, ending now: a simulated rise and fall as real records."""
 
 import random
 from datetime import UTC, datetime, timedelta

@@ -12,7 +12,7 @@ TICK = timedelta(seconds=5)
 
 
 class Ticks:
-    """Calls `decide` every 5 s with what a test says is seen."""
+    """Calls `decide` every 5 s with the snapshot that a test sets."""
 
     def __init__(self, policy: Policy | None = None, *, queue: str = "invoices") -> None:
         self.policy = policy or Policy()
@@ -23,7 +23,7 @@ class Ticks:
         self._used = 0
 
     def see(self, **seen: object) -> Decision:
-        """One look; workers' heartbeats are as old as they say."""
+        """One observation; each worker's heartbeat has the age it is given."""
         snapshot = self.snapshot(**seen)
         decision = decide(self.policy, self.state, snapshot, self.now)
         self.state = decision.state

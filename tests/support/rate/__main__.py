@@ -9,7 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from temporalio.worker import Worker
 
+from signalbox_core.http.fetch.fetcher import Fetcher
+from signalbox_core.objects import open_object_store
 from signalbox_core.pipeline.activity.loading import sandbox
+from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.settings import read_settings
 from signalbox_core.temporal import connect
 from signalbox_worker import worker as service
@@ -23,9 +26,9 @@ async def ours(environ: Mapping[str, str], stop: asyncio.Event) -> None:
     settings = read_settings(Settings, prefix=PREFIX, environ=environ)
     async with service.open_parts(settings, environ) as parts:
         with ThreadPoolExecutor(settings.max_activities) as threads:
-            deps = service.ActivityDeps(
-                objects=service.open_object_store(settings.objects_url),
-                fetcher=service.Fetcher(frozenset()),
+            deps = ActivityDeps(
+                objects=open_object_store(settings.objects_url),
+                fetcher=Fetcher(frozenset()),
                 environ={},
             )
             build = service.Builder(

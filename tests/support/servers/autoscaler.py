@@ -60,4 +60,4 @@ async def autoscaler(environment: Mapping[str, str], log: Path) -> AsyncIterator
 async def leader(redis: Redis) -> str | None:
     """Who holds the lease, and its epoch."""
     held = await redis.get(LEASE_KEYS.lease)
-    return held.decode() if held else None
+    return held.decode() if isinstance(held, bytes) else held

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 from google.pubsub_v1 import SubscriberAsyncClient
@@ -65,7 +66,7 @@ async def live_receiver(
     pubsub_host: str,
     project: str,
     origin: str | None = None,
-    **more: object,
+    **more: Any,
 ) -> AsyncIterator[LiveReceiver]:
     """Serve until the block ends; the key file is looked at ten times a second.
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 from google.pubsub_v1 import types
@@ -92,7 +92,7 @@ class Stream:
     def __init__(self, first: types.StreamingPullRequest) -> None:
         self.outgoing: asyncio.Queue[types.StreamingPullRequest] = asyncio.Queue()
         self.outgoing.put_nowait(first)
-        self.call = None
+        self.call: Any = None
 
     async def requests(self) -> AsyncIterator[types.StreamingPullRequest]:
         while True:
@@ -138,6 +138,11 @@ class Program:
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        assert self._process is not None, "not started"
+        return self._process
+
     async def start(self) -> Self:
         """Start the server and wait until it listens; later starts reuse the port."""
         command = (
@@ -153,27 +158,27 @@ class Program:
             *command, *self._options, stdout=asyncio.subprocess.PIPE
         )
         async with asyncio.timeout(30):
-            line = await self._process.stdout.readline()
+            line = await _output_of(self.process).readline()
         assert line.startswith(b"listening "), line
         self.port = int(line.decode().rsplit(":", 1)[1])
         return self
 
     async def kill(self) -> None:
         """Send SIGKILL."""
-        self._process.send_signal(signal.SIGKILL)
-        await self._process.wait()
+        self.process.send_signal(signal.SIGKILL)
+        await self.process.wait()
 
     def freeze(self) -> None:
-        self._process.send_signal(signal.SIGSTOP)
+        self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
+        self.process.send_signal(signal.SIGCONT)
 
     async def stop(self) -> int:
-        if self._process.returncode is None:
-            self._process.terminate()
+        if self.process.returncode is None:
+            self.process.terminate()
         async with asyncio.timeout(10):
-            return await self._process.wait()
+            return await self.process.wait()
 
 
 async def run_program(*arguments: str) -> tuple[int, str]:
@@ -183,4 +188,10 @@ async def run_program(*arguments: str) -> tuple[int, str]:
         *command, stderr=asyncio.subprocess.PIPE, env={**os.environ}
     )
     _, errors = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode is not None
     return process.returncode, errors.decode()
+
+
+def _output_of(process: asyncio.subprocess.Process) -> asyncio.StreamReader:
+    assert process.stdout is not None
+    return process.stdout

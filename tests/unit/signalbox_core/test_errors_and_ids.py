@@ -18,7 +18,7 @@ def test_a_detail_never_grows_past_its_limit() -> None:
     assert len(SignalboxError("x" * 20_000).detail) == SignalboxError.max_detail_chars
 
 
-def test_rate_limited_says_when_to_come_back() -> None:
+def test_rate_limited_gives_a_retry_delay() -> None:
     assert RateLimited("slow down", retry_after_s=3).retry_after_s == 3
 
 

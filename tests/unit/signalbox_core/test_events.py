@@ -55,7 +55,7 @@ def test_a_reader_ignores_members_it_does_not_know() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"id":1}', b"\xff", b"[" * 100_000])
-def test_what_is_no_event_is_refused(body: bytes) -> None:
+def test_an_invalid_event_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidInput):
         decode_event(body)
 

@@ -67,7 +67,7 @@ def test_an_endpoint_is_written_as_in_the_allow_list() -> None:
         pytest.param("http://[::1", "is not an address", id="broken"),
     ],
 )
-def test_a_wrong_url_says_what_to_do(text: str, remedy: str) -> None:
+def test_a_wrong_url_names_the_remedy(text: str, remedy: str) -> None:
     with pytest.raises(InvalidInput, match=remedy) as refused:
         parse_url(text, field="input.url")
 

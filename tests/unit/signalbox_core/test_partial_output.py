@@ -1,4 +1,5 @@
-"""Partial output of a step: whole in every event, bounded, forgotten on a reset and at the end; the same folded and projected."""
+"""Partial output of a step: whole in every event, bounded, forgotten on a reset and at the end; the same
+folded and projected."""
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_assembled_from_the_newest_of_each_sort_it_is_the_same() -> None:
     assert assemble(Snapshot(run_id="run-1", tenant="acme"), reversed(events)) == folded(events)
 
 
-def test_the_text_is_gone_when_the_step_has_ended() -> None:
+def test_live_text_is_removed_when_the_step_ends() -> None:
     started, ended = story()[:2], [event for event in story() if event.name == "step.completed"][:1]
 
     assert text_in(folded([*started, progress("text", second=5), *ended])) == (None, 0)

@@ -38,7 +38,7 @@ def test_progress_outside_a_worker_does_nothing() -> None:
     progress(1, of=2)
 
 
-def test_progress_goes_to_the_activity_under_way() -> None:
+def test_progress_is_reported_for_the_current_activity() -> None:
     target = Target()
     token = current_target.set(target)
     progress(1, of=2, message="half")
@@ -59,7 +59,7 @@ def test_the_decorators_work_in_either_order(outermost: bool) -> None:
     assert [emission.name for emission in emissions_of(work)] == ["sample.made"]
 
 
-def test_an_activity_may_tell_several_facts() -> None:
+def test_an_activity_may_emit_several_events() -> None:
     @emit_on_complete("a.made")
     @emit_on_complete("b.made")
     def work() -> None: ...
@@ -86,7 +86,7 @@ def test_the_payload_is_made_of_argument_and_result() -> None:
     assert bytes(payload_of(emissions_of(work)[0], 1, Made(number=2))).startswith(b'{"number":3')
 
 
-def test_a_result_that_is_no_struct_needs_a_payload_function() -> None:
+def test_a_result_that_is_not_a_struct_needs_a_payload_function() -> None:
     @emit_on_complete("a.made")
     def work() -> None: ...
 

@@ -73,7 +73,7 @@ def test_the_first_decision_decides_and_its_repetition_does_not(approvals: Appro
     approvals.judge(decision("hi"))
 
 
-def test_another_decision_is_told_who_was_first(approvals: Approvals) -> None:
+def test_a_second_decision_is_refused_with_the_first_decider(approvals: Approvals) -> None:
     approvals.open("words", Open(approval=WORDS, digest="x"))
     approvals.accept(decision("hi"), NOW)
 
@@ -81,7 +81,7 @@ def test_another_decision_is_told_who_was_first(approvals: Approvals) -> None:
         approvals.judge(decision("ho", decision_id="d2"))
 
 
-def test_an_expired_question_takes_no_decision(approvals: Approvals) -> None:
+def test_an_expired_question_accepts_no_decision(approvals: Approvals) -> None:
     approvals.open("words", Open(approval=WORDS, digest="x", expired=True))
 
     assert refused(approvals, decision("hi"))[0] == "approval_expired"
@@ -103,7 +103,7 @@ def test_the_pipelines_rule_names_a_place_in_the_answer(approvals: Approvals) ->
     assert refused(approvals, decision("hi")) == ("invalid_answer", "answer.words[0]")
 
 
-def test_a_decision_on_something_else_than_is_asked_is_stale(approvals: Approvals) -> None:
+def test_a_decision_with_another_digest_is_stale(approvals: Approvals) -> None:
     approvals.open("words", Open(approval=WORDS, digest="x"))
 
     assert refused(approvals, decision("hi", digest="y")) == ("stale_digest", "digest")
@@ -129,7 +129,7 @@ def test_an_early_wrong_answer_is_refused_at_once(approvals: Approvals) -> None:
     assert refused(approvals, decision(1))[0] == "invalid_answer"
 
 
-def test_an_id_asked_twice_is_the_pipelines_bug(approvals: Approvals) -> None:
+def test_an_approval_id_used_twice_is_a_pipeline_bug(approvals: Approvals) -> None:
     approvals.open("words", Open(approval=WORDS, digest="x"))
 
     with pytest.raises(ApplicationError, match="asked twice"):

@@ -40,7 +40,9 @@ class Picky(Struct, frozen=True):
         ),
     ],
 )
-def test_our_errors_become_temporals(error: SignalboxError, final: bool, wait: timedelta | None) -> None:
+def test_signalbox_errors_become_application_errors(
+    error: SignalboxError, final: bool, wait: timedelta | None
+) -> None:
     translated = as_application_error(error)
 
     assert (translated.non_retryable, translated.next_retry_delay, translated.type) == (
@@ -50,7 +52,7 @@ def test_our_errors_become_temporals(error: SignalboxError, final: bool, wait: t
     )
 
 
-def test_a_failure_says_code_sentence_field_and_step() -> None:
+def test_a_failure_has_code_message_field_and_step() -> None:
     error = as_application_error(
         InvalidInput("url must be public", field="input.url", code="blocked_address", host="10.0.0.1")
     )
@@ -60,7 +62,7 @@ def test_a_failure_says_code_sentence_field_and_step() -> None:
     )
 
 
-def test_what_came_back_from_temporal_as_json_says_the_same() -> None:
+def test_an_error_decoded_from_temporal_is_equal() -> None:
     error = ApplicationError(
         "no",
         {"code": "not_html", "message": "not a page", "field": "input.url", "facts": {}},

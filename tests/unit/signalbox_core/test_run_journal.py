@@ -40,7 +40,7 @@ def test_sequences_start_at_one_and_have_no_gap() -> None:
     assert len({event.id for event in events}) == 3
 
 
-def test_progress_takes_no_number_and_shows_in_the_snapshot() -> None:
+def test_progress_has_no_sequence_and_shows_in_the_snapshot() -> None:
     journal = Journal("run-1", "acme")
     journal.milestone("run.started", STARTED, NOW)
     journal.milestone("step.started", catalogue.StepStarted(step="work", title="Work"), NOW, step="work")
@@ -57,7 +57,7 @@ def test_a_milestone_survives_the_wire() -> None:
     assert encode_event(decode_event(encode_event(event))) == encode_event(event)
 
 
-def test_too_much_data_is_the_pipelines_bug_and_says_where_to_put_it() -> None:
+def test_too_much_data_is_a_pipeline_bug_that_names_the_remedy() -> None:
     with pytest.raises(ApplicationError, match="put the body in the object store") as raised:
         Journal("run-1", "acme").milestone("approval.requested", big(MAX_DATA_BYTES), NOW)
 

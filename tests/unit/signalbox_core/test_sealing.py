@@ -1,4 +1,5 @@
-"""The ring of payload keys: what it seals it opens, also after a rotation; what was changed or lacks its key is refused."""
+"""The ring of payload keys: what it seals it opens, also after a rotation; what was changed or lacks its key
+is refused."""
 
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def write(path: Path, *keys: PayloadKey, active: PayloadKey | None = None) -> Pa
     return path
 
 
-def test_what_is_sealed_is_unreadable_and_opens_again(tmp_path: Path) -> None:
+def test_a_sealed_value_is_unreadable_and_can_be_opened(tmp_path: Path) -> None:
     ring = KeyRing(write(tmp_path / "keys.json", new_payload_key()))
 
     key_id, sealed = ring.seal(b"hunter2", b"here")
@@ -51,7 +52,7 @@ def test_changed_bytes_and_another_context_are_refused(tmp_path: Path) -> None:
             ring.open(key_id, wrong, context)
 
 
-def test_a_rotation_is_taken_over_without_a_restart_and_old_keys_go_on_opening(tmp_path: Path) -> None:
+def test_rotated_keys_are_hot_reloaded_and_old_keys_still_decrypt(tmp_path: Path) -> None:
     old, new, clock = new_payload_key(), new_payload_key(), Clock()
     ring = KeyRing(write(tmp_path / "keys.json", old), clock=clock)
     sealed_before = ring.seal(b"before", b"")
@@ -122,7 +123,7 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
         KeyRing(tmp_path / "none.json")
 
 
-def test_a_fingerprint_tells_equal_from_different_and_depends_on_the_ring(tmp_path: Path) -> None:
+def test_a_fingerprint_depends_on_the_value_and_on_the_key_ring(tmp_path: Path) -> None:
     ring = KeyRing(write(tmp_path / "keys.json", new_payload_key()))
     other = KeyRing(write(tmp_path / "other.json", new_payload_key()))
 

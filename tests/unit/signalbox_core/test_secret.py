@@ -1,4 +1,4 @@
-"""A secret shows itself nowhere by accident, and goes between processes only sealed."""
+"""A secret is never shown by accident, and crosses processes only when sealed."""
 
 import pickle
 
@@ -36,7 +36,7 @@ def test_it_is_not_encoded_by_accident() -> None:
             encode(login)
 
 
-def test_between_processes_it_goes_sealed() -> None:
+def test_between_processes_it_is_sealed() -> None:
     sent = msgspec.json.encode(Login(Secret(None, sealed=SEALED)), enc_hook=encode_hook)
 
     assert sent == b'{"password":"' + SEALED.encode() + b'"}'
@@ -44,21 +44,21 @@ def test_between_processes_it_goes_sealed() -> None:
 
 
 @pytest.mark.parametrize("given", ["hunter2", "sealed.x.y", "", 7, None, [SEALED]])
-def test_inside_the_system_only_a_sealed_one_is_taken_and_never_shown(given: object) -> None:
+def test_inside_the_system_only_a_sealed_secret_is_accepted_and_it_is_never_shown(given: object) -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.json.decode(msgspec.json.encode({"password": given}), type=Login, dec_hook=decode_hook)
     assert "hunter2" not in str(caught.value)
     assert str(caught.value).endswith("at `$.password`")
 
 
-def test_at_the_door_everything_is_in_clear_even_what_looks_sealed() -> None:
+def test_input_from_outside_is_plain_text_even_if_it_looks_sealed() -> None:
     login = msgspec.json.decode(msgspec.json.encode({"password": SEALED}), type=Login, dec_hook=clear_hook)
 
     assert login.password.reveal() == SEALED
     assert login.password.sealed is None
 
 
-def test_its_schema_is_a_password_that_no_answer_holds() -> None:
+def test_its_schema_is_a_write_only_password() -> None:
     (_,), components = msgspec.json.schema_components((Login,), schema_hook=schema_hook)
 
     assert components["Login"]["properties"]["password"] == {

@@ -1,4 +1,4 @@
-"""Secrets by reference: where they are found, and what is never said."""
+"""Secrets by reference: where they are found, and that they are never shown."""
 
 from pathlib import Path
 

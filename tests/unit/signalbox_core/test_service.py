@@ -51,7 +51,7 @@ def test_an_error_on_purpose_is_one_line_and_a_status(
     assert lines[0].startswith("signalbox-test: ")
 
 
-def test_a_bug_is_not_explained_away() -> None:
+def test_a_bug_is_raised_unchanged() -> None:
     async def serve(settings: Settings) -> None:
         raise ExceptionGroup("", [SignalboxError("known"), ZeroDivisionError()])
 
@@ -70,7 +70,7 @@ def test_a_wrong_variable_ends_the_start(
     assert "SIGNALBOX_TEST_PROT" in capsys.readouterr().err
 
 
-def test_a_taken_port_names_the_variables_to_change() -> None:
+def test_a_port_in_use_names_the_variables_to_change() -> None:
     variables = "SIGNALBOX_TEST_HOST and SIGNALBOX_TEST_PORT"
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InvalidInput, match=variables):
         listen(Settings(port=taken.getsockname()[1]), prefix="SIGNALBOX_TEST")

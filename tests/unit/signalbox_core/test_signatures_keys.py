@@ -1,8 +1,10 @@
-"""Key records and key files: weak, mistyped, private or doubled keys are refused at load; permissions are patterns."""
+"""Key records and key files: weak, mistyped, private or doubled keys are refused at load; permissions are
+patterns."""
 
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -32,7 +34,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ED25519 = new_private_key(Algorithm.ED25519)
 
 
-def record(**changes: object) -> KeyRecord:
+def record(**changes: Any) -> KeyRecord:
     fields = {
         "keyid": "key-1",
         "alg": Algorithm.ED25519,
@@ -89,7 +91,7 @@ def record(**changes: object) -> KeyRecord:
     ],
 )
 def test_a_key_that_must_not_verify_is_refused_at_load(
-    changes: dict[str, object], field: str, says: str
+    changes: dict[str, Any], field: str, says: str
 ) -> None:
     secrets = {"empty": b"", "short": b"s" * 31, "pem": public_pem(ED25519).encode()}
     with pytest.raises(InvalidInput, match=says) as caught:
@@ -115,7 +117,7 @@ def test_a_keyid_that_is_there_twice_is_refused() -> None:
     ],
 )
 def test_a_key_counts_from_not_before_to_not_after_unless_revoked(
-    changes: dict[str, object], usable: bool
+    changes: dict[str, Any], usable: bool
 ) -> None:
     assert record(**changes).is_usable(NOW) is usable
 
@@ -173,7 +175,7 @@ def test_the_algorithm_of_a_signer_follows_from_its_key_file(tmp_path: Path, alg
     assert Signer.from_file("key-1", path).algorithm is algorithm
 
 
-def test_a_signer_takes_a_long_secret_for_hmac(tmp_path: Path) -> None:
+def test_a_signer_accepts_a_long_secret_for_hmac(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"s" * 32)
     assert Signer.from_file("key-1", tmp_path / "secret").algorithm is Algorithm.HMAC
 
@@ -188,7 +190,7 @@ def test_a_signer_takes_a_long_secret_for_hmac(tmp_path: Path) -> None:
         (None, "cannot read"),
     ],
 )
-def test_a_signer_refuses_a_file_that_is_no_good_key(tmp_path: Path, body: bytes | None, says: str) -> None:
+def test_a_signer_refuses_an_unusable_key_file(tmp_path: Path, body: bytes | None, says: str) -> None:
     path = tmp_path / "key"
     if body is not None:
         path.write_bytes(body)

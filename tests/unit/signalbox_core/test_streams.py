@@ -44,7 +44,7 @@ NO_CURSORS = [
 
 
 @pytest.mark.parametrize("text", NO_CURSORS)
-def test_what_is_no_cursor_is_refused(text: str) -> None:
+def test_an_invalid_cursor_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="<epoch>:<sequence>"):
         Cursor.parse(text)
 
@@ -98,7 +98,7 @@ def test_an_event_that_has_no_place_is_refused(event: object) -> None:
 
 
 @pytest.mark.parametrize("count", range(1, len(MILESTONES) + 1))
-def test_a_snapshot_stands_for_the_marks_of_its_events(count: int) -> None:
+def test_a_snapshot_implies_the_marks_of_its_events(count: int) -> None:
     snapshot, marks = Snapshot(run_id="run-1", tenant="acme"), {}
     for event in MILESTONES[:count]:
         snapshot = fold(snapshot, event)

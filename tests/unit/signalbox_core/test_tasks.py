@@ -1,4 +1,4 @@
-"""A task that is told to end ends, also when it misses the first word."""
+"""A task is re-cancelled until it finishes, also when it swallowed the first cancellation."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ async def failing() -> None:
         raise ValueError("on the way out")
 
 
-async def test_a_cancellation_that_got_lost_is_said_again() -> None:
+async def test_a_swallowed_cancellation_is_repeated() -> None:
     tasks = [asyncio.create_task(deaf(times)) for times in range(3)]
     await asyncio.sleep(0)
     await cancel_and_wait(*tasks)

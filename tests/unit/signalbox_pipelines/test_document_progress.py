@@ -1,5 +1,7 @@
 """The status letters in a batch's snapshot, and how the two pipelines are registered."""
 
+from typing import Any
+
 import msgspec
 
 from signalbox_core.events import Snapshot, catalogue, fold
@@ -12,7 +14,7 @@ from signalbox_worker.worker import choose
 from support.fakes.events import make_event
 
 
-def progress(**more: object) -> catalogue.StepProgress:
+def progress(**more: Any) -> catalogue.StepProgress:
     return catalogue.StepProgress(step="process", **more)
 
 

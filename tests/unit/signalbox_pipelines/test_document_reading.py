@@ -7,7 +7,7 @@ import pytest
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_devstack.emulators.sample_documents.ground_truth import write_paper
-from signalbox_devstack.emulators.sample_documents.inbox_files import bomb_png, trap_files
+from signalbox_devstack.emulators.sample_documents.inbox_files import PaperFile, bomb_png, trap_files
 from signalbox_devstack.emulators.sample_documents.renderers import scan_pdf, text_pdf, tiff
 from signalbox_pipelines.document_batch.document.contract import Language
 from signalbox_pipelines.document_batch.document.messages import PageText
@@ -99,7 +99,7 @@ async def test_the_text_layer_is_read_when_ocr_is_switched_off() -> None:
 
 
 @pytest.mark.parametrize("trap", list(trap_files()), ids=lambda trap: trap.name)
-async def test_a_bad_file_is_rejected_with_its_code_and_a_remedy(trap: object) -> None:
+async def test_a_bad_file_is_rejected_with_its_code_and_a_remedy(trap: PaperFile) -> None:
     with pytest.raises(Rejected) as refused:
         await read(trap.body, CountingEngine(), FakeObjectStore())
 

@@ -11,7 +11,7 @@ from signalbox_core.events import CloudEvent, encode_event
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import BATCH, ONE, URL, parameters_at, sign_by_hand, signer_and_key
 from support.fakes.events import START, story
-from support.fakes.receiver import NOW, Bench, batch_of, new_bench
+from support.fakes.receiver import NOW, Bench, FakeKeys, batch_of, new_bench
 
 STORY = story()
 MILESTONES = [event for event in STORY if event.sequence is not None]
@@ -283,6 +283,7 @@ async def test_more_deliveries_at_once_than_allowed_are_turned_away() -> None:
 
 
 async def test_keys_that_nobody_could_fetch_are_503_and_known_ones_go_on(bench: Bench) -> None:
+    assert isinstance(bench.parts.keys, FakeKeys)
     bench.parts.keys.is_cold = True
     stranger, _ = signer_and_key(keyid="key-9", clock=NOW.timestamp)
     answer = await bench.send(MILESTONES[0], signer=stranger)
@@ -311,7 +312,9 @@ async def test_deliveries_are_counted_by_key_and_outcome(
     assert bench.count("claim_failures_total", step="claim") == 1
     assert bench.count("publish_seconds_count") == 2
     lines = [record for record in caplog.records if record.getMessage() == "delivery"]
-    assert [(line.status, line.code, line.keyid, line.events) for line in lines][:2] == [
+    assert [tuple(vars(line)[name] for name in ("status", "code", "keyid", "events")) for line in lines][
+        :2
+    ] == [
         (202, "accepted", "key-1", 1),
         (202, "accepted", "key-1", 3),
     ]

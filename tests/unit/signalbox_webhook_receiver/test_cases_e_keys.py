@@ -2,8 +2,10 @@
 
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -120,12 +122,12 @@ def der(key: ec.EllipticCurvePrivateKey, base: bytes) -> bytes:
     ],
 )
 async def test_the_right_key_in_another_scheme_is_refused(
-    algorithm: Algorithm, sign: object, said: str
+    algorithm: Algorithm, sign: Callable[..., bytes], said: str
 ) -> None:
     private = new_private_key(algorithm)
     _, key = signer_and_key(algorithm, "key-2", private=private)
     bench = new_bench(key)
-    bench.signer = Odd(lambda base: sign(private, base))
+    bench.signer = cast(Signer, Odd(lambda base: sign(private, base)))
     await is_refused(
         bench, await post(bench, by_hand(bench, keyid='"key-2"', alg=f'"{said}"')), 401, "invalid_signature"
     )

@@ -1,4 +1,5 @@
-"""Containers and manifests are checked without an engine: against the services' settings, the tree and the house rules."""
+"""Containers and manifests are checked without an engine: against the services' settings, the tree and the
+house rules."""
 
 import importlib
 import re

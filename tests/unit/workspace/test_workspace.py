@@ -15,7 +15,7 @@ TRACKED = subprocess.run(
 ).stdout.split()
 
 
-def test_the_event_page_is_what_the_catalogue_generates() -> None:
+def test_the_event_page_is_up_to_date() -> None:
     import events_doc
 
     assert events_doc.PAGE.read_text() == events_doc.page(), "run make docs"

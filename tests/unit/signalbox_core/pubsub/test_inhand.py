@@ -19,7 +19,7 @@ async def a_turn_of_the_loop() -> None: ...
 
 
 class Bench:
-    """An InHand whose handler notes what it sees and fails as told."""
+    """An InHand whose handler records messages and fails as configured."""
 
     def __init__(self, concurrency: int = 16) -> None:
         self.outgoing = Outgoing()
@@ -92,7 +92,7 @@ async def test_different_keys_are_handled_at_the_same_time_within_the_limit() ->
     assert len(bench.seen) == 10
 
 
-async def test_a_failure_drops_what_is_behind_it_as_the_server_sends_it_again() -> None:
+async def test_a_failure_drops_later_messages_of_its_key_for_redelivery() -> None:
     bench = Bench()
     bench.failures["1"] = [Unavailable("away")]
     async with asyncio.TaskGroup() as tasks:
@@ -137,7 +137,7 @@ async def test_without_ordering_a_failure_concerns_its_own_message_only() -> Non
         pytest.param(TimeoutError(), Outcome.RETRIED, id="a timeout comes again"),
     ],
 )
-async def test_the_error_decides_whether_it_comes_again(error: Exception, outcome: Outcome) -> None:
+async def test_the_error_class_determines_redelivery(error: Exception, outcome: Outcome) -> None:
     bench = Bench()
     bench.failures["1"] = [error]
     async with asyncio.TaskGroup() as tasks:
@@ -211,4 +211,5 @@ def test_an_acknowledgement_outranks_a_lease_extension() -> None:
 
     request = outgoing.next_request()
 
+    assert request is not None
     assert (list(request.ack_ids), list(request.modify_deadline_ack_ids)) == (["a"], [])

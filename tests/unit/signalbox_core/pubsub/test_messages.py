@@ -44,7 +44,7 @@ def test_attributes_are_the_event_and_the_body_is_its_data() -> None:
 
 
 @pytest.mark.parametrize("event", story(), ids=lambda event: f"{event.name}-{event.sequence}")
-def test_every_event_comes_back_as_it_went(event: CloudEvent) -> None:
+def test_every_event_survives_a_round_trip(event: CloudEvent) -> None:
     message = to_message(event)
 
     back = from_message(message.data, message.attributes)
@@ -71,7 +71,7 @@ def test_foreign_attributes_are_ignored() -> None:
         pytest.param({}, b"[" * 100_000, id="deep nesting"),
     ],
 )
-def test_what_is_no_event_is_invalid_input(change: dict[str, str | None], data: bytes) -> None:
+def test_an_invalid_event_is_invalid_input(change: dict[str, str | None], data: bytes) -> None:
     attributes = {
         name: text for name, text in {**to_message(EVENT).attributes, **change}.items() if text is not None
     }
@@ -86,7 +86,7 @@ def test_an_attribute_beyond_pubsubs_limit_is_named() -> None:
     assert refused.value.field == "ce-subject"
 
 
-def test_an_event_beyond_the_limit_is_told_to_travel_by_reference() -> None:
+def test_an_event_above_the_size_limit_is_refused_with_a_hint_to_use_a_reference() -> None:
     body = msgspec.Raw(b'"' + b"x" * MAX_EVENT_BYTES + b'"')
     with pytest.raises(InvalidInput, match="object store"):
         to_message(msgspec.structs.replace(EVENT, data=body))

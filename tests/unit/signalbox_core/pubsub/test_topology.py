@@ -12,7 +12,7 @@ from signalbox_core.topology import (
 NAMES = {topic.name for topic in TOPICS}
 
 
-def test_every_subscription_and_dead_letter_goes_to_a_defined_topic() -> None:
+def test_every_subscription_and_dead_letter_uses_a_defined_topic() -> None:
     assert {each.topic for each in SUBSCRIPTIONS} <= NAMES
     assert {each.dead_letter_topic for each in SUBSCRIPTIONS if each.dead_letter_topic} <= NAMES
 

@@ -1,16 +1,17 @@
 // Fields that hold several values: lists of texts (one a line), lists of groups, and plain JSON as the last resort.
+// A list of groups builds the fields of each group with the function it is given, so this module does not import fields.js.
 import { div, h } from "./dom.js";
-import { field, hint, shellOf } from "./fields.js";
+import { hint, shellOf } from "./field-frame.js";
 import { humane } from "./format.js";
 import { icon } from "./icons.js";
 import { kindOf, resolve } from "./schema.js";
 
-export function arrayField(node, context) {
+export function arrayField(node, context, buildField) {
   const items = node.items ? resolve(node.items, context.root) : {};
   const kind = kindOf(items);
   if (kind === "text" || kind === "number") return linesField(node, context, kind === "number" ? Number : (line) => line);
   if (kind === "choice") return checksField(node, context, items.enum ?? [items.const]);
-  return kind === "object" ? groupsField(node, context) : jsonField(node, context);
+  return kind === "object" ? new GroupsField(node, context, buildField) : jsonField(node, context);
 }
 
 function countProblem(node, count) {
@@ -53,14 +54,12 @@ function checksField(node, context, choices) {
   return Object.assign(own, { setProblem: (message) => { problem.textContent = message ?? ""; }, all: () => [own] });
 }
 
-const groupsField = (node, context) => new GroupsField(node, context);
-
 /** A list of groups of fields, each with its own Remove. */
 class GroupsField {
   #members = [];
 
-  constructor(node, context) {
-    Object.assign(this, { node, context, path: context.path, label: node.title ?? humane(context.name) });
+  constructor(node, context, buildField) {
+    Object.assign(this, { node, context, buildField, path: context.path, label: node.title ?? humane(context.name) });
     this.list = div("groups");
     this.focusTarget = h("button", { type: "button", class: "button quiet", onclick: () => this.#addEmpty() }, icon("plus"), "Add one");
     this.problem = h("p", { class: "problem" });
@@ -72,7 +71,7 @@ class GroupsField {
   #add(value) {
     const place = this.#members.length;
     const { root } = this.context;
-    const member = field(this.node.items, { root, name: this.label, path: `${this.path}.${place}`, value, required: true });
+    const member = this.buildField(this.node.items, { root, name: this.label, path: `${this.path}.${place}`, value, required: true });
     const remove = h("button", {
       type: "button", class: "button quiet", "aria-label": `Remove number ${place + 1}`, onclick: () => this.#remove(place),
     }, "Remove");

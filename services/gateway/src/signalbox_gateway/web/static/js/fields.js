@@ -1,7 +1,8 @@
 // The fields of a schema form. Every field has {element, path, label, read, problems, setProblem, focusTarget, all}.
-import { div, h, setText, span, uniqueId } from "./dom.js";
-import { humane } from "./format.js";
+import { div, h, uniqueId } from "./dom.js";
+import { hint, marker, shellOf } from "./field-frame.js";
 import { arrayField, jsonField } from "./fields-many.js";
+import { humane } from "./format.js";
 import { kindOf, resolve } from "./schema.js";
 
 const LONG_TEXT = 120;
@@ -14,7 +15,7 @@ export function field(schema, context) {
     case "flag": return flagField(node, context);
     case "number": return numberField(node, context);
     case "text": return node.format === "password" ? secretField(node, context) : textField(node, context);
-    case "array": return arrayField(node, context);
+    case "array": return arrayField(node, context, field);
     default: return jsonField(node, context);
   }
 }
@@ -106,28 +107,4 @@ function flagField(node, context) {
   const element = div("field flag", h("label", { for: control.id }, control, h("span", {}, label)), hint(node), problem);
   const own = { element, path: context.path, label, problems: () => [], focusTarget: control, setProblem: marker(control, problem) };
   return Object.assign(own, { read: () => control.checked, all: () => [own] });
-}
-
-export function shellOf({ node, label, control, required, limits = null }) {
-  control.id = uniqueId("field");
-  const problem = h("p", { class: "problem", id: `${control.id}-problem` });
-  const note = hint(node, limits, `${control.id}-hint`);
-  control.setAttribute("aria-describedby", `${note ? note.id : ""} ${problem.id}`.trim());
-  if (required) control.setAttribute("aria-required", "true");
-  const optional = required || node.default !== undefined ? null : span("optional", "optional");
-  const element = div("field", h("label", { for: control.id }, label, optional), note, control, problem);
-  return { element, setProblem: marker(control, problem) };
-}
-
-function marker(control, problem) {
-  return (message) => {
-    setText(problem, message);
-    if (message) control.setAttribute("aria-invalid", "true");
-    else control.removeAttribute("aria-invalid");
-  };
-}
-
-export function hint(node, limits = null, id = null) {
-  const text = [node.description, limits].filter(Boolean).join(" · ");
-  return text ? h("p", { class: "hint", id }, text) : null;
 }
