@@ -25,6 +25,7 @@ test: setup ## Unit, integration, end-to-end, browser and kill tests
 	@$(BIN)/python tools/browser.py
 	@$(BIN)/python tools/ocr.py
 	@$(BIN)/python -m pytest tests --ignore tests/bench -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python tools/other_pythons.py
 
 check: setup ## Style, types, architecture, locks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

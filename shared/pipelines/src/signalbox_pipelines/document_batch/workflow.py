@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.pipeline.contract.messages import SIGNAL_CANCEL_REASON, CancelReason
     from signalbox_core.pipeline.options import CallOptions
     from signalbox_core.pipeline.run import Run
+    from signalbox_core.pipeline.workflow.scheduling import wait_until
     from signalbox_core.pipeline.workflow.steps import StepScope
     from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
     from signalbox_pipelines.document_batch.activities import BatchActivities
@@ -130,8 +131,7 @@ class DocumentBatch:
             # The plan holds the documents now; what goes along is the list's place only.
             workflow.continue_as_new(structs.replace(self.request, documents=(), manifest=ledger.plan.folder))
         if self.request.wait_for_confirmation and ledger.waiting:
-            with suppress(TimeoutError):
-                await workflow.wait_condition(lambda: not ledger.waiting, timeout=LAST_WORD)
+            await wait_until(lambda: not ledger.waiting, LAST_WORD)
             await self._record(step, ledger)
             self._show(step, ledger)
 

@@ -112,6 +112,7 @@ class StepScope:
     async def call(self, activity: Callable[[Any, P], R], arg: P, options: CallOptions) -> R: ...
     async def call(self, activity: Callable[..., Any], arg: Any, options: CallOptions) -> Any:
         """Run one activity (a function, or a method named through its class) and return its result."""
+        await self._state.hold_for_cancel()
         return await self._start(activity, arg, options)
 
     @overload
@@ -164,6 +165,7 @@ class StepScope:
         async def lane() -> None:
             nonlocal done
             for index, item in todo:
+                await self._state.hold_for_cancel()
                 results[index] = await self._start(activity, item, options, index=index, total=len(items))
                 done += 1
                 self.progress(done, len(items))
