@@ -27,6 +27,7 @@ test: setup ## Run unit, integration, end-to-end, browser and kill tests; ARGS= 
 	@$(BIN)/python tools/ocr.py
 	@$(BIN)/python -m pytest tests --ignore tests/bench \
 		-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python tools/other_pythons.py
 
 check: setup ## Check style, types, import layers, generated pages and locks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -45,8 +46,8 @@ format: setup ## Format the code
 docs: setup ## Generate docs/events.md from the event catalogue
 	@$(BIN)/python tools/events_doc.py
 
-lock: setup ## Resolve dependencies again and export requirements/*.lock
-	@$(BIN)/python tools/locks.py
+lock: setup ## Export requirements/*.lock, pins kept; ARGS=--upgrade takes the newest
+	@$(BIN)/python tools/locks.py $(ARGS)
 
 bench: setup ## Run the benchmarks, each against a limit and a peer
 	@$(BIN)/python -m pytest tests/bench -o timeout=1200 -p no:logging $(ARGS)

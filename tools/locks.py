@@ -1,5 +1,7 @@
-"""Export requirements/*.lock: hashes for every platform, no index or download address (`--check`: fail when
-one is stale)."""
+"""Export requirements/*.lock: hashes for every platform, no index or download address.
+
+Committed pins are kept; `--upgrade` takes the newest releases. `--check` fails when a lock is stale.
+"""
 
 import json
 import re
@@ -27,8 +29,12 @@ def main(arguments: list[str]) -> int:
         problems = [*addresses(ROOT / "requirements"), *stale()]
         print("\n".join(problems), file=sys.stderr, end="\n" if problems else "")
         return 1 if problems else 0
-    uv(ROOT, "lock", "--quiet")
-    for name, text in exported(ROOT).items():
+    try:
+        locks = resolved(keep=set()) if "--upgrade" in arguments else resolved(keep=committed_pins())
+    except subprocess.CalledProcessError:
+        print("the committed pins no longer fit (see above); run make lock ARGS=--upgrade", file=sys.stderr)
+        return 1
+    for name, text in locks.items():
         (ROOT / "requirements" / f"{name}.lock").write_text(text)
     return 0
 
@@ -48,24 +54,31 @@ def stale() -> list[str]:
     A newer release upstream is no reason to fail; a requirement that was added, dropped or outgrew its pin
     is.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        copy = Path(scratch)
-        for project in (Path("."), *members()):
-            (copy / project).mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / project / "pyproject.toml", copy / project)
-        constrain(copy / "pyproject.toml", pins((ROOT / "requirements/dev.lock").read_text()))
-        try:
-            uv(copy, "lock", "--quiet")
-        except subprocess.CalledProcessError:
-            return [
-                "requirements/dev.lock no longer satisfies the pyproject files (see above); run make lock"
-            ]
-        found = exported(copy)
+    try:
+        found = resolved(keep=committed_pins())
+    except subprocess.CalledProcessError:
+        return ["requirements/dev.lock no longer satisfies the pyproject files (see above); run make lock"]
     return [
         f"requirements/{name}.lock is stale ({', '.join(sorted(pins(text) ^ committed)[:4])}); run make lock"
         for name, text in found.items()
         if pins(text) != (committed := pins((ROOT / "requirements" / f"{name}.lock").read_text()))
     ]
+
+
+def committed_pins() -> set[str]:
+    return pins((ROOT / "requirements/dev.lock").read_text())
+
+
+def resolved(*, keep: set[str]) -> dict[str, str]:
+    """The text of every lock, resolved in a copy of the pyproject files with the given pins kept."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch)
+        for project in (Path("."), *members()):
+            (copy / project).mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / project / "pyproject.toml", copy / project)
+        constrain(copy / "pyproject.toml", keep)
+        uv(copy, "lock", "--quiet")
+        return exported(copy)
 
 
 def members() -> list[Path]:

@@ -243,3 +243,19 @@ async def test_what_the_projection_saw_decided_is_refused_without_asking_the_run
         "d1",
     )
     assert (again.status_code, again.json()["status"]) == (200, "accepted")
+
+
+async def test_without_a_worker_a_decision_after_a_cancel_is_refused(
+    caller: httpx2.AsyncClient, temporal: Client, parts: Parts
+) -> None:
+    async with Worker(
+        temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
+    ):
+        run_id = await waiting_run(caller)
+    assert (await caller.post(f"/v1/runs/{run_id}/cancel", json={})).status_code == 202
+
+    async with client_of(Gateway(parts, deadline=timedelta(milliseconds=300)).app()) as impatient:
+        late = await impatient.post(decision_path(run_id), json={"answer": {"word": "yes"}})
+
+    assert late.status_code == 409
+    assert "is being cancelled" in late.json()["detail"]

@@ -14,6 +14,7 @@ class SampleInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     hold: bool = False
     misuse: str = ""
     rounds: int = 0
+    local: bool = False
 
 
 class Made(Struct, frozen=True, kw_only=True):

@@ -6,12 +6,12 @@ from msgspec import structs
 from temporalio import workflow
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.pipeline.options import CallOptions
+from signalbox_core.pipeline.options import QUICK, CallOptions
 from signalbox_core.pipeline.run import Run
 from support.sample.activities import make, prepare, undo
 from support.sample.contract import PICK, SPEC, Made, Pick, SampleInput, SampleResult
 
-QUICK = CallOptions(
+WORK = CallOptions(
     timeout=timedelta(seconds=10), maximum_attempts=3, first_retry_after=timedelta(milliseconds=10)
 )
 
@@ -31,13 +31,14 @@ class Sample:
     async def run(self, request: SampleInput) -> SampleResult:
         async with self.signalbox as run:
             run.on_cancel(self.take_back)
+            options = QUICK if request.local else WORK
             if request.hold:
                 await workflow.wait_condition(lambda: self.may_go)
             async with run.step("prepare") as step:
-                numbers = await step.call(prepare, request, QUICK)
+                numbers = await step.call(prepare, request, options)
                 step.say(f"{len(numbers)} to make")
             async with run.step(request.misuse or "work") as step:
-                made = await step.map(make, numbers, QUICK)
+                made = await step.map(make, numbers, options)
             if request.rounds:
                 workflow.continue_as_new(structs.replace(request, rounds=request.rounds - 1))
             run.emit("sample.made", Made(number=len(made), label="all"))

@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 LAST_POLLS_WITHIN_S: Final = 3.0
 MIN_POLLERS, MAX_POLLERS, SLOTS_PER_POLLER = 5, 20, 50
+MAX_HEARTBEAT_INTERVAL: Final = timedelta(seconds=2)
+"""The SDK otherwise sends a heartbeat only after four fifths of its timeout; a short stall would then cost the attempt."""
 MAX_EAGER: Final = 25
 """Activities that a workflow task may bring straight back: a step of 25 starts without another round trip through the server."""
 
@@ -207,6 +209,7 @@ class Builder:
             max_cached_workflows=self.settings.max_cached_workflows,
             max_eager_activity_reservations_per_workflow_task=MAX_EAGER,
             graceful_shutdown_timeout=timedelta(seconds=drain_s),
+            max_heartbeat_throttle_interval=MAX_HEARTBEAT_INTERVAL,
         )
 
 

@@ -68,6 +68,12 @@ class Forbidden(Rejected):
     code = "forbidden"
 
 
+class LimitExceeded(Rejected):
+    """The work that an input causes exceeds a limit of time or memory; the same input would do so again."""
+
+    code = "limit_exceeded"
+
+
 class InvalidSignature(Rejected):
     """A signature is missing, malformed, stale, replayed or wrong."""
 

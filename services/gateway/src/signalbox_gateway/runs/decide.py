@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.errors import Conflict, InvalidInput, NotFound, SignalboxError
@@ -73,9 +78,16 @@ class Decisions:
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             # Whether the update was applied is unknown; the workflow drops a second decision of the same id.
             async with translated():
+                await self._refuse_if_cancelling(handle)
                 await handle.signal(SIGNAL_DECIDE, decision, rpc_timeout=self._within)
             return None
         return record
+
+    async def _refuse_if_cancelling(self, handle: WorkflowHandle[Any, Any]) -> None:
+        """A run whose cancel waits for a worker drops every decision; 202 would promise otherwise."""
+        found = await handle.describe(rpc_timeout=self._within)
+        if found.raw_description.workflow_extended_info.cancel_requested:
+            raise Conflict(f"run {handle.id} is being cancelled; nothing to decide")
 
 
 def refusal_of(cause: BaseException) -> SignalboxError:

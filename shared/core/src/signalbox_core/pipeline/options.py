@@ -1,7 +1,5 @@
 """Public import path of `CallOptions`: timeouts, heartbeat and retries of an activity call."""
 
-from signalbox_core.pipeline.contract.options import (
-    CallOptions,
-)
+from signalbox_core.pipeline.contract.options import QUICK, CallOptions
 
-__all__ = ["CallOptions"]
+__all__ = ["QUICK", "CallOptions"]

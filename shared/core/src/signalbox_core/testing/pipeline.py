@@ -16,6 +16,7 @@ import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +42,8 @@ from signalbox_core.temporal.updates import send_update
 SERVER_ARGS: Final = (
     # Timers otherwise round up to a second.
     ("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"'),
+    # Otherwise a lone run waits 55 ms for every activity after its first few.
+    ("--dynamic-config-value", "history.transferProcessorMaxPollRPS=1000"),
     ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
 )
 _POLL_S: Final = 0.02
@@ -163,11 +166,20 @@ class RunUnderTest:
 class PipelineUnderTest:
     """A worker for one pipeline on its own task queue."""
 
-    def __init__(self, spec: PipelineSpec, client: Client, task_queue: str, emitter: FakeEmitter) -> None:
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        client: Client,
+        task_queue: str,
+        emitter: FakeEmitter,
+        new_worker: Callable[[], Worker],
+    ) -> None:
         self.client = client
         self.emitter = emitter
         self.task_queue = task_queue
         self._spec = spec
+        self._new_worker = new_worker
+        self._worker: Worker | None = None
 
     async def start(self, value: Struct, *, run_id: str | None = None, tenant: str = "acme") -> RunUnderTest:
         handle: WorkflowHandle[Any, Any] = await self.client.start_workflow(
@@ -179,6 +191,33 @@ class PipelineUnderTest:
             result_type=self._spec.result,
         )
         return RunUnderTest(handle, self.emitter)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Poll for tasks while the block runs."""
+        await self._start_worker()
+        try:
+            yield
+        finally:
+            await self._stop_worker()
+
+    @contextlib.asynccontextmanager
+    async def without_worker(self) -> AsyncIterator[None]:
+        """Stop the worker for the block: what is sent meanwhile waits, and arrives in one workflow task."""
+        await self._stop_worker()
+        try:
+            yield
+        finally:
+            await self._start_worker()
+
+    async def _start_worker(self) -> None:
+        self._worker = self._new_worker()
+        await self._worker.__aenter__()
+
+    async def _stop_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.__aexit__(None, None, None)
 
 
 @contextlib.asynccontextmanager
@@ -206,7 +245,8 @@ async def pipeline_under_test(
         task_queue = f"{spec.task_queue}-{uuid.uuid4().hex[:8]}"
         emitter = emitter or FakeEmitter()
         executor = stack.enter_context(ThreadPoolExecutor(4))
-        worker = Worker(
+        new_worker = partial(
+            Worker,
             client,
             task_queue=task_queue,
             workflows=[*_workflows(spec), OutboxWorkflow],
@@ -219,8 +259,9 @@ async def pipeline_under_test(
             # A bug in a workflow fails the test at once instead of retrying the workflow task.
             workflow_failure_exception_types=[Exception],
         )
-        await stack.enter_async_context(worker)
-        yield PipelineUnderTest(spec, client, task_queue, emitter)
+        pipeline = PipelineUnderTest(spec, client, task_queue, emitter, new_worker)
+        await stack.enter_async_context(pipeline.running())
+        yield pipeline
 
 
 @contextlib.asynccontextmanager

@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.pipeline.contract.messages import SIGNAL_CANCEL_REASON, CancelReason
     from signalbox_core.pipeline.options import CallOptions
     from signalbox_core.pipeline.run import Run
+    from signalbox_core.pipeline.workflow.scheduling import wait_until
     from signalbox_core.pipeline.workflow.steps import StepScope
     from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
     from signalbox_pipelines.document_batch.activities import BatchActivities
@@ -133,8 +134,7 @@ class DocumentBatch:
             # The plan holds the documents, so the new input names only its folder.
             workflow.continue_as_new(structs.replace(self.request, documents=(), manifest=state.plan.folder))
         if self.request.wait_for_confirmation and state.waiting:
-            with suppress(TimeoutError):
-                await workflow.wait_condition(lambda: not state.waiting, timeout=CONFIRMATION_TIMEOUT)
+            await wait_until(lambda: not state.waiting, CONFIRMATION_TIMEOUT)
             await self._record(step, state)
             self._report_progress(step, state)
 

@@ -8,7 +8,12 @@ from typing import Any, Final
 
 import msgspec
 from temporalio import activity
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ActivityOutboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+)
 
 from signalbox_core.errors import SignalboxError
 from signalbox_core.events import CloudEvent, catalogue, full_type
@@ -21,6 +26,7 @@ from signalbox_core.pipeline.contract.step_header import Call, call_of
 from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_EVENTS
 
 _UNKNOWN: Final = Call(tenant=DEFAULT_TENANT)
+_HEARTBEAT_EVERY_S: Final = 1.0
 
 
 class ActivityInterceptor(Interceptor):
@@ -37,6 +43,11 @@ class _Inbound(ActivityInboundInterceptor):
     def __init__(self, following: ActivityInboundInterceptor, emitter: Emitter) -> None:
         super().__init__(following)
         self._emitter = emitter
+        self._heartbeats: _Heartbeats
+
+    def init(self, outbound: ActivityOutboundInterceptor) -> None:
+        self._heartbeats = _Heartbeats(outbound)
+        super().init(self._heartbeats)
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
         passengers = input.headers.get(HEADER_EVENTS)
@@ -48,6 +59,7 @@ class _Inbound(ActivityInboundInterceptor):
         )
         reporter.begin()
         token = current_target.set(reporter)
+        heartbeats = asyncio.create_task(self._heartbeats.repeat()) if call.auto_heartbeat else None
         try:
             result = await super().execute_activity(input)
             for emission in emissions_of(input.fn):
@@ -59,6 +71,30 @@ class _Inbound(ActivityInboundInterceptor):
             raise as_application_error(error) from error
         finally:
             current_target.reset(token)
+            if heartbeats is not None:
+                heartbeats.cancel()
+
+
+class _Heartbeats(ActivityOutboundInterceptor):
+    """Repeats an activity's latest heartbeat while it runs, so that the death of its worker is noticed soon.
+
+    It runs on the worker's event loop: a worker whose loop is blocked counts as dead.
+    """
+
+    def __init__(self, following: ActivityOutboundInterceptor) -> None:
+        super().__init__(following)
+        self._latest: tuple[Any, ...] | None = None
+
+    def heartbeat(self, *details: Any) -> None:
+        self._latest = details
+        super().heartbeat(*details)
+
+    async def repeat(self) -> None:
+        while True:
+            await asyncio.sleep(_HEARTBEAT_EVERY_S)
+            # What an earlier attempt recorded stays readable for the next one.
+            details = activity.info().heartbeat_details if self._latest is None else self._latest
+            super().heartbeat(*details)
 
 
 class Reporter:
@@ -68,7 +104,7 @@ class Reporter:
         self._info = info
         self._call = call
         self._emitter = emitter
-        self._beat = self._beat_on_loop if is_async else activity.heartbeat
+        self._beat = _ignore if info.is_local else self._beat_on_loop if is_async else activity.heartbeat
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._lock = threading.Lock()
@@ -143,6 +179,10 @@ class Reporter:
             data=msgspec.Raw(msgspec.json.encode(data)),
         )
         self._emitter.offer(event, item=self._call.total > 1)
+
+
+def _ignore(*_details: Any) -> None:
+    """A local activity has no heartbeat."""
 
 
 def _domain_event(emission: Emission, call: Call, data: msgspec.Raw) -> CloudEvent:

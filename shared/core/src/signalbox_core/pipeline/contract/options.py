@@ -1,9 +1,18 @@
-"""How an activity is called: timeouts, heartbeat, retries. A pipeline states its own policies (`FETCH`, `MODEL`, `RENDER`) once."""
+"""How an activity is called: timeouts, heartbeat, retries.
+
+A pipeline states its own policies (`FETCH`, `MODEL`, `RENDER`) once, beside its workflow.
+"""
 
 from datetime import timedelta
+from typing import Final
 
 from msgspec import Struct
 from temporalio.common import RetryPolicy
+
+DEFAULT_HEARTBEAT: Final = timedelta(seconds=5)
+"""Heartbeat timeout of a call that states none; the worker heartbeats for it while its event loop runs."""
+MAX_LOCAL_TIMEOUT: Final = timedelta(seconds=5)
+"""Well below a workflow task's timeout (10 s), after which the server hands the task to another worker."""
 
 
 class CallOptions(Struct, frozen=True, kw_only=True):
@@ -11,11 +20,17 @@ class CallOptions(Struct, frozen=True, kw_only=True):
 
     Attributes:
         timeout: of one attempt.
-        heartbeat: the longest silence of an attempt; state it for anything above 10 s (`progress()` beats).
+        heartbeat: how long an attempt may go without calling `progress()`; state it where the activity itself
+            can hang. Without it the worker heartbeats by itself, so a call is retried within seconds of the
+            death of its worker, and a hanging activity ends at `timeout`.
         total_timeout: of all attempts together, waiting for a free worker included.
         maximum_attempts: bounded always, as an argument that does not decode would retry for ever.
         non_retryable: codes of errors that end the call at once; `Rejected` ones do so by themselves.
         task_queue: another queue than the pipeline's (`<pipeline>.<class>`).
+        local: run in the workflow's own worker as part of the workflow task, without a round trip through the
+            server: for idempotent work of at most `MAX_LOCAL_TIMEOUT` an attempt. It may run again when the
+            worker dies, together with the other local calls of the same workflow task, and its step is shown
+            when that task ends. See `QUICK`.
     """
 
     timeout: timedelta
@@ -26,8 +41,18 @@ class CallOptions(Struct, frozen=True, kw_only=True):
     longest_retry_after: timedelta = timedelta(seconds=30)
     non_retryable: tuple[str, ...] = ()
     task_queue: str | None = None
+    local: bool = False
 
     def __post_init__(self) -> None:
+        if self.local and self.timeout > MAX_LOCAL_TIMEOUT:
+            limit = f"{MAX_LOCAL_TIMEOUT.total_seconds():g} s"
+            raise ValueError(
+                f"timeout of a local call must be {limit} or less; drop local=True for longer work"
+            )
+        if self.local and (self.heartbeat is not None or self.task_queue is not None):
+            raise ValueError(
+                "a local call takes neither heartbeat nor task_queue: it runs where the workflow runs"
+            )
         if self.maximum_attempts < 1:
             raise ValueError("maximum_attempts must be 1 or more: an unbounded retry hides a bug")
 
@@ -39,3 +64,9 @@ class CallOptions(Struct, frozen=True, kw_only=True):
             maximum_attempts=self.maximum_attempts,
             non_retryable_error_types=list(self.non_retryable) or None,
         )
+
+
+QUICK: Final = CallOptions(
+    timeout=MAX_LOCAL_TIMEOUT, maximum_attempts=5, first_retry_after=timedelta(milliseconds=200), local=True
+)
+"""For short idempotent work: reading a setting, a calculation, one fast request. No heartbeat, no progress."""

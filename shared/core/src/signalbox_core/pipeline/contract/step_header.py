@@ -12,13 +12,19 @@ from signalbox_core.temporal.names import HEADER_CALL
 
 
 class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One activity call. `total` is the number of items when the call is one of a `step.map`."""
+    """One activity call.
+
+    Attributes:
+        total: number of items when the call is one of a `step.map`.
+        auto_heartbeat: the call states no heartbeat of its own, so the worker heartbeats for it.
+    """
 
     tenant: str
     step: str | None = None
     attempt: int = 1
     index: int = 0
     total: int = 0
+    auto_heartbeat: bool = False
 
 
 current_call: Final[ContextVar[Call | None]] = ContextVar("signalbox_call", default=None)

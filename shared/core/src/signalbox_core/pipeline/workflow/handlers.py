@@ -35,6 +35,8 @@ class Handlers:
         if self._has_ended:
             status = self._state.journal.snapshot.status
             raise refusal("conflict", f"run {self._state.run_id} has ended ({status}); nothing to decide")
+        if self._state.is_cancelling:
+            raise refusal("conflict", f"run {self._state.run_id} is being cancelled; nothing to decide")
         self._state.approvals.judge(decision)
 
     def decide(self, decision: Decision) -> DecisionRecord:
@@ -72,4 +74,4 @@ class Handlers:
             self._state.record("run.resumed", catalogue.RunResumed(by=control.by))
 
     def note_cancel(self, reason: CancelReason) -> None:
-        self._state.cancel_reason = reason
+        self._state.announce_cancel(reason)

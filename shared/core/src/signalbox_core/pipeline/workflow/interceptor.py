@@ -69,7 +69,11 @@ class _Outbound(WorkflowOutboundInterceptor):
 
     def start_local_activity(self, input: StartLocalActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
         input.headers = _with_call(input.headers)
-        return super().start_local_activity(input)
+        handle = super().start_local_activity(input)
+        run = _run_of(workflow.instance())
+        if run is not None and input.activity != DELIVER:
+            run.state.outbox.hold(handle)
+        return handle
 
     def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:  # noqa: A002
         run = _run_of(workflow.instance())

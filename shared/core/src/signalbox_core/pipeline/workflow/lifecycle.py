@@ -12,7 +12,7 @@ from signalbox_core.errors import SignalboxError
 from signalbox_core.events import catalogue
 from signalbox_core.pipeline.contract.failures import as_application_error, failure_of
 from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES
-from signalbox_core.pipeline.workflow.scheduling import quiet, uninterrupted
+from signalbox_core.pipeline.workflow.scheduling import quiet, uninterrupted, waits_returned
 from signalbox_core.pipeline.workflow.state import RunState
 
 _NULL = msgspec.Raw(b"null")
@@ -24,7 +24,8 @@ async def conduct(state: RunState, story: Coroutine[Any, Any, Any]) -> Any:
     A bug (an error that fails the workflow task, not the workflow) and an eviction pass through untouched: the task is tried again.
     """
     try:
-        result = await _cancellable(story)
+        result = await _cancellable(state, story)
+        await state.hold_for_cancel()
         if not workflow.all_handlers_finished():
             await workflow.wait_condition(workflow.all_handlers_finished)
     except (asyncio.CancelledError, Exception) as error:
@@ -42,7 +43,7 @@ async def conduct(state: RunState, story: Coroutine[Any, Any, Any]) -> Any:
     return result
 
 
-async def _cancellable(story: Coroutine[Any, Any, Any]) -> Any:
+async def _cancellable(state: RunState, story: Coroutine[Any, Any, Any]) -> Any:
     """Run the story in its own task, to which a cancel comes after everything else that this workflow task brought.
 
     The server repeats a run's last workflow task when a message came meanwhile. Were the message handled first, a run that has said
@@ -57,6 +58,8 @@ async def _cancellable(story: Coroutine[Any, Any, Any]) -> Any:
         if (current := asyncio.current_task()) is not None:
             current.uncancel()
     await quiet()
+    await waits_returned()
+    state.receive_cancel()
     task.cancel()
     return await task
 
@@ -75,6 +78,7 @@ async def _failed(state: RunState, error: BaseException) -> None:
 async def _cancelled(state: RunState) -> None:
     # An eviction while the cancelled story still cleans up looks like a second cancel: here it ends, as every wait does then.
     await quiet()
+    state.receive_cancel()
     await uninterrupted(_clean_up(state))
     reason = state.cancel_reason.reason or workflow.cancellation_reason() or None
     await _end(state, "run.cancelled", catalogue.RunCancelled(reason=reason, by=state.cancel_reason.by))

@@ -64,6 +64,7 @@ class Outbox:
         self._events: list[CloudEvent] = []
         self._ridden = 0
         self._pending = 0
+        self._local = 0
         self._task: asyncio.Task[None] | None = None
         self._sealed = False
 
@@ -79,6 +80,11 @@ class Outbox:
         """Count an activity of the pipeline until it ends: while one is under way, the run is sure to be looked at again."""
         self._pending += 1
         handle.add_done_callback(self._ended)
+
+    def hold(self, handle: "workflow.ActivityHandle[Any]") -> None:
+        """Start no delivery while a local activity runs: it ends within seconds, in this same workflow task."""
+        self._local += 1
+        handle.add_done_callback(self._local_ended)
 
     def passengers(self) -> tuple[CloudEvent, ...]:
         """The events that ride with the activity about to start; few and small, as they become part of its history."""
@@ -116,6 +122,11 @@ class Outbox:
         if self._pending == 0 and self._events:
             self._look()
 
+    def _local_ended(self, _handle: object) -> None:
+        self._local -= 1
+        if self._local == 0 and self._events:
+            self._look()
+
     def _look(self) -> None:
         if not self._sealed and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._deliver(), name="signalbox outbox")
@@ -138,6 +149,8 @@ class Outbox:
 
     def _must_deliver(self) -> bool:
         """Something rides with nobody, or nothing is sure to bring the run back here, or too much is unconfirmed."""
+        if self._local:
+            return False
         return bool(self._events) and (
             self._ridden < len(self._events) or self._pending == 0 or len(self._events) > MAX_UNCONFIRMED
         )

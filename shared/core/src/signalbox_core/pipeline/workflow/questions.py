@@ -1,6 +1,5 @@
 """Asking a person: open the question, wait for the one outcome, remind at half the time."""
 
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +11,7 @@ from signalbox_core.events import catalogue
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
 from signalbox_core.pipeline.contract.step_header import current_call
 from signalbox_core.pipeline.workflow.approvals import Check, Open, digest_of
+from signalbox_core.pipeline.workflow.scheduling import wait_until
 from signalbox_core.pipeline.workflow.state import RunState
 
 
@@ -68,10 +68,7 @@ async def wait_for_outcome(state: RunState, approval_id: str, asked: Open) -> No
 
 
 async def _decided_within(asked: Open, time: timedelta) -> bool:
-    if asked.record is None:
-        with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: asked.record is not None, timeout=time)
-    return asked.record is not None
+    return await wait_until(lambda: asked.record is not None, time)
 
 
 def _raw(value: object) -> msgspec.Raw:

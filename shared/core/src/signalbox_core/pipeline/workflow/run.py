@@ -144,6 +144,7 @@ class Run:
         if early is not None:
             self._handlers.decide_by_signal(early)
         await wait_for_outcome(self.state, asked_id, asked)
+        await self.state.hold_for_cancel()
         if asked.record is not None:
             return msgspec.json.decode(asked.record.answer, type=declared.answer)
         if isinstance(default, _Unset):

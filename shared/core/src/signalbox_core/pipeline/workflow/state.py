@@ -1,6 +1,7 @@
 """The state of one run inside its workflow: journal, outbox, approvals, pause. What `Run`, its steps and handlers share."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -19,6 +20,10 @@ from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_CARRIED, MEMO_S
 
 CleanUp = Callable[[], Awaitable[None]]
 
+CANCEL_WINS: Final = "signalbox.cancel-wins"
+"""The patch after which a cancelled run accepts no decision; histories from before replay as recorded."""
+CANCEL_TIMEOUT: Final = timedelta(seconds=30)
+"""How long an announced cancel may take to arrive; the gateway sends it right after the announcement."""
 OFFER: Final = "signalbox_offer"
 """The extern function through which a workflow hands progress to its worker process: no command, no history."""
 
@@ -36,6 +41,8 @@ class RunState:
         self.clean_ups: list[CleanUp] = []
         self.cancel_reason = CancelReason()
         self.paused = False
+        self._cancel_announced_at: datetime | None = None
+        self._cancel_received = False
         self._starts: dict[str, int] = {}
         self.kept = msgspec.Raw(b"null")
         self._under_way: dict[str, StepState] = {}
@@ -70,8 +77,41 @@ class RunState:
         _offer(event)
 
     async def until_resumed(self) -> None:
+        await self.hold_for_cancel()
         if self.paused:
             await workflow.wait_condition(lambda: not self.paused)
+
+    def announce_cancel(self, reason: CancelReason) -> None:
+        """Note why the run is being cancelled; from here on it accepts no decision and starts nothing.
+
+        The signal stands in history before the cancel request. Both may reach the workflow in one task together
+        with a decision, and signals are handled first: without this the decision would win.
+        """
+        self.cancel_reason = reason
+        if not self._cancel_received and workflow.patched(CANCEL_WINS):
+            self._cancel_announced_at = workflow.now()
+
+    def receive_cancel(self) -> None:
+        """Note that the cancel request itself has arrived."""
+        self._cancel_received = workflow.patched(CANCEL_WINS)
+        self._cancel_announced_at = None
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether a cancel was requested, or was announced and may still arrive."""
+        announced_at = self._cancel_announced_at
+        return self._cancel_received or (
+            announced_at is not None and workflow.now() - announced_at < CANCEL_TIMEOUT
+        )
+
+    async def hold_for_cancel(self) -> None:
+        """Wait for an announced cancel request to arrive; go on when it does not in time."""
+        if self._cancel_announced_at is None:
+            return
+        left = CANCEL_TIMEOUT - (workflow.now() - self._cancel_announced_at)
+        if left > timedelta():
+            await workflow.sleep(left)
+        self._cancel_announced_at = None
 
     def count_start(self, step: str) -> int:
         """The attempt that starts now: a step may be entered again (another round after a rejection)."""

@@ -12,7 +12,7 @@ from temporalio.exceptions import is_cancelled_exception
 
 from signalbox_core.events import catalogue
 from signalbox_core.pipeline.contract.failures import failure_of
-from signalbox_core.pipeline.contract.options import CallOptions
+from signalbox_core.pipeline.contract.options import DEFAULT_HEARTBEAT, CallOptions
 from signalbox_core.pipeline.contract.spec import Step
 from signalbox_core.pipeline.contract.step_header import Call, current_call
 from signalbox_core.pipeline.workflow.state import RunState
@@ -112,6 +112,7 @@ class StepScope:
     async def call(self, activity: Callable[[Any, P], R], arg: P, options: CallOptions) -> R: ...
     async def call(self, activity: Callable[..., Any], arg: Any, options: CallOptions) -> Any:
         """Run one activity (a function, or a method named through its class) and return its result."""
+        await self._state.hold_for_cancel()
         return await self._start(activity, arg, options)
 
     @overload
@@ -164,6 +165,7 @@ class StepScope:
         async def lane() -> None:
             nonlocal done
             for index, item in todo:
+                await self._state.hold_for_cancel()
                 results[index] = await self._start(activity, item, options, index=index, total=len(items))
                 done += 1
                 self.progress(done, len(items))
@@ -175,17 +177,30 @@ class StepScope:
         self, activity: Callable[..., Any], arg: Any, options: CallOptions, *, index: int = 0, total: int = 0
     ) -> "workflow.ActivityHandle[Any]":
         call = Call(
-            tenant=self._state.tenant, step=self.name, attempt=self._attempt, index=index, total=total
+            tenant=self._state.tenant,
+            step=self.name,
+            attempt=self._attempt,
+            index=index,
+            total=total,
+            auto_heartbeat=options.heartbeat is None and not options.local,
         )
         token = current_call.set(call)
         try:
+            if options.local:
+                return workflow.start_local_activity(
+                    activity,
+                    args=[arg],
+                    start_to_close_timeout=options.timeout,
+                    schedule_to_close_timeout=options.total_timeout,
+                    retry_policy=options.retry_policy,
+                )
             return workflow.start_activity(
                 activity,
                 args=[arg],
                 task_queue=options.task_queue,
                 start_to_close_timeout=options.timeout,
                 schedule_to_close_timeout=options.total_timeout,
-                heartbeat_timeout=options.heartbeat,
+                heartbeat_timeout=options.heartbeat or DEFAULT_HEARTBEAT,
                 retry_policy=options.retry_policy,
             )
         finally:
