@@ -1,4 +1,4 @@
-"""The publisher and the subscriber, fake and real: what a caller may rely on holds for both."""
+"""The fake publisher and subscriber give the guarantees of the real ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -73,7 +73,7 @@ async def test_every_publish_gets_its_own_id(pair: Pair) -> None:
     assert len(set(await asyncio.gather(*calls))) == 100
 
 
-async def test_an_event_that_a_handler_cannot_handle_now_comes_again_before_the_next(pair: Pair) -> None:
+async def test_an_unavailable_handler_gets_the_event_again_before_the_next(pair: Pair) -> None:
     seen: list[int | None] = []
 
     async def handler(received: Received) -> None:
@@ -88,7 +88,7 @@ async def test_an_event_that_a_handler_cannot_handle_now_comes_again_before_the_
     assert seen == [1, 1, 2, 3]
 
 
-async def test_a_rejected_event_does_not_come_again(pair: Pair) -> None:
+async def test_a_rejected_event_is_not_redelivered(pair: Pair) -> None:
     seen: list[int | None] = []
 
     async def handler(received: Received) -> None:
@@ -103,7 +103,7 @@ async def test_a_rejected_event_does_not_come_again(pair: Pair) -> None:
     assert seen == [1, 2]
 
 
-async def test_an_event_that_fits_no_message_is_refused_before_it_is_sent(pair: Pair) -> None:
+async def test_an_oversized_event_is_rejected_before_it_is_sent(pair: Pair) -> None:
     body = msgspec.Raw(b'"' + b"x" * MAX_EVENT_BYTES + b'"')
 
     with pytest.raises(InvalidInput, match="object store"):

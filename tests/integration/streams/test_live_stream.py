@@ -39,7 +39,7 @@ async def gateway(redis: Redis) -> AsyncIterator[Gateway]:
         yield gateway
 
 
-async def test_check_06_14_a_listener_hears_the_whole_run_in_order_and_its_clean_end(
+async def test_check_06_14_a_listener_gets_the_whole_run_in_order_and_a_clean_end(
     gateway: Gateway,
 ) -> None:
     await gateway.streams.append(MILESTONES[0])
@@ -81,7 +81,7 @@ async def test_check_30_two_gateways_give_the_same_ids_in_the_same_order(
     assert len(first.ids) == 8
 
 
-async def test_one_connection_to_redis_listens_for_all_runs_and_forgets_those_nobody_watches(
+async def test_one_redis_connection_serves_all_runs_and_unsubscribes_unwatched_ones(
     gateway: Gateway, redis: Redis
 ) -> None:
     async def subscribers() -> list[int]:
@@ -106,7 +106,7 @@ async def test_one_connection_to_redis_listens_for_all_runs_and_forgets_those_no
     assert gateway.hub.watched_runs == 0
 
 
-async def test_check_11_nothing_is_lost_or_doubled_while_many_join_a_busy_run(gateway: Gateway) -> None:
+async def test_check_11_no_event_is_lost_or_duplicated_while_many_join_a_busy_run(gateway: Gateway) -> None:
     tale = [
         MILESTONES[0],
         *(replace(MILESTONES[1], sequence=number) for number in range(2, 300)),
@@ -154,7 +154,7 @@ async def _appended(streams: RedisRunStream, event: CloudEvent) -> bool:
     return True
 
 
-async def test_check_29_while_redis_is_down_a_new_stream_opens_waits_and_then_goes_on(tmp_path: Path) -> None:
+async def test_check_29_a_stream_opened_while_redis_is_down_waits_and_then_continues(tmp_path: Path) -> None:
     async with (
         own_redis(tmp_path) as server,
         Redis.from_url(server.url) as client,
@@ -225,7 +225,7 @@ async def test_a_drain_ends_streams_with_a_complete_body_and_no_error_in_the_log
     assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
 
 
-async def test_check_25_26_a_stalled_reader_slows_nobody_and_gets_everything_when_it_reads_again(
+async def test_check_25_26_a_stalled_reader_delays_no_other_and_catches_up_when_it_reads_again(
     gateway: Gateway,
 ) -> None:
     text = msgspec.Raw(msgspec.json.encode({"step": "read", "title": "x" * 4_000}))
@@ -254,7 +254,7 @@ async def test_check_25_26_a_stalled_reader_slows_nobody_and_gets_everything_whe
     writer.close()
 
 
-async def test_check_25_a_reader_that_takes_nothing_is_dropped_after_a_while(redis: Redis) -> None:
+async def test_check_25_a_reader_that_never_reads_is_disconnected(redis: Redis) -> None:
     async with serving(redis, stalled_ms=500) as gateway:
         await gateway.streams.append(MILESTONES[0])
         cursor = f"{(await gateway.streams.read('run-1', None)).epoch}:1"
@@ -280,7 +280,7 @@ async def test_check_04_05_head_and_post(gateway: Gateway) -> None:
     assert (post.status_code, post.headers["allow"]) == (405, "GET, HEAD")
 
 
-async def test_the_keys_of_a_run_go_some_time_after_its_end(redis: Redis) -> None:
+async def test_the_keys_of_a_run_expire_after_its_end(redis: Redis) -> None:
     streams = RedisRunStream(redis, retention=timedelta(hours=1))
     await streams.append_many(MILESTONES[:8])
     keys = [key async for key in redis.scan_iter("signalbox:run:*")]
@@ -291,7 +291,7 @@ async def test_the_keys_of_a_run_go_some_time_after_its_end(redis: Redis) -> Non
     assert all(3500 < ttl <= 3600 for ttl in ttls)
 
 
-async def test_the_log_is_bounded_and_a_trimmed_place_is_lost(redis: Redis) -> None:
+async def test_the_log_is_bounded_and_a_trimmed_cursor_is_lost(redis: Redis) -> None:
     streams = RedisRunStream(redis, max_frames=100)
     await streams.append_many(
         [MILESTONES[0], *(replace(MILESTONES[1], sequence=number) for number in range(2, 1_001))]
@@ -300,13 +300,13 @@ async def test_the_log_is_bounded_and_a_trimmed_place_is_lost(redis: Redis) -> N
     assert (await streams.read("run-1", None)).lost
 
 
-async def test_a_client_that_decodes_is_refused_with_the_remedy(redis_url: str) -> None:
+async def test_a_decoding_redis_client_is_rejected_with_the_remedy(redis_url: str) -> None:
     async with Redis.from_url(redis_url, decode_responses=True) as client:
         with pytest.raises(ValueError, match="decode_responses=False"):
             RedisRunStream(client)
 
 
-async def test_a_redis_without_memory_is_away_and_a_broken_key_is_a_bug(tmp_path: Path) -> None:
+async def test_redis_out_of_memory_is_unavailable_and_a_broken_key_is_a_bug(tmp_path: Path) -> None:
     async with own_redis(tmp_path) as server, Redis.from_url(server.url) as client:
         streams = RedisRunStream(client)
         await client.config_set("maxmemory", "1")
