@@ -1,4 +1,4 @@
-"""A Redis that lost its data gets the history of its streams back from Pub/Sub; on a real Redis and a real server of Pub/Sub."""
+"""After a data loss in Redis, Pub/Sub redelivers the history of the streams; on real servers."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ def milestones(run_id: str) -> list[CloudEvent]:
 
 
 class Stage:
-    """A gateway's projector, and as many reconcilers as a test wants; `rewound` counts what was asked of Pub/Sub."""
+    """A gateway's projector and any number of reconcilers; `rewound` counts the seeks in Pub/Sub."""
 
     def __init__(self, redis: Redis, pubsub_host: str, project: str, publisher: PubSubPublisher) -> None:
         self.redis = redis
@@ -138,7 +138,7 @@ async def test_the_history_of_ended_and_open_runs_comes_back_whole_and_listeners
     assert await stage.redis.exists(CURSOR_KEY) == 1
 
 
-async def test_a_seek_whose_mark_was_lost_is_only_made_again(stage: Stage) -> None:
+async def test_a_seek_whose_marker_was_lost_is_repeated_harmlessly(stage: Stage) -> None:
     await stage.publish(milestones("run-1"))
     await stage.until_kept("run-1", 9)
     epoch = (await stage.streams.read("run-1", None)).epoch
@@ -161,7 +161,7 @@ async def test_a_stream_that_was_restored_already_drops_the_replay(stage: Stage)
     told = await stage.told("run-1")
     epoch = await stage.streams.rebuild(told)
     settled = len(stage.settled)
-    await stage.rewind(datetime.now(UTC) - topology.KEPT)
+    await stage.rewind(datetime.now(UTC) - topology.RETENTION)
     await eventually(lambda: len(stage.settled) >= settled + 5)
     history = await stage.streams.read("run-1", None)
     assert (history.epoch, history.top, history.frames) == (epoch, 5, ())
@@ -186,7 +186,7 @@ async def test_without_the_permission_to_seek_open_runs_come_from_their_workflow
     assert await stage.redis.exists(CURSOR_KEY, SOUGHT_KEY) == 1
 
 
-async def test_old_events_say_that_the_replay_goes_on(stage: Stage) -> None:
+async def test_old_events_show_that_the_redelivery_is_still_running(stage: Stage) -> None:
     await stage.replay.saw(datetime.now(UTC))
     assert await stage.redis.exists(BUSY_KEY) == 0
     await stage.replay.saw(DAYS_AGO)

@@ -6,7 +6,7 @@ import os
 
 from signalbox_admin.output import say
 from signalbox_admin.targets import Subparsers, add_pubsub_options, project_of
-from signalbox_core.topology import Change, provision_pubsub, provision_temporal
+from signalbox_core.topology import ProvisionChange, provision_pubsub, provision_temporal
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -40,6 +40,6 @@ async def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(changes: list[Change]) -> None:
+def _show(changes: list[ProvisionChange]) -> None:
     for change in changes:
         say(f"{change.action:10} {change.kind} {change.name}")
