@@ -1,4 +1,4 @@
-"""Calls with `QUICK` run inside the workflow task, and calls that state no heartbeat are kept alive by the worker."""
+"""`QUICK` calls run inside the workflow task, and the worker sends heartbeats for the other calls."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ async def test_a_run_of_quick_calls_is_one_workflow_task(client, sample_activiti
             "sample.made",
             "run.completed",
         ]
-        # The activities' own domain events, one for each item.
+        # The activities' own domain events, one per item.
         assert len(pipeline.emitter.domain) == 5
 
 
@@ -43,14 +43,14 @@ async def test_a_quick_call_that_fails_is_retried(client, sample_activities) -> 
     attempts: list[int] = []
 
     @activity.defn(name="sample.prepare")
-    async def prepare_at_last(request: SampleInput) -> list[int]:
+    async def prepare_on_third_attempt(request: SampleInput) -> list[int]:
         attempts.append(activity.info().attempt)
         if len(attempts) < 3:
             raise Unavailable("not yet")
         return [7]
 
     async with pipeline_under_test(
-        SPEC, activities=[prepare_at_last, *sample_activities[1:]], client=client
+        SPEC, activities=[prepare_on_third_attempt, *sample_activities[1:]], client=client
     ) as pipeline:
         run = await pipeline.start(SampleInput(local=True))
 
@@ -73,7 +73,7 @@ async def test_a_call_without_heartbeat_is_kept_alive_by_the_worker(client, samp
         run = await pipeline.start(SampleInput(items=1))
         first = await eventually(lambda: heartbeat_time(run))
 
-        # A later heartbeat than the activity's own: the worker repeats it, with the same details.
+        # The worker repeats the activity's own heartbeat with the same details.
         await eventually(lambda: heartbeat_after(run, first))
         pending = (await run.handle.describe()).raw_description.pending_activities[0]
         details = await pipeline.client.data_converter.decode(pending.heartbeat_details.payloads)
@@ -101,6 +101,6 @@ async def heartbeat_after(run: RunUnderTest, moment: int) -> bool:
         pytest.param({"task_queue": "other"}, "neither heartbeat nor task_queue", id="other queue"),
     ],
 )
-def test_local_options_that_cannot_hold_are_refused(options, reason) -> None:
+def test_invalid_local_options_are_rejected(options, reason) -> None:
     with pytest.raises(ValueError, match=reason):
         CallOptions(**({"timeout": QUICK.timeout, "local": True} | options))
