@@ -1,7 +1,7 @@
 """The CloudEvents 1.0 envelope of every event, in structured mode (JSON).
 
-The extension attributes are `tenantid`, `runid`, `sequence`, `stepid`, `attempt` and `traceparent`: lower
-case as CloudEvents requires.
+The extensions are `tenantid`, `runid`, `sequence`, `stepid`, `attempt`, `traceparent`: in lower case, as
+CloudEvents requires.
 """
 
 from datetime import datetime
@@ -78,8 +78,8 @@ def encode_event(event: CloudEvent) -> bytes:
     body = _encoder.encode({name: value for name, value in members.items() if value is not None})
     if len(body) > MAX_EVENT_BYTES:
         raise InvalidInput(
-            f"event {event.name} has {len(body)} bytes, at most {MAX_EVENT_BYTES}: "
-            "put the body in the object store",
+            f"event {event.name} has {len(body)} bytes, at most {MAX_EVENT_BYTES}:"
+            " put the body in the object store",
             field="data",
         )
     return body
