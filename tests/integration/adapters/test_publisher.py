@@ -73,7 +73,7 @@ async def test_every_publish_gets_its_own_id(pair: Pair) -> None:
     assert len(set(await asyncio.gather(*calls))) == 100
 
 
-async def test_an_unavailable_handler_gets_the_event_again_before_the_next(pair: Pair) -> None:
+async def test_an_event_whose_handler_is_unavailable_is_redelivered_before_the_next(pair: Pair) -> None:
     seen: list[int | None] = []
 
     async def handler(received: Received) -> None:

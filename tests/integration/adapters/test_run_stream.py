@@ -113,7 +113,7 @@ async def test_the_snapshot_is_the_fold_of_the_events(streams: RunStream) -> Non
         await tell(streams, [event])
         projected = await streams.snapshot("run-1")
         assert projected is not None
-        # A step's progress is cleared when it ends, as in the workflow's own snapshot.
+        # Progress of a step is removed when the step ends, as in the workflow's snapshot.
         assert as_json(projected.snapshot) == as_json(shown if event.sequence is None else folded), event.name
 
 
@@ -187,7 +187,7 @@ async def test_a_gap_is_listed_until_it_is_closed(streams: RunStream) -> None:
     assert await streams.gaps(older_than=NOW) == []
 
 
-async def test_a_rebuilt_stream_continues_from_the_snapshot_with_a_new_epoch(streams: RunStream) -> None:
+async def test_a_rebuilt_stream_continues_from_the_snapshot_in_a_new_epoch(streams: RunStream) -> None:
     await streams.append_many([MILESTONES[3], MILESTONES[4]])
     (gap,) = await streams.gaps(older_than=NOW)
     snapshot = Snapshot(run_id="run-1", tenant="acme")
@@ -220,7 +220,7 @@ async def test_a_stream_rebuilt_from_an_ended_run_has_ended(streams: RunStream) 
     assert as_json(projected.snapshot) == as_json(snapshot)
 
 
-async def test_a_stream_can_be_rebuilt_from_a_snapshot_without_events(streams: RunStream) -> None:
+async def test_a_stream_can_begin_with_a_run_without_events(streams: RunStream) -> None:
     epoch = await streams.rebuild(Snapshot(run_id="run-1", tenant="acme", pipeline="echo"), replaces="")
     assert await streams.append(MILESTONES[0]) is AppendOutcome.APPENDED
     assert await sequences(streams, Cursor(str(epoch), 0)) == [1]
@@ -251,7 +251,7 @@ async def test_the_open_runs_of_a_tenant_are_those_that_have_not_ended(streams: 
     assert await streams.open_runs("other", 10) == []
 
 
-async def test_the_tenant_channel_announces_runs_and_inbox_changes(
+async def test_the_channel_of_a_tenant_announces_runs_and_inbox_changes(
     streams: RunStream, redis_url: str
 ) -> None:
     heard: list[tuple[str, object]] = []

@@ -1,4 +1,4 @@
-"""Work-remaining hints on a real Redis."""
+"""Hints on a real Redis: how much a run has still to schedule, for the autoscaler to read."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -85,13 +85,13 @@ async def test_old_and_unreadable_hints_are_deleted(redis: Redis, queue: str) ->
     assert await redis.hkeys(hints_key(queue)) == [b"live"]
 
 
-async def test_the_hints_of_an_inactive_queue_expire(redis: Redis, queue: str) -> None:
+async def test_the_hints_of_a_queue_without_publishers_expire(redis: Redis, queue: str) -> None:
     await Hints(redis).publish(queue, "run-1", remaining=3)
 
     assert 0 < await redis.ttl(hints_key(queue)) <= 3_600
 
 
-async def test_publishing_without_a_reachable_redis_returns_false_and_reading_raises(queue: str) -> None:
+async def test_no_work_fails_while_redis_is_unavailable_but_the_reader_gets_an_error(queue: str) -> None:
     async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as away:
         assert not await Hints(away).publish(queue, "run-1", remaining=3)
         with pytest.raises(Unavailable, match="hints: Redis does not answer"):

@@ -118,7 +118,7 @@ async def test_between_the_announcement_and_the_cancel_a_decision_is_refused(
         assert await ended_as(run) is WorkflowExecutionStatus.CANCELED
 
 
-async def test_an_announced_cancel_that_never_arrives_expires(sample_activities) -> None:
+async def test_an_announced_cancel_that_never_arrives_lapses(sample_activities) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, skip_time=True) as pipeline:
         run = await pipeline.start(SampleInput(items=1, hold=True))
         await run.handle.signal(messages.SIGNAL_CANCEL_REASON, messages.CancelReason(by="tester"))

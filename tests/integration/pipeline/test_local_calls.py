@@ -101,6 +101,6 @@ async def heartbeat_after(run: RunUnderTest, moment: int) -> bool:
         pytest.param({"task_queue": "other"}, "neither heartbeat nor task_queue", id="other queue"),
     ],
 )
-def test_invalid_local_options_are_rejected(options, reason) -> None:
+def test_local_options_that_cannot_hold_are_refused(options, reason) -> None:
     with pytest.raises(ValueError, match=reason):
         CallOptions(**({"timeout": QUICK.timeout, "local": True} | options))

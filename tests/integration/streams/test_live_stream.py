@@ -39,7 +39,7 @@ async def gateway(redis: Redis) -> AsyncIterator[Gateway]:
         yield gateway
 
 
-async def test_check_06_14_a_listener_gets_the_whole_run_in_order_and_a_clean_end(
+async def test_check_06_14_a_listener_receives_the_whole_run_in_order_and_a_clean_end(
     gateway: Gateway,
 ) -> None:
     await gateway.streams.append(MILESTONES[0])
@@ -81,7 +81,7 @@ async def test_check_30_two_gateways_give_the_same_ids_in_the_same_order(
     assert len(first.ids) == 8
 
 
-async def test_one_redis_connection_serves_all_runs_and_unsubscribes_unwatched_ones(
+async def test_one_redis_connection_serves_all_runs_and_unsubscribes_from_unwatched_ones(
     gateway: Gateway, redis: Redis
 ) -> None:
     async def subscribers() -> list[int]:
@@ -225,7 +225,7 @@ async def test_a_drain_ends_streams_with_a_complete_body_and_no_error_in_the_log
     assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
 
 
-async def test_check_25_26_a_stalled_reader_delays_no_other_and_catches_up_when_it_reads_again(
+async def test_check_25_26_a_stalled_reader_slows_no_other_and_catches_up_when_it_resumes(
     gateway: Gateway,
 ) -> None:
     text = msgspec.Raw(msgspec.json.encode({"step": "read", "title": "x" * 4_000}))
@@ -306,7 +306,7 @@ async def test_a_decoding_redis_client_is_rejected_with_the_remedy(redis_url: st
             RedisRunStream(client)
 
 
-async def test_redis_out_of_memory_is_unavailable_and_a_broken_key_is_a_bug(tmp_path: Path) -> None:
+async def test_redis_out_of_memory_is_unavailable_and_a_wrong_key_type_is_a_bug(tmp_path: Path) -> None:
     async with own_redis(tmp_path) as server, Redis.from_url(server.url) as client:
         streams = RedisRunStream(client)
         await client.config_set("maxmemory", "1")

@@ -76,7 +76,7 @@ async def told(handle: WorkflowHandle[object, object]) -> Snapshot:
 
 
 async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Client, run_id: str) -> Snapshot:
-    """Run rounds, as if time had passed since Temporal listed the run as closed, until its stream has ended."""
+    """Run rounds, as if time had passed since Temporal listed the run closed, until its stream ends."""
 
     async def listed() -> bool:
         query = f"WorkflowId = '{run_id}' AND ExecutionStatus != 'Running'"
@@ -142,7 +142,7 @@ async def test_open_runs_are_restored_after_redis_lost_its_data(
     await handle.terminate()
 
 
-async def test_an_event_without_its_predecessors_triggers_a_rebuild(
+async def test_an_event_after_a_gap_triggers_a_rebuild_of_the_stream(
     reconciler: Reconciler, streams: RedisRunStream, redis: Redis, temporal: Client
 ) -> None:
     handle = await start(temporal, "run-1", EchoInput(text="hi", ask=True))
@@ -181,7 +181,7 @@ async def test_only_one_reconciler_leads_and_a_former_leader_cannot_move_the_cur
     assert [await one.lead(), await two.lead()] == [False, True]
 
 
-async def test_the_loop_projects_the_end_of_a_terminated_run_and_releases_the_lease(
+async def test_the_loop_publishes_the_end_of_a_terminated_run_and_releases_the_lease(
     redis: Redis, streams: RedisRunStream, temporal: Client
 ) -> None:
     """The loop as it runs in a gateway, on its own clock."""

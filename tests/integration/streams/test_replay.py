@@ -138,7 +138,7 @@ async def test_the_history_of_ended_and_open_runs_comes_back_whole_and_listeners
     assert await stage.redis.exists(CURSOR_KEY) == 1
 
 
-async def test_a_seek_whose_marker_was_lost_is_repeated_harmlessly(stage: Stage) -> None:
+async def test_a_seek_whose_mark_was_lost_is_repeated_without_harm(stage: Stage) -> None:
     await stage.publish(milestones("run-1"))
     await stage.until_kept("run-1", 9)
     epoch = (await stage.streams.read("run-1", None)).epoch
@@ -186,7 +186,7 @@ async def test_without_the_permission_to_seek_open_runs_come_from_their_workflow
     assert await stage.redis.exists(CURSOR_KEY, SOUGHT_KEY) == 1
 
 
-async def test_old_events_show_that_the_redelivery_is_still_running(stage: Stage) -> None:
+async def test_old_events_show_that_a_seek_is_still_in_progress(stage: Stage) -> None:
     await stage.replay.saw(datetime.now(UTC))
     assert await stage.redis.exists(BUSY_KEY) == 0
     await stage.replay.saw(DAYS_AGO)

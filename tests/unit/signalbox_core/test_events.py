@@ -56,7 +56,7 @@ def test_unknown_members_are_ignored() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"id":1}', b"\xff", b"[" * 100_000])
-def test_a_malformed_event_is_rejected(body: bytes) -> None:
+def test_an_invalid_event_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidInput):
         decode_event(body)
 

@@ -90,7 +90,7 @@ def test_the_newest_events_assemble_to_the_same_text() -> None:
     assert assemble(Snapshot(run_id="run-1", tenant="acme"), reversed(events)) == folded(events)
 
 
-def test_the_text_is_cleared_when_the_step_ends() -> None:
+def test_live_text_is_removed_when_the_step_ends() -> None:
     started, ended = story()[:2], [event for event in story() if event.name == "step.completed"][:1]
 
     assert text_in(folded([*started, progress("text", second=5), *ended])) == (None, 0)

@@ -38,7 +38,7 @@ def test_progress_outside_a_worker_does_nothing() -> None:
     progress(1, of=2)
 
 
-def test_progress_is_reported_to_the_current_activity() -> None:
+def test_progress_is_reported_for_the_current_activity() -> None:
     target = Target()
     token = current_target.set(target)
     progress(1, of=2, message="half")

@@ -73,7 +73,7 @@ def test_the_first_decision_decides_and_a_duplicate_does_not(approvals: Approval
     approvals.validate(decision("hi"))
 
 
-def test_a_second_decision_is_rejected_and_names_the_first(approvals: ApprovalRegistry) -> None:
+def test_a_second_decision_is_refused_with_the_first_decider(approvals: ApprovalRegistry) -> None:
     approvals.open("words", AskedQuestion(approval=WORDS, digest="x"))
     approvals.accept(decision("hi"), NOW)
 
@@ -81,7 +81,7 @@ def test_a_second_decision_is_rejected_and_names_the_first(approvals: ApprovalRe
         approvals.validate(decision("ho", decision_id="d2"))
 
 
-def test_an_expired_question_rejects_decisions(approvals: ApprovalRegistry) -> None:
+def test_an_expired_question_accepts_no_decision(approvals: ApprovalRegistry) -> None:
     approvals.open("words", AskedQuestion(approval=WORDS, digest="x", expired=True))
 
     assert rejection(approvals, decision("hi"))[0] == "approval_expired"
@@ -129,7 +129,7 @@ def test_an_invalid_early_answer_is_rejected(approvals: ApprovalRegistry) -> Non
     assert rejection(approvals, decision(1))[0] == "invalid_answer"
 
 
-def test_a_duplicate_approval_id_is_a_pipeline_bug(approvals: ApprovalRegistry) -> None:
+def test_an_approval_id_used_twice_is_a_pipeline_bug(approvals: ApprovalRegistry) -> None:
     approvals.open("words", AskedQuestion(approval=WORDS, digest="x"))
 
     with pytest.raises(ApplicationError, match="asked twice"):

@@ -62,7 +62,7 @@ def test_a_failure_has_code_message_field_and_step() -> None:
     )
 
 
-def test_error_details_decoded_from_json_give_the_same_failure() -> None:
+def test_an_error_decoded_from_temporal_is_equal() -> None:
     error = ApplicationError(
         "no",
         {"code": "not_html", "message": "not a page", "field": "input.url", "facts": {}},

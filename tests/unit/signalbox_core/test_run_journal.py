@@ -40,7 +40,7 @@ def test_sequence_numbers_start_at_one_without_gaps() -> None:
     assert len({event.id for event in events}) == 3
 
 
-def test_progress_has_no_sequence_number_and_shows_in_the_snapshot() -> None:
+def test_progress_has_no_sequence_and_shows_in_the_snapshot() -> None:
     journal = RunJournal("run-1", "acme")
     journal.milestone("run.started", STARTED, NOW)
     journal.milestone("step.started", catalogue.StepStarted(step="work", title="Work"), NOW, step="work")
@@ -57,7 +57,7 @@ def test_a_milestone_round_trips() -> None:
     assert encode_event(decode_event(encode_event(event))) == encode_event(event)
 
 
-def test_an_oversized_event_is_a_pipeline_bug_and_names_the_remedy() -> None:
+def test_too_much_data_is_a_pipeline_bug_that_names_the_remedy() -> None:
     with pytest.raises(ApplicationError, match="put the body in the object store") as raised:
         RunJournal("run-1", "acme").milestone("approval.requested", big(MAX_DATA_BYTES), NOW)
 

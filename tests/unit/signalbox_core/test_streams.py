@@ -44,7 +44,7 @@ NO_CURSORS = [
 
 
 @pytest.mark.parametrize("text", NO_CURSORS)
-def test_a_malformed_cursor_is_rejected(text: str) -> None:
+def test_an_invalid_cursor_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="<epoch>:<sequence>"):
         Cursor.parse(text)
 
@@ -98,7 +98,7 @@ def test_an_event_without_a_valid_sequence_number_is_rejected(event: object) -> 
 
 
 @pytest.mark.parametrize("count", range(1, len(MILESTONES) + 1))
-def test_a_snapshot_gives_the_marks_of_its_events(count: int) -> None:
+def test_a_snapshot_implies_the_marks_of_its_events(count: int) -> None:
     snapshot, marks = Snapshot(run_id="run-1", tenant="acme"), {}
     for event in MILESTONES[:count]:
         snapshot = fold(snapshot, event)
