@@ -31,7 +31,7 @@ def milestones(run_id: str) -> list[CloudEvent]:
 
 
 class Stage:
-    """A gateway's projector and any number of reconcilers; `rewound` counts the seeks in Pub/Sub."""
+    """A gateway's projector and any number of reconcilers; `rewound` holds the seeks sent to Pub/Sub."""
 
     def __init__(self, redis: Redis, pubsub_host: str, project: str, publisher: PubSubPublisher) -> None:
         self.redis = redis
