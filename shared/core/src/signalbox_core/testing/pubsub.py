@@ -16,7 +16,7 @@ from signalbox_core.pubsub.dispatch import Delivered, Handler, Outcome, handle
 from signalbox_core.pubsub.messages import from_message, to_message
 
 
-class PublishedEvent(msgspec.Struct, frozen=True, kw_only=True):
+class Published(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     event: CloudEvent
     ordering_key: str
@@ -32,7 +32,7 @@ class FakePublisher:
     """
 
     def __init__(self) -> None:
-        self.published: list[PublishedEvent] = []
+        self.published: list[Published] = []
         self.failures: deque[SignalboxError] = deque()
         self._numbers = count(1)
         self._arrived: list[asyncio.Event] = []
@@ -44,7 +44,7 @@ class FakePublisher:
         message_id = str(next(self._numbers))
         decoded = from_message(message.data, message.attributes)
         self.published.append(
-            PublishedEvent(topic=topic, event=decoded, ordering_key=ordering_key, message_id=message_id)
+            Published(topic=topic, event=decoded, ordering_key=ordering_key, message_id=message_id)
         )
         for arrived in self._arrived:
             arrived.set()
@@ -91,7 +91,7 @@ class FakeSubscriber:
             await asyncio.sleep(0)
 
 
-def _delivered(published: PublishedEvent, attempt: int) -> Delivered:
+def _delivered(published: Published, attempt: int) -> Delivered:
     message = to_message(published.event)
     return Delivered(
         data=message.data,
