@@ -43,7 +43,7 @@ class Hint(Struct, frozen=True, kw_only=True):
     at: Annotated[datetime, Meta(tz=True)]
 
     def is_fresh(self, now: datetime) -> bool:
-        """Tell whether the hint is neither expired nor from a clock that is too far ahead."""
+        """Return whether the hint is neither expired nor from a clock that is too far ahead."""
         return abs(now - self.at) <= FRESH_FOR
 
 

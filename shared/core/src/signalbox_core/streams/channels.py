@@ -51,7 +51,7 @@ class Channels(Protocol):
         ...
 
     def is_open(self, run_id: str) -> bool:
-        """Tell whether the subscription to the run is established."""
+        """Return whether the subscription to the run is established."""
         ...
 
 

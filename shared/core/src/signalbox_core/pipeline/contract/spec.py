@@ -122,7 +122,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
 
 
 def holds_secret(kind: type[Struct]) -> bool:
-    """Tell whether a value of this type can contain a `Secret` at any depth."""
+    """Return whether a value of this type can contain a `Secret` at any depth."""
     custom_types: list[type] = []
 
     def collect(custom: type) -> dict[str, object]:
