@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from temporalio.worker import Worker
 
-from signalbox_core.pipeline.activity.loading import sandbox
+from signalbox_core.pipeline.activity.loader import sandbox
 from signalbox_core.settings import read_settings
 from signalbox_core.temporal import connect
 from signalbox_worker import worker as service

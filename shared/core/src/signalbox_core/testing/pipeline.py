@@ -29,7 +29,7 @@ from signalbox_core.errors import NotFound, Unavailable
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.snapshot import ApprovalState
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
-from signalbox_core.pipeline.activity.loading import Activity, load_workflows, sandbox
+from signalbox_core.pipeline.activity.loader import Activity, load_workflows, sandbox
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision, DecisionRecord
 from signalbox_core.pipeline.contract.spec import PipelineSpec

@@ -15,8 +15,8 @@ from signalbox_core.errors import SignalboxError
 from signalbox_core.events import catalogue
 from signalbox_core.pipeline.contract.failures import as_application_error, failure_of
 from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES
-from signalbox_core.pipeline.workflow.scheduling import let_waits_return, shielded, wait_until_idle
 from signalbox_core.pipeline.workflow.state import RunState
+from signalbox_core.pipeline.workflow.waits import let_waits_return, shielded, wait_until_idle
 
 _NULL = msgspec.Raw(b"null")
 

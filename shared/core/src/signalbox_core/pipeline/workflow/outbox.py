@@ -25,7 +25,7 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent
 from signalbox_core.pipeline.contract.emitter import Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
-from signalbox_core.pipeline.workflow.scheduling import wait_until_idle
+from signalbox_core.pipeline.workflow.waits import wait_until_idle
 
 DELIVER: Final = "signalbox.deliver"
 OUTBOX: Final = "signalbox.outbox"

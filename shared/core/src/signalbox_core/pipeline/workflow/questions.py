@@ -11,8 +11,8 @@ from signalbox_core.events import catalogue
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
 from signalbox_core.pipeline.contract.step_header import current_call
 from signalbox_core.pipeline.workflow.approvals import AskedQuestion, Check, digest_of
-from signalbox_core.pipeline.workflow.scheduling import wait_until
 from signalbox_core.pipeline.workflow.state import RunState
+from signalbox_core.pipeline.workflow.waits import wait_until
 
 
 class ApprovalQuestion(Struct, frozen=True, kw_only=True):
