@@ -1,4 +1,4 @@
-"""The fake fetcher and the real one answer alike."""
+"""The fake fetcher and the real one behave the same."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ def fetcher(request: pytest.FixtureRequest, shop: Shop) -> Fetches:
     return FakeFetcher({shop.url("en/cup"): PAGE, shop.url("traps/not-html"): PDF})
 
 
-async def test_a_page_is_had(fetcher: Fetches, shop: Shop) -> None:
+async def test_a_page_is_fetched(fetcher: Fetches, shop: Shop) -> None:
     page = await fetcher.fetch(shop.url("en/cup"), accept=HTML)
 
     assert (page.status, page.media_type) == (200, "text/html")
@@ -41,7 +41,7 @@ async def test_a_page_is_had(fetcher: Fetches, shop: Shop) -> None:
         ("en/cup", 1000, "too_large"),
     ],
 )
-async def test_what_will_not_do_is_refused(
+async def test_an_unusable_page_is_rejected(
     fetcher: Fetches, shop: Shop, path: str, cap: int | None, code: str
 ) -> None:
     with pytest.raises(Rejected) as refused:

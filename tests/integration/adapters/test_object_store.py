@@ -1,4 +1,4 @@
-"""The fake and every real object store behave alike."""
+"""The fake object store and every real one behave the same."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     return request.param(tmp_path)
 
 
-async def test_what_was_put_can_be_had(store: ObjectStore) -> None:
+async def test_an_object_can_be_read_back(store: ObjectStore) -> None:
     ref = await store.put_new("runs/a/picture.png", b"pixels", "image/png")
 
     assert ref == ObjectRef(key="runs/a/picture.png", media_type="image/png", size_bytes=6)
@@ -29,7 +29,7 @@ async def test_what_was_put_can_be_had(store: ObjectStore) -> None:
     assert await store.exists("runs/a/picture.png")
 
 
-async def test_a_second_put_is_done_already_and_changes_nothing(store: ObjectStore) -> None:
+async def test_a_second_put_changes_nothing(store: ObjectStore) -> None:
     await store.put_new("a", b"first", "text/plain")
 
     ref = await store.put_new("a", b"second writer", "text/plain")
@@ -45,7 +45,7 @@ async def test_an_absent_object_is_not_found(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "a/../../b", "a//b", "./a", "a/", "a\0b", "x" * 1001])
-async def test_a_key_that_climbs_or_is_malformed_is_refused(store: ObjectStore, key: str) -> None:
+async def test_a_malformed_or_escaping_key_is_rejected(store: ObjectStore, key: str) -> None:
     for call in (store.put_new(key, b"", "text/plain"), store.get(key), store.exists(key)):
         with pytest.raises(InvalidInput, match="relative path"):
             await call
@@ -57,7 +57,7 @@ async def test_an_empty_object_is_an_object(store: ObjectStore) -> None:
     assert await store.get("empty") == b""
 
 
-async def test_files_are_below_the_folder_and_survive_a_reopening(tmp_path: Path) -> None:
+async def test_files_are_below_the_folder_and_survive_reopening(tmp_path: Path) -> None:
     await open_object_store(f"file://{tmp_path}").put_new("a/b.txt", b"kept", "text/plain")
 
     assert (tmp_path / "a" / "b.txt").read_bytes() == b"kept"

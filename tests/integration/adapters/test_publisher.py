@@ -1,4 +1,4 @@
-"""The publisher and the subscriber, fake and real: what a caller may rely on holds for both."""
+"""The fake publisher and subscriber give the guarantees of the real ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -103,7 +103,7 @@ async def test_a_rejected_event_is_not_redelivered(pair: Pair) -> None:
     assert seen == [1, 2]
 
 
-async def test_an_event_that_fits_no_message_is_refused_before_it_is_sent(pair: Pair) -> None:
+async def test_an_oversized_event_is_rejected_before_it_is_sent(pair: Pair) -> None:
     body = msgspec.Raw(b'"' + b"x" * MAX_EVENT_BYTES + b'"')
 
     with pytest.raises(InvalidInput, match="object store"):

@@ -1,4 +1,4 @@
-"""The stream in Redis and its fake keep the same promises."""
+"""The stream in Redis and its fake behave the same."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,13 +14,13 @@ from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import ApprovalExpired, StepProgress
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.streams import (
+    AppendOutcome,
     Cursor,
     Frame,
-    Outcome,
     RedisChannels,
     RedisRunStream,
     RunStream,
-    tenant_news,
+    tenant_channel,
 )
 from signalbox_core.testing.streams import FakeRunStream
 from support.assertions.eventually import eventually
@@ -54,7 +54,9 @@ async def sequences(streams: RunStream, after: Cursor | None = None) -> list[int
     return [frame.sequence for frame in (await streams.read("run-1", after)).frames]
 
 
-async def test_events_are_kept_in_order_however_they_arrive(streams: RunStream) -> None:
+async def test_events_are_stored_in_order_of_sequence_whatever_the_order_of_arrival(
+    streams: RunStream,
+) -> None:
     arrivals = [1, 3, 4, 4, 2, 2, 5]
     outcomes = [await streams.append(MILESTONES[number - 1]) for number in arrivals]
     assert outcomes == ["appended", "parked", "parked", "parked", "appended", "dropped", "appended"]
@@ -64,10 +66,16 @@ async def test_events_are_kept_in_order_however_they_arrive(streams: RunStream) 
 async def test_a_batch_reports_the_outcome_of_each_event(streams: RunStream) -> None:
     other = story("run-2")[0]
     outcomes = await streams.append_many([MILESTONES[0], other, MILESTONES[2], MILESTONES[1], MILESTONES[0]])
-    assert outcomes == [Outcome.APPENDED, Outcome.APPENDED, Outcome.PARKED, Outcome.APPENDED, Outcome.DROPPED]
+    assert outcomes == [
+        AppendOutcome.APPENDED,
+        AppendOutcome.APPENDED,
+        AppendOutcome.PARKED,
+        AppendOutcome.APPENDED,
+        AppendOutcome.DROPPED,
+    ]
 
 
-async def test_a_cursor_gives_exactly_the_later_events(streams: RunStream) -> None:
+async def test_reading_from_a_cursor_returns_exactly_the_later_events(streams: RunStream) -> None:
     await streams.append_many(MILESTONES)
     epoch = (await streams.read("run-1", None)).epoch
     assert await sequences(streams, Cursor(epoch, 3)) == [4, 5, 6, 7, 8, 9]
@@ -83,7 +91,7 @@ async def test_a_page_has_at_most_the_limit(streams: RunStream) -> None:
 @pytest.mark.parametrize(
     ("epoch", "sequence"), [("0old", 1), (None, 99)], ids=["other epoch", "later than the newest"]
 )
-async def test_an_unknown_place_is_lost(streams: RunStream, epoch: str | None, sequence: int) -> None:
+async def test_an_unknown_cursor_is_lost(streams: RunStream, epoch: str | None, sequence: int) -> None:
     await streams.append_many(MILESTONES)
     current = (await streams.read("run-1", None)).epoch
     history = await streams.read("run-1", Cursor(epoch or current, sequence))
@@ -130,12 +138,12 @@ async def test_progress_after_the_end_of_its_step_is_dropped(streams: RunStream)
     assert projected.snapshot.steps[0].percent == 100.0
 
 
-async def test_progress_keeps_no_frame(streams: RunStream) -> None:
+async def test_progress_is_not_stored_as_a_frame(streams: RunStream) -> None:
     await tell(streams, TALE[:3])
     assert await sequences(streams) == [1, 2]
 
 
-async def test_an_event_with_wrong_data_is_refused_and_nothing_of_its_batch_is_kept(
+async def test_an_event_with_invalid_data_is_rejected_with_its_whole_batch(
     streams: RunStream,
 ) -> None:
     wrong = replace(MILESTONES[1], data=msgspec.Raw(b'{"step": 7}'))
@@ -147,7 +155,7 @@ async def test_an_event_with_wrong_data_is_refused_and_nothing_of_its_batch_is_k
 async def test_an_event_after_the_terminal_one_is_dropped(streams: RunStream) -> None:
     await streams.append_many(MILESTONES)
     late = make_event("approval.expired", ApprovalExpired(approval_id="x"), sequence=10)
-    assert await streams.append(late) is Outcome.DROPPED
+    assert await streams.append(late) is AppendOutcome.DROPPED
 
 
 async def test_the_inbox_holds_an_approval_until_it_is_decided(streams: RunStream) -> None:
@@ -170,7 +178,7 @@ async def test_a_repeated_request_does_not_reopen_a_decided_approval(streams: Ru
     assert await streams.inbox("acme") == []
 
 
-async def test_a_gap_is_seen_until_it_is_closed(streams: RunStream) -> None:
+async def test_a_gap_is_listed_until_it_is_closed(streams: RunStream) -> None:
     await streams.append_many([MILESTONES[0], MILESTONES[2]])
     (gap,) = await streams.gaps(older_than=NOW)
     assert (gap.run_id, gap.top) == ("run-1", 1)
@@ -192,7 +200,7 @@ async def test_a_rebuilt_stream_continues_from_the_snapshot_in_a_new_epoch(strea
     assert await streams.gaps(older_than=NOW) == []
 
 
-async def test_two_repairers_rebuild_once(streams: RunStream) -> None:
+async def test_of_two_concurrent_repairs_only_one_rebuilds(streams: RunStream) -> None:
     await streams.append(MILESTONES[3])
     (gap,) = await streams.gaps(older_than=NOW)
     snapshot = Snapshot(run_id="run-1", tenant="acme", sequence=4)
@@ -214,11 +222,11 @@ async def test_a_stream_rebuilt_from_an_ended_run_has_ended(streams: RunStream) 
 
 async def test_a_stream_can_begin_with_a_run_without_events(streams: RunStream) -> None:
     epoch = await streams.rebuild(Snapshot(run_id="run-1", tenant="acme", pipeline="echo"), replaces="")
-    assert await streams.append(MILESTONES[0]) is Outcome.APPENDED
+    assert await streams.append(MILESTONES[0]) is AppendOutcome.APPENDED
     assert await sequences(streams, Cursor(str(epoch), 0)) == [1]
 
 
-async def test_a_rebuilt_stream_brings_the_inbox_back(streams: RunStream) -> None:
+async def test_a_rebuild_restores_the_inbox(streams: RunStream) -> None:
     snapshot = Snapshot(run_id="run-1", tenant="acme")
     for event in MILESTONES[:6]:
         snapshot = fold(snapshot, event)
@@ -236,7 +244,7 @@ async def test_the_open_runs_of_a_tenant_are_those_that_have_not_ended(streams: 
     for run_id in ("run-1", "run-2", "run-3"):
         await streams.append(story(run_id)[0])
     await streams.append_many([event for event in story("run-2") if event.sequence is not None])
-    # A repetition brings no run back that has ended.
+    # A duplicate does not reopen a run that has ended.
     await streams.append(story("run-2")[0])
     assert await streams.open_runs("acme", 10) == ["run-3", "run-1"]
     assert await streams.open_runs("acme", 1) == ["run-3"]
@@ -254,7 +262,7 @@ async def test_the_channel_of_a_tenant_announces_runs_and_inbox_changes(
     def receive(_topic: str, frame: Frame) -> None:
         heard.append((frame.name, msgspec.json.decode(frame.data)))
 
-    channels.open(tenant_news("acme"))
+    channels.open(tenant_channel("acme"))
     listening = asyncio.ensure_future(channels.run(receive, lambda _: opened.set()))
     await opened.wait()
     for event in [*MILESTONES, MILESTONES[0]]:

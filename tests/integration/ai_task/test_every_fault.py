@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 from temporalio.client import Client, WorkflowFailureError
 
-from signalbox_core.pipeline.activity.loading import load_activities
+from signalbox_core.pipeline.activity.loader import load_activities
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.testing.fetch import FakeFetcher
 from signalbox_core.testing.objects import FakeObjectStore

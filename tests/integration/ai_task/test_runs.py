@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowFailureError
 
 from signalbox_core.events import catalogue
 from signalbox_core.events.catalogue import Failure
-from signalbox_core.pipeline.activity.loading import load_activities
+from signalbox_core.pipeline.activity.loader import load_activities
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.testing.fetch import FakeFetcher
 from signalbox_core.testing.objects import FakeObjectStore

@@ -18,7 +18,7 @@ from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import Unavailable
 from signalbox_core.objects import open_object_store
 from signalbox_core.redis.client import open_redis
-from signalbox_core.scaling.decision_feed import DecisionFeed
+from signalbox_core.scaling.decisions import ScalingDecisionStream
 from support.assertions.eventually import eventually
 from support.servers.backends import free_port
 
@@ -67,7 +67,7 @@ async def test_what_was_written_is_read_newest_first_and_by_time(redis: Redis, q
 
 
 async def test_the_console_s_feed_sees_each_decision_once(redis: Redis, queue: str) -> None:
-    log, feed = DecisionLog(redis), DecisionFeed(redis)
+    log, feed = DecisionLog(redis), ScalingDecisionStream(redis)
     await log.append(records(queue, 3, begin=datetime.now(UTC)))
     first = await feed.after(queue, "")
     await log.append(records(queue, 2, begin=datetime.now(UTC)))

@@ -27,32 +27,32 @@ def queue() -> str:
     return f"queue-{uuid.uuid4().hex[:8]}"
 
 
-async def remaining(board: Hints, queue: str, now: datetime | None = None) -> dict[str, int]:
-    found = await board.read([queue], now or datetime.now(UTC))
+async def remaining(hints: Hints, queue: str, now: datetime | None = None) -> dict[str, int]:
+    found = await hints.read([queue], now or datetime.now(UTC))
     return {publisher: hint.remaining for publisher, hint in found[queue].items()}
 
 
-async def test_the_last_hint_of_each_publisher_counts(redis: Redis, queue: str) -> None:
-    board = Hints(redis)
-    assert await board.publish(queue, "run-1", remaining=900, max_in_flight=8)
-    assert await board.publish(queue, "run-1", remaining=850, max_in_flight=8, max_rate_per_s=2.5)
-    assert await board.publish(queue, "run-2", remaining=40)
+async def test_the_latest_hint_of_each_publisher_counts(redis: Redis, queue: str) -> None:
+    hints = Hints(redis)
+    assert await hints.publish(queue, "run-1", remaining=900, max_in_flight=8)
+    assert await hints.publish(queue, "run-1", remaining=850, max_in_flight=8, max_rate_per_s=2.5)
+    assert await hints.publish(queue, "run-2", remaining=40)
 
-    found = (await board.read([queue, "other"], datetime.now(UTC)))[queue]
+    found = (await hints.read([queue, "other"], datetime.now(UTC)))[queue]
 
     assert {name: hint.remaining for name, hint in found.items()} == {"run-1": 850, "run-2": 40}
     assert (found["run-1"].max_in_flight, found["run-1"].max_rate_per_s) == (8, 2.5)
-    assert await remaining(board, "other") == {}
+    assert await remaining(hints, "other") == {}
 
 
 async def test_a_hint_ends_at_zero_or_when_it_is_withdrawn(redis: Redis, queue: str) -> None:
-    board = Hints(redis)
+    hints = Hints(redis)
     for publisher in ("run-1", "run-2", "run-3"):
-        await board.publish(queue, publisher, remaining=5)
-    await board.publish(queue, "run-1", remaining=0)
-    await board.withdraw(queue, "run-2")
+        await hints.publish(queue, publisher, remaining=5)
+    await hints.publish(queue, "run-1", remaining=0)
+    await hints.withdraw(queue, "run-2")
 
-    assert await remaining(board, queue) == {"run-3": 5}
+    assert await remaining(hints, queue) == {"run-3": 5}
 
 
 @pytest.mark.parametrize(
@@ -60,19 +60,17 @@ async def test_a_hint_ends_at_zero_or_when_it_is_withdrawn(redis: Redis, queue: 
     [
         pytest.param(timedelta(0), True, id="now"),
         pytest.param(FRESH_FOR, True, id="a minute old"),
-        pytest.param(FRESH_FOR + timedelta(seconds=1), False, id="silent"),
-        pytest.param(-FRESH_FOR - timedelta(seconds=1), False, id="from a clock far ahead"),
+        pytest.param(FRESH_FOR + timedelta(seconds=1), False, id="expired"),
+        pytest.param(-FRESH_FOR - timedelta(seconds=1), False, id="clock too far ahead"),
     ],
 )
-async def test_a_silent_publisher_no_longer_counts(
-    redis: Redis, queue: str, age: timedelta, counts: bool
-) -> None:
+async def test_a_hint_expires_without_updates(redis: Redis, queue: str, age: timedelta, counts: bool) -> None:
     await redis.hset(hints_key(queue), "run-1", msgspec.json.encode(Hint(remaining=7, at=NOW - age)))
 
     assert await remaining(Hints(redis), queue, NOW) == ({"run-1": 7} if counts else {})
 
 
-async def test_what_is_hours_old_or_unreadable_is_swept_out(redis: Redis, queue: str) -> None:
+async def test_old_and_unreadable_hints_are_deleted(redis: Redis, queue: str) -> None:
     old = msgspec.json.encode(Hint(remaining=7, at=NOW - timedelta(hours=2)))
     await redis.hset(
         hints_key(queue),

@@ -1,4 +1,4 @@
-"""Runs recorded earlier replay on the code of today: a changed workflow that would strand running runs fails here."""
+"""Recorded histories replay on the current code, so no change leaves running workflows nondeterministic."""
 
 import json
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ def test_every_pipeline_has_a_recorded_run(name: str) -> None:
     )
 
 
-async def test_a_changed_story_is_noticed() -> None:
+async def test_a_nondeterministic_change_is_detected() -> None:
     file = HISTORIES / "sample" / "plain.json"
     changed = read(file).replace('"sample.prepare"', '"sample.prepare_otherwise"')
 
@@ -45,6 +45,6 @@ def read(file: Path) -> str:
 
 
 def history_of(text: str) -> WorkflowHistory:
-    """With the run's own id: names derive from it."""
+    """Keep the run's own id, from which names are derived."""
     started = json.loads(text)["events"][0]["workflowExecutionStartedEventAttributes"]
     return WorkflowHistory.from_json(started["workflowId"], text)

@@ -1,5 +1,4 @@
-"""A decision that ends its run, while the run's events are on their way: the server gives such an update back
-now and then."""
+"""A decision that ends its run while events are in flight; the server sometimes aborts such an update."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Calls with `QUICK` run inside the workflow task, and calls that state no heartbeat are kept alive by the worker."""
+"""`QUICK` calls run inside the workflow task, and the worker sends heartbeats for the other calls."""
 
 import asyncio
 from collections.abc import Callable
@@ -42,7 +42,7 @@ async def test_a_run_of_quick_calls_is_one_workflow_task(
             "sample.made",
             "run.completed",
         ]
-        # The activities' own domain events, one for each item.
+        # The activities' own domain events, one per item.
         assert len(pipeline.emitter.domain) == 5
 
 
@@ -50,14 +50,14 @@ async def test_a_quick_call_that_fails_is_retried(client: Client, sample_activit
     attempts: list[int] = []
 
     @activity.defn(name="sample.prepare")
-    async def prepare_at_last(request: SampleInput) -> list[int]:
+    async def prepare_on_third_attempt(request: SampleInput) -> list[int]:
         attempts.append(activity.info().attempt)
         if len(attempts) < 3:
             raise Unavailable("not yet")
         return [7]
 
     async with pipeline_under_test(
-        SPEC, activities=[prepare_at_last, *sample_activities[1:]], client=client
+        SPEC, activities=[prepare_on_third_attempt, *sample_activities[1:]], client=client
     ) as pipeline:
         run = await pipeline.start(SampleInput(local=True))
 
@@ -82,7 +82,7 @@ async def test_a_call_without_heartbeat_is_kept_alive_by_the_worker(
         run = await pipeline.start(SampleInput(items=1))
         first = await eventually(lambda: heartbeat_time(run))
 
-        # A later heartbeat than the activity's own: the worker repeats it, with the same details.
+        # The worker repeats the activity's own heartbeat with the same details.
         await eventually(lambda: heartbeat_after(run, first))
         pending = (await run.handle.describe()).raw_description.pending_activities[0]
         details = await pipeline.client.data_converter.decode(pending.heartbeat_details.payloads)

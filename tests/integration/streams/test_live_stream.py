@@ -106,7 +106,7 @@ async def test_one_redis_connection_serves_all_runs_and_unsubscribes_from_unwatc
     assert gateway.hub.watched_runs == 0
 
 
-async def test_check_11_nothing_is_lost_or_doubled_while_many_join_a_busy_run(gateway: Gateway) -> None:
+async def test_check_11_no_event_is_lost_or_duplicated_while_many_join_a_busy_run(gateway: Gateway) -> None:
     tale = [
         MILESTONES[0],
         *(replace(MILESTONES[1], sequence=number) for number in range(2, 300)),
@@ -280,7 +280,7 @@ async def test_check_04_05_head_and_post(gateway: Gateway) -> None:
     assert (post.status_code, post.headers["allow"]) == (405, "GET, HEAD")
 
 
-async def test_the_keys_of_a_run_go_some_time_after_its_end(redis: Redis) -> None:
+async def test_the_keys_of_a_run_expire_after_its_end(redis: Redis) -> None:
     streams = RedisRunStream(redis, retention=timedelta(hours=1))
     await streams.append_many(MILESTONES[:8])
     keys = [key async for key in redis.scan_iter("signalbox:run:*")]
@@ -291,7 +291,7 @@ async def test_the_keys_of_a_run_go_some_time_after_its_end(redis: Redis) -> Non
     assert all(3500 < ttl <= 3600 for ttl in ttls)
 
 
-async def test_the_log_is_bounded_and_a_trimmed_place_is_lost(redis: Redis) -> None:
+async def test_the_log_is_bounded_and_a_trimmed_cursor_is_lost(redis: Redis) -> None:
     streams = RedisRunStream(redis, max_frames=100)
     await streams.append_many(
         [MILESTONES[0], *(replace(MILESTONES[1], sequence=number) for number in range(2, 1_001))]
@@ -300,7 +300,7 @@ async def test_the_log_is_bounded_and_a_trimmed_place_is_lost(redis: Redis) -> N
     assert (await streams.read("run-1", None)).lost
 
 
-async def test_a_client_that_decodes_is_refused_with_the_remedy(redis_url: str) -> None:
+async def test_a_decoding_redis_client_is_rejected_with_the_remedy(redis_url: str) -> None:
     async with Redis.from_url(redis_url, decode_responses=True) as client:
         with pytest.raises(ValueError, match="decode_responses=False"):
             RedisRunStream(client)

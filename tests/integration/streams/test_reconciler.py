@@ -1,4 +1,4 @@
-"""Streams follow what Temporal knows: ends, gaps, and a Redis that lost everything; on the real servers."""
+"""The reconciler repairs streams from Temporal: ends, gaps and data loss in Redis; on real servers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -41,7 +41,7 @@ def streams(redis: Redis) -> RedisRunStream:
 
 @pytest.fixture(scope="module")
 def own_temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of its own: the reconciler looks at every run there is."""
+    """A separate server, since the reconciler reads every run on it."""
     with running_stack(tmp_path_factory.mktemp("temporal"), "--only", "temporal") as stack:
         yield str(stack.endpoints.temporal)
 
@@ -76,8 +76,7 @@ async def told(handle: WorkflowHandle[object, object]) -> Snapshot:
 
 
 async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Client, run_id: str) -> Snapshot:
-    """The snapshot of the stream once it has its end; rounds are made as if time had passed since Temporal
-    listed it as closed."""
+    """Run rounds, as if time had passed since Temporal listed the run closed, until its stream ends."""
 
     async def listed() -> bool:
         query = f"WorkflowId = '{run_id}' AND ExecutionStatus != 'Running'"
@@ -124,7 +123,7 @@ async def test_a_run_whose_input_cannot_be_read_fails_with_the_reason(
     assert [frame.name for frame in history.frames] == ["run.failed"]
 
 
-async def test_a_redis_that_lost_everything_gets_the_open_runs_back(
+async def test_open_runs_are_restored_after_redis_lost_its_data(
     reconciler: Reconciler, streams: RedisRunStream, redis: Redis, temporal: Client
 ) -> None:
     handle = await start(temporal, "restored-1", EchoInput(text="hi", ask=True))
@@ -165,7 +164,7 @@ async def test_an_event_after_a_gap_triggers_a_rebuild_of_the_stream(
     await handle.terminate()
 
 
-async def test_only_one_of_two_reconcilers_leads_and_the_one_before_it_moves_no_cursor(
+async def test_only_one_reconciler_leads_and_a_former_leader_cannot_move_the_cursor(
     redis: Redis, streams: RedisRunStream, temporal: Client
 ) -> None:
     one, two = (Reconciler(redis, streams, Engine(temporal), {}) for _ in range(2))
@@ -198,9 +197,7 @@ async def test_the_loop_publishes_the_end_of_a_terminated_run_and_releases_the_l
     assert await redis.exists(LEASE_KEYS.lease) == 0
 
 
-async def test_a_round_costs_what_was_closed_and_not_what_is_open(
-    redis: Redis, streams: RedisRunStream
-) -> None:
+async def test_the_cost_of_a_round_depends_on_closed_runs_only(redis: Redis, streams: RedisRunStream) -> None:
     runs = FakeRuns(*(closed("running", run_id=f"open-{number}") for number in range(500)))
     runs.described["ended-1"] = closed("terminated", run_id="ended-1", at=datetime.now(UTC))
     reconciler = Reconciler(redis, streams, runs, {SPEC.name: SPEC})

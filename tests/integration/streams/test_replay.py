@@ -1,5 +1,4 @@
-"""A Redis that lost its data gets the history of its streams back from Pub/Sub; on a real Redis and a real
-server of Pub/Sub."""
+"""After a data loss in Redis, Pub/Sub redelivers the history of the streams; on real servers."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -32,8 +31,7 @@ def milestones(run_id: str) -> list[CloudEvent]:
 
 
 class Stage:
-    """A gateway's projector, and as many reconcilers as a test needs; `rewound` holds the seeks sent to
-    Pub/Sub."""
+    """A gateway's projector and any number of reconcilers; `rewound` holds the seeks sent to Pub/Sub."""
 
     def __init__(self, redis: Redis, pubsub_host: str, project: str, publisher: PubSubPublisher) -> None:
         self.redis = redis
@@ -163,7 +161,7 @@ async def test_a_stream_that_was_restored_already_drops_the_replay(stage: Stage)
     told = await stage.told("run-1")
     epoch = await stage.streams.rebuild(told)
     settled = len(stage.settled)
-    await stage.rewind(datetime.now(UTC) - topology.KEPT)
+    await stage.rewind(datetime.now(UTC) - topology.RETENTION)
     await eventually(lambda: len(stage.settled) >= settled + 5)
     history = await stage.streams.read("run-1", None)
     assert (history.epoch, history.top, history.frames) == (epoch, 5, ())

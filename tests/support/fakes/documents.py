@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from signalbox_core.pipeline.activity.loading import activities_of
+from signalbox_core.pipeline.activity.loader import activities_of
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.testing.fetch import FakeFetcher
 from signalbox_core.testing.objects import FakeObjectStore

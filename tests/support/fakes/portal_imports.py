@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from signalbox_core.objects import ObjectStore
-from signalbox_core.pipeline.activity.loading import Activity, activities_of
+from signalbox_core.pipeline.activity.loader import Activity, activities_of
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.redis.client import open_redis
 from signalbox_core.testing.fetch import FakeFetcher

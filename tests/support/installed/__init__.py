@@ -1,1 +1,1 @@
-"""A package of pipelines outside the tree: found by its entry point, as a customer's would be (`support.servers.nap_worker`)."""
+"""Pipelines in a separate package, discovered by its entry point (`support.servers.nap_worker`)."""

@@ -11,7 +11,7 @@ from temporalio.worker import Worker
 
 from signalbox_core.http.fetch.fetcher import Fetcher
 from signalbox_core.objects import open_object_store
-from signalbox_core.pipeline.activity.loading import sandbox
+from signalbox_core.pipeline.activity.loader import sandbox
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.settings import read_settings
 from signalbox_core.temporal import connect

@@ -1,4 +1,4 @@
-"""Activities of the sample pipeline; a test puts its own in their place by name."""
+"""Activities of the sample pipeline; a test replaces them by name."""
 
 from temporalio import activity
 
@@ -8,7 +8,7 @@ from support.sample.contract import Made, SampleInput
 
 @activity.defn(name="sample.prepare")
 async def prepare(request: SampleInput) -> list[int]:
-    """The numbers to make. Idempotent: pure."""
+    """Return the numbers to make. Idempotent: pure."""
     progress(1, of=1, message="prepared")
     return list(range(request.items))
 
@@ -23,4 +23,4 @@ async def make(number: int) -> Made:
 
 @activity.defn(name="sample.undo")
 async def undo(number: int) -> None:
-    """Take one back. Idempotent by number."""
+    """Undo one. Idempotent by number."""

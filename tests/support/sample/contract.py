@@ -1,4 +1,4 @@
-"""A small pipeline that uses every part of `Run`; the library's own tests drive it."""
+"""A small pipeline that uses every part of `Run`, for the library's own tests."""
 
 from datetime import timedelta
 from typing import Annotated

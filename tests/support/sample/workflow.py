@@ -1,4 +1,4 @@
-"""The sample's story."""
+"""The workflow of the sample pipeline."""
 
 from datetime import timedelta
 

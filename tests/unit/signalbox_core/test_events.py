@@ -26,6 +26,7 @@ from signalbox_core.events.catalogue import (
     StepProgress,
     StepStarted,
 )
+from signalbox_core.events.snapshot import FOLDS
 from support.fakes.events import START, make_event, story
 
 GOLDEN = Path(__file__).parents[2] / "data/events/story.jsonl"
@@ -38,7 +39,7 @@ def folded(events: list[CloudEvent]) -> Snapshot:
     return snapshot
 
 
-def test_an_event_survives_encoding() -> None:
+def test_an_event_round_trips() -> None:
     for event in story():
         assert decode_event(encode_event(event)) == event
 
@@ -49,7 +50,7 @@ def test_golden_events_of_earlier_releases_still_decode_and_encode_the_same() ->
     assert [encode_event(event) for event in story()] == lines
 
 
-def test_a_reader_ignores_members_it_does_not_know() -> None:
+def test_unknown_members_are_ignored() -> None:
     members = msgspec.json.decode(encode_event(story()[0]))
     assert decode_event(msgspec.json.encode({**members, "newer": 1})) == story()[0]
 
@@ -60,7 +61,7 @@ def test_an_invalid_event_is_refused(body: bytes) -> None:
         decode_event(body)
 
 
-def test_an_event_larger_than_the_limit_is_refused() -> None:
+def test_an_oversized_event_is_rejected() -> None:
     with pytest.raises(InvalidInput, match="object store"):
         encode_event(make_event("step.progress", StepProgress(step="s", text="x" * MAX_EVENT_BYTES)))
 
@@ -72,7 +73,7 @@ def test_a_frame_has_the_members_of_the_stream_contract() -> None:
     assert "sequence" not in msgspec.json.decode(frame_data(story()[2]))
 
 
-def test_the_story_folds_into_its_snapshot() -> None:
+def test_the_events_of_a_run_fold_into_its_snapshot() -> None:
     snapshot = folded(story())
     assert (snapshot.status, snapshot.pipeline, snapshot.started_by, snapshot.sequence) == (
         "completed",
@@ -91,20 +92,20 @@ def test_the_story_folds_into_its_snapshot() -> None:
 
 
 @pytest.mark.parametrize("length", range(1, 11))
-def test_the_newest_event_of_each_sort_gives_the_same_snapshot_as_all_of_them(length: int) -> None:
+def test_the_newest_event_of_each_key_gives_the_same_snapshot_as_all_events(length: int) -> None:
     events = story()[:length]
     newest = {snapshot_key(event): event for event in events}
     shuffled = random.Random(length).sample(list(newest.values()), len(newest))
     assert assemble(Snapshot(run_id="run-1", tenant="acme"), shuffled) == folded(events)
 
 
-def test_a_milestone_delivered_twice_changes_nothing() -> None:
+def test_a_duplicate_milestone_changes_nothing() -> None:
     events = story()
     random.Random(7).shuffle(events)
     assert folded(story() + events) == folded(story())
 
 
-def test_a_run_that_ends_badly_closes_what_was_open() -> None:
+def test_a_run_that_does_not_complete_cancels_its_open_steps_and_approvals() -> None:
     for name, status in (
         ("run.failed", "failed"),
         ("run.terminated", "terminated"),
@@ -130,14 +131,12 @@ def test_a_failed_step_names_its_cause() -> None:
     assert (snapshot.steps[0].status, snapshot.steps[0].message) == ("failed", "not a page")
 
 
-def test_a_step_outside_the_contract_appears_after_the_declared_ones() -> None:
+def test_an_undeclared_step_follows_the_declared_ones() -> None:
     snapshot = folded(
         [story()[0], make_event("step.started", StepStarted(step="extra", title="Extra"), sequence=2)]
     )
     assert [step.name for step in snapshot.steps] == ["read", "write", "extra"]
 
 
-def test_every_event_type_has_a_folding_or_is_known_to_change_nothing() -> None:
-    from signalbox_core.events.snapshot import _CHANGES
-
-    assert set(CATALOGUE) - set(_CHANGES) == {"approval.reminded", "approval.escalated", "event.refused"}
+def test_every_event_type_has_a_fold_or_is_known_to_change_nothing() -> None:
+    assert set(CATALOGUE) - set(FOLDS) == {"approval.reminded", "approval.escalated", "event.refused"}

@@ -1,5 +1,4 @@
-"""Partial output of a step: whole in every event, bounded, forgotten on a reset and at the end; the same
-folded and projected."""
+"""A step's partial output: bounded, complete in every event, cleared on reset and at the step's end."""
 
 import pytest
 
@@ -29,7 +28,7 @@ def text_in(snapshot: Snapshot) -> tuple[str | None, int]:
     return snapshot.steps[0].text, snapshot.steps[0].text_offset
 
 
-def test_the_text_grows_and_starts_at_nothing() -> None:
+def test_text_accumulates_from_empty() -> None:
     partial = PartialText()
     partial.add("Xin ")
     partial.add("chào")
@@ -40,7 +39,7 @@ def test_the_text_grows_and_starts_at_nothing() -> None:
 @pytest.mark.parametrize(
     "letter", ["a", "ạ", "漢", "😀"], ids=["1 byte", "3 bytes", "3 bytes wide", "4 bytes"]
 )
-def test_a_long_text_keeps_its_end_and_counts_what_is_before_it(letter: str) -> None:
+def test_a_long_text_keeps_its_end_and_the_offset_of_it(letter: str) -> None:
     partial = PartialText()
     whole = letter * 20_000 + "x" * 20_000 + letter * 9_000 + "end"
     for start in range(0, len(whole), 1_000):
@@ -85,7 +84,7 @@ async def test_a_stream_projects_the_same(live: "list[CloudEvent]", expected: tu
     assert text_in(projected.snapshot) == expected
 
 
-def test_assembled_from_the_newest_of_each_sort_it_is_the_same() -> None:
+def test_the_newest_events_assemble_to_the_same_text() -> None:
     events = [*story()[:2], progress("old", second=5), reset(6)]
 
     assert assemble(Snapshot(run_id="run-1", tenant="acme"), reversed(events)) == folded(events)

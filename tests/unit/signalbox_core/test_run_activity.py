@@ -1,4 +1,4 @@
-"""What an activity's author uses, outside a worker."""
+"""The functions for activity authors, outside a worker."""
 
 import msgspec
 import pytest
@@ -12,7 +12,7 @@ from signalbox_core.pipeline.activity.progress import (
     payload_of,
     progress,
 )
-from signalbox_core.pipeline.contract.step_header import Call, call_of, to_payload
+from signalbox_core.pipeline.contract.step_header import StepCall, read_step_call, to_payload
 from signalbox_core.temporal.names import HEADER_CALL
 
 
@@ -67,7 +67,7 @@ def test_an_activity_may_emit_several_events() -> None:
     assert {emission.name for emission in emissions_of(work)} == {"a.made", "b.made"}
 
 
-def test_compact_leaves_out_what_is_empty() -> None:
+def test_compact_leaves_out_empty_members() -> None:
     @emit_on_complete("a.made", compact=True)
     @emit_on_complete("a.made")
     def work() -> None: ...
@@ -79,7 +79,7 @@ def test_compact_leaves_out_what_is_empty() -> None:
     assert msgspec.json.decode(payload_of(compact, None, made)) == {"number": 0, "inner": {"number": 1}}
 
 
-def test_the_payload_is_made_of_argument_and_result() -> None:
+def test_the_payload_function_gets_argument_and_result() -> None:
     @emit_on_complete("a.made", payload=lambda number, made: Made(number=number + made.number))
     def work() -> None: ...
 
@@ -94,8 +94,8 @@ def test_a_result_that_is_not_a_struct_needs_a_payload_function() -> None:
         payload_of(emissions_of(work)[0], 1, "text")
 
 
-def test_a_call_travels_in_a_header() -> None:
-    call = Call(tenant="acme", step="work", index=3, total=25)
+def test_a_step_call_round_trips_through_the_header() -> None:
+    call = StepCall(tenant="acme", step="work", index=3, total=25)
 
-    assert call_of({HEADER_CALL: to_payload(call)}) == call
-    assert call_of({}) is None
+    assert read_step_call({HEADER_CALL: to_payload(call)}) == call
+    assert read_step_call({}) is None

@@ -1,4 +1,4 @@
-"""Errors across Temporal's edge, and values that do not decode."""
+"""Translation of errors to Temporal's, and values that do not decode."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -32,11 +32,11 @@ class Picky(Struct, frozen=True):
 @pytest.mark.parametrize(
     ("error", "final", "wait"),
     [
-        pytest.param(InvalidInput("no", field="url"), True, None, id="rejected is final"),
-        pytest.param(Conflict("no"), True, None, id="conflict is final"),
-        pytest.param(Unavailable("later"), False, None, id="unavailable is tried again"),
+        pytest.param(InvalidInput("no", field="url"), True, None, id="rejected is not retried"),
+        pytest.param(Conflict("no"), True, None, id="conflict is not retried"),
+        pytest.param(Unavailable("later"), False, None, id="unavailable is retried"),
         pytest.param(
-            RateLimited("slow", retry_after_s=7), False, timedelta(seconds=7), id="rate limited waits as told"
+            RateLimited("slow", retry_after_s=7), False, timedelta(seconds=7), id="rate limited waits"
         ),
     ],
 )
@@ -72,7 +72,7 @@ def test_an_error_decoded_from_temporal_is_equal() -> None:
     assert failure_of(error) == Failure(code="not_html", message="not a page", field="input.url")
 
 
-def test_a_cause_that_states_its_code_wins_over_what_it_was_raised_from() -> None:
+def test_an_error_with_a_code_takes_precedence_over_its_cause() -> None:
     outer, inner = (
         ApplicationError("no", {"code": "not_html", "message": "not a page"}),
         ApplicationError("x", type="InvalidInput"),
@@ -82,7 +82,7 @@ def test_a_cause_that_states_its_code_wins_over_what_it_was_raised_from() -> Non
     assert failure_of(outer).code == "not_html"
 
 
-def test_a_timeout_names_itself_and_the_remedy() -> None:
+def test_a_timeout_names_its_kind() -> None:
     failure = failure_of(TimedOut("late", type=TimeoutType.HEARTBEAT, last_heartbeat_details=[]))
 
     assert failure.code == "timed_out"
@@ -97,7 +97,7 @@ def test_a_timeout_names_itself_and_the_remedy() -> None:
         pytest.param(KeyError("x"), "unexpected_error", id="a bug"),
     ],
 )
-def test_an_error_that_states_nothing_gets_a_code(error: Exception, code: str) -> None:
+def test_an_error_without_a_code_gets_one(error: Exception, code: str) -> None:
     assert failure_of(error).code == code
 
 
@@ -113,13 +113,13 @@ def test_an_unbounded_retry_is_refused() -> None:
         pytest.param(Picky("fine"), id="struct with a rule"),
     ],
 )
-async def test_a_struct_survives(value: Struct) -> None:
+async def test_a_struct_round_trips(value: Struct) -> None:
     (decoded,) = await data_converter.decode(await data_converter.encode([value]), [type(value)])
 
     assert msgspec.json.encode(decoded) == msgspec.json.encode(value)
 
 
-async def test_raw_json_stays_as_it_is() -> None:
+async def test_raw_json_is_unchanged() -> None:
     (payload,) = await data_converter.encode([msgspec.Raw(b'{"a": 1.0}')])
     (decoded,) = await data_converter.decode([payload], [msgspec.Raw])
 
@@ -139,11 +139,11 @@ async def test_null_and_bytes_keep_temporals_own_encodings() -> None:
         pytest.param(b'{"x": "one"}', Point, "invalid_input", "x", id="wrong type"),
         pytest.param(b'{"x": 1, "y": 2}', Point, "invalid_input", None, id="unknown field"),
         pytest.param(b'{"x": ', Point, "invalid_input", None, id="cut off"),
-        pytest.param(b"\xff", Point, "invalid_input", None, id="no text"),
-        pytest.param(b'{"word": "taboo"}', Picky, "invalid_input", "word", id="against the struct's rule"),
+        pytest.param(b"\xff", Point, "invalid_input", None, id="not text"),
+        pytest.param(b'{"word": "taboo"}', Picky, "invalid_input", "word", id="violates the struct's rule"),
     ],
 )
-async def test_a_value_that_does_not_decode_is_final_and_names_the_field(
+async def test_a_value_that_does_not_decode_is_not_retried_and_names_the_field(
     body: bytes, kind: type, code: str, field: str | None
 ) -> None:
     (payload,) = await data_converter.encode([1])

@@ -1,4 +1,4 @@
-"""The journal numbers milestones, and the outbox cuts them into batches the receiver takes."""
+"""The journal numbers milestones; the outbox splits them into batches that the receiver accepts."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events import catalogue, decode_event, encode_event
-from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES, Journal
+from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES, RunJournal
 from signalbox_core.pipeline.workflow.outbox import MAX_BATCH, MAX_BATCH_BYTES, batches
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,14 +25,14 @@ def big(size: int) -> catalogue.ApprovalRequested:
 
 
 def test_the_same_calls_give_the_same_events() -> None:
-    first, second = Journal("run-1", "acme"), Journal("run-1", "acme")
+    first, second = RunJournal("run-1", "acme"), RunJournal("run-1", "acme")
 
     assert first.milestone("run.started", STARTED, NOW).id == second.milestone("run.started", STARTED, NOW).id
     assert first.snapshot == second.snapshot
 
 
-def test_sequences_start_at_one_and_have_no_gap() -> None:
-    journal = Journal("run-1", "acme")
+def test_sequence_numbers_start_at_one_without_gaps() -> None:
+    journal = RunJournal("run-1", "acme")
 
     events = [journal.milestone("run.paused", catalogue.RunPaused(), NOW) for _ in range(3)]
 
@@ -41,7 +41,7 @@ def test_sequences_start_at_one_and_have_no_gap() -> None:
 
 
 def test_progress_has_no_sequence_and_shows_in_the_snapshot() -> None:
-    journal = Journal("run-1", "acme")
+    journal = RunJournal("run-1", "acme")
     journal.milestone("run.started", STARTED, NOW)
     journal.milestone("step.started", catalogue.StepStarted(step="work", title="Work"), NOW, step="work")
 
@@ -51,15 +51,15 @@ def test_progress_has_no_sequence_and_shows_in_the_snapshot() -> None:
     assert (journal.snapshot.sequence, journal.snapshot.steps[0].percent) == (2, 40.0)
 
 
-def test_a_milestone_survives_the_wire() -> None:
-    event = Journal("run-1", "acme").milestone("run.started", STARTED, NOW)
+def test_a_milestone_round_trips() -> None:
+    event = RunJournal("run-1", "acme").milestone("run.started", STARTED, NOW)
 
     assert encode_event(decode_event(encode_event(event))) == encode_event(event)
 
 
 def test_too_much_data_is_a_pipeline_bug_that_names_the_remedy() -> None:
     with pytest.raises(ApplicationError, match="put the body in the object store") as raised:
-        Journal("run-1", "acme").milestone("approval.requested", big(MAX_DATA_BYTES), NOW)
+        RunJournal("run-1", "acme").milestone("approval.requested", big(MAX_DATA_BYTES), NOW)
 
     assert raised.value.type == "pipeline_bug"
 
@@ -74,7 +74,7 @@ def test_too_much_data_is_a_pipeline_bug_that_names_the_remedy() -> None:
     ],
 )
 def test_batches_keep_order_and_limits(count: int, size: int, expected: list[int]) -> None:
-    journal = Journal("run-1", "acme")
+    journal = RunJournal("run-1", "acme")
     events = [journal.milestone("approval.requested", big(size), NOW) for _ in range(count)]
 
     cut = batches(events)

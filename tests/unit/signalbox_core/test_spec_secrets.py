@@ -1,4 +1,4 @@
-"""A contract may take secrets and never shows one."""
+"""Only a contract's input may hold secrets."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, Secret, Step
 
 
-class Open(Struct, frozen=True, kw_only=True):
+class Plain(Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
@@ -22,10 +22,10 @@ class Account(Struct, frozen=True, kw_only=True):
 
 def spec(
     *,
-    given: type[Struct] = Open,
-    result: type[Struct] = Open,
-    answer: type[Struct] = Open,
-    event: type[Struct] = Open,
+    given: type[Struct] = Plain,
+    result: type[Struct] = Plain,
+    answer: type[Struct] = Plain,
+    event: type[Struct] = Plain,
 ) -> PipelineSpec[Struct, Struct]:
     return PipelineSpec(
         name="bank",
@@ -41,14 +41,14 @@ def spec(
 
 @pytest.mark.parametrize("holder", [Login, Account], ids=["at the top", "deep inside"])
 @pytest.mark.parametrize(
-    ("place", "told"),
+    ("place", "named"),
     [("result", "the result"), ("answer", "the answer of code"), ("event", "the event account.read")],
 )
-def test_what_is_shown_holds_no_secret(place: str, told: str, holder: type[Struct]) -> None:
-    with pytest.raises(ValueError, match=f"pipeline bank: {told} holds a Secret; only an input may"):
+def test_only_the_input_may_hold_a_secret(place: str, named: str, holder: type[Struct]) -> None:
+    with pytest.raises(ValueError, match=f"pipeline bank: {named} holds a Secret; only an input may"):
         spec(**{place: holder})
 
 
 @pytest.mark.parametrize("holder", [Login, Account])
-def test_an_input_may_hold_one(holder: type[Struct]) -> None:
+def test_an_input_may_hold_a_secret(holder: type[Struct]) -> None:
     assert spec(given=holder).input is holder

@@ -21,7 +21,7 @@ MILESTONES = [event for event in story() if event.sequence is not None]
 PROGRESS = make_event("step.progress", StepProgress(step="read", percent=1.0))
 
 
-def test_a_cursor_reads_what_it_wrote() -> None:
+def test_a_cursor_round_trips() -> None:
     assert Cursor.parse(str(Cursor("46811fac", 12))) == Cursor("46811fac", 12)
 
 
@@ -66,11 +66,11 @@ def test_a_message_of_a_run_without_a_stream_has_no_epoch() -> None:
     assert unpack_message(b"- 0 step.progress\n{}").epoch == ""
 
 
-def test_data_with_line_feeds_stays_whole() -> None:
+def test_data_may_contain_line_feeds() -> None:
     assert unpack_message(b'aa 3 step.started\n{\n"step":\n"x"}').data == b'{\n"step":\n"x"}'
 
 
-def test_a_domain_event_is_kept_in_the_log_and_not_in_the_snapshot() -> None:
+def test_a_domain_event_is_stored_in_the_log_but_not_in_the_snapshot() -> None:
     event = replace(
         MILESTONES[0], type="dev.signalbox.invoice.imported.v1", data=msgspec.Raw(b'{"name":"inv-1"}')
     )
@@ -78,7 +78,7 @@ def test_a_domain_event_is_kept_in_the_log_and_not_in_the_snapshot() -> None:
     assert (record.name, record.field) == ("invoice.imported", "")
 
 
-def test_the_end_of_a_step_shuts_the_door_to_late_progress() -> None:
+def test_late_progress_is_guarded_by_the_end_of_its_step() -> None:
     ended, late = milestone_record(MILESTONES[2]), live_record(PROGRESS)
     assert ended.marks == (late.guard, "ended")
 
@@ -92,7 +92,7 @@ def test_the_end_of_a_step_shuts_the_door_to_late_progress() -> None:
         pytest.param(replace(MILESTONES[0], data=msgspec.Raw(b"[]")), id="data of another shape"),
     ],
 )
-def test_an_event_that_has_no_place_is_refused(event: object) -> None:
+def test_an_event_without_a_valid_sequence_number_is_rejected(event: object) -> None:
     with pytest.raises(InvalidInput):
         milestone_record(event)  # type: ignore[arg-type]
 

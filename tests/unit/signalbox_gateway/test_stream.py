@@ -54,7 +54,7 @@ async def test_check_01_the_headers_forbid_keeping_and_buffering(live: Live) -> 
 
 
 async def test_check_02_03_the_first_bytes_say_when_to_come_back_before_anything_is_known(live: Live) -> None:
-    live.streams.channels.cut()
+    live.streams.channels.disconnect()
     connection = connect(live.endpoint, "run-1")
     await eventually(lambda: connection.body)
     assert connection.text.startswith("retry: ")
@@ -257,9 +257,9 @@ async def test_what_was_missed_while_the_live_connection_was_lost_comes_afterwar
     await live.streams.append(MILESTONES[0])
     connection = connect(live.endpoint, "run-1")
     await settled(live, connection)
-    live.streams.channels.cut()
+    live.streams.channels.disconnect()
     await live.streams.append_many(MILESTONES[1:4])
-    live.streams.channels.mend()
+    live.streams.channels.reconnect()
     await live.streams.append_many(MILESTONES[4:])
     assert sequences(await connection.until_complete()) == list(range(2, 10))
 

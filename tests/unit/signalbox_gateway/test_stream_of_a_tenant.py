@@ -91,9 +91,9 @@ async def test_runs_of_another_tenant_are_no_part_of_it(live: Live) -> None:
 async def test_news_that_were_missed_are_made_up_for(live: Live) -> None:
     connection = feed(live)
     await connection.until_events(1)
-    live.streams.channels.cut()
+    live.streams.channels.disconnect()
     await live.streams.append(milestones("missed")[0])
-    live.streams.channels.mend()
+    live.streams.channels.reconnect()
     await eventually(lambda: told(connection, "missed") == [("snapshot", 1)])
     assert [event.json["runs"] for event in connection.events if event.event == "runs"][-1] == ["missed"]
     await connection.leave()

@@ -6,7 +6,7 @@ import msgspec
 
 from signalbox_core.events import Snapshot, catalogue, fold
 from signalbox_core.pipeline import discover
-from signalbox_core.pipeline.activity.loading import load_workflows
+from signalbox_core.pipeline.activity.loader import load_workflows
 from signalbox_pipelines.document_batch.contract import SPEC
 from signalbox_pipelines.document_batch.document.contract import DOCUMENT
 from signalbox_worker.progress import merge

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from temporalio import activity, workflow
 
 from signalbox_core.pipeline import PipelineSpec, discover
-from signalbox_core.pipeline.activity.loading import load_activities, load_workflow, sandbox
+from signalbox_core.pipeline.activity.loader import load_activities, load_workflow, sandbox
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.spec import json_schema
 from signalbox_core.testing.fetch import FakeFetcher

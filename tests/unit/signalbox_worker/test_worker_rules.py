@@ -16,7 +16,7 @@ from temporalio.converter import PayloadCodec, SerializationContext, WithSeriali
 from signalbox_core.crypto.sealing import KeyRing, PayloadKeyFile, new_payload_key
 from signalbox_core.errors import InvalidInput
 from signalbox_core.http.retry_after import retry_after_s
-from signalbox_core.pipeline.activity.loading import load_workflow, sandbox
+from signalbox_core.pipeline.activity.loader import load_workflow, sandbox
 from signalbox_core.settings import read_settings
 from signalbox_core.temporal import converter_with, data_converter
 from signalbox_worker.counters import Counters

@@ -27,7 +27,7 @@ from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
 from signalbox_core.redis.rates import RedisRateLimiter
-from signalbox_core.scaling.decision_feed import DecisionFeed
+from signalbox_core.scaling.decisions import ScalingDecisionStream
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
 from signalbox_core.topology import PROJECTOR, STARTER
@@ -147,7 +147,9 @@ class Gateway:
             approvals=approvals,
             inbox_feed=InboxFeed(self.hub, approvals.inbox_of, self.authenticator.principal),
             uploads=Uploads(parts.objects),
-            autoscaler=AutoscalerPages(DecisionFeed(parts.redis), self.hub, self.authenticator.principal),
+            autoscaler=AutoscalerPages(
+                ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal
+            ),
             codec=Codec(parts.temporal.data_converter.payload_codec),
             identities=Identities(
                 self.authenticator, sessions, tickets, self.states, parts.settings.temporal_ui_url

@@ -21,7 +21,7 @@ from signalbox_core.http.fetch import Fetcher
 from signalbox_core.objects import open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
-from signalbox_core.pipeline.activity.loading import load_activities, load_workflows, sandbox
+from signalbox_core.pipeline.activity.loader import load_activities, load_workflows, sandbox
 from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor

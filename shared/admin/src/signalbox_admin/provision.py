@@ -11,7 +11,7 @@ from signalbox_admin.command_line import (
     print_line,
     required_project,
 )
-from signalbox_core.topology import Change, provision_pubsub, provision_temporal
+from signalbox_core.topology import ProvisionChange, provision_pubsub, provision_temporal
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -52,6 +52,6 @@ async def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_changes(changes: list[Change]) -> None:
+def _print_changes(changes: list[ProvisionChange]) -> None:
     for change in changes:
         print_line(f"{change.action:10} {change.kind} {change.name}")

@@ -1,6 +1,7 @@
-"""The one definition of what Signalbox needs in Pub/Sub and Temporal, and the idempotent `provision` that creates it.
+"""The topics, subscriptions and search attributes of Signalbox, and `provision`, which creates them.
 
-The definitions import no client library; `provision_pubsub` and `provision_temporal` load theirs when called.
+The definitions import no client library; `provision_pubsub` and `provision_temporal` import theirs when
+called.
 """
 
 import logging
@@ -25,18 +26,21 @@ DOMAIN_EVENTS_DEAD: Final = "domain-events-dead"
 PROJECTOR: Final = "projector"
 AUDIT: Final = "audit"
 STARTER: Final = "starter"
-KEPT: Final = timedelta(days=7)
-"""How long Pub/Sub keeps what was published, acknowledged or not: as far back as a subscription can be rewound."""
-_CALL_S: Final = 10.0
+RETENTION: Final = timedelta(days=7)
+"""How long Pub/Sub retains messages, acknowledged or not; a subscription can seek back that far."""
+_CALL_TIMEOUT_S: Final = 10.0
 
 
-class Topic(msgspec.Struct, frozen=True, kw_only=True):
+class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
-    retention: timedelta = KEPT
+    retention: timedelta = RETENTION
 
 
-class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """Plain at-least-once delivery: consumers dedupe on (source, id). Ordering and filter can never be changed."""
+class SubscriptionSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """At-least-once delivery: consumers deduplicate by (source, id).
+
+    Pub/Sub cannot change `topic`, `is_ordered` and `filter` of an existing subscription.
+    """
 
     name: str
     topic: str
@@ -45,12 +49,12 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int = 100
     backoff: tuple[timedelta, timedelta] | None = None
     ack_deadline: timedelta = timedelta(seconds=60)
-    retention: timedelta = KEPT
+    retention: timedelta = RETENTION
     filter: str = ""
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What `provision` did to one thing: `created`, `updated` or `unchanged`."""
+class ProvisionChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What `provision` did with one resource: `created`, `updated` or `unchanged`."""
 
     kind: str
     name: str
@@ -58,53 +62,57 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 TOPICS: Final = (
-    Topic(name=LIFECYCLE),
-    Topic(name=DOMAIN_EVENTS),
-    Topic(name=START_REQUESTS),
-    Topic(name=LIFECYCLE_DEAD),
-    Topic(name=DOMAIN_EVENTS_DEAD),
+    TopicSpec(name=LIFECYCLE),
+    TopicSpec(name=DOMAIN_EVENTS),
+    TopicSpec(name=START_REQUESTS),
+    TopicSpec(name=LIFECYCLE_DEAD),
+    TopicSpec(name=DOMAIN_EVENTS_DEAD),
 )
 _BACKOFF: Final = (timedelta(seconds=1), timedelta(seconds=30))
 SUBSCRIPTIONS: Final = (
-    # Dead-lettering makes gaps in a run's order, so it comes only after an outage of about an hour.
-    Subscription(
+    # A dead-lettered event leaves a gap in its run, so dead-lettering starts only after about an hour of
+    # failures.
+    SubscriptionSpec(
         name=PROJECTOR, topic=LIFECYCLE, is_ordered=True, dead_letter_topic=LIFECYCLE_DEAD, backoff=_BACKOFF
     ),
-    Subscription(name=AUDIT, topic=DOMAIN_EVENTS, dead_letter_topic=DOMAIN_EVENTS_DEAD, backoff=_BACKOFF),
-    # No dead letter: a start that was accepted waits for as long as Temporal is away.
-    Subscription(
+    SubscriptionSpec(name=AUDIT, topic=DOMAIN_EVENTS, dead_letter_topic=DOMAIN_EVENTS_DEAD, backoff=_BACKOFF),
+    # No dead-letter topic: an accepted start waits for as long as Temporal is unavailable.
+    SubscriptionSpec(
         name=STARTER,
         topic=START_REQUESTS,
         is_ordered=True,
         backoff=(timedelta(seconds=1), timedelta(seconds=5)),
     ),
-    Subscription(name="lifecycle-dead-hold", topic=LIFECYCLE_DEAD),
-    Subscription(name="domain-events-dead-hold", topic=DOMAIN_EVENTS_DEAD),
+    SubscriptionSpec(name="lifecycle-dead-hold", topic=LIFECYCLE_DEAD),
+    SubscriptionSpec(name="domain-events-dead-hold", topic=DOMAIN_EVENTS_DEAD),
 )
 
 
-def tenant_subscription(name: str, tenant: str, *, topic: str = LIFECYCLE) -> Subscription:
-    """A subscription that gets one tenant's events only."""
+def tenant_subscription(name: str, tenant: str, *, topic: str = LIFECYCLE) -> SubscriptionSpec:
+    """Define a subscription that receives one tenant's events only."""
     quoted = tenant.replace("\\", "\\\\").replace('"', '\\"')
-    only = f'attributes.ce-tenantid = "{quoted}"'
-    return Subscription(name=name, topic=topic, is_ordered=topic == LIFECYCLE, backoff=_BACKOFF, filter=only)
+    tenant_filter = f'attributes.ce-tenantid = "{quoted}"'
+    return SubscriptionSpec(
+        name=name, topic=topic, is_ordered=topic == LIFECYCLE, backoff=_BACKOFF, filter=tenant_filter
+    )
 
 
 async def provision(
     project: str, *, emulator_host: str | None = None, temporal: "Client | None" = None
-) -> list[Change]:
-    """Create what is missing and update what differs, in Pub/Sub and, given a client, in Temporal. May be run at any time.
+) -> list[ProvisionChange]:
+    """Create what is missing and update what differs in Pub/Sub and, given a client, in Temporal. Idempotent.
 
     Raises:
-        Conflict: something exists with another ordering, filter, topic or type, which cannot be changed in place.
+        Conflict: a resource exists with another ordering, filter, topic or type, which cannot be changed in
+            place.
         Unavailable: Pub/Sub does not answer, or not in time.
     """
     changes = await provision_pubsub(project, emulator_host=emulator_host)
     return [*changes, *(await provision_temporal(temporal) if temporal else [])]
 
 
-async def provision_pubsub(project: str, *, emulator_host: str | None = None) -> list[Change]:
-    """The Pub/Sub half of `provision`."""
+async def provision_pubsub(project: str, *, emulator_host: str | None = None) -> list[ProvisionChange]:
+    """Provision Pub/Sub; see `provision`."""
     from google.api_core.exceptions import GoogleAPICallError, RetryError
 
     from signalbox_core.pubsub.connections import disconnect, publisher_client, subscriber_client
@@ -121,7 +129,7 @@ async def provision_pubsub(project: str, *, emulator_host: str | None = None) ->
         await disconnect(subscriber)
 
 
-async def provision_temporal(client: "Client") -> list[Change]:
+async def provision_temporal(client: "Client") -> list[ProvisionChange]:
     """Register the search attributes in the client's namespace."""
     from temporalio.api.enums.v1 import IndexedValueType
     from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
@@ -131,26 +139,31 @@ async def provision_temporal(client: "Client") -> list[Change]:
     wanted = [SEARCH_TENANT.name, SEARCH_PIPELINE.name]
     keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
     listed = await client.operator_service.list_search_attributes(
-        ListSearchAttributesRequest(namespace=client.namespace), timeout=timedelta(seconds=_CALL_S)
+        ListSearchAttributesRequest(namespace=client.namespace), timeout=timedelta(seconds=_CALL_TIMEOUT_S)
     )
     for name in wanted:
         if listed.custom_attributes.get(name, keyword) != keyword:
             raise Conflict(
-                f"search attribute {name} exists in namespace {client.namespace} and is no Keyword: remove it first"
+                f"search attribute {name} exists in namespace {client.namespace} "
+                "with another type than Keyword: remove it first"
             )
     missing = [name for name in wanted if name not in listed.custom_attributes]
     if missing:
         request = AddSearchAttributesRequest(
             namespace=client.namespace, search_attributes=dict.fromkeys(missing, keyword)
         )
-        await client.operator_service.add_search_attributes(request, timeout=timedelta(seconds=_CALL_S))
+        await client.operator_service.add_search_attributes(
+            request, timeout=timedelta(seconds=_CALL_TIMEOUT_S)
+        )
     return [
-        Change(kind="search attribute", name=name, action="created" if name in missing else "unchanged")
+        ProvisionChange(
+            kind="search attribute", name=name, action="created" if name in missing else "unchanged"
+        )
         for name in wanted
     ]
 
 
-async def _provision_topic(client: "PublisherAsyncClient", project: str, topic: Topic) -> Change:
+async def _provision_topic(client: "PublisherAsyncClient", project: str, topic: TopicSpec) -> ProvisionChange:
     from google.api_core.exceptions import AlreadyExists
     from google.pubsub_v1 import types
 
@@ -158,48 +171,53 @@ async def _provision_topic(client: "PublisherAsyncClient", project: str, topic: 
 
     wanted = types.Topic(name=topic_path(project, topic.name), message_retention_duration=topic.retention)
     try:
-        await client.create_topic(wanted, retry=retry_for(_CALL_S), timeout=_CALL_S)
-        return Change(kind="topic", name=topic.name, action="created")
+        await client.create_topic(wanted, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S)
+        return ProvisionChange(kind="topic", name=topic.name, action="created")
     except AlreadyExists:
-        found = await client.get_topic(topic=wanted.name, retry=retry_for(_CALL_S), timeout=_CALL_S)
+        found = await client.get_topic(
+            topic=wanted.name, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S
+        )
     if found.message_retention_duration == wanted.message_retention_duration:
-        return Change(kind="topic", name=topic.name, action="unchanged")
+        return ProvisionChange(kind="topic", name=topic.name, action="unchanged")
     mask = {"paths": ["message_retention_duration"]}
     await client.update_topic(
-        {"topic": wanted, "update_mask": mask}, retry=retry_for(_CALL_S), timeout=_CALL_S
+        {"topic": wanted, "update_mask": mask}, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S
     )
-    return Change(kind="topic", name=topic.name, action="updated")
+    return ProvisionChange(kind="topic", name=topic.name, action="updated")
 
 
 async def _provision_subscription(
-    client: "SubscriberAsyncClient", project: str, subscription: Subscription
-) -> Change:
+    client: "SubscriberAsyncClient", project: str, subscription: SubscriptionSpec
+) -> ProvisionChange:
     from google.api_core.exceptions import AlreadyExists
 
     from signalbox_core.pubsub.connections import retry_for
 
-    wanted = _wire(project, subscription)
+    wanted = _to_pubsub(project, subscription)
     try:
-        await client.create_subscription(wanted, retry=retry_for(_CALL_S), timeout=_CALL_S)
-        return Change(kind="subscription", name=subscription.name, action="created")
+        await client.create_subscription(wanted, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S)
+        return ProvisionChange(kind="subscription", name=subscription.name, action="created")
     except AlreadyExists:
         found = await client.get_subscription(
-            subscription=wanted.name, retry=retry_for(_CALL_S), timeout=_CALL_S
+            subscription=wanted.name, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S
         )
     for field in ("topic", "enable_message_ordering", "filter"):
         if getattr(found, field) != getattr(wanted, field):
             raise Conflict(
-                f"subscription {subscription.name} exists with {field} = {getattr(found, field)!r} instead of "
-                f"{getattr(wanted, field)!r}, which Pub/Sub cannot change: delete the subscription first",
+                f"subscription {subscription.name} exists with {field} = {getattr(found, field)!r} "
+                f"instead of {getattr(wanted, field)!r}, which Pub/Sub cannot change: "
+                "delete the subscription first",
                 field=field,
             )
     changed = [field for field in _CHANGEABLE if getattr(found, field) != getattr(wanted, field)]
     if not changed:
-        return Change(kind="subscription", name=subscription.name, action="unchanged")
+        return ProvisionChange(kind="subscription", name=subscription.name, action="unchanged")
     await client.update_subscription(
-        {"subscription": wanted, "update_mask": {"paths": changed}}, retry=retry_for(_CALL_S), timeout=_CALL_S
+        {"subscription": wanted, "update_mask": {"paths": changed}},
+        retry=retry_for(_CALL_TIMEOUT_S),
+        timeout=_CALL_TIMEOUT_S,
     )
-    return Change(kind="subscription", name=subscription.name, action="updated")
+    return ProvisionChange(kind="subscription", name=subscription.name, action="updated")
 
 
 _CHANGEABLE: Final = (
@@ -211,7 +229,7 @@ _CHANGEABLE: Final = (
 )
 
 
-def _wire(project: str, subscription: Subscription) -> "types.Subscription":
+def _to_pubsub(project: str, subscription: SubscriptionSpec) -> "types.Subscription":
     from google.pubsub_v1 import types
 
     from signalbox_core.pubsub.connections import subscription_path, topic_path
@@ -223,7 +241,7 @@ def _wire(project: str, subscription: Subscription) -> "types.Subscription":
         filter=subscription.filter,
         ack_deadline_seconds=int(subscription.ack_deadline.total_seconds()),
         message_retention_duration=subscription.retention,
-        # Empty: never expires. The default would delete a subscription that nobody reads for 31 days.
+        # Empty: never expires. By default Pub/Sub deletes a subscription after 31 days without activity.
         expiration_policy=types.ExpirationPolicy(),
     )
     if subscription.dead_letter_topic:

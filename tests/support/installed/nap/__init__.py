@@ -1,1 +1,1 @@
-"""A pipeline whose activities only take time: load for the fleet."""
+"""A pipeline whose activities only sleep, to put load on workers."""

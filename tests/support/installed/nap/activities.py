@@ -1,4 +1,4 @@
-"""Rest a while."""
+"""Activities that sleep."""
 
 import asyncio
 
@@ -14,13 +14,13 @@ class Activities:
 
     @activity.defn(name="nap.rest")
     async def rest(self, seconds: float) -> int:
-        """The attempt it took. Idempotent: changes nothing."""
+        """Sleep and return the attempt number. Idempotent: changes nothing."""
         await asyncio.sleep(seconds)
         return activity.info().attempt
 
     @activity.defn(name="nap.hint")
     async def hint(self, remaining: int, in_flight: int) -> None:
-        """Idempotent: the last hint counts."""
+        """Publish a hint. Idempotent: the latest hint counts."""
         info = activity.info()
         await self._hints.publish(
             info.task_queue, info.workflow_id or "", remaining=remaining, max_in_flight=in_flight

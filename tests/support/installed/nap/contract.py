@@ -1,4 +1,4 @@
-"""What a run of naps is asked and tells."""
+"""The contract of the nap pipeline."""
 
 import os
 from typing import Annotated, Final
@@ -11,9 +11,9 @@ from signalbox_core.pipeline.spec import PipelineSpec, Step
 class NapInput(Struct, frozen=True, kw_only=True):
     """Attributes:
     shortest_s, longest_s: naps are spread evenly between them.
-    in_flight: at most so many at a time; 0: all at once.
-    hints: tell the autoscaler what is left.
-    timeout_s: after which a lost nap is tried again.
+    in_flight: the most naps at a time; 0: all at once.
+    hints: publish work-remaining hints.
+    timeout_s: after which a lost nap is retried.
     """
 
     naps: Annotated[int, Meta(ge=1, le=2_000)]
@@ -26,7 +26,7 @@ class NapInput(Struct, frozen=True, kw_only=True):
 
 class NapResult(Struct, frozen=True, kw_only=True):
     """Attributes:
-    attempts: of all naps together; more than `naps` when some were lost.
+    attempts: of all naps together; more than `naps` when some were retried.
     """
 
     naps: int
@@ -35,7 +35,7 @@ class NapResult(Struct, frozen=True, kw_only=True):
 
 SPEC: Final = PipelineSpec(
     name="nap",
-    task_queue=os.environ.get("NAP_QUEUE", "nap"),  # tests that share a server keep their backlogs apart
+    task_queue=os.environ.get("NAP_QUEUE", "nap"),  # separates the backlogs of tests that share a server
     title="Nap",
     input=NapInput,
     result=NapResult,

@@ -1,4 +1,4 @@
-"""Naps, at once or a few at a time."""
+"""The workflow of the nap pipeline: all naps at once or a few at a time."""
 
 import asyncio
 from datetime import timedelta
@@ -9,21 +9,21 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from support.installed.nap.contract import NapInput, NapResult
 
-_HINT_EVERY = 10
+_HINT_INTERVAL = 10
 
 
 @workflow.defn(name="nap")
 class Nap:
     @workflow.run
     async def run(self, request: NapInput) -> NapResult:
-        turns = asyncio.Semaphore(request.in_flight or request.naps)
+        slots = asyncio.Semaphore(request.in_flight or request.naps)
         scheduled = 0
 
         async def nap(number: int) -> int:
             nonlocal scheduled
-            async with turns:
+            async with slots:
                 scheduled += 1
-                if request.hints and scheduled % _HINT_EVERY == 0:
+                if request.hints and scheduled % _HINT_INTERVAL == 0:
                     await self._hint(request.naps - scheduled, request.in_flight)
                 share = number * 0.618034 % 1
                 seconds = request.shortest_s + share * (request.longest_s - request.shortest_s)

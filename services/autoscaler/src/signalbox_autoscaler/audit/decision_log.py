@@ -19,7 +19,7 @@ from signalbox_autoscaler.model import DecisionRecord
 from signalbox_core.errors import SignalboxError
 from signalbox_core.objects import ObjectRef, ObjectStore
 from signalbox_core.redis.client import map_redis_errors
-from signalbox_core.scaling.decision_feed import QUEUES, RECORD, VIEW, DecisionView, stream_key
+from signalbox_core.scaling.decisions import QUEUES, RECORD, VIEW, ScalingDecisionView, stream_key
 
 _logger = logging.getLogger(__name__)
 
@@ -109,10 +109,10 @@ def _fields(record: DecisionRecord) -> dict[EncodableT, EncodableT]:
     return {VIEW: msgspec.json.encode(view_of(record)), RECORD: msgspec.json.encode(record)}
 
 
-def view_of(record: DecisionRecord) -> DecisionView:
+def view_of(record: DecisionRecord) -> ScalingDecisionView:
     """What the console shows of a record."""
     terms, policy = record.terms, record.policy
-    return DecisionView(
+    return ScalingDecisionView(
         at=record.at,
         queue=record.queue,
         action=record.action.value,

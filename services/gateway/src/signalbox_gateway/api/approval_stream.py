@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Rejected, Unavailable
-from signalbox_core.streams import INBOX_CHANGED, tenant_news
+from signalbox_core.streams import INBOX_CHANGED, tenant_channel
 from signalbox_gateway.api.endpoint import Call
 from signalbox_gateway.api.schemas import Inbox
 from signalbox_gateway.auth.principal import Authenticate, Principal
@@ -49,7 +49,7 @@ class InboxFeed:
     async def _events(
         self, request: HTTPConnection, principal: Principal, holder: Holder
     ) -> AsyncIterator[ServerSentEvent]:
-        listener = self._hub.join([tenant_news(principal.tenant)], principal.expires_at, holder=holder)
+        listener = self._hub.join([tenant_channel(principal.tenant)], principal.expires_at, holder=holder)
         try:
             yield ServerSentEvent(retry=first_retry_ms())
             shown: bytes | None = None
@@ -70,7 +70,9 @@ class InboxFeed:
         try:
             return msgspec.json.encode(await self._read(tenant))
         except Unavailable:
-            asyncio.get_running_loop().call_later(_AGAIN_AFTER_S, listener.fall_behind, tenant_news(tenant))
+            asyncio.get_running_loop().call_later(
+                _AGAIN_AFTER_S, listener.fall_behind, tenant_channel(tenant)
+            )
             return None
 
     async def _check(self, request: HTTPConnection, listener: Listener) -> None:

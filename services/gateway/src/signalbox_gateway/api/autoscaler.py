@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput, Rejected, Unavailable
-from signalbox_core.scaling.decision_feed import DecisionFeed, DecisionView
+from signalbox_core.scaling.decisions import ScalingDecisionStream, ScalingDecisionView
 from signalbox_gateway.api.endpoint import Call, json_response
 from signalbox_gateway.api.schemas import (
     DecisionList,
@@ -45,7 +45,7 @@ class AutoscalerPages:
         authenticate: finds the principal of a request; called again now and then while a feed is open.
     """
 
-    def __init__(self, feed: DecisionFeed, hub: Hub, authenticate: Authenticate) -> None:
+    def __init__(self, feed: ScalingDecisionStream, hub: Hub, authenticate: Authenticate) -> None:
         self._feed = feed
         self._hub = hub
         self._authenticate = authenticate
@@ -92,7 +92,7 @@ class AutoscalerPages:
         finally:
             self._hub.leave(listener)
 
-    async def _news(self, queue: str, after: str) -> list[DecisionView]:
+    async def _news(self, queue: str, after: str) -> list[ScalingDecisionView]:
         try:
             return await self._feed.after(queue, after)
         except Unavailable as error:

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.snapshot import RunStatus
-from signalbox_core.scaling.decision_feed import DecisionView
+from signalbox_core.scaling.decisions import ScalingDecisionView
 
 EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
 Limit = Annotated[int, Meta(ge=1, le=200, description="How many at most")]
@@ -196,12 +196,12 @@ class FollowDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class DecisionList(Struct, frozen=True, kw_only=True):
     """Newest first."""
 
-    decisions: tuple[DecisionView, ...]
+    decisions: tuple[ScalingDecisionView, ...]
 
 
 class ScaledQueue(Struct, frozen=True, kw_only=True):
     queue: str
-    latest: DecisionView
+    latest: ScalingDecisionView
 
 
 class ScaledQueues(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.redis.lease import Lease, LeaseKeys
 from signalbox_core.streams import RunStream
-from signalbox_core.topology import KEPT
+from signalbox_core.topology import RETENTION
 from signalbox_gateway.background.recovery import Replay
 from signalbox_gateway.background.repairs import KnownRuns, Repairs
 from signalbox_gateway.runs.temporal import Described
@@ -111,7 +111,7 @@ class Reconciler:
         if cursor is None:
             # Their ends were never published, so no replay brings them.
             silent = "(ExecutionStatus = 'Terminated' OR ExecutionStatus = 'TimedOut')"
-            late = f"({late} OR (CloseTime >= '{(now - KEPT).isoformat()}' AND {silent}))"
+            late = f"({late} OR (CloseTime >= '{(now - RETENTION).isoformat()}' AND {silent}))"
         query = f"{late} AND ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
         closed = (run async for run in self._listed(query) if (run.run_id, run.ended_at) not in self._done)
         oldest_open = now

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from signalbox_core.errors import Rejected
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.redis.lease import Lease
-from signalbox_core.topology import KEPT
+from signalbox_core.topology import RETENTION
 from signalbox_gateway.background.repairs import KnownRuns
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Replay:
     async def _seek(self, lease: Lease, now: datetime) -> bool:
         """Whether there is something to wait for. A crash before the mark is set only asks a second time."""
         try:
-            await self._rewind(now - KEPT)
+            await self._rewind(now - RETENTION)
         except Rejected as error:
             # Tried again at every round until one is whole: an operator may mend it, and repairs must not wait for that.
             log.error("streams do not come back from Pub/Sub", extra={"error": error.detail})
@@ -98,7 +98,7 @@ class Replay:
         await lease.set_instant(SOUGHT_KEY, now)
         log.warning(
             "Redis lost its data: the streams come back from Pub/Sub",
-            extra={"since": (now - KEPT).isoformat()},
+            extra={"since": (now - RETENTION).isoformat()},
         )
         return True
 

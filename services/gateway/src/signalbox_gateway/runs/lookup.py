@@ -12,7 +12,7 @@ from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot, StepState
 from signalbox_core.ids import RUN_ID
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.process.single_flight import SingleFlight
-from signalbox_core.streams import Projected, RunStream
+from signalbox_core.streams import ProjectedSnapshot, RunStream
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.runs.pending_starts import WaitingStart, WaitingStarts
 from signalbox_gateway.runs.temporal import Described, Engine
@@ -39,9 +39,9 @@ class RunStates:
         self._tenants = BoundedDict[str, str](_KNOWN_TENANTS)
         self._from_temporal = SingleFlight(self._load_from_temporal)
         # Ends that Temporal told before the projection did: an answer never goes back from ended to running.
-        self._ended = BoundedDict[str, Projected](_KNOWN_ENDS)
+        self._ended = BoundedDict[str, ProjectedSnapshot](_KNOWN_ENDS)
 
-    async def of(self, principal: Principal, run_id: str) -> Projected:
+    async def of(self, principal: Principal, run_id: str) -> ProjectedSnapshot:
         """The run's state. A run that just began and has no projection yet is described by Temporal, never unknown.
 
         Raises:
@@ -67,7 +67,7 @@ class RunStates:
         """The run's state from Temporal, or None for an unknown run. Concurrent callers share one look-up."""
         return await self._from_temporal.get(run_id)
 
-    def _latest(self, run_id: str, state: Projected | None) -> Projected | None:
+    def _latest(self, run_id: str, state: ProjectedSnapshot | None) -> ProjectedSnapshot | None:
         if state is None:
             return None
         is_ended = state.snapshot.status in ENDED
@@ -77,16 +77,16 @@ class RunStates:
             self._ended.pop(run_id, None)
         return state if is_ended else self._ended.get(run_id, state)
 
-    async def _projected(self, run_id: str) -> Projected | None:
+    async def _projected(self, run_id: str) -> ProjectedSnapshot | None:
         try:
             return await self._streams.snapshot(run_id)
         except (Unavailable, RedisError):
             # The projection is away; the truth is in Temporal.
             return None
 
-    async def _unprojected(self, run_id: str) -> Projected | None:
+    async def _unprojected(self, run_id: str) -> ProjectedSnapshot | None:
         snapshot = await self.snapshot_from_temporal(run_id)
-        return Projected(snapshot=snapshot, epoch="") if snapshot is not None else None
+        return ProjectedSnapshot(snapshot=snapshot, epoch="") if snapshot is not None else None
 
     async def _load_from_temporal(self, run_id: str) -> Snapshot | None:
         # A start that waits for Temporal is a run too; asked first, as Temporal is probably still away.

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
-from signalbox_core.streams import tenant_news
+from signalbox_core.streams import tenant_channel
 from signalbox_gateway.auth.principal import Authenticate, Principal
 from signalbox_gateway.http.problems import bug_response, problem_response
 from signalbox_gateway.streaming import frames
@@ -111,7 +111,7 @@ class StreamEndpoint:
             return await _is_allowed(self._authenticate(HTTPConnection(scope)))
 
         scope = request.scope
-        listener = self._hub.join([tenant_news(principal.tenant)], principal.expires_at, holder=holder)
+        listener = self._hub.join([tenant_channel(principal.tenant)], principal.expires_at, holder=holder)
         wire, roster = Wire(receive, send, listener), Roster(self._hub, listener, principal.tenant)
         session = Session(self._hub, listener, (), wire=wire, may_listen=may_listen, roster=roster)
         return _Opened(listener, wire, session, frames.retry(first_retry_ms()))

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from signalbox_core.streams import RUN_APPEARED, tenant_news
+from signalbox_core.streams import RUN_APPEARED, tenant_channel
 from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.cursor import Feed
 from signalbox_gateway.streaming.frames import Packet
@@ -22,7 +22,7 @@ class Roster:
     """The feeds of one tenant's listener; `topic` is what its news are heard under."""
 
     def __init__(self, hub: Hub, listener: Listener, tenant: str) -> None:
-        self.topic = tenant_news(tenant)
+        self.topic = tenant_channel(tenant)
         self.feeds: dict[str, Feed] = {}
         self._tenant = tenant
         self._hub = hub

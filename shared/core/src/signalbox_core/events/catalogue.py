@@ -1,7 +1,7 @@
 """The event catalogue: every event type of the system itself, with the Struct of its data.
 
-Pipelines add domain events through `PipelineSpec.events`. docs/events.md is generated from both. Types only grow; a breaking
-change is a new type `….v2`.
+Pipelines add domain events through `PipelineSpec.events`. docs/events.md is generated from both. Fields are
+only added; a breaking change is a new type `….v2`.
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ _PREFIX: Final = "dev.signalbox."
 
 class EventKind(StrEnum):
     MILESTONE = "milestone"
-    """Has a sequence number from the workflow; is kept in the run's stream and in Pub/Sub (`lifecycle`)."""
+    """Numbered by the workflow; stored in the run's stream and published to Pub/Sub (`lifecycle`)."""
     PROGRESS = "progress"
-    """Best effort, latest wins, no sequence; goes to live listeners and the snapshot only."""
+    """Best effort, the latest wins, no sequence number; for live listeners and the snapshot only."""
     DOMAIN = "domain"
-    """What the pipeline did to its subject matter; goes to Pub/Sub (`domain-events`) too."""
+    """What the pipeline did to its subject matter; also published to Pub/Sub (`domain-events`)."""
 
 
 class EventType(Struct, frozen=True):
@@ -39,7 +39,7 @@ def full_type(name: str) -> str:
 
 
 def short_name(kind: str) -> str:
-    """`dev.signalbox.step.completed.v1` → `step.completed`; a foreign type is returned as it is."""
+    """`dev.signalbox.step.completed.v1` → `step.completed`; an unknown type is returned unchanged."""
     return kind.removeprefix(_PREFIX).rsplit(".", 1)[0] if kind.startswith(_PREFIX) else kind
 
 
@@ -49,7 +49,7 @@ class StepInfo(Struct, frozen=True, kw_only=True):
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """Why a step or run failed: a stable code, a sentence with the remedy, the input field at fault, the step."""
+    """Why a step or run failed: a stable code, a message with the remedy, the input field, the step."""
 
     code: str
     message: str
@@ -71,11 +71,16 @@ class StepStarted(Struct, frozen=True, kw_only=True):
 
 
 class StepProgress(Struct, frozen=True, kw_only=True):
-    """`percent` is 0 to 100, or None when unknown; `message` is a short line for people.
+    """Progress of a running step.
 
-    `text` is the step's *whole* partial output so far, so the newest event is enough; of an output above 32 kB it is the end, and
-    `offset` says how many characters (code points) come before it. Null when the event says nothing about the output.
-    `items` is the state of each of the step's items, one letter each, in order; the pipeline says what its letters mean.
+    Attributes:
+        percent: 0 to 100; None when unknown.
+        message: a short line for people.
+        text: the step's *whole* partial output so far, so the newest event is enough. Of an output above 32
+            kB only the end, after `offset` characters (code points). None when the event does not concern the
+            output.
+        items: the state of each of the step's items, one letter each, in order; the pipeline defines the
+            letters.
     """
 
     step: str
@@ -112,9 +117,13 @@ class ArtifactCreated(Struct, frozen=True, kw_only=True):
 
 
 class ApprovalRequested(Struct, frozen=True, kw_only=True):
-    """`name` is the approval of the pipeline's contract; `approval_id` is unique in the run (`variants`, `variants-2`).
+    """A question to a person.
 
-    `answer_schema` is JSON Schema; `digest` covers question, options and evidence: exactly what the approver sees.
+    Attributes:
+        approval_id: unique in the run (`variants`, `variants-2`).
+        name: the approval in the pipeline's contract.
+        answer_schema: JSON Schema of the answer.
+        digest: covers question, options and evidence: exactly what the approver sees.
     """
 
     approval_id: str
@@ -154,7 +163,7 @@ class RunResumed(Struct, frozen=True, kw_only=True):
 
 
 class RunCompleted(Struct, frozen=True, kw_only=True):
-    """`result` is the pipeline's result, or null when it is too large for an event (read it from the gateway)."""
+    """`result` is null when it is too large for an event; read it from the gateway then."""
 
     result: msgspec.Raw
 
@@ -169,13 +178,16 @@ class RunCancelled(Struct, frozen=True, kw_only=True):
 
 
 class RunClosed(Struct, frozen=True, kw_only=True):
-    """Closed by the server: no workflow code ran."""
+    """Closed by Temporal's server without running workflow code."""
 
     reason: str | None = None
 
 
 class EventRefused(Struct, frozen=True, kw_only=True):
-    """Stands where an event would have been that the receiver refused for good; the event itself is in the run's Temporal history."""
+    """Takes the sequence number of an event that the receiver permanently rejected.
+
+    The rejected event itself is in the run's Temporal history.
+    """
 
     name: str
     event_id: str
@@ -183,7 +195,7 @@ class EventRefused(Struct, frozen=True, kw_only=True):
 
 
 class StreamReset(Struct, frozen=True, kw_only=True):
-    """Partial output of this step starts again."""
+    """The partial output of this step starts over."""
 
     step: str
     attempt: int

@@ -5,7 +5,7 @@ CloudEvents requires.
 """
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -16,16 +16,18 @@ MAX_EVENT_BYTES: Final = 256 * 1024
 CONTENT_TYPE: Final = "application/cloudevents+json"
 BATCH_CONTENT_TYPE: Final = "application/cloudevents-batch+json"
 
+T = TypeVar("T", bound=msgspec.Struct)
+
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One immutable fact (CloudEvents 1.0 §3, JSON format §3).
 
     Attributes:
-        id: unique within `source`; derived from run and sequence, so a second delivery has the same id.
+        id: unique within `source`; derived from run and sequence, so a redelivery has the same id.
         type: `dev.signalbox.<name>.v1`; `name` is the short form.
         subject: the run id.
-        sequence: the run's own counter from 1, given by its workflow; None for progress and for
-            domain events that an activity sends.
+        sequence: counts from 1 within the run, assigned by its workflow; None for progress and for domain
+            events of an activity.
         data: the JSON of the event type's Struct.
     """
 
@@ -92,7 +94,7 @@ def encode_event(event: CloudEvent) -> bytes:
     """Structured-mode JSON. `specversion` and the content type are always present.
 
     Raises:
-        InvalidInput: the event is larger than MAX_EVENT_BYTES; large bodies travel by reference.
+        InvalidInput: the event is larger than MAX_EVENT_BYTES; pass large bodies by reference.
     """
     members = msgspec.structs.asdict(event)
     body = _encoder.encode({name: value for name, value in members.items() if value is not None})
@@ -103,6 +105,11 @@ def encode_event(event: CloudEvent) -> bytes:
             field="data",
         )
     return body
+
+
+def decode_data(event: CloudEvent, kind: type[T]) -> T:
+    """Decode an event's data as the Struct of its type."""
+    return msgspec.json.decode(event.data, type=kind)
 
 
 def decode_event(body: bytes | str) -> CloudEvent:

@@ -1,12 +1,15 @@
-"""What a run looks like at one moment: the values that `snapshot.fold` gives and that API, console and client show."""
+"""The state of a run at one moment: what `snapshot.fold` returns and what API, console and client show."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.envelope import CloudEvent
 
 RunStatus = Literal[
     "queued", "running", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"
@@ -17,7 +20,12 @@ ENDED: Final = frozenset({"completed", "failed", "cancelled", "terminated", "tim
 
 
 class StepState(Struct, frozen=True, kw_only=True):
-    """`text` is the partial output of a running step, or its end after `text_offset` characters; gone when the step has ended."""
+    """One step.
+
+    Attributes:
+        text: the partial output of a running step, or the end of it after `text_offset` characters; None once
+            the step has ended.
+    """
 
     name: str
     title: str
@@ -60,9 +68,12 @@ class ArtifactState(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """`sequence` is the last folded milestone's; `steps` keep the contract's order, then the order of first start.
+    """One run.
 
-    `result` is null until the run completed: JSON text can be decoded into Raw, never into `Raw | None`.
+    Attributes:
+        sequence: of the last milestone folded in.
+        steps: in the contract's order; undeclared ones follow in the order of their first start.
+        result: JSON null until the run has completed, because msgspec cannot decode into `Raw | None`.
     """
 
     run_id: str
@@ -79,3 +90,12 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: Failure | None = None
     sequence: int = 0
+
+
+Fold: TypeAlias = Callable[[Snapshot, CloudEvent], Snapshot]
+"""Returns the snapshot after an event of one type."""
+
+
+def without_text(state: StepState) -> StepState:
+    """Return the step without its partial output."""
+    return replace(state, text=None, text_offset=0)

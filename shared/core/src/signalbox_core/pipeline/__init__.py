@@ -1,6 +1,7 @@
-"""What a pipeline is made of: its contract (`spec`), how it is found (`discovery`), and the object its workflow drives (`run`).
+"""The parts of a pipeline: its contract (`spec`), discovery, and the object its workflow drives (`run`).
 
-Only the contract is imported here: `Run` and `activity` need the Temporal client and are imported by workflow and activity code.
+Only the contract is imported here. `run` and `activity` need the Temporal client, so workflow and activity
+code imports them itself.
 """
 
 from signalbox_core.pipeline.contract.discovery import discover

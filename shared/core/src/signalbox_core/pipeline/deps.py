@@ -1,7 +1,5 @@
-"""Public import path of `ActivityDeps`: what a pipeline's activities may use."""
+"""Public import path of `ActivityDeps`, the dependencies of a pipeline's activities."""
 
-from signalbox_core.pipeline.activity.deps import (
-    ActivityDeps,
-)
+from signalbox_core.pipeline.activity.deps import ActivityDeps
 
 __all__ = ["ActivityDeps"]

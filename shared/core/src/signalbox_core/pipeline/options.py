@@ -1,4 +1,4 @@
-"""Public import path of `CallOptions`: timeouts, heartbeat and retries of an activity call."""
+"""Public import path of `CallOptions` (timeouts, heartbeat and retries of a call) and `QUICK`."""
 
 from signalbox_core.pipeline.contract.options import QUICK, CallOptions
 

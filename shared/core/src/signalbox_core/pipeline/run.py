@@ -1,7 +1,6 @@
-"""Public import path of `Run`, the object that a pipeline's workflow drives."""
+"""Public import path of `Run`, which a pipeline's workflow drives, and of `wait_until`."""
 
-from signalbox_core.pipeline.workflow.run import (
-    Run,
-)
+from signalbox_core.pipeline.workflow.run import Run
+from signalbox_core.pipeline.workflow.waits import wait_until
 
-__all__ = ["Run"]
+__all__ = ["Run", "wait_until"]

@@ -1,1 +1,1 @@
-"""Shared by workers and autoscaler: hints of remaining work, burst worker names, decision feed."""
+"""Shared by workers, autoscaler and gateway: work-remaining hints, burst worker names, scaling decisions."""

@@ -1,7 +1,8 @@
-"""Work-remaining hints: what a run still has to schedule, told by its activities, read by the autoscaler.
+"""Work-remaining hints: how much a run still has to schedule, published by its activities for the autoscaler.
 
-A pipeline that keeps a few activities in flight never builds a backlog, so nobody can see from outside how much is still to come.
-Hints are advice: they live in Redis only, are forgotten a minute after their publisher falls silent, and no run depends on them.
+A pipeline that keeps only a few activities in flight never builds a backlog, so its remaining work is not
+visible from outside. Hints are advisory: they are in Redis only, expire a minute after the last update, and
+no run depends on them.
 """
 
 import asyncio
@@ -20,19 +21,20 @@ from signalbox_core.redis.client import map_redis_errors
 log = logging.getLogger(__name__)
 
 FRESH_FOR: Final = timedelta(seconds=60)
-"""Publish again within this time while work remains, or the hint no longer counts."""
-_KEPT_FOR: Final = timedelta(hours=1)
-_PUBLISH_WITHIN_S: Final = 1.0
+"""A hint expires after this time unless its publisher updates it."""
+_RETENTION: Final = timedelta(hours=1)
+_PUBLISH_TIMEOUT_S: Final = 1.0
 
 
 class Hint(Struct, frozen=True, kw_only=True):
-    """What one publisher said last.
+    """The latest hint of one publisher.
 
     Attributes:
-        remaining: activities of this task queue that it has still to schedule; those already scheduled are not counted.
-        max_in_flight: the most of them that it will have scheduled at one time; None: no such bound.
-        max_rate_per_s: the most of them that may start in a second (a rate limit outside); None: no such bound.
-        at: when it said so; aware.
+        remaining: activities of this task queue that are not scheduled yet.
+        max_in_flight: the most activities that it schedules at a time; None: unbounded.
+        max_rate_per_s: the most activities that may start per second (an external rate limit); None:
+            unbounded.
+        at: when it was published; timezone-aware.
     """
 
     remaining: Annotated[int, Meta(ge=0)]
@@ -41,15 +43,15 @@ class Hint(Struct, frozen=True, kw_only=True):
     at: Annotated[datetime, Meta(tz=True)]
 
     def is_fresh(self, now: datetime) -> bool:
-        """Whether it still counts; a clock that runs ahead gains nothing."""
+        """Return whether the hint is neither expired nor from a clock that is too far ahead."""
         return abs(now - self.at) <= FRESH_FOR
 
 
 class Hints:
-    """The board of hints: one Redis hash a task queue, one field a publisher.
+    """Publishes and reads hints: one Redis hash per task queue, one field per publisher.
 
     Args:
-        client: gives bytes; None (a worker without Redis) makes publishing do nothing.
+        client: returns bytes. None (a worker without Redis) turns publishing into a no-op.
     """
 
     def __init__(self, client: Redis | None) -> None:
@@ -64,13 +66,16 @@ class Hints:
         max_in_flight: int | None = None,
         max_rate_per_s: float | None = None,
     ) -> bool:
-        """Say how much is left; 0 takes the hint back. Replaces what this publisher said before. From activities, never from a workflow.
+        """Publish how much work remains, replacing this publisher's earlier hint; 0 withdraws it.
+
+        Call it from activities, never from a workflow. It never raises when Redis is unavailable, so that no
+        work fails for lack of a hint.
 
         Args:
-            publisher: the run id; more than one hint of a run needs a suffix of its own.
+            publisher: the run id, with a suffix if the run publishes more than one hint for the queue.
 
         Returns:
-            Whether it is on the board. It never raises for a Redis that is away: no work may fail for the lack of a hint.
+            Whether the hint was published.
         """
         if self._redis is None:
             return False
@@ -81,10 +86,10 @@ class Hints:
             at=datetime.now(UTC),
         )
         try:
-            async with asyncio.timeout(_PUBLISH_WITHIN_S), self._redis.pipeline(transaction=True) as pipe:
+            async with asyncio.timeout(_PUBLISH_TIMEOUT_S), self._redis.pipeline(transaction=True) as pipe:
                 if remaining > 0:
                     pipe.hset(hints_key(task_queue), publisher, msgspec.json.encode(hint))
-                    pipe.expire(hints_key(task_queue), _KEPT_FOR)
+                    pipe.expire(hints_key(task_queue), _RETENTION)
                 else:
                     pipe.hdel(hints_key(task_queue), publisher)
                 await pipe.execute()
@@ -97,11 +102,13 @@ class Hints:
         return True
 
     async def withdraw(self, task_queue: str, publisher: str) -> bool:
-        """Take the hint back: nothing is left, or the run ends."""
+        """Withdraw the hint: no work remains, or the run ends."""
         return await self.publish(task_queue, publisher, remaining=0)
 
     async def read(self, task_queues: Sequence[str], now: datetime) -> Mapping[str, Mapping[str, Hint]]:
-        """The fresh hints of each queue by publisher, in one round trip. What is an hour old is swept out.
+        """Return the fresh hints of each queue by publisher, in one round trip.
+
+        Deletes hints that are older than an hour.
 
         Raises:
             Unavailable: Redis does not answer.
@@ -114,23 +121,23 @@ class Hints:
                     pipe.hgetall(hints_key(queue))
                 answers: list[Mapping[bytes, bytes]] = await pipe.execute()
             found = {queue: _decoded(answer) for queue, answer in zip(task_queues, answers, strict=True)}
-            await self._sweep(found, now)
+            await self._delete_old(found, now)
         return {
             queue: {name: hint for name, hint in hints.items() if hint and hint.is_fresh(now)}
             for queue, hints in found.items()
         }
 
-    async def _sweep(self, found: Mapping[str, Mapping[str, Hint | None]], now: datetime) -> None:
+    async def _delete_old(self, found: Mapping[str, Mapping[str, Hint | None]], now: datetime) -> None:
         for queue, hints in found.items():
             old: list[Any] = [
-                name for name, hint in hints.items() if hint is None or abs(now - hint.at) > _KEPT_FOR
+                name for name, hint in hints.items() if hint is None or abs(now - hint.at) > _RETENTION
             ]
             if old and self._redis is not None:
                 await self._redis.hdel(hints_key(queue), *old)
 
 
 def hints_key(task_queue: str) -> str:
-    """The Redis key of a task queue's hints."""
+    """Return the Redis key of a task queue's hints."""
     return f"signalbox:hints:{{{task_queue}}}"
 
 

@@ -1,34 +1,34 @@
-"""The run's log in Redis: an ordered stream, its snapshot, its live channel, the tenant's inbox of approvals."""
+"""A run's stream in Redis: its log, snapshot and live channel, and the tenant's inbox of approvals."""
 
 from signalbox_core.streams.channels import Channels, RedisChannels
-from signalbox_core.streams.keys import tenant_news
+from signalbox_core.streams.keys import tenant_channel
 from signalbox_core.streams.redis_stream import RedisRunStream
 from signalbox_core.streams.run_stream import (
     INBOX_CHANGED,
     RUN_APPEARED,
+    AppendOutcome,
     Cursor,
     Frame,
     Gap,
     History,
     InboxItem,
-    Outcome,
-    Projected,
+    ProjectedSnapshot,
     RunStream,
 )
 
 __all__ = [
     "INBOX_CHANGED",
     "RUN_APPEARED",
+    "AppendOutcome",
     "Channels",
     "Cursor",
     "Frame",
     "Gap",
     "History",
     "InboxItem",
-    "Outcome",
-    "Projected",
+    "ProjectedSnapshot",
     "RedisChannels",
     "RedisRunStream",
     "RunStream",
-    "tenant_news",
+    "tenant_channel",
 ]

@@ -1,47 +1,49 @@
--- The run's stream: the one place that changes it. Atomic; all keys of a run share a hash tag.
+-- Writes a run's stream; nothing else changes it. Atomic: all keys of a run share a hash tag.
 -- KEYS: meta (hash), log (stream), newest (hash), parked (hash).
 -- ARGV[1]: msgpack of the call; ARGV[2..]: msgpack of the records (signalbox_core.streams.record.Record).
--- Returns { verdict, epoch, top, has_gap, healed, outcome... }.
+-- Returns { status, epoch, top, has_gap, healed, outcome... }.
 local META, LOG, NEWEST, PARKED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call = cmsgpack.unpack(ARGV[1])
 local state = redis.call('HMGET', META, 'epoch', 'top', 'tenant', 'terminal', 'gap_since')
-local epoch, top, tenant, terminal, gap_since = state[1], tonumber(state[2] or '0'), state[3], state[4], state[5]
+local epoch, top, tenant = state[1], tonumber(state[2] or '0'), state[3]
+local terminal, gap_since = state[4], state[5]
 local old_top = top
 
-local function tell(record)
-  local shown = epoch or '-'
-  redis.call('PUBLISH', call.channel, shown .. ' ' .. record.sequence .. ' ' .. record.name .. '\n' .. record.data)
+local function publish(record)
+  local head = (epoch or '-') .. ' ' .. record.sequence .. ' ' .. record.name
+  redis.call('PUBLISH', call.channel, head .. '\n' .. record.data)
 end
 
-local function let_go(ttl_ms)
+local function expire_keys(ttl_ms)
   for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl_ms) end
 end
 
-local function begin(new_epoch, new_top)
+local function create_stream(new_epoch, new_top)
   epoch, top, tenant, terminal, gap_since = new_epoch, new_top, call.tenant, false, false
   redis.call('HSET', META, 'epoch', epoch, 'top', top, 'tenant', tenant)
 end
 
-local function keep(record)
-  redis.call('XADD', LOG, 'MAXLEN', '~', call.max_frames, record.sequence .. '-0', 'n', record.name, 'd', record.data)
+local function append_next(record)
+  local id = record.sequence .. '-0'
+  redis.call('XADD', LOG, 'MAXLEN', '~', call.max_frames, id, 'n', record.name, 'd', record.data)
   if record.field ~= '' then redis.call('HSET', NEWEST, record.field, record.data) end
   if #record.marks > 0 then redis.call('HSET', META, unpack(record.marks)) end
   top = record.sequence
   redis.call('HSET', META, 'top', top)
-  tell(record)
+  publish(record)
   if record.terminal then
     terminal = record.name
     redis.call('DEL', PARKED)
-    let_go(call.ttl_ms)
+    expire_keys(call.ttl_ms)
   end
 end
 
-local function drain()
+local function append_parked()
   while not terminal do
-    local waiting = redis.call('HGET', PARKED, tostring(top + 1))
-    if not waiting then return end
+    local packed = redis.call('HGET', PARKED, tostring(top + 1))
+    if not packed then return end
     redis.call('HDEL', PARKED, tostring(top + 1))
-    keep(cmsgpack.unpack(waiting))
+    append_next(cmsgpack.unpack(packed))
   end
 end
 
@@ -49,26 +51,29 @@ local function append(packed)
   local record = cmsgpack.unpack(packed)
   if terminal or record.sequence <= top then return 'dropped' end
   if record.sequence == top + 1 then
-    keep(record)
-    drain()
+    append_next(record)
+    append_parked()
     return 'appended'
   end
-  -- A full shelf loses the event: the gap before it is repaired from the workflow's snapshot, which has it.
-  if redis.call('HLEN', PARKED) < call.max_parked then redis.call('HSET', PARKED, tostring(record.sequence), packed) end
+  -- When the parking buffer is full the event is dropped. Its gap remains, and closing the gap rebuilds the
+  -- stream from the workflow's snapshot, which includes the event.
+  if redis.call('HLEN', PARKED) < call.max_parked then
+    redis.call('HSET', PARKED, tostring(record.sequence), packed)
+  end
   return 'parked'
 end
 
-local function show(packed)
+local function publish_live(packed)
   local record = cmsgpack.unpack(packed)
   if terminal then return 'dropped' end
   if record.guard ~= '' and redis.call('HGET', META, record.guard) == 'ended' then return 'dropped' end
-  -- Without a stream nothing is kept: nobody would ever remove it.
+  -- Stored only if the stream exists; otherwise nothing would ever delete or expire it.
   if epoch and record.field ~= '' then redis.call('HSET', NEWEST, record.field, record.data) end
-  tell(record)
+  publish(record)
   return 'appended'
 end
 
-local function note_gap()
+local function update_gap()
   local has_gap = redis.call('HLEN', PARKED) > 0
   local healed = gap_since and not has_gap
   if has_gap and not (gap_since and top == old_top) then
@@ -82,33 +87,35 @@ end
 
 local function rebuild()
   redis.call('DEL', META, LOG, NEWEST)
-  begin(call.epoch, call.top)
+  create_stream(call.epoch, call.top)
   redis.call('HSET', META, unpack(call.marks))
   redis.call('HSET', NEWEST, 'base', call.base)
   for _, sequence in ipairs(redis.call('HKEYS', PARKED)) do
     if tonumber(sequence) <= top or call.terminal then redis.call('HDEL', PARKED, sequence) end
   end
-  tell({ sequence = 0, name = 'stream.rebuilt', data = '{}' })
+  publish({ sequence = 0, name = 'stream.rebuilt', data = '{}' })
   if call.terminal then
     terminal = 'rebuilt'
-    let_go(call.ttl_ms)
+    expire_keys(call.ttl_ms)
   else
-    drain()
+    append_parked()
   end
 end
 
 if call.mode == 'rebuild' then
-  if call.replaces and (epoch or '') ~= call.replaces then return { 'other', epoch or '', top, 0, 0 } end
+  if call.replaces and (epoch or '') ~= call.replaces then
+    return { 'other_epoch', epoch or '', top, 0, 0 }
+  end
   rebuild()
-  local has_gap, healed = note_gap()
+  local has_gap, healed = update_gap()
   return { 'done', epoch, top, has_gap, healed }
 end
 
-if epoch and tenant ~= call.tenant then return { 'foreign', epoch, top, 0, 0 } end
-if not epoch and call.mode == 'append' then begin(call.epoch, 0) end
-local act = call.mode == 'append' and append or show
+if epoch and tenant ~= call.tenant then return { 'other_tenant', epoch, top, 0, 0 } end
+if not epoch and call.mode == 'append' then create_stream(call.epoch, 0) end
+local write = call.mode == 'append' and append or publish_live
 local outcomes = {}
-for index = 2, #ARGV do outcomes[#outcomes + 1] = act(ARGV[index]) end
+for index = 2, #ARGV do outcomes[#outcomes + 1] = write(ARGV[index]) end
 local has_gap, healed = 0, 0
-if call.mode == 'append' then has_gap, healed = note_gap() end
+if call.mode == 'append' then has_gap, healed = update_gap() end
 return { 'done', epoch or '', top, has_gap, healed, unpack(outcomes) }

@@ -1,4 +1,4 @@
-"""The live side of a stream: one connection of this process hears the channels of the runs it watches."""
+"""The live side of a stream: one connection per process subscribes to the channels of the watched runs."""
 
 import asyncio
 import logging
@@ -20,34 +20,43 @@ from signalbox_core.streams.run_stream import Frame
 log = logging.getLogger(__name__)
 Receive = Callable[[str, Frame], None]
 Opened = Callable[[str], None]
-_PING_EVERY_S: Final = 5.0
-_SILENT_S: Final = 15.0
+_PING_INTERVAL_S: Final = 5.0
+_SILENCE_TIMEOUT_S: Final = 15.0
 _MAX_BACKOFF_S: Final = 2.0
-_MAX_COMMAND: Final = 500
+_MAX_CHANNELS_PER_COMMAND: Final = 500
 
 
 class Channels(Protocol):
-    """Live frames of the runs that were opened. Frames may be missed; `opened` says from when on none is until the connection breaks."""
+    """Live frames of the opened runs.
+
+    Delivery is at most once: frames sent while the connection is down are lost. From a call of `opened` on,
+    none is lost until the connection breaks.
+    """
 
     async def run(self, receive: Receive, opened: Opened) -> None:
-        """Listen until cancelled. `opened(run_id)` is called at every (re)subscription: read the log after it."""
+        """Receive frames until cancelled.
+
+        Args:
+            opened: called with the run id after every (re)subscription; read the log after it to close the
+                gap.
+        """
         ...
 
     def open(self, run_id: str) -> None:
-        """Want this run's frames; `opened` follows."""
+        """Subscribe to a run's frames; `opened` follows."""
         ...
 
     def close(self, run_id: str) -> None:
-        """Want no more of them."""
+        """Unsubscribe from a run's frames."""
         ...
 
     def is_open(self, run_id: str) -> bool:
-        """Whether frames of the run are being heard now."""
+        """Return whether the subscription to the run is established."""
         ...
 
 
 class RedisChannels:
-    """Channels over one Redis connection, with reconnection and a check for a connection that is dead and does not say so."""
+    """Channels over one Redis connection, which reconnects and detects half-open connections with a ping."""
 
     def __init__(self, client: Redis) -> None:
         self._pool = client.connection_pool
@@ -55,7 +64,7 @@ class RedisChannels:
         self._open: set[str] = set()
         self._commands: deque[tuple[str, str]] = deque()
         self._wake = asyncio.Event()
-        self._heard_at = 0.0
+        self._received_at = 0.0
 
     def open(self, run_id: str) -> None:
         channel = RunKeys(run_id).channel
@@ -98,10 +107,10 @@ class RedisChannels:
             await self._pool.release(connection)
 
     async def _serve(self, connection: AbstractConnection, receive: Receive, opened: Opened) -> None:
-        # What was asked of the connection before is void: the wanted runs are the truth.
+        # Commands queued for an earlier connection are void; subscribe to every watched run again.
         self._commands = deque(("SUBSCRIBE", channel) for channel in self._runs)
         self._wake.set()
-        self._heard_at = asyncio.get_running_loop().time()
+        self._received_at = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read(connection, receive, opened))
             group.create_task(self._write(connection))
@@ -113,7 +122,7 @@ class RedisChannels:
             answer = await connection.read_response(
                 timeout=math.inf, disconnect_on_error=False, push_request=True
             )
-            self._heard_at = loop.time()
+            self._received_at = loop.time()
             if not isinstance(answer, list) or len(answer) != 3:
                 continue
             kind, channel, value = answer
@@ -135,25 +144,26 @@ class RedisChannels:
                 await _command(connection, verb, *channels)
 
     def _next_command(self) -> tuple[str, list[str]]:
-        """The first command with those right behind it of the same verb: order between verbs matters."""
+        """Merge the first command with the following ones of the same verb; order between verbs matters."""
         verb, channel = self._commands.popleft()
         channels = [channel]
-        while self._commands and self._commands[0][0] == verb and len(channels) < _MAX_COMMAND:
+        while self._commands and self._commands[0][0] == verb and len(channels) < _MAX_CHANNELS_PER_COMMAND:
             channels.append(self._commands.popleft()[1])
         return verb, channels
 
     async def _check(self, connection: AbstractConnection) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(_PING_EVERY_S)
-            if loop.time() - self._heard_at > _SILENT_S:
-                raise ConnectionError(f"silent for {_SILENT_S:.0f} s")
+            await asyncio.sleep(_PING_INTERVAL_S)
+            if loop.time() - self._received_at > _SILENCE_TIMEOUT_S:
+                raise ConnectionError(f"no reply for {_SILENCE_TIMEOUT_S:.0f} s")
             await _command(connection, "PING")
 
 
-async def _command(connection: AbstractConnection, *words: str) -> None:
-    await connection.send_command(*words, check_health=False)
-    # On Python 3.11 the client's wait_for loses a cancellation that comes just as the write ends (python/cpython#86296).
+async def _command(connection: AbstractConnection, *arguments: str) -> None:
+    await connection.send_command(*arguments, check_health=False)
+    # On Python 3.11 the client's wait_for swallows a cancellation that arrives as the write ends
+    # (python/cpython#86296).
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

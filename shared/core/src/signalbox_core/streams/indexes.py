@@ -1,7 +1,8 @@
-"""What spans runs: the tenant's inbox of open approvals, its open runs, its news, and the runs with a gap.
+"""The indexes across runs: pending approvals, open runs and notifications of a tenant, and runs with a gap.
 
-They live on other nodes than the runs, so they follow the script in a second step. That step is idempotent, errs towards
-too many entries, and every read checks the entries against the runs' own marks.
+They are on other cluster nodes than the runs, so a second step updates them after the script. That step is
+idempotent and errs on the side of too many entries; every read checks the entries against the runs' own
+marks.
 """
 
 import time
@@ -18,23 +19,29 @@ from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.redis.client import map_redis_errors
-from signalbox_core.streams.keys import GAPS, RunKeys, inbox_key, open_runs_key, tenant_news
-from signalbox_core.streams.record import CLOSED_APPROVAL, closed_approval, inbox_item, inbox_items, pack_news
-from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, Gap, InboxItem, Outcome
+from signalbox_core.streams.keys import GAPS, RunKeys, inbox_key, open_runs_key, tenant_channel
+from signalbox_core.streams.record import (
+    CLOSED_APPROVAL,
+    closed_approval,
+    inbox_item,
+    inbox_items,
+    pack_tenant_message,
+)
+from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, AppendOutcome, Gap, InboxItem
 
 _ORPHAN_TTL: Final = timedelta(hours=1)
 
 
-class _Standing(Struct, frozen=True, kw_only=True):
-    """How an inbox entry stands by its run's marks."""
+class _InboxEntryState(Struct, frozen=True, kw_only=True):
+    """An inbox entry and its state according to the run's marks."""
 
     item: InboxItem
     is_open: bool
     pipeline: str
 
 
-class _Seen(Struct, frozen=True, kw_only=True):
-    """What a write says of the run as a whole."""
+class _RunChange(Struct, frozen=True, kw_only=True):
+    """What changed about the run as a whole."""
 
     is_open: bool
     is_new: bool
@@ -42,53 +49,58 @@ class _Seen(Struct, frozen=True, kw_only=True):
 
 
 class RunIndexes:
-    """Keeps and reads the indexes."""
+    """Updates and reads the indexes."""
 
     def __init__(self, client: Redis) -> None:
         self._redis = client
 
-    async def follow(
-        self, events: Sequence[CloudEvent], outcomes: Sequence[Outcome], *, has_gap: bool, healed: bool
+    async def update(
+        self, events: Sequence[CloudEvent], outcomes: Sequence[AppendOutcome], *, has_gap: bool, healed: bool
     ) -> None:
-        """Bring the indexes after an append to one run; whatever its outcomes, so that a repetition mends what a crash left out."""
+        """Update the indexes after an append to one run.
+
+        Done for every outcome, duplicates included, so that a redelivery repairs what a crash left undone.
+        """
         run_id, tenant = events[0].runid, events[0].tenantid
-        asked = [inbox_item(event) for event in events if event.name == "approval.requested"]
+        requested = [inbox_item(event) for event in events if event.name == "approval.requested"]
         closed = [approval for event in events if (approval := closed_approval(event))]
         ended = any(event.name in TERMINAL for event in events)
         first = next(
             (outcome for event, outcome in zip(events, outcomes, strict=True) if event.sequence == 1), None
         )
-        if not (asked or closed or ended or has_gap or healed or first):
+        if not (requested or closed or ended or has_gap or healed or first):
             return
         with map_redis_errors(f"stream of {run_id}"):
-            closed += await self._asked_so_far(run_id) if ended else []
-            # Of a repetition listeners have heard; they must not hear of a run again that has ended since.
-            seen = _Seen(
-                is_open=first is not None and not ended, is_new=first is Outcome.APPENDED, has_ended=ended
+            closed += await self._requested_approvals(run_id) if ended else []
+            # A duplicate of the first event must not announce a run again, which may have ended since.
+            change = _RunChange(
+                is_open=first is not None and not ended,
+                is_new=first is AppendOutcome.APPENDED,
+                has_ended=ended,
             )
-            await self._write(run_id, tenant, [] if ended else asked, closed, seen, has_gap=has_gap)
+            await self._write(run_id, tenant, [] if ended else requested, closed, change, has_gap=has_gap)
 
-    async def follow_rebuild(self, snapshot: Snapshot, *, has_gap: bool) -> None:
+    async def update_after_rebuild(self, snapshot: Snapshot, *, has_gap: bool) -> None:
         with map_redis_errors(f"stream of {snapshot.run_id}"):
             is_open = snapshot.status not in ENDED
-            seen = _Seen(is_open=is_open, is_new=is_open, has_ended=not is_open)
+            change = _RunChange(is_open=is_open, is_new=is_open, has_ended=not is_open)
             await self._write(
-                snapshot.run_id, snapshot.tenant, inbox_items(snapshot), [], seen, has_gap=has_gap
+                snapshot.run_id, snapshot.tenant, inbox_items(snapshot), [], change, has_gap=has_gap
             )
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
         with map_redis_errors("inbox of approvals"):
             index = cast("Mapping[bytes, bytes]", await self._redis.hgetall(inbox_key(tenant)))
-            standings = await self._standings(
+            states = await self._entry_states(
                 [msgspec.json.decode(value, type=InboxItem) for value in index.values()]
             )
-            over = [_field(standing.item) for standing in standings if not standing.is_open]
-            if over:
-                await self._redis.hdel(inbox_key(tenant), *over)
+            stale = [_field(state.item) for state in states if not state.is_open]
+            if stale:
+                await self._redis.hdel(inbox_key(tenant), *stale)
         items = [
-            replace(standing.item, pipeline=standing.pipeline or standing.item.pipeline)
-            for standing in standings
-            if standing.is_open
+            replace(state.item, pipeline=state.pipeline or state.item.pipeline)
+            for state in states
+            if state.is_open
         ]
         return sorted(items, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
 
@@ -100,14 +112,14 @@ class RunIndexes:
                 for run in runs:
                     pipe.hmget(RunKeys(run.decode()).meta, "epoch", "terminal")
                 rows = await pipe.execute() if runs else []
-            over = [
+            stale = [
                 run
                 for run, (epoch, terminal) in zip(runs, rows, strict=True)
                 if epoch is None or terminal is not None
             ]
-            if over:
-                await self._redis.zrem(key, *over)
-        return [run.decode() for run in runs if run not in over]
+            if stale:
+                await self._redis.zrem(key, *stale)
+        return [run.decode() for run in runs if run not in stale]
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         with map_redis_errors("gaps of streams"):
@@ -117,9 +129,9 @@ class RunIndexes:
                     pipe.hmget(RunKeys(run.decode()).meta, "epoch", "top", "gap_since")
                 pipe.time()
                 *states, now = await pipe.execute()
-            over = [run for run, state in zip(runs, states, strict=True) if state[2] is None]
-            if over:
-                await self._redis.srem(GAPS, *over)
+            stale = [run for run, state in zip(runs, states, strict=True) if state[2] is None]
+            if stale:
+                await self._redis.srem(GAPS, *stale)
         until_ms = now[0] * 1000 + now[1] // 1000 - int(older_than / timedelta(milliseconds=1))
         return [
             Gap(
@@ -147,11 +159,11 @@ class RunIndexes:
         tenant: str,
         opened: Sequence[InboxItem],
         closed: Sequence[str],
-        seen: "_Seen",
+        change: _RunChange,
         *,
         has_gap: bool,
     ) -> None:
-        news = RunKeys(tenant_news(tenant)).channel
+        channel = RunKeys(tenant_channel(tenant)).channel
         async with self._redis.pipeline(transaction=False) as pipe:
             for item in opened:
                 pipe.hset(inbox_key(tenant), _field(item), msgspec.json.encode(item))
@@ -161,21 +173,21 @@ class RunIndexes:
                 pipe.sadd(GAPS, run_id)
             else:
                 pipe.srem(GAPS, run_id)
-            if seen.is_open:
+            if change.is_open:
                 pipe.zadd(open_runs_key(tenant), {run_id: time.time()}, nx=True)
-            if seen.has_ended:
+            if change.has_ended:
                 pipe.zrem(open_runs_key(tenant), run_id)
-            if seen.is_new:
-                pipe.publish(news, pack_news(RUN_APPEARED, run_id))
+            if change.is_new:
+                pipe.publish(channel, pack_tenant_message(RUN_APPEARED, run_id))
             if opened or closed:
-                pipe.publish(news, pack_news(INBOX_CHANGED))
+                pipe.publish(channel, pack_tenant_message(INBOX_CHANGED))
             await pipe.execute()
 
-    async def _asked_so_far(self, run_id: str) -> list[str]:
+    async def _requested_approvals(self, run_id: str) -> list[str]:
         marks = cast("Mapping[bytes, bytes]", await self._redis.hgetall(RunKeys(run_id).meta))
         return [name.decode().removeprefix("approval:") for name in marks if name.startswith(b"approval:")]
 
-    async def _standings(self, items: Sequence[InboxItem]) -> list[_Standing]:
+    async def _entry_states(self, items: Sequence[InboxItem]) -> list[_InboxEntryState]:
         async with self._redis.pipeline(transaction=False) as pipe:
             for item in items:
                 pipe.hmget(
@@ -183,7 +195,7 @@ class RunIndexes:
                 )
             rows = await pipe.execute() if items else []
         return [
-            _Standing(
+            _InboxEntryState(
                 item=item,
                 is_open=epoch is not None and terminal is None and mark != CLOSED_APPROVAL.encode(),
                 pipeline=(pipeline or b"").decode(),

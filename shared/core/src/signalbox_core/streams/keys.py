@@ -1,9 +1,9 @@
-"""The names of a run's keys in Redis. All of one run share a hash tag, so they live on one node of a cluster."""
+"""Redis key names. All keys of one run share a hash tag, so they are on one node of a cluster."""
 
 from typing import Final
 
 GAPS: Final = "signalbox:gaps"
-"""The runs that have parked events: an index, mended when it is read."""
+"""The index of runs that have parked events; repaired lazily on read."""
 
 
 class RunKeys:
@@ -19,17 +19,20 @@ class RunKeys:
 
     @property
     def all(self) -> list[str]:
-        """In the order in which the script takes them."""
+        """The keys in the order that the script expects."""
         return [self.meta, self.log, self.newest, self.parked]
 
 
-def tenant_news(tenant: str) -> str:
-    """What the news of a tenant is heard under, in the place of a run id (no run id has a slash): runs that appear, its inbox."""
+def tenant_channel(tenant: str) -> str:
+    """Return the channel of a tenant's notifications (new runs, changes of its inbox).
+
+    Use it in place of a run id; no run id contains a slash.
+    """
     return f"tenant/{tenant}"
 
 
 def open_runs_key(tenant: str) -> str:
-    """The index of a tenant's open runs, by when they were first seen."""
+    """The index of a tenant's open runs, ordered by when they were first seen."""
     return f"signalbox:open:{{{tenant}}}"
 
 

@@ -1,4 +1,4 @@
-"""An event as the stream's script takes it: what to keep, what to mark, what to clear. Pure."""
+"""Converts events to the records that the stream's script stores, and to inbox entries. Pure."""
 
 from typing import Final
 
@@ -19,19 +19,19 @@ from signalbox_core.streams.run_stream import Frame, InboxItem
 
 ENDED_STEP: Final = "ended"
 CLOSED_APPROVAL: Final = "closed"
-_STEP_OVER: Final = frozenset({"step.completed", "step.failed"})
-_KEPT_LIVE: Final = ("step.progress", "stream.reset")
-"""Progress of which the snapshot needs the newest of each step; in the order of their times they say what is shown."""
-_APPROVAL_OVER: Final = frozenset({"approval.decided", "approval.expired"})
+_STEP_END_EVENTS: Final = frozenset({"step.completed", "step.failed"})
+_STORED_PROGRESS_EVENTS: Final = ("step.progress", "stream.reset")
+"""Progress events of which the newest per step is stored; the snapshot applies them in order of time."""
+_APPROVAL_END_EVENTS: Final = frozenset({"approval.decided", "approval.expired"})
 
 
 class Record(Struct, frozen=True, kw_only=True):
     """One event, ready for the script.
 
     Attributes:
-        field: of the snapshot hash, under which `data` is kept as the newest of its sort; empty: not kept.
-        marks: names and values set in the run's meta, flattened.
-        guard: a mark; while it says `ended`, the record is dropped.
+        field: the field of the hash of newest events that stores `data`; empty: not stored.
+        marks: names and values to set in the run's meta hash, flattened.
+        guard: a mark; while its value is `ended`, the record is dropped.
     """
 
     sequence: int
@@ -44,14 +44,15 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 def milestone_record(event: CloudEvent) -> Record:
-    """The record of a milestone.
+    """Create the record of a milestone.
 
     Raises:
-        InvalidInput: it has no sequence, or its data is not what its type says.
+        InvalidInput: it has no sequence number, or its data does not match its type.
     """
     if event.sequence is None or event.sequence < 1:
         raise InvalidInput(
-            f"event {event.name} needs a sequence from 1 to be appended to a stream", field="sequence"
+            f"event {event.name} needs a sequence number, counted from 1, to be appended to a stream",
+            field="sequence",
         )
     _check_data(event)
     name = event.name
@@ -59,7 +60,7 @@ def milestone_record(event: CloudEvent) -> Record:
         sequence=event.sequence,
         name=name,
         data=frame_data(event).decode(),
-        # Domain events change no snapshot, and a run may have any number of them.
+        # Domain events change no snapshot, and a run may have many of them.
         field=snapshot_key(event) if name in CATALOGUE else "",
         marks=_marks(event),
         terminal=name in TERMINAL,
@@ -67,33 +68,37 @@ def milestone_record(event: CloudEvent) -> Record:
 
 
 def live_record(event: CloudEvent) -> Record:
-    """The record of a progress event.
+    """Create the record of a progress event.
 
     Raises:
-        InvalidInput: it has a sequence, or its data is not what its type says.
+        InvalidInput: it has a sequence number, or its data does not match its type.
     """
     if event.sequence is not None:
-        raise InvalidInput(f"event {event.name} has a sequence: append it", field="sequence")
+        raise InvalidInput(f"event {event.name} has a sequence number: append it", field="sequence")
     _check_data(event)
-    kept = event.name in _KEPT_LIVE
-    key = snapshot_key(event) if kept else ""
+    is_stored = event.name in _STORED_PROGRESS_EVENTS
+    key = snapshot_key(event) if is_stored else ""
     return Record(
         sequence=0,
         name=event.name,
         data=frame_data(event).decode(),
         field=key,
-        guard=_step_mark(key) if kept else "",
+        guard=_step_mark(key) if is_stored else "",
     )
 
 
-def announced_record(event: CloudEvent) -> Record:
-    """The record of an event that is shown and not kept."""
+def transient_record(event: CloudEvent) -> Record:
+    """Create the record of an event that is sent to listeners and not stored.
+
+    Raises:
+        InvalidInput: its data does not match its type.
+    """
     _check_data(event)
     return Record(sequence=0, name=event.name, data=frame_data(event).decode())
 
 
 def snapshot_marks(snapshot: Snapshot) -> tuple[str, ...]:
-    """The marks that a stream has after the events which a snapshot stands for."""
+    """Return the marks of a stream whose events fold into this snapshot."""
     marks = ["pipeline", snapshot.pipeline]
     for step in snapshot.steps:
         if step.status not in ("pending", "running"):
@@ -109,7 +114,7 @@ def snapshot_marks(snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def inbox_item(event: CloudEvent) -> InboxItem:
-    """The inbox entry of an `approval.requested`; the pipeline's name is the stream's to fill in."""
+    """Create the inbox entry of an `approval.requested`; the stream fills in the pipeline's name on read."""
     data = msgspec.json.decode(event.data, type=ApprovalRequested)
     return InboxItem(
         run_id=event.runid,
@@ -122,7 +127,7 @@ def inbox_item(event: CloudEvent) -> InboxItem:
 
 
 def inbox_items(snapshot: Snapshot) -> tuple[InboxItem, ...]:
-    """The inbox entries that a snapshot stands for."""
+    """Create the inbox entries of the snapshot's pending approvals."""
     return tuple(
         InboxItem(
             run_id=snapshot.run_id,
@@ -138,7 +143,7 @@ def inbox_items(snapshot: Snapshot) -> tuple[InboxItem, ...]:
 
 
 def closed_approval(event: CloudEvent) -> str | None:
-    """The approval that this event closes, if it does."""
+    """Return the id of the approval that this event closes, or None."""
     if event.name == "approval.decided":
         return msgspec.json.decode(event.data, type=ApprovalDecided).approval_id
     if event.name == "approval.expired":
@@ -147,18 +152,18 @@ def closed_approval(event: CloudEvent) -> str | None:
 
 
 def pack_message(epoch: str, record: Record) -> bytes:
-    """The message on the run's channel: `<epoch> <sequence> <name>`, a line feed, the data. The script writes the same."""
+    """Encode a channel message as the script does: `<epoch> <sequence> <name>`, a line feed, the data."""
     return f"{epoch} {record.sequence} {record.name}\n{record.data}".encode()
 
 
-def pack_news(name: str, run_id: str = "") -> bytes:
-    """The message of a tenant's news."""
+def pack_tenant_message(name: str, run_id: str = "") -> bytes:
+    """Encode a message for `tenant_channel`."""
     data = msgspec.json.encode({"runid": run_id} if run_id else {}).decode()
     return pack_message("-", Record(sequence=0, name=name, data=data))
 
 
 def unpack_message(message: bytes) -> Frame:
-    """The frame in a message of the run's channel."""
+    """Decode a channel message."""
     head, _, data = message.partition(b"\n")
     epoch, sequence, name = head.decode().split(" ", 2)
     return Frame(
@@ -176,10 +181,12 @@ def _check_data(event: CloudEvent) -> None:
         msgspec.json.decode(event.data, type=declared.data if declared else msgspec.Raw)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise InvalidInput(
-            f"event {event.name} {event.id}: its data is not what the type says: {error}", field="data"
+            f"event {event.name} {event.id}: its data does not match the type: {error}", field="data"
         ) from None
     if declared and declared.kind is EventKind.PROGRESS and event.sequence is not None:
-        raise InvalidInput(f"event {event.name} is progress and takes no sequence", field="sequence")
+        raise InvalidInput(
+            f"event {event.name} is progress and must have no sequence number", field="sequence"
+        )
 
 
 def _marks(event: CloudEvent) -> tuple[str, ...]:
@@ -188,11 +195,11 @@ def _marks(event: CloudEvent) -> tuple[str, ...]:
         return ("pipeline", msgspec.json.decode(event.data, type=RunStarted).pipeline)
     if name == "step.started":
         return (_step_mark(snapshot_key(event)), "running")
-    if name in _STEP_OVER:
+    if name in _STEP_END_EVENTS:
         return (_step_mark(snapshot_key(event)), ENDED_STEP)
     if name == "approval.requested":
         return (f"approval:{inbox_item(event).approval_id}", "open")
-    if name in _APPROVAL_OVER:
+    if name in _APPROVAL_END_EVENTS:
         return (f"approval:{closed_approval(event)}", CLOSED_APPROVAL)
     return ("terminal", name) if name in TERMINAL else ()
 

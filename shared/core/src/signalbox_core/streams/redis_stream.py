@@ -1,4 +1,4 @@
-"""RunStream in Redis (6.2 and later): one Lua script writes, pipelines read, two small indexes follow the runs."""
+"""RunStream in Redis (6.2 and later): one Lua script writes, pipelines read, `RunIndexes` spans the runs."""
 
 import secrets
 from collections.abc import Sequence
@@ -20,15 +20,23 @@ from signalbox_core.streams.indexes import RunIndexes
 from signalbox_core.streams.keys import RunKeys
 from signalbox_core.streams.projection import project
 from signalbox_core.streams.record import Record
-from signalbox_core.streams.run_stream import Cursor, Frame, Gap, History, InboxItem, Outcome, Projected
+from signalbox_core.streams.run_stream import (
+    AppendOutcome,
+    Cursor,
+    Frame,
+    Gap,
+    History,
+    InboxItem,
+    ProjectedSnapshot,
+)
 
 RETENTION: Final = timedelta(days=7)
 MAX_FRAMES: Final = 10_000
 MAX_PARKED: Final = 1_000
-_MAX_RECORDS: Final = 500
+_MAX_RECORDS_PER_CALL: Final = 500
 
 
-class _Call(Struct, kw_only=True):
+class _ScriptCall(Struct, kw_only=True):
     mode: str
     channel: str
     tenant: str
@@ -43,21 +51,22 @@ class _Call(Struct, kw_only=True):
     terminal: bool = False
 
 
-class _Applied(Struct, kw_only=True):
-    verdict: str
+class _ScriptResult(Struct, kw_only=True):
+    status: str
     epoch: str
     has_gap: bool
     healed: bool
-    outcomes: list[Outcome]
+    outcomes: list[AppendOutcome]
 
 
 class RedisRunStream:
-    """The real RunStream.
+    """The RunStream of production.
 
     Args:
-        client: must give bytes (`decode_responses=False`).
-        retention: how long a run's stream stays after its terminal event.
-        max_frames: how many frames a stream keeps; older ones are trimmed, and a cursor before them is lost.
+        client: must return bytes (`decode_responses=False`).
+        retention: how long a run's stream is retained after its terminal event.
+        max_frames: the most frames in a stream (approximate); older ones are trimmed, and a cursor before
+            them is lost.
     """
 
     def __init__(
@@ -72,36 +81,36 @@ class RedisRunStream:
         self._script = client.register_script(script)
         self._indexes = RunIndexes(client)
 
-    async def append(self, event: CloudEvent) -> Outcome:
+    async def append(self, event: CloudEvent) -> AppendOutcome:
         return (await self.append_many([event]))[0]
 
-    async def append_many(self, events: Sequence[CloudEvent]) -> list[Outcome]:
+    async def append_many(self, events: Sequence[CloudEvent]) -> list[AppendOutcome]:
         groups: dict[tuple[str, str], list[tuple[int, CloudEvent, Record]]] = {}
-        for place, event in enumerate(events):
+        for position, event in enumerate(events):
             groups.setdefault((event.runid, event.tenantid), []).append(
-                (place, event, records.milestone_record(event))
+                (position, event, records.milestone_record(event))
             )
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, AppendOutcome] = {}
         for (run_id, tenant), group in groups.items():
-            for start in range(0, len(group), _MAX_RECORDS):
-                part = group[start : start + _MAX_RECORDS]
+            for start in range(0, len(group), _MAX_RECORDS_PER_CALL):
+                part = group[start : start + _MAX_RECORDS_PER_CALL]
                 applied = await self._apply(
-                    self._call("append", run_id, tenant), run_id, [item[2] for item in part]
+                    self._new_call("append", run_id, tenant), run_id, [item[2] for item in part]
                 )
-                await self._indexes.follow(
+                await self._indexes.update(
                     [item[1] for item in part],
                     applied.outcomes,
                     has_gap=applied.has_gap,
                     healed=applied.healed,
                 )
                 outcomes.update(zip((item[0] for item in part), applied.outcomes, strict=True))
-        return [outcomes[place] for place in range(len(events))]
+        return [outcomes[position] for position in range(len(events))]
 
     async def progress(self, event: CloudEvent) -> None:
-        await self._show(event, records.live_record(event))
+        await self._publish_live(event, records.live_record(event))
 
     async def announce(self, event: CloudEvent) -> None:
-        await self._show(event, records.announced_record(event))
+        await self._publish_live(event, records.transient_record(event))
 
     async def read(self, run_id: str, after: Cursor | None, limit: int = 500) -> History:
         keys = RunKeys(run_id)
@@ -119,7 +128,7 @@ class RedisRunStream:
         frames = () if lost else tuple(_frame(name, entry) for entry in entries)
         return History(epoch=name, top=newest, ended=bool(terminal), frames=frames, lost=lost)
 
-    async def snapshot(self, run_id: str) -> Projected | None:
+    async def snapshot(self, run_id: str) -> ProjectedSnapshot | None:
         keys = RunKeys(run_id)
         with map_redis_errors(f"stream of {run_id}"):
             async with self._redis.pipeline(transaction=True) as pipe:
@@ -129,7 +138,9 @@ class RedisRunStream:
         if epoch is None or not newest:
             return None
         fields = {field.decode(): value for field, value in newest.items()}
-        return Projected(snapshot=project(run_id, tenant.decode(), fields, int(top)), epoch=epoch.decode())
+        return ProjectedSnapshot(
+            snapshot=project(run_id, tenant.decode(), fields, int(top)), epoch=epoch.decode()
+        )
 
     async def tenant(self, run_id: str) -> str | None:
         with map_redis_errors(f"stream of {run_id}"):
@@ -146,23 +157,23 @@ class RedisRunStream:
         return await self._indexes.gaps(older_than=older_than)
 
     async def rebuild(self, snapshot: Snapshot, *, replaces: str | None = None) -> str | None:
-        call = self._call("rebuild", snapshot.run_id, snapshot.tenant)
+        call = self._new_call("rebuild", snapshot.run_id, snapshot.tenant)
         call.replaces = replaces
         call.top = snapshot.sequence
         call.base = msgspec.json.encode(snapshot).decode()
         call.marks = records.snapshot_marks(snapshot)
         call.terminal = snapshot.status in ENDED
         applied = await self._apply(call, snapshot.run_id, [])
-        if applied.verdict == "other":
+        if applied.status == "other_epoch":
             return None
-        await self._indexes.follow_rebuild(snapshot, has_gap=applied.has_gap)
+        await self._indexes.update_after_rebuild(snapshot, has_gap=applied.has_gap)
         return applied.epoch
 
     async def discard(self, run_id: str) -> None:
         await self._indexes.discard(run_id)
 
-    def _call(self, mode: str, run_id: str, tenant: str) -> _Call:
-        return _Call(
+    def _new_call(self, mode: str, run_id: str, tenant: str) -> _ScriptCall:
+        return _ScriptCall(
             mode=mode,
             channel=RunKeys(run_id).channel,
             tenant=tenant,
@@ -172,28 +183,28 @@ class RedisRunStream:
             max_parked=MAX_PARKED,
         )
 
-    async def _apply(self, call: _Call, run_id: str, batch: Sequence[Record]) -> _Applied:
+    async def _apply(self, call: _ScriptCall, run_id: str, batch: Sequence[Record]) -> _ScriptResult:
         packed = [msgspec.msgpack.encode(call), *(msgspec.msgpack.encode(item) for item in batch)]
         with map_redis_errors(f"stream of {run_id}"):
-            verdict, epoch, _, has_gap, healed, *outcomes = await self._script(
+            status, epoch, _, has_gap, healed, *outcomes = await self._script(
                 keys=RunKeys(run_id).all, args=packed
             )
-        if verdict == b"foreign":
+        if status == b"other_tenant":
             raise Conflict(
                 f"run {run_id} belongs to another tenant; use a run id of your own",
                 code="foreign_run",
                 field="runid",
             )
-        return _Applied(
-            verdict=verdict.decode(),
+        return _ScriptResult(
+            status=status.decode(),
             epoch=epoch.decode(),
             has_gap=bool(has_gap),
             healed=bool(healed),
-            outcomes=[Outcome(outcome.decode()) for outcome in outcomes],
+            outcomes=[AppendOutcome(outcome.decode()) for outcome in outcomes],
         )
 
-    async def _show(self, event: CloudEvent, record: Record) -> None:
-        await self._apply(self._call("show", event.runid, event.tenantid), event.runid, [record])
+    async def _publish_live(self, event: CloudEvent, record: Record) -> None:
+        await self._apply(self._new_call("live", event.runid, event.tenantid), event.runid, [record])
 
 
 def _sequence(entry: tuple[bytes, object]) -> int:

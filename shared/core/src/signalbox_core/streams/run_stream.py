@@ -1,4 +1,4 @@
-"""What a run's stream is: its values and the `RunStream` protocol. Where it is kept is another module's business."""
+"""A run's stream: its values and the `RunStream` protocol, independent of where it is stored."""
 
 import re
 from collections.abc import Sequence
@@ -12,34 +12,37 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.events import CloudEvent, Snapshot
 
 RUN_APPEARED: Final = "run.appeared"
-"""News of a tenant: a run has a stream now; the data is `{"runid"}`."""
+"""Sent on `tenant_channel` when a run gets a stream; the data is `{"runid"}`."""
 INBOX_CHANGED: Final = "inbox.changed"
-"""News of a tenant: an approval was asked or closed."""
+"""Sent on `tenant_channel` when an approval was requested or closed."""
 _CURSOR: Final = re.compile(r"([0-9a-z]{1,16}):(0|[1-9][0-9]{0,14})")
 
 
-class Outcome(StrEnum):
-    """What an append did with one event."""
+class AppendOutcome(StrEnum):
+    """The result of appending one event."""
 
     APPENDED = "appended"
     DROPPED = "dropped"
-    """Already there, or later than the run's terminal event."""
+    """A duplicate, or an event after the run's terminal event."""
     PARKED = "parked"
-    """Kept aside until the events before it arrive."""
+    """Buffered until the events before it arrive."""
 
 
 class Cursor(Struct, frozen=True):
-    """A place in a run's stream. The epoch changes when the stream was rebuilt; sequences of two epochs do not compare."""
+    """A position in a run's stream.
+
+    The epoch changes when the stream is rebuilt; sequence numbers of different epochs are not comparable.
+    """
 
     epoch: str
     sequence: int
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":
-        """Read `<epoch>:<sequence>`.
+        """Parse `<epoch>:<sequence>`.
 
         Raises:
-            InvalidInput: it has another form.
+            InvalidInput: the text has another form.
         """
         match = _CURSOR.fullmatch(text)
         if match is None:
@@ -53,9 +56,11 @@ class Cursor(Struct, frozen=True):
 
 
 class Frame(Struct, frozen=True, kw_only=True):
-    """One event as listeners get it; `sequence` is None for what is shown live and not kept.
+    """One event as listeners get it.
 
-    `epoch` is empty when the run has no stream yet.
+    Attributes:
+        epoch: empty when the run has no stream yet.
+        sequence: None for events that are sent live and not stored.
     """
 
     epoch: str
@@ -66,13 +71,14 @@ class Frame(Struct, frozen=True, kw_only=True):
 
 
 class History(Struct, frozen=True, kw_only=True):
-    """The frames after a cursor, at most a page of them.
+    """The frames after a cursor, at most one page.
 
     Attributes:
         epoch: the stream's; empty when the run has none.
-        top: the newest sequence in the stream.
-        ended: the terminal event is in.
-        lost: what follows the cursor cannot be given without a gap (trimmed, other epoch, no such place).
+        top: the newest sequence number in the stream.
+        ended: the stream has its terminal event.
+        lost: the frames after the cursor are not available without a gap (trimmed, other epoch, unknown
+            position).
     """
 
     epoch: str
@@ -82,15 +88,15 @@ class History(Struct, frozen=True, kw_only=True):
     lost: bool
 
 
-class Projected(Struct, frozen=True, kw_only=True):
-    """A run's snapshot as its stream has it; `snapshot.sequence` is the place to listen from."""
+class ProjectedSnapshot(Struct, frozen=True, kw_only=True):
+    """A run's snapshot built from its stream; listen from `snapshot.sequence` on."""
 
     snapshot: Snapshot
     epoch: str
 
 
 class InboxItem(Struct, frozen=True, kw_only=True):
-    """An approval that waits for a person."""
+    """A pending approval."""
 
     run_id: str
     approval_id: str
@@ -101,7 +107,7 @@ class InboxItem(Struct, frozen=True, kw_only=True):
 
 
 class Gap(Struct, frozen=True, kw_only=True):
-    """Events of a run wait since `since` for the one after `top`, which has not come."""
+    """A run's stream has lacked the event after `top` since `since`, while later ones are parked."""
 
     run_id: str
     epoch: str
@@ -110,64 +116,69 @@ class Gap(Struct, frozen=True, kw_only=True):
 
 
 class RunStream(Protocol):
-    """The log, the snapshot and the inbox entries of runs. Every method raises Unavailable when the store is away."""
+    """The log, the snapshot and the inbox entries of runs.
 
-    async def append(self, event: CloudEvent) -> Outcome:
-        """Put a milestone at its place; idempotent by (run, sequence).
+    Raises:
+        Unavailable: from every method, when the store is unavailable.
+    """
+
+    async def append(self, event: CloudEvent) -> AppendOutcome:
+        """Append a milestone in sequence. Idempotent by run and sequence number.
 
         Raises:
-            InvalidInput: no sequence, or the data is not what its type says.
+            InvalidInput: no sequence number, or the data does not match its type.
             Conflict: the run belongs to another tenant.
         """
         ...
 
-    async def append_many(self, events: Sequence[CloudEvent]) -> list[Outcome]:
-        """`append` for each; those of one run in one round trip. Nothing is appended when one is invalid."""
+    async def append_many(self, events: Sequence[CloudEvent]) -> list[AppendOutcome]:
+        """Append each event; one round trip per run. When one is invalid, none is appended."""
         ...
 
     async def progress(self, event: CloudEvent) -> None:
-        """Show a progress event to listeners and keep it as the newest of its step; dropped when the step has ended."""
+        """Send a progress event and store it as the step's newest; no-op after the step's end."""
         ...
 
     async def announce(self, event: CloudEvent) -> None:
-        """Show an event to listeners without keeping it."""
+        """Send an event to listeners without storing it."""
         ...
 
     async def read(self, run_id: str, after: Cursor | None, limit: int = 500) -> History:
-        """Up to `limit` frames after the cursor; None means from the beginning."""
+        """Return up to `limit` frames after the cursor; None means from the beginning."""
         ...
 
-    async def snapshot(self, run_id: str) -> Projected | None:
-        """The run as folded from its stream; None when there is none."""
+    async def snapshot(self, run_id: str) -> ProjectedSnapshot | None:
+        """Return the run's snapshot from its stream; None when it has no stream."""
         ...
 
     async def tenant(self, run_id: str) -> str | None:
-        """Whose run it is; None when it has no stream."""
+        """Return the run's tenant; None when it has no stream."""
         ...
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
-        """The tenant's open approvals, oldest first."""
+        """Return the tenant's pending approvals, oldest first."""
         ...
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
-        """The tenant's runs that have a stream without an end, those seen last first."""
+        """Return the tenant's runs whose stream has not ended, the most recent first."""
         ...
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
-        """Runs whose stream stands still because an event is missing for that long."""
+        """Return the runs whose stream has had a gap for at least that long."""
         ...
 
     async def rebuild(self, snapshot: Snapshot, *, replaces: str | None = None) -> str | None:
-        """Start the run's stream anew from a snapshot of its workflow; listeners are told to forget what they have.
+        """Replace the run's stream by a snapshot of its workflow; listeners get `stream.rebuilt`.
 
         Args:
-            replaces: do it only while this is the stream's epoch (empty: while there is none), so that two repairers do it once.
+            replaces: compare-and-set: rebuild only while this is the stream's epoch (empty: while there is no
+                stream), so that of two concurrent repairs only one takes effect.
 
         Returns:
-            The new epoch, or None when the stream was another one already.
+            The new epoch, or None when the stream had another one.
         """
         ...
 
     async def discard(self, run_id: str) -> None:
-        """Let a stream go that belongs to no run (nobody can fill its gap)."""
+        """Expire a stream that belongs to no run, so that its gap can never be filled."""
         ...

@@ -1,1 +1,1 @@
-"""Fakes that pipelines and services are tested with; each passes the same tests as the real thing."""
+"""Fakes for testing pipelines and services; each passes the same tests as the real implementation."""

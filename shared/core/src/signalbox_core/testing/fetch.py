@@ -1,4 +1,4 @@
-"""A web of a few pages in a dict, for tests of code that fetches."""
+"""An in-memory fetcher for tests of code that fetches pages."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from signalbox_core.http.fetch import Fetched, OnBytes
 
 
 class FakeFetcher:
-    """Answers from `pages`; an error there is raised. What was asked for is in `asked`."""
+    """Returns what `pages` has for a URL, and raises the errors there; `asked` lists the requested URLs."""
 
     def __init__(self, pages: Mapping[str, Fetched | SignalboxError]) -> None:
         self._pages = pages

@@ -1,11 +1,11 @@
-"""An object store in a dict, for tests of code that writes objects."""
+"""An in-memory object store for tests of code that writes objects."""
 
 from signalbox_core.errors import NotFound
 from signalbox_core.objects import ObjectRef, check_key
 
 
 class FakeObjectStore:
-    """Keeps objects in `bodies` and counts the writes that had an effect in `writes`."""
+    """Stores objects in `bodies`; `writes` lists the keys of the writes that had an effect."""
 
     def __init__(self) -> None:
         self.bodies: dict[str, bytes] = {}

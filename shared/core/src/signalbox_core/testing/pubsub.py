@@ -1,6 +1,6 @@
-"""A Pub/Sub of one process's memory: the same promises as the real one, without a server.
+"""An in-memory Pub/Sub with the guarantees of the real one, without a server.
 
-Messages go through the same mapping and the same handling of errors, so what passes here passes there.
+Messages pass through the same encoding and error handling as in production.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FakePublisher:
-    """A `Publisher` that remembers.
+    """A `Publisher` that records what it publishes.
 
     Attributes:
-        published: what was acknowledged, in order.
-        failures: errors to raise, one for each of the next calls.
+        published: the acknowledged events, in order.
+        failures: errors to raise, one per call.
     """
 
     def __init__(self) -> None:
@@ -42,9 +42,9 @@ class FakePublisher:
         if self.failures:
             raise self.failures.popleft()
         message_id = str(next(self._numbers))
-        kept = from_message(message.data, message.attributes)
+        decoded = from_message(message.data, message.attributes)
         self.published.append(
-            Published(topic=topic, event=kept, ordering_key=ordering_key, message_id=message_id)
+            Published(topic=topic, event=decoded, ordering_key=ordering_key, message_id=message_id)
         )
         for arrived in self._arrived:
             arrived.set()
@@ -54,15 +54,15 @@ class FakePublisher:
         return [each.event for each in self.published if each.topic == topic]
 
     def watch(self, arrived: asyncio.Event) -> None:
-        """Set `arrived` at every publish."""
+        """Set `arrived` on every publish."""
         self._arrived.append(arrived)
 
 
 class FakeSubscriber:
-    """An `EventSource` on what a `FakePublisher` published to one topic: in order, a failed message again before the next.
+    """An `EventSource` of one `FakePublisher` topic: in order, redelivering a failed message before the next.
 
     Attributes:
-        outcomes: what became of each delivery.
+        outcomes: the outcome of each delivery.
     """
 
     def __init__(self, publisher: FakePublisher, topic: str) -> None:
@@ -73,19 +73,21 @@ class FakeSubscriber:
         publisher.watch(self._arrived)
 
     async def run(self, handler: Handler) -> None:
-        at, attempts = 0, defaultdict[str, int](int)
+        position, attempts = 0, defaultdict[str, int](int)
         while True:
             published = [each for each in self._publisher.published if each.topic == self._topic]
-            if at == len(published):
+            if position == len(published):
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            attempts[published[at].message_id] += 1
+            attempts[published[position].message_id] += 1
             outcome = await handle(
-                handler, _delivered(published[at], attempts[published[at].message_id]), timeout_s=60
+                handler,
+                _delivered(published[position], attempts[published[position].message_id]),
+                timeout_s=60,
             )
             self.outcomes.append(outcome)
-            at += outcome.is_final
+            position += outcome.is_final
             await asyncio.sleep(0)
 
 

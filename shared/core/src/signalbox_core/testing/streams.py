@@ -1,4 +1,4 @@
-"""FakeRunStream and FakeChannels: the run's stream in memory, with the rules of the real one."""
+"""FakeRunStream and FakeChannels: the run's stream in memory, with the behavior of the real one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,24 +14,24 @@ from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.streams import record as records
 from signalbox_core.streams.channels import Opened, Receive
-from signalbox_core.streams.keys import tenant_news
+from signalbox_core.streams.keys import tenant_channel
 from signalbox_core.streams.projection import BASE, project
 from signalbox_core.streams.record import CLOSED_APPROVAL, ENDED_STEP, Record
 from signalbox_core.streams.run_stream import (
     INBOX_CHANGED,
     RUN_APPEARED,
+    AppendOutcome,
     Cursor,
     Frame,
     Gap,
     History,
     InboxItem,
-    Outcome,
-    Projected,
+    ProjectedSnapshot,
 )
 
 
 @dataclass(kw_only=True)
-class _Run:
+class _FakeRun:
     epoch: str
     tenant: str
     top: int = 0
@@ -44,52 +44,55 @@ class _Run:
 
 
 class FakeChannels:
-    """Channels of a FakeRunStream: frames arrive during the append itself. `cut` and `mend` play a lost connection."""
+    """Channels of a FakeRunStream; frames arrive during the append itself.
+
+    `disconnect` and `reconnect` simulate a lost connection.
+    """
 
     def __init__(self) -> None:
         self.opened: set[str] = set()
         self._receive: Receive = _ignore
         self._opened: Opened = _ignore
-        self._is_cut = False
+        self._is_disconnected = False
 
     def listen(self, receive: Receive, opened: Opened) -> None:
-        """What `run` does, without waiting."""
+        """Register the callbacks as `run` does, without waiting."""
         self._receive, self._opened = receive, opened
 
     async def run(self, receive: Receive, opened: Opened) -> None:
         self.listen(receive, opened)
-        self.mend()
+        self.reconnect()
 
     def open(self, run_id: str) -> None:
         self.opened.add(run_id)
-        if not self._is_cut:
+        if not self._is_disconnected:
             self._opened(run_id)
 
     def close(self, run_id: str) -> None:
         self.opened.discard(run_id)
 
     def is_open(self, run_id: str) -> bool:
-        return run_id in self.opened and not self._is_cut
+        return run_id in self.opened and not self._is_disconnected
 
-    def cut(self) -> None:
-        self._is_cut = True
+    def disconnect(self) -> None:
+        self._is_disconnected = True
 
-    def mend(self) -> None:
-        self._is_cut = False
+    def reconnect(self) -> None:
+        self._is_disconnected = False
         for run_id in sorted(self.opened):
             self._opened(run_id)
 
-    def tell(self, run_id: str, frame: Frame) -> None:
+    def send(self, run_id: str, frame: Frame) -> None:
         if self.is_open(run_id):
             self._receive(run_id, frame)
 
 
 class FakeRunStream:
-    """RunStream in memory.
+    """A RunStream in memory.
 
     Args:
-        now: the clock of gaps.
-        max_frames: as of the real one, but exact.
+        now: the clock for gaps.
+        max_frames: as in the real one, but exact.
     """
 
     def __init__(
@@ -98,30 +101,30 @@ class FakeRunStream:
         self.channels = FakeChannels()
         self._now = now
         self._max_frames = max_frames
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, _FakeRun] = {}
         self._inbox: dict[tuple[str, str], InboxItem] = {}
         self._epochs = (f"e{number}" for number in count(1))
 
     def forget(self) -> None:
-        """Lose everything, as a Redis that was flushed."""
+        """Lose all data, like Redis after FLUSHALL."""
         self._runs.clear()
         self._inbox.clear()
 
-    async def append(self, event: CloudEvent) -> Outcome:
+    async def append(self, event: CloudEvent) -> AppendOutcome:
         return (await self.append_many([event]))[0]
 
-    async def append_many(self, events: Sequence[CloudEvent]) -> list[Outcome]:
+    async def append_many(self, events: Sequence[CloudEvent]) -> list[AppendOutcome]:
         batch = [(event, records.milestone_record(event)) for event in events]
         return [self._append(event, record) for event, record in batch]
 
     async def progress(self, event: CloudEvent) -> None:
-        self._show(event, records.live_record(event))
+        self._publish_live(event, records.live_record(event))
 
     async def announce(self, event: CloudEvent) -> None:
-        self._show(event, records.announced_record(event))
+        self._publish_live(event, records.transient_record(event))
 
     async def read(self, run_id: str, after: Cursor | None, limit: int = 500) -> History:
-        run = self._runs.get(run_id) or _Run(epoch="", tenant="")
+        run = self._runs.get(run_id) or _FakeRun(epoch="", tenant="")
         start = after.sequence if after else 0
         first = run.log[0].sequence if run.log else run.top + 1
         lost = start > run.top or start < first - 1 or (after is not None and after.epoch != run.epoch)
@@ -130,11 +133,11 @@ class FakeRunStream:
             epoch=run.epoch, top=run.top, ended=run.ended, frames=() if lost else tuple(kept), lost=lost
         )
 
-    async def snapshot(self, run_id: str) -> Projected | None:
+    async def snapshot(self, run_id: str) -> ProjectedSnapshot | None:
         run = self._runs.get(run_id)
         if run is None or not run.newest:
             return None
-        return Projected(snapshot=project(run_id, run.tenant, run.newest, run.top), epoch=run.epoch)
+        return ProjectedSnapshot(snapshot=project(run_id, run.tenant, run.newest, run.top), epoch=run.epoch)
 
     async def tenant(self, run_id: str) -> str | None:
         return self._runs[run_id].tenant if run_id in self._runs else None
@@ -170,85 +173,87 @@ class FakeRunStream:
         if replaces is not None and (before.epoch if before else "") != replaces:
             return None
         ended = snapshot.status in ENDED
-        run = _Run(epoch=next(self._epochs), tenant=snapshot.tenant, top=snapshot.sequence, ended=ended)
+        run = _FakeRun(epoch=next(self._epochs), tenant=snapshot.tenant, top=snapshot.sequence, ended=ended)
         run.newest[BASE] = msgspec.json.encode(snapshot)
-        _mark(run, records.snapshot_marks(snapshot))
+        _set_marks(run, records.snapshot_marks(snapshot))
         waiting = before.parked if before and not ended else {}
         run.parked = {sequence: record for sequence, record in waiting.items() if sequence > run.top}
         self._runs[snapshot.run_id] = run
         self._inbox.update({(item.run_id, item.approval_id): item for item in records.inbox_items(snapshot)})
-        self._tell(snapshot.run_id, run, Record(sequence=0, name="stream.rebuilt", data="{}"))
-        self._drain(snapshot.run_id, run)
-        self._note_gap(run, top_before=-1)
+        self._send(snapshot.run_id, run, Record(sequence=0, name="stream.rebuilt", data="{}"))
+        self._append_parked(snapshot.run_id, run)
+        self._update_gap(run, top_before=-1)
         if not ended:
-            self._tell_news(run.tenant, RUN_APPEARED, snapshot.run_id)
+            self._send_tenant_message(run.tenant, RUN_APPEARED, snapshot.run_id)
         if records.inbox_items(snapshot):
-            self._tell_news(run.tenant, INBOX_CHANGED)
+            self._send_tenant_message(run.tenant, INBOX_CHANGED)
         return run.epoch
 
     async def discard(self, run_id: str) -> None:
         self._runs.pop(run_id, None)
 
-    def _append(self, event: CloudEvent, record: Record) -> Outcome:
+    def _append(self, event: CloudEvent, record: Record) -> AppendOutcome:
         run = self._run_of(event) or self._runs.setdefault(
-            event.runid, _Run(epoch=next(self._epochs), tenant=event.tenantid)
+            event.runid, _FakeRun(epoch=next(self._epochs), tenant=event.tenantid)
         )
         if event.name == "approval.requested":
             item = records.inbox_item(event)
             self._inbox[item.run_id, item.approval_id] = item
         top_before = run.top
         outcome = self._place(event.runid, run, record)
-        self._note_gap(run, top_before=top_before)
-        if record.sequence == 1 and outcome is Outcome.APPENDED:
-            self._tell_news(run.tenant, RUN_APPEARED, event.runid)
+        self._update_gap(run, top_before=top_before)
+        if record.sequence == 1 and outcome is AppendOutcome.APPENDED:
+            self._send_tenant_message(run.tenant, RUN_APPEARED, event.runid)
         if (
             event.name == "approval.requested"
             or records.closed_approval(event)
-            or (record.terminal and self._asked(event.runid))
+            or (record.terminal and self._has_approvals(event.runid))
         ):
-            self._tell_news(run.tenant, INBOX_CHANGED)
+            self._send_tenant_message(run.tenant, INBOX_CHANGED)
         return outcome
 
-    def _asked(self, run_id: str) -> bool:
+    def _has_approvals(self, run_id: str) -> bool:
         return any(owner == run_id for owner, _ in self._inbox)
 
-    def _tell_news(self, tenant: str, name: str, run_id: str = "") -> None:
-        self.channels.tell(tenant_news(tenant), records.unpack_message(records.pack_news(name, run_id)))
+    def _send_tenant_message(self, tenant: str, name: str, run_id: str = "") -> None:
+        self.channels.send(
+            tenant_channel(tenant), records.unpack_message(records.pack_tenant_message(name, run_id))
+        )
 
-    def _place(self, run_id: str, run: _Run, record: Record) -> Outcome:
+    def _place(self, run_id: str, run: _FakeRun, record: Record) -> AppendOutcome:
         if run.ended or record.sequence <= run.top:
-            return Outcome.DROPPED
+            return AppendOutcome.DROPPED
         if record.sequence > run.top + 1:
             run.parked.setdefault(record.sequence, record)
-            return Outcome.PARKED
-        self._keep(run_id, run, record)
-        self._drain(run_id, run)
-        return Outcome.APPENDED
+            return AppendOutcome.PARKED
+        self._append_next(run_id, run, record)
+        self._append_parked(run_id, run)
+        return AppendOutcome.APPENDED
 
-    def _keep(self, run_id: str, run: _Run, record: Record) -> None:
+    def _append_next(self, run_id: str, run: _FakeRun, record: Record) -> None:
         run.log = [*run.log, record][-self._max_frames :]
         run.top = record.sequence
         if record.field:
             run.newest[record.field] = record.data.encode()
-        _mark(run, record.marks)
-        self._tell(run_id, run, record)
+        _set_marks(run, record.marks)
+        self._send(run_id, run, record)
         if record.terminal:
             run.ended = True
             run.parked.clear()
 
-    def _drain(self, run_id: str, run: _Run) -> None:
+    def _append_parked(self, run_id: str, run: _FakeRun) -> None:
         while not run.ended and run.top + 1 in run.parked:
-            self._keep(run_id, run, run.parked.pop(run.top + 1))
+            self._append_next(run_id, run, run.parked.pop(run.top + 1))
 
-    def _show(self, event: CloudEvent, record: Record) -> None:
+    def _publish_live(self, event: CloudEvent, record: Record) -> None:
         run = self._run_of(event)
         if run and (run.ended or (record.guard and run.marks.get(record.guard) == ENDED_STEP)):
             return
         if run and record.field:
             run.newest[record.field] = record.data.encode()
-        self._tell(event.runid, run or _Run(epoch="", tenant=""), record)
+        self._send(event.runid, run or _FakeRun(epoch="", tenant=""), record)
 
-    def _run_of(self, event: CloudEvent) -> _Run | None:
+    def _run_of(self, event: CloudEvent) -> _FakeRun | None:
         run = self._runs.get(event.runid)
         if run and run.tenant != event.tenantid:
             raise Conflict(
@@ -258,10 +263,10 @@ class FakeRunStream:
             )
         return run
 
-    def _tell(self, run_id: str, run: _Run, record: Record) -> None:
-        self.channels.tell(run_id, _frame(run.epoch, record))
+    def _send(self, run_id: str, run: _FakeRun, record: Record) -> None:
+        self.channels.send(run_id, _frame(run.epoch, record))
 
-    def _note_gap(self, run: _Run, *, top_before: int) -> None:
+    def _update_gap(self, run: _FakeRun, *, top_before: int) -> None:
         if not run.parked:
             run.gap_since = None
         elif run.gap_since is None or run.top != top_before:
@@ -279,9 +284,9 @@ def _frame(epoch: str, record: Record) -> Frame:
     )
 
 
-def _mark(run: _Run, marks: Sequence[str]) -> None:
+def _set_marks(run: _FakeRun, marks: Sequence[str]) -> None:
     run.marks.update({name: value for place, (name, value) in enumerate(pairwise(marks)) if place % 2 == 0})
 
 
 def _ignore(*_: object) -> None:
-    """Nobody listens yet."""
+    """Ignore the call: no callback is registered yet."""

@@ -21,8 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.pipeline.contract.failures import failure_of
     from signalbox_core.pipeline.contract.messages import SIGNAL_CANCEL_REASON, CancelReason
     from signalbox_core.pipeline.options import CallOptions
-    from signalbox_core.pipeline.run import Run
-    from signalbox_core.pipeline.workflow.scheduling import wait_until
+    from signalbox_core.pipeline.run import Run, wait_until
     from signalbox_core.pipeline.workflow.steps import StepScope
     from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
     from signalbox_pipelines.document_batch.activities import BatchActivities

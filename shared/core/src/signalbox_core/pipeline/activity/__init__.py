@@ -1,4 +1,4 @@
-"""The activity side of a run; what an activity's author uses is public here."""
+"""The activity side of a run; exports what activity authors use."""
 
 from signalbox_core.pipeline.activity.progress import emit_on_complete, progress, restart_output
 

@@ -1,4 +1,4 @@
-"""What a pipeline's activities may ask for: passed once to the factory that `SPEC.activities` names."""
+"""The dependencies of a pipeline's activities, passed once to the factory that `SPEC.activities` names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +14,15 @@ from signalbox_core.secret import Secret
 
 @dataclass(frozen=True, kw_only=True)
 class ActivityDeps:
-    """Attributes:
-    objects: where artifacts are put; create-only.
-    fetcher: the only way to an address that a tenant gave.
-    environ: the worker's environment, for a pipeline's own settings.
-    keys: open what the gateway sealed; None in a worker without payload keys.
-    redis: for pacing, shared counts and hints (`signalbox_core.scaling.hints`); None in a worker
-       without REDIS_URL. Gives bytes; holds no truth.
+    """What activities may use.
+
+    Attributes:
+        objects: the store for artifacts; create-only.
+        fetcher: fetches addresses that a tenant supplied; use nothing else for them.
+        environ: the worker's environment, for a pipeline's own settings.
+        redis: for pacing, shared counters and hints (`signalbox_core.scaling.hints`), returning bytes; its
+            data may be lost at any time. None in a worker without REDIS_URL.
+        keys: decrypt what the gateway sealed; None in a worker without payload keys.
     """
 
     objects: ObjectStore
@@ -30,10 +32,10 @@ class ActivityDeps:
     keys: KeyRing | None = None
 
     def reveal(self, secret: Secret) -> str:
-        """A secret of the input in clear, for the one call that needs it: keep it out of results, errors and logs.
+        """Decrypt a secret of the input. Keep it out of results, errors, events and logs.
 
         Raises:
-            Unavailable: the worker lacks the key; the activity is tried again.
+            Unavailable: the worker lacks the key; the activity is retried.
         """
         if self.keys is None:
             raise Unavailable(

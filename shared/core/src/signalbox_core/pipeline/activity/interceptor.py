@@ -1,4 +1,4 @@
-"""The activity side of the worker's interceptor: progress, domain events, and our errors as Temporal's."""
+"""The activity side of the worker's interceptor: progress, heartbeats, domain events, error translation."""
 
 import asyncio
 import inspect
@@ -22,44 +22,47 @@ from signalbox_core.pipeline.activity.partial_text import PartialText
 from signalbox_core.pipeline.activity.progress import Emission, current_target, emissions_of, payload_of
 from signalbox_core.pipeline.contract.emitter import SOURCE, Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
-from signalbox_core.pipeline.contract.step_header import Call, call_of
+from signalbox_core.pipeline.contract.step_header import StepCall, read_step_call
 from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_EVENTS
 
-_UNKNOWN: Final = Call(tenant=DEFAULT_TENANT)
-_HEARTBEAT_EVERY_S: Final = 1.0
+_DEFAULT_CALL: Final = StepCall(tenant=DEFAULT_TENANT)
+_HEARTBEAT_INTERVAL_S: Final = 1.0
 
 
 class ActivityInterceptor(Interceptor):
-    """For every activity of a worker."""
+    """Applies to every activity of a worker."""
 
     def __init__(self, emitter: Emitter) -> None:
         self._emitter = emitter
 
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
-        return _Inbound(next, self._emitter)
+    def intercept_activity(
+        self,
+        next: ActivityInboundInterceptor,  # noqa: A002
+    ) -> ActivityInboundInterceptor:
+        return _ActivityInbound(next, self._emitter)
 
 
-class _Inbound(ActivityInboundInterceptor):
+class _ActivityInbound(ActivityInboundInterceptor):
     def __init__(self, following: ActivityInboundInterceptor, emitter: Emitter) -> None:
         super().__init__(following)
         self._emitter = emitter
-        self._heartbeats: _Heartbeats
+        self._heartbeat_outbound: _HeartbeatOutbound
 
     def init(self, outbound: ActivityOutboundInterceptor) -> None:
-        self._heartbeats = _Heartbeats(outbound)
-        super().init(self._heartbeats)
+        self._heartbeat_outbound = _HeartbeatOutbound(outbound)
+        super().init(self._heartbeat_outbound)
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
-        passengers = input.headers.get(HEADER_EVENTS)
-        if passengers is not None:
-            self._emitter.forward(msgspec.json.decode(passengers.data, type=EventBatch).events)
-        call = call_of(input.headers) or _UNKNOWN
-        reporter = Reporter(
+        events = input.headers.get(HEADER_EVENTS)
+        if events is not None:
+            self._emitter.forward(msgspec.json.decode(events.data, type=EventBatch).events)
+        call = read_step_call(input.headers) or _DEFAULT_CALL
+        reporter = ProgressReporter(
             activity.info(), call, self._emitter, is_async=inspect.iscoroutinefunction(input.fn)
         )
         reporter.begin()
         token = current_target.set(reporter)
-        heartbeats = asyncio.create_task(self._heartbeats.repeat()) if call.auto_heartbeat else None
+        heartbeats = asyncio.create_task(self._heartbeat_outbound.repeat()) if call.auto_heartbeat else None
         try:
             result = await super().execute_activity(input)
             for emission in emissions_of(input.fn):
@@ -75,10 +78,10 @@ class _Inbound(ActivityInboundInterceptor):
                 heartbeats.cancel()
 
 
-class _Heartbeats(ActivityOutboundInterceptor):
-    """Repeats an activity's latest heartbeat while it runs, so that the death of its worker is noticed soon.
+class _HeartbeatOutbound(ActivityOutboundInterceptor):
+    """Repeats an activity's latest heartbeat while it runs, so that a lost worker is detected quickly.
 
-    It runs on the worker's event loop: a worker whose loop is blocked counts as dead.
+    It runs on the worker's event loop, so a worker whose loop is blocked counts as lost.
     """
 
     def __init__(self, following: ActivityOutboundInterceptor) -> None:
@@ -91,20 +94,22 @@ class _Heartbeats(ActivityOutboundInterceptor):
 
     async def repeat(self) -> None:
         while True:
-            await asyncio.sleep(_HEARTBEAT_EVERY_S)
-            # What an earlier attempt recorded stays readable for the next one.
+            await asyncio.sleep(_HEARTBEAT_INTERVAL_S)
+            # Keep the details of an earlier attempt readable for the next one.
             details = activity.info().heartbeat_details if self._latest is None else self._latest
             super().heartbeat(*details)
 
 
-class Reporter:
-    """Turns `progress()` of one attempt into heartbeats and progress events."""
+class ProgressReporter:
+    """Turns the `progress()` calls of one attempt into heartbeats and progress events."""
 
-    def __init__(self, info: activity.Info, call: Call, emitter: Emitter, *, is_async: bool) -> None:
+    def __init__(self, info: activity.Info, call: StepCall, emitter: Emitter, *, is_async: bool) -> None:
         self._info = info
         self._call = call
         self._emitter = emitter
-        self._beat = _ignore if info.is_local else self._beat_on_loop if is_async else activity.heartbeat
+        self._heartbeat = (
+            _ignore if info.is_local else self._heartbeat_on_loop if is_async else activity.heartbeat
+        )
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._lock = threading.Lock()
@@ -113,7 +118,7 @@ class Reporter:
         self._output = PartialText()
 
     def begin(self) -> None:
-        """A later attempt starts its partial output again."""
+        """Reset the partial output of an earlier attempt."""
         if self._info.attempt > 1:
             self.restart(self._info.attempt)
 
@@ -125,10 +130,10 @@ class Reporter:
             self._offer("stream.reset", catalogue.StreamReset(step=self._call.step, attempt=attempt))
 
     def report(self, done: float, of: float | None, message: str | None, text: str | None) -> None:
-        self._beat(done, of)
+        self._heartbeat(done, of)
         if self._call.step is None:
             return
-        # Of one item among several only the workflow knows the share.
+        # For one of several items only the workflow can compute the step's percentage.
         percent = None if not of or self._call.total > 1 else min(100.0, max(0.0, 100.0 * done / of))
         with self._lock:
             output = self._add(text)
@@ -143,13 +148,14 @@ class Reporter:
         self._offer("step.progress", data)
 
     def _add(self, piece: str | None) -> PartialText:
-        # The newest event must be enough for who joins late, so each carries the whole; the outputs of a step's items have no order.
+        # Each event carries the whole output, so the newest is enough for a late joiner. The outputs of a
+        # step's items have no order, so they are not combined.
         if piece and self._call.total <= 1:
             self._output.add(piece)
         return self._output
 
-    def _beat_on_loop(self, *details: Any) -> None:
-        # The SDK's heartbeat of an async activity creates a task: only on the loop's own thread.
+    def _heartbeat_on_loop(self, *details: Any) -> None:
+        # For an async activity the SDK's heartbeat creates a task, so it must run on the loop's thread.
         if threading.get_ident() == self._thread:
             activity.heartbeat(*details)
         else:
@@ -182,14 +188,14 @@ class Reporter:
 
 
 def _ignore(*_details: Any) -> None:
-    """A local activity has no heartbeat."""
+    """Local activities have no heartbeat."""
 
 
-def _domain_event(emission: Emission, call: Call, data: msgspec.Raw) -> CloudEvent:
+def _domain_event(emission: Emission, call: StepCall, data: msgspec.Raw) -> CloudEvent:
     info = activity.info()
     run_id = info.workflow_id or ""
     return CloudEvent(
-        # The execution is part of it: activity ids start again when a run continues as new.
+        # Includes the execution: activity ids repeat after continue-as-new.
         id=derived_id(run_id, info.workflow_run_id or "", info.activity_id, emission.name),
         source=SOURCE,
         type=full_type(emission.name),

@@ -1,13 +1,18 @@
-"""The partial output of an activity: the whole text so far, bounded. Pure."""
+"""The bounded partial output of an activity. Pure."""
 
 from typing import Final
 
 MAX_TEXT_BYTES: Final = 32_000
-"""Of UTF-8 in one progress event. A longer output is shown by its end; the whole is in the run's result."""
+"""Of UTF-8 in one progress event. Of a longer output only the end is sent; the run's result has all of it."""
 
 
 class PartialText:
-    """Grows by pieces. `text` is everything so far, or its end once it is longer than the bound; `offset` counts the characters before."""
+    """Accumulates text.
+
+    Attributes:
+        text: everything added so far, or its last MAX_TEXT_BYTES.
+        offset: the number of characters (code points) dropped before `text`.
+    """
 
     def __init__(self) -> None:
         self.text = ""
@@ -26,5 +31,5 @@ def _end_of(text: str) -> str:
     if len(text) * 4 <= MAX_TEXT_BYTES:
         return text
     encoded = text.encode(errors="replace")
-    # A character that the cut went through is left out.
+    # A character split by the cut is dropped.
     return text if len(encoded) <= MAX_TEXT_BYTES else encoded[-MAX_TEXT_BYTES:].decode(errors="ignore")

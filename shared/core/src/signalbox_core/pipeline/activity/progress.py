@@ -1,4 +1,4 @@
-"""What an activity's author uses: `progress(...)` while it works, `@emit_on_complete(...)` for what it did."""
+"""For activity authors: `progress(...)` reports progress, `@emit_on_complete(...)` emits a domain event."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -13,7 +13,7 @@ _EMISSIONS: Final = "__signalbox_emissions__"
 
 
 class ProgressTarget(Protocol):
-    """Where the activity under way reports to."""
+    """Receives the progress of the current activity."""
 
     def report(self, done: float, of: float | None, message: str | None, text: str | None) -> None: ...
 
@@ -27,15 +27,18 @@ current_target: Final[ContextVar[ProgressTarget | None]] = ContextVar("signalbox
 def progress(
     done: float, of: float | None = None, *, message: str | None = None, text: str | None = None
 ) -> None:
-    """Say how far the activity is; listeners see it within milliseconds, and the server gets a heartbeat.
+    """Report the activity's progress to listeners, and send a heartbeat to the server.
 
-    Call it as often as you like, from async code or a thread: it never waits, and at most 10 a second are sent (the latest wins).
-    Outside a worker it does nothing, so an activity can be called like any function.
+    It never blocks and may be called at any rate, from async code or a thread: updates are coalesced to 10 a
+    second, and the latest wins. Outside a worker it does nothing, so an activity can be called like any
+    function.
 
     Args:
-        done: how many of `of`; without `of` the percentage is unknown. Of a `step.map` the workflow counts the items itself.
+        done: how many of `of` are done. The workflow itself counts the items of a `step.map`.
+        of: the total; without it the percentage is unknown.
         message: a short line for people.
-        text: what was *added* to the partial output since the last call. Listeners get the whole so far, at most its last 32 kB.
+        text: what was *added* to the partial output since the last call. Listeners get the whole output so
+            far, at most its last 32 kB.
     """
     target = current_target.get()
     if target is not None:
@@ -43,15 +46,18 @@ def progress(
 
 
 def restart_output(attempt: int) -> None:
-    """Say that the partial output starts again (`stream.reset`). A retry by Temporal says so by itself; this is for another try that
-    the pipeline makes: a second call, a second engine."""
+    """Discard the partial output and make listeners discard it too (`stream.reset`).
+
+    A retry by Temporal does this automatically. Call it when the activity itself makes another attempt, for
+    example with another model.
+    """
     target = current_target.get()
     if target is not None:
         target.restart(attempt)
 
 
 class Emission(Struct, frozen=True, kw_only=True):
-    """One domain event to send when the activity has done its work."""
+    """A domain event to emit when the activity has completed its work."""
 
     name: str
     payload: Callable[..., Struct | None] | None
@@ -61,16 +67,18 @@ class Emission(Struct, frozen=True, kw_only=True):
 def emit_on_complete(
     event_name: str, payload: Callable[..., Struct | None] | None = None, *, compact: bool = False
 ) -> Callable[[F], F]:
-    """Send a domain event when the activity returns, *before* it is reported complete.
+    """Emit a domain event after the activity returns and *before* it is reported complete.
 
-    If the receiver refuses or is away the activity fails and is retried, so the event is never lost; its id is derived from
-    run, activity and name, so it is never doubled. It has no sequence number: it goes to the `domain-events` topic and live
-    listeners, not into the run's stream (`run.emit` does that).
+    When the receiver does not accept the event, the activity fails and is retried, so the event is not lost.
+    Its id is derived from run, execution, activity and name, so the receiver can deduplicate it. It has no
+    sequence number: it goes to the `domain-events` topic and to live listeners, but not into the run's stream
+    (use `run.emit`).
 
     Args:
         event_name: short and dotted, `ad.rendered`.
-        payload: `(argument, result) -> Struct`, or None when there is nothing to tell; without it the result itself, a Struct.
-        compact: leave out members that are null or empty; for events that many consumers keep.
+        payload: `(argument, result) -> Struct`, or None to emit no event. Without it the result, which must
+            be a Struct, is the payload.
+        compact: leave out members that are null or empty.
     """
 
     def mark(function: F) -> F:
@@ -89,13 +97,18 @@ def emissions_of(function: Callable[..., Any]) -> tuple[Emission, ...]:
 
 
 def payload_of(emission: Emission, argument: object, result: object) -> msgspec.Raw | None:
-    """The event's data as JSON; None for no event."""
+    """Return the event's data as JSON; None when no event is to be emitted.
+
+    Raises:
+        TypeError: the payload is not a Struct.
+    """
     value = emission.payload(argument, result) if emission.payload is not None else result
     if value is None and emission.payload is not None:
         return None
     if not isinstance(value, Struct):
         raise TypeError(
-            f"event {emission.name} needs a Struct, not {type(value).__name__}: give emit_on_complete a payload function"
+            f"event {emission.name} needs a Struct, not {type(value).__name__}: "
+            "give emit_on_complete a payload function"
         )
     body = msgspec.json.encode(value)
     if emission.compact:

@@ -1,1 +1,1 @@
-"""What gateway, workflow and activity agree on: the spec, messages, call options, failures."""
+"""Shared by gateway, workflow and activities: the spec, messages, call options, failures."""

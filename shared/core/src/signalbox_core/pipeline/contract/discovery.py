@@ -1,4 +1,4 @@
-"""Finding the installed pipelines: entry points of the group `signalbox.pipelines` name packages of pipelines."""
+"""Discovers installed pipelines through entry points of the group `signalbox.pipelines`."""
 
 import importlib
 import importlib.util
@@ -14,10 +14,12 @@ GROUP: Final = "signalbox.pipelines"
 
 
 def discover() -> Mapping[str, PipelineSpec]:
-    """Every installed pipeline by name: each subpackage with a `contract.SPEC`, and its children. Loads no workflow or activity code.
+    """Return every installed pipeline by name: each subpackage with a `contract.SPEC`, and its children.
+
+    Loads no workflow or activity code.
 
     Raises:
-        ValueError: two pipelines have one name.
+        ValueError: two pipelines have the same name.
     """
     found: dict[str, PipelineSpec] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
@@ -29,7 +31,7 @@ def discover() -> Mapping[str, PipelineSpec]:
 
 
 def specs_in(package: ModuleType) -> list[PipelineSpec]:
-    """The contracts of a package's subpackages, by name, each followed by its children."""
+    """Return the contracts of a package's subpackages, sorted by name, each followed by its children."""
     specs: list[PipelineSpec] = []
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
         name = f"{package.__name__}.{module.name}"

@@ -1,4 +1,4 @@
-"""What the run side needs of whoever sends events: the worker's signed HTTP client, or a fake in a test."""
+"""The protocol for sending events: implemented by the worker's signed HTTP client and by a fake for tests."""
 
 from collections.abc import Sequence
 from typing import Final, Protocol
@@ -8,7 +8,7 @@ from msgspec import Struct
 from signalbox_core.events import CloudEvent
 
 SOURCE: Final = "/signalbox/worker"
-"""The CloudEvents source of everything that a run emits."""
+"""The CloudEvents source of every event that a run emits."""
 
 
 class EventBatch(Struct, frozen=True, kw_only=True):
@@ -19,27 +19,32 @@ class Emitter(Protocol):
     """Sends events to the receiver."""
 
     async def deliver(self, events: Sequence[CloudEvent]) -> None:
-        """Deliver milestones of one run in order; returns when every one is accepted, or refused for good and dead-lettered.
+        """Deliver milestones of one run in order.
+
+        Returns when each was accepted, or permanently rejected and dead-lettered.
 
         Raises:
-            Unavailable: not all were accepted; the same call again is safe (ids are stable).
+            Unavailable: not all were accepted. Repeating the call is safe, since event ids are stable.
         """
 
     def forward(self, events: Sequence[CloudEvent]) -> None:
-        """Deliver milestones of one run in the background. Never waits; the run keeps them until a `deliver` confirms them."""
+        """Deliver milestones of one run in the background, without blocking.
+
+        The run keeps them until a `deliver` confirms them.
+        """
 
     async def announce(self, event: CloudEvent) -> None:
-        """Deliver one domain event that an activity sends (no sequence).
+        """Deliver one domain event of an activity (it has no sequence number).
 
         Raises:
-            Unavailable: not accepted; the same call again is safe.
+            Unavailable: it was not accepted. Repeating the call is safe.
         """
 
     def offer(self, event: CloudEvent, *, item: bool = False) -> None:
-        """Take a progress event, best effort; latest wins. Never waits, never raises, callable from any thread.
+        """Accept a progress event, best effort; the latest wins. Never blocks or raises; thread-safe.
 
-        A milestone of a step (it has a sequence) is no progress: it says that the step's progress is over.
+        A milestone of a step (it has a sequence number) marks the end of the step's progress.
 
         Args:
-            item: it speaks of one of several items of a step, whose percentage another event states.
+            item: the event is about one of several items of a step, whose percentage another event reports.
         """

@@ -1,4 +1,4 @@
-"""Errors across Temporal's edge: ours to ApplicationError and, at the end of a step or run, any error to a `Failure`."""
+"""Translates Signalbox errors to Temporal's ApplicationError, and any error to a `Failure` for people."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -16,11 +16,17 @@ from signalbox_core.pipeline.contract.messages import ErrorDetails
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]*")
 _MAX_CHARS: Final = 8_000
 BUG: Final = "pipeline_bug"
-"""The pipeline uses the library wrongly (an undeclared step or event); the run fails at once and says so."""
+"""The pipeline misuses the library (an undeclared step or event); the run fails without a retry."""
 
 
 def as_application_error(error: SignalboxError, *, benign: bool = False) -> ApplicationError:
-    """Translate: `Rejected` is final, `RateLimited` waits as told, anything else may be tried again."""
+    """Translate a Signalbox error.
+
+    `Rejected` is not retried, `RateLimited` is retried after its delay, anything else by the retry policy.
+
+    Args:
+        benign: keep Temporal from logging and counting it as a failure.
+    """
     facts = msgspec.Raw(msgspec.json.encode(error.facts, enc_hook=str))
     details = ErrorDetails(code=error.stable_code, message=error.detail, field=error.field, facts=facts)
     wait = timedelta(seconds=error.retry_after_s) if isinstance(error, RateLimited) else None
@@ -34,31 +40,36 @@ def as_application_error(error: SignalboxError, *, benign: bool = False) -> Appl
     )
 
 
-def refusal(code: str, message: str, *, field: str | None = None, **facts: object) -> ApplicationError:
-    """A final ApplicationError with our one detail; workflow code raises it."""
+def non_retryable_error(
+    code: str, message: str, *, field: str | None = None, **facts: object
+) -> ApplicationError:
+    """Create a non-retryable ApplicationError with `ErrorDetails`, for workflow code to raise."""
     details = ErrorDetails(
         code=code, message=message, field=field, facts=msgspec.Raw(msgspec.json.encode(facts))
     )
     return ApplicationError(message, details, type=code, non_retryable=True)
 
 
-def bug(message: str) -> ApplicationError:
-    """The pipeline's own mistake, told to its author."""
-    return refusal(BUG, message)
+def pipeline_bug(message: str) -> ApplicationError:
+    """Create the error for a mistake in the pipeline's code."""
+    return non_retryable_error(BUG, message)
 
 
 def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
-    """What people read: code, sentence and field of the innermost cause that states them, else of the innermost cause."""
+    """Describe an error for people.
+
+    Code, message and field come from the innermost cause that carries them, else from the innermost cause.
+    """
     chain = list(_causes(error))
     for cause in reversed(chain):
-        told = _told(cause, step)
-        if told is not None:
-            return told
+        coded = _coded_failure(cause, step)
+        if coded is not None:
+            return coded
         if isinstance(cause, TimedOut):
             return Failure(code="timed_out", message=_timeout_message(chain, cause), step=step)
     innermost = chain[-1]
     if isinstance(innermost, ApplicationError):
-        return _untold(innermost, step)
+        return _plain_failure(innermost, step)
     return Failure(
         code="unexpected_error", message=f"{type(innermost).__name__}: {innermost}"[:_MAX_CHARS], step=step
     )
@@ -71,8 +82,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__
 
 
-def _told(error: BaseException, step: str | None) -> Failure | None:
-    """The failure that an error of ours is, or that an ApplicationError carries in its one detail."""
+def _coded_failure(error: BaseException, step: str | None) -> Failure | None:
+    """Return the failure of a Signalbox error, or of an ApplicationError that carries `ErrorDetails`."""
     if isinstance(error, SignalboxError):
         return Failure(
             code=error.stable_code, message=error.detail[:_MAX_CHARS], field=error.field, step=step
@@ -88,8 +99,8 @@ def _told(error: BaseException, step: str | None) -> Failure | None:
     return None
 
 
-def _untold(error: ApplicationError, step: str | None) -> Failure:
-    """One that plain Temporal code raised, or the SDK made of a bug."""
+def _plain_failure(error: ApplicationError, step: str | None) -> Failure:
+    """Return the failure of an ApplicationError without details, from plain Temporal code or from a bug."""
     if error.type and _CODE.fullmatch(error.type):
         return Failure(code=error.type, message=error.message[:_MAX_CHARS], step=step)
     return Failure(
@@ -98,7 +109,7 @@ def _untold(error: ApplicationError, step: str | None) -> Failure:
 
 
 class ErrorText(msgspec.Struct, frozen=True):
-    """`ErrorDetails` as it comes back from Temporal: a JSON object without its type."""
+    """`ErrorDetails` as Temporal returns it: a JSON object without its type."""
 
     code: str
     message: str | None = None

@@ -1,4 +1,4 @@
-"""The messages a run understands, as plain Structs: what the gateway sends, what the run answers. Imports no Temporal client."""
+"""The messages between gateway and run, as plain Structs. Imports no Temporal client."""
 
 from datetime import datetime
 from typing import Final
@@ -9,13 +9,13 @@ from msgspec import Struct
 QUERY_SNAPSHOT: Final = "snapshot"
 """Query without argument → `Snapshot`."""
 UPDATE_DECIDE: Final = "decide"
-"""Update with a `Decision` → `DecisionRecord`; use the decision id as update id."""
+"""Update with a `Decision` → `DecisionRecord`; the decision id is the update id."""
 SIGNAL_DECIDE: Final = "decide"
-"""The same payload as a signal: durable while no worker runs; an invalid one is dropped with a log line."""
+"""The same payload as a signal: durable while no worker runs. An invalid decision is logged and dropped."""
 SIGNAL_PAUSE: Final = "pause"
 SIGNAL_RESUME: Final = "resume"
 SIGNAL_CANCEL_REASON: Final = "cancel_reason"
-"""Sent just before Temporal's cancel, which cannot carry who asked."""
+"""Sent just before Temporal's cancel request, which cannot carry who requested it."""
 
 UNKNOWN_APPROVAL: Final = "unknown_approval"
 ALREADY_DECIDED: Final = "already_decided"
@@ -25,7 +25,12 @@ INVALID_ANSWER: Final = "invalid_answer"
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """A person's answer. `decision_id` makes it idempotent; `digest`, when given, must be that of the approval they saw."""
+    """A person's answer.
+
+    Attributes:
+        decision_id: makes the decision idempotent.
+        digest: when given, must be the digest of the question as the person saw it.
+    """
 
     approval_id: str
     decision_id: str
@@ -46,7 +51,7 @@ class DecisionRecord(Struct, frozen=True, kw_only=True):
 
 
 class Control(Struct, frozen=True, kw_only=True):
-    """Pause or resume, and who asked."""
+    """Pause or resume, and who requested it."""
 
     by: str | None = None
 
@@ -57,7 +62,7 @@ class CancelReason(Struct, frozen=True, kw_only=True):
 
 
 class ErrorDetails(Struct, frozen=True, kw_only=True):
-    """The one detail of every ApplicationError this system raises; `facts` is a JSON object for programs."""
+    """The detail of every ApplicationError that Signalbox raises; `facts` is a JSON object for programs."""
 
     code: str
     message: str

@@ -1,6 +1,6 @@
-"""How an activity is called: timeouts, heartbeat, retries.
+"""Timeouts, heartbeat and retries of an activity call.
 
-A pipeline states its own policies (`FETCH`, `MODEL`, `RENDER`) once, beside its workflow.
+A pipeline defines its own policies (`FETCH`, `MODEL`, `RENDER`) once, next to its workflow.
 """
 
 from datetime import timedelta
@@ -10,7 +10,7 @@ from msgspec import Struct
 from temporalio.common import RetryPolicy
 
 DEFAULT_HEARTBEAT: Final = timedelta(seconds=5)
-"""Heartbeat timeout of a call that states none; the worker heartbeats for it while its event loop runs."""
+"""Heartbeat timeout of a call that sets none; the worker sends its heartbeats while its event loop runs."""
 MAX_LOCAL_TIMEOUT: Final = timedelta(seconds=5)
 """Well below a workflow task's timeout (10 s), after which the server hands the task to another worker."""
 
@@ -20,17 +20,17 @@ class CallOptions(Struct, frozen=True, kw_only=True):
 
     Attributes:
         timeout: of one attempt.
-        heartbeat: how long an attempt may go without calling `progress()`; state it where the activity itself
-            can hang. Without it the worker heartbeats by itself, so a call is retried within seconds of the
-            death of its worker, and a hanging activity ends at `timeout`.
-        total_timeout: of all attempts together, waiting for a free worker included.
-        maximum_attempts: bounded always, as an argument that does not decode would retry for ever.
-        non_retryable: codes of errors that end the call at once; `Rejected` ones do so by themselves.
+        heartbeat: how long an attempt may run without calling `progress()`. Set it where the activity itself
+            can hang. Without it the worker sends the heartbeats, so a call is retried within seconds of the
+            loss of its worker, and a hanging activity ends at `timeout`.
+        total_timeout: of all attempts together, including the wait for a free worker.
+        maximum_attempts: always bounded, since an argument that does not decode would be retried forever.
+        non_retryable: codes of errors that are not retried; `Rejected` errors never are.
         task_queue: another queue than the pipeline's (`<pipeline>.<class>`).
         local: run in the workflow's own worker as part of the workflow task, without a round trip through the
-            server: for idempotent work of at most `MAX_LOCAL_TIMEOUT` an attempt. It may run again when the
-            worker dies, together with the other local calls of the same workflow task, and its step is shown
-            when that task ends. See `QUICK`.
+            server: for idempotent work of at most `MAX_LOCAL_TIMEOUT` per attempt. It may run again when the
+            worker is lost, together with the other local calls of the same workflow task, and its step is
+            shown when that task ends. See `QUICK`.
     """
 
     timeout: timedelta
@@ -69,4 +69,4 @@ class CallOptions(Struct, frozen=True, kw_only=True):
 QUICK: Final = CallOptions(
     timeout=MAX_LOCAL_TIMEOUT, maximum_attempts=5, first_retry_after=timedelta(milliseconds=200), local=True
 )
-"""For short idempotent work: reading a setting, a calculation, one fast request. No heartbeat, no progress."""
+"""For short idempotent work: reading a setting, a calculation, one fast request. No heartbeat or progress."""

@@ -1,4 +1,4 @@
-"""A pipeline's contract: what the world knows of it. Reaches no client library."""
+"""A pipeline's contract: its public description. Imports no client library."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,8 @@ from signalbox_core.secret import Secret, schema_hook
 if TYPE_CHECKING:
     import typing_extensions
 
-    # With a default `PipelineSpec` alone means any pipeline; at run time neither the default nor the package is needed.
+    # The default lets a bare `PipelineSpec` mean any pipeline. At run time neither it nor the package is
+    # needed.
     In = typing_extensions.TypeVar("In", bound=Struct, default=Any)
     Out = typing_extensions.TypeVar("Out", bound=Struct, default=Any)
 else:
@@ -33,7 +34,7 @@ class Step(Struct, frozen=True):
 
 
 class Approval(Struct, Generic[A], frozen=True, kw_only=True):
-    """A question a run may ask: the type of its answer and how long it stays open."""
+    """A question that a run may ask: the type of its answer and how long it stays open."""
 
     name: str
     title: str
@@ -50,17 +51,21 @@ class DomainEvent(Struct, frozen=True):
 
 
 class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
-    """The contract (`SPEC` in contract.py), of a pipeline that takes an In and gives an Out.
+    """The contract (`SPEC` in contract.py) of a pipeline with input In and result Out.
 
     Attributes:
-        name: lower case and underscores; the API's, the workflow type's and the default task queue's name.
+        name: lower case and underscores; also the workflow type and the default task queue.
         workflow: `"module:Class"`, loaded by workers only.
-        activities: loaded by workers only: `"module:factory"` of a class or function that takes `ActivityDeps` and gives an object
-            with `@activity.defn` methods or a list of them; `"module"` for one whose functions are activities. Unless given: the
-            module `activities` beside the workflow's.
-        task_queue: Temporal's; the name unless given.
-        children: pipelines whose runs this one starts; found, served and shown like any other.
-        workflows: further workflows of this pipeline that are no runs, `"module:Class"` each; loaded by workers only.
+        activities: loaded by workers only. `"module:factory"`: a class or function that takes `ActivityDeps`
+            and returns an object with `@activity.defn` methods, or a list of them. `"module"`: its functions
+            are the activities. By default the module `activities` in the workflow's package.
+        task_queue: Temporal's task queue; by default the name.
+        children: pipelines whose runs this one starts; discovered, served and shown like any other.
+        workflows: further workflows of this pipeline that are not runs, `"module:Class"` each; loaded by
+            workers only.
+
+    Raises:
+        ValueError: a name is malformed or declared twice, or something other than the input holds a Secret.
     """
 
     name: str
@@ -92,38 +97,44 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             ("step", [step.name for step in self.steps]),
             ("approval", [item.name for item in self.approvals]),
         ):
-            twice = {name for name in names if names.count(name) > 1}
-            if twice:
-                raise ValueError(f"pipeline {self.name}: {kind} {min(twice)!r} is declared twice")
-        shown = {"result": self.result, **{f"answer of {item.name}": item.answer for item in self.approvals}}
-        shown |= {f"event {event.name}": event.data for event in self.events}
-        if leaking := [what for what, shape in shown.items() if holds_secret(shape)]:
+            duplicates = {name for name in names if names.count(name) > 1}
+            if duplicates:
+                raise ValueError(f"pipeline {self.name}: {kind} {min(duplicates)!r} is declared twice")
+        displayed = {
+            "result": self.result,
+            **{f"answer of {item.name}": item.answer for item in self.approvals},
+        }
+        displayed |= {f"event {event.name}": event.data for event in self.events}
+        if leaking := [what for what, shape in displayed.items() if holds_secret(shape)]:
             raise ValueError(
-                f"pipeline {self.name}: the {leaking[0]} holds a Secret; only an input may, as everything else is shown"
+                f"pipeline {self.name}: the {leaking[0]} holds a Secret; only an input may, "
+                "because everything else is displayed"
             )
-        wrong = [event.name for event in self.events if not _EVENT.fullmatch(event.name)]
-        if wrong:
-            raise ValueError(f"pipeline {self.name}: event name {wrong[0]!r} must be lower case and dotted")
+        malformed = [event.name for event in self.events if not _EVENT.fullmatch(event.name)]
+        if malformed:
+            raise ValueError(
+                f"pipeline {self.name}: event name {malformed[0]!r} must be lower case and dotted"
+            )
 
     def approval(self, name: str) -> Approval[Any]:
-        """The declared approval of that name; a KeyError is a bug in the pipeline."""
+        """Return the declared approval of that name; a KeyError is a bug in the pipeline."""
         return {item.name: item for item in self.approvals}[name]
 
 
 def holds_secret(kind: type[Struct]) -> bool:
-    """Whether a value of this type can hold a `Secret`, however deep."""
-    found: list[type] = []
+    """Return whether a value of this type can contain a `Secret` at any depth."""
+    custom_types: list[type] = []
 
-    def see(seen: type) -> dict[str, object]:
-        found.append(seen)
+    def collect(custom: type) -> dict[str, object]:
+        custom_types.append(custom)
         return {"type": "string"}
 
-    msgspec.json.schema_components((kind,), schema_hook=see)
-    return Secret in found
+    msgspec.json.schema_components((kind,), schema_hook=collect)
+    return Secret in custom_types
 
 
 def json_schema(kind: type[Struct]) -> Mapping[str, object]:
-    """JSON Schema 2020-12 of a Struct with its components inlined under `$defs`."""
+    """Return the JSON Schema (2020-12) of a Struct, with its components under `$defs`."""
     (schema,), components = msgspec.json.schema_components(
         (kind,), schema_hook=schema_hook, ref_template="#/$defs/{name}"
     )

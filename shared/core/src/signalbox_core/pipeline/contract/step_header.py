@@ -1,4 +1,4 @@
-"""What an activity is told about the step it works for: a header, written by the workflow side and read by the activity side."""
+"""The header that passes the current step from the workflow side to an activity."""
 
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -11,12 +11,13 @@ from temporalio.api.common.v1 import Payload
 from signalbox_core.temporal.names import HEADER_CALL
 
 
-class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StepCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One activity call.
 
     Attributes:
-        total: number of items when the call is one of a `step.map`.
-        auto_heartbeat: the call states no heartbeat of its own, so the worker heartbeats for it.
+        index: position of the item when the call is part of a `step.map`.
+        total: number of items when the call is part of a `step.map`; else 0.
+        auto_heartbeat: the call sets no heartbeat timeout, so the worker sends the heartbeats.
     """
 
     tenant: str
@@ -27,18 +28,18 @@ class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
     auto_heartbeat: bool = False
 
 
-current_call: Final[ContextVar[Call | None]] = ContextVar("signalbox_call", default=None)
-"""In workflow code: for which step the activities started now work."""
+current_call: Final[ContextVar[StepCall | None]] = ContextVar("signalbox_call", default=None)
+"""In workflow code: the step on whose behalf activities are started."""
 
-_decoder: Final = msgspec.json.Decoder(Call)
+_decoder: Final = msgspec.json.Decoder(StepCall)
 
 
 def to_payload(value: Struct) -> Payload:
-    """A header's value; headers pass no payload converter."""
+    """Encode a header value; Temporal applies no payload converter to headers."""
     return Payload(metadata={"encoding": b"json/plain"}, data=msgspec.json.encode(value))
 
 
-def call_of(headers: Mapping[str, Payload]) -> Call | None:
-    """The call of an activity, or None for one that no Signalbox workflow started."""
+def read_step_call(headers: Mapping[str, Payload]) -> StepCall | None:
+    """Read the step call from an activity's headers; None when no Signalbox workflow started it."""
     payload = headers.get(HEADER_CALL)
     return _decoder.decode(payload.data) if payload is not None else None

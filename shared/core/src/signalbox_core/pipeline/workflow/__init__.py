@@ -1,1 +1,1 @@
-"""The workflow side of a run: state, steps, approvals, outbox, lifecycle. Runs in the sandbox."""
+"""The workflow side of a run: state, steps, approvals, outbox, lifecycle. Runs in Temporal's sandbox."""

@@ -1,4 +1,7 @@
-"""The messages of a run: query `snapshot`, update and signal `decide`, signals `pause`, `resume`, `cancel_reason`."""
+"""The message handlers of a run.
+
+Query `snapshot`; update and signal `decide`; signals `pause`, `resume` and `cancel_reason`.
+"""
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -6,22 +9,22 @@ from temporalio.exceptions import ApplicationError
 from signalbox_core.events import Snapshot, catalogue
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pipeline.contract import messages
-from signalbox_core.pipeline.contract.failures import refusal
+from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision, DecisionRecord
 from signalbox_core.pipeline.workflow.state import RunState
 
 
-class Handlers:
-    """Handlers mutate state and return at once; the story reacts to it."""
+class RunHandlers:
+    """Registers the handlers. They change the run's state and return at once; the workflow reacts to it."""
 
     def __init__(self, state: RunState) -> None:
         self._state = state
         workflow.set_query_handler(messages.QUERY_SNAPSHOT, self.snapshot)
-        workflow.set_update_handler(messages.UPDATE_DECIDE, self.decide, validator=self.judge)
+        workflow.set_update_handler(messages.UPDATE_DECIDE, self.decide, validator=self.validate_decision)
         workflow.set_signal_handler(messages.SIGNAL_DECIDE, self.decide_by_signal)
         workflow.set_signal_handler(messages.SIGNAL_PAUSE, self.pause)
         workflow.set_signal_handler(messages.SIGNAL_RESUME, self.resume)
-        workflow.set_signal_handler(messages.SIGNAL_CANCEL_REASON, self.note_cancel)
+        workflow.set_signal_handler(messages.SIGNAL_CANCEL_REASON, self.announce_cancel)
 
     def snapshot(self) -> Snapshot:
         return self._state.journal.snapshot
@@ -30,18 +33,27 @@ class Handlers:
     def _has_ended(self) -> bool:
         return self._state.journal.snapshot.status in ENDED
 
-    def judge(self, decision: Decision) -> None:
-        """The validator: what it refuses never enters history."""
+    def validate_decision(self, decision: Decision) -> None:
+        """Reject a decision that cannot be accepted; as a validator, before it enters the history.
+
+        Raises:
+            ApplicationError: `conflict` when the run has ended or is being cancelled; else as
+                `ApprovalRegistry.validate`.
+        """
         if self._has_ended:
             status = self._state.journal.snapshot.status
-            raise refusal("conflict", f"run {self._state.run_id} has ended ({status}); nothing to decide")
+            raise non_retryable_error(
+                "conflict", f"run {self._state.run_id} has ended ({status}); nothing to decide"
+            )
         if self._state.is_cancelling:
-            raise refusal("conflict", f"run {self._state.run_id} is being cancelled; nothing to decide")
-        self._state.approvals.judge(decision)
+            raise non_retryable_error(
+                "conflict", f"run {self._state.run_id} is being cancelled; nothing to decide"
+            )
+        self._state.approvals.validate(decision)
 
     def decide(self, decision: Decision) -> DecisionRecord:
-        # Judged again: another decision of the same workflow task may have won after the validator ran.
-        self.judge(decision)
+        # Validated again: another decision in the same workflow task may have won after the validator ran.
+        self.validate_decision(decision)
         record, decides = self._state.approvals.accept(decision, workflow.now())
         if decides:
             data = catalogue.ApprovalDecided(
@@ -51,27 +63,27 @@ class Handlers:
                 answer=record.answer,
                 note=decision.note,
             )
-            self._state.record("approval.decided", data)
+            self._state.record_event("approval.decided", data)
         return record
 
     def decide_by_signal(self, decision: Decision) -> None:
-        """The durable way while no worker runs; nobody waits for the reply, so a refusal is a log line."""
+        """Decide without a reply, for when no worker runs. An invalid decision is logged and dropped."""
         try:
             self.decide(decision)
-        except ApplicationError as refused:
+        except ApplicationError as rejection:
             workflow.logger.warning(
-                "decision dropped", extra={"approval_id": decision.approval_id, "reason": refused.type}
+                "decision dropped", extra={"approval_id": decision.approval_id, "reason": rejection.type}
             )
 
     def pause(self, control: Control) -> None:
         if not self._state.paused and not self._has_ended:
             self._state.paused = True
-            self._state.record("run.paused", catalogue.RunPaused(by=control.by))
+            self._state.record_event("run.paused", catalogue.RunPaused(by=control.by))
 
     def resume(self, control: Control) -> None:
         if self._state.paused and not self._has_ended:
             self._state.paused = False
-            self._state.record("run.resumed", catalogue.RunResumed(by=control.by))
+            self._state.record_event("run.resumed", catalogue.RunResumed(by=control.by))
 
-    def note_cancel(self, reason: CancelReason) -> None:
+    def announce_cancel(self, reason: CancelReason) -> None:
         self._state.announce_cancel(reason)

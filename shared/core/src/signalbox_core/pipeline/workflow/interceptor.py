@@ -1,6 +1,10 @@
-"""The workflow side of the worker's interceptor: sees how a run ends, tells activities their step, carries state over."""
+"""The workflow side of the worker's interceptor.
 
-from collections.abc import Callable
+It records how a run ends, passes the current step to activities in a header, and carries the run's state
+across continue-as-new.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from temporalio import workflow
@@ -19,7 +23,7 @@ from temporalio.worker import (
 from signalbox_core.events import CloudEvent
 from signalbox_core.pipeline.contract.emitter import EventBatch
 from signalbox_core.pipeline.contract.step_header import current_call, to_payload
-from signalbox_core.pipeline.workflow.lifecycle import conduct
+from signalbox_core.pipeline.workflow.lifecycle import execute_run
 from signalbox_core.pipeline.workflow.outbox import DELIVER
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.state import OFFER
@@ -27,10 +31,10 @@ from signalbox_core.temporal.names import HEADER_CALL, HEADER_CARRIED, HEADER_EV
 
 
 class RunInterceptor(Interceptor):
-    """For every workflow that keeps a `Run` in an attribute; others pass through.
+    """Applies to every workflow that has a `Run` in an attribute; others pass through.
 
     Args:
-        offer: takes a run's progress; called from workflow threads, so it must not block.
+        offer: takes a run's progress events; called from workflow threads, so it must not block.
     """
 
     def __init__(self, offer: Callable[[CloudEvent], None]) -> None:
@@ -41,51 +45,55 @@ class RunInterceptor(Interceptor):
         input: WorkflowInterceptorClassInput,  # noqa: A002
     ) -> type[WorkflowInboundInterceptor]:
         input.unsafe_extern_functions[OFFER] = self._offer
-        return _Inbound
+        return _RunInbound
 
 
-class _Inbound(WorkflowInboundInterceptor):
+class _RunInbound(WorkflowInboundInterceptor):
     def init(self, outbound: WorkflowOutboundInterceptor) -> None:
-        super().init(_Outbound(outbound))
+        super().init(_RunOutbound(outbound))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002
-        run = _run_of(workflow.instance())
-        story = super().execute_workflow(input)
-        return await (conduct(run.state, story) if run is not None else story)
+        run = _find_run(workflow.instance())
+        body = super().execute_workflow(input)
+        return await (execute_run(run.state, body) if run is not None else body)
 
 
-class _Outbound(WorkflowOutboundInterceptor):
+class _RunOutbound(WorkflowOutboundInterceptor):
     def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
-        input.headers = _with_call(input.headers)
-        run = _run_of(workflow.instance())
+        input.headers = _with_step_call(input.headers)
+        run = _find_run(workflow.instance())
         if run is None or input.activity == DELIVER:
             return super().start_activity(input)
-        events = run.state.outbox.passengers() if input.task_queue is None else ()
+        # Only the pipeline's own workers are known to have the interceptor that unpacks the events.
+        events = run.state.outbox.piggyback_events() if input.task_queue is None else ()
         if events:
             input.headers = {**input.headers, HEADER_EVENTS: to_payload(EventBatch(events=events))}
         handle = super().start_activity(input)
-        run.state.outbox.ride(handle)
+        run.state.outbox.track_activity(handle)
         return handle
 
-    def start_local_activity(self, input: StartLocalActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
-        input.headers = _with_call(input.headers)
+    def start_local_activity(
+        self,
+        input: StartLocalActivityInput,  # noqa: A002
+    ) -> "workflow.ActivityHandle[Any]":
+        input.headers = _with_step_call(input.headers)
         handle = super().start_local_activity(input)
-        run = _run_of(workflow.instance())
+        run = _find_run(workflow.instance())
         if run is not None and input.activity != DELIVER:
-            run.state.outbox.hold(handle)
+            run.state.outbox.track_local_activity(handle)
         return handle
 
     def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:  # noqa: A002
-        run = _run_of(workflow.instance())
+        run = _find_run(workflow.instance())
         if run is not None:
-            input.headers = {**input.headers, HEADER_CARRIED: to_payload(run.state.carried())}
+            input.headers = {**input.headers, HEADER_CARRIED: to_payload(run.state.carried_state())}
         super().continue_as_new(input)
 
 
-def _run_of(instance: object) -> Run | None:
+def _find_run(instance: object) -> Run | None:
     return next((value for value in vars(instance).values() if isinstance(value, Run)), None)
 
 
-def _with_call(headers: "Any") -> "dict[str, Payload]":
+def _with_step_call(headers: Mapping[str, Payload]) -> dict[str, Payload]:
     call = current_call.get()
     return {**headers, HEADER_CALL: to_payload(call)} if call is not None else dict(headers)

@@ -1,4 +1,7 @@
-"""A run's journal: numbers its milestones and keeps the snapshot they fold into. Pure; the one writer of sequence numbers."""
+"""A run's journal: numbers the milestones and maintains the snapshot they fold into. Pure.
+
+It is the only place that assigns sequence numbers.
+"""
 
 from datetime import datetime
 from typing import Final
@@ -9,14 +12,19 @@ from msgspec import Struct
 from signalbox_core.events import MAX_EVENT_BYTES, CloudEvent, Snapshot, fold, full_type
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.emitter import SOURCE
-from signalbox_core.pipeline.contract.failures import bug
+from signalbox_core.pipeline.contract.failures import pipeline_bug
 
 MAX_DATA_BYTES: Final = MAX_EVENT_BYTES - 4_096
 """Leaves room for the envelope."""
 
 
-class Carried(Struct, frozen=True, kw_only=True):
-    """What a run's next execution (continue-as-new) starts from."""
+class CarriedState(Struct, frozen=True, kw_only=True):
+    """What a run's next execution (after continue-as-new) starts from.
+
+    Attributes:
+        asked: how many questions of each approval name the run has asked.
+        kept: the value that the author passed to `Run.keep`.
+    """
 
     snapshot: Snapshot
     undelivered: tuple[CloudEvent, ...] = ()
@@ -24,34 +32,35 @@ class Carried(Struct, frozen=True, kw_only=True):
     kept: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Journal:
-    """Numbers from 1; the same calls give the same events with the same ids, so a replay changes nothing."""
+class RunJournal:
+    """Numbers milestones from 1. Deterministic: a replay produces the same events with the same ids."""
 
     def __init__(self, run_id: str, tenant: str) -> None:
         self.snapshot = Snapshot(run_id=run_id, tenant=tenant)
-        self._ticks = 0
+        self._progress_count = 0
 
     def milestone(self, name: str, data: Struct, now: datetime, *, step: str | None = None) -> CloudEvent:
-        """The next event in sequence.
+        """Create the next event in sequence and fold it into the snapshot.
 
         Raises:
-            ApplicationError: the data is too large for an event; bodies travel by reference.
+            ApplicationError: the data is too large for an event; large bodies are passed by reference.
         """
         sequence = self.snapshot.sequence + 1
         body = msgspec.json.encode(data)
         if len(body) > MAX_DATA_BYTES:
-            raise bug(
-                f"event {name} has {len(body)} bytes, at most {MAX_DATA_BYTES}: put the body in the object store and pass its key"
+            raise pipeline_bug(
+                f"event {name} has {len(body)} bytes, at most {MAX_DATA_BYTES}: "
+                "put the body in the object store and pass its key"
             )
         event = self._event(derived_id(self.snapshot.run_id, str(sequence)), name, body, now, step, sequence)
         self.snapshot = fold(self.snapshot, event)
         return event
 
     def progress(self, data: Struct, now: datetime, *, step: str) -> CloudEvent:
-        """A progress event: no sequence, folded into the snapshot, best effort from here on."""
-        self._ticks += 1
+        """Create a progress event, which has no sequence number, and fold it into the snapshot."""
+        self._progress_count += 1
         identity = derived_id(
-            self.snapshot.run_id, "progress", step, str(self.snapshot.sequence), str(self._ticks)
+            self.snapshot.run_id, "progress", step, str(self.snapshot.sequence), str(self._progress_count)
         )
         event = self._event(identity, "step.progress", msgspec.json.encode(data), now, step, None)
         self.snapshot = fold(self.snapshot, event)

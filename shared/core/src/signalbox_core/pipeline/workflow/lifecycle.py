@@ -1,4 +1,7 @@
-"""How a run ends: the terminal event follows from what the workflow itself does, so authors write nothing and none is missed."""
+"""How a run ends: records the terminal event that follows from the workflow's own result or error.
+
+Authors write no terminal events, so none can be forgotten.
+"""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,19 +15,23 @@ from signalbox_core.errors import SignalboxError
 from signalbox_core.events import catalogue
 from signalbox_core.pipeline.contract.failures import as_application_error, failure_of
 from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES
-from signalbox_core.pipeline.workflow.scheduling import quiet, uninterrupted, waits_returned
 from signalbox_core.pipeline.workflow.state import RunState
+from signalbox_core.pipeline.workflow.waits import let_waits_return, shielded, wait_until_idle
 
 _NULL = msgspec.Raw(b"null")
 
 
-async def conduct(state: RunState, story: Coroutine[Any, Any, Any]) -> Any:
-    """Run the workflow's own code and record its end: completed, failed or cancelled; deliver; then let it end.
+async def execute_run(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
+    """Run the workflow's own code, record how it ended, deliver the remaining events, then return or raise.
 
-    A bug (an error that fails the workflow task, not the workflow) and an eviction pass through untouched: the task is tried again.
+    An error that fails the workflow task but not the workflow (a bug) and an eviction pass through unchanged:
+    Temporal retries the task.
+
+    Args:
+        body: the workflow's `run` method, called but not yet awaited.
     """
     try:
-        result = await _cancellable(state, story)
+        result = await _run_cancellable(state, body)
         await state.hold_for_cancel()
         if not workflow.all_handlers_finished():
             await workflow.wait_condition(workflow.all_handlers_finished)
@@ -32,24 +39,25 @@ async def conduct(state: RunState, story: Coroutine[Any, Any, Any]) -> Any:
         if is_cancelled_exception(error):
             if workflow.cancellation_reason() is None:
                 raise
-            await _cancelled(state)
+            await _finish_cancelled(state)
             raise
         failure = as_application_error(error) if isinstance(error, SignalboxError) else error
         if not workflow.is_failure_exception(failure):
             raise
-        await _failed(state, error)
+        await _finish_failed(state, error)
         raise failure from (error.__cause__ if failure is error else error)
-    await _completed(state, result)
+    await _finish_completed(state, result)
     return result
 
 
-async def _cancellable(state: RunState, story: Coroutine[Any, Any, Any]) -> Any:
-    """Run the story in its own task, to which a cancel comes after everything else that this workflow task brought.
+async def _run_cancellable(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
+    """Run the workflow's code in a task of its own, cancelled after all other work of the workflow task.
 
-    The server repeats a run's last workflow task when a message came meanwhile. Were the message handled first, a run that has said
-    `run.completed` could now be cancelled; handled last, the repeated task ends as the first one did.
+    The server repeats a run's last workflow task when a message arrived meanwhile. If that message were
+    handled first, a run that has recorded `run.completed` could now be cancelled. Handled last, the repeated
+    task ends like the first one.
     """
-    task = asyncio.create_task(story, name="story")
+    task = asyncio.create_task(body, name="workflow body")
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -57,31 +65,31 @@ async def _cancellable(state: RunState, story: Coroutine[Any, Any, Any]) -> Any:
             return await task
         if (current := asyncio.current_task()) is not None:
             current.uncancel()
-    await quiet()
-    await waits_returned()
+    await wait_until_idle()
+    await let_waits_return()
     state.receive_cancel()
     task.cancel()
     return await task
 
 
-async def _completed(state: RunState, result: object) -> None:
+async def _finish_completed(state: RunState, result: object) -> None:
     body = msgspec.json.encode(result)
     raw = msgspec.Raw(body) if len(body) < MAX_DATA_BYTES else _NULL
-    await _end(state, "run.completed", catalogue.RunCompleted(result=raw))
+    await _finish(state, "run.completed", catalogue.RunCompleted(result=raw))
 
 
-async def _failed(state: RunState, error: BaseException) -> None:
+async def _finish_failed(state: RunState, error: BaseException) -> None:
     failure = state.failure_for(error) or failure_of(error)
-    await _end(state, "run.failed", catalogue.RunFailed(error=failure))
+    await _finish(state, "run.failed", catalogue.RunFailed(error=failure))
 
 
-async def _cancelled(state: RunState) -> None:
-    # An eviction while the cancelled story still cleans up looks like a second cancel: here it ends, as every wait does then.
-    await quiet()
+async def _finish_cancelled(state: RunState) -> None:
+    # An eviction during clean-up looks like a second cancellation. This wait raises on it and ends the task.
+    await wait_until_idle()
     state.receive_cancel()
-    await uninterrupted(_clean_up(state))
+    await shielded(_clean_up(state))
     reason = state.cancel_reason.reason or workflow.cancellation_reason() or None
-    await _end(state, "run.cancelled", catalogue.RunCancelled(reason=reason, by=state.cancel_reason.by))
+    await _finish(state, "run.cancelled", catalogue.RunCancelled(reason=reason, by=state.cancel_reason.by))
 
 
 async def _clean_up(state: RunState) -> None:
@@ -92,11 +100,11 @@ async def _clean_up(state: RunState) -> None:
         except Exception as error:
             if not workflow.is_failure_exception(error):
                 raise
-            # A clean-up that fails must neither hide the cancellation nor stop the other clean-ups.
+            # A failing clean-up must neither hide the cancellation nor stop the other clean-ups.
             workflow.logger.exception("clean-up failed", extra={"run_id": state.run_id})
 
 
-async def _end(state: RunState, name: str, data: msgspec.Struct) -> None:
-    state.outbox.seal()
-    state.record(name, data)
-    await uninterrupted(state.outbox.close())
+async def _finish(state: RunState, name: str, data: msgspec.Struct) -> None:
+    state.outbox.close_intake()
+    state.record_event(name, data)
+    await shielded(state.outbox.close())

@@ -1,10 +1,15 @@
-"""The outbox: a run's milestones until the receiver is known to have them. Lives in workflow state; the pipeline never waits for it.
+"""The outbox: a run's milestones that the receiver has not confirmed yet. Lives in workflow state.
 
-An event leaves only when the workflow task that made it is committed, so nothing is told that then did not happen. While the run goes
-on there are two ways, both dispatched by the server at the commit: events *ride* in the header of the next activity that the same
-workflow task starts, which costs no history event, and stay here until a delivery of the outbox's own confirms them; or, when no
-activity follows, an own activity (`signalbox.deliver`) takes everything. The last delivery is a local activity, as nothing follows it
-and it saves a round trip; `ending.py` sees to it that a repeated last task ends the same way.
+The pipeline never waits for delivery. An event leaves only when the workflow task that made it is committed,
+so no event is published for something that did not happen. While the run continues there are two ways, both
+dispatched by the server at the commit:
+
+- Events *piggyback* in the header of the next activity that the same workflow task starts. This costs no
+  history event. They stay in the outbox until a delivery of its own confirms them.
+- When no activity follows, a separate activity (`signalbox.deliver`) takes everything.
+
+The last delivery is a local activity: nothing follows it, and it saves a round trip. `lifecycle.py` makes
+sure that a repeated last workflow task ends the same way.
 """
 
 import asyncio
@@ -20,168 +25,180 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent
 from signalbox_core.pipeline.contract.emitter import Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
-from signalbox_core.pipeline.workflow.scheduling import quiet
+from signalbox_core.pipeline.workflow.waits import wait_until_idle
 
 DELIVER: Final = "signalbox.deliver"
 OUTBOX: Final = "signalbox.outbox"
 MAX_BATCH: Final = 100
 MAX_BATCH_BYTES: Final = 900_000
-"""The receiver takes 1 MiB."""
-LAST_CHANCE: Final = timedelta(seconds=1)
-"""How long the end of a run waits for the receiver before a child workflow takes over; well below a workflow task's timeout."""
-MAX_PASSENGERS: Final = 20
-MAX_PASSENGER_BYTES: Final = 16_000
+"""The receiver accepts 1 MiB."""
+FINAL_DELIVERY_TIMEOUT: Final = timedelta(seconds=1)
+"""How long a run's end waits for the receiver before a child workflow takes over.
+
+Well below a workflow task's timeout.
+"""
+MAX_PIGGYBACK_EVENTS: Final = 20
+MAX_PIGGYBACK_BYTES: Final = 16_000
 MAX_UNCONFIRMED: Final = 60
 _ENVELOPE_BYTES: Final = 600
-_ATTEMPT: Final = timedelta(seconds=5)
+_ATTEMPT_TIMEOUT: Final = timedelta(seconds=5)
 _RETRY: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=5), maximum_attempts=0
 )
-_LAST_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
-_FIRST_IN_LINE: Final = Priority(priority_key=1)
+_FINAL_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
+_HIGHEST_PRIORITY: Final = Priority(priority_key=1)
 
 
 class DeliverActivities:
-    """Registered on every worker."""
+    """The delivery activity; every worker registers it."""
 
     def __init__(self, emitter: Emitter) -> None:
         self._emitter = emitter
 
     @activity.defn(name=DELIVER)
     async def deliver(self, batch: EventBatch) -> None:
-        """Deliver in order. Idempotent by event id: the receiver skips what it has."""
+        """Deliver events in order. Idempotent by event id: the receiver skips events that it has."""
         try:
             await self._emitter.deliver(batch.events)
         except Unavailable as error:
-            # Benign: the emitter says once that the receiver is away; not every run's every attempt.
+            # Benign: the emitter logs once that the receiver is unavailable, not once per run and attempt.
             raise as_application_error(error, benign=True) from error
 
 
 class Outbox:
-    """One run's outbox; at most one delivery of its own is under way, so events batch by themselves."""
+    """One run's outbox. At most one delivery of its own is in flight, so events batch up behind it."""
 
     def __init__(self) -> None:
         self._events: list[CloudEvent] = []
-        self._ridden = 0
-        self._pending = 0
-        self._local = 0
-        self._task: asyncio.Task[None] | None = None
-        self._sealed = False
+        self._piggybacked = 0
+        self._pending_activities = 0
+        self._pending_local_activities = 0
+        self._flush_task: asyncio.Task[None] | None = None
+        self._intake_closed = False
 
     @property
     def undelivered(self) -> tuple[CloudEvent, ...]:
         return tuple(self._events)
 
     def add(self, *events: CloudEvent) -> None:
+        """Queue events and schedule a delivery."""
         self._events.extend(events)
-        self._look()
+        self._schedule_flush()
 
-    def ride(self, handle: "workflow.ActivityHandle[Any]") -> None:
-        """Count an activity of the pipeline until it ends: while one is under way, the run is sure to be looked at again."""
-        self._pending += 1
-        handle.add_done_callback(self._ended)
+    def track_activity(self, handle: "workflow.ActivityHandle[Any]") -> None:
+        """Count one of the pipeline's activities until it ends; its result will wake the workflow again."""
+        self._pending_activities += 1
+        handle.add_done_callback(self._on_activity_done)
 
-    def hold(self, handle: "workflow.ActivityHandle[Any]") -> None:
-        """Start no delivery while a local activity runs: it ends within seconds, in this same workflow task."""
-        self._local += 1
-        handle.add_done_callback(self._local_ended)
+    def track_local_activity(self, handle: "workflow.ActivityHandle[Any]") -> None:
+        """Defer deliveries while a local activity runs; it ends within seconds, in this workflow task."""
+        self._pending_local_activities += 1
+        handle.add_done_callback(self._on_local_activity_done)
 
-    def passengers(self) -> tuple[CloudEvent, ...]:
-        """The events that ride with the activity about to start; few and small, as they become part of its history."""
-        found = tuple(self._events[self._ridden :])
-        if len(found) > MAX_PASSENGERS or sum(map(_weight, found)) > MAX_PASSENGER_BYTES:
+    def piggyback_events(self) -> tuple[CloudEvent, ...]:
+        """Take the events to send in the header of the activity about to start.
+
+        Returns:
+            The events that no header carries yet; none when they are too many or too large, since a header
+            becomes part of the history.
+        """
+        found = tuple(self._events[self._piggybacked :])
+        if len(found) > MAX_PIGGYBACK_EVENTS or sum(map(_size_bytes, found)) > MAX_PIGGYBACK_BYTES:
             return ()
-        self._ridden += len(found)
+        self._piggybacked += len(found)
         return found
 
-    def seal(self) -> None:
-        """No further delivery starts: what is added from here on, the run's last event, leaves with `close`."""
-        self._sealed = True
+    def close_intake(self) -> None:
+        """Start no further delivery; events added from here on are delivered by `close`."""
+        self._intake_closed = True
 
     async def close(self) -> None:
-        """Deliver what is left within a second; what is then left goes to a child workflow that outlives the run.
+        """Deliver the remaining events within a second, and hand what is then left to a child workflow.
 
-        A delivery under way is not waited for: its events go again, and whoever has them already skips them.
+        A delivery in flight is not awaited: its events are sent again and the receiver deduplicates them.
         """
-        self.seal()
+        self.close_intake()
         for batch in batches(self._events):
             try:
                 await workflow.execute_local_activity(
                     DELIVER,
                     EventBatch(events=batch),
-                    schedule_to_close_timeout=LAST_CHANCE,
-                    retry_policy=_LAST_RETRY,
+                    schedule_to_close_timeout=FINAL_DELIVERY_TIMEOUT,
+                    retry_policy=_FINAL_RETRY,
                 )
             except FailureError:
                 break
             del self._events[: len(batch)]
-        await hand_over(self._events)
+        await start_outbox_children(self._events)
 
-    def _ended(self, _handle: object) -> None:
-        self._pending -= 1
-        if self._pending == 0 and self._events:
-            self._look()
+    def _on_activity_done(self, _handle: object) -> None:
+        self._pending_activities -= 1
+        if self._pending_activities == 0 and self._events:
+            self._schedule_flush()
 
-    def _local_ended(self, _handle: object) -> None:
-        self._local -= 1
-        if self._local == 0 and self._events:
-            self._look()
+    def _on_local_activity_done(self, _handle: object) -> None:
+        self._pending_local_activities -= 1
+        if self._pending_local_activities == 0 and self._events:
+            self._schedule_flush()
 
-    def _look(self) -> None:
-        if not self._sealed and (self._task is None or self._task.done()):
-            self._task = asyncio.create_task(self._deliver(), name="signalbox outbox")
+    def _schedule_flush(self) -> None:
+        if not self._intake_closed and (self._flush_task is None or self._flush_task.done()):
+            self._flush_task = asyncio.create_task(self._flush(), name="signalbox outbox")
 
-    async def _deliver(self) -> None:
-        # What this workflow task still brings travels along, or takes the events with it.
-        await quiet()
-        while not self._sealed and self._must_deliver():
+    async def _flush(self) -> None:
+        # Other work of this workflow task may add events, or start an activity that carries them.
+        await wait_until_idle()
+        while not self._intake_closed and self._needs_delivery():
             batch = batches(self._events)[0]
-            await workflow.execute_activity(
-                DELIVER,
-                EventBatch(events=batch),
-                start_to_close_timeout=_ATTEMPT,
-                retry_policy=_RETRY,
-                priority=_FIRST_IN_LINE,
-            )
-            if not self._sealed:
+            await _execute_delivery(batch)
+            if not self._intake_closed:
                 del self._events[: len(batch)]
-                self._ridden = max(0, self._ridden - len(batch))
+                self._piggybacked = max(0, self._piggybacked - len(batch))
 
-    def _must_deliver(self) -> bool:
-        """Something rides with nobody, or nothing is sure to bring the run back here, or too much is unconfirmed."""
-        if self._local:
+    def _needs_delivery(self) -> bool:
+        """Whether an event has no carrier, nothing will wake the workflow, or too much is unconfirmed."""
+        if self._pending_local_activities:
             return False
         return bool(self._events) and (
-            self._ridden < len(self._events) or self._pending == 0 or len(self._events) > MAX_UNCONFIRMED
+            self._piggybacked < len(self._events)
+            or self._pending_activities == 0
+            or len(self._events) > MAX_UNCONFIRMED
         )
 
 
 @workflow.defn(name=OUTBOX)
 class OutboxWorkflow:
-    """Delivers what a closed run left behind, however long it takes."""
+    """Delivers the remaining events of a closed run and retries until they are accepted."""
 
     @workflow.run
     async def run(self, batch: EventBatch) -> None:
         for part in batches(batch.events):
-            await workflow.execute_activity(
-                DELIVER,
-                EventBatch(events=part),
-                start_to_close_timeout=_ATTEMPT,
-                retry_policy=_RETRY,
-                priority=_FIRST_IN_LINE,
-            )
+            await _execute_delivery(part)
 
 
-async def hand_over(events: Sequence[CloudEvent]) -> None:
-    """Start the child that delivers the rest: on the run's own queue, whose workers know it; the run's end does not end it."""
+async def start_outbox_children(events: Sequence[CloudEvent]) -> None:
+    """Start child workflows that deliver the events.
+
+    They run on the run's own task queue, whose workers register them, and outlive the run.
+    """
     run_id = workflow.info().workflow_id
     for number, part in enumerate(batches(events), start=1):
         child_id = f"{run_id}/outbox" if number == 1 else f"{run_id}/outbox-{number}"
         try:
             await _start_child(child_id, part)
         except WorkflowAlreadyStartedError:
-            # An earlier execution of this run left one that still delivers.
+            # The child of an earlier execution of this run is still delivering.
             await _start_child(f"{child_id}/{workflow.info().run_id}", part)
+
+
+async def _execute_delivery(batch: tuple[CloudEvent, ...]) -> None:
+    await workflow.execute_activity(
+        DELIVER,
+        EventBatch(events=batch),
+        start_to_close_timeout=_ATTEMPT_TIMEOUT,
+        retry_policy=_RETRY,
+        priority=_HIGHEST_PRIORITY,
+    )
 
 
 async def _start_child(child_id: str, part: tuple[CloudEvent, ...]) -> None:
@@ -195,19 +212,19 @@ async def _start_child(child_id: str, part: tuple[CloudEvent, ...]) -> None:
 
 
 def batches(events: Sequence[CloudEvent]) -> list[tuple[CloudEvent, ...]]:
-    """Cut into batches that the receiver takes: at most 100 events and 900 kB, order kept."""
+    """Split events into batches that the receiver accepts: at most 100 events and 900 kB, in order."""
     cut: list[tuple[CloudEvent, ...]] = []
     current: list[CloudEvent] = []
-    size = 0
+    total = 0
     for event in events:
-        weight = _weight(event)
-        if current and (len(current) == MAX_BATCH or size + weight > MAX_BATCH_BYTES):
+        size = _size_bytes(event)
+        if current and (len(current) == MAX_BATCH or total + size > MAX_BATCH_BYTES):
             cut.append(tuple(current))
-            current, size = [], 0
+            current, total = [], 0
         current.append(event)
-        size += weight
+        total += size
     return [*cut, tuple(current)] if current else cut
 
 
-def _weight(event: CloudEvent) -> int:
+def _size_bytes(event: CloudEvent) -> int:
     return len(bytes(event.data)) + _ENVELOPE_BYTES

@@ -1,4 +1,4 @@
-"""The state of one run inside its workflow: journal, outbox, approvals, pause. What `Run`, its steps and handlers share."""
+"""The state of one run inside its workflow, shared by `Run`, its steps and its message handlers."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -13,31 +13,31 @@ from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import StepState
 from signalbox_core.pipeline.contract.messages import CancelReason
 from signalbox_core.pipeline.contract.spec import PipelineSpec
-from signalbox_core.pipeline.workflow.approvals import Approvals
-from signalbox_core.pipeline.workflow.journal import Carried, Journal
+from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
+from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_CARRIED, MEMO_STARTED_BY, MEMO_TENANT
 
 CleanUp = Callable[[], Awaitable[None]]
 
 CANCEL_WINS: Final = "signalbox.cancel-wins"
-"""The patch after which a cancelled run accepts no decision; histories from before replay as recorded."""
+"""The patch since which a cancelled run accepts no decision; older histories replay as recorded."""
 CANCEL_TIMEOUT: Final = timedelta(seconds=30)
 """How long an announced cancel may take to arrive; the gateway sends it right after the announcement."""
 OFFER: Final = "signalbox_offer"
-"""The extern function through which a workflow hands progress to its worker process: no command, no history."""
+"""The extern function that passes progress to the worker process without a command or history event."""
 
 
 class RunState:
-    """Mutable, owned by one workflow instance; rebuilt by replay."""
+    """Mutable state owned by one workflow instance; rebuilt by replay."""
 
     def __init__(self, spec: PipelineSpec) -> None:
         self.spec = spec
         self.run_id = workflow.info().workflow_id
         self.tenant: str = workflow.memo_value(MEMO_TENANT, DEFAULT_TENANT, type_hint=str)
-        self.journal = Journal(self.run_id, self.tenant)
+        self.journal = RunJournal(self.run_id, self.tenant)
         self.outbox = Outbox()
-        self.approvals = Approvals(spec)
+        self.approvals = ApprovalRegistry(spec)
         self.clean_ups: list[CleanUp] = []
         self.cancel_reason = CancelReason()
         self.paused = False
@@ -45,12 +45,12 @@ class RunState:
         self._cancel_received = False
         self._starts: dict[str, int] = {}
         self.kept = msgspec.Raw(b"null")
-        self._under_way: dict[str, StepState] = {}
+        self._running_steps: dict[str, StepState] = {}
         self._failures: list[tuple[BaseException, Failure]] = []
-        self._resume_carried()
+        self._restore_carried()
 
-    def begin(self) -> None:
-        """Say that the run started; a second call, or a later execution of the same run, says nothing."""
+    def ensure_started(self) -> None:
+        """Record `run.started` unless this or an earlier execution of the run has recorded an event."""
         if self.journal.snapshot.sequence > 0:
             return
         steps = tuple(catalogue.StepInfo(name=step.name, title=step.title) for step in self.spec.steps)
@@ -60,32 +60,36 @@ class RunState:
         )
         self.outbox.add(self.journal.milestone("run.started", data, workflow.now()))
 
-    def record(self, name: str, data: Struct, *, step: str | None = None) -> None:
-        """Number a milestone and put it into the outbox; a message may come before the story begins, its event never."""
-        self.begin()
+    def record_event(self, name: str, data: Struct, *, step: str | None = None) -> None:
+        """Number a milestone and add it to the outbox.
+
+        A message may arrive before the workflow's code runs, so `run.started` is recorded first if needed.
+        """
+        self.ensure_started()
         self.outbox.add(self.journal.milestone(name, data, workflow.now(), step=step))
 
     def progress(self, data: catalogue.StepProgress) -> None:
-        """Fold into the snapshot and hand to the worker process."""
+        """Fold progress into the snapshot and pass it to the worker process."""
         _offer(self.journal.progress(data, workflow.now(), step=data.step))
 
     def end_step(self, name: str, data: Struct, *, step: str) -> None:
-        """Record how a step ended; what the worker process still holds of its progress is out of date."""
-        self.begin()
+        """Record how a step ended; the worker process discards the step's pending progress."""
+        self.ensure_started()
         event = self.journal.milestone(name, data, workflow.now(), step=step)
         self.outbox.add(event)
         _offer(event)
 
     async def until_resumed(self) -> None:
+        """Wait while the run is paused, or for an announced cancel."""
         await self.hold_for_cancel()
         if self.paused:
             await workflow.wait_condition(lambda: not self.paused)
 
     def announce_cancel(self, reason: CancelReason) -> None:
-        """Note why the run is being cancelled; from here on it accepts no decision and starts nothing.
+        """Note why the run is being cancelled. From here on it accepts no decision and starts no work.
 
-        The signal stands in history before the cancel request. Both may reach the workflow in one task together
-        with a decision, and signals are handled first: without this the decision would win.
+        The signal precedes the cancel request in the history. Both may reach the workflow in one task
+        together with a decision, and signals are handled first: without this the decision would win.
         """
         self.cancel_reason = reason
         if not self._cancel_received and workflow.patched(CANCEL_WINS):
@@ -105,28 +109,28 @@ class RunState:
         )
 
     async def hold_for_cancel(self) -> None:
-        """Wait for an announced cancel request to arrive; go on when it does not in time."""
+        """Wait for an announced cancel request, at most CANCEL_TIMEOUT after the announcement."""
         if self._cancel_announced_at is None:
             return
-        left = CANCEL_TIMEOUT - (workflow.now() - self._cancel_announced_at)
-        if left > timedelta():
-            await workflow.sleep(left)
+        remaining = CANCEL_TIMEOUT - (workflow.now() - self._cancel_announced_at)
+        if remaining > timedelta():
+            await workflow.sleep(remaining)
         self._cancel_announced_at = None
 
     def count_start(self, step: str) -> int:
-        """The attempt that starts now: a step may be entered again (another round after a rejection)."""
+        """Count and return the attempt that starts now; a step may be entered more than once."""
         self._starts[step] = self._starts.get(step, 0) + 1
         return self._starts[step]
 
-    def take_under_way(self, step: str) -> StepState | None:
-        """The step's state when an earlier execution of this run left it running; once."""
-        return self._under_way.pop(step, None)
+    def take_running_step(self, step: str) -> StepState | None:
+        """Return the step's state if the previous execution left it running; None on a second call."""
+        return self._running_steps.pop(step, None)
 
     def remember_failure(self, error: BaseException, failure: Failure) -> None:
         self._failures.append((error, failure))
 
     def failure_for(self, error: BaseException) -> Failure | None:
-        """The failure of the step that `error`, or a cause of it, came from."""
+        """Return the failure of the step that raised `error` or one of its causes."""
         current: BaseException | None = error
         while current is not None:
             found = next((failure for known, failure in self._failures if known is current), None)
@@ -135,24 +139,24 @@ class RunState:
             current = current.__cause__
         return None
 
-    def carried(self) -> Carried:
-        """What the run's next execution needs, when the workflow continues as new."""
-        return Carried(
+    def carried_state(self) -> CarriedState:
+        """Return what the run's next execution needs after continue-as-new."""
+        return CarriedState(
             snapshot=self.journal.snapshot,
             undelivered=self.outbox.undelivered,
             asked=tuple(self.approvals.counts.items()),
             kept=self.kept,
         )
 
-    def _resume_carried(self) -> None:
+    def _restore_carried(self) -> None:
         payload = workflow.info().headers.get(HEADER_CARRIED)
         if payload is None:
             return
-        carried = msgspec.json.decode(payload.data, type=Carried)
+        carried = msgspec.json.decode(payload.data, type=CarriedState)
         self.journal.snapshot = carried.snapshot
         self.approvals.counts = dict(carried.asked)
         self._starts = {step.name: step.attempt for step in carried.snapshot.steps}
-        self._under_way = {step.name: step for step in carried.snapshot.steps if step.status == "running"}
+        self._running_steps = {step.name: step for step in carried.snapshot.steps if step.status == "running"}
         self.kept = msgspec.Raw(bytes(carried.kept))
         self.paused = carried.snapshot.status == "paused"
         if carried.undelivered:

@@ -1,4 +1,4 @@
-"""A step of a run: a scope that says when it starts and ends, and calls activities in its name."""
+"""A step of a run: a scope that records its start and end and calls activities on its behalf."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -14,20 +14,21 @@ from signalbox_core.events import catalogue
 from signalbox_core.pipeline.contract.failures import failure_of
 from signalbox_core.pipeline.contract.options import DEFAULT_HEARTBEAT, CallOptions
 from signalbox_core.pipeline.contract.spec import Step
-from signalbox_core.pipeline.contract.step_header import Call, current_call
+from signalbox_core.pipeline.contract.step_header import StepCall, current_call
 from signalbox_core.pipeline.workflow.state import RunState
 
 P = TypeVar("P")
 R = TypeVar("R")
 
 MAX_PARALLEL: Final = 25
-"""Calls of one `map` under way at once, unless said otherwise; as many as a worker starts without another round trip."""
+"""Default concurrency of a `map`: as many calls as a worker starts without another round trip."""
 
 
 class StepScope:
-    """`async with run.step("compose") as step`: step.started … step.completed or step.failed.
+    """The scope `async with run.step(...)`: records `step.started`, then `step.completed` or `step.failed`.
 
-    A step that was under way when the run continued as new goes on when it is entered again: it started once.
+    A step that was running at continue-as-new resumes when it is entered again, without a second
+    `step.started`.
     """
 
     def __init__(self, state: RunState, step: Step) -> None:
@@ -35,7 +36,7 @@ class StepScope:
         self._step = step
         self._started_at: datetime | None = None
         self._message: str | None = None
-        self._outer: Call | None = None
+        self._enclosing_call: StepCall | None = None
 
     @property
     def name(self) -> str:
@@ -43,20 +44,20 @@ class StepScope:
 
     async def __aenter__(self) -> "StepScope":
         await self._state.until_resumed()
-        under_way = self._state.take_under_way(self.name)
-        self._started_at = under_way.started_at if under_way is not None else workflow.now()
-        attempt = under_way.attempt if under_way is not None else self._state.count_start(self.name)
-        if under_way is None:
+        resumed = self._state.take_running_step(self.name)
+        self._started_at = resumed.started_at if resumed is not None else workflow.now()
+        attempt = resumed.attempt if resumed is not None else self._state.count_start(self.name)
+        if resumed is None:
             started = catalogue.StepStarted(step=self.name, title=self._step.title, attempt=attempt)
-            self._state.record("step.started", started, step=self.name)
-        self._outer = current_call.get()
-        current_call.set(Call(tenant=self._state.tenant, step=self.name, attempt=attempt))
+            self._state.record_event("step.started", started, step=self.name)
+        self._enclosing_call = current_call.get()
+        current_call.set(StepCall(tenant=self._state.tenant, step=self.name, attempt=attempt))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        current_call.set(self._outer)
+        current_call.set(self._enclosing_call)
         assert self._started_at is not None
         if error is None:
             done = catalogue.StepCompleted(
@@ -72,16 +73,17 @@ class StepScope:
             self._state.end_step("step.failed", failed, step=self.name)
 
     def say(self, message: str) -> None:
-        """The line that people read beside the completed step ("6 colours, 12 pictures")."""
+        """Set the text shown beside the completed step ("6 colours, 12 pictures")."""
         self._message = message
 
     def progress(
         self, done: float, of: float | None = None, *, message: str | None = None, items: str | None = None
     ) -> None:
-        """Say from the workflow how far the step is; inside an activity use `activity.progress`.
+        """Report progress from the workflow; inside an activity use `activity.progress`.
 
         Args:
-            items: the state of each of many items, one letter each; kept in the snapshot until the next one is given.
+            of: the total; without it the percentage is unknown.
+            items: the state of each of many items, one letter each; None leaves the previous value in place.
         """
         percent = None if not of else min(100.0, 100.0 * done / of)
         data = catalogue.StepProgress(
@@ -111,7 +113,11 @@ class StepScope:
     @overload
     async def call(self, activity: Callable[[Any, P], R], arg: P, options: CallOptions) -> R: ...
     async def call(self, activity: Callable[..., Any], arg: Any, options: CallOptions) -> Any:
-        """Run one activity (a function, or a method named through its class) and return its result."""
+        """Run one activity and return its result.
+
+        Args:
+            activity: a function, or a method referred to through its class.
+        """
         await self._state.hold_for_cancel()
         return await self._start(activity, arg, options)
 
@@ -154,29 +160,32 @@ class StepScope:
         *,
         parallel: int = MAX_PARALLEL,
     ) -> list[Any]:
-        """Run one activity for every item, at most `parallel` at once; results in the items' order, percent by itself.
+        """Run one activity for every item, at most `parallel` at once, and report the percentage.
 
-        The first error ends the step: calls under way are cancelled, the rest never start.
+        The first error cancels the calls in flight, and the remaining ones are not started.
+
+        Returns:
+            The results in the order of the items.
         """
         results: list[Any] = [None] * len(items)
-        todo = iter(enumerate(items))
+        remaining = iter(enumerate(items))
         done = 0
 
-        async def lane() -> None:
+        async def process_remaining() -> None:
             nonlocal done
-            for index, item in todo:
+            for index, item in remaining:
                 await self._state.hold_for_cancel()
                 results[index] = await self._start(activity, item, options, index=index, total=len(items))
                 done += 1
                 self.progress(done, len(items))
 
-        await all_or_first_error([lane() for _ in range(min(max(parallel, 1), len(items)))])
+        await all_or_first_error([process_remaining() for _ in range(min(max(parallel, 1), len(items)))])
         return results
 
     def _start(
         self, activity: Callable[..., Any], arg: Any, options: CallOptions, *, index: int = 0, total: int = 0
     ) -> "workflow.ActivityHandle[Any]":
-        call = Call(
+        call = StepCall(
             tenant=self._state.tenant,
             step=self.name,
             attempt=self._attempt,
@@ -207,9 +216,12 @@ class StepScope:
             current_call.reset(token)
 
 
-async def all_or_first_error(lanes: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Like a TaskGroup, but the first error comes as it is, not in a group."""
-    tasks = [asyncio.create_task(lane) for lane in lanes]
+async def all_or_first_error(jobs: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all jobs; on the first error cancel the others and raise it.
+
+    A TaskGroup would raise the error wrapped in an exception group.
+    """
+    tasks = [asyncio.create_task(job) for job in jobs]
     try:
         await asyncio.gather(*tasks)
     except (Exception, asyncio.CancelledError):

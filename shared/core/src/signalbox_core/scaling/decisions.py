@@ -1,6 +1,6 @@
-"""What the autoscaler tells other services of its decisions: a view of each, in a Redis stream per task queue, newest kept.
+"""Scaling decisions as the autoscaler publishes them: a view of each in a bounded Redis stream per queue.
 
-The whole records (for replays) are beside the views in the same entries; only the autoscaler reads them.
+The same entries hold the complete records, which only the autoscaler reads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from signalbox_core.redis.client import map_redis_errors
 
 QUEUES: Final = "signalbox:decisions"
-"""The set of task queues that were ever decided about."""
+"""The set of task queues that have scaling decisions."""
 VIEW: Final = b"view"
 RECORD: Final = b"record"
 
@@ -23,17 +23,18 @@ def stream_key(queue: str) -> str:
     return f"signalbox:decisions:{{{queue}}}"
 
 
-class DecisionView(Struct, frozen=True, kw_only=True):
-    """One decision about one task queue, as people look at it.
+class ScalingDecisionView(Struct, frozen=True, kw_only=True):
+    """One scaling decision about one task queue, for people.
 
     Attributes:
-        id: of the entry; later ones sort behind it.
-        binding: the constraint that set the number of launches.
-        capacity, used, pending: slots that take work, that are in use, that are on their way.
-        workers: burst workers alive or on their way.
-        launched, retired, cancelled: burst workers launched and told to drain, launches given up.
-        spent_hour, spent_day: money reserved or spent in this hour and day, in `currency`; empty: no budget is kept.
-        budget_hour, budget_day: empty: no limit.
+        id: of the stream entry; later entries have greater ids.
+        binding: the constraint that determined the number of launches.
+        capacity, used, pending: slots of running workers, slots in use, slots of workers that are starting.
+        workers: burst workers running or starting.
+        launched, retired, cancelled: burst workers launched, burst workers told to drain, launches cancelled.
+        spent_hour, spent_day: money reserved or spent in this hour and day, in `currency`; empty: no budget
+            is set.
+        budget_hour, budget_day: the limits; empty: none.
     """
 
     id: str = ""
@@ -64,11 +65,11 @@ class DecisionView(Struct, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
-class DecisionFeed:
-    """Reads the views.
+class ScalingDecisionStream:
+    """Reads the published scaling decisions.
 
     Raises:
-        Unavailable: from every method, when Redis is away.
+        Unavailable: from every method, when Redis is unavailable.
     """
 
     def __init__(self, client: Redis) -> None:
@@ -78,13 +79,13 @@ class DecisionFeed:
         with map_redis_errors("decisions"):
             return sorted(name.decode() for name in cast("set[bytes]", await self._redis.smembers(QUEUES)))
 
-    async def newest(self, queue: str, *, limit: int) -> list[DecisionView]:
-        """Newest first."""
+    async def newest(self, queue: str, *, limit: int) -> list[ScalingDecisionView]:
+        """Return the newest decisions, newest first."""
         with map_redis_errors("decisions"):
             return _views(await self._redis.xrevrange(stream_key(queue), count=limit))
 
-    async def after(self, queue: str, entry_id: str, *, limit: int = 500) -> list[DecisionView]:
-        """Oldest first; only those behind `entry_id` (empty: from the first that is kept)."""
+    async def after(self, queue: str, entry_id: str, *, limit: int = 500) -> list[ScalingDecisionView]:
+        """Return the decisions after `entry_id`, oldest first (empty: from the oldest in the stream)."""
         with map_redis_errors("decisions"):
             return _views(
                 await self._redis.xrange(
@@ -93,7 +94,7 @@ class DecisionFeed:
             )
 
 
-def _views(found: object) -> list[DecisionView]:
+def _views(found: object) -> list[ScalingDecisionView]:
     entries = cast("Sequence[tuple[bytes, Mapping[bytes, bytes]]]", found)
     return [
         msgspec.structs.replace(_DECODER.decode(fields[VIEW]), id=entry_id.decode())
@@ -101,4 +102,4 @@ def _views(found: object) -> list[DecisionView]:
     ]
 
 
-_DECODER: Final = msgspec.json.Decoder(DecisionView)
+_DECODER: Final = msgspec.json.Decoder(ScalingDecisionView)

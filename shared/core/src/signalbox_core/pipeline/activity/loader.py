@@ -1,4 +1,4 @@
-"""Loading what a contract names: the workflow class, the activities, and the sandbox they run in. For workers and tests only."""
+"""Loads the workflow classes and activities that a contract names, for workers and tests."""
 
 import importlib
 import inspect
@@ -19,44 +19,47 @@ _SHARED: Final = ("signalbox_core", "msgspec")
 
 
 def load_workflow(spec: PipelineSpec) -> type:
-    """The workflow class that `SPEC.workflow` names."""
+    """Load the workflow class that `SPEC.workflow` names."""
     return _class_at(spec.workflow)
 
 
 def load_workflows(spec: PipelineSpec) -> list[type]:
-    """Every workflow class of the pipeline: the run's own first, then those of `SPEC.workflows`."""
-    return [_class_at(place) for place in (spec.workflow, *spec.workflows)]
+    """Load every workflow class of the pipeline: the run's own first, then those of `SPEC.workflows`."""
+    return [_class_at(path) for path in (spec.workflow, *spec.workflows)]
 
 
 def load_activities(spec: PipelineSpec, deps: ActivityDeps) -> list[Activity]:
-    """The activities that `SPEC.activities` names: made by its factory (class `Activities` unless named), else the module's functions.
+    """Load the activities that `SPEC.activities` names.
+
+    They come from the module's factory (a class `Activities` unless the spec names another), or else are the
+    module's functions.
 
     Raises:
-        ValueError: there are none.
+        ValueError: the module has no activities.
     """
     module_name, _, name = spec.activities.partition(":")
     module = importlib.import_module(module_name)
     factory = getattr(module, name or _FACTORY, None)
-    made = factory(deps) if factory is not None else module
-    found = list(made) if isinstance(made, Sequence) else activities_of(made)
+    holder = factory(deps) if factory is not None else module
+    found = list(holder) if isinstance(holder, Sequence) else activities_of(holder)
     if not found:
         raise ValueError(
-            f"pipeline {spec.name}: {spec.activities} has no @activity.defn function; SPEC.activities names another place"
+            f"pipeline {spec.name}: {spec.activities} has no @activity.defn function; correct SPEC.activities"
         )
     return found
 
 
 def activities_of(holder: object) -> list[Activity]:
-    """The `@activity.defn` methods of an object, or functions of a module."""
+    """Return the `@activity.defn` methods of an object, or functions of a module."""
     members = (member for _, member in inspect.getmembers(holder, callable) if hasattr(member, _MARK))
     if isinstance(holder, ModuleType):
-        # An unbound method's function is no activity of its own.
+        # A class in the module may expose its methods as functions; those are not activities of the module.
         return [member for member in members if "." not in member.__qualname__]
     return list(members)
 
 
 def sandbox(specs: Iterable[PipelineSpec]) -> SandboxedWorkflowRunner:
-    """Temporal's sandbox; contracts, activities and the library pass through, so only workflow modules are imported anew."""
+    """Create Temporal's sandbox. It reloads workflow modules; contracts and activities pass through."""
     names = {*_SHARED}
     for spec in specs:
         names |= {spec.input.__module__, spec.result.__module__, spec.activities.partition(":")[0]}
@@ -66,7 +69,7 @@ def sandbox(specs: Iterable[PipelineSpec]) -> SandboxedWorkflowRunner:
     )
 
 
-def _class_at(place: str) -> type:
-    module, _, name = place.partition(":")
+def _class_at(path: str) -> type:
+    module, _, name = path.partition(":")
     found: type = getattr(importlib.import_module(module), name)
     return found

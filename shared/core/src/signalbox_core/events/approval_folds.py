@@ -1,0 +1,69 @@
+"""How events change the approvals of a snapshot."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from signalbox_core.events import catalogue
+from signalbox_core.events.envelope import CloudEvent, decode_data
+from signalbox_core.events.states import ApprovalState, Fold, Snapshot
+
+
+def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, catalogue.ApprovalRequested)
+    state = ApprovalState(
+        approval_id=data.approval_id,
+        name=data.name,
+        title=data.title,
+        status="pending",
+        answer_schema=data.answer_schema,
+        options=data.options,
+        evidence=data.evidence,
+        digest=data.digest,
+        requested_at=event.time,
+        step=data.step,
+        deadline_at=data.deadline_at,
+    )
+    others = tuple(approval for approval in snapshot.approvals if approval.approval_id != data.approval_id)
+    return replace(snapshot, approvals=(*others, state))
+
+
+def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, catalogue.ApprovalDecided)
+    return _with_approval(
+        snapshot,
+        data.approval_id,
+        lambda state: replace(
+            state,
+            status="decided",
+            decision_id=data.decision_id,
+            decided_by=data.decided_by,
+            decided_at=event.time,
+            answer=data.answer,
+            note=data.note,
+        ),
+    )
+
+
+def _approval_expired(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, catalogue.ApprovalExpired)
+    return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="expired"))
+
+
+APPROVAL_FOLDS: Final[Mapping[str, Fold]] = {
+    "approval.requested": _approval_requested,
+    "approval.decided": _approval_decided,
+    "approval.expired": _approval_expired,
+}
+
+
+def _with_approval(
+    snapshot: Snapshot, approval_id: str, change: Callable[[ApprovalState], ApprovalState]
+) -> Snapshot:
+    return replace(
+        snapshot,
+        approvals=tuple(
+            change(item) if item.approval_id == approval_id else item for item in snapshot.approvals
+        ),
+    )

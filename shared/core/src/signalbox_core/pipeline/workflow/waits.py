@@ -1,0 +1,69 @@
+"""Waiting inside a workflow: waits with a timeout, shielded work, and the end of a workflow task's work."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from temporalio import workflow
+
+T = TypeVar("T")
+
+_WAIT_FOR_ITERATIONS: Final = 3
+"""Loop iterations between a future's result and the return of Python 3.11's `asyncio.wait_for` around it."""
+
+
+async def wait_until(condition: Callable[[], bool], within: timedelta) -> bool:
+    """Wait for a condition with a timeout, without losing a cancellation that arrives at the same moment.
+
+    `workflow.wait_condition(timeout=...)` uses `asyncio.wait_for`, which on Python 3.11 swallows a
+    cancellation that arrives in the same loop iteration as the result (python/cpython#86296).
+    `asyncio.timeout` does not.
+
+    Args:
+        condition: evaluated whenever the workflow's state may have changed; must be cheap and free of
+            effects.
+        within: the timeout; one durable timer, which is cancelled when the condition becomes true first.
+
+    Returns:
+        Whether the condition holds; False after the timeout.
+    """
+    if not condition():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within.total_seconds()):
+                await workflow.wait_condition(condition)
+                # Python 3.11's `asyncio.wait_for` cancels its timer one iteration later. Recorded histories
+                # have their commands in that order.
+                await asyncio.sleep(0)
+    return condition()
+
+
+async def shielded(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to completion even if the run is cancelled meanwhile.
+
+    An eviction cancels every task of the workflow, so it ends `work` as well.
+    """
+    task = asyncio.create_task(work)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.done():
+                return task.result()
+            if (current := asyncio.current_task()) is not None:
+                current.uncancel()
+
+
+async def wait_until_idle() -> None:
+    """Wait until everything that this workflow task brought has been handled; conditions are checked last."""
+    await workflow.wait_condition(lambda: True)
+
+
+async def let_waits_return() -> None:
+    """Wait until every `asyncio.wait_for` whose condition just became true has returned.
+
+    Between its result and its return, Python 3.11's `asyncio.wait_for` swallows a cancellation of its task.
+    """
+    for _ in range(_WAIT_FOR_ITERATIONS):
+        await asyncio.sleep(0)
