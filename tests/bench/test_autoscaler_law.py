@@ -15,7 +15,7 @@ from statistics import median
 import pytest
 from msgspec.structs import replace
 
-from signalbox_autoscaler.model import Policy, Snapshot, State, WorkerSeen
+from signalbox_autoscaler.model import QueueSnapshot, ScalingPolicy, SizingState, WorkerSeen
 from signalbox_autoscaler.sizing import decide
 from signalbox_simulator.lower_bound import cheapest_as_fast, fastest
 from signalbox_simulator.outcome import Outcome, simulate
@@ -36,7 +36,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def run(name: str, trace: Trace, seed: int) -> Outcome:
-    return simulate(trace, new_scaler(name, Policy()), seed=seed)
+    return simulate(trace, new_scaler(name, ScalingPolicy()), seed=seed)
 
 
 def report(seed: int, *outcomes: Outcome) -> None:
@@ -105,7 +105,7 @@ def test_irregular_work_costs_a_third_of_keda(make: Callable[[int], Trace], long
 
 def test_a_tick_over_200_queues_is_decided_within_a_tenth_of_a_look() -> None:
     """Half of the queues idle, half with 20 workers and a backlog; the peer is a tick that looks only, encoding what it saw."""
-    policy, states = Policy(), [State() for _ in range(200)]
+    policy, states = ScalingPolicy(), [SizingState() for _ in range(200)]
     took_ms: list[float] = []
     for tick in range(30):
         now = NOW + timedelta(seconds=5 * tick)
@@ -122,11 +122,11 @@ def test_a_tick_over_200_queues_is_decided_within_a_tenth_of_a_look() -> None:
     assert median(took_ms) <= 500
 
 
-def snapshot(queue: int, now: datetime, tick: int) -> Snapshot:
+def snapshot(queue: int, now: datetime, tick: int) -> QueueSnapshot:
     if queue % 2:
-        return Snapshot(queue=f"idle-{queue}", taken_at=now)
+        return QueueSnapshot(queue=f"idle-{queue}", taken_at=now)
     worker = WorkerSeen(
         identity="", slots=50, used=50, processed=tick * 250, heartbeat_at=now, is_burst=True, launch_id="b-1"
     )
     workers = tuple(replace(worker, identity=f"burst:b-1:{number}") for number in range(20))
-    return Snapshot(queue=f"busy-{queue}", taken_at=now, activities=20_000, workers=workers)
+    return QueueSnapshot(queue=f"busy-{queue}", taken_at=now, activities=20_000, workers=workers)

@@ -11,15 +11,15 @@ from statistics import median
 
 from temporalio.client import Client
 
-from signalbox_autoscaler.actuate.actor import Actor
-from signalbox_autoscaler.actuate.launch_ledger import Book
+from signalbox_autoscaler.actuate.executor import DecisionExecutor
+from signalbox_autoscaler.actuate.launch_ledger import LaunchLedger
 from signalbox_autoscaler.actuate.lease import Lease
 from signalbox_autoscaler.audit.decision_log import DecisionLog
-from signalbox_autoscaler.loop import Loop, Parts
-from signalbox_autoscaler.metrics import Meters
-from signalbox_autoscaler.model import Policy
+from signalbox_autoscaler.loop import Components, ControlLoop
+from signalbox_autoscaler.metrics import AutoscalerMetrics
+from signalbox_autoscaler.model import ScalingPolicy
 from signalbox_autoscaler.observe.observer import CACHED_FOR, Observer
-from signalbox_autoscaler.observe.temporal_metrics import TemporalEye
+from signalbox_autoscaler.observe.temporal_metrics import TemporalMetrics
 from signalbox_autoscaler.policies import FixedPolicies
 from signalbox_autoscaler.providers.none import NoProvider
 from signalbox_core.redis.client import open_redis
@@ -27,7 +27,7 @@ from signalbox_core.temporal import connect
 
 QUEUES, ROUNDS = 200, 5
 CPU_MS = 600.0
-"""An eighth of a core at a look every five seconds."""
+"""An eighth of a core at a tick every five seconds."""
 
 
 async def test_a_tick_over_200_queues(temporal_address: str, redis_url: str) -> None:
@@ -38,31 +38,31 @@ async def test_a_tick_over_200_queues(temporal_address: str, redis_url: str) -> 
     ]
     async with open_redis(redis_url) as redis:
         await redis.flushall()
-        eye, clock = TemporalEye(client), Clock()
+        temporal, clock = TemporalMetrics(client), Clock()
         lease, provider = Lease(redis, "bench", ttl_s=300), NoProvider()
         await lease.renew()
-        book = Book(redis, lease)
-        parts = Parts(
-            observer=Observer(eye, redis, names),
-            policies=FixedPolicies({name: Policy(dry_run=True) for name in names}),
+        ledger = LaunchLedger(redis, lease)
+        components = Components(
+            observer=Observer(temporal, redis, names),
+            policies=FixedPolicies({name: ScalingPolicy(dry_run=True) for name in names}),
             provider=provider,
             lease=lease,
-            book=book,
-            actor=Actor(provider, book, lease, redis),
-            decisions=DecisionLog(redis),
-            meters=Meters(),
+            ledger=ledger,
+            executor=DecisionExecutor(provider, ledger, lease, redis),
+            decision_log=DecisionLog(redis),
+            metrics=AutoscalerMetrics(),
         )
-        loop = Loop(parts, every_s=5, clock=clock)
+        loop = ControlLoop(components, every_s=5, clock=clock)
         await loop.tick()
         await one_after_another(client, others)
         ticks, cpu, singles, calls = [], [], [], 0
         for _ in range(ROUNDS):
             clock.forward(CACHED_FOR)
-            before, began, busy = eye.calls, time.perf_counter(), time.process_time()
+            before, began, busy = temporal.calls, time.perf_counter(), time.process_time()
             await loop.tick()
             ticks.append((time.perf_counter() - began) * 1000)
             cpu.append((time.process_time() - busy) * 1000)
-            calls = eye.calls - before
+            calls = temporal.calls - before
             singles.append(await one_after_another(client, others))
         assert len(loop.latest) == QUEUES
     ours = f"tick over {QUEUES} queues: {median(ticks):.0f} ms ({median(cpu):.0f} ms of CPU), {calls} calls"
@@ -73,10 +73,10 @@ async def test_a_tick_over_200_queues(temporal_address: str, redis_url: str) -> 
 
 
 async def one_after_another(client: Client, names: list[str]) -> float:
-    eye, began = TemporalEye(client), time.perf_counter()
-    await eye.workers(datetime.now(UTC))
+    temporal, began = TemporalMetrics(client), time.perf_counter()
+    await temporal.workers(datetime.now(UTC))
     for name in names:
-        await eye.backlogs([name])
+        await temporal.backlogs([name])
     return (time.perf_counter() - began) * 1000
 
 

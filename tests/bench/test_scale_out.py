@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from signalbox_autoscaler.audit.recompute import replay
+from signalbox_autoscaler.audit.recompute import recompute
 from signalbox_autoscaler.model import DecisionRecord
 from signalbox_simulator.outcome import Outcome, Point
 from signalbox_simulator.plot import plot
@@ -53,7 +53,7 @@ async def test_a_burst_scales_out_drains_and_retires_to_nothing(
     assert sum(result.naps for result in results) == RUNS * NAPS
     assert sum(result.attempts for result in results) == RUNS * NAPS
     assert records[-1].terms.workers == 0
-    assert replay(records).differences == ()
+    assert recompute(records).differences == ()
     assert done_s < 0.9 * alone_s
 
 

@@ -1,4 +1,5 @@
-"""What is stopped or killed in the fleet: the leader in the middle of a launch, burst workers at work, workers that leave."""
+"""What is stopped or killed in the fleet: the leader in the middle of a launch, burst workers at work,
+workers that leave."""
 
 import asyncio
 import os
@@ -34,7 +35,8 @@ async def scaled(temporal_address: str, redis_url: str, tmp_path: Path) -> Async
 
 
 async def test_a_leader_stopped_while_it_launches_leaves_one_launch(scaled: Scaled) -> None:
-    """Cloud Run takes the request and answers late; the leader is stopped meanwhile, another leads and adopts; then the first goes on."""
+    """Cloud Run takes the request and answers late; the leader is stopped meanwhile, another leads and
+    adopts; then the first goes on."""
     async with cloud_run_program(WORKER, environ=scaled.worker_environment()) as address:
         await set_faults(address, slow_replies=1, slow_reply_s=10)
         settings = {"provider": "cloud_run", "cloud_run_job": JOB, "cloud_run_endpoint": address}
@@ -107,7 +109,8 @@ def beat_in(record: DecisionRecord, identity: str) -> datetime:
 
 
 async def test_workers_that_leave_under_a_backlog_lose_next_to_nothing(scaled: Scaled) -> None:
-    """Each worker works for a while and is told to leave while hundreds of tasks wait; what is lost still counts as started afterwards."""
+    """Each worker works for a while and is told to leave while hundreds of tasks wait; what is lost still
+    counts as started afterwards."""
     async with scaled.base(slots=1):
         request = NapInput(naps=150, shortest_s=0.1, longest_s=0.5, timeout_s=3_600)
         handles = [await scaled.start(request) for _ in range(3)]

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from signalbox_autoscaler.audit.decision_log import CHUNK, CURSORS, Archive, DecisionLog
-from signalbox_autoscaler.audit.records import Made, record_of
-from signalbox_autoscaler.model import DecisionRecord, Policy, Snapshot, State
+from signalbox_autoscaler.audit.decision_log import CHUNK, CURSORS, DecisionArchiver, DecisionLog
+from signalbox_autoscaler.audit.records import Evaluation, build_record
+from signalbox_autoscaler.model import DecisionRecord, QueueSnapshot, ScalingPolicy, SizingState
 from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import Unavailable
 from signalbox_core.objects import open_object_store
@@ -37,11 +37,15 @@ def queue() -> str:
 def records(queue: str, count: int, *, begin: datetime) -> list[DecisionRecord]:
     made = []
     for number in range(count):
-        snapshot = Snapshot(queue=queue, taken_at=begin + timedelta(seconds=5 * number), activities=number)
-        decision = decide(Policy(), State(), snapshot, snapshot.taken_at)
+        snapshot = QueueSnapshot(
+            queue=queue, taken_at=begin + timedelta(seconds=5 * number), activities=number
+        )
+        decision = decide(ScalingPolicy(), SizingState(), snapshot, snapshot.taken_at)
         made.append(
-            record_of(
-                Made(policy=Policy(), state=State(), snapshot=snapshot, decision=decision, epoch=1),
+            build_record(
+                Evaluation(
+                    policy=ScalingPolicy(), state=SizingState(), snapshot=snapshot, decision=decision, epoch=1
+                ),
                 with_state=True,
             )
         )
@@ -76,8 +80,8 @@ async def test_the_console_s_feed_sees_each_decision_once(redis: Redis, queue: s
     assert [len(first), len(later)] == [3, 2]
     assert (await feed.newest(queue, limit=1)) == [later[-1]]
     assert (
-        first[2].sentence
-        == "sent a probe of 1: 2 tasks left, and nothing shows that they are more than tasks of ended workflows"
+        first[2].sentence == "launched 1 probe worker: 2 tasks left, possibly tasks of terminated workflows: "
+        "no activity runs or completed lately"
     )
     assert queue in await feed.queues()
 
@@ -119,7 +123,7 @@ async def test_full_chunks_are_archived_by_the_leader_only(redis: Redis, queue: 
         asked[0] += 1
         return leads[0]
 
-    archiving = asyncio.create_task(Archive(log, ask).run(every_s=0.001))
+    archiving = asyncio.create_task(DecisionArchiver(log, ask).run(every_s=0.001))
     await eventually(lambda: asked[0] > 2, within_s=10)
     before = chunks(tmp_path)
     leads[0] = True

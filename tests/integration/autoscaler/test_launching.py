@@ -1,4 +1,5 @@
-"""The whole autoscaler as a process, on a real Temporal server and a real Redis: what it launches, adopts, gives up and retires."""
+"""The whole autoscaler as a process, on a real Temporal server and a real Redis: what it launches, adopts,
+gives up and retires."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -6,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from signalbox_autoscaler.actuate.launch_ledger import Book
+from signalbox_autoscaler.actuate.launch_ledger import LaunchLedger
 from signalbox_autoscaler.actuate.lease import Lease
-from signalbox_autoscaler.audit.recompute import replay
+from signalbox_autoscaler.audit.recompute import recompute
 from signalbox_autoscaler.model import Binding, LaunchState
 from support.assertions.eventually import eventually
 from support.drivers.scaled_queue import Scaled, scaled_queue
@@ -38,7 +39,7 @@ async def test_it_scales_out_drains_and_goes_back_to_nothing(scaled: Scaled) -> 
     assert (result.naps, result.attempts) == (250, 250)
     assert sum(launch.workers for record in records for launch in record.launches) >= 1
     assert max(record.terms.capacity for record in records) >= 24
-    replayed = replay(records)
+    replayed = recompute(records)
     assert replayed.differences == ()
     assert replayed.decided == len(records)
 
@@ -117,7 +118,7 @@ async def test_workers_that_never_poll_are_cancelled_recounted_and_stop_the_laun
     cancelled = [name for record in records for name in record.cancel]
     assert len(set(cancelled)) == 2
     assert len(await scaled.launched()) == 2
-    spent = await Book(scaled.redis, Lease(scaled.redis, "reader")).spent(records[-1].at)
+    spent = await LaunchLedger(scaled.redis, Lease(scaled.redis, "reader")).spent(records[-1].at)
     assert 0 < spent.day[scaled.queue] < 2 * records[0].policy.reserve(1), "what they did not cost came back"
 
 

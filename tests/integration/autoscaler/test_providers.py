@@ -1,4 +1,5 @@
-"""Cloud Run Jobs, Kubernetes Jobs and local processes keep the same promises, each over its real interface."""
+"""Cloud Run Jobs, Kubernetes Jobs and local processes keep the same promises, each over its real
+interface."""
 
 import asyncio
 import sys
@@ -16,8 +17,8 @@ from signalbox_autoscaler.providers.provider import (
     Execution,
     ExecutionState,
     LaunchRefused,
+    LaunchSpec,
     LaunchUncertain,
-    Order,
     Provider,
 )
 from signalbox_core.errors import InvalidInput, Unavailable
@@ -45,8 +46,8 @@ async def provider(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         (tmp_path / "end").write_text("0")
 
 
-def order(launch_id: str, folder: Path, *, workers: int = 2) -> Order:
-    return Order(
+def spec_of(launch_id: str, folder: Path, *, workers: int = 2) -> LaunchSpec:
+    return LaunchSpec(
         launch_id=launch_id,
         workers=workers,
         timeout_s=300,
@@ -69,7 +70,7 @@ async def until(provider: Provider, launch_id: str, *states: ExecutionState | No
 
 
 async def test_a_launch_runs_its_workers_each_with_its_number(provider: Provider, tmp_path: Path) -> None:
-    handle = await provider.launch(order("l-1", tmp_path))
+    handle = await provider.launch(spec_of("l-1", tmp_path))
     found = await until(provider, "l-1", ExecutionState.RUNNING)
     assert found is not None
     assert found.handle == handle
@@ -88,7 +89,7 @@ async def test_a_launch_runs_its_workers_each_with_its_number(provider: Provider
 
 async def test_workers_that_fail_are_counted(provider: Provider, tmp_path: Path) -> None:
     (tmp_path / "end").write_text("3")
-    await provider.launch(order("l-2", tmp_path))
+    await provider.launch(spec_of("l-2", tmp_path))
 
     ended = await until(provider, "l-2", ExecutionState.FAILED)
 
@@ -97,7 +98,7 @@ async def test_workers_that_fail_are_counted(provider: Provider, tmp_path: Path)
 
 
 async def test_a_cancelled_launch_ends_and_stays_so(provider: Provider, tmp_path: Path) -> None:
-    handle = await provider.launch(order("l-3", tmp_path))
+    handle = await provider.launch(spec_of("l-3", tmp_path))
     await until(provider, "l-3", ExecutionState.RUNNING)
 
     await provider.cancel(handle)
@@ -117,7 +118,7 @@ async def test_what_is_unknown_is_cancelled_without_a_word(provider: Provider) -
 @pytest.mark.parametrize("kind", ["local", "kubernetes"])
 async def test_where_a_name_is_unique_asking_twice_launches_once(kind: str, tmp_path: Path) -> None:
     async with provider_of(kind, [sys.executable, "-c", TASK], tmp_path) as provider:
-        first, second = [await provider.launch(order("l-4", tmp_path)) for _ in range(2)]
+        first, second = [await provider.launch(spec_of("l-4", tmp_path)) for _ in range(2)]
         assert first == second
         assert await execution(provider, "l-4") is not None
         (tmp_path / "end").write_text("0")
@@ -129,7 +130,7 @@ async def test_another_autoscaler_of_the_machine_sees_the_processes(tmp_path: Pa
     first, second = [
         LocalProcesses(tmp_path / "launches", [sys.executable, "-c", TASK], {}) for _ in range(2)
     ]
-    await first.launch(order("l-5", tmp_path))
+    await first.launch(spec_of("l-5", tmp_path))
     assert await until(second, "l-5", ExecutionState.RUNNING) is not None
 
     await second.cancel("l-5")
@@ -139,7 +140,7 @@ async def test_another_autoscaler_of_the_machine_sees_the_processes(tmp_path: Pa
 
 async def test_workers_of_an_autoscaler_that_stops_are_told_to_drain(tmp_path: Path) -> None:
     provider = LocalProcesses(tmp_path / "launches", [sys.executable, "-c", TASK], {})
-    await provider.launch(order("l-6", tmp_path))
+    await provider.launch(spec_of("l-6", tmp_path))
     # Each writes its file once it can hear the signal.
     await eventually(
         lambda: {path.name for path in tmp_path.glob("l-6-*")} == {"l-6-0", "l-6-1"}, within_s=20
@@ -155,25 +156,25 @@ async def test_workers_of_an_autoscaler_that_stops_are_told_to_drain(tmp_path: P
 async def test_a_command_that_cannot_be_started_is_refused(tmp_path: Path) -> None:
     provider = LocalProcesses(tmp_path / "launches", ["/nowhere/worker"], {})
     with pytest.raises(LaunchRefused, match="/nowhere/worker cannot be started"):
-        await provider.launch(order("l-7", tmp_path))
+        await provider.launch(spec_of("l-7", tmp_path))
 
 
 async def test_cloud_run_says_no_or_nothing(tmp_path: Path) -> None:
     async with cloud_run_program([]) as address:
-        provider = CloudRunJobs(JOB, endpoint=address, run_within_s=0.5)
+        provider = CloudRunJobs(JOB, endpoint=address, run_timeout_s=0.5)
         await set_faults(address, refuse=1)
         with pytest.raises(LaunchRefused, match="Quota exceeded"):
-            await provider.launch(order("refused", tmp_path))
+            await provider.launch(spec_of("refused", tmp_path))
         await set_faults(address, slow_replies=1, slow_reply_s=5)
         with pytest.raises(LaunchUncertain):
-            await provider.launch(order("slow", tmp_path))
+            await provider.launch(spec_of("slow", tmp_path))
         await set_faults(address, lost_replies=1)
         with pytest.raises(LaunchUncertain):
-            await provider.launch(order("lost", tmp_path))
+            await provider.launch(spec_of("lost", tmp_path))
 
         assert sorted(item.launch_id for item in await provider.executions()) == ["lost", "slow"]
         with pytest.raises(LaunchRefused, match="no job"):
-            await CloudRunJobs(f"{JOB}-other", endpoint=address).launch(order("other", tmp_path))
+            await CloudRunJobs(f"{JOB}-other", endpoint=address).launch(spec_of("other", tmp_path))
         await provider.aclose()
 
 
@@ -182,7 +183,7 @@ async def test_cloud_run_lists_page_by_page_and_ends_tasks_at_their_timeout(tmp_
         provider = CloudRunJobs(JOB, endpoint=address)
         names = [f"l-{number}" for number in range(105)]
         for name in names:
-            await provider.launch(Order(launch_id=name, workers=1, timeout_s=1, environment={}))
+            await provider.launch(LaunchSpec(launch_id=name, workers=1, timeout_s=1, environment={}))
         assert {item.launch_id for item in await provider.executions()} == set(names)
         ended = await until(provider, "l-0", ExecutionState.FAILED)
         assert ended is not None
@@ -195,14 +196,14 @@ async def test_a_provider_that_is_away_is_unavailable(kind: str, tmp_path: Path)
     address = f"127.0.0.1:{free_port()}"
     (tmp_path / "token").write_text("t")
     provider: Provider = (
-        CloudRunJobs(JOB, endpoint=address, run_within_s=1)
+        CloudRunJobs(JOB, endpoint=address, run_timeout_s=1)
         if kind == "cloud_run"
         else KubernetesJobs(f"http://{address}", "signalbox", TEMPLATE, token_file=tmp_path / "token")
     )
     with pytest.raises(Unavailable):
         await provider.executions()
     with pytest.raises(Unavailable):
-        await provider.launch(order("l-8", tmp_path))
+        await provider.launch(spec_of("l-8", tmp_path))
     await provider.aclose()
 
 
@@ -210,7 +211,7 @@ async def test_kubernetes_refuses_a_wrong_token(tmp_path: Path) -> None:
     async with provider_of("kubernetes", [], tmp_path) as provider:
         (tmp_path / "token").write_text("stale")
         with pytest.raises(LaunchRefused, match="Unauthorized"):
-            await provider.launch(order("l-9", tmp_path))
+            await provider.launch(spec_of("l-9", tmp_path))
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"spec": {"template": {"spec": {"containers": []}}}}'])
@@ -221,11 +222,12 @@ def test_a_template_without_a_container_is_named(tmp_path: Path, text: str) -> N
 
 
 async def test_tasks_of_the_local_cloud_run_start_whatever_it_answers_meanwhile() -> None:
-    """It forks them, and gRPC's own fork handlers kill a child when another call is under way; they are off in its process."""
+    """It forks them, and gRPC's own fork handlers kill a child when another call is under way; they are off
+    in its process."""
     async with cloud_run_program([sys.executable, "-c", ""]) as address:
         await set_faults(address, slow_replies=1_000, slow_reply_s=3)
-        provider = CloudRunJobs(JOB, endpoint=address, run_within_s=10)
-        nobody = Order(launch_id="", workers=4, timeout_s=60, environment={})
+        provider = CloudRunJobs(JOB, endpoint=address, run_timeout_s=10)
+        nobody = LaunchSpec(launch_id="", workers=4, timeout_s=60, environment={})
 
         async def launch(number: int) -> None:
             await asyncio.sleep(number * 0.05)

@@ -1,4 +1,5 @@
-"""A task queue that is sized: its autoscalers as processes, its runs, and what the book, the log and Temporal say of it."""
+"""A task queue that is sized: its autoscalers as processes, its runs, and what the book, the log and Temporal
+say of it."""
 
 import asyncio
 import contextlib
@@ -12,7 +13,7 @@ from temporalio.api.worker.v1 import WorkerHeartbeat
 from temporalio.api.workflowservice.v1 import ListWorkersRequest
 from temporalio.client import Client, WorkflowHandle
 
-from signalbox_autoscaler.actuate.launch_ledger import Book
+from signalbox_autoscaler.actuate.launch_ledger import LaunchLedger
 from signalbox_autoscaler.actuate.lease import Lease
 from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.model import DecisionRecord, Launch
@@ -81,7 +82,7 @@ class Scaled:
         """In the book, unsettled."""
         return [
             launch
-            for launch in await Book(self.redis, Lease(self.redis, "reader")).launches()
+            for launch in await LaunchLedger(self.redis, Lease(self.redis, "reader")).launches()
             if launch.queue == self.queue
         ]
 

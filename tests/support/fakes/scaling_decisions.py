@@ -1,4 +1,5 @@
-"""Decisions as the autoscaler would have written them, told up to now: a simulated rise and fall on real records."""
+"""Decisions as the autoscaler would have written them, told up to now: a simulated rise and fall on real
+records."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -6,7 +7,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from signalbox_autoscaler.model import DecisionRecord, Policy
+from signalbox_autoscaler.model import DecisionRecord, ScalingPolicy
 from signalbox_simulator.outcome import simulate
 from signalbox_simulator.scalers.law import Law
 from signalbox_simulator.traces import Batch, Trace, ramp, seconds
@@ -17,7 +18,7 @@ def simulated_records(queue: str, *, until: datetime | None = None) -> list[Deci
     first = replace(ramp(1, companies=20, invoices=1_000), base_slots=40)
     second = Batch(at_s=300.0, durations_s=seconds(random.Random(2), 6_000))
     trace = Trace(name=queue, batches=(*first.batches, second), base_slots=40)
-    law = Law(Policy(budget_per_hour=Decimal("5.00"), max_rate_per_s=900))
+    law = Law(ScalingPolicy(budget_per_hour=Decimal("5.00"), max_rate_per_s=900))
     simulate(trace, law, seed=1)
     shift = (until or datetime.now(UTC)) - law.records[-1].at
     spent = Decimal(0)

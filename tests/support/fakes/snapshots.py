@@ -4,7 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from signalbox_autoscaler.model import Decision, Launch, Policy, Snapshot, State, WorkerSeen
+from signalbox_autoscaler.model import (
+    Launch,
+    QueueSnapshot,
+    ScalingDecision,
+    ScalingPolicy,
+    SizingState,
+    WorkerSeen,
+)
 from signalbox_autoscaler.sizing import decide
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -14,15 +21,15 @@ TICK = timedelta(seconds=5)
 class Ticks:
     """Calls `decide` every 5 s with what a test says is seen."""
 
-    def __init__(self, policy: Policy | None = None, *, queue: str = "invoices") -> None:
-        self.policy = policy or Policy()
+    def __init__(self, policy: ScalingPolicy | None = None, *, queue: str = "invoices") -> None:
+        self.policy = policy or ScalingPolicy()
         self.queue = queue
-        self.state = State()
+        self.state = SizingState()
         self.now = NOW
         self._done = 0
         self._used = 0
 
-    def see(self, **seen: object) -> Decision:
+    def see(self, **seen: object) -> ScalingDecision:
         """One look; workers' heartbeats are as old as they say."""
         snapshot = self.snapshot(**seen)
         decision = decide(self.policy, self.state, snapshot, self.now)
@@ -30,9 +37,9 @@ class Ticks:
         self.now += TICK
         return decision
 
-    def snapshot(self, **seen: object) -> Snapshot:
+    def snapshot(self, **seen: object) -> QueueSnapshot:
         """What is to be seen now."""
-        return replace(Snapshot(queue=self.queue, taken_at=self.now), **seen)
+        return replace(QueueSnapshot(queue=self.queue, taken_at=self.now), **seen)
 
     def learn(self) -> "Ticks":
         """A light load on 200 base slots, until it is known that an activity takes a second."""
@@ -40,7 +47,7 @@ class Ticks:
             self.see(workers=(self.base(used=2),))
         return self
 
-    def busy(self, backlog: int, **seen: object) -> Decision:
+    def busy(self, backlog: int, **seen: object) -> ScalingDecision:
         """A look at base workers that just became full while `backlog` activities wait."""
         return self.see(activities=backlog, workers=(self.base(used=200),), **seen)
 

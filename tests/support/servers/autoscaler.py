@@ -20,7 +20,8 @@ def autoscaler_environment(
     worker: Mapping[str, str],
     **more: object,
 ) -> dict[str, str]:
-    """`worker`: the environment that local burst workers start from; `more`: autoscaler settings by lower-case name."""
+    """`worker`: the environment that local burst workers start from; `more`: autoscaler settings by
+    lower-case name."""
     path = folder / "policies.toml"
     path.write_text(policies)
     own = {"port": 0, "policies": path, "observe_every_s": 1, "lease_s": 3, **more}

@@ -61,7 +61,7 @@ async def provider_of(kind: str, command: Sequence[str], folder: Path) -> AsyncI
             provider = LocalProcesses(folder / "launches", command, {})
         elif kind == "cloud_run":
             address = await stack.enter_async_context(cloud_run_program(command))
-            provider = CloudRunJobs(JOB, endpoint=address, run_within_s=5)
+            provider = CloudRunJobs(JOB, endpoint=address, run_timeout_s=5)
         else:
             token = folder / "token"
             token.write_text("secret\n")

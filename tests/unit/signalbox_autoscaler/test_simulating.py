@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from signalbox_autoscaler.audit.recompute import replay
-from signalbox_autoscaler.model import Action, DecisionRecord, Policy
+from signalbox_autoscaler.audit.recompute import recompute
+from signalbox_autoscaler.model import DecisionRecord, ScalingAction, ScalingPolicy
 from signalbox_simulator.__main__ import main
 from signalbox_simulator.cost_study import STUDY, Prices, bill
 from signalbox_simulator.engine import World
@@ -27,8 +27,8 @@ def small_ramp(seed: int = 1) -> Trace:
     return replace(ramp(seed, companies=10, invoices=1_000), base_slots=20)
 
 
-def run_law(trace: Trace, policy: Policy | None = None) -> tuple[Outcome, Law]:
-    law = Law(policy or Policy())
+def run_law(trace: Trace, policy: ScalingPolicy | None = None) -> tuple[Outcome, Law]:
+    law = Law(policy or ScalingPolicy())
     return simulate(trace, law, seed=1), law
 
 
@@ -78,7 +78,7 @@ def test_what_a_stopped_worker_did_not_finish_in_its_grace_begins_again_elsewher
 @pytest.mark.parametrize("name", ["law", *PEERS])
 def test_every_autoscaler_brings_the_work_to_its_end_and_its_fleet_to_none(name: str) -> None:
     trace = small_ramp()
-    outcome = simulate(trace, new_scaler(name, Policy()), seed=1)
+    outcome = simulate(trace, new_scaler(name, ScalingPolicy()), seed=1)
 
     assert 0 < outcome.makespan_s < 502
     assert outcome.course[-1].backlog == 0
@@ -91,7 +91,7 @@ def test_the_law_is_faster_than_the_base_and_retires_to_nothing() -> None:
 
     assert outcome.makespan_s < 100
     assert outcome.burst_worker_s < 3 * least_worker_s(small_ramp(), outcome.makespan_s)
-    assert Action.RETIRE in {record.action for record in law.records}
+    assert ScalingAction.RETIRE in {record.action for record in law.records}
     assert outcome.course[-1].workers == 0
 
 
@@ -100,7 +100,7 @@ def test_a_simulated_log_reproduces_every_decision() -> None:
         _, law = run_law(trace)
         written = msgspec.json.decode(msgspec.json.encode(law.records), type=list[DecisionRecord])
 
-        replayed = replay(written)
+        replayed = recompute(written)
 
         assert replayed.decided == len(law.records) > 10
         assert replayed.differences == ()
@@ -117,7 +117,7 @@ def test_a_terminated_workflow_costs_at_most_two_probes() -> None:
 def test_a_closed_loop_is_as_fast_as_its_workflows_allow() -> None:
     trace = closed_loop(1, companies=20, invoices=200)
     trace = replace(trace, base_slots=40)
-    outcome, _ = run_law(trace, Policy(efficiency_floor=0.3, slo_s=30))
+    outcome, _ = run_law(trace, ScalingPolicy(efficiency_floor=0.3, slo_s=30))
 
     assert outcome.makespan_s < simulate(trace, BaseOnly(), seed=1).makespan_s
     assert outcome.makespan_s <= 1.3 * fastest(trace, seed=1).makespan_s
@@ -135,7 +135,7 @@ def test_a_limit_behind_the_workers_is_noticed_and_the_surplus_retired() -> None
 
 def test_a_queue_may_be_told_not_to_learn_a_limit() -> None:
     trace = replace(ramp(1, companies=20, invoices=1_000, pace_per_s=150), base_slots=50)
-    _, law = run_law(trace, Policy(learns_saturation=False))
+    _, law = run_law(trace, ScalingPolicy(learns_saturation=False))
 
     assert "saturation" not in {record.binding.value for record in law.records}
 

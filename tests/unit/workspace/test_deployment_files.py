@@ -165,18 +165,19 @@ def test_policies_in_the_cluster_are_policies(tmp_path: Path) -> None:
     queues = read_policies(tmp_path / "policies.toml").queues()
     assert queues
     assert (
-        read_policies(ROOT / "compose/devstack/src/signalbox_devstack/stack/policies.toml").of("any")
+        read_policies(ROOT / "compose/devstack/src/signalbox_devstack/stack/policies.toml").get("any")
         is not None
     )
 
 
 def test_a_burst_job_runs_the_same_worker_locked_down(tmp_path: Path) -> None:
-    from signalbox_autoscaler.providers.kubernetes import job_of, read_template
-    from signalbox_autoscaler.providers.provider import Order
+    from signalbox_autoscaler.providers.kubernetes import build_job, read_template
+    from signalbox_autoscaler.providers.provider import LaunchSpec
 
     (tmp_path / "job.json").write_text(AUTOSCALER["data"]["burst-job.json"])
-    job = job_of(
-        read_template(tmp_path / "job.json"), Order(launch_id="l-1", workers=3, timeout_s=60, environment={})
+    job = build_job(
+        read_template(tmp_path / "job.json"),
+        LaunchSpec(launch_id="l-1", workers=3, timeout_s=60, environment={}),
     )
     pod = job["spec"]["template"]["spec"]
     worker, base = pod["containers"][0], container("worker")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from signalbox_autoscaler.audit.recompute import replay
-from signalbox_autoscaler.model import DecisionRecord, Policy
+from signalbox_autoscaler.audit.recompute import recompute
+from signalbox_autoscaler.model import DecisionRecord, ScalingPolicy
 from signalbox_core.errors import InvalidInput
 from signalbox_simulator import cost_study, report
 from signalbox_simulator.outcome import Outcome, simulate
@@ -105,7 +105,7 @@ def _traces(options: argparse.Namespace) -> list[tuple[Trace, int]]:
 
 
 def _replay(path: Path) -> int:
-    replayed = replay(read_log(path))
+    replayed = recompute(read_log(path))
     for difference in replayed.differences[:_SHOWN]:
         record = difference.record
         print(
@@ -150,9 +150,9 @@ def read_log(path: Path) -> list[DecisionRecord]:
     return records
 
 
-def _policy(text: str) -> Policy:
+def _policy(text: str) -> ScalingPolicy:
     try:
-        return msgspec.json.decode(text, type=Policy)
+        return msgspec.json.decode(text, type=ScalingPolicy)
     except msgspec.DecodeError as error:
         raise InvalidInput(f"--policy: {error}", field="policy") from None
 

@@ -17,7 +17,7 @@ _LOOKS_LATER: Final = 6
 
 class Batch(Struct, frozen=True, kw_only=True):
     """Attributes:
-    at_s: when it arrives; durations_s: of its activities, in their order.
+    at_s: when it arrives; durations_s: of its activities, in their spec.
     in_flight: how many of them are scheduled at once; None: all. Only a batch with a bound publishes hints.
     """
 

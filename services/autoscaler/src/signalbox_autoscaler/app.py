@@ -1,4 +1,4 @@
-"""The autoscaler over HTTP: its decisions, why they were made, its health, its metrics."""
+"""The autoscaler's HTTP API: decisions and their explanations, health, metrics."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from signalbox_autoscaler.audit.decision_log import DecisionLog
-from signalbox_autoscaler.metrics import Meters
+from signalbox_autoscaler.metrics import AutoscalerMetrics
 from signalbox_autoscaler.model import DecisionRecord
 from signalbox_core.errors import InvalidInput, NotFound, SignalboxError, Unavailable
 
@@ -25,26 +25,27 @@ _STATUS: Final[Mapping[type[SignalboxError], tuple[int, str]]] = {
 }
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
-_CONTEXT: Final = 5
+_EXPLAINED: Final = 5
+"""The decision and the four before it."""
 
 
-class Watcher(Protocol):
-    """What the pages ask the loop."""
+class LoopStatus(Protocol):
+    """What the API reads from the control loop."""
 
     @property
     def leads(self) -> bool: ...
 
     @property
     def queues(self) -> list[str]:
-        """Those decided about, while this process leads."""
+        """The queues with a decision, while this process leads."""
 
-    def sees(self) -> bool:
-        """Whether Temporal answered lately."""
+    def is_connected(self) -> bool:
+        """Whether Temporal answered recently."""
 
 
-def create_app(loop: Watcher, decision_log: DecisionLog, meters: Meters) -> Starlette:
+def create_app(loop: LoopStatus, decision_log: DecisionLog, metrics: AutoscalerMetrics) -> Starlette:
     async def decisions(request: Request) -> Response:
-        """Newest first; of one queue or of all."""
+        """The newest records of one queue or of all, newest first."""
         limit, queue = _limit(request), request.query_params.get("queue")
         names = [queue] if queue else await decision_log.queues()
         found = [record for name in names for record in await decision_log.newest(name, limit=limit)]
@@ -52,47 +53,47 @@ def create_app(loop: Watcher, decision_log: DecisionLog, meters: Meters) -> Star
         return _json({"decisions": found})
 
     async def explain(request: Request) -> Response:
-        """The decision about a queue at an instant, in sentences."""
+        """The last decision about a queue at or before a time, in a sentence."""
         queue = request.query_params.get("queue")
         if not queue:
-            raise InvalidInput("say which queue: ?queue=NAME", field="queue")
-        at = _instant(request.query_params.get("at"))
-        records = await decision_log.before(queue, at, limit=_CONTEXT)
+            raise InvalidInput("name the queue: ?queue=NAME", field="queue")
+        at = _parse_time(request.query_params.get("at"))
+        records = await decision_log.before(queue, at, limit=_EXPLAINED)
         if not records:
             raise NotFound(
-                f"no decision about {queue!r} at or before {at.isoformat()} is kept; see /v1/decisions",
+                f"there is no decision about {queue!r} at or before {at.isoformat()}; see /v1/decisions",
                 field="queue",
             )
-        return _json(_explained(records))
+        return _json(_explanation(records))
 
     async def healthz(_request: Request) -> Response:
         return Response(b'{"status":"ok"}', media_type=_JSON)
 
     async def readyz(_request: Request) -> Response:
-        sees = loop.sees()
+        connected = loop.is_connected()
         body = {
-            "status": "ready" if sees else "not ready",
-            "temporal_available": sees,
+            "status": "ready" if connected else "not ready",
+            "temporal_available": connected,
             "leads": loop.leads,
             "queues": loop.queues,
         }
-        return Response(msgspec.json.encode(body), 200 if sees else 503, media_type=_JSON)
+        return Response(msgspec.json.encode(body), 200 if connected else 503, media_type=_JSON)
 
-    async def metrics(_request: Request) -> Response:
-        return Response(meters.text(), media_type=CONTENT_TYPE_LATEST)
+    async def prometheus(_request: Request) -> Response:
+        return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
         routes=[
-            Route("/v1/decisions", _problems(decisions)),
-            Route("/v1/explain", _problems(explain)),
+            Route("/v1/decisions", _with_problems(decisions)),
+            Route("/v1/explain", _with_problems(explain)),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-            Route("/metrics", metrics),
+            Route("/metrics", prometheus),
         ]
     )
 
 
-def _explained(records: list[DecisionRecord]) -> dict[str, object]:
+def _explanation(records: list[DecisionRecord]) -> dict[str, object]:
     record = records[0]
     return {
         "queue": record.queue,
@@ -113,24 +114,26 @@ def _explained(records: list[DecisionRecord]) -> dict[str, object]:
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= MAX_LIMIT:
-        raise InvalidInput(f"limit must be 1 to {MAX_LIMIT}", field="limit")
+        raise InvalidInput(f"limit must be a number from 1 to {MAX_LIMIT}", field="limit")
     return int(text)
 
 
-def _instant(text: str | None) -> datetime:
+def _parse_time(text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
     try:
-        # A plus sign of an offset arrives as a space when it was not escaped.
+        # An unescaped plus sign of the offset arrives as a space.
         found = msgspec.convert(text.replace(" ", "+"), datetime)
     except msgspec.ValidationError:
-        raise InvalidInput("at must be an instant like 2026-01-01T09:30:00Z", field="at") from None
+        raise InvalidInput("at must be a time like 2026-01-01T09:30:00Z", field="at") from None
     if found.tzinfo is None:
-        raise InvalidInput("at must have an offset, like 2026-01-01T09:30:00Z", field="at")
+        raise InvalidInput("at must have a UTC offset, like 2026-01-01T09:30:00Z", field="at")
     return found
 
 
-def _problems(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _with_problems(
+    handle: Callable[[Request], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         try:
             return await handle(request)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from signalbox_autoscaler.model import Policy
+from signalbox_autoscaler.model import ScalingPolicy
 from signalbox_simulator.engine import Scaler
 from signalbox_simulator.scalers.keda import ScaledJob, ScaledObject
 from signalbox_simulator.scalers.law import Law
@@ -22,6 +22,6 @@ PEERS: Final[Mapping[str, Callable[[], Scaler]]] = {
 }
 
 
-def new_scaler(name: str, policy: Policy) -> Scaler:
+def new_scaler(name: str, policy: ScalingPolicy) -> Scaler:
     """A fresh one, by its name in the tables."""
     return Law(policy) if name == LAW else PEERS[name]()

@@ -5,14 +5,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from signalbox_autoscaler.audit.records import Made, Recorder
+from signalbox_autoscaler.audit.records import DecisionRecorder, Evaluation
 from signalbox_autoscaler.model import (
     DecisionRecord,
     Launch,
     LaunchState,
-    Policy,
-    Snapshot,
-    State,
+    QueueSnapshot,
+    ScalingPolicy,
+    SizingState,
     WorkerSeen,
 )
 from signalbox_autoscaler.sizing import decide
@@ -27,12 +27,12 @@ class Law:
     name = "law"
     every_s = 5.0
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: ScalingPolicy) -> None:
         self._policy = policy
         self.idle_exit_s: float | None = policy.idle_exit_s
-        self._state = State()
+        self._state = SizingState()
         self._launches: dict[str, Launch] = {}
-        self._recorder = Recorder()
+        self._recorder = DecisionRecorder()
         self.records: list[DecisionRecord] = []
 
     def look(self, world: World) -> None:
@@ -40,7 +40,7 @@ class Law:
         snapshot = self._see(world, now)
         decision = decide(self._policy, self._state, snapshot, now)
         record = self._recorder.record(
-            Made(policy=self._policy, state=self._state, snapshot=snapshot, decision=decision, epoch=1)
+            Evaluation(policy=self._policy, state=self._state, snapshot=snapshot, decision=decision, epoch=1)
         )
         if record is not None:
             self.records.append(record)
@@ -53,13 +53,13 @@ class Law:
             if _identity(worker) in leaving:
                 world.drain(worker)
 
-    def _see(self, world: World, now: datetime) -> Snapshot:
+    def _see(self, world: World, now: datetime) -> QueueSnapshot:
         alive = {worker.launch for worker in world.bursts.values()}
         self._launches = {name: launch for name, launch in self._launches.items() if name in alive}
         workers = [_seen(world.base, now)] if world.base.slots else []
         workers += [_seen(worker, now) for worker in world.bursts.values() if worker.up_at is not None]
         hint = world.hint_remaining
-        return Snapshot(
+        return QueueSnapshot(
             queue=world.trace.name,
             taken_at=now,
             activities=world.backlog,

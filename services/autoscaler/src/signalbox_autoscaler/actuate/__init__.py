@@ -1,1 +1,1 @@
-"""Acting: decisions become launches, cancellations and retirements, and what the provider says becomes the book's truth."""
+"""Carries decisions out: leader election, the launch ledger, provider requests, reconciliation."""

@@ -1,11 +1,11 @@
-"""Deciding recorded decisions again: the same inputs must give the same decisions."""
+"""Recompute recorded decisions: the same inputs must give the same decisions."""
 
 from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
 
-from signalbox_autoscaler.model import FORMAT, Decision, DecisionRecord, State
+from signalbox_autoscaler.model import FORMAT, DecisionRecord, ScalingDecision, SizingState
 from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import InvalidInput
 
@@ -21,8 +21,8 @@ _COMPARED: Final = (
 )
 
 
-class Difference(Struct, frozen=True, kw_only=True):
-    """A decision that came out another way: the field, as it was recorded and as it is decided now."""
+class FieldDifference(Struct, frozen=True, kw_only=True):
+    """A field of a decision whose recomputed value differs from the recorded one."""
 
     record: DecisionRecord
     field: str
@@ -30,29 +30,36 @@ class Difference(Struct, frozen=True, kw_only=True):
     decided: object
 
 
-class Replayed(Struct, frozen=True, kw_only=True):
-    """Attributes:
-    decided: records that were decided again; skipped: those before the first one of their queue that holds a state.
+class RecomputeResult(Struct, frozen=True, kw_only=True):
+    """The outcome of a recomputation.
+
+    Attributes:
+        decided: number of recomputed records.
+        skipped: records before the first one of their queue that contains a state.
     """
 
     decided: int
     skipped: int
-    differences: tuple[Difference, ...]
+    differences: tuple[FieldDifference, ...]
 
 
-def replay(records: Iterable[DecisionRecord]) -> Replayed:
-    """Decide each record again, per queue in their order.
+def recompute(records: Iterable[DecisionRecord]) -> RecomputeResult:
+    """Recompute each record from its inputs.
+
+    Args:
+        records: those of a queue in the order of their time.
 
     Raises:
-        InvalidInput: a record is of a later format.
+        InvalidInput: a record has a newer format.
     """
-    states: dict[tuple[str, int], State] = {}
+    states: dict[tuple[str, int], SizingState] = {}
     decided = skipped = 0
-    differences: list[Difference] = []
+    differences: list[FieldDifference] = []
     for record in records:
         if record.format > FORMAT:
             raise InvalidInput(
-                f"the record of {record.at.isoformat()} has format {record.format}; this version reads up to {FORMAT}"
+                f"the record of {record.at.isoformat()} has format {record.format};"
+                f" this version reads up to {FORMAT}"
             )
         key = (record.queue, record.epoch)
         state = record.state if record.state is not None else states.get(key)
@@ -61,14 +68,16 @@ def replay(records: Iterable[DecisionRecord]) -> Replayed:
             continue
         decision = decide(record.policy, state, record.snapshot, record.at)
         decided += 1
-        differences.extend(_differences(record, decision))
+        differences.extend(_compare(record, decision))
         states[key] = decision.state
-    return Replayed(decided=decided, skipped=skipped, differences=tuple(differences))
+    return RecomputeResult(decided=decided, skipped=skipped, differences=tuple(differences))
 
 
-def _differences(record: DecisionRecord, decision: Decision) -> list[Difference]:
+def _compare(record: DecisionRecord, decision: ScalingDecision) -> list[FieldDifference]:
     return [
-        Difference(record=record, field=name, recorded=getattr(record, name), decided=getattr(decision, name))
+        FieldDifference(
+            record=record, field=name, recorded=getattr(record, name), decided=getattr(decision, name)
+        )
         for name in _COMPARED
         if getattr(record, name) != getattr(decision, name)
     ]

@@ -1,0 +1,157 @@
+"""The lease and the launch ledger on a real Redis: one leader writes, money is reserved before and settled
+after."""
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+from redis.asyncio import Redis
+
+from signalbox_autoscaler.actuate.launch_ledger import LAUNCHES, LaunchLedger, WriteResult, cost_of
+from signalbox_autoscaler.actuate.lease import Lease
+from signalbox_autoscaler.model import Launch, LaunchState, ScalingPolicy
+from signalbox_core.errors import Unavailable
+from signalbox_core.redis.client import open_redis
+from support.assertions.eventually import eventually
+from support.servers.backends import free_port
+
+NOW = datetime.now(UTC)
+POLICY = ScalingPolicy(budget_per_hour=Decimal(1), budget_per_day=Decimal("1.5"))
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with open_redis(redis_url) as client:
+        await client.flushall()
+        yield client
+
+
+@pytest.fixture
+async def lease(redis: Redis) -> Lease:
+    lease = Lease(redis, "one")
+    await lease.renew()
+    return lease
+
+
+def launch(queue: str = "sample", *, reserved: str = "0.4", at: datetime = NOW) -> Launch:
+    return Launch(
+        launch_id=f"l-{uuid.uuid4().hex[:8]}",
+        queue=queue,
+        workers=5,
+        slots=50,
+        requested_at=at,
+        eta_at=at + timedelta(seconds=20),
+        reserved=Decimal(reserved),
+    )
+
+
+async def test_one_leads_until_it_gives_back_and_epochs_grow(redis: Redis) -> None:
+    one, two = Lease(redis, "one"), Lease(redis, "two")
+    assert [await one.renew(), await two.renew(), await one.renew()] == [1, None, 1]
+
+    await one.give_back()
+
+    assert [await two.renew(), await one.renew()] == [2, None]
+    assert (one.epoch, two.epoch) == (None, 2)
+
+
+async def test_a_silent_leader_is_replaced_and_knows_it_without_asking(redis: Redis) -> None:
+    one, two = Lease(redis, "one", ttl_s=0.2), Lease(redis, "two", ttl_s=60)
+    await one.renew()
+    assert await eventually(two.renew) == 2
+    assert one.epoch is None
+    assert await one.renew() is None
+
+
+async def test_a_leader_that_was_replaced_writes_nothing(redis: Redis) -> None:
+    old, new = Lease(redis, "old", ttl_s=0.2), Lease(redis, "new", ttl_s=60)
+    await old.renew()
+    known = launch()
+    assert await LaunchLedger(redis, old).reserve(known, POLICY) is WriteResult.WRITTEN
+    await eventually(new.renew)
+    ledger = LaunchLedger(redis, old)
+
+    assert await ledger.reserve(launch(), POLICY) is WriteResult.FENCED
+    assert await ledger.update(replace(known, state=LaunchState.REQUESTED)) is WriteResult.FENCED
+    assert await ledger.settle(known, Decimal(0)) is WriteResult.FENCED
+    assert await LaunchLedger(redis, new).launches() == [known]
+    assert (await ledger.spent(NOW)).hour == {"sample": Decimal("0.4")}
+
+
+async def test_an_intent_is_written_once_and_its_record_replaced(redis: Redis, lease: Lease) -> None:
+    ledger, planned = LaunchLedger(redis, lease), launch()
+    assert [await ledger.reserve(planned, POLICY) for _ in range(2)] == [
+        WriteResult.WRITTEN,
+        WriteResult.KNOWN,
+    ]
+    taken = replace(planned, state=LaunchState.REQUESTED, handle="executions/1")
+    assert await ledger.update(taken) is WriteResult.WRITTEN
+
+    assert await ledger.launches() == [taken]
+    assert await ledger.update(launch()) is WriteResult.UNKNOWN
+    assert (await ledger.spent(NOW)).day == {"sample": Decimal("0.4")}
+
+
+async def test_a_record_of_another_version_is_left_alone(redis: Redis, lease: Lease) -> None:
+    ledger, planned = LaunchLedger(redis, lease), launch()
+    await ledger.reserve(planned, POLICY)
+    await redis.hset(LAUNCHES, "l-later", b'{"version": 2}')
+    assert await ledger.launches() == [planned]
+
+
+async def test_money_is_reserved_before_and_what_was_not_used_comes_back(redis: Redis, lease: Lease) -> None:
+    ledger, first, second = LaunchLedger(redis, lease), launch(), launch()
+    await ledger.reserve(first, POLICY)
+    await ledger.reserve(second, POLICY)
+    assert await ledger.reserve(launch(), POLICY) is WriteResult.HOUR_BUDGET
+
+    assert await ledger.settle(first, Decimal("0.05")) is WriteResult.WRITTEN
+
+    assert (await ledger.spent(NOW)).hour == {"sample": Decimal("0.45")}
+    assert await ledger.settle(first, Decimal("0.05")) is WriteResult.UNKNOWN
+    assert await ledger.reserve(launch(), POLICY) is WriteResult.WRITTEN
+    assert await ledger.launches() != []
+
+
+async def test_the_day_has_a_budget_of_its_own_and_each_queue_too(redis: Redis, lease: Lease) -> None:
+    ledger = LaunchLedger(redis, lease)
+    noon = NOW.replace(hour=12, minute=0)
+    for hour in range(3):
+        assert (
+            await ledger.reserve(launch(at=noon + timedelta(hours=hour), reserved="0.5"), POLICY)
+            is WriteResult.WRITTEN
+        )
+    assert await ledger.reserve(launch(at=noon + timedelta(hours=5)), POLICY) is WriteResult.DAY_BUDGET
+    assert await ledger.reserve(launch("other", at=noon), POLICY) is WriteResult.WRITTEN
+    assert await ledger.reserve(launch(at=noon), ScalingPolicy()) is WriteResult.WRITTEN, (
+        "no budget, no limit"
+    )
+
+
+async def test_a_launch_that_cost_more_than_was_reserved_is_charged_in_full(
+    redis: Redis, lease: Lease
+) -> None:
+    ledger, planned = LaunchLedger(redis, lease), launch(reserved="0.1")
+    await ledger.reserve(planned, POLICY)
+    await ledger.settle(planned, Decimal("0.25"))
+    assert (await ledger.spent(NOW)).hour == {"sample": Decimal("0.25")}
+
+
+def test_what_workers_cost_is_exact() -> None:
+    assert cost_of(
+        ScalingPolicy(price_per_worker_s=Decimal("0.00004")), workers=5, lasted_s=100.5
+    ) == Decimal("0.0201")
+
+
+async def test_without_redis_nothing_is_led_or_written() -> None:
+    async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as unavailable:
+        lease = Lease(unavailable, "one")
+        with pytest.raises(Unavailable, match="lease of the autoscaler: Redis does not answer"):
+            await lease.renew()
+        with pytest.raises(Unavailable, match="launch ledger"):
+            await LaunchLedger(unavailable, lease).reserve(launch(), POLICY)
+        await lease.give_back()
+        assert lease.epoch is None
