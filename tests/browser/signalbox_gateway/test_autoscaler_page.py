@@ -12,7 +12,7 @@ from signalbox_autoscaler.model import DecisionRecord
 from signalbox_core.redis.client import open_redis
 from support.drivers.browser import Site, WatchedPage
 from support.drivers.console import faint_texts, nameless_controls, sideways_overflow
-from support.fakes.scaling_decisions import one_more, simulated_records
+from support.fakes.scaling_decisions import next_record, simulated_records
 
 QUEUE = "invoice_import"
 
@@ -56,7 +56,7 @@ def test_decisions_are_sentences_and_new_ones_appear_by_themselves(
     expect(rows.filter(has_text=launch.sentence[1:]).first).to_be_visible()
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
 
-    later = one_more(records[-1])
+    later = next_record(records[-1])
     tell(site, [later])
 
     page.get_by_label("Also when nothing was done").check()

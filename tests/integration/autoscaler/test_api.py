@@ -59,7 +59,7 @@ async def record_two_decisions(log: DecisionLog, metrics: AutoscalerMetrics) -> 
     return queue, at
 
 
-async def test_a_decision_is_explained_with_those_before_it(log: DecisionLog) -> None:
+async def test_a_decision_is_explained_together_with_earlier_ones(log: DecisionLog) -> None:
     queue, at = await record_two_decisions(log, AutoscalerMetrics())
     async with client_of(log) as client:
         now = (await client.get("/v1/explain", params={"queue": queue})).json()
@@ -90,7 +90,7 @@ async def test_a_decision_is_explained_with_those_before_it(log: DecisionLog) ->
         ("/v1/decisions?limit=many", 400, "limit"),
     ],
 )
-async def test_a_wrong_question_is_a_problem_that_names_the_field(
+async def test_an_invalid_request_is_a_problem_that_names_the_field(
     log: DecisionLog, path: str, status: int, field: str
 ) -> None:
     async with client_of(log) as client:
@@ -100,7 +100,7 @@ async def test_a_wrong_question_is_a_problem_that_names_the_field(
     assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_without_redis_decisions_are_unavailable_and_health_is_not() -> None:
+async def test_without_redis_decisions_are_unavailable_and_health_is_ok() -> None:
     async with (
         open_redis(f"redis://127.0.0.1:{free_port()}/0") as unavailable,
         client_of(DecisionLog(unavailable)) as client,
@@ -110,7 +110,7 @@ async def test_without_redis_decisions_are_unavailable_and_health_is_not() -> No
     assert (response.status_code, response.json()["code"], health.status_code) == (503, "unavailable", 200)
 
 
-async def test_metrics_count_what_was_launched_by_queue(log: DecisionLog) -> None:
+async def test_metrics_count_launches_by_queue(log: DecisionLog) -> None:
     metrics = AutoscalerMetrics()
     queue, _ = await record_two_decisions(log, metrics)
     async with client_of(log, metrics) as client:

@@ -1,4 +1,4 @@
-"""The decision log on a real Redis and a real folder."""
+"""The decision log on a real Redis and a real object store."""
 
 import asyncio
 import gzip
@@ -53,13 +53,13 @@ def records(queue: str, count: int, *, begin: datetime) -> list[DecisionRecord]:
 
 
 def chunks(folder: Path) -> list[bytes]:
-    """What was archived, oldest first."""
+    """The decompressed chunks, oldest first."""
     return [
         gzip.decompress(path.read_bytes()) for path in sorted((folder / "decisions").rglob("*.ndjson.gz"))
     ]
 
 
-async def test_what_was_written_is_read_newest_first_and_by_time(redis: Redis, queue: str) -> None:
+async def test_records_are_read_newest_first_and_by_time(redis: Redis, queue: str) -> None:
     log, now = DecisionLog(redis), datetime.now(UTC)
     written = records(queue, 5, begin=now - timedelta(seconds=20))
     await log.append(written)
@@ -70,7 +70,7 @@ async def test_what_was_written_is_read_newest_first_and_by_time(redis: Redis, q
     assert queue in await log.queues()
 
 
-async def test_the_console_s_feed_sees_each_decision_once(redis: Redis, queue: str) -> None:
+async def test_the_decision_feed_returns_each_decision_once(redis: Redis, queue: str) -> None:
     log, feed = DecisionLog(redis), DecisionFeed(redis)
     await log.append(records(queue, 3, begin=datetime.now(UTC)))
     first = await feed.after(queue, "")
@@ -86,9 +86,7 @@ async def test_the_console_s_feed_sees_each_decision_once(redis: Redis, queue: s
     assert queue in await feed.queues()
 
 
-async def test_chunks_in_the_object_store_hold_every_record_once(
-    redis: Redis, queue: str, tmp_path: Path
-) -> None:
+async def test_archived_chunks_contain_every_record_once(redis: Redis, queue: str, tmp_path: Path) -> None:
     log = DecisionLog(redis, open_object_store(tmp_path.as_uri()))
     written = records(queue, 7, begin=datetime.now(UTC))
     await log.append(written[:4])
@@ -102,7 +100,7 @@ async def test_chunks_in_the_object_store_hold_every_record_once(
     assert [msgspec.json.decode(line, type=DecisionRecord) for line in lines] == written
 
 
-async def test_a_crash_between_chunk_and_cursor_repeats_the_chunk(
+async def test_a_crash_between_chunk_and_cursor_stores_the_same_chunk(
     redis: Redis, queue: str, tmp_path: Path
 ) -> None:
     log = DecisionLog(redis, open_object_store(tmp_path.as_uri()))
@@ -113,28 +111,28 @@ async def test_a_crash_between_chunk_and_cursor_repeats_the_chunk(
     assert await log.archive(queue, at_least=1) == first
 
 
-async def test_full_chunks_are_archived_by_the_leader_only(redis: Redis, queue: str, tmp_path: Path) -> None:
+async def test_only_the_leader_archives_full_chunks(redis: Redis, queue: str, tmp_path: Path) -> None:
     log = DecisionLog(redis, open_object_store(tmp_path.as_uri()))
     await log.append(records(queue, CHUNK + 10, begin=datetime.now(UTC)))
     leads = [False]
-    asked = [0]
+    checks = [0]
 
-    def ask() -> bool:
-        asked[0] += 1
+    def is_leader() -> bool:
+        checks[0] += 1
         return leads[0]
 
-    archiving = asyncio.create_task(DecisionArchiver(log, ask).run(every_s=0.001))
-    await eventually(lambda: asked[0] > 2, within_s=10)
+    archiver = asyncio.create_task(DecisionArchiver(log, is_leader).run(every_s=0.001))
+    await eventually(lambda: checks[0] > 2, within_s=10)
     before = chunks(tmp_path)
     leads[0] = True
     await eventually(lambda: chunks(tmp_path), within_s=10)
-    archiving.cancel()
+    archiver.cancel()
 
     assert before == []
     assert len(chunks(tmp_path)[0].splitlines()) == CHUNK
 
 
-async def test_redis_keeps_the_newest_only(redis: Redis, queue: str) -> None:
+async def test_redis_keeps_only_the_newest_records(redis: Redis, queue: str) -> None:
     log = DecisionLog(redis, kept=100)
     for _ in range(5):
         await log.append(records(queue, 100, begin=datetime.now(UTC)))
@@ -142,7 +140,7 @@ async def test_redis_keeps_the_newest_only(redis: Redis, queue: str) -> None:
     assert len(await log.newest(queue, limit=1_000)) <= 300  # trimmed in whole nodes of about a hundred
 
 
-async def test_a_log_without_redis_says_so() -> None:
-    async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as away:
+async def test_the_log_is_unavailable_without_redis() -> None:
+    async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as unreachable:
         with pytest.raises(Unavailable, match="decision log"):
-            await DecisionLog(away).append(records("any", 1, begin=datetime.now(UTC)))
+            await DecisionLog(unreachable).append(records("any", 1, begin=datetime.now(UTC)))

@@ -1,5 +1,4 @@
-"""The lease and the launch ledger on a real Redis: one leader writes, money is reserved before and settled
-after."""
+"""The lease and the launch ledger on a real Redis: fencing, reservations and settlement."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -48,7 +47,7 @@ def launch(queue: str = "sample", *, reserved: str = "0.4", at: datetime = NOW) 
     )
 
 
-async def test_one_leads_until_it_gives_back_and_epochs_grow(redis: Redis) -> None:
+async def test_one_leads_until_it_releases_the_lease_and_epochs_grow(redis: Redis) -> None:
     one, two = Lease(redis, "one"), Lease(redis, "two")
     assert [await one.renew(), await two.renew(), await one.renew()] == [1, None, 1]
 
@@ -58,7 +57,7 @@ async def test_one_leads_until_it_gives_back_and_epochs_grow(redis: Redis) -> No
     assert (one.epoch, two.epoch) == (None, 2)
 
 
-async def test_a_silent_leader_is_replaced_and_knows_it_without_asking(redis: Redis) -> None:
+async def test_a_leader_that_does_not_renew_is_replaced_and_its_epoch_expires(redis: Redis) -> None:
     one, two = Lease(redis, "one", ttl_s=0.2), Lease(redis, "two", ttl_s=60)
     await one.renew()
     assert await eventually(two.renew) == 2
@@ -66,7 +65,7 @@ async def test_a_silent_leader_is_replaced_and_knows_it_without_asking(redis: Re
     assert await one.renew() is None
 
 
-async def test_a_leader_that_was_replaced_writes_nothing(redis: Redis) -> None:
+async def test_a_former_leader_is_fenced(redis: Redis) -> None:
     old, new = Lease(redis, "old", ttl_s=0.2), Lease(redis, "new", ttl_s=60)
     await old.renew()
     known = launch()
@@ -81,7 +80,7 @@ async def test_a_leader_that_was_replaced_writes_nothing(redis: Redis) -> None:
     assert (await ledger.spent(NOW)).hour == {"sample": Decimal("0.4")}
 
 
-async def test_an_intent_is_written_once_and_its_record_replaced(redis: Redis, lease: Lease) -> None:
+async def test_a_launch_is_reserved_once_and_then_updated(redis: Redis, lease: Lease) -> None:
     ledger, planned = LaunchLedger(redis, lease), launch()
     assert [await ledger.reserve(planned, POLICY) for _ in range(2)] == [
         WriteResult.WRITTEN,
@@ -95,14 +94,14 @@ async def test_an_intent_is_written_once_and_its_record_replaced(redis: Redis, l
     assert (await ledger.spent(NOW)).day == {"sample": Decimal("0.4")}
 
 
-async def test_a_record_of_another_version_is_left_alone(redis: Redis, lease: Lease) -> None:
+async def test_a_launch_of_an_incompatible_version_is_ignored(redis: Redis, lease: Lease) -> None:
     ledger, planned = LaunchLedger(redis, lease), launch()
     await ledger.reserve(planned, POLICY)
     await redis.hset(LAUNCHES, "l-later", b'{"version": 2}')
     assert await ledger.launches() == [planned]
 
 
-async def test_money_is_reserved_before_and_what_was_not_used_comes_back(redis: Redis, lease: Lease) -> None:
+async def test_money_is_reserved_and_the_unused_part_is_returned(redis: Redis, lease: Lease) -> None:
     ledger, first, second = LaunchLedger(redis, lease), launch(), launch()
     await ledger.reserve(first, POLICY)
     await ledger.reserve(second, POLICY)
@@ -116,7 +115,7 @@ async def test_money_is_reserved_before_and_what_was_not_used_comes_back(redis: 
     assert await ledger.launches() != []
 
 
-async def test_the_day_has_a_budget_of_its_own_and_each_queue_too(redis: Redis, lease: Lease) -> None:
+async def test_days_and_queues_have_their_own_budgets(redis: Redis, lease: Lease) -> None:
     ledger = LaunchLedger(redis, lease)
     noon = NOW.replace(hour=12, minute=0)
     for hour in range(3):
@@ -127,7 +126,7 @@ async def test_the_day_has_a_budget_of_its_own_and_each_queue_too(redis: Redis, 
     assert await ledger.reserve(launch(at=noon + timedelta(hours=5)), POLICY) is WriteResult.DAY_BUDGET
     assert await ledger.reserve(launch("other", at=noon), POLICY) is WriteResult.WRITTEN
     assert await ledger.reserve(launch(at=noon), ScalingPolicy()) is WriteResult.WRITTEN, (
-        "no budget, no limit"
+        "without a budget there is no limit"
     )
 
 
@@ -140,13 +139,13 @@ async def test_a_launch_that_cost_more_than_was_reserved_is_charged_in_full(
     assert (await ledger.spent(NOW)).hour == {"sample": Decimal("0.25")}
 
 
-def test_what_workers_cost_is_exact() -> None:
+def test_the_cost_of_workers_is_exact() -> None:
     assert cost_of(
         ScalingPolicy(price_per_worker_s=Decimal("0.00004")), workers=5, lasted_s=100.5
     ) == Decimal("0.0201")
 
 
-async def test_without_redis_nothing_is_led_or_written() -> None:
+async def test_without_redis_the_lease_and_the_ledger_are_unavailable() -> None:
     async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as unavailable:
         lease = Lease(unavailable, "one")
         with pytest.raises(Unavailable, match="lease of the autoscaler: Redis does not answer"):

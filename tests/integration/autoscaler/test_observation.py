@@ -1,4 +1,4 @@
-"""One observation at a real Temporal server and a real Redis."""
+"""Observation of a real Temporal server and a real Redis."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -69,12 +69,12 @@ async def test_runs_without_a_worker_are_a_backlog(client: Client, redis: Redis)
         await client.start_workflow(SPEC.name, {}, id=f"{queue}-{number}", task_queue=queue)
     observer = Observer(TemporalMetrics(client), redis, {queue})
 
-    async def waits() -> QueueSnapshot | None:
+    async def backlog_snapshot() -> QueueSnapshot | None:
         now = datetime.now(UTC)
         found = snapshot_of(await observer.observe(now + CACHED_FOR), queue, now)
         return found if found.workflow_tasks == 3 else None
 
-    found = await eventually(waits, within_s=30)
+    found = await eventually(backlog_snapshot, within_s=30)
     assert (found.workers, found.activities, found.backlog_stale, found.workers_stale, found.hints_stale) == (
         (),
         0,
@@ -86,43 +86,43 @@ async def test_runs_without_a_worker_are_a_backlog(client: Client, redis: Redis)
         await client.get_workflow_handle(f"{queue}-{number}").terminate()
 
 
-async def test_the_queue_of_a_beating_worker_is_found_by_itself(temporal_address: str, redis: Redis) -> None:
+async def test_the_queue_of_a_worker_is_discovered(temporal_address: str, redis: Redis) -> None:
     runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=timedelta(seconds=1))
     client = await connect(temporal_address, "default", runtime=runtime)
     queue = name("found")
     observer = Observer(TemporalMetrics(client), redis, ())
 
-    async def is_seen() -> QueueSnapshot | None:
+    async def snapshot_with_worker() -> QueueSnapshot | None:
         now = datetime.now(UTC)
         found = snapshot_of(await observer.observe(now), queue, now)
         return found if found.workers else None
 
     async with Worker(client, task_queue=queue, activities=[nothing], max_concurrent_activities=7):
-        found = await eventually(is_seen)
+        found = await eventually(snapshot_with_worker)
     assert (found.workers[0].slots, found.workers[0].used, found.workers[0].is_burst) == (7, 0, False)
     assert queue in observer.queues
 
 
-async def test_numbers_are_asked_for_once_in_five_seconds(client: Client, redis: Redis) -> None:
+async def test_statistics_are_read_once_in_five_seconds(client: Client, redis: Redis) -> None:
     queues = [name("cached") for _ in range(3)]
-    eye = TemporalMetrics(client)
-    observer, now = Observer(eye, redis, queues), datetime.now(UTC)
+    temporal = TemporalMetrics(client)
+    observer, now = Observer(temporal, redis, queues), datetime.now(UTC)
     calls = []
     for after_s in (0, 1, 4.9, 5, 6):
-        before = eye.calls
+        before = temporal.calls
         await observer.observe(now + timedelta(seconds=after_s))
-        calls.append(eye.calls - before)
+        calls.append(temporal.calls - before)
     others = len(observer.queues) - len(queues)
     assert calls == [1 + 2 * (3 + others), 1, 1, 1 + 2 * (3 + others), 1]
 
 
-async def test_one_that_follows_asks_for_workers_only(client: Client, redis: Redis) -> None:
-    eye = TemporalMetrics(client)
-    await Observer(eye, redis, {name("glanced")}).poll_workers(datetime.now(UTC))
-    assert eye.calls == 1
+async def test_polling_workers_costs_one_call(client: Client, redis: Redis) -> None:
+    temporal = TemporalMetrics(client)
+    await Observer(temporal, redis, {name("polled")}).poll_workers(datetime.now(UTC))
+    assert temporal.calls == 1
 
 
-async def test_a_rate_limit_set_at_temporal_is_seen(client: Client, redis: Redis) -> None:
+async def test_a_rate_limit_set_in_temporal_is_observed(client: Client, redis: Redis) -> None:
     queue = name("limited")
     limit = UpdateTaskQueueConfigRequest.RateLimitUpdate(
         rate_limit=RateLimit(requests_per_second=7.5), reason="test"
@@ -142,10 +142,10 @@ async def test_a_rate_limit_set_at_temporal_is_seen(client: Client, redis: Redis
     assert snapshot_of(observation, other, now).effective_rate_per_s is None
 
 
-async def test_hints_of_a_queue_are_added_up(client: Client, redis: Redis) -> None:
-    queue, board = name("hinted"), Hints(redis)
-    await board.publish(queue, "run-1", remaining=100, max_in_flight=8)
-    await board.publish(queue, "run-2", remaining=50, max_in_flight=4, max_rate_per_s=2)
+async def test_the_hints_of_a_queue_are_summed(client: Client, redis: Redis) -> None:
+    queue, hint_store = name("hinted"), Hints(redis)
+    await hint_store.publish(queue, "run-1", remaining=100, max_in_flight=8)
+    await hint_store.publish(queue, "run-2", remaining=50, max_in_flight=4, max_rate_per_s=2)
     now = datetime.now(UTC)
 
     found = snapshot_of(await Observer(TemporalMetrics(client), redis, {queue}).observe(now), queue, now)
@@ -153,7 +153,7 @@ async def test_hints_of_a_queue_are_added_up(client: Client, redis: Redis) -> No
     assert (found.hint_remaining, found.hint_max_in_flight, found.hint_max_rate_per_s) == (150, 12, None)
 
 
-async def test_what_cannot_be_read_is_marked_and_kept(client: Client, redis: Redis) -> None:
+async def test_a_part_that_cannot_be_read_is_kept_and_marked_stale(client: Client, redis: Redis) -> None:
     queue, now = name("stale"), datetime.now(UTC)
     async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as unavailable:
         observation = await Observer(TemporalMetrics(client), unavailable, {queue}).observe(now)
@@ -163,7 +163,7 @@ async def test_what_cannot_be_read_is_marked_and_kept(client: Client, redis: Red
     assert (later.workers_stale, later.backlog_stale) == (True, True)
 
 
-def beat(
+def heartbeat(
     identity: str, at: datetime, status: WorkerStatus.ValueType = WorkerStatus.WORKER_STATUS_RUNNING
 ) -> WorkerHeartbeat:
     found = WorkerHeartbeat(
@@ -175,29 +175,29 @@ def beat(
     return found
 
 
-def test_workers_are_what_their_heartbeats_say() -> None:
+def test_heartbeats_are_parsed() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     base, burst = (
-        parse_heartbeat(beat("1@host", now), now),
-        parse_heartbeat(beat(burst_identity("l-1", 2), now), now),
+        parse_heartbeat(heartbeat("1@host", now), now),
+        parse_heartbeat(heartbeat(burst_identity("l-1", 2), now), now),
     )
     assert base is not None
     assert burst is not None
     assert (base.identity, base.slots, base.used, base.is_burst) == ("1@host#01234567", 10, 4, False)
     assert (burst.identity, burst.launch_id, burst.used, burst.is_burst) == ("burst:l-1:2", "l-1", 4, True)
-    leaving = parse_heartbeat(beat("1@host", now, WorkerStatus.WORKER_STATUS_SHUTTING_DOWN), now)
+    leaving = parse_heartbeat(heartbeat("1@host", now, WorkerStatus.WORKER_STATUS_SHUTTING_DOWN), now)
     assert leaving is not None
     assert leaving.retiring
-    assert parse_heartbeat(beat("1@host", now, WorkerStatus.WORKER_STATUS_SHUTDOWN), now) is None
-    assert parse_heartbeat(beat("1@host", now - timedelta(minutes=4)), now) is None
+    assert parse_heartbeat(heartbeat("1@host", now, WorkerStatus.WORKER_STATUS_SHUTDOWN), now) is None
+    assert parse_heartbeat(heartbeat("1@host", now - timedelta(minutes=4)), now) is None
 
 
-async def test_a_burst_worker_has_the_slots_of_its_launch_and_the_order_to_leave(
+async def test_a_burst_worker_has_the_slots_of_its_launch_and_its_retirement(
     client: Client, redis: Redis
 ) -> None:
     now, launch_id = datetime.now(UTC), name("l")
     identity = burst_identity(launch_id, 0)
-    worker = parse_heartbeat(beat(identity, now), now)
+    worker = parse_heartbeat(heartbeat(identity, now), now)
     assert worker is not None
     observation = Observation(workers={"q": [worker]}, workers_at=now, retired=frozenset({identity}))
     launch = Launch(

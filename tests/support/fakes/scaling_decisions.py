@@ -1,5 +1,4 @@
-"""Decisions as the autoscaler would have written them, told up to now: a simulated rise and fall on real
-records."""
+"""Decision records for tests of their readers: a simulated load, shifted so that it ends now."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,11 @@ from signalbox_simulator.traces import Batch, Trace, ramp, seconds
 
 
 def simulated_records(queue: str, *, until: datetime | None = None) -> list[DecisionRecord]:
-    """Two imports on 40 base slots; the last decision is at `until` (now)."""
+    """The decisions about two imports on 40 base slots.
+
+    Args:
+        until: time of the last decision; default: now.
+    """
     first = replace(ramp(1, companies=20, invoices=1_000), base_slots=40)
     second = Batch(at_s=300.0, durations_s=seconds(random.Random(2), 6_000))
     trace = Trace(name=queue, batches=(*first.batches, second), base_slots=40)
@@ -29,7 +32,7 @@ def simulated_records(queue: str, *, until: datetime | None = None) -> list[Deci
     return [replace(record, snapshot=replace(record.snapshot, taken_at=record.at)) for record in records]
 
 
-def one_more(record: DecisionRecord) -> DecisionRecord:
-    """The next look at the same."""
+def next_record(record: DecisionRecord) -> DecisionRecord:
+    """The record of the next tick, otherwise equal."""
     at = record.at + timedelta(seconds=5)
     return replace(record, at=at, snapshot=replace(record.snapshot, taken_at=at))

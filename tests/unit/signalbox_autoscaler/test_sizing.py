@@ -197,7 +197,9 @@ def test_a_probe_that_finds_work_is_followed_by_the_full_launch() -> None:
 def test_a_killed_burst_worker_is_not_counted_after_three_heartbeats() -> None:
     ticks = Ticks(ScalingPolicy(heartbeat_s=5))
     capacities = [
-        ticks.see(workers=(ticks.burst(0, used=50, beat=timedelta(seconds=5 * missed)),)).terms.capacity
+        ticks.see(
+            workers=(ticks.burst(0, used=50, heartbeat_age=timedelta(seconds=5 * missed)),)
+        ).terms.capacity
         for missed in range(5)
     ]
 
