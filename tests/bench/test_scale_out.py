@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from signalbox_autoscaler.audit.recompute import recompute
-from signalbox_autoscaler.model import DecisionRecord
+from signalbox_autoscaler.model import ScalingDecisionRecord
 from signalbox_simulator.outcome import Outcome, Point
 from signalbox_simulator.plot import plot
 from support.assertions.eventually import eventually
@@ -62,7 +62,7 @@ async def _is_gone(scaled: Scaled) -> bool:
     return last is not None and last.terms.workers == 0 and not await scaled.launches()
 
 
-def _show(records: Sequence[DecisionRecord], *, done_s: float, gone_s: float, alone_s: float) -> None:
+def _show(records: Sequence[ScalingDecisionRecord], *, done_s: float, gone_s: float, alone_s: float) -> None:
     first = records[0].at
     launched = sum(launch.workers for record in records for launch in record.launches)
     peak = max(record.terms.capacity for record in records)
@@ -96,10 +96,10 @@ def _show(records: Sequence[DecisionRecord], *, done_s: float, gone_s: float, al
         )
 
 
-def _point(record: DecisionRecord, first: datetime) -> Point:
+def _point(record: ScalingDecisionRecord, first: datetime) -> Point:
     terms = record.terms
     return Point(_since(record, first), terms.backlog, terms.used, terms.capacity, terms.workers)
 
 
-def _since(record: DecisionRecord, first: datetime) -> float:
+def _since(record: ScalingDecisionRecord, first: datetime) -> float:
     return (record.at - first).total_seconds()

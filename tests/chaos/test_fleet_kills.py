@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from temporalio.api.enums.v1 import PendingActivityState
 
-from signalbox_autoscaler.model import DecisionRecord, LaunchState
+from signalbox_autoscaler.model import LaunchState, ScalingDecisionRecord
 from signalbox_autoscaler.providers.cloud_run import CloudRunJobs
 from support.assertions.eventually import eventually
 from support.drivers.scaled_queue import Scaled, scaled_queue
@@ -103,7 +103,7 @@ async def test_a_killed_burst_worker_is_not_counted_after_three_heartbeats(scale
     assert counted_for_s <= 3.0
 
 
-def heartbeat_in(record: DecisionRecord, identity: str) -> datetime:
+def heartbeat_in(record: ScalingDecisionRecord, identity: str) -> datetime:
     workers = record.snapshot.workers
     return next(worker.heartbeat_at for worker in workers if worker.identity == identity)
 

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from signalbox_autoscaler.audit.decision_log import CHUNK, CURSORS, DecisionArchiver, DecisionLog
 from signalbox_autoscaler.audit.records import Evaluation, build_record
-from signalbox_autoscaler.model import DecisionRecord, QueueSnapshot, ScalingPolicy, SizingState
+from signalbox_autoscaler.model import QueueSnapshot, ScalingDecisionRecord, ScalingPolicy, SizingState
 from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import Unavailable
 from signalbox_core.objects import open_object_store
@@ -34,7 +34,7 @@ def queue() -> str:
     return f"queue/{uuid.uuid4().hex[:8]}"
 
 
-def records(queue: str, count: int, *, begin: datetime) -> list[DecisionRecord]:
+def records(queue: str, count: int, *, begin: datetime) -> list[ScalingDecisionRecord]:
     made = []
     for number in range(count):
         snapshot = QueueSnapshot(
@@ -97,7 +97,7 @@ async def test_archived_chunks_contain_every_record_once(redis: Redis, queue: st
     assert await log.archive(queue, at_least=1) is None
 
     lines = [line for chunk in chunks(tmp_path) for line in chunk.splitlines()]
-    assert [msgspec.json.decode(line, type=DecisionRecord) for line in lines] == written
+    assert [msgspec.json.decode(line, type=ScalingDecisionRecord) for line in lines] == written
 
 
 async def test_a_crash_between_chunk_and_cursor_stores_the_same_chunk(

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_autoscaler.audit.decision_log import DecisionLog
-from signalbox_autoscaler.model import DecisionRecord
+from signalbox_autoscaler.model import ScalingDecisionRecord
 from signalbox_gateway.app import Gateway, Parts
 from support.fakes.scaling_decisions import next_record, simulated_records
 from support.servers.gateway import secret_of
@@ -22,7 +22,7 @@ class Served:
     origin: str
     log: DecisionLog
     queue: str
-    records: list[DecisionRecord]
+    records: list[ScalingDecisionRecord]
 
     @property
     def feed(self) -> str:

@@ -15,7 +15,7 @@ from temporalio.client import Client, WorkflowHandle
 from signalbox_autoscaler.actuate.launch_ledger import LaunchLedger
 from signalbox_autoscaler.actuate.lease import Lease
 from signalbox_autoscaler.audit.decision_log import DecisionLog
-from signalbox_autoscaler.model import DecisionRecord, Launch
+from signalbox_autoscaler.model import Launch, ScalingDecisionRecord
 from signalbox_core.redis.client import open_redis
 from signalbox_core.temporal import connect
 from support.installed.nap.contract import NapInput, NapResult
@@ -94,7 +94,7 @@ class Scaled:
             if launch.queue == self.queue
         ]
 
-    async def records(self) -> list[DecisionRecord]:
+    async def records(self) -> list[ScalingDecisionRecord]:
         """Every decision, oldest first."""
         return list(reversed(await self._log.newest(self.queue, limit=2_000)))
 
@@ -102,7 +102,7 @@ class Scaled:
         """The launches of all decisions."""
         return [launch for record in await self.records() for launch in record.launches]
 
-    async def last(self) -> DecisionRecord | None:
+    async def last(self) -> ScalingDecisionRecord | None:
         found = await self._log.newest(self.queue, limit=1)
         return found[0] if found else None
 

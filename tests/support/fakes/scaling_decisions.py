@@ -6,13 +6,13 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from signalbox_autoscaler.model import DecisionRecord, ScalingPolicy
+from signalbox_autoscaler.model import ScalingDecisionRecord, ScalingPolicy
 from signalbox_simulator.outcome import simulate
 from signalbox_simulator.scalers.law import Law
 from signalbox_simulator.traces import Batch, Trace, ramp, seconds
 
 
-def simulated_records(queue: str, *, until: datetime | None = None) -> list[DecisionRecord]:
+def simulated_records(queue: str, *, until: datetime | None = None) -> list[ScalingDecisionRecord]:
     """The decisions about two imports on 40 base slots.
 
     Args:
@@ -32,7 +32,7 @@ def simulated_records(queue: str, *, until: datetime | None = None) -> list[Deci
     return [replace(record, snapshot=replace(record.snapshot, taken_at=record.at)) for record in records]
 
 
-def next_record(record: DecisionRecord) -> DecisionRecord:
+def next_record(record: ScalingDecisionRecord) -> ScalingDecisionRecord:
     """The record of the next tick, otherwise equal."""
     at = record.at + timedelta(seconds=5)
     return replace(record, at=at, snapshot=replace(record.snapshot, taken_at=at))

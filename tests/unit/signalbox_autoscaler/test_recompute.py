@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from signalbox_autoscaler.audit.recompute import recompute
 from signalbox_autoscaler.audit.records import IDLE_INTERVAL, DecisionRecorder, Evaluation
 from signalbox_autoscaler.model import (
-    DecisionRecord,
     QueueSnapshot,
     ScalingAction,
+    ScalingDecisionRecord,
     ScalingPolicy,
     SizingState,
 )
@@ -20,7 +20,7 @@ from signalbox_core.errors import InvalidInput
 from support.fakes.snapshots import NOW, TICK, Ticks
 
 
-def record_load_cycles(tick_count: int = 200) -> list[DecisionRecord]:
+def record_load_cycles(tick_count: int = 200) -> list[ScalingDecisionRecord]:
     """Rising and falling load with launches and surplus workers, recorded and decoded again."""
     ticks, recorder, recorded = Ticks(), DecisionRecorder(), []
     state = SizingState()
@@ -51,7 +51,7 @@ def record_load_cycles(tick_count: int = 200) -> list[DecisionRecord]:
         )
         state, ticks.now = decision.state, ticks.now + TICK
     return msgspec.json.decode(
-        msgspec.json.encode([record for record in recorded if record]), type=list[DecisionRecord]
+        msgspec.json.encode([record for record in recorded if record]), type=list[ScalingDecisionRecord]
     )
 
 

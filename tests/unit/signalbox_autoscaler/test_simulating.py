@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_autoscaler.audit.recompute import recompute
-from signalbox_autoscaler.model import DecisionRecord, ScalingAction, ScalingPolicy
+from signalbox_autoscaler.model import ScalingAction, ScalingDecisionRecord, ScalingPolicy
 from signalbox_simulator.__main__ import main
 from signalbox_simulator.cost_study import STUDY, Prices, bill
 from signalbox_simulator.engine import World
@@ -98,7 +98,7 @@ def test_the_law_is_faster_than_the_base_and_retires_to_nothing() -> None:
 def test_a_simulated_log_reproduces_every_decision() -> None:
     for trace in (small_ramp(), trickle(1, minutes=5, burst=5_000)):
         _, law = run_law(trace)
-        written = msgspec.json.decode(msgspec.json.encode(law.records), type=list[DecisionRecord])
+        written = msgspec.json.decode(msgspec.json.encode(law.records), type=list[ScalingDecisionRecord])
 
         replayed = recompute(written)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from signalbox_autoscaler.audit.recompute import recompute
-from signalbox_autoscaler.model import DecisionRecord, ScalingPolicy
+from signalbox_autoscaler.model import ScalingDecisionRecord, ScalingPolicy
 from signalbox_core.errors import InvalidInput
 from signalbox_simulator import cost_study, report
 from signalbox_simulator.outcome import Outcome, simulate
@@ -130,7 +130,7 @@ def _study(path: Path | None) -> int:
     return 0
 
 
-def read_log(path: Path) -> list[DecisionRecord]:
+def read_log(path: Path) -> list[ScalingDecisionRecord]:
     """The records of an NDJSON file, gzipped or not.
 
     Raises:
@@ -141,10 +141,10 @@ def read_log(path: Path) -> list[DecisionRecord]:
         lines = (gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body).splitlines()
     except (OSError, EOFError) as error:
         raise InvalidInput(f"log {path}: {error}", field="log") from None
-    records: list[DecisionRecord] = []
+    records: list[ScalingDecisionRecord] = []
     for number, line in enumerate(lines, 1):
         try:
-            records.append(msgspec.json.decode(line, type=DecisionRecord))
+            records.append(msgspec.json.decode(line, type=ScalingDecisionRecord))
         except msgspec.DecodeError as error:
             raise InvalidInput(f"log {path}, line {number}: {error}", field="log") from None
     return records

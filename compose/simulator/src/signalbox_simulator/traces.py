@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from signalbox_autoscaler.model import DecisionRecord
+from signalbox_autoscaler.model import ScalingDecisionRecord
 from signalbox_core.errors import InvalidInput
 
 _LOOKS_LATER: Final = 6
@@ -209,7 +209,7 @@ def read_trace(path: Path, seed: int = 0) -> Trace:
     )
 
 
-def trace_of_log(records: Iterable[DecisionRecord], seed: int = 0) -> Trace:
+def trace_of_log(records: Iterable[ScalingDecisionRecord], seed: int = 0) -> Trace:
     """What a decision log of one queue saw arriving: Δbacklog + Δrunning + finished, look by look."""
     rng = random.Random(f"log{seed}")
     ordered = sorted(records, key=lambda record: record.at)

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.metrics import AutoscalerMetrics
-from signalbox_autoscaler.model import DecisionRecord
+from signalbox_autoscaler.model import ScalingDecisionRecord
 from signalbox_core.errors import InvalidInput, NotFound, SignalboxError, Unavailable
 
 _JSON: Final = "application/json"
@@ -93,7 +93,7 @@ def create_app(loop: LoopStatus, decision_log: DecisionLog, metrics: AutoscalerM
     )
 
 
-def _explanation(records: list[DecisionRecord]) -> dict[str, object]:
+def _explanation(records: list[ScalingDecisionRecord]) -> dict[str, object]:
     record = records[0]
     return {
         "queue": record.queue,

@@ -16,9 +16,9 @@ from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.audit.records import DecisionRecorder, Evaluation
 from signalbox_autoscaler.metrics import AutoscalerMetrics
 from signalbox_autoscaler.model import (
-    DecisionRecord,
     Launch,
     QueueSnapshot,
+    ScalingDecisionRecord,
     ScalingPolicy,
     SizingState,
     Spending,
@@ -67,7 +67,7 @@ class ControlLoop:
         self._clock = clock
         self.every_s = every_s
         self.connected_at: datetime | None = None
-        self.latest: dict[str, DecisionRecord] = {}
+        self.latest: dict[str, ScalingDecisionRecord] = {}
         self._epoch: int | None = None
         self._states: dict[str, SizingState] = {}
         self._recorder = DecisionRecorder()
@@ -129,7 +129,7 @@ class ControlLoop:
         }
         launches = await self._reconcile_launches(observation, policies, now)
         spent = await components.ledger.spent(now)
-        records: list[DecisionRecord] = []
+        records: list[ScalingDecisionRecord] = []
         by_id = {launch.launch_id: launch for launch in launches}
         for queue, policy in policies.items():
             snapshot = build_snapshot(observation, policy, queue, now=now, launches=launches, spent=spent)

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 
 from signalbox_autoscaler.audit.records import DecisionRecorder, Evaluation
 from signalbox_autoscaler.model import (
-    DecisionRecord,
     Launch,
     LaunchState,
     QueueSnapshot,
+    ScalingDecisionRecord,
     ScalingPolicy,
     SizingState,
     WorkerSeen,
@@ -33,7 +33,7 @@ class Law:
         self._state = SizingState()
         self._launches: dict[str, Launch] = {}
         self._recorder = DecisionRecorder()
-        self.records: list[DecisionRecord] = []
+        self.records: list[ScalingDecisionRecord] = []
 
     def look(self, world: World) -> None:
         now = EPOCH + timedelta(seconds=world.now)

@@ -15,7 +15,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.typing import EncodableT
 
-from signalbox_autoscaler.model import DecisionRecord
+from signalbox_autoscaler.model import ScalingDecisionRecord
 from signalbox_core.errors import SignalboxError
 from signalbox_core.objects import ObjectRef, ObjectStore
 from signalbox_core.redis.client import unavailable_when_away
@@ -31,7 +31,7 @@ CURSORS: Final = "signalbox:decisions-archived"
 MEDIA_TYPE: Final = "application/x-ndjson+gzip"
 _MAX_WRITE_DELAY_MS: Final = 60_000
 _EXTRA_ENTRIES: Final = 100
-_decoder: Final = msgspec.json.Decoder(DecisionRecord)
+_decoder: Final = msgspec.json.Decoder(ScalingDecisionRecord)
 _Entries = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 
 
@@ -49,7 +49,7 @@ class DecisionLog:
         self._objects = objects
         self._kept = kept
 
-    async def append(self, records: Sequence[DecisionRecord]) -> None:
+    async def append(self, records: Sequence[ScalingDecisionRecord]) -> None:
         """Append the records of a tick, in one round trip."""
         if not records:
             return
@@ -60,13 +60,13 @@ class DecisionLog:
                     pipe.xadd(stream_key(record.queue), _fields(record), maxlen=self._kept, approximate=True)
                 await pipe.execute()
 
-    async def newest(self, queue: str, *, limit: int) -> list[DecisionRecord]:
+    async def newest(self, queue: str, *, limit: int) -> list[ScalingDecisionRecord]:
         """The newest records of a queue, newest first."""
         with unavailable_when_away("decision log"):
             entries = cast("_Entries", await self._redis.xrevrange(stream_key(queue), count=limit))
         return [_decoder.decode(fields[RECORD]) for _, fields in entries]
 
-    async def before(self, queue: str, when: datetime, *, limit: int) -> list[DecisionRecord]:
+    async def before(self, queue: str, when: datetime, *, limit: int) -> list[ScalingDecisionRecord]:
         """The last records at or before `when`, newest first, as far as Redis has them."""
         with unavailable_when_away("decision log"):
             # The id of an entry is the time it was written, a little later than the decision.
@@ -107,11 +107,11 @@ class DecisionLog:
         return stored
 
 
-def _fields(record: DecisionRecord) -> dict[EncodableT, EncodableT]:
+def _fields(record: ScalingDecisionRecord) -> dict[EncodableT, EncodableT]:
     return {VIEW: msgspec.json.encode(build_view(record)), RECORD: msgspec.json.encode(record)}
 
 
-def build_view(record: DecisionRecord) -> DecisionView:
+def build_view(record: ScalingDecisionRecord) -> DecisionView:
     """The part of a record that the console shows."""
     inputs, policy = record.terms, record.policy
     return DecisionView(

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from signalbox_autoscaler.model import FORMAT, DecisionRecord, ScalingDecision, SizingState
+from signalbox_autoscaler.model import FORMAT, ScalingDecision, ScalingDecisionRecord, SizingState
 from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import InvalidInput
 
@@ -21,10 +21,10 @@ _COMPARED: Final = (
 )
 
 
-class FieldDifference(Struct, frozen=True, kw_only=True):
+class RecomputedDifference(Struct, frozen=True, kw_only=True):
     """A field of a decision whose recomputed value differs from the recorded one."""
 
-    record: DecisionRecord
+    record: ScalingDecisionRecord
     field: str
     recorded: object
     decided: object
@@ -40,10 +40,10 @@ class RecomputeResult(Struct, frozen=True, kw_only=True):
 
     decided: int
     skipped: int
-    differences: tuple[FieldDifference, ...]
+    differences: tuple[RecomputedDifference, ...]
 
 
-def recompute(records: Iterable[DecisionRecord]) -> RecomputeResult:
+def recompute(records: Iterable[ScalingDecisionRecord]) -> RecomputeResult:
     """Recompute each record from its inputs.
 
     Args:
@@ -54,7 +54,7 @@ def recompute(records: Iterable[DecisionRecord]) -> RecomputeResult:
     """
     states: dict[tuple[str, int], SizingState] = {}
     decided = skipped = 0
-    differences: list[FieldDifference] = []
+    differences: list[RecomputedDifference] = []
     for record in records:
         if record.format > FORMAT:
             raise InvalidInput(
@@ -73,9 +73,9 @@ def recompute(records: Iterable[DecisionRecord]) -> RecomputeResult:
     return RecomputeResult(decided=decided, skipped=skipped, differences=tuple(differences))
 
 
-def _compare(record: DecisionRecord, decision: ScalingDecision) -> list[FieldDifference]:
+def _compare(record: ScalingDecisionRecord, decision: ScalingDecision) -> list[RecomputedDifference]:
     return [
-        FieldDifference(
+        RecomputedDifference(
             record=record, field=name, recorded=getattr(record, name), decided=getattr(decision, name)
         )
         for name in _COMPARED

@@ -10,10 +10,10 @@ from signalbox_autoscaler.audit.explanation import explain
 from signalbox_autoscaler.model import (
     FORMAT,
     Binding,
-    DecisionRecord,
     QueueSnapshot,
     ScalingAction,
     ScalingDecision,
+    ScalingDecisionRecord,
     ScalingPolicy,
     SizingState,
 )
@@ -46,9 +46,9 @@ class DecisionRecorder:
 
     def __init__(self) -> None:
         self._since_state: dict[str, int] = {}
-        self._last_idle: dict[str, DecisionRecord] = {}
+        self._last_idle: dict[str, ScalingDecisionRecord] = {}
 
-    def record(self, evaluation: Evaluation) -> DecisionRecord | None:
+    def record(self, evaluation: Evaluation) -> ScalingDecisionRecord | None:
         """The record of an evaluation, or None: the queue is idle and was recorded less than a minute ago."""
         queue, at = evaluation.snapshot.queue, evaluation.snapshot.taken_at
         idle = is_idle(evaluation)
@@ -74,9 +74,9 @@ def is_idle(evaluation: Evaluation) -> bool:
     return holds and not (inputs.has_work or inputs.used or inputs.workers or evaluation.snapshot.launches)
 
 
-def build_record(evaluation: Evaluation, *, with_state: bool) -> DecisionRecord:
+def build_record(evaluation: Evaluation, *, with_state: bool) -> ScalingDecisionRecord:
     decision = evaluation.decision
-    return DecisionRecord(
+    return ScalingDecisionRecord(
         at=evaluation.snapshot.taken_at,
         queue=evaluation.snapshot.queue,
         epoch=evaluation.epoch,

@@ -7,9 +7,9 @@ values are part of the decision log, so the names of their fields are a recorded
 from signalbox_autoscaler.model.decision import (
     FORMAT,
     Binding,
-    DecisionRecord,
     ScalingAction,
     ScalingDecision,
+    ScalingDecisionRecord,
     SizingInputs,
 )
 from signalbox_autoscaler.model.policy import ScalingPolicy
@@ -28,7 +28,6 @@ __all__ = [
     "OPEN",
     "Binding",
     "CapacityStep",
-    "DecisionRecord",
     "DrainForecast",
     "Launch",
     "LaunchState",
@@ -36,6 +35,7 @@ __all__ = [
     "QueueSnapshot",
     "ScalingAction",
     "ScalingDecision",
+    "ScalingDecisionRecord",
     "ScalingPolicy",
     "SizingInputs",
     "SizingState",

@@ -121,7 +121,7 @@ class ScalingDecision(Struct, frozen=True, kw_only=True):
         return sum(launch.workers for launch in self.launches)
 
 
-class DecisionRecord(Struct, frozen=True, kw_only=True):
+class ScalingDecisionRecord(Struct, frozen=True, kw_only=True):
     """One decision with all inputs of `decide`, so that it can be recomputed.
 
     Attributes:
