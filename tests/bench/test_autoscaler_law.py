@@ -19,7 +19,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from signalbox_autoscaler.model import Policy, Snapshot, State, WorkerSeen
+from signalbox_autoscaler.model import (
+    QueueSnapshot,
+    ScalingPolicy,
+    SizingState,
+    WorkerSeen,
+)
 from signalbox_autoscaler.sizing import decide
 from signalbox_simulator.lower_bound import cheapest_as_fast, fastest
 from signalbox_simulator.outcome import SimulationOutcome, simulate
@@ -42,7 +47,7 @@ LAW_TO_JSON = 150
 
 
 def run(name: str, trace: Trace, seed: int) -> SimulationOutcome:
-    return simulate(trace, new_scaler(name, Policy()), seed=seed)
+    return simulate(trace, new_scaler(name, ScalingPolicy()), seed=seed)
 
 
 def report(seed: int, *outcomes: SimulationOutcome) -> None:
@@ -54,7 +59,9 @@ def report(seed: int, *outcomes: SimulationOutcome) -> None:
 
 
 @pytest.mark.parametrize("seed", TEST_SEEDS)
-def test_everything_at_once_costs_a_third_of_keda_and_little_more_than_the_clairvoyant(seed: int) -> None:
+def test_everything_at_once_costs_a_third_of_keda_and_little_more_than_the_clairvoyant(
+    seed: int,
+) -> None:
     trace = ramp(seed)
     law, keda = run("law", trace, seed), run("keda", trace, seed)
     best = cheapest_as_fast(trace, law.makespan_s, seed=seed)
@@ -84,7 +91,9 @@ def test_long_activities_are_never_executed_again(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", TEST_SEEDS)
-def test_a_steady_load_with_spikes_costs_a_tenth_of_keda_and_waits_no_longer(seed: int) -> None:
+def test_a_steady_load_with_spikes_costs_a_tenth_of_keda_and_waits_no_longer(
+    seed: int,
+) -> None:
     trace = spikes(seed)
     law, keda = run("law", trace, seed), run("keda", trace, seed)
     report(seed, law, keda)
@@ -113,7 +122,7 @@ def test_irregular_work_costs_a_third_of_keda(make: Callable[[int], Trace], long
 def test_deciding_200_queues_costs_a_bounded_multiple_of_encoding_their_snapshots() -> None:
     """Half of the queues are idle, half have 20 workers and a backlog; the peer encodes the same snapshots as
     JSON."""
-    policy, states = Policy(), [State() for _ in range(200)]
+    policy, states = ScalingPolicy(), [SizingState() for _ in range(200)]
     took_ms: list[float] = []
     encoding_ms: list[float] = []
     for tick in range(30):
@@ -126,7 +135,7 @@ def test_deciding_200_queues_costs_a_bounded_multiple_of_encoding_their_snapshot
         took_ms.append((time.perf_counter() - began) * 1000)
         began = time.perf_counter()
         for seen in snapshots:
-            msgspec.json.decode(msgspec.json.encode(seen), type=Snapshot)
+            msgspec.json.decode(msgspec.json.encode(seen), type=QueueSnapshot)
         encoding_ms.append((time.perf_counter() - began) * 1000)
     sys.stdout.write(
         f"\n200 queues: {median(took_ms):.1f} ms a tick, {median(took_ms) / 200 * 1000:.0f} µs a queue; the snapshots "
@@ -136,11 +145,17 @@ def test_deciding_200_queues_costs_a_bounded_multiple_of_encoding_their_snapshot
     assert min(took_ms) <= LAW_TO_JSON * min(encoding_ms)
 
 
-def snapshot(queue: int, now: datetime, tick: int) -> Snapshot:
+def snapshot(queue: int, now: datetime, tick: int) -> QueueSnapshot:
     if queue % 2:
-        return Snapshot(queue=f"idle-{queue}", taken_at=now)
+        return QueueSnapshot(queue=f"idle-{queue}", taken_at=now)
     worker = WorkerSeen(
-        identity="", slots=50, used=50, processed=tick * 250, heartbeat_at=now, is_burst=True, launch_id="b-1"
+        identity="",
+        slots=50,
+        used=50,
+        processed=tick * 250,
+        heartbeat_at=now,
+        is_burst=True,
+        launch_id="b-1",
     )
     workers = tuple(replace(worker, identity=f"burst:b-1:{number}") for number in range(20))
-    return Snapshot(queue=f"busy-{queue}", taken_at=now, activities=20_000, workers=workers)
+    return QueueSnapshot(queue=f"busy-{queue}", taken_at=now, activities=20_000, workers=workers)

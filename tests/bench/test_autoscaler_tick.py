@@ -11,14 +11,14 @@ from statistics import median
 
 from temporalio.client import Client
 
-from signalbox_autoscaler.actuate.actor import Actor
-from signalbox_autoscaler.actuate.launch_ledger import LEASE_KEYS, Book
+from signalbox_autoscaler.actuate.executor import DecisionExecutor
+from signalbox_autoscaler.actuate.launch_ledger import LEASE_KEYS, LaunchLedger
 from signalbox_autoscaler.audit.decision_log import DecisionLog
-from signalbox_autoscaler.loop import Loop, Parts
-from signalbox_autoscaler.metrics import Meters
-from signalbox_autoscaler.model import Policy
+from signalbox_autoscaler.loop import Components, ControlLoop
+from signalbox_autoscaler.metrics import AutoscalerMetrics
+from signalbox_autoscaler.model import ScalingPolicy
 from signalbox_autoscaler.observe.observer import CACHED_FOR, Observer
-from signalbox_autoscaler.observe.temporal_metrics import TemporalEye
+from signalbox_autoscaler.observe.temporal_metrics import TemporalMetrics
 from signalbox_autoscaler.policies import FixedPolicies
 from signalbox_autoscaler.providers.none import NoProvider
 from signalbox_core.redis.client import open_redis
@@ -38,21 +38,21 @@ async def test_a_tick_over_200_queues(temporal_address: str, redis_url: str) -> 
     ]
     async with open_redis(redis_url) as redis:
         await redis.flushall()
-        eye, clock = TemporalEye(client), Clock()
+        temporal, clock = TemporalMetrics(client), Clock()
         lease, provider = Lease(redis, LEASE_KEYS, ttl=timedelta(minutes=5)), NoProvider()
         await lease.renew()
-        book = Book(redis, lease)
-        parts = Parts(
-            observer=Observer(eye, redis, names),
-            policies=FixedPolicies({name: Policy(dry_run=True) for name in names}),
+        ledger = LaunchLedger(redis, lease)
+        components = Components(
+            observer=Observer(temporal, redis, names),
+            policies=FixedPolicies({name: ScalingPolicy(dry_run=True) for name in names}),
             provider=provider,
             lease=lease,
-            book=book,
-            actor=Actor(provider, book, lease, redis),
-            decisions=DecisionLog(redis),
-            meters=Meters(),
+            ledger=ledger,
+            executor=DecisionExecutor(provider, ledger, lease, redis),
+            decision_log=DecisionLog(redis),
+            metrics=AutoscalerMetrics(),
         )
-        loop = Loop(parts, every_s=5, clock=clock)
+        loop = ControlLoop(components, every_s=5, clock=clock)
         await loop.tick()
         await one_after_another(client, others)
         ticks: list[float] = []
@@ -62,11 +62,11 @@ async def test_a_tick_over_200_queues(temporal_address: str, redis_url: str) -> 
         calls = 0
         for _ in range(ROUNDS):
             clock.forward(CACHED_FOR)
-            before, began, busy = eye.calls, time.perf_counter(), time.process_time()
+            before, began, busy = temporal.calls, time.perf_counter(), time.process_time()
             await loop.tick()
             ticks.append((time.perf_counter() - began) * 1000)
             cpu.append((time.process_time() - busy) * 1000)
-            calls = eye.calls - before
+            calls = temporal.calls - before
             busy = time.process_time()
             singles.append(await one_after_another(client, others))
             singles_cpu.append((time.process_time() - busy) * 1000)
@@ -81,10 +81,10 @@ async def test_a_tick_over_200_queues(temporal_address: str, redis_url: str) -> 
 
 
 async def one_after_another(client: Client, names: list[str]) -> float:
-    eye, began = TemporalEye(client), time.perf_counter()
-    await eye.workers(datetime.now(UTC))
+    temporal, began = TemporalMetrics(client), time.perf_counter()
+    await temporal.workers(datetime.now(UTC))
     for name in names:
-        await eye.backlogs([name])
+        await temporal.backlogs([name])
     return (time.perf_counter() - began) * 1000
 
 

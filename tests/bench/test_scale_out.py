@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from signalbox_autoscaler.audit.recompute import replay
-from signalbox_autoscaler.model import DecisionRecord
+from signalbox_autoscaler.audit.recompute import recompute
+from signalbox_autoscaler.model import ScalingDecisionRecord
 from signalbox_simulator.outcome import FleetSample, SimulationOutcome
 from signalbox_simulator.plot import plot
 from support.assertions.eventually import eventually
@@ -54,7 +54,7 @@ async def test_a_burst_scales_out_drains_and_retires_to_nothing(
     assert sum(result.naps for result in results) == RUNS * NAPS
     assert sum(result.attempts for result in results) == RUNS * NAPS
     assert records[-1].terms.workers == 0
-    assert replay(records).differences == ()
+    assert recompute(records).differences == ()
     assert done_s < 0.9 * alone_s
 
 
@@ -63,7 +63,13 @@ async def _is_gone(scaled: Scaled) -> bool:
     return last is not None and last.terms.workers == 0 and not await scaled.launches()
 
 
-def _show(records: Sequence[DecisionRecord], *, done_s: float, gone_s: float, alone_s: float) -> None:
+def _show(
+    records: Sequence[ScalingDecisionRecord],
+    *,
+    done_s: float,
+    gone_s: float,
+    alone_s: float,
+) -> None:
     first = records[0].at
     launched = sum(launch.workers for record in records for launch in record.launches)
     peak = max(record.terms.capacity for record in records)
@@ -93,14 +99,15 @@ def _show(records: Sequence[DecisionRecord], *, done_s: float, gone_s: float, al
             course=tuple(_point(record, first) for record in records),
         )
         Path(target).write_text(
-            plot(f"{RUNS * NAPS:,} activities on a base of {BASE_SLOTS} slots", [outcome]), encoding="utf-8"
+            plot(f"{RUNS * NAPS:,} activities on a base of {BASE_SLOTS} slots", [outcome]),
+            encoding="utf-8",
         )
 
 
-def _point(record: DecisionRecord, first: datetime) -> FleetSample:
+def _point(record: ScalingDecisionRecord, first: datetime) -> FleetSample:
     terms = record.terms
     return FleetSample(_since(record, first), terms.backlog, terms.used, terms.capacity, terms.workers)
 
 
-def _since(record: DecisionRecord, first: datetime) -> float:
+def _since(record: ScalingDecisionRecord, first: datetime) -> float:
     return (record.at - first).total_seconds()

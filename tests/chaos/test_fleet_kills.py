@@ -1,5 +1,4 @@
-"""What is stopped or killed in the fleet: the leader in the middle of a launch, burst workers at work,
-workers that leave."""
+"""Suspended and killed processes: the leader during a launch, busy burst workers, exiting workers."""
 
 import asyncio
 import os
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from temporalio.api.enums.v1 import PendingActivityState
 
-from signalbox_autoscaler.model import DecisionRecord, LaunchState
+from signalbox_autoscaler.model import LaunchState, ScalingDecisionRecord
 from signalbox_autoscaler.providers.cloud_run import CloudRunJobs
 from support.assertions.eventually import eventually
 from support.drivers.scaled_queue import Scaled, scaled_queue
@@ -30,13 +29,13 @@ EXITS = int(os.environ.get("SIGNALBOX_TEST_EXITS", "8"))
 
 @pytest.fixture
 async def scaled(temporal_address: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Scaled]:
-    async with scaled_queue(tmp_path, temporal_address, redis_url) as made:
-        yield made
+    async with scaled_queue(tmp_path, temporal_address, redis_url) as driver:
+        yield driver
 
 
-async def test_a_leader_stopped_while_it_launches_leaves_one_launch(scaled: Scaled) -> None:
-    """Cloud Run accepts a launch and responds late; the leader is stopped meanwhile, another adopts the
-    launch, the first resumes."""
+async def test_a_leader_suspended_during_a_launch_leaves_one_launch(scaled: Scaled) -> None:
+    """The leader is suspended while it waits for Cloud Run's late answer, another adopts the launch, and the
+    first one resumes."""
     async with cloud_run_program(WORKER, environ=scaled.worker_environment()) as address:
         await set_faults(address, slow_replies=1, slow_reply_s=10)
         settings = {"provider": "cloud_run", "cloud_run_job": JOB, "cloud_run_endpoint": address}
@@ -65,13 +64,13 @@ async def test_a_leader_stopped_while_it_launches_leaves_one_launch(scaled: Scal
                 executions = await provider.executions()
                 await provider.aclose()
     launched = [launch.launch_id for launch in await scaled.launched()]
-    assert len(launched) <= 1, "the second leader decided on no launch of its own"
-    assert len(executions) == 1, "one launch for one intent"
+    assert len(launched) <= 1, "the second leader launched nothing"
+    assert len(executions) == 1, "one execution for one launch"
     assert second_leader is not None
     assert int(second_leader.rpartition(":")[2]) in {record.epoch for record in await scaled.records()}
 
 
-async def test_a_killed_burst_worker_leaves_the_capacity_within_three_heartbeats(scaled: Scaled) -> None:
+async def test_a_killed_burst_worker_is_not_counted_after_three_heartbeats(scaled: Scaled) -> None:
     async with scaled.base(slots=2), scaled.autoscaler({"max_workers": 1, "idle_exit_s": 60}):
         handle = await scaled.start(NapInput(naps=250, shortest_s=1, longest_s=2, timeout_s=8))
 
@@ -79,15 +78,15 @@ async def test_a_killed_burst_worker_leaves_the_capacity_within_three_heartbeats
             last = await scaled.last()
             return last.terms.capacity if last else 0
 
-        async def is_out() -> bool:
+        async def is_launched() -> bool:
             return await capacity() >= 20
 
-        await eventually(is_out, within_s=60, every_s=0.2)
-        beat = (await scaled.heartbeats())[0]
-        os.kill(int(beat.host_info.process_id), signal.SIGKILL)
+        await eventually(is_launched, within_s=60, every_s=0.2)
+        heartbeat = (await scaled.heartbeats())[0]
+        os.kill(int(heartbeat.host_info.process_id), signal.SIGKILL)
         killed_at = datetime.now(UTC)
 
-        async def gone_at() -> datetime | None:
+        async def uncounted_at() -> datetime | None:
             later = [
                 record
                 for record in await scaled.records()
@@ -95,24 +94,24 @@ async def test_a_killed_burst_worker_leaves_the_capacity_within_three_heartbeats
             ]
             return later[0].at if later else None
 
-        at = await eventually(gone_at, within_s=30, every_s=0.2)
+        at = await eventually(uncounted_at, within_s=30, every_s=0.2)
         await handle.terminate()
-    # Three heartbeats of a second, and the look after them.
-    looks = [record for record in await scaled.records() if killed_at < record.at < at]
-    counted = max(
-        [(record.at - beat_in(record, beat.worker_identity)).total_seconds() for record in looks], default=0.0
+    # Three heartbeat intervals of a second, and the tick after them.
+    ticks = [record for record in await scaled.records() if killed_at < record.at < at]
+    counted_for_s = max(
+        [(record.at - heartbeat_in(record, heartbeat.worker_identity)).total_seconds() for record in ticks],
+        default=0.0,
     )
-    assert counted <= 3.0
+    assert counted_for_s <= 3.0
 
 
-def beat_in(record: DecisionRecord, identity: str) -> datetime:
+def heartbeat_in(record: ScalingDecisionRecord, identity: str) -> datetime:
     workers = record.snapshot.workers
     return next(worker.heartbeat_at for worker in workers if worker.identity == identity)
 
 
-async def test_workers_that_leave_under_a_backlog_lose_next_to_nothing(scaled: Scaled) -> None:
-    """Each worker is drained while hundreds of tasks wait; what is lost still counts as started
-    afterwards."""
+async def test_workers_that_exit_under_a_backlog_lose_almost_no_task(scaled: Scaled) -> None:
+    """Each worker is terminated while hundreds of tasks wait. A lost task stays started, without a worker."""
     async with scaled.base(slots=1):
         request = NapInput(naps=150, shortest_s=0.1, longest_s=0.5, timeout_s=3_600)
         handles = [await scaled.start(request) for _ in range(3)]
@@ -134,13 +133,14 @@ async def test_workers_that_leave_under_a_backlog_lose_next_to_nothing(scaled: S
         item for item in pending if item.state == STARTED and item.last_worker_identity.startswith("burst:")
     ]
     sys.stdout.write(
-        f"\n{EXITS} clean exits with {len(pending)} tasks waiting at the last: {len(lost)} lost, {len(lost) / EXITS:.3f} an exit\n"
+        f"\n{EXITS} clean exits, {len(pending)} tasks still waiting: {len(lost)} tasks lost,"
+        f" {len(lost) / EXITS:.3f} per exit\n"
     )
     assert codes == [0] * EXITS
-    assert pending, "there was a backlog to the end"
+    assert pending, "the backlog outlasted the exits"
     assert len(lost) <= max(1, EXITS // 10)
 
 
 async def has_processed(scaled: Scaled, identity: str, count: int) -> bool:
-    beats = [beat for beat in await scaled.heartbeats() if beat.worker_identity == identity]
-    return bool(beats) and beats[0].activity_task_slots_info.total_processed_tasks >= count
+    found = [item for item in await scaled.heartbeats() if item.worker_identity == identity]
+    return bool(found) and found[0].activity_task_slots_info.total_processed_tasks >= count

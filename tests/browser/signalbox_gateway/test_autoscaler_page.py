@@ -8,24 +8,24 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from signalbox_autoscaler.audit.decision_log import DecisionLog
-from signalbox_autoscaler.model import DecisionRecord
+from signalbox_autoscaler.model import ScalingDecisionRecord
 from signalbox_core.redis.client import open_redis
 from support.drivers.browser import Site, WatchedPage
 from support.drivers.console import faint_texts, nameless_controls, sideways_overflow
-from support.fakes.scaling_decisions import one_more, simulated_records
+from support.fakes.scaling_decisions import next_record, simulated_records
 
 QUEUE = "invoice_import"
 
 
 @pytest.fixture(scope="module")
-def records(site: Site) -> list[DecisionRecord]:
+def records(site: Site) -> list[ScalingDecisionRecord]:
     told = simulated_records(QUEUE)
     tell(site, told)
     tell(site, simulated_records("document_batch.pages")[:3])
     return told
 
 
-def tell(site: Site, records: Sequence[DecisionRecord]) -> None:
+def tell(site: Site, records: Sequence[ScalingDecisionRecord]) -> None:
     async def append() -> None:
         async with open_redis(site.redis_url) as redis:
             await DecisionLog(redis).append(records)
@@ -47,7 +47,7 @@ def open_page(page: Page, queue: str = QUEUE) -> None:
 
 
 def test_decisions_are_sentences_and_new_ones_appear_by_themselves(
-    signed_in: Page, site: Site, records: list[DecisionRecord]
+    signed_in: Page, site: Site, records: list[ScalingDecisionRecord]
 ) -> None:
     page = signed_in
     open_page(page)
@@ -56,7 +56,7 @@ def test_decisions_are_sentences_and_new_ones_appear_by_themselves(
     expect(rows.filter(has_text=launch.sentence[1:]).first).to_be_visible()
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
 
-    later = one_more(records[-1])
+    later = next_record(records[-1])
     tell(site, [later])
 
     page.get_by_label("Also when nothing was done").check()
@@ -65,7 +65,9 @@ def test_decisions_are_sentences_and_new_ones_appear_by_themselves(
     )
 
 
-def test_the_keyboard_walks_through_the_decisions(signed_in: Page, records: list[DecisionRecord]) -> None:
+def test_the_keyboard_walks_through_the_decisions(
+    signed_in: Page, records: list[ScalingDecisionRecord]
+) -> None:
     page = signed_in
     open_page(page)
     slider = page.get_by_role("slider", name="Decisions over time")
@@ -82,7 +84,7 @@ def test_the_keyboard_walks_through_the_decisions(signed_in: Page, records: list
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_both_themes_are_legible_at_every_width(
-    signed_in: Page, watched: WatchedPage, records: list[DecisionRecord], theme: str
+    signed_in: Page, watched: WatchedPage, records: list[ScalingDecisionRecord], theme: str
 ) -> None:
     page = signed_in
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light")

@@ -1,4 +1,4 @@
-"""The autoscaler's HTTP pages over a real log."""
+"""The autoscaler's HTTP API over a real decision log."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -11,26 +11,26 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from signalbox_autoscaler.app import create_app
 from signalbox_autoscaler.audit.decision_log import DecisionLog
-from signalbox_autoscaler.audit.records import Made, record_of
-from signalbox_autoscaler.metrics import Meters
+from signalbox_autoscaler.audit.records import Evaluation, build_record
+from signalbox_autoscaler.metrics import AutoscalerMetrics
 from signalbox_autoscaler.sizing import decide
 from signalbox_core.redis.client import open_redis
 from support.fakes.snapshots import TICK, Ticks
 from support.servers.backends import free_port
 
 
-class Watching:
-    """A loop that leads and sees."""
+class ConnectedLoop:
+    """A loop that leads and is connected."""
 
     leads = True
     queues: ClassVar[list[str]] = ["invoices"]
 
-    def sees(self) -> bool:
+    def is_connected(self) -> bool:
         return True
 
 
-def client_of(log: DecisionLog, meters: Meters | None = None) -> httpx2.AsyncClient:
-    app = create_app(Watching(), log, meters or Meters())
+def client_of(log: DecisionLog, metrics: AutoscalerMetrics | None = None) -> httpx2.AsyncClient:
+    app = create_app(ConnectedLoop(), log, metrics or AutoscalerMetrics())
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://autoscaler")
 
 
@@ -40,8 +40,8 @@ async def log(redis_url: str) -> AsyncIterator[DecisionLog]:
         yield DecisionLog(redis)
 
 
-async def told(log: DecisionLog, meters: Meters) -> tuple[str, datetime]:
-    """A light load, then a launch, written down; the queue, and when the launch was decided."""
+async def record_two_decisions(log: DecisionLog, metrics: AutoscalerMetrics) -> tuple[str, datetime]:
+    """Record a light load, then a launch; returns the queue and the time of the launch decision."""
     queue = f"queue-{uuid.uuid4().hex[:8]}"
     ticks = Ticks(queue=queue)
     ticks.now = at = datetime.now(UTC) - timedelta(seconds=60)
@@ -50,19 +50,28 @@ async def told(log: DecisionLog, meters: Meters) -> tuple[str, datetime]:
         at = ticks.now
         snapshot = ticks.snapshot(activities=20_000, workers=(ticks.base(used=200),))
         decision = decide(ticks.policy, ticks.state, snapshot, at)
-        made = Made(policy=ticks.policy, state=ticks.state, snapshot=snapshot, decision=decision, epoch=1)
+        evaluation = Evaluation(
+            policy=ticks.policy,
+            state=ticks.state,
+            snapshot=snapshot,
+            decision=decision,
+            epoch=1,
+        )
         ticks.state, ticks.now = decision.state, at + TICK
-        meters.decided(made)
-        await log.append([record_of(made, with_state=True)])
+        metrics.record_evaluation(evaluation)
+        await log.append([build_record(evaluation, with_state=True)])
     return queue, at
 
 
-async def test_a_decision_is_explained_with_those_before_it(log: DecisionLog) -> None:
-    queue, at = await told(log, Meters())
+async def test_a_decision_is_explained_together_with_earlier_ones(
+    log: DecisionLog,
+) -> None:
+    queue, at = await record_two_decisions(log, AutoscalerMetrics())
     async with client_of(log) as client:
         now = (await client.get("/v1/explain", params={"queue": queue})).json()
         earlier = await client.get(
-            "/v1/explain", params={"queue": queue, "at": (at - timedelta(seconds=3)).isoformat()}
+            "/v1/explain",
+            params={"queue": queue, "at": (at - timedelta(seconds=3)).isoformat()},
         )
         listed = (await client.get("/v1/decisions", params={"queue": queue, "limit": 1})).json()["decisions"]
 
@@ -88,30 +97,37 @@ async def test_a_decision_is_explained_with_those_before_it(log: DecisionLog) ->
         ("/v1/decisions?limit=many", 422, "limit"),
     ],
 )
-async def test_a_wrong_question_is_a_problem_that_names_the_field(
+async def test_an_invalid_request_is_a_problem_that_names_the_field(
     log: DecisionLog, path: str, status: int, field: str
 ) -> None:
     async with client_of(log) as client:
-        answer = await client.get(path)
+        response = await client.get(path)
 
-    assert (answer.status_code, answer.json()["field"]) == (status, field)
-    assert answer.headers["content-type"] == "application/problem+json"
+    assert (response.status_code, response.json()["field"]) == (status, field)
+    assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_without_redis_decisions_are_unavailable_and_health_is_not() -> None:
+async def test_without_redis_decisions_are_unavailable_and_health_is_ok() -> None:
     async with (
-        open_redis(f"redis://127.0.0.1:{free_port()}/0") as away,
-        client_of(DecisionLog(away)) as client,
+        open_redis(f"redis://127.0.0.1:{free_port()}/0") as unavailable,
+        client_of(DecisionLog(unavailable)) as client,
     ):
-        answer, health = await client.get("/v1/decisions"), await client.get("/healthz")
+        response, health = (
+            await client.get("/v1/decisions"),
+            await client.get("/healthz"),
+        )
 
-    assert (answer.status_code, answer.json()["code"], health.status_code) == (503, "unavailable", 200)
+    assert (response.status_code, response.json()["code"], health.status_code) == (
+        503,
+        "unavailable",
+        200,
+    )
 
 
-async def test_metrics_count_what_was_launched_by_queue(log: DecisionLog) -> None:
-    meters = Meters()
-    queue, _ = await told(log, meters)
-    async with client_of(log, meters) as client:
+async def test_metrics_count_launches_by_queue(log: DecisionLog) -> None:
+    metrics = AutoscalerMetrics()
+    queue, _ = await record_two_decisions(log, metrics)
+    async with client_of(log, metrics) as client:
         text = (await client.get("/metrics")).text
 
     samples = {

@@ -1,4 +1,4 @@
-"""The whole autoscaler as a process, on a real Temporal server and a real Redis: what it launches, adopts, gives up and retires."""
+"""The autoscaler as a process on a real Temporal server and a real Redis: launches, adoption, cancellation."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from signalbox_autoscaler.actuate.launch_ledger import LEASE_KEYS, Book
-from signalbox_autoscaler.audit.recompute import replay
+from signalbox_autoscaler.actuate.launch_ledger import LEASE_KEYS, LaunchLedger
+from signalbox_autoscaler.audit.recompute import recompute
 from signalbox_autoscaler.model import Binding, LaunchState
 from signalbox_core.redis.lease import Lease
 from support.assertions.eventually import eventually
@@ -20,31 +20,35 @@ WORKER = [sys.executable, "-m", "signalbox_worker"]
 
 @pytest.fixture
 async def scaled(temporal_address: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Scaled]:
-    async with scaled_queue(tmp_path, temporal_address, redis_url) as made:
-        yield made
+    async with scaled_queue(tmp_path, temporal_address, redis_url) as driver:
+        yield driver
 
 
-async def test_it_scales_out_drains_and_goes_back_to_nothing(scaled: Scaled) -> None:
+async def test_it_scales_out_drains_the_backlog_and_scales_in_to_zero(
+    scaled: Scaled,
+) -> None:
     async with scaled.base(slots=4), scaled.autoscaler({"max_workers": 3}):
         handle = await scaled.start(NapInput(naps=250, shortest_s=0.2, longest_s=1.0))
         result = await handle.result()
 
-        async def is_gone() -> bool:
+        async def is_scaled_in() -> bool:
             last = await scaled.last()
             return last is not None and last.terms.workers == 0 and not await scaled.launches()
 
-        await eventually(is_gone, within_s=60, every_s=0.5)
+        await eventually(is_scaled_in, within_s=60, every_s=0.5)
     records = await scaled.records()
     assert (result.naps, result.attempts) == (250, 250)
     assert sum(launch.workers for record in records for launch in record.launches) >= 1
     assert max(record.terms.capacity for record in records) >= 24
-    replayed = replay(records)
-    assert replayed.differences == ()
-    assert replayed.decided == len(records)
+    recomputed = recompute(records)
+    assert recomputed.differences == ()
+    assert recomputed.decided == len(records)
 
 
-async def test_a_backlog_of_runs_that_are_gone_gets_two_probes_at_most(scaled: Scaled) -> None:
-    """400 tasks of terminated runs stay counted until a worker takes and discards them."""
+async def test_a_backlog_of_terminated_runs_gets_at_most_two_probe_workers(
+    scaled: Scaled,
+) -> None:
+    """The 400 tasks of terminated runs stay counted until a worker discards them."""
     async with scaled.base(slots=1):
         handles = [
             await scaled.start(NapInput(naps=200, shortest_s=300, longest_s=300, timeout_s=900))
@@ -61,12 +65,12 @@ async def test_a_backlog_of_runs_that_are_gone_gets_two_probes_at_most(scaled: S
         for handle in handles:
             await handle.terminate()
     async with scaled.autoscaler():
-        await eventually(lambda: is_swept(scaled), within_s=90, every_s=0.5)
+        await eventually(lambda: is_discarded(scaled), within_s=90, every_s=0.5)
     launched = sum(launch.workers for launch in await scaled.launched())
     assert 1 <= launched <= 2
 
 
-async def is_swept(scaled: Scaled) -> bool:
+async def is_discarded(scaled: Scaled) -> bool:
     records = await scaled.records()
     return (
         bool(records)
@@ -75,11 +79,20 @@ async def is_swept(scaled: Scaled) -> bool:
     )
 
 
-async def test_a_launch_whose_answer_is_late_is_adopted_not_repeated(scaled: Scaled) -> None:
+async def test_a_launch_whose_response_is_late_is_adopted_and_not_repeated(
+    scaled: Scaled,
+) -> None:
     async with cloud_run_program(WORKER, environ=scaled.worker_environment()) as address:
         await set_faults(address, slow_replies=1, slow_reply_s=60, zombies=0)
-        settings = {"provider": "cloud_run", "cloud_run_job": JOB, "cloud_run_endpoint": address}
-        async with scaled.base(slots=4), scaled.autoscaler({"max_workers": 1}, **settings):
+        settings = {
+            "provider": "cloud_run",
+            "cloud_run_job": JOB,
+            "cloud_run_endpoint": address,
+        }
+        async with (
+            scaled.base(slots=4),
+            scaled.autoscaler({"max_workers": 1}, **settings),
+        ):
             handle = await scaled.start(NapInput(naps=250, shortest_s=0.5, longest_s=1.0))
 
             async def is_adopted() -> bool:
@@ -93,7 +106,9 @@ async def test_a_launch_whose_answer_is_late_is_adopted_not_repeated(scaled: Sca
     assert len(await scaled.launched()) == 1, [record.sentence for record in await scaled.records()]
 
 
-async def test_workers_that_never_poll_are_cancelled_recounted_and_stop_the_launches(scaled: Scaled) -> None:
+async def test_launches_without_workers_are_cancelled_and_open_the_circuit_breaker(
+    scaled: Scaled,
+) -> None:
     policy = {
         "pending_timeout_s": 3,
         "cold_start_s": 1,
@@ -103,25 +118,31 @@ async def test_workers_that_never_poll_are_cancelled_recounted_and_stop_the_laun
     }
     async with cloud_run_program(WORKER, environ=scaled.worker_environment()) as address:
         await set_faults(address, zombies=10)
-        settings = {"provider": "cloud_run", "cloud_run_job": JOB, "cloud_run_endpoint": address}
+        settings = {
+            "provider": "cloud_run",
+            "cloud_run_job": JOB,
+            "cloud_run_endpoint": address,
+        }
         async with scaled.base(slots=2), scaled.autoscaler(policy, **settings):
             handle = await scaled.start(NapInput(naps=250, shortest_s=1, longest_s=2))
 
-            async def is_stopped() -> bool:
+            async def is_breaker_open() -> bool:
                 last = await scaled.last()
                 return last is not None and last.binding is Binding.BREAKER and not await scaled.launches()
 
-            await eventually(is_stopped, within_s=60, every_s=0.25)
+            await eventually(is_breaker_open, within_s=60, every_s=0.25)
             await handle.terminate()
     records = await scaled.records()
     cancelled = [name for record in records for name in record.cancel]
     assert len(set(cancelled)) == 2
     assert len(await scaled.launched()) == 2
-    spent = await Book(scaled.redis, Lease(scaled.redis, LEASE_KEYS)).spent(records[-1].at)
-    assert 0 < spent.day[scaled.queue] < 2 * records[0].policy.reserve(1), "what they did not cost came back"
+    spent = await LaunchLedger(scaled.redis, Lease(scaled.redis, LEASE_KEYS)).spent(records[-1].at)
+    assert 0 < spent.day[scaled.queue] < 2 * records[0].policy.reserve(1), (
+        "the unused reservations were returned"
+    )
 
 
-async def test_a_budget_stops_the_launches_and_says_so(scaled: Scaled) -> None:
+async def test_an_exhausted_budget_stops_launches(scaled: Scaled) -> None:
     async with scaled.base(slots=2), scaled.autoscaler({"budget_per_hour": '"0.0001"'}):
         handle = await scaled.start(NapInput(naps=250, shortest_s=1, longest_s=2))
 

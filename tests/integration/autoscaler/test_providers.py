@@ -1,4 +1,4 @@
-"""Cloud Run Jobs, Kubernetes Jobs and local processes keep the same promises, each over its real interface."""
+"""Every provider satisfies the same contract, each over its real interface."""
 
 import asyncio
 import sys
@@ -16,8 +16,8 @@ from signalbox_autoscaler.providers.provider import (
     Execution,
     ExecutionState,
     LaunchRefused,
+    LaunchSpec,
     LaunchUncertain,
-    Order,
     Provider,
 )
 from signalbox_core.errors import InvalidInput, Unavailable
@@ -40,13 +40,13 @@ sys.exit(int(open(os.environ["OUT"] + "/end").read()))
 
 @pytest.fixture(params=KINDS)
 async def provider(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Provider]:
-    async with provider_of(request.param, [sys.executable, "-c", TASK], tmp_path) as made:
-        yield made
+    async with provider_of(request.param, [sys.executable, "-c", TASK], tmp_path) as opened:
+        yield opened
         (tmp_path / "end").write_text("0")
 
 
-def order(launch_id: str, folder: Path, *, workers: int = 2) -> Order:
-    return Order(
+def spec_of(launch_id: str, folder: Path, *, workers: int = 2) -> LaunchSpec:
+    return LaunchSpec(
         launch_id=launch_id,
         workers=workers,
         timeout_s=300,
@@ -61,15 +61,15 @@ async def execution(provider: Provider, launch_id: str) -> Execution | None:
 
 
 async def until(provider: Provider, launch_id: str, *states: ExecutionState | None) -> Execution | None:
-    async def there() -> tuple[Execution | None] | None:
+    async def reached() -> tuple[Execution | None] | None:
         found = await execution(provider, launch_id)
         return (found,) if (found.state if found else None) in states else None
 
-    return (await eventually(there, within_s=20))[0]
+    return (await eventually(reached, within_s=20))[0]
 
 
-async def test_a_launch_runs_its_workers_each_with_its_number(provider: Provider, tmp_path: Path) -> None:
-    handle = await provider.launch(order("l-1", tmp_path))
+async def test_a_launch_runs_its_workers_each_with_its_index(provider: Provider, tmp_path: Path) -> None:
+    handle = await provider.launch(spec_of("l-1", tmp_path))
     found = await until(provider, "l-1", ExecutionState.RUNNING)
     assert found is not None
     assert found.handle == handle
@@ -88,7 +88,7 @@ async def test_a_launch_runs_its_workers_each_with_its_number(provider: Provider
 
 async def test_workers_that_fail_are_counted(provider: Provider, tmp_path: Path) -> None:
     (tmp_path / "end").write_text("3")
-    await provider.launch(order("l-2", tmp_path))
+    await provider.launch(spec_of("l-2", tmp_path))
 
     ended = await until(provider, "l-2", ExecutionState.FAILED)
 
@@ -96,28 +96,28 @@ async def test_workers_that_fail_are_counted(provider: Provider, tmp_path: Path)
     assert ended.failed == 2
 
 
-async def test_a_cancelled_launch_ends_and_stays_so(provider: Provider, tmp_path: Path) -> None:
-    handle = await provider.launch(order("l-3", tmp_path))
+async def test_a_cancelled_launch_ends(provider: Provider, tmp_path: Path) -> None:
+    handle = await provider.launch(spec_of("l-3", tmp_path))
     await until(provider, "l-3", ExecutionState.RUNNING)
 
     await provider.cancel(handle)
 
-    # Kubernetes forgets a deleted job; the others list it as cancelled.
+    # A deleted Kubernetes Job is no longer listed; the others list it as cancelled.
     ended = await until(provider, "l-3", ExecutionState.CANCELLED, None)
     assert ended is None or ended.cancelled == 2
     await provider.cancel(handle)
 
 
-async def test_what_is_unknown_is_cancelled_without_a_word(provider: Provider) -> None:
+async def test_cancelling_an_unknown_launch_does_nothing(provider: Provider) -> None:
     handle = f"{JOB}/executions/burst-none" if isinstance(provider, CloudRunJobs) else "nothing"
     await provider.cancel(handle)
     assert await provider.executions() == []
 
 
 @pytest.mark.parametrize("kind", ["local", "kubernetes"])
-async def test_where_a_name_is_unique_asking_twice_launches_once(kind: str, tmp_path: Path) -> None:
+async def test_where_names_are_unique_a_second_request_starts_nothing(kind: str, tmp_path: Path) -> None:
     async with provider_of(kind, [sys.executable, "-c", TASK], tmp_path) as provider:
-        first, second = [await provider.launch(order("l-4", tmp_path)) for _ in range(2)]
+        first, second = [await provider.launch(spec_of("l-4", tmp_path)) for _ in range(2)]
         assert first == second
         assert await execution(provider, "l-4") is not None
         (tmp_path / "end").write_text("0")
@@ -125,11 +125,11 @@ async def test_where_a_name_is_unique_asking_twice_launches_once(kind: str, tmp_
     assert (tmp_path / "l-4-0").read_text() == "green\n"
 
 
-async def test_another_autoscaler_of_the_machine_sees_the_processes(tmp_path: Path) -> None:
+async def test_another_autoscaler_of_the_machine_lists_and_cancels_the_processes(tmp_path: Path) -> None:
     first, second = [
         LocalProcesses(tmp_path / "launches", [sys.executable, "-c", TASK], {}) for _ in range(2)
     ]
-    await first.launch(order("l-5", tmp_path))
+    await first.launch(spec_of("l-5", tmp_path))
     assert await until(second, "l-5", ExecutionState.RUNNING) is not None
 
     await second.cancel("l-5")
@@ -137,10 +137,10 @@ async def test_another_autoscaler_of_the_machine_sees_the_processes(tmp_path: Pa
     assert await until(first, "l-5", ExecutionState.CANCELLED) is not None
 
 
-async def test_workers_of_an_autoscaler_that_stops_are_told_to_drain(tmp_path: Path) -> None:
+async def test_workers_of_an_autoscaler_that_stops_drain(tmp_path: Path) -> None:
     provider = LocalProcesses(tmp_path / "launches", [sys.executable, "-c", TASK], {})
-    await provider.launch(order("l-6", tmp_path))
-    # Each writes its file once it can hear the signal.
+    await provider.launch(spec_of("l-6", tmp_path))
+    # A worker writes its file after its signal handler is installed.
     await eventually(
         lambda: {path.name for path in tmp_path.glob("l-6-*")} == {"l-6-0", "l-6-1"}, within_s=20
     )
@@ -155,34 +155,34 @@ async def test_workers_of_an_autoscaler_that_stops_are_told_to_drain(tmp_path: P
 async def test_a_command_that_cannot_be_started_is_refused(tmp_path: Path) -> None:
     provider = LocalProcesses(tmp_path / "launches", ["/nowhere/worker"], {})
     with pytest.raises(LaunchRefused, match="/nowhere/worker cannot be started"):
-        await provider.launch(order("l-7", tmp_path))
+        await provider.launch(spec_of("l-7", tmp_path))
 
 
-async def test_cloud_run_says_no_or_nothing(tmp_path: Path) -> None:
+async def test_cloud_run_errors_are_refusals_or_uncertain(tmp_path: Path) -> None:
     async with cloud_run_program([]) as address:
-        provider = CloudRunJobs(JOB, endpoint=address, run_within_s=0.5)
+        provider = CloudRunJobs(JOB, endpoint=address, run_timeout_s=0.5)
         await set_faults(address, refuse=1)
         with pytest.raises(LaunchRefused, match="Quota exceeded"):
-            await provider.launch(order("refused", tmp_path))
+            await provider.launch(spec_of("refused", tmp_path))
         await set_faults(address, slow_replies=1, slow_reply_s=5)
         with pytest.raises(LaunchUncertain):
-            await provider.launch(order("slow", tmp_path))
+            await provider.launch(spec_of("slow", tmp_path))
         await set_faults(address, lost_replies=1)
         with pytest.raises(LaunchUncertain):
-            await provider.launch(order("lost", tmp_path))
+            await provider.launch(spec_of("lost", tmp_path))
 
         assert sorted(item.launch_id for item in await provider.executions()) == ["lost", "slow"]
         with pytest.raises(LaunchRefused, match="no job"):
-            await CloudRunJobs(f"{JOB}-other", endpoint=address).launch(order("other", tmp_path))
+            await CloudRunJobs(f"{JOB}-other", endpoint=address).launch(spec_of("other", tmp_path))
         await provider.aclose()
 
 
-async def test_cloud_run_lists_page_by_page_and_ends_tasks_at_their_timeout(tmp_path: Path) -> None:
+async def test_cloud_run_lists_all_pages_and_kills_tasks_at_their_timeout(tmp_path: Path) -> None:
     async with cloud_run_program([]) as address:
         provider = CloudRunJobs(JOB, endpoint=address)
         names = [f"l-{number}" for number in range(105)]
         for name in names:
-            await provider.launch(Order(launch_id=name, workers=1, timeout_s=1, environment={}))
+            await provider.launch(LaunchSpec(launch_id=name, workers=1, timeout_s=1, environment={}))
         assert {item.launch_id for item in await provider.executions()} == set(names)
         ended = await until(provider, "l-0", ExecutionState.FAILED)
         assert ended is not None
@@ -191,45 +191,45 @@ async def test_cloud_run_lists_page_by_page_and_ends_tasks_at_their_timeout(tmp_
 
 
 @pytest.mark.parametrize("kind", ["cloud_run", "kubernetes"])
-async def test_a_provider_that_is_away_is_unavailable(kind: str, tmp_path: Path) -> None:
+async def test_an_unreachable_provider_is_unavailable(kind: str, tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     (tmp_path / "token").write_text("t")
     provider: Provider = (
-        CloudRunJobs(JOB, endpoint=address, run_within_s=1)
+        CloudRunJobs(JOB, endpoint=address, run_timeout_s=1)
         if kind == "cloud_run"
         else KubernetesJobs(f"http://{address}", "signalbox", TEMPLATE, token_file=tmp_path / "token")
     )
     with pytest.raises(Unavailable):
         await provider.executions()
     with pytest.raises(Unavailable):
-        await provider.launch(order("l-8", tmp_path))
+        await provider.launch(spec_of("l-8", tmp_path))
     await provider.aclose()
 
 
-async def test_kubernetes_refuses_a_wrong_token(tmp_path: Path) -> None:
+async def test_kubernetes_refuses_an_invalid_token(tmp_path: Path) -> None:
     async with provider_of("kubernetes", [], tmp_path) as provider:
         (tmp_path / "token").write_text("stale")
         with pytest.raises(LaunchRefused, match="Unauthorized"):
-            await provider.launch(order("l-9", tmp_path))
+            await provider.launch(spec_of("l-9", tmp_path))
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"spec": {"template": {"spec": {"containers": []}}}}'])
-def test_a_template_without_a_container_is_named(tmp_path: Path, text: str) -> None:
+def test_a_template_without_a_container_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "job.json").write_text(text)
     with pytest.raises(InvalidInput, match="KUBERNETES_TEMPLATE"):
         read_template(tmp_path / "job.json")
 
 
-async def test_tasks_of_the_local_cloud_run_start_whatever_it_answers_meanwhile() -> None:
-    """It forks them, and gRPC's own fork handlers kill a child when another call is under way; they are off in its process."""
+async def test_tasks_of_the_emulated_cloud_run_start_during_concurrent_calls() -> None:
+    """The emulator forks: gRPC fork handlers would kill a child during another call, so it disables them."""
     async with cloud_run_program([sys.executable, "-c", ""]) as address:
         await set_faults(address, slow_replies=1_000, slow_reply_s=3)
-        provider = CloudRunJobs(JOB, endpoint=address, run_within_s=10)
-        nobody = Order(launch_id="", workers=4, timeout_s=60, environment={})
+        provider = CloudRunJobs(JOB, endpoint=address, run_timeout_s=10)
+        template = LaunchSpec(launch_id="", workers=4, timeout_s=60, environment={})
 
         async def launch(number: int) -> None:
             await asyncio.sleep(number * 0.05)
-            await provider.launch(replace(nobody, launch_id=f"l-{number}"))
+            await provider.launch(replace(template, launch_id=f"l-{number}"))
 
         async def ended() -> list[Execution] | None:
             found = await provider.executions()

@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_autoscaler.audit.decision_log import DecisionLog
-from signalbox_autoscaler.model import DecisionRecord
+from signalbox_autoscaler.model import ScalingDecisionRecord
 from signalbox_gateway.app import Gateway, Parts
-from support.fakes.scaling_decisions import one_more, simulated_records
+from support.fakes.scaling_decisions import next_record, simulated_records
 from support.servers.gateway import secret_of
 from support.servers.streams import http_server, reading
 
@@ -22,7 +22,7 @@ class Served:
     origin: str
     log: DecisionLog
     queue: str
-    records: list[DecisionRecord]
+    records: list[ScalingDecisionRecord]
 
     @property
     def feed(self) -> str:
@@ -58,7 +58,7 @@ async def test_an_admin_reads_queues_and_decisions(served: Served) -> None:
 async def test_the_feed_goes_on_behind_what_was_seen(served: Served) -> None:
     async with reading(served.origin, served.feed, key("admin")) as reader:
         await reader.until(20)
-        await served.log.append([one_more(served.records[-1])])
+        await served.log.append([next_record(served.records[-1])])
         await reader.until(21)
         seen = [event for event in reader.events if event.id]
     resumed = {**key("admin"), "last-event-id": str(seen[-2].id)}

@@ -85,7 +85,7 @@ def _metric_rows() -> dict[str, tuple[str, tuple[str, ...]]]:
     return {
         **_registered(gateway.registry),
         **_registered(signalbox_webhook_receiver.metrics.Meters().registry),
-        **_registered(signalbox_autoscaler.metrics.Meters().registry),
+        **_registered(signalbox_autoscaler.metrics.AutoscalerMetrics().registry),
         **_registered(signalbox_worker.counters.Counters().registry),
     }
 

@@ -1,5 +1,4 @@
-"""An autoscaled task queue: autoscaler processes, runs, and the state in the launch ledger, the log and
-Temporal."""
+"""A task queue sized by autoscaler processes, with access to its runs, ledger, decision log and workers."""
 
 import asyncio
 import contextlib
@@ -13,9 +12,9 @@ from temporalio.api.worker.v1 import WorkerHeartbeat
 from temporalio.api.workflowservice.v1 import ListWorkersRequest
 from temporalio.client import Client, WorkflowHandle
 
-from signalbox_autoscaler.actuate.launch_ledger import LEASE_KEYS, Book
+from signalbox_autoscaler.actuate.launch_ledger import LEASE_KEYS, LaunchLedger
 from signalbox_autoscaler.audit.decision_log import DecisionLog
-from signalbox_autoscaler.model import DecisionRecord, Launch
+from signalbox_autoscaler.model import Launch, ScalingDecisionRecord
 from signalbox_core.redis.client import open_redis
 from signalbox_core.redis.lease import Lease
 from signalbox_core.temporal import connect
@@ -34,8 +33,10 @@ POLICY = {
 
 
 class Scaled:
-    """Attributes:
-    queue: of its own, so that tests on one server keep their backlogs apart.
+    """Drives one task queue.
+
+    Attributes:
+        queue: unique, so that tests on one server do not share a backlog.
     """
 
     def __init__(
@@ -49,8 +50,10 @@ class Scaled:
         self._redis_url = redis_url
         self._log = DecisionLog(redis)
 
-    def worker_environment(self, **more: object) -> dict[str, str]:
-        return nap_environment(self.folder, self._temporal_address, self._redis_url, queue=self.queue, **more)
+    def worker_environment(self, **settings: object) -> dict[str, str]:
+        return nap_environment(
+            self.folder, self._temporal_address, self._redis_url, queue=self.queue, **settings
+        )
 
     @contextlib.asynccontextmanager
     async def base(self, *, slots: int = 10) -> AsyncIterator[asyncio.subprocess.Process]:
@@ -63,11 +66,16 @@ class Scaled:
     async def autoscaler(
         self, policy: dict[str, object] | None = None, *, log: str = "autoscaler.log", **settings: object
     ) -> AsyncIterator[asyncio.subprocess.Process]:
-        wanted = {**POLICY, **(policy or {})}
-        text = f"[queues.{self.queue}]\n" + "".join(f"{name} = {value}\n" for name, value in wanted.items())
-        own = {"provider": "local", "local_folder": self.folder / "launches", **settings}
+        merged = {**POLICY, **(policy or {})}
+        text = f"[queues.{self.queue}]\n" + "".join(f"{name} = {value}\n" for name, value in merged.items())
+        merged_settings = {"provider": "local", "local_folder": self.folder / "launches", **settings}
         environment = autoscaler_environment(
-            self.folder, self._temporal_address, self._redis_url, text, self.worker_environment(), **own
+            self.folder,
+            self._temporal_address,
+            self._redis_url,
+            text,
+            self.worker_environment(),
+            **merged_settings,
         )
         async with autoscaler(environment, self.folder / log) as process:
             yield process
@@ -79,27 +87,27 @@ class Scaled:
         )
 
     async def launches(self) -> list[Launch]:
-        """In the book, unsettled."""
+        """The open launches of the queue."""
         return [
             launch
-            for launch in await Book(self.redis, Lease(self.redis, LEASE_KEYS)).launches()
+            for launch in await LaunchLedger(self.redis, Lease(self.redis, LEASE_KEYS)).launches()
             if launch.queue == self.queue
         ]
 
-    async def records(self) -> list[DecisionRecord]:
+    async def records(self) -> list[ScalingDecisionRecord]:
         """Every decision, oldest first."""
         return list(reversed(await self._log.newest(self.queue, limit=2_000)))
 
     async def launched(self) -> list[Launch]:
-        """Everything that was ever decided to be launched."""
+        """The launches of all decisions."""
         return [launch for record in await self.records() for launch in record.launches]
 
-    async def last(self) -> DecisionRecord | None:
+    async def last(self) -> ScalingDecisionRecord | None:
         found = await self._log.newest(self.queue, limit=1)
         return found[0] if found else None
 
     async def heartbeats(self) -> list[WorkerHeartbeat]:
-        """Of the burst workers, newest first."""
+        """The last heartbeats of the burst workers, newest first."""
         request = ListWorkersRequest(namespace="default", query=f'TaskQueue = "{self.queue}"')
         found = [
             info.worker_heartbeat
@@ -111,7 +119,7 @@ class Scaled:
 
 @contextlib.asynccontextmanager
 async def scaled_queue(folder: Path, temporal_address: str, redis_url: str) -> AsyncIterator[Scaled]:
-    """A fresh queue; Redis is emptied first, as the lease is one for all queues."""
+    """A new queue. Redis is flushed first, because all queues share one lease."""
     client = await connect(temporal_address, "default")
     async with open_redis(redis_url) as redis:
         await redis.flushall()

@@ -1,4 +1,4 @@
-"""Autoscaler processes: policies in a file, settings in the environment, as people start them."""
+"""Autoscaler processes, with their policies in a file and their settings in the environment."""
 
 import asyncio
 import contextlib
@@ -18,24 +18,29 @@ def autoscaler_environment(
     redis_url: str,
     policies: str,
     worker: Mapping[str, str],
-    **more: object,
+    **settings: object,
 ) -> dict[str, str]:
-    """`worker`: the environment that local burst workers start from; `more`: autoscaler settings by lower-case name."""
+    """Write the policy file and build the environment of an autoscaler process.
+
+    Args:
+        worker: environment that local burst workers inherit.
+        settings: autoscaler settings by lower-case name.
+    """
     path = folder / "policies.toml"
     path.write_text(policies)
-    own = {"port": 0, "policies": path, "observe_every_s": 1, "lease_s": 3, **more}
+    merged = {"port": 0, "policies": path, "observe_every_s": 1, "lease_s": 3, **settings}
     return {
         **worker,
         "PATH": os.environ["PATH"],
         "TEMPORAL_ADDRESS": temporal_address,
         "REDIS_URL": redis_url,
-        **{f"SIGNALBOX_AUTOSCALER_{name.upper()}": str(value) for name, value in own.items()},
+        **{f"SIGNALBOX_AUTOSCALER_{name.upper()}": str(value) for name, value in merged.items()},
     }
 
 
 @contextlib.asynccontextmanager
 async def autoscaler(environment: Mapping[str, str], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """One autoscaler process; told to stop when the block is left."""
+    """Run one autoscaler process, terminated at the end of the block."""
     with log.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -58,6 +63,6 @@ async def autoscaler(environment: Mapping[str, str], log: Path) -> AsyncIterator
 
 
 async def leader(redis: Redis) -> str | None:
-    """Who holds the lease, and its epoch."""
+    """The owner of the lease and its epoch."""
     held = await redis.get(LEASE_KEYS.lease)
     return held.decode() if isinstance(held, bytes) else held

@@ -52,7 +52,11 @@ async def cloud_run_program(
         environ: environment of the emulator and its tasks; None: that of this process.
     """
     async with listening(
-        "signalbox_devstack.emulators.cloud_run", *arguments, "--", *command, environ=environ
+        "signalbox_devstack.emulators.cloud_run",
+        *arguments,
+        "--",
+        *command,
+        environ=environ,
     ) as address:
         yield address
 
@@ -65,12 +69,18 @@ async def provider_of(kind: str, command: Sequence[str], folder: Path) -> AsyncI
             provider = LocalProcesses(folder / "launches", command, {})
         elif kind == "cloud_run":
             address = await stack.enter_async_context(cloud_run_program(command))
-            provider = CloudRunJobs(JOB, endpoint=address, run_within_s=5)
+            provider = CloudRunJobs(JOB, endpoint=address, run_timeout_s=5)
         else:
             token = folder / "token"
             token.write_text("secret\n")
             address = await stack.enter_async_context(
-                listening("signalbox_devstack.emulators.kubernetes", "--token", "secret", "--", *command)
+                listening(
+                    "signalbox_devstack.emulators.kubernetes",
+                    "--token",
+                    "secret",
+                    "--",
+                    *command,
+                )
             )
             provider = KubernetesJobs(f"http://{address}", "signalbox", TEMPLATE, token_file=token)
         stack.push_async_callback(provider.aclose)

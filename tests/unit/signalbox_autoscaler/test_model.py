@@ -1,4 +1,4 @@
-"""The law's values survive the log."""
+"""The values of the model survive encoding."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -6,7 +6,15 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from signalbox_autoscaler.model import Launch, Policy, Rise, Sample, Snapshot, State, WorkerSeen
+from signalbox_autoscaler.model import (
+    CapacityStep,
+    Launch,
+    LoadSample,
+    QueueSnapshot,
+    ScalingPolicy,
+    SizingState,
+    WorkerSeen,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -14,19 +22,19 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.mark.parametrize(
     "value",
     [
-        pytest.param(Policy(budget_per_hour=Decimal("2.50"), dry_run=True), id="policy"),
+        pytest.param(ScalingPolicy(budget_per_hour=Decimal("2.50"), dry_run=True), id="policy"),
         pytest.param(
-            State(
-                samples=(Sample(NOW, 4, 3, 2, 1),),
+            SizingState(
+                samples=(LoadSample(NOW, 4, 3, 2, 1),),
                 processed={"base:1": 4},
                 joined={"b-1": 2},
                 launched=((NOW, 5),),
-                rise=Rise(began_at=NOW, changed_at=NOW, capacity=4, service_s=1.5),
+                rise=CapacityStep(began_at=NOW, changed_at=NOW, capacity=4, service_s=1.5),
             ),
             id="state",
         ),
         pytest.param(
-            Snapshot(
+            QueueSnapshot(
                 queue="sample",
                 taken_at=NOW,
                 workers=(
@@ -48,11 +56,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         ),
     ],
 )
-def test_a_value_comes_back_from_json_as_it_was(value: msgspec.Struct) -> None:
+def test_a_value_survives_json(value: msgspec.Struct) -> None:
     assert msgspec.json.decode(msgspec.json.encode(value), type=type(value)) == value
 
 
-def test_what_is_reserved_is_the_most_that_workers_can_cost() -> None:
-    policy = Policy(price_per_worker_s=Decimal("0.00004"), max_lifetime_s=3_600)
+def test_the_reservation_is_the_maximum_cost() -> None:
+    policy = ScalingPolicy(price_per_worker_s=Decimal("0.00004"), max_lifetime_s=3_600)
 
     assert policy.reserve(10) == Decimal("1.44")

@@ -1,4 +1,4 @@
-"""Policies in a file: what is named, what is inherited, what is refused, and what a later mistake does."""
+"""The policy file: matching, validation and hot reload."""
 
 import os
 from decimal import Decimal
@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from signalbox_autoscaler.model import Policy
-from signalbox_autoscaler.policies import DryPolicies, FixedPolicies, PolicyFile, read_policies
+from signalbox_autoscaler.model import ScalingPolicy
+from signalbox_autoscaler.policies import (
+    DryRunPolicies,
+    FixedPolicies,
+    PolicyFile,
+    read_policies,
+)
 from signalbox_core.errors import InvalidInput
 
 GOOD = """
@@ -25,75 +30,85 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "policies.toml"
 
 
-def test_a_queue_has_its_own_values_on_top_of_the_default(path: Path) -> None:
+def test_a_queue_overrides_the_default(path: Path) -> None:
     policies = read_policies(path)
-    named, other = policies.of("invoice_import"), policies.of("other")
+    named, other = policies.get("invoice_import"), policies.get("other")
     assert named is not None
     assert other is not None
-    assert (named.slo_s, named.max_workers, named.budget_per_hour) == (30, 20, Decimal("2.50"))
+    assert (named.slo_s, named.max_workers, named.budget_per_hour) == (
+        30,
+        20,
+        Decimal("2.50"),
+    )
     assert (other.slo_s, other.max_workers, other.budget_per_hour) == (30, 100, None)
     assert policies.queues() == ["invoice_import"]
 
 
-def test_tables_of_patterns_apply_in_their_order_and_the_last_wins(path: Path) -> None:
+def test_matching_tables_apply_in_file_order(path: Path) -> None:
     path.write_text(
         '[default]\nprice_per_worker_s = 0.000040\n[queues."*"]\nmax_workers = 40\nslo_s = 90\n'
         '[queues."*_import"]\nslo_s = 30\n[queues.invoice_import]\nmax_workers = 60\n'
     )
     policies = read_policies(path)
 
-    assert policies.of("ad_creative") == Policy(slo_s=90, max_workers=40)
-    assert policies.of("invoice_import") == Policy(slo_s=30, max_workers=60)
+    assert policies.get("ad_creative") == ScalingPolicy(slo_s=90, max_workers=40)
+    assert policies.get("invoice_import") == ScalingPolicy(slo_s=30, max_workers=60)
     assert policies.queues() == ["invoice_import"]
 
 
 def test_without_a_default_only_named_queues_are_sized(path: Path) -> None:
     path.write_text("[queues.a]\n")
-    assert read_policies(path).of("b") is None
-    assert read_policies(path).of("a") is not None
+    assert read_policies(path).get("b") is None
+    assert read_policies(path).get("a") is not None
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        pytest.param("[queues.a]\nmax_workrs = 3", r"\[queues.a\].*max_workrs", id="unknown field"),
+        pytest.param(
+            "[queues.a]\nmax_workrs = 3",
+            r"\[queues.a\].*max_workrs",
+            id="unknown field",
+        ),
         pytest.param("[queues.a]\nslo_s = 0", r"\[queues.a\].*slo_s", id="out of range"),
         pytest.param("[queue.a]\n", r"unknown table \[queue\]", id="unknown table"),
-        pytest.param("queues = 3", "must be tables", id="no table"),
-        pytest.param("[queues]\na = 3", "queues.a must be a table", id="no table for a queue"),
-        pytest.param("[[", "policies", id="no TOML"),
+        pytest.param("queues = 3", "must be tables", id="not a table"),
+        pytest.param("[queues]\na = 3", "queues.a must be a table", id="queue is not a table"),
+        pytest.param("[[", "policies", id="not TOML"),
         pytest.param(
             "[default]\nbudget_per_hour = -1.5",
             r"\[default\]: budget_per_hour must be 0 or more, and is -1.5",
             id="money",
         ),
         pytest.param(
-            "[default]\nprice_per_worker_s = 'nan'", "price_per_worker_s must be 0 or more", id="no number"
+            "[default]\nprice_per_worker_s = 'nan'",
+            "price_per_worker_s must be 0 or more",
+            id="not a number",
         ),
         pytest.param(
             "[default]\nmax_launches_per_tick = 4",
             r"workers_per_launch \(5\) must not be more than",
-            id="two fields",
+            id="contradicting fields",
         ),
         pytest.param(
             '[queues."a*"]\nmax_launches_per_tick = 9\n[queues.ab]\nworkers_per_launch = 10',
             "the policy of ab|queues.ab",
-            id="sum",
+            id="contradiction of matching tables",
         ),
     ],
 )
-def test_a_mistake_is_named(path: Path, text: str, said: str) -> None:
+def test_an_invalid_file_is_refused_with_table_and_field(path: Path, text: str, message: str) -> None:
     path.write_text(text)
-    with pytest.raises(InvalidInput, match=said):
+    with pytest.raises(InvalidInput, match=message):
         read_policies(path)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"none\.toml"):
         PolicyFile(tmp_path / "none.toml")
 
 
-def test_a_change_counts_at_the_next_look_and_a_mistake_does_not(path: Path) -> None:
+def test_a_valid_change_is_reloaded_and_an_invalid_one_is_not(path: Path) -> None:
     policies = PolicyFile(path)
     replace_file(path, "[queues.b]\nmax_workers = 1")
     assert policies.queues() == ["b"]
@@ -107,7 +122,9 @@ def test_a_change_counts_at_the_next_look_and_a_mistake_does_not(path: Path) -> 
     assert (policies.queues(), policies.problem) == (["c"], None)
 
 
-def test_a_file_replaced_by_one_of_the_same_size_and_time_counts_too(path: Path) -> None:
+def test_a_file_replaced_by_one_of_the_same_size_and_time_counts_too(
+    path: Path,
+) -> None:
     path.write_text("[queues.a]\n")
     policies, before = PolicyFile(path), path.stat()
     other = path.with_name("other.toml")
@@ -118,11 +135,11 @@ def test_a_file_replaced_by_one_of_the_same_size_and_time_counts_too(path: Path)
 
 
 def test_without_a_provider_every_policy_is_a_dry_run(path: Path) -> None:
-    policies = DryPolicies(read_policies(path))
-    found = policies.of("invoice_import")
+    policies = DryRunPolicies(read_policies(path))
+    found = policies.get("invoice_import")
     assert found is not None
     assert found.dry_run
-    assert DryPolicies(FixedPolicies({})).of("a") is None
+    assert DryRunPolicies(FixedPolicies({})).get("a") is None
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from signalbox_autoscaler.audit.recompute import replay
-from signalbox_autoscaler.model import Action, DecisionRecord, Policy
+from signalbox_autoscaler.audit.recompute import recompute
+from signalbox_autoscaler.model import ScalingAction, ScalingDecisionRecord, ScalingPolicy
 from signalbox_simulator.__main__ import main
 from signalbox_simulator.cost_study import STUDY, CloudPrices, estimate
 from signalbox_simulator.engine import Simulation
@@ -35,8 +35,10 @@ def small_ramp(seed: int = 1) -> Trace:
     return replace(ramp(seed, companies=10, invoices=1_000), base_slots=20)
 
 
-def run_sizing(trace: Trace, policy: Policy | None = None) -> tuple[SimulationOutcome, SignalboxSizing]:
-    law = SignalboxSizing(policy or Policy())
+def run_sizing(
+    trace: Trace, policy: ScalingPolicy | None = None
+) -> tuple[SimulationOutcome, SignalboxSizing]:
+    law = SignalboxSizing(policy or ScalingPolicy())
     return simulate(trace, law, seed=1), law
 
 
@@ -86,7 +88,7 @@ def test_activities_unfinished_after_the_grace_period_are_executed_again() -> No
 @pytest.mark.parametrize("name", ["law", *PEERS])
 def test_every_autoscaler_finishes_the_work_and_scales_to_zero(name: str) -> None:
     trace = small_ramp()
-    outcome = simulate(trace, new_scaler(name, Policy()), seed=1)
+    outcome = simulate(trace, new_scaler(name, ScalingPolicy()), seed=1)
 
     assert 0 < outcome.makespan_s < 502
     assert outcome.course[-1].backlog == 0
@@ -99,16 +101,16 @@ def test_signalbox_sizing_beats_the_base_and_scales_in_to_zero() -> None:
 
     assert outcome.makespan_s < 100
     assert outcome.burst_worker_s < 3 * least_worker_s(small_ramp(), outcome.makespan_s)
-    assert Action.RETIRE in {record.action for record in law.records}
+    assert ScalingAction.RETIRE in {record.action for record in law.records}
     assert outcome.course[-1].workers == 0
 
 
 def test_every_decision_of_a_simulated_log_can_be_recomputed() -> None:
     for trace in (small_ramp(), trickle(1, minutes=5, burst=5_000)):
         _, law = run_sizing(trace)
-        written = msgspec.json.decode(msgspec.json.encode(law.records), type=list[DecisionRecord])
+        written = msgspec.json.decode(msgspec.json.encode(law.records), type=list[ScalingDecisionRecord])
 
-        replayed = replay(written)
+        replayed = recompute(written)
 
         assert replayed.decided == len(law.records) > 10
         assert replayed.differences == ()
@@ -125,7 +127,7 @@ def test_a_leftover_backlog_launches_at_most_two_probe_workers() -> None:
 def test_a_closed_loop_is_nearly_as_fast_as_possible() -> None:
     trace = closed_loop(1, companies=20, invoices=200)
     trace = replace(trace, base_slots=40)
-    outcome, _ = run_sizing(trace, Policy(efficiency_floor=0.3, slo_s=30))
+    outcome, _ = run_sizing(trace, ScalingPolicy(efficiency_floor=0.3, slo_s=30))
 
     assert outcome.makespan_s < simulate(trace, BaseOnly(), seed=1).makespan_s
     assert outcome.makespan_s <= 1.3 * fastest(trace, seed=1).makespan_s
@@ -143,7 +145,7 @@ def test_saturation_behind_the_workers_is_detected_and_surplus_workers_retire() 
 
 def test_saturation_detection_can_be_disabled() -> None:
     trace = replace(ramp(1, companies=20, invoices=1_000, pace_per_s=150), base_slots=50)
-    _, law = run_sizing(trace, Policy(learns_saturation=False))
+    _, law = run_sizing(trace, ScalingPolicy(learns_saturation=False))
 
     assert "saturation" not in {record.binding.value for record in law.records}
 

@@ -85,7 +85,7 @@ BREAKS = [
     pytest.param(
         "Rooms of the autoscaler",
         "signalbox_autoscaler/sizing/breaks.py",
-        "import signalbox_autoscaler.actuate.actor",
+        "import signalbox_autoscaler.actuate.executor",
         id="sizing imports actuate",
     ),
     pytest.param(

@@ -44,7 +44,10 @@ def container(service: str) -> Mapping[str, Any]:
 
 def manifest_environment(service: str) -> dict[str, str]:
     shared = next(document for document in MANIFESTS if document["kind"] == "ConfigMap")["data"]
-    return {**shared, **{entry["name"]: entry["value"] for entry in container(service).get("env", [])}}
+    return {
+        **shared,
+        **{entry["name"]: entry["value"] for entry in container(service).get("env", [])},
+    }
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -66,7 +69,9 @@ def test_a_wrong_variable_in_a_deployment_would_be_found(service: str) -> None:
     settings = importlib.import_module(f"{module}.settings").Settings
     with pytest.raises(InvalidInput, match=f"{prefix}_PROT"):
         read_settings(
-            settings, prefix=prefix, environ={**manifest_environment(service), f"{prefix}_PROT": "1"}
+            settings,
+            prefix=prefix,
+            environ={**manifest_environment(service), f"{prefix}_PROT": "1"},
         )
 
 
@@ -166,42 +171,57 @@ def test_policies_in_the_cluster_are_policies(tmp_path: Path) -> None:
     queues = read_policies(tmp_path / "policies.toml").queues()
     assert queues
     assert (
-        read_policies(ROOT / "compose/devstack/src/signalbox_devstack/stack/policies.toml").of("any")
+        read_policies(ROOT / "compose/devstack/src/signalbox_devstack/stack/policies.toml").get("any")
         is not None
     )
 
 
 def test_a_burst_job_runs_the_same_worker_locked_down(tmp_path: Path) -> None:
-    from signalbox_autoscaler.providers.kubernetes import job_of, read_template
-    from signalbox_autoscaler.providers.provider import Order
+    from signalbox_autoscaler.providers.kubernetes import build_job, read_template
+    from signalbox_autoscaler.providers.provider import LaunchSpec
 
     (tmp_path / "job.json").write_text(AUTOSCALER["data"]["burst-job.json"])
-    job = job_of(
-        read_template(tmp_path / "job.json"), Order(launch_id="l-1", workers=3, timeout_s=60, environment={})
+    job = build_job(
+        read_template(tmp_path / "job.json"),
+        LaunchSpec(launch_id="l-1", workers=3, timeout_s=60, environment={}),
     )
     pod = job["spec"]["template"]["spec"]
     worker, base = pod["containers"][0], container("worker")
-    assert (job["spec"]["completions"], job["spec"]["backoffLimit"], pod["restartPolicy"]) == (3, 0, "Never")
+    assert (
+        job["spec"]["completions"],
+        job["spec"]["backoffLimit"],
+        pod["restartPolicy"],
+    ) == (3, 0, "Never")
     assert literal(base).items() <= literal(worker).items()
     assert worker["securityContext"] == base["securityContext"]
     assert pod["securityContext"] == DEPLOYMENTS["worker"]["spec"]["template"]["spec"]["securityContext"]
     assert pod["enableServiceLinks"] is False
     settings = importlib.import_module("signalbox_worker.settings").Settings
     read_settings(
-        settings, prefix="SIGNALBOX_WORKER", environ={**manifest_environment("worker"), **literal(worker)}
+        settings,
+        prefix="SIGNALBOX_WORKER",
+        environ={**manifest_environment("worker"), **literal(worker)},
     )
 
 
 def test_the_autoscaler_may_do_what_it_does_with_jobs_and_nothing_else() -> None:
     (role,) = [document for document in MANIFESTS if document["kind"] == "Role"]
     assert role["rules"] == [
-        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "list", "delete"]}
+        {
+            "apiGroups": ["batch"],
+            "resources": ["jobs"],
+            "verbs": ["create", "list", "delete"],
+        }
     ]
     (binding,) = [document for document in MANIFESTS if document["kind"] == "RoleBinding"]
     pod = DEPLOYMENTS["autoscaler"]["spec"]["template"]["spec"]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     assert binding["subjects"] == [
-        {"kind": "ServiceAccount", "name": pod["serviceAccountName"], "namespace": "signalbox"}
+        {
+            "kind": "ServiceAccount",
+            "name": pod["serviceAccountName"],
+            "namespace": "signalbox",
+        }
     ]
 
 

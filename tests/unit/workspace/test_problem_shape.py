@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from signalbox_autoscaler import app as autoscaler
 from signalbox_autoscaler.audit.decision_log import DecisionLog
-from signalbox_autoscaler.metrics import Meters
+from signalbox_autoscaler.metrics import AutoscalerMetrics
 from signalbox_client.problems import error_of
 from signalbox_core.errors import (
     Conflict,
@@ -42,7 +42,7 @@ ERRORS = (
 
 async def autoscaler_problem(error: SignalboxError) -> Response:
     """What the autoscaler's exception handler returns."""
-    app = autoscaler.create_app(_Stopped(), DecisionLog(Redis()), Meters())
+    app = autoscaler.create_app(_Stopped(), DecisionLog(Redis()), AutoscalerMetrics())
     handler: Callable[[Request, Exception], Awaitable[Response]] = app.exception_handlers[SignalboxError]
     return await handler(Request({"type": "http"}), error)
 
@@ -101,7 +101,7 @@ async def test_the_client_raises_what_the_gateway_refused(error: SignalboxError)
 
 
 async def test_the_autoscalers_unknown_paths_and_methods_are_problems_too() -> None:
-    app = autoscaler.create_app(_Stopped(), DecisionLog(Redis()), Meters())
+    app = autoscaler.create_app(_Stopped(), DecisionLog(Redis()), AutoscalerMetrics())
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://a") as client:
         missing, wrong = await client.get("/v2"), await client.post("/v1/decisions")
 

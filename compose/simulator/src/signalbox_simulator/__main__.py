@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from signalbox_autoscaler.audit.recompute import replay
-from signalbox_autoscaler.model import DecisionRecord, Policy
+from signalbox_autoscaler.audit.recompute import recompute
+from signalbox_autoscaler.model import ScalingDecisionRecord, ScalingPolicy
 from signalbox_core.errors import InvalidInput
 from signalbox_simulator import cost_study, report
 from signalbox_simulator.outcome import SimulationOutcome, simulate
@@ -123,7 +123,7 @@ def _traces(options: argparse.Namespace) -> list[tuple[Trace, int]]:
 
 
 def _recompute(path: Path) -> int:
-    replayed = replay(read_log(path))
+    replayed = recompute(read_log(path))
     for difference in replayed.differences[:_MAX_DIFFERENCES_SHOWN]:
         record = difference.record
         print(
@@ -150,7 +150,7 @@ def _estimate_cost(path: Path | None) -> int:
     return 0
 
 
-def read_log(path: Path) -> list[DecisionRecord]:
+def read_log(path: Path) -> list[ScalingDecisionRecord]:
     """Read the records of an NDJSON file, gzipped or not.
 
     Raises:
@@ -161,18 +161,18 @@ def read_log(path: Path) -> list[DecisionRecord]:
         lines = (gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body).splitlines()
     except (OSError, EOFError) as error:
         raise InvalidInput(f"log {path}: {error}", field="log") from None
-    records: list[DecisionRecord] = []
+    records: list[ScalingDecisionRecord] = []
     for number, line in enumerate(lines, 1):
         try:
-            records.append(msgspec.json.decode(line, type=DecisionRecord))
+            records.append(msgspec.json.decode(line, type=ScalingDecisionRecord))
         except msgspec.DecodeError as error:
             raise InvalidInput(f"log {path}, line {number}: {error}", field="log") from None
     return records
 
 
-def _policy(text: str) -> Policy:
+def _policy(text: str) -> ScalingPolicy:
     try:
-        return msgspec.json.decode(text, type=Policy)
+        return msgspec.json.decode(text, type=ScalingPolicy)
     except msgspec.DecodeError as error:
         raise InvalidInput(f"--policy: {error}", field="policy") from None
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from signalbox_autoscaler.model import DecisionRecord
+from signalbox_autoscaler.model import ScalingDecisionRecord
 from signalbox_core.errors import InvalidInput
 
 _SERVICE_TIME_LAG: Final = 6
@@ -219,7 +219,7 @@ def read_trace(path: Path, seed: int = 0) -> Trace:
     )
 
 
-def trace_of_log(records: Iterable[DecisionRecord], seed: int = 0) -> Trace:
+def trace_of_log(records: Iterable[ScalingDecisionRecord], seed: int = 0) -> Trace:
     """Derive a trace from the decision log of one queue: Δbacklog + Δrunning + finished, record by record."""
     rng = random.Random(f"log{seed}")
     ordered = sorted(records, key=lambda record: record.at)

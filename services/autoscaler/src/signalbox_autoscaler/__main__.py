@@ -1,14 +1,14 @@
-"""`python -m signalbox_autoscaler`: one autoscaler process, configured by its environment only."""
+"""`python -m signalbox_autoscaler`: one autoscaler process, configured by environment variables."""
 
 import asyncio
 import logging
 import os
 
 from signalbox_autoscaler.app import create_app
-from signalbox_autoscaler.audit.decision_log import Archive
-from signalbox_autoscaler.loop import Loop
+from signalbox_autoscaler.audit.decision_log import DecisionArchiver
+from signalbox_autoscaler.loop import ControlLoop
 from signalbox_autoscaler.settings import PREFIX, Settings
-from signalbox_autoscaler.wiring import open_parts
+from signalbox_autoscaler.wiring import open_components
 from signalbox_core.http.server import create_server
 from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
 from signalbox_core.process.tasks import cancel_and_wait
@@ -17,29 +17,30 @@ log = logging.getLogger("signalbox_autoscaler")
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Watch, decide and launch until `stop`.
+    """Run until `stop` is set.
 
     Raises:
-        InvalidInput: a setting or the policies are wrong, or the port is taken.
-        Unavailable: Temporal does not answer at the start.
+        InvalidInput: a setting or the policy file is invalid, or the port is in use.
+        Unavailable: Temporal is unavailable at the start.
     """
     listening = listen(settings, prefix=PREFIX)
-    async with open_parts(settings, os.environ) as parts:
-        loop = Loop(parts, every_s=settings.observe_every_s)
-        server = create_server(create_app(loop, parts.decisions, parts.meters))
+    async with open_components(settings, os.environ) as components:
+        loop = ControlLoop(components, every_s=settings.observe_every_s)
+        server = create_server(create_app(loop, components.decision_log, components.metrics))
         is_idle = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            archive = Archive(parts.decisions, lambda: loop.leads)
-            working = [
-                group.create_task(job) for job in (parts.lease.keep_renewing(), loop.run(), archive.run())
+            archiver = DecisionArchiver(components.decision_log, lambda: loop.leads)
+            background = [
+                group.create_task(job)
+                for job in (components.lease.keep_renewing(), loop.run(), archiver.run())
             ]
             serving = group.create_task(server.serve_until(is_idle, listening))
             log.info(
-                "autoscaler runs",
-                extra={"every_s": settings.observe_every_s, "provider": parts.provider.name},
+                "autoscaler started",
+                extra={"every_s": settings.observe_every_s, "provider": components.provider.name},
             )
             await stop.wait()
-            await cancel_and_wait(*working)
+            await cancel_and_wait(*background)
             is_idle.set()
             await serving
     log.info("autoscaler stopped")
@@ -50,7 +51,8 @@ async def _until_signal(settings: Settings) -> None:
 
 
 def main() -> int:
-    """0 after a clean stop; 2 when a setting is wrong, 1 when Temporal is away; one line says which."""
+    """Returns the exit status: 0 after a clean stop, 1 when Temporal is unavailable, 2 when a setting is
+    invalid."""
     return run_service("autoscaler", Settings, _until_signal, prefix=PREFIX)
 
 

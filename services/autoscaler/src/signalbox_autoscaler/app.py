@@ -1,4 +1,4 @@
-"""The autoscaler over HTTP: its decisions, why they were made, its health, its metrics."""
+"""The autoscaler's HTTP API: decisions and their explanations, health, metrics."""
 
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from signalbox_autoscaler.audit.decision_log import DecisionLog
-from signalbox_autoscaler.metrics import Meters
-from signalbox_autoscaler.model import DecisionRecord
+from signalbox_autoscaler.metrics import AutoscalerMetrics
+from signalbox_autoscaler.model import ScalingDecisionRecord
 from signalbox_core.errors import InvalidInput, NotFound, SignalboxError
 from signalbox_core.http.health import health_routes
 from signalbox_core.http.responses import internal_error_response, problem_response, routing_error
@@ -20,26 +20,27 @@ from signalbox_core.http.responses import internal_error_response, problem_respo
 _JSON: Final = "application/json"
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
-_CONTEXT: Final = 5
+_EXPLAINED: Final = 5
+"""The decision and the four before it."""
 
 
-class Watcher(Protocol):
-    """What the pages ask the loop."""
+class LoopStatus(Protocol):
+    """What the API reads from the control loop."""
 
     @property
     def leads(self) -> bool: ...
 
     @property
     def queues(self) -> list[str]:
-        """Those decided about, while this process leads."""
+        """The queues with a decision, while this process leads."""
 
-    def sees(self) -> bool:
-        """Whether Temporal answered lately."""
+    def is_connected(self) -> bool:
+        """Whether Temporal answered recently."""
 
 
-def create_app(loop: Watcher, decision_log: DecisionLog, meters: Meters) -> Starlette:
+def create_app(loop: LoopStatus, decision_log: DecisionLog, metrics: AutoscalerMetrics) -> Starlette:
     async def decisions(request: Request) -> Response:
-        """Newest first; of one queue or of all."""
+        """The newest records of one queue or of all, newest first."""
         limit, queue = _limit(request), request.query_params.get("queue")
         names = [queue] if queue else await decision_log.queues()
         found = [record for name in names for record in await decision_log.newest(name, limit=limit)]
@@ -47,21 +48,21 @@ def create_app(loop: Watcher, decision_log: DecisionLog, meters: Meters) -> Star
         return _json({"decisions": found})
 
     async def explain(request: Request) -> Response:
-        """The decision about a queue at an instant, in sentences."""
+        """The last decision about a queue at or before a time, in a sentence."""
         queue = request.query_params.get("queue")
         if not queue:
             raise InvalidInput("queue is required: add ?queue=NAME", field="queue")
-        at = _instant(request.query_params.get("at"))
-        records = await decision_log.before(queue, at, limit=_CONTEXT)
+        at = _parse_time(request.query_params.get("at"))
+        records = await decision_log.before(queue, at, limit=_EXPLAINED)
         if not records:
             raise NotFound(
-                f"no decision about {queue!r} at or before {at.isoformat()} is kept; see /v1/decisions",
+                f"there is no decision about {queue!r} at or before {at.isoformat()}; see /v1/decisions",
                 field="queue",
             )
-        return _json(_explained(records))
+        return _json(_explanation(records))
 
     async def readiness() -> tuple[bool, object]:
-        is_temporal_available = loop.sees()
+        is_temporal_available = loop.is_connected()
         return is_temporal_available, {
             "status": "ready" if is_temporal_available else "not ready",
             "temporal_available": is_temporal_available,
@@ -73,13 +74,13 @@ def create_app(loop: Watcher, decision_log: DecisionLog, meters: Meters) -> Star
         routes=[
             Route("/v1/decisions", decisions),
             Route("/v1/explain", explain),
-            *health_routes(readiness, meters.registry),
+            *health_routes(readiness, metrics.registry),
         ],
         exception_handlers={SignalboxError: _on_error, HTTPException: _on_error, Exception: _on_error},
     )
 
 
-def _explained(records: list[DecisionRecord]) -> dict[str, object]:
+def _explanation(records: list[ScalingDecisionRecord]) -> dict[str, object]:
     record = records[0]
     return {
         "queue": record.queue,
@@ -100,20 +101,20 @@ def _explained(records: list[DecisionRecord]) -> dict[str, object]:
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= MAX_LIMIT:
-        raise InvalidInput(f"limit must be 1 to {MAX_LIMIT}", field="limit")
+        raise InvalidInput(f"limit must be a number from 1 to {MAX_LIMIT}", field="limit")
     return int(text)
 
 
-def _instant(text: str | None) -> datetime:
+def _parse_time(text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
     try:
-        # A plus sign of an offset arrives as a space when it was not escaped.
+        # An unescaped plus sign of the offset arrives as a space.
         found = msgspec.convert(text.replace(" ", "+"), datetime)
     except msgspec.ValidationError:
-        raise InvalidInput("at must be an instant like 2026-01-01T09:30:00Z", field="at") from None
+        raise InvalidInput("at must be a time like 2026-01-01T09:30:00Z", field="at") from None
     if found.tzinfo is None:
-        raise InvalidInput("at must have an offset, like 2026-01-01T09:30:00Z", field="at")
+        raise InvalidInput("at must have a UTC offset, like 2026-01-01T09:30:00Z", field="at")
     return found
 
 

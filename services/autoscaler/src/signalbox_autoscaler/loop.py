@@ -1,4 +1,4 @@
-"""The loop: look, decide, act, record; every few seconds, whatever the last look brought. Only the leader decides."""
+"""The control loop. Each tick: observe, decide, execute, record. Only the leader decides."""
 
 import asyncio
 import logging
@@ -8,15 +8,22 @@ from typing import Final
 
 from msgspec import Struct
 
-from signalbox_autoscaler.actuate.actor import Actor
-from signalbox_autoscaler.actuate.launch_ledger import Book
+from signalbox_autoscaler.actuate.executor import DecisionExecutor
+from signalbox_autoscaler.actuate.launch_ledger import LaunchLedger
 from signalbox_autoscaler.actuate.reconciliation import reconcile
 from signalbox_autoscaler.audit.decision_log import DecisionLog
-from signalbox_autoscaler.audit.records import Made, Recorder
-from signalbox_autoscaler.metrics import Meters
-from signalbox_autoscaler.model import DecisionRecord, Launch, Policy, Snapshot, Spent, State
-from signalbox_autoscaler.observe.observer import Look, Observer, snapshot_of
-from signalbox_autoscaler.policies import Policies
+from signalbox_autoscaler.audit.records import DecisionRecorder, Evaluation
+from signalbox_autoscaler.metrics import AutoscalerMetrics
+from signalbox_autoscaler.model import (
+    Launch,
+    QueueSnapshot,
+    ScalingDecisionRecord,
+    ScalingPolicy,
+    SizingState,
+    Spending,
+)
+from signalbox_autoscaler.observe.observer import Observation, Observer, build_snapshot
+from signalbox_autoscaler.policies import PolicySource
 from signalbox_autoscaler.providers.provider import Execution, Provider
 from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import Unavailable
@@ -24,120 +31,124 @@ from signalbox_core.redis.lease import Lease
 
 log = logging.getLogger(__name__)
 
-_LIST_EVERY: Final = timedelta(seconds=4)
-_FRESH: Final = timedelta(seconds=15)
+_LIST_INTERVAL: Final = timedelta(seconds=4)
+_FRESH_FOR: Final = timedelta(seconds=15)
 
 
-class Parts(Struct, frozen=True, kw_only=True):
-    """What the loop works with."""
+class Components(Struct, frozen=True, kw_only=True):
+    """The parts the loop works with."""
 
     observer: Observer
-    policies: Policies
+    policies: PolicySource
     provider: Provider
     lease: Lease
-    book: Book
-    actor: Actor
-    decisions: DecisionLog
-    meters: Meters
+    ledger: LaunchLedger
+    executor: DecisionExecutor
+    decision_log: DecisionLog
+    metrics: AutoscalerMetrics
 
 
-class Loop:
-    """Attributes:
-    seen_at: when Temporal last answered; None before the first time.
-    looks, failures: how many there were, and after how many of them nothing could be decided.
-    latest: the last record of each queue, while this process leads.
+class ControlLoop:
+    """Sizes every queue that has a policy, while this process leads.
+
+    Attributes:
+        connected_at: when Temporal last answered; None before the first time.
+        latest: the last record of each queue, while this process leads.
     """
 
     def __init__(
-        self, parts: Parts, *, every_s: float, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        components: Components,
+        *,
+        every_s: float,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._parts = parts
+        self._components = components
         self._clock = clock
         self.every_s = every_s
-        self.seen_at: datetime | None = None
-        self.looks = 0
-        self.failures = 0
-        self.latest: dict[str, DecisionRecord] = {}
+        self.connected_at: datetime | None = None
+        self.latest: dict[str, ScalingDecisionRecord] = {}
         self._epoch: int | None = None
-        self._states: dict[str, State] = {}
-        self._recorder = Recorder()
-        self._listed: Mapping[str, Execution] = {}
+        self._states: dict[str, SizingState] = {}
+        self._recorder = DecisionRecorder()
+        self._executions: Mapping[str, Execution] = {}
         self._listed_at: datetime | None = None
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            await self.tick()
-            await asyncio.sleep(self.every_s)
-
-    async def tick(self) -> None:
-        """One look, and what follows from it. An outage skips the rest: nothing is launched blindly."""
-        self.looks += 1
-        self._parts.meters.looks.inc()
-        now = self._clock()
-        self._parts.observer.watch(self._parts.policies.queues())
-        self._parts.meters.policies_ok.set(int(self._parts.policies.problem is None))
-        observer = self._parts.observer
-        look = await (observer.look(now) if self.leads else observer.glance(now))
-        self.seen_at = look.workers_at
-        epoch = self._parts.lease.epoch
-        if epoch != self._epoch:
-            self._begin(epoch)
-            self._parts.meters.leads.set(int(epoch is not None))
-        if epoch is None:
-            return
-        try:
-            await self._lead(look, epoch, now)
-        except Unavailable as error:
-            self.failures += 1
-            self._parts.meters.look_failures.inc()
-            log.warning("nothing decided", extra={"detail": error.detail})
 
     @property
     def leads(self) -> bool:
-        return self._parts.lease.epoch is not None
+        return self._components.lease.epoch is not None
 
     @property
     def queues(self) -> list[str]:
         return sorted(self.latest)
 
-    def sees(self) -> bool:
-        """Whether Temporal answered within the last three looks."""
-        return (
-            self.seen_at is not None and (self._clock() - self.seen_at).total_seconds() < 3 * self.every_s + 1
-        )
+    def is_connected(self) -> bool:
+        """Whether Temporal answered within the last three ticks."""
+        if self.connected_at is None:
+            return False
+        return (self._clock() - self.connected_at).total_seconds() < 3 * self.every_s + 1
 
-    def _begin(self, epoch: int | None) -> None:
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            await self.tick()
+            await asyncio.sleep(self.every_s)
+
+    async def tick(self) -> None:
+        """Observe; while leading, decide and execute. During an outage nothing is decided."""
+        components, now = self._components, self._clock()
+        components.metrics.looks.inc()
+        components.observer.add_queues(components.policies.queues())
+        components.metrics.policies_ok.set(int(components.policies.problem is None))
+        observer = components.observer
+        observation = await (observer.observe(now) if self.leads else observer.poll_workers(now))
+        self.connected_at = observation.workers_at
+        epoch = components.lease.epoch
+        if epoch != self._epoch:
+            self._start_term(epoch)
+        if epoch is None:
+            return
+        try:
+            await self._lead(observation, epoch, now)
+        except Unavailable as error:
+            components.metrics.look_failures.inc()
+            log.warning("tick failed, nothing decided", extra={"detail": error.detail})
+
+    def _start_term(self, epoch: int | None) -> None:
+        """Forget the state of an earlier leadership: another leader may have decided since."""
         self._epoch = epoch
-        self._states, self._recorder, self.latest, self._listed_at = {}, Recorder(), {}, None
+        self._states, self._recorder, self.latest, self._listed_at = {}, DecisionRecorder(), {}, None
+        self._components.metrics.leads.set(int(epoch is not None))
 
-    async def _lead(self, look: Look, epoch: int, now: datetime) -> None:
-        parts = self._parts
+    async def _lead(self, observation: Observation, epoch: int, now: datetime) -> None:
+        components = self._components
         policies = {
             queue: policy
-            for queue in parts.observer.queues
-            if (policy := parts.policies.of(queue)) is not None
+            for queue in components.observer.queues
+            if (policy := components.policies.get(queue)) is not None
         }
-        launches = await self._settled(look, policies, now)
-        spent = await parts.book.spent(now)
-        records: list[DecisionRecord] = []
+        launches = await self._reconcile_launches(observation, policies, now)
+        spent = await components.ledger.spent(now)
+        records: list[ScalingDecisionRecord] = []
         by_id = {launch.launch_id: launch for launch in launches}
         for queue, policy in policies.items():
-            snapshot = snapshot_of(look, policy, queue, now=now, launches=launches, spent=spent)
-            made = self._decide(policy, snapshot, epoch, spent)
-            parts.meters.decided(made)
-            record = self._recorder.record(made)
+            snapshot = build_snapshot(observation, policy, queue, now=now, launches=launches, spent=spent)
+            evaluation = self._evaluate(policy, snapshot, epoch, spent)
+            components.metrics.record_evaluation(evaluation)
+            record = self._recorder.record(evaluation)
             records += [record] if record else []
-            await parts.actor.carry_out(made.decision, policy, by_id, epoch)
-        await parts.decisions.append(records)
+            await components.executor.execute(evaluation.decision, policy, by_id, epoch)
+        await components.decision_log.append(records)
         self.latest |= {record.queue: record for record in records}
 
-    def _decide(self, policy: Policy, snapshot: Snapshot, epoch: int, spent: Spent) -> Made:
+    def _evaluate(
+        self, policy: ScalingPolicy, snapshot: QueueSnapshot, epoch: int, spent: Spending
+    ) -> Evaluation:
         queue = snapshot.queue
-        state = self._states.get(queue, State())
+        state = self._states.get(queue, SizingState())
         decision = decide(policy, state, snapshot, snapshot.taken_at)
         self._states[queue] = decision.state
-        return Made(
+        return Evaluation(
             policy=policy,
             state=state,
             snapshot=snapshot,
@@ -147,48 +158,56 @@ class Loop:
             spent_day=spent.day.get(queue),
         )
 
-    async def _settled(self, look: Look, policies: Mapping[str, Policy], now: datetime) -> list[Launch]:
-        """The book's launches after the provider's list was read into it, and those that have just ended."""
-        actor, known = self._parts.actor, await self._parts.book.launches()
-        lately, actor.refused = actor.refused, []
-        await self._list(known, now)
-        is_fresh = self._listed_at is not None and now - self._listed_at < _FRESH
+    async def _reconcile_launches(
+        self, observation: Observation, policies: Mapping[str, ScalingPolicy], now: datetime
+    ) -> list[Launch]:
+        """Reconcile the ledger with the provider's list.
+
+        Returns:
+            The open launches, and those that ended or were refused since the last tick.
+        """
+        components = self._components
+        known = await components.ledger.launches()
+        refused = components.executor.take_refused()
+        await self._refresh_executions(known, now)
+        is_fresh = self._listed_at is not None and now - self._listed_at < _FRESH_FOR
         changes = reconcile(
             known,
-            self._listed if is_fresh else None,
-            beating=_beating(look, now),
-            asked=actor.asked,
-            settles_s=self._parts.provider.settles_s,
+            self._executions if is_fresh else None,
+            alive=_alive_launches(observation, now),
+            pending=components.executor.pending_requests,
+            listing_delay_s=components.provider.listing_delay_s,
             now=now,
         )
-        ended = await actor.apply(changes, policies)
+        ended = await components.executor.apply_changes(changes, policies)
         changed = {change.launch.launch_id: change.launch for change in changes}
-        over = {launch.launch_id for launch in ended}
-        return [
-            *(changed.get(launch.launch_id, launch) for launch in known if launch.launch_id not in over),
-            *ended,
-            *lately,
+        ended_ids = {launch.launch_id for launch in ended}
+        still_open = [
+            changed.get(launch.launch_id, launch) for launch in known if launch.launch_id not in ended_ids
         ]
+        return [*still_open, *ended, *refused]
 
-    async def _list(self, known: Sequence[Launch], now: datetime) -> None:
-        """Read the provider's list while there is something to learn from it."""
+    async def _refresh_executions(self, known: Sequence[Launch], now: datetime) -> None:
+        """Read the provider's list, only while there are open launches."""
         if not known:
-            self._listed = {}
+            self._executions = {}
             return
-        if self._listed_at is not None and now - self._listed_at < _LIST_EVERY:
+        if self._listed_at is not None and now - self._listed_at < _LIST_INTERVAL:
             return
         try:
-            self._listed = {
-                execution.launch_id: execution for execution in await self._parts.provider.executions()
-            }
-            self._listed_at = now
+            executions = await self._components.provider.executions()
         except Unavailable as error:
-            log.warning("provider does not list", extra={"detail": error.detail})
+            log.warning("provider not listed", extra={"detail": error.detail})
+            return
+        self._executions = {execution.launch_id: execution for execution in executions}
+        self._listed_at = now
 
 
-def _beating(look: Look, now: datetime) -> frozenset[str]:
-    """Launches of which a worker beat lately."""
-    workers = (worker for found in look.workers.values() for worker in found)
+def _alive_launches(observation: Observation, now: datetime) -> frozenset[str]:
+    """The launches with a worker whose last heartbeat is recent."""
     return frozenset(
-        worker.launch_id for worker in workers if worker.launch_id and now - worker.heartbeat_at < _FRESH
+        worker.launch_id
+        for workers in observation.workers.values()
+        for worker in workers
+        if worker.launch_id and now - worker.heartbeat_at < _FRESH_FOR
     )

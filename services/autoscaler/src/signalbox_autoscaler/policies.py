@@ -1,12 +1,12 @@
-"""What is wanted of each queue: a TOML file, checked as a whole and hot-reloaded.
+"""Policies by queue, from a hot-reloaded TOML file that is validated as a whole.
 
-[default]                    # every queue that is not named below; without it those are left alone
+[default]                    # every queue that no table matches; without it those are not sized
 slo_s = 60
 
-[queues."*_import"]          # on top of the default, for every queue of such a name
+[queues."*_import"]          # overrides the default for every queue that matches
 max_workers = 20
 
-[queues.invoice_import]      # of several tables that fit, the last one that sets a field wins
+[queues.invoice_import]      # of several matching tables, the last one that sets a field wins
 slo_s = 30
 """
 
@@ -20,44 +20,46 @@ from typing import Any, Final, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from signalbox_autoscaler.model import Policy
+from signalbox_autoscaler.model import ScalingPolicy
 from signalbox_core.errors import InvalidInput
 from signalbox_core.process.followed_file import FollowedFile
 
 _MONEY: Final = ("budget_per_hour", "budget_per_day", "price_per_worker_s")
 
 
-class Policies(Protocol):
-    """Who is sized, and how.
+class PolicySource(Protocol):
+    """Which queues are sized, and by which policy.
 
     Attributes:
-        problem: why what was last written is not in force; None when it is.
+        problem: why the newest version of the file is not in force; None when it is.
     """
 
     @property
     def problem(self) -> str | None: ...
 
-    def of(self, queue: str) -> Policy | None:
-        """None: the queue is not sized by us."""
+    def get(self, queue: str) -> ScalingPolicy | None:
+        """The policy of a queue; None: it is not sized."""
         ...
 
     def queues(self) -> Sequence[str]:
-        """Those named: looked at from the start."""
+        """The queues that are named, to be observed from the start."""
         ...
 
 
 class FixedPolicies:
-    """Args:
-    default: for every queue that is not named; None: those are left alone.
+    """Policies from code.
+
+    Args:
+        default: for every queue that is not named; None: those are not sized.
     """
 
     problem: str | None = None
 
-    def __init__(self, named: Mapping[str, Policy], default: Policy | None = None) -> None:
+    def __init__(self, named: Mapping[str, ScalingPolicy], default: ScalingPolicy | None = None) -> None:
         self._named = dict(named)
         self._default = default
 
-    def of(self, queue: str) -> Policy | None:
+    def get(self, queue: str) -> ScalingPolicy | None:
         return self._named.get(queue, self._default)
 
     def queues(self) -> Sequence[str]:
@@ -65,10 +67,10 @@ class FixedPolicies:
 
 
 class PolicyFile:
-    """The hot-reloaded policies of a file; a version that cannot be loaded leaves the previous ones in force.
+    """The policies of a file. When a later version of it is invalid, the last valid one stays in force.
 
     Raises:
-        InvalidInput: the file is missing or wrong at the start; names the queue and the field.
+        InvalidInput: the file is missing or invalid at the start; names the table and the field.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,25 +80,25 @@ class PolicyFile:
     def problem(self) -> str | None:
         return self._file.error
 
-    def of(self, queue: str) -> Policy | None:
-        return self._file.value.of(queue)
+    def get(self, queue: str) -> ScalingPolicy | None:
+        return self._file.value.get(queue)
 
     def queues(self) -> Sequence[str]:
         return self._file.current().queues()
 
 
-class DryPolicies:
-    """The same, and nothing is launched: for an autoscaler without a provider."""
+class DryRunPolicies:
+    """Makes every policy a dry run: for an autoscaler without a provider."""
 
-    def __init__(self, policies: Policies) -> None:
+    def __init__(self, policies: PolicySource) -> None:
         self._policies = policies
 
     @property
     def problem(self) -> str | None:
         return self._policies.problem
 
-    def of(self, queue: str) -> Policy | None:
-        policy = self._policies.of(queue)
+    def get(self, queue: str) -> ScalingPolicy | None:
+        policy = self._policies.get(queue)
         return None if policy is None else replace(policy, dry_run=True)
 
     def queues(self) -> Sequence[str]:
@@ -104,67 +106,74 @@ class DryPolicies:
 
 
 class PatternPolicies:
-    """Tables by queue name or pattern (`*`, `?`, `[…]`), in the file's order, on top of the default.
+    """Policies by queue name or pattern (`*`, `?`, `[…]`); matching tables override the default in order.
 
     Args:
-        default: its fields; None: queues that no table fits are left alone.
+        default: fields; None: queues that no table matches are not sized.
         tables: name or pattern → fields.
     """
 
     def __init__(self, default: Mapping[str, Any] | None, tables: Mapping[str, Mapping[str, Any]]) -> None:
         self._default = default
         self._tables = tables
-        self._known: dict[str, Policy | None] = {}
+        self._cache: dict[str, ScalingPolicy | None] = {}
 
-    def of(self, queue: str) -> Policy | None:
-        if queue not in self._known:
-            fitting = [fields for pattern, fields in self._tables.items() if fnmatchcase(queue, pattern)]
+    def get(self, queue: str) -> ScalingPolicy | None:
+        if queue not in self._cache:
+            matching = [fields for pattern, fields in self._tables.items() if fnmatchcase(queue, pattern)]
             fields = {
                 name: value
-                for table in ({} if self._default is None else self._default, *fitting)
+                for table in ({} if self._default is None else self._default, *matching)
                 for name, value in table.items()
             }
-            known = fitting or self._default is not None
-            self._known[queue] = _policy(fields, f"the policy of {queue}", field=queue) if known else None
-        return self._known[queue]
+            is_sized = matching or self._default is not None
+            self._cache[queue] = (
+                _parse_policy(fields, f"the policy of {queue}", field=queue) if is_sized else None
+            )
+        return self._cache[queue]
 
     def queues(self) -> Sequence[str]:
         return sorted(name for name in self._tables if not set(name) & set("*?["))
 
 
 def read_policies(path: Path) -> PatternPolicies:
-    """Raises:
-    InvalidInput: the file cannot be read, is no TOML, or a value in it is wrong: alone or together with the tables that fit as well.
+    """Read and validate a policy file.
+
+    Raises:
+        InvalidInput: the file cannot be read or parsed, or a table is invalid, alone or combined with others
+        that match.
     """
     try:
-        # Numbers with a point stay text, so that money keeps its digits.
+        # Decimal numbers stay text, so that money is exact.
         found = tomllib.loads(path.read_text("utf-8"), parse_float=str)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidInput(f"policies {path}: {error}", field="policies") from None
     unknown = sorted(set(found) - {"default", "queues"})
     if unknown:
         raise InvalidInput(
-            f"policies {path}: unknown table [{unknown[0]}]; there are [default] and [queues.NAME]",
+            f"policies {path}: unknown table [{unknown[0]}]; use [default] or [queues.NAME]",
             field=unknown[0],
         )
     default, queues = found.get("default"), found.get("queues", {})
     if not isinstance(default, dict | None) or not isinstance(queues, dict):
         raise InvalidInput(f"policies {path}: default and queues must be tables", field="policies")
     if default is not None:
-        _policy(default, f"policies {path}, [default]", field="default")
+        _parse_policy(default, f"policies {path}, [default]", field="default")
     for name, fields in queues.items():
         if not isinstance(fields, dict):
             raise InvalidInput(f"policies {path}: queues.{name} must be a table", field=f"queues.{name}")
-        _policy({**(default or {}), **fields}, f"policies {path}, [queues.{name}]", field=f"queues.{name}")
+        _parse_policy(
+            {**(default or {}), **fields}, f"policies {path}, [queues.{name}]", field=f"queues.{name}"
+        )
     policies = PatternPolicies(default, queues)
     for name in policies.queues():
-        policies.of(name)
+        policies.get(name)
     return policies
 
 
-def _policy(fields: Mapping[str, Any], where: str, *, field: str) -> Policy:
+def _parse_policy(fields: Mapping[str, Any], where: str, *, field: str) -> ScalingPolicy:
     try:
-        policy = msgspec.convert(fields, Policy, strict=False)
+        policy = msgspec.convert(fields, ScalingPolicy, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"{where}: {str(error).lower()}", field=field) from None
     for name in _MONEY:

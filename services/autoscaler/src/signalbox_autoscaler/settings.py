@@ -13,20 +13,26 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`SIGNALBOX_AUTOSCALER_<FIELD>`; backends under the names that their own clients read.
 
     Attributes:
-        policies: a TOML file with a policy per queue, hot-reloaded; without it queues are watched and none is sized.
-        task_queues: watched from the start (comma separated); queues of heartbeating workers are found by themselves.
-        observe_every_s: seconds between two looks.
-        lease_s: a leader that falls silent for so long is replaced.
-        provider: who runs burst workers; with `none` every policy is a dry run.
-        local_folder: local: where launches are written down, shared by the autoscalers of a machine.
-        local_command: local: what a burst worker is (words, no shell); this Python's `-m signalbox_worker` unless given. It gets this
-            process's environment, so the worker's own settings are set here too.
-        cloud_run_job: cloud_run: `projects/P/locations/L/jobs/J`; cloud_run_container: of its template, when there are several.
-        cloud_run_endpoint: cloud_run: `host:port` of a local server without TLS, for tests and demonstrations.
-        kubernetes_template: kubernetes: a Job manifest in JSON; kubernetes_namespace: where jobs are made.
-        kubernetes_api, kubernetes_token_file, kubernetes_ca_file: kubernetes: those of the pod's service account unless given.
-        objects_url: where the decision log is kept for good: `file:///dir` or `gs://bucket`; only Redis unless given.
-        port: of /v1/decisions, /healthz, /readyz and /metrics; 0 picks a free one.
+        policies: a TOML file with a policy per queue, hot-reloaded; None: queues are observed and none is
+            sized.
+        task_queues: observed from the start (comma separated); queues with workers are discovered.
+        observe_every_s: seconds between two ticks.
+        lease_s: a leader that does not renew its lease for this long is replaced.
+        provider: what runs burst workers; with `none` every policy is a dry run.
+        local_folder: local: folder of launch records, shared by the autoscalers of a machine.
+        local_command: local: command of a burst worker (split into words, no shell); default: this Python's
+            `-m signalbox_worker`. Workers inherit this process's environment, so set their settings there
+            too.
+        cloud_run_job: cloud_run: `projects/P/locations/L/jobs/J`.
+        cloud_run_container: cloud_run: name of the container, when the job has several.
+        cloud_run_endpoint: cloud_run: `host:port` of a local server without TLS, for tests and
+            demonstrations.
+        kubernetes_template: kubernetes: a Job manifest in JSON.
+        kubernetes_namespace: kubernetes: the namespace of the Jobs.
+        kubernetes_api, kubernetes_token_file, kubernetes_ca_file: kubernetes: default: the pod's service
+            account.
+        objects_url: archive of the decision log, `file:///dir` or `gs://bucket`; None: Redis only.
+        port: of the HTTP API; 0 picks a free one.
     """
 
     temporal_address: str | None = None

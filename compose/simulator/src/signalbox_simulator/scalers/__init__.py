@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from signalbox_autoscaler.model import Policy
+from signalbox_autoscaler.model import ScalingPolicy
 from signalbox_simulator.engine import Scaler
 from signalbox_simulator.scalers.keda import ScaledJob, ScaledObject
 from signalbox_simulator.scalers.reference import BaseOnly
@@ -22,6 +22,6 @@ PEERS: Final[Mapping[str, Callable[[], Scaler]]] = {
 }
 
 
-def new_scaler(name: str, policy: Policy) -> Scaler:
+def new_scaler(name: str, policy: ScalingPolicy) -> Scaler:
     """Create the scaler with this name, as it appears in the tables."""
     return SignalboxSizing(policy) if name == SIGNALBOX_SIZING else PEERS[name]()

@@ -5,14 +5,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from signalbox_autoscaler.audit.records import Made, Recorder
+from signalbox_autoscaler.audit.records import DecisionRecorder, Evaluation
 from signalbox_autoscaler.model import (
-    DecisionRecord,
     Launch,
     LaunchState,
-    Policy,
-    Snapshot,
-    State,
+    QueueSnapshot,
+    ScalingDecisionRecord,
+    ScalingPolicy,
+    SizingState,
     WorkerSeen,
 )
 from signalbox_autoscaler.sizing import decide
@@ -27,20 +27,20 @@ class SignalboxSizing:
     name = "law"
     every_s = 5.0
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: ScalingPolicy) -> None:
         self._policy = policy
         self.idle_exit_s: float | None = policy.idle_exit_s
-        self._state = State()
+        self._state = SizingState()
         self._launches: dict[str, Launch] = {}
-        self._recorder = Recorder()
-        self.records: list[DecisionRecord] = []
+        self._recorder = DecisionRecorder()
+        self.records: list[ScalingDecisionRecord] = []
 
     def tick(self, simulation: Simulation) -> None:
         now = EPOCH + timedelta(seconds=simulation.now)
         snapshot = self._take_snapshot(simulation, now)
         decision = decide(self._policy, self._state, snapshot, now)
         record = self._recorder.record(
-            Made(policy=self._policy, state=self._state, snapshot=snapshot, decision=decision, epoch=1)
+            Evaluation(policy=self._policy, state=self._state, snapshot=snapshot, decision=decision, epoch=1)
         )
         if record is not None:
             self.records.append(record)
@@ -53,7 +53,7 @@ class SignalboxSizing:
             if _identity(worker) in retiring:
                 simulation.drain(worker)
 
-    def _take_snapshot(self, simulation: Simulation, now: datetime) -> Snapshot:
+    def _take_snapshot(self, simulation: Simulation, now: datetime) -> QueueSnapshot:
         running = {worker.launch for worker in simulation.bursts.values()}
         self._launches = {name: launch for name, launch in self._launches.items() if name in running}
         workers = [_observed(simulation.base, now)] if simulation.base.slots else []
@@ -61,7 +61,7 @@ class SignalboxSizing:
             _observed(worker, now) for worker in simulation.bursts.values() if worker.up_at is not None
         ]
         hint = simulation.hint_remaining
-        return Snapshot(
+        return QueueSnapshot(
             queue=simulation.trace.name,
             taken_at=now,
             activities=simulation.backlog,

@@ -1,1 +1,1 @@
-"""Carries out scaling decisions: launches, cancellations and retirements, recorded in the launch ledger."""
+"""Carries decisions out: leader election, the launch ledger, provider requests, reconciliation."""

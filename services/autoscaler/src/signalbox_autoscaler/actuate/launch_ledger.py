@@ -1,7 +1,6 @@
-"""The ledger of launches: reserved with their budget before the provider is called, settled when workers end.
+"""The launch ledger in Redis: reserves launches and their money before the request, settles them at the end.
 
-Every write compares the leader's lease in the same Lua script; for a leader whose epoch is over it
-returns FENCED and writes nothing.
+Every write is a Lua script that compares the lease first: a former leader writes nothing and gets `FENCED`.
 """
 
 import logging
@@ -14,7 +13,7 @@ from typing import Final, cast
 import msgspec
 from redis.asyncio import Redis
 
-from signalbox_autoscaler.model import Launch, Policy, Spent
+from signalbox_autoscaler.model import Launch, ScalingPolicy, Spending
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.redis.lease import Lease, LeaseKeys
 
@@ -23,13 +22,13 @@ log = logging.getLogger(__name__)
 LEASE_KEYS: Final = LeaseKeys(lease="signalbox:{autoscaler}:lease", epoch="signalbox:{autoscaler}:epoch")
 LAUNCHES: Final = "signalbox:{autoscaler}:launches"
 _SPENT: Final = "signalbox:{autoscaler}:spent"
-_KEPT: Final = timedelta(days=3)
+_SPENT_KEPT: Final = timedelta(days=3)
 _NANO: Final = Decimal(1_000_000_000)
 _NO_LIMIT: Final = -1
 
-# KEYS: lease, launches, hour, day.
-# ARGV: token, launch id, record, queue, nanos, hour limit, day limit, seconds kept.
-_INTEND: Final = """
+# KEYS: lease, launches, hour, day.  ARGV: token, launch id, record, queue, nanos, hour limit, day limit,
+# seconds kept.
+_RESERVE: Final = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'fenced' end
 if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return 'known' end
 local names = {'hour_budget', 'day_budget'}
@@ -52,7 +51,7 @@ if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 0 then return 'unknown' end
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
 return 'written'
 """
-# KEYS: lease, launches, hour, day.  ARGV: token, launch id, queue, nanos to add (less than 0: given back).
+# KEYS: lease, launches, hour, day.  ARGV: token, launch id, queue, nanos to add (negative: released).
 _SETTLE: Final = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'fenced' end
 if redis.call('HDEL', KEYS[2], ARGV[2]) == 0 then return 'unknown' end
@@ -63,37 +62,38 @@ return 'written'
 """
 
 
-class Written(StrEnum):
-    """What became of a write."""
+class WriteResult(StrEnum):
+    """The outcome of a write; only with `WRITTEN` anything was changed."""
 
     WRITTEN = "written"
-    FENCED = "fenced"  # another leads now
-    KNOWN = "known"  # that launch is in the book already
-    UNKNOWN = "unknown"  # it is settled already
+    FENCED = "fenced"  # this process does not hold the lease
+    KNOWN = "known"  # the launch is in the ledger already
+    UNKNOWN = "unknown"  # the launch is not in the ledger, or was settled
     HOUR_BUDGET = "hour_budget"
     DAY_BUDGET = "day_budget"
 
 
-class Book:
-    """Every method raises Unavailable when Redis does not answer."""
+class LaunchLedger:
+    """The open launches and what was spent. Every method raises `Unavailable` when Redis is unavailable."""
 
     def __init__(self, client: Redis, lease: Lease) -> None:
         self._redis = client
         self._lease = lease
-        self._intend = client.register_script(_INTEND)
+        self._reserve = client.register_script(_RESERVE)
         self._update = client.register_script(_UPDATE)
         self._settle = client.register_script(_SETTLE)
 
     async def launches(self) -> list[Launch]:
-        """Every launch that is not settled, oldest first."""
-        with map_redis_errors("book of launches"):
+        """The launches that are not settled, oldest first."""
+        with map_redis_errors("launch ledger"):
             found = cast("Mapping[bytes, bytes]", await self._redis.hgetall(LAUNCHES))
-        known = [launch for name, record in found.items() if (launch := _decoded(name, record)) is not None]
+        known = [launch for name, record in found.items() if (launch := _decode(name, record)) is not None]
         return sorted(known, key=lambda launch: launch.requested_at)
 
-    async def spent(self, now: datetime) -> Spent:
+    async def spent(self, now: datetime) -> Spending:
+        """What was reserved or spent in the hour and the day of `now`."""
         hour, day = _windows(now)
-        with map_redis_errors("book of launches"):
+        with map_redis_errors("launch ledger"):
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.hgetall(hour)
                 pipe.hgetall(day)
@@ -102,12 +102,12 @@ class Book:
             {queue.decode(): Decimal(int(nanos)) / _NANO for queue, nanos in answer.items()}
             for answer in answers
         ]
-        return Spent(hour=sums[0], day=sums[1])
+        return Spending(hour=sums[0], day=sums[1])
 
-    async def intend(self, launch: Launch, policy: Policy) -> Written:
-        """Write the intent and reserve its money, or nothing.
+    async def reserve(self, launch: Launch, policy: ScalingPolicy) -> WriteResult:
+        """Write the launch and reserve its money in the budgets of its hour and day: both, or nothing.
 
-        Refused unless this process leads in the epoch that the launch was decided in.
+        Refused unless this process leads in the epoch in which the launch was decided.
         """
         limits = [_nanos(policy.budget_per_hour), _nanos(policy.budget_per_day)]
         record = msgspec.json.encode(launch).decode()
@@ -119,40 +119,43 @@ class Book:
             _nanos(launch.reserved),
         ]
         keys = [self._lease.key, LAUNCHES, *_windows(launch.requested_at)]
-        with map_redis_errors("book of launches"):
-            answer = await self._intend(keys=keys, args=[*arguments, *limits, int(_KEPT.total_seconds())])
-        return Written(answer.decode())
+        with map_redis_errors("launch ledger"):
+            answer = await self._reserve(
+                keys=keys, args=[*arguments, *limits, int(_SPENT_KEPT.total_seconds())]
+            )
+        return WriteResult(answer.decode())
 
-    async def update(self, launch: Launch) -> Written:
-        """Replace the record of an unsettled launch."""
-        with map_redis_errors("book of launches"):
+    async def update(self, launch: Launch) -> WriteResult:
+        """Replace the value of an open launch."""
+        with map_redis_errors("launch ledger"):
             arguments = [self._lease.token, launch.launch_id, msgspec.json.encode(launch).decode()]
             answer = await self._update(keys=[self._lease.key, LAUNCHES], args=arguments)
-        return Written(answer.decode())
+        return WriteResult(answer.decode())
 
-    async def settle(self, launch: Launch, cost: Decimal) -> Written:
-        """Close a launch: what it did not cost goes back to the hour and the day that it was taken from."""
+    async def settle(self, launch: Launch, cost: Decimal) -> WriteResult:
+        """Remove an ended launch, and correct its reservation to `cost` in the hour and day it was taken
+        from."""
         keys = [self._lease.key, LAUNCHES, *_windows(launch.requested_at)]
-        with map_redis_errors("book of launches"):
+        with map_redis_errors("launch ledger"):
             answer = await self._settle(
                 keys=keys,
                 args=[self._lease.token, launch.launch_id, launch.queue, _nanos(cost - launch.reserved)],
             )
-        return Written(answer.decode())
+        return WriteResult(answer.decode())
 
 
-def cost_of(policy: Policy, workers: int, lasted_s: float) -> Decimal:
-    """What `workers` cost that lasted so long; all are taken to have stayed until the last one went."""
+def cost_of(policy: ScalingPolicy, workers: int, lasted_s: float) -> Decimal:
+    """The cost of `workers` for `lasted_s`: each is charged until the last one has ended."""
     return (policy.price_per_worker_s * workers * Decimal(str(round(lasted_s, 3)))).quantize(1 / _NANO)
 
 
-def _decoded(name: bytes, record: bytes) -> Launch | None:
-    """None: another version wrote it; that one, or nobody, will settle it."""
+def _decode(name: bytes, record: bytes) -> Launch | None:
+    """None: the value was written by an incompatible version, and is left for that one to settle."""
     try:
         return msgspec.json.decode(record, type=Launch)
     except msgspec.MsgspecError as error:
         log.error(
-            "a launch in the book cannot be read",
+            "launch in the ledger cannot be decoded",
             extra={"launch_id": name.decode(errors="replace"), "detail": str(error)},
         )
         return None

@@ -1,6 +1,6 @@
-"""The decision log: records in a Redis stream per queue, the newest kept, and chunks of all of them in the object store.
+"""The decision log: the newest records of each queue in a Redis stream, all of them in the object store.
 
-The leader writes. Chunks are made from the stream behind a cursor, so a crash between two steps repeats a chunk and loses none.
+Only the leader writes. A chunk is stored before the cursor advances, so a crash in between stores it again.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.typing import EncodableT
 
-from signalbox_autoscaler.model import DecisionRecord
+from signalbox_autoscaler.model import ScalingDecisionRecord
 from signalbox_core.errors import SignalboxError
 from signalbox_core.objects import ObjectRef, ObjectStore
 from signalbox_core.redis.client import map_redis_errors
@@ -24,25 +24,24 @@ from signalbox_core.scaling.decisions import QUEUES, RECORD, VIEW, ScalingDecisi
 _logger = logging.getLogger(__name__)
 
 KEPT: Final = 2_000
-"""Entries of a queue in Redis: almost three hours of a busy queue."""
+"""Records per queue in Redis: almost three hours of a busy queue."""
 CHUNK: Final = 500
 CURSORS: Final = "signalbox:decisions-archived"
-"""A hash: queue → the last entry that is in the object store."""
+"""A hash: queue → id of the last entry that is in the object store."""
 MEDIA_TYPE: Final = "application/x-ndjson+gzip"
-_WRITTEN_WITHIN_MS: Final = 60_000
-_LATER: Final = 100
-_decoder: Final = msgspec.json.Decoder(DecisionRecord)
+_MAX_WRITE_DELAY_MS: Final = 60_000
+_EXTRA_ENTRIES: Final = 100
+_decoder: Final = msgspec.json.Decoder(ScalingDecisionRecord)
 _Entries = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 
 
 class DecisionLog:
-    """Writes and reads the log.
+    """Writes and reads the log. Every method raises `Unavailable` when Redis or the object store is
+    unavailable.
 
     Args:
-        objects: where chunks go; None keeps only what Redis holds.
-
-    Raises:
-        Unavailable: from every method, when Redis (or the object store) is away.
+        objects: the store of chunks; None: nothing is archived.
+        kept: records per queue in Redis.
     """
 
     def __init__(self, client: Redis, objects: ObjectStore | None = None, *, kept: int = KEPT) -> None:
@@ -50,8 +49,8 @@ class DecisionLog:
         self._objects = objects
         self._kept = kept
 
-    async def append(self, records: Sequence[DecisionRecord]) -> None:
-        """One round trip for the records of a tick."""
+    async def append(self, records: Sequence[ScalingDecisionRecord]) -> None:
+        """Append the records of a tick, in one round trip."""
         if not records:
             return
         with map_redis_errors("decision log"):
@@ -61,20 +60,20 @@ class DecisionLog:
                     pipe.xadd(stream_key(record.queue), _fields(record), maxlen=self._kept, approximate=True)
                 await pipe.execute()
 
-    async def newest(self, queue: str, *, limit: int) -> list[DecisionRecord]:
-        """Newest first."""
+    async def newest(self, queue: str, *, limit: int) -> list[ScalingDecisionRecord]:
+        """The newest records of a queue, newest first."""
         with map_redis_errors("decision log"):
             entries = cast("_Entries", await self._redis.xrevrange(stream_key(queue), count=limit))
         return [_decoder.decode(fields[RECORD]) for _, fields in entries]
 
-    async def before(self, queue: str, when: datetime, *, limit: int) -> list[DecisionRecord]:
-        """The last decisions at or before `when`, newest first, as far as Redis reaches."""
+    async def before(self, queue: str, when: datetime, *, limit: int) -> list[ScalingDecisionRecord]:
+        """The last records at or before `when`, newest first, as far as Redis has them."""
         with map_redis_errors("decision log"):
-            # Entries are stamped with the time of their writing, a little after that of the decision.
-            until = max(0, int(when.timestamp() * 1000)) + _WRITTEN_WITHIN_MS
+            # The id of an entry is the time it was written, a little later than the decision.
+            until = max(0, int(when.timestamp() * 1000)) + _MAX_WRITE_DELAY_MS
             entries = cast(
                 "_Entries",
-                await self._redis.xrevrange(stream_key(queue), max=str(until), count=limit + _LATER),
+                await self._redis.xrevrange(stream_key(queue), max=str(until), count=limit + _EXTRA_ENTRIES),
             )
         records = (_decoder.decode(fields[RECORD]) for _, fields in entries)
         return [record for record in records if record.at <= when][:limit]
@@ -84,9 +83,12 @@ class DecisionLog:
             return sorted(name.decode() for name in cast("set[bytes]", await self._redis.smembers(QUEUES)))
 
     async def archive(self, queue: str, *, at_least: int = CHUNK) -> ObjectRef | None:
-        """Write the next chunk once `at_least` entries wait for it: NDJSON, one record a line, gzipped.
+        """Store the next chunk (gzipped NDJSON) once at least `at_least` entries are not archived yet.
 
-        Idempotent by the ids of its first and last entry.
+        Idempotent: the key consists of the ids of the first and last entry.
+
+        Returns:
+            The stored object; None: there were too few entries, or there is no object store.
         """
         if self._objects is None:
             return None
@@ -105,32 +107,32 @@ class DecisionLog:
         return stored
 
 
-def _fields(record: DecisionRecord) -> dict[EncodableT, EncodableT]:
-    return {VIEW: msgspec.json.encode(view_of(record)), RECORD: msgspec.json.encode(record)}
+def _fields(record: ScalingDecisionRecord) -> dict[EncodableT, EncodableT]:
+    return {VIEW: msgspec.json.encode(build_view(record)), RECORD: msgspec.json.encode(record)}
 
 
-def view_of(record: DecisionRecord) -> ScalingDecisionView:
-    """What the console shows of a record."""
-    terms, policy = record.terms, record.policy
+def build_view(record: ScalingDecisionRecord) -> ScalingDecisionView:
+    """The part of a record that the console shows."""
+    inputs, policy = record.terms, record.policy
     return ScalingDecisionView(
         at=record.at,
         queue=record.queue,
         action=record.action.value,
         binding=record.binding.value,
         sentence=record.sentence,
-        backlog=terms.backlog,
-        hint=terms.hint,
+        backlog=inputs.backlog,
+        hint=inputs.hint,
         oldest_s=round(record.snapshot.oldest_s, 1),
-        capacity=terms.capacity,
-        used=terms.used,
-        pending=terms.pending,
-        workers=terms.workers,
+        capacity=inputs.capacity,
+        used=inputs.used,
+        pending=inputs.pending,
+        workers=inputs.workers,
         launched=sum(launch.workers for launch in record.launches),
         retired=len(record.retire),
         cancelled=len(record.cancel),
-        service_s=round(terms.service_s, 3),
-        rate_per_s=round(terms.rate_per_s, 2),
-        target_s=round(terms.target_s, 1),
+        service_s=round(inputs.service_s, 3),
+        rate_per_s=round(inputs.rate_per_s, 2),
+        target_s=round(inputs.target_s, 1),
         predicted_drain_s=None if record.predicted_drain_s is None else round(record.predicted_drain_s, 1),
         spent_hour="" if record.spent_hour is None else str(record.spent_hour),
         spent_day="" if record.spent_day is None else str(record.spent_day),
@@ -141,26 +143,22 @@ def view_of(record: DecisionRecord) -> ScalingDecisionView:
     )
 
 
-class Archive:
-    """Brings the log into the object store while this process leads.
+class DecisionArchiver:
+    """Archives the log while this process leads."""
 
-    Args:
-        leads: whether it does.
-    """
-
-    def __init__(self, log: DecisionLog, leads: Callable[[], bool]) -> None:
+    def __init__(self, log: DecisionLog, is_leader: Callable[[], bool]) -> None:
         self._log = log
-        self._leads = leads
+        self._is_leader = is_leader
 
     async def run(self, *, every_s: float = 60.0) -> None:
-        """Until cancelled."""
+        """Archive at intervals until cancelled."""
         while True:
             await asyncio.sleep(every_s)
-            if self._leads():
-                await self.once()
+            if self._is_leader():
+                await self.archive_all()
 
-    async def once(self) -> None:
-        """Every queue's full chunks; what cannot be written now is written later."""
+    async def archive_all(self) -> None:
+        """Store the full chunks of every queue; what cannot be stored now is stored in a later round."""
         try:
             for queue in await self._log.queues():
                 while await self._log.archive(queue) is not None:

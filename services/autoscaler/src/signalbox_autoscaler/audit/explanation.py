@@ -1,125 +1,132 @@
-"""A decision in sentences, for people: what was done, from which numbers, and what held it back."""
+"""Explains a decision in a sentence for people: what was done, from which numbers, and what limited it."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from signalbox_autoscaler.model import Action, Binding, Decision, Policy, Snapshot, Terms
+from signalbox_autoscaler.model import (
+    Binding,
+    QueueSnapshot,
+    ScalingAction,
+    ScalingDecision,
+    ScalingPolicy,
+    SizingInputs,
+)
 
-_WHY: Final[Mapping[Binding, str]] = {
-    Binding.RUNNING_WORK: "no more than {ceiling:,} activities can run at once",
-    Binding.IN_FLIGHT: "the workflows keep no more than {ceiling:,} in flight",
-    Binding.RATE_LIMIT: "capped by the rate limit{rate}, which {ceiling:,} slots use up",
-    Binding.SATURATION: "more slots brought no more throughput when last tried: {ceiling:,} suffice",
-    Binding.MAX_WORKERS: "capped at {max_workers} workers in all",
-    Binding.PER_TICK: "capped at {per_tick} workers a look",
-    Binding.PER_MINUTE: "capped at {per_minute} workers a minute",
-    Binding.HOUR_BUDGET: "capped by the budget of this hour: {hour_left} {currency} are left, a worker may cost {each}",
-    Binding.DAY_BUDGET: "capped by the budget of this day: {day_left} {currency} are left, a worker may cost {each}",
-    Binding.BREAKER: "no launches until {held_until}: of the last {zombies} no worker ever polled",
-    Binding.BACK_OFF: "no launches until {held_until}: the provider refused the last {errors}",
+_LIMITED_BY: Final[Mapping[Binding, str]] = {
+    Binding.RUNNING_WORK: "limited to the {ceiling:,} activities that can run concurrently",
+    Binding.IN_FLIGHT: "the workflows keep at most {ceiling:,} activities in flight",
+    Binding.RATE_LIMIT: "limited by the rate limit{rate}, which {ceiling:,} slots exhaust",
+    Binding.SATURATION: "more slots did not raise the throughput when last tried: {ceiling:,} suffice",
+    Binding.MAX_WORKERS: "limited to {max_workers} workers in total",
+    Binding.PER_TICK: "limited to {per_tick} workers per tick",
+    Binding.PER_MINUTE: "limited to {per_minute} workers per minute",
+    Binding.HOUR_BUDGET: (
+        "limited by the hourly budget: {hour_left} {currency} left, {price} reserved per worker"
+    ),
+    Binding.DAY_BUDGET: (
+        "limited by the daily budget: {day_left} {currency} left, {price} reserved per worker"
+    ),
+    Binding.BREAKER: (
+        "circuit breaker open until {held_until} UTC: the last {zombies} launches produced no worker"
+    ),
+    Binding.BACK_OFF: "backing off until {held_until} UTC: failed launches in a row: {errors}",
 }
 
 
-def explain(policy: Policy, snapshot: Snapshot, decision: Decision) -> str:
-    """One line, like "launched 6: 4,100 tasks left, 0.9 s each, 200 slots would need 18 s more than the 60 s target"."""
-    said = [_deed(policy, decision)]
+def explain(policy: ScalingPolicy, snapshot: QueueSnapshot, decision: ScalingDecision) -> str:
+    """One line: what was done, the numbers that led to it, and what limited it.
+
+    For example "launched 6 workers: 4,100 tasks left at 0.9 s each, 200 slots would exceed the 60 s target by
+    18 s".
+    """
+    done = _effects(policy, decision)
     if decision.binding is Binding.STALE:
-        return f"{said[0]}: {_stale(snapshot)}; what is there keeps working"
-    because = _because(policy, decision)
-    cap = _WHY.get(decision.binding)
-    clauses = [because] + ([cap.format(**_facts(policy, snapshot, decision))] if cap else [])
+        return f"{done}: {_stale_parts(snapshot)} could not be read; running workers are left alone"
+    clauses = [_reason(policy, decision)]
+    limit = _LIMITED_BY.get(decision.binding)
+    if limit is not None:
+        clauses.append(limit.format(**_facts(policy, snapshot, decision)))
     if decision.drained_s is not None and decision.foreseen_s is not None:
-        clauses.append(
-            f"the backlog was gone after {_seconds(decision.drained_s)}, {_seconds(decision.foreseen_s)} were foreseen"
-        )
-    said.append("; ".join(clause for clause in clauses if clause))
-    return ": ".join(part for part in said if part)
+        took, predicted = _seconds(decision.drained_s), _seconds(decision.foreseen_s)
+        clauses.append(f"the backlog was drained after {took}, predicted were {predicted}")
+    return f"{done}: {'; '.join(clauses)}"
 
 
-def _deed(policy: Policy, decision: Decision) -> str:
-    would = "would have " if policy.dry_run else ""
-    deeds: list[str] = []
+def _effects(policy: ScalingPolicy, decision: ScalingDecision) -> str:
+    effects: list[str] = []
     if decision.workers:
-        verb = "sent a probe of" if decision.action is Action.PROBE else "launched"
-        deeds.append(f"{would}{verb} {decision.workers}")
+        kind = "probe worker" if decision.action is ScalingAction.PROBE else "worker"
+        effects.append(f"launched {_count(decision.workers, kind)}")
     if decision.retire:
-        deeds.append(f"{would}told {_count(len(decision.retire), 'worker')} to drain")
+        effects.append(f"drained {_count(len(decision.retire), 'worker')}")
     if decision.cancel:
-        deeds.append(
-            f"{would}cancelled {_count(len(decision.cancel), 'launch', 'launches')} of which no worker ever polled"
-        )
-    return " and ".join(deeds) or "launched nothing"
+        launches = _count(len(decision.cancel), "launch", "launches")
+        effects.append(f"cancelled {launches} without any worker")
+    if not effects:
+        return "launched nothing"
+    return ("would have " if policy.dry_run else "") + " and ".join(effects)
 
 
-def _because(policy: Policy, decision: Decision) -> str:
-    terms = decision.terms
+def _reason(policy: ScalingPolicy, decision: ScalingDecision) -> str:
+    inputs = decision.terms
     if decision.binding is Binding.PROBE:
         return _unproven(decision)
-    if terms.backlog or terms.hint:
-        return f"{_left(terms)}, {_seconds(terms.service_s)} each, {_outlook(policy, decision)}"
-    return (
-        f"{terms.used:,} of {terms.capacity:,} slots are in use and nothing waits"
-        if decision.retire
-        else "nothing waits"
-    )
+    if inputs.has_work:
+        return f"{_work(inputs)} at {_seconds(inputs.service_s)} each, {_outlook(policy, decision)}"
+    if decision.retire:
+        return f"{inputs.used:,} of {inputs.capacity:,} slots are in use and no task is waiting"
+    return "no task is waiting"
 
 
-def _outlook(policy: Policy, decision: Decision) -> str:
-    """How far the workers there are would get."""
-    terms = decision.terms
-    target = f"the {_seconds(terms.target_s)} target"
-    arriving = f"{terms.arrivals_per_s:,.1f} arrivals a second"
+def _outlook(policy: ScalingPolicy, decision: ScalingDecision) -> str:
+    """How far the present and starting workers would get."""
+    inputs = decision.terms
+    target = f"the {_seconds(inputs.target_s)} target"
+    arriving = f"{inputs.arrivals_per_s:,.1f} arrivals per second"
     if decision.binding is Binding.DRAINS:
-        return f"{_slots(terms)} will do it within {target}"
-    if terms.drain_s is None:
-        return f"{_slots(terms)} would never catch up with {arriving}"
+        return f"{_slots(inputs)} finish it within {target}"
+    if inputs.drain_s is None:
+        return f"{_slots(inputs)} would never catch up with {arriving}"
     if decision.binding is Binding.TOO_SHORT:
-        return f"{_slots(terms)} need {_seconds(terms.drain_s)}, no longer than a new worker costs to start"
-    if terms.drain_s <= terms.target_s:
-        return f"{_slots(terms)} beside {arriving} are too few for {target}"
-    stretched = (
-        f" (stretched from {_seconds(policy.slo_s)}, so that a start pays)"
-        if terms.target_s > policy.slo_s
-        else ""
-    )
-    return (
-        f"{_slots(terms)} would need {_seconds(terms.drain_s - terms.target_s)} more than {target}{stretched}"
-    )
+        return f"{_slots(inputs)} need {_seconds(inputs.drain_s)}, less than a new worker needs to pay off"
+    if inputs.drain_s <= inputs.target_s:
+        return f"{_slots(inputs)} are too few for {target} with {arriving}"
+    extended = f" (extended from {_seconds(policy.slo_s)})" if inputs.target_s > policy.slo_s else ""
+    return f"{_slots(inputs)} would exceed {target}{extended} by {_seconds(inputs.drain_s - inputs.target_s)}"
 
 
-def _unproven(decision: Decision) -> str:
-    terms = decision.terms
-    if terms.used:
-        return f"{_left(terms)}, but {terms.used:,} activities run and none has finished for ten minutes"
+def _unproven(decision: ScalingDecision) -> str:
+    inputs = decision.terms
+    if inputs.used:
+        return f"{_work(inputs)}, but {inputs.used:,} activities run and none has completed for ten minutes"
     if decision.workers:
-        return f"{_left(terms)}, and nothing shows that they are more than tasks of ended workflows"
-    return f"{_left(terms)}, and nothing has been finished: waiting for a worker to take them or discard them"
-
-
-def _left(terms: Terms) -> str:
-    if terms.hint:
-        return f"{terms.backlog:,} tasks wait and {terms.hint:,} are still to be scheduled"
-    return f"{_count(terms.backlog, 'task')} left"
-
-
-def _slots(terms: Terms) -> str:
-    coming = f" and {terms.pending:,} on their way" if terms.pending else ""
-    return f"{terms.capacity:,} slots{coming}"
-
-
-def _stale(snapshot: Snapshot) -> str:
-    parts = [
-        name
-        for name, stale in (
-            ("the backlog", snapshot.backlog_stale),
-            ("the workers' heartbeats", snapshot.workers_stale),
+        return (
+            f"{_work(inputs)}, possibly tasks of terminated workflows: no activity runs or completed lately"
         )
-        if stale
-    ]
-    return f"{' and '.join(parts)} could not be read"
+    idle = "but no activity runs or completed lately"
+    return f"{_work(inputs)}, {idle}: waiting for a worker to take or discard them"
 
 
-def _facts(policy: Policy, snapshot: Snapshot, decision: Decision) -> Mapping[str, object]:
+def _work(inputs: SizingInputs) -> str:
+    if inputs.hint:
+        return f"{_count(inputs.backlog, 'task')} waiting and {inputs.hint:,} still to be scheduled"
+    return f"{_count(inputs.backlog, 'task')} left"
+
+
+def _slots(inputs: SizingInputs) -> str:
+    starting = f" and {inputs.pending:,} starting" if inputs.pending else ""
+    return f"{inputs.capacity:,} slots{starting}"
+
+
+def _stale_parts(snapshot: QueueSnapshot) -> str:
+    parts = {
+        "the backlog": snapshot.backlog_stale,
+        "the workers' heartbeats": snapshot.workers_stale,
+    }
+    return " and ".join(name for name, stale in parts.items() if stale)
+
+
+def _facts(policy: ScalingPolicy, snapshot: QueueSnapshot, decision: ScalingDecision) -> Mapping[str, object]:
     state = decision.state
     rates = [
         rate
@@ -128,14 +135,14 @@ def _facts(policy: Policy, snapshot: Snapshot, decision: Decision) -> Mapping[st
     ]
     return {
         "ceiling": decision.terms.ceiling or 0,
-        "rate": f" of {min(rates):,.0f} a second" if rates else "",
+        "rate": f" of {min(rates):,.0f} per second" if rates else "",
         "max_workers": policy.max_workers,
         "per_tick": policy.max_launches_per_tick,
         "per_minute": policy.max_launches_per_minute,
         "hour_left": snapshot.hour_left,
         "day_left": snapshot.day_left,
         "currency": policy.currency,
-        "each": f"{policy.reserve(1).normalize():f}",
+        "price": f"{policy.reserve(1).normalize():f}",
         "held_until": f"{state.held_until:%H:%M:%S}" if state.held_until else "",
         "zombies": state.zombies,
         "errors": state.errors,

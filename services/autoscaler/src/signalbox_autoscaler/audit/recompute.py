@@ -1,11 +1,11 @@
-"""Deciding recorded decisions again: the same inputs must give the same decisions."""
+"""Recompute recorded decisions: the same inputs must give the same decisions."""
 
 from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
 
-from signalbox_autoscaler.model import FORMAT, Decision, DecisionRecord, State
+from signalbox_autoscaler.model import FORMAT, ScalingDecision, ScalingDecisionRecord, SizingState
 from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import InvalidInput
 
@@ -21,38 +21,45 @@ _COMPARED: Final = (
 )
 
 
-class Difference(Struct, frozen=True, kw_only=True):
-    """A decision that came out another way: the field, as it was recorded and as it is decided now."""
+class RecomputedDifference(Struct, frozen=True, kw_only=True):
+    """A field of a decision whose recomputed value differs from the recorded one."""
 
-    record: DecisionRecord
+    record: ScalingDecisionRecord
     field: str
     recorded: object
     decided: object
 
 
-class Replayed(Struct, frozen=True, kw_only=True):
-    """Attributes:
-    decided: records that were decided again; skipped: those before the first one of their queue that holds a state.
+class RecomputeResult(Struct, frozen=True, kw_only=True):
+    """The outcome of a recomputation.
+
+    Attributes:
+        decided: number of recomputed records.
+        skipped: records before the first one of their queue that contains a state.
     """
 
     decided: int
     skipped: int
-    differences: tuple[Difference, ...]
+    differences: tuple[RecomputedDifference, ...]
 
 
-def replay(records: Iterable[DecisionRecord]) -> Replayed:
-    """Decide each record again, per queue in their order.
+def recompute(records: Iterable[ScalingDecisionRecord]) -> RecomputeResult:
+    """Recompute each record from its inputs.
+
+    Args:
+        records: those of a queue in the order of their time.
 
     Raises:
-        InvalidInput: a record is of a later format.
+        InvalidInput: a record has a newer format.
     """
-    states: dict[tuple[str, int], State] = {}
+    states: dict[tuple[str, int], SizingState] = {}
     decided = skipped = 0
-    differences: list[Difference] = []
+    differences: list[RecomputedDifference] = []
     for record in records:
         if record.format > FORMAT:
             raise InvalidInput(
-                f"the record of {record.at.isoformat()} has format {record.format}; this version reads up to {FORMAT}"
+                f"the record of {record.at.isoformat()} has format {record.format};"
+                f" this version reads up to {FORMAT}"
             )
         key = (record.queue, record.epoch)
         state = record.state if record.state is not None else states.get(key)
@@ -61,14 +68,16 @@ def replay(records: Iterable[DecisionRecord]) -> Replayed:
             continue
         decision = decide(record.policy, state, record.snapshot, record.at)
         decided += 1
-        differences.extend(_differences(record, decision))
+        differences.extend(_compare(record, decision))
         states[key] = decision.state
-    return Replayed(decided=decided, skipped=skipped, differences=tuple(differences))
+    return RecomputeResult(decided=decided, skipped=skipped, differences=tuple(differences))
 
 
-def _differences(record: DecisionRecord, decision: Decision) -> list[Difference]:
+def _compare(record: ScalingDecisionRecord, decision: ScalingDecision) -> list[RecomputedDifference]:
     return [
-        Difference(record=record, field=name, recorded=getattr(record, name), decided=getattr(decision, name))
+        RecomputedDifference(
+            record=record, field=name, recorded=getattr(record, name), decided=getattr(decision, name)
+        )
         for name in _COMPARED
         if getattr(record, name) != getattr(decision, name)
     ]

@@ -1,4 +1,4 @@
-"""Decision records: complete enough to be decided again, few enough to be kept. Pure."""
+"""Decision records: complete enough to be recomputed, few enough to be kept. Pure."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -9,88 +9,92 @@ from msgspec import Struct
 from signalbox_autoscaler.audit.explanation import explain
 from signalbox_autoscaler.model import (
     FORMAT,
-    Action,
     Binding,
-    Decision,
-    DecisionRecord,
-    Policy,
-    Snapshot,
-    State,
+    QueueSnapshot,
+    ScalingAction,
+    ScalingDecision,
+    ScalingDecisionRecord,
+    ScalingPolicy,
+    SizingState,
 )
 
-STRETCH: Final = 60
-"""Records after which the state is written again, so that a reader can begin there."""
-QUIET_EVERY: Final = timedelta(seconds=60)
-"""How often a queue with nothing to see is recorded."""
+STATE_EVERY: Final = 60
+"""Every sixtieth record contains the state, so that a reader can begin there."""
+IDLE_INTERVAL: Final = timedelta(seconds=60)
+"""How often an idle queue is recorded."""
 
 
-class Made(Struct, frozen=True, kw_only=True):
-    """A decision with what it was made from. `spent_hour`, `spent_day`: the ledger after it."""
+class Evaluation(Struct, frozen=True, kw_only=True):
+    """A decision with its inputs.
 
-    policy: Policy
-    state: State
-    snapshot: Snapshot
-    decision: Decision
+    Attributes:
+        state: as passed to `decide`.
+        spent_hour, spent_day: from the ledger, read before the decision.
+    """
+
+    policy: ScalingPolicy
+    state: SizingState
+    snapshot: QueueSnapshot
+    decision: ScalingDecision
     epoch: int
     spent_hour: Decimal | None = None
     spent_day: Decimal | None = None
 
 
-class Recorder:
-    """Makes the records of one leader; begin with a new one after every change of leader."""
+class DecisionRecorder:
+    """Selects what to record in one term of leadership; a new leader needs a new recorder."""
 
     def __init__(self) -> None:
         self._since_state: dict[str, int] = {}
-        self._quiet: dict[str, DecisionRecord] = {}
+        self._last_idle: dict[str, ScalingDecisionRecord] = {}
 
-    def record(self, made: Made) -> DecisionRecord | None:
-        """The record, or None: nothing was to be seen, as less than a minute ago."""
-        queue, at = made.snapshot.queue, made.snapshot.taken_at
-        quiet = is_quiet(made)
-        last = self._quiet.get(queue)
-        if quiet and last is not None and at - last.at < QUIET_EVERY:
+    def record(self, evaluation: Evaluation) -> ScalingDecisionRecord | None:
+        """The record of an evaluation, or None: the queue is idle and was recorded less than a minute ago."""
+        queue, at = evaluation.snapshot.queue, evaluation.snapshot.taken_at
+        idle = is_idle(evaluation)
+        last = self._last_idle.get(queue)
+        if idle and last is not None and at - last.at < IDLE_INTERVAL:
+            # The next record does not follow from the last one, so it must contain the state.
             self._since_state.pop(queue, None)
             return None
-        with_state = self._since_state.get(queue, STRETCH) >= STRETCH
+        with_state = self._since_state.get(queue, STATE_EVERY) >= STATE_EVERY
         self._since_state[queue] = 1 if with_state else self._since_state[queue] + 1
-        record = record_of(made, with_state=with_state)
-        if quiet:
-            self._quiet[queue] = record
+        record = build_record(evaluation, with_state=with_state)
+        if idle:
+            self._last_idle[queue] = record
         else:
-            self._quiet.pop(queue, None)
+            self._last_idle.pop(queue, None)
         return record
 
 
-def is_quiet(made: Made) -> bool:
+def is_idle(evaluation: Evaluation) -> bool:
     """Whether there is no work, no burst worker, no launch and nothing to do."""
-    terms, idle = (
-        made.decision.terms,
-        made.decision.action is Action.HOLD and made.decision.binding is Binding.NONE,
-    )
-    return idle and not (terms.backlog or terms.hint or terms.used or terms.workers or made.snapshot.launches)
+    decision, inputs = evaluation.decision, evaluation.decision.terms
+    holds = decision.action is ScalingAction.HOLD and decision.binding is Binding.NONE
+    return holds and not (inputs.has_work or inputs.used or inputs.workers or evaluation.snapshot.launches)
 
 
-def record_of(made: Made, *, with_state: bool) -> DecisionRecord:
-    decision = made.decision
-    return DecisionRecord(
-        at=made.snapshot.taken_at,
-        queue=made.snapshot.queue,
-        epoch=made.epoch,
-        policy=made.policy,
-        snapshot=made.snapshot,
+def build_record(evaluation: Evaluation, *, with_state: bool) -> ScalingDecisionRecord:
+    decision = evaluation.decision
+    return ScalingDecisionRecord(
+        at=evaluation.snapshot.taken_at,
+        queue=evaluation.snapshot.queue,
+        epoch=evaluation.epoch,
+        policy=evaluation.policy,
+        snapshot=evaluation.snapshot,
         action=decision.action,
         binding=decision.binding,
         terms=decision.terms,
-        sentence=explain(made.policy, made.snapshot, decision),
+        sentence=explain(evaluation.policy, evaluation.snapshot, decision),
         launches=decision.launches,
         retire=decision.retire,
         cancel=decision.cancel,
         predicted_drain_s=decision.predicted_drain_s,
         drained_s=decision.drained_s,
         foreseen_s=decision.foreseen_s,
-        state=made.state if with_state else None,
-        dry_run=made.policy.dry_run,
-        spent_hour=made.spent_hour,
-        spent_day=made.spent_day,
+        state=evaluation.state if with_state else None,
+        dry_run=evaluation.policy.dry_run,
+        spent_hour=evaluation.spent_hour,
+        spent_day=evaluation.spent_day,
         format=FORMAT,
     )

@@ -1,1 +1,1 @@
-"""Looking: what waits, who works, what is still to come; one look over all queues, in a bounded number of calls."""
+"""Observation: one read of all queues per tick, in a bounded number of calls."""

@@ -1,4 +1,4 @@
-"""One look over every queue: Temporal's backlogs and workers, hints, launches, money; each queue's part becomes its Snapshot."""
+"""Observes all queues in one pass: backlogs, workers, hints. `build_snapshot` extracts one queue."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,30 +10,31 @@ from msgspec import Struct
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from signalbox_autoscaler.model import Launch, Policy, Snapshot, Spent, WorkerSeen
-from signalbox_autoscaler.observe.temporal_metrics import Backlog, TemporalEye
+from signalbox_autoscaler.model import Launch, QueueSnapshot, ScalingPolicy, Spending, WorkerSeen
+from signalbox_autoscaler.observe.temporal_metrics import QueueBacklog, TemporalMetrics
 from signalbox_core.errors import Unavailable
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.scaling.burst import retire_key
 from signalbox_core.scaling.hints import Hint, Hints
 
 CACHED_FOR: Final = timedelta(seconds=5)
-"""Temporal computes a queue's numbers anew every five seconds: asking earlier brings the same ones."""
+"""Temporal caches a queue's statistics for five seconds: an earlier call would return the same ones."""
 STALE_AFTER: Final = timedelta(seconds=12)
-_NOTHING: Final = Backlog(
+_EMPTY: Final = QueueBacklog(
     activities=0, workflow_tasks=0, oldest_s=0.0, rate_per_s=None, rate_limiting_active=False
 )
 
 
-class Look(Struct, frozen=True, kw_only=True):
-    """What is known of all queues. Each part carries the instant of which it is; a part that could not be read stays what it was.
+class Observation(Struct, frozen=True, kw_only=True):
+    """The last known values of all queues. A part that could not be refreshed keeps its older value and its
+    time.
 
     Attributes:
-        backlogs: by queue, each with its instant.
-        retired: identities of burst workers that were told to leave.
+        backlogs: by queue, each with the time it was read.
+        retired: identities of the burst workers that were requested to drain.
     """
 
-    backlogs: Mapping[str, tuple[datetime, Backlog]] = {}
+    backlogs: Mapping[str, tuple[datetime, QueueBacklog]] = {}
     workers: Mapping[str, Sequence[WorkerSeen]] = {}
     workers_at: datetime | None = None
     hints: Mapping[str, Mapping[str, Hint]] = {}
@@ -42,96 +43,104 @@ class Look(Struct, frozen=True, kw_only=True):
 
 
 class Observer:
-    """Remembers every queue that ever had a worker: one without any is the one to worry about.
+    """Observes every queue that was named or ever had a worker: a queue that lost its last worker needs one
+    most.
 
     Args:
-        queues: known from the start.
+        queues: observed from the start.
     """
 
-    def __init__(self, eye: TemporalEye, redis: Redis, queues: Iterable[str]) -> None:
-        self._eye = eye
+    def __init__(self, temporal: TemporalMetrics, redis: Redis, queues: Iterable[str]) -> None:
+        self._temporal = temporal
         self._redis = redis
         self._hints = Hints(redis)
         self._queues = set(queues)
-        self._look = Look()
+        self._last = Observation()
 
     @property
     def queues(self) -> list[str]:
         return sorted(self._queues)
 
-    def watch(self, queues: Iterable[str]) -> None:
-        """Look at these too from now on."""
+    def add_queues(self, queues: Iterable[str]) -> None:
         self._queues |= set(queues)
 
-    async def look(self, now: datetime) -> Look:
-        """Everything at once. Never raises: what could not be read is of earlier.
+    async def observe(self, now: datetime) -> Observation:
+        """Refresh everything. Never raises: what cannot be read keeps its older value.
 
-        Calls: one for 1,000 workers, two a queue whose numbers are older than 5 s, two round trips to Redis.
+        Costs one call per 1,000 workers, two per queue whose backlog is older than 5 s, and two round trips
+        to Redis.
         """
-        await self._see_workers(now)
-        await asyncio.gather(self._see_backlogs(now), self._see_hints(now), self._see_retired())
-        return self._look
+        await self._refresh_workers(now)
+        await asyncio.gather(self._refresh_backlogs(now), self._refresh_hints(now), self._refresh_retired())
+        return self._last
 
-    async def glance(self, now: datetime) -> Look:
-        """Workers only, for one that follows: it shall know whether Temporal answers, and which queues there are."""
-        await self._see_workers(now)
-        return self._look
+    async def poll_workers(self, now: datetime) -> Observation:
+        """Refresh the workers only. A follower does this to check Temporal and to discover queues."""
+        await self._refresh_workers(now)
+        return self._last
 
-    async def _see_workers(self, now: datetime) -> None:
+    async def _refresh_workers(self, now: datetime) -> None:
         try:
-            workers = await self._eye.workers(now)
+            workers = await self._temporal.workers(now)
         except Unavailable:
             return
         self._queues |= set(workers)
-        self._look = replace(self._look, workers=workers, workers_at=now)
+        self._last = replace(self._last, workers=workers, workers_at=now)
 
-    async def _see_backlogs(self, now: datetime) -> None:
-        known = self._look.backlogs
+    async def _refresh_backlogs(self, now: datetime) -> None:
+        known = self._last.backlogs
         due = [queue for queue in self.queues if queue not in known or now - known[queue][0] >= CACHED_FOR]
-        found = await self._eye.backlogs(due)
-        self._look = replace(
-            self._look, backlogs={**known, **{queue: (now, backlog) for queue, backlog in found.items()}}
+        found = await self._temporal.backlogs(due)
+        self._last = replace(
+            self._last, backlogs={**known, **{queue: (now, backlog) for queue, backlog in found.items()}}
         )
 
-    async def _see_hints(self, now: datetime) -> None:
+    async def _refresh_hints(self, now: datetime) -> None:
         try:
             hints = await self._hints.read(self.queues, now)
         except Unavailable:
             return
-        self._look = replace(self._look, hints=hints, hints_at=now)
+        self._last = replace(self._last, hints=hints, hints_at=now)
 
-    async def _see_retired(self) -> None:
+    async def _refresh_retired(self) -> None:
         bursts = [
             worker.identity
-            for workers in self._look.workers.values()
+            for workers in self._last.workers.values()
             for worker in workers
             if worker.is_burst
         ]
         if not bursts:
-            self._look = replace(self._look, retired=frozenset())
+            self._last = replace(self._last, retired=frozenset())
             return
         try:
             with map_redis_errors("retired workers"):
                 async with self._redis.pipeline(transaction=False) as pipe:
                     for identity in bursts:
                         pipe.exists(retire_key(identity))
-                    told: list[int] = await pipe.execute()
+                    exists: list[int] = await pipe.execute()
         except Unavailable:
             return
-        self._look = replace(
-            self._look, retired=frozenset(name for name, is_told in zip(bursts, told, strict=True) if is_told)
-        )
+        retired = frozenset(name for name, found in zip(bursts, exists, strict=True) if found)
+        self._last = replace(self._last, retired=retired)
 
 
-def snapshot_of(
-    look: Look, policy: Policy, queue: str, *, now: datetime, launches: Sequence[Launch], spent: Spent
-) -> Snapshot:
-    """The queue's part of a look; what is older than it should be is marked."""
-    backlog_at, backlog = look.backlogs.get(queue, (None, _NOTHING))
-    hints = list(look.hints.get(queue, {}).values())
+def build_snapshot(
+    observation: Observation,
+    policy: ScalingPolicy,
+    queue: str,
+    *,
+    now: datetime,
+    launches: Sequence[Launch],
+    spent: Spending,
+) -> QueueSnapshot:
+    """Extract one queue's snapshot from an observation; parts older than `STALE_AFTER` are marked stale."""
+    backlog_at, backlog = observation.backlogs.get(queue, (None, _EMPTY))
+    hints = list(observation.hints.get(queue, {}).values())
     slots = {launch.launch_id: launch.slots for launch in launches}
-    workers = [_with_slots(worker, slots, policy, look.retired) for worker in look.workers.get(queue, ())]
-    return Snapshot(
+    workers = [
+        _complete(worker, slots, policy, observation.retired) for worker in observation.workers.get(queue, ())
+    ]
+    return QueueSnapshot(
         queue=queue,
         taken_at=now,
         activities=backlog.activities,
@@ -139,39 +148,41 @@ def snapshot_of(
         oldest_s=backlog.oldest_s,
         workers=tuple(sorted(workers, key=lambda worker: worker.identity)),
         hint_remaining=sum(hint.remaining for hint in hints),
-        hint_max_in_flight=_whole(_total([hint.max_in_flight for hint in hints])),
-        hint_max_rate_per_s=_total([hint.max_rate_per_s for hint in hints]),
+        hint_max_in_flight=_combined_in_flight(hints),
+        hint_max_rate_per_s=_combined_limit([hint.max_rate_per_s for hint in hints]),
         effective_rate_per_s=backlog.rate_per_s,
         rate_limiting_active=backlog.rate_limiting_active,
         launches=tuple(launch for launch in launches if launch.queue == queue),
         backlog_stale=_is_stale(backlog_at, now),
-        workers_stale=_is_stale(look.workers_at, now),
-        hints_stale=_is_stale(look.hints_at, now),
-        hour_left=_left(policy.budget_per_hour, spent.hour.get(queue)),
-        day_left=_left(policy.budget_per_day, spent.day.get(queue)),
+        workers_stale=_is_stale(observation.workers_at, now),
+        hints_stale=_is_stale(observation.hints_at, now),
+        hour_left=_remaining(policy.budget_per_hour, spent.hour.get(queue)),
+        day_left=_remaining(policy.budget_per_day, spent.day.get(queue)),
     )
 
 
-def _with_slots(
-    worker: WorkerSeen, slots: Mapping[str, int], policy: Policy, retired: frozenset[str]
+def _complete(
+    worker: WorkerSeen, slots: Mapping[str, int], policy: ScalingPolicy, retired: frozenset[str]
 ) -> WorkerSeen:
+    """Add what a burst worker's heartbeat lacks: its slots, and whether it was requested to drain."""
     if not worker.is_burst:
         return worker
     known = slots.get(worker.launch_id or "", policy.slots_per_worker)
     return replace(worker, slots=known, retiring=worker.retiring or worker.identity in retired)
 
 
-def _total(bounds: Sequence[float | None]) -> float | None:
-    """Together, or None when one of them has no bound."""
-    known = [bound for bound in bounds if bound is not None]
-    return sum(known) if known and len(known) == len(bounds) else None
+def _combined_limit(limits: Sequence[float | None]) -> float | None:
+    """The sum of the limits, or None when one of them is missing."""
+    known = [limit for limit in limits if limit is not None]
+    return sum(known) if known and len(known) == len(limits) else None
 
 
-def _whole(count: float | None) -> int | None:
-    return None if count is None else int(count)
+def _combined_in_flight(hints: Sequence[Hint]) -> int | None:
+    limit = _combined_limit([hint.max_in_flight for hint in hints])
+    return None if limit is None else int(limit)
 
 
-def _left(budget: Decimal | None, spent: Decimal | None) -> Decimal | None:
+def _remaining(budget: Decimal | None, spent: Decimal | None) -> Decimal | None:
     return None if budget is None else max(Decimal(0), budget - (spent or Decimal(0)))
 
 

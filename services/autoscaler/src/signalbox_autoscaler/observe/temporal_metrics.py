@@ -1,4 +1,4 @@
-"""What Temporal knows: how much waits in each queue, which workers beat and how busy they are."""
+"""Reads queue statistics and worker heartbeats from Temporal."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -22,18 +22,24 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.scaling.burst import launch_of
 
 _RPC_TIMEOUT: Final = timedelta(seconds=5)
-_PAGE: Final = 1_000
+_PAGE_SIZE: Final = 1_000
 _MAX_PAGES: Final = 50
-_AT_ONCE: Final = 16
-_OWN_LIMITS: Final = frozenset(
+_MAX_CONCURRENT_CALLS: Final = 16
+_EXPLICIT_LIMITS: Final = frozenset(
     {RateLimitSource.RATE_LIMIT_SOURCE_API, RateLimitSource.RATE_LIMIT_SOURCE_WORKER}
 )
-"""Limits that somebody set for this queue; a queue without one is told the server's own."""
-_SILENT: Final = timedelta(minutes=3)
+"""Limits that were set for the queue; for a queue without one the server reports its own default."""
+_LOST_AFTER: Final = timedelta(minutes=3)
 
 
-class Backlog(Struct, frozen=True, kw_only=True):
-    """What waits in one queue. `rate_per_s`: the limit Temporal puts on its activities; None: none."""
+class QueueBacklog(Struct, frozen=True, kw_only=True):
+    """The statistics of one queue.
+
+    Attributes:
+        activities, workflow_tasks: approximate number of waiting tasks; oldest_s: age of the oldest activity
+            task.
+        rate_per_s: Temporal's rate limit of its activities; None: no limit.
+    """
 
     activities: int
     workflow_tasks: int
@@ -42,44 +48,46 @@ class Backlog(Struct, frozen=True, kw_only=True):
     rate_limiting_active: bool
 
 
-class TemporalEye:
-    """Attributes:
-    calls: requests made so far.
+class TemporalMetrics:
+    """The two Temporal APIs that the autoscaler reads.
+
+    Attributes:
+        calls: requests made so far.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENT_CALLS)
         self.calls = 0
 
-    async def backlogs(self, queues: Sequence[str]) -> Mapping[str, Backlog]:
-        """Two calls a queue, several at a time; a queue that Temporal does not answer for is left out."""
+    async def backlogs(self, queues: Sequence[str]) -> Mapping[str, QueueBacklog]:
+        """Two calls per queue, up to 16 at a time. A queue whose call fails is missing from the result."""
         found = await asyncio.gather(*(self._backlog(queue) for queue in queues))
         return {queue: backlog for queue, backlog in zip(queues, found, strict=True) if backlog is not None}
 
     async def workers(self, now: datetime) -> Mapping[str, list[WorkerSeen]]:
-        """The workers of every queue that beat within three minutes; the law judges by the time of the beat. A call for 1,000.
+        """The workers of every queue with a heartbeat in the last three minutes; one call per 1,000 workers.
 
         Raises:
             Unavailable: Temporal does not answer.
         """
         found: dict[str, list[WorkerSeen]] = {}
-        request = ListWorkersRequest(namespace=self._client.namespace, page_size=_PAGE)
+        request = ListWorkersRequest(namespace=self._client.namespace, page_size=_PAGE_SIZE)
         try:
             for _ in range(_MAX_PAGES):
                 self.calls += 1
                 page = await self._client.workflow_service.list_workers(request, timeout=_RPC_TIMEOUT)
                 for info in page.workers_info:
-                    if (seen := worker_of(info.worker_heartbeat, now)) is not None:
+                    if (seen := parse_heartbeat(info.worker_heartbeat, now)) is not None:
                         found.setdefault(info.worker_heartbeat.task_queue, []).append(seen)
                 if not page.next_page_token:
                     break
                 request.next_page_token = page.next_page_token
         except RPCError as error:
-            raise Unavailable(f"Temporal does not list its workers: {error.message}") from error
+            raise Unavailable(f"Temporal did not list its workers: {error.message}") from error
         return found
 
-    async def _backlog(self, queue: str) -> Backlog | None:
+    async def _backlog(self, queue: str) -> QueueBacklog | None:
         try:
             activities, workflows = await asyncio.gather(
                 self._describe(queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
@@ -88,11 +96,11 @@ class TemporalEye:
         except RPCError:
             return None
         limit = activities.effective_rate_limit
-        return Backlog(
+        return QueueBacklog(
             activities=activities.stats.approximate_backlog_count,
             workflow_tasks=workflows.stats.approximate_backlog_count,
             oldest_s=round(activities.stats.approximate_backlog_age.ToTimedelta().total_seconds(), 3),
-            rate_per_s=limit.requests_per_second if limit.rate_limit_source in _OWN_LIMITS else None,
+            rate_per_s=limit.requests_per_second if limit.rate_limit_source in _EXPLICIT_LIMITS else None,
             rate_limiting_active=activities.stats.rate_limiting_active,
         )
 
@@ -103,31 +111,30 @@ class TemporalEye:
             task_queue_type=kind,
             report_stats=True,
         )
-        async with self._turns:
+        async with self._slots:
             self.calls += 1
             return await self._client.workflow_service.describe_task_queue(request, timeout=_RPC_TIMEOUT)
 
 
-def worker_of(beat: WorkerHeartbeat, now: datetime) -> WorkerSeen | None:
-    """A worker as it says of itself; None: it has ended, or was silent for long.
+def parse_heartbeat(heartbeat: WorkerHeartbeat, now: datetime) -> WorkerSeen | None:
+    """The worker that sent a heartbeat; None: it has shut down, or its last heartbeat is too old.
 
-    A burst worker does not tell its free slots (0 here): its launch does. The identity of any other is made unique by its instance, as
-    a container that is started again keeps its name.
+    A burst worker does not report its free slots: `slots` is 0 here, and known from its launch. Base workers
+    get their instance key appended to the identity, because a restarted container keeps its host name.
     """
-    beat_at = beat.heartbeat_time.ToDatetime(UTC)
-    if beat.status == WorkerStatus.WORKER_STATUS_SHUTDOWN or now - beat_at > _SILENT:
+    sent_at = heartbeat.heartbeat_time.ToDatetime(UTC)
+    if heartbeat.status == WorkerStatus.WORKER_STATUS_SHUTDOWN or now - sent_at > _LOST_AFTER:
         return None
-    slots, launch_id = beat.activity_task_slots_info, launch_of(beat.worker_identity)
+    slots, launch_id = heartbeat.activity_task_slots_info, launch_of(heartbeat.worker_identity)
     is_burst = launch_id is not None
+    identity = heartbeat.worker_identity
     return WorkerSeen(
-        identity=beat.worker_identity
-        if is_burst
-        else f"{beat.worker_identity}#{beat.worker_instance_key[:8]}",
+        identity=identity if is_burst else f"{identity}#{heartbeat.worker_instance_key[:8]}",
         slots=0 if is_burst else slots.current_used_slots + slots.current_available_slots,
         used=slots.current_used_slots,
         processed=slots.total_processed_tasks,
-        heartbeat_at=beat_at,
+        heartbeat_at=sent_at,
         is_burst=is_burst,
         launch_id=launch_id,
-        retiring=beat.status == WorkerStatus.WORKER_STATUS_SHUTTING_DOWN,
+        retiring=heartbeat.status == WorkerStatus.WORKER_STATUS_SHUTTING_DOWN,
     )

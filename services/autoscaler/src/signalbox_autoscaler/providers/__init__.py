@@ -1,1 +1,1 @@
-"""Who runs burst workers: Cloud Run Jobs, Kubernetes Jobs, or processes of this machine; all behind `provider.Provider`."""
+"""Providers of burst workers, behind the interface in `provider`."""

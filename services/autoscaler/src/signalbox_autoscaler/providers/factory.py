@@ -1,4 +1,4 @@
-"""From settings to the provider; each is loaded only when it is chosen."""
+"""Creates the configured provider. Its client libraries are imported only when it is chosen."""
 
 import shlex
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, assert_never
 
+from signalbox_autoscaler.providers.none import NoProvider
 from signalbox_autoscaler.providers.provider import Provider
 from signalbox_autoscaler.settings import PREFIX, Settings
 from signalbox_core.errors import InvalidInput
@@ -13,15 +14,15 @@ from signalbox_core.errors import InvalidInput
 _IN_CLUSTER: Final = "https://kubernetes.default.svc"
 
 
-def choose(settings: Settings, environ: Mapping[str, str]) -> Provider | None:
-    """None when nothing shall be launched.
+def create_provider(settings: Settings, environ: Mapping[str, str]) -> Provider:
+    """Create the provider that the settings name.
 
     Raises:
         InvalidInput: a setting of the chosen provider is missing or wrong.
     """
     match settings.provider:
         case "none":
-            return None
+            return NoProvider()
         case "local":
             from signalbox_autoscaler.providers.local import LocalProcesses
 
@@ -30,11 +31,11 @@ def choose(settings: Settings, environ: Mapping[str, str]) -> Provider | None:
                 if settings.local_command
                 else [sys.executable, "-m", "signalbox_worker"]
             )
-            return LocalProcesses(Path(_needed(settings.local_folder, "local_folder")), command, environ)
+            return LocalProcesses(Path(_require(settings.local_folder, "local_folder")), command, environ)
         case "cloud_run":
             from signalbox_autoscaler.providers.cloud_run import CloudRunJobs
 
-            job = _needed(settings.cloud_run_job, "cloud_run_job")
+            job = _require(settings.cloud_run_job, "cloud_run_job")
             return CloudRunJobs(
                 job, endpoint=settings.cloud_run_endpoint, container=settings.cloud_run_container
             )
@@ -51,13 +52,13 @@ def _kubernetes(settings: Settings) -> Provider:
     return KubernetesJobs(
         settings.kubernetes_api or _IN_CLUSTER,
         settings.kubernetes_namespace,
-        read_template(Path(_needed(settings.kubernetes_template, "kubernetes_template"))),
+        read_template(Path(_require(settings.kubernetes_template, "kubernetes_template"))),
         token_file=Path(settings.kubernetes_token_file or SERVICE_ACCOUNT / "token"),
         ca_file=Path(ca_file) if ca_file else None,
     )
 
 
-def _needed(value: str | None, name: str) -> str:
+def _require(value: str | None, name: str) -> str:
     if not value:
         raise InvalidInput(f"set the environment variable {PREFIX}_{name.upper()}", field=name)
     return value

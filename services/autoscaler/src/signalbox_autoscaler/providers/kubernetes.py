@@ -1,6 +1,6 @@
-"""Burst workers as Kubernetes Jobs named by their launch id: a name that exists is refused, so nothing is launched twice.
+"""Burst workers as Kubernetes Jobs, named by their launch id: a second request for a launch is refused.
 
-Speaks the four calls it needs over HTTP with the pod's service account (`k8s/base/autoscaler.yaml` grants them).
+Uses the Jobs API over HTTP with the pod's service account (`k8s/base/autoscaler.yaml` grants the access).
 """
 
 import ssl
@@ -16,30 +16,30 @@ from signalbox_autoscaler.providers.provider import (
     Execution,
     ExecutionState,
     LaunchRefused,
+    LaunchSpec,
     LaunchUncertain,
-    Order,
 )
 from signalbox_core.errors import InvalidInput, Unavailable
 
 LABEL: Final = "app.kubernetes.io/component"
 COMPONENT: Final = "burst"
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_CALL_WITHIN_S: Final = 10.0
-_KEPT_S: Final = 600
+_CALL_TIMEOUT_S: Final = 10.0
+_TTL_AFTER_FINISHED_S: Final = 600
 
 
 class KubernetesJobs:
     """Jobs of one namespace.
 
     Args:
-        template: a Job manifest; name, counts, deadline and the first container's further environment are filled in.
-        token_file: read anew for every call, as the kubelet rotates it.
-        ca_file: of the API server; None: plain HTTP or a public certificate.
+        template: a Job manifest; name, counts, deadline and the first container's environment are completed.
+        token_file: read for every call, because the kubelet rotates it.
+        ca_file: of the API server; None: plain HTTP, or a publicly trusted certificate.
     """
 
     name = "kubernetes"
     max_workers = 10
-    settles_s = 20.0
+    listing_delay_s = 20.0
 
     def __init__(
         self,
@@ -54,36 +54,34 @@ class KubernetesJobs:
         self._template = template
         self._token_file = token_file
         verify = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
-        self._http = httpx2.AsyncClient(base_url=api, verify=verify, timeout=_CALL_WITHIN_S, trust_env=False)
+        self._http = httpx2.AsyncClient(base_url=api, verify=verify, timeout=_CALL_TIMEOUT_S, trust_env=False)
 
-    async def launch(self, order: Order) -> str:
+    async def launch(self, spec: LaunchSpec) -> str:
         try:
-            answer = await self._http.post(
-                self._path, json=job_of(self._template, order), headers=self._headers()
+            response = await self._http.post(
+                self._path, json=build_job(self._template, spec), headers=self._headers()
             )
         except httpx2.ConnectError as error:
             raise LaunchRefused(
-                f"the Kubernetes API cannot be reached for launch {order.launch_id}: {error}"
+                f"cannot connect to the Kubernetes API for launch {spec.launch_id}: {error}"
             ) from error
         except httpx2.TransportError as error:
+            raise LaunchUncertain(f"Kubernetes may have accepted launch {spec.launch_id}: {error}") from error
+        if response.status_code >= 500:
             raise LaunchUncertain(
-                f"Kubernetes did not say whether it took launch {order.launch_id}: {error}"
-            ) from error
-        if answer.status_code >= 500:
-            raise LaunchUncertain(
-                f"Kubernetes did not say whether it took launch {order.launch_id}: {_message(answer)}"
+                f"Kubernetes may have accepted launch {spec.launch_id}: {_message(response)}"
             )
-        if answer.status_code not in (201, 409):
-            raise LaunchRefused(f"Kubernetes refused launch {order.launch_id}: {_message(answer)}")
-        return order.launch_id
+        if response.status_code not in (201, 409):
+            raise LaunchRefused(f"Kubernetes refused launch {spec.launch_id}: {_message(response)}")
+        return spec.launch_id
 
     async def executions(self) -> Sequence[Execution]:
-        answer = await self._call("GET", self._path, labelSelector=f"{LABEL}={COMPONENT}")
+        response = await self._call("GET", self._path, labelSelector=f"{LABEL}={COMPONENT}")
         now = datetime.now(UTC)
-        return [execution_of(item, now) for item in answer.get("items", [])]
+        return [parse_job(item, now) for item in response.get("items", [])]
 
     async def cancel(self, handle: str) -> None:
-        """Deletes the job and its pods; a deleted job is no longer listed."""
+        """Delete the Job and its pods; a deleted Job is no longer listed."""
         await self._call("DELETE", f"{self._path}/{handle}", propagationPolicy="Background")
 
     async def aclose(self) -> None:
@@ -91,14 +89,14 @@ class KubernetesJobs:
 
     async def _call(self, method: str, path: str, **query: str) -> Mapping[str, Any]:
         try:
-            answer = await self._http.request(method, path, params=query, headers=self._headers())
+            response = await self._http.request(method, path, params=query, headers=self._headers())
         except httpx2.TransportError as error:
-            raise Unavailable(f"the Kubernetes API does not answer: {error}") from error
-        if answer.status_code == 404 and method == "DELETE":
+            raise Unavailable(f"the Kubernetes API did not answer: {error}") from error
+        if response.status_code == 404 and method == "DELETE":
             return {}
-        if answer.status_code >= 400:
-            raise Unavailable(f"Kubernetes refused {method} {path}: {_message(answer)}")
-        found: Mapping[str, Any] = answer.json()
+        if response.status_code >= 400:
+            raise Unavailable(f"Kubernetes refused {method} {path}: {_message(response)}")
+        found: Mapping[str, Any] = response.json()
         return found
 
     def _headers(self) -> Mapping[str, str]:
@@ -111,32 +109,33 @@ class KubernetesJobs:
 
 
 def read_template(path: Path) -> Mapping[str, Any]:
-    """The Job manifest, in JSON.
+    """Read the Job manifest, in JSON.
 
     Raises:
-        InvalidInput: it cannot be read, or has no container to give the environment to.
+        InvalidInput: it cannot be read, or has no container.
     """
     try:
         template: Mapping[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
         template["spec"]["template"]["spec"]["containers"][0]
     except (OSError, msgspec.MsgspecError, LookupError, TypeError) as error:
         raise InvalidInput(
-            f"SIGNALBOX_AUTOSCALER_KUBERNETES_TEMPLATE: {path} must hold a Job manifest in JSON with a container ({error})",
+            f"SIGNALBOX_AUTOSCALER_KUBERNETES_TEMPLATE: {path} must contain a Job manifest in JSON"
+            f" with at least one container ({error})",
             field="kubernetes_template",
         ) from None
     return template
 
 
-def job_of(template: Mapping[str, Any], order: Order) -> Mapping[str, Any]:
-    """The manifest of one launch: an indexed job, never retried, that cleans up after itself."""
+def build_job(template: Mapping[str, Any], spec: LaunchSpec) -> Mapping[str, Any]:
+    """The manifest of one launch: an indexed Job without retries, deleted some time after its end."""
     pod = template["spec"]["template"]
     first, *others = pod["spec"]["containers"]
-    named = [{"name": name, "value": value} for name, value in sorted(order.variables.items())]
-    kept = [entry for entry in first.get("env", []) if entry["name"] not in order.variables]
+    own = [{"name": name, "value": value} for name, value in sorted(spec.variables.items())]
+    kept = [entry for entry in first.get("env", []) if entry["name"] not in spec.variables]
     pod_spec = {
         **pod["spec"],
         "restartPolicy": "Never",
-        "containers": [{**first, "env": [*kept, *named]}, *others],
+        "containers": [{**first, "env": [*kept, *own]}, *others],
     }
     metadata = template.get("metadata", {})
     labels = {**metadata.get("labels", {}), LABEL: COMPONENT}
@@ -144,52 +143,53 @@ def job_of(template: Mapping[str, Any], order: Order) -> Mapping[str, Any]:
         **template,
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {**metadata, "name": order.launch_id, "labels": labels},
+        "metadata": {**metadata, "name": spec.launch_id, "labels": labels},
         "spec": {
             **template["spec"],
             "completionMode": "Indexed",
-            "completions": order.workers,
-            "parallelism": order.workers,
+            "completions": spec.workers,
+            "parallelism": spec.workers,
             "backoffLimit": 0,
-            "activeDeadlineSeconds": order.timeout_s,
-            "ttlSecondsAfterFinished": _KEPT_S,
+            "activeDeadlineSeconds": spec.timeout_s,
+            "ttlSecondsAfterFinished": _TTL_AFTER_FINISHED_S,
             "template": {**pod, "spec": pod_spec},
         },
     }
 
 
-def execution_of(job: Mapping[str, Any], now: datetime) -> Execution:
-    """A job as the API shows it."""
-    seen = job.get("status", {})
-    ended = {entry["type"]: entry for entry in seen.get("conditions", []) if entry.get("status") == "True"}
-    end = ended.get("Complete") or ended.get("Failed")
-    began_at = _instant(seen.get("startTime") or job["metadata"].get("creationTimestamp")) or now
+def parse_job(job: Mapping[str, Any], now: datetime) -> Execution:
+    status = job.get("status", {})
+    conditions = {
+        entry["type"]: entry for entry in status.get("conditions", []) if entry.get("status") == "True"
+    }
+    end = conditions.get("Complete") or conditions.get("Failed")
+    started_at = _instant(status.get("startTime") or job["metadata"].get("creationTimestamp")) or now
     ended_at = (_instant(end.get("lastTransitionTime")) if end else None) or now
     return Execution(
         launch_id=job["metadata"]["name"],
         handle=job["metadata"]["name"],
-        state=_state(seen, ended),
-        running=seen.get("active", 0),
-        succeeded=seen.get("succeeded", 0),
-        failed=seen.get("failed", 0),
-        lasted_s=max(0.0, (ended_at - began_at).total_seconds()),
+        state=_state(status, conditions),
+        running=status.get("active", 0),
+        succeeded=status.get("succeeded", 0),
+        failed=status.get("failed", 0),
+        lasted_s=max(0.0, (ended_at - started_at).total_seconds()),
     )
 
 
-def _state(seen: Mapping[str, Any], ended: Mapping[str, Any]) -> ExecutionState:
-    if "Complete" in ended:
+def _state(status: Mapping[str, Any], conditions: Mapping[str, Any]) -> ExecutionState:
+    if "Complete" in conditions:
         return ExecutionState.SUCCEEDED
-    if "Failed" in ended:
+    if "Failed" in conditions:
         return ExecutionState.FAILED
-    return ExecutionState.RUNNING if seen.get("active") else ExecutionState.STARTING
+    return ExecutionState.RUNNING if status.get("active") else ExecutionState.STARTING
 
 
 def _instant(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _message(answer: httpx2.Response) -> str:
+def _message(response: httpx2.Response) -> str:
     try:
-        return str(answer.json()["message"])[:300]
+        return str(response.json()["message"])[:300]
     except (ValueError, KeyError, TypeError):
-        return f"status {answer.status_code}"
+        return f"status {response.status_code}"

@@ -1,6 +1,6 @@
-"""Burst workers as processes of this machine: the dev stack's provider, and one for a single large host.
+"""Burst workers as processes of this machine: for the dev stack, and for a single large host.
 
-What it launched is written down in a folder, so that another autoscaler on this machine finds it and nothing is launched twice.
+Launches are recorded in a folder that all autoscalers of the machine share, so that none is started twice.
 """
 
 import asyncio
@@ -17,19 +17,21 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from signalbox_autoscaler.providers.provider import ENDS, Execution, ExecutionState, LaunchRefused, Order
+from signalbox_autoscaler.providers.provider import ENDS, Execution, ExecutionState, LaunchRefused, LaunchSpec
 
 log = logging.getLogger(__name__)
 
 _RECORD: Final = "launch.json"
-_KEPT_S: Final = 3_600.0
-_DRAIN_WITHIN_S: Final = 8.0
+_RECENT_S: Final = 3_600.0
+_DRAIN_TIMEOUT_S: Final = 8.0
 _INDEX: Final = "SIGNALBOX_WORKER_BURST_INDEX"
 
 
 class _Process(Struct, frozen=True):
-    """Attributes:
-    born: the kernel's start time of it; tells it from a later process of the same number.
+    """A worker process.
+
+    Attributes:
+        born: the kernel's start time, which distinguishes it from a later process with the same pid.
     """
 
     pid: int
@@ -43,14 +45,14 @@ class _Launch(Struct, frozen=True, kw_only=True):
 
 
 class LocalProcesses:
-    """Runs `command` with the order's environment on top of `environ`.
+    """Runs `command` with the environment of the launch on top of `environ`.
 
     Args:
-        folder: where launches are written down and workers write their logs; shared by every autoscaler of this machine.
+        folder: of launch records and worker logs; shared by all autoscalers of this machine.
     """
 
     name = "local"
-    settles_s = 5.0
+    listing_delay_s = 5.0
 
     def __init__(
         self, folder: Path, command: Sequence[str], environ: Mapping[str, str], *, max_workers: int = 10
@@ -61,34 +63,35 @@ class LocalProcesses:
         self._environ = dict(environ)
         self._children: dict[int, asyncio.subprocess.Process] = {}
 
-    async def launch(self, order: Order) -> str:
-        place = self._folder / order.launch_id
+    async def launch(self, spec: LaunchSpec) -> str:
+        launch_folder = self._folder / spec.launch_id
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            place.mkdir()
+            launch_folder.mkdir()
         except FileExistsError:
-            return order.launch_id
+            return spec.launch_id
         except OSError as error:
             raise LaunchRefused(
-                f"cannot write down launch {order.launch_id} in {self._folder}: {error.strerror}"
+                f"cannot record launch {spec.launch_id} in {self._folder}: {error.strerror}"
             ) from error
         began_at = time.time()
         processes: tuple[_Process, ...] = ()
-        for index in range(order.workers):
-            process = await self._start(order, index, place)
+        for index in range(spec.workers):
+            process = await self._start(spec, index, launch_folder)
             processes = (*processes, process) if process else processes
             _write(
-                place / _RECORD, _Launch(launch_id=order.launch_id, began_at=began_at, processes=processes)
+                launch_folder / _RECORD,
+                _Launch(launch_id=spec.launch_id, began_at=began_at, processes=processes),
             )
         if not processes:
             raise LaunchRefused(
-                f"launch {order.launch_id}: {self._command[0]} cannot be started; see {place}"
+                f"launch {spec.launch_id}: {self._command[0]} cannot be started; see {launch_folder}"
             )
-        return order.launch_id
+        return spec.launch_id
 
-    async def _start(self, order: Order, index: int, place: Path) -> _Process | None:
-        environment = {**self._environ, **order.variables, _INDEX: str(index)}
-        with (place / f"worker-{index}.log").open("ab") as out:
+    async def _start(self, spec: LaunchSpec, index: int, launch_folder: Path) -> _Process | None:
+        environment = {**self._environ, **spec.variables, _INDEX: str(index)}
+        with (launch_folder / f"worker-{index}.log").open("ab") as out:
             try:
                 child = await asyncio.create_subprocess_exec(
                     *self._command,
@@ -105,7 +108,7 @@ class LocalProcesses:
         return _Process(child.pid, _born(child.pid) or "")
 
     async def executions(self) -> Sequence[Execution]:
-        found = [self._execution(place) for place in sorted(self._folder.glob(f"*/{_RECORD}"))]
+        found = [self._execution(record) for record in sorted(self._folder.glob(f"*/{_RECORD}"))]
         return [execution for execution in found if execution is not None]
 
     def _execution(self, record: Path) -> Execution | None:
@@ -117,7 +120,7 @@ class LocalProcesses:
         for process in launch.processes:
             counts[self._outcome(process, record.parent)] += 1
         ended_at = _ended_at(record.parent, is_running=counts["running"] > 0)
-        if ended_at and time.time() - ended_at > _KEPT_S:
+        if ended_at and time.time() - ended_at > _RECENT_S:
             shutil.rmtree(record.parent, ignore_errors=True)
             return None
         lasted_s = (ended_at or time.time()) - launch.began_at
@@ -129,46 +132,47 @@ class LocalProcesses:
             **counts,
         )
 
-    def _outcome(self, process: _Process, place: Path) -> str:
+    def _outcome(self, process: _Process, launch_folder: Path) -> str:
         child = self._children.get(process.pid)
         code = child.returncode if child is not None else None
-        # A child of ours that has ended and was not waited for yet has no code: it is not over before it has one.
+        # A child counts as running until its exit code is known, even if the process is already gone.
         is_running = code is None if child is not None else _born(process.pid) == process.born
         if is_running:
             return "running"
-        if (place / "cancelled").exists():
+        if (launch_folder / "cancelled").exists():
             return "cancelled"
-        # Only the parent learns how a process ended; a worker adopted from another autoscaler counts as done.
+        # Only the parent learns the exit code; a worker that another autoscaler started counts as succeeded.
         return "failed" if code else "succeeded"
 
     async def cancel(self, handle: str) -> None:
-        place = self._folder / handle
-        execution = self._execution(place / _RECORD)
+        launch_folder = self._folder / handle
+        execution = self._execution(launch_folder / _RECORD)
         if execution is None or execution.state in ENDS:
             return
-        (place / "cancelled").touch()
-        self._signal(place, signal.SIGKILL)
+        (launch_folder / "cancelled").touch()
+        self._signal(launch_folder, signal.SIGKILL)
 
     async def aclose(self) -> None:
-        """Workers of this autoscaler drain and end, within 8 s: nobody is left to size them, and it may be their machine that stops."""
+        """Drain the workers that this autoscaler started, and kill them after 8 s: the machine may be
+        shutting down."""
         own = [child for child in self._children.values() if child.returncode is None]
-        for place in self._folder.glob("*"):
-            self._signal(place, signal.SIGTERM, only_own=True)
+        for launch_folder in self._folder.glob("*"):
+            self._signal(launch_folder, signal.SIGTERM, only_own=True)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN_WITHIN_S):
+            async with asyncio.timeout(_DRAIN_TIMEOUT_S):
                 await asyncio.gather(*(child.wait() for child in own))
-        for place in self._folder.glob("*"):
-            self._signal(place, signal.SIGKILL, only_own=True)
+        for launch_folder in self._folder.glob("*"):
+            self._signal(launch_folder, signal.SIGKILL, only_own=True)
 
-    def _signal(self, place: Path, number: signal.Signals, *, only_own: bool = False) -> None:
+    def _signal(self, launch_folder: Path, signum: signal.Signals, *, only_own: bool = False) -> None:
         try:
-            launch = msgspec.json.decode((place / _RECORD).read_bytes(), type=_Launch)
+            launch = msgspec.json.decode((launch_folder / _RECORD).read_bytes(), type=_Launch)
         except (OSError, msgspec.MsgspecError):
             return
         for process in launch.processes:
             if _born(process.pid) == process.born and (not only_own or process.pid in self._children):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, number)
+                    os.killpg(process.pid, signum)
 
 
 def _state(counts: Mapping[str, int]) -> ExecutionState:
@@ -179,9 +183,9 @@ def _state(counts: Mapping[str, int]) -> ExecutionState:
     return ExecutionState.FAILED if counts["failed"] or not counts["succeeded"] else ExecutionState.SUCCEEDED
 
 
-def _ended_at(place: Path, *, is_running: bool) -> float | None:
-    """When it was first seen to have ended."""
-    mark = place / "ended"
+def _ended_at(launch_folder: Path, *, is_running: bool) -> float | None:
+    """When the launch was first seen to have ended; recorded in a marker file."""
+    mark = launch_folder / "ended"
     if is_running:
         return None
     if not mark.exists():
@@ -190,13 +194,16 @@ def _ended_at(place: Path, *, is_running: bool) -> float | None:
 
 
 def _write(path: Path, launch: _Launch) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.encode(launch))
-    fresh.replace(path)
+    temporary = path.with_suffix(".new")
+    temporary.write_bytes(msgspec.json.encode(launch))
+    temporary.replace(path)
 
 
 def _born(pid: int) -> str | None:
-    """The kernel's start time of a living process; None: there is none. Linux only: elsewhere a process is taken for the one it was."""
+    """The kernel's start time of a process; None: it does not run.
+
+    Only Linux has it. Elsewhere it is empty, and any process with the pid is taken for the recorded one.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:

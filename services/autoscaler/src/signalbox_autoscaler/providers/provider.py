@@ -1,7 +1,7 @@
-"""What a provider of burst workers must do, whoever it is.
+"""The interface of a provider of burst workers.
 
-A launch has one name everywhere, its launch id. A provider is asked once for a launch; whether it took it is then read from its list,
-never found out by asking again.
+A launch has the same id everywhere. It is requested once; whether the provider accepted it is read from the
+provider's list, never found out by a second request.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.scaling.burst import LAUNCH_VARIABLE
 
 
-class Order(Struct, frozen=True, kw_only=True):
-    """One launch, as a provider is asked for it.
+class LaunchSpec(Struct, frozen=True, kw_only=True):
+    """One launch as it is requested from a provider.
 
     Attributes:
-        launch_id: 1 to 63 of a-z, 0-9 and -.
-        workers: how many; each learns its number from the provider.
-        timeout_s: after which the provider ends them, whatever they do.
-        environment: what every worker of it is given beside what its job holds already.
+        launch_id: 1 to 63 characters of a-z, 0-9 and -.
+        workers: number of workers; the provider gives each its index.
+        timeout_s: after which the provider kills them.
+        environment: variables of every worker, in addition to those that the provider has configured.
     """
 
     launch_id: str
@@ -31,12 +31,12 @@ class Order(Struct, frozen=True, kw_only=True):
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """The environment with the launch id in it."""
+        """The environment and the launch id."""
         return {**self.environment, LAUNCH_VARIABLE: self.launch_id}
 
 
 class ExecutionState(StrEnum):
-    """Where an execution is; the last three are ends."""
+    """The life cycle of an execution; the last three states are final."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -49,12 +49,12 @@ ENDS: Final = frozenset({ExecutionState.SUCCEEDED, ExecutionState.FAILED, Execut
 
 
 class Execution(Struct, frozen=True, kw_only=True):
-    """A launch as its provider sees it.
+    """A launch as its provider lists it.
 
     Attributes:
-        handle: the provider's own name of it.
-        running, succeeded, failed, cancelled: workers.
-        lasted_s: from its begin to its end, or until now.
+        handle: the provider's name for it.
+        running, succeeded, failed, cancelled: number of workers.
+        lasted_s: from its start to its end, or until now.
     """
 
     launch_id: str
@@ -68,53 +68,58 @@ class Execution(Struct, frozen=True, kw_only=True):
 
 
 class LaunchRefused(Unavailable):
-    """The provider did not take the launch: nothing runs and nothing will. It may take another later."""
+    """The provider refused the launch: nothing was started. A later launch may be accepted."""
 
     code = "launch_refused"
 
 
 class LaunchUncertain(Unavailable):
-    """Nobody knows whether the provider took the launch; its list will tell."""
+    """It is unknown whether the provider accepted the launch; its list will show it."""
 
     code = "launch_uncertain"
 
 
 class Provider(Protocol):
-    """Attributes:
-    name: for people.
-    max_workers: of one launch; a launch is cancelled as a whole, so it should be small.
-    settles_s: after this long a launch that is not in the list was not taken.
+    """Runs burst workers.
+
+    Attributes:
+        name: for logs.
+        max_workers: per launch. A launch is cancelled as a whole, so it should be small.
+        listing_delay_s: after how long the list shows every launch that was accepted.
     """
 
     name: str
     max_workers: int
-    settles_s: float
+    listing_delay_s: float
 
-    async def launch(self, order: Order) -> str:
-        """Ask once; the handle. A launch id that it has already is not launched twice.
+    async def launch(self, spec: LaunchSpec) -> str:
+        """Start the workers; where launch ids are unique, a second request with the same id starts nothing.
+
+        Returns:
+            The handle.
 
         Raises:
             LaunchRefused: nothing was started.
-            LaunchUncertain: something may have been.
+            LaunchUncertain: workers may have been started.
         """
         ...
 
     async def executions(self) -> Sequence[Execution]:
-        """Every launch it runs, and those that ended lately.
+        """List the running launches and those that ended recently.
 
         Raises:
-            Unavailable: it does not answer.
+            Unavailable: the provider did not answer.
         """
         ...
 
     async def cancel(self, handle: str) -> None:
-        """End it now, busy or not. What has ended, or is unknown, is left alone.
+        """Kill the workers of a launch. An ended or unknown launch is ignored.
 
         Raises:
-            Unavailable: it does not answer.
+            Unavailable: the provider did not answer.
         """
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections; what runs, runs on, unless it cannot outlive this process."""
+        """Close connections. Workers keep running, unless they cannot outlive this process."""
         ...

@@ -1,4 +1,4 @@
-"""What became of the launches: which workers came, how long they took, which never did, which the provider refused."""
+"""The outcomes of earlier launches: successes teach the cold start, failures hold further launches."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -6,41 +6,43 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from signalbox_autoscaler.model import OPEN, Launch, LaunchState, Policy, Snapshot, State
+from signalbox_autoscaler.model import OPEN, Launch, LaunchState, QueueSnapshot, ScalingPolicy, SizingState
 from signalbox_autoscaler.sizing.capacity import is_late
 
 BREAKER: Final = "breaker"
 BACK_OFF: Final = "back_off"
-_LEARNING: Final = 0.3
+_LEARNING_RATE: Final = 0.3
 _FIRST_BACK_OFF_S: Final = 5.0
 _MAX_BACK_OFF_S: Final = 300.0
 
 
-def settle(policy: Policy, state: State, snapshot: Snapshot, now: datetime) -> tuple[State, tuple[str, ...]]:
-    """Count each launch's fate once.
+def record_outcomes(
+    policy: ScalingPolicy, state: SizingState, snapshot: QueueSnapshot, now: datetime
+) -> tuple[SizingState, tuple[str, ...]]:
+    """Count the outcome of each launch, once per launch.
 
     Returns:
-        The state, and the launches to cancel: open, late, and no worker of them was ever seen.
+        The state, and the launches to cancel: open, late, and without any worker.
     """
-    state = _join(state, snapshot)
+    state = _record_joined_workers(state, snapshot)
     zombies: list[str] = []
     for launch in snapshot.launches:
         if launch.state is LaunchState.FAILED:
-            state = _refused(state, launch, now)
+            state = _record_failure(state, launch, now)
         elif (
             launch.state in OPEN
             and not state.joined.get(launch.launch_id)
             and is_late(policy, state, launch, now)
         ):
             zombies.append(launch.launch_id)
-            state = _never_polled(policy, state, launch, now)
+            state = _record_zombie(policy, state, launch, now)
     known = {launch.launch_id for launch in snapshot.launches}
     joined = {launch_id: count for launch_id, count in state.joined.items() if launch_id in known}
     return replace(state, joined=joined, settled=state.settled & known), tuple(zombies)
 
 
-def _join(state: State, snapshot: Snapshot) -> State:
-    """Learn from the first worker of each launch how long a start takes."""
+def _record_joined_workers(state: SizingState, snapshot: QueueSnapshot) -> SizingState:
+    """Count new workers by launch; the first one of a launch shows how long the cold start took."""
     by_id = {launch.launch_id: launch for launch in snapshot.launches}
     new = [
         worker
@@ -50,16 +52,17 @@ def _join(state: State, snapshot: Snapshot) -> State:
     joined = dict(state.joined)
     for launch_id, count in Counter(worker.launch_id or "" for worker in new).items():
         if launch_id not in joined:
-            beat_at = min(worker.heartbeat_at for worker in new if worker.launch_id == launch_id)
-            took_s = max(0.1, (beat_at - by_id[launch_id].requested_at).total_seconds())
+            first_at = min(worker.heartbeat_at for worker in new if worker.launch_id == launch_id)
+            measured_s = max(0.1, (first_at - by_id[launch_id].requested_at).total_seconds())
             before = state.cold_start_s
-            learned = took_s if before is None else before + _LEARNING * (took_s - before)
+            learned = measured_s if before is None else before + _LEARNING_RATE * (measured_s - before)
             state = replace(state, cold_start_s=learned, zombies=0, errors=0)
         joined[launch_id] = joined.get(launch_id, 0) + count
     return replace(state, joined=joined)
 
 
-def _never_polled(policy: Policy, state: State, launch: Launch, now: datetime) -> State:
+def _record_zombie(policy: ScalingPolicy, state: SizingState, launch: Launch, now: datetime) -> SizingState:
+    """Count a launch without workers; enough of them in a row open the circuit breaker."""
     if launch.launch_id in state.settled:
         return state
     state = replace(state, zombies=state.zombies + 1, settled=state.settled | {launch.launch_id})
@@ -68,7 +71,8 @@ def _never_polled(policy: Policy, state: State, launch: Launch, now: datetime) -
     return replace(state, held_until=now + timedelta(seconds=policy.breaker_hold_s), held_by=BREAKER)
 
 
-def _refused(state: State, launch: Launch, now: datetime) -> State:
+def _record_failure(state: SizingState, launch: Launch, now: datetime) -> SizingState:
+    """Hold launches with exponential backoff."""
     if launch.launch_id in state.settled:
         return state
     hold_s = min(_MAX_BACK_OFF_S, _FIRST_BACK_OFF_S * 2 ** min(state.errors, 10))

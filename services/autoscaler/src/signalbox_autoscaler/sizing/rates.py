@@ -1,6 +1,7 @@
-"""What the heartbeats tell: how long an activity takes, how many finish, how many arrive.
+"""Measured rates: how long an activity takes, how many complete, how many arrive.
 
-The server's own add and dispatch rates are not used: they lag by half a minute. Little's law over the workers' counters does not.
+They come from the workers' heartbeat counters by Little's law. Temporal's own add and dispatch rates are not
+used: they lag by half a minute.
 """
 
 import math
@@ -9,58 +10,62 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from signalbox_autoscaler.model import Policy, Sample, Snapshot, State
-from signalbox_autoscaler.sizing.capacity import Fleet, alive_workers
+from signalbox_autoscaler.model import LoadSample, SizingState
+from signalbox_autoscaler.sizing.capacity import alive_workers
+from signalbox_autoscaler.sizing.sizing import Sizing
 
-KEPT: Final = timedelta(seconds=120)
+SAMPLES_KEPT: Final = timedelta(seconds=120)
 WINDOW: Final = timedelta(seconds=20)
-SHORT_S: Final = 20.0
+MIN_DECAY_S: Final = 20.0
 LONG_S: Final = 300.0
-ENOUGH: Final = 20.0
-"""Finished activities below which nothing fades: slow work is measured over as long as it takes."""
-STEADY: Final = 0.5
-"""An interval in which the running activities changed by more than this share tells little: when in it they began is not known."""
-_SPIKE: Final = 4.0
-_LITTLE: Final = 5.0
-_SOME: Final = 0.1
-_FALLING: Final = 0.5
-_RISING: Final = 0.01
+MIN_FINISHED: Final = 20.0
+"""Completed activities below which nothing decays: slow work is measured over as long as it takes."""
+STEADY_CHANGE: Final = 0.5
+"""An interval is steady while the number of running activities changes by at most this share. Other intervals
+say little about the service time, because it is unknown when in them the activities began."""
+_STEADY_COUNT: Final = 5.0
+_MAX_SPIKE: Final = 4.0
+_NON_STRAGGLERS: Final = 0.1
+_FALL_RATE: Final = 0.5
+_RISE_RATE: Final = 0.01
 
 
-def observe(policy: Policy, state: State, snapshot: Snapshot, fleet: Fleet, now: datetime) -> State:
-    """The state after one more look."""
-    counters, done = _finished(policy, state, snapshot, now)
-    sample = Sample(now, snapshot.activities, fleet.used, done, fleet.capacity)
+def record_sample(sizing: Sizing) -> SizingState:
+    """Update the state with this tick: the sample, the counters, the service time and the arrival rate."""
+    state, now = sizing.state, sizing.now
+    counters, done = _count_finished(sizing)
+    sample = LoadSample(now, sizing.snapshot.activities, sizing.fleet.used, done, sizing.fleet.capacity)
     last = state.samples[-1] if state.samples else None
-    seen = replace(
+    updated = replace(
         state,
         tick=state.tick + 1,
-        samples=(*(item for item in state.samples if now - item.at <= KEPT), sample),
+        samples=(*(item for item in state.samples if now - item.at <= SAMPLES_KEPT), sample),
         processed=counters,
         busy_since=_busy_since(state, sample, last),
     )
     if last is None or now <= last.at:
-        return seen
-    return _arrivals(_service(seen, sample, last), sample, last)
+        return updated
+    return _update_arrivals(_update_service(updated, sample, last), sample, last)
 
 
-def rate_per_s(state: State, window: timedelta = WINDOW) -> float:
-    """Activities finished a second over the last window (X)."""
+def throughput_per_s(state: SizingState, window: timedelta = WINDOW) -> float:
+    """Activities completed per second in the last `window`."""
     recent = _recent(state, window)
     span = (recent[-1].at - recent[0].at).total_seconds() if recent else 0.0
     return sum(item.done for item in recent[1:]) / span if span > 0 else 0.0
 
 
-def service_s(state: State, now: datetime) -> float | None:
-    """Seconds an activity takes (S): as measured, and at least as long as a tenth of the running ones have gone without one ending.
+def current_service_s(state: SizingState, now: datetime) -> float | None:
+    """Seconds per activity (S): as measured, or longer when running activities show that it must be.
 
-    What just began is no evidence, nor is a straggler among many.
+    When at least a tenth of the running activities have run for a while and none completed, S is at least
+    that time. Activities that just began say nothing about S, nor does a single straggler.
     """
     if not state.samples or state.samples[-1].used == 0:
         return state.service_s
-    some, flat_s = _SOME * state.samples[-1].used, 0.0
+    minimum, flat_s = _NON_STRAGGLERS * state.samples[-1].used, 0.0
     for sample in reversed(state.samples):
-        if sample.used < some:
+        if sample.used < minimum:
             break
         flat_s = (now - sample.at).total_seconds()
         if sample.done > 0:
@@ -68,87 +73,88 @@ def service_s(state: State, now: datetime) -> float | None:
     return max(state.service_s or 0.0, flat_s) or None
 
 
-def arrivals_per_s(state: State) -> float:
-    """The lower of the last 20 s and the last 300 s (λ): a spike is never extrapolated."""
+def arrivals_per_s(state: SizingState) -> float:
+    """Tasks arriving per second (λ): the lower of the last 20 s and about 300 s, so that a spike is not
+    extrapolated."""
     recent = _recent(state, WINDOW)
     span = (recent[-1].at - recent[0].at).total_seconds() if recent else 0.0
     if span <= 0:
         return 0.0
     first, last = recent[0], recent[-1]
-    came = last.backlog + last.used - first.backlog - first.used + sum(item.done for item in recent[1:])
-    return max(0.0, min(came / span, state.arrivals_per_s or 0.0))
+    arrived = last.backlog + last.used - first.backlog - first.used + sum(item.done for item in recent[1:])
+    return max(0.0, min(arrived / span, state.arrivals_per_s or 0.0))
 
 
-def _finished(policy: Policy, state: State, snapshot: Snapshot, now: datetime) -> tuple[dict[str, int], int]:
-    """The counters to remember, and what was finished since the last look.
+def _count_finished(sizing: Sizing) -> tuple[dict[str, int], int]:
+    """The counter of each worker, and the activities completed since the previous tick.
 
-    A burst worker that appears began with 0; a base worker may have worked for days before it was first seen.
+    A new burst worker started at 0; a base worker may have worked for days before it was first seen.
     """
+    state = sizing.state
     counters: dict[str, int] = {}
     done = 0
-    for worker in alive_workers(policy, snapshot, now):
+    for worker in alive_workers(sizing.policy, sizing.snapshot, sizing.now):
         counters[worker.identity] = worker.processed
-        before = state.processed.get(
-            worker.identity, 0 if worker.is_burst and state.tick else worker.processed
-        )
-        done += max(0, worker.processed - before)
+        initial = 0 if worker.is_burst and state.tick else worker.processed
+        done += max(0, worker.processed - state.processed.get(worker.identity, initial))
     return counters, done
 
 
-def _busy_since(state: State, sample: Sample, last: Sample | None) -> datetime | None:
+def _busy_since(state: SizingState, sample: LoadSample, last: LoadSample | None) -> datetime | None:
     if sample.used == 0 and (last is None or last.used == 0):
         return None
     return state.busy_since or (last.at if last else sample.at)
 
 
-def _service(state: State, sample: Sample, last: Sample) -> State:
-    """Little's law with sums that fade over twice the service time (20 s at least): S = slot-seconds worked / activities finished.
+def _update_service(state: SizingState, sample: LoadSample, last: LoadSample) -> SizingState:
+    """Little's law: S = slot-seconds worked / activities completed, decaying over 2·S (20 s at least).
 
-    While the activities of a rise still run, the quotient is too large: what ended can have taken no longer than most of
-    them have run, so that (or the earlier value) bounds it.
+    After the load has risen the ratio is too large, because the new activities have not completed yet. It is
+    bounded by how long half of the running activities can have run, or by the earlier value.
     """
     elapsed_s = (sample.at - last.at).total_seconds()
     before_s = state.service_s or 0.0
-    fade = math.exp(-elapsed_s / max(SHORT_S, 2 * before_s)) if state.finished > ENOUGH else 1.0
-    steady = abs(sample.used - last.used) <= max(_LITTLE, STEADY * max(sample.used, last.used))
-    weight = 1.0 if steady else min(1.0, _LITTLE / max(1, sample.done))
-    busy_s = state.busy_s * fade + (sample.used + last.used) / 2 * elapsed_s * weight
-    finished = state.finished * fade + sample.done * weight
+    decay = math.exp(-elapsed_s / max(MIN_DECAY_S, 2 * before_s)) if state.finished > MIN_FINISHED else 1.0
+    steady = abs(sample.used - last.used) <= max(_STEADY_COUNT, STEADY_CHANGE * max(sample.used, last.used))
+    weight = 1.0 if steady else min(1.0, _STEADY_COUNT / max(1, sample.done))
+    busy_s = state.busy_s * decay + (sample.used + last.used) / 2 * elapsed_s * weight
+    finished = state.finished * decay + sample.done * weight
     state = replace(state, busy_s=busy_s, finished=finished)
     if finished < 1 or sample.done == 0 or busy_s <= 0:
         return state
-    measured_s = max(0.001, min(busy_s / finished, max(_run_for_s(state, sample, elapsed_s), before_s)))
+    bound_s = max(_half_running_for_s(state, sample, elapsed_s), before_s)
+    measured_s = max(0.001, min(busy_s / finished, bound_s))
     state = replace(state, service_s=measured_s)
-    return replace(state, service_min_s=_best(state.service_min_s, measured_s)) if steady else state
+    return replace(state, service_min_s=_lower_envelope(state.service_min_s, measured_s)) if steady else state
 
 
-def _run_for_s(state: State, sample: Sample, elapsed_s: float) -> float:
-    """For how long half of what runs may have run: back to the look at which fewer did."""
+def _half_running_for_s(state: SizingState, sample: LoadSample, elapsed_s: float) -> float:
+    """The time since less than half of the present number of activities ran."""
     for earlier in reversed(state.samples[:-1]):
         if 2 * earlier.used < sample.used:
             return (sample.at - earlier.at).total_seconds()
     return (sample.at - state.busy_since).total_seconds() if state.busy_since else elapsed_s
 
 
-def _best(before: float | None, service_s: float) -> float:
-    """Falls fast and rises slowly: the service time without waiting behind the queue."""
+def _lower_envelope(before: float | None, service_s: float) -> float:
+    """The service time without contention: falls quickly, rises slowly."""
     if before is None:
         return service_s
-    return before + (_FALLING if service_s < before else _RISING) * (service_s - before)
+    return before + (_FALL_RATE if service_s < before else _RISE_RATE) * (service_s - before)
 
 
-def _arrivals(state: State, sample: Sample, last: Sample) -> State:
+def _update_arrivals(state: SizingState, sample: LoadSample, last: LoadSample) -> SizingState:
     elapsed_s = (sample.at - last.at).total_seconds()
-    came = max(0, sample.backlog + sample.used + sample.done - last.backlog - last.used) / elapsed_s
+    rate = max(0, sample.backlog + sample.used + sample.done - last.backlog - last.used) / elapsed_s
     before = state.arrivals_per_s
     if before is not None:
-        # One spike must not look like a rate for the next five minutes.
-        came = min(came, _SPIKE * max(before, 1.0))
+        # Bounded, so that one spike does not raise the average for the next five minutes.
+        rate = min(rate, _MAX_SPIKE * max(before, 1.0))
     weight = 1 - math.exp(-elapsed_s / LONG_S)
-    return replace(state, arrivals_per_s=came if before is None else before + weight * (came - before))
+    return replace(state, arrivals_per_s=rate if before is None else before + weight * (rate - before))
 
 
-def _recent(state: State, window: timedelta) -> list[Sample]:
+def _recent(state: SizingState, window: timedelta) -> list[LoadSample]:
     if not state.samples:
         return []
     since = state.samples[-1].at - window

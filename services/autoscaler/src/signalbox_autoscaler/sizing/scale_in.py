@@ -1,52 +1,60 @@
-"""Which burst workers are not needed any more. They are told to drain, never killed."""
+"""Which burst workers to drain because they are not needed any more. They finish their running activities."""
 
-from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
 
-from signalbox_autoscaler.model import Policy, Snapshot, State, Terms, WorkerSeen
-from signalbox_autoscaler.sizing.capacity import Fleet
-from signalbox_autoscaler.sizing.ceilings import lasting_ceiling
+from signalbox_autoscaler.model import SizingState, WorkerSeen
+from signalbox_autoscaler.sizing.limits import external_ceiling
+from signalbox_autoscaler.sizing.sizing import Sizing
 
-TICKS: Final = 3
-IDLE_TICKS: Final = 2
-"""When nothing waits: sooner than an idle worker leaves by itself."""
-_HEADROOM: Final = 1.2
-_DRAIN_S: Final = 10.0
+SURPLUS_TICKS: Final = 3
+IDLE_SURPLUS_TICKS: Final = 2
+"""Without a backlog: earlier than an idle worker exits on its own."""
+_USED_HEADROOM: Final = 1.2
+_START_BACKLOG_S: Final = 10.0
 
 
-def surplus_slots(policy: Policy, state: State, snapshot: Snapshot, terms: Terms, now: datetime) -> int:
-    """Slots beyond what runs (with a fifth more) and what it takes to start the backlog within 10 s.
+def surplus_slots(sizing: Sizing) -> int:
+    """The slots beyond 1.2 × the running work and what it takes to start the backlog within 10 s.
 
-    Above a limit that lasts, workers are surplus even while they wait in it.
+    Slots above an external ceiling are surplus even when they are occupied.
     """
-    needed = _HEADROOM * terms.used + (terms.backlog + terms.hint) * terms.service_s / _DRAIN_S
-    if (terms.backlog or terms.hint) and not terms.service_s:
+    inputs = sizing.inputs
+    needed = (
+        _USED_HEADROOM * inputs.used + (inputs.backlog + inputs.hint) * inputs.service_s / _START_BACKLOG_S
+    )
+    if inputs.has_work and not inputs.service_s:
         return 0
-    ceiling = lasting_ceiling(policy, state, snapshot, now)
+    ceiling = external_ceiling(sizing)
     if ceiling is not None:
         needed = min(needed, ceiling)
-    return max(0, int(terms.capacity - needed))
+    return max(0, int(inputs.capacity - needed))
 
 
-def retire(
-    state: State, fleet: Fleet, surplus: int, *, growing: bool, waiting: bool
-) -> tuple[State, tuple[str, ...]]:
-    """After three looks in a row with a whole worker too many (two when nothing waits): the least busy that fit into the surplus."""
-    staying = sorted((worker for worker in fleet.burst if not worker.retiring), key=_busyness)
-    if growing or not staying or surplus < staying[0].slots:
+def choose_retirements(sizing: Sizing, surplus: int, *, growing: bool) -> tuple[SizingState, tuple[str, ...]]:
+    """Retire the least busy workers that fit into a surplus that lasted three ticks (two without a backlog).
+
+    Args:
+        growing: workers are about to be launched; nobody is retired then.
+
+    Returns:
+        The state, and the identities of the workers.
+    """
+    state = sizing.state
+    active = sorted((worker for worker in sizing.fleet.burst if not worker.retiring), key=_utilization)
+    if growing or not active or surplus < active[0].slots:
         return replace(state, surplus_ticks=0), ()
     ticks = state.surplus_ticks + 1
-    if ticks < (TICKS if waiting else IDLE_TICKS):
+    if ticks < (SURPLUS_TICKS if sizing.inputs.has_work else IDLE_SURPLUS_TICKS):
         return replace(state, surplus_ticks=ticks), ()
-    chosen: list[str] = []
-    for worker in staying:
+    retired: list[str] = []
+    for worker in active:
         if worker.slots <= surplus:
-            chosen.append(worker.identity)
+            retired.append(worker.identity)
             surplus -= worker.slots
-    return replace(state, surplus_ticks=0), tuple(chosen)
+    return replace(state, surplus_ticks=0), tuple(retired)
 
 
-def _busyness(worker: WorkerSeen) -> tuple[float, str]:
+def _utilization(worker: WorkerSeen) -> tuple[float, str]:
     return worker.used / max(1, worker.slots), worker.identity

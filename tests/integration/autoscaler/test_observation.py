@@ -1,4 +1,4 @@
-"""One look at a real Temporal server and a real Redis."""
+"""Observation of a real Temporal server and a real Redis."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -15,9 +15,15 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import Worker
 
-from signalbox_autoscaler.model import Launch, LaunchState, Policy, Snapshot, Spent
-from signalbox_autoscaler.observe.observer import CACHED_FOR, STALE_AFTER, Look, Observer, snapshot_of
-from signalbox_autoscaler.observe.temporal_metrics import TemporalEye, worker_of
+from signalbox_autoscaler.model import Launch, LaunchState, QueueSnapshot, ScalingPolicy, Spending
+from signalbox_autoscaler.observe.observer import (
+    CACHED_FOR,
+    STALE_AFTER,
+    Observation,
+    Observer,
+    build_snapshot,
+)
+from signalbox_autoscaler.observe.temporal_metrics import TemporalMetrics, parse_heartbeat
 from signalbox_core.redis.client import open_redis
 from signalbox_core.scaling.burst import burst_identity, retire_key
 from signalbox_core.scaling.hints import Hints
@@ -27,7 +33,7 @@ from support.rate.activities import nothing
 from support.sample.contract import SPEC
 from support.servers.backends import free_port
 
-NOTHING_SPENT = Spent(hour={}, day={})
+NOTHING_SPENT = Spending(hour={}, day={})
 
 
 @pytest.fixture
@@ -45,22 +51,30 @@ def name(kind: str) -> str:
     return f"{kind}-{uuid.uuid4().hex[:8]}"
 
 
-def seen(look: Look, queue: str, now: datetime, policy: Policy | None = None, *launches: Launch) -> Snapshot:
-    return snapshot_of(look, policy or Policy(), queue, now=now, launches=launches, spent=NOTHING_SPENT)
+def snapshot_of(
+    observation: Observation,
+    queue: str,
+    now: datetime,
+    policy: ScalingPolicy | None = None,
+    *launches: Launch,
+) -> QueueSnapshot:
+    return build_snapshot(
+        observation, policy or ScalingPolicy(), queue, now=now, launches=launches, spent=NOTHING_SPENT
+    )
 
 
 async def test_runs_without_a_worker_are_a_backlog(client: Client, redis: Redis) -> None:
     queue = name("alone")
     for number in range(3):
         await client.start_workflow(SPEC.name, {}, id=f"{queue}-{number}", task_queue=queue)
-    observer = Observer(TemporalEye(client), redis, {queue})
+    observer = Observer(TemporalMetrics(client), redis, {queue})
 
-    async def waits() -> Snapshot | None:
+    async def backlog_snapshot() -> QueueSnapshot | None:
         now = datetime.now(UTC)
-        found = seen(await observer.look(now + CACHED_FOR), queue, now)
+        found = snapshot_of(await observer.observe(now + CACHED_FOR), queue, now)
         return found if found.workflow_tasks == 3 else None
 
-    found = await eventually(waits, within_s=30)
+    found = await eventually(backlog_snapshot, within_s=30)
     assert (found.workers, found.activities, found.backlog_stale, found.workers_stale, found.hints_stale) == (
         (),
         0,
@@ -72,43 +86,43 @@ async def test_runs_without_a_worker_are_a_backlog(client: Client, redis: Redis)
         await client.get_workflow_handle(f"{queue}-{number}").terminate()
 
 
-async def test_the_queue_of_a_beating_worker_is_found_by_itself(temporal_address: str, redis: Redis) -> None:
+async def test_the_queue_of_a_worker_is_discovered(temporal_address: str, redis: Redis) -> None:
     runtime = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=timedelta(seconds=1))
     client = await connect(temporal_address, "default", runtime=runtime)
     queue = name("found")
-    observer = Observer(TemporalEye(client), redis, ())
+    observer = Observer(TemporalMetrics(client), redis, ())
 
-    async def is_seen() -> Snapshot | None:
+    async def snapshot_with_worker() -> QueueSnapshot | None:
         now = datetime.now(UTC)
-        found = seen(await observer.look(now), queue, now)
+        found = snapshot_of(await observer.observe(now), queue, now)
         return found if found.workers else None
 
     async with Worker(client, task_queue=queue, activities=[nothing], max_concurrent_activities=7):
-        found = await eventually(is_seen)
+        found = await eventually(snapshot_with_worker)
     assert (found.workers[0].slots, found.workers[0].used, found.workers[0].is_burst) == (7, 0, False)
     assert queue in observer.queues
 
 
-async def test_numbers_are_asked_for_once_in_five_seconds(client: Client, redis: Redis) -> None:
+async def test_statistics_are_read_once_in_five_seconds(client: Client, redis: Redis) -> None:
     queues = [name("cached") for _ in range(3)]
-    eye = TemporalEye(client)
-    observer, now = Observer(eye, redis, queues), datetime.now(UTC)
+    temporal = TemporalMetrics(client)
+    observer, now = Observer(temporal, redis, queues), datetime.now(UTC)
     calls = []
     for after_s in (0, 1, 4.9, 5, 6):
-        before = eye.calls
-        await observer.look(now + timedelta(seconds=after_s))
-        calls.append(eye.calls - before)
+        before = temporal.calls
+        await observer.observe(now + timedelta(seconds=after_s))
+        calls.append(temporal.calls - before)
     others = len(observer.queues) - len(queues)
     assert calls == [1 + 2 * (3 + others), 1, 1, 1 + 2 * (3 + others), 1]
 
 
-async def test_one_that_follows_asks_for_workers_only(client: Client, redis: Redis) -> None:
-    eye = TemporalEye(client)
-    await Observer(eye, redis, {name("glanced")}).glance(datetime.now(UTC))
-    assert eye.calls == 1
+async def test_polling_workers_costs_one_call(client: Client, redis: Redis) -> None:
+    temporal = TemporalMetrics(client)
+    await Observer(temporal, redis, {name("polled")}).poll_workers(datetime.now(UTC))
+    assert temporal.calls == 1
 
 
-async def test_a_rate_limit_set_at_temporal_is_seen(client: Client, redis: Redis) -> None:
+async def test_a_rate_limit_set_in_temporal_is_observed(client: Client, redis: Redis) -> None:
     queue = name("limited")
     limit = UpdateTaskQueueConfigRequest.RateLimitUpdate(
         rate_limit=RateLimit(requests_per_second=7.5), reason="test"
@@ -123,33 +137,33 @@ async def test_a_rate_limit_set_at_temporal_is_seen(client: Client, redis: Redis
         )
     )
     other, now = name("free"), datetime.now(UTC)
-    look = await Observer(TemporalEye(client), redis, {queue, other}).look(now)
-    assert seen(look, queue, now).effective_rate_per_s == 7.5
-    assert seen(look, other, now).effective_rate_per_s is None
+    observation = await Observer(TemporalMetrics(client), redis, {queue, other}).observe(now)
+    assert snapshot_of(observation, queue, now).effective_rate_per_s == 7.5
+    assert snapshot_of(observation, other, now).effective_rate_per_s is None
 
 
-async def test_hints_of_a_queue_are_added_up(client: Client, redis: Redis) -> None:
-    queue, board = name("hinted"), Hints(redis)
-    await board.publish(queue, "run-1", remaining=100, max_in_flight=8)
-    await board.publish(queue, "run-2", remaining=50, max_in_flight=4, max_rate_per_s=2)
+async def test_the_hints_of_a_queue_are_summed(client: Client, redis: Redis) -> None:
+    queue, hint_store = name("hinted"), Hints(redis)
+    await hint_store.publish(queue, "run-1", remaining=100, max_in_flight=8)
+    await hint_store.publish(queue, "run-2", remaining=50, max_in_flight=4, max_rate_per_s=2)
     now = datetime.now(UTC)
 
-    found = seen(await Observer(TemporalEye(client), redis, {queue}).look(now), queue, now)
+    found = snapshot_of(await Observer(TemporalMetrics(client), redis, {queue}).observe(now), queue, now)
 
     assert (found.hint_remaining, found.hint_max_in_flight, found.hint_max_rate_per_s) == (150, 12, None)
 
 
-async def test_what_cannot_be_read_is_marked_and_kept(client: Client, redis: Redis) -> None:
+async def test_a_part_that_cannot_be_read_is_kept_and_marked_stale(client: Client, redis: Redis) -> None:
     queue, now = name("stale"), datetime.now(UTC)
-    async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as away:
-        look = await Observer(TemporalEye(client), away, {queue}).look(now)
-        found = seen(look, queue, now)
+    async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as unavailable:
+        observation = await Observer(TemporalMetrics(client), unavailable, {queue}).observe(now)
+        found = snapshot_of(observation, queue, now)
     assert (found.hints_stale, found.workers_stale, found.backlog_stale) == (True, False, False)
-    later = seen(look, queue, now + STALE_AFTER + timedelta(seconds=1))
+    later = snapshot_of(observation, queue, now + STALE_AFTER + timedelta(seconds=1))
     assert (later.workers_stale, later.backlog_stale) == (True, True)
 
 
-def beat(
+def heartbeat(
     identity: str, at: datetime, status: WorkerStatus.ValueType = WorkerStatus.WORKER_STATUS_RUNNING
 ) -> WorkerHeartbeat:
     found = WorkerHeartbeat(
@@ -161,28 +175,31 @@ def beat(
     return found
 
 
-def test_workers_are_what_their_heartbeats_say() -> None:
+def test_heartbeats_are_parsed() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    base, burst = worker_of(beat("1@host", now), now), worker_of(beat(burst_identity("l-1", 2), now), now)
+    base, burst = (
+        parse_heartbeat(heartbeat("1@host", now), now),
+        parse_heartbeat(heartbeat(burst_identity("l-1", 2), now), now),
+    )
     assert base is not None
     assert burst is not None
     assert (base.identity, base.slots, base.used, base.is_burst) == ("1@host#01234567", 10, 4, False)
     assert (burst.identity, burst.launch_id, burst.used, burst.is_burst) == ("burst:l-1:2", "l-1", 4, True)
-    leaving = worker_of(beat("1@host", now, WorkerStatus.WORKER_STATUS_SHUTTING_DOWN), now)
+    leaving = parse_heartbeat(heartbeat("1@host", now, WorkerStatus.WORKER_STATUS_SHUTTING_DOWN), now)
     assert leaving is not None
     assert leaving.retiring
-    assert worker_of(beat("1@host", now, WorkerStatus.WORKER_STATUS_SHUTDOWN), now) is None
-    assert worker_of(beat("1@host", now - timedelta(minutes=4)), now) is None
+    assert parse_heartbeat(heartbeat("1@host", now, WorkerStatus.WORKER_STATUS_SHUTDOWN), now) is None
+    assert parse_heartbeat(heartbeat("1@host", now - timedelta(minutes=4)), now) is None
 
 
-async def test_a_burst_worker_has_the_slots_of_its_launch_and_the_order_to_leave(
+async def test_a_burst_worker_has_the_slots_of_its_launch_and_its_retirement(
     client: Client, redis: Redis
 ) -> None:
     now, launch_id = datetime.now(UTC), name("l")
     identity = burst_identity(launch_id, 0)
-    worker = worker_of(beat(identity, now), now)
+    worker = parse_heartbeat(heartbeat(identity, now), now)
     assert worker is not None
-    look = Look(workers={"q": [worker]}, workers_at=now, retired=frozenset({identity}))
+    observation = Observation(workers={"q": [worker]}, workers_at=now, retired=frozenset({identity}))
     launch = Launch(
         launch_id=launch_id,
         queue="q",
@@ -194,8 +211,8 @@ async def test_a_burst_worker_has_the_slots_of_its_launch_and_the_order_to_leave
         reserved=Decimal(1),
     )
 
-    found = seen(look, "q", now, None, launch).workers[0]
-    orphan = seen(look, "q", now, Policy(slots_per_worker=20)).workers[0]
+    found = snapshot_of(observation, "q", now, None, launch).workers[0]
+    orphan = snapshot_of(observation, "q", now, ScalingPolicy(slots_per_worker=20)).workers[0]
 
     assert (found.slots, found.retiring) == (33, True)
     assert orphan.slots == 20

@@ -1,4 +1,4 @@
-"""What the law decides."""
+"""The decisions of the sizing algorithm."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -7,12 +7,19 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from signalbox_autoscaler.model import Action, Binding, Decision, LaunchState, Policy, State
+from signalbox_autoscaler.model import (
+    Binding,
+    LaunchState,
+    ScalingAction,
+    ScalingDecision,
+    ScalingPolicy,
+    SizingState,
+)
 from support.fakes.snapshots import Ticks
 
 
-def test_a_backlog_that_base_workers_cannot_drain_in_time_is_sized_by_little_s_law() -> None:
-    decision = Ticks(Policy(max_launches_per_tick=100)).learn().busy(100_000)
+def test_a_backlog_that_base_workers_cannot_drain_in_time_is_sized_by_littles_law() -> None:
+    decision = Ticks(ScalingPolicy(max_launches_per_tick=100)).learn().busy(100_000)
 
     assert decision.terms.service_s == pytest.approx(1.0)
     assert decision.terms.need == decision.workers == 45  # (100,000·1 + 2·1·60 - 200·60) / (50·(60 - 20))
@@ -20,12 +27,12 @@ def test_a_backlog_that_base_workers_cannot_drain_in_time_is_sized_by_little_s_l
     assert [launch.workers for launch in decision.launches] == [5] * 9
 
 
-def test_backlog_zero_with_busy_slots_retires_nobody() -> None:
+def test_no_worker_is_retired_while_its_slots_are_busy() -> None:
     ticks = Ticks()
-    for look in range(20):
+    for tick in range(20):
         decision = ticks.see(
             workers=(
-                ticks.base(200, used=200, processed=look),
+                ticks.base(200, used=200, processed=tick),
                 ticks.burst(0, used=50),
                 ticks.burst(1, used=50),
             )
@@ -39,46 +46,46 @@ def test_a_closed_loop_scales_with_a_hint_and_not_without() -> None:
     hinted = Ticks().learn().busy(600, hint_remaining=99_000, hint_max_in_flight=800)
 
     assert (without.workers, without.binding) == (0, Binding.DRAINS)
-    assert (hinted.workers, hinted.binding) == (12, Binding.RUNNING_WORK)  # 800 in flight, 200 slots there
+    assert (hinted.workers, hinted.binding) == (12, Binding.RUNNING_WORK)  # 800 in flight, 200 slots present
 
 
-def test_the_surplus_of_a_trickle_is_told_to_drain_within_30_s() -> None:
+def test_surplus_workers_of_a_light_load_are_retired_within_30_s() -> None:
     ticks = Ticks()
     retired: set[str] = set()
-    for look in range(6):
-        bursts = tuple(ticks.burst(number, used=1, processed=look * 20) for number in range(3))
-        retired |= set(ticks.see(workers=(ticks.base(200, used=1, processed=look * 20), *bursts)).retire)
+    for tick in range(6):
+        bursts = tuple(ticks.burst(number, used=1, processed=tick * 20) for number in range(3))
+        retired |= set(ticks.see(workers=(ticks.base(200, used=1, processed=tick * 20), *bursts)).retire)
 
     assert retired == {f"burst:b-1:{number}" for number in range(3)}
 
 
-def test_the_least_busy_workers_retire_first_and_no_more_than_are_too_many() -> None:
+def test_the_least_busy_workers_are_retired_first_and_never_more_than_the_surplus() -> None:
     ticks = Ticks()
     retired: tuple[str, ...] = ()
-    for look in range(3):
+    for tick in range(3):
         bursts = (ticks.burst(0, used=50), ticks.burst(1, used=2), ticks.burst(2, used=40))
-        retired = ticks.see(workers=(ticks.base(10, used=10, processed=look * 10), *bursts)).retire
+        retired = ticks.see(workers=(ticks.base(10, used=10, processed=tick * 10), *bursts)).retire
 
-    assert retired == ()  # 160 slots, 102 run: 37 are too many, less than a worker
-    for look in range(2):
+    assert retired == ()  # 160 slots, 102 run: the surplus of 37 is less than a worker
+    for tick in range(2):
         bursts = (ticks.burst(0, used=30), ticks.burst(1, used=2), ticks.burst(2, used=20))
-        retired = ticks.see(workers=(ticks.base(10, used=10, processed=look * 10), *bursts)).retire
+        retired = ticks.see(workers=(ticks.base(10, used=10, processed=tick * 10), *bursts)).retire
     assert retired == ("burst:b-1:1",)
 
 
-@pytest.mark.parametrize("where", ["policy", "temporal"])
-def test_a_rate_limit_caps_the_launches(where: str) -> None:
-    policy = Policy(max_rate_per_s=600) if where == "policy" else Policy()
-    decision = Ticks(policy).learn().busy(100_000, effective_rate_per_s=600 if where == "temporal" else None)
+@pytest.mark.parametrize("source", ["policy", "temporal"])
+def test_a_rate_limit_caps_the_launches(source: str) -> None:
+    policy = ScalingPolicy(max_rate_per_s=600) if source == "policy" else ScalingPolicy()
+    decision = Ticks(policy).learn().busy(100_000, effective_rate_per_s=600 if source == "temporal" else None)
 
     assert (decision.workers, decision.binding) == (
         10,
         Binding.RATE_LIMIT,
-    )  # 1.15·600·1 s = 690 slots, 200 there
+    )  # 1.15·600·1 s = 690 slots, 200 present
     assert decision.terms.need == 45
 
 
-def test_a_launch_that_never_polls_is_cancelled_and_counted_again() -> None:
+def test_a_launch_without_workers_is_cancelled_and_no_longer_counted() -> None:
     ticks = Ticks()
     first = ticks.learn().busy(50_000)
     lost = replace(first.launches[0], state=LaunchState.REQUESTED)
@@ -94,8 +101,8 @@ def test_a_launch_that_never_polls_is_cancelled_and_counted_again() -> None:
     assert late.terms.need > waiting.terms.need
 
 
-def test_launches_of_which_none_polls_open_the_breaker_until_its_hold_is_over() -> None:
-    ticks = Ticks(Policy(breaker_launches=2, breaker_hold_s=100))
+def test_launches_without_workers_open_the_circuit_breaker_for_its_hold_time() -> None:
+    ticks = Ticks(ScalingPolicy(breaker_launches=2, breaker_hold_s=100))
     ticks.learn().busy(20_000)
     dead = tuple(ticks.launch(name, ago=timedelta(seconds=61)) for name in ("b-1", "b-2"))
     held = ticks.busy(20_000, launches=dead)
@@ -106,7 +113,7 @@ def test_launches_of_which_none_polls_open_the_breaker_until_its_hold_is_over() 
     assert again.workers > 0
 
 
-def test_refused_launches_are_tried_again_later_and_later() -> None:
+def test_refused_launches_are_retried_with_exponential_backoff() -> None:
     ticks = Ticks()
     ticks.learn().busy(20_000)
     held_s: list[float] = []
@@ -124,18 +131,20 @@ def test_refused_launches_are_tried_again_later_and_later() -> None:
 @pytest.mark.parametrize(
     ("left", "binding"), [("hour_left", Binding.HOUR_BUDGET), ("day_left", Binding.DAY_BUDGET)]
 )
-def test_a_spent_budget_stops_launches_and_says_so(left: str, binding: Binding) -> None:
-    ticks = Ticks(Policy(price_per_worker_s=Decimal("0.001"), max_lifetime_s=1_000))
+def test_an_exhausted_budget_stops_launches_and_is_the_binding_constraint(
+    left: str, binding: Binding
+) -> None:
+    ticks = Ticks(ScalingPolicy(price_per_worker_s=Decimal("0.001"), max_lifetime_s=1_000))
 
     some = ticks.learn().busy(100_000, **{left: Decimal("3.99")})
     none = ticks.busy(100_000, **{left: Decimal("0.99")})
 
     assert (some.workers, some.binding, some.terms.reserve) == (3, binding, Decimal("3.000"))
-    assert (none.action, none.workers, none.binding) == (Action.HOLD, 0, binding)
+    assert (none.action, none.workers, none.binding) == (ScalingAction.HOLD, 0, binding)
 
 
-def test_caps_per_tick_per_minute_and_in_all_hold() -> None:
-    policy = Policy(max_workers=50, max_launches_per_tick=20, max_launches_per_minute=30)
+def test_the_caps_per_tick_per_minute_and_in_total_hold() -> None:
+    policy = ScalingPolicy(max_workers=50, max_launches_per_tick=20, max_launches_per_minute=30)
     ticks = Ticks(policy)
     first = ticks.learn().busy(1_000_000)
     second = ticks.busy(1_000_000, launches=first.launches)
@@ -151,44 +160,46 @@ def test_caps_per_tick_per_minute_and_in_all_hold() -> None:
     assert (third.workers, third.binding) == (20, Binding.MAX_WORKERS)
 
 
-def test_400_tasks_of_a_terminated_workflow_get_at_most_two_probes() -> None:
+def test_400_tasks_of_a_terminated_workflow_get_at_most_two_probe_workers() -> None:
     ticks = Ticks()
     probe = ticks.see(activities=400)
     sent = probe.workers
-    for look in range(1, 12):  # a minute: the workers come, poll, and find nothing that lives
-        seen = (
+    for tick in range(1, 12):  # a minute, in which the probe workers find no real task
+        probes = (
             ticks.burst(0, launch=probe.launches[0].launch_id),
             ticks.burst(1, launch=probe.launches[0].launch_id),
         )
-        decision = ticks.see(activities=400, launches=probe.launches, workers=seen if look > 4 else ())
+        decision = ticks.see(activities=400, launches=probe.launches, workers=probes if tick > 4 else ())
         sent += decision.workers
 
-    assert probe.action is Action.PROBE
+    assert probe.action is ScalingAction.PROBE
     assert sent == 2
 
 
-def test_a_probe_that_finds_work_is_followed_by_the_whole_need() -> None:
+def test_a_probe_that_finds_work_is_followed_by_the_full_launch() -> None:
     ticks = Ticks()
     probe = ticks.see(activities=40_000)
     name = probe.launches[0].launch_id
     decision = probe
-    for look in range(1, 8):
-        done = max(0, look - 4) * 250
-        seen = (
+    for tick in range(1, 8):
+        done = max(0, tick - 4) * 250
+        probes = (
             tuple(ticks.burst(number, used=50, processed=done, launch=name) for number in range(2))
-            if look > 4
+            if tick > 4
             else ()
         )
-        decision = ticks.see(activities=40_000, launches=probe.launches, workers=seen)
+        decision = ticks.see(activities=40_000, launches=probe.launches, workers=probes)
 
-    assert decision.action is Action.LAUNCH
+    assert decision.action is ScalingAction.LAUNCH
     assert decision.workers == decision.terms.need > 10
 
 
-def test_a_killed_burst_worker_leaves_the_capacity_within_three_heartbeats() -> None:
-    ticks = Ticks(Policy(heartbeat_s=5))
+def test_a_killed_burst_worker_is_not_counted_after_three_heartbeats() -> None:
+    ticks = Ticks(ScalingPolicy(heartbeat_s=5))
     capacities = [
-        ticks.see(workers=(ticks.burst(0, used=50, beat=timedelta(seconds=5 * missed)),)).terms.capacity
+        ticks.see(
+            workers=(ticks.burst(0, used=50, heartbeat_age=timedelta(seconds=5 * missed)),)
+        ).terms.capacity
         for missed in range(5)
     ]
 
@@ -196,14 +207,14 @@ def test_a_killed_burst_worker_leaves_the_capacity_within_three_heartbeats() -> 
 
 
 @pytest.mark.parametrize("stale", ["backlog_stale", "workers_stale"])
-def test_nothing_is_done_on_stale_sight(stale: str) -> None:
+def test_stale_observations_hold(stale: str) -> None:
     decision = Ticks().learn().busy(100_000, **{stale: True})
 
-    assert (decision.action, decision.binding) == (Action.HOLD, Binding.STALE)
+    assert (decision.action, decision.binding) == (ScalingAction.HOLD, Binding.STALE)
 
 
-def test_a_backlog_that_ends_before_a_worker_could_come_launches_nothing() -> None:
-    decision = Ticks(Policy(slo_s=10, efficiency_floor=0.1)).learn().busy(5_000)
+def test_a_backlog_that_drains_before_a_worker_could_start_launches_nothing() -> None:
+    decision = Ticks(ScalingPolicy(slo_s=10, efficiency_floor=0.1)).learn().busy(5_000)
 
     assert (decision.workers, decision.binding) == (0, Binding.TOO_SHORT)
     assert decision.terms.drain_s == pytest.approx(25, rel=0.15)
@@ -219,21 +230,21 @@ def test_the_cold_start_is_learned_from_the_first_heartbeat() -> None:
     assert decision.terms.pending == 0
 
 
-def test_the_first_ends_of_long_activities_do_not_make_all_of_them_look_longer() -> None:
-    """At 65 s three of 200 have ended: 200·65/3 would say 4,300 s."""
+def test_the_first_completions_of_long_activities_do_not_inflate_the_service_time() -> None:
+    """At 65 s three of 200 have completed: 200·65/3 would give 4,300 s."""
     ticks = Ticks()
-    decision: Decision | None = None
-    for look in range(14):
+    decision: ScalingDecision | None = None
+    for tick in range(14):
         decision = ticks.see(
-            activities=500, workers=(ticks.base(200, used=200, processed=0 if look < 13 else 3),)
+            activities=500, workers=(ticks.base(200, used=200, processed=0 if tick < 13 else 3),)
         )
 
     assert decision is not None
     assert decision.terms.service_s == pytest.approx(65, abs=5)
 
 
-def test_a_straggler_does_not_make_what_comes_after_it_look_long() -> None:
-    """One activity runs for a minute, then a backlog comes: its activities take a second, as before."""
+def test_a_straggler_does_not_inflate_the_service_time_of_a_later_backlog() -> None:
+    """One activity runs for a minute; the activities of the backlog that follows take a second."""
     ticks = Ticks().learn()
     for _ in range(12):
         ticks.see(workers=(ticks.base(used=1, processed=50),))
@@ -242,7 +253,7 @@ def test_a_straggler_does_not_make_what_comes_after_it_look_long() -> None:
     assert decision.terms.service_s == pytest.approx(1.0, rel=0.6)
 
 
-def test_what_just_began_is_not_taken_for_long() -> None:
+def test_activities_that_just_began_do_not_inflate_the_service_time() -> None:
     ticks = Ticks().learn()
     ticks.see(workers=(ticks.base(used=0, processed=50),))
     decision = ticks.see(activities=20_000, workers=(ticks.base(used=200, processed=50),))
@@ -250,7 +261,7 @@ def test_what_just_began_is_not_taken_for_long() -> None:
     assert decision.terms.service_s == pytest.approx(1.0, rel=0.1)
 
 
-def test_workers_busy_without_end_are_not_helped_for_ever() -> None:
+def test_hung_workers_get_no_further_workers() -> None:
     ticks = Ticks()
     decision = ticks.see(activities=500, workers=(ticks.base(200, used=200, processed=0),))
     for _ in range(121):
@@ -259,8 +270,8 @@ def test_workers_busy_without_end_are_not_helped_for_ever() -> None:
     assert decision.workers == 0
 
 
-def test_what_was_foreseen_is_compared_with_what_came() -> None:
-    ticks = Ticks(Policy(max_launches_per_tick=100))
+def test_the_forecast_is_reported_with_the_actual_drain_time() -> None:
+    ticks = Ticks(ScalingPolicy(max_launches_per_tick=100))
     launched = ticks.learn().busy(50_000)
     for _ in range(9):
         ticks.busy(20_000)
@@ -272,8 +283,8 @@ def test_what_was_foreseen_is_compared_with_what_came() -> None:
     assert (later.drained_s, later.foreseen_s) == (None, None)
 
 
-def test_the_state_survives_being_written_down() -> None:
+def test_the_state_survives_encoding() -> None:
     ticks = Ticks()
     ticks.learn().busy(100_000)
 
-    assert msgspec.json.decode(msgspec.json.encode(ticks.state), type=State) == ticks.state
+    assert msgspec.json.decode(msgspec.json.encode(ticks.state), type=SizingState) == ticks.state
