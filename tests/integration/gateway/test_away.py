@@ -23,8 +23,8 @@ from signalbox_core.streams import RedisRunStream
 from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
 from signalbox_core.topology import START_REQUESTS
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.runs.pending_starts import WaitingStarts
-from signalbox_gateway.runs.temporal import Engine
+from signalbox_gateway.runs.pending_starts import PendingStarts
+from signalbox_gateway.runs.temporal import TemporalRuns
 from support.assertions.eventually import eventually
 from support.fakes.payload_keys import payload_keys_file
 from support.servers import backends
@@ -156,7 +156,7 @@ async def test_a_queued_run_that_is_cancelled_is_shown_as_such_and_never_started
         1,
     )
     assert (again.status_code, again.json()["status"]) == (200, "cancelled")
-    assert await Engine(temporal).describe(run_id) is None
+    assert await TemporalRuns(temporal).describe(run_id) is None
     assert await status(caller, run_id) == "cancelled"
 
 
@@ -168,7 +168,7 @@ async def test_a_withdrawal_that_comes_too_late_cancels_the_run(
     await stranded.post(
         "/v1/runs", json={"pipeline": "echo", "run_id": run_id, "input": {"text": "hi", "ask": True}}
     )
-    assert await WaitingStarts(without_temporal.redis, without_temporal.publisher).take(run_id)
+    assert await PendingStarts(without_temporal.redis, without_temporal.publisher).take(run_id)
 
     answer = await stranded.post(f"/v1/runs/{run_id}/cancel")
     async with starting(without_temporal, temporal):
@@ -178,7 +178,7 @@ async def test_a_withdrawal_that_comes_too_late_cancels_the_run(
 
 
 async def _is_cancelled(temporal: Client, run_id: str) -> bool:
-    found = await Engine(temporal).describe(run_id)
+    found = await TemporalRuns(temporal).describe(run_id)
     return found is not None and found.status == "cancelled"
 
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from signalbox_core.events import CloudEvent
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.streaming.limits import Limits
+from signalbox_gateway.streaming.limits import StreamLimits
 from support.assertions.eventually import eventually
 from support.drivers.sse import sequences
 from support.fakes.events import story
@@ -46,12 +46,12 @@ def key(role: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def limits() -> Limits:
-    return Limits(recheck=timedelta(seconds=1))
+def limits() -> StreamLimits:
+    return StreamLimits(recheck=timedelta(seconds=1))
 
 
 @pytest.fixture
-async def served(parts: Parts, tmp_path: Path, limits: Limits) -> AsyncIterator[Served]:
+async def served(parts: Parts, tmp_path: Path, limits: StreamLimits) -> AsyncIterator[Served]:
     await parts.redis.flushdb()
     settled = dataclasses.replace(parts, settings=replace(parts.settings, drain_s=1))
     gateway = Gateway(settled, limits=limits)
@@ -174,7 +174,7 @@ async def test_check_24_listeners_that_left_leave_nothing_behind(served: Served)
     assert psutil.Process().memory_info().rss - rss < CYCLES * 8_000
 
 
-@pytest.mark.parametrize("limits", [Limits(listeners=1)])
+@pytest.mark.parametrize("limits", [StreamLimits(listeners=1)])
 async def test_check_27_over_capacity_browsers_come_back_and_the_process_is_well(served: Served) -> None:
     await served.parts.streams.append(MILESTONES[0])
     async with reading(served.origin, STREAM, key("viewer")) as first:

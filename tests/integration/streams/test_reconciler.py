@@ -16,7 +16,7 @@ from signalbox_core.redis.lease import LeaseLost
 from signalbox_core.streams import RedisRunStream
 from signalbox_core.temporal import connect, names
 from signalbox_gateway.background.reconciler import CURSOR_KEY, LEASE_KEYS, Reconciler
-from signalbox_gateway.runs.temporal import Engine
+from signalbox_gateway.runs.temporal import TemporalRuns
 from support.assertions.eventually import eventually
 from support.fakes.echo_pipeline import SPEC, Echo, EchoInput
 from support.fakes.events import story
@@ -57,7 +57,7 @@ async def temporal(own_temporal: str) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def reconciler(redis: Redis, streams: RedisRunStream, temporal: Client) -> Reconciler:
-    return Reconciler(redis, streams, Engine(temporal), {SPEC.name: SPEC})
+    return Reconciler(redis, streams, TemporalRuns(temporal), {SPEC.name: SPEC})
 
 
 async def make_round(reconciler: Reconciler, now: datetime) -> None:
@@ -167,7 +167,7 @@ async def test_an_event_without_its_past_makes_the_stream_whole_again(
 async def test_only_one_of_two_reconcilers_leads_and_the_one_before_it_moves_no_cursor(
     redis: Redis, streams: RedisRunStream, temporal: Client
 ) -> None:
-    one, two = (Reconciler(redis, streams, Engine(temporal), {}) for _ in range(2))
+    one, two = (Reconciler(redis, streams, TemporalRuns(temporal), {}) for _ in range(2))
     assert [await one.lead(), await two.lead(), await one.lead()] == [True, False, True]
     await one.round(datetime.now(UTC))
     # As if `one` had stood still for longer than the lease lasts.
@@ -185,7 +185,7 @@ async def test_the_loop_tells_the_end_of_a_terminated_run_and_leaves_the_lease(
     redis: Redis, streams: RedisRunStream, temporal: Client
 ) -> None:
     """The loop as it runs in a gateway, on its own clock."""
-    reconciler = Reconciler(redis, streams, Engine(temporal), {SPEC.name: SPEC})
+    reconciler = Reconciler(redis, streams, TemporalRuns(temporal), {SPEC.name: SPEC})
     handle = await start(temporal, "terminated-2", EchoInput(text="hi", ask=True))
     await eventually(lambda: _asks(handle))
     running = asyncio.ensure_future(reconciler.run())

@@ -15,7 +15,7 @@ from signalbox_core.pubsub.dispatch import Outcome
 from signalbox_core.streams import RedisRunStream
 from signalbox_gateway.background.projector import Projector
 from signalbox_gateway.background.reconciler import CURSOR_KEY, Reconciler
-from signalbox_gateway.background.recovery import BUSY_KEY, SOUGHT_KEY, Replay
+from signalbox_gateway.background.recovery import BUSY_KEY, SOUGHT_KEY, StreamRecovery
 from support.assertions.eventually import beside, eventually
 from support.drivers.sse import sequences
 from support.fakes.events import story
@@ -43,7 +43,7 @@ class Stage:
         self.subscriber = Subscriber(
             project, topology.PROJECTOR, emulator_host=pubsub_host, observe=self.settled.append
         )
-        self.replay = Replay(redis, self.rewind, self.runs)
+        self.replay = StreamRecovery(redis, self.rewind, self.runs)
         self.projector = Projector(self.subscriber, self.streams, self.replay.saw)
 
     async def rewind(self, to: datetime) -> None:

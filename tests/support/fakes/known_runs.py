@@ -8,16 +8,16 @@ from signalbox_core.events import Snapshot
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_gateway.runs.temporal import Described, Page
+from signalbox_gateway.runs.temporal import RunInfo, RunInfoPage
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def closed(
     status: RunStatus, *, run_id: str = "run-1", at: datetime = STARTED + timedelta(minutes=1)
-) -> Described:
+) -> RunInfo:
     ended = None if status == "running" else at
-    return Described(
+    return RunInfo(
         run_id=run_id,
         tenant="acme",
         pipeline="echo",
@@ -31,7 +31,7 @@ def closed(
 class FakeRuns:
     """`described` and `told` are by run id; `outcome` is every run's."""
 
-    def __init__(self, *runs: Described) -> None:
+    def __init__(self, *runs: RunInfo) -> None:
         self.described = {run.run_id: run for run in runs}
         self.told: dict[str, Snapshot] = {}
         self.outcome: msgspec.Struct | Failure = Failure(
@@ -39,7 +39,7 @@ class FakeRuns:
         )
         self.queries: list[str] = []
 
-    async def list(self, query: str, *, limit: int, token: bytes | None) -> Page:
+    async def list(self, query: str, *, limit: int, token: bytes | None) -> RunInfoPage:
         self.queries.append(query)
         wants_open = "= 'Running'" in query and "!=" not in query
         runs = [
@@ -47,9 +47,9 @@ class FakeRuns:
         ]
         start = int(token or 0)
         more = str(start + limit).encode() if len(runs) > start + limit else None
-        return Page(runs=tuple(runs[start : start + limit]), next_token=more)
+        return RunInfoPage(runs=tuple(runs[start : start + limit]), next_token=more)
 
-    async def describe(self, run_id: str) -> Described | None:
+    async def describe(self, run_id: str) -> RunInfo | None:
         return self.described.get(run_id)
 
     async def query(self, run_id: str, within: timedelta) -> Snapshot | None:

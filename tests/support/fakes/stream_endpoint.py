@@ -17,7 +17,7 @@ from signalbox_core.testing.streams import FakeRunStream
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import Limits
+from signalbox_gateway.streaming.limits import StreamLimits
 
 
 @dataclass
@@ -70,7 +70,7 @@ def unknown(run_id: str) -> NotFound:
 
 @asynccontextmanager
 async def live_gateway(
-    limits: Limits | None = None,
+    limits: StreamLimits | None = None,
     *,
     expires_at: datetime | None = None,
     make: Callable[[], FakeRunStream] = FakeRunStream,

@@ -26,7 +26,7 @@ from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.http.server import create_gateway_server, limit_stalled_readers
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import Limits
+from signalbox_gateway.streaming.limits import StreamLimits
 from support.assertions.eventually import beside, eventually
 from support.drivers import sse
 from support.servers import backends
@@ -35,7 +35,7 @@ from support.servers import backends
 class Gateway:
     """The live half of a gateway, served."""
 
-    def __init__(self, client: Redis, limits: Limits | None = None) -> None:
+    def __init__(self, client: Redis, limits: StreamLimits | None = None) -> None:
         self.streams = RedisRunStream(client)
         self.from_temporal: dict[str, Snapshot] = {}
         self.hub = Hub(RedisChannels(client), self.streams, self._fallback, _present, limits)
@@ -52,7 +52,7 @@ class Gateway:
 @asynccontextmanager
 async def serving(
     client: Redis,
-    limits: Limits | None = None,
+    limits: StreamLimits | None = None,
     *,
     drain: Callable[[Gateway], Awaitable[None]] | None = None,
     stalled_ms: int = 30_000,

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from signalbox_core.errors import Unavailable
-from signalbox_gateway.background.supervisor import keep, running
+from signalbox_gateway.background.supervisor import run_in_background, supervise
 
 
 async def test_a_loop_that_fails_is_run_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -19,7 +19,7 @@ async def test_a_loop_that_fails_is_run_again(caplog: pytest.LogCaptureFixture) 
         if error is not None:
             raise error
 
-    await keep("part", loop, first_pause_s=0)
+    await supervise("part", loop, first_pause_s=0)
 
     assert ran == 3
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
@@ -44,7 +44,7 @@ async def test_leaving_ends_every_loop_even_one_that_fails_on_its_way_out() -> N
             ended.append("clumsy")
             raise ValueError("lost on the way out") from None
 
-    async with running({"orderly": orderly, "clumsy": clumsy}):
+    async with run_in_background({"orderly": orderly, "clumsy": clumsy}):
         await asyncio.gather(*(event.wait() for event in begun))
 
     assert sorted(ended) == ["clumsy", "orderly"]

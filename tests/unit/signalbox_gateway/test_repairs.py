@@ -10,7 +10,7 @@ from signalbox_core.events import Snapshot, fold
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_gateway.background.repairs import Repairs
-from signalbox_gateway.background.terminal_events import GRACE, Action, decide
+from signalbox_gateway.background.terminal_events import GRACE, ReconcileAction, reconcile_action
 from signalbox_gateway.runs.overdue import DELIVERY_TIMEOUT
 from support.fakes.echo_pipeline import SPEC, EchoResult
 from support.fakes.events import story
@@ -32,35 +32,53 @@ def told(count: int) -> Snapshot:
 @pytest.mark.parametrize(
     ("status", "top", "by_workflow", "age", "action"),
     [
-        pytest.param("terminated", 3, None, GRACE - timedelta(seconds=1), Action.WAIT, id="just closed"),
-        pytest.param("terminated", 3, None, GRACE, Action.CLOSE, id="terminated"),
-        pytest.param("timed_out", 0, None, GRACE, Action.CLOSE, id="timed out before it said anything"),
-        pytest.param("terminated", 3, told(3), GRACE, Action.CLOSE, id="terminated, its state known"),
-        pytest.param("failed", 0, None, GRACE, Action.CLOSE, id="its input could not be read"),
         pytest.param(
-            "failed", 3, None, GRACE, Action.WAIT, id="failed by itself, its last events on the way"
+            "terminated", 3, None, GRACE - timedelta(seconds=1), ReconcileAction.WAIT, id="just closed"
+        ),
+        pytest.param("terminated", 3, None, GRACE, ReconcileAction.CLOSE, id="terminated"),
+        pytest.param(
+            "timed_out", 0, None, GRACE, ReconcileAction.CLOSE, id="timed out before it said anything"
         ),
         pytest.param(
-            "failed", 3, None, DELIVERY_TIMEOUT, Action.CLOSE, id="failed by itself, its last events lost"
+            "terminated", 3, told(3), GRACE, ReconcileAction.CLOSE, id="terminated, its state known"
         ),
-        pytest.param("completed", 3, told(9), GRACE, Action.WAIT, id="completed while the receiver is down"),
+        pytest.param("failed", 0, None, GRACE, ReconcileAction.CLOSE, id="its input could not be read"),
+        pytest.param(
+            "failed", 3, None, GRACE, ReconcileAction.WAIT, id="failed by itself, its last events on the way"
+        ),
+        pytest.param(
+            "failed",
+            3,
+            None,
+            DELIVERY_TIMEOUT,
+            ReconcileAction.CLOSE,
+            id="failed by itself, its last events lost",
+        ),
+        pytest.param(
+            "completed", 3, told(9), GRACE, ReconcileAction.WAIT, id="completed while the receiver is down"
+        ),
         pytest.param(
             "completed",
             3,
             told(9),
             DELIVERY_TIMEOUT,
-            Action.REBUILD,
+            ReconcileAction.REBUILD,
             id="completed and the receiver is down for long",
         ),
         pytest.param(
-            "completed", 3, None, DELIVERY_TIMEOUT, Action.CLOSE, id="completed, and no worker is left to ask"
+            "completed",
+            3,
+            None,
+            DELIVERY_TIMEOUT,
+            ReconcileAction.CLOSE,
+            id="completed, and no worker is left to ask",
         ),
     ],
 )
 def test_the_decision_on_a_closed_run(
-    status: RunStatus, top: int, by_workflow: Snapshot | None, age: timedelta, action: Action
+    status: RunStatus, top: int, by_workflow: Snapshot | None, age: timedelta, action: ReconcileAction
 ) -> None:
-    assert decide(closed(status), top=top, told=by_workflow, now=ENDED + age) is action
+    assert reconcile_action(closed(status), top=top, workflow_snapshot=by_workflow, now=ENDED + age) is action
 
 
 class Scene:

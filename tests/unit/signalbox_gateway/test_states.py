@@ -11,8 +11,8 @@ from signalbox_core.events import Snapshot, fold
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_gateway.api.approvals import settled
 from signalbox_gateway.runs.decide import refusal_of
-from signalbox_gateway.runs.lookup import snapshot_of
-from signalbox_gateway.runs.temporal import Described, query_of
+from signalbox_gateway.runs.lookup import resolve_snapshot
+from signalbox_gateway.runs.temporal import RunInfo, visibility_query
 from signalbox_gateway.runs.views import run_view
 from support.fakes.echo_pipeline import SPEC
 from support.fakes.events import story
@@ -20,9 +20,9 @@ from support.fakes.events import story
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def described(status: str = "running") -> Described:
+def described(status: str = "running") -> RunInfo:
     ended_at = None if status == "running" else NOW
-    return Described(
+    return RunInfo(
         run_id="r",
         tenant="acme",
         pipeline="echo",
@@ -50,7 +50,7 @@ def decision(decision_id: str = "d2", answer: bytes = b'{"yes":true}', approval_
 
 
 def test_a_run_that_said_nothing_yet_shows_its_contracts_steps() -> None:
-    snapshot = snapshot_of(described(), None, SPEC)
+    snapshot = resolve_snapshot(described(), None, SPEC)
 
     assert (snapshot.status, snapshot.title, snapshot.started_by) == ("running", "Echo", "lan")
     assert [step.status for step in snapshot.steps] == ["pending", "pending"]
@@ -59,12 +59,12 @@ def test_a_run_that_said_nothing_yet_shows_its_contracts_steps() -> None:
 def test_temporals_word_on_the_end_overrules_the_runs_last_one() -> None:
     told = after("step.started")
 
-    assert snapshot_of(described("terminated"), told, SPEC).status == "terminated"
-    assert snapshot_of(described("running"), told, SPEC) == told
+    assert resolve_snapshot(described("terminated"), told, SPEC).status == "terminated"
+    assert resolve_snapshot(described("running"), told, SPEC) == told
 
 
 def test_a_run_of_an_unknown_pipeline_is_shown_all_the_same() -> None:
-    assert snapshot_of(described(), None, None).title == "echo"
+    assert resolve_snapshot(described(), None, None).title == "echo"
 
 
 def test_the_view_hides_where_files_are_kept() -> None:
@@ -133,7 +133,7 @@ def test_a_refusal_without_details_is_still_one_of_our_errors(
 
 
 def test_values_cannot_widen_the_visibility_query() -> None:
-    query = query_of(tenant="a' OR 'x' = 'x", pipeline="b\\' OR 1", status="timed_out")
+    query = visibility_query(tenant="a' OR 'x' = 'x", pipeline="b\\' OR 1", status="timed_out")
 
     assert (
         query
@@ -152,4 +152,4 @@ def test_values_cannot_widen_the_visibility_query() -> None:
     ],
 )
 def test_each_status_has_temporals_word(status: str, word: str) -> None:
-    assert f"ExecutionStatus = '{word}'" in query_of(tenant="t", pipeline=None, status=status)  # type: ignore[arg-type]
+    assert f"ExecutionStatus = '{word}'" in visibility_query(tenant="t", pipeline=None, status=status)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.events import Snapshot, fold
 from signalbox_core.events.catalogue import RunClosed, StepProgress
 from signalbox_core.testing.streams import FakeRunStream
-from signalbox_gateway.streaming.limits import Limits
+from signalbox_gateway.streaming.limits import StreamLimits
 from support.assertions.eventually import eventually
 from support.drivers.sse import Connection, connect, sequences
 from support.fakes.events import make_event, story
@@ -324,16 +324,16 @@ async def test_when_nobody_can_say_the_browser_is_asked_to_come_back(live: Live)
 
 
 async def test_check_27_over_capacity_the_browser_is_asked_to_come_back() -> None:
-    async with live_gateway(Limits(listeners=0)) as live:
+    async with live_gateway(StreamLimits(listeners=0)) as live:
         connection = connect(live.endpoint, "run-1")
         await connection.until_complete()
         assert (connection.status, connection.text.startswith("retry: ")) == (200, True)
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(per_principal=2), Limits(per_address=2)], ids=["principal", "address"]
+    "limits", [StreamLimits(per_principal=2), StreamLimits(per_address=2)], ids=["principal", "address"]
 )
-async def test_check_27_nobody_takes_the_places_of_all(limits: Limits) -> None:
+async def test_check_27_nobody_takes_the_places_of_all(limits: StreamLimits) -> None:
     async with live_gateway(limits) as live:
         await live.streams.append(MILESTONES[0])
         open_ones = [connect(live.endpoint, "run-1") for _ in range(2)]
@@ -359,13 +359,13 @@ async def test_a_listener_that_left_leaves_nothing_behind(live: Live) -> None:
 
 
 async def test_check_23_an_idle_stream_gets_a_comment_and_a_busy_one_none() -> None:
-    async with live_gateway(Limits(sweep=SOON, heartbeat=timedelta(0))) as live:
+    async with live_gateway(StreamLimits(sweep=SOON, heartbeat=timedelta(0))) as live:
         await live.streams.append(MILESTONES[0])
         connection = connect(live.endpoint, "run-1")
         await connection.until_events(1)
         await eventually(lambda: b":\x20\r\n\r\n" in connection.body)
         await connection.leave()
-    async with live_gateway(Limits(sweep=SOON, heartbeat=timedelta(hours=1))) as live:
+    async with live_gateway(StreamLimits(sweep=SOON, heartbeat=timedelta(hours=1))) as live:
         await live.streams.append_many(MILESTONES)
         connection = connect(live.endpoint, "run-1")
         await connection.until_complete()
@@ -373,12 +373,12 @@ async def test_check_23_an_idle_stream_gets_a_comment_and_a_busy_one_none() -> N
 
 
 def test_check_23_no_stream_is_silent_for_longer_than_15_s() -> None:
-    limits = Limits()
+    limits = StreamLimits()
     assert limits.heartbeat + limits.sweep < timedelta(seconds=15)
 
 
 async def test_a_stream_ends_cleanly_at_the_end_of_its_lifetime() -> None:
-    async with live_gateway(Limits(sweep=SOON, lifetime=timedelta(0))) as live:
+    async with live_gateway(StreamLimits(sweep=SOON, lifetime=timedelta(0))) as live:
         await live.streams.append(MILESTONES[0])
         connection = connect(live.endpoint, "run-1")
         await connection.until_complete()
@@ -386,13 +386,13 @@ async def test_a_stream_ends_cleanly_at_the_end_of_its_lifetime() -> None:
 
 
 async def test_check_19_a_stream_ends_when_the_proof_of_identity_does() -> None:
-    async with live_gateway(Limits(sweep=SOON), expires_at=datetime.now(UTC)) as live:
+    async with live_gateway(StreamLimits(sweep=SOON), expires_at=datetime.now(UTC)) as live:
         await live.streams.append(MILESTONES[0])
         await connect(live.endpoint, "run-1").until_complete()
 
 
 async def test_check_20_a_stream_ends_when_the_right_to_listen_is_withdrawn() -> None:
-    async with live_gateway(Limits(sweep=SOON, recheck=timedelta(0))) as live:
+    async with live_gateway(StreamLimits(sweep=SOON, recheck=timedelta(0))) as live:
         await live.streams.append(MILESTONES[0])
         connection = connect(live.endpoint, "run-1")
         await connection.until_events(1)

@@ -8,7 +8,7 @@ import pytest
 from signalbox_core.errors import Forbidden
 from signalbox_core.events import CloudEvent
 from signalbox_gateway.streaming import tenant_runs
-from signalbox_gateway.streaming.limits import Limits
+from signalbox_gateway.streaming.limits import StreamLimits
 from support.assertions.eventually import eventually
 from support.drivers.sse import Connection, SseEvent, connect
 from support.fakes.events import story
@@ -123,7 +123,7 @@ async def test_all_is_1_and_alone(live: Live, runs: tuple[str, ...], query: dict
 
 
 async def test_it_needs_the_role_and_ends_when_that_is_withdrawn() -> None:
-    async with live_gateway(Limits(sweep=timedelta(milliseconds=5), recheck=timedelta(0))) as live:
+    async with live_gateway(StreamLimits(sweep=timedelta(milliseconds=5), recheck=timedelta(0))) as live:
         connection = feed(live)
         await connection.until_events(1)
         live.refusals["*"] = Forbidden("this needs the role viewer")
