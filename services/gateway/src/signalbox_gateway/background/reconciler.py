@@ -37,8 +37,8 @@ _ROUND_TIMEOUT_S: Final = 120.0
 class Reconciler:
     """Leader election among the gateways, by a lease in Redis.
 
-    Late writes of a deposed leader are harmless: a repair replaces one epoch or takes one sequence, and the cursor
-    is written with a fencing token.
+    Late writes of a deposed leader are harmless: a repair replaces one epoch or takes one sequence, and the
+    cursor is written with a fencing token.
 
     Args:
         recovery: restores lost streams from Pub/Sub before repairs; None restores from Temporal only.

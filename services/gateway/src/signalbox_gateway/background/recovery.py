@@ -22,7 +22,7 @@ BUSY_KEY: Final = "signalbox:{reconciler}:replaying"
 SEEK_GRACE: Final = timedelta(seconds=15)
 """A seek normally takes effect within this time; events younger than `BACKLOG_AGE` arrive within it too."""
 MAX_WAIT: Final = timedelta(minutes=2)
-"""How long an ongoing redelivery may delay repairs. Later events are still appended to runs not yet repaired."""
+"""How long redelivery may delay repairs. Later events are still appended to runs not yet repaired."""
 BACKLOG_AGE: Final = timedelta(seconds=30)
 """An event published longer ago than this belongs to a redelivered backlog."""
 _BUSY_TTL: Final = timedelta(seconds=5)

@@ -17,8 +17,8 @@ from signalbox_gateway.runs.temporal import RunInfo
 GRACE: Final = timedelta(seconds=1.5)
 """A workflow normally publishes its end within this time.
 
-Together with the delay of the visibility store and the pause between rounds, the end of a run that cannot publish it
-is in its stream within 5 s.
+With the delay of the visibility store and the pause between rounds, the end of a run that cannot publish it is
+in its stream within 5 s.
 """
 
 

@@ -1,7 +1,7 @@
 """Sends a decision to its run.
 
-The decision is a Temporal update, validated before it enters history. When no worker responds in time, a durable
-signal follows.
+The decision is a Temporal update, validated before it enters history. When no worker responds in time, it is
+sent as a durable signal.
 """
 
 from collections.abc import Sequence
@@ -52,8 +52,8 @@ class Decisions:
         """Send a decision; idempotent, because the update id is the decision id.
 
         Returns:
-            The workflow's record of the decision. None when no worker responded in time and the decision was sent
-            as a durable signal.
+            The workflow's record of the decision. None when no worker responded in time and the decision was
+            sent as a durable signal.
 
         Raises:
             NotFound: the approval is unknown, or the run has ended (`unknown_run`).

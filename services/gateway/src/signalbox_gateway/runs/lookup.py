@@ -113,7 +113,7 @@ def resolve_snapshot(
 ) -> Snapshot:
     """Combine the workflow's snapshot with Temporal's description.
 
-    Temporal's status takes precedence for an ended run, because no workflow code runs at a termination or timeout.
+    Temporal's status takes precedence for an ended run: no workflow code runs at a termination or timeout.
     """
     known = (
         workflow_snapshot

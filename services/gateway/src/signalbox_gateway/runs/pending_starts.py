@@ -1,7 +1,7 @@
 """Starts accepted while Temporal is unavailable: durable in Pub/Sub, visible through Redis.
 
-An accepted start is a published message on the topic `start-requests`. Redis holds what the API shows of it and which
-of start and withdrawal came first; if Redis loses an entry, the next delivery of the message restores it.
+An accepted start is a message on the topic `start-requests`. Redis holds what the API shows of it, and which of
+start and withdrawal came first. If Redis loses an entry, the next delivery of the message restores it.
 """
 
 import logging
@@ -60,7 +60,7 @@ class _SealedRequest(Struct, frozen=True, kw_only=True):
 
 
 class PendingStarts:
-    """Accepts, shows and withdraws starts while Temporal is unavailable. With a key ring, messages are sealed."""
+    """Accepts, shows and withdraws starts while Temporal is unavailable. A key ring seals the messages."""
 
     def __init__(self, redis: Redis, publisher: Publisher, ring: KeyRing | None = None) -> None:
         self._redis = redis
@@ -127,7 +127,7 @@ class PendingStarts:
         return _decoded(fields)
 
     async def withdraw(self, run_id: str, reason: CancelReason) -> PendingStart | None:
-        """Withdraw a pending start. One that is being started right now is cancelled by the withdrawal message.
+        """Withdraw a pending start. A start in progress is cancelled by the withdrawal message.
 
         Returns:
             None when no start is pending under this run id.
@@ -151,7 +151,7 @@ class PendingStarts:
     async def claim(self, run_id: str) -> bool:
         """Claim the start; False when it was withdrawn.
 
-        While Redis is unavailable this returns True: a withdrawal that follows in the topic then cancels the run.
+        True while Redis is unavailable: a withdrawal that follows in the topic then cancels the run.
         """
         try:
             return (

@@ -35,8 +35,8 @@ class StreamConnection:
     Args:
         transport: the SSE connection.
         is_authorized: whether the principal may still listen; re-checked periodically.
-        tenant_runs: the runs of a tenant's stream, which come and go. Its frames have no ids, because one id cannot
-            hold a position in all of them. None for a stream of named runs.
+        tenant_runs: the runs of a tenant's stream, whose frames have no ids because the set of runs changes; None
+            for a stream of named runs.
     """
 
     __slots__ = (
@@ -191,8 +191,8 @@ class StreamConnection:
     async def _send_snapshot(self, subscription: RunSubscription) -> None:
         """Send a snapshot and continue from it.
 
-        A listener that has seen nothing of the run gets the full history after it, if the run has ended or the
-        listener requested the history.
+        The full history follows if the listener has seen nothing of the run, and the run has ended or the
+        listener requested its history.
         """
         snapshot = await self._hub.snapshot(subscription.run_id)
         if subscription.needs_reset:
@@ -212,7 +212,7 @@ class StreamConnection:
             self._send_end(subscription, with_id=True)
 
     async def _has_full_history(self, run_id: str, snapshot: RunSnapshot) -> bool:
-        """Whether the log still has the run's first event; true for an expected stream that does not exist yet."""
+        """Whether the log has the run's first event; true for an expected stream that does not exist yet."""
         start = Cursor(snapshot.position.epoch, 0)
         return not (await self._hub.read(run_id, start)).lost if start.epoch else not snapshot.is_overdue
 

@@ -38,7 +38,7 @@ def classify_frame(position: Cursor, frame: Frame) -> FrameAction:
         return FrameAction.DROP if frame.name == "stream.rebuilt" else FrameAction.SEND
     if frame.sequence > position.sequence:
         return FrameAction.SEND if frame.sequence == position.sequence + 1 else FrameAction.REREAD
-    # A connection ends at the terminal frame, so one with an older sequence means that the snapshot was ahead.
+    # A connection ends at the terminal frame; an older sequence means that the snapshot was ahead of the log.
     return FrameAction.RESET if frame.terminal else FrameAction.DROP
 
 

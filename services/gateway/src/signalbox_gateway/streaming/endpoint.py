@@ -57,8 +57,8 @@ class StreamEndpoint:
     """GET opens a stream, HEAD responds at once, any other method is 405.
 
     Args:
-        authorize: returns the principal who may listen to a run; raises NotFound when the run is unknown or belongs
-            to another tenant.
+        authorize: returns the principal who may listen to a run; raises NotFound when the run is unknown or
+            belongs to another tenant.
         authenticate: returns the principal who may listen to all runs of its tenant.
     """
 

@@ -27,7 +27,7 @@ class EncodedFrame(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_frame(run_id: str, frame: Frame) -> EncodedFrame:
-    """Encode a frame. It has no `event` field, so `onmessage` receives it, and an id only if it is in the log."""
+    """Encode a frame without an `event` field, for `onmessage`; only a frame of the log has an id."""
     body = ServerSentEvent(frame.data.decode()).encode()
     cursor = None if frame.sequence is None else Cursor(frame.epoch, frame.sequence)
     with_id = body if cursor is None else id_line(str(cursor)) + body

@@ -20,8 +20,8 @@ class Listener:
         behind: runs whose log must be read before their live frames can be sent.
         is_closed: the stream must end cleanly.
         is_disconnected: the client has disconnected; nothing can be sent.
-        send_direct: sends a frame without buffering it, when the connection is idle and the frame is the next one.
-            Returns whether it did.
+        send_direct: sends a frame without buffering it, if the connection is idle and the frame is the next
+            one. Returns whether it did.
         check_due: the authorization must be checked again.
         heartbeat_due: a comment must be sent.
         sent_at: when bytes were last sent, on the event loop's clock.

@@ -49,8 +49,8 @@ class SseTransport:
     def send_nowait(self, data: bytes) -> None:
         """Send bytes without awaiting.
 
-        A server's `send` suspends only under backpressure, so its coroutine is stepped by hand: it either completes
-        or is kept for `drain`.
+        A server's `send` suspends only under backpressure, so its coroutine is stepped by hand: it either
+        completes or is kept for `drain`.
         """
         sending = cast(
             "Coroutine[object, None, None]",
