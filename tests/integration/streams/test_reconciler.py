@@ -20,7 +20,7 @@ from signalbox_gateway.runs.temporal import TemporalRuns
 from support.assertions.eventually import eventually
 from support.fakes.echo_pipeline import SPEC, Echo, EchoInput
 from support.fakes.events import story
-from support.fakes.known_runs import FakeRuns, closed
+from support.fakes.known_runs import FakeRunDirectory, closed_run
 from support.servers.stack import running_stack
 
 MILESTONES = [event for event in story() if event.sequence is not None]
@@ -70,13 +70,13 @@ async def start(temporal: Client, run_id: str, request: object) -> WorkflowHandl
     return await temporal.start_workflow("echo", request, id=run_id, task_queue="echo", memo=memo)
 
 
-async def told(handle: WorkflowHandle[object, object]) -> Snapshot:
+async def workflow_snapshot(handle: WorkflowHandle[object, object]) -> Snapshot:
     snapshot: Snapshot = await handle.query(QUERY_SNAPSHOT, result_type=Snapshot)
     return snapshot
 
 
 async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Client, run_id: str) -> Snapshot:
-    """The snapshot of the stream once it has its end; rounds are made as if time had passed since Temporal listed it as closed."""
+    """The stream's snapshot once it has a terminal event; the rounds run at a later time."""
 
     async def listed() -> bool:
         query = f"WorkflowId = '{run_id}' AND ExecutionStatus != 'Running'"
@@ -123,7 +123,7 @@ async def test_a_run_whose_input_cannot_be_read_fails_with_the_reason(
     assert [frame.name for frame in history.frames] == ["run.failed"]
 
 
-async def test_a_redis_that_lost_everything_gets_the_open_runs_back(
+async def test_open_runs_are_restored_after_redis_lost_its_data(
     reconciler: Reconciler, streams: RedisRunStream, redis: Redis, temporal: Client
 ) -> None:
     handle = await start(temporal, "restored-1", EchoInput(text="hi", ask=True))
@@ -138,17 +138,17 @@ async def test_a_redis_that_lost_everything_gets_the_open_runs_back(
     await eventually(restored, within_s=20, every_s=0.2)
     projected = await streams.snapshot("restored-1")
     assert projected is not None
-    assert projected.snapshot.sequence == (await told(handle)).sequence
+    assert projected.snapshot.sequence == (await workflow_snapshot(handle)).sequence
     await handle.terminate()
 
 
-async def test_an_event_without_its_past_makes_the_stream_whole_again(
+async def test_a_gap_in_a_stream_is_repaired(
     reconciler: Reconciler, streams: RedisRunStream, redis: Redis, temporal: Client
 ) -> None:
     handle = await start(temporal, "run-1", EchoInput(text="hi", ask=True))
 
     async def asks() -> bool:
-        return (await told(handle)).sequence >= 5
+        return (await workflow_snapshot(handle)).sequence >= 5
 
     await eventually(asks)
     await make_round(reconciler, datetime.now(UTC))
@@ -164,7 +164,7 @@ async def test_an_event_without_its_past_makes_the_stream_whole_again(
     await handle.terminate()
 
 
-async def test_only_one_of_two_reconcilers_leads_and_the_one_before_it_moves_no_cursor(
+async def test_only_one_reconciler_leads_and_a_deposed_one_cannot_move_the_cursor(
     redis: Redis, streams: RedisRunStream, temporal: Client
 ) -> None:
     one, two = (Reconciler(redis, streams, TemporalRuns(temporal), {}) for _ in range(2))
@@ -181,7 +181,7 @@ async def test_only_one_of_two_reconcilers_leads_and_the_one_before_it_moves_no_
     assert [await one.lead(), await two.lead()] == [False, True]
 
 
-async def test_the_loop_tells_the_end_of_a_terminated_run_and_leaves_the_lease(
+async def test_the_loop_closes_a_terminated_run_and_releases_the_lease(
     redis: Redis, streams: RedisRunStream, temporal: Client
 ) -> None:
     """The loop as it runs in a gateway, on its own clock."""
@@ -197,11 +197,9 @@ async def test_the_loop_tells_the_end_of_a_terminated_run_and_leaves_the_lease(
     assert await redis.exists(LEASE_KEYS.lease) == 0
 
 
-async def test_a_round_costs_what_was_closed_and_not_what_is_open(
-    redis: Redis, streams: RedisRunStream
-) -> None:
-    runs = FakeRuns(*(closed("running", run_id=f"open-{number}") for number in range(500)))
-    runs.described["ended-1"] = closed("terminated", run_id="ended-1", at=datetime.now(UTC))
+async def test_the_cost_of_a_round_depends_on_closed_runs_only(redis: Redis, streams: RedisRunStream) -> None:
+    runs = FakeRunDirectory(*(closed_run("running", run_id=f"open-{number}") for number in range(500)))
+    runs.infos["ended-1"] = closed_run("terminated", run_id="ended-1", at=datetime.now(UTC))
     reconciler = Reconciler(redis, streams, runs, {SPEC.name: SPEC})
     await make_round(reconciler, datetime.now(UTC) + LATER)
     runs.queries.clear()
@@ -213,7 +211,7 @@ async def test_a_round_costs_what_was_closed_and_not_what_is_open(
 
 
 async def _asks(handle: WorkflowHandle[object, object]) -> bool:
-    return (await told(handle)).approvals != ()
+    return (await workflow_snapshot(handle)).approvals != ()
 
 
 async def _told_end(streams: RedisRunStream, run_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Loops beside the requests outlive their errors and end when told."""
+"""Background loops are restarted after errors and stop on cancellation."""
 
 import asyncio
 
@@ -8,8 +8,8 @@ from signalbox_core.errors import Unavailable
 from signalbox_gateway.background.supervisor import run_in_background, supervise
 
 
-async def test_a_loop_that_fails_is_run_again(caplog: pytest.LogCaptureFixture) -> None:
-    errors = iter([Unavailable("Redis is away"), ValueError("a bug")])
+async def test_a_failed_loop_is_restarted(caplog: pytest.LogCaptureFixture) -> None:
+    errors = iter([Unavailable("Redis is unavailable"), ValueError("a bug")])
     ran = 0
 
     async def loop() -> None:
@@ -25,7 +25,7 @@ async def test_a_loop_that_fails_is_run_again(caplog: pytest.LogCaptureFixture) 
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
 
 
-async def test_leaving_ends_every_loop_even_one_that_fails_on_its_way_out() -> None:
+async def test_leaving_ends_every_loop_even_one_that_fails_while_stopping() -> None:
     ended = []
     begun = asyncio.Event(), asyncio.Event()
 

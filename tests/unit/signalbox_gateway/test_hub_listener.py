@@ -17,7 +17,7 @@ def encoded(sequence: int, size: int = 10) -> frames.EncodedFrame:
     )
 
 
-async def test_a_full_buffer_is_emptied_and_its_runs_are_read_again() -> None:
+async def test_a_full_buffer_is_cleared_and_its_runs_are_read_again() -> None:
     listener = Listener(["run-1", "run-2"], now=0, closes_at=9)
     for sequence in range(MAX_BUFFERED_FRAMES):
         listener.offer(encoded(sequence))
@@ -48,7 +48,7 @@ async def test_a_frame_is_encoded_once_for_all_listeners() -> None:
     assert shared.body == b"data: xxxxxxxxxx\r\n\r\n"
 
 
-async def test_a_full_connection_gets_its_frames_in_order_once_it_takes_more() -> None:
+async def test_frames_stay_in_order_under_backpressure() -> None:
     """`send_nowait` steps the server's `send` up to its first suspension; `drain` completes it."""
     free, taken = asyncio.Event(), list[bytes]()
 
@@ -74,7 +74,7 @@ async def test_a_full_connection_gets_its_frames_in_order_once_it_takes_more() -
 @pytest.mark.parametrize(
     "error", [ConnectionResetError(), RuntimeError("response already completed")], ids=["gone", "broken"]
 )
-async def test_a_connection_that_fails_ends_its_listener_and_nothing_else(error: Exception) -> None:
+async def test_a_failed_connection_ends_only_its_own_listener(error: Exception) -> None:
     async def send(_message: Message) -> None:
         raise error
 

@@ -1,4 +1,4 @@
-"""A look-up of a run in Temporal is shared, and survives callers that leave."""
+"""A lookup of a run in Temporal is shared, and survives cancelled callers."""
 
 import asyncio
 import gc
@@ -19,10 +19,10 @@ class UnavailableStarts:
 
     async def find(self, _run_id: str) -> PendingStart | None:
         await self.failing.wait()
-        raise Unavailable("Redis does not answer")
+        raise Unavailable("Redis does not respond")
 
 
-async def test_a_look_up_that_fails_after_its_caller_left_reports_nothing() -> None:
+async def test_a_failed_lookup_of_a_cancelled_caller_is_not_reported() -> None:
     starts, reported = UnavailableStarts(), list[dict[str, Any]]()
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context))
     states = RunReader(cast(RunStream, None), cast(TemporalRuns, None), {}, cast(PendingStarts, starts))

@@ -1,4 +1,4 @@
-"""What a live frame means to a listener, by where it stands."""
+"""Classification of live frames by a listener's position."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def frame(
 
 
 @pytest.mark.parametrize(
-    ("position", "live", "verdict"),
+    ("position", "live", "action"),
     [
         pytest.param(HERE, frame(6), FrameAction.SEND, id="the next one"),
         pytest.param(HERE, frame(5), FrameAction.DROP, id="the last one again"),
@@ -37,13 +37,13 @@ def frame(
             HERE,
             frame(None, epoch="bb", name="stream.rebuilt"),
             FrameAction.RESET,
-            id="told that it was rebuilt",
+            id="the stream was rebuilt",
         ),
         pytest.param(
             HERE,
             frame(None, name="stream.rebuilt"),
             FrameAction.DROP,
-            id="told of the rebuilding that it stands on",
+            id="the rebuild of its own epoch",
         ),
         pytest.param(
             HERE, frame(4, terminal=True), FrameAction.RESET, id="the end, before where the snapshot stands"
@@ -58,11 +58,11 @@ def frame(
         ),
     ],
 )
-def test_the_verdict_on_a_live_frame(position: Cursor, live: Frame, verdict: FrameAction) -> None:
-    assert classify_frame(position, live) is verdict
+def test_the_action_for_a_live_frame(position: Cursor, live: Frame, action: FrameAction) -> None:
+    assert classify_frame(position, live) is action
 
 
-def test_progress_from_before_what_the_log_gave_is_dropped() -> None:
+def test_progress_older_than_the_log_is_dropped() -> None:
     buffered = [frames.encode_frame("run-1", item) for item in (frame(None), frame(5), frame(None), frame(6))]
     left = drop_stale(buffered, {"run-1": RunSubscription("run-1", HERE)})
     assert [item.frame.sequence for item in left] == [5, None, 6]
@@ -76,16 +76,16 @@ def test_runs_do_not_make_each_other_stale() -> None:
     assert [item.run_id for item in left] == ["run-2", "run-1"]
 
 
-def test_an_id_leads_every_run_back_to_its_place() -> None:
-    feeds = [
+def test_an_id_restores_the_position_of_every_run() -> None:
+    subscriptions = [
         RunSubscription("a", Cursor("aa", 3)),
         RunSubscription("b", None),
         RunSubscription("c", Cursor("cc", 0)),
         RunSubscription("d", NO_STREAM),
     ]
-    text = event_id(feeds)
+    text = event_id(subscriptions)
     assert text == "aa:3,-,cc:0,-"
-    assert [feed.position for feed in parse_subscriptions(("a", "b", "c", "d"), text)] == [
+    assert [subscription.position for subscription in parse_subscriptions(("a", "b", "c", "d"), text)] == [
         Cursor("aa", 3),
         None,
         Cursor("cc", 0),
@@ -96,11 +96,14 @@ def test_an_id_leads_every_run_back_to_its_place() -> None:
 @pytest.mark.parametrize(
     "text", ["aa:3", "aa:3,bb:1,cc:2", "aa:3;bb:1", "aa:03,bb:1", "AA:3,bb:1", ",", "aa:3,"]
 )
-def test_an_id_of_another_stream_is_lost_for_every_run(text: str) -> None:
-    feeds = parse_subscriptions(("a", "b"), text)
-    assert [(feed.position, feed.needs_reset) for feed in feeds] == [(None, True), (None, True)]
+def test_a_malformed_id_resets_every_run(text: str) -> None:
+    subscriptions = parse_subscriptions(("a", "b"), text)
+    assert [(subscription.position, subscription.needs_reset) for subscription in subscriptions] == [
+        (None, True),
+        (None, True),
+    ]
 
 
-def test_without_an_id_there_is_nothing_to_forget() -> None:
-    (feed,) = parse_subscriptions(("a",), None)
-    assert (feed.position, feed.needs_reset) == (None, False)
+def test_without_an_id_there_is_no_reset() -> None:
+    (subscription,) = parse_subscriptions(("a",), None)
+    assert (subscription.position, subscription.needs_reset) == (None, False)

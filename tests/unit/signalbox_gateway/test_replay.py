@@ -1,4 +1,4 @@
-"""Who has the word after Redis lost its data: the replay or the repairs."""
+"""After Redis lost its data: when to seek, wait and repair."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ MOMENT = timedelta(milliseconds=1)
         (MAX_WAIT, True, True, RecoveryStep.REPAIR),
     ],
 )
-def test_a_replay_is_asked_for_once_and_goes_before_the_repairs_for_a_while(
+def test_the_subscription_is_sought_once_and_repairs_wait(
     since: timedelta | None, is_busy: bool, has_runs: bool, step: RecoveryStep
 ) -> None:
     sought_at = None if since is None else NOW - since
