@@ -1,4 +1,4 @@
-"""Approvals of pipelines that the console has no code for: a form generated from the schema of the answer."""
+"""Approvals of pipelines without a view of their own: a form from the schema of the answer."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -124,7 +124,7 @@ def test_a_decision_without_a_worker_is_shown_as_recorded(modules: Page, gateway
     gateway.status = 202
     modules.get_by_role("button", name="Send decision").click()
     expect(
-        modules.get_by_text("Decision recorded. The run goes on as soon as a worker is there.").first
+        modules.get_by_text("Decision recorded. The run continues as soon as a worker is available.").first
     ).to_be_visible()
 
 

@@ -59,7 +59,7 @@ def test_decisions_are_sentences_and_new_ones_appear_by_themselves(
     later = next_record(records[-1])
     tell(site, [later])
 
-    page.get_by_label("Also when nothing was done").check()
+    page.get_by_label("Include repeated holds").check()
     expect(rows.first.locator("time")).to_have_attribute(
         "datetime", later.at.isoformat().replace("+00:00", "Z")
     )

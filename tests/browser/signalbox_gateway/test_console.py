@@ -106,7 +106,7 @@ def test_the_page_reconnects_when_the_gateway_is_killed(
     card = cards(asked(page)).first
     card.get_by_role("radio", name="Approve").check()
     site.kill_gateway()
-    expect(page.locator(".link-state")).to_have_text("Connection lost, trying again", timeout=RUN_MS)
+    expect(page.locator(".link-state")).to_have_text("Connection lost, reconnecting", timeout=RUN_MS)
     expect(page.locator(".link-state")).to_have_text("Live", timeout=RUN_MS)
     expect(card.get_by_role("radio", name="Approve")).to_be_checked()
     page.get_by_role("button", name="Send 1 decision").click()
@@ -120,7 +120,7 @@ def test_an_incomplete_decision_is_not_sent_and_names_what_is_missing(signed_in:
     cards(panel).first.get_by_role("radio", name="Reject").check()
     panel.get_by_role("button", name="Send 2 decisions").click()
     expect(cards(panel).first.get_by_label("Why?")).to_be_focused()
-    expect(cards(panel).first).to_contain_text("Say why, so that the next attempt is better.")
+    expect(cards(panel).first).to_contain_text("Enter a reason for the next attempt.")
     expect(cards(panel).nth(1)).to_contain_text("Approve, edit or reject this variant.")
     expect_status(page, "Needs you")
 

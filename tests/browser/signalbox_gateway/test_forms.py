@@ -88,13 +88,13 @@ def test_defaults_are_filled_in_and_the_empty_is_left_out(form: Page) -> None:
     ("label", "text", "problem"),
     [
         pytest.param("Name", "", "Fill this in.", id="required"),
-        pytest.param("Name", "L", "Write at least 2 characters.", id="too short"),
-        pytest.param("Name", "L" * 41, "Shorten to 40 characters; now 41.", id="too long"),
-        pytest.param("Weight", "-1", "At least 0.", id="too small"),
-        pytest.param("Count", "100", "At most 99.", id="too large"),
-        pytest.param("Count", "1.5", "Give a whole number.", id="not whole"),
-        pytest.param("Tags", "a\nb\nc\nd", "At most 3; now 4.", id="too many"),
-        pytest.param("Extra", "{x}", "This is not JSON; check quotes and commas.", id="not JSON"),
+        pytest.param("Name", "L", "Enter at least 2 characters.", id="too short"),
+        pytest.param("Name", "L" * 41, "Shorten this to 40 characters; it has 41.", id="too long"),
+        pytest.param("Weight", "-1", "Enter at least 0.", id="too small"),
+        pytest.param("Count", "100", "Enter at most 99.", id="too large"),
+        pytest.param("Count", "1.5", "Enter a whole number.", id="not whole"),
+        pytest.param("Tags", "a\nb\nc\nd", "Enter at most 3; there are 4.", id="too many"),
+        pytest.param("Extra", "{x}", "This is not valid JSON; check quotes and commas.", id="not JSON"),
     ],
 )
 def test_a_contract_violation_is_shown_before_it_is_sent(
@@ -119,7 +119,7 @@ def test_a_problem_of_the_server_is_shown_at_the_field_it_names(form: Page, path
     expect(field).to_be_focused()
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(field).to_have_accessible_description(re.compile("Not like this$"))
-    expect(form.get_by_role("alert")).to_contain_text("One thing to correct")
+    expect(form.get_by_role("alert")).to_contain_text("One problem to correct")
 
 
 def test_a_problem_without_a_field_is_shown_above_the_form(form: Page) -> None:

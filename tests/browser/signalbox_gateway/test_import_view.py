@@ -191,7 +191,7 @@ def test_the_captcha_is_a_picture_with_its_reason_and_its_time(page: Page) -> No
     expect(page.locator("[data-until]")).to_contain_text("left")
     page.get_by_label("Characters in the picture").fill("ab")
     page.get_by_role("button", name="Send decision").click()
-    expect(page.get_by_text("Write at least 4 characters.").first).to_be_visible()
+    expect(page.get_by_text("Enter at least 4 characters.").first).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_months_totals_and_reasons_are_readable_tables(page: Page) -> None:
     expect(page.get_by_text("12\u202f345\u202f678\u202f901\u202f234\u202f567\u202f890 VND")).to_be_visible()
     expect(page.get_by_text("the export is a damaged ZIP")).to_be_visible()
     expect(page.get_by_text("1 more are in failed.csv.")).to_be_visible()
-    expect(page.get_by_role("region", name="Where list and original differ")).to_contain_text(
+    expect(page.get_by_role("region", name="Differences between list and original")).to_contain_text(
         "1\u202f101\u202f000"
     )
 

@@ -23,8 +23,8 @@ from signalbox_core.streams import RedisRunStream
 from signalbox_core.testing.pubsub import FakePublisher, FakeSubscriber
 from signalbox_core.topology import START_REQUESTS
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.runs.pending_starts import WaitingStarts
-from signalbox_gateway.runs.temporal import Engine
+from signalbox_gateway.runs.pending_starts import PendingStarts
+from signalbox_gateway.runs.temporal import TemporalRuns
 from support.assertions.eventually import eventually
 from support.fakes.payload_keys import payload_keys_file
 from support.servers import backends
@@ -80,7 +80,7 @@ async def test_without_temporal_a_start_is_queued_and_shown(stranded: httpx2.Asy
     assert (snapshot["status"], snapshot["pipeline"], len(snapshot["steps"])) == ("queued", "echo", 2)
 
 
-async def test_queued_starts_are_made_once_when_temporal_is_back(
+async def test_queued_runs_start_once_when_temporal_is_available_again(
     stranded: httpx2.AsyncClient, without_temporal: Parts, caller: httpx2.AsyncClient, temporal: Client
 ) -> None:
     runs = [new_run_id("echo") for _ in range(5)]
@@ -101,7 +101,7 @@ async def _all_running(caller: httpx2.AsyncClient, runs: Sequence[str]) -> bool:
     return [await status(caller, run_id) for run_id in runs] == ["running"] * len(runs)
 
 
-async def test_a_queued_start_outlives_the_redis_that_showed_it(
+async def test_a_queued_start_survives_a_loss_of_redis(
     stranded: httpx2.AsyncClient, without_temporal: Parts, caller: httpx2.AsyncClient, temporal: Client
 ) -> None:
     run_id = new_run_id("echo")
@@ -119,7 +119,7 @@ async def _has(caller: httpx2.AsyncClient, run_id: str, wanted: str) -> bool:
     return await status(caller, run_id) == wanted
 
 
-async def test_another_order_cannot_take_the_id_of_one_that_waits(
+async def test_another_request_cannot_take_the_id_of_a_pending_start(
     stranded: httpx2.AsyncClient, caller: httpx2.AsyncClient, without_temporal: Parts, temporal: Client
 ) -> None:
     run_id = new_run_id("echo")
@@ -136,7 +136,7 @@ async def _is_settled(parts: Parts, run_id: str) -> bool:
     return not await parts.redis.exists(f"signalbox:waiting:{{{run_id}}}")
 
 
-async def test_a_queued_run_that_is_cancelled_is_shown_as_such_and_never_started(
+async def test_a_cancelled_queued_run_is_shown_as_cancelled_and_never_starts(
     stranded: httpx2.AsyncClient, without_temporal: Parts, caller: httpx2.AsyncClient, temporal: Client
 ) -> None:
     run_id, later = new_run_id("echo"), new_run_id("echo")
@@ -156,11 +156,11 @@ async def test_a_queued_run_that_is_cancelled_is_shown_as_such_and_never_started
         1,
     )
     assert (again.status_code, again.json()["status"]) == (200, "cancelled")
-    assert await Engine(temporal).describe(run_id) is None
+    assert await TemporalRuns(temporal).describe(run_id) is None
     assert await status(caller, run_id) == "cancelled"
 
 
-async def test_a_withdrawal_that_comes_too_late_cancels_the_run(
+async def test_a_late_withdrawal_cancels_the_run(
     stranded: httpx2.AsyncClient, without_temporal: Parts, temporal: Client, worker: None
 ) -> None:
     """The start was being made, so the withdrawal that follows it in the topic asks Temporal."""
@@ -168,7 +168,7 @@ async def test_a_withdrawal_that_comes_too_late_cancels_the_run(
     await stranded.post(
         "/v1/runs", json={"pipeline": "echo", "run_id": run_id, "input": {"text": "hi", "ask": True}}
     )
-    assert await WaitingStarts(without_temporal.redis, without_temporal.publisher).take(run_id)
+    assert await PendingStarts(without_temporal.redis, without_temporal.publisher).claim(run_id)
 
     answer = await stranded.post(f"/v1/runs/{run_id}/cancel")
     async with starting(without_temporal, temporal):
@@ -178,7 +178,7 @@ async def test_a_withdrawal_that_comes_too_late_cancels_the_run(
 
 
 async def _is_cancelled(temporal: Client, run_id: str) -> bool:
-    found = await Engine(temporal).describe(run_id)
+    found = await TemporalRuns(temporal).describe(run_id)
     return found is not None and found.status == "cancelled"
 
 
@@ -200,7 +200,7 @@ async def test_with_payload_keys_the_topic_holds_no_input_in_clear(
         await eventually(lambda: _has(caller, run_id, "running"))
 
 
-async def test_a_start_that_nobody_can_keep_is_not_accepted(redis_url: str, tmp_path: Path) -> None:
+async def test_a_start_that_cannot_be_queued_is_refused(redis_url: str, tmp_path: Path) -> None:
     nowhere = f"127.0.0.1:{backends.free_port()}"
     async with gateway_parts(tmp_path, temporal=nowhere, redis=redis_url) as parts:
         hasty = PubSubPublisher("signalbox", emulator_host=nowhere, timeout_s=0.3)
@@ -218,7 +218,7 @@ async def test_a_start_that_nobody_can_keep_is_not_accepted(redis_url: str, tmp_
     assert shown.status_code == 503
 
 
-async def test_readiness_tells_that_temporal_is_away(stranded: httpx2.AsyncClient) -> None:
+async def test_readiness_reports_that_temporal_is_unavailable(stranded: httpx2.AsyncClient) -> None:
     ready = await stranded.get("/readyz")
     runs = await stranded.get("/v1/runs")
 

@@ -45,7 +45,7 @@ def asked(event: SseEvent) -> list[object]:
     return [item["run_id"] for item in approvals]
 
 
-async def test_the_inbox_comes_at_once_and_whenever_it_changes(served: Served, parts: Parts) -> None:
+async def test_the_inbox_is_sent_at_once_and_on_every_change(served: Served, parts: Parts) -> None:
     async with reading(served.origin, FEED, key("viewer")) as reader:
         await reader.until(1)
         tale = milestones("run-1")
@@ -63,7 +63,9 @@ async def test_the_inbox_comes_at_once_and_whenever_it_changes(served: Served, p
     assert [asked(event) for event in reader.events] == [[], ["run-1"], []]
 
 
-async def test_a_stranger_gets_401_and_another_tenant_its_own_inbox(served: Served, parts: Parts) -> None:
+async def test_without_credentials_401_and_another_tenant_gets_its_own_inbox(
+    served: Served, parts: Parts
+) -> None:
     await parts.streams.append_many(milestones("run-1")[:6])
     async with (
         reading(served.origin, FEED) as nobody,

@@ -1,4 +1,4 @@
-"""The checks of a stream that need the whole gateway: its authentication, its middleware, its server (docs/streams.md has the table)."""
+"""The conformance checks that need a whole gateway: authentication, middleware and server (docs/streams.md)."""
 
 import asyncio
 import dataclasses
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from signalbox_core.events import CloudEvent
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Gateway, Parts
-from signalbox_gateway.streaming.limits import Limits
+from signalbox_gateway.streaming.limits import StreamLimits
 from support.assertions.eventually import eventually
 from support.drivers.sse import sequences
 from support.fakes.events import story
@@ -46,12 +46,12 @@ def key(role: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def limits() -> Limits:
-    return Limits(recheck=timedelta(seconds=1))
+def limits() -> StreamLimits:
+    return StreamLimits(recheck=timedelta(seconds=1))
 
 
 @pytest.fixture
-async def served(parts: Parts, tmp_path: Path, limits: Limits) -> AsyncIterator[Served]:
+async def served(parts: Parts, tmp_path: Path, limits: StreamLimits) -> AsyncIterator[Served]:
     await parts.redis.flushdb()
     settled = dataclasses.replace(parts, settings=replace(parts.settings, drain_s=1))
     gateway = Gateway(settled, limits=limits)
@@ -59,7 +59,7 @@ async def served(parts: Parts, tmp_path: Path, limits: Limits) -> AsyncIterator[
         yield Served(gateway, settled, origin, tmp_path)
 
 
-async def test_check_01_nothing_between_may_keep_hold_back_or_compress_it(served: Served) -> None:
+async def test_check_01_intermediaries_may_not_cache_buffer_or_compress_it(served: Served) -> None:
     await served.parts.streams.append_many(MILESTONES)
     async with reading(served.origin, STREAM, {**key("viewer"), "accept-encoding": "gzip, br"}) as reader:
         await reader.until_over()
@@ -70,7 +70,7 @@ async def test_check_01_nothing_between_may_keep_hold_back_or_compress_it(served
     assert "content-encoding" not in reader.headers
 
 
-async def test_check_17_a_refusal_tells_nothing_of_what_exists(served: Served) -> None:
+async def test_check_17_a_refusal_does_not_disclose_what_exists(served: Served) -> None:
     await served.parts.streams.append_many(MILESTONES)
     async with (
         served.caller(None) as nobody,
@@ -101,7 +101,7 @@ async def test_check_18_a_run_that_was_just_started_is_never_unknown(served: Ser
     assert (reader.status, snapshot.event, snapshot.json["status"]) == (200, "snapshot", "running")
 
 
-async def test_check_20_a_key_that_is_revoked_ends_its_streams_and_no_others(served: Served) -> None:
+async def test_check_20_a_revoked_key_ends_only_its_own_streams(served: Served) -> None:
     await served.parts.streams.append(MILESTONES[0])
     async with (
         reading(served.origin, STREAM, key("viewer")) as revoked,
@@ -146,11 +146,12 @@ async def test_check_22_no_ticket_is_in_the_log(served: Served, caplog: pytest.L
     assert ticket not in "".join(f"{record.getMessage()} {record.__dict__}" for record in ours)
 
 
-async def test_check_24_listeners_that_left_leave_nothing_behind(served: Served) -> None:
+async def test_check_24_disconnected_listeners_leak_nothing(served: Served) -> None:
     """1,000 connections, 50 at a time, each aborted in the middle of its stream."""
     await served.parts.streams.append(MILESTONES[0])
     host, port = str(urlsplit(served.origin).hostname), int(urlsplit(served.origin).port or 0)
-    request = f"GET {STREAM} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {secret_of('viewer')}\r\n\r\n".encode()
+    key = secret_of("viewer")
+    request = f"GET {STREAM} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
 
     async def come_and_go() -> None:
         reader, writer = await asyncio.open_connection(host, port)
@@ -174,8 +175,10 @@ async def test_check_24_listeners_that_left_leave_nothing_behind(served: Served)
     assert psutil.Process().memory_info().rss - rss < CYCLES * 8_000
 
 
-@pytest.mark.parametrize("limits", [Limits(listeners=1)])
-async def test_check_27_over_capacity_browsers_come_back_and_the_process_is_well(served: Served) -> None:
+@pytest.mark.parametrize("limits", [StreamLimits(listeners=1)])
+async def test_check_27_over_capacity_browsers_retry_later_and_the_process_stays_healthy(
+    served: Served,
+) -> None:
     await served.parts.streams.append(MILESTONES[0])
     async with reading(served.origin, STREAM, key("viewer")) as first:
         await first.until(1)
@@ -186,7 +189,7 @@ async def test_check_27_over_capacity_browsers_come_back_and_the_process_is_well
     assert health.status_code == 200
 
 
-async def test_check_28_at_a_stop_readiness_goes_first_and_streams_end_one_by_one(
+async def test_check_28_on_sigterm_readiness_fails_first_and_then_the_streams_end(
     served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     await served.parts.streams.append(MILESTONES[0])
@@ -235,7 +238,7 @@ async def test_check_31_of_many_runs_one_without_permission_is_denied(served: Se
     ) == list(range(1, 10))
 
 
-async def test_check_32_what_happens_while_nobody_listens_is_told_later(served: Served) -> None:
+async def test_check_32_events_without_listeners_are_sent_later(served: Served) -> None:
     tale: list[CloudEvent] = MILESTONES
     await served.parts.streams.append_many(tale[:2])
     async with reading(served.origin, STREAM, key("viewer")) as first:

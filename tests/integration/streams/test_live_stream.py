@@ -53,7 +53,7 @@ async def test_check_06_14_a_listener_receives_the_whole_run_in_order_and_a_clea
     assert sequences(events) == list(range(2, 10))
 
 
-async def test_check_09_15_the_last_event_id_resumes_with_exactly_the_rest(gateway: Gateway) -> None:
+async def test_check_09_15_the_last_event_id_resumes_with_exactly_the_later_events(gateway: Gateway) -> None:
     await gateway.streams.append_many(MILESTONES)
     async with reading(gateway.origin, STREAM) as whole:
         await whole.until_over()
@@ -81,7 +81,7 @@ async def test_check_30_two_gateways_give_the_same_ids_in_the_same_order(
     assert len(first.ids) == 8
 
 
-async def test_one_redis_connection_serves_all_runs_and_unsubscribes_from_unwatched_ones(
+async def test_one_redis_connection_serves_all_runs_and_unsubscribes_unwatched_ones(
     gateway: Gateway, redis: Redis
 ) -> None:
     async def subscribers() -> list[int]:
@@ -106,7 +106,7 @@ async def test_one_redis_connection_serves_all_runs_and_unsubscribes_from_unwatc
     assert gateway.hub.watched_runs == 0
 
 
-async def test_check_11_no_event_is_lost_or_duplicated_while_many_join_a_busy_run(gateway: Gateway) -> None:
+async def test_check_11_no_gap_and_no_duplicate_while_many_join_a_busy_run(gateway: Gateway) -> None:
     tale = [
         MILESTONES[0],
         *(replace(MILESTONES[1], sequence=number) for number in range(2, 300)),
@@ -115,20 +115,20 @@ async def test_check_11_no_event_is_lost_or_duplicated_while_many_join_a_busy_ru
     await gateway.streams.append(tale[0])
 
     async def listen(number: int) -> list[object]:
-        await eventually(lambda: told >= number * 12)
+        await eventually(lambda: published >= number * 12)
         async with reading(gateway.origin, STREAM, {"Last-Event-ID": f"{epoch}:1"}) as reader:
             return sequences(await reader.until_over())
 
-    told, epoch = 0, (await gateway.streams.read("run-1", None)).epoch
+    published, epoch = 0, (await gateway.streams.read("run-1", None)).epoch
     async with asyncio.TaskGroup() as group:
         heard = [group.create_task(listen(number)) for number in range(20)]
         for event in tale[1:]:
             await gateway.streams.append(event)
-            told += 1
+            published += 1
     assert all(task.result() == list(range(2, 301)) for task in heard)
 
 
-async def test_check_29_a_killed_and_restarted_redis_loses_nothing(tmp_path: Path) -> None:
+async def test_check_29_a_restart_of_redis_loses_nothing(tmp_path: Path) -> None:
     async with (
         own_redis(tmp_path) as server,
         Redis.from_url(server.url) as client,
@@ -154,7 +154,7 @@ async def _appended(streams: RedisRunStream, event: CloudEvent) -> bool:
     return True
 
 
-async def test_check_29_a_stream_opened_while_redis_is_down_waits_and_then_continues(tmp_path: Path) -> None:
+async def test_check_29_a_stream_opened_while_redis_is_down_continues_afterwards(tmp_path: Path) -> None:
     async with (
         own_redis(tmp_path) as server,
         Redis.from_url(server.url) as client,
@@ -170,7 +170,7 @@ async def test_check_29_a_stream_opened_while_redis_is_down_waits_and_then_conti
             assert (await reader.until(1))[0].event == "snapshot"
 
 
-async def test_check_13_29_a_redis_that_lost_everything_resets_the_listener_after_the_rebuild(
+async def test_check_13_29_a_redis_that_lost_its_data_resets_the_listener_after_the_rebuild(
     gateway: Gateway, redis: Redis
 ) -> None:
     await gateway.streams.append_many(MILESTONES[:3])
@@ -179,10 +179,10 @@ async def test_check_13_29_a_redis_that_lost_everything_resets_the_listener_afte
         await redis.flushall()
         assert await gateway.streams.append(MILESTONES[4]) == "parked"
         (gap,) = await gateway.streams.gaps(older_than=timedelta(0))
-        told = Snapshot(run_id="run-1", tenant="acme")
+        published = Snapshot(run_id="run-1", tenant="acme")
         for event in MILESTONES[:4]:
-            told = fold(told, event)
-        await gateway.streams.rebuild(told, replaces=gap.epoch)
+            published = fold(published, event)
+        await gateway.streams.rebuild(published, replaces=gap.epoch)
         await eventually(lambda: reader.names.count("snapshot") == 2)
         await gateway.streams.append_many(MILESTONES[5:])
         events = await reader.until_over()
@@ -225,7 +225,7 @@ async def test_a_drain_ends_streams_with_a_complete_body_and_no_error_in_the_log
     assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
 
 
-async def test_check_25_26_a_stalled_reader_slows_no_other_and_catches_up_when_it_resumes(
+async def test_check_25_26_a_stalled_reader_slows_no_other_and_catches_up(
     gateway: Gateway,
 ) -> None:
     text = msgspec.Raw(msgspec.json.encode({"step": "read", "title": "x" * 4_000}))
@@ -249,12 +249,12 @@ async def test_check_25_26_a_stalled_reader_slows_no_other_and_catches_up_when_i
     (stalled,) = gateway.hub._listeners
     assert stalled._bytes <= MAX_BUFFERED_BYTES
     async with asyncio.timeout(20):
-        told = (await reader.read()).decode().partition("\r\n\r\n")[2]
-    assert sequences(parse(told)) == list(range(2, 1_001))
+        published = (await reader.read()).decode().partition("\r\n\r\n")[2]
+    assert sequences(parse(published)) == list(range(2, 1_001))
     writer.close()
 
 
-async def test_check_25_a_reader_that_never_reads_is_disconnected(redis: Redis) -> None:
+async def test_check_25_a_reader_that_reads_nothing_is_disconnected(redis: Redis) -> None:
     async with serving(redis, stalled_ms=500) as gateway:
         await gateway.streams.append(MILESTONES[0])
         cursor = f"{(await gateway.streams.read('run-1', None)).epoch}:1"
@@ -280,7 +280,7 @@ async def test_check_04_05_head_and_post(gateway: Gateway) -> None:
     assert (post.status_code, post.headers["allow"]) == (405, "GET, HEAD")
 
 
-async def test_the_keys_of_a_run_expire_after_its_end(redis: Redis) -> None:
+async def test_the_keys_of_an_ended_run_expire(redis: Redis) -> None:
     streams = RedisRunStream(redis, retention=timedelta(hours=1))
     await streams.append_many(MILESTONES[:8])
     keys = [key async for key in redis.scan_iter("signalbox:run:*")]
@@ -306,7 +306,7 @@ async def test_a_decoding_redis_client_is_rejected_with_the_remedy(redis_url: st
             RedisRunStream(client)
 
 
-async def test_redis_out_of_memory_is_unavailable_and_a_wrong_key_type_is_a_bug(tmp_path: Path) -> None:
+async def test_a_redis_without_memory_is_unavailable_and_a_broken_key_is_a_bug(tmp_path: Path) -> None:
     async with own_redis(tmp_path) as server, Redis.from_url(server.url) as client:
         streams = RedisRunStream(client)
         await client.config_set("maxmemory", "1")

@@ -37,7 +37,7 @@ async def has_all(streams: RedisRunStream) -> bool:
     return [frame.sequence for frame in (await streams.read("run-1", None)).frames] == list(range(1, 10))
 
 
-async def test_events_that_the_receiver_did_not_append_are_projected(
+async def test_events_that_the_receiver_did_not_append_are_appended(
     publisher: PubSubPublisher, redis_url: str, pubsub_host: str
 ) -> None:
     async with Redis.from_url(redis_url) as client:

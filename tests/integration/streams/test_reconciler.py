@@ -16,11 +16,11 @@ from signalbox_core.redis.lease import LeaseLost
 from signalbox_core.streams import RedisRunStream
 from signalbox_core.temporal import connect, names
 from signalbox_gateway.background.reconciler import CURSOR_KEY, LEASE_KEYS, Reconciler
-from signalbox_gateway.runs.temporal import Engine
+from signalbox_gateway.runs.temporal import TemporalRuns
 from support.assertions.eventually import eventually
 from support.fakes.echo_pipeline import SPEC, Echo, EchoInput
 from support.fakes.events import story
-from support.fakes.known_runs import FakeRuns, closed
+from support.fakes.known_runs import FakeRunDirectory, closed_run
 from support.servers.stack import running_stack
 
 MILESTONES = [event for event in story() if event.sequence is not None]
@@ -57,7 +57,7 @@ async def temporal(own_temporal: str) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def reconciler(redis: Redis, streams: RedisRunStream, temporal: Client) -> Reconciler:
-    return Reconciler(redis, streams, Engine(temporal), {SPEC.name: SPEC})
+    return Reconciler(redis, streams, TemporalRuns(temporal), {SPEC.name: SPEC})
 
 
 async def make_round(reconciler: Reconciler, now: datetime) -> None:
@@ -70,13 +70,13 @@ async def start(temporal: Client, run_id: str, request: object) -> WorkflowHandl
     return await temporal.start_workflow("echo", request, id=run_id, task_queue="echo", memo=memo)
 
 
-async def told(handle: WorkflowHandle[object, object]) -> Snapshot:
+async def workflow_snapshot(handle: WorkflowHandle[object, object]) -> Snapshot:
     snapshot: Snapshot = await handle.query(QUERY_SNAPSHOT, result_type=Snapshot)
     return snapshot
 
 
 async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Client, run_id: str) -> Snapshot:
-    """Run rounds, as if time had passed since Temporal listed the run closed, until its stream ends."""
+    """The stream's snapshot once it has a terminal event; the rounds run at a later time."""
 
     async def listed() -> bool:
         query = f"WorkflowId = '{run_id}' AND ExecutionStatus != 'Running'"
@@ -138,17 +138,17 @@ async def test_open_runs_are_restored_after_redis_lost_its_data(
     await eventually(restored, within_s=20, every_s=0.2)
     projected = await streams.snapshot("restored-1")
     assert projected is not None
-    assert projected.snapshot.sequence == (await told(handle)).sequence
+    assert projected.snapshot.sequence == (await workflow_snapshot(handle)).sequence
     await handle.terminate()
 
 
-async def test_an_event_after_a_gap_triggers_a_rebuild_of_the_stream(
+async def test_a_gap_in_a_stream_is_repaired(
     reconciler: Reconciler, streams: RedisRunStream, redis: Redis, temporal: Client
 ) -> None:
     handle = await start(temporal, "run-1", EchoInput(text="hi", ask=True))
 
     async def asks() -> bool:
-        return (await told(handle)).sequence >= 5
+        return (await workflow_snapshot(handle)).sequence >= 5
 
     await eventually(asks)
     await make_round(reconciler, datetime.now(UTC))
@@ -164,10 +164,10 @@ async def test_an_event_after_a_gap_triggers_a_rebuild_of_the_stream(
     await handle.terminate()
 
 
-async def test_only_one_reconciler_leads_and_a_former_leader_cannot_move_the_cursor(
+async def test_only_one_reconciler_leads_and_a_deposed_one_cannot_move_the_cursor(
     redis: Redis, streams: RedisRunStream, temporal: Client
 ) -> None:
-    one, two = (Reconciler(redis, streams, Engine(temporal), {}) for _ in range(2))
+    one, two = (Reconciler(redis, streams, TemporalRuns(temporal), {}) for _ in range(2))
     assert [await one.lead(), await two.lead(), await one.lead()] == [True, False, True]
     await one.round(datetime.now(UTC))
     # As if `one` had stood still for longer than the lease lasts.
@@ -181,11 +181,11 @@ async def test_only_one_reconciler_leads_and_a_former_leader_cannot_move_the_cur
     assert [await one.lead(), await two.lead()] == [False, True]
 
 
-async def test_the_loop_publishes_the_end_of_a_terminated_run_and_releases_the_lease(
+async def test_the_loop_closes_a_terminated_run_and_releases_the_lease(
     redis: Redis, streams: RedisRunStream, temporal: Client
 ) -> None:
     """The loop as it runs in a gateway, on its own clock."""
-    reconciler = Reconciler(redis, streams, Engine(temporal), {SPEC.name: SPEC})
+    reconciler = Reconciler(redis, streams, TemporalRuns(temporal), {SPEC.name: SPEC})
     handle = await start(temporal, "terminated-2", EchoInput(text="hi", ask=True))
     await eventually(lambda: _asks(handle))
     running = asyncio.ensure_future(reconciler.run())
@@ -198,8 +198,8 @@ async def test_the_loop_publishes_the_end_of_a_terminated_run_and_releases_the_l
 
 
 async def test_the_cost_of_a_round_depends_on_closed_runs_only(redis: Redis, streams: RedisRunStream) -> None:
-    runs = FakeRuns(*(closed("running", run_id=f"open-{number}") for number in range(500)))
-    runs.described["ended-1"] = closed("terminated", run_id="ended-1", at=datetime.now(UTC))
+    runs = FakeRunDirectory(*(closed_run("running", run_id=f"open-{number}") for number in range(500)))
+    runs.infos["ended-1"] = closed_run("terminated", run_id="ended-1", at=datetime.now(UTC))
     reconciler = Reconciler(redis, streams, runs, {SPEC.name: SPEC})
     await make_round(reconciler, datetime.now(UTC) + LATER)
     runs.queries.clear()
@@ -211,7 +211,7 @@ async def test_the_cost_of_a_round_depends_on_closed_runs_only(redis: Redis, str
 
 
 async def _asks(handle: WorkflowHandle[object, object]) -> bool:
-    return (await told(handle)).approvals != ()
+    return (await workflow_snapshot(handle)).approvals != ()
 
 
 async def _told_end(streams: RedisRunStream, run_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""After a data loss in Redis, Pub/Sub redelivers the history of the streams; on real servers."""
+"""Recovery of a Redis that lost its data, with a real Redis and a real Pub/Sub server."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -15,11 +15,11 @@ from signalbox_core.pubsub.dispatch import Outcome
 from signalbox_core.streams import RedisRunStream
 from signalbox_gateway.background.projector import Projector
 from signalbox_gateway.background.reconciler import CURSOR_KEY, Reconciler
-from signalbox_gateway.background.recovery import BUSY_KEY, SOUGHT_KEY, Replay
+from signalbox_gateway.background.recovery import BUSY_KEY, SOUGHT_KEY, StreamRecovery
 from support.assertions.eventually import beside, eventually
 from support.drivers.sse import sequences
 from support.fakes.events import story
-from support.fakes.known_runs import FakeRuns, closed
+from support.fakes.known_runs import FakeRunDirectory, closed_run
 from support.servers.streams import reading, serving
 
 DAYS_AGO = datetime.now(UTC) - timedelta(days=3)
@@ -31,27 +31,27 @@ def milestones(run_id: str) -> list[CloudEvent]:
 
 
 class Stage:
-    """A gateway's projector and any number of reconcilers; `rewound` holds the seeks sent to Pub/Sub."""
+    """A gateway's projector and any number of reconcilers; `rewound` counts the seeks."""
 
     def __init__(self, redis: Redis, pubsub_host: str, project: str, publisher: PubSubPublisher) -> None:
         self.redis = redis
         self.streams = RedisRunStream(redis)
-        self.runs = FakeRuns()
+        self.runs = FakeRunDirectory()
         self.rewound: list[datetime] = []
         self.settled: list[Outcome] = []
         self._publisher = publisher
         self.subscriber = Subscriber(
             project, topology.PROJECTOR, emulator_host=pubsub_host, observe=self.settled.append
         )
-        self.replay = Replay(redis, self.rewind, self.runs)
-        self.projector = Projector(self.subscriber, self.streams, self.replay.saw)
+        self.recovery = StreamRecovery(redis, self.rewind, self.runs)
+        self.projector = Projector(self.subscriber, self.streams, self.recovery.on_projected)
 
     async def rewind(self, to: datetime) -> None:
         self.rewound.append(to)
         await self.subscriber.rewind(to)
 
     def reconciler(self) -> Reconciler:
-        return Reconciler(self.redis, self.streams, self.runs, {}, replay=self.replay)
+        return Reconciler(self.redis, self.streams, self.runs, {}, recovery=self.recovery)
 
     async def publish(self, events: list[CloudEvent]) -> None:
         for event in events:
@@ -66,7 +66,7 @@ class Stage:
 
         await eventually(is_kept, within_s=20)
 
-    async def told(self, run_id: str) -> Snapshot:
+    async def workflow_snapshot(self, run_id: str) -> Snapshot:
         projected = await self.streams.snapshot(run_id)
         assert projected is not None
         return projected.snapshot
@@ -86,9 +86,7 @@ async def stage(redis_url: str, pubsub_host: str) -> AsyncIterator[Stage]:
             yield stage
 
 
-async def test_the_history_of_ended_and_open_runs_is_rebuilt_and_reaches_listeners(
-    stage: Stage, redis_url: str
-) -> None:
+async def test_the_full_history_of_ended_and_open_runs_is_restored(stage: Stage, redis_url: str) -> None:
     one, two = stage.reconciler(), stage.reconciler()
     assert [await one.lead(), await two.lead()] == [True, False]
     await one.round(datetime.now(UTC))
@@ -97,12 +95,12 @@ async def test_the_history_of_ended_and_open_runs_is_rebuilt_and_reaches_listene
     await stage.publish([*ended, *opened[:5], *silent[:3]])
     for run_id, count in (("ended-1", 9), ("open-1", 5), ("silent-1", 3)):
         await stage.until_kept(run_id, count)
-    stage.runs.described = {
-        "ended-1": closed("completed", run_id="ended-1", at=DAYS_AGO),
-        "open-1": closed("running", run_id="open-1"),
-        "silent-1": closed("terminated", run_id="silent-1", at=DAYS_AGO),
+    stage.runs.infos = {
+        "ended-1": closed_run("completed", run_id="ended-1", at=DAYS_AGO),
+        "open-1": closed_run("running", run_id="open-1"),
+        "silent-1": closed_run("terminated", run_id="silent-1", at=DAYS_AGO),
     }
-    stage.runs.told = {run_id: await stage.told(run_id) for run_id in ("ended-1", "open-1")}
+    stage.runs.snapshots = {run_id: await stage.workflow_snapshot(run_id) for run_id in ("ended-1", "open-1")}
     before = await stage.streams.read("open-1", None)
     async with (
         Redis.from_url(redis_url) as client,
@@ -138,11 +136,11 @@ async def test_the_history_of_ended_and_open_runs_is_rebuilt_and_reaches_listene
     assert await stage.redis.exists(CURSOR_KEY) == 1
 
 
-async def test_a_seek_whose_mark_was_lost_is_repeated_without_harm(stage: Stage) -> None:
+async def test_a_seek_whose_mark_was_lost_is_repeated(stage: Stage) -> None:
     await stage.publish(milestones("run-1"))
     await stage.until_kept("run-1", 9)
     epoch = (await stage.streams.read("run-1", None)).epoch
-    stage.runs.described = {"run-1": closed("completed", at=DAYS_AGO)}
+    stage.runs.infos = {"run-1": closed_run("completed", at=DAYS_AGO)}
     reconciler = stage.reconciler()
     for _ in range(2):
         settled = len(stage.settled)
@@ -155,11 +153,11 @@ async def test_a_seek_whose_mark_was_lost_is_repeated_without_harm(stage: Stage)
     assert (history.epoch, len(history.frames)) == (epoch, 9)
 
 
-async def test_a_stream_that_was_restored_already_drops_the_replay(stage: Stage) -> None:
+async def test_a_restored_stream_drops_redelivered_events(stage: Stage) -> None:
     await stage.publish(milestones("run-1")[:5])
     await stage.until_kept("run-1", 5)
-    told = await stage.told("run-1")
-    epoch = await stage.streams.rebuild(told)
+    snapshot = await stage.workflow_snapshot("run-1")
+    epoch = await stage.streams.rebuild(snapshot)
     settled = len(stage.settled)
     await stage.rewind(datetime.now(UTC) - topology.RETENTION)
     await eventually(lambda: len(stage.settled) >= settled + 5)
@@ -174,7 +172,10 @@ async def test_without_the_permission_to_seek_open_runs_come_from_their_workflow
 ) -> None:
     events = milestones("run-1")
     await stage.streams.append_many(events[:5])
-    stage.runs.described, stage.runs.told = {"run-1": closed("running")}, {"run-1": await stage.told("run-1")}
+    stage.runs.infos, stage.runs.snapshots = (
+        {"run-1": closed_run("running")},
+        {"run-1": await stage.workflow_snapshot("run-1")},
+    )
     await stage.redis.flushall()
     stage.subscriber = Subscriber("replay-none", "nobody-made-this", emulator_host=pubsub_host)
     with pytest.raises(Rejected, match="cannot be rewound"):
@@ -186,10 +187,10 @@ async def test_without_the_permission_to_seek_open_runs_come_from_their_workflow
     assert await stage.redis.exists(CURSOR_KEY, SOUGHT_KEY) == 1
 
 
-async def test_old_events_show_that_a_seek_is_still_in_progress(stage: Stage) -> None:
-    await stage.replay.saw(datetime.now(UTC))
+async def test_old_events_mark_the_redelivery_as_ongoing(stage: Stage) -> None:
+    await stage.recovery.on_projected(datetime.now(UTC))
     assert await stage.redis.exists(BUSY_KEY) == 0
-    await stage.replay.saw(DAYS_AGO)
+    await stage.recovery.on_projected(DAYS_AGO)
     assert 0 < await stage.redis.pttl(BUSY_KEY) <= 5_000
 
 

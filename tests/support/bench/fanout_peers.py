@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signalbox_core.streams import Frame
 from signalbox_core.streams.record import unpack_message
-from signalbox_gateway.streaming.frames import packet
+from signalbox_gateway.streaming.frames import encode_frame
 
 HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 L = TypeVar("L")
@@ -64,7 +64,7 @@ async def serve_protocol(port: int, url: str) -> None:
     listeners: Listeners[asyncio.Transport] = defaultdict(set)
 
     def tell(run_id: str, frame: Frame) -> None:
-        wire = packet(run_id, frame).wire
+        wire = encode_frame(run_id, frame).with_id
         chunk = b"%x\r\n%b\r\n" % (len(wire), wire)
         for transport in listeners[run_id]:
             transport.write(chunk)
@@ -79,7 +79,7 @@ async def serve_asgi(port: int, url: str) -> None:
     listeners: Listeners[asyncio.Queue[bytes]] = defaultdict(set)
 
     def tell(run_id: str, frame: Frame) -> None:
-        wire = packet(run_id, frame).wire
+        wire = encode_frame(run_id, frame).with_id
         for queue in listeners[run_id]:
             queue.put_nowait(wire)
 

@@ -1,4 +1,4 @@
-"""What Temporal knows of runs, in memory: for tests of what the gateway repairs from it."""
+"""Runs in Temporal, in memory: for tests of the gateway's repairs."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,16 +8,16 @@ from signalbox_core.events import Snapshot
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_gateway.runs.temporal import Described, Page
+from signalbox_gateway.runs.temporal import RunInfo, RunInfoPage
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def closed(
+def closed_run(
     status: RunStatus, *, run_id: str = "run-1", at: datetime = STARTED + timedelta(minutes=1)
-) -> Described:
+) -> RunInfo:
     ended = None if status == "running" else at
-    return Described(
+    return RunInfo(
         run_id=run_id,
         tenant="acme",
         pipeline="echo",
@@ -28,33 +28,31 @@ def closed(
     )
 
 
-class FakeRuns:
-    """`described` and `told` are by run id; `outcome` is every run's."""
+class FakeRunDirectory:
+    """`infos` and `snapshots` are by run id; `outcome` is the result of every run."""
 
-    def __init__(self, *runs: Described) -> None:
-        self.described = {run.run_id: run for run in runs}
-        self.told: dict[str, Snapshot] = {}
+    def __init__(self, *runs: RunInfo) -> None:
+        self.infos = {run.run_id: run for run in runs}
+        self.snapshots: dict[str, Snapshot] = {}
         self.outcome: msgspec.Struct | Failure = Failure(
             code="unspeakable", message="the text could not be spoken; choose another"
         )
         self.queries: list[str] = []
 
-    async def list(self, query: str, *, limit: int, token: bytes | None) -> Page:
+    async def list(self, query: str, *, limit: int, token: bytes | None) -> RunInfoPage:
         self.queries.append(query)
         wants_open = "= 'Running'" in query and "!=" not in query
-        runs = [
-            run for run in self.described.values() if not query or (run.status == "running") is wants_open
-        ]
+        runs = [run for run in self.infos.values() if not query or (run.status == "running") is wants_open]
         start = int(token or 0)
         more = str(start + limit).encode() if len(runs) > start + limit else None
-        return Page(runs=tuple(runs[start : start + limit]), next_token=more)
+        return RunInfoPage(runs=tuple(runs[start : start + limit]), next_token=more)
 
-    async def describe(self, run_id: str) -> Described | None:
-        return self.described.get(run_id)
+    async def describe(self, run_id: str) -> RunInfo | None:
+        return self.infos.get(run_id)
 
     async def query(self, run_id: str, within: timedelta) -> Snapshot | None:
         self.queries.append(f"snapshot of {run_id} within {within}")
-        return self.told.get(run_id)
+        return self.snapshots.get(run_id)
 
     async def result(self, run_id: str, spec: PipelineSpec) -> msgspec.Struct | Failure:
         self.queries.append(f"result of {run_id} as {spec.result.__name__}")

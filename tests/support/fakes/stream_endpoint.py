@@ -1,4 +1,4 @@
-"""The gateway's stream endpoint over a FakeRunStream: everything but sockets."""
+"""The gateway's stream endpoint over a FakeRunStream, without sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,12 +17,12 @@ from signalbox_core.testing.streams import FakeRunStream
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import Limits
+from signalbox_gateway.streaming.limits import StreamLimits
 
 
 @dataclass
 class Live:
-    """A stream endpoint with everything a test turns."""
+    """A stream endpoint and the state that a test controls."""
 
     streams: FakeRunStream
     hub: Hub
@@ -33,7 +33,7 @@ class Live:
 
 
 @dataclass
-class _World:
+class _Backends:
     from_temporal: dict[str, Snapshot] = field(default_factory=dict)
     refusals: dict[str, SignalboxError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -46,15 +46,15 @@ class _World:
     async def authorize(self, _request: HTTPConnection, run_id: str) -> Principal:
         if run_id in self.refusals:
             raise self.refusals[run_id]
-        return _someone(self.expires_at)
+        return _principal(self.expires_at)
 
     async def authenticate(self, _request: HTTPConnection) -> Principal:
         if "*" in self.refusals:
             raise self.refusals["*"]
-        return _someone(self.expires_at)
+        return _principal(self.expires_at)
 
 
-def _someone(expires_at: datetime | None) -> Principal:
+def _principal(expires_at: datetime | None) -> Principal:
     return Principal(
         key_id="k", name="lan", tenant="acme", roles=frozenset({Role.VIEWER}), expires_at=expires_at
     )
@@ -70,23 +70,23 @@ def unknown(run_id: str) -> NotFound:
 
 @asynccontextmanager
 async def live_gateway(
-    limits: Limits | None = None,
+    limits: StreamLimits | None = None,
     *,
     expires_at: datetime | None = None,
     make: Callable[[], FakeRunStream] = FakeRunStream,
 ) -> AsyncIterator[Live]:
-    """A hub that runs, its endpoint, and the world around."""
-    streams, world = make(), _World(expires_at=expires_at)
-    hub = Hub(streams.channels, streams, world.fallback, present, limits)
+    """A running hub, its endpoint and their backends."""
+    streams, backends = make(), _Backends(expires_at=expires_at)
+    hub = Hub(streams.channels, streams, backends.fallback, present, limits)
     running = asyncio.create_task(hub.run())
     try:
         yield Live(
             streams,
             hub,
-            StreamEndpoint(hub, world.authorize, world.authenticate),
-            world.from_temporal,
-            world.refusals,
-            world.asked,
+            StreamEndpoint(hub, backends.authorize, backends.authenticate),
+            backends.from_temporal,
+            backends.refusals,
+            backends.asked,
         )
     finally:
         await cancel_and_wait(running)

@@ -1,4 +1,4 @@
-"""Stream endpoints on real sockets: uvicorn in this process, a client that reads while the stream runs, a Redis to be killed."""
+"""Stream endpoints on real sockets: uvicorn in this process, a concurrent reader, and a Redis to kill."""
 
 import asyncio
 import signal
@@ -26,20 +26,20 @@ from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.http.server import create_gateway_server, limit_stalled_readers
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import Limits
+from signalbox_gateway.streaming.limits import StreamLimits
 from support.assertions.eventually import beside, eventually
 from support.drivers import sse
 from support.servers import backends
 
 
 class Gateway:
-    """The live half of a gateway, served."""
+    """A gateway's stream endpoints."""
 
-    def __init__(self, client: Redis, limits: Limits | None = None) -> None:
+    def __init__(self, client: Redis, limits: StreamLimits | None = None) -> None:
         self.streams = RedisRunStream(client)
         self.from_temporal: dict[str, Snapshot] = {}
         self.hub = Hub(RedisChannels(client), self.streams, self._fallback, _present, limits)
-        endpoint = StreamEndpoint(self.hub, _anyone, _somebody)
+        endpoint = StreamEndpoint(self.hub, _authorize, _authenticate)
         self.app = Starlette(
             routes=[Route("/v1/runs/{run_id}/stream", endpoint), Route("/v1/stream", endpoint)]
         )
@@ -52,7 +52,7 @@ class Gateway:
 @asynccontextmanager
 async def serving(
     client: Redis,
-    limits: Limits | None = None,
+    limits: StreamLimits | None = None,
     *,
     drain: Callable[[Gateway], Awaitable[None]] | None = None,
     stalled_ms: int = 30_000,
@@ -94,7 +94,7 @@ async def http_server(
 
 
 class Reader:
-    """A browser's EventSource, nearly: reads one stream until it ends."""
+    """Reads one stream until it ends, like a browser's EventSource."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -137,7 +137,7 @@ class Reader:
 
 @asynccontextmanager
 async def reading(origin: str, path: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Reader]:
-    """Read a stream beside the test; leaving the block closes the connection."""
+    """Read a stream concurrently; leaving the block closes the connection."""
     reader = Reader()
     # Plain HTTP: loading certificates would take longer than the test.
     async with httpx2.AsyncClient(verify=False) as client:
@@ -149,7 +149,7 @@ async def reading(origin: str, path: str, headers: Mapping[str, str] | None = No
 
 
 class OwnRedis:
-    """A Redis that a test may kill, stop and start; it keeps its data in an append-only file."""
+    """A Redis that a test can kill and restart; it persists to an append-only file."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -189,9 +189,9 @@ def _present(snapshot: Snapshot, epoch: str) -> bytes:
     return msgspec.json.encode({**msgspec.structs.asdict(snapshot), "epoch": epoch})
 
 
-async def _anyone(request: HTTPConnection, _run_id: str) -> Principal:
-    return await _somebody(request)
+async def _authorize(request: HTTPConnection, _run_id: str) -> Principal:
+    return await _authenticate(request)
 
 
-async def _somebody(_request: HTTPConnection) -> Principal:
+async def _authenticate(_request: HTTPConnection) -> Principal:
     return Principal(key_id="k", name="lan", tenant="acme", roles=frozenset({Role.VIEWER}))

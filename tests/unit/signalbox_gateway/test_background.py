@@ -1,15 +1,15 @@
-"""Loops beside the requests outlive their errors and end when told."""
+"""Background loops are restarted after errors and stop on cancellation."""
 
 import asyncio
 
 import pytest
 
 from signalbox_core.errors import Unavailable
-from signalbox_gateway.background.supervisor import keep, running
+from signalbox_gateway.background.supervisor import run_in_background, supervise
 
 
-async def test_a_loop_that_fails_is_run_again(caplog: pytest.LogCaptureFixture) -> None:
-    errors = iter([Unavailable("Redis is away"), ValueError("a bug")])
+async def test_a_failed_loop_is_restarted(caplog: pytest.LogCaptureFixture) -> None:
+    errors = iter([Unavailable("Redis is unavailable"), ValueError("a bug")])
     ran = 0
 
     async def loop() -> None:
@@ -19,13 +19,13 @@ async def test_a_loop_that_fails_is_run_again(caplog: pytest.LogCaptureFixture) 
         if error is not None:
             raise error
 
-    await keep("part", loop, first_pause_s=0)
+    await supervise("part", loop, first_pause_s=0)
 
     assert ran == 3
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
 
 
-async def test_leaving_ends_every_loop_even_one_that_fails_on_its_way_out() -> None:
+async def test_leaving_ends_every_loop_even_one_that_fails_while_stopping() -> None:
     ended = []
     begun = asyncio.Event(), asyncio.Event()
 
@@ -44,7 +44,7 @@ async def test_leaving_ends_every_loop_even_one_that_fails_on_its_way_out() -> N
             ended.append("clumsy")
             raise ValueError("lost on the way out") from None
 
-    async with running({"orderly": orderly, "clumsy": clumsy}):
+    async with run_in_background({"orderly": orderly, "clumsy": clumsy}):
         await asyncio.gather(*(event.wait() for event in begun))
 
     assert sorted(ended) == ["clumsy", "orderly"]

@@ -1,4 +1,4 @@
-"""A look-up of a run in Temporal is shared, and survives callers that leave."""
+"""A lookup of a run in Temporal is shared, and survives cancelled callers."""
 
 import asyncio
 import gc
@@ -6,9 +6,9 @@ from typing import Any, cast
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.streams import RunStream
-from signalbox_gateway.runs.lookup import RunStates
-from signalbox_gateway.runs.pending_starts import WaitingStart, WaitingStarts
-from signalbox_gateway.runs.temporal import Engine
+from signalbox_gateway.runs.lookup import RunReader
+from signalbox_gateway.runs.pending_starts import PendingStart, PendingStarts
+from signalbox_gateway.runs.temporal import TemporalRuns
 
 
 class UnavailableStarts:
@@ -17,15 +17,15 @@ class UnavailableStarts:
     def __init__(self) -> None:
         self.failing = asyncio.Event()
 
-    async def find(self, _run_id: str) -> WaitingStart | None:
+    async def find(self, _run_id: str) -> PendingStart | None:
         await self.failing.wait()
-        raise Unavailable("Redis does not answer")
+        raise Unavailable("Redis does not respond")
 
 
-async def test_a_look_up_that_fails_after_its_caller_left_reports_nothing() -> None:
+async def test_a_failed_lookup_of_a_cancelled_caller_is_not_reported() -> None:
     starts, reported = UnavailableStarts(), list[dict[str, Any]]()
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context))
-    states = RunStates(cast(RunStream, None), cast(Engine, None), {}, cast(WaitingStarts, starts))
+    states = RunReader(cast(RunStream, None), cast(TemporalRuns, None), {}, cast(PendingStarts, starts))
     caller = asyncio.create_task(states.snapshot_from_temporal("run-1"))
     await asyncio.sleep(0)
     caller.cancel()

@@ -1,30 +1,30 @@
-"""Who has the word after Redis lost its data: the replay or the repairs."""
+"""After Redis lost its data: when to seek, wait and repair."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from signalbox_gateway.background.recovery import AT_MOST, HEAD_START, Step, decide
+from signalbox_gateway.background.recovery import MAX_WAIT, SEEK_GRACE, RecoveryStep, recovery_step
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MOMENT = timedelta(milliseconds=1)
 
 
 @pytest.mark.parametrize(
-    ("since", "is_busy", "knows_runs", "step"),
+    ("since", "is_busy", "has_runs", "step"),
     [
-        (None, False, True, Step.SEEK),
-        (None, True, True, Step.SEEK),
-        (None, False, False, Step.REPAIR),
-        (HEAD_START - MOMENT, False, True, Step.WAIT),
-        (HEAD_START, False, True, Step.REPAIR),
-        (HEAD_START, True, True, Step.WAIT),
-        (AT_MOST - MOMENT, True, True, Step.WAIT),
-        (AT_MOST, True, True, Step.REPAIR),
+        (None, False, True, RecoveryStep.SEEK),
+        (None, True, True, RecoveryStep.SEEK),
+        (None, False, False, RecoveryStep.REPAIR),
+        (SEEK_GRACE - MOMENT, False, True, RecoveryStep.WAIT),
+        (SEEK_GRACE, False, True, RecoveryStep.REPAIR),
+        (SEEK_GRACE, True, True, RecoveryStep.WAIT),
+        (MAX_WAIT - MOMENT, True, True, RecoveryStep.WAIT),
+        (MAX_WAIT, True, True, RecoveryStep.REPAIR),
     ],
 )
-def test_a_replay_is_asked_for_once_and_goes_before_the_repairs_for_a_while(
-    since: timedelta | None, is_busy: bool, knows_runs: bool, step: Step
+def test_the_subscription_is_sought_once_and_repairs_wait(
+    since: timedelta | None, is_busy: bool, has_runs: bool, step: RecoveryStep
 ) -> None:
     sought_at = None if since is None else NOW - since
-    assert decide(sought_at=sought_at, is_busy=is_busy, knows_runs=knows_runs, now=NOW) is step
+    assert recovery_step(sought_at=sought_at, is_busy=is_busy, has_runs=has_runs, now=NOW) is step

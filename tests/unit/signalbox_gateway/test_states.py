@@ -1,4 +1,4 @@
-"""What a run's state is when several tell different things, and what a projection already settles."""
+"""A run's state from several sources, and what a projection already decides."""
 
 from datetime import UTC, datetime
 
@@ -11,8 +11,8 @@ from signalbox_core.events import Snapshot, fold
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_gateway.api.approvals import settled
 from signalbox_gateway.runs.decide import refusal_of
-from signalbox_gateway.runs.lookup import snapshot_of
-from signalbox_gateway.runs.temporal import Described, query_of
+from signalbox_gateway.runs.lookup import resolve_snapshot
+from signalbox_gateway.runs.temporal import RunInfo, visibility_query
 from signalbox_gateway.runs.views import run_view
 from support.fakes.echo_pipeline import SPEC
 from support.fakes.events import story
@@ -20,9 +20,9 @@ from support.fakes.events import story
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def described(status: str = "running") -> Described:
+def run_info(status: str = "running") -> RunInfo:
     ended_at = None if status == "running" else NOW
-    return Described(
+    return RunInfo(
         run_id="r",
         tenant="acme",
         pipeline="echo",
@@ -49,22 +49,22 @@ def decision(decision_id: str = "d2", answer: bytes = b'{"yes":true}', approval_
     )
 
 
-def test_a_run_that_said_nothing_yet_shows_its_contracts_steps() -> None:
-    snapshot = snapshot_of(described(), None, SPEC)
+def test_a_run_without_a_snapshot_shows_the_steps_of_its_contract() -> None:
+    snapshot = resolve_snapshot(run_info(), None, SPEC)
 
     assert (snapshot.status, snapshot.title, snapshot.started_by) == ("running", "Echo", "lan")
     assert [step.status for step in snapshot.steps] == ["pending", "pending"]
 
 
-def test_temporals_word_on_the_end_overrules_the_runs_last_one() -> None:
-    told = after("step.started")
+def test_temporals_end_status_takes_precedence() -> None:
+    workflow_snapshot = after("step.started")
 
-    assert snapshot_of(described("terminated"), told, SPEC).status == "terminated"
-    assert snapshot_of(described("running"), told, SPEC) == told
+    assert resolve_snapshot(run_info("terminated"), workflow_snapshot, SPEC).status == "terminated"
+    assert resolve_snapshot(run_info("running"), workflow_snapshot, SPEC) == workflow_snapshot
 
 
-def test_a_run_of_an_unknown_pipeline_is_shown_all_the_same() -> None:
-    assert snapshot_of(described(), None, None).title == "echo"
+def test_a_run_of_an_unknown_pipeline_is_shown() -> None:
+    assert resolve_snapshot(run_info(), None, None).title == "echo"
 
 
 def test_the_view_hides_where_files_are_kept() -> None:
@@ -79,7 +79,7 @@ def test_an_open_question_settles_nothing() -> None:
     assert settled(after("approval.requested"), decision()) is None
 
 
-def test_the_decision_that_won_is_given_again() -> None:
+def test_the_winning_decision_is_returned_again() -> None:
     record = settled(after("run.completed"), decision("d1"))
 
     assert record is not None
@@ -123,7 +123,8 @@ def test_a_validators_refusal_keeps_code_field_and_facts() -> None:
 
 @pytest.mark.parametrize(
     ("cause", "kind"),
-    [(ApplicationError("no", type="unknown_approval"), NotFound), (ApplicationError("no", {"code": 1}, type="already_decided"), Conflict),
+    [(ApplicationError("no", type="unknown_approval"), NotFound),
+     (ApplicationError("no", {"code": 1}, type="already_decided"), Conflict),
      (ApplicationError("odd"), Conflict), (RuntimeError("odd"), Conflict)],
 )  # fmt: skip
 def test_a_refusal_without_details_is_still_one_of_our_errors(
@@ -133,11 +134,11 @@ def test_a_refusal_without_details_is_still_one_of_our_errors(
 
 
 def test_values_cannot_widen_the_visibility_query() -> None:
-    query = query_of(tenant="a' OR 'x' = 'x", pipeline="b\\' OR 1", status="timed_out")
+    query = visibility_query(tenant="a' OR 'x' = 'x", pipeline="b\\' OR 1", status="timed_out")
 
     assert (
-        query
-        == "SignalboxTenant = 'a\\' OR \\'x\\' = \\'x' AND SignalboxPipeline = 'b\\\\\\' OR 1' AND ExecutionStatus = 'TimedOut'"
+        query == "SignalboxTenant = 'a\\' OR \\'x\\' = \\'x' "
+        "AND SignalboxPipeline = 'b\\\\\\' OR 1' AND ExecutionStatus = 'TimedOut'"
     )
 
 
@@ -151,5 +152,6 @@ def test_values_cannot_widen_the_visibility_query() -> None:
         ("terminated", "Terminated"),
     ],
 )
-def test_each_status_has_temporals_word(status: str, word: str) -> None:
-    assert f"ExecutionStatus = '{word}'" in query_of(tenant="t", pipeline=None, status=status)  # type: ignore[arg-type]
+def test_each_status_has_a_temporal_name(status: str, word: str) -> None:
+    query = visibility_query(tenant="t", pipeline=None, status=status)  # type: ignore[arg-type]
+    assert f"ExecutionStatus = '{word}'" in query

@@ -11,7 +11,7 @@ from signalbox_core.errors import Unavailable
 from signalbox_core.events import Snapshot, fold
 from signalbox_core.events.catalogue import RunClosed, StepProgress
 from signalbox_core.testing.streams import FakeRunStream
-from signalbox_gateway.streaming.limits import Limits
+from signalbox_gateway.streaming.limits import StreamLimits
 from support.assertions.eventually import eventually
 from support.drivers.sse import Connection, connect, sequences
 from support.fakes.events import make_event, story
@@ -41,7 +41,7 @@ def snapshot_after(count: int) -> Snapshot:
     return snapshot
 
 
-async def test_check_01_the_headers_forbid_keeping_and_buffering(live: Live) -> None:
+async def test_check_01_the_headers_forbid_caching_and_buffering(live: Live) -> None:
     await live.streams.append(MILESTONES[0])
     connection = connect(live.endpoint, "run-1")
     await connection.until_events(1)
@@ -53,7 +53,7 @@ async def test_check_01_the_headers_forbid_keeping_and_buffering(live: Live) -> 
     await connection.leave()
 
 
-async def test_check_02_03_the_first_bytes_say_when_to_come_back_before_anything_is_known(live: Live) -> None:
+async def test_check_02_03_retry_is_sent_before_the_run_is_read(live: Live) -> None:
     live.streams.channels.disconnect()
     connection = connect(live.endpoint, "run-1")
     await eventually(lambda: connection.body)
@@ -62,7 +62,7 @@ async def test_check_02_03_the_first_bytes_say_when_to_come_back_before_anything
     await connection.leave()
 
 
-async def test_without_a_cursor_a_snapshot_comes_first_then_what_is_new(live: Live) -> None:
+async def test_without_a_cursor_a_snapshot_precedes_live_events(live: Live) -> None:
     await live.streams.append_many(MILESTONES[:3])
     connection = connect(live.endpoint, "run-1")
     (snapshot,) = await connection.until_events(1)
@@ -73,7 +73,7 @@ async def test_without_a_cursor_a_snapshot_comes_first_then_what_is_new(live: Li
     assert connection.names[-1] == "end"
 
 
-async def test_check_06_milestones_have_ids_and_no_event_name_and_progress_has_no_id(live: Live) -> None:
+async def test_check_06_state_events_have_ids_and_progress_has_none(live: Live) -> None:
     await live.streams.append_many(MILESTONES[:2])
     connection = connect(live.endpoint, "run-1")
     await connection.until_events(1)
@@ -94,7 +94,7 @@ def milestone_epoch(connection: Connection) -> str:
 
 
 @pytest.mark.parametrize("where", ["header", "query", "header beats query"])
-async def test_check_09_10_a_cursor_gives_exactly_the_later_events(live: Live, where: str) -> None:
+async def test_check_09_10_a_cursor_resumes_with_exactly_the_later_events(live: Live, where: str) -> None:
     await live.streams.append_many(MILESTONES)
     header = {} if where == "query" else {"Last-Event-ID": "e1:3"}
     query = {
@@ -108,14 +108,14 @@ async def test_check_09_10_a_cursor_gives_exactly_the_later_events(live: Live, w
     assert (events[-1].event, events[-1].id) == ("end", None)
 
 
-async def test_check_15_at_the_terminal_event_there_is_nothing_to_come_back_for(live: Live) -> None:
+async def test_check_15_a_reconnect_after_the_terminal_event_is_204(live: Live) -> None:
     await live.streams.append_many(MILESTONES)
     connection = connect(live.endpoint, "run-1", headers={"Last-Event-ID": "e1:9"})
     await connection.until_complete()
     assert (connection.status, connection.body) == (204, b"")
 
 
-async def test_check_16_a_finished_run_is_told_whole_to_who_has_no_cursor(live: Live) -> None:
+async def test_check_16_without_a_cursor_an_ended_run_sends_its_full_history(live: Live) -> None:
     await live.streams.append_many(MILESTONES)
     events = await connect(live.endpoint, "run-1").until_complete()
     assert [event.event for event in events] == ["snapshot", *["message"] * 9, "end"]
@@ -123,7 +123,7 @@ async def test_check_16_a_finished_run_is_told_whole_to_who_has_no_cursor(live: 
 
 
 @pytest.mark.parametrize("cursor", ["0old:3", "e1:99", "nonsense", "e1:3,e1:4", "e1:-1", "\x00"])
-async def test_check_12_a_cursor_that_leads_nowhere_gives_a_reset_and_a_snapshot(
+async def test_check_12_an_unknown_or_malformed_cursor_gives_a_reset_and_a_snapshot(
     live: Live, cursor: str
 ) -> None:
     await live.streams.append_many(MILESTONES[:4])
@@ -135,7 +135,7 @@ async def test_check_12_a_cursor_that_leads_nowhere_gives_a_reset_and_a_snapshot
     await connection.leave()
 
 
-async def test_check_12_a_trimmed_place_gives_a_reset() -> None:
+async def test_check_12_a_trimmed_cursor_gives_a_reset() -> None:
     async with live_gateway(make=lambda: FakeRunStream(max_frames=3)) as live:
         await live.streams.append_many(MILESTONES[:8])
         connection = connect(live.endpoint, "run-1", headers={"Last-Event-ID": "e1:2"})
@@ -144,7 +144,7 @@ async def test_check_12_a_trimmed_place_gives_a_reset() -> None:
         await connection.leave()
 
 
-async def test_a_lost_place_in_a_finished_run_is_reset_once_and_then_over(live: Live) -> None:
+async def test_a_lost_cursor_in_an_ended_run_is_reset_once(live: Live) -> None:
     await live.streams.append_many(MILESTONES)
     events = await connect(live.endpoint, "run-1", headers={"Last-Event-ID": "0old:3"}).until_complete()
     assert [event.event for event in events] == ["reset", "snapshot", "end"]
@@ -153,7 +153,7 @@ async def test_a_lost_place_in_a_finished_run_is_reset_once_and_then_over(live: 
     assert again.status == 204
 
 
-async def test_check_13_a_rebuilt_stream_resets_who_is_listening(live: Live) -> None:
+async def test_check_13_a_rebuilt_stream_resets_its_listeners(live: Live) -> None:
     await live.streams.append_many(MILESTONES[:2])
     connection = connect(live.endpoint, "run-1")
     await settled(live, connection)
@@ -166,7 +166,7 @@ async def test_check_13_a_rebuilt_stream_resets_who_is_listening(live: Live) -> 
     await connection.leave()
 
 
-async def test_a_run_that_just_started_is_described_by_temporal_and_goes_on(live: Live) -> None:
+async def test_a_run_that_just_started_is_read_from_temporal(live: Live) -> None:
     live.from_temporal["run-1"] = Snapshot(run_id="run-1", tenant="acme", pipeline="echo")
     connection = connect(live.endpoint, "run-1")
     (snapshot,) = await connection.until_events(1)
@@ -175,7 +175,7 @@ async def test_a_run_that_just_started_is_described_by_temporal_and_goes_on(live
     assert sequences(await connection.until_complete()) == list(range(1, 10))
 
 
-async def test_events_that_a_snapshot_from_temporal_has_already_do_not_come_again(live: Live) -> None:
+async def test_events_in_a_snapshot_from_temporal_are_not_repeated(live: Live) -> None:
     live.from_temporal["run-1"] = snapshot_after(3)
     connection = connect(live.endpoint, "run-1")
     await connection.until_events(1)
@@ -193,7 +193,7 @@ async def test_a_log_that_ends_before_the_snapshot_from_temporal_resets(live: Li
     assert connection.names == ["snapshot", "reset", "snapshot", "end"]
 
 
-async def test_a_finished_run_whose_stream_is_gone_is_over_after_its_snapshot(live: Live) -> None:
+async def test_an_ended_run_without_a_stream_ends_after_its_snapshot(live: Live) -> None:
     live.from_temporal["run-1"] = snapshot_after(9)
     events = await connect(live.endpoint, "run-1").until_complete()
     assert [event.event for event in events] == ["snapshot", "end"]
@@ -202,7 +202,7 @@ async def test_a_finished_run_whose_stream_is_gone_is_over_after_its_snapshot(li
     assert again.status == 204
 
 
-async def test_a_run_that_ended_before_its_events_arrived_is_told_whole_when_they_do(live: Live) -> None:
+async def test_late_events_of_an_ended_run_are_all_sent(live: Live) -> None:
     live.from_temporal["run-1"] = replace(snapshot_after(9), ended_at=datetime.now(UTC))
     connection = connect(live.endpoint, "run-1")
     await connection.until_events(1)
@@ -212,7 +212,7 @@ async def test_a_run_that_ended_before_its_events_arrived_is_told_whole_when_the
     assert sequences(events) == list(range(1, 10))
 
 
-async def test_who_asks_for_the_history_of_an_open_run_gets_every_event_once_and_goes_on_from_a_cursor(
+async def test_the_history_of_an_open_run_is_sent_once_and_resumes_from_a_cursor(
     live: Live,
 ) -> None:
     await live.streams.append_many(MILESTONES[:4])
@@ -228,7 +228,7 @@ async def test_who_asks_for_the_history_of_an_open_run_gets_every_event_once_and
     assert sequences(await later.until_complete()) == list(range(4, 10))
 
 
-async def test_a_history_that_is_kept_no_more_begins_at_the_snapshot() -> None:
+async def test_a_trimmed_history_begins_at_the_snapshot() -> None:
     async with live_gateway(make=lambda: FakeRunStream(max_frames=3)) as live:
         await live.streams.append_many(MILESTONES[:6])
         connection = connect(live.endpoint, "run-1", query={"history": "1"})
@@ -237,13 +237,13 @@ async def test_a_history_that_is_kept_no_more_begins_at_the_snapshot() -> None:
         assert sequences(await connection.until_complete()) == [7, 8, 9]
 
 
-async def test_a_history_is_asked_for_with_1_or_not_at_all(live: Live) -> None:
+async def test_history_must_be_1(live: Live) -> None:
     refused = connect(live.endpoint, "run-1", query={"history": "yes"})
     await refused.until_complete()
     assert (refused.status, msgspec.json.decode(refused.body)["errors"][0]["field"]) == (422, "history")
 
 
-async def test_listeners_that_come_together_ask_temporal_once(live: Live) -> None:
+async def test_concurrent_listeners_share_one_query_to_temporal(live: Live) -> None:
     live.from_temporal["run-1"] = snapshot_after(0)
     connections = [connect(live.endpoint, "run-1") for _ in range(5)]
     for connection in connections:
@@ -253,7 +253,7 @@ async def test_listeners_that_come_together_ask_temporal_once(live: Live) -> Non
         await connection.leave()
 
 
-async def test_what_was_missed_while_the_live_connection_was_lost_comes_afterwards(live: Live) -> None:
+async def test_events_missed_while_the_channel_was_down_are_read_from_the_log(live: Live) -> None:
     await live.streams.append(MILESTONES[0])
     connection = connect(live.endpoint, "run-1")
     await settled(live, connection)
@@ -264,7 +264,7 @@ async def test_what_was_missed_while_the_live_connection_was_lost_comes_afterwar
     assert sequences(await connection.until_complete()) == list(range(2, 10))
 
 
-async def test_check_26_a_listener_that_cannot_keep_up_gets_everything_from_the_log(live: Live) -> None:
+async def test_check_26_a_slow_listener_catches_up_from_the_log(live: Live) -> None:
     tale = [
         replace(MILESTONES[0], sequence=1),
         *(replace(MILESTONES[1], sequence=number) for number in range(2, 900)),
@@ -280,7 +280,7 @@ async def test_check_26_a_listener_that_cannot_keep_up_gets_everything_from_the_
     assert sequences(await slow.until_complete()) == list(range(2, 901))
 
 
-async def test_check_07_08_line_breaks_of_every_kind_in_data_cannot_make_fields(live: Live) -> None:
+async def test_check_07_08_line_breaks_in_data_cannot_inject_fields(live: Live) -> None:
     await live.streams.append_many(MILESTONES[:2])
     connection = connect(live.endpoint, "run-1")
     await settled(live, connection)
@@ -297,7 +297,7 @@ async def test_check_07_08_line_breaks_of_every_kind_in_data_cannot_make_fields(
     await connection.leave()
 
 
-async def test_check_04_head_answers_at_once(live: Live) -> None:
+async def test_check_04_head_responds_at_once(live: Live) -> None:
     connection = connect(live.endpoint, "run-1", method="HEAD")
     await connection.until_complete()
     assert (connection.status, connection.body) == (200, b"")
@@ -316,24 +316,24 @@ async def test_an_unknown_run_is_not_found(live: Live) -> None:
     assert connection.status == 404
 
 
-async def test_when_nobody_can_say_the_browser_is_asked_to_come_back(live: Live) -> None:
+async def test_while_the_backend_is_unavailable_the_browser_retries_later(live: Live) -> None:
     live.refusals["run-1"] = Unavailable("Temporal is away")
     connection = connect(live.endpoint, "run-1")
     await connection.until_complete()
     assert (connection.status, connection.text.startswith("retry: "), connection.events) == (200, True, [])
 
 
-async def test_check_27_over_capacity_the_browser_is_asked_to_come_back() -> None:
-    async with live_gateway(Limits(listeners=0)) as live:
+async def test_check_27_over_capacity_the_browser_retries_later() -> None:
+    async with live_gateway(StreamLimits(listeners=0)) as live:
         connection = connect(live.endpoint, "run-1")
         await connection.until_complete()
         assert (connection.status, connection.text.startswith("retry: ")) == (200, True)
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(per_principal=2), Limits(per_address=2)], ids=["principal", "address"]
+    "limits", [StreamLimits(per_principal=2), StreamLimits(per_address=2)], ids=["principal", "address"]
 )
-async def test_check_27_nobody_takes_the_places_of_all(limits: Limits) -> None:
+async def test_check_27_one_principal_or_address_cannot_use_all_connections(limits: StreamLimits) -> None:
     async with live_gateway(limits) as live:
         await live.streams.append(MILESTONES[0])
         open_ones = [connect(live.endpoint, "run-1") for _ in range(2)]
@@ -349,7 +349,7 @@ async def test_check_27_nobody_takes_the_places_of_all(limits: Limits) -> None:
             await connection.leave()
 
 
-async def test_a_listener_that_left_leaves_nothing_behind(live: Live) -> None:
+async def test_a_disconnected_listener_leaks_nothing(live: Live) -> None:
     await live.streams.append(MILESTONES[0])
     for _ in range(50):
         connection = connect(live.endpoint, "run-1")
@@ -358,14 +358,14 @@ async def test_a_listener_that_left_leaves_nothing_behind(live: Live) -> None:
     assert (live.hub.listener_count, live.hub.watched_runs, live.streams.channels.opened) == (0, 0, set())
 
 
-async def test_check_23_an_idle_stream_gets_a_comment_and_a_busy_one_none() -> None:
-    async with live_gateway(Limits(sweep=SOON, heartbeat=timedelta(0))) as live:
+async def test_check_23_only_an_idle_stream_gets_a_heartbeat() -> None:
+    async with live_gateway(StreamLimits(sweep=SOON, heartbeat=timedelta(0))) as live:
         await live.streams.append(MILESTONES[0])
         connection = connect(live.endpoint, "run-1")
         await connection.until_events(1)
         await eventually(lambda: b":\x20\r\n\r\n" in connection.body)
         await connection.leave()
-    async with live_gateway(Limits(sweep=SOON, heartbeat=timedelta(hours=1))) as live:
+    async with live_gateway(StreamLimits(sweep=SOON, heartbeat=timedelta(hours=1))) as live:
         await live.streams.append_many(MILESTONES)
         connection = connect(live.endpoint, "run-1")
         await connection.until_complete()
@@ -373,26 +373,26 @@ async def test_check_23_an_idle_stream_gets_a_comment_and_a_busy_one_none() -> N
 
 
 def test_check_23_no_stream_is_silent_for_longer_than_15_s() -> None:
-    limits = Limits()
+    limits = StreamLimits()
     assert limits.heartbeat + limits.sweep < timedelta(seconds=15)
 
 
 async def test_a_stream_ends_cleanly_at_the_end_of_its_lifetime() -> None:
-    async with live_gateway(Limits(sweep=SOON, lifetime=timedelta(0))) as live:
+    async with live_gateway(StreamLimits(sweep=SOON, lifetime=timedelta(0))) as live:
         await live.streams.append(MILESTONES[0])
         connection = connect(live.endpoint, "run-1")
         await connection.until_complete()
         assert connection.status == 200
 
 
-async def test_check_19_a_stream_ends_when_the_proof_of_identity_does() -> None:
-    async with live_gateway(Limits(sweep=SOON), expires_at=datetime.now(UTC)) as live:
+async def test_check_19_a_stream_ends_when_its_credential_expires() -> None:
+    async with live_gateway(StreamLimits(sweep=SOON), expires_at=datetime.now(UTC)) as live:
         await live.streams.append(MILESTONES[0])
         await connect(live.endpoint, "run-1").until_complete()
 
 
-async def test_check_20_a_stream_ends_when_the_right_to_listen_is_withdrawn() -> None:
-    async with live_gateway(Limits(sweep=SOON, recheck=timedelta(0))) as live:
+async def test_check_20_a_stream_ends_when_its_authorization_is_revoked() -> None:
+    async with live_gateway(StreamLimits(sweep=SOON, recheck=timedelta(0))) as live:
         await live.streams.append(MILESTONES[0])
         connection = connect(live.endpoint, "run-1")
         await connection.until_events(1)

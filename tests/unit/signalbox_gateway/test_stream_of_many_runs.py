@@ -37,7 +37,7 @@ async def test_each_run_has_its_snapshot_its_events_and_its_end(live: Live) -> N
     assert [event.json["runid"] for event in events if event.event == "end"] == ["a", "b"]
 
 
-async def test_an_id_resumes_every_run_where_it_was(live: Live) -> None:
+async def test_an_id_resumes_every_run_at_its_position(live: Live) -> None:
     for run_id in ("a", "b"):
         await live.streams.append_many(milestones(run_id)[:4])
     first = connect(live.endpoint, "a", "b", multiplexed=True)
@@ -53,7 +53,7 @@ async def test_an_id_resumes_every_run_where_it_was(live: Live) -> None:
     assert "snapshot" not in second.names
 
 
-async def test_the_last_id_of_all_is_answered_with_nothing_more(live: Live) -> None:
+async def test_a_reconnect_after_all_runs_have_ended_is_204(live: Live) -> None:
     for run_id in ("a", "b"):
         await live.streams.append_many(milestones(run_id))
     events = await connect(live.endpoint, "a", "b", multiplexed=True).until_complete()
@@ -63,7 +63,7 @@ async def test_the_last_id_of_all_is_answered_with_nothing_more(live: Live) -> N
     assert again.status == 204
 
 
-async def test_check_31_a_run_that_may_not_be_seen_is_denied_and_the_other_goes_on(live: Live) -> None:
+async def test_check_31_a_denied_run_does_not_affect_the_other(live: Live) -> None:
     live.refusals["b"] = unknown("b")
     for run_id in ("a", "b"):
         await live.streams.append_many(milestones(run_id))
@@ -73,7 +73,7 @@ async def test_check_31_a_run_that_may_not_be_seen_is_denied_and_the_other_goes_
     assert of_run(events, "b") == []
 
 
-async def test_runs_of_which_none_may_be_seen_are_not_found(live: Live) -> None:
+async def test_if_all_runs_are_denied_the_response_is_404(live: Live) -> None:
     for run_id in ("a", "b"):
         live.refusals[run_id] = unknown(run_id)
     connection = connect(live.endpoint, "a", "b", multiplexed=True)

@@ -53,23 +53,23 @@ from signalbox_gateway.auth.rate_limits import Limiting
 from signalbox_gateway.auth.sessions import Sessions, Tickets
 from signalbox_gateway.background.projector import Projector
 from signalbox_gateway.background.reconciler import Reconciler
-from signalbox_gateway.background.recovery import Replay
+from signalbox_gateway.background.recovery import StreamRecovery
 from signalbox_gateway.background.repairs import Repairs
-from signalbox_gateway.background.start_consumer import LIMITS, Starter
-from signalbox_gateway.background.supervisor import running
+from signalbox_gateway.background.start_consumer import LIMITS, StartConsumer
+from signalbox_gateway.background.supervisor import run_in_background
 from signalbox_gateway.http.cors import Cors
 from signalbox_gateway.http.metrics import Metrics
 from signalbox_gateway.http.middleware import RequestObserver
-from signalbox_gateway.runs.availability import Availability
+from signalbox_gateway.runs.availability import TemporalAvailability
 from signalbox_gateway.runs.decide import Decisions
-from signalbox_gateway.runs.lookup import RunStates
-from signalbox_gateway.runs.pending_starts import WaitingStarts
-from signalbox_gateway.runs.temporal import Engine
+from signalbox_gateway.runs.lookup import RunReader
+from signalbox_gateway.runs.pending_starts import PendingStarts
+from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
 from signalbox_gateway.settings import Settings
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import Limits
+from signalbox_gateway.streaming.limits import StreamLimits
 from signalbox_gateway.web import console_routes
 
 log = logging.getLogger(__name__)
@@ -98,15 +98,15 @@ class Gateway:
     """The assembled gateway: its ASGI app, its loops, and how it drains."""
 
     def __init__(
-        self, parts: Parts, *, deadline: timedelta = timedelta(seconds=5), limits: Limits | None = None
+        self, parts: Parts, *, deadline: timedelta = timedelta(seconds=5), limits: StreamLimits | None = None
     ) -> None:
         self._parts = parts
         self.metrics = Metrics()
-        engine = Engine(parts.temporal, deadline=deadline)
-        waiting = WaitingStarts(parts.redis, parts.publisher, parts.payload_keys)
-        availability = Availability(engine)
+        engine = TemporalRuns(parts.temporal, deadline=deadline)
+        waiting = PendingStarts(parts.redis, parts.publisher, parts.payload_keys)
+        availability = TemporalAvailability(engine)
         repairs = Repairs(parts.streams, engine, parts.pipelines)
-        self.states = RunStates(parts.streams, engine, parts.pipelines, waiting)
+        self.states = RunReader(parts.streams, engine, parts.pipelines, waiting)
         sessions, tickets = Sessions(parts.redis), Tickets(parts.redis)
         self._limiting = _limiting(parts)
         self.authenticator = Authenticator(
@@ -126,10 +126,10 @@ class Gateway:
             limits or _limits(parts.settings),
         )
         self.metrics.observe_listeners(lambda: self.hub.listener_count)
-        replay = Replay(parts.redis, parts.lifecycle.rewind, engine)
-        self._projector = Projector(parts.lifecycle, parts.streams, replay.saw)
-        self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, replay=replay)
-        self._starter = Starter(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
+        recovery = StreamRecovery(parts.redis, parts.lifecycle.rewind, engine)
+        self._projector = Projector(parts.lifecycle, parts.streams, recovery.on_projected)
+        self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery)
+        self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
         decisions = Decisions(parts.temporal, within=min(deadline, timedelta(seconds=3)))
         approvals = Approvals(self.states, parts.streams, decisions, parts.pipelines)
         self._handlers = Handlers(
@@ -205,7 +205,7 @@ class Gateway:
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        async with running(self.loops()):
+        async with run_in_background(self.loops()):
             log.info(
                 "gateway ready",
                 extra={
@@ -249,8 +249,8 @@ def _limiting(parts: Parts) -> Limiting:
     )
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(
+def _limits(settings: Settings) -> StreamLimits:
+    return StreamLimits(
         listeners=settings.max_listeners,
         per_principal=settings.max_listeners_per_principal,
         per_address=settings.max_listeners_per_address,

@@ -16,9 +16,9 @@ from signalbox_gateway.api.endpoint import Call
 from signalbox_gateway.api.schemas import Inbox
 from signalbox_gateway.auth.principal import Authenticate, Principal
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import Holder
+from signalbox_gateway.streaming.limits import ConnectionOwner
 from signalbox_gateway.streaming.listener import Listener
-from signalbox_gateway.streaming.transport import come_back_response, first_retry_ms
+from signalbox_gateway.streaming.transport import reconnect_delay_ms, retry_later_response
 
 Read = Callable[[str], Awaitable[Inbox]]
 _HEARTBEAT_S: Final = 12
@@ -39,24 +39,26 @@ class InboxFeed:
         self._authenticate = authenticate
 
     async def open(self, call: Call) -> Response:
-        holder = Holder(call.principal.key_id, call.request.client.host if call.request.client else "")
-        if self._hub.lacks_room(holder):
-            return come_back_response()
-        events = self._events(call.request, call.principal, holder)
+        owner = ConnectionOwner(
+            call.principal.key_id, call.request.client.host if call.request.client else ""
+        )
+        if self._hub.check_admission(owner):
+            return retry_later_response()
+        events = self._events(call.request, call.principal, owner)
         heartbeat = lambda: ServerSentEvent(comment="")  # noqa: E731
         return EventSourceResponse(events, ping=_HEARTBEAT_S, ping_message_factory=heartbeat, send_timeout=30)
 
     async def _events(
-        self, request: HTTPConnection, principal: Principal, holder: Holder
+        self, request: HTTPConnection, principal: Principal, owner: ConnectionOwner
     ) -> AsyncIterator[ServerSentEvent]:
-        listener = self._hub.join([tenant_channel(principal.tenant)], principal.expires_at, holder=holder)
+        listener = self._hub.join([tenant_channel(principal.tenant)], principal.expires_at, owner=owner)
         try:
-            yield ServerSentEvent(retry=first_retry_ms())
+            yield ServerSentEvent(retry=reconnect_delay_ms())
             shown: bytes | None = None
             while not listener.is_closed:
-                await listener.woken()
+                await listener.wait()
                 await self._check(request, listener)
-                listener.wants_heartbeat = False  # the library sends its own
+                listener.heartbeat_due = False  # the library sends its own
                 if not _has_changed(listener):
                     continue
                 inbox = await self._latest(principal.tenant, listener)
@@ -76,9 +78,9 @@ class InboxFeed:
             return None
 
     async def _check(self, request: HTTPConnection, listener: Listener) -> None:
-        if not listener.wants_check:
+        if not listener.check_due:
             return
-        listener.wants_check = False
+        listener.check_due = False
         try:
             (await self._authenticate(request)).require(Role.VIEWER)
         except Rejected:
@@ -90,4 +92,4 @@ class InboxFeed:
 def _has_changed(listener: Listener) -> bool:
     """Its news say so, or some of them may have been missed."""
     behind, listener.behind = listener.behind, set()
-    return bool(behind) or any(packet.frame.name == INBOX_CHANGED for packet in listener.take())
+    return bool(behind) or any(packet.frame.name == INBOX_CHANGED for packet in listener.take_buffered())

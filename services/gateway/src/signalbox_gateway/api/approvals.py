@@ -18,7 +18,7 @@ from signalbox_gateway.api.runs import run_ended
 from signalbox_gateway.api.schemas import Decide, Decided, Inbox, InboxEntry, ListApprovals
 from signalbox_gateway.http import validation
 from signalbox_gateway.runs.decide import Decisions
-from signalbox_gateway.runs.lookup import RunStates
+from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.views import approval_view
 
 
@@ -27,7 +27,7 @@ class Approvals:
 
     def __init__(
         self,
-        states: RunStates,
+        states: RunReader,
         streams: RunStream,
         decisions: Decisions,
         pipelines: Mapping[str, PipelineSpec],
@@ -86,7 +86,7 @@ class Approvals:
 
     async def _snapshot(self, call: Call, run_id: str, approval_id: str) -> Snapshot:
         """The projection; the run's own word when the projection has not heard of the approval yet."""
-        snapshot = (await self._states.of(call.principal, run_id)).snapshot
+        snapshot = (await self._states.get(call.principal, run_id)).snapshot
         if _find(snapshot, approval_id) is None and snapshot.status not in ENDED:
             return await self._states.snapshot_from_temporal(run_id) or snapshot
         return snapshot
@@ -107,7 +107,7 @@ class Approvals:
         if error.stable_code != "unknown_run":
             return error
         run_id = call.param("run_id")
-        projected = (await self._states.of(call.principal, run_id)).snapshot
+        projected = (await self._states.get(call.principal, run_id)).snapshot
         for snapshot in (projected, await self._states.snapshot_from_temporal(run_id)):
             state = _find(snapshot, approval_id) if snapshot is not None else None
             if state is not None and state.status == "decided":

@@ -11,7 +11,7 @@ from signalbox_core.errors import NotFound
 from signalbox_core.events.snapshot import ENDED, ArtifactState, Snapshot
 from signalbox_core.objects import ObjectStore
 from signalbox_gateway.api.endpoint import Call
-from signalbox_gateway.runs.lookup import RunStates
+from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.views import artifact_version
 
 _MEDIA_TYPE: Final = re.compile(
@@ -40,13 +40,13 @@ _FOR_EVER: Final = "private, max-age=31536000, immutable"
 class Artifacts:
     """The handler of /v1/runs/{run_id}/artifacts/{name}."""
 
-    def __init__(self, states: RunStates, objects: ObjectStore) -> None:
+    def __init__(self, states: RunReader, objects: ObjectStore) -> None:
         self._states = states
         self._objects = objects
 
     async def fetch(self, call: Call) -> Response:
         run_id, name = call.param("run_id"), call.param("name")
-        snapshot = (await self._states.of(call.principal, run_id)).snapshot
+        snapshot = (await self._states.get(call.principal, run_id)).snapshot
         state = _named(snapshot, name) or await self._ahead_of_the_projection(snapshot, name)
         if state is None:
             raise _unknown(snapshot, name)

@@ -27,9 +27,9 @@ from signalbox_gateway.api.schemas import (
 )
 from signalbox_gateway.auth.principal import Authenticate
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import Holder
+from signalbox_gateway.streaming.limits import ConnectionOwner
 from signalbox_gateway.streaming.listener import Listener
-from signalbox_gateway.streaming.transport import come_back_response, first_retry_ms
+from signalbox_gateway.streaming.transport import reconnect_delay_ms, retry_later_response
 
 log = logging.getLogger(__name__)
 _LOOK_EVERY_S: Final = 1.0
@@ -69,20 +69,22 @@ class AutoscalerPages:
         after = call.request.headers.get("last-event-id") or query.after
         if after and not _ENTRY_ID.fullmatch(after):
             raise InvalidInput("send the id of a decision, like 1767225600000-0", field="after")
-        holder = Holder(call.principal.key_id, call.request.client.host if call.request.client else "")
-        if self._hub.lacks_room(holder):
-            return come_back_response()
-        events = self._events(call, query.queue, after, holder)
+        owner = ConnectionOwner(
+            call.principal.key_id, call.request.client.host if call.request.client else ""
+        )
+        if self._hub.check_admission(owner):
+            return retry_later_response()
+        events = self._events(call, query.queue, after, owner)
         heartbeat = lambda: ServerSentEvent(comment="")  # noqa: E731
         return EventSourceResponse(events, ping=_HEARTBEAT_S, ping_message_factory=heartbeat, send_timeout=30)
 
     async def _events(
-        self, call: Call, queue: str, after: str, holder: Holder
+        self, call: Call, queue: str, after: str, owner: ConnectionOwner
     ) -> AsyncIterator[ServerSentEvent]:
         # A listener of nothing: the hub counts it, ends it with its session and when the process drains.
-        listener = self._hub.join([], call.principal.expires_at, holder=holder)
+        listener = self._hub.join([], call.principal.expires_at, owner=owner)
         try:
-            yield ServerSentEvent(retry=first_retry_ms())
+            yield ServerSentEvent(retry=reconnect_delay_ms())
             while not listener.is_closed:
                 for decision in await self._news(queue, after):
                     after = decision.id
@@ -100,10 +102,10 @@ class AutoscalerPages:
             return []
 
     async def _check(self, request: HTTPConnection, listener: Listener) -> None:
-        listener.wants_heartbeat = False  # the library sends its own
-        if not listener.wants_check:
+        listener.heartbeat_due = False  # the library sends its own
+        if not listener.check_due:
             return
-        listener.wants_check = False
+        listener.check_due = False
         try:
             (await self._authenticate(request)).require(Role.ADMIN)
         except Rejected:
@@ -115,6 +117,6 @@ class AutoscalerPages:
 async def _pause(listener: Listener) -> None:
     try:
         async with asyncio.timeout(_LOOK_EVERY_S):
-            await listener.woken()
+            await listener.wait()
     except TimeoutError:
         return

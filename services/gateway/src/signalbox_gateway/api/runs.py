@@ -20,9 +20,9 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_gateway.api.endpoint import Call, json_response
 from signalbox_gateway.api.schemas import Accepted, CancelRun, ListRuns, NoBody, RunItem, RunPage
 from signalbox_gateway.background.repairs import Repairs
-from signalbox_gateway.runs.lookup import RunStates
-from signalbox_gateway.runs.pending_starts import WaitingStarts
-from signalbox_gateway.runs.temporal import Described, Engine, query_of
+from signalbox_gateway.runs.lookup import RunReader
+from signalbox_gateway.runs.pending_starts import PendingStarts
+from signalbox_gateway.runs.temporal import RunInfo, TemporalRuns, visibility_query
 from signalbox_gateway.runs.views import run_view
 
 log = logging.getLogger(__name__)
@@ -35,10 +35,10 @@ class Runs:
 
     def __init__(
         self,
-        states: RunStates,
-        engine: Engine,
+        states: RunReader,
+        engine: TemporalRuns,
         pipelines: Mapping[str, PipelineSpec],
-        waiting: WaitingStarts,
+        waiting: PendingStarts,
         repairs: Repairs,
     ) -> None:
         self._states = states
@@ -56,7 +56,7 @@ class Runs:
                 field="pipeline",
                 code="unknown_pipeline",
             )
-        filters = query_of(tenant=call.principal.tenant, pipeline=query.pipeline, status=query.status)
+        filters = visibility_query(tenant=call.principal.tenant, pipeline=query.pipeline, status=query.status)
         page = await self._engine.list(filters, limit=query.limit, token=_token(query.cursor, filters))
         # The visibility store orders open runs first; within a page the newest comes first.
         newest_first = sorted(page.runs, key=lambda run: run.started_at, reverse=True)
@@ -67,13 +67,13 @@ class Runs:
         )
 
     async def show(self, call: Call) -> Response:
-        state = await self._states.of(call.principal, call.param("run_id"))
+        state = await self._states.get(call.principal, call.param("run_id"))
         return json_response(run_view(state.snapshot, state.epoch))
 
     async def result(self, call: Call) -> Response:
         """The typed result: from the projection when the event could carry it, else from Temporal."""
         run_id = call.param("run_id")
-        snapshot = (await self._states.of(call.principal, run_id)).snapshot
+        snapshot = (await self._states.get(call.principal, run_id)).snapshot
         if snapshot.status not in ENDED:
             snapshot = replace(snapshot, status=await self._status(snapshot))
         if snapshot.status not in ENDED:
@@ -171,7 +171,7 @@ def without_result(snapshot: Snapshot, failure: Failure) -> Conflict:
     )
 
 
-def _item(run: Described) -> RunItem:
+def _item(run: RunInfo) -> RunItem:
     return RunItem(
         run_id=run.run_id,
         pipeline=run.pipeline,

@@ -11,7 +11,7 @@ from signalbox_gateway.api.schemas import AskTicket, Identity, NoBody, SignIn, T
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.sessions import COOKIE, Sessions, Tickets
-from signalbox_gateway.runs.lookup import RunStates
+from signalbox_gateway.runs.lookup import RunReader
 
 
 class Identities:
@@ -22,7 +22,7 @@ class Identities:
         authenticator: Authenticator,
         sessions: Sessions,
         tickets: Tickets,
-        states: RunStates,
+        states: RunReader,
         temporal_ui_url: str | None,
     ) -> None:
         self._authenticator = authenticator

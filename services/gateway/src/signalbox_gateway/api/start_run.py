@@ -20,9 +20,9 @@ from signalbox_gateway.api.endpoint import Call, json_response
 from signalbox_gateway.api.schemas import Started, StartRun
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.http import validation
-from signalbox_gateway.runs.availability import Availability
-from signalbox_gateway.runs.pending_starts import WaitingStarts
-from signalbox_gateway.runs.temporal import Engine, Order
+from signalbox_gateway.runs.availability import TemporalAvailability
+from signalbox_gateway.runs.pending_starts import PendingStarts
+from signalbox_gateway.runs.temporal import StartRequest, TemporalRuns
 from signalbox_gateway.runs.views import links
 
 log = logging.getLogger(__name__)
@@ -34,11 +34,11 @@ class Starts:
 
     def __init__(
         self,
-        engine: Engine,
-        availability: Availability,
+        engine: TemporalRuns,
+        availability: TemporalAvailability,
         pipelines: Mapping[str, PipelineSpec],
         keys: "IdempotencyKeys",
-        waiting: WaitingStarts,
+        waiting: PendingStarts,
         payload_keys: KeyRing | None,
     ) -> None:
         self._engine = engine
@@ -56,12 +56,12 @@ class Starts:
         if (answer := await self._if_waiting(call, request, order)) is not None:
             return answer
         # Whoever starts during an outage need not wait for the deadline of a call that is bound to fail.
-        if self._availability.seems_away and not await self._availability.look():
+        if self._availability.is_known_down and not await self._availability.check():
             return await self._keep(order)
         try:
             is_new = await self._engine.start(order, spec)
         except Unavailable:
-            self._availability.note_away()
+            self._availability.mark_down()
             return await self._keep(order)
         if is_new:
             log.info("run started", extra={"run_id": run_id, "tenant": order.tenant, "pipeline": spec.name})
@@ -86,7 +86,7 @@ class Starts:
             return given or new_run_id(request.pipeline)
         return await self._keys.run_id(call.principal.tenant, key, given)
 
-    async def _if_waiting(self, call: Call, request: StartRun, order: Order) -> Response | None:
+    async def _if_waiting(self, call: Call, request: StartRun, order: StartRequest) -> Response | None:
         """What an earlier start of this id means for this one, while that one still waits. An id of our own making is new."""
         if request.run_id is None and _idempotency_key(call) is None:
             return None
@@ -95,9 +95,9 @@ class Starts:
             raise _other_order(order.run_id)
         return _answer(order, "cancelled", 200) if earlier is not None and earlier.is_withdrawn else None
 
-    async def _keep(self, order: Order) -> Response:
+    async def _keep(self, order: StartRequest) -> Response:
         """Temporal is away: the order waits, durably, and the run starts when Temporal is back."""
-        kept = await self._waiting.keep(order)
+        kept = await self._waiting.enqueue(order)
         if kept.digest != order.digest:
             raise _other_order(order.run_id)
         if kept.is_withdrawn:
@@ -105,7 +105,7 @@ class Starts:
         log.warning("run queued: Temporal is away", extra={"run_id": order.run_id, "tenant": order.tenant})
         return _answer(order, "queued", 202)
 
-    async def _repeated(self, order: Order) -> Response:
+    async def _repeated(self, order: StartRequest) -> Response:
         """A run of this id exists: the same order gives the same run; anything else is refused without telling whose it is."""
         found = await self._engine.describe(order.run_id)
         if found is None or found.tenant != order.tenant or found.digest != order.digest:
@@ -121,7 +121,7 @@ class _Digested(Struct, frozen=True):
 
 def order_of(
     request: StartRun, spec: PipelineSpec, run_id: str, principal: Principal, keys: KeyRing | None
-) -> Order:
+) -> StartRequest:
     """Check the input against the contract, seal its secrets, and make the order.
 
     Raises:
@@ -134,7 +134,7 @@ def order_of(
     told = msgspec.json.encode(
         _Digested(spec.name, given, request.priority), enc_hook=fingerprint, order="sorted"
     )
-    return Order(
+    return StartRequest(
         run_id=run_id,
         pipeline=spec.name,
         input=msgspec.Raw(msgspec.json.encode(given, enc_hook=seal)),
@@ -191,7 +191,7 @@ def _idempotency_key(call: Call) -> str | None:
     return key
 
 
-def _answer(order: Order, status: RunStatus, http_status: int) -> Response:
+def _answer(order: StartRequest, status: RunStatus, http_status: int) -> Response:
     body = Started(run_id=order.run_id, pipeline=order.pipeline, status=status, links=links(order.run_id))
     return json_response(body, http_status, {"location": body.links["self"]})
 

@@ -1,4 +1,4 @@
-"""Pub/Sub → the runs' streams: the same idempotent append as the receiver's, which repairs what that one missed."""
+"""Appends events from Pub/Sub to the runs' streams, including those that the receiver could not append."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,39 +14,39 @@ from signalbox_core.pubsub import EventSource, Received
 from signalbox_core.streams import RunStream
 
 log = logging.getLogger(__name__)
-Saw = Callable[[datetime], Awaitable[None]]
+OnProjected = Callable[[datetime], Awaitable[None]]
 
 
-async def _nobody_asks(_: datetime) -> None: ...
+async def _ignore(_: datetime) -> None: ...
 
 
 class Projector:
-    """Any number of gateways share the subscription: who appends first wins, the others drop.
+    """Projects run events. Gateways share the subscription; a repeated append has no effect.
 
     Args:
         source: the subscription `projector`.
-        saw: told when each event that is in its stream now was published.
+        on_projected: called with the publish time of each event after its append.
     """
 
-    def __init__(self, source: EventSource, streams: RunStream, saw: Saw = _nobody_asks) -> None:
+    def __init__(self, source: EventSource, streams: RunStream, on_projected: OnProjected = _ignore) -> None:
         self._source = source
         self._streams = streams
-        self._saw = saw
+        self._on_projected = on_projected
 
     async def run(self) -> None:
         await self._source.run(self.project)
 
     async def project(self, received: Received) -> None:
-        """Append one milestone; idempotent by (run, sequence).
+        """Append one event; idempotent by (run, sequence).
 
         Raises:
-            Unavailable: Redis is away; the event comes again.
-            Rejected: the event belongs nowhere.
+            Unavailable: Redis is unavailable; the event is redelivered.
+            Rejected: the event is invalid and goes to the dead-letter topic.
         """
         event = received.event
         if event.sequence is None:
             log.warning(
-                "event without a sequence is not projected",
+                "event without a sequence skipped",
                 extra={"event_id": event.id, "event_type": event.type},
             )
             return
@@ -56,14 +56,14 @@ class Projector:
             if event.sequence < 1:
                 raise
             log.error(
-                "unreadable event skipped",
+                "unreadable event replaced by a placeholder",
                 extra={"event_id": event.id, "run_id": event.runid, "error": error.detail},
             )
             await self._streams.append(placeholder(event, error.detail))
-        await self._saw(received.published_at)
+        await self._on_projected(received.published_at)
 
 
 def placeholder(event: CloudEvent, reason: str) -> CloudEvent:
-    """The event that stands in for one that cannot be read: without it, all later ones of the run would wait for ever."""
+    """Build the replacement for an unreadable event; a gap would block all later events of the run."""
     data = EventRefused(name=event.name, event_id=event.id, reason=reason[:500])
     return replace(event, type=full_type("event.refused"), data=msgspec.Raw(msgspec.json.encode(data)))

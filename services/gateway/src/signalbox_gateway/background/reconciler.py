@@ -1,4 +1,4 @@
-"""The leader's rounds: streams of runs that closed without a word get their end, gaps are filled, a lost Redis is restored."""
+"""Periodic reconciliation by one leader: closes streams of ended runs, fills gaps, restores lost streams."""
 
 import asyncio
 import logging
@@ -15,31 +15,33 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.redis.lease import Lease, LeaseKeys
 from signalbox_core.streams import RunStream
 from signalbox_core.topology import RETENTION
-from signalbox_gateway.background.recovery import Replay
-from signalbox_gateway.background.repairs import KnownRuns, Repairs
-from signalbox_gateway.runs.temporal import Described
+from signalbox_gateway.background.recovery import StreamRecovery
+from signalbox_gateway.background.repairs import Repairs, RunDirectory
+from signalbox_gateway.runs.temporal import RunInfo
 
 log = logging.getLogger(__name__)
 LEASE_KEYS: Final = LeaseKeys(lease="signalbox:{reconciler}:lease", epoch="signalbox:{reconciler}:fence")
 CURSOR_KEY: Final = "signalbox:{reconciler}:cursor"
 _GAP_GRACE: Final = timedelta(seconds=5)
-# Visibility shows a closed run a little late, and pages are not a transaction.
+# The visibility store is eventually consistent, and pages are not a transaction.
 _OVERLAP: Final = timedelta(seconds=10)
-_FIRST_LOOK_BACK: Final = timedelta(hours=1)
-_SETTLED: Final = timedelta(seconds=10)
+_INITIAL_LOOKBACK: Final = timedelta(hours=1)
+_MIN_AGE: Final = timedelta(seconds=10)
 _PAGE: Final = 100
-_AT_ONCE: Final = 16
+_MAX_CONCURRENCY: Final = 16
 _MAX_GAPS: Final = 50
 _MAX_REMEMBERED: Final = 10_000
-_ROUND_WITHIN_S: Final = 120.0
+_ROUND_TIMEOUT_S: Final = 120.0
 
 
 class Reconciler:
-    """One leader among the gateways, by a lease in Redis. What a leader that was replaced still writes does no harm: a repair
-    replaces one epoch or takes one sequence, and the cursor is fenced.
+    """Leader election among the gateways, by a lease in Redis.
+
+    Late writes of a deposed leader are harmless: a repair replaces one epoch or takes one sequence, and the
+    cursor is written with a fencing token.
 
     Args:
-        replay: what brings lost streams back from Pub/Sub before anything is repaired; None: they come from Temporal only.
+        recovery: restores lost streams from Pub/Sub before repairs; None restores from Temporal only.
         every: the pause between rounds.
     """
 
@@ -47,22 +49,22 @@ class Reconciler:
         self,
         redis: Redis,
         streams: RunStream,
-        runs: KnownRuns,
+        runs: RunDirectory,
         pipelines: Mapping[str, PipelineSpec],
         *,
-        replay: Replay | None = None,
+        recovery: StreamRecovery | None = None,
         every: timedelta = timedelta(seconds=1),
     ) -> None:
         self._streams = streams
         self._runs = runs
-        self._replay = replay
+        self._recovery = recovery
         self._repairs = Repairs(streams, runs, pipelines)
         self._every = every
         self._lease = Lease(redis, LEASE_KEYS)
         self._done = BoundedDict[tuple[str, datetime | None], None](_MAX_REMEMBERED)
 
     async def run(self) -> None:
-        """Make rounds while leading, until cancelled."""
+        """Run rounds while leading, until cancelled."""
         try:
             while True:
                 await self._round_if_leading()
@@ -71,19 +73,19 @@ class Reconciler:
             await self._lease.release()
 
     async def lead(self) -> bool:
-        """Take or keep the lease; rounds are for who holds it."""
+        """Acquire or renew the lease. Returns whether this process leads."""
         return await self._lease.renew() is not None
 
     async def round(self, now: datetime) -> None:
-        """Look once at everything.
+        """Reconcile once.
 
         Raises:
-            Unavailable: Redis or Temporal is away (several of it as a group).
+            Unavailable: Redis or Temporal is unavailable; from concurrent repairs as an ExceptionGroup.
         """
         cursor = await self._lease.get_instant(CURSOR_KEY)
         if cursor is None:
-            # What a repair writes is the end of what a replay can still bring.
-            if self._replay is not None and not await self._replay.is_over(self._lease, now):
+            # Events that Pub/Sub redelivers can no longer be appended once a repair has written the stream.
+            if self._recovery is not None and not await self._recovery.is_complete(self._lease, now):
                 return
             await self._restore_open_runs(now)
         for gap in (await self._streams.gaps(older_than=_GAP_GRACE))[:_MAX_GAPS]:
@@ -93,30 +95,34 @@ class Reconciler:
     async def _round_if_leading(self) -> None:
         try:
             if await self.lead():
-                async with self._lease.renewed(), asyncio.timeout(_ROUND_WITHIN_S):
+                async with self._lease.renewed(), asyncio.timeout(_ROUND_TIMEOUT_S):
                     await self.round(datetime.now(UTC))
         except* (Unavailable, RedisError, OSError) as errors:
-            log.warning("reconciler waits for its backends", extra={"error": str(errors.exceptions[0])[:300]})
+            log.warning(
+                "reconciliation failed: backend unavailable", extra={"error": str(errors.exceptions[0])[:300]}
+            )
 
     async def _restore_open_runs(self, now: datetime) -> None:
-        """Without a cursor Redis is new or was emptied. A run that just began will tell its own story."""
-        opened = self._listed("ExecutionStatus = 'Running'")
+        """Restore the streams of open runs. A run younger than `_MIN_AGE` publishes its own events."""
+        opened = self._list_all("ExecutionStatus = 'Running'")
         await self._each(
-            (run async for run in opened if run.started_at < now - _SETTLED), self._repairs.restore
+            (run async for run in opened if run.started_at < now - _MIN_AGE), self._repairs.restore
         )
 
     async def _close_ended(self, cursor: datetime | None, now: datetime) -> None:
-        since = cursor or now - _FIRST_LOOK_BACK
-        late = f"CloseTime >= '{since.isoformat()}'"
+        since = cursor or now - _INITIAL_LOOKBACK
+        closed_since = f"CloseTime >= '{since.isoformat()}'"
         if cursor is None:
-            # Their ends were never published, so no replay brings them.
-            silent = "(ExecutionStatus = 'Terminated' OR ExecutionStatus = 'TimedOut')"
-            late = f"({late} OR (CloseTime >= '{(now - RETENTION).isoformat()}' AND {silent}))"
-        query = f"{late} AND ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
-        closed = (run async for run in self._listed(query) if (run.run_id, run.ended_at) not in self._done)
+            # Their terminal events were never published, so seeking in Pub/Sub does not bring them back.
+            unpublished = "(ExecutionStatus = 'Terminated' OR ExecutionStatus = 'TimedOut')"
+            closed_since = (
+                f"({closed_since} OR (CloseTime >= '{(now - RETENTION).isoformat()}' AND {unpublished}))"
+            )
+        query = f"{closed_since} AND ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
+        closed = (run async for run in self._list_all(query) if (run.run_id, run.ended_at) not in self._done)
         oldest_open = now
-        for run, settled in await self._each(closed, lambda run: self._repairs.close(run, now)):
-            if settled:
+        for run, is_done in await self._each(closed, lambda run: self._repairs.close(run, now)):
+            if is_done:
                 self._done[run.run_id, run.ended_at] = None
             else:
                 oldest_open = min(oldest_open, run.ended_at or now)
@@ -124,39 +130,43 @@ class Reconciler:
 
     async def _each(
         self,
-        runs: AsyncIterator[Described],
-        repair: Callable[[Described], Coroutine[object, object, bool | None]],
-    ) -> list[tuple[Described, bool]]:
-        """Repair several at once, so that a run whose workers are away holds up nothing but itself; says which are settled."""
-        outcomes: list[tuple[Described, bool]] = []
-        free = asyncio.Semaphore(_AT_ONCE)
+        runs: AsyncIterator[RunInfo],
+        repair: Callable[[RunInfo], Coroutine[object, object, bool | None]],
+    ) -> list[tuple[RunInfo, bool]]:
+        """Repair runs concurrently, so that one whose workers do not respond does not delay the others.
 
-        async def one(run: Described) -> None:
+        Returns:
+            Each run, and whether it needs no further repair.
+        """
+        outcomes: list[tuple[RunInfo, bool]] = []
+        slots = asyncio.Semaphore(_MAX_CONCURRENCY)
+
+        async def repair_and_release(run: RunInfo) -> None:
             try:
-                outcomes.append((run, await self._one(run, repair(run))))
+                outcomes.append((run, await self._repair_one(run, repair(run))))
             finally:
-                free.release()
+                slots.release()
 
         async with asyncio.TaskGroup() as group:
             async for run in runs:
-                await free.acquire()
-                group.create_task(one(run))
+                await slots.acquire()
+                group.create_task(repair_and_release(run))
         return outcomes
 
-    async def _one(self, run: Described, repair: Coroutine[object, object, bool | None]) -> bool:
-        """Whether this run is settled; a run that cannot be repaired must not stop the others."""
+    async def _repair_one(self, run: RunInfo, repair: Coroutine[object, object, bool | None]) -> bool:
+        """Whether the run needs no further repair. A run that cannot be repaired must not stop the others."""
         try:
             return bool(await repair)
         except Unavailable:
             raise
         except SignalboxError as error:
             log.error(
-                "stream not repaired",
+                "repairing a stream failed",
                 extra={"run_id": run.run_id, "code": error.stable_code, "error": error.detail},
             )
             return True
 
-    async def _listed(self, query: str) -> AsyncIterator[Described]:
+    async def _list_all(self, query: str) -> AsyncIterator[RunInfo]:
         token: bytes | None = None
         while True:
             page = await self._runs.list(query, limit=_PAGE, token=token)

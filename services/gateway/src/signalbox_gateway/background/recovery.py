@@ -1,4 +1,4 @@
-"""After Redis lost its data: have Pub/Sub tell again what it keeps, and let that come before any repair."""
+"""Recovery after Redis lost its data: seek the Pub/Sub subscription back, and delay repairs meanwhile."""
 
 import asyncio
 import logging
@@ -13,95 +13,106 @@ from signalbox_core.errors import Rejected
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.redis.lease import Lease
 from signalbox_core.topology import RETENTION
-from signalbox_gateway.background.repairs import KnownRuns
+from signalbox_gateway.background.repairs import RunDirectory
 
 log = logging.getLogger(__name__)
 SOUGHT_KEY: Final = "signalbox:{reconciler}:replayed"
-"""When the projection that is in Redis now was asked for from Pub/Sub. It goes when Redis loses its data."""
+"""The time of the last seek. The key disappears when Redis loses its data."""
 BUSY_KEY: Final = "signalbox:{reconciler}:replaying"
-HEAD_START: Final = timedelta(seconds=15)
-"""A seek takes effect within this time, normally, and what is younger than `OLD` comes within it too."""
-AT_MOST: Final = timedelta(minutes=2)
-"""So long may a replay that goes on hold up the repairs. What comes later still finds its place, unless it was repaired by then."""
-OLD: Final = timedelta(seconds=30)
-_BUSY_FOR: Final = timedelta(seconds=5)
-_SAY_EVERY_S: Final = 1.0
+SEEK_GRACE: Final = timedelta(seconds=15)
+"""A seek normally takes effect within this time; events younger than `BACKLOG_AGE` arrive within it too."""
+MAX_WAIT: Final = timedelta(minutes=2)
+"""How long redelivery may delay repairs. Later events are still appended to runs not yet repaired."""
+BACKLOG_AGE: Final = timedelta(seconds=30)
+"""An event published longer ago than this belongs to a redelivered backlog."""
+_BUSY_TTL: Final = timedelta(seconds=5)
+_MARK_EVERY_S: Final = 1.0
 
 
-class Step(StrEnum):
+class RecoveryStep(StrEnum):
+    """What the leader does next while Redis is incomplete."""
+
     SEEK = "seek"
     WAIT = "wait"
-    """The replay has the word."""
+    """Events are still being redelivered."""
     REPAIR = "repair"
 
 
-def decide(*, sought_at: datetime | None, is_busy: bool, knows_runs: bool, now: datetime) -> Step:
-    """What comes next for a Redis that is not whole. Pure.
+def recovery_step(
+    *, sought_at: datetime | None, is_busy: bool, has_runs: bool, now: datetime
+) -> RecoveryStep:
+    """Choose the next step while Redis is incomplete. Pure.
 
     Args:
-        sought_at: when the replay was asked for; None: it was not.
-        is_busy: old events came in just now.
-        knows_runs: Temporal knows of any run; it does not when everything is started for the first time.
+        sought_at: the time of the seek; None when there was none.
+        is_busy: events of the backlog arrived just now.
+        has_runs: Temporal has at least one run; False on a new installation.
     """
     if sought_at is None:
-        return Step.SEEK if knows_runs else Step.REPAIR
+        return RecoveryStep.SEEK if has_runs else RecoveryStep.REPAIR
     since = now - sought_at
-    return Step.WAIT if since < HEAD_START or (is_busy and since < AT_MOST) else Step.REPAIR
+    return RecoveryStep.WAIT if since < SEEK_GRACE or (is_busy and since < MAX_WAIT) else RecoveryStep.REPAIR
 
 
-class Replay:
-    """Asked for once for each loss, by the gateway that leads; told again and again it changes nothing, as the append is idempotent.
+class StreamRecovery:
+    """Seeks once per loss of data, by the leader. Redelivery is harmless, because appends are idempotent.
 
     Args:
-        rewind: has everything since a time delivered again; see `Subscriber.rewind`.
+        rewind: seeks the subscription back to a time; see `Subscriber.rewind`.
     """
 
-    def __init__(self, redis: Redis, rewind: Callable[[datetime], Awaitable[None]], runs: KnownRuns) -> None:
+    def __init__(
+        self, redis: Redis, rewind: Callable[[datetime], Awaitable[None]], runs: RunDirectory
+    ) -> None:
         self._redis = redis
         self._rewind = rewind
         self._runs = runs
-        self._said_at = float("-inf")
+        self._marked_at = float("-inf")
 
-    async def saw(self, published_at: datetime) -> None:
-        """An event was projected: an old one says that a replay goes on. Raises: Unavailable: Redis is away."""
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._said_at < _SAY_EVERY_S or datetime.now(UTC) - published_at < OLD:
-            return
-        with map_redis_errors("replay"):
-            await self._redis.set(BUSY_KEY, 1, px=_BUSY_FOR)
-        self._said_at = now_s
-
-    async def is_over(self, lease: Lease, now: datetime) -> bool:
-        """Whether repairs may begin; called by the leader while Redis is not whole.
+    async def on_projected(self, published_at: datetime) -> None:
+        """Record that an old event was projected, which means that the redelivery is still going on.
 
         Raises:
-            Unavailable: Redis, Pub/Sub or Temporal is away.
+            Unavailable: Redis is unavailable.
+        """
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._marked_at < _MARK_EVERY_S or datetime.now(UTC) - published_at < BACKLOG_AGE:
+            return
+        with map_redis_errors("stream recovery"):
+            await self._redis.set(BUSY_KEY, 1, px=_BUSY_TTL)
+        self._marked_at = now_s
+
+    async def is_complete(self, lease: Lease, now: datetime) -> bool:
+        """Whether repairs may begin. Called by the leader while Redis is incomplete.
+
+        Raises:
+            Unavailable: Redis, Pub/Sub or Temporal is unavailable.
             LeaseLost: another gateway leads.
         """
         sought_at = await lease.get_instant(SOUGHT_KEY)
-        with map_redis_errors("replay"):
+        with map_redis_errors("stream recovery"):
             is_busy = bool(await self._redis.exists(BUSY_KEY))
-        knows_runs = sought_at is not None or await self._knows_runs()
-        step = decide(sought_at=sought_at, is_busy=is_busy, knows_runs=knows_runs, now=now)
-        if step is Step.SEEK:
+        has_runs = sought_at is not None or await self._has_runs()
+        step = recovery_step(sought_at=sought_at, is_busy=is_busy, has_runs=has_runs, now=now)
+        if step is RecoveryStep.SEEK:
             return not await self._seek(lease, now)
-        return step is Step.REPAIR
+        return step is RecoveryStep.REPAIR
 
     async def _seek(self, lease: Lease, now: datetime) -> bool:
-        """Whether there is something to wait for. A crash before the mark is set only asks a second time."""
+        """Seek; returns whether it was accepted. A crash before the time is stored only repeats the seek."""
         try:
             await self._rewind(now - RETENTION)
         except Rejected as error:
-            # Tried again at every round until one is whole: an operator may mend it, and repairs must not wait for that.
-            log.error("streams do not come back from Pub/Sub", extra={"error": error.detail})
+            # Retried in every round: an operator may fix the cause, and repairs must not wait for that.
+            log.error("seeking the Pub/Sub subscription failed", extra={"error": error.detail})
             return False
         await lease.set_instant(SOUGHT_KEY, now)
         log.warning(
-            "Redis lost its data: the streams come back from Pub/Sub",
+            "Redis lost its data: restoring streams from Pub/Sub",
             extra={"since": (now - RETENTION).isoformat()},
         )
         return True
 
-    async def _knows_runs(self) -> bool:
+    async def _has_runs(self) -> bool:
         page = await self._runs.list("", limit=1, token=None)
         return bool(page.runs or page.next_token)

@@ -1,4 +1,4 @@
-"""Mending one run's stream from what Temporal knows: its end, a gap, or all of it."""
+"""Repairs one run's stream from Temporal: its terminal event, a gap, or the whole stream."""
 
 import logging
 from collections.abc import Mapping
@@ -12,21 +12,27 @@ from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import ENDED, RunStatus
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import Gap, RunStream
-from signalbox_gateway.background.terminal_events import Action, decide, is_fresh, opening, terminal_event
-from signalbox_gateway.runs.lookup import snapshot_of
-from signalbox_gateway.runs.pending_starts import WaitingStart
-from signalbox_gateway.runs.temporal import Described, Page
+from signalbox_gateway.background.terminal_events import (
+    ReconcileAction,
+    initial_snapshot,
+    is_fresh,
+    reconcile_action,
+    terminal_event,
+)
+from signalbox_gateway.runs.lookup import resolve_snapshot
+from signalbox_gateway.runs.pending_starts import PendingStart
+from signalbox_gateway.runs.temporal import RunInfo, RunInfoPage
 
 log = logging.getLogger(__name__)
-_QUERY_WITHIN: Final = timedelta(seconds=2)
+_QUERY_TIMEOUT: Final = timedelta(seconds=2)
 
 
-class KnownRuns(Protocol):
-    """What Temporal is asked here; `Engine` answers."""
+class RunDirectory(Protocol):
+    """The reads that repairs need; implemented by `TemporalRuns`."""
 
-    async def list(self, query: str, *, limit: int, token: bytes | None) -> Page: ...
+    async def list(self, query: str, *, limit: int, token: bytes | None) -> RunInfoPage: ...
 
-    async def describe(self, run_id: str) -> Described | None: ...
+    async def describe(self, run_id: str) -> RunInfo | None: ...
 
     async def query(self, run_id: str, within: timedelta) -> Snapshot | None: ...
 
@@ -34,68 +40,68 @@ class KnownRuns(Protocol):
 
 
 class Repairs:
-    """Each is idempotent: a second repairer, or a second time, changes nothing."""
+    """Stream repairs. Each is idempotent, also when two processes repair the same run."""
 
-    def __init__(self, streams: RunStream, runs: KnownRuns, pipelines: Mapping[str, PipelineSpec]) -> None:
+    def __init__(self, streams: RunStream, runs: RunDirectory, pipelines: Mapping[str, PipelineSpec]) -> None:
         self._streams = streams
         self._runs = runs
         self._pipelines = pipelines
 
-    async def close(self, listed: Described, now: datetime) -> bool:
-        """See that a closed run's stream has its end; False: not yet, look again."""
+    async def close(self, listed: RunInfo, now: datetime) -> bool:
+        """Make sure that a closed run's stream has a terminal event. Returns False to retry later."""
         if (await self._streams.read(listed.run_id, None, 1)).ended:
             return True
         if is_fresh(listed, now):
             return False
         run = await self._runs.describe(listed.run_id)
         if run is None or run.status not in ENDED:
-            # Begun again since: its new execution will tell its own end.
+            # Started again in the meantime: the new execution publishes its own end.
             return True
-        told = await self._runs.query(run.run_id, _QUERY_WITHIN)
+        workflow_snapshot = await self._runs.query(run.run_id, _QUERY_TIMEOUT)
         history = await self._streams.read(run.run_id, None, 1)
-        match decide(run, top=history.top, told=told, now=now):
-            case Action.WAIT:
+        match reconcile_action(run, top=history.top, workflow_snapshot=workflow_snapshot, now=now):
+            case ReconcileAction.WAIT:
                 return False
-            case Action.REBUILD if told is not None:
-                await self._streams.rebuild(told, replaces=history.epoch)
+            case ReconcileAction.REBUILD if workflow_snapshot is not None:
+                await self._streams.rebuild(workflow_snapshot, replaces=history.epoch)
             case _:
-                await self._close(run, told, history.top, history.epoch)
+                await self._close(run, workflow_snapshot, history.top, history.epoch)
         log.info(
-            "stream closed for its run",
+            "terminal event added for an ended run",
             extra={"run_id": run.run_id, "tenant": run.tenant, "status": run.status},
         )
         return True
 
     async def fill(self, gap: Gap) -> None:
-        """Give a stream that stands still the state of its workflow; the events after that go on."""
-        told = await self._runs.query(gap.run_id, _QUERY_WITHIN)
-        if told is not None and told.sequence > gap.top:
-            await self._streams.rebuild(told, replaces=gap.epoch)
+        """Rebuild a stream with a gap from its workflow's snapshot; later events continue from there."""
+        workflow_snapshot = await self._runs.query(gap.run_id, _QUERY_TIMEOUT)
+        if workflow_snapshot is not None and workflow_snapshot.sequence > gap.top:
+            await self._streams.rebuild(workflow_snapshot, replaces=gap.epoch)
             log.warning(
-                "gap in a stream repaired",
-                extra={"run_id": gap.run_id, "after": gap.top, "now_at": told.sequence},
+                "gap in stream repaired",
+                extra={"run_id": gap.run_id, "after": gap.top, "now_at": workflow_snapshot.sequence},
             )
-        elif told is None and await self._runs.describe(gap.run_id) is None:
+        elif workflow_snapshot is None and await self._runs.describe(gap.run_id) is None:
             await self._streams.discard(gap.run_id)
-            log.error("events of an unknown run discarded", extra={"run_id": gap.run_id})
+            log.error("events of unknown run discarded", extra={"run_id": gap.run_id})
 
-    async def restore(self, run: Described) -> None:
-        """Give an open run the stream that Redis has lost."""
+    async def restore(self, run: RunInfo) -> None:
+        """Rebuild an open run's stream that Redis has lost."""
         if (await self._streams.read(run.run_id, None, 1)).epoch:
             return
-        told = await self._runs.query(run.run_id, _QUERY_WITHIN)
+        workflow_snapshot = await self._runs.query(run.run_id, _QUERY_TIMEOUT)
         if (
-            told is not None
-            and told.sequence > 0
-            and await self._streams.rebuild(told, replaces="") is not None
+            workflow_snapshot is not None
+            and workflow_snapshot.sequence > 0
+            and await self._streams.rebuild(workflow_snapshot, replaces="") is not None
         ):
-            log.info("stream restored from its workflow", extra={"run_id": run.run_id, "tenant": run.tenant})
+            log.info("stream restored from workflow", extra={"run_id": run.run_id, "tenant": run.tenant})
 
     async def end_unstarted(
-        self, start: WaitingStart, status: RunStatus, why: str, *, code: str = "failed"
+        self, start: PendingStart, status: RunStatus, reason: str, *, code: str = "failed"
     ) -> None:
-        """Tell the end of a run that was accepted and never started; `code` is a failure's."""
-        run = Described(
+        """Write the stream of a run that was accepted but never started. `code` is the failure code."""
+        run = RunInfo(
             run_id=start.run_id,
             tenant=start.tenant,
             pipeline=start.pipeline,
@@ -104,20 +110,20 @@ class Repairs:
             ended_at=datetime.now(UTC),
             started_by=start.started_by,
         )
-        bare = snapshot_of(run, None, self._pipelines.get(run.pipeline))
-        if await self._streams.rebuild(opening(run, bare), replaces="") is not None:
-            await self._streams.append(terminal_event(run, 1, Failure(code=code, message=why)))
+        initial = resolve_snapshot(run, None, self._pipelines.get(run.pipeline))
+        if await self._streams.rebuild(initial_snapshot(run, initial), replaces="") is not None:
+            await self._streams.append(terminal_event(run, 1, Failure(code=code, message=reason)))
 
-    async def _close(self, run: Described, told: Snapshot | None, top: int, epoch: str) -> None:
-        if told is not None and told.sequence > top:
-            await self._streams.rebuild(told, replaces=epoch)
-            top = told.sequence
+    async def _close(self, run: RunInfo, workflow_snapshot: Snapshot | None, top: int, epoch: str) -> None:
+        if workflow_snapshot is not None and workflow_snapshot.sequence > top:
+            await self._streams.rebuild(workflow_snapshot, replaces=epoch)
+            top = workflow_snapshot.sequence
         elif top == 0:
-            bare = snapshot_of(run, None, self._pipelines.get(run.pipeline))
-            await self._streams.rebuild(opening(run, bare), replaces=epoch)
+            initial = resolve_snapshot(run, None, self._pipelines.get(run.pipeline))
+            await self._streams.rebuild(initial_snapshot(run, initial), replaces=epoch)
         await self._streams.append(terminal_event(run, top + 1, await self._outcome(run)))
 
-    async def _outcome(self, run: Described) -> msgspec.Raw | Failure | None:
+    async def _outcome(self, run: RunInfo) -> msgspec.Raw | Failure | None:
         spec = self._pipelines.get(run.pipeline)
         if spec is None:
             return None
@@ -125,5 +131,5 @@ class Repairs:
         if isinstance(outcome, Failure):
             return outcome
         body = msgspec.json.encode(outcome)
-        # As the workflow itself does: a large result is read from the gateway, not from an event.
+        # As in the workflow itself: a large result is read from the API, not from an event.
         return msgspec.Raw(body) if len(body) < MAX_EVENT_BYTES // 2 else None

@@ -1,4 +1,4 @@
-"""Start requests → Temporal: each is made as soon as Temporal answers, once, whoever delivers it how often."""
+"""Starts queued runs once Temporal is available again; idempotent under redelivery."""
 
 import asyncio
 import logging
@@ -11,19 +11,19 @@ from signalbox_core.errors import NotFound, Rejected, Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.pubsub import EventSource, Limits, Received
 from signalbox_gateway.background.repairs import Repairs
-from signalbox_gateway.runs.availability import CHECK_EVERY_S, Availability
-from signalbox_gateway.runs.pending_starts import REQUESTED, WITHDRAWN, WaitingStarts, Withdrawal
-from signalbox_gateway.runs.temporal import Engine, Order
+from signalbox_gateway.runs.availability import CHECK_EVERY_S, TemporalAvailability
+from signalbox_gateway.runs.pending_starts import REQUESTED, WITHDRAWN, PendingStarts, Withdrawal
+from signalbox_gateway.runs.temporal import StartRequest, TemporalRuns
 
 log = logging.getLogger(__name__)
-# What waits costs a coroutine each and no redelivery; only so many are started at a time.
+# A held message costs a coroutine and no redelivery; `_MAX_CONCURRENCY` bounds concurrent starts.
 LIMITS: Final = Limits(concurrency=1_000, max_outstanding=1_000, handler_s=120)
-_AT_ONCE: Final = 16
-_HOLD_S: Final = 60.0
+_MAX_CONCURRENCY: Final = 16
+_HOLD_TIMEOUT_S: Final = 60.0
 
 
-class Starter:
-    """Any number of gateways share the subscription.
+class StartConsumer:
+    """Consumes start requests and withdrawals. Gateways share the subscription.
 
     Args:
         source: the subscription `starter`.
@@ -32,96 +32,98 @@ class Starter:
     def __init__(
         self,
         source: EventSource,
-        waiting: WaitingStarts,
-        engine: Engine,
-        availability: Availability,
+        pending: PendingStarts,
+        temporal: TemporalRuns,
+        availability: TemporalAvailability,
         pipelines: Mapping[str, PipelineSpec],
         repairs: Repairs,
     ) -> None:
         self._source = source
-        self._waiting = waiting
-        self._engine = engine
+        self._pending = pending
+        self._temporal = temporal
         self._availability = availability
         self._pipelines = pipelines
         self._repairs = repairs
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENCY)
 
     async def run(self) -> None:
         await self._source.run(self.handle)
 
     async def handle(self, received: Received) -> None:
-        """Make one start, or one withdrawal. Idempotent: the run id is the workflow id.
+        """Handle one start request or withdrawal; idempotent, because the run id is the workflow id.
 
         Raises:
-            Unavailable: Temporal is still away; the request comes again.
+            Unavailable: Temporal is still unavailable; the message is redelivered.
             Rejected: the message is neither.
         """
         event = received.event
         try:
             if event.name == REQUESTED:
-                order = self._waiting.order_in(event.data)
-                await self._waiting.show_again(order, event.time)
-                await self._start(order)
+                request = self._pending.decode_request(event.data)
+                await self._pending.restore(request, event.time)
+                await self._start(request)
             elif event.name == WITHDRAWN:
                 await self._withdraw(msgspec.json.decode(event.data, type=Withdrawal))
             else:
-                raise Rejected(f"{event.name} is no start request")
+                raise Rejected(f"{event.name} is not a start request")
         except msgspec.DecodeError as error:
             raise Rejected(f"unreadable start request: {error}") from None
 
-    async def _start(self, order: Order) -> None:
-        spec = self._pipelines.get(order.pipeline)
+    async def _start(self, request: StartRequest) -> None:
+        spec = self._pipelines.get(request.pipeline)
         if spec is None:
-            # Another gateway, of a newer release, knows the pipeline.
-            raise Unavailable(f"pipeline {order.pipeline} is not installed here")
-        await self._until_available()
-        async with self._turns:
-            if not await self._waiting.take(order.run_id):
-                log.info("withdrawn run not started", extra={"run_id": order.run_id, "tenant": order.tenant})
+            # During a rollout, a gateway of a newer release may have the pipeline.
+            raise Unavailable(f"pipeline {request.pipeline} is not installed here")
+        await self._wait_until_available()
+        async with self._slots:
+            if not await self._pending.claim(request.run_id):
+                log.info(
+                    "withdrawn start skipped", extra={"run_id": request.run_id, "tenant": request.tenant}
+                )
                 return
             try:
-                is_new = await self._engine.start(order, spec)
+                is_new = await self._temporal.start(request, spec)
             except Unavailable:
-                self._availability.note_away()
-                await self._waiting.put_back(order.run_id)
+                self._availability.mark_down()
+                await self._pending.release(request.run_id)
                 raise
             except Rejected as error:
-                await self._refuse(order, error)
+                await self._fail(request, error)
                 return
-        await self._settle(order, is_new=is_new)
+        await self._complete(request, is_new=is_new)
 
-    async def _settle(self, order: Order, *, is_new: bool) -> None:
-        facts = {"run_id": order.run_id, "tenant": order.tenant}
+    async def _complete(self, request: StartRequest, *, is_new: bool) -> None:
+        facts = {"run_id": request.run_id, "tenant": request.tenant}
         if not is_new:
-            found = await self._engine.describe(order.run_id)
-            if found is None or found.digest != order.digest:
-                log.error("a queued run lost its id to another one", extra=facts)
-        await self._waiting.drop(order.run_id)
-        log.info("queued run started" if is_new else "queued run was started before", extra=facts)
+            found = await self._temporal.describe(request.run_id)
+            if found is None or found.digest != request.digest:
+                log.error("run id of a queued start is taken by another run", extra=facts)
+        await self._pending.complete(request.run_id)
+        log.info("queued run started" if is_new else "queued run was already started", extra=facts)
 
-    async def _refuse(self, order: Order, error: Rejected) -> None:
-        """What was valid when it was accepted is no more, for example because the contract changed: the run fails, seen by all."""
+    async def _fail(self, request: StartRequest, error: Rejected) -> None:
+        """Fail a run whose input is no longer valid, for example because the pipeline's contract changed."""
         log.error(
-            "a queued run cannot be started",
-            extra={"run_id": order.run_id, "tenant": order.tenant, "error": error.detail},
+            "queued run failed: its start was rejected",
+            extra={"run_id": request.run_id, "tenant": request.tenant, "error": error.detail},
         )
-        shown = await self._waiting.find(order.run_id)
-        if shown is not None:
-            await self._repairs.end_unstarted(shown, "failed", error.detail, code=error.stable_code)
-        await self._waiting.drop(order.run_id)
+        entry = await self._pending.find(request.run_id)
+        if entry is not None:
+            await self._repairs.end_unstarted(entry, "failed", error.detail, code=error.stable_code)
+        await self._pending.complete(request.run_id)
 
     async def _withdraw(self, withdrawal: Withdrawal) -> None:
-        """The request before this one is settled: most often it was never started, else it is cancelled now."""
-        await self._until_available()
+        """Cancel a run that was started before its withdrawal took effect. Usually there is none."""
+        await self._wait_until_available()
         try:
-            await self._engine.cancel(withdrawal.run_id, withdrawal.reason)
+            await self._temporal.cancel(withdrawal.run_id, withdrawal.reason)
         except NotFound:
             return
-        log.info("run cancelled that was withdrawn as it started", extra={"run_id": withdrawal.run_id})
+        log.info("run cancelled: withdrawn while it was being started", extra={"run_id": withdrawal.run_id})
 
-    async def _until_available(self) -> None:
-        deadline = asyncio.get_running_loop().time() + _HOLD_S
-        while not await self._availability.look():
+    async def _wait_until_available(self) -> None:
+        deadline = asyncio.get_running_loop().time() + _HOLD_TIMEOUT_S
+        while not await self._availability.check():
             if asyncio.get_running_loop().time() > deadline:
-                raise Unavailable("Temporal is still away")
+                raise Unavailable("Temporal is still unavailable")
             await asyncio.sleep(CHECK_EVERY_S)

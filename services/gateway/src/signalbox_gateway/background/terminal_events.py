@@ -1,4 +1,4 @@
-"""What to do about a run that Temporal closed and whose stream does not say so. Pure."""
+"""What to do about a run that has ended in Temporal but whose stream has no terminal event. Pure."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,53 +12,63 @@ from signalbox_core.events.catalogue import Failure, RunCancelled, RunClosed, Ru
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import derived_id
 from signalbox_gateway.runs.overdue import DELIVERY_TIMEOUT
-from signalbox_gateway.runs.temporal import Described
+from signalbox_gateway.runs.temporal import RunInfo
 
 GRACE: Final = timedelta(seconds=1.5)
-"""A run that ended by itself tells so within this time, normally. With the time until Temporal lists a closed run, and the pause
-between two rounds, the end of one that cannot tell is in its stream within 5 s."""
+"""A workflow normally publishes its end within this time.
+
+With the delay of the visibility store and the pause between rounds, the end of a run that cannot publish it is
+in its stream within 5 s.
+"""
 
 
-class Action(StrEnum):
+class ReconcileAction(StrEnum):
+    """What to do about an ended run's stream."""
+
     WAIT = "wait"
     REBUILD = "rebuild"
-    """From the workflow's own snapshot, which has its end."""
+    """Replace the stream with the workflow's snapshot, which includes the end."""
     CLOSE = "close"
-    """With a terminal event of our own."""
+    """Append a terminal event."""
 
 
-def decide(run: Described, *, top: int, told: Snapshot | None, now: datetime) -> Action:
-    """Choose, for a stream without a terminal event.
+def reconcile_action(
+    run: RunInfo, *, top: int, workflow_snapshot: Snapshot | None, now: datetime
+) -> ReconcileAction:
+    """Choose the action for a stream without a terminal event.
 
     Args:
         top: the stream's newest sequence; 0 when it has none.
-        told: the workflow's own snapshot, if a worker could say.
+        workflow_snapshot: None when no worker responded to the query.
     """
     if is_fresh(run, now):
-        return Action.WAIT
+        return ReconcileAction.WAIT
     age = now - (run.ended_at or now)
-    told_its_end = told is not None and told.status in ENDED
-    if (told_its_end or _may_still_tell(run, top, told)) and age < DELIVERY_TIMEOUT:
-        return Action.WAIT
-    return Action.REBUILD if told_its_end else Action.CLOSE
+    has_end = workflow_snapshot is not None and workflow_snapshot.status in ENDED
+    if (has_end or _may_still_publish(run, top, workflow_snapshot)) and age < DELIVERY_TIMEOUT:
+        return ReconcileAction.WAIT
+    return ReconcileAction.REBUILD if has_end else ReconcileAction.CLOSE
 
 
-def is_fresh(run: Described, now: datetime) -> bool:
-    """Closed so shortly ago that nothing is late yet."""
+def is_fresh(run: RunInfo, now: datetime) -> bool:
+    """Whether the run closed so recently that its end may still be in transit."""
     return now - (run.ended_at or now) < GRACE
 
 
-def _may_still_tell(run: Described, top: int, told: Snapshot | None) -> bool:
-    """Whether workflow code saw the end. It did not at a termination or timeout, nor when it could not even be built (bad input)."""
-    if told is not None or run.status in ("terminated", "timed_out"):
+def _may_still_publish(run: RunInfo, top: int, workflow_snapshot: Snapshot | None) -> bool:
+    """Whether workflow code could run at the end.
+
+    It cannot at a termination or timeout, nor when the workflow could not be instantiated (invalid input).
+    """
+    if workflow_snapshot is not None or run.status in ("terminated", "timed_out"):
         return False
     return run.status != "failed" or top > 0
 
 
-def opening(run: Described, bare: Snapshot) -> Snapshot:
-    """The base of a stream for a run that never said anything: what Temporal knows, not ended yet."""
+def initial_snapshot(run: RunInfo, base: Snapshot) -> Snapshot:
+    """The first snapshot of a stream for a run that published nothing: Temporal's facts, not ended yet."""
     return replace(
-        bare,
+        base,
         status="running",
         started_at=run.started_at,
         started_by=run.started_by,
@@ -68,11 +78,11 @@ def opening(run: Described, bare: Snapshot) -> Snapshot:
     )
 
 
-def terminal_event(run: Described, sequence: int, outcome: msgspec.Raw | Failure | None) -> CloudEvent:
-    """The event that the run could not send.
+def terminal_event(run: RunInfo, sequence: int, outcome: msgspec.Raw | Failure | None) -> CloudEvent:
+    """Build the terminal event that the workflow could not publish.
 
     Args:
-        outcome: the result's JSON of a completed run; otherwise why it ended.
+        outcome: the result's JSON for a completed run; otherwise the failure.
     """
     reason = outcome.message if isinstance(outcome, Failure) else None
     data: msgspec.Struct
@@ -85,7 +95,9 @@ def terminal_event(run: Described, sequence: int, outcome: msgspec.Raw | Failure
             failure = (
                 outcome
                 if isinstance(outcome, Failure)
-                else Failure(code="failed", message="the run failed; its cause is in Temporal")
+                else Failure(
+                    code="failed", message="the run failed; see its history in Temporal for the cause"
+                )
             )
             data = RunFailed(error=failure)
         case "cancelled":

@@ -1,1 +1,1 @@
-"""Runs behind the API: Temporal, projections, pending starts, decisions. Knows no HTTP."""
+"""Runs behind the API: Temporal, projections, pending starts, decisions. No HTTP."""

@@ -1,34 +1,36 @@
-"""Whether Temporal is available, checked at most twice a second however many callers ask."""
+"""Whether Temporal is available, checked at most twice a second for all callers together."""
 
 import asyncio
 from typing import Final
 
-from signalbox_gateway.runs.temporal import Engine
+from signalbox_gateway.runs.temporal import TemporalRuns
 
 CHECK_EVERY_S: Final = 0.5
 
 
-class Availability:
-    """Whether Temporal answers; many who ask share one look at it."""
+class TemporalAvailability:
+    """A rate-limited health check of Temporal; concurrent callers share one check."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._one_looks = asyncio.Lock()
-        self._looked_at = float("-inf")
+    def __init__(self, temporal: TemporalRuns) -> None:
+        self._temporal = temporal
+        self._checking = asyncio.Lock()
+        self._checked_at = float("-inf")
         self._is_up = True
 
     @property
-    def seems_away(self) -> bool:
-        """By the latest look; True is worth another one."""
+    def is_known_down(self) -> bool:
+        """Whether the latest check or call failed. Call `check` before relying on it."""
         return not self._is_up
 
-    def note_away(self) -> None:
+    def mark_down(self) -> None:
+        """Record that a call to Temporal failed."""
         self._is_up = False
 
-    async def look(self) -> bool:
-        async with self._one_looks:
+    async def check(self) -> bool:
+        """Whether Temporal is available now; the result is cached for `CHECK_EVERY_S`."""
+        async with self._checking:
             now = asyncio.get_running_loop().time()
-            if now - self._looked_at >= CHECK_EVERY_S:
-                self._is_up = await self._engine.is_available()
-                self._looked_at = asyncio.get_running_loop().time()
+            if now - self._checked_at >= CHECK_EVERY_S:
+                self._is_up = await self._temporal.is_available()
+                self._checked_at = asyncio.get_running_loop().time()
             return self._is_up

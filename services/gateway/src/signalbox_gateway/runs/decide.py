@@ -1,4 +1,8 @@
-"""Sending a decision to its run: an update, validated before it enters history; a durable signal when no worker answers."""
+"""Sends a decision to its run.
+
+The decision is a Temporal update, validated before it enters history. When no worker responds in time, it is
+sent as a durable signal.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,7 +31,7 @@ from signalbox_core.pipeline.contract.messages import (
     ErrorDetails,
 )
 from signalbox_core.temporal.updates import send_update
-from signalbox_gateway.runs.temporal import translated
+from signalbox_gateway.runs.temporal import map_temporal_errors
 
 _CLASSES: Final = {
     UNKNOWN_APPROVAL: NotFound,
@@ -39,10 +43,10 @@ _CLASSES: Final = {
 
 
 class Decisions:
-    """The way of a decision to its run.
+    """Sends decisions to running workflows.
 
     Args:
-        within: how long an update may take; then nobody knows whether a worker runs, and the signal follows.
+        within: timeout of the update. After it, the decision is also sent as a signal.
     """
 
     def __init__(self, client: Client, within: timedelta = timedelta(seconds=3)) -> None:
@@ -50,21 +54,20 @@ class Decisions:
         self._within = within
 
     async def send(self, run_id: str, decision: Decision) -> DecisionRecord | None:
-        """Give the decision to the run.
-
-        The update's id is the decision's, so the same decision sent twice is one decision with one outcome.
+        """Send a decision; idempotent, because the update id is the decision id.
 
         Returns:
-            The record of the run; None when no worker answered in time and the decision waits, durably, as a signal.
+            The workflow's record of the decision. None when no worker responded in time and the decision was
+            sent as a durable signal.
 
         Raises:
-            NotFound: unknown approval, or the run has ended (`unknown_run`).
-            Conflict: already decided, or the digest is stale.
-            InvalidInput: the answer breaks a rule of the pipeline.
+            NotFound: the approval is unknown, or the run has ended (`unknown_run`).
+            Conflict: the approval is already decided or has expired, or the digest is stale.
+            InvalidInput: the answer violates the pipeline's schema or rules.
         """
         handle = self._client.get_workflow_handle(run_id)
         try:
-            async with translated():
+            async with map_temporal_errors():
                 record = await send_update(
                     handle,
                     UPDATE_DECIDE,
@@ -77,7 +80,7 @@ class Decisions:
             raise refusal_of(error.cause) from error
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             # Whether the update was applied is unknown; the workflow drops a second decision of the same id.
-            async with translated():
+            async with map_temporal_errors():
                 await self._refuse_if_cancelling(handle)
                 await handle.signal(SIGNAL_DECIDE, decision, rpc_timeout=self._within)
             return None
@@ -91,7 +94,7 @@ class Decisions:
 
 
 def refusal_of(cause: BaseException) -> SignalboxError:
-    """The validator's refusal as one of our errors."""
+    """Map the update validator's refusal to a Signalbox error."""
     if not isinstance(cause, ApplicationError):
         return Conflict(f"the run did not take the decision: {cause}", code="run_ended")
     refusal = _refusal(cause.type or "rejected", cause.message, cause.details)

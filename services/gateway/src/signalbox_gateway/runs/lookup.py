@@ -1,4 +1,7 @@
-"""Finding a run's state for a principal: the projection first, else Temporal; a run of another tenant does not exist."""
+"""Reads a run's state for a principal: from the projection, otherwise from Temporal.
+
+A run of another tenant is reported as not found.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,38 +17,38 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.process.single_flight import SingleFlight
 from signalbox_core.streams import ProjectedSnapshot, RunStream
 from signalbox_gateway.auth.principal import Principal
-from signalbox_gateway.runs.pending_starts import WaitingStart, WaitingStarts
-from signalbox_gateway.runs.temporal import Described, Engine
+from signalbox_gateway.runs.pending_starts import PendingStart, PendingStarts
+from signalbox_gateway.runs.temporal import RunInfo, TemporalRuns
 
 _KNOWN_TENANTS: Final = 10_000
 _KNOWN_ENDS: Final = 1_000
 
 
-class RunStates:
-    """The state of runs, wherever it is known."""
+class RunReader:
+    """Reads runs from the projection, pending starts and Temporal."""
 
     def __init__(
         self,
         streams: RunStream,
-        engine: Engine,
+        temporal: TemporalRuns,
         pipelines: Mapping[str, PipelineSpec],
-        waiting: WaitingStarts,
+        waiting: PendingStarts,
     ) -> None:
         self._streams = streams
-        self._engine = engine
+        self._temporal = temporal
         self._pipelines = pipelines
         self._waiting = waiting
-        # A run's tenant never changes, so what was seen once stays true.
+        # A run's tenant never changes, so cached entries stay valid.
         self._tenants = BoundedDict[str, str](_KNOWN_TENANTS)
         self._from_temporal = SingleFlight(self._load_from_temporal)
-        # Ends that Temporal told before the projection did: an answer never goes back from ended to running.
+        # Ended states that Temporal reported before the projection: a run must not go back to running.
         self._ended = BoundedDict[str, ProjectedSnapshot](_KNOWN_ENDS)
 
-    async def of(self, principal: Principal, run_id: str) -> ProjectedSnapshot:
-        """The run's state. A run that just began and has no projection yet is described by Temporal, never unknown.
+    async def get(self, principal: Principal, run_id: str) -> ProjectedSnapshot:
+        """The run's state. A run that has just started and has no projection yet is read from Temporal.
 
         Raises:
-            NotFound: no such run, or it is another tenant's.
+            NotFound: there is no such run, or it belongs to another tenant.
         """
         known = self._tenants.get(run_id)
         if not RUN_ID.fullmatch(run_id) or (known is not None and known != principal.tenant):
@@ -59,9 +62,13 @@ class RunStates:
         return state
 
     async def check(self, principal: Principal, run_id: str) -> None:
-        """Raises: NotFound: no such run, or it is another tenant's."""
+        """Check that the run exists and belongs to the principal's tenant.
+
+        Raises:
+            NotFound: there is no such run, or it belongs to another tenant.
+        """
         if self._tenants.get(run_id) != principal.tenant:
-            await self.of(principal, run_id)
+            await self.get(principal, run_id)
 
     async def snapshot_from_temporal(self, run_id: str) -> Snapshot | None:
         """The run's state from Temporal, or None for an unknown run. Concurrent callers share one look-up."""
@@ -81,7 +88,7 @@ class RunStates:
         try:
             return await self._streams.snapshot(run_id)
         except (Unavailable, RedisError):
-            # The projection is away; the truth is in Temporal.
+            # The projection is unavailable; Temporal is the source of truth.
             return None
 
     async def _unprojected(self, run_id: str) -> ProjectedSnapshot | None:
@@ -89,27 +96,36 @@ class RunStates:
         return ProjectedSnapshot(snapshot=snapshot, epoch="") if snapshot is not None else None
 
     async def _load_from_temporal(self, run_id: str) -> Snapshot | None:
-        # A start that waits for Temporal is a run too; asked first, as Temporal is probably still away.
+        # A pending start is a run too. Checked first, because Temporal is probably still unavailable.
         start = await self._waiting.find(run_id)
         if start is not None:
-            return queued(start, self._pipelines.get(start.pipeline))
-        described = await self._engine.describe(run_id)
-        if described is None:
+            return queued_snapshot(start, self._pipelines.get(start.pipeline))
+        info = await self._temporal.describe(run_id)
+        if info is None:
             return None
-        # Before the first worker touched it, a query could only wait.
-        told = None if described.is_untouched else await self._engine.query(run_id)
-        return snapshot_of(described, told, self._pipelines.get(described.pipeline))
+        # Until a worker has processed the first workflow task, a query would only time out.
+        workflow_snapshot = None if info.awaits_worker else await self._temporal.query(run_id)
+        return resolve_snapshot(info, workflow_snapshot, self._pipelines.get(info.pipeline))
 
 
-def snapshot_of(described: Described, told: Snapshot | None, spec: PipelineSpec | None) -> Snapshot:
-    """The workflow's own word when it has one; what Temporal says of its end overrules it (no workflow code runs at a termination)."""
-    known = told if told is not None and told.pipeline else _just_started(described, spec)
-    if described.status in ENDED and known.status not in ENDED:
-        return replace(known, status=described.status, ended_at=described.ended_at)
+def resolve_snapshot(
+    info: RunInfo, workflow_snapshot: Snapshot | None, spec: PipelineSpec | None
+) -> Snapshot:
+    """Combine the workflow's snapshot with Temporal's description.
+
+    Temporal's status takes precedence for an ended run: no workflow code runs at a termination or timeout.
+    """
+    known = (
+        workflow_snapshot
+        if workflow_snapshot is not None and workflow_snapshot.pipeline
+        else _just_started(info, spec)
+    )
+    if info.status in ENDED and known.status not in ENDED:
+        return replace(known, status=info.status, ended_at=info.ended_at)
     return known
 
 
-def _just_started(run: Described, spec: PipelineSpec | None) -> Snapshot:
+def _just_started(run: RunInfo, spec: PipelineSpec | None) -> Snapshot:
     return replace(
         _unstarted(run.run_id, run.tenant, run.pipeline, spec),
         started_at=run.started_at,
@@ -117,8 +133,8 @@ def _just_started(run: Described, spec: PipelineSpec | None) -> Snapshot:
     )
 
 
-def queued(start: WaitingStart, spec: PipelineSpec | None) -> Snapshot:
-    """The state of a run that waits for Temporal, or was withdrawn before it began."""
+def queued_snapshot(start: PendingStart, spec: PipelineSpec | None) -> Snapshot:
+    """The state of a run whose start is pending, or was withdrawn before it began."""
     status: RunStatus = "cancelled" if start.is_withdrawn else "queued"
     return replace(
         _unstarted(start.run_id, start.tenant, start.pipeline, spec),

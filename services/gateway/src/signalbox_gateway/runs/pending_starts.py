@@ -1,7 +1,7 @@
-"""Starts that wait because Temporal was away: kept by Pub/Sub, seen in Redis.
+"""Starts accepted while Temporal is unavailable: durable in Pub/Sub, visible through Redis.
 
-An accepted start is an acknowledged message of the topic `start-requests`; Redis holds only what people see of it, and
-which of start and withdrawal came first. A Redis that lost it learns it again from the next delivery.
+An accepted start is a message on the topic `start-requests`. Redis holds what the API shows of it, and which of
+start and withdrawal came first. If Redis loses an entry, the next delivery of the message restores it.
 """
 
 import logging
@@ -22,19 +22,19 @@ from signalbox_core.pipeline.contract.messages import CancelReason
 from signalbox_core.pubsub import Publisher
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.topology import START_REQUESTS
-from signalbox_gateway.runs.temporal import Order
+from signalbox_gateway.runs.temporal import StartRequest
 
 log = logging.getLogger(__name__)
 REQUESTED: Final = "start.requested"
 WITHDRAWN: Final = "start.withdrawn"
-_SEALED_AS: Final = b"signalbox start request"
-_CLAIMED: Final = timedelta(seconds=60)
-_KEPT: Final = timedelta(days=7)
-Fate = Literal["starting", "withdrawn"]
+_SEAL_CONTEXT: Final = b"signalbox start request"
+_UNPUBLISHED_TTL: Final = timedelta(seconds=60)
+_TTL: Final = timedelta(days=7)
+PendingState = Literal["starting", "withdrawn"]
 
 
-class WaitingStart(Struct, frozen=True, kw_only=True):
-    """What is shown of a start that waits; its input is in the message alone."""
+class PendingStart(Struct, frozen=True, kw_only=True):
+    """What the API shows of a pending start; its input is only in the message."""
 
     run_id: str
     pipeline: str
@@ -52,157 +52,172 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
     reason: CancelReason
 
 
-class _Sealed(Struct, frozen=True, kw_only=True):
-    """An order under the key `key_id`; both are empty of one that is not sealed."""
+class _SealedRequest(Struct, frozen=True, kw_only=True):
+    """A start request sealed with the key `key_id`; both fields are empty when the request is not sealed."""
 
     key_id: str = ""
     sealed: bytes = b""
 
 
-class WaitingStarts:
-    """Accepts, shows and withdraws starts while Temporal is away. With a ring of keys, what the topic holds of them is sealed."""
+class PendingStarts:
+    """Accepts, shows and withdraws starts while Temporal is unavailable. A key ring seals the messages."""
 
     def __init__(self, redis: Redis, publisher: Publisher, ring: KeyRing | None = None) -> None:
         self._redis = redis
         self._publisher = publisher
         self._ring = ring
 
-    async def keep(self, order: Order) -> WaitingStart:
-        """Keep the order durably; what waits under its run id is returned: this order, or the other one that came first.
+    async def enqueue(self, request: StartRequest) -> PendingStart:
+        """Publish the request durably; idempotent by run id and digest.
+
+        Returns:
+            The pending start of this run id: this request's, or that of another request that came first.
 
         Raises:
-            Unavailable: Pub/Sub is away too, or the input is too large for a message.
+            Unavailable: Pub/Sub is unavailable too, or the input is too large for a message.
         """
-        wanted = _shown(order, datetime.now(UTC))
-        is_ours, found = await self._claim(wanted)
-        if found.digest != order.digest or found.is_withdrawn:
+        wanted = _pending_start(request, datetime.now(UTC))
+        is_new, found = await self._record(wanted)
+        if found.digest != request.digest or found.is_withdrawn:
             return found
         try:
-            await self._publish(REQUESTED, found, self._sealed(order))
+            await self._publish(REQUESTED, found, self._encode_request(request))
         except (Unavailable, InvalidInput) as error:
-            if is_ours:
-                await self._forget(order.run_id)
+            if is_new:
+                await self._delete(request.run_id)
             raise Unavailable(
-                f"Temporal is away, and the start could not be kept: {error.detail}",
+                f"Temporal is unavailable, and the start could not be queued: {error.detail}",
                 code="temporal_unavailable",
             ) from error
-        await self._remember(order.run_id)
+        await self._extend(request.run_id)
         return found
 
-    def order_in(self, data: bytes) -> Order:
-        """The order in the data of a `start.requested`.
+    def decode_request(self, data: bytes) -> StartRequest:
+        """Decode the data of a `start.requested` event.
 
         Raises:
-            msgspec.DecodeError: it is none.
-            Unavailable: the key it is sealed with is not (yet) here.
+            msgspec.DecodeError: the data is not a start request.
+            Unavailable: the key it is sealed with is not configured here (yet).
         """
-        sealed = msgspec.json.decode(data, type=_Sealed)
+        sealed = msgspec.json.decode(data, type=_SealedRequest)
         if not sealed.key_id:
-            return msgspec.json.decode(data, type=Order)
+            return msgspec.json.decode(data, type=StartRequest)
         if self._ring is None:
-            raise Unavailable("a start request is sealed and there are no payload keys here")
-        return msgspec.json.decode(self._ring.open(sealed.key_id, sealed.sealed, _SEALED_AS), type=Order)
+            raise Unavailable("a start request is sealed, but this gateway has no payload keys")
+        return msgspec.json.decode(
+            self._ring.open(sealed.key_id, sealed.sealed, _SEAL_CONTEXT), type=StartRequest
+        )
 
-    def _sealed(self, order: Order) -> Struct:
+    def _encode_request(self, request: StartRequest) -> Struct:
         if self._ring is None:
-            return order
-        key_id, sealed = self._ring.seal(msgspec.json.encode(order), _SEALED_AS)
-        return _Sealed(key_id=key_id, sealed=sealed)
+            return request
+        key_id, sealed = self._ring.seal(msgspec.json.encode(request), _SEAL_CONTEXT)
+        return _SealedRequest(key_id=key_id, sealed=sealed)
 
-    async def show_again(self, order: Order, requested_at: datetime) -> None:
-        """Make a delivered request visible, in case Redis has lost it."""
-        await self._claim(_shown(order, requested_at), _KEPT)
+    async def restore(self, request: StartRequest, requested_at: datetime) -> None:
+        """Restore the Redis entry of a delivered request, in case Redis has lost it."""
+        await self._record(_pending_start(request, requested_at), _TTL)
 
-    async def find(self, run_id: str) -> WaitingStart | None:
-        """What waits (or was withdrawn) under this run id. Without Redis nobody knows: None."""
+    async def find(self, run_id: str) -> PendingStart | None:
+        """The pending or withdrawn start of this run id; None also while Redis is unavailable."""
         try:
             fields = cast("Mapping[bytes, bytes]", await self._redis.hgetall(_key(run_id)))
         except RedisError:
             return None
         return _decoded(fields)
 
-    async def withdraw(self, run_id: str, reason: CancelReason) -> WaitingStart | None:
-        """See that the start is not made, or is cancelled at once if it is being made just now; None when nothing waits.
+    async def withdraw(self, run_id: str, reason: CancelReason) -> PendingStart | None:
+        """Withdraw a pending start. A start in progress is cancelled by the withdrawal message.
+
+        Returns:
+            None when no start is pending under this run id.
 
         Raises:
-            Unavailable: Redis or Pub/Sub is away; nothing was changed.
+            Unavailable: Redis or Pub/Sub is unavailable; nothing was changed.
         """
         waiting = await self.find(run_id)
         if waiting is None or waiting.is_withdrawn:
             return waiting
         with map_redis_errors(f"start of {run_id}"):
-            is_first = await self._set_fate(run_id, "withdrawn")
+            is_first = await self._set_state(run_id, "withdrawn")
         try:
             await self._publish(WITHDRAWN, waiting, Withdrawal(run_id=run_id, reason=reason))
         except Unavailable:
             if is_first:
-                await self._clear_fate(run_id)
+                await self._clear_state(run_id)
             raise
         return msgspec.structs.replace(waiting, is_withdrawn=is_first)
 
-    async def take(self, run_id: str) -> bool:
-        """Begin to start; False when it was withdrawn. Without Redis the withdrawal that follows in the topic cancels the run."""
+    async def claim(self, run_id: str) -> bool:
+        """Claim the start; False when it was withdrawn.
+
+        True while Redis is unavailable: a withdrawal that follows in the topic then cancels the run.
+        """
         try:
             return (
-                await self._set_fate(run_id, "starting")
+                await self._set_state(run_id, "starting")
                 or await self._redis.hget(_key(run_id), "fate") == b"starting"
             )
         except RedisError:
             return True
 
-    async def put_back(self, run_id: str) -> None:
-        """It could not be started yet."""
-        await self._clear_fate(run_id)
+    async def release(self, run_id: str) -> None:
+        """Give up a claim, because the run could not be started yet."""
+        await self._clear_state(run_id)
 
-    async def drop(self, run_id: str) -> None:
-        """It is started: the run speaks for itself."""
-        await self._forget(run_id)
+    async def complete(self, run_id: str) -> None:
+        """Remove the entry of a start that was made or has failed for good."""
+        await self._delete(run_id)
 
-    async def _claim(self, wanted: WaitingStart, kept: timedelta = _CLAIMED) -> tuple[bool, WaitingStart]:
-        """Show it, unless its run id waits already; what is shown then. A claim of a process that died goes by itself."""
+    async def _record(
+        self, wanted: PendingStart, ttl: timedelta = _UNPUBLISHED_TTL
+    ) -> tuple[bool, PendingStart]:
+        """Create the entry unless the run id has one. It expires if this process dies before publishing.
+
+        Returns:
+            Whether the entry is new, and the entry that exists now.
+        """
         key = _key(wanted.run_id)
         try:
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hsetnx(key, "start", msgspec.json.encode(wanted))
                 pipe.hgetall(key)
-                is_ours, fields = await pipe.execute()
-            if is_ours:
-                await self._redis.expire(key, kept)
+                is_new, fields = await pipe.execute()
+            if is_new:
+                await self._redis.expire(key, ttl)
         except RedisError:
-            log.warning("a waiting start is not shown: Redis is away", extra={"run_id": wanted.run_id})
+            log.warning("pending start not visible: Redis is unavailable", extra={"run_id": wanted.run_id})
             return False, wanted
-        return bool(is_ours), _decoded(fields) or wanted
+        return bool(is_new), _decoded(fields) or wanted
 
-    async def _set_fate(self, run_id: str, fate: Fate) -> bool:
-        """Whoever is first decides."""
+    async def _set_state(self, run_id: str, state: PendingState) -> bool:
+        """Set the state if it is unset; the first writer wins."""
         key = _key(run_id)
-        is_first = bool(await self._redis.hsetnx(key, "fate", fate))
+        is_first = bool(await self._redis.hsetnx(key, "fate", state))
         if is_first:
-            await self._redis.expire(key, _KEPT)
+            await self._redis.expire(key, _TTL)
         return is_first
 
-    async def _clear_fate(self, run_id: str) -> None:
+    async def _clear_state(self, run_id: str) -> None:
         try:
             await self._redis.hdel(_key(run_id), "fate")
         except RedisError:
-            log.warning("a waiting start was not put back: Redis is away", extra={"run_id": run_id})
+            log.warning("pending start not released: Redis is unavailable", extra={"run_id": run_id})
 
-    async def _remember(self, run_id: str) -> None:
-        # Changes nothing when the run was started in between and its entry is gone.
+    async def _extend(self, run_id: str) -> None:
+        # No effect when the run was started in the meantime and its entry was deleted.
         try:
-            await self._redis.expire(_key(run_id), _KEPT)
+            await self._redis.expire(_key(run_id), _TTL)
         except RedisError:
-            log.warning("a waiting start is not shown: Redis is away", extra={"run_id": run_id})
+            log.warning("pending start not visible: Redis is unavailable", extra={"run_id": run_id})
 
-    async def _forget(self, run_id: str) -> None:
+    async def _delete(self, run_id: str) -> None:
         try:
             await self._redis.delete(_key(run_id))
         except RedisError:
-            log.warning(
-                "a waiting start is shown for longer than it waits: Redis is away", extra={"run_id": run_id}
-            )
+            log.warning("entry of a started run not deleted: Redis is unavailable", extra={"run_id": run_id})
 
-    async def _publish(self, name: str, start: WaitingStart, data: Struct) -> None:
+    async def _publish(self, name: str, start: PendingStart, data: Struct) -> None:
         event = CloudEvent(
             id=derived_id(start.run_id, name, start.digest),
             source="/signalbox/gateway",
@@ -213,25 +228,25 @@ class WaitingStarts:
             runid=start.run_id,
             data=msgspec.Raw(msgspec.json.encode(data)),
         )
-        # One key a run, so a withdrawal is never delivered before the request that it withdraws is settled.
+        # One ordering key per run, so a withdrawal is delivered only after its request was handled.
         await self._publisher.publish(START_REQUESTS, event, ordering_key=start.run_id)
 
 
-def _shown(order: Order, requested_at: datetime) -> WaitingStart:
-    return WaitingStart(
-        run_id=order.run_id,
-        pipeline=order.pipeline,
-        tenant=order.tenant,
-        started_by=order.started_by,
-        digest=order.digest,
+def _pending_start(request: StartRequest, requested_at: datetime) -> PendingStart:
+    return PendingStart(
+        run_id=request.run_id,
+        pipeline=request.pipeline,
+        tenant=request.tenant,
+        started_by=request.started_by,
+        digest=request.digest,
         requested_at=requested_at,
     )
 
 
-def _decoded(fields: Mapping[bytes, bytes]) -> WaitingStart | None:
+def _decoded(fields: Mapping[bytes, bytes]) -> PendingStart | None:
     if b"start" not in fields:
         return None
-    start = msgspec.json.decode(fields[b"start"], type=WaitingStart)
+    start = msgspec.json.decode(fields[b"start"], type=PendingStart)
     return msgspec.structs.replace(start, is_withdrawn=fields.get(b"fate") == b"withdrawn")
 
 

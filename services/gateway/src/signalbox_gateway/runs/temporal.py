@@ -1,4 +1,4 @@
-"""What the gateway asks of Temporal; its errors become ours here and nowhere else."""
+"""Runs in Temporal. The only module that maps Temporal's errors to Signalbox errors."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -45,11 +45,11 @@ STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
     WorkflowExecutionStatus.TIMED_OUT: "timed_out",
 }
 _OPEN: Final = "Running"
-_QUERY_WITHIN: Final = timedelta(seconds=2)
+_QUERY_TIMEOUT: Final = timedelta(seconds=2)
 
 
-class Order(Struct, frozen=True, kw_only=True):
-    """A run to start: everything that Temporal is told. Secrets in its input are sealed; `digest` tells two orders of the same id apart."""
+class StartRequest(Struct, frozen=True, kw_only=True):
+    """A run to start. Secrets in `input` are sealed; `digest` distinguishes requests with the same run id."""
 
     run_id: str
     pipeline: str
@@ -60,8 +60,8 @@ class Order(Struct, frozen=True, kw_only=True):
     priority: int | None = None
 
 
-class Described(Struct, frozen=True, kw_only=True):
-    """What Temporal itself knows of a run. `is_untouched`: no worker has looked at it yet."""
+class RunInfo(Struct, frozen=True, kw_only=True):
+    """Temporal's description of a run. `awaits_worker`: no worker has processed a workflow task of it yet."""
 
     run_id: str
     tenant: str
@@ -71,105 +71,116 @@ class Described(Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
     started_by: str | None = None
     digest: str | None = None
-    is_untouched: bool = False
+    awaits_worker: bool = False
 
 
-class Page(Struct, frozen=True, kw_only=True):
-    runs: tuple[Described, ...]
+class RunInfoPage(Struct, frozen=True, kw_only=True):
+    """One page of the visibility store; `next_token` is None on the last page."""
+
+    runs: tuple[RunInfo, ...]
     next_token: bytes | None
 
 
-class Engine:
-    """Temporal, as the gateway sees it. Every call has a deadline."""
+class TemporalRuns:
+    """Starts, reads and controls runs in Temporal. Every call has a deadline."""
 
     def __init__(self, client: Client, *, deadline: timedelta = timedelta(seconds=5)) -> None:
         self.client = client
         self._deadline = deadline
 
-    async def start(self, order: Order, spec: PipelineSpec) -> bool:
-        """Start the run; False when a run of this id exists (in any state).
+    async def start(self, start_request: StartRequest, spec: PipelineSpec) -> bool:
+        """Start the run; idempotent by run id.
+
+        Returns:
+            False when a run with this id already exists, in any state.
 
         Raises:
-            Unavailable: Temporal did not answer; the run may or may not have started, the same order is safe again.
+            Unavailable: Temporal did not respond. The run may have started; repeating the request is safe.
         """
-        request = msgspec.json.decode(order.input, type=spec.input, dec_hook=decode_hook)
-        with_attributes = [
-            SearchAttributePair(names.SEARCH_TENANT, order.tenant),
+        run_input = msgspec.json.decode(start_request.input, type=spec.input, dec_hook=decode_hook)
+        attributes = [
+            SearchAttributePair(names.SEARCH_TENANT, start_request.tenant),
             SearchAttributePair(names.SEARCH_PIPELINE, spec.name),
         ]
         try:
-            async with translated():
+            async with map_temporal_errors():
                 await self.client.start_workflow(
                     spec.name,
-                    request,
-                    id=order.run_id,
+                    run_input,
+                    id=start_request.run_id,
                     task_queue=spec.task_queue,
                     id_reuse_policy=Reuse.REJECT_DUPLICATE,
                     id_conflict_policy=OnConflict.FAIL,
                     memo={
-                        names.MEMO_TENANT: order.tenant,
-                        names.MEMO_STARTED_BY: order.started_by,
-                        names.MEMO_REQUEST_DIGEST: order.digest,
+                        names.MEMO_TENANT: start_request.tenant,
+                        names.MEMO_STARTED_BY: start_request.started_by,
+                        names.MEMO_REQUEST_DIGEST: start_request.digest,
                     },
-                    search_attributes=TypedSearchAttributes(with_attributes),
-                    priority=Priority(priority_key=order.priority, fairness_key=order.tenant[:64]),
+                    search_attributes=TypedSearchAttributes(attributes),
+                    priority=Priority(
+                        priority_key=start_request.priority, fairness_key=start_request.tenant[:64]
+                    ),
                     rpc_timeout=self._deadline,
                 )
         except WorkflowAlreadyStartedError:
             return False
         return True
 
-    async def describe(self, run_id: str) -> Described | None:
-        """What Temporal knows of the run; None when there is none, or when it is not a run of ours."""
+    async def describe(self, run_id: str) -> RunInfo | None:
+        """Temporal's description of the run; None for an unknown id or a workflow that is not a run."""
         try:
-            async with translated():
+            async with map_temporal_errors():
                 found = await self.client.get_workflow_handle(run_id).describe(rpc_timeout=self._deadline)
         except NotFound:
             return None
-        return await described(found)
+        return await run_info_of(found)
 
-    async def query(self, run_id: str, within: timedelta = _QUERY_WITHIN) -> Snapshot | None:
-        """The workflow's own snapshot; None when no worker answers in time or the query fails."""
+    async def query(self, run_id: str, within: timedelta = _QUERY_TIMEOUT) -> Snapshot | None:
+        """Query the workflow's snapshot; None when no worker responds in time or the query fails."""
         try:
-            told: Snapshot = await self._handle(run_id).query(
+            snapshot: Snapshot = await self._handle(run_id).query(
                 QUERY_SNAPSHOT, result_type=Snapshot, rpc_timeout=min(within, self._deadline)
             )
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, ApplicationError):
             return None
-        return told
+        return snapshot
 
-    async def list(self, query: str, *, limit: int, token: bytes | None) -> Page:
+    async def list(self, query: str, *, limit: int, token: bytes | None) -> RunInfoPage:
         """One page of the visibility store, in its order: open runs first, then the latest closed."""
         found = self.client.list_workflows(
             query, page_size=limit, next_page_token=token, rpc_timeout=self._deadline
         )
-        async with translated():
+        async with map_temporal_errors():
             await found.fetch_next_page(page_size=limit)
-        runs = [await described(item) for item in found.current_page or ()]
-        return Page(
+        runs = [await run_info_of(item) for item in found.current_page or ()]
+        return RunInfoPage(
             runs=tuple(run for run in runs if run is not None), next_token=found.next_page_token or None
         )
 
     async def cancel(self, run_id: str, reason: CancelReason) -> None:
-        """Ask the run to stop. The reason goes first, so the run knows it when the cancellation arrives.
+        """Cancel the run. The reason is sent first, so the workflow has it when the cancellation arrives.
 
         Raises:
-            NotFound: the run has ended (or never was).
+            NotFound: the run has ended or does not exist.
         """
-        async with translated():
+        async with map_temporal_errors():
             handle = self._handle(run_id)
             await handle.signal(SIGNAL_CANCEL_REASON, reason, rpc_timeout=self._deadline)
             await handle.cancel(rpc_timeout=self._deadline)
 
     async def control(self, run_id: str, signal: str, control: Control) -> None:
-        """Send `pause` or `resume`. Raises: NotFound: the run has ended."""
-        async with translated():
+        """Send `pause` or `resume`.
+
+        Raises:
+            NotFound: the run has ended or does not exist.
+        """
+        async with map_temporal_errors():
             await self._handle(run_id).signal(signal, control, rpc_timeout=self._deadline)
 
     async def result(self, run_id: str, spec: PipelineSpec) -> Struct | Failure:
-        """The result of an ended run, or why it has none."""
+        """The result of an ended run, or the failure that ended it."""
         try:
-            async with translated():
+            async with map_temporal_errors():
                 outcome: Struct = await self.client.get_workflow_handle(
                     run_id, result_type=spec.result
                 ).result(rpc_timeout=self._deadline)
@@ -187,8 +198,8 @@ class Engine:
         return self.client.get_workflow_handle(run_id)
 
 
-def query_of(*, tenant: str, pipeline: str | None, status: RunStatus | None) -> str:
-    """The visibility query. The values are quoted, so none can widen the query."""
+def visibility_query(*, tenant: str, pipeline: str | None, status: RunStatus | None) -> str:
+    """Build a visibility query. Values are quoted, so none can widen the query."""
     parts = [f"{names.SEARCH_TENANT.name} = {_quoted(tenant)}"]
     if pipeline is not None:
         parts.append(f"{names.SEARCH_PIPELINE.name} = {_quoted(pipeline)}")
@@ -197,12 +208,12 @@ def query_of(*, tenant: str, pipeline: str | None, status: RunStatus | None) -> 
     return " AND ".join(parts)
 
 
-async def described(found: WorkflowExecution) -> Described | None:
-    """The facts of a run from Temporal's description or list; None for a workflow that is not a run."""
+async def run_info_of(found: WorkflowExecution) -> RunInfo | None:
+    """Convert Temporal's description or list entry; None for a workflow that is not a run."""
     tenant = await found.memo_value(names.MEMO_TENANT, None, type_hint=str)
     if tenant is None:
         return None
-    return Described(
+    return RunInfo(
         run_id=found.id,
         tenant=tenant,
         pipeline=found.workflow_type,
@@ -211,36 +222,42 @@ async def described(found: WorkflowExecution) -> Described | None:
         ended_at=found.close_time,
         started_by=await found.memo_value(names.MEMO_STARTED_BY, None, type_hint=str),
         digest=await found.memo_value(names.MEMO_REQUEST_DIGEST, None, type_hint=str),
-        is_untouched=found.history_length <= 2,
+        awaits_worker=found.history_length <= 2,
     )
 
 
 @asynccontextmanager
-async def translated() -> AsyncIterator[None]:
-    """Temporal's errors as ours."""
+async def map_temporal_errors() -> AsyncIterator[None]:
+    """Map Temporal's RPC errors to Signalbox errors.
+
+    Raises:
+        NotFound: there is no such open run.
+        InvalidInput: Temporal rejected an argument.
+        Unavailable: anything else.
+    """
     try:
         yield
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise NotFound("there is no such open run", code="unknown_run") from error
         if error.status == RPCStatusCode.INVALID_ARGUMENT:
-            raise InvalidInput(f"Temporal refused the request: {error.message[:300]}") from error
-        raise _away() from error
+            raise InvalidInput(f"Temporal rejected the request: {error.message[:300]}") from error
+        raise _unavailable() from error
     except RuntimeError as error:
-        # A client that never reached the server yet says so with this class.
+        # A client that has never connected to the server raises this class.
         if not str(error).startswith("Failed client connect"):
             raise
-        raise _away() from error
+        raise _unavailable() from error
 
 
-def _away() -> Unavailable:
+def _unavailable() -> Unavailable:
     return Unavailable(
-        "Temporal does not answer right now; try the same request again", code="temporal_unavailable"
+        "Temporal is unavailable; send the same request again later", code="temporal_unavailable"
     )
 
 
 def _failure(cause: BaseException | None) -> Failure:
-    """The innermost error that has a type is what went wrong."""
+    """The failure of the innermost cause."""
     found: BaseException | None = cause
     while found is not None and found.__cause__ is not None:
         found = found.__cause__

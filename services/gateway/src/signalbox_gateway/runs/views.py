@@ -1,4 +1,4 @@
-"""What callers see of a run: the snapshot as the API returns it. The stream's snapshot frame is the same JSON."""
+"""A run as the API returns it. The stream's `snapshot` event contains the same JSON."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _POLICY_ROLE: Final = "approver"
 
 
 class ArtifactView(Struct, frozen=True, kw_only=True):
-    """`url` changes when a later artifact takes the name, so its content never does."""
+    """A file that a run made. `url` contains the version, so the content at one URL never changes."""
 
     name: str
     title: str | None
@@ -33,7 +33,7 @@ class ArtifactView(Struct, frozen=True, kw_only=True):
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """Who may decide, and how many must."""
+    """Who may decide, and how many votes are needed."""
 
     role: str = _POLICY_ROLE
     needed: int = 1
@@ -48,7 +48,7 @@ class DecisionView(Struct, frozen=True, kw_only=True):
 
 
 class ApprovalView(Struct, frozen=True, kw_only=True):
-    """A question and what was decided so far. `digest` covers exactly what is shown here: send it with the decision."""
+    """A question and its decisions. `digest` covers the question as shown: send it with the decision."""
 
     run_id: str
     approval_id: str
@@ -73,7 +73,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
 
 
 class RunView(Struct, frozen=True, kw_only=True):
-    """The run now. `epoch` and `sequence` are where its stream stands: `<epoch>:<sequence>` is a cursor."""
+    """The current state of a run. `<epoch>:<sequence>` is the cursor of its stream."""
 
     run_id: str
     pipeline: str
@@ -111,7 +111,7 @@ def run_view(snapshot: Snapshot, epoch: str) -> RunView:
 
 
 def present(snapshot: Snapshot, epoch: str) -> bytes:
-    """The JSON of a snapshot, for the API and the stream."""
+    """Encode a snapshot as JSON, for the API and the stream."""
     return msgspec.json.encode(run_view(snapshot, epoch))
 
 
@@ -123,7 +123,7 @@ def artifact_view(run_id: str, state: ArtifactState) -> ArtifactView:
 
 
 def artifact_version(state: ArtifactState) -> str:
-    """Objects are written once, so the key (with its size) names the content."""
+    """A version id. Objects are immutable, so key, size and media type identify the content."""
     return hashlib.sha256(f"{state.key}\n{state.size_bytes}\n{state.media_type}".encode()).hexdigest()[:16]
 
 
@@ -153,7 +153,7 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
 
 
 def links(run_id: str) -> Mapping[str, str]:
-    """Where the parts of a run are."""
+    """URLs of a run's resources."""
     base = f"/v1/runs/{quote(run_id, safe='')}"
     return {"self": base, "stream": f"{base}/stream", "result": f"{base}/result", "cancel": f"{base}/cancel"}
 

@@ -1,4 +1,4 @@
-"""The conversation with one listener: read what it lacks from the log, then forward what is live, until its runs have ended."""
+"""Serves one listener: catches up from the log, then forwards live frames until its runs have ended."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,235 +7,271 @@ from typing import Final
 from signalbox_core.errors import Unavailable
 from signalbox_core.streams import Cursor, Frame, History
 from signalbox_gateway.streaming import frames
-from signalbox_gateway.streaming.cursor import CLOSED, NOWHERE, Feed, Verdict, event_id, judge, without_stale
-from signalbox_gateway.streaming.hub import Hub, Shown
+from signalbox_gateway.streaming.cursor import (
+    CLOSED_EPOCH,
+    NO_STREAM,
+    FrameAction,
+    RunSubscription,
+    classify_frame,
+    drop_stale,
+    event_id,
+)
+from signalbox_gateway.streaming.hub import Hub, RunSnapshot
 from signalbox_gateway.streaming.listener import Listener
-from signalbox_gateway.streaming.tenant_runs import Roster
-from signalbox_gateway.streaming.transport import Wire
+from signalbox_gateway.streaming.tenant_runs import TenantRuns
+from signalbox_gateway.streaming.transport import SseTransport
 
-MayListen = Callable[[], Awaitable[bool]]
-_AGAIN_AFTER_S: Final = 0.5
+AuthorizationCheck = Callable[[], Awaitable[bool]]
+_RETRY_AFTER_S: Final = 0.5
 _FLUSH_BYTES: Final = 64 * 1024
 
 
-class Session:
-    """Registered first, then history, then live: nothing falls between, and what came twice is dropped by its sequence.
+class StreamConnection:
+    """The stream of one listener: snapshots, history and live frames, in order.
+
+    The listener joins the hub before the log is read, so no frame is missed between history and live; frames
+    received twice are deduplicated by sequence.
 
     Args:
-        wire: the connection.
-        may_listen: whether the principal still may; asked now and then.
-        roster: of a tenant's feed, whose runs come and go; its frames have no ids, as no id could name a place in all of them.
+        transport: the SSE connection.
+        is_authorized: whether the principal may still listen; re-checked periodically.
+        tenant_runs: the runs of a tenant's stream, whose frames have no ids because the set of runs changes; None
+            for a stream of named runs.
     """
 
     __slots__ = (
-        "_feeds",
         "_hub",
+        "_is_authorized",
         "_is_idle",
         "_listener",
-        "_may_listen",
-        "_only",
-        "_out",
-        "_out_bytes",
-        "_roster",
-        "_wire",
+        "_outgoing",
+        "_outgoing_bytes",
+        "_single_run",
+        "_subscriptions",
+        "_tenant_runs",
+        "_transport",
     )
 
     def __init__(
         self,
         hub: Hub,
         listener: Listener,
-        feeds: Sequence[Feed],
+        subscriptions: Sequence[RunSubscription],
         *,
-        wire: Wire,
-        may_listen: MayListen,
-        roster: Roster | None = None,
+        transport: SseTransport,
+        is_authorized: AuthorizationCheck,
+        tenant_runs: TenantRuns | None = None,
     ) -> None:
         self._hub = hub
         self._listener = listener
-        self._roster = roster
-        self._feeds = {feed.run_id: feed for feed in feeds} if roster is None else roster.feeds
-        self._wire = wire
-        self._only = feeds[0] if len(feeds) == 1 and roster is None else None
+        self._tenant_runs = tenant_runs
+        self._subscriptions = (
+            {subscription.run_id: subscription for subscription in subscriptions}
+            if tenant_runs is None
+            else tenant_runs.subscriptions
+        )
+        self._transport = transport
+        self._single_run = subscriptions[0] if len(subscriptions) == 1 and tenant_runs is None else None
         self._is_idle = False
-        self._may_listen = may_listen
-        self._out: list[bytes] = []
-        self._out_bytes = 0
+        self._is_authorized = is_authorized
+        self._outgoing: list[bytes] = []
+        self._outgoing_bytes = 0
 
     async def run(self) -> None:
-        """Return when every run has ended, the stream is to be closed, or the listener has gone."""
+        """Serve until every run has ended, the listener is closed, or the client has disconnected."""
         listener = self._listener
-        listener.deliver = self.deliver if self._only is not None else None
+        listener.send_direct = self.send_direct if self._single_run is not None else None
         while not self._is_over():
             self._is_idle = True
-            await listener.woken()
+            await listener.wait()
             self._is_idle = False
-            await self._wire.settle()
+            await self._transport.drain()
             if listener.behind:
                 await self._catch_up_all()
-                self._forward(without_stale(listener.take(), self._feeds))
+                self._forward(drop_stale(listener.take_buffered(), self._subscriptions))
             else:
-                self._forward(listener.take())
-            if listener.wants_check or listener.wants_heartbeat:
-                await self._house_keep()
+                self._forward(listener.take_buffered())
+            if listener.check_due or listener.heartbeat_due:
+                await self._maintain()
             await self._flush()
 
-    def deliver(self, packet: frames.Packet) -> bool:
-        """Send a frame in the hub's own turn, without waking this session: a third of the work. False: it has to be buffered."""
-        feed, listener = self._only, self._listener
+    def send_direct(self, frame: frames.EncodedFrame) -> bool:
+        """Send a frame synchronously from the hub, without waking this task; a third of the CPU time.
+
+        Returns:
+            False when the frame has to be buffered instead.
+        """
+        subscription, listener = self._single_run, self._listener
         if (
-            feed is None
+            subscription is None
             or not self._is_idle
             or listener.behind
             or listener.is_closed
-            or not feed.is_next(packet.frame)
+            or not subscription.is_next(frame.frame)
         ):
             return False
-        feed.move(packet)
-        self._wire.write_now(packet.wire)
+        subscription.advance(frame)
+        self._transport.send_nowait(frame.with_id)
         listener.sent_at = asyncio.get_running_loop().time()
-        if self._wire.is_full:
+        if self._transport.is_blocked:
             self._is_idle = False
             listener.wake()
         return True
 
     def _is_over(self) -> bool:
         listener = self._listener
-        if listener.is_gone or listener.is_closed:
+        if listener.is_disconnected or listener.is_closed:
             return True
-        return self._roster is None and all(feed.has_ended for feed in self._feeds.values())
+        return self._tenant_runs is None and all(
+            subscription.has_ended for subscription in self._subscriptions.values()
+        )
 
-    async def _house_keep(self) -> None:
+    async def _maintain(self) -> None:
         listener = self._listener
-        if listener.wants_check:
-            listener.wants_check = False
-            if not await self._may_listen():
+        if listener.check_due:
+            listener.check_due = False
+            if not await self._is_authorized():
                 listener.close()
-        if listener.wants_heartbeat:
-            listener.wants_heartbeat = False
-            if not self._out:
-                self._say(frames.HEARTBEAT)
+        if listener.heartbeat_due:
+            listener.heartbeat_due = False
+            if not self._outgoing:
+                self._write(frames.HEARTBEAT)
 
     async def _catch_up_all(self) -> None:
-        # Taken before the reading, so that a loss during it counts.
+        # Cleared before the log is read, so that an overflow during the read is not lost.
         behind, self._listener.behind = self._listener.behind, set()
         for run_id in sorted(behind):
             try:
-                if self._roster is not None and run_id == self._roster.topic:
-                    self._say(await self._roster.read())
-                elif run_id in self._feeds:
-                    await self._catch_up(self._feeds[run_id])
+                if self._tenant_runs is not None and run_id == self._tenant_runs.topic:
+                    self._write(await self._tenant_runs.load_open_runs())
+                elif run_id in self._subscriptions:
+                    await self._catch_up(self._subscriptions[run_id])
             except Unavailable:
-                asyncio.get_running_loop().call_later(_AGAIN_AFTER_S, self._listener.fall_behind, run_id)
+                asyncio.get_running_loop().call_later(_RETRY_AFTER_S, self._listener.fall_behind, run_id)
 
-    async def _catch_up(self, feed: Feed) -> None:
-        while not feed.has_ended and not self._listener.is_gone:
-            if feed.position is None:
-                await self._start_over(feed)
+    async def _catch_up(self, subscription: RunSubscription) -> None:
+        while not subscription.has_ended and not self._listener.is_disconnected:
+            if subscription.position is None:
+                await self._send_snapshot(subscription)
                 continue
-            history = await self._hub.read(feed.run_id, feed.position if feed.position.epoch else None)
-            if not feed.position.epoch:
-                if not self._adopt(feed, feed.position, history):
+            history = await self._hub.read(
+                subscription.run_id, subscription.position if subscription.position.epoch else None
+            )
+            if not subscription.position.epoch:
+                if not self._adopt_epoch(subscription, subscription.position, history):
                     return
             elif history.lost:
-                feed.lose()
-            elif not await self._send_page(feed, feed.position, history):
+                subscription.reset()
+            elif not await self._send_page(subscription, subscription.position, history):
                 return
 
-    def _adopt(self, feed: Feed, position: Cursor, history: History) -> bool:
-        """The run had no stream: take the one it has now. False when it still has none, or when it is behind what was sent."""
+    def _adopt_epoch(self, subscription: RunSubscription, position: Cursor, history: History) -> bool:
+        """Switch a run that had no stream to the one it has now.
+
+        Returns:
+            False when there is still no stream, or when it has not reached the position already sent.
+        """
         if not history.epoch:
             return False
         if history.top < position.sequence and history.ended:
-            feed.lose()
+            subscription.reset()
             return True
-        feed.position = Cursor(history.epoch, position.sequence)
+        subscription.position = Cursor(history.epoch, position.sequence)
         return history.top >= position.sequence
 
-    async def _send_page(self, feed: Feed, position: Cursor, history: History) -> bool:
-        """Send a page of the log; False when it was the last."""
+    async def _send_page(self, subscription: RunSubscription, position: Cursor, history: History) -> bool:
+        """Send one page of the log. Returns False when there are no more pages."""
         for frame in history.frames:
-            self._send_frame(feed, frame)
+            self._send_frame(subscription, frame)
             await self._flush(at_least=_FLUSH_BYTES)
         if history.ended and not history.frames and position.sequence >= history.top:
-            self._end(feed, with_id=True)
+            self._send_end(subscription, with_id=True)
         return bool(history.frames)
 
-    async def _start_over(self, feed: Feed) -> None:
-        """Send a snapshot and stand where it stands, or at the start: the whole story follows to who saw nothing of it, when it has
-        ended or the listener asked for it."""
-        shown = await self._hub.snapshot(feed.run_id)
-        if feed.must_reset:
-            self._say(frames.reset_event(feed.run_id))
-        saw_something, feed.must_reset = feed.must_reset, False
-        feed.position = shown.position if shown else NOWHERE
-        if shown is None:
+    async def _send_snapshot(self, subscription: RunSubscription) -> None:
+        """Send a snapshot and continue from it.
+
+        The full history follows if the listener has seen nothing of the run, and the run has ended or the
+        listener requested its history.
+        """
+        snapshot = await self._hub.snapshot(subscription.run_id)
+        if subscription.needs_reset:
+            self._write(frames.reset_event(subscription.run_id))
+        was_reset, subscription.needs_reset = subscription.needs_reset, False
+        subscription.position = snapshot.position if snapshot else NO_STREAM
+        if snapshot is None:
             return
-        self._say(shown.event)
-        wants_all = not saw_something and (shown.has_ended or feed.wants_history)
-        if wants_all and await self._has_all(feed.run_id, shown):
-            feed.position = Cursor(shown.position.epoch, 0)
-        elif shown.has_ended:
-            feed.position = Cursor(shown.position.epoch or CLOSED, shown.position.sequence)
-            self._end(feed, with_id=True)
+        self._write(snapshot.event)
+        sends_history = not was_reset and (snapshot.has_ended or subscription.include_history)
+        if sends_history and await self._has_full_history(subscription.run_id, snapshot):
+            subscription.position = Cursor(snapshot.position.epoch, 0)
+        elif snapshot.has_ended:
+            subscription.position = Cursor(
+                snapshot.position.epoch or CLOSED_EPOCH, snapshot.position.sequence
+            )
+            self._send_end(subscription, with_id=True)
 
-    async def _has_all(self, run_id: str, shown: Shown) -> bool:
-        """Whether the run's stream begins with its first event; one that is not there yet will."""
-        start = Cursor(shown.position.epoch, 0)
-        return not (await self._hub.read(run_id, start)).lost if start.epoch else not shown.is_overdue
+    async def _has_full_history(self, run_id: str, snapshot: RunSnapshot) -> bool:
+        """Whether the log has the run's first event; true for an expected stream that does not exist yet."""
+        start = Cursor(snapshot.position.epoch, 0)
+        return not (await self._hub.read(run_id, start)).lost if start.epoch else not snapshot.is_overdue
 
-    def _forward(self, packets: Sequence[frames.Packet]) -> None:
-        for packet in packets:
-            if self._roster is not None and packet.run_id == self._roster.topic:
-                self._say(self._roster.hear(packet))
+    def _forward(self, batch: Sequence[frames.EncodedFrame]) -> None:
+        for frame in batch:
+            if self._tenant_runs is not None and frame.run_id == self._tenant_runs.topic:
+                self._write(self._tenant_runs.on_event(frame))
                 continue
-            feed = self._feeds.get(packet.run_id)
+            subscription = self._subscriptions.get(frame.run_id)
             if (
-                feed is None
-                or feed.has_ended
-                or feed.position is None
-                or packet.run_id in self._listener.behind
+                subscription is None
+                or subscription.has_ended
+                or subscription.position is None
+                or frame.run_id in self._listener.behind
             ):
                 continue
-            verdict = judge(feed.position, packet.frame)
-            if verdict is Verdict.SEND:
-                self._send_live(feed, packet)
-            elif verdict is not Verdict.DROP:
-                if verdict is Verdict.RESET:
-                    feed.lose()
-                self._listener.fall_behind(packet.run_id)
+            action = classify_frame(subscription.position, frame.frame)
+            if action is FrameAction.SEND:
+                self._send_live(subscription, frame)
+            elif action is not FrameAction.DROP:
+                if action is FrameAction.RESET:
+                    subscription.reset()
+                self._listener.fall_behind(frame.run_id)
 
-    def _send_live(self, feed: Feed, packet: frames.Packet) -> None:
-        feed.move(packet)
-        if self._roster is not None:
-            self._say(packet.body)
-        elif len(self._feeds) == 1:
-            self._say(packet.wire)
+    def _send_live(self, subscription: RunSubscription, frame: frames.EncodedFrame) -> None:
+        subscription.advance(frame)
+        if self._tenant_runs is not None:
+            self._write(frame.body)
+        elif len(self._subscriptions) == 1:
+            self._write(frame.with_id)
         else:
-            self._say((self._id() if packet.frame.sequence is not None else b"") + packet.body)
-        if packet.frame.terminal:
-            self._end(feed, with_id=False)
+            self._write((self._id_line() if frame.frame.sequence is not None else b"") + frame.body)
+        if frame.frame.terminal:
+            self._send_end(subscription, with_id=False)
 
-    def _send_frame(self, feed: Feed, frame: Frame) -> None:
-        self._send_live(feed, frames.packet(feed.run_id, frame))
+    def _send_frame(self, subscription: RunSubscription, frame: Frame) -> None:
+        self._send_live(subscription, frames.encode_frame(subscription.run_id, frame))
 
-    def _end(self, feed: Feed, *, with_id: bool) -> None:
-        """A listener that saw the terminal frame has its id already."""
-        feed.has_ended = True
-        self._say((self._id() if with_id and self._roster is None else b"") + frames.end_event(feed.run_id))
-        if self._roster is not None:
-            self._roster.part(feed.run_id)
+    def _send_end(self, subscription: RunSubscription, *, with_id: bool) -> None:
+        """Send the `end` event. `with_id` is False after the terminal frame, which already carried the id."""
+        subscription.has_ended = True
+        self._write(
+            (self._id_line() if with_id and self._tenant_runs is None else b"")
+            + frames.end_event(subscription.run_id)
+        )
+        if self._tenant_runs is not None:
+            self._tenant_runs.remove(subscription.run_id)
 
-    def _id(self) -> bytes:
-        return frames.id_line(event_id(list(self._feeds.values())))
+    def _id_line(self) -> bytes:
+        return frames.id_line(event_id(list(self._subscriptions.values())))
 
-    def _say(self, data: bytes) -> None:
+    def _write(self, data: bytes) -> None:
         if data:
-            self._out.append(data)
-            self._out_bytes += len(data)
+            self._outgoing.append(data)
+            self._outgoing_bytes += len(data)
 
     async def _flush(self, *, at_least: int = 1) -> None:
-        if self._out_bytes < at_least or self._listener.is_gone:
+        if self._outgoing_bytes < at_least or self._listener.is_disconnected:
             return
-        data, self._out, self._out_bytes = b"".join(self._out), [], 0
-        await self._wire.write(data)
+        data, self._outgoing, self._outgoing_bytes = b"".join(self._outgoing), [], 0
+        await self._transport.write(data)
         self._listener.sent_at = asyncio.get_running_loop().time()

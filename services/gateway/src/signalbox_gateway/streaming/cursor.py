@@ -1,4 +1,4 @@
-"""Where a listener stands in a run, and what a live frame means to it. Pure."""
+"""A listener's position in each run, and what to do with a live frame at that position. Pure."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -6,72 +6,80 @@ from typing import Final
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.streams import Cursor, Frame
-from signalbox_gateway.streaming.frames import Packet
+from signalbox_gateway.streaming.frames import EncodedFrame
 
-NOWHERE: Final = Cursor("", 0)
-"""The run has no stream yet."""
-CLOSED: Final = "closed"
-"""The epoch in the cursor of a run that ended and has no stream any more."""
+NO_STREAM: Final = Cursor("", 0)
+"""The position in a run that has no stream yet."""
+CLOSED_EPOCH: Final = "closed"
+"""The epoch in the cursor of a run that has ended and whose stream no longer exists."""
 
 
-class Verdict(StrEnum):
+class FrameAction(StrEnum):
+    """What a connection does with a live frame."""
+
     SEND = "send"
     DROP = "drop"
-    """Seen already."""
+    """A duplicate: it was sent before."""
     REREAD = "reread"
-    """Frames are missing before this one: read the log from the position."""
+    """Frames before this one are missing: read the log from the position."""
     RESET = "reset"
-    """The stream is another one than the listener's."""
+    """The frame belongs to another epoch of the stream: send a reset and a new snapshot."""
 
 
-def judge(position: Cursor, frame: Frame) -> Verdict:
-    """What to do with a live frame at a position."""
+def classify_frame(position: Cursor, frame: Frame) -> FrameAction:
+    """Choose what to do with a live frame at a position."""
     if not frame.epoch:
-        return Verdict.SEND
+        return FrameAction.SEND
     if not position.epoch:
-        return Verdict.REREAD
+        return FrameAction.REREAD
     if frame.epoch != position.epoch:
-        return Verdict.RESET
+        return FrameAction.RESET
     if frame.sequence is None:
-        return Verdict.DROP if frame.name == "stream.rebuilt" else Verdict.SEND
+        return FrameAction.DROP if frame.name == "stream.rebuilt" else FrameAction.SEND
     if frame.sequence > position.sequence:
-        return Verdict.SEND if frame.sequence == position.sequence + 1 else Verdict.REREAD
-    # A listener at a position never saw the terminal frame, so one from behind means that its snapshot ran ahead of the log.
-    return Verdict.RESET if frame.terminal else Verdict.DROP
+        return FrameAction.SEND if frame.sequence == position.sequence + 1 else FrameAction.REREAD
+    # A connection ends at the terminal frame; an older sequence means that the snapshot was ahead of the log.
+    return FrameAction.RESET if frame.terminal else FrameAction.DROP
 
 
-class Feed:
-    """One run of a listener: where it stands.
+class RunSubscription:
+    """A listener's state for one run.
 
     Attributes:
-        position: the last frame sent; None: a snapshot comes first.
-        must_reset: the listener has something that it must forget before that snapshot.
-        wants_history: every event from the first is to follow that snapshot.
-        has_ended: nothing more is to be sent.
+        position: the cursor of the last frame sent; None when a snapshot must be sent first.
+        needs_reset: send `reset` before that snapshot, because the client holds outdated state.
+        include_history: send every event from the first after that snapshot.
+        has_ended: there is nothing more to send.
     """
 
-    __slots__ = ("has_ended", "must_reset", "position", "run_id", "wants_history")
+    __slots__ = ("has_ended", "include_history", "needs_reset", "position", "run_id")
 
     def __init__(
-        self, run_id: str, position: Cursor | None, *, must_reset: bool = False, wants_history: bool = False
+        self,
+        run_id: str,
+        position: Cursor | None,
+        *,
+        needs_reset: bool = False,
+        include_history: bool = False,
     ) -> None:
         self.run_id = run_id
         self.position = position
-        self.must_reset = must_reset
-        self.wants_history = wants_history
+        self.needs_reset = needs_reset
+        self.include_history = include_history
         self.has_ended = False
 
-    def lose(self) -> None:
-        """The position is of no use any more."""
+    def reset(self) -> None:
+        """Discard the position: send `reset` and a new snapshot next."""
         self.position = None
-        self.must_reset = True
+        self.needs_reset = True
 
-    def move(self, packet: Packet) -> None:
-        if packet.cursor is not None:
-            self.position = packet.cursor
+    def advance(self, frame: EncodedFrame) -> None:
+        """Move the position past a frame that was sent."""
+        if frame.cursor is not None:
+            self.position = frame.cursor
 
     def is_next(self, frame: Frame) -> bool:
-        """Whether this live frame simply follows; the common case of `judge`."""
+        """Whether this live frame directly follows the position: the fast path of `classify_frame`."""
         position = self.position
         if position is None or frame.epoch != position.epoch or not frame.epoch or frame.terminal:
             return False
@@ -80,42 +88,52 @@ class Feed:
         )
 
 
-def parse_feeds(runs: Sequence[str], last_event_id: str | None, *, wants_history: bool = False) -> list[Feed]:
-    """Where a (re)connecting listener stands: one cursor a run, in the order of the runs, `-` for none.
+def parse_subscriptions(
+    runs: Sequence[str], last_event_id: str | None, *, include_history: bool = False
+) -> list[RunSubscription]:
+    """Parse `Last-Event-ID`: one cursor per run, in the order of the runs, `-` for none.
 
-    Something that is no such id is answered as a lost place is: with a reset.
+    A malformed id is treated like an expired position: every run is reset.
     """
     if not last_event_id:
-        return [Feed(run_id, None, wants_history=wants_history) for run_id in runs]
+        return [RunSubscription(run_id, None, include_history=include_history) for run_id in runs]
     parts = last_event_id.split(",")
     try:
         cursors = [None if part == "-" else Cursor.parse(part) for part in parts]
     except InvalidInput:
         cursors = []
     if len(cursors) != len(runs):
-        return [Feed(run_id, None, must_reset=True) for run_id in runs]
+        return [RunSubscription(run_id, None, needs_reset=True) for run_id in runs]
     return [
-        Feed(run_id, cursor, wants_history=wants_history)
+        RunSubscription(run_id, cursor, include_history=include_history)
         for run_id, cursor in zip(runs, cursors, strict=True)
     ]
 
 
-def event_id(feeds: Sequence[Feed]) -> str:
-    """The id from which all of these runs go on."""
+def event_id(subscriptions: Sequence[RunSubscription]) -> str:
+    """The event id that holds the position of every run, for `Last-Event-ID`."""
     return ",".join(
-        "-" if feed.position is None or not feed.position.epoch else str(feed.position) for feed in feeds
+        "-"
+        if subscription.position is None or not subscription.position.epoch
+        else str(subscription.position)
+        for subscription in subscriptions
     )
 
 
-def without_stale(packets: Sequence[Packet], feeds: Mapping[str, Feed]) -> list[Packet]:
-    """Drop what was buffered before the newest frame that the log already gave: its progress is older than what was sent."""
+def drop_stale(
+    buffered: Sequence[EncodedFrame], subscriptions: Mapping[str, RunSubscription]
+) -> list[EncodedFrame]:
+    """Drop buffered frames up to the newest one that was already read from the log.
+
+    Progress frames among them have no sequence of their own and are older than what was sent.
+    """
     last_stale: dict[str, int] = {}
-    for place, packet in enumerate(packets):
-        feed = feeds.get(packet.run_id)
-        position = feed.position if feed is not None else None
-        if position is not None and _is_covered(position, packet.frame):
-            last_stale[packet.run_id] = place
-    return [packet for place, packet in enumerate(packets) if place >= last_stale.get(packet.run_id, 0)]
+    for index, frame in enumerate(buffered):
+        subscription = subscriptions.get(frame.run_id)
+        position = subscription.position if subscription is not None else None
+        if position is not None and _is_covered(position, frame.frame):
+            last_stale[frame.run_id] = index
+    return [frame for index, frame in enumerate(buffered) if index >= last_stale.get(frame.run_id, 0)]
 
 
 def _is_covered(position: Cursor, frame: Frame) -> bool:

@@ -1,4 +1,7 @@
-"""The stream endpoints, as one ASGI app: `/v1/runs/{run_id}/stream`, `/v1/stream?run=a&run=b`, `/v1/stream?all=1` (docs/streams.md)."""
+"""The stream endpoints as one ASGI app (docs/streams.md).
+
+`/v1/runs/{run_id}/stream`, `/v1/stream?run=a&run=b` and `/v1/stream?all=1`.
+"""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,42 +17,49 @@ from signalbox_core.streams import tenant_channel
 from signalbox_gateway.auth.principal import Authenticate, Principal
 from signalbox_gateway.http.problems import bug_response, problem_response
 from signalbox_gateway.streaming import frames
-from signalbox_gateway.streaming.connection import Session
-from signalbox_gateway.streaming.cursor import CLOSED, Feed, parse_feeds
+from signalbox_gateway.streaming.connection import StreamConnection
+from signalbox_gateway.streaming.cursor import CLOSED_EPOCH, RunSubscription, parse_subscriptions
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import Full, Holder
+from signalbox_gateway.streaming.limits import ConnectionOwner, LimitReason
 from signalbox_gateway.streaming.listener import Listener
-from signalbox_gateway.streaming.tenant_runs import Roster
-from signalbox_gateway.streaming.transport import Wire, come_back, finish, first_retry_ms, start
+from signalbox_gateway.streaming.tenant_runs import TenantRuns
+from signalbox_gateway.streaming.transport import (
+    SseTransport,
+    finish_response,
+    reconnect_delay_ms,
+    send_retry_later,
+    start_response,
+)
 
 log = logging.getLogger(__name__)
 Authorize = Callable[[HTTPConnection, str], Awaitable[Principal]]
 MAX_RUNS: Final = 50
 
 
-class _Admitted(Struct, frozen=True):
-    """What a request may listen to."""
+class _AuthorizedRuns(Struct, frozen=True):
+    """The requested runs, divided by whether the principal may listen to them."""
 
     principal: Principal
     runs: tuple[str, ...]
     denied: tuple[str, ...]
 
 
-class _Opened(NamedTuple):
-    """A stream that is joined and not yet served; whoever has it leaves the hub at the end."""
+class _OpenStream(NamedTuple):
+    """A stream that has joined the hub but is not served yet. The owner must call `Hub.leave` at the end."""
 
     listener: Listener
-    wire: Wire
-    session: Session
-    hello: bytes
+    transport: SseTransport
+    connection: StreamConnection
+    preamble: bytes
 
 
 class StreamEndpoint:
-    """GET opens a stream, HEAD answers at once, anything else is refused.
+    """GET opens a stream, HEAD responds at once, any other method is 405.
 
     Args:
-        authorize: the principal who may listen to a run; raises NotFound for a run that is unknown or another tenant's.
-        authenticate: finds the principal who may listen to all runs of its tenant.
+        authorize: returns the principal who may listen to a run; raises NotFound when the run is unknown or
+            belongs to another tenant.
+        authenticate: returns the principal who may listen to all runs of its tenant.
     """
 
     def __init__(self, hub: Hub, authorize: Authorize, authenticate: Authenticate) -> None:
@@ -58,66 +68,69 @@ class StreamEndpoint:
         self._authenticate = authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, opened = HTTPConnection(scope), None
+        request, stream = HTTPConnection(scope), None
         try:
-            opened = await self._answer(request, receive, send)
+            stream = await self._respond(request, receive, send)
         except Unavailable as error:
-            # EventSource gives up for ever on a 503, so "later" is said with a stream that ends at once.
-            log.warning("stream put off", extra={"detail": error.detail})
-            await come_back(send)
+            # EventSource does not reconnect after a 503, so the response is a stream that only sets `retry:`.
+            log.warning("stream deferred: backend unavailable", extra={"detail": error.detail})
+            await send_retry_later(send)
         except SignalboxError as error:
             headers = {"allow": "GET, HEAD"} if error.stable_code == "method_not_allowed" else None
             await problem_response(error, headers)(scope, receive, send)
         except Exception:
-            # The edge, as the other endpoints have it.
+            # The edge: an unexpected error becomes a 500, as in the other endpoints.
             log.exception("stream failed", extra={"path": scope["path"][:300]})
             await bug_response()(scope, receive, send)
-        # A reference to what was parsed of the request is two kilobytes for as long as the stream lasts.
+        # The parsed request would hold two kilobytes for the lifetime of the stream.
         del request
-        if opened is not None:
-            # Here and not where it was opened: each frame that waits below a stream costs half a kilobyte a listener.
+        if stream is not None:
+            # Served here, not where it is opened: every suspended call costs half a kilobyte per listener.
             try:
-                await opened.wire.serve(opened.session.run, opened.hello)
+                await stream.transport.serve(stream.connection.run, stream.preamble)
             finally:
-                self._hub.leave(opened.listener)
+                self._hub.leave(stream.listener)
 
-    async def _answer(self, request: HTTPConnection, receive: Receive, send: Send) -> _Opened | None:
+    async def _respond(self, request: HTTPConnection, receive: Receive, send: Send) -> _OpenStream | None:
         method = request.scope["method"]
         if method not in ("GET", "HEAD"):
             raise Rejected(
                 f"{method[:20]} is not allowed here; allowed: GET, HEAD", code="method_not_allowed"
             )
-        if wants_all(request):
+        if is_tenant_stream(request):
             principal = await self._authenticate(request)
             if method == "GET":
-                return await self._open_all(request, principal, receive, send)
+                return await self._open_tenant_stream(request, principal, receive, send)
         else:
-            admitted = await self._admit(request)
+            authorized = await self._authorize_runs(request)
             if method == "GET":
-                return await self._open(request, admitted, receive, send)
-        await start(send)
-        await finish(send)
+                return await self._open_run_streams(request, authorized, receive, send)
+        await start_response(send)
+        await finish_response(send)
         return None
 
-    async def _open_all(
+    async def _open_tenant_stream(
         self, request: HTTPConnection, principal: Principal, receive: Receive, send: Send
-    ) -> _Opened | None:
-        holder = _holder(request, principal)
-        if full := self._hub.lacks_room(holder):
-            await _put_off(send, full, holder)
+    ) -> _OpenStream | None:
+        owner = _owner_of(request, principal)
+        if reason := self._hub.check_admission(owner):
+            await _defer(send, reason, owner)
             return None
 
-        async def may_listen() -> bool:
+        async def is_authorized() -> bool:
             return await _is_allowed(self._authenticate(HTTPConnection(scope)))
 
         scope = request.scope
-        listener = self._hub.join([tenant_channel(principal.tenant)], principal.expires_at, holder=holder)
-        wire, roster = Wire(receive, send, listener), Roster(self._hub, listener, principal.tenant)
-        session = Session(self._hub, listener, (), wire=wire, may_listen=may_listen, roster=roster)
-        return _Opened(listener, wire, session, frames.retry(first_retry_ms()))
+        listener = self._hub.join([tenant_channel(principal.tenant)], principal.expires_at, owner=owner)
+        transport = SseTransport(receive, send, listener)
+        tenant_runs = TenantRuns(self._hub, listener, principal.tenant)
+        connection = StreamConnection(
+            self._hub, listener, (), transport=transport, is_authorized=is_authorized, tenant_runs=tenant_runs
+        )
+        return _OpenStream(listener, transport, connection, frames.retry(reconnect_delay_ms()))
 
-    async def _admit(self, request: HTTPConnection) -> _Admitted:
-        runs = _runs_of(request)
+    async def _authorize_runs(self, request: HTTPConnection) -> _AuthorizedRuns:
+        runs = _requested_runs(request)
         allowed: list[str] = []
         principals: list[Principal] = []
         refused: NotFound | None = None
@@ -129,91 +142,104 @@ class StreamEndpoint:
                 refused = error
         if refused is not None and not allowed:
             raise refused
-        return _Admitted(
+        return _AuthorizedRuns(
             principals[0], tuple(allowed), tuple(run_id for run_id in runs if run_id not in allowed)
         )
 
-    async def _open(
-        self, request: HTTPConnection, admitted: _Admitted, receive: Receive, send: Send
-    ) -> _Opened | None:
-        # The header is the browser's own, newer than what the page put into the address.
+    async def _open_run_streams(
+        self, request: HTTPConnection, authorized: _AuthorizedRuns, receive: Receive, send: Send
+    ) -> _OpenStream | None:
+        # The header takes precedence: the browser updates it, the query is from when the page was opened.
         last_event_id = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
-        feeds = parse_feeds(_runs_of(request), last_event_id, wants_history=_wants_history(request))
-        for feed in feeds:
-            if feed.run_id in admitted.denied:
-                # It keeps its place, as an id names its runs by their order.
-                feed.position, feed.has_ended = None, True
+        subscriptions = parse_subscriptions(
+            _requested_runs(request), last_event_id, include_history=_includes_history(request)
+        )
+        for subscription in subscriptions:
+            if subscription.run_id in authorized.denied:
+                # A denied run keeps its place, because an event id lists cursors in the order of the runs.
+                subscription.position, subscription.has_ended = None, True
             else:
-                await self._skip_if_over(feed)
-        if all(feed.has_ended for feed in feeds):
+                await self._mark_if_ended(subscription)
+        if all(subscription.has_ended for subscription in subscriptions):
             await Response(status_code=204, headers={"cache-control": "no-store"})(
                 request.scope, receive, send
             )
             return None
-        holder = _holder(request, admitted.principal)
-        if full := self._hub.lacks_room(holder):
-            await _put_off(send, full, holder)
+        owner = _owner_of(request, authorized.principal)
+        if reason := self._hub.check_admission(owner):
+            await _defer(send, reason, owner)
             return None
 
-        async def may_listen() -> bool:
+        async def is_authorized() -> bool:
             return await _is_allowed(self._authorize(HTTPConnection(scope), run_id))
 
-        scope, run_id = request.scope, admitted.runs[0]
-        runs = [feed.run_id for feed in feeds if not feed.has_ended]
-        listener = self._hub.join(runs, admitted.principal.expires_at, holder=holder)
-        wire = Wire(receive, send, listener)
-        hello = frames.retry(first_retry_ms()) + b"".join(
-            frames.denied_event(run_id) for run_id in admitted.denied
+        scope, run_id = request.scope, authorized.runs[0]
+        runs = [subscription.run_id for subscription in subscriptions if not subscription.has_ended]
+        listener = self._hub.join(runs, authorized.principal.expires_at, owner=owner)
+        transport = SseTransport(receive, send, listener)
+        preamble = frames.retry(reconnect_delay_ms()) + b"".join(
+            frames.denied_event(run_id) for run_id in authorized.denied
         )
-        return _Opened(
-            listener, wire, Session(self._hub, listener, feeds, wire=wire, may_listen=may_listen), hello
+        return _OpenStream(
+            listener,
+            transport,
+            StreamConnection(
+                self._hub, listener, subscriptions, transport=transport, is_authorized=is_authorized
+            ),
+            preamble,
         )
 
-    async def _skip_if_over(self, feed: Feed) -> None:
-        """Whether the listener has seen the end of this run. Without Redis nobody knows: it is asked again later."""
-        if feed.position is None:
+    async def _mark_if_ended(self, subscription: RunSubscription) -> None:
+        """Mark a run whose end the listener has received. Nothing is marked while Redis is unavailable."""
+        if subscription.position is None:
             return
         try:
-            if feed.position.epoch == CLOSED:
-                shown = await self._hub.snapshot(feed.run_id)
-                feed.has_ended = shown is not None and shown.has_ended
+            if subscription.position.epoch == CLOSED_EPOCH:
+                snapshot = await self._hub.snapshot(subscription.run_id)
+                subscription.has_ended = snapshot is not None and snapshot.has_ended
                 return
-            history = await self._hub.read(feed.run_id, feed.position)
+            history = await self._hub.read(subscription.run_id, subscription.position)
         except Unavailable:
             return
-        feed.has_ended = history.ended and not history.lost and feed.position.sequence >= history.top
+        subscription.has_ended = (
+            history.ended and not history.lost and subscription.position.sequence >= history.top
+        )
 
 
-def wants_all(request: HTTPConnection) -> bool:
-    """Whether the tenant's feed is asked for.
+def is_tenant_stream(request: HTTPConnection) -> bool:
+    """Whether the request is for the tenant's stream.
 
     Raises:
-        InvalidInput: `all` has another value than 1, or runs are named too.
+        InvalidInput: `all` is not 1, or runs are named as well.
     """
     given = request.query_params.getlist("all")
     if not given or "run_id" in request.path_params:
         return False
     if given != ["1"] or "run" in request.query_params:
-        raise InvalidInput("say ?all=1 for all runs, or name runs as in ?run=a&run=b", field="all")
+        raise InvalidInput("use ?all=1 for all runs, or name runs as in ?run=a&run=b", field="all")
     return True
 
 
-def _wants_history(request: HTTPConnection) -> bool:
-    """Raises: InvalidInput: `history` has another value than 1."""
+def _includes_history(request: HTTPConnection) -> bool:
+    """Whether the request asks for the full history.
+
+    Raises:
+        InvalidInput: `history` is not 1.
+    """
     given = request.query_params.getlist("history")
     if given not in ([], ["1"]):
-        raise InvalidInput("say ?history=1 for every event from the first, or leave it out", field="history")
+        raise InvalidInput("use ?history=1 for every event from the first, or omit it", field="history")
     return bool(given)
 
 
-def _holder(request: HTTPConnection, principal: Principal) -> Holder:
-    return Holder(principal.key_id, request.client.host if request.client else "")
+def _owner_of(request: HTTPConnection, principal: Principal) -> ConnectionOwner:
+    return ConnectionOwner(principal.key_id, request.client.host if request.client else "")
 
 
-async def _is_allowed(asking: Awaitable[Principal]) -> bool:
-    """Whether a listener still may. While nobody can say, it goes on."""
+async def _is_allowed(check: Awaitable[Principal]) -> bool:
+    """Whether a listener may continue. It may while the check itself is unavailable."""
     try:
-        await asking
+        await check
     except Rejected:
         return False
     except Unavailable:
@@ -221,13 +247,13 @@ async def _is_allowed(asking: Awaitable[Principal]) -> bool:
     return True
 
 
-async def _put_off(send: Send, full: Full, holder: Holder) -> None:
-    log.warning("stream put off", extra={"full": str(full), "principal": holder.principal})
-    await come_back(send)
+async def _defer(send: Send, reason: LimitReason, owner: ConnectionOwner) -> None:
+    log.warning("stream deferred: limit reached", extra={"limit": str(reason), "principal": owner.principal})
+    await send_retry_later(send)
 
 
-def _runs_of(request: HTTPConnection) -> tuple[str, ...]:
-    """The runs in the order in which they were named, each once."""
+def _requested_runs(request: HTTPConnection) -> tuple[str, ...]:
+    """The requested runs in the order of the request, without duplicates."""
     if "run_id" in request.path_params:
         return (cast("str", request.path_params["run_id"]),)
     runs = tuple(dict.fromkeys(request.query_params.getlist("run")))

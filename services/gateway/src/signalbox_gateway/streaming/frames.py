@@ -10,28 +10,28 @@ from signalbox_core.streams import Cursor, Frame
 HEARTBEAT: Final = b": \r\n\r\n"
 
 
-class Packet(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame ready to be sent.
+class EncodedFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame encoded as a server-sent event; immutable and shared by all listeners.
 
     Attributes:
-        body: the event without its id, for streams of several runs, whose ids are their own.
-        wire: the event as the stream of one run sends it.
-        cursor: the place after it; None of what is not kept.
+        body: the event without an id, for streams of several runs, which use composite ids.
+        with_id: the event as the stream of a single run sends it.
+        cursor: the position after the frame; None for a frame that is not in the log.
     """
 
     run_id: str
     frame: Frame
     body: bytes
-    wire: bytes
+    with_id: bytes
     cursor: Cursor | None
 
 
-def packet(run_id: str, frame: Frame) -> Packet:
-    """Encode a frame. It has no event field, so `onmessage` sees it; what is not kept has no id."""
+def encode_frame(run_id: str, frame: Frame) -> EncodedFrame:
+    """Encode a frame without an `event` field, for `onmessage`; only a frame of the log has an id."""
     body = ServerSentEvent(frame.data.decode()).encode()
     cursor = None if frame.sequence is None else Cursor(frame.epoch, frame.sequence)
-    wire = body if cursor is None else id_line(str(cursor)) + body
-    return Packet(run_id=run_id, frame=frame, body=body, wire=wire, cursor=cursor)
+    with_id = body if cursor is None else id_line(str(cursor)) + body
+    return EncodedFrame(run_id=run_id, frame=frame, body=body, with_id=with_id, cursor=cursor)
 
 
 def id_line(cursor: str) -> bytes:
@@ -47,38 +47,38 @@ def snapshot_event(data: bytes) -> bytes:
 
 
 def reset_event(run_id: str) -> bytes:
-    """Forget what you have of this run: a snapshot follows."""
-    return _named("reset", _OfRun(runid=run_id))
+    """The client must discard its state of the run; a snapshot follows."""
+    return _named_event("reset", _RunReference(runid=run_id))
 
 
 def end_event(run_id: str) -> bytes:
-    """Nothing more will come of this run."""
-    return _named("end", _OfRun(runid=run_id))
+    """The run has ended and no more events follow."""
+    return _named_event("end", _RunReference(runid=run_id))
 
 
 def denied_event(run_id: str) -> bytes:
-    """This run is unknown or not yours; the others of the stream go on."""
-    return _named("denied", _Denied(runid=run_id))
+    """The run is unknown or belongs to another tenant; the other runs of the stream continue."""
+    return _named_event("denied", _DeniedRun(runid=run_id))
 
 
 def runs_event(runs: tuple[str, ...], *, is_partial: bool) -> bytes:
-    """The runs that a tenant's feed shows; the snapshot of each follows."""
-    return _named("runs", _Runs(runs=runs, partial=is_partial))
+    """The runs in a tenant's stream; a snapshot of each follows."""
+    return _named_event("runs", _RunList(runs=runs, partial=is_partial))
 
 
-class _Runs(msgspec.Struct, frozen=True, kw_only=True):
+class _RunList(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[str, ...]
     partial: bool
 
 
-class _OfRun(msgspec.Struct, frozen=True, kw_only=True):
+class _RunReference(msgspec.Struct, frozen=True, kw_only=True):
     runid: str
 
 
-class _Denied(msgspec.Struct, frozen=True, kw_only=True):
+class _DeniedRun(msgspec.Struct, frozen=True, kw_only=True):
     runid: str
     code: str = "unknown_run"
 
 
-def _named(name: str, data: msgspec.Struct) -> bytes:
+def _named_event(name: str, data: msgspec.Struct) -> bytes:
     return ServerSentEvent(msgspec.json.encode(data).decode(), event=name).encode()

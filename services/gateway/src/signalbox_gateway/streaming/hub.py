@@ -1,4 +1,4 @@
-"""The listeners of this process: which runs (and tenants' news) they watch, and every live frame encoded once and shared among them."""
+"""Fan-out of live frames to the listeners of this process. Each frame is encoded once and shared."""
 
 import asyncio
 import logging
@@ -17,22 +17,23 @@ from signalbox_core.process.single_flight import SingleFlight
 from signalbox_core.streams import Channels, Cursor, Frame, History, RunStream
 from signalbox_gateway.runs.overdue import is_overdue
 from signalbox_gateway.streaming import frames
-from signalbox_gateway.streaming.limits import Full, Holder, Limits, Seats
+from signalbox_gateway.streaming.limits import ConnectionLimiter, ConnectionOwner, LimitReason, StreamLimits
 from signalbox_gateway.streaming.listener import Listener
 
 log = logging.getLogger(__name__)
-Fallback = Callable[[str], Awaitable[Snapshot | None]]
-Present = Callable[[Snapshot, str], bytes]
-NOBODY: Final = Holder()
+SnapshotFallback = Callable[[str], Awaitable[Snapshot | None]]
+SnapshotEncoder = Callable[[Snapshot, str], bytes]
+ANONYMOUS: Final = ConnectionOwner()
 _PAGE: Final = 100
-_READ_WITHIN_S: Final = 2.0
+_READ_TIMEOUT_S: Final = 2.0
 
 
-class Shown(Struct, frozen=True, kw_only=True):
-    """A run's snapshot as listeners get it. `position.epoch` is empty when it came from Temporal.
+class RunSnapshot(Struct, frozen=True, kw_only=True):
+    """A run's snapshot, encoded for listeners.
 
     Attributes:
-        is_overdue: the run ended and has no stream, and it is too late for its events to be on their way.
+        position: the cursor of the snapshot; its epoch is empty when the snapshot came from Temporal.
+        is_overdue: the run ended without a stream, too long ago for its events to be in transit.
     """
 
     event: bytes
@@ -42,32 +43,32 @@ class Shown(Struct, frozen=True, kw_only=True):
 
 
 class Hub:
-    """Joins listeners with the live channels of their runs.
+    """Connects listeners with the live channels of their runs.
 
     Args:
-        fallback: a run's snapshot from Temporal, for a run that has no stream.
-        present: the JSON of a snapshot at an epoch, the same as `GET /v1/runs/{run_id}` gives.
+        fallback: reads a run's snapshot from Temporal, for a run without a stream.
+        present: encodes a snapshot at an epoch as the JSON of `GET /v1/runs/{run_id}`.
     """
 
     def __init__(
         self,
         channels: Channels,
         streams: RunStream,
-        fallback: Fallback,
-        present: Present,
-        limits: Limits | None = None,
+        fallback: SnapshotFallback,
+        present: SnapshotEncoder,
+        limits: StreamLimits | None = None,
     ) -> None:
         self._channels = channels
         self._streams = streams
         self._fallback = fallback
         self._present = present
-        self._limits = limits or Limits()
+        self._limits = limits or StreamLimits()
         self._watchers: dict[str, set[Listener]] = {}
         self._listeners: set[Listener] = set()
-        self._seats = Seats(self._limits)
+        self._limiter = ConnectionLimiter(self._limits)
         self._snapshots = SingleFlight(self._load_snapshot)
         self._is_draining = False
-        self._emptied = asyncio.Event()
+        self._all_left = asyncio.Event()
 
     @property
     def listener_count(self) -> int:
@@ -81,85 +82,91 @@ class Hub:
     def is_draining(self) -> bool:
         return self._is_draining
 
-    def lacks_room(self, holder: Holder) -> Full | None:
-        """Why one more stream of this holder cannot be opened; None: it can."""
-        return Full.DRAINING if self._is_draining else self._seats.lacking(holder)
+    def check_admission(self, owner: ConnectionOwner) -> LimitReason | None:
+        """The reason why one more stream of this owner is not admitted; None when it is."""
+        return LimitReason.DRAINING if self._is_draining else self._limiter.check_admission(owner)
 
     async def run(self) -> None:
-        """Hear the channels and look after idle listeners, until cancelled."""
+        """Receive from the channels and run the listeners' timers, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._channels.run(self._receive, self._opened))
+            group.create_task(self._channels.run(self._on_frame, self._on_channel_open))
             group.create_task(self._sweep())
 
     def join(
-        self, runs: Sequence[str], expires_at: datetime | None = None, *, holder: Holder = NOBODY
+        self, runs: Sequence[str], expires_at: datetime | None = None, *, owner: ConnectionOwner = ANONYMOUS
     ) -> Listener:
-        """Begin to buffer the runs' live frames for a new listener; every `join` needs its `leave`."""
+        """Start buffering the runs' live frames for a new listener. Every `join` needs a `leave`."""
         now = asyncio.get_running_loop().time()
         lifetime = self._limits.lifetime.total_seconds() * random.uniform(0.8, 1.0)
         if expires_at is not None:
             lifetime = min(lifetime, (expires_at - datetime.now(expires_at.tzinfo)).total_seconds())
-        listener = Listener(runs, now=now, closes_at=now + lifetime, holder=holder)
+        listener = Listener(runs, now=now, closes_at=now + lifetime, owner=owner)
         self._listeners.add(listener)
-        self._seats.take(holder)
+        self._limiter.acquire(owner)
         for run_id in listener.runs:
-            self._watch(run_id, listener)
+            self._add_watcher(run_id, listener)
         return listener
 
     def watch(self, listener: Listener, run_id: str) -> None:
-        """One more run for a listener that has joined."""
+        """Add a run to a listener that has joined."""
         listener.runs.append(run_id)
-        self._watch(run_id, listener)
+        self._add_watcher(run_id, listener)
 
     def unwatch(self, listener: Listener, run_id: str) -> None:
+        """Remove a run from a listener that has joined."""
         listener.runs.remove(run_id)
         listener.behind.discard(run_id)
-        self._forget(run_id, listener)
+        self._remove_watcher(run_id, listener)
 
     def leave(self, listener: Listener) -> None:
+        """Remove a listener; its channels close when no other listener watches them."""
         self._listeners.discard(listener)
-        self._seats.leave(listener.holder)
+        self._limiter.release(listener.owner)
         if not self._listeners:
-            self._emptied.set()
+            self._all_left.set()
         for run_id in listener.runs:
-            self._forget(run_id, listener)
+            self._remove_watcher(run_id, listener)
 
     async def read(self, run_id: str, after: Cursor | None) -> History:
-        """One page of the run's log.
+        """Read one page of the run's log.
 
         Raises:
-            Unavailable: the store is away or silent.
+            Unavailable: the store is unavailable, or does not respond in time.
         """
-        async with _in_time(run_id):
+        async with _read_deadline(f"the stream of run {run_id}"):
             return await self._streams.read(run_id, after, _PAGE)
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
-        """The tenant's open runs, the newest first. Raises: Unavailable: the store is away or silent."""
-        async with _in_time(f"tenant {tenant}"):
+        """The tenant's open runs, newest first.
+
+        Raises:
+            Unavailable: the store is unavailable, or does not respond in time.
+        """
+        async with _read_deadline("the list of open runs"):
             return await self._streams.open_runs(tenant, limit)
 
-    async def snapshot(self, run_id: str) -> Shown | None:
+    async def snapshot(self, run_id: str) -> RunSnapshot | None:
         """The run's snapshot, or None for an unknown run. Concurrent listeners share one look-up.
 
         Raises:
-            Unavailable: the store is unavailable, or does not answer in time.
+            Unavailable: the store is unavailable, or does not respond in time.
         """
         return await self._snapshots.get(run_id)
 
     async def drain(self, within: timedelta) -> None:
-        """Refuse new listeners and end the open streams cleanly, spread over the time given."""
+        """Refuse new listeners and end the open streams cleanly, spread over 80 % of the given time."""
         self._is_draining = True
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
             loop.call_later(random.uniform(0, within.total_seconds() * 0.8), listener.close)
-        self._emptied.clear()
+        self._all_left.clear()
         if self._listeners:
             with suppress(TimeoutError):
                 async with asyncio.timeout(within.total_seconds()):
-                    await self._emptied.wait()
-        log.info("streams drained", extra={"left": len(self._listeners)})
+                    await self._all_left.wait()
+        log.info("streams drained", extra={"still_open": len(self._listeners)})
 
-    def _watch(self, run_id: str, listener: Listener) -> None:
+    def _add_watcher(self, run_id: str, listener: Listener) -> None:
         watchers = self._watchers.setdefault(run_id, set())
         watchers.add(listener)
         if len(watchers) == 1:
@@ -167,33 +174,33 @@ class Hub:
         elif self._channels.is_open(run_id):
             listener.fall_behind(run_id)
 
-    def _forget(self, run_id: str, listener: Listener) -> None:
+    def _remove_watcher(self, run_id: str, listener: Listener) -> None:
         watchers = self._watchers.get(run_id, set())
         watchers.discard(listener)
         if not watchers and self._watchers.pop(run_id, None) is not None:
             self._channels.close(run_id)
 
-    def _opened(self, run_id: str) -> None:
+    def _on_channel_open(self, run_id: str) -> None:
         for listener in self._watchers.get(run_id, ()):
             listener.fall_behind(run_id)
 
-    def _receive(self, run_id: str, frame: Frame) -> None:
+    def _on_frame(self, run_id: str, frame: Frame) -> None:
         watchers = self._watchers.get(run_id)
         if not watchers:
             return
-        packet = frames.packet(run_id, frame)
+        encoded = frames.encode_frame(run_id, frame)
         for listener in watchers:
-            listener.offer(packet)
+            listener.offer(encoded)
 
-    async def _load_snapshot(self, run_id: str) -> Shown | None:
-        async with _in_time(run_id):
+    async def _load_snapshot(self, run_id: str) -> RunSnapshot | None:
+        async with _read_deadline(f"the stream of run {run_id}"):
             projected = await self._streams.snapshot(run_id)
         snapshot, epoch = (
             (projected.snapshot, projected.epoch) if projected else (await self._fallback(run_id), "")
         )
         if snapshot is None:
             return None
-        return Shown(
+        return RunSnapshot(
             event=frames.snapshot_event(self._present(snapshot, epoch)),
             position=Cursor(epoch, snapshot.sequence),
             has_ended=snapshot.status in ENDED,
@@ -205,22 +212,22 @@ class Hub:
             await asyncio.sleep(self._limits.sweep.total_seconds())
             now = asyncio.get_running_loop().time()
             for listener in self._listeners:
-                self._look_after(listener, now)
+                self._check_timers(listener, now)
 
-    def _look_after(self, listener: Listener, now: float) -> None:
+    def _check_timers(self, listener: Listener, now: float) -> None:
         if now >= listener.closes_at:
             listener.close()
         elif now - listener.checked_at >= self._limits.recheck.total_seconds():
             listener.checked_at = now
-            listener.check()
+            listener.request_check()
         if now - listener.sent_at >= self._limits.heartbeat.total_seconds():
-            listener.beat()
+            listener.request_heartbeat()
 
 
 @asynccontextmanager
-async def _in_time(run_id: str) -> AsyncIterator[None]:
+async def _read_deadline(what: str) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(_READ_WITHIN_S):
+        async with asyncio.timeout(_READ_TIMEOUT_S):
             yield
     except TimeoutError:
-        raise Unavailable(f"the stream of run {run_id} cannot be read right now; try again") from None
+        raise Unavailable(f"{what} cannot be read right now; try again") from None

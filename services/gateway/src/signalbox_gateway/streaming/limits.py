@@ -1,4 +1,4 @@
-"""How many streams a process carries, and how many of them are of one principal or one address."""
+"""Limits on open streams: per process, per principal and per client address."""
 
 from collections import Counter
 from datetime import timedelta
@@ -7,17 +7,18 @@ from enum import StrEnum
 from msgspec import Struct
 
 
-class Limits(Struct, frozen=True, kw_only=True):
-    """How much this process carries.
+class StreamLimits(Struct, frozen=True, kw_only=True):
+    """Limits and timers of this process's streams.
 
     Attributes:
-        listeners: open streams; one more is told to come back, as it is for the next two.
-        per_principal: of them, those of one principal.
-        per_address: of them, those from one address.
-        lifetime: of one stream; it ends cleanly at 80 to 100 % of it, and the browser reconnects.
-        heartbeat: a comment goes to a stream that was silent for so long.
-        recheck: how often a listener's right to listen is looked at again.
-        sweep: how often all of these are looked at.
+        listeners: maximum number of open streams. Above this limit or the next two, a new stream only sets
+            `retry:` and ends.
+        per_principal: maximum per principal.
+        per_address: maximum per client address.
+        lifetime: maximum age of a stream. It ends cleanly after 80 to 100 % of it; the browser reconnects.
+        heartbeat: how long a stream may be silent before a comment is sent.
+        recheck: how often the authorization of an open stream is checked again.
+        sweep: how often these timers are evaluated.
     """
 
     listeners: int = 5_000
@@ -29,15 +30,15 @@ class Limits(Struct, frozen=True, kw_only=True):
     sweep: timedelta = timedelta(seconds=1)
 
 
-class Holder(Struct, frozen=True):
-    """Whose stream it is; nobody in particular when both are empty."""
+class ConnectionOwner(Struct, frozen=True):
+    """Whom a stream is counted against. An empty field is not limited."""
 
     principal: str = ""
     address: str = ""
 
 
-class Full(StrEnum):
-    """Why a stream is put off."""
+class LimitReason(StrEnum):
+    """Why a stream was not admitted."""
 
     DRAINING = "draining"
     PROCESS = "process"
@@ -45,33 +46,33 @@ class Full(StrEnum):
     ADDRESS = "address"
 
 
-class Seats:
-    """Counts the open streams."""
+class ConnectionLimiter:
+    """Counts open streams and decides whether one more is admitted."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: StreamLimits) -> None:
         self._limits = limits
-        self._taken = 0
+        self._open = 0
         self._by_principal: Counter[str] = Counter()
         self._by_address: Counter[str] = Counter()
 
-    def lacking(self, holder: Holder) -> Full | None:
-        """What is full for this holder; None: there is room."""
-        if self._taken >= self._limits.listeners:
-            return Full.PROCESS
-        if holder.principal and self._by_principal[holder.principal] >= self._limits.per_principal:
-            return Full.PRINCIPAL
-        if holder.address and self._by_address[holder.address] >= self._limits.per_address:
-            return Full.ADDRESS
+    def check_admission(self, owner: ConnectionOwner) -> LimitReason | None:
+        """The limit that this owner has reached; None when the stream is admitted."""
+        if self._open >= self._limits.listeners:
+            return LimitReason.PROCESS
+        if owner.principal and self._by_principal[owner.principal] >= self._limits.per_principal:
+            return LimitReason.PRINCIPAL
+        if owner.address and self._by_address[owner.address] >= self._limits.per_address:
+            return LimitReason.ADDRESS
         return None
 
-    def take(self, holder: Holder) -> None:
-        self._taken += 1
-        self._by_principal[holder.principal] += 1
-        self._by_address[holder.address] += 1
+    def acquire(self, owner: ConnectionOwner) -> None:
+        self._open += 1
+        self._by_principal[owner.principal] += 1
+        self._by_address[owner.address] += 1
 
-    def leave(self, holder: Holder) -> None:
-        self._taken -= 1
-        for counter, name in ((self._by_principal, holder.principal), (self._by_address, holder.address)):
+    def release(self, owner: ConnectionOwner) -> None:
+        self._open -= 1
+        for counter, name in ((self._by_principal, owner.principal), (self._by_address, owner.address)):
             counter[name] -= 1
             if counter[name] <= 0:
                 del counter[name]

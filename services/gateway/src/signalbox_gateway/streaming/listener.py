@@ -1,43 +1,48 @@
-"""One open SSE connection as the hub sees it: a bounded buffer of shared bytes and a few flags that wake its session."""
+"""The hub's side of one open SSE connection: a bounded frame buffer and flags that wake its task."""
 
 import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from signalbox_gateway.streaming.frames import Packet
-from signalbox_gateway.streaming.limits import Holder
+from signalbox_gateway.streaming.frames import EncodedFrame
+from signalbox_gateway.streaming.limits import ConnectionOwner
 
 MAX_BUFFERED_FRAMES: Final = 256
 MAX_BUFFERED_BYTES: Final = 256 * 1024
 
 
 class Listener:
-    """Full buffer: it is emptied and every run is read from its log again, so a slow listener costs no more than this.
+    """A frame buffer with backpressure: on overflow it is cleared and every run is marked behind.
+
+    A run that is behind is read from its log again, so a slow listener's memory is bounded.
 
     Attributes:
-        behind: the runs whose log must be read before their live frames can be sent.
-        is_closed: end the stream cleanly.
-        is_gone: the other side has left; nothing can be sent.
-        deliver: sends a frame at once when the listener is idle and it is simply the next one; True when it did.
-        sent_at: when bytes were last handed to the connection, on the loop's clock.
+        behind: runs whose log must be read before their live frames can be sent.
+        is_closed: the stream must end cleanly.
+        is_disconnected: the client has disconnected; nothing can be sent.
+        send_direct: sends a frame without buffering it, if the connection is idle and the frame is the next
+            one. Returns whether it did.
+        check_due: the authorization must be checked again.
+        heartbeat_due: a comment must be sent.
+        sent_at: when bytes were last sent, on the event loop's clock.
     """
 
     __slots__ = (
         "_bytes",
-        "_is_due",
-        "_packets",
+        "_frames",
+        "_has_work",
         "_waiter",
         "behind",
+        "check_due",
         "checked_at",
         "closes_at",
-        "deliver",
-        "holder",
+        "heartbeat_due",
         "is_closed",
-        "is_gone",
+        "is_disconnected",
+        "owner",
         "runs",
+        "send_direct",
         "sent_at",
-        "wants_check",
-        "wants_heartbeat",
     )
 
     def __init__(
@@ -46,73 +51,76 @@ class Listener:
         *,
         now: float,
         closes_at: float,
-        holder: Holder = Holder(),  # noqa: B008
+        owner: ConnectionOwner = ConnectionOwner(),  # noqa: B008
     ) -> None:
-        self.holder = holder
+        self.owner = owner
         self.runs = list(runs)
         self.behind: set[str] = set()
-        self.deliver: Callable[[Packet], bool] | None = None
+        self.send_direct: Callable[[EncodedFrame], bool] | None = None
         self.is_closed = False
-        self.is_gone = False
-        self.wants_heartbeat = False
-        self.wants_check = False
+        self.is_disconnected = False
+        self.heartbeat_due = False
+        self.check_due = False
         self.sent_at = now
         self.checked_at = now
         self.closes_at = closes_at
-        self._packets: list[Packet] = []
+        self._frames: list[EncodedFrame] = []
         self._bytes = 0
-        self._is_due = False
+        self._has_work = False
         self._waiter: asyncio.Future[None] | None = None
 
-    def offer(self, packet: Packet) -> None:
-        """Buffer a live frame; those of a run that is behind are kept too, as they may be later than what its log says."""
-        if self.deliver is not None and not self._packets and self.deliver(packet):
+    def offer(self, frame: EncodedFrame) -> None:
+        """Buffer a live frame, also of a run that is behind: it may be newer than what the log returns."""
+        if self.send_direct is not None and not self._frames and self.send_direct(frame):
             return
-        if len(self._packets) >= MAX_BUFFERED_FRAMES or (
-            self._packets and self._bytes + len(packet.body) > MAX_BUFFERED_BYTES
+        if len(self._frames) >= MAX_BUFFERED_FRAMES or (
+            self._frames and self._bytes + len(frame.body) > MAX_BUFFERED_BYTES
         ):
-            self._packets.clear()
+            self._frames.clear()
             self._bytes = 0
             self.behind.update(self.runs)
-        self._packets.append(packet)
-        self._bytes += len(packet.body)
+        self._frames.append(frame)
+        self._bytes += len(frame.body)
         self.wake()
 
     def fall_behind(self, run_id: str) -> None:
+        """Have the run's log read again before its next live frame is sent."""
         self.behind.add(run_id)
         self.wake()
 
-    def beat(self) -> None:
-        self.wants_heartbeat = True
+    def request_heartbeat(self) -> None:
+        self.heartbeat_due = True
         self.wake()
 
-    def check(self) -> None:
-        """Ask the session whether its principal may still listen."""
-        self.wants_check = True
+    def request_check(self) -> None:
+        """Have the connection check again whether its principal may listen."""
+        self.check_due = True
         self.wake()
 
     def close(self) -> None:
+        """End the stream cleanly."""
         self.is_closed = True
         self.wake()
 
-    def leave(self) -> None:
-        self.is_gone = True
+    def disconnect(self) -> None:
+        """Record that the client has disconnected."""
+        self.is_disconnected = True
         self.wake()
 
     def wake(self) -> None:
-        self._is_due = True
+        self._has_work = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def woken(self) -> None:
-        """Wait until there is something to do. One waits at a time, so a future does; an Event is a kilobyte."""
-        if not self._is_due:
+    async def wait(self) -> None:
+        """Wait until there is work. A single waiter needs only a future; an Event costs a kilobyte."""
+        if not self._has_work:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
             self._waiter = None
-        self._is_due = False
+        self._has_work = False
 
-    def take(self) -> list[Packet]:
-        """Empty the buffer."""
-        packets, self._packets, self._bytes = self._packets, [], 0
-        return packets
+    def take_buffered(self) -> list[EncodedFrame]:
+        """Return the buffered frames and clear the buffer."""
+        frames, self._frames, self._bytes = self._frames, [], 0
+        return frames

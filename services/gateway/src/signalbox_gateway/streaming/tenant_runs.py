@@ -1,4 +1,4 @@
-"""Which runs a tenant's feed shows: those that are open when it begins, and every one that appears while it is read."""
+"""The runs of a tenant's stream: those open when it begins, and every run that starts while it is open."""
 
 from typing import Final
 
@@ -6,58 +6,71 @@ import msgspec
 
 from signalbox_core.streams import RUN_APPEARED, tenant_channel
 from signalbox_gateway.streaming import frames
-from signalbox_gateway.streaming.cursor import Feed
-from signalbox_gateway.streaming.frames import Packet
+from signalbox_gateway.streaming.cursor import RunSubscription
+from signalbox_gateway.streaming.frames import EncodedFrame
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.listener import Listener
 
 MAX_RUNS: Final = 500
 
 
-class _Appeared(msgspec.Struct, frozen=True):
+class _RunAppeared(msgspec.Struct, frozen=True):
     runid: str
 
 
-class Roster:
-    """The feeds of one tenant's listener; `topic` is what its news are heard under."""
+class TenantRuns:
+    """The run subscriptions of one listener on a tenant's stream.
+
+    Attributes:
+        topic: the hub's name for the channel that announces new runs of the tenant.
+        subscriptions: by run id, at most `MAX_RUNS`.
+    """
 
     def __init__(self, hub: Hub, listener: Listener, tenant: str) -> None:
         self.topic = tenant_channel(tenant)
-        self.feeds: dict[str, Feed] = {}
+        self.subscriptions: dict[str, RunSubscription] = {}
         self._tenant = tenant
         self._hub = hub
         self._listener = listener
-        self._is_full = False
+        self._is_truncated = False
 
-    async def read(self) -> bytes:
-        """Take the open runs in; the frame that names them, as what it does not name is over or beyond the limit.
+    async def load_open_runs(self) -> bytes:
+        """Subscribe to the open runs.
+
+        Returns:
+            The `runs` event. A run that it does not list has ended or exceeds the limit.
 
         Raises:
-            Unavailable: the store is away.
+            Unavailable: the store is unavailable.
         """
-        found = await self._hub.open_runs(self._tenant, MAX_RUNS + 1)
-        self._is_full = len(found) > MAX_RUNS
-        for run_id in found[:MAX_RUNS]:
-            self._take_in(run_id)
-        return frames.runs_event(tuple(self.feeds), is_partial=self._is_full)
+        open_runs = await self._hub.open_runs(self._tenant, MAX_RUNS + 1)
+        self._is_truncated = len(open_runs) > MAX_RUNS
+        for run_id in open_runs[:MAX_RUNS]:
+            self.add(run_id)
+        return frames.runs_event(tuple(self.subscriptions), is_partial=self._is_truncated)
 
-    def hear(self, packet: Packet) -> bytes:
-        """Take in a run that appeared; a frame to send, when it is one too many for the first time."""
-        if packet.frame.name != RUN_APPEARED:
-            return b""
-        run_id = msgspec.json.decode(packet.frame.data, type=_Appeared).runid
-        if run_id in self.feeds or len(self.feeds) < MAX_RUNS:
-            self._take_in(run_id)
-            return b""
-        was_full, self._is_full = self._is_full, True
-        return b"" if was_full else frames.runs_event(tuple(self.feeds), is_partial=True)
+    def on_event(self, frame: EncodedFrame) -> bytes:
+        """Subscribe to the run that a frame announces.
 
-    def part(self, run_id: str) -> None:
-        """The run has ended: nothing more comes of it."""
-        self.feeds.pop(run_id, None)
+        Returns:
+            A `runs` event when the limit is exceeded for the first time, otherwise nothing.
+        """
+        if frame.frame.name != RUN_APPEARED:
+            return b""
+        run_id = msgspec.json.decode(frame.frame.data, type=_RunAppeared).runid
+        if run_id in self.subscriptions or len(self.subscriptions) < MAX_RUNS:
+            self.add(run_id)
+            return b""
+        was_truncated, self._is_truncated = self._is_truncated, True
+        return b"" if was_truncated else frames.runs_event(tuple(self.subscriptions), is_partial=True)
+
+    def remove(self, run_id: str) -> None:
+        """Unsubscribe from a run that has ended."""
+        self.subscriptions.pop(run_id, None)
         self._hub.unwatch(self._listener, run_id)
 
-    def _take_in(self, run_id: str) -> None:
-        if run_id not in self.feeds:
-            self.feeds[run_id] = Feed(run_id, None)
+    def add(self, run_id: str) -> None:
+        """Subscribe to a run; idempotent."""
+        if run_id not in self.subscriptions:
+            self.subscriptions[run_id] = RunSubscription(run_id, None)
             self._hub.watch(self._listener, run_id)

@@ -1,4 +1,4 @@
-"""One stream's connection: how an SSE response begins, is written, notices that the other side left, and ends."""
+"""The SSE response over ASGI: headers, writes, disconnect detection and a clean end."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.listener import Listener
 
 log = logging.getLogger(__name__)
-# Never one number: listeners that were cut off together would come back together.
+# Jitter: listeners that were disconnected together must not reconnect together.
 RETRY_MS: Final = (1_000, 3_000)
 _BUSY_RETRY_MS: Final = (5_000, 15_000)
 _HEADERS: Final = (
@@ -23,33 +23,34 @@ _HEADERS: Final = (
 )
 
 
-class Wire:
-    """The two ends of one connection."""
+class SseTransport:
+    """Sends bytes to one client and notices its disconnect."""
 
-    __slots__ = ("_listener", "_receive", "_send", "_unfinished")
+    __slots__ = ("_listener", "_receive", "_send", "_suspended")
 
     def __init__(self, receive: Receive, send: Send, listener: Listener) -> None:
         self._receive = receive
         self._send = send
         self._listener = listener
-        self._unfinished: _Unfinished | None = None
+        self._suspended: _SuspendedSend | None = None
 
     @property
-    def is_full(self) -> bool:
-        """The last bytes of `write_now` wait for the connection; `settle` before the next."""
-        return self._unfinished is not None
+    def is_blocked(self) -> bool:
+        """Whether the last `send_nowait` is still pending; call `drain` before the next one."""
+        return self._suspended is not None
 
     async def write(self, data: bytes) -> None:
-        """Hand bytes to the connection; waits while it is full."""
+        """Send bytes; waits while the connection applies backpressure."""
         try:
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
         except OSError:
-            self._listener.leave()
+            self._listener.disconnect()
 
-    def write_now(self, data: bytes) -> None:
-        """Hand bytes to the connection in the caller's own turn.
+    def send_nowait(self, data: bytes) -> None:
+        """Send bytes without awaiting.
 
-        A server's `send` waits only while the connection is full, so it is run by hand until it is done or waits.
+        A server's `send` suspends only under backpressure, so its coroutine is stepped by hand: it either
+        completes or is kept for `drain`.
         """
         sending = cast(
             "Coroutine[object, None, None]",
@@ -60,47 +61,47 @@ class Wire:
         except StopIteration:
             return
         except OSError:
-            self._listener.leave()
+            self._listener.disconnect()
             return
         except Exception:
-            # The edge: one broken connection must not end the reader of all.
-            log.exception("a frame could not be sent")
-            self._listener.leave()
+            # The edge: one broken connection must not stop the fan-out to the others.
+            log.exception("sending a frame failed")
+            self._listener.disconnect()
             return
-        self._unfinished = _Unfinished(sending, waits_for)
+        self._suspended = _SuspendedSend(sending, waits_for)
 
-    async def settle(self) -> None:
-        """Wait for what `write_now` could not finish."""
-        unfinished, self._unfinished = self._unfinished, None
-        if unfinished is None:
+    async def drain(self) -> None:
+        """Wait until a pending `send_nowait` has completed."""
+        suspended, self._suspended = self._suspended, None
+        if suspended is None:
             return
         try:
-            await unfinished
+            await suspended
         except OSError:
-            self._listener.leave()
+            self._listener.disconnect()
 
-    async def serve(self, talk: Callable[[], Awaitable[None]], hello: bytes) -> None:
-        """Begin with `hello`, run the conversation until it is over, and end the response cleanly."""
-        await start(self._send)
-        await self.write(hello)
-        # No group: it costs a kilobyte a stream, and the watcher can do nothing but end.
+    async def serve(self, handler: Callable[[], Awaitable[None]], preamble: bytes) -> None:
+        """Start the response with `preamble`, run the handler, and end the response cleanly."""
+        await start_response(self._send)
+        await self.write(preamble)
+        # No TaskGroup: it costs a kilobyte per stream, and the watcher only waits and returns.
         watcher = asyncio.create_task(self._watch())
         try:
-            await talk()
+            await handler()
         finally:
             watcher.cancel()
-        if not self._listener.is_gone:
-            await finish(self._send)
+        if not self._listener.is_disconnected:
+            await finish_response(self._send)
 
     async def _watch(self) -> None:
-        """Notice that the other side has left: most servers take what is sent to it and say nothing."""
+        """Wait for the disconnect message: most servers silently discard what is sent after it."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._listener.leave()
+        self._listener.disconnect()
 
 
-class _Unfinished:
-    """A coroutine that was run by hand up to where it waits; awaiting this goes on with it."""
+class _SuspendedSend:
+    """A coroutine that was stepped by hand up to its first suspension; awaiting this resumes it."""
 
     __slots__ = ("_coroutine", "_waits_for")
 
@@ -109,35 +110,35 @@ class _Unfinished:
         self._waits_for = waits_for
 
     def __await__(self) -> "Generator[object, None, None]":
-        # The task that awaits gets what the coroutine waits for, as if it had run the coroutine from the beginning.
+        # The awaiting task receives what the coroutine yielded, as if it had run it from the start.
         yield self._waits_for
         yield from self._coroutine.__await__()
 
 
-def first_retry_ms() -> int:
-    """How long a browser waits before it reconnects."""
+def reconnect_delay_ms() -> int:
+    """A random delay after which the browser reconnects."""
     return random.randint(*RETRY_MS)
 
 
-def come_back_response() -> Response:
-    """Not now, for handlers that give a response."""
+def retry_later_response() -> Response:
+    """The same as `send_retry_later`, for handlers that return a response."""
     return Response(
         frames.retry(random.randint(*_BUSY_RETRY_MS)),
         headers={name.decode(): value.decode() for name, value in _HEADERS},
     )
 
 
-async def start(send: Send) -> None:
+async def start_response(send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
 
 
-async def finish(send: Send) -> None:
+async def finish_response(send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def come_back(send: Send) -> None:
-    """Not now: the browser reconnects after the time that it is told."""
-    await start(send)
+async def send_retry_later(send: Send) -> None:
+    """Send a stream that only sets a longer `retry:` and ends, so that the browser reconnects later."""
+    await start_response(send)
     await send(
         {
             "type": "http.response.body",

@@ -1,6 +1,6 @@
 """The console at `/`: static HTML, CSS and ES modules, served as they are; no build step.
 
-Everything under `static/` is public. What a run shows comes from the API with the caller's session.
+Everything under `static/` is public. The data comes from the API, with the caller's session.
 """
 
 from collections.abc import Mapping
@@ -16,26 +16,27 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 STATIC: Final = Path(__file__).parent / "static"
 CLIENT: Final = Path(__file__).parent / "client"
 
-# Anybody may load the module: it holds no secret, and a request for it needs none.
+# Any origin may load the module: it contains no secrets and needs no credentials.
 SHARED: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
-# Trusted Types make the browser refuse markup built from strings, should anyone ever write innerHTML here.
-# `data:` is for pictures that a run shows with its question: in an <img> nothing in them can run or load.
+# Trusted Types make the browser reject markup built from strings, such as an assignment to innerHTML.
+# `data:` is for images in a question: an <img> neither runs scripts nor loads anything else.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "trusted-types 'none'"
 )
 HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-cache",  # revalidated by ETag: a new gateway never runs with an old module
+    "Cache-Control": "no-cache",  # revalidated by ETag, so that a new page never loads an old module
 }
 
 
 def console_routes() -> list[BaseRoute]:
-    """`/` gives the page, `/console/…` its files, `/client/…` the module for pages of others."""
+    """`/` is the page, `/console/…` its files, `/client/…` the JavaScript client for other sites."""
     files = StaticFiles(directory=STATIC)
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +51,7 @@ def console_routes() -> list[BaseRoute]:
 
 
 class Hardened:
-    """Adds the console's security headers to every answer of an app."""
+    """Adds the console's security headers to every response of an app."""
 
     def __init__(self, app: ASGIApp, more: Mapping[str, str] = MappingProxyType({})) -> None:
         self._app = app

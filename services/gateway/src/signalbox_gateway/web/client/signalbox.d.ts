@@ -1,11 +1,11 @@
 /** Signalbox for browsers: the types of signalbox.js. Field names are those of the HTTP API. */
 
 export interface Options {
-  /** Of the gateway; the page's own by default. */
+  /** The gateway's origin; by default the page's own. */
   origin?: string;
-  /** For pages of people who may hold a key. Without one, the session cookie is used. */
+  /** Only for pages whose users may see the key. Without a key, the session cookie is used. */
   apiKey?: string;
-  /** A stream ticket for these runs, for example from your own server; called again when one has ended. */
+  /** Returns a stream ticket for these runs, for example from your own server; called again when a ticket has expired. */
   ticket?: (runs: string[]) => Promise<string>;
 }
 
@@ -32,21 +32,21 @@ export interface Approval {
 
 export interface Decided { run_id: string; approval_id: string; decision_id: string; status: "accepted" | "recorded"; decided_by: string; }
 
-/** A milestone (with a sequence, each once and in order) or progress (without). `type` is `dev.signalbox.<name>.v1`. */
+/** A state event (with a sequence; each once, in order) or progress (without). `type` is `dev.signalbox.<name>.v1`. */
 export interface RunEvent {
   id: string; type: string; time: string; runid: string; sequence?: number; stepid?: string; attempt?: number;
   data: Record<string, unknown>;
 }
 
 export interface Handlers {
-  /** The run as it is now; comes first, and again after `reset`. */
+  /** The current state of the run; sent first, and again after `reset`. */
   snapshot?(run: Run): void;
   event?(event: RunEvent): void;
   progress?(event: RunEvent): void;
-  /** Forget what you have of this run: a snapshot follows. */
+  /** Discard your state of this run; a snapshot follows. */
   reset?(runId: string): void;
   end?(runId: string): void;
-  /** This one is unknown or not yours; the others go on. */
+  /** The run is unknown or belongs to another tenant; the other runs continue. */
   denied?(runId: string): void;
   state?(state: "connecting" | "live" | "waiting" | "ended" | "closed"): void;
   error?(error: SignalboxError): void;
@@ -62,7 +62,7 @@ export class SignalboxError extends Error {
 
 export class Signalbox {
   constructor(options?: Options);
-  /** Once per `runId` or `idempotencyKey`; a key is made up when neither is given. */
+  /** Idempotent by `runId` or `idempotencyKey`; without either, a key is generated. */
   start(pipeline: string, input: unknown, options?: { runId?: string; priority?: 1 | 2 | 3 | 4 | 5; idempotencyKey?: string }): Promise<Started>;
   run(runId: string): Promise<Run>;
   result(runId: string): Promise<unknown>;
@@ -70,6 +70,9 @@ export class Signalbox {
   approval(runId: string, approvalId: string): Promise<Approval>;
   decide(runId: string, approvalId: string, answer: unknown, options?: { decisionId?: string; digest?: string; note?: string }): Promise<Decided>;
   cancel(runId: string, reason?: string): Promise<{ run_id: string; accepted: "cancel" }>;
-  /** `history`: after the snapshot, every event from the first, also of a run that is open; those up to `run.sequence` are in the snapshot already. */
+  /**
+   * `history`: after the snapshot, send every event from the first, also for an open run. Events up to `run.sequence`
+   * are already included in the snapshot.
+   */
   watch(runs: string | string[], handlers: Handlers, options?: { history?: boolean }): Watch;
 }

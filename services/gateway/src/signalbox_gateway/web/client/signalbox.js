@@ -1,12 +1,13 @@
-// Signalbox for browsers: start runs, watch them live, decide, cancel. One ES module without dependencies; types in signalbox.d.ts.
+// Signalbox for browsers: start runs, watch them live, decide, cancel. One ES module without dependencies.
+// Types: signalbox.d.ts.
 
 const RETRY_MS = [1000, 2000, 5000, 10_000];
 const id = encodeURIComponent;
 
-/** What the gateway refused, and what to do about it. `status` is 0 when it did not answer at all. */
+/** An error response of the gateway. `status` is 0 when there was no response. */
 export class SignalboxError extends Error {
   constructor({ status = 0, code = "unreachable", detail = "", errors = [] } = {}) {
-    super(detail || "The gateway does not answer; try again.");
+    super(detail || "The gateway does not respond. Check your connection and try again.");
     Object.assign(this, { name: "SignalboxError", status, code, errors });
   }
 }
@@ -19,7 +20,7 @@ export class Signalbox {
   constructor({ origin = "", apiKey, ticket } = {}) {
     this.#origin = origin.replace(/\/$/, "");
     this.#apiKey = apiKey;
-    // EventSource can send no header, so a key is exchanged for tickets; a session cookie travels by itself.
+    // EventSource cannot send headers, so an API key is exchanged for tickets; a session cookie is sent automatically.
     this.#ticket = ticket ?? (apiKey ? async (runs) => (await this.#call("POST", "/v1/stream-tickets", { runs })).ticket : null);
   }
 
@@ -54,22 +55,22 @@ export class Signalbox {
   async #call(method, path, body, headers = {}) {
     const auth = this.#apiKey ? { Authorization: `Bearer ${this.#apiKey}` } : {};
     const json = body === undefined ? {} : { "Content-Type": "application/json" };
-    const response = await answer(this.#origin + path, {
+    const response = await request(this.#origin + path, {
       method, headers: { Accept: "application/json", ...auth, ...json, ...headers },
       credentials: this.#apiKey ? "omit" : "include", body: body === undefined ? undefined : JSON.stringify(body),
     });
     return response.json().catch(() => ({}));
   }
 
-  /** What the gateway answers to a stream, which EventSource does not say: 200, or 204 when all of it was told. */
+  /** The status of a stream, which EventSource does not expose: 200, or 204 when all events were received. */
   async #probe(address) {
-    const response = await answer(address, { credentials: this.#ticket ? "omit" : "include" });
+    const response = await request(address, { credentials: this.#ticket ? "omit" : "include" });
     await response.body?.cancel();
     return response.status;
   }
 }
 
-async function answer(address, options) {
+async function request(address, options) {
   let response;
   try {
     response = await fetch(address, options);
@@ -83,7 +84,7 @@ async function answer(address, options) {
 class Watch {
   #runs;
   #on;
-  #way;
+  #options;
   #ended = new Set();
   #lastId = "";
   #source = null;
@@ -91,53 +92,53 @@ class Watch {
   #failures = 0;
   #state = "";
 
-  constructor(runs, handlers, way) {
+  constructor(runs, handlers, options) {
     this.#runs = runs;
     this.#on = handlers;
-    this.#way = way;
+    this.#options = options;
   }
 
   close() {
     clearTimeout(this.#timer);
     this.#source?.close();
-    this.#say("closed");
+    this.#setState("closed");
   }
 
   async open() {
-    this.#say("connecting");
+    this.#setState("connecting");
     let address;
     try {
       address = await this.#address();
     } catch (error) {
-      this.#refused(error);
+      this.#onRefused(error);
       return;
     }
     if (this.#state === "closed") return;
-    const source = new EventSource(address, { withCredentials: !this.#way.ticket });
+    const source = new EventSource(address, { withCredentials: !this.#options.ticket });
     this.#source = source;
-    source.onopen = () => { this.#failures = 0; this.#say("live"); };
-    source.onmessage = (frame) => this.#take(frame);
-    for (const name of ["snapshot", "reset", "end", "denied"]) source.addEventListener(name, (frame) => this.#named(name, frame));
-    source.onerror = () => this.#failed(source);
+    source.onopen = () => { this.#failures = 0; this.#setState("live"); };
+    source.onmessage = (frame) => this.#onFrame(frame);
+    for (const name of ["snapshot", "reset", "end", "denied"]) source.addEventListener(name, (frame) => this.#onNamed(name, frame));
+    source.onerror = () => this.#onError(source);
   }
 
   async #address() {
     const one = this.#runs.length === 1;
     const query = new URLSearchParams(one ? [] : this.#runs.map((run) => ["run", run]));
-    if (this.#way.ticket) query.set("ticket", await this.#way.ticket(this.#runs));
-    if (this.#way.history) query.set("history", "1");
-    // A fresh EventSource does not know where the last one was.
+    if (this.#options.ticket) query.set("ticket", await this.#options.ticket(this.#runs));
+    if (this.#options.history) query.set("history", "1");
+    // A new EventSource does not send the last event id of the previous one.
     if (this.#lastId) query.set("last_event_id", this.#lastId);
-    return `${this.#way.origin}${one ? `/v1/runs/${id(this.#runs[0])}/stream` : "/v1/stream"}?${query}`;
+    return `${this.#options.origin}${one ? `/v1/runs/${id(this.#runs[0])}/stream` : "/v1/stream"}?${query}`;
   }
 
-  #take(frame) {
+  #onFrame(frame) {
     const event = JSON.parse(frame.data);
     if (frame.lastEventId) this.#lastId = frame.lastEventId;
     this.#on[event.sequence === undefined ? "progress" : "event"]?.(event);
   }
 
-  #named(name, frame) {
+  #onNamed(name, frame) {
     const data = JSON.parse(frame.data);
     if (frame.lastEventId) this.#lastId = frame.lastEventId;
     this.#on[name]?.(name === "snapshot" ? data : data.runid);
@@ -148,32 +149,32 @@ class Watch {
     this.#ended.add(runId);
     if (this.#ended.size < this.#runs.length) return;
     this.#source?.close();
-    this.#say("ended");
+    this.#setState("ended");
   }
 
-  #failed(source) {
+  #onError(source) {
     if (source !== this.#source || this.#state === "closed" || this.#state === "ended") return;
-    this.#say("waiting");
-    // Unless the browser has given up (a 4xx, or a ticket that ended), it is already reconnecting with its last event id.
-    if (source.readyState === EventSource.CLOSED) this.#later();
+    this.#setState("waiting");
+    // The browser reconnects by itself unless it has given up, for example after a 4xx or with an expired ticket.
+    if (source.readyState === EventSource.CLOSED) this.#retryLater();
   }
 
-  #later() {
-    this.#timer = setTimeout(() => this.#again(), RETRY_MS[Math.min(this.#failures++, RETRY_MS.length - 1)]);
+  #retryLater() {
+    this.#timer = setTimeout(() => this.#retry(), RETRY_MS[Math.min(this.#failures++, RETRY_MS.length - 1)]);
   }
 
-  async #again() {
+  async #retry() {
     try {
-      const status = await this.#way.probe(await this.#address());
+      const status = await this.#options.probe(await this.#address());
       if (this.#state === "closed") return;
       if (status === 204) this.#finishAll();
       else await this.open();
     } catch (error) {
-      this.#refused(error);
+      this.#onRefused(error);
     }
   }
 
-  /** The connection was lost between the last event and the word that it was the last. */
+  /** The connection was lost between the last event and `end`. */
   #finishAll() {
     for (const run of this.#runs.filter((one) => !this.#ended.has(one))) {
       this.#on.end?.(run);
@@ -181,15 +182,15 @@ class Watch {
     }
   }
 
-  #refused(error) {
+  #onRefused(error) {
     if (this.#state === "closed") return;
     const isFinal = error.status >= 400 && error.status < 500 && error.status !== 429;
-    this.#say(isFinal ? "closed" : "waiting");
+    this.#setState(isFinal ? "closed" : "waiting");
     this.#on.error?.(error);
-    if (!isFinal) this.#later();
+    if (!isFinal) this.#retryLater();
   }
 
-  #say(state) {
+  #setState(state) {
     if (this.#state === state || this.#state === "closed" || this.#state === "ended") return;
     this.#state = state;
     this.#on.state?.(state);

@@ -1,4 +1,4 @@
-// The gateway's API over the session cookie. Every failure becomes a Problem that says what to do.
+// The gateway's API, with the session cookie. Every failure becomes a Problem with a message for the user.
 
 export class Problem extends Error {
   constructor({ status = 0, code = "error", title = "", detail = "", errors = [], facts = {} }) {
@@ -7,8 +7,8 @@ export class Problem extends Error {
   }
 }
 
-const away = () => new Problem({
-  code: "unreachable", detail: "The gateway does not answer. Check the connection; nothing was lost, and this page tries again by itself.",
+const unreachable = () => new Problem({
+  code: "unreachable", detail: "The gateway does not respond. Check your connection and try again.",
 });
 
 let onSignedOut = () => {};
@@ -31,7 +31,7 @@ async function send(method, path, { body, headers, signal }) {
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw away();
+    throw unreachable();
   }
 }
 
@@ -42,12 +42,12 @@ async function bodyOf(response) {
 
 async function problemOf(response) {
   let members = {};
-  try { members = await response.json(); } catch { /* a proxy's page, not ours: the status has to do */ }
+  try { members = await response.json(); } catch { /* not JSON, for example a proxy's error page: only the status is known */ }
   const { status, code, title, detail, errors, type, ...facts } = members;
   return new Problem({
     status: response.status, code: code ?? String(response.status), title: title ?? "", facts,
     errors: (Array.isArray(errors) ? errors : []).map(({ field, detail: what }) => ({ field, message: sentence(what ?? "") })),
-    detail: detail ?? title ?? `The gateway answered ${response.status}; try again in a moment.`,
+    detail: detail ?? title ?? `The gateway responded with status ${response.status}. Try again later.`,
   });
 }
 
@@ -72,12 +72,12 @@ export const api = {
   control: (runId, verb, body = {}) => call("POST", `/v1/runs/${id(runId)}/${verb}`, { body }),
 };
 
-/** The artifact's bytes, always on this origin. */
+/** The path of an artifact's bytes, always on this origin. */
 export const artifactPath = (runId, name) => `/v1/runs/${id(runId)}/artifacts/${String(name).split("/").map(id).join("/")}`;
 export const decisionsPath = (queue) => `/v1/autoscaler/stream?queue=${id(queue)}`;
 
-/** A fresh key for one intention; a retry of the same intention sends the same key. */
-export function freshKey() {
+/** A new idempotency key; a retry of the same request must send the same key. */
+export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,7 +1,6 @@
-// The bar at the top: the name, where one can go, how many approvals wait, theme, sign out.
+// The top bar: navigation, number of pending approvals, theme, sign out.
 import { api } from "./api.js";
 import { div, h, replace, setText, span } from "./dom.js";
-import { plural } from "./format.js";
 import { iconButton } from "./icons.js";
 import { may } from "./session.js";
 import { themeButton } from "./theme.js";
@@ -32,7 +31,7 @@ export class Bar {
 
   signedIn(session) {
     setText(this.who, [session.name, session.tenant].filter(Boolean).join(" · "));
-    this.#offer(true);
+    this.#setSignedIn(true);
     this.links.autoscaler.parentElement.hidden = !may("admin");
     this.refreshInbox();
     clearInterval(this.#timer);
@@ -41,7 +40,7 @@ export class Bar {
 
   signedOut() {
     clearInterval(this.#timer);
-    this.#offer(false);
+    this.#setSignedIn(false);
   }
 
   select(section) {
@@ -56,11 +55,11 @@ export class Bar {
       const count = (await api.approvals()).approvals.length;
       this.badge.hidden = count === 0;
       setText(this.badge, String(count));
-      this.links.approvals.setAttribute("aria-label", count ? `Approvals, ${plural(count, "waits", "wait")}` : "Approvals");
-    } catch { /* the page in view says what is wrong */ }
+      this.links.approvals.setAttribute("aria-label", count ? `Approvals, ${count} pending` : "Approvals");
+    } catch { /* the current page shows the error */ }
   }
 
-  #offer(signedIn) {
+  #setSignedIn(signedIn) {
     this.nav.hidden = this.leave.hidden = this.who.hidden = !signedIn;
   }
 }

@@ -1,8 +1,8 @@
-// Confirmation and the picture viewer, both native <dialog>: focus is trapped and returned, Escape closes.
+// The confirmation dialog and the picture viewer: native <dialog>, so focus is trapped and restored, and Escape closes.
 import { div, h, pictureElement, setText, uniqueId } from "./dom.js";
 import { iconButton } from "./icons.js";
 
-/** Asks; gives {reason} when confirmed, null when not. */
+/** Asks for confirmation. Resolves with {reason} when confirmed, otherwise with null. */
 export function confirm({ title, text, action, danger = false, reasonLabel = null }) {
   const heading = uniqueId("dialog");
   const reason = reasonLabel ? h("textarea", { id: `${heading}-reason`, rows: 3, maxlength: 500 }) : null;
@@ -19,7 +19,7 @@ export function confirm({ title, text, action, danger = false, reasonLabel = nul
   return shown(dialog, () => (dialog.returnValue === "yes" ? { reason: reason?.value.trim() || null } : null));
 }
 
-/** Pictures ({path, alt, caption}) at full size: arrow keys or the buttons move, Escape closes. */
+/** Shows pictures ({path, alt, caption}) at full size; arrow keys or buttons move, Escape closes. */
 export function showPictures(pictures, start = 0) {
   return shown(new Viewer(pictures, start).dialog, () => null);
 }
@@ -56,7 +56,7 @@ class Viewer {
   }
 }
 
-/** Shows a dialog as a modal one; resolves with `outcome()` when it is closed, and gives the focus back. */
+/** Opens a modal dialog. Resolves with `outcome()` when it is closed, and restores the focus. */
 export function shown(dialog, outcome) {
   const before = document.activeElement;
   document.body.append(dialog);

@@ -1,9 +1,9 @@
-// Building elements. Data only ever becomes text or an attribute; there is no way to pass markup in.
+// Creates elements. Data only becomes text or attributes, never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 const URL_ATTRIBUTES = new Set(["href", "src"]);
 
-/** A path of this origin or a fragment; anything else (other hosts, javascript:, data:) is refused. */
+/** Whether a URL is a path of this origin or a fragment; anything else (other hosts, javascript:, data:) is rejected. */
 export function isOwnPath(url) {
   return typeof url === "string" && (url.startsWith("#") || /^\/(?![/\\])/.test(url));
 }
@@ -51,7 +51,7 @@ export function replace(element, ...children) {
   append(element, children);
 }
 
-/** Write only what changed: a screen reader repeats nothing and the caret stays. */
+/** Writes only a changed text, so that a screen reader does not repeat it and the caret stays. */
 export function setText(element, text) {
   const wanted = text ?? "";
   if (element.textContent !== wanted) element.textContent = wanted;
@@ -59,7 +59,7 @@ export function setText(element, text) {
 
 const AGAIN_MS = [1000, 3000, 8000, 20_000];
 
-/** A picture that asks again when it did not come: the gateway may have been away for a moment. */
+/** An image that is loaded again after an error, for example during a restart of the gateway. */
 export function pictureElement(attributes) {
   const image = h("img", { decoding: "async", ...attributes });
   let failures = 0;
@@ -76,18 +76,18 @@ const INERT_PICTURE = /^data:image\/(?:svg\+xml|png|jpeg|gif|webp);base64,[A-Za-
 
 export const isInertPicture = (text) => typeof text === "string" && INERT_PICTURE.test(text);
 
-/** A picture that came as data with a question. As an <img> it is inert, be it SVG: no script in it runs, nothing is loaded. */
+/** A picture embedded in a question as a data: URL. In an <img>, even an SVG runs no scripts and loads nothing. */
 export function inertPicture(address, alt) {
   const image = h("img", { alt });
   if (isInertPicture(address)) image.setAttribute("src", address);
   return image;
 }
 
-/** An id that labels and descriptions can point at. */
+/** An id for labels and descriptions to refer to. */
 let counter = 0;
 export const uniqueId = (prefix) => `${prefix}-${++counter}`;
 
-/** A link to another origin, for pages a run was started with: http(s) only, and it learns nothing of us. */
+/** A link to another origin, for example to the page a run was started for: http(s) only, without a referrer. */
 export function outsideLink(url) {
   let parsed = null;
   try { parsed = new URL(url); } catch { return null; }

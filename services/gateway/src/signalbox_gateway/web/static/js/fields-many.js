@@ -1,5 +1,4 @@
-// Fields that hold several values: lists of texts (one a line), lists of groups, and plain JSON as the last resort.
-// A list of groups builds the fields of each group with the function it is given, so this module does not import fields.js.
+// Fields with several values: lists of texts (one per line), lists of groups, and JSON as the fallback.
 import { div, h } from "./dom.js";
 import { hint, shellOf } from "./field-frame.js";
 import { humane } from "./format.js";
@@ -15,14 +14,14 @@ export function arrayField(node, context, buildField) {
 }
 
 function countProblem(node, count) {
-  if (node.minItems && count < node.minItems) return `Give at least ${node.minItems}.`;
-  return node.maxItems && count > node.maxItems ? `At most ${node.maxItems}; now ${count}.` : null;
+  if (node.minItems && count < node.minItems) return `Enter at least ${node.minItems}.`;
+  return node.maxItems && count > node.maxItems ? `Enter at most ${node.maxItems}; there are ${count}.` : null;
 }
 
 function linesField(node, context, parse) {
   const control = h("textarea", { rows: 3 });
   const label = node.title ?? humane(context.name);
-  const shell = shellOf({ node, label, control, required: context.required, limits: "one a line" });
+  const shell = shellOf({ node, label, control, required: context.required, limits: "one per line" });
   const start = context.value ?? node.default;
   if (Array.isArray(start)) control.value = start.join("\n");
   const lines = () => control.value.split("\n").map((line) => line.trim()).filter(Boolean);
@@ -39,7 +38,7 @@ function linesField(node, context, parse) {
 function checksField(node, context, choices) {
   const label = node.title ?? humane(context.name);
   const start = new Set(context.value ?? node.default ?? []);
-  // The default tells the contract's own order; a schema's enum may come sorted.
+  // The default has the contract's order; the schema's enum may be sorted.
   const values = [...new Set([...(node.default ?? []), ...choices])];
   const boxes = values.map((value) => [value, h("input", { type: "checkbox", checked: start.has(value) })]);
   const problem = h("p", { class: "problem" });
@@ -84,7 +83,7 @@ class GroupsField {
     this.list.lastElementChild.querySelector("input, select, textarea")?.focus();
   }
 
-  /** Built anew, so that every path says where its group stands now: problems name it by that. */
+  /** Rebuilds the list, so that every path contains the current index: problems refer to fields by path. */
   #remove(place) {
     const kept = this.#members.map((member) => member.read()).filter((_, index) => index !== place);
     this.#members = [];
@@ -118,7 +117,7 @@ export function jsonField(node, context) {
     try {
       JSON.parse(control.value);
       return [];
-    } catch { return [{ field: context.path, message: "This is not JSON; check quotes and commas." }]; }
+    } catch { return [{ field: context.path, message: "This is not valid JSON; check quotes and commas." }]; }
   };
   control.addEventListener("input", () => shell.setProblem(null));
   const own = { ...shell, path: context.path, label, problems, focusTarget: control };

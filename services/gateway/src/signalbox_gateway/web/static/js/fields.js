@@ -46,17 +46,17 @@ function textField(node, context) {
       autocomplete: "off", placeholder: node.examples?.[0],
     });
   const check = (text) => {
-    if (node.minLength && text.length < node.minLength) return `Write at least ${node.minLength} characters.`;
-    if (node.maxLength && text.length > node.maxLength) return `Shorten to ${node.maxLength} characters; now ${text.length}.`;
-    return node.pattern && !new RegExp(node.pattern, "u").test(text) ? `Use the form ${node.pattern}.` : null;
+    if (node.minLength && text.length < node.minLength) return `Enter at least ${node.minLength} characters.`;
+    if (node.maxLength && text.length > node.maxLength) return `Shorten this to ${node.maxLength} characters; it has ${text.length}.`;
+    return node.pattern && !new RegExp(node.pattern, "u").test(text) ? `This must match the pattern ${node.pattern}.` : null;
   };
   return inputField(node, context, control, { parse: (text) => (address ? text.trim() : text), check });
 }
 
-/** Never filled in from what is known: a secret is written by whoever starts, and shown to nobody. */
+/** A secret: never prefilled and never shown. */
 function secretField(node, context) {
   const control = h("input", { type: "password", autocomplete: "new-password", spellcheck: "false" });
-  const check = (text) => (text.length > node.maxLength ? `Shorten to ${node.maxLength} characters.` : null);
+  const check = (text) => (text.length > node.maxLength ? `Shorten this to ${node.maxLength} characters.` : null);
   return inputField({ ...node, default: undefined }, { ...context, value: undefined }, control, { parse: (text) => text, check });
 }
 
@@ -66,9 +66,9 @@ function numberField(node, context) {
   const high = node.maximum ?? node.exclusiveMaximum;
   const control = h("input", { type: "number", step: whole ? 1 : "any", min: low, max: high, inputmode: whole ? "numeric" : "decimal" });
   const check = (number) => {
-    if (Number.isNaN(number) || (whole && !Number.isInteger(number))) return whole ? "Give a whole number." : "Give a number.";
-    if (low !== undefined && number < low) return `At least ${low}.`;
-    return high !== undefined && number > high ? `At most ${high}.` : null;
+    if (Number.isNaN(number) || (whole && !Number.isInteger(number))) return whole ? "Enter a whole number." : "Enter a number.";
+    if (low !== undefined && number < low) return `Enter at least ${low}.`;
+    return high !== undefined && number > high ? `Enter at most ${high}.` : null;
   };
   const limits = low !== undefined && high !== undefined ? `${low} to ${high}` : null;
   return inputField(node, context, control, { parse: Number, check, limits });
@@ -82,7 +82,7 @@ function choiceField(node, context) {
   return inputField(node, context, control, { parse: (text) => values.find((value) => String(value) === text), check: () => null });
 }
 
-/** Label, hint, control, problem: what all single controls share. */
+/** A single control with its label, hint and problem. */
 function inputField(node, context, control, { parse, check, limits = null }) {
   const { path, name, required } = context;
   const label = node.title ?? humane(name);

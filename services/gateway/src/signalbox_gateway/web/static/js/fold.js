@@ -1,4 +1,4 @@
-// A run's snapshot as a pure fold over its events: the mirror of signalbox_core/events/snapshot.py, proved equal by a test.
+// A run's snapshot as a pure fold over its events; a test compares it with signalbox_core/events/snapshot.py.
 
 const PREFIX = "dev.signalbox.";
 const NO_TEXT = { text: null, text_offset: 0 };
@@ -19,7 +19,7 @@ export function emptySnapshot(runId, tenant = "") {
   };
 }
 
-/** The snapshot after `frame`. Milestones come in order; one that is already in is ignored, as is an unknown type. */
+/** The snapshot after `frame`. State events arrive in order; duplicates and unknown types are ignored. */
 export function fold(snapshot, frame) {
   let next = snapshot;
   if (frame.sequence !== undefined && frame.sequence !== null) {
@@ -84,7 +84,7 @@ function stepProgress(snapshot, data, frame) {
   });
 }
 
-/** The step that a progress event is about; nothing when the event is late, or of an earlier round of the step. */
+/** The step of a progress event; undefined when the event is late or belongs to an earlier round of the step. */
 function runningStep(snapshot, name, frame) {
   const step = snapshot.steps.find((item) => item.name === name);
   if (!step || step.status !== "running" || !step.started_at) return undefined;
@@ -100,7 +100,7 @@ function approvalRequested(snapshot, data, frame) {
   return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };
 }
 
-/** What was open when the run ended is closed with it. */
+/** Ends the run, and with it its running steps and pending approvals. */
 function ended(snapshot, status, frame) {
   return {
     ...snapshot, status, ended_at: frame.time,
@@ -109,7 +109,7 @@ function ended(snapshot, status, frame) {
   };
 }
 
-/** Date knows milliseconds only; events of one step can be closer. */
+/** Date has millisecond precision only; events of one step can be closer together. */
 function microseconds(instant) {
   const fraction = /\.(\d{1,6})/.exec(instant)?.[1] ?? "";
   return Math.floor(Date.parse(instant) / 1000) * 1e6 + Number(fraction.padEnd(6, "0"));

@@ -1,4 +1,4 @@
-// A form from a JSON Schema: labels, limits and defaults come from the contract, problems go back to the field they name.
+// A form from a JSON Schema: labels, limits and defaults come from the schema, problems are shown at their fields.
 import { div, h, replace } from "./dom.js";
 import { objectField } from "./fields.js";
 import { plainPath, resolve } from "./schema.js";
@@ -6,8 +6,8 @@ import { plainPath, resolve } from "./schema.js";
 /**
  * Builds the fields of an object schema.
  *
- * Returns {element, read, problems, show}: `read()` gives the value, leaving out what was left empty; `problems()` what the
- * browser can already see; `show(errors, prefix)` puts `{field, message}` at the fields and the rest into the summary.
+ * Returns {element, read, problems, show}: `read()` returns the value without empty fields; `problems()` returns what
+ * the browser can check itself; `show(errors, prefix)` shows `{field, message}` at the fields, the rest in the summary.
  */
 export function schemaForm(schema, value = {}) {
   const root = resolve(schema, schema);
@@ -41,7 +41,7 @@ function place(error, prefix, known) {
 }
 
 function summaryOf(listed) {
-  const title = listed.length === 1 ? "One thing to correct" : `${listed.length} things to correct`;
+  const title = listed.length === 1 ? "One problem to correct" : `${listed.length} problems to correct`;
   const items = listed.map(({ field, message }) => {
     if (!field) return h("li", {}, message);
     const jump = h("button", { type: "button", class: "link", onclick: () => field.focusTarget.focus() }, `${field.label}:`);

@@ -1,4 +1,4 @@
-// Times, durations, sizes and names as people read them.
+// Formats times, durations, sizes and names for people.
 
 export function duration(ms) {
   if (!Number.isFinite(ms) || ms < 0) return "";
@@ -13,7 +13,7 @@ export function duration(ms) {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** From `from` to `to`, or to now while `to` is missing. */
+/** The time from `from` to `to`, or to now without `to`. */
 export function elapsed(from, to) {
   return from ? duration((to ? Date.parse(to) : Date.now()) - Date.parse(from)) : "";
 }
@@ -39,17 +39,17 @@ export function size(bytes) {
   return `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
 
-/** `text_contrast` → `Text contrast`, for names that came without a title. */
+/** `text_contrast` → `Text contrast`, for names without a title. */
 export function humane(name) {
   const words = String(name).replace(/[_-]+/g, " ").trim();
   return sized(words.charAt(0).toUpperCase() + words.slice(1));
 }
 
-/** `300x250` → `300 × 250`, wherever it stands. */
+/** `300x250` → `300 × 250`, anywhere in a text. */
 export const sized = (text) => text.replace(/\b(\d{2,5})x(\d{2,5})\b/g, "$1\u00a0×\u00a0$2");
 
 export const number = (value) => (Number.isInteger(value) ? String(value) : String(Number(value.toFixed(2))));
-/** An amount as text with its thousands apart, digit by digit: amounts are exact and may be larger than a number holds. */
+/** Groups the thousands of an amount. Works on text, because exact amounts may exceed the precision of a number. */
 export const amount = (text) => String(text).replace(/^(-?)(\d+)/, (_, sign, digits) => (sign ? "\u2212" : "") + inThousands(digits));
 const inThousands = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, "\u202f");
 export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;

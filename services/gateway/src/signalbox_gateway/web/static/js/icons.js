@@ -1,4 +1,4 @@
-// Line icons, 16 × 16, stroke only; always decorative: the control beside them carries the name.
+// Line icons, 16 × 16, stroke only; always decorative: the control has the accessible name.
 import { h, svg } from "./dom.js";
 
 const PATHS = {
@@ -30,7 +30,7 @@ export function icon(name) {
   );
 }
 
-/** A button that shows only an icon; `label` is its name. */
+/** A button that shows only an icon; `label` is its accessible name. */
 export function iconButton(label, name, onclick) {
   return h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick }, icon(name));
 }

@@ -9,7 +9,7 @@ import { runPage } from "./pages/run.js";
 import { runsPage } from "./pages/runs.js";
 import { signInPage } from "./pages/sign-in.js";
 import { pipelinesPage, startPage } from "./pages/start.js";
-import { forgetSession, keepSession, session } from "./session.js";
+import { clearSession, session, storeSession } from "./session.js";
 import { startTicking } from "./ticker.js";
 
 const ROUTES = [
@@ -68,33 +68,33 @@ function enter(page, moveFocus) {
 
 function problemPage(problem) {
   return div("page narrow",
-    h("h1", {}, problem.status === 404 ? "Not found" : "This did not work"), problemNotice(problem),
+    h("h1", {}, problem.status === 404 ? "Not found" : "Something went wrong"), problemNotice(problem),
     h("p", { class: "actions" },
       h("button", { type: "button", class: "button primary", onclick: () => show() }, "Try again"),
       h("a", { class: "button", href: "#/" }, "All runs")));
 }
 
 function missingPage() {
-  return { title: "Not found", element: div("page narrow", h("h1", {}, "No such page"), h("p", {}, h("a", { href: "#/" }, "All runs"))) };
+  return { title: "Not found", element: div("page narrow", h("h1", {}, "Page not found"), h("p", {}, h("a", { href: "#/" }, "All runs"))) };
 }
 
-function askToSignIn() {
+function showSignIn() {
   visit += 1;
   current?.close?.();
-  forgetSession();
+  clearSession();
   top.signedOut();
-  enter(signInPage({ done: (given) => { keepSession(given); top.signedIn(given); show(); } }), true);
+  enter(signInPage({ done: (given) => { storeSession(given); top.signedIn(given); show(); } }), true);
 }
 
 async function signOut() {
-  try { await api.signOut(); } finally { askToSignIn(); }
+  try { await api.signOut(); } finally { showSignIn(); }
 }
 
-whenSignedOut(askToSignIn);
+whenSignedOut(showSignIn);
 window.addEventListener("hashchange", () => show());
 document.getElementById("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 startTicking();
 if (session()) {
   top.signedIn(session());
   show({ moveFocus: false });
-} else askToSignIn();
+} else showSignIn();

@@ -1,6 +1,6 @@
-// Reading JSON Schema 2020-12 as the gateway gives it: $ref into $defs, anyOf with null, enum, const.
+// Reads the subset of JSON Schema 2020-12 that the gateway uses: $ref into $defs, anyOf with null, enum, const.
 
-/** A schema node made plain: references resolved, `anyOf [X, null]` turned into X with `nullable`. */
+/** Normalizes a schema node: references resolved, `anyOf [X, null]` turned into X with `nullable`. */
 export function resolve(schema, root) {
   const { $ref, ...own } = schema;
   if ($ref) return resolve({ ...lookUp($ref, root), ...own }, root);
@@ -27,7 +27,7 @@ function lookUp(reference, root) {
   return path.reduce((node, part) => node?.[part], root) ?? {};
 }
 
-/** What a form field for this node is made of: "object" | "choice" | "flag" | "number" | "text" | "texts" | "items" | "json". */
+/** The kind of form field for a node: "object" | "choice" | "flag" | "number" | "text" | "array" | "json". */
 export function kindOf(node) {
   if (node.enum || node.const !== undefined) return "choice";
   if (node.type === "object" && node.properties) return "object";
@@ -37,10 +37,10 @@ export function kindOf(node) {
   return node.type === "array" ? "array" : "json";
 }
 
-/** `input.tags[0].name` → `input.tags.0.name`: servers write paths in more than one way. */
+/** `input.tags[0].name` → `input.tags.0.name`. */
 export const plainPath = (path) => String(path ?? "").replace(/\[(\w+)\]/g, ".$1").replace(/^[.$]+/, "");
 
-/** The approval's answer decides variants one by one, so it is shown as cards. Read off the schema, never off a pipeline's name. */
+/** Recognizes an answer that decides variants one by one, by its schema and not by the pipeline's name. */
 export function variantAnswer(schema) {
   const decisions = schema && resolve(schema, schema).properties?.decisions;
   if (!decisions) return null;

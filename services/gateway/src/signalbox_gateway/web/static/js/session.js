@@ -1,5 +1,5 @@
-// Who is signed in, as far as the page needs it: name, tenant, roles, end. The API key itself is forgotten at once;
-// what proves the session is a cookie that scripts cannot read.
+// The signed-in principal as the page shows it: name, tenant, roles, expiry. The API key is not stored; the session
+// is an HttpOnly cookie that scripts cannot read.
 
 const KEY = "signalbox.session";
 
@@ -12,19 +12,19 @@ export function session() {
 
 let current = null;
 
-export function keepSession({ name = "", tenant = "", roles = [], expires_at = null }) {
+export function storeSession({ name = "", tenant = "", roles = [], expires_at = null }) {
   current = { name, tenant, roles, expires_at };
-  try { localStorage.setItem(KEY, JSON.stringify(current)); } catch { /* storage is switched off: until the page is left */ }
+  try { localStorage.setItem(KEY, JSON.stringify(current)); } catch { /* storage is disabled: valid until the page is closed */ }
 }
 
-export function forgetSession() {
+export function clearSession() {
   current = null;
-  try { localStorage.removeItem(KEY); } catch { /* nothing was kept */ }
+  try { localStorage.removeItem(KEY); } catch { /* nothing was stored */ }
 }
 
 const CONTAINS = { viewer: [], operator: ["operator"], approver: ["approver"], admin: ["operator", "approver", "admin"] };
 
-/** Whether to offer an action. The gateway decides; this only spares people a refusal. */
+/** Whether to offer an action. Only for display: the gateway enforces the roles. */
 export function may(role) {
   const roles = session()?.roles ?? [];
   return roles.length === 0 || roles.some((own) => CONTAINS[own]?.includes(role));

@@ -1,4 +1,4 @@
-// One run's live stream, over the module that other people's pages use, folded into what this console shows.
+// One run's live stream, over the public JavaScript client, folded into a snapshot.
 
 import { Signalbox } from "../../client/signalbox.js";
 import { api } from "./api.js";
@@ -9,8 +9,8 @@ export const gateway = new Signalbox();
 /**
  * Follows a run until `close()`.
  *
- * on.event(frame)            each milestone once, from the run's first, before what it changes
- * on.change(snapshot, frame) after everything new; frame is null when the snapshot came whole
+ * on.event(frame)            each state event once, from the run's first, before `change`
+ * on.change(snapshot, frame) after every change; frame is null when a complete snapshot arrived
  * on.state("connecting" | "live" | "waiting" | "ended")
  */
 export class RunWatch {
@@ -30,7 +30,7 @@ export class RunWatch {
       reset: () => { this.snapshot = emptySnapshot(this.runId); },
       event: (frame) => { this.on.event(frame); this.#take(frame); },
       progress: (frame) => this.#take(frame),
-      // Whoever is signed out by now is asked to sign in again.
+      // When the session has ended, a request to the API shows the sign-in page.
       error: (error) => { if (error.status === 401) this.refresh().catch(() => {}); },
     }, { history: true });
   }
@@ -40,7 +40,7 @@ export class RunWatch {
     this.#watch?.close();
   }
 
-  /** Reads the snapshot from the API: what a decision did shows even while the stream is away. */
+  /** Reads the snapshot from the API, so that a decision shows even while the stream is disconnected. */
   async refresh() {
     const view = await api.run(this.runId);
     if (!this.#closed && (view.sequence ?? 0) >= this.snapshot.sequence) this.#adopt(view);
@@ -59,7 +59,7 @@ export class RunWatch {
   }
 }
 
-/** The API's view as the snapshot that `fold` goes on with: an approval's last decision is part of the approval. */
+/** Converts the API's view to a snapshot for `fold`: an approval's last decision is part of the approval. */
 function fromView(runId, view) {
   const approvals = (view.approvals ?? []).map(({ decisions = [], ...approval }) => {
     const last = decisions.at(-1) ?? {};

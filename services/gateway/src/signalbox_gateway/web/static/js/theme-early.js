@@ -1,7 +1,7 @@
-// Runs before the first paint, so a chosen theme never flashes. A classic script on purpose: modules run too late.
+// Runs before the first paint, so that the wrong theme never flashes. A classic script, because modules run too late.
 (() => {
   try {
     const chosen = localStorage.getItem("signalbox.theme");
     if (chosen === "dark" || chosen === "light") document.documentElement.dataset.theme = chosen;
-  } catch { /* storage is switched off: the system's preference counts */ }
+  } catch { /* storage is disabled: use the system's theme */ }
 })();

@@ -1,10 +1,10 @@
-// Light, dark, or what the system says. Only this preference is ever kept in the browser.
+// The theme: light, dark or the system's. The choice is stored in the browser.
 import { h, replace } from "./dom.js";
 import { icon } from "./icons.js";
 
 const KEY = "signalbox.theme";
 const ORDER = ["auto", "light", "dark"];
-const LOOK = { auto: ["auto", "Theme: as the system"], light: ["sun", "Theme: light"], dark: ["moon", "Theme: dark"] };
+const LOOK = { auto: ["auto", "Theme: same as system"], light: ["sun", "Theme: light"], dark: ["moon", "Theme: dark"] };
 
 export function themeButton() {
   const button = h("button", { type: "button", class: "icon-button", onclick: () => show(next()) });
@@ -31,5 +31,5 @@ function apply(theme) {
   try {
     if (theme === "auto") localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, theme);
-  } catch { /* storage is switched off: the choice lasts for this page */ }
+  } catch { /* storage is disabled: the choice lasts until the page is closed */ }
 }

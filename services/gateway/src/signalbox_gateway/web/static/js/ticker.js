@@ -1,4 +1,4 @@
-// One clock for every running time and every "2 minutes ago" on the page.
+// One timer for all running times and relative times on the page.
 import { h, setText } from "./dom.js";
 import { ago, duration, full } from "./format.js";
 
@@ -13,12 +13,12 @@ function tick() {
   for (const element of document.querySelectorAll("[data-until]")) setText(element, left(element.dataset.until));
 }
 
-/** An instant as "2 minutes ago", which goes on counting; the exact time is its title. */
+/** An instant as "2 minutes ago", updated every second; its title is the exact time. */
 export function agoTime(instant, className = null) {
   return h("time", { class: className, datetime: instant, title: full(instant), data: { ago: instant } }, ago(instant));
 }
 
-/** An instant to come as "4 min 12 s left", which goes on counting; not spoken each second, so give its words once beside it. */
+/** A deadline as "4 min 12 s left", updated every second. Hidden from screen readers: add the deadline as text. */
 export function leftTime(instant) {
   return h("time", { datetime: instant, title: full(instant), "aria-hidden": "true", data: { until: instant } }, left(instant));
 }
@@ -28,7 +28,7 @@ function left(until) {
   return ms > 0 ? `${ms < 10_000 ? `${Math.ceil(ms / 1000)} s` : duration(ms)} left` : "time is up";
 }
 
-/** Whole seconds while it runs: tenths would flicker. */
+/** Whole seconds, because tenths would flicker. */
 export function running(from) {
   const ms = Math.max(0, Date.now() - Date.parse(from));
   return ms < 10_000 ? `${Math.floor(ms / 1000)} s` : duration(ms);

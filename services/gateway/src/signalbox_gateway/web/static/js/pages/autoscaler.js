@@ -1,4 +1,4 @@
-// The autoscaler, for admins: per task queue what waits, the slots, the launches, the money, and each decision in a sentence.
+// The autoscaler page, for admins: backlog, slots, launches, cost and the scaling decisions of a task queue.
 import { api, decisionsPath } from "../api.js";
 import { problemNotice } from "../announce.js";
 import { div, h, replace, setText, span } from "../dom.js";
@@ -6,8 +6,8 @@ import { amount, clock, full } from "../format.js";
 import { DecisionFeed } from "../parts/decision-feed.js";
 import { ScalePlot } from "../parts/scale-plot.js";
 
-const KEPT = 720;
-const SHOWN = 60;
+const MAX_DECISIONS = 720;
+const MAX_ROWS = 60;
 
 export async function autoscalerPage({ query }) {
   const { queues } = await api.scaledQueues();
@@ -28,24 +28,24 @@ class AutoscalerPage {
     this.problem = div("");
     this.tiles = new Tiles();
     this.plot = new ScalePlot((decision) => this.#point(decision));
-    this.said = h("ol", { class: "decisions", "aria-label": "Decisions, newest first" });
-    this.quiet = h("input", { type: "checkbox", onchange: () => this.#list() });
+    this.decisionList = h("ol", { class: "decisions", "aria-label": "Decisions, newest first" });
+    this.showAll = h("input", { type: "checkbox", onchange: () => this.#list() });
     this.state = span("feed-state");
     this.element = div("page",
       div("page-head", h("h1", {}, "Autoscaler"), this.state), queueLinks(queues, queue), this.problem, this.tiles.element,
       h("section", { class: "panel" }, h("h2", {}, "The last hour"), this.plot.element),
       h("section", { class: "panel" },
-        div("panel-head", h("h2", {}, "What was decided, and why"), h("label", { class: "check" }, this.quiet, "Also when nothing was done")),
-        this.said));
+        div("panel-head", h("h2", {}, "Scaling decisions"), h("label", { class: "check" }, this.showAll, "Include repeated holds")),
+        this.decisionList));
   }
 
   async load() {
-    const { decisions } = await api.decisions(this.queue, KEPT);
+    const { decisions } = await api.decisions(this.queue, MAX_DECISIONS);
     this.#decisions = decisions.reverse();
     this.#show();
     this.#feed = new DecisionFeed(decisionsPath(this.queue), this.#decisions.at(-1)?.id ?? "", {
       decision: (decision) => this.#take(decision),
-      state: (live) => setText(this.state, live ? "Live" : "Reconnecting …"),
+      state: (live) => setText(this.state, live ? "Live" : "Reconnecting…"),
     });
   }
 
@@ -55,7 +55,7 @@ class AutoscalerPage {
 
   #take(decision) {
     this.#decisions.push(decision);
-    if (this.#decisions.length > KEPT) this.#decisions.shift();
+    if (this.#decisions.length > MAX_DECISIONS) this.#decisions.shift();
     this.#show();
   }
 
@@ -65,18 +65,18 @@ class AutoscalerPage {
     this.#list();
   }
 
-  /** Nothing done again and again for the same reason is one line, unless all are asked for. */
+  /** Consecutive holds for the same reason are one row, unless all are shown. */
   #list() {
-    const chosen = this.quiet.checked ? this.#decisions : this.#decisions.filter((one, at, all) => at === all.length - 1 || isNews(one, all[at - 1]));
-    replace(this.said, chosen.slice(-SHOWN).reverse().map(row));
+    const chosen = this.showAll.checked ? this.#decisions : this.#decisions.filter((one, at, all) => at === all.length - 1 || isChange(one, all[at - 1]));
+    replace(this.decisionList, chosen.slice(-MAX_ROWS).reverse().map(row));
   }
 
   #point(decision) {
-    for (const item of this.said.children) item.toggleAttribute("data-pointed", item.dataset.id === decision.id);
+    for (const item of this.decisionList.children) item.toggleAttribute("data-pointed", item.dataset.id === decision.id);
   }
 }
 
-const isNews = (one, before) => one.action !== "hold" || one.binding !== before?.binding;
+const isChange = (one, before) => one.action !== "hold" || one.binding !== before?.binding;
 
 function row(one) {
   return h("li", { class: "decision", data: { id: one.id } },
@@ -92,18 +92,18 @@ class Tiles {
     this.values = Object.fromEntries(["waits", "slots", "workers", "each", "drain", "money"].map((name) => [name, span("tile-value")]));
     const tile = (name, label) => h("div", { class: "tile" }, h("dt", {}, label), h("dd", {}, this.values[name]));
     this.element = h("dl", { class: "tiles" },
-      tile("waits", "Tasks that wait"), tile("slots", "Slots in use"), tile("workers", "Burst workers"),
-      tile("each", "An activity takes"), tile("drain", "Done in about"), tile("money", "Set aside this hour"));
+      tile("waits", "Backlog"), tile("slots", "Slots in use"), tile("workers", "Burst workers"),
+      tile("each", "Activity duration"), tile("drain", "Estimated time to drain"), tile("money", "Reserved this hour"));
   }
 
   show(one) {
     if (!one) return;
-    const coming = one.pending ? ` + ${amount(one.pending)} coming` : "";
-    setText(this.values.waits, one.hint ? `${amount(one.backlog)} + ${amount(one.hint)} to come` : amount(one.backlog));
+    const coming = one.pending ? ` + ${amount(one.pending)} starting` : "";
+    setText(this.values.waits, one.hint ? `${amount(one.backlog)} + ${amount(one.hint)} expected` : amount(one.backlog));
     setText(this.values.slots, `${amount(one.used)} of ${amount(one.capacity)}${coming}`);
     setText(this.values.workers, amount(one.workers));
-    setText(this.values.each, one.service_s ? `${one.service_s < 10 ? one.service_s.toFixed(1) : Math.round(one.service_s)} s` : "not known yet");
-    setText(this.values.drain, one.predicted_drain_s == null ? "not foreseeable" : one.predicted_drain_s === 0 ? "nothing waits" : `${Math.round(one.predicted_drain_s)} s`);
+    setText(this.values.each, one.service_s ? `${one.service_s < 10 ? one.service_s.toFixed(1) : Math.round(one.service_s)} s` : "unknown");
+    setText(this.values.drain, one.predicted_drain_s == null ? "unknown" : one.predicted_drain_s === 0 ? "no backlog" : `${Math.round(one.predicted_drain_s)} s`);
     setText(this.values.money, money(one));
   }
 }
@@ -120,5 +120,5 @@ function queueLinks(queues, current) {
 }
 
 function emptyText() {
-  return h("p", { class: "empty" }, "The autoscaler has decided about no task queue yet. It begins with the first worker that beats, or with the queues of its policy file.");
+  return h("p", { class: "empty" }, "There are no scaling decisions yet. The autoscaler handles a task queue once a worker on it sends heartbeats, or when its policy file names the queue.");
 }

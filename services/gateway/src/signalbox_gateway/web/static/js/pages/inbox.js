@@ -1,4 +1,4 @@
-// The inbox: every approval that waits for a person, the nearest deadline first.
+// The inbox: all pending approvals, nearest deadline first.
 import { api } from "../api.js";
 import { div, h, replace, span } from "../dom.js";
 import { full, humane } from "../format.js";
@@ -9,7 +9,7 @@ const EVERY_MS = 5000;
 
 export async function inboxPage({ inboxChanged }) {
   const list = h("ol", { class: "runs inbox" });
-  const empty = h("p", { class: "empty" }, "No run waits for you. A question appears here as soon as a run asks one.");
+  const empty = h("p", { class: "empty" }, "No approvals are pending. New ones appear here automatically.");
   let shown = "";
 
   async function load() {

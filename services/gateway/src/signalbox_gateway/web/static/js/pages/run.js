@@ -1,5 +1,5 @@
-// One run, live: its line of steps, what it asks, its files, its result, its log.
-import { say, toast } from "../announce.js";
+// One run, live: steps, approvals, files, result and event log.
+import { announce, toast } from "../announce.js";
 import { div, h, replace, setText, span } from "../dom.js";
 import { hasEnded, shortName } from "../fold.js";
 import { elapsed, full, humane } from "../format.js";
@@ -16,10 +16,10 @@ import { StepList } from "../parts/steps.js";
 import { RunWatch } from "../stream.js";
 import { running } from "../ticker.js";
 
-const LINK_WORDS = { connecting: "Connecting", live: "Live", waiting: "Connection lost, trying again", ended: "Ended" };
+const LINK_WORDS = { connecting: "Connecting", live: "Live", waiting: "Connection lost, reconnecting", ended: "Ended" };
 
 export async function runPage({ parts: [runId], query, inboxChanged }) {
-  const page = new RunPage(runId, { inboxChanged, wanted: query.get("approval") });
+  const page = new RunPage(runId, { inboxChanged, targetApproval: query.get("approval") });
   await page.open();
   return { titlesItself: true, element: page.element, close: () => page.close() };
 }
@@ -28,10 +28,10 @@ class RunPage {
   #drawing = 0;
   #drawn = null;
 
-  constructor(runId, { inboxChanged, wanted }) {
-    Object.assign(this, { runId, inboxChanged, wanted });
+  constructor(runId, { inboxChanged, targetApproval }) {
+    Object.assign(this, { runId, inboxChanged, targetApproval });
     this.watch = new RunWatch(runId, {
-      event: (frame) => this.log.add(frame), change: (snapshot, frame) => this.#changed(snapshot, frame), state: (state) => this.#linked(state),
+      event: (frame) => this.log.add(frame), change: (snapshot, frame) => this.#changed(snapshot, frame), state: (state) => this.#setLinkState(state),
     });
     this.sign = statusSign("queued", { large: true });
     this.link = h("span", { class: "link-state", role: "status" });
@@ -52,7 +52,7 @@ class RunPage {
 
   get title() { return this.heading.textContent; }
 
-  /** The first snapshot comes from the API, so an unknown run is a plain 404 and not a silent stream. */
+  /** Reads the first snapshot from the API, so that an unknown run is a 404. */
   async open() {
     await this.watch.refresh();
     this.#draw();
@@ -81,8 +81,8 @@ class RunPage {
   }
 
   #changed(snapshot, frame) {
-    if (frame) this.#speak(frame);
-    // At most one drawing a screen refresh, however fast progress comes.
+    if (frame) this.#announce(frame);
+    // Coalesces updates to one drawing per animation frame.
     cancelAnimationFrame(this.#drawing);
     this.#drawing = requestAnimationFrame(() => this.#draw());
     if (frame && shortName(frame.type).startsWith("approval.")) this.inboxChanged();
@@ -106,7 +106,7 @@ class RunPage {
     this.controls.update(snapshot);
     this.log.backfill(snapshot);
     this.#outcome(snapshot);
-    this.#goToWanted();
+    this.#scrollToApproval();
   }
 
   #clock(snapshot) {
@@ -137,27 +137,27 @@ class RunPage {
     this.result.hidden = !shown;
   }
 
-  #goToWanted() {
-    if (!this.wanted) return;
-    const panel = [...this.approvals.element.children].find((item) => item.dataset.approval === this.wanted);
+  #scrollToApproval() {
+    if (!this.targetApproval) return;
+    const panel = [...this.approvals.element.children].find((item) => item.dataset.approval === this.targetApproval);
     if (!panel) return;
-    this.wanted = null;
+    this.targetApproval = null;
     requestAnimationFrame(() => panel.scrollIntoView({ block: "start" }));
   }
 
-  #speak(frame) {
+  #announce(frame) {
     const name = shortName(frame.type);
-    if (name === "approval.requested") toast(`The run asks: ${frame.data.title}`, { kind: "attention" });
-    else if (name === "step.completed") say(`${frame.data.title}: done`);
-    else if (name === "step.failed") say(`${frame.data.title}: failed`);
-    else if (hasEnded(this.watch.snapshot)) this.#speakEnd(this.watch.snapshot.status);
+    if (name === "approval.requested") toast(`Approval requested: ${frame.data.title}`, { kind: "attention" });
+    else if (name === "step.completed") announce(`${frame.data.title}: done`);
+    else if (name === "step.failed") announce(`${frame.data.title}: failed`);
+    else if (hasEnded(this.watch.snapshot)) this.#announceEnd(this.watch.snapshot.status);
   }
 
-  #speakEnd(status) {
+  #announceEnd(status) {
     toast(`Run ${statusWord(status).toLowerCase()}`, { kind: status === "completed" ? "good" : "info" });
   }
 
-  #linked(state) {
+  #setLinkState(state) {
     this.link.dataset.state = state;
     setText(this.link, LINK_WORDS[state]);
   }
@@ -166,6 +166,6 @@ class RunPage {
     try {
       await navigator.clipboard.writeText(this.runId);
       toast("Run id copied");
-    } catch { toast(`Copy by hand: ${this.runId}`); }
+    } catch { toast(`Copying failed. Run id: ${this.runId}`); }
   }
 }

@@ -1,4 +1,4 @@
-// All runs, newest first; the list follows what still runs.
+// All runs, newest first; open runs are refreshed.
 import { api } from "../api.js";
 import { problemNotice } from "../announce.js";
 import { div, h, replace, setText, span } from "../dom.js";
@@ -39,7 +39,7 @@ class RunsPage {
     this.titles = new Map(pipelines.map((pipeline) => [pipeline.name, pipeline.title]));
     this.#next = answer.next_cursor ?? null;
     this.#show(answer.runs);
-    this.#plan();
+    this.#scheduleRefresh();
   }
 
   close() {
@@ -47,7 +47,7 @@ class RunsPage {
     clearTimeout(this.#timer);
   }
 
-  /** The newest runs; which of them wait for a person is the inbox's to say. */
+  /** The newest runs; the inbox shows which of them wait for a person. */
   async #fetch() {
     const options = { signal: this.#stop.signal };
     const [answer, inbox] = await Promise.all([api.runs(this.#query(), options), api.approvals(options)]);
@@ -59,7 +59,7 @@ class RunsPage {
     return { limit: "50", ...(this.status ? { status: this.status } : {}) };
   }
 
-  #plan() {
+  #scheduleRefresh() {
     this.#timer = setTimeout(() => this.#refresh(), EVERY_MS);
   }
 
@@ -71,7 +71,7 @@ class RunsPage {
       if (problem.name === "AbortError" || problem.status === 401) return;
       if (!this.problem.hasChildNodes()) replace(this.problem, problemNotice(problem));
     }
-    this.#plan();
+    this.#scheduleRefresh();
   }
 
   async #loadMore() {
@@ -127,7 +127,7 @@ function filters(current) {
 }
 
 function emptyText(status) {
-  if (status) return h("p", {}, `No run is ${status} now.`);
+  if (status) return h("p", {}, `There are no ${status} runs.`);
   const start = may("operator") ? h("p", {}, h("a", { class: "button", href: "#/start" }, "Start the first run")) : null;
-  return [h("p", {}, "Nothing has run yet."), start];
+  return [h("p", {}, "There are no runs yet."), start];
 }

@@ -1,4 +1,4 @@
-// Sign in with an API key: it goes to the gateway once and is kept nowhere.
+// Sign in with an API key, which is sent to the gateway once and not stored.
 import { api } from "../api.js";
 import { problemNotice } from "../announce.js";
 import { div, h, replace, span } from "../dom.js";
@@ -19,14 +19,14 @@ class SignIn {
     this.element = div("page sign-in",
       h("div", { class: "sign-in-mast", "aria-hidden": "true" }, span("mast-head", h("i"), h("i"), h("i"))),
       div("sign-in-form",
-        h("h1", {}, "Sign in"), h("p", { class: "lead" }, "Watch every run, and decide where a run asks."), this.#form()));
+        h("h1", {}, "Sign in"), h("p", { class: "lead" }, "Follow runs and decide approvals."), this.#form()));
   }
 
   #form() {
-    // Password managers file a key under a name; without one they complain or guess.
+    // Password managers need a user name to store a key under.
     const name = h("input", { type: "text", autocomplete: "username", value: "signalbox", hidden: true, "aria-hidden": "true" });
     const hint = h("p", { class: "hint", id: "api-key-hint" },
-      "It starts with ", h("code", {}, "sbx_"), ". It is sent once and not kept in this browser.");
+      "It starts with ", h("code", {}, "sbx_"), ". It is sent once and not stored in this browser.");
     return h("form", { onsubmit: (event) => { event.preventDefault(); this.#submit(); }, novalidate: true },
       name, this.problem, div("field", h("label", { for: "api-key" }, "API key"), hint, this.key), this.button);
   }

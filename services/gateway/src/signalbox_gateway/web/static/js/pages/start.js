@@ -1,5 +1,5 @@
-// Starting a run: choose a pipeline, fill in the form its contract describes.
-import { api, freshKey } from "../api.js";
+// Starting a run: choose a pipeline and fill in the form of its input schema.
+import { api, newKey } from "../api.js";
 import { problemNotice } from "../announce.js";
 import { div, h, replace, span } from "../dom.js";
 import { schemaForm } from "../form.js";
@@ -13,7 +13,7 @@ export async function pipelinesPage() {
     h("a", { class: "pipeline", href: `#/start/${encodeURIComponent(pipeline.name)}` },
       span("pipeline-title", pipeline.title), span("pipeline-text", pipeline.description),
       h("code", {}, pipeline.name))));
-  const empty = h("p", { class: "empty" }, "No pipeline is installed. Add one to the workers and the gateway, then reload.");
+  const empty = h("p", { class: "empty" }, "No pipelines are installed. Install one on the gateway and the workers, then reload this page.");
   const list = cards.length ? h("ul", { class: "pipelines" }, cards) : empty;
   return { title: "Start a run", element: div("page narrow", h("h1", {}, "Start a run"), list) };
 }
@@ -24,7 +24,7 @@ export async function startPage({ parts: [name] }) {
 }
 
 class StartForm {
-  #intention = { input: null, key: null };
+  #attempt = { input: null, key: null };
 
   constructor(pipeline) {
     this.pipeline = pipeline;
@@ -32,7 +32,7 @@ class StartForm {
     this.problem = h("div", {});
     this.allowed = may("operator");
     this.button = h("button", { type: "submit", class: "button primary", disabled: !this.allowed }, "Start the run");
-    const refusal = this.allowed ? null : h("p", { class: "hint" }, "Starting needs the role operator.");
+    const refusal = this.allowed ? null : h("p", { class: "hint" }, "You need the role operator to start a run.");
     this.element = div("page start",
       div("start-form",
         h("h1", {}, pipeline.title), pipeline.description ? h("p", { class: "lead" }, pipeline.description) : null,
@@ -61,11 +61,11 @@ class StartForm {
     else replace(this.problem, problemNotice(problem));
   }
 
-  /** The same input keeps its key, so a second click or a lost answer never starts a second run. */
+  /** The same input keeps its key, so a second click or a lost response does not start a second run. */
   #keyFor(input) {
     const text = JSON.stringify(input);
-    if (this.#intention.input !== text) this.#intention = { input: text, key: freshKey() };
-    return this.#intention.key;
+    if (this.#attempt.input !== text) this.#attempt = { input: text, key: newKey() };
+    return this.#attempt.key;
   }
 }
 
@@ -75,5 +75,5 @@ function stepsAside(steps) {
     span("line-lamp", lamp("pending")),
     div("line-head", h("span", { class: "plate", "aria-hidden": "true" }, index + 1), span("line-title", step.title))));
   return h("aside", { class: "start-steps", "aria-labelledby": "what-happens" },
-    h("h2", { id: "what-happens" }, "What happens"), h("ol", { class: "line quiet" }, rows));
+    h("h2", { id: "what-happens" }, "Steps"), h("ol", { class: "line quiet" }, rows));
 }

@@ -1,5 +1,5 @@
-// One approval on the run page: open (cards or a form), or what was decided.
-import { api, freshKey } from "../api.js";
+// One approval on the run page: pending (cards or a form) or decided.
+import { api, newKey } from "../api.js";
 import { problemNotice, toast } from "../announce.js";
 import { div, h, replace } from "../dom.js";
 import { schemaForm } from "../form.js";
@@ -14,8 +14,8 @@ import { pictureQuestion } from "./picture-question.js";
 import { VariantBoard } from "./variants.js";
 
 /**
- * Panels of all approvals of a run. A panel is made once and kept: what a person typed survives every event.
- * `decided()` is called when the gateway took a decision.
+ * The panels of a run's approvals. A panel is kept across events, so that input is not lost.
+ * `decided()` is called when the gateway has accepted a decision.
  */
 export class ApprovalPanels {
   #panels = new Map();
@@ -39,7 +39,7 @@ export class ApprovalPanels {
     this.#sort(snapshot);
   }
 
-  /** Open questions first, then the newest answer; moves nothing that is already in place, so focus stays. */
+  /** Pending approvals first, then the newest. Moves only panels that are out of place, so that the focus stays. */
   #sort(snapshot) {
     const newest = [...snapshot.approvals].reverse();
     const wanted = [...newest.filter((item) => item.status === "pending"), ...newest.filter((item) => item.status !== "pending")];
@@ -52,7 +52,7 @@ export class ApprovalPanels {
   #open(approval) { return openApproval(this.runId, approval, { decided: this.decided }); }
 }
 
-/** The panel of one open approval; `decided()` is called when the gateway took a decision. */
+/** The panel of one open approval; `decided()` is called when the gateway has accepted a decision. */
 export function openApproval(runId, approval, { decided }) {
   const shape = variantAnswer(approval.answer_schema);
   const cards = shape && Array.isArray(approval.options) && approval.options.every((option) => option?.variant);
@@ -61,8 +61,8 @@ export function openApproval(runId, approval, { decided }) {
 }
 
 class OpenPanel {
-  // One id for one intention: sending again after a lost answer gives the first outcome, never a second decision.
-  #decisionId = freshKey();
+  // A retry after a lost response sends the same id, so it cannot become a second decision.
+  #decisionId = newKey();
 
   constructor(runId, approval, body, decided) {
     Object.assign(this, { runId, approval, body, decided });
@@ -75,7 +75,7 @@ class OpenPanel {
       h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); this.#submit(); } },
         heading(approval, title), body.element,
         this.problem,
-        div("send-bar", body.tally, allowed ? null : h("p", { class: "hint" }, "Deciding needs the role approver."), this.send)));
+        div("send-bar", body.tally, allowed ? null : h("p", { class: "hint" }, "You need the role approver to decide."), this.send)));
   }
 
   async #submit() {
@@ -89,7 +89,7 @@ class OpenPanel {
       const { status } = await api.decide(this.runId, this.approval.approval_id, {
         decision_id: this.#decisionId, digest: this.approval.digest, answer: this.body.read(),
       });
-      const when = status === 202 ? "recorded. The run goes on as soon as a worker is there." : "sent. The run goes on.";
+      const when = status === 202 ? "recorded. The run continues as soon as a worker is available." : "sent. The run continues.";
       toast(`Decision ${when}`, { kind: "good" });
       this.decided();
     } catch (problem) {
@@ -104,13 +104,13 @@ class OpenPanel {
     const own = problem.errors.filter((error) => plainPath(error.field).startsWith("answer"));
     if (own.length) this.body.show(own.map((error) => ({ ...error, field: plainPath(error.field).replace(/^answer\.?/, "") })));
     if (!own.length || problem.status === 409) replace(this.problem, problemNotice(problem));
-    // A refused answer is a new intention once it was changed; a lost reply is not.
-    if (problem.status === 422) this.#decisionId = freshKey();
+    // A corrected answer after a 422 is a new decision; a retry after a lost response is not.
+    if (problem.status === 422) this.#decisionId = newKey();
     if (problem.status === 409) this.decided();
   }
 }
 
-/** The fallback for every pipeline: what was asked as data, and a form from the answer's schema. */
+/** The view for any pipeline: options and evidence as data, and a form from the answer's schema. */
 class AnswerForm {
   sendLabel = "Send decision";
   tally = null;

@@ -1,4 +1,4 @@
-// Files of a run: pictures as thumbnails, everything with a download.
+// A run's files: pictures as thumbnails, and a download link for every file.
 import { artifactPath } from "../api.js";
 import { showPictures } from "../dialog.js";
 import { div, h, pictureElement, span } from "../dom.js";
@@ -54,7 +54,7 @@ export class ArtifactList {
 
 const titleOf = (artifact) => sized(artifact.title ?? artifact.name);
 
-/** The API gives a versioned path; an event names the file only. */
+/** The API returns a versioned path; an event contains only the name. */
 const pathOf = (runId, artifact) => (artifact.url?.startsWith("/v1/") ? artifact.url : artifactPath(runId, artifact.name));
 
 function isSame(one, other) {

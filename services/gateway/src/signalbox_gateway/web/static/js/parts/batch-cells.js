@@ -1,8 +1,8 @@
-// The cells of a batch, one a document: a link each, one stop of the Tab key for all, arrow keys between them, a filter by state.
+// The cells of a batch, one link per document: a single tab stop, arrow keys between cells, a filter by state.
 import { div, h, replace, setText, span, uniqueId } from "../dom.js";
 import { lamp } from "./lamp.js";
 
-const SHOWN = 1000;
+const MAX_CELLS = 1000;
 
 export class CellGrid {
   #cells = new Map();
@@ -14,28 +14,28 @@ export class CellGrid {
     Object.assign(this, { label, href, states });
     this.list = h("ul", {
       class: "cells", "aria-label": "Documents by state; arrow keys move, Enter opens",
-      onkeydown: (event) => this.#key(event), onfocusin: (event) => this.#tell(event), onmouseover: (event) => this.#tell(event),
+      onkeydown: (event) => this.#key(event), onfocusin: (event) => this.#showLabel(event), onmouseover: (event) => this.#showLabel(event),
     });
-    this.said = h("p", { class: "cells-said", "aria-hidden": "true" });
+    this.readout = h("p", { class: "cells-said", "aria-hidden": "true" });
     this.more = h("p", { class: "hint" });
     this.filters = this.#filters();
-    this.element = div("cells-view", this.filters.element, this.list, this.said, this.more);
+    this.element = div("cells-view", this.filters.element, this.list, this.readout, this.more);
   }
 
   update(items, counts) {
     this.#items = items;
     this.filters.update(counts, items.length);
     const shown = [];
-    for (let index = 0; index < items.length && shown.length < SHOWN; index += 1) {
+    for (let index = 0; index < items.length && shown.length < MAX_CELLS; index += 1) {
       if (!this.#only || items[index] === this.#only) shown.push(index);
     }
     this.#show(shown);
     const all = this.#only ? counts[this.#only] ?? 0 : items.length;
-    setText(this.more, all > SHOWN ? `The first ${SHOWN.toLocaleString("en")} of ${all.toLocaleString("en")} are shown; choose a state to see fewer.` : "");
+    setText(this.more, all > MAX_CELLS ? `The first ${MAX_CELLS.toLocaleString("en")} of ${all.toLocaleString("en")} are shown; choose a state to see fewer.` : "");
   }
 
-  /** Names are better known now. */
-  forget() {
+  /** Redraws every label at the next update, because the names have changed. */
+  invalidate() {
     for (const cell of this.#cells.values()) cell.letter = null;
   }
 
@@ -71,9 +71,9 @@ export class CellGrid {
     cell.link.setAttribute("aria-label", this.label(index));
   }
 
-  #tell(event) {
+  #showLabel(event) {
     const link = event.target.closest?.("a.cell");
-    setText(this.said, link ? link.getAttribute("aria-label") : "");
+    setText(this.readout, link ? link.getAttribute("aria-label") : "");
     if (link && event.type === "focusin") this.#at = Number(link.parentElement.dataset.index);
   }
 

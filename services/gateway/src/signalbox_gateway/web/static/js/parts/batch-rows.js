@@ -1,10 +1,10 @@
-// The documents that are being read now, each with its own progress, over one connection for all of them.
+// The documents being read now, each with its progress, over one shared connection.
 import { div, h, setText, span } from "../dom.js";
 import { emptySnapshot, fold } from "../fold.js";
 import { gateway } from "../stream.js";
 
-const AT_MOST = 12;
-// Small documents come and go within a second; who is followed changes no faster than people read.
+const MAX_ROWS = 12;
+// Small documents finish within a second; throttle changes of the list so that people can read it.
 const CHANGE_MS = 1500;
 
 export class RowsUnderWay {
@@ -20,9 +20,9 @@ export class RowsUnderWay {
     this.element = h("div", { class: "batch-part", hidden: true }, h("h3", {}, "Being read now"), this.list);
   }
 
-  /** Indexes of the documents under way. */
+  /** Indexes of the documents being read. */
   update(indexes) {
-    this.#wanted = indexes.slice(0, AT_MOST);
+    this.#wanted = indexes.slice(0, MAX_ROWS);
     if (indexes.length === 0) this.#follow();
     else if (!this.#timer) this.#timer = setTimeout(() => this.#follow(), this.#rows.size ? CHANGE_MS : 0);
   }
@@ -50,9 +50,9 @@ export class RowsUnderWay {
   #add(run, index) {
     const fill = span("meter-fill");
     const meter = h("div", { class: "meter unknown", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": this.name(index) }, fill);
-    const said = span("batch-said");
-    const element = h("li", { class: "batch-row under-way" }, h("a", { href: this.href(index) }, this.name(index)), meter, said);
-    this.#rows.set(run, { element, fill, meter, said, snapshot: emptySnapshot(run) });
+    const message = span("batch-said");
+    const element = h("li", { class: "batch-row under-way" }, h("a", { href: this.href(index) }, this.name(index)), meter, message);
+    this.#rows.set(run, { element, fill, meter, message, snapshot: emptySnapshot(run) });
     this.list.append(element);
   }
 
@@ -74,6 +74,6 @@ export class RowsUnderWay {
       row.meter.setAttribute("aria-valuenow", String(Math.round(step.percent)));
       row.fill.style.setProperty("--part", `${Math.min(100, step.percent)}%`);
     } else row.meter.removeAttribute("aria-valuenow");
-    setText(row.said, step ? [step.title, step.message].filter(Boolean).join(": ") : "");
+    setText(row.message, step ? [step.title, step.message].filter(Boolean).join(": ") : "");
   }
 }

@@ -1,4 +1,4 @@
-// A batch of documents: a cell for each, live; those being read with their progress; those that wait for a person; those that failed.
+// A batch of documents: a cell per document, and lists of those being read, waiting for a person, and failed.
 import { api } from "../api.js";
 import { div, h, replace, setText, span } from "../dom.js";
 import { hasEnded } from "../fold.js";
@@ -8,7 +8,7 @@ import { RowsUnderWay } from "./batch-rows.js";
 import { decideInDialog } from "./decide-dialog.js";
 import { may } from "../session.js";
 
-/** The letters of the step's `items`, in the order in which people want them. */
+/** The letters of the step's `items`, in display order. */
 export const STATES = {
   w: { name: "waiting", word: "Waiting for a person", lamp: "attention" },
   f: { name: "failed", word: "Failed", lamp: "failed" },
@@ -75,9 +75,9 @@ export class BatchView {
   }
 
   #failedRow(index) {
-    const why = h("p", { class: "batch-why" });
-    this.#reason(index).then((text) => setText(why, text), () => {});
-    return h("li", { class: "batch-row" }, h("a", { href: this.#href(index) }, this.#name(index)), why);
+    const reason = h("p", { class: "batch-why" });
+    this.#reason(index).then((text) => setText(reason, text), () => {});
+    return h("li", { class: "batch-row" }, h("a", { href: this.#href(index) }, this.#name(index)), reason);
   }
 
   async #decide(index) {
@@ -85,7 +85,7 @@ export class BatchView {
     this.inboxChanged();
   }
 
-  /** Asked of the document's run, once; from the report when there is one. */
+  /** The reason of a failure, read once: from the report when there is one, else from the document's run. */
   #reason(index) {
     if (!this.#reasons.has(index)) {
       this.#reasons.set(index, api.run(this.#run(index)).then((run) => (run.error ? `${run.error.message} (${run.error.code})` : "")));
@@ -107,20 +107,20 @@ export class BatchView {
 
   #named(listed) {
     this.#names = listed;
-    this.#again();
+    this.#redraw();
   }
 
   #report(outcomes) {
     for (const { index, code, message } of outcomes) if (code) this.#reasons.set(index, Promise.resolve(`${message} (${code})`));
-    // Progress may skip the last states; the report cannot.
+    // The last progress event may be missing; the report is complete.
     this.#final = this.#items = outcomes.map(({ status }) => LETTERS[status]).join("");
-    this.#again();
+    this.#redraw();
   }
 
-  /** With better words than before. */
-  #again() {
-    for (const part of [this.waiting, this.failed]) part.forget();
-    this.grid.forget();
+  /** Redraws everything with the names and reasons that are known now. */
+  #redraw() {
+    for (const part of [this.waiting, this.failed]) part.invalidate();
+    this.grid.invalidate();
     if (this.#items) this.#draw();
   }
 
@@ -130,7 +130,7 @@ export class BatchView {
   #label(index) { return `${this.#name(index)}: ${STATES[this.#items[index]]?.word.toLowerCase() ?? "unknown"}`; }
 }
 
-/** A list that keeps the rows it has. */
+/** A list that reuses its rows. */
 function section(title) {
   const rows = new Map();
   const count = span("count");
@@ -145,10 +145,10 @@ function section(title) {
       if (!rows.has(index)) rows.set(index, row(index));
       if (list.children[place] !== rows.get(index)) list.insertBefore(rows.get(index), list.children[place] ?? null);
     }
-    setText(more, left > 0 ? `and ${plural(left, "more")}; report.json has all of them` : "");
+    setText(more, left > 0 ? `and ${plural(left, "more")}; see report.json for all of them` : "");
   };
-  const forget = () => { rows.clear(); replace(list); };
-  return { element, show, forget };
+  const invalidate = () => { rows.clear(); replace(list); };
+  return { element, show, invalidate };
 }
 
 function share(state, count) {

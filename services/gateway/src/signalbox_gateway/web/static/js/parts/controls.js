@@ -7,8 +7,8 @@ import { hasEnded } from "../fold.js";
 import { icon } from "../icons.js";
 import { may } from "../session.js";
 
-const ASKED = {
-  pause: "Pause asked for: no further step starts.", resume: "Resumed.", cancel: "Cancel asked for: the run cleans up and ends.",
+const REQUESTED = {
+  pause: "Pause requested: no further step starts.", resume: "Resumed.", cancel: "Cancellation requested: the run cleans up and ends.",
 };
 
 export class RunControls {
@@ -31,8 +31,8 @@ export class RunControls {
   async #cancel() {
     const answer = await confirm({
       title: "Cancel this run?",
-      text: "What runs now is stopped and cleaned up. Files that are ready stay. A cancelled run cannot be resumed.",
-      action: "Cancel the run", danger: true, reasonLabel: "Reason (others see it)",
+      text: "The current step is stopped and cleaned up. Finished files are kept. A cancelled run cannot be resumed.",
+      action: "Cancel the run", danger: true, reasonLabel: "Reason (visible to others)",
     });
     if (answer) await this.#do("cancel", answer.reason ? { reason: answer.reason } : {});
   }
@@ -41,7 +41,7 @@ export class RunControls {
     this.toggle.disabled = this.cancel.disabled = true;
     try {
       await api.control(this.runId, verb, body);
-      toast(ASKED[verb]);
+      toast(REQUESTED[verb]);
       this.done();
     } catch (problem) {
       toast(problem.message, { kind: "error" });

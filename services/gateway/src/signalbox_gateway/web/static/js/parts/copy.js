@@ -1,4 +1,4 @@
-// The words of a variant, and the line above them: which one it is and what wrote it.
+// The text of a variant, and its heading: variant, version, style and author.
 import { div, h, span } from "../dom.js";
 import { humane } from "../format.js";
 
@@ -7,7 +7,7 @@ export function variantHead(option, { id = null, number = null } = {}) {
   return div("variant-head",
     h("h3", { id }, span("plate", option.variant ?? "?"), number ? span("visually-hidden", ` Variant ${number}`) : null),
     span("variant-facts", facts.join(" · ")),
-    option.written_by ? h("span", { class: "tag", title: "What wrote these words" }, option.written_by) : null);
+    option.written_by ? h("span", { class: "tag", title: "Author of this text" }, option.written_by) : null);
 }
 
 export function copyView(option) {

@@ -1,4 +1,4 @@
-// Any JSON value as something readable: names and values, lists, and texts as text.
+// Any JSON value in readable form: names and values, lists, and text.
 import { h, inertPicture, isInertPicture, outsideLink, span } from "../dom.js";
 import { humane, number } from "../format.js";
 

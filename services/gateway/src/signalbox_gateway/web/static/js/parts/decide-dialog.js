@@ -1,4 +1,4 @@
-// The open question of another run, answered in a dialog: what it is about, the first page where there is one, the form.
+// Decides a pending approval of another run in a dialog: its heading, the first page if there is one, and the form.
 import { api, artifactPath } from "../api.js";
 import { toast } from "../announce.js";
 import { shown } from "../dialog.js";
@@ -6,14 +6,14 @@ import { div, h, pictureElement } from "../dom.js";
 import { iconButton } from "../icons.js";
 import { openApproval } from "./approval.js";
 
-/** Resolves when the dialog is closed, decided or not. */
+/** Resolves when the dialog is closed, with or without a decision. */
 export async function decideInDialog(runId, name) {
   let run;
   let approval;
   try {
     run = await api.run(runId);
     const open = run.approvals.find((item) => item.status === "pending");
-    if (!open) { toast(`${name}: nobody is asked any more`); return; }
+    if (!open) { toast(`${name}: this approval is no longer pending`); return; }
     approval = await api.approval(runId, open.approval_id);
   } catch (problem) {
     toast(problem.message, { kind: "error" });
@@ -22,8 +22,8 @@ export async function decideInDialog(runId, name) {
   const page = run.artifacts.find((artifact) => artifact.name.startsWith("page-"));
   const close = iconButton("Close", "cancel", () => dialog.close());
   const panel = openApproval(runId, approval, { decided: () => dialog.close() });
-  const look = page ? pictureElement({ class: "decide-page", src: artifactPath(runId, page.name), alt: `First page of ${name}` }) : null;
+  const firstPage = page ? pictureElement({ class: "decide-page", src: artifactPath(runId, page.name), alt: `First page of ${name}` }) : null;
   const dialog = h("dialog", { class: "decide-dialog", "aria-label": `${approval.title} ${name}` },
-    div("viewer-bar", h("p", { class: "viewer-caption" }, name), close), div("decide-body", look, panel));
+    div("viewer-bar", h("p", { class: "viewer-caption" }, name), close), div("decide-body", firstPage, panel));
   await shown(dialog, () => null);
 }

@@ -1,4 +1,4 @@
-// What was decided: one line a variant, or the answer as data.
+// A decision: one line per variant, or the answer as data.
 import { div, h, span } from "../dom.js";
 import { dataView } from "./data-view.js";
 

@@ -1,6 +1,7 @@
-// The live feed of one queue's decisions. EventSource resumes behind the last one by itself; what it gives up on is begun again.
+// The live stream of one queue's scaling decisions. EventSource resumes after the last one; when it gives up, a new one
+// is opened.
 
-const AGAIN_MS = 3000;
+const RETRY_MS = 3000;
 
 export class DecisionFeed {
   #source = null;
@@ -30,7 +31,7 @@ export class DecisionFeed {
     source.onerror = () => {
       if (this.#closed) return;
       this.on.state(false);
-      if (source.readyState === EventSource.CLOSED) this.#timer = setTimeout(() => { if (!this.#closed) this.#open(); }, AGAIN_MS);
+      if (source.readyState === EventSource.CLOSED) this.#timer = setTimeout(() => { if (!this.#closed) this.#open(); }, RETRY_MS);
     };
   }
 }

@@ -1,4 +1,4 @@
-// A document that was read: its pages as pictures with a box around each fact, or as text with the facts marked, and the facts in a table.
+// A document: its pages as pictures or text, with its facts highlighted, and the facts of a page in a list.
 import { api, artifactPath } from "../api.js";
 import { div, h, pictureElement, replace, setText, span } from "../dom.js";
 import { humane, plural } from "../format.js";
@@ -100,7 +100,7 @@ export class DocumentView {
     return div("page-picture", pictureElement({ src: artifactPath(this.runId, name), alt: `Page ${number}` }), boxes);
   }
 
-  /** For the eye and the mouse; the table is the way for the keyboard. */
+  /** Mouse only; keyboard users choose facts in the list. */
   #box(fact, [left, top, right, bottom]) {
     const box = h("span", {
       class: fact.valid ? "fact-box" : "fact-box doubtful", "aria-hidden": "true", title: `${typeOf(fact)}: ${fact.value}`,
@@ -128,7 +128,7 @@ export class DocumentView {
       h("button", { type: "button", class: "fact-button", "aria-pressed": "false", onclick: () => this.#choose(fact.index) },
         span("fact-type", typeOf(fact)), span("fact-value", [fact.value, fact.currency].filter(Boolean).join(" ")),
         fact.note ? span(fact.valid ? "fact-note" : "fact-note bad", fact.note) : null)));
-    replace(this.table, h("h3", {}, `Facts on page ${number}`), rows.length ? h("ul", { class: "fact-list" }, rows) : h("p", { class: "hint" }, "None was found."));
+    replace(this.table, h("h3", {}, `Facts on page ${number}`), rows.length ? h("ul", { class: "fact-list" }, rows) : h("p", { class: "hint" }, "No facts were found on this page."));
   }
 
   #choose(index) {

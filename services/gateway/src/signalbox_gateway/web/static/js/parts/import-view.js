@@ -1,4 +1,4 @@
-// An invoice import: its months as a table that fills up, then totals by tax rate, what failed and what differs.
+// An invoice import: months, totals by tax rate, failures and differences.
 import { artifactPath, call } from "../api.js";
 import { div, h, replace, span } from "../dom.js";
 import { amount, plural } from "../format.js";
@@ -10,7 +10,7 @@ const PARTS = { detail: "detail", xml: "original" };
 const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 const COLUMNS = ["Listed", "Details", "Originals", "No original", "Failed", "Differ"];
 
-/** The months so far, read again whenever the run has written them anew. Hidden until there is something. */
+/** The months so far, reloaded whenever the run has written a new version. Hidden while empty. */
 export class ImportMonths {
   #read = null;
   #reading = null;
@@ -37,7 +37,7 @@ export class ImportMonths {
     try {
       const { body } = await call("GET", artifactPath(this.runId, TABLE), { signal: this.#reading.signal });
       this.#show(body.months);
-    } catch { this.#read = null; }   // the next change asks again; the table of before stays
+    } catch { this.#read = null; }   // retried at the next change; the previous table stays
   }
 
   #show(months) {
@@ -46,7 +46,7 @@ export class ImportMonths {
   }
 }
 
-/** Whether a result is that of an import. Read off its shape, never off a pipeline's name. */
+/** Whether a result is an import's, by its shape and not by the pipeline's name. */
 export const isImport = (result) => Array.isArray(result?.months) && Array.isArray(result?.totals) && Array.isArray(result?.rates);
 
 export function importView(result) {
@@ -60,8 +60,8 @@ export function importView(result) {
 function summary(result) {
   const parts = [
     `${plural(result.rows, "invoice")} listed`, `${amount(result.xml)} originals stored`,
-    result.no_original ? `${amount(result.no_original)} have none` : null,
-    result.missing ? `${amount(result.missing)} counted by the portal but never given` : null,
+    result.no_original ? `${amount(result.no_original)} without an original` : null,
+    result.missing ? `${amount(result.missing)} counted by the portal but not listed` : null,
     result.failed ? `${amount(result.failed)} failed` : null,
     result.mismatches ? `${plural(result.mismatches, "difference")} between list and original` : null,
   ];
@@ -94,7 +94,7 @@ function cells(line) {
   ];
 }
 
-/** "150 / 412" with a bar while it grows; the number alone once it is whole. */
+/** "150 / 412" with a bar until complete; then only the number. */
 function portion(done, of) {
   if (done >= of) return amount(done);
   const fill = span("meter-fill");
@@ -106,30 +106,30 @@ function totalsView(result) {
   return result.totals.map((total) => {
     const own = result.rates.filter((rate) => rate.direction === total.direction && rate.currency === total.currency);
     const title = `${DIRECTIONS[total.direction] ?? total.direction} by tax rate`;
-    const left = total.excluded ? `; ${amount(total.excluded)} replaced or cancelled ones are not counted` : "";
+    const left = total.excluded ? `; ${amount(total.excluded)} replaced or cancelled invoices are excluded` : "";
     const rows = own.map((rate) => h("tr", {},
       h("th", { scope: "row" }, rateName(rate.rate)), figure(rate.invoices), money(rate.net), money(rate.tax)));
     const sum = h("tr", { class: "sum" },
       h("th", { scope: "row" }, "All"), figure(total.counted), money(total.net), money(total.tax));
     return h("div", {}, h("h3", {}, title),
       scrolling(title, ["Rate", "Invoices", `Net, ${total.currency}`, `Tax, ${total.currency}`], [...rows, sum]),
-      h("p", { class: "hint" }, `To be paid: ${amount(total.gross)} ${total.currency}, over ${plural(total.counted, "invoice")}${left}.`));
+      h("p", { class: "hint" }, `Amount due: ${amount(total.gross)} ${total.currency}, over ${plural(total.counted, "invoice")}${left}.`));
   });
 }
 
 function failures(result) {
   if (!result.first_failed?.length) return null;
-  const title = "What failed, and why";
+  const title = "Failures";
   const rows = result.first_failed.map((item) => h("tr", {}, h("th", { scope: "row" }, h("code", {}, item.key)),
     h("td", {}, monthName(item.month)), h("td", {}, PARTS[item.part] ?? item.part),
     h("td", { class: "why" }, item.message, " ", h("code", {}, item.code))));
-  return h("div", {}, h("h3", {}, title), scrolling(title, ["Invoice", "Month", "Part", "Why"], rows),
+  return h("div", {}, h("h3", {}, title), scrolling(title, ["Invoice", "Month", "Part", "Reason"], rows),
     more(result.failed, result.first_failed, "failed.csv"));
 }
 
 function mismatches(result) {
   if (!result.first_mismatches?.length) return null;
-  const title = "Where list and original differ";
+  const title = "Differences between list and original";
   const rows = result.first_mismatches.map((item) => h("tr", {}, h("th", { scope: "row" }, h("code", {}, item.key)),
     h("td", {}, monthName(item.month)), h("td", {}, item.field), money(item.listed), money(item.original)));
   return h("div", {}, h("h3", {}, title),
@@ -140,7 +140,7 @@ function mismatches(result) {
 const more = (all, shown, file) =>
   (all > shown.length ? h("p", { class: "hint" }, `${amount(all - shown.length)} more are in ${file}.`) : null);
 
-/** A table that scrolls sideways in itself where the window is narrow, also with the keyboard. */
+/** A table that scrolls horizontally in a narrow window, also with the keyboard. */
 function scrolling(name, heads, rows) {
   const isFigure = (text) => COLUMNS.includes(text) || /^(Invoices|Net|Tax|List|Original)\b/.test(text);
   const head = heads.map((text) => h("th", { scope: "col", class: isFigure(text) ? "figure" : null }, text));

@@ -1,4 +1,4 @@
-// The signal lamp: colour, shape and word together, so colour alone never carries the meaning.
+// The status lamp: colour, shape and word together, so that the meaning does not depend on colour.
 import { h, setText, span } from "../dom.js";
 
 const ASPECTS = {

@@ -1,10 +1,10 @@
-// The event log: what was told so far. It is read off the snapshot first; the stream then tells every event from the first, and goes on.
+// The event log. It starts with what the snapshot contains; the stream then sends every event from the first.
 import { shortName } from "../fold.js";
 import { h, setText, span } from "../dom.js";
 import { clock, elapsed, full, humane, plural, sized } from "../format.js";
 import { lamp } from "./lamp.js";
 
-const KEPT = 400;
+const MAX_LINES = 400;
 
 export class EventLog {
   #seen = new Set();
@@ -20,7 +20,7 @@ export class EventLog {
     return true;
   }
 
-  /** Lines for everything the snapshot knows and the log does not. */
+  /** Adds lines for what is in the snapshot and not yet in the log. */
   backfill(snapshot) {
     for (const line of linesOf(snapshot)) this.#add(line);
   }
@@ -42,19 +42,19 @@ export class EventLog {
     row.dataset.at = line.at;
     this.element.insertBefore(row, before ?? null);
     row.dataset.name = line.name;
-    while (this.element.children.length > KEPT) this.element.lastElementChild.remove();
+    while (this.element.children.length > MAX_LINES) this.element.lastElementChild.remove();
   }
 }
 
-/** Files come in bunches: one line counts them. */
-const bunched = (count, text) => `${plural(count, "file")}, the last: ${text.replace("File: ", "")}`;
+/** Consecutive files share one line. */
+const bunched = (count, text) => `${plural(count, "file")}, latest: ${text.replace("File: ", "")}`;
 
 function linesOf(snapshot) {
   const lines = [{ name: "run.started", subject: "", at: snapshot.started_at, status: "running", text: started(snapshot.started_by) }];
   for (const step of snapshot.steps) lines.push(...stepLines(step));
   for (const item of snapshot.approvals) {
     const { approval_id: subject, requested_at, decided_at, decided_by } = item;
-    lines.push({ name: "approval.requested", subject, at: requested_at, status: "attention", text: `Asked: ${item.title}` });
+    lines.push({ name: "approval.requested", subject, at: requested_at, status: "attention", text: `Approval requested: ${item.title}` });
     if (decided_at) lines.push({ name: "approval.decided", subject, at: decided_at, status: "completed", text: `Decided by ${decided_by}` });
   }
   const { status, ended_at: at } = snapshot;
@@ -82,12 +82,12 @@ const TEXTS = {
   "step.completed": (data, frame) => ["completed", `${data.title}, done in ${elapsed(data.started_at, frame.time)}`],
   "step.failed": (data) => ["failed", `${data.title}: ${data.error.message}`],
   "artifact.created": (data) => ["completed", `File: ${sized(data.title ?? data.name)}`],
-  "approval.requested": (data) => ["attention", `Asked: ${data.title}`],
-  "approval.reminded": () => ["attention", "Reminded: the deadline comes closer"],
-  "approval.escalated": () => ["attention", "Handed up"],
+  "approval.requested": (data) => ["attention", `Approval requested: ${data.title}`],
+  "approval.reminded": () => ["attention", "Reminder sent: the deadline is near"],
+  "approval.escalated": () => ["attention", "Escalated"],
   "approval.decided": (data) => ["completed", `Decided by ${data.decided_by}`],
-  "approval.expired": () => ["expired", "Nobody decided in time"],
-  "event.refused": (data) => ["failed", `An event was refused (${data.name}): ${data.reason}`],
+  "approval.expired": () => ["expired", "Expired without a decision"],
+  "event.refused": (data) => ["failed", `An event was rejected (${data.name}): ${data.reason}`],
   "stream.skipped": (data) => ["failed", `An event could not be read: ${data.reason}`],
   "run.paused": (data) => ["paused", data.by ? `Paused by ${data.by}` : "Paused"],
   "run.resumed": (data) => ["running", data.by ? `Resumed by ${data.by}` : "Resumed"],
@@ -98,7 +98,7 @@ const TEXTS = {
   "run.timed_out": (data) => ["timed_out", data.reason ?? "Ended at its deadline"],
 };
 
-/** A pipeline's own event: its name in words and what it is about, as far as a short text says so. */
+/** A pipeline's own event: its name in words and up to two short texts from its data. */
 function domainText(name, data) {
   const about = [data.variant, data.title, data.headline, data.name].filter((text) => typeof text === "string" && text.length < 90);
   return [humane(name.replaceAll(".", " ")), ...about.slice(0, 2)].join(" · ");

@@ -1,4 +1,4 @@
-// The pictures of one variant: one on the stage, the sizes beside it as native radio buttons (arrow keys move).
+// The pictures of one variant: one large, and the sizes as radio buttons.
 import { artifactPath } from "../api.js";
 import { showPictures } from "../dialog.js";
 import { div, h, pictureElement, span, uniqueId } from "../dom.js";
@@ -13,7 +13,7 @@ export class PictureStage {
       .map((picture) => ({ ...picture, path: artifactPath(runId, picture.artifact) }));
     this.at = 0;
     if (this.pictures.length === 0) {
-      this.element = div("stage empty", h("p", {}, "No picture was made for this variant."));
+      this.element = div("stage empty", h("p", {}, "This variant has no pictures."));
       return;
     }
     this.image = pictureElement({ class: "stage-image" });
@@ -23,7 +23,7 @@ export class PictureStage {
     this.#show(this.#best());
   }
 
-  /** The size closest to the stage's own shape shows the design best. */
+  /** The size closest to the shape of the stage. */
   #best() {
     const index = this.pictures.findIndex((picture) => picture.size === "1200x628");
     return index === -1 ? 0 : index;

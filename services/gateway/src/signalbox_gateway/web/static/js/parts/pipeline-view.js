@@ -1,4 +1,4 @@
-// What the run page shows of some pipelines beside what it shows of all: the documents of a batch, the pages of a document.
+// Additional views of some pipelines on the run page: the documents of a batch, the pages of a document.
 import { h } from "../dom.js";
 import { BatchView } from "./batch.js";
 import { DocumentView } from "./document.js";
@@ -23,7 +23,7 @@ export class PipelineView {
     this.#view.update(snapshot);
   }
 
-  /** The files that are to be listed: not those that the view shows. */
+  /** The snapshot without the files that the view shows itself. */
   filesOf(snapshot) {
     const shows = this.#view?.shows;
     return shows ? { ...snapshot, artifacts: snapshot.artifacts.filter((artifact) => !shows(artifact)) } : snapshot;

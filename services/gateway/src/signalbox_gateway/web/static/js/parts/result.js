@@ -1,4 +1,4 @@
-// The result of a run: what has pictures as cards, small values as a list, everything as data on request.
+// A run's result: items with pictures as cards, other values as a list, and the complete data on demand.
 import { div, h } from "../dom.js";
 import { humane } from "../format.js";
 import { copyView, variantHead } from "./copy.js";
@@ -18,7 +18,7 @@ export function resultView(runId, result) {
     pictured.map(([name, items]) => h("div", {},
       h("h3", {}, `${humane(name)} (${items.length})`), div("result-cards", items.map((item) => card(runId, item))))),
     rest.length ? dataView(Object.fromEntries(rest)) : null,
-    h("details", { class: "whole" }, h("summary", {}, "The whole result as data"), dataView(result)));
+    h("details", { class: "whole" }, h("summary", {}, "Complete result as data"), dataView(result)));
 }
 
 const isPictured = (value) => Array.isArray(value) && value.length > 0 && value.every((item) => Array.isArray(item?.pictures));

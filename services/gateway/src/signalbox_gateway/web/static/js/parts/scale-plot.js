@@ -1,5 +1,5 @@
-// The plot: what waits, slots, and money over one time axis, with a mark where workers were launched or told to drain.
-// Arrow keys walk through the decisions; the readout below says what the pointer or the keys stand on.
+// The plot: backlog, slots and cost over time, with marks where workers were launched or drained.
+// Arrow keys or the pointer select a decision; the readout below describes it.
 import { div, h, replace, setText, span, svg } from "../dom.js";
 import { amount, clock } from "../format.js";
 
@@ -8,9 +8,9 @@ const LEFT = 64;
 const RIGHT = 12;
 const HOUR_MS = 3_600_000;
 const PANELS = [
-  { label: "Tasks that wait", top: 18, high: 110, lines: [["backlog", "waiting"]] },
+  { label: "Backlog", top: 18, high: 110, lines: [["backlog", "waiting"]] },
   { label: "Slots", top: 172, high: 110, lines: [["capacity", "capacity"], ["used", "used"]] },
-  { label: "Money set aside this hour", top: 326, high: 64, lines: [["money", "money"]] },
+  { label: "Reserved this hour", top: 326, high: 64, lines: [["money", "money"]] },
 ];
 const HIGH = 420;
 
@@ -66,7 +66,7 @@ export class ScalePlot {
     }, clock(new Date(first + part * span_ms).toISOString())));
   }
 
-  /** A triangle up for launches, one down for workers told to drain: form as well as colour. */
+  /** A triangle up for launches, one down for drained workers: the meaning does not depend on colour. */
   #marks() {
     const base = 172 + 110;
     return this.#points.flatMap((one) => {
@@ -93,30 +93,30 @@ export class ScalePlot {
     this.#stand(nearest, true);
   }
 
-  #stand(at, tell) {
+  #stand(at, notify) {
     this.#at = at;
     const one = this.#points[at];
     if (!one) return;
-    const text = `${clock(one.at)}: ${amount(one.backlog)} wait, ${amount(one.used)} of ${amount(one.capacity)} slots, ${one.sentence}.`;
+    const text = `${clock(one.at)}: ${amount(one.backlog)} waiting, ${amount(one.used)} of ${amount(one.capacity)} slots, ${one.sentence}.`;
     for (const end of ["x1", "x2"]) this.cursor.setAttribute(end, this.x(one));
     setText(this.stand, text);
     this.slider.setAttribute("aria-valuemax", String(this.#points.length - 1));
     this.slider.setAttribute("aria-valuenow", String(at));
     this.slider.setAttribute("aria-valuetext", text);
-    if (tell) this.pointed(one);
+    if (notify) this.pointed(one);
   }
 }
 
 const point = (one) => ({ ...one, time: Date.parse(one.at), money: Number(one.spent_hour || 0) });
 const short = (value) => (value >= 10_000 ? `${Math.round(value / 1000)} k` : value >= 100 ? String(Math.round(value)) : String(Number(value.toFixed(3))));
 
-/** What holds until the next decision is a step, not a slope. */
+/** A step function: a value holds until the next decision. */
 function steps(points, x, y) {
   return points.map((one, at) => (at === 0 ? `M${x(one).toFixed(1)} ${y(one).toFixed(1)}` : `H${x(one).toFixed(1)}V${y(one).toFixed(1)}`)).join("");
 }
 
 function legend() {
   const item = (kind, text) => span("key", span(`swatch ${kind}`), text);
-  return div("plot-legend", item("waiting", "waiting"), item("capacity", "slots there are"), item("used", "slots in use"),
-    item("launched", "▲ launched"), item("retired", "▼ told to drain"), item("money", "money"));
+  return div("plot-legend", item("waiting", "backlog"), item("capacity", "available slots"), item("used", "slots in use"),
+    item("launched", "▲ launched"), item("retired", "▼ draining"), item("money", "cost"));
 }

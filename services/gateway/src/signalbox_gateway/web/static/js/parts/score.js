@@ -1,4 +1,4 @@
-// A score with every feature that made it, and the words that say what it is not.
+// A score with the features it consists of, and its label.
 import { h, span } from "../dom.js";
 import { humane, number } from "../format.js";
 

@@ -1,4 +1,4 @@
-// The steps of a run as a line of sections, updated in place: a running bar never loses its animation.
+// The steps of a run, updated in place so that the animation of a running bar continues.
 import { div, h, replace, setText, span } from "../dom.js";
 import { elapsed } from "../format.js";
 import { running } from "../ticker.js";
@@ -12,8 +12,8 @@ export class StepList {
   }
 
   update(snapshot) {
-    const asked = new Set(snapshot.approvals.filter((item) => item.status === "pending").map((item) => item.step));
-    for (const [index, step] of snapshot.steps.entries()) this.#row(step.name, index).update(step, asked.has(step.name), snapshot.status);
+    const pendingSteps = new Set(snapshot.approvals.filter((item) => item.status === "pending").map((item) => item.step));
+    for (const [index, step] of snapshot.steps.entries()) this.#row(step.name, index).update(step, pendingSteps.has(step.name), snapshot.status);
   }
 
   #row(name, index) {
@@ -43,8 +43,8 @@ class StepRow {
       this.bar, this.message, this.output);
   }
 
-  update(step, asked, runStatus) {
-    const status = asked ? "attention" : step.status === "running" && runStatus === "paused" ? "paused" : step.status;
+  update(step, isPending, runStatus) {
+    const status = isPending ? "attention" : step.status === "running" && runStatus === "paused" ? "paused" : step.status;
     if (this.element.dataset.status !== status) {
       this.element.dataset.status = status;
       replace(this.light, lamp(status));
@@ -52,14 +52,14 @@ class StepRow {
     }
     setText(this.title, step.title);
     this.#time(step);
-    this.#progress(step, asked);
+    this.#progress(step, isPending);
     const tries = step.attempt > 1 ? `attempt ${step.attempt}` : "";
-    setText(this.message, [asked ? "Waiting for a decision" : step.message, tries].filter(Boolean).join(" · "));
+    setText(this.message, [isPending ? "Waiting for a decision" : step.message, tries].filter(Boolean).join(" · "));
     this.message.hidden = !this.message.textContent;
     this.#output(step);
   }
 
-  /** The text as it is written; whoever scrolled up to read stays there. */
+  /** Streamed text; scrolls along unless the user has scrolled up. */
   #output(step) {
     this.output.hidden = !step.text;
     const atEnd = this.output.scrollTop + this.output.clientHeight >= this.output.scrollHeight - 8;
@@ -77,8 +77,8 @@ class StepRow {
     setText(this.time, step.started_at && step.ended_at ? elapsed(step.started_at, step.ended_at) : "");
   }
 
-  #progress(step, asked) {
-    this.bar.hidden = step.status !== "running" || asked;
+  #progress(step, isPending) {
+    this.bar.hidden = step.status !== "running" || isPending;
     this.meter.setAttribute("aria-label", step.title);
     const known = typeof step.percent === "number";
     this.meter.classList.toggle("unknown", !known);

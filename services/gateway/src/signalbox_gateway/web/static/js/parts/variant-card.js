@@ -1,4 +1,4 @@
-// One variant: its pictures, words, score, and the decision on it.
+// One variant: its pictures, text, score and decision.
 import { div, h, setText, uniqueId } from "../dom.js";
 import { humane } from "../format.js";
 import { resolve } from "../schema.js";
@@ -15,7 +15,7 @@ export class VariantCard {
     this.problem = h("p", { class: "problem", id: `${this.radios}-problem` });
     this.choices = shape.actions.map((action) => this.#choice(action));
     this.edits = new Map(shape.edits.map((name) => [name, this.#editField(name)]));
-    this.reason = textField({ label: "Why?", hint: "The next attempt is written with this reason.", long: true, max: 500 });
+    this.reason = textField({ label: "Why?", hint: "The next attempt takes this reason into account.", long: true, max: 500 });
     this.editPanel = div("decision-more", [...this.edits.values()].map((field) => field.element));
     this.rejectPanel = div("decision-more", this.reason.element);
     const title = uniqueId("variant");
@@ -57,7 +57,7 @@ export class VariantCard {
     this.rejectPanel.hidden = this.action !== "reject";
   }
 
-  /** What changed against what was shown. */
+  /** The edited texts. */
   #changes() {
     const given = [...this.edits].map(([name, field]) => [name, field.control.value.trim()]);
     return Object.fromEntries(given.filter(([name, text]) => text !== (this.option[name] ?? "")));
@@ -73,16 +73,16 @@ export class VariantCard {
   problems() {
     if (!this.action) return [{ field: "action", message: "Approve, edit or reject this variant." }];
     const hasReason = this.reason.control.value.trim() !== "";
-    if (this.action === "reject" && !hasReason) return [{ field: "reason", message: "Say why, so that the next attempt is better." }];
+    if (this.action === "reject" && !hasReason) return [{ field: "reason", message: "Enter a reason for the next attempt." }];
     if (this.action !== "edit") return [];
     const changes = this.#changes();
     const emptied = Object.keys(changes).filter((name) => !changes[name]);
     const unchanged = { field: this.shape.edits[0], message: "Change a text, or approve the variant as it is." };
     if (Object.keys(changes).length === 0) return [unchanged];
-    return emptied.map((name) => ({ field: name, message: "Fill this in, or leave it as it was." }));
+    return emptied.map((name) => ({ field: name, message: "Fill this in or restore the original text." }));
   }
 
-  /** Gives the control to focus when something is wrong. */
+  /** Shows problems; returns the control to focus. */
   show(errors) {
     setText(this.problem, "");
     for (const field of [...this.edits.values(), this.reason]) field.setProblem(null);

@@ -1,5 +1,5 @@
-// The board of variants: each is approved, edited or rejected on its card; one Send for all.
-import { say } from "../announce.js";
+// The variants of an approval: each is approved, edited or rejected on its card; one button sends all decisions.
+import { announce } from "../announce.js";
 import { div, h, setText } from "../dom.js";
 import { humane, plural } from "../format.js";
 import { plainPath } from "../schema.js";
@@ -24,14 +24,14 @@ export class VariantBoard {
     return this.cards.flatMap((card, index) => card.problems().map((item) => ({ ...item, field: `decisions.${index}.${item.field}` })));
   }
 
-  /** Puts each problem on its card and moves to the first. */
+  /** Shows each problem on its card and moves the focus to the first. */
   show(errors) {
     const own = (index) => errors.filter((error) => belongs(error, index)).map((error) => strip(error, index));
     const targets = this.cards.map((card, index) => card.show(own(index)));
     const others = errors.filter((error) => !this.cards.some((_, index) => belongs(error, index)));
     if (others.length) targets.push(this.cards[0].show(others));
     targets.find(Boolean)?.focus();
-    if (errors.length) say(`${plural(errors.length, "decision needs", "decisions need")} your attention`);
+    if (errors.length) announce(`${plural(errors.length, "decision needs", "decisions need")} your attention`);
   }
 
   #count() {
