@@ -132,7 +132,7 @@ async def test_a_bad_token_is_refused_and_told_nothing(
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.json()["detail"] in {
         "the token has expired; get a new one",
-        "the token is not good here; get one from a configured issuer, for this audience",
+        "the token is invalid; get one from a configured issuer, for this audience",
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from signalbox_core.events.snapshot import ArtifactState
-from signalbox_gateway.api.artifacts import content_disposition, file_name, headers_of
+from signalbox_gateway.api.artifacts import artifact_headers, content_disposition, file_name
 from signalbox_gateway.runs.views import artifact_version, artifact_view
 
 
@@ -41,7 +41,7 @@ def test_a_file_is_named_by_the_last_part_with_an_extension(
     ["text/html", "image/svg+xml", "application/xml", "text/xml", "application/octet-stream", "odd"],
 )
 def test_what_could_be_active_is_downloaded_in_a_sandbox(media_type: str) -> None:
-    headers = headers_of(artifact(media_type=media_type), version=None, download=False)
+    headers = artifact_headers(artifact(media_type=media_type), version=None, download=False)
 
     assert headers["content-disposition"].startswith("attachment")
     assert "sandbox" in headers["content-security-policy"]
@@ -50,7 +50,9 @@ def test_what_could_be_active_is_downloaded_in_a_sandbox(media_type: str) -> Non
 
 def test_a_media_type_that_could_break_the_header_is_not_sent() -> None:
     assert (
-        headers_of(artifact(media_type="image/png\r\nx: y"), version=None, download=False)["content-type"]
+        artifact_headers(artifact(media_type="image/png\r\nx: y"), version=None, download=False)[
+            "content-type"
+        ]
         == "application/octet-stream"
     )
 
@@ -58,8 +60,11 @@ def test_a_media_type_that_could_break_the_header_is_not_sent() -> None:
 def test_only_the_current_version_is_cached_for_ever() -> None:
     state = artifact()
 
-    assert "immutable" in headers_of(state, version=artifact_version(state), download=False)["cache-control"]
-    assert headers_of(state, version="old", download=False)["cache-control"] == "private, no-cache"
+    assert (
+        "immutable"
+        in artifact_headers(state, version=artifact_version(state), download=False)["cache-control"]
+    )
+    assert artifact_headers(state, version="old", download=False)["cache-control"] == "private, no-cache"
 
 
 def test_a_later_artifact_of_the_same_name_has_another_url_and_tag() -> None:
@@ -67,6 +72,6 @@ def test_a_later_artifact_of_the_same_name_has_another_url_and_tag() -> None:
 
     assert artifact_view("r", first).url != artifact_view("r", second).url
     assert (
-        headers_of(first, version=None, download=False)["etag"]
-        != headers_of(second, version=None, download=False)["etag"]
+        artifact_headers(first, version=None, download=False)["etag"]
+        != artifact_headers(second, version=None, download=False)["etag"]
     )

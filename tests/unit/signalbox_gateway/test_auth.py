@@ -35,7 +35,7 @@ def test_without_a_role_everything_is_denied() -> None:
 
 
 def test_a_refusal_names_the_role_that_is_needed() -> None:
-    with pytest.raises(Forbidden, match="needs the role approver; lan has: operator"):
+    with pytest.raises(Forbidden, match="requires the role approver; lan has: operator"):
         principal(Role.OPERATOR).require(Role.APPROVER)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from signalbox_core.errors import InvalidInput
-from signalbox_gateway.auth.issuers import find, is_trusted_address, keys_of, read_issuers
+from signalbox_gateway.auth.issuers import find_claim, is_trusted_address, keys_of, read_issuers
 
 GOOD = {"issuer": "https://id.example.com", "audience": "signalbox", "tenant": "acme"}
 
@@ -52,9 +52,9 @@ def test_keys_come_over_https_or_from_this_machine(url: str, trusted: bool) -> N
 
 def test_a_claim_is_found_by_name_and_by_path() -> None:
     claims = {"https://example.com/roles": ["a"], "realm_access": {"roles": ["b"]}, "x": "y"}
-    assert find(claims, "https://example.com/roles") == ["a"]
-    assert find(claims, "realm_access.roles") == ["b"]
-    assert [find(claims, name) for name in ("x.y", "nope", "realm_access.nope", "")] == [None] * 4
+    assert find_claim(claims, "https://example.com/roles") == ["a"]
+    assert find_claim(claims, "realm_access.roles") == ["b"]
+    assert [find_claim(claims, name) for name in ("x.y", "nope", "realm_access.nope", "")] == [None] * 4
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
-"""The autoscaler's decisions for those who run the system: what it tells in Redis, as JSON and as a live feed. Admins only.
+"""The autoscaler's scaling decisions, read from Redis: as JSON and as a stream.
 
-The fleet is shared by all tenants, so nothing here is of one tenant.
+For admins only. All tenants share the workers, so nothing here belongs to one tenant.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
@@ -17,7 +17,7 @@ from starlette.responses import Response
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput, Rejected, Unavailable
 from signalbox_core.scaling.decision_feed import DecisionFeed, DecisionView
-from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import (
     DecisionList,
     FollowDecisions,
@@ -25,33 +25,32 @@ from signalbox_gateway.api.schemas import (
     ScaledQueue,
     ScaledQueues,
 )
-from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.auth.principal import Authenticate
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import Holder
 from signalbox_gateway.streaming.listener import Listener
 from signalbox_gateway.streaming.transport import come_back_response, first_retry_ms
 
 log = logging.getLogger(__name__)
-WhoIs = Callable[[HTTPConnection], Awaitable[Principal]]
-_LOOK_EVERY_S: Final = 1.0
-"""A queue is decided about every few seconds and few people watch, so the feed asks Redis instead of holding a connection to it."""
+# Decisions are seconds apart and listeners few: polling is cheaper than a Redis connection per listener.
+_POLL_EVERY_S: Final = 1.0
 _HEARTBEAT_S: Final = 12
 _ENTRY_ID: Final = re.compile(r"[0-9]{1,16}-[0-9]{1,10}")
 
 
-class AutoscalerPages:
-    """The handlers.
+class AutoscalerHandlers:
+    """The handlers of /v1/autoscaler.
 
     Args:
-        who_is: the principal of a request, asked again now and then while a feed is open.
+        authenticate: finds the principal of a request; called again now and then while a stream is open.
     """
 
-    def __init__(self, feed: DecisionFeed, hub: Hub, who_is: WhoIs) -> None:
+    def __init__(self, feed: DecisionFeed, hub: Hub, authenticate: Authenticate) -> None:
         self._feed = feed
         self._hub = hub
-        self._who_is = who_is
+        self._authenticate = authenticate
 
-    async def queues(self, _call: Call) -> Response:
+    async def queues(self, _call: ApiCall) -> Response:
         found = [(name, await self._feed.newest(name, limit=1)) for name in await self._feed.queues()]
         return json_response(
             ScaledQueues(
@@ -59,17 +58,17 @@ class AutoscalerPages:
             )
         )
 
-    async def decisions(self, call: Call) -> Response:
+    async def decisions(self, call: ApiCall) -> Response:
         query = call.query(ListDecisions)
         return json_response(
             DecisionList(decisions=tuple(await self._feed.newest(query.queue, limit=query.limit)))
         )
 
-    async def follow(self, call: Call) -> Response:
+    async def stream(self, call: ApiCall) -> Response:
         query = call.query(FollowDecisions)
         after = call.request.headers.get("last-event-id") or query.after
         if after and not _ENTRY_ID.fullmatch(after):
-            raise InvalidInput("send the id of a decision, like 1767225600000-0", field="after")
+            raise InvalidInput("must be the id of a decision, for example 1767225600000-0", field="after")
         holder = Holder(call.principal.key_id, call.request.client.host if call.request.client else "")
         if self._hub.lacks_room(holder):
             return come_back_response()
@@ -78,44 +77,44 @@ class AutoscalerPages:
         return EventSourceResponse(events, ping=_HEARTBEAT_S, ping_message_factory=heartbeat, send_timeout=30)
 
     async def _events(
-        self, call: Call, queue: str, after: str, holder: Holder
+        self, call: ApiCall, queue: str, after: str, holder: Holder
     ) -> AsyncIterator[ServerSentEvent]:
-        # A listener of nothing: the hub counts it, ends it with its session and when the process drains.
+        # A listener without channels: the hub counts it, and closes it at the end of its session or on drain.
         listener = self._hub.join([], call.principal.expires_at, holder=holder)
         try:
             yield ServerSentEvent(retry=first_retry_ms())
             while not listener.is_closed:
-                for decision in await self._news(queue, after):
+                for decision in await self._read(queue, after):
                     after = decision.id
                     yield ServerSentEvent(msgspec.json.encode(decision).decode(), id=decision.id)
-                await _pause(listener)
-                await self._check(call.request, listener)
+                await _wait_for_poll(listener)
+                await self._reauthorize(call.request, listener)
         finally:
             self._hub.leave(listener)
 
-    async def _news(self, queue: str, after: str) -> list[DecisionView]:
+    async def _read(self, queue: str, after: str) -> list[DecisionView]:
         try:
             return await self._feed.after(queue, after)
         except Unavailable as error:
-            log.warning("decisions not read", extra={"detail": error.detail})
+            log.warning("scaling decisions not read", extra={"detail": error.detail})
             return []
 
-    async def _check(self, request: HTTPConnection, listener: Listener) -> None:
-        listener.wants_heartbeat = False  # the library sends its own
+    async def _reauthorize(self, request: HTTPConnection, listener: Listener) -> None:
+        listener.wants_heartbeat = False  # sse-starlette sends its own
         if not listener.wants_check:
             return
         listener.wants_check = False
         try:
-            (await self._who_is(request)).require(Role.ADMIN)
+            (await self._authenticate(request)).require(Role.ADMIN)
         except Rejected:
             listener.close()
         except Unavailable:
             return
 
 
-async def _pause(listener: Listener) -> None:
+async def _wait_for_poll(listener: Listener) -> None:
     try:
-        async with asyncio.timeout(_LOOK_EVERY_S):
+        async with asyncio.timeout(_POLL_EVERY_S):
             await listener.woken()
     except TimeoutError:
         return

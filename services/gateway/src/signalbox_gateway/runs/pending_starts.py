@@ -7,7 +7,7 @@ which of start and withdrawal came first. A Redis that lost it learns it again f
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -21,8 +21,9 @@ from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.messages import CancelReason
 from signalbox_core.pubsub import Publisher
 from signalbox_core.redis.client import unavailable_when_away
+from signalbox_core.secret import encode_hook
 from signalbox_core.topology import START_REQUESTS
-from signalbox_gateway.runs.temporal import Order
+from signalbox_gateway.runs.temporal import StartRequest
 
 log = logging.getLogger(__name__)
 REQUESTED: Final = "start.requested"
@@ -53,7 +54,7 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
 
 
 class _Sealed(Struct, frozen=True, kw_only=True):
-    """An order under the key `key_id`; both are empty of one that is not sealed."""
+    """A request sealed under the key `key_id`; both fields are empty for one that is not sealed."""
 
     key_id: str = ""
     sealed: bytes = b""
@@ -67,51 +68,53 @@ class WaitingStarts:
         self._publisher = publisher
         self._ring = ring
 
-    async def keep(self, order: Order) -> WaitingStart:
-        """Keep the order durably; what waits under its run id is returned: this order, or the other one that came first.
+    async def keep(self, request: StartRequest[Struct]) -> WaitingStart:
+        """Store the request durably, unless another one with its run id is queued; returns the one that is.
 
         Raises:
-            Unavailable: Pub/Sub is away too, or the input is too large for a message.
+            Unavailable: Pub/Sub is unavailable too, or the input is too large for a message.
         """
-        wanted = _shown(order, datetime.now(UTC))
+        wanted = _shown(request, datetime.now(UTC))
         is_ours, found = await self._claim(wanted)
-        if found.digest != order.digest or found.is_withdrawn:
+        if found.digest != request.digest or found.is_withdrawn:
             return found
         try:
-            await self._publish(REQUESTED, found, self._sealed(order))
+            await self._publish(REQUESTED, found, self._sealed(request))
         except (Unavailable, InvalidInput) as error:
             if is_ours:
-                await self._forget(order.run_id)
+                await self._forget(request.run_id)
             raise Unavailable(
                 f"Temporal is away, and the start could not be kept: {error.detail}",
                 code="temporal_unavailable",
             ) from error
-        await self._remember(order.run_id)
+        await self._remember(request.run_id)
         return found
 
-    def order_in(self, data: bytes) -> Order:
-        """The order in the data of a `start.requested`.
+    def request_in(self, data: bytes) -> StartRequest[msgspec.Raw]:
+        """The request in the data of a `start.requested`; its input is not decoded yet.
 
         Raises:
-            msgspec.DecodeError: it is none.
+            msgspec.DecodeError: the data is not a request.
             Unavailable: the key it is sealed with is not (yet) here.
         """
         sealed = msgspec.json.decode(data, type=_Sealed)
         if not sealed.key_id:
-            return msgspec.json.decode(data, type=Order)
+            return msgspec.json.decode(data, type=StartRequest[msgspec.Raw])
         if self._ring is None:
             raise Unavailable("a start request is sealed and there are no payload keys here")
-        return msgspec.json.decode(self._ring.open(sealed.key_id, sealed.sealed, _SEALED_AS), type=Order)
+        opened = self._ring.open(sealed.key_id, sealed.sealed, _SEALED_AS)
+        return msgspec.json.decode(opened, type=StartRequest[msgspec.Raw])
 
-    def _sealed(self, order: Order) -> Struct:
+    def _sealed(self, request: StartRequest[Struct]) -> Struct:
         if self._ring is None:
-            return order
-        key_id, sealed = self._ring.seal(msgspec.json.encode(order), _SEALED_AS)
+            return request
+        encoded = msgspec.json.encode(request, enc_hook=encode_hook)
+        key_id, sealed = self._ring.seal(encoded, _SEALED_AS)
         return _Sealed(key_id=key_id, sealed=sealed)
 
-    async def show_again(self, order: Order, requested_at: datetime) -> None:
+    async def show_again(self, request: StartRequest[msgspec.Raw], requested_at: datetime) -> None:
         """Make a delivered request visible, in case Redis has lost it."""
-        await self._claim(_shown(order, requested_at), _KEPT)
+        await self._claim(_shown(request, requested_at), _KEPT)
 
     async def find(self, run_id: str) -> WaitingStart | None:
         """What waits (or was withdrawn) under this run id. Without Redis nobody knows: None."""
@@ -217,13 +220,13 @@ class WaitingStarts:
         await self._publisher.publish(START_REQUESTS, event, ordering_key=start.run_id)
 
 
-def _shown(order: Order, requested_at: datetime) -> WaitingStart:
+def _shown(request: StartRequest[Any], requested_at: datetime) -> WaitingStart:
     return WaitingStart(
-        run_id=order.run_id,
-        pipeline=order.pipeline,
-        tenant=order.tenant,
-        started_by=order.started_by,
-        digest=order.digest,
+        run_id=request.run_id,
+        pipeline=request.pipeline,
+        tenant=request.tenant,
+        started_by=request.started_by,
+        digest=request.digest,
         requested_at=requested_at,
     )
 
