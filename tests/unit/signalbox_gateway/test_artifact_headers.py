@@ -1,4 +1,4 @@
-"""The headers of artifacts: names survive, browsers run nothing, caches keep what cannot change."""
+"""Artifact headers: names are preserved, browsers execute nothing, only immutable URLs are cached."""
 
 import pytest
 
@@ -21,18 +21,21 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("name", "expected"), NAMES)
-def test_a_name_survives_as_rfc_8187_and_cannot_break_the_header(name: str, expected: str) -> None:
+def test_a_name_is_encoded_by_rfc_8187_and_cannot_break_the_header(name: str, expected: str) -> None:
     assert content_disposition(name, inline=False) == f"attachment; {expected}"
 
 
 @pytest.mark.parametrize(
     ("name", "media_type", "expected"),
-    [("ads/v1/300x250", "image/png", "300x250.png"), ("a.png", "image/png", "a.png"), ("report", "application/json", "report.json"),
-     ("x/", "application/x-odd", "x"), ("a.tar.gz", "application/gzip", "a.tar.gz")],
-)  # fmt: skip
-def test_a_file_is_named_by_the_last_part_with_an_extension(
-    name: str, media_type: str, expected: str
-) -> None:
+    [
+        ("ads/v1/300x250", "image/png", "300x250.png"),
+        ("a.png", "image/png", "a.png"),
+        ("report", "application/json", "report.json"),
+        ("x/", "application/x-odd", "x"),
+        ("a.tar.gz", "application/gzip", "a.tar.gz"),
+    ],
+)
+def test_a_file_name_is_the_last_segment_with_an_extension(name: str, media_type: str, expected: str) -> None:
     assert file_name(name, media_type) == expected
 
 
@@ -40,7 +43,7 @@ def test_a_file_is_named_by_the_last_part_with_an_extension(
     "media_type",
     ["text/html", "image/svg+xml", "application/xml", "text/xml", "application/octet-stream", "odd"],
 )
-def test_what_could_be_active_is_downloaded_in_a_sandbox(media_type: str) -> None:
+def test_active_content_is_downloaded_in_a_sandbox(media_type: str) -> None:
     headers = artifact_headers(artifact(media_type=media_type), version=None, download=False)
 
     assert headers["content-disposition"].startswith("attachment")
@@ -57,7 +60,7 @@ def test_a_media_type_that_could_break_the_header_is_not_sent() -> None:
     )
 
 
-def test_only_the_current_version_is_cached_for_ever() -> None:
+def test_only_the_current_version_is_immutable() -> None:
     state = artifact()
 
     assert (
@@ -67,7 +70,7 @@ def test_only_the_current_version_is_cached_for_ever() -> None:
     assert artifact_headers(state, version="old", download=False)["cache-control"] == "private, no-cache"
 
 
-def test_a_later_artifact_of_the_same_name_has_another_url_and_tag() -> None:
+def test_a_later_artifact_of_the_same_name_has_a_new_url_and_etag() -> None:
     first, second = artifact(key="k1"), artifact(key="k2")
 
     assert artifact_view("r", first).url != artifact_view("r", second).url

@@ -1,4 +1,4 @@
-"""A start is decoded once: its digest is stable, and the typed input that Temporal gets has sealed secrets."""
+"""A start's digest is stable, and the typed input that Temporal gets has sealed secrets."""
 
 from pathlib import Path
 

@@ -157,14 +157,10 @@ class Gateway:
         )
 
     def app(self) -> Starlette:
-        endpoints = build_routes(self._handlers)
+        endpoints, origin = build_routes(self._handlers), self._parts.settings.public_origin
+        release = version("signalbox-gateway")
         self._handlers.docs.publish(
-            build_document(
-                endpoints,
-                self._parts.pipelines,
-                version=version("signalbox-gateway"),
-                server=self._parts.settings.public_origin,
-            )
+            build_document(endpoints, self._parts.pipelines, version=release, server=origin)
         )
         stream = StreamEndpoint(self.hub, self._authorize, self._viewer)
         routes: list[BaseRoute] = [
@@ -208,21 +204,12 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         async with running(self.loops()):
-            log.info(
-                "gateway ready",
-                extra={
-                    "origin": self._parts.settings.public_origin,
-                    "pipelines": sorted(self._parts.pipelines),
-                },
-            )
+            origin, pipelines = self._parts.settings.public_origin, sorted(self._parts.pipelines)
+            log.info("gateway ready", extra={"origin": origin, "pipelines": pipelines})
             yield
 
     async def _authorize(self, request: HTTPConnection, run_id: str) -> Principal:
-        """The principal of a listener of one run.
-
-        Raises:
-            NotFound: the run does not exist, or belongs to another tenant.
-        """
+        """The principal of a listener of one run. Raises: NotFound: the run does not exist for its tenant."""
         principal = await self.authenticator.listener(request, run_id)
         principal.require(Role.VIEWER)
         await self.states.check(principal, run_id)
@@ -246,9 +233,9 @@ class Gateway:
 
 def _request_limiter(parts: Parts) -> RequestLimiter:
     settings, within_s = parts.settings, 3.0
-    principals = RedisRates(parts.redis, per_s=settings.requests_per_s, of="principals", within_s=within_s)
     return RequestLimiter(
-        principals, RedisRates(parts.redis, per_s=settings.failures_per_s, of="failures", within_s=within_s)
+        RedisRates(parts.redis, per_s=settings.requests_per_s, of="principals", within_s=within_s),
+        RedisRates(parts.redis, per_s=settings.failures_per_s, of="failures", within_s=within_s),
     )
 
 

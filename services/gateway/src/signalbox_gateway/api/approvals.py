@@ -123,7 +123,7 @@ class ApprovalHandlers:
 
 
 def recorded_outcome(snapshot: Snapshot, decision: Decision) -> DecisionRecord | None:
-    """The outcome that the snapshot already holds. It may lag behind the workflow, but what it holds is final.
+    """The outcome that the snapshot holds. It may lag behind the workflow, but what it holds is final.
 
     Returns:
         The record of this very decision; None when the workflow has to answer.

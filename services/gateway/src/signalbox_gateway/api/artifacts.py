@@ -69,7 +69,7 @@ class ArtifactHandler:
 
 
 def artifact_headers(state: ArtifactState, *, version: str | None, download: bool) -> dict[str, str]:
-    """Build the response headers. Only a URL with the current `?v=` is immutable; caches revalidate others."""
+    """Build the response headers. Only a URL with the current `?v=` may be cached without revalidation."""
     current = artifact_version(state)
     media_type = state.media_type if _MEDIA_TYPE.fullmatch(state.media_type) else "application/octet-stream"
     is_inline = media_type.partition(";")[0] in _INLINE and not download

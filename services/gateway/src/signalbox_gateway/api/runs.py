@@ -208,7 +208,7 @@ def _token(cursor: str | None, filters: str) -> bytes | None:
 
 
 def _checksum(token: bytes, filters: str) -> bytes:
-    """Bind a page token to its query. Not a MAC: every query filters by the caller's tenant, whatever the token."""
+    """Bind a page token to its query. Not a MAC: every query filters by the caller's tenant anyway."""
     return hashlib.sha256(filters.encode() + b"\0" + token).digest()[:_CHECKSUM_BYTES]
 
 

@@ -141,7 +141,7 @@ class AskTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Uploaded(Struct, frozen=True, kw_only=True):
-    """`object` is the value for an input field that takes an uploaded file; equal bytes give an equal object."""
+    """`object` is the value for an input field that takes an uploaded file; it depends on the bytes only."""
 
     object: str
     media_type: str

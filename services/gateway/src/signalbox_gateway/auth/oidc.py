@@ -87,7 +87,7 @@ class Tokens:
         return principal_of(identity, datetime.fromtimestamp(min(claims["exp"], _latest_expiry()), UTC))
 
     def is_still_trusted(self, identity: TokenIdentity) -> bool:
-        """Whether the issuers file still accepts the identity; checked on every use of a session or ticket."""
+        """Whether the issuers file still accepts the identity; checked at each use of a session or ticket."""
         trusted = self._trusted.get(identity.issuer)
         if trusted is None or identity.subject in trusted.issuer.revoked:
             return False

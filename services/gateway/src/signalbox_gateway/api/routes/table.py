@@ -40,7 +40,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
 
 
 def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
-    """Every operation, in the order of the documentation. Paths do not overlap, so dispatch ignores the order."""
+    """Every operation, in the order of the documentation. Paths do not overlap."""
     return (
         *pipeline_routes(handlers.pipelines),
         *run_routes(handlers.start_run, handlers.runs, handlers.artifacts),
