@@ -247,11 +247,6 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def create_app(parts: Parts) -> Starlette:
-    """The gateway as an ASGI app; its lifespan starts and stops the background loops."""
-    return Gateway(parts).app()
-
-
 @asynccontextmanager
 async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """Open the clients. The gateway also starts while backends are unavailable; /readyz reports them.
