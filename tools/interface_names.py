@@ -35,7 +35,7 @@ def http_names(found: list[Module]) -> Iterator[str]:
     """Paths, operations, replies and members of the OpenAPI documents, and the routes of the services without
     one."""
     documents = {item.module.__name__.split(".")[0]: item.module for item in found if item.name == "openapi"}
-    tables = [item.module for item in found if item.name in ("routes", "table")]
+    tables = [item.module for item in found if item.module.__name__.endswith("api.routes.table")]
     build_table, build = _only_function(tables[0]), _only_function(documents["signalbox_gateway"])
     gateway = build(build_table(_Stub()), discover(), version="0", server="http://localhost")
     yield from _openapi_names("gateway", gateway)

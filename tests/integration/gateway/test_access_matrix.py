@@ -1,6 +1,6 @@
-"""Every endpoint of the running app × every role × own and foreign tenant × no, wrong and expired proof: nothing leaks.
+"""Endpoints × roles × own and other tenant × missing, invalid and expired credentials: nothing leaks.
 
-The endpoints are read from the app itself, so a new one is covered at once; the app serves what its OpenAPI document says.
+The endpoints are read from the app, so a new one is covered at once; the app serves what its document lists.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ MARKER = "leak-5b1d9e"
 STREAMS = {"/v1/runs/{run_id}/stream", "/v1/stream"}
 OPEN_TO_ALL = {"sign_in", "sign_out", "is_alive", "is_ready", "get_metrics", "get_openapi", "get_docs"}
 BODIES = {"decide": {"answer": {"word": "yes"}}}
-PROOFS = {
+CREDENTIALS = {
     "none": {},
     "garbage": {"authorization": "Bearer sbx_garbage"},
     "no scheme": {"authorization": "sbx_matrix_acme_admin"},
@@ -83,7 +83,7 @@ def targets_of(app: Starlette, run_id: str) -> list[Target]:
         else:
             assert route.path in {"/", "/console", "/client"} or route.path.startswith(
                 ("/console/", "/client/")
-            ), f"{route.path}: who may call it?"
+            ), f"{route.path}: add it to the access matrix"
     return found
 
 
@@ -96,7 +96,7 @@ def target_of(endpoint: Endpoint, run_id: str) -> Target:
         "name": "echo",
     }.items():
         path = path.replace(f"{{{part}}}", value)
-    assert "{" not in path, f"{endpoint.path}: say above what its parameters are"
+    assert "{" not in path, f"{endpoint.path}: add its path parameters above"
     is_stream = any(reply.media_type == "text/event-stream" for reply in endpoint.replies)
     return Target(endpoint.name, endpoint.method, path, endpoint.role, is_stream, "{run_id}" in endpoint.path)
 
@@ -128,22 +128,24 @@ async def run_id(app: Starlette, worker: None) -> str:
     return run_id
 
 
-async def test_without_a_good_proof_everything_but_the_public_pages_is_refused(
+async def test_without_valid_credentials_everything_but_the_public_pages_is_refused(
     app: Starlette, run_id: str
 ) -> None:
     wrong = []
     for target in targets_of(app, run_id):
-        for proof, headers in PROOFS.items():
+        for kind, headers in CREDENTIALS.items():
             if target.role is None:
-                assert target.name in OPEN_TO_ALL, f"{target.name} is open to everybody: is that meant?"
+                assert target.name in OPEN_TO_ALL, (
+                    f"{target.name} requires no authentication: add it to OPEN_TO_ALL if that is intended"
+                )
                 continue
             answer = await call(app, target, headers)
             if answer.status_code != 401 or MARKER in answer.text:
-                wrong.append((target.name, proof, answer.status_code))
+                wrong.append((target.name, kind, answer.status_code))
     assert wrong == []
 
 
-async def test_every_role_does_what_it_may_and_nothing_else(app: Starlette, run_id: str) -> None:
+async def test_every_role_may_do_what_it_grants_and_nothing_else(app: Starlette, run_id: str) -> None:
     wrong = []
     targets = sorted(targets_of(app, run_id), key=lambda target: target.name in {"cancel_run", "decide"})
     for target in targets:
@@ -151,7 +153,7 @@ async def test_every_role_does_what_it_may_and_nothing_else(app: Starlette, run_
             may = target.role is None or (role is not None and target.role in CONTAINS[role])
             for tenant in ("other", "acme"):
                 if may and target.is_stream:
-                    continue  # it would go on for ever; the refusals are what counts here
+                    continue  # it would not end; only the refusals matter here
                 answer = await call(app, target, bearing(f"{tenant}_{role or 'nobody'}"))
                 if target.role is not None and (answer.status_code == 403) == may:
                     wrong.append((target.name, tenant, role, answer.status_code))
@@ -163,7 +165,9 @@ async def test_every_role_does_what_it_may_and_nothing_else(app: Starlette, run_
     assert wrong == []
 
 
-async def test_a_foreign_run_looks_exactly_as_one_that_does_not_exist(app: Starlette, run_id: str) -> None:
+async def test_a_run_of_another_tenant_looks_like_one_that_does_not_exist(
+    app: Starlette, run_id: str
+) -> None:
     unknown = f"echo-{time.time_ns()}"
     for target in targets_of(app, run_id):
         if target.names_run and not target.is_stream:
@@ -186,14 +190,14 @@ def replace_run(target: Target, run_id: str, other: str) -> Target:
     )
 
 
-async def test_the_app_serves_what_its_document_says(app: Starlette) -> None:
+async def test_the_app_serves_what_its_document_lists(app: Starlette) -> None:
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ORIGIN) as caller:
         document = (await caller.get("/openapi.json")).json()
-    said = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    documented = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
     served = {
         (endpoint.method, endpoint.path.replace(":path", ""))
         for route in app.routes
         if isinstance(route, Route) and isinstance(route.app, Dispatcher)
         for endpoint in route.app.endpoints
     }
-    assert said == served | {("GET", path) for path in STREAMS}
+    assert documented == served | {("GET", path) for path in STREAMS}

@@ -1,4 +1,4 @@
-"""Approvals: the inbox, the question, and exactly one decision."""
+"""Approvals: the inbox, one approval, and exactly one decision."""
 
 import asyncio
 from datetime import timedelta
@@ -225,7 +225,7 @@ async def test_the_inbox_shows_the_tenants_open_questions(
     assert run_id not in {item["run_id"] for item in (*theirs, *after)}
 
 
-async def test_what_the_projection_saw_decided_is_refused_without_asking_the_run(
+async def test_a_decision_in_the_projection_is_final_without_asking_the_workflow(
     caller: httpx2.AsyncClient, parts: Parts
 ) -> None:
     run_id = new_run_id("echo")

@@ -1,4 +1,4 @@
-"""Artifacts: the right bytes, and no browser runs them."""
+"""Artifacts: the right bytes, with headers that keep browsers from executing them."""
 
 import httpx2
 import pytest
@@ -30,9 +30,7 @@ async def run_id(parts: Parts) -> str:
     return run_id
 
 
-async def test_the_url_of_the_snapshot_gives_the_bytes_for_ever(
-    caller: httpx2.AsyncClient, run_id: str
-) -> None:
+async def test_the_url_in_the_snapshot_is_immutable(caller: httpx2.AsyncClient, run_id: str) -> None:
     for artifact in (await caller.get(f"/v1/runs/{run_id}")).json()["artifacts"]:
         answer = await caller.get(artifact["url"])
 
@@ -60,7 +58,7 @@ async def test_pictures_are_shown_and_active_content_is_downloaded(
     )
 
 
-async def test_what_a_cache_has_is_not_sent_again(caller: httpx2.AsyncClient, run_id: str) -> None:
+async def test_a_cached_artifact_is_not_sent_again(caller: httpx2.AsyncClient, run_id: str) -> None:
     path = f"/v1/runs/{run_id}/artifacts/report"
     first = await caller.get(path)
 
@@ -78,7 +76,7 @@ async def test_an_unknown_artifact_names_the_known_ones(caller: httpx2.AsyncClie
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_file_that_the_run_tells_of_before_the_projection_is_there(
+async def test_an_artifact_that_the_projection_lacks_is_found_in_the_workflow(
     caller: httpx2.AsyncClient, parts: Parts
 ) -> None:
     await parts.objects.put_new("echo/file", b"abc", "image/png")

@@ -1,4 +1,4 @@
-"""The autoscaler's decisions through the gateway: for admins, as JSON and as they come."""
+"""Scaling decisions through the gateway: for admins, as JSON and as a stream."""
 
 import dataclasses
 import uuid
@@ -55,7 +55,7 @@ async def test_an_admin_reads_queues_and_decisions(served: Served) -> None:
     assert decisions[0]["budget_hour"] == "5.00"
 
 
-async def test_the_feed_goes_on_behind_what_was_seen(served: Served) -> None:
+async def test_the_stream_resumes_after_the_last_event_id(served: Served) -> None:
     async with reading(served.origin, served.feed, key("admin")) as reader:
         await reader.until(20)
         await served.log.append([next_record(served.records[-1])])
@@ -72,7 +72,7 @@ async def test_the_feed_goes_on_behind_what_was_seen(served: Served) -> None:
 
 @pytest.mark.parametrize("path", ["queues", "decisions?queue=a", "stream?queue=a"])
 @pytest.mark.parametrize("role", ["viewer", "operator", "approver"])
-async def test_nobody_else_sees_the_fleet(served: Served, role: str, path: str) -> None:
+async def test_only_admins_may_read_scaling_decisions(served: Served, role: str, path: str) -> None:
     async with httpx2.AsyncClient(base_url=served.origin, headers=key(role)) as client:
         answer = await client.get(f"/v1/autoscaler/{path}")
 
@@ -89,7 +89,7 @@ async def test_nobody_else_sees_the_fleet(served: Served, role: str, path: str) 
         ("stream?queue=a&after=yesterday", "after"),
     ],
 )
-async def test_a_wrong_question_names_the_field(served: Served, path: str, field: str) -> None:
+async def test_an_invalid_parameter_is_named(served: Served, path: str, field: str) -> None:
     async with httpx2.AsyncClient(base_url=served.origin, headers=key("admin")) as client:
         answer = await client.get(f"/v1/autoscaler/{path}")
 

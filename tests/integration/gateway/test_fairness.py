@@ -1,4 +1,4 @@
-"""Tenants take turns: who starts much makes nobody wait who starts little, neither its runs nor their activities."""
+"""Tenants take turns: a tenant that starts many runs delays neither the runs nor the activities of others."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -71,7 +71,7 @@ def spec() -> PipelineSpec:
 
 @pytest.fixture
 async def start(parts: Parts, temporal: Client, spec: PipelineSpec) -> AsyncIterator[Start]:
-    """Starts runs; what is still open at the end is terminated, as other tests list the same tenants' runs."""
+    """Starts runs and terminates the open ones at the end, because other tests list the same tenants."""
     app, started = Gateway(replace(parts, pipelines={spec.name: spec})).app(), list[str]()
 
     async def start(role: str, count: int, **members: object) -> None:

@@ -1,4 +1,4 @@
-"""Whatever a caller sends, the answer is never a 500, and every refusal is a problem."""
+"""Random requests never cause a 500, and every refusal is a problem."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Who may do what: keys, roles, sessions, tickets."""
+"""Authentication and authorization: API keys, roles, sessions, tickets."""
 
 from pathlib import Path
 
@@ -12,13 +12,23 @@ from support.drivers.api_calls import started
 from support.servers.gateway import ORIGIN, client_of, secret_of, write_keys
 
 OPERATOR, APPROVER, VIEWER = "operator", "approver", "viewer"
-NEEDS = [
-    ("POST", "/v1/runs", OPERATOR), ("POST", "/v1/runs/r/cancel", OPERATOR), ("POST", "/v1/runs/r/pause", OPERATOR),
-    ("POST", "/v1/runs/r/resume", OPERATOR), ("POST", "/v1/runs/r/approvals/a/decision", APPROVER), ("GET", "/v1/runs", VIEWER),
-    ("GET", "/v1/runs/r", VIEWER), ("GET", "/v1/runs/r/result", VIEWER), ("GET", "/v1/runs/r/artifacts/a", VIEWER),
-    ("GET", "/v1/pipelines", VIEWER), ("GET", "/v1/approvals", VIEWER), ("GET", "/v1/runs/r/approvals/a", VIEWER),
-    ("POST", "/v1/stream-tickets", VIEWER), ("GET", "/v1/runs/r/stream", VIEWER), ("GET", "/v1/stream?run=r", VIEWER),
-]  # fmt: skip
+REQUIRED = [
+    ("POST", "/v1/runs", OPERATOR),
+    ("POST", "/v1/runs/r/cancel", OPERATOR),
+    ("POST", "/v1/runs/r/pause", OPERATOR),
+    ("POST", "/v1/runs/r/resume", OPERATOR),
+    ("POST", "/v1/runs/r/approvals/a/decision", APPROVER),
+    ("GET", "/v1/runs", VIEWER),
+    ("GET", "/v1/runs/r", VIEWER),
+    ("GET", "/v1/runs/r/result", VIEWER),
+    ("GET", "/v1/runs/r/artifacts/a", VIEWER),
+    ("GET", "/v1/pipelines", VIEWER),
+    ("GET", "/v1/approvals", VIEWER),
+    ("GET", "/v1/runs/r/approvals/a", VIEWER),
+    ("POST", "/v1/stream-tickets", VIEWER),
+    ("GET", "/v1/runs/r/stream", VIEWER),
+    ("GET", "/v1/stream?run=r", VIEWER),
+]
 GRANTED = {
     "viewer": {VIEWER},
     "operator": {VIEWER, OPERATOR},
@@ -28,16 +38,18 @@ GRANTED = {
 }
 
 
-@pytest.mark.parametrize(("method", "path", "role"), NEEDS)
-async def test_every_operation_needs_its_role(app: ASGIApp, method: str, path: str, role: str) -> None:
+@pytest.mark.parametrize(("method", "path", "role"), REQUIRED)
+async def test_every_operation_requires_its_role(app: object, method: str, path: str, role: str) -> None:
     for caller_role, granted in GRANTED.items():
         async with client_of(app, caller_role) as caller:
             answer = await caller.request(method, path)
         assert (answer.status_code == 403) == (role not in granted), (caller_role, answer.text)
 
 
-@pytest.mark.parametrize(("method", "path", "role"), NEEDS)
-async def test_nobody_gets_in_without_a_key(app: ASGIApp, method: str, path: str, role: str) -> None:
+@pytest.mark.parametrize(("method", "path", "role"), REQUIRED)
+async def test_without_credentials_everything_is_refused(
+    app: object, method: str, path: str, role: str
+) -> None:
     async with client_of(app, None) as caller:
         answer = await caller.request(method, path)
 
@@ -49,7 +61,7 @@ async def test_nobody_gets_in_without_a_key(app: ASGIApp, method: str, path: str
     "header",
     ["Bearer nope", "Bearer ", "Basic abc", "nonsense", "Bearer sbx_test_admin extra", "Bearer \xe9"],
 )
-async def test_a_wrong_authorization_is_refused(app: ASGIApp, header: str) -> None:
+async def test_an_invalid_authorization_header_is_refused(app: object, header: str) -> None:
     async with client_of(app, None) as caller:
         answer = await caller.get("/v1/runs", headers={"authorization": header.encode("latin-1")})
 

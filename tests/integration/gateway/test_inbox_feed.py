@@ -1,4 +1,4 @@
-"""The inbox as server-sent events, on a gateway that is served."""
+"""The inbox as server-sent events, over a socket."""
 
 import dataclasses
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The gateway keeps what its OpenAPI document says: schemathesis sends an admin's requests, valid and not, to every operation."""
+"""Responses conform to the OpenAPI document: schemathesis sends valid and invalid requests."""
 
 import asyncio
 import threading
@@ -40,12 +40,12 @@ EXAMPLES: Final = 12
 POSITIVE: Final = schemathesis.GenerationMode.POSITIVE
 ASKING, SAID = "openapi-asking", "openapi-said"
 KNOWN: Final = {"run_id": [ASKING, SAID], "approval_id": ["word"], "name": ["echo", "file"]}
-"""What exists, so that not every answer is a 404."""
+"""Existing resources, so that not every response is a 404."""
 
 
 @contextmanager
 def served(folder: Path, *, temporal: str, redis: str, pubsub: str) -> Iterator[str]:
-    """A gateway on a port with a worker beside it, on a loop of their own: schemathesis calls it synchronously."""
+    """A gateway and a worker in a thread with its own event loop, because schemathesis is synchronous."""
     port, ending = free_port(), threading.Event()
 
     async def serve() -> None:
@@ -95,7 +95,7 @@ def check(case: schemathesis.Case, address: str) -> None:
         requests.Session() as session,
         session.send(prepared, timeout=30, stream=True, allow_redirects=False) as answer,
     ):
-        # A stream's body ends with its run or session; what it sends is checked by test_stream_conformance.py.
+        # A stream ends with its run or session; test_stream_conformance.py checks its body.
         if answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream"):
             return
         case.validate_response(answer, checks=CHECKS)
@@ -123,12 +123,12 @@ def attack(operation: APIOperation, address: str, mode: schemathesis.GenerationM
 # The gateway shares this process's `random`, which hypothesis takes for a strategy's doing.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 @pytest.mark.parametrize("mode", schemathesis.GenerationMode, ids=lambda mode: mode.value)
-def test_every_answer_is_as_the_document_says(address: str, mode: schemathesis.GenerationMode) -> None:
+def test_every_response_conforms_to_the_document(address: str, mode: schemathesis.GenerationMode) -> None:
     schema = schemathesis.openapi.from_dict(requests.get(f"{address}/openapi.json", timeout=10).json())
     # An invalid operation has no ok() and fails the test.
     operations = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]
     assert len(operations) >= 25
-    # Nothing is wrong about a request that says nothing.
+    # A request without parameters and body has no invalid variant.
     for operation in (
         operations
         if mode is POSITIVE

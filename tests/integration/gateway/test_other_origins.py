@@ -1,4 +1,4 @@
-"""Pages of other origins: only the configured ones are answered, never with `*`, and cookies only for Temporal's UI at the codec."""
+"""CORS: only configured origins, never `*`; cookies only for Temporal's UI at the codec endpoint."""
 
 import base64
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Health, metrics, the API's description, the console, and what is refused before any handler."""
+"""Health, metrics, the OpenAPI document, the console, and requests refused before any handler."""
 
 import httpx2
 import pytest
@@ -12,7 +12,7 @@ from signalbox_gateway.http.problems import CODES
 from support.servers.gateway import client_of
 
 
-async def test_health_and_readiness_are_open_to_everybody(app: ASGIApp) -> None:
+async def test_health_and_readiness_require_no_authentication(app: object) -> None:
     async with client_of(app, None) as caller:
         alive, ready = await caller.get("/healthz"), await caller.get("/readyz")
 
@@ -58,7 +58,7 @@ async def test_the_openapi_document_is_valid_and_complete(app: Starlette, caller
     }
 
 
-async def test_the_page_of_the_api_is_whole_and_runs_nothing(caller: httpx2.AsyncClient) -> None:
+async def test_the_api_page_is_complete_and_has_no_scripts(caller: httpx2.AsyncClient) -> None:
     page = await caller.get("/docs")
 
     assert page.headers["content-type"].startswith("text/html")
@@ -102,10 +102,16 @@ async def test_an_unknown_path_is_a_problem(caller: httpx2.AsyncClient, path: st
 
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
-    [("PUT", "/v1/runs", "GET, HEAD, POST"), ("DELETE", "/v1/runs/r", "GET, HEAD"), ("GET", "/v1/runs/r/cancel", "POST"),
-     ("POST", "/healthz", "GET, HEAD"), ("OPTIONS", "/v1/runs", "GET, HEAD, POST"), ("BREW", "/v1/runs", "GET, HEAD, POST")],
-)  # fmt: skip
-async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(
+    [
+        ("PUT", "/v1/runs", "GET, HEAD, POST"),
+        ("DELETE", "/v1/runs/r", "GET, HEAD"),
+        ("GET", "/v1/runs/r/cancel", "POST"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("OPTIONS", "/v1/runs", "GET, HEAD, POST"),
+        ("BREW", "/v1/runs", "GET, HEAD, POST"),
+    ],
+)
+async def test_an_unsupported_method_is_a_problem_that_lists_the_supported_ones(
     caller: httpx2.AsyncClient, method: str, path: str, allow: str
 ) -> None:
     answer = await caller.request(method, path)
@@ -125,7 +131,7 @@ async def test_head_answers_like_get(caller: httpx2.AsyncClient, path: str) -> N
     assert head.headers["content-type"] == get.headers["content-type"]
 
 
-async def test_every_answer_carries_a_request_id_and_security_headers(caller: httpx2.AsyncClient) -> None:
+async def test_every_response_carries_a_request_id_and_security_headers(caller: httpx2.AsyncClient) -> None:
     given = await caller.get("/v1/runs", headers={"x-request-id": "abc-1"})
     invented = await caller.get("/nothing", headers={"x-request-id": "no\tgood"})
 
@@ -135,7 +141,7 @@ async def test_every_answer_carries_a_request_id_and_security_headers(caller: ht
     assert given.headers["cache-control"] == "no-store"
 
 
-async def test_the_access_log_names_no_secret(
+async def test_the_access_log_contains_no_secret(
     caller: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("DEBUG"):

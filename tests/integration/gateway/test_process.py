@@ -1,4 +1,4 @@
-"""The gateway as people run it: `python -m signalbox_gateway` on a port."""
+"""The gateway as a process: `python -m signalbox_gateway` on a port."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Rate limits: of one principal over all gateways, and of an address that fails to prove who it is."""
+"""Rate limits: per principal across all gateways, and per address for failed authentication."""
 
 import asyncio
 from dataclasses import replace
@@ -17,7 +17,7 @@ def limited(parts: Parts, redis: Redis | None = None) -> Parts:
     return replace(parts, settings=settings, redis=redis or parts.redis)
 
 
-async def test_a_principal_that_calls_too_often_waits_and_others_do_not(parts: Parts) -> None:
+async def test_a_principal_over_its_limit_is_refused_and_others_are_not(parts: Parts) -> None:
     first, second = Gateway(limited(parts)).app(), Gateway(limited(parts)).app()
     async with (
         client_of(first, "viewer") as here,
@@ -37,7 +37,9 @@ async def test_a_principal_that_calls_too_often_waits_and_others_do_not(parts: P
     assert undisturbed.status_code == 200
 
 
-async def test_an_address_that_guesses_is_slowed_and_a_good_key_from_there_is_not(parts: Parts) -> None:
+async def test_an_address_that_guesses_keys_is_limited_and_a_valid_key_from_there_is_not(
+    parts: Parts,
+) -> None:
     app = Gateway(limited(parts)).app()
     async with client_of(app, None) as guesser, client_of(app, "approver") as good:
         guesses = await asyncio.gather(
@@ -56,7 +58,7 @@ async def test_an_address_that_guesses_is_slowed_and_a_good_key_from_there_is_no
     assert answer.status_code == 200
 
 
-async def test_without_redis_nothing_is_counted_and_everything_goes_on(parts: Parts) -> None:
+async def test_without_redis_nothing_is_limited(parts: Parts) -> None:
     gone = open_redis(f"redis://127.0.0.1:{free_port()}/0")
     async with client_of(Gateway(limited(parts, gone)).app(), "viewer") as caller:
         assert {(await caller.get("/v1/pipelines")).status_code for _ in range(6)} == {200}

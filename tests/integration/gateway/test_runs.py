@@ -1,4 +1,4 @@
-"""Reading and steering runs."""
+"""Reading and controlling runs."""
 
 import httpx2
 import pytest
@@ -28,7 +28,7 @@ async def test_a_run_that_just_began_is_known_before_any_worker_saw_it(caller: h
 
 
 @pytest.mark.usefixtures("worker")
-async def test_without_a_projection_the_snapshot_is_the_runs_own_word(caller: httpx2.AsyncClient) -> None:
+async def test_without_a_projection_the_snapshot_comes_from_the_workflow(caller: httpx2.AsyncClient) -> None:
     run_id = await started(caller, ask=True, artifact="a.png")
 
     snapshot = await asked(caller, run_id)
@@ -117,7 +117,7 @@ async def test_pausing_an_ended_run_conflicts(caller: httpx2.AsyncClient) -> Non
     assert (answer.status_code, answer.json()["run_status"]) == (409, "completed")
 
 
-async def test_a_terminated_run_says_so_though_no_code_of_it_ran(
+async def test_a_terminated_run_is_shown_although_no_workflow_code_ran(
     caller: httpx2.AsyncClient, temporal: Client
 ) -> None:
     run_id = await started(caller)
@@ -143,8 +143,8 @@ async def test_another_tenants_run_looks_unknown(app: ASGIApp, caller: httpx2.As
 
 
 @pytest.mark.parametrize("verb", ["cancel", "pause", "resume", "approvals/word/decision"])
-async def test_another_tenants_run_cannot_be_steered(
-    app: ASGIApp, caller: httpx2.AsyncClient, verb: str
+async def test_another_tenants_run_cannot_be_controlled(
+    app: object, caller: httpx2.AsyncClient, verb: str
 ) -> None:
     run_id = await started(caller)
     body = {"answer": {"word": "x"}} if verb.endswith("decision") else {}

@@ -1,4 +1,4 @@
-"""Starts whose input holds a secret: a gateway that cannot seal it takes nothing and repeats nothing."""
+"""Starts with a secret: a gateway without payload keys refuses them and does not echo the secret."""
 
 from dataclasses import replace
 

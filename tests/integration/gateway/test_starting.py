@@ -1,4 +1,4 @@
-"""Starting runs: once per id or key, with the faults of the input named."""
+"""Starting runs: once per run id or key; invalid input is named field by field."""
 
 from collections.abc import AsyncIterator
 
@@ -10,12 +10,12 @@ from signalbox_core.ids import new_run_id
 from support.servers.gateway import client_of
 
 
-def order(**members: object) -> dict[str, object]:
+def start_body(**members: object) -> dict[str, object]:
     return {"pipeline": "echo", "input": {"text": "hi"}, **members}
 
 
 async def test_a_start_answers_where_the_run_is(caller: httpx2.AsyncClient) -> None:
-    answer = await caller.post("/v1/runs", json=order(run_id=(run_id := new_run_id("echo")), priority=2))
+    answer = await caller.post("/v1/runs", json=start_body(run_id=(run_id := new_run_id("echo")), priority=2))
 
     assert answer.status_code == 201
     assert answer.headers["location"] == f"/v1/runs/{run_id}"
@@ -27,10 +27,10 @@ async def test_a_start_answers_where_the_run_is(caller: httpx2.AsyncClient) -> N
 async def test_the_same_request_again_is_the_same_run(caller: httpx2.AsyncClient) -> None:
     run_id = new_run_id("echo")
 
-    first = await caller.post("/v1/runs", json=order(run_id=run_id))
-    # Spelled-out defaults and other spacing make no other order.
+    first = await caller.post("/v1/runs", json=start_body(run_id=run_id))
+    # Explicit defaults and a different member order do not make it a different request.
     again = await caller.post(
-        "/v1/runs", json=order(run_id=run_id, input={"times": 1, "text": "hi", "ask": False})
+        "/v1/runs", json=start_body(run_id=run_id, input={"times": 1, "text": "hi", "ask": False})
     )
 
     assert (first.status_code, again.status_code) == (201, 200)
@@ -39,9 +39,9 @@ async def test_the_same_request_again_is_the_same_run(caller: httpx2.AsyncClient
 
 async def test_the_same_run_id_for_another_request_is_refused(caller: httpx2.AsyncClient) -> None:
     run_id = new_run_id("echo")
-    await caller.post("/v1/runs", json=order(run_id=run_id))
+    await caller.post("/v1/runs", json=start_body(run_id=run_id))
 
-    answer = await caller.post("/v1/runs", json=order(run_id=run_id, input={"text": "other"}))
+    answer = await caller.post("/v1/runs", json=start_body(run_id=run_id, input={"text": "other"}))
 
     assert answer.status_code == 409
     assert answer.json()["code"] == "run_id_taken"
@@ -52,10 +52,10 @@ async def test_another_tenants_run_id_is_refused_the_same_way(
     app: ASGIApp, caller: httpx2.AsyncClient
 ) -> None:
     run_id = new_run_id("echo")
-    await caller.post("/v1/runs", json=order(run_id=run_id))
+    await caller.post("/v1/runs", json=start_body(run_id=run_id))
 
     async with client_of(app, "stranger") as stranger:
-        answer = await stranger.post("/v1/runs", json=order(run_id=run_id))
+        answer = await stranger.post("/v1/runs", json=start_body(run_id=run_id))
 
     assert answer.status_code == 409
     assert answer.json()["code"] == "run_id_taken"
@@ -65,9 +65,9 @@ async def test_another_tenants_run_id_is_refused_the_same_way(
 async def test_an_idempotency_key_gives_one_run(caller: httpx2.AsyncClient) -> None:
     key = {"idempotency-key": new_run_id("key")}
 
-    first = await caller.post("/v1/runs", json=order(), headers=key)
-    again = await caller.post("/v1/runs", json=order(), headers=key)
-    other = await caller.post("/v1/runs", json=order(input={"text": "else"}), headers=key)
+    first = await caller.post("/v1/runs", json=start_body(), headers=key)
+    again = await caller.post("/v1/runs", json=start_body(), headers=key)
+    other = await caller.post("/v1/runs", json=start_body(input={"text": "else"}), headers=key)
 
     assert [first.status_code, again.status_code, other.status_code] == [201, 200, 409]
     assert first.json()["run_id"] == again.json()["run_id"]
@@ -76,9 +76,9 @@ async def test_an_idempotency_key_gives_one_run(caller: httpx2.AsyncClient) -> N
 async def test_an_idempotency_key_stays_with_its_run_id(caller: httpx2.AsyncClient) -> None:
     key, run_id = {"idempotency-key": new_run_id("key")}, new_run_id("echo")
 
-    first = await caller.post("/v1/runs", json=order(run_id=run_id), headers=key)
-    without_id = await caller.post("/v1/runs", json=order(), headers=key)
-    other_id = await caller.post("/v1/runs", json=order(run_id=new_run_id("echo")), headers=key)
+    first = await caller.post("/v1/runs", json=start_body(run_id=run_id), headers=key)
+    without_id = await caller.post("/v1/runs", json=start_body(), headers=key)
+    other_id = await caller.post("/v1/runs", json=start_body(run_id=new_run_id("echo")), headers=key)
 
     assert [first.status_code, without_id.status_code, other_id.status_code] == [201, 200, 409]
     assert without_id.json()["run_id"] == run_id
@@ -88,9 +88,9 @@ async def test_an_idempotency_key_stays_with_its_run_id(caller: httpx2.AsyncClie
 async def test_two_tenants_may_use_one_key(app: ASGIApp, caller: httpx2.AsyncClient) -> None:
     key = {"idempotency-key": new_run_id("key")}
 
-    ours = await caller.post("/v1/runs", json=order(), headers=key)
+    ours = await caller.post("/v1/runs", json=start_body(), headers=key)
     async with client_of(app, "stranger") as stranger:
-        theirs = await stranger.post("/v1/runs", json=order(), headers=key)
+        theirs = await stranger.post("/v1/runs", json=start_body(), headers=key)
 
     assert (ours.status_code, theirs.status_code) == (201, 201)
     assert ours.json()["run_id"] != theirs.json()["run_id"]
@@ -100,18 +100,18 @@ BAD = [
     pytest.param({"pipeline": "nope", "input": {}}, 422, ["pipeline"], id="unknown pipeline"),
     pytest.param({"pipeline": "echo"}, 422, ["input"], id="no input"),
     pytest.param({"input": {"text": "x"}}, 422, ["pipeline"], id="no pipeline"),
-    pytest.param(order(extra=1), 422, ["extra"], id="unknown member"),
+    pytest.param(start_body(extra=1), 422, ["extra"], id="unknown member"),
     pytest.param(
-        order(input={"text": 5, "times": 99, "no": 1}),
+        start_body(input={"text": 5, "times": 99, "no": 1}),
         422,
         ["input.no", "input.text", "input.times"],
-        id="three faults at once",
+        id="three invalid fields at once",
     ),
-    pytest.param(order(input={"text": "   "}), 422, ["input.text"], id="the contract's own rule"),
-    pytest.param(order(input=[]), 422, ["input"], id="input is a list"),
-    pytest.param(order(run_id="no spaces"), 422, ["run_id"], id="malformed run id"),
-    pytest.param(order(run_id=""), 422, ["run_id"], id="empty run id"),
-    pytest.param(order(priority=9), 422, ["priority"], id="priority out of range"),
+    pytest.param(start_body(input={"text": "   "}), 422, ["input.text"], id="the contract's own rule"),
+    pytest.param(start_body(input=[]), 422, ["input"], id="input is a list"),
+    pytest.param(start_body(run_id="no spaces"), 422, ["run_id"], id="malformed run id"),
+    pytest.param(start_body(run_id=""), 422, ["run_id"], id="empty run id"),
+    pytest.param(start_body(priority=9), 422, ["priority"], id="priority out of range"),
     pytest.param([], 422, ["body"], id="a list"),
 ]
 

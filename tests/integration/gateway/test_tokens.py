@@ -1,4 +1,4 @@
-"""Bearer tokens of OpenID issuers: a real issuer over a socket, and everything about a token that must be refused."""
+"""Bearer tokens of OpenID issuers, against a real issuer over a socket: every invalid token is refused."""
 
 import base64
 import hmac
@@ -56,7 +56,7 @@ def bearing(app: Starlette) -> Ask:
 
 
 @pytest.mark.parametrize("alg", ["RS256", "ES256", "EdDSA"])
-async def test_a_token_names_its_holder(bearing: Ask, issuer: Issuer, alg: str) -> None:
+async def test_a_token_identifies_its_subject(bearing: Ask, issuer: Issuer, alg: str) -> None:
     async with bearing(issuer.token(alg=alg, roles=["operator", "approver", "astronaut"])) as caller:
         told = (await caller.get("/v1/sessions")).json()
 
@@ -81,7 +81,7 @@ def unsigned(issuer: Issuer) -> str:
 
 
 def signed_with_the_public_key(issuer: Issuer) -> str:
-    """The old confusion: HMAC, with the public key as its secret."""
+    """Algorithm confusion: HMAC with the public key as the secret."""
     token = issuer.token(alg="RS256")
     jwks = httpx2.get(f"{issuer.origin}/keys", trust_env=False).json()["keys"]
     kid = jwt.get_unverified_header(token)["kid"]
@@ -123,7 +123,7 @@ REFUSED: dict[str, Callable[[Issuer], str]] = {
 
 
 @pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED.keys())
-async def test_a_bad_token_is_refused_and_told_nothing(
+async def test_an_invalid_token_is_refused_without_a_reason(
     bearing: Ask, issuer: Issuer, make: Callable[[Issuer], str]
 ) -> None:
     async with bearing(make(issuer)) as caller:
@@ -132,11 +132,11 @@ async def test_a_bad_token_is_refused_and_told_nothing(
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.json()["detail"] in {
         "the token has expired; get a new one",
-        "the token is not good here; get one from a configured issuer, for this audience",
+        "the token is invalid; get one from a configured issuer, for this audience",
     }
 
 
-async def test_new_keys_are_found_and_unknown_ones_cost_the_issuer_nothing(
+async def test_new_keys_are_fetched_and_unknown_key_ids_do_not_load_the_issuer(
     bearing: Ask, issuer: Issuer
 ) -> None:
     async with bearing(issuer.token()) as caller:
@@ -173,7 +173,7 @@ async def test_an_issuer_that_was_never_reached_is_a_503_and_a_known_one_may_be_
     assert known.status_code == 200
 
 
-async def test_what_an_issuer_may_say_is_the_operators_choice(
+async def test_the_issuers_file_decides_which_claims_count(
     bearing: Ask, issuer: Issuer, tokens: Tokens, tmp_path: Path
 ) -> None:
     mapped = {
@@ -230,7 +230,7 @@ async def test_a_session_and_a_ticket_of_a_token_end_with_it_and_with_the_trust_
         ).status_code == 401
 
 
-async def test_signing_in_takes_exactly_one_proof(app: Starlette, issuer: Issuer) -> None:
+async def test_signing_in_takes_exactly_one_credential(app: Starlette, issuer: Issuer) -> None:
     async with client_of(app, None) as browser:
         for body in ({}, {"api_key": "sbx_test_viewer", "token": issuer.token()}):
             assert (await browser.post("/v1/sessions", json=body)).status_code == 422

@@ -1,4 +1,4 @@
-"""POST /v1/objects: what is taken, under which name, and what is refused."""
+"""POST /v1/objects: which files are accepted, under which key, and which are refused."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ async def test_a_file_is_kept_under_its_hash_in_the_tenants_folder(
     assert await parts.objects.get(first.json()["object"]) == PDF
 
 
-async def test_a_file_may_come_in_pieces_of_unknown_number(caller: httpx2.AsyncClient) -> None:
+async def test_a_file_may_be_sent_chunked(caller: httpx2.AsyncClient) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(PDF), 7):
             yield PDF[start : start + 7]

@@ -1,4 +1,4 @@
-"""What callers of the gateway do again and again in tests."""
+"""Common calls to the gateway."""
 
 import httpx2
 
@@ -8,14 +8,14 @@ Json = dict[str, object]
 
 
 async def started(caller: httpx2.AsyncClient, **given: object) -> str:
-    """Start an echo run; its id."""
+    """Start an echo run and return its id."""
     answer = await caller.post("/v1/runs", json={"pipeline": "echo", "input": {"text": "hi", **given}})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["run_id"])
 
 
 async def ended(caller: httpx2.AsyncClient, run_id: str) -> Json:
-    """The snapshot of the run, once it has ended."""
+    """Wait until the run has ended and return its snapshot."""
 
     async def snapshot() -> Json | None:
         body = (await caller.get(f"/v1/runs/{run_id}")).json()
@@ -25,7 +25,7 @@ async def ended(caller: httpx2.AsyncClient, run_id: str) -> Json:
 
 
 async def asked(caller: httpx2.AsyncClient, run_id: str) -> Json:
-    """The snapshot of the run, once it asks a person."""
+    """Wait until the run has an approval and return its snapshot."""
 
     async def snapshot() -> Json | None:
         body = (await caller.get(f"/v1/runs/{run_id}")).json()

@@ -20,8 +20,8 @@ from support.assertions.eventually import eventually
 from support.fakes.echo_pipeline import SPEC
 
 ORIGIN = "https://signalbox.test"
-NOWHERE = "127.0.0.1:9"
-"""Where no Pub/Sub answers."""
+UNREACHABLE = "127.0.0.1:9"
+"""An address without a Pub/Sub server."""
 PIPELINES: Mapping[str, PipelineSpec] = {SPEC.name: SPEC}
 KEYS = {
     "admin": ("acme", ["admin"], "lan"),
@@ -55,7 +55,7 @@ def write_keys(path: Path, *, without: str | None = None) -> Path:
 
 
 def settings(
-    folder: Path, *, temporal: str, redis: str, pubsub: str = NOWHERE, project: str = "signalbox"
+    folder: Path, *, temporal: str, redis: str, pubsub: str = UNREACHABLE, project: str = "signalbox"
 ) -> Settings:
     return Settings(
         temporal_address=temporal,
@@ -93,7 +93,7 @@ def environment(
 
 @contextmanager
 def gateway_process(variables: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`python -m signalbox_gateway` with its log in `folder`; killed at the end if it still lives."""
+    """`python -m signalbox_gateway` with its log in `folder`; killed at the end if it is still running."""
     with (folder / "log").open("wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "signalbox_gateway"], env=dict(variables), stdout=log, stderr=log
@@ -109,7 +109,7 @@ def gateway_process(variables: Mapping[str, str], folder: Path) -> Iterator[subp
 async def caller_of(
     process: subprocess.Popen[bytes], port: int, *, connections: int = 10
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """An admin's client of a gateway process that is ready."""
+    """A client with the admin's key, once the gateway process is ready."""
     headers = {"authorization": f"Bearer {secret_of('admin')}"}
     limits = httpx2.Limits(max_connections=connections)
     async with httpx2.AsyncClient(
@@ -129,14 +129,14 @@ async def caller_of(
 
 @asynccontextmanager
 async def gateway_parts(
-    folder: Path, *, temporal: str, redis: str, pubsub: str = NOWHERE
+    folder: Path, *, temporal: str, redis: str, pubsub: str = UNREACHABLE
 ) -> AsyncIterator[Parts]:
     async with open_parts(settings(folder, temporal=temporal, redis=redis, pubsub=pubsub)) as parts:
         yield replace(parts, pipelines=PIPELINES)
 
 
 def client_of(app: ASGIApp, role: str | None = "admin") -> httpx2.AsyncClient:
-    """A caller with the key of `role`; an exception in the app is a failure of the test."""
+    """A client with the key of `role`; an exception in the app fails the test."""
     headers = {"authorization": f"Bearer {secret_of(role)}"} if role else {}
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ORIGIN, headers=headers)
 

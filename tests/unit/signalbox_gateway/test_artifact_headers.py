@@ -1,9 +1,9 @@
-"""The headers of artifacts: names survive, browsers run nothing, caches keep what cannot change."""
+"""Artifact headers: names are preserved, browsers execute nothing, only immutable URLs are cached."""
 
 import pytest
 
 from signalbox_core.events.snapshot import ArtifactState
-from signalbox_gateway.api.artifacts import content_disposition, file_name, headers_of
+from signalbox_gateway.api.artifacts import artifact_headers, content_disposition, file_name
 from signalbox_gateway.runs.views import artifact_version, artifact_view
 
 
@@ -21,18 +21,21 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("name", "expected"), NAMES)
-def test_a_name_survives_as_rfc_8187_and_cannot_break_the_header(name: str, expected: str) -> None:
+def test_a_name_is_encoded_by_rfc_8187_and_cannot_break_the_header(name: str, expected: str) -> None:
     assert content_disposition(name, inline=False) == f"attachment; {expected}"
 
 
 @pytest.mark.parametrize(
     ("name", "media_type", "expected"),
-    [("ads/v1/300x250", "image/png", "300x250.png"), ("a.png", "image/png", "a.png"), ("report", "application/json", "report.json"),
-     ("x/", "application/x-odd", "x"), ("a.tar.gz", "application/gzip", "a.tar.gz")],
-)  # fmt: skip
-def test_a_file_is_named_by_the_last_part_with_an_extension(
-    name: str, media_type: str, expected: str
-) -> None:
+    [
+        ("ads/v1/300x250", "image/png", "300x250.png"),
+        ("a.png", "image/png", "a.png"),
+        ("report", "application/json", "report.json"),
+        ("x/", "application/x-odd", "x"),
+        ("a.tar.gz", "application/gzip", "a.tar.gz"),
+    ],
+)
+def test_a_file_name_is_the_last_segment_with_an_extension(name: str, media_type: str, expected: str) -> None:
     assert file_name(name, media_type) == expected
 
 
@@ -40,8 +43,8 @@ def test_a_file_is_named_by_the_last_part_with_an_extension(
     "media_type",
     ["text/html", "image/svg+xml", "application/xml", "text/xml", "application/octet-stream", "odd"],
 )
-def test_what_could_be_active_is_downloaded_in_a_sandbox(media_type: str) -> None:
-    headers = headers_of(artifact(media_type=media_type), version=None, download=False)
+def test_active_content_is_downloaded_in_a_sandbox(media_type: str) -> None:
+    headers = artifact_headers(artifact(media_type=media_type), version=None, download=False)
 
     assert headers["content-disposition"].startswith("attachment")
     assert "sandbox" in headers["content-security-policy"]
@@ -50,23 +53,28 @@ def test_what_could_be_active_is_downloaded_in_a_sandbox(media_type: str) -> Non
 
 def test_a_media_type_that_could_break_the_header_is_not_sent() -> None:
     assert (
-        headers_of(artifact(media_type="image/png\r\nx: y"), version=None, download=False)["content-type"]
+        artifact_headers(artifact(media_type="image/png\r\nx: y"), version=None, download=False)[
+            "content-type"
+        ]
         == "application/octet-stream"
     )
 
 
-def test_only_the_current_version_is_cached_for_ever() -> None:
+def test_only_the_current_version_is_immutable() -> None:
     state = artifact()
 
-    assert "immutable" in headers_of(state, version=artifact_version(state), download=False)["cache-control"]
-    assert headers_of(state, version="old", download=False)["cache-control"] == "private, no-cache"
+    assert (
+        "immutable"
+        in artifact_headers(state, version=artifact_version(state), download=False)["cache-control"]
+    )
+    assert artifact_headers(state, version="old", download=False)["cache-control"] == "private, no-cache"
 
 
-def test_a_later_artifact_of_the_same_name_has_another_url_and_tag() -> None:
+def test_a_later_artifact_of_the_same_name_has_a_new_url_and_etag() -> None:
     first, second = artifact(key="k1"), artifact(key="k2")
 
     assert artifact_view("r", first).url != artifact_view("r", second).url
     assert (
-        headers_of(first, version=None, download=False)["etag"]
-        != headers_of(second, version=None, download=False)["etag"]
+        artifact_headers(first, version=None, download=False)["etag"]
+        != artifact_headers(second, version=None, download=False)["etag"]
     )

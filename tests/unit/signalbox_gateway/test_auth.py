@@ -1,4 +1,4 @@
-"""Roles contain each other as written and deny the rest; keys are read from a file and again when it changes."""
+"""Roles include each other as listed and grant nothing else; API keys are hot-reloaded from their file."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ GRANTS = {
 
 
 @pytest.mark.parametrize("own", list(Role))
-def test_a_role_grants_what_it_contains_and_nothing_else(own: Role) -> None:
+def test_a_role_grants_what_it_includes_and_nothing_else(own: Role) -> None:
     assert {role for role in Role if principal(own).has(role)} == GRANTS[own]
 
 
@@ -34,8 +34,8 @@ def test_without_a_role_everything_is_denied() -> None:
     assert not any(principal().has(role) for role in Role)
 
 
-def test_a_refusal_names_the_role_that_is_needed() -> None:
-    with pytest.raises(Forbidden, match="needs the role approver; lan has: operator"):
+def test_a_refusal_names_the_required_role() -> None:
+    with pytest.raises(Forbidden, match="requires the role approver; lan has: operator"):
         principal(Role.OPERATOR).require(Role.APPROVER)
 
 
@@ -120,7 +120,7 @@ def test_a_file_that_is_gone_leaves_the_last_good_keys(tmp_path: Path) -> None:
     assert keys.by_secret("sbx_a") is not None
 
 
-def test_an_expired_key_counts_no_more(tmp_path: Path) -> None:
+def test_an_expired_key_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "keys.json", "sbx_a", "sbx_b", "sbx_c")
     file = json.loads(path.read_text())
     for key, year in zip(file["keys"], (2001, 2999, None), strict=True):
@@ -136,6 +136,6 @@ def test_an_expired_key_counts_no_more(tmp_path: Path) -> None:
     assert [keys.by_id(secret) is not None for secret in ("sbx_a", "sbx_b", "sbx_c")] == [False, True, True]
 
 
-def test_an_absent_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"none\.json: No such file"):
         ApiKeys(tmp_path / "none.json")

@@ -1,4 +1,4 @@
-"""The console as it is served: nothing inline, nothing foreign, nothing that makes markup from strings."""
+"""The console's files: no inline code, no third-party resources, no markup built from strings."""
 
 import re
 from html.parser import HTMLParser

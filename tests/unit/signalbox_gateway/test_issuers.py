@@ -1,4 +1,4 @@
-"""The file of issuers: what is refused before anything starts, and how a claim is found."""
+"""The issuers file: invalid ones are refused at the start. Claims are found by name or path."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from signalbox_core.errors import InvalidInput
-from signalbox_gateway.auth.issuers import find, is_trusted_address, keys_of, read_issuers
+from signalbox_gateway.auth.issuers import find_claim, is_trusted_address, keys_of, read_issuers
 
 GOOD = {"issuer": "https://id.example.com", "audience": "signalbox", "tenant": "acme"}
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"issuer": "http://id.example.com"}, "must be an https address"),
         ({"issuer": "https://user@id.example.com"}, "must be an https address"),
@@ -27,13 +27,13 @@ GOOD = {"issuer": "https://id.example.com", "audience": "signalbox", "tenant": "
         ({"colour": "red"}, "unknown field"),
     ],
 )
-def test_a_wrong_issuer_stops_the_start(tmp_path: Path, change: dict[str, object], says: str) -> None:
+def test_an_invalid_issuer_stops_the_start(tmp_path: Path, change: dict[str, object], message: str) -> None:
     (tmp_path / "issuers.json").write_text(json.dumps({"issuers": [{**GOOD, **change}]}))
-    with pytest.raises(InvalidInput, match=says):
+    with pytest.raises(InvalidInput, match=message):
         read_issuers(tmp_path / "issuers.json")
 
 
-def test_an_issuer_stands_once(tmp_path: Path) -> None:
+def test_a_duplicate_issuer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "issuers.json").write_text(json.dumps({"issuers": [GOOD, GOOD]}))
     with pytest.raises(InvalidInput, match="twice"):
         read_issuers(tmp_path / "issuers.json")
@@ -42,23 +42,29 @@ def test_an_issuer_stands_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "trusted"),
     [
-        ("https://id.example.com/realms/a", True), ("http://127.0.0.1:8080", True), ("http://localhost", True), ("http://[::1]:1/x", True),
-        ("http://127.0.0.1.evil.test", False), ("http://localhost@evil.test", False), ("https://", False), ("https://a/?x", False),
+        ("https://id.example.com/realms/a", True),
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost", True),
+        ("http://[::1]:1/x", True),
+        ("http://127.0.0.1.evil.test", False),
+        ("http://localhost@evil.test", False),
+        ("https://", False),
+        ("https://a/?x", False),
     ],
-)  # fmt: skip
-def test_keys_come_over_https_or_from_this_machine(url: str, trusted: bool) -> None:
+)
+def test_keys_are_fetched_over_https_or_from_this_machine(url: str, trusted: bool) -> None:
     assert is_trusted_address(url) is trusted
 
 
 def test_a_claim_is_found_by_name_and_by_path() -> None:
     claims = {"https://example.com/roles": ["a"], "realm_access": {"roles": ["b"]}, "x": "y"}
-    assert find(claims, "https://example.com/roles") == ["a"]
-    assert find(claims, "realm_access.roles") == ["b"]
-    assert [find(claims, name) for name in ("x.y", "nope", "realm_access.nope", "")] == [None] * 4
+    assert find_claim(claims, "https://example.com/roles") == ["a"]
+    assert find_claim(claims, "realm_access.roles") == ["b"]
+    assert [find_claim(claims, name) for name in ("x.y", "nope", "realm_access.nope", "")] == [None] * 4
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "message"),
     [
         (b"<html>", "not a JWK Set"),
         (b'{"keys": []}', "no signing key"),
@@ -67,6 +73,6 @@ def test_a_claim_is_found_by_name_and_by_path() -> None:
         (b'{"keys": [{"kid": "a", "kty": "EC"}, {"kid": "a", "kty": "RSA"}]}', "two keys"),
     ],
 )
-def test_a_bad_set_of_keys_is_not_taken(body: bytes, says: str) -> None:
-    with pytest.raises(InvalidInput, match=says):
+def test_an_invalid_jwk_set_is_refused(body: bytes, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
         keys_of(body, "https://id.example.com/keys")

@@ -58,7 +58,7 @@ def test_a_problem_names_field_detail_and_facts() -> None:
     }
 
 
-def test_several_faults_are_all_listed() -> None:
+def test_every_invalid_field_is_listed() -> None:
     problem = problem_of(
         InvalidFields((FieldError(field="a", detail="is wrong"), FieldError(field="b", detail="is missing")))
     )
@@ -67,13 +67,13 @@ def test_several_faults_are_all_listed() -> None:
     assert [error.field for error in problem.errors] == ["a", "b"]
 
 
-def test_what_may_succeed_later_says_when() -> None:
+def test_a_retryable_problem_has_retry_after() -> None:
     assert problem_response(RateLimited("x", retry_after_s=0.2)).headers["retry-after"] == "1"
     assert int(problem_response(Unavailable("x")).headers["retry-after"]) > 0
     assert "retry-after" not in problem_response(NotFound("x")).headers
 
 
-def test_a_bug_tells_nothing_of_itself() -> None:
+def test_an_internal_error_reveals_nothing() -> None:
     body = msgspec.json.decode(bug_response().body)
 
     assert (body["status"], body["code"]) == (500, "internal_error")

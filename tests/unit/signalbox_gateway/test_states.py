@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from signalbox_core.errors import Conflict, InvalidInput, NotFound
 from signalbox_core.events import Snapshot, fold
 from signalbox_core.pipeline.contract.messages import Decision
-from signalbox_gateway.api.approvals import settled
+from signalbox_gateway.api.approvals import recorded_outcome
 from signalbox_gateway.runs.decide import refusal_of
 from signalbox_gateway.runs.lookup import resolve_snapshot
 from signalbox_gateway.runs.temporal import RunInfo, visibility_query
@@ -76,11 +76,11 @@ def test_the_view_hides_where_files_are_kept() -> None:
 
 
 def test_an_open_question_settles_nothing() -> None:
-    assert settled(after("approval.requested"), decision()) is None
+    assert recorded_outcome(after("approval.requested"), decision()) is None
 
 
-def test_the_winning_decision_is_returned_again() -> None:
-    record = settled(after("run.completed"), decision("d1"))
+def test_the_decision_that_won_is_given_again() -> None:
+    record = recorded_outcome(after("run.completed"), decision("d1"))
 
     assert record is not None
     assert (record.decision_id, record.decided_by) == ("d1", "lan")
@@ -97,7 +97,7 @@ def test_the_winning_decision_is_returned_again() -> None:
 )
 def test_what_was_decided_stays_decided(event: str, sent: Decision, code: str) -> None:
     with pytest.raises(Conflict) as caught:
-        settled(after(event), sent)
+        recorded_outcome(after(event), sent)
 
     assert caught.value.stable_code == code
 

@@ -1,4 +1,4 @@
-"""Every fault of a request is named by its field, with the remedy."""
+"""Every invalid field of a request is named, with the remedy."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -38,13 +38,13 @@ class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status: Literal["open", "closed"] | None = None
 
 
-def faults(body: bytes, at: str = "") -> dict[str, str]:
+def invalid_fields(body: bytes, at: str = "") -> dict[str, str]:
     with pytest.raises(InvalidFields) as caught:
         decode(Outer, body, at=at)
     return {error.field: error.detail for error in caught.value.errors}
 
 
-def test_a_right_value_is_decoded() -> None:
+def test_a_valid_value_is_decoded() -> None:
     assert decode(Outer, b'{"count":2,"inner":{"name":"x"}}') == Outer(count=2, inner=Inner(name="x"))
 
 
@@ -78,23 +78,28 @@ CASES = [
 
 
 @pytest.mark.parametrize(("body", "expected"), CASES)
-def test_a_fault_is_named_with_its_remedy(body: bytes, expected: dict[str, str]) -> None:
-    assert faults(body) == expected
+def test_an_invalid_field_is_named_with_the_remedy(body: bytes, expected: dict[str, str]) -> None:
+    assert invalid_fields(body) == expected
 
 
-def test_all_faults_are_told_at_once() -> None:
-    assert set(faults(b'{"count":9,"kind":"z","when":"today","more":1}')) == {"count", "kind", "when", "more"}
+def test_all_invalid_fields_are_reported_at_once() -> None:
+    assert set(invalid_fields(b'{"count":9,"kind":"z","when":"today","more":1}')) == {
+        "count",
+        "kind",
+        "when",
+        "more",
+    }
 
 
-def test_paths_begin_where_the_value_sits_in_the_request() -> None:
-    assert list(faults(b'{"count":0}', at="input")) == ["input.count"]
-    assert list(faults(b"[]", at="input")) == ["input"]
+def test_field_paths_start_at_the_root_of_the_request() -> None:
+    assert list(invalid_fields(b'{"count":0}', at="input")) == ["input.count"]
+    assert list(invalid_fields(b"[]", at="input")) == ["input"]
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"count":1}x', b'{"count":1' + b"0" * 5000], ids=str
 )
-def test_what_is_not_json_is_said_so(body: bytes) -> None:
+def test_malformed_json_is_reported_as_such(body: bytes) -> None:
     with pytest.raises(InvalidInput) as caught:
         decode(Outer, body)
 
@@ -110,7 +115,7 @@ def test_query_parameters_are_converted_and_empty_ones_count_as_absent() -> None
     [([("limit", "x")], "limit"), ([("limit", "0")], "limit"), ([("limit", "1"), ("limit", "2")], "limit"),
      ([("status", "odd")], "status"), ([("more", "1")], "more")],
 )  # fmt: skip
-def test_a_wrong_query_parameter_is_named(pairs: list[tuple[str, str]], field: str) -> None:
+def test_an_invalid_query_parameter_is_named(pairs: list[tuple[str, str]], field: str) -> None:
     with pytest.raises(InvalidFields) as caught:
         decode_query(Query, pairs)
 

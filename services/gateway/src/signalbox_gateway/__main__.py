@@ -1,4 +1,4 @@
-"""`python -m signalbox_gateway`: the gateway, configured by environment variables only."""
+"""`python -m signalbox_gateway`: runs the gateway, configured by environment variables only."""
 
 import logging
 
@@ -24,7 +24,7 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> int:
-    """0 after a clean stop; 2 when a setting is wrong, with one line that names it."""
+    """Return the exit status: 0 after a clean stop; 2 for an invalid setting, with one line that names it."""
     return run_service("gateway", Settings, serve, prefix=PREFIX, loop_factory=uvloop.new_event_loop)
 
 

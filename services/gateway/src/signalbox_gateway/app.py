@@ -1,4 +1,4 @@
-"""The composition root: the only place where the gateway's parts are put together."""
+"""The composition root: opens the clients, wires the parts, and assembles the ASGI app."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -31,26 +31,26 @@ from signalbox_core.scaling.decisions import ScalingDecisionStream
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
 from signalbox_core.topology import PROJECTOR, STARTER
-from signalbox_gateway.api.approval_stream import InboxFeed
-from signalbox_gateway.api.approvals import Approvals
-from signalbox_gateway.api.artifacts import Artifacts
-from signalbox_gateway.api.autoscaler import AutoscalerPages
-from signalbox_gateway.api.docs_page import Pages
-from signalbox_gateway.api.endpoint import on_http_exception, routes_of
-from signalbox_gateway.api.health import HealthPages
-from signalbox_gateway.api.openapi import document
-from signalbox_gateway.api.payload_codec import Codec
-from signalbox_gateway.api.pipelines import Pipelines
-from signalbox_gateway.api.routes import Handlers, endpoints
-from signalbox_gateway.api.runs import Runs
-from signalbox_gateway.api.sessions import Identities
-from signalbox_gateway.api.start_run import IdempotencyKeys, Starts
-from signalbox_gateway.api.uploads import Uploads
+from signalbox_gateway.api.approval_stream import ApprovalStream
+from signalbox_gateway.api.approvals import ApprovalHandlers
+from signalbox_gateway.api.artifacts import ArtifactHandler
+from signalbox_gateway.api.autoscaler import AutoscalerHandlers
+from signalbox_gateway.api.docs_page import ApiDocsHandlers
+from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
+from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.openapi import build_document
+from signalbox_gateway.api.payload_codec import PayloadCodecHandler
+from signalbox_gateway.api.pipelines import PipelineHandlers
+from signalbox_gateway.api.routes.table import RouteHandlers, build_routes
+from signalbox_gateway.api.runs import RunHandlers
+from signalbox_gateway.api.sessions import SessionHandlers
+from signalbox_gateway.api.start_run import IdempotencyKeys, StartRunHandler
+from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.auth.authenticator import ApiKeys, Authenticator
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
 from signalbox_gateway.auth.principal import Principal
-from signalbox_gateway.auth.rate_limits import Limiting
-from signalbox_gateway.auth.sessions import Sessions, Tickets
+from signalbox_gateway.auth.rate_limits import RequestLimiter
+from signalbox_gateway.auth.sessions import SessionStore, TicketStore
 from signalbox_gateway.background.projector import Projector
 from signalbox_gateway.background.reconciler import Reconciler
 from signalbox_gateway.background.recovery import StreamRecovery
@@ -77,7 +77,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the app is made of; tests pass fakes where `open_parts` passes clients."""
+    """The clients and files behind the app; tests pass fakes where `open_parts` passes clients."""
 
     settings: Settings
     temporal: Client
@@ -95,7 +95,7 @@ class Parts:
 
 
 class Gateway:
-    """The assembled gateway: its ASGI app, its loops, and how it drains."""
+    """The assembled gateway: its ASGI app, its background loops, and its graceful shutdown."""
 
     def __init__(
         self, parts: Parts, *, deadline: timedelta = timedelta(seconds=5), limits: StreamLimits | None = None
@@ -107,8 +107,8 @@ class Gateway:
         availability = TemporalAvailability(engine)
         repairs = Repairs(parts.streams, engine, parts.pipelines)
         self.states = RunReader(parts.streams, engine, parts.pipelines, waiting)
-        sessions, tickets = Sessions(parts.redis), Tickets(parts.redis)
-        self._limiting = _limiting(parts)
+        sessions, tickets = SessionStore(parts.redis), TicketStore(parts.redis)
+        self._limiter = _request_limiter(parts)
         self.authenticator = Authenticator(
             parts.keys, parts.tokens, sessions, tickets, parts.settings.public_origin
         )
@@ -117,7 +117,7 @@ class Gateway:
             "temporal": engine.is_available,
             "pubsub": self._pubsub_is_connected,
         }
-        self.health = HealthPages(probes, self.metrics)
+        self.health = HealthHandlers(probes, self.metrics)
         self.hub = Hub(
             parts.channels,
             parts.streams,
@@ -131,10 +131,10 @@ class Gateway:
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
         decisions = Decisions(parts.temporal, within=min(deadline, timedelta(seconds=3)))
-        approvals = Approvals(self.states, parts.streams, decisions, parts.pipelines)
-        self._handlers = Handlers(
-            pipelines=Pipelines(parts.pipelines),
-            starts=Starts(
+        approvals = ApprovalHandlers(self.states, parts.streams, decisions, parts.pipelines)
+        self._handlers = RouteHandlers(
+            pipelines=PipelineHandlers(parts.pipelines),
+            start_run=StartRunHandler(
                 engine,
                 availability,
                 parts.pipelines,
@@ -142,33 +142,33 @@ class Gateway:
                 waiting,
                 parts.payload_keys,
             ),
-            runs=Runs(self.states, engine, parts.pipelines, waiting, repairs),
-            artifacts=Artifacts(self.states, parts.objects),
+            runs=RunHandlers(self.states, engine, parts.pipelines, waiting, repairs),
+            artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
-            inbox_feed=InboxFeed(self.hub, approvals.inbox_of, self.authenticator.principal),
-            uploads=Uploads(parts.objects),
-            autoscaler=AutoscalerPages(
+            approval_stream=ApprovalStream(self.hub, approvals.get_inbox, self.authenticator.principal),
+            uploads=UploadHandler(parts.objects),
+            autoscaler=AutoscalerHandlers(
                 ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal
             ),
-            codec=Codec(parts.temporal.data_converter.payload_codec),
-            identities=Identities(
+            codec=PayloadCodecHandler(parts.temporal.data_converter.payload_codec),
+            sessions=SessionHandlers(
                 self.authenticator, sessions, tickets, self.states, parts.settings.temporal_ui_url
             ),
             health=self.health,
-            pages=Pages(),
+            docs=ApiDocsHandlers(),
         )
 
     def app(self) -> Starlette:
-        table = endpoints(self._handlers)
-        origin = self._parts.settings.public_origin
-        self._handlers.pages.publish(
-            document(table, self._parts.pipelines, version=version("signalbox-gateway"), server=origin)
+        endpoints, origin = build_routes(self._handlers), self._parts.settings.public_origin
+        release = version("signalbox-gateway")
+        self._handlers.docs.publish(
+            build_document(endpoints, self._parts.pipelines, version=release, server=origin)
         )
         stream = StreamEndpoint(self.hub, self._authorize, self._viewer)
         routes: list[BaseRoute] = [
             Route("/v1/runs/{run_id}/stream", stream),
             Route("/v1/stream", stream),
-            *routes_of(table, self.authenticator, self._limiting),
+            *asgi_routes(endpoints, self.authenticator, self._limiter),
             *console_routes(),
         ]
         app = Starlette(
@@ -188,12 +188,12 @@ class Gateway:
         )
 
     async def drain(self) -> None:
-        """Told to stop: readiness first, then the streams end."""
+        """Begin the graceful shutdown: report not ready, then end the open streams."""
         self.health.drain()
         await self.hub.drain(timedelta(seconds=self._parts.settings.drain_s))
 
     def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
-        """What runs beside the requests, by name."""
+        """The background loops by name."""
         return {
             "api keys": self._parts.keys.run,
             "issuers": self._parts.tokens.run,
@@ -206,24 +206,19 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         async with run_in_background(self.loops()):
-            log.info(
-                "gateway ready",
-                extra={
-                    "origin": self._parts.settings.public_origin,
-                    "pipelines": sorted(self._parts.pipelines),
-                },
-            )
+            origin, pipelines = self._parts.settings.public_origin, sorted(self._parts.pipelines)
+            log.info("gateway ready", extra={"origin": origin, "pipelines": pipelines})
             yield
 
     async def _authorize(self, request: HTTPConnection, run_id: str) -> Principal:
-        """Who listens to a run. Raises: NotFound: the run is unknown or another tenant's."""
+        """The principal of a listener of one run. Raises: NotFound: the run does not exist for its tenant."""
         principal = await self.authenticator.listener(request, run_id)
         principal.require(Role.VIEWER)
         await self.states.check(principal, run_id)
         return principal
 
     async def _viewer(self, request: HTTPConnection) -> Principal:
-        """Who listens to all runs of a tenant."""
+        """The principal of a listener of all runs of a tenant."""
         principal = await self.authenticator.principal(request)
         principal.require(Role.VIEWER)
         return principal
@@ -238,13 +233,10 @@ class Gateway:
             return False
 
 
-def _limiting(parts: Parts) -> Limiting:
+def _request_limiter(parts: Parts) -> RequestLimiter:
     settings, within_s = parts.settings, 3.0
-    principals = RedisRateLimiter(
-        parts.redis, per_s=settings.requests_per_s, scope="principals", within_s=within_s
-    )
-    return Limiting(
-        principals,
+    return RequestLimiter(
+        RedisRateLimiter(parts.redis, per_s=settings.requests_per_s, scope="principals", within_s=within_s),
         RedisRateLimiter(parts.redis, per_s=settings.failures_per_s, scope="failures", within_s=within_s),
     )
 
@@ -257,17 +249,13 @@ def _limits(settings: Settings) -> StreamLimits:
     )
 
 
-def create_app(parts: Parts) -> Starlette:
-    """The gateway as an ASGI app; its lifespan starts and ends what runs beside the requests."""
-    return Gateway(parts).app()
-
-
 @asynccontextmanager
 async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
-    """Open the clients. Backends that are away do not stop the start: they are reported by /readyz and retried.
+    """Open the clients. The gateway also starts while backends are unavailable; /readyz reports them.
 
     Raises:
-        InvalidInput: a keys file, the objects address or what says how to reach Temporal is not usable; the message names it.
+        InvalidInput: a keys file, the issuers file, the address of the object store or a Temporal setting is
+            invalid; the message names it.
     """
     async with AsyncExitStack() as stack:
         keys = ApiKeys(Path(settings.api_keys_file))
@@ -278,7 +266,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         objects = open_object_store(settings.objects_url)
         redis = open_redis(settings.redis_url)
         stack.push_async_callback(redis.aclose)
-        # A channel is silent for as long as its runs are: no read timeout there.
+        # A channel can be silent for hours, so this connection has no read timeout.
         listening = open_redis(settings.redis_url, PUBSUB_LIMITS)
         stack.push_async_callback(listening.aclose)
         project, emulator = settings.google_cloud_project, settings.pubsub_emulator_host

@@ -1,4 +1,4 @@
-"""The gateway's settings: environment variables, read once in `__main__`."""
+"""The gateway's settings: environment variables, read once by `__main__`."""
 
 from typing import Annotated, Literal
 
@@ -9,19 +9,25 @@ Origin = Annotated[str, Meta(pattern=r"^https?://[^/\s*?#@]+$")]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """`SIGNALBOX_GATEWAY_<FIELD>`; backends under the names that their own clients read.
+    """`SIGNALBOX_GATEWAY_<FIELD>`; backends are configured by the variables that their own clients read.
 
     Attributes:
-        payload_keys_file: SIGNALBOX_PAYLOAD_KEYS_FILE; with it payloads are sealed, and inputs may hold secrets.
+        payload_keys_file: SIGNALBOX_PAYLOAD_KEYS_FILE; payloads are encrypted with these keys, and inputs may
+            contain secrets.
         api_keys_file: JSON `{"keys": [{id, sha256, tenant, roles, name, expires_at?}]}`; hot-reloaded.
-        issuers_file: the OpenID issuers whose tokens are taken; hot-reloaded. issuers_ca_file: who signs their certificates.
-        objects_url: where artifacts live: `file:///dir`, `gs://bucket` or `memory://`.
-        public_origin: what browsers see, for example `https://signalbox.example.com`; cookies and CSRF checks rest on it.
-        temporal_ui_url: told to signed-in callers, who may follow it.
-        max_listeners: open streams of this process, of one principal, from one address; one more is told to come back.
-        cors_origins: whose pages may call from another origin, comma separated, exactly as browsers name them; without cookies.
-        requests_per_s: of one principal, over all gateways. failures_per_s: refused proofs (401) of one address.
-        drain_s: how long open streams may take to end when the process is told to stop.
+        issuers_file: the OpenID issuers whose tokens are accepted; hot-reloaded.
+        issuers_ca_file: the CA certificates of the issuers; the system's if unset.
+        objects_url: the object store of artifacts: `file:///dir`, `gs://bucket` or `memory://`.
+        public_origin: the origin that browsers use, for example `https://signalbox.example.com`; the CSRF
+            check compares against it.
+        temporal_ui_url: the address of Temporal's UI, shown to signed-in callers.
+        requests_per_s: the rate limit of one principal, across all gateways.
+        failures_per_s: the rate limit of failed authentications (401) from one address.
+        cors_origins: the origins whose pages may call the API without cookies; comma-separated, exactly as
+            browsers send them.
+        max_listeners: open streams of this process. max_listeners_per_principal and max_listeners_per_address
+            limit each principal and address. Beyond a limit, a stream ends at once with a retry delay.
+        drain_s: how long open streams may take to end during a graceful shutdown.
     """
 
     temporal_address: str | None = None

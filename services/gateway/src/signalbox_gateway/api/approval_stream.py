@@ -1,4 +1,7 @@
-"""`GET /v1/approvals/stream`: the inbox again whenever it changes. Few listen and little happens, so sse-starlette serves it."""
+"""`GET /v1/approvals/stream`: sends the inbox whenever it changes.
+
+Listeners are few and changes rare, so sse-starlette is fast enough; run streams have their own transport.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +15,7 @@ from starlette.responses import Response
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.streams import INBOX_CHANGED, tenant_channel
-from signalbox_gateway.api.endpoint import Call
+from signalbox_gateway.api.endpoint import ApiCall
 from signalbox_gateway.api.schemas import Inbox
 from signalbox_gateway.auth.principal import Authenticate, Principal
 from signalbox_gateway.streaming.hub import Hub
@@ -20,25 +23,25 @@ from signalbox_gateway.streaming.limits import ConnectionOwner
 from signalbox_gateway.streaming.listener import Listener
 from signalbox_gateway.streaming.transport import reconnect_delay_ms, retry_later_response
 
-Read = Callable[[str], Awaitable[Inbox]]
+ReadInbox = Callable[[str], Awaitable[Inbox]]
 _HEARTBEAT_S: Final = 12
-_AGAIN_AFTER_S: Final = 0.5
+_RETRY_AFTER_S: Final = 0.5
 
 
-class InboxFeed:
-    """The handler.
+class ApprovalStream:
+    """The handler of GET /v1/approvals/stream.
 
     Args:
-        read: a tenant's inbox.
+        read_inbox: returns the inbox of a tenant.
         authenticate: finds the principal of a request; called again now and then while a stream is open.
     """
 
-    def __init__(self, hub: Hub, read: Read, authenticate: Authenticate) -> None:
+    def __init__(self, hub: Hub, read_inbox: ReadInbox, authenticate: Authenticate) -> None:
         self._hub = hub
-        self._read = read
+        self._read_inbox = read_inbox
         self._authenticate = authenticate
 
-    async def open(self, call: Call) -> Response:
+    async def open(self, call: ApiCall) -> Response:
         owner = ConnectionOwner(
             call.principal.key_id, call.request.client.host if call.request.client else ""
         )
@@ -54,30 +57,30 @@ class InboxFeed:
         listener = self._hub.join([tenant_channel(principal.tenant)], principal.expires_at, owner=owner)
         try:
             yield ServerSentEvent(retry=reconnect_delay_ms())
-            shown: bytes | None = None
+            sent: bytes | None = None
             while not listener.is_closed:
                 await listener.wait()
-                await self._check(request, listener)
-                listener.heartbeat_due = False  # the library sends its own
+                await self._reauthorize(request, listener)
+                listener.heartbeat_due = False  # sse-starlette sends its own
                 if not _has_changed(listener):
                     continue
-                inbox = await self._latest(principal.tenant, listener)
-                if inbox is not None and inbox != shown:
-                    shown = inbox
+                inbox = await self._read(principal.tenant, listener)
+                if inbox is not None and inbox != sent:
+                    sent = inbox
                     yield ServerSentEvent(inbox.decode(), event="inbox")
         finally:
             self._hub.leave(listener)
 
-    async def _latest(self, tenant: str, listener: Listener) -> bytes | None:
+    async def _read(self, tenant: str, listener: Listener) -> bytes | None:
         try:
-            return msgspec.json.encode(await self._read(tenant))
+            return msgspec.json.encode(await self._read_inbox(tenant))
         except Unavailable:
             asyncio.get_running_loop().call_later(
-                _AGAIN_AFTER_S, listener.fall_behind, tenant_channel(tenant)
+                _RETRY_AFTER_S, listener.fall_behind, tenant_channel(tenant)
             )
             return None
 
-    async def _check(self, request: HTTPConnection, listener: Listener) -> None:
+    async def _reauthorize(self, request: HTTPConnection, listener: Listener) -> None:
         if not listener.check_due:
             return
         listener.check_due = False
@@ -90,6 +93,6 @@ class InboxFeed:
 
 
 def _has_changed(listener: Listener) -> bool:
-    """Its news say so, or some of them may have been missed."""
+    """Whether the inbox has changed, or the listener may have missed a change."""
     behind, listener.behind = listener.behind, set()
     return bool(behind) or any(packet.frame.name == INBOX_CHANGED for packet in listener.take_buffered())

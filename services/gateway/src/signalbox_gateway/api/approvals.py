@@ -1,4 +1,4 @@
-"""Approvals: the inbox, one question, and the decision."""
+"""Approvals: the inbox, one approval, and its decision."""
 
 import secrets
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import RunStream
-from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.runs import run_ended
 from signalbox_gateway.api.schemas import Decide, Decided, Inbox, InboxEntry, ListApprovals
 from signalbox_gateway.http import validation
@@ -22,8 +22,8 @@ from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.views import approval_view
 
 
-class Approvals:
-    """The handlers of approvals."""
+class ApprovalHandlers:
+    """The handlers of /v1/approvals and of the approvals of a run."""
 
     def __init__(
         self,
@@ -37,12 +37,12 @@ class Approvals:
         self._decisions = decisions
         self._pipelines = pipelines
 
-    async def inbox(self, call: Call) -> Response:
+    async def inbox(self, call: ApiCall) -> Response:
         call.query(ListApprovals)
-        return json_response(await self.inbox_of(call.principal.tenant))
+        return json_response(await self.get_inbox(call.principal.tenant))
 
-    async def inbox_of(self, tenant: str) -> Inbox:
-        """The tenant's open approvals, oldest first."""
+    async def get_inbox(self, tenant: str) -> Inbox:
+        """The tenant's pending approvals, oldest first."""
         items = await self._streams.inbox(tenant)
         entries = tuple(
             InboxEntry(
@@ -58,98 +58,96 @@ class Approvals:
         )
         return Inbox(approvals=entries)
 
-    async def show(self, call: Call) -> Response:
+    async def show(self, call: ApiCall) -> Response:
         run_id, approval_id = call.param("run_id"), call.param("approval_id")
-        snapshot = await self._snapshot(call, run_id, approval_id)
+        snapshot = (await self._states.get(call.principal, run_id)).snapshot
         state = _find(snapshot, approval_id)
+        if state is None and snapshot.status not in ENDED:
+            # The projection may lag behind the workflow.
+            snapshot = await self._states.snapshot_from_temporal(run_id) or snapshot
+            state = _find(snapshot, approval_id)
         if state is None:
             raise unknown_approval(snapshot, approval_id)
         return json_response(approval_view(run_id, state))
 
-    async def decide(self, call: Call) -> Response:
+    async def decide(self, call: ApiCall) -> Response:
+        """Send the decision to the workflow, which accepts or refuses it.
+
+        Only what the workflow cannot do is done here: the 404 of a run of another tenant, and the responses
+        once the run has ended. The type of the answer is checked here too, because the workflow cannot refuse
+        a decision that it gets as a signal (when no worker responds to the update).
+        """
         request = await call.body(Decide)
         run_id, approval_id = call.param("run_id"), call.param("approval_id")
-        snapshot = await self._snapshot(call, run_id, approval_id)
+        snapshot = (await self._states.get(call.principal, run_id)).snapshot
         self._check_answer(snapshot, approval_id, request.answer)
         decision = _decision(call, request, approval_id)
-        earlier = settled(snapshot, decision)
-        if earlier is not None:
-            return _accepted(run_id, earlier)
+        record = recorded_outcome(snapshot, decision)
+        if record is None:
+            record = await self._send(call, decision)
+        return _recorded(run_id, decision) if record is None else _accepted(run_id, record)
+
+    async def _send(self, call: ApiCall, decision: Decision) -> DecisionRecord | None:
+        run_id = call.param("run_id")
         try:
             record = await self._decisions.send(run_id, decision)
         except NotFound as error:
-            raise await self._why_not_found(call, approval_id, error) from None
-        if record is None:
-            return _recorded(run_id, decision)
-        _check_same(decision, record)
-        return _accepted(run_id, record)
+            if error.stable_code != "unknown_run":
+                raise
+            return await self._outcome_after_end(call, decision)
+        if record is not None:
+            # Temporal deduplicates updates by id before the workflow sees a second answer under the same id.
+            _check_same_answer(decision, record)
+        return record
 
-    async def _snapshot(self, call: Call, run_id: str, approval_id: str) -> Snapshot:
-        """The projection; the run's own word when the projection has not heard of the approval yet."""
-        snapshot = (await self._states.get(call.principal, run_id)).snapshot
-        if _find(snapshot, approval_id) is None and snapshot.status not in ENDED:
-            return await self._states.snapshot_from_temporal(run_id) or snapshot
-        return snapshot
+    async def _outcome_after_end(self, call: ApiCall, decision: Decision) -> DecisionRecord:
+        """The outcome when the run ended after its snapshot was read.
 
-    def _check_answer(self, snapshot: Snapshot, approval_id: str, answer: msgspec.Raw) -> None:
-        spec = self._pipelines.get(snapshot.pipeline)
-        state = _find(snapshot, approval_id)
-        declared = (
-            next((item for item in spec.approvals if state and item.name == state.name), None)
-            if spec
-            else None
-        )
-        if declared is not None:
-            validation.decode(declared.answer, answer, at="answer")
-
-    async def _why_not_found(self, call: Call, approval_id: str, error: NotFound) -> NotFound | Conflict:
-        """The run closed since it was looked at: by the projection, which hears of the end first, else by the run's own word."""
-        if error.stable_code != "unknown_run":
-            return error
+        The projection may lack the end, so the workflow's snapshot is read as well.
+        """
         run_id = call.param("run_id")
         projected = (await self._states.get(call.principal, run_id)).snapshot
         for snapshot in (projected, await self._states.snapshot_from_temporal(run_id)):
-            state = _find(snapshot, approval_id) if snapshot is not None else None
-            if state is not None and state.status == "decided":
-                return already_decided(run_id, state)
-        return run_ended(run_id, projected.status if projected.status in ENDED else "ended")
+            record = recorded_outcome(snapshot, decision) if snapshot is not None else None
+            if record is not None:
+                return record
+        raise run_ended(run_id, "ended")
+
+    def _check_answer(self, snapshot: Snapshot, approval_id: str, answer: msgspec.Raw) -> None:
+        spec, state = self._pipelines.get(snapshot.pipeline), _find(snapshot, approval_id)
+        if spec is None or state is None:
+            return
+        contract = next((item for item in spec.approvals if item.name == state.name), None)
+        if contract is not None:
+            validation.decode(contract.answer, answer, at="answer")
 
 
-def settled(snapshot: Snapshot, decision: Decision) -> DecisionRecord | None:
-    """What the projection already settles: it may lag behind the run, but what it saw decided stays decided.
+def recorded_outcome(snapshot: Snapshot, decision: Decision) -> DecisionRecord | None:
+    """The outcome that the snapshot holds. It may lag behind the workflow, but what it holds is final.
 
     Returns:
-        The record when this very decision was taken before.
+        The record of this very decision; None when the workflow has to answer.
 
     Raises:
-        Conflict: another decision won, the digest is stale, or the approval is closed.
+        Conflict: the approval has another decision, or the run has ended without one.
     """
     state = _find(snapshot, decision.approval_id)
-    if state is None:
+    record = _record(state) if state is not None else None
+    if state is None or record is None:
         if snapshot.status in ENDED:
             raise run_ended(snapshot.run_id, snapshot.status)
         return None
-    if state.decision_id is not None and state.decided_by is not None and state.decided_at is not None:
-        if state.decision_id != decision.decision_id:
-            raise already_decided(snapshot.run_id, state)
-        record = DecisionRecord(
-            approval_id=state.approval_id,
-            decision_id=state.decision_id,
-            decided_by=state.decided_by,
-            decided_at=state.decided_at,
-            answer=state.answer,
-        )
-        _check_same(decision, record)
-        return record
-    if snapshot.status in ENDED:
-        raise run_ended(snapshot.run_id, snapshot.status)
-    return None
+    if record.decision_id != decision.decision_id:
+        raise already_decided(snapshot.run_id, state)
+    _check_same_answer(decision, record)
+    return record
 
 
 def already_decided(run_id: str, state: ApprovalState) -> Conflict:
     at = state.decided_at.isoformat(timespec="minutes") if state.decided_at else "an unknown time"
     return Conflict(
-        f"approval {state.approval_id} of run {run_id} was already decided by {state.decided_by} at {at}; nothing to do",
+        f"approval {state.approval_id} of run {run_id} was already decided by {state.decided_by} at {at}; "
+        "nothing to do",
         code="already_decided",
         decision_id=state.decision_id,
         decided_by=state.decided_by,
@@ -159,28 +157,29 @@ def already_decided(run_id: str, state: ApprovalState) -> Conflict:
 
 
 def unknown_approval(snapshot: Snapshot, approval_id: str) -> NotFound:
-    known = ", ".join(state.approval_id for state in snapshot.approvals) or "none so far"
+    existing = ", ".join(state.approval_id for state in snapshot.approvals) or "none so far"
     return NotFound(
-        f"run {snapshot.run_id} has not asked {approval_id[:128]!r}; it asked: {known}",
+        f"run {snapshot.run_id} has no approval {approval_id[:128]!r}; it has: {existing}",
         field="approval_id",
         code="unknown_approval",
     )
 
 
-def _check_same(decision: Decision, record: DecisionRecord) -> None:
-    """A decision id stands for one decision: with another answer it is a mistake, not a repetition."""
+def _check_same_answer(decision: Decision, record: DecisionRecord) -> None:
+    """Raises: Conflict: the decision id was used with a different answer, so this is not a retry."""
     is_same = record.approval_id == decision.approval_id and msgspec.json.decode(
         record.answer
     ) == msgspec.json.decode(decision.answer)
     if record.decision_id == decision.decision_id and not is_same:
         raise Conflict(
-            f"decision_id {decision.decision_id} was used for another answer by {record.decided_by}; use a new id for a new decision",
+            f"decision_id {decision.decision_id} was used for a different answer by {record.decided_by}; "
+            "use a new id for a new decision",
             field="decision_id",
             code="decision_id_taken",
         )
 
 
-def _decision(call: Call, request: Decide, approval_id: str) -> Decision:
+def _decision(call: ApiCall, request: Decide, approval_id: str) -> Decision:
     key = call.request.headers.get("idempotency-key")
     derived = derived_id(call.principal.tenant, approval_id, key) if key else secrets.token_hex(13)
     return Decision(
@@ -195,6 +194,18 @@ def _decision(call: Call, request: Decide, approval_id: str) -> Decision:
 
 def _find(snapshot: Snapshot, approval_id: str) -> ApprovalState | None:
     return next((state for state in snapshot.approvals if state.approval_id == approval_id), None)
+
+
+def _record(state: ApprovalState) -> DecisionRecord | None:
+    if state.decision_id is None or state.decided_by is None or state.decided_at is None:
+        return None
+    return DecisionRecord(
+        approval_id=state.approval_id,
+        decision_id=state.decision_id,
+        decided_by=state.decided_by,
+        decided_at=state.decided_at,
+        answer=state.answer,
+    )
 
 
 def _accepted(run_id: str, record: DecisionRecord) -> Response:

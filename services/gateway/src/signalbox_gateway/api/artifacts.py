@@ -1,4 +1,4 @@
-"""Artifacts: the bytes of a run's files, served so that a browser never runs them."""
+"""Serves the artifacts of runs, with headers that keep browsers from executing them."""
 
 import mimetypes
 import re
@@ -10,15 +10,15 @@ from starlette.responses import Response
 from signalbox_core.errors import NotFound
 from signalbox_core.events.snapshot import ENDED, ArtifactState, Snapshot
 from signalbox_core.objects import ObjectStore
-from signalbox_gateway.api.endpoint import Call
+from signalbox_gateway.api.endpoint import ApiCall
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.views import artifact_version
 
 _MEDIA_TYPE: Final = re.compile(
     r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*(; ?charset=[a-zA-Z0-9_-]+)?"
 )
-# Shown in the page; everything else is downloaded. SVG, HTML and XML can carry scripts.
-_SHOWN: Final = frozenset(
+# Displayed inline; everything else is downloaded. SVG, HTML and XML can contain scripts.
+_INLINE: Final = frozenset(
     {
         "image/png",
         "image/jpeg",
@@ -34,23 +34,23 @@ _HEADERS: Final = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
     "cross-origin-resource-policy": "same-origin",
 }
-_FOR_EVER: Final = "private, max-age=31536000, immutable"
+_IMMUTABLE: Final = "private, max-age=31536000, immutable"
 
 
-class Artifacts:
+class ArtifactHandler:
     """The handler of /v1/runs/{run_id}/artifacts/{name}."""
 
     def __init__(self, states: RunReader, objects: ObjectStore) -> None:
         self._states = states
         self._objects = objects
 
-    async def fetch(self, call: Call) -> Response:
+    async def fetch(self, call: ApiCall) -> Response:
         run_id, name = call.param("run_id"), call.param("name")
         snapshot = (await self._states.get(call.principal, run_id)).snapshot
-        state = _named(snapshot, name) or await self._ahead_of_the_projection(snapshot, name)
+        state = _find(snapshot, name) or await self._find_in_workflow(snapshot, name)
         if state is None:
-            raise _unknown(snapshot, name)
-        headers = headers_of(
+            raise _unknown_artifact(snapshot, name)
+        headers = artifact_headers(
             state,
             version=call.request.query_params.get("v"),
             download="download" in call.request.query_params,
@@ -60,43 +60,43 @@ class Artifacts:
         body = await self._objects.get(state.key)
         return Response(body, headers=headers)
 
-    async def _ahead_of_the_projection(self, snapshot: Snapshot, name: str) -> ArtifactState | None:
-        """A caller may know the file from Temporal's word on the run, which can be a moment ahead of the projection."""
+    async def _find_in_workflow(self, snapshot: Snapshot, name: str) -> ArtifactState | None:
+        """Look in the workflow's snapshot: a caller may have seen it before the projection caught up."""
         if snapshot.status in ENDED:
             return None
-        told = await self._states.snapshot_from_temporal(snapshot.run_id)
-        return _named(told, name) if told is not None else None
+        current = await self._states.snapshot_from_temporal(snapshot.run_id)
+        return _find(current, name) if current is not None else None
 
 
-def headers_of(state: ArtifactState, *, version: str | None, download: bool) -> dict[str, str]:
-    """The response headers; with the current `?v=` the content can never change, without it caches must ask."""
+def artifact_headers(state: ArtifactState, *, version: str | None, download: bool) -> dict[str, str]:
+    """Build the response headers. Only a URL with the current `?v=` may be cached without revalidation."""
     current = artifact_version(state)
     media_type = state.media_type if _MEDIA_TYPE.fullmatch(state.media_type) else "application/octet-stream"
-    is_shown = media_type.partition(";")[0] in _SHOWN and not download
+    is_inline = media_type.partition(";")[0] in _INLINE and not download
     return {
         **_HEADERS,
         "content-type": media_type,
-        "content-disposition": content_disposition(file_name(state.name, media_type), inline=is_shown),
+        "content-disposition": content_disposition(file_name(state.name, media_type), inline=is_inline),
         "etag": f'"{current}"',
-        "cache-control": _FOR_EVER if version == current else "private, no-cache",
+        "cache-control": _IMMUTABLE if version == current else "private, no-cache",
     }
 
 
 def file_name(name: str, media_type: str) -> str:
-    """The last part of the artifact's name, with an extension that fits its media type."""
+    """The last segment of the artifact's name, with an extension for its media type if it has none."""
     last = name.rstrip("/").rpartition("/")[2] or "artifact"
     extension = mimetypes.guess_extension(media_type.partition(";")[0]) or ""
     return last if re.search(r"\.[A-Za-z0-9]{1,8}$", last) else last + extension
 
 
 def content_disposition(name: str, *, inline: bool) -> str:
-    """RFC 6266, with the name in RFC 8187 form beside an ASCII fallback that cannot break the header."""
+    """Build the header (RFC 6266): a safe ASCII fallback and the full name (RFC 8187)."""
     plain = re.sub(r"[^A-Za-z0-9 ._~()-]", "_", name)
     kind = "inline" if inline else "attachment"
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='!#$&+.^_`|~-')}"
 
 
-def _named(snapshot: Snapshot, name: str) -> ArtifactState | None:
+def _find(snapshot: Snapshot, name: str) -> ArtifactState | None:
     return next((artifact for artifact in snapshot.artifacts if artifact.name == name), None)
 
 
@@ -106,10 +106,10 @@ def _matches(header: str | None, etag: str) -> bool:
     return header.strip() == "*" or any(part.strip().removeprefix("W/") == etag for part in header.split(","))
 
 
-def _unknown(snapshot: Snapshot, name: str) -> NotFound:
-    known = ", ".join(artifact.name for artifact in snapshot.artifacts[:20]) or "none so far"
+def _unknown_artifact(snapshot: Snapshot, name: str) -> NotFound:
+    existing = ", ".join(artifact.name for artifact in snapshot.artifacts[:20]) or "none so far"
     return NotFound(
-        f"run {snapshot.run_id} has no artifact {name[:200]!r}; it has: {known}",
+        f"run {snapshot.run_id} has no artifact {name[:200]!r}; it has: {existing}",
         field="name",
         code="unknown_artifact",
     )

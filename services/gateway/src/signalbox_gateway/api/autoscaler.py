@@ -1,6 +1,6 @@
-"""The autoscaler's decisions for those who run the system: what it tells in Redis, as JSON and as a live feed. Admins only.
+"""The autoscaler's scaling decisions, read from Redis: as JSON and as a stream.
 
-The fleet is shared by all tenants, so nothing here is of one tenant.
+For admins only. All tenants share the workers, so nothing here belongs to one tenant.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from starlette.responses import Response
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput, Rejected, Unavailable
 from signalbox_core.scaling.decisions import ScalingDecisionStream, ScalingDecisionView
-from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import (
     DecisionList,
     FollowDecisions,
@@ -32,17 +32,17 @@ from signalbox_gateway.streaming.listener import Listener
 from signalbox_gateway.streaming.transport import reconnect_delay_ms, retry_later_response
 
 log = logging.getLogger(__name__)
-_LOOK_EVERY_S: Final = 1.0
-"""A queue is decided about every few seconds and few people watch, so the feed asks Redis instead of holding a connection to it."""
+# Decisions are seconds apart and listeners few: polling is cheaper than a Redis connection per listener.
+_POLL_EVERY_S: Final = 1.0
 _HEARTBEAT_S: Final = 12
 _ENTRY_ID: Final = re.compile(r"[0-9]{1,16}-[0-9]{1,10}")
 
 
-class AutoscalerPages:
-    """The handlers.
+class AutoscalerHandlers:
+    """The handlers of /v1/autoscaler.
 
     Args:
-        authenticate: finds the principal of a request; called again now and then while a feed is open.
+        authenticate: finds the principal of a request; called again now and then while a stream is open.
     """
 
     def __init__(self, feed: ScalingDecisionStream, hub: Hub, authenticate: Authenticate) -> None:
@@ -50,7 +50,7 @@ class AutoscalerPages:
         self._hub = hub
         self._authenticate = authenticate
 
-    async def queues(self, _call: Call) -> Response:
+    async def queues(self, _call: ApiCall) -> Response:
         found = [(name, await self._feed.newest(name, limit=1)) for name in await self._feed.queues()]
         return json_response(
             ScaledQueues(
@@ -58,17 +58,17 @@ class AutoscalerPages:
             )
         )
 
-    async def decisions(self, call: Call) -> Response:
+    async def decisions(self, call: ApiCall) -> Response:
         query = call.query(ListDecisions)
         return json_response(
             DecisionList(decisions=tuple(await self._feed.newest(query.queue, limit=query.limit)))
         )
 
-    async def follow(self, call: Call) -> Response:
+    async def stream(self, call: ApiCall) -> Response:
         query = call.query(FollowDecisions)
         after = call.request.headers.get("last-event-id") or query.after
         if after and not _ENTRY_ID.fullmatch(after):
-            raise InvalidInput("send the id of a decision, like 1767225600000-0", field="after")
+            raise InvalidInput("must be the id of a decision, for example 1767225600000-0", field="after")
         owner = ConnectionOwner(
             call.principal.key_id, call.request.client.host if call.request.client else ""
         )
@@ -79,30 +79,30 @@ class AutoscalerPages:
         return EventSourceResponse(events, ping=_HEARTBEAT_S, ping_message_factory=heartbeat, send_timeout=30)
 
     async def _events(
-        self, call: Call, queue: str, after: str, owner: ConnectionOwner
+        self, call: ApiCall, queue: str, after: str, owner: ConnectionOwner
     ) -> AsyncIterator[ServerSentEvent]:
-        # A listener of nothing: the hub counts it, ends it with its session and when the process drains.
+        # A listener without channels: the hub counts it, and closes it at the end of its session or on drain.
         listener = self._hub.join([], call.principal.expires_at, owner=owner)
         try:
             yield ServerSentEvent(retry=reconnect_delay_ms())
             while not listener.is_closed:
-                for decision in await self._news(queue, after):
+                for decision in await self._read(queue, after):
                     after = decision.id
                     yield ServerSentEvent(msgspec.json.encode(decision).decode(), id=decision.id)
-                await _pause(listener)
-                await self._check(call.request, listener)
+                await _wait_for_poll(listener)
+                await self._reauthorize(call.request, listener)
         finally:
             self._hub.leave(listener)
 
-    async def _news(self, queue: str, after: str) -> list[ScalingDecisionView]:
+    async def _read(self, queue: str, after: str) -> list[ScalingDecisionView]:
         try:
             return await self._feed.after(queue, after)
         except Unavailable as error:
-            log.warning("decisions not read", extra={"detail": error.detail})
+            log.warning("scaling decisions not read", extra={"detail": error.detail})
             return []
 
-    async def _check(self, request: HTTPConnection, listener: Listener) -> None:
-        listener.heartbeat_due = False  # the library sends its own
+    async def _reauthorize(self, request: HTTPConnection, listener: Listener) -> None:
+        listener.heartbeat_due = False  # sse-starlette sends its own
         if not listener.check_due:
             return
         listener.check_due = False
@@ -114,9 +114,9 @@ class AutoscalerPages:
             return
 
 
-async def _pause(listener: Listener) -> None:
+async def _wait_for_poll(listener: Listener) -> None:
     try:
-        async with asyncio.timeout(_LOOK_EVERY_S):
+        async with asyncio.timeout(_POLL_EVERY_S):
             await listener.wait()
     except TimeoutError:
         return

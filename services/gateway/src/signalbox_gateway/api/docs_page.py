@@ -1,4 +1,4 @@
-"""The OpenAPI document and its page: plain HTML without scripts, made once."""
+"""Serves the OpenAPI document and its page: plain HTML without scripts, built once."""
 
 import base64
 import hashlib
@@ -9,42 +9,48 @@ from typing import Final
 import msgspec
 from starlette.responses import Response
 
-from signalbox_gateway.api.endpoint import Call
+from signalbox_gateway.api.endpoint import ApiCall
 from signalbox_gateway.http.problems import CODES
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--line:light-dark(#d5d9df,#3a3f47);--soft:light-dark(#5b6470,#a4adb8)}
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1.5rem}
-h1{font-size:1.6rem}h2{font-size:1.05rem;margin:2rem 0 .2rem}code,pre{font:.9rem/1.45 ui-monospace,monospace}
-pre{overflow:auto;padding:.8rem;border:1px solid var(--line);border-radius:6px}p{margin:.3rem 0}.soft{color:var(--soft)}
-table{border-collapse:collapse;margin:.5rem 0}td{padding:.15rem .9rem .15rem 0;vertical-align:top}section{border-top:1px solid var(--line)}
+h1{font-size:1.6rem}h2{font-size:1.05rem;margin:2rem 0 .2rem}
+code,pre{font:.9rem/1.45 ui-monospace,monospace}
+pre{overflow:auto;padding:.8rem;border:1px solid var(--line);border-radius:6px}
+p{margin:.3rem 0}.soft{color:var(--soft)}
+table{border-collapse:collapse;margin:.5rem 0}td{padding:.15rem .9rem .15rem 0;vertical-align:top}
+section{border-top:1px solid var(--line)}
 """
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _CSP: Final = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'"
 Json = Mapping[str, object]
 
 
-class Pages:
-    """The handlers of /openapi.json and /docs. `publish` gives them the document, which is made of the table they stand in."""
+class ApiDocsHandlers:
+    """The handlers of /openapi.json and /docs.
+
+    The document is built from the route table, which contains these handlers; `publish` sets it afterwards.
+    """
 
     def __init__(self) -> None:
         self._openapi = b"{}"
-        self._docs = b""
+        self._page = b""
 
     def publish(self, document: Json) -> None:
         self._openapi = msgspec.json.encode(document)
-        self._docs = docs_page(document).encode()
+        self._page = build_page(document).encode()
 
-    async def openapi(self, _call: Call) -> Response:
+    async def openapi(self, _call: ApiCall) -> Response:
         return Response(self._openapi, media_type="application/json", headers={"cache-control": "no-cache"})
 
-    async def docs(self, _call: Call) -> Response:
+    async def page(self, _call: ApiCall) -> Response:
         headers = {"cache-control": "no-cache", "content-security-policy": _CSP}
-        return Response(self._docs, media_type="text/html; charset=utf-8", headers=headers)
+        return Response(self._page, media_type="text/html; charset=utf-8", headers=headers)
 
 
-def docs_page(document: Json) -> str:
-    """The page of an OpenAPI document."""
+def build_page(document: Json) -> str:
+    """Build the page of an OpenAPI document."""
     paths = _mapping(document["paths"])
     sections = [
         _operation(method, path, _mapping(operation))
@@ -53,33 +59,39 @@ def docs_page(document: Json) -> str:
     ]
     schemas = _mapping(_mapping(document["components"])["schemas"])
     info = _mapping(document["info"])
-    shown = "".join(_schema(name, schema) for name, schema in schemas.items())
+    title = escape(str(info["title"]))
+    schema_list = "".join(_schema(name, schema) for name, schema in schemas.items())
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{escape(str(info['title']))} API</title><style>{_STYLE}</style><h1>{escape(str(info['title']))} API</h1>"
-        f'<p>{escape(str(info["description"]))} The document itself: <a href="/openapi.json">openapi.json</a>.</p>'
-        f"{''.join(sections)}{_problems()}<section><h2>Schemas</h2>{shown}</section>"
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{title} API</title><style>{_STYLE}</style><h1>{title} API</h1>"
+        f'<p>{escape(str(info["description"]))} As JSON: <a href="/openapi.json">openapi.json</a>.</p>'
+        f"{''.join(sections)}{_problems()}<section><h2>Schemas</h2>{schema_list}</section>"
     )
 
 
 def _operation(method: str, path: str, operation: Json) -> str:
-    answers = "".join(
-        _answer(status, _mapping(answer)) for status, answer in _mapping(operation["responses"]).items()
+    responses = "".join(
+        _response(status, _mapping(response)) for status, response in _mapping(operation["responses"]).items()
     )
-    takes = "".join(
+    parameters = "".join(
         _parameter(_mapping(parameter)) for parameter in _sequence(operation.get("parameters", ()))
     )
     body = operation.get("requestBody")
-    sends = f"<p>Body: {_names(_mapping(body))}</p>" if body is not None else ""
+    request_body = f"<p>Body: {_schema_links(_mapping(body))}</p>" if body is not None else ""
+    summary, description = escape(str(operation["summary"])), escape(str(operation["description"]))
     return (
-        f'<section id="{escape(str(operation["operationId"]))}"><h2><code>{method.upper()} {escape(path)}</code></h2>'
-        f"<p>{escape(str(operation['summary']))}. <span class=soft>{escape(str(operation['description']))}</span></p>"
-        f"{f'<table>{takes}</table>' if takes else ''}{sends}<table>{answers}</table></section>"
+        f'<section id="{escape(str(operation["operationId"]))}">'
+        f"<h2><code>{method.upper()} {escape(path)}</code></h2>"
+        f"<p>{summary}. <span class=soft>{description}</span></p>"
+        f"{f'<table>{parameters}</table>' if parameters else ''}{request_body}"
+        f"<table>{responses}</table></section>"
     )
 
 
-def _answer(status: str, answer: Json) -> str:
-    return f"<tr><td><code>{status}</code><td>{escape(str(answer['description']))}<td>{_names(answer)}"
+def _response(status: str, response: Json) -> str:
+    description = escape(str(response["description"]))
+    return f"<tr><td><code>{status}</code><td>{description}<td>{_schema_links(response)}"
 
 
 def _parameter(parameter: Json) -> str:
@@ -88,28 +100,32 @@ def _parameter(parameter: Json) -> str:
     )
 
 
-def _names(holder: Json) -> str:
-    """Links to the schemas in a body or response."""
-    found = []
-    for media in _mapping(holder.get("content", {})).values():
+def _schema_links(body: Json) -> str:
+    """Links to the schemas of a request body or response."""
+    links = []
+    for media in _mapping(body.get("content", {})).values():
         name = str(_mapping(_mapping(media)["schema"]).get("$ref", "")).rpartition("/")[2]
-        found.append(f'<a href="#schema-{escape(name)}">{escape(name)}</a>' if name else "")
-    return " ".join(found)
+        links.append(f'<a href="#schema-{escape(name)}">{escape(name)}</a>' if name else "")
+    return " ".join(links)
 
 
 def _schema(name: str, schema: object) -> str:
     text = msgspec.json.format(msgspec.json.encode(schema)).decode()
-    return f'<details id="schema-{escape(name)}"><summary><code>{escape(name)}</code></summary><pre>{escape(text)}</pre></details>'
+    return (
+        f'<details id="schema-{escape(name)}"><summary><code>{escape(name)}</code></summary>'
+        f"<pre>{escape(text)}</pre></details>"
+    )
 
 
 def _problems() -> str:
-    """The target of every problem's `type`."""
+    """The list of problem codes; each row has the code as its id."""
     lines = "".join(
         f'<tr id="{code}"><td><code>{code}</code><td>{escape(meaning)}' for code, meaning in CODES.items()
     )
     return (
-        '<section id="problems"><h2>Problems</h2><p>Members: <code>type, title, status, detail, code, errors[{field, detail}]</code> '
-        "and facts that depend on the code.</p>"
+        '<section id="problems"><h2>Problems</h2>'
+        "<p>Members: <code>type, title, status, detail, code, errors[{field, detail}]</code> "
+        "and others that depend on the code.</p>"
         f"<table>{lines}</table></section>"
     )
 

@@ -1,4 +1,4 @@
-"""An endpoint of the route table, and its dispatcher: authenticate, authorize, decode, handle.
+"""An endpoint of the route table, and the dispatcher of a path: authenticate, rate-limit, authorize, handle.
 
 Every error becomes a problem (RFC 9457).
 """
@@ -19,7 +19,7 @@ from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
-from signalbox_gateway.auth.rate_limits import Limiting
+from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.http import validation
 from signalbox_gateway.http.problems import Unauthenticated, bug_response, problem_response
 
@@ -29,7 +29,12 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 
 
 class Reply(Struct, frozen=True):
-    """One documented answer: status, what it means, and the type of its JSON (or another media type)."""
+    """A documented response.
+
+    Attributes:
+        body: the type of a JSON body; None for any JSON and for other media types.
+        media_type: empty for a response without a body.
+    """
 
     status: int
     meaning: str
@@ -37,8 +42,8 @@ class Reply(Struct, frozen=True):
     media_type: str = "application/json"
 
 
-class Call:
-    """One request, seen by a handler."""
+class ApiCall:
+    """A request as a handler sees it: authenticated, authorized, and decoded on demand."""
 
     def __init__(self, request: Request, principal: Principal | None) -> None:
         self.request = request
@@ -46,28 +51,30 @@ class Call:
 
     @property
     def principal(self) -> Principal:
+        """Raises: Unauthenticated: the endpoint has no role, so nobody was authenticated."""
         if self._principal is None:
             raise Unauthenticated(
-                "Authentication required: send `Authorization: Bearer <API key>` or sign in"
+                "Authentication required: send `Authorization: Bearer <API key or token>` or sign in"
             )
         return self._principal
 
     def param(self, name: str) -> str:
-        """A parameter of the path."""
+        """Return a path parameter."""
         return str(self.request.path_params[name])
 
     def query(self, kind: type[T]) -> T:
+        """Decode the query parameters. Raises: InvalidFields: one is unknown, repeated or invalid."""
         return validation.decode_query(kind, self.request.query_params.multi_items())
 
     async def body(self, kind: type[T]) -> T:
-        """The JSON body as `kind`; an empty body counts as `{}`.
+        """Decode the JSON body; an empty body counts as `{}`.
 
         Raises:
-            InvalidInput: not JSON, not of this type, too large, or declared as another media type.
+            InvalidInput: not JSON, invalid for `kind`, too large, or declared as another media type.
         """
-        body = await _read(self.request)
+        body = await _read_body(self.request)
         media_type = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        # Only JSON: a form on another site can send other types without the browser asking us first.
+        # CSRF: a form on another site can send other media types without a preflight request.
         if body and media_type != "application/json":
             raise InvalidInput(
                 "send the body with `Content-Type: application/json`", code="wrong_content_type"
@@ -75,18 +82,22 @@ class Call:
         return validation.decode(kind, body or b"{}")
 
 
-Handler = Callable[[Call], Awaitable[Response]]
+Handler = Callable[[ApiCall], Awaitable[Response]]
 
 
-class Endpoint(Struct, frozen=True):
-    """One operation of the API.
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """One operation of the API: a row of the route table.
 
     Attributes:
+        name: the `operationId` of the OpenAPI document.
         role: required of the principal; None for an operation without authentication.
+        replies: the responses that are specific to it; those of authentication, rate limits and outages are
+            added to every endpoint with a role.
         body: the JSON body that the handler decodes.
         query: the query parameters that the handler decodes.
-        takes: the media type of a body that is not JSON.
-        reads: a POST without side effects: a session cookie is accepted from other sites too, and CORS
+        body_media_type: the media type of a body that is not JSON.
+        takes_idempotency_key: the handler reads the header `Idempotency-Key`.
+        is_read_only: a POST without side effects: a session cookie is accepted from other sites too, and CORS
             decides who may read the response.
     """
 
@@ -99,26 +110,27 @@ class Endpoint(Struct, frozen=True):
     replies: tuple[Reply, ...]
     body: type[Struct] | None = None
     query: type[Struct] | None = None
-    takes: str = ""
-    reads: bool = False
+    body_media_type: str = ""
+    takes_idempotency_key: bool = False
+    is_read_only: bool = False
 
 
 class Dispatcher:
-    """The endpoints of one path, as an ASGI app."""
+    """The endpoints of one path, as an ASGI app that dispatches by method."""
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], authenticator: Authenticator, limiting: Limiting
+        self, endpoints: Sequence[Endpoint], authenticator: Authenticator, limiter: RequestLimiter
     ) -> None:
         self.endpoints = tuple(endpoints)
-        self._by_method = {endpoint.method: endpoint for endpoint in endpoints}
-        self._allow = ", ".join(sorted({*self._by_method, *(["HEAD"] if "GET" in self._by_method else [])}))
+        methods = {endpoint.method for endpoint in endpoints}
+        self._allow = ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
         self._authenticator = authenticator
-        self._limiting = limiting
+        self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            response = await self._limited(request)
+            response = await self._count_failures(request)
         except SignalboxError as error:
             response = problem_response(
                 error, {"allow": self._allow} if error.stable_code == "method_not_allowed" else None
@@ -126,36 +138,38 @@ class Dispatcher:
         except ClientDisconnect:
             return
         except Exception:
-            # The edge: whatever a handler did not foresee is logged with its traceback and shown as ours.
+            # An unexpected exception is logged with its traceback; the response reveals nothing about it.
             log.exception("request failed", extra={"method": request.method, "path": request.url.path})
             response = bug_response()
         await response(scope, receive, send)
 
-    async def _limited(self, request: Request) -> Response:
+    async def _count_failures(self, request: Request) -> Response:
         try:
-            return await self._answer(request)
+            return await self._handle(request)
         except Unauthenticated:
-            await self._limiting.failed(request)
+            await self._limiter.count_failure(request)
             raise
 
-    async def _answer(self, request: Request) -> Response:
+    async def _handle(self, request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
-        endpoint = next((item for name, item in self._by_method.items() if name == method), None)
+        endpoint = next((item for item in self.endpoints if item.method == method), None)
         if endpoint is None:
             raise method_not_allowed(request.method, self._allow)
         if endpoint.role is None:
-            return await endpoint.handle(Call(request, None))
-        principal = await self._authenticator.principal(request, reads=endpoint.reads)
-        await self._limiting.called(principal)
+            return await endpoint.handle(ApiCall(request, None))
+        principal = await self._authenticator.principal(request, is_read_only=endpoint.is_read_only)
+        await self._limiter.count_request(principal)
         principal.require(endpoint.role)
-        return await endpoint.handle(Call(request, principal))
+        return await endpoint.handle(ApiCall(request, principal))
 
 
-def routes_of(endpoints: Sequence[Endpoint], authenticator: Authenticator, limiting: Limiting) -> list[Route]:
-    """One route a path, in the table's order."""
+def asgi_routes(
+    endpoints: Sequence[Endpoint], authenticator: Authenticator, limiter: RequestLimiter
+) -> list[Route]:
+    """One ASGI route per path, in the order of the table."""
     paths = list(dict.fromkeys(endpoint.path for endpoint in endpoints))
     return [
-        Route(path, Dispatcher([item for item in endpoints if item.path == path], authenticator, limiting))
+        Route(path, Dispatcher([item for item in endpoints if item.path == path], authenticator, limiter))
         for path in paths
     ]
 
@@ -163,25 +177,27 @@ def routes_of(endpoints: Sequence[Endpoint], authenticator: Authenticator, limit
 def json_response(
     value: Struct | Sequence[Struct], status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    """A Struct as JSON that no cache keeps."""
-    own = {"cache-control": "no-store", **(headers or {})}
+    """A JSON response with `Cache-Control: no-store`."""
+    all_headers = {"cache-control": "no-store", **(headers or {})}
     return Response(
-        msgspec.json.encode(value), status_code=status, media_type="application/json", headers=own
+        msgspec.json.encode(value), status_code=status, media_type="application/json", headers=all_headers
     )
 
 
 def method_not_allowed(method: str, allow: str) -> Rejected:
-    return Rejected(f"{method[:20]} is not allowed here; allowed: {allow}", code="method_not_allowed")
+    return Rejected(
+        f"the method {method[:20]} is not allowed here; allowed: {allow}", code="method_not_allowed"
+    )
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """What the framework itself refuses (no such path, wrong method) is a problem too."""
+    """Turn errors raised outside a Dispatcher (unknown path, static files) into problems."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:
         return problem_response(method_not_allowed(request.method, "GET, HEAD"), {"allow": "GET, HEAD"})
     if status == 404:
         return problem_response(
-            NotFound(f"there is nothing at {request.url.path[:200]}; the API is described at /docs")
+            NotFound(f"no resource exists at {request.url.path[:200]}; /docs describes the API")
         )
     log.error(
         "request failed", exc_info=error, extra={"method": request.method, "path": request.url.path[:300]}
@@ -189,7 +205,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     return bug_response()
 
 
-async def _read(request: Request) -> bytes:
+async def _read_body(request: Request) -> bytes:
     declared = request.headers.get("content-length", "0")
     if not declared.isascii() or not declared.isdigit() or int(declared) > MAX_BODY_BYTES:
         raise _too_large()
@@ -205,6 +221,6 @@ async def _read(request: Request) -> bytes:
 
 def _too_large() -> InvalidInput:
     return InvalidInput(
-        f"the body may have {MAX_BODY_BYTES} bytes; put large data where the pipeline can fetch it",
+        f"the body exceeds {MAX_BODY_BYTES} bytes; upload large files with POST /v1/objects",
         code="body_too_large",
     )

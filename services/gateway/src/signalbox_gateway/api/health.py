@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from signalbox_core.errors import SignalboxError
 from signalbox_core.http.health import metrics_response
-from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import Dependency, Health, Readiness
 from signalbox_gateway.http.metrics import Metrics
 
@@ -16,7 +16,7 @@ Probe = Callable[[], Awaitable[bool]]
 _PROBE_TIMEOUT_S: Final = 2.0
 
 
-class HealthPages:
+class HealthHandlers:
     """The handlers of /healthz, /readyz and /metrics."""
 
     def __init__(
@@ -31,10 +31,10 @@ class HealthPages:
         """Report not ready from now on, so that load balancers send new requests elsewhere."""
         self._draining = True
 
-    async def alive(self, _call: Call) -> Response:
+    async def alive(self, _call: ApiCall) -> Response:
         return json_response(Health())
 
-    async def ready(self, _call: Call) -> Response:
+    async def ready(self, _call: ApiCall) -> Response:
         found = await asyncio.gather(*(_probe(probe) for probe in self._probes.values()))
         dependencies = dict(zip(self._probes, found, strict=True))
         if self._draining:
@@ -52,7 +52,7 @@ class HealthPages:
         )
         return json_response(body, 200 if is_ready else 503)
 
-    async def metrics(self, _call: Call) -> Response:
+    async def metrics(self, _call: ApiCall) -> Response:
         return metrics_response(self._metrics.registry)
 
 

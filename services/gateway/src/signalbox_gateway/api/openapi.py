@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of the route table and the pipelines' contracts."""
+"""Builds the OpenAPI 3.1 document from the route table and the pipelines' contracts."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,44 +14,54 @@ from signalbox_gateway.api.endpoint import Endpoint, Reply
 
 _PARAMETER: Final = re.compile(r"\{(\w+)(?::path)?\}")
 _REF: Final = "#/components/schemas/{name}"
-_WHO: Final = (
-    Reply(401, "Nobody is named by the request", Problem, MEDIA_TYPE),
-    Reply(403, "The role is missing", Problem, MEDIA_TYPE),
+_AUTH_PROBLEMS: Final = (
+    Reply(401, "The request has no valid credentials", Problem, MEDIA_TYPE),
+    Reply(403, "The principal lacks the required role", Problem, MEDIA_TYPE),
 )
-_EVERYWHERE: Final = (
-    *_WHO,
-    Reply(429, "Too many requests; `Retry-After` says when to come again", Problem, MEDIA_TYPE),
-    Reply(503, "A dependency is away; try again", Problem, MEDIA_TYPE),
+_COMMON_PROBLEMS: Final = (
+    *_AUTH_PROBLEMS,
+    Reply(429, "The rate limit is exceeded; retry after `Retry-After` seconds", Problem, MEDIA_TYPE),
+    Reply(503, "A dependency is unavailable; retry later", Problem, MEDIA_TYPE),
 )
-_LISTENING: Final = (
+# At a connection limit a stream is a 200 that ends at once with a `retry:` delay, because EventSource gives
+# up on a 503.
+_STREAM_REPLIES: Final = (
     Reply(200, "Events until the run ends", None, "text/event-stream"),
-    Reply(204, "Nothing follows: the run has ended and everything was sent", None, ""),
-    Reply(404, "There is no such run", Problem, MEDIA_TYPE),
-    Reply(422, "A parameter is not valid", Problem, MEDIA_TYPE),
-    *_WHO,
+    Reply(204, "The run has ended and every event was delivered; do not reconnect", None, ""),
+    Reply(404, "The run does not exist, or belongs to another tenant", Problem, MEDIA_TYPE),
+    Reply(422, "A parameter is invalid", Problem, MEDIA_TYPE),
+    *_AUTH_PROBLEMS,
 )
-"""A stream that cannot be served now is told so with a 200 that ends at once, as EventSource gives up on a 503."""
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "description": "The same key and body give the same outcome",
+    "description": "Makes the request idempotent: the same key and body give the same outcome",
 }
 _STREAMS: Final = (
-    ("/v1/runs/{run_id}/stream", "stream_run", "Server-sent events of one run; `Last-Event-ID` resumes"),
+    (
+        "/v1/runs/{run_id}/stream",
+        "stream_run",
+        "Stream the events of a run as server-sent events; `Last-Event-ID` resumes",
+    ),
     (
         "/v1/stream",
         "stream_runs",
-        "Server-sent events of many runs: `?run=a&run=b`, or all of the tenant's: `?all=1`",
+        "Stream the events of several runs (`?run=a&run=b`) or of all runs of the tenant (`?all=1`)",
     ),
 )
 Json = Mapping[str, object]
 
 
-def document(
+def build_document(
     endpoints: Sequence[Endpoint], pipelines: Mapping[str, PipelineSpec], *, version: str, server: str
 ) -> Json:
-    """The whole document."""
+    """Build the document.
+
+    Args:
+        version: of the gateway.
+        server: the public origin.
+    """
     schemas, components = _schemas(endpoints, pipelines)
     paths: dict[str, dict[str, object]] = {}
     for endpoint in endpoints:
@@ -65,7 +75,10 @@ def document(
         "info": {
             "title": "Signalbox",
             "version": version,
-            "description": "Start, watch, decide and cancel runs. Errors are problems (RFC 9457) with a stable `code`.",
+            "description": (
+                "Start runs, follow their events, decide their approvals. "
+                "Errors are problems (RFC 9457) with a stable `code`."
+            ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": server}],
@@ -76,18 +89,22 @@ def document(
 
 
 _SECURITY: Final = {
-    "api_key": {"type": "http", "scheme": "bearer", "description": "An API key, `sbx_…`"},
+    "api_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key (`sbx_…`) or a token (JWT) of a configured OpenID issuer",
+    },
     "session": {
         "type": "apiKey",
         "in": "cookie",
         "name": "__Host-signalbox",
-        "description": "Of POST /v1/sessions",
+        "description": "The cookie that POST /v1/sessions sets",
     },
     "ticket": {
         "type": "apiKey",
         "in": "query",
         "name": "ticket",
-        "description": "Of POST /v1/stream-tickets; streams only",
+        "description": "A ticket from POST /v1/stream-tickets; for streams only",
     },
 }
 
@@ -98,10 +115,10 @@ def _schemas(
     kinds = dict.fromkeys(
         [*_bodies(endpoints), *(kind for spec in pipelines.values() for kind in (spec.input, spec.result))]
     )
-    made, components = msgspec.json.schema_components(
+    generated, components = msgspec.json.schema_components(
         tuple(kinds), schema_hook=schema_hook, ref_template=_REF
     )
-    return dict(zip(kinds, made, strict=True)), components
+    return dict(zip(kinds, generated, strict=True)), components
 
 
 def _bodies(endpoints: Iterable[Endpoint]) -> Iterable[type[Struct]]:
@@ -115,29 +132,29 @@ def _bodies(endpoints: Iterable[Endpoint]) -> Iterable[type[Struct]]:
 def _operation(endpoint: Endpoint, schemas: Mapping[type[Struct], Json]) -> Json:
     parameters = [_path_parameter(name) for name in _PARAMETER.findall(endpoint.path)]
     parameters += _query_parameters(endpoint.query) if endpoint.query is not None else []
-    parameters += [_IDEMPOTENCY_KEY] if endpoint.name in {"start_run", "decide"} else []
-    replies = (*endpoint.replies, *(_EVERYWHERE if endpoint.role is not None else ()))
+    parameters += [_IDEMPOTENCY_KEY] if endpoint.takes_idempotency_key else []
+    replies = (*endpoint.replies, *(_COMMON_PROBLEMS if endpoint.role is not None else ()))
     operation: dict[str, object] = {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
-        "description": f"Needs the role `{endpoint.role}`."
+        "description": f"Requires the role `{endpoint.role}`."
         if endpoint.role is not None
-        else "Open to everybody.",
+        else "Requires no authentication.",
         "parameters": parameters,
         "responses": {str(reply.status): _response(reply, schemas) for reply in replies},
     }
     if endpoint.role is None:
         operation["security"] = []
     if endpoint.body is not None:
-        has_needed = any(field.required for field in msgspec.structs.fields(endpoint.body))
+        is_required = any(field.required for field in msgspec.structs.fields(endpoint.body))
         operation["requestBody"] = {
-            "required": has_needed,
+            "required": is_required,
             "content": {"application/json": {"schema": schemas[endpoint.body]}},
         }
-    if endpoint.takes:
+    if endpoint.body_media_type:
         operation["requestBody"] = {
             "required": True,
-            "content": {endpoint.takes: {"schema": {"type": "string", "format": "binary"}}},
+            "content": {endpoint.body_media_type: {"schema": {"type": "string", "format": "binary"}}},
         }
     return operation
 
@@ -151,10 +168,10 @@ def _response(reply: Reply, schemas: Mapping[type[Struct], Json]) -> Json:
 
 def _query_parameters(kind: type[Struct]) -> list[Json]:
     (schema,), components = msgspec.json.schema_components((kind,), ref_template="{name}")
-    whole = components[str(schema["$ref"])]
+    struct = components[str(schema["$ref"])]
     return [
         {"name": name, "in": "query", "required": False, "schema": part}
-        for name, part in whole["properties"].items()
+        for name, part in struct["properties"].items()
     ]
 
 
@@ -163,30 +180,30 @@ def _path_parameter(name: str) -> Json:
 
 
 def _stream(path: str, name: str, summary: str, schemas: Mapping[type[Struct], Json]) -> Json:
-    several: Json = {
+    runs: Json = {
         "name": "run",
         "in": "query",
         "required": False,
         "schema": {"type": "array", "items": {"type": "string"}},
     }
-    everything: Json = {"name": "all", "in": "query", "required": False, "schema": {"const": "1"}}
-    parameters = [_path_parameter(part) for part in _PARAMETER.findall(path)] or [several, everything]
+    all_runs: Json = {"name": "all", "in": "query", "required": False, "schema": {"const": "1"}}
+    parameters = [_path_parameter(part) for part in _PARAMETER.findall(path)] or [runs, all_runs]
     history: Json = {"name": "history", "in": "query", "required": False, "schema": {"const": "1"}}
     resume: Json = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}}
     return {
         "operationId": name,
         "summary": summary,
-        "description": "Needs the role `viewer`, or a ticket for the run.",
+        "description": "Requires the role `viewer`, or a ticket for the run.",
         "parameters": [*parameters, history, resume],
         "security": [{"api_key": []}, {"session": []}, {"ticket": []}],
-        "responses": {str(reply.status): _response(reply, schemas) for reply in _LISTENING},
+        "responses": {str(reply.status): _response(reply, schemas) for reply in _STREAM_REPLIES},
     }
 
 
 def _start_schema(
     general: Json, pipelines: Mapping[str, PipelineSpec], schemas: Mapping[type[Struct], Json]
 ) -> Json:
-    """The body of a start, with the input of each pipeline spelled out."""
+    """The schema of StartRun, with one alternative per pipeline that has its input schema."""
     if not pipelines:
         return general
     each = [

@@ -1,4 +1,7 @@
-"""The codec endpoint of Temporal's UI and command line: opens sealed payloads for admins. Secrets of inputs stay sealed within them."""
+"""The remote codec endpoint of Temporal's UI and command line: decrypts payloads for admins.
+
+Secrets inside an input have a seal of their own, which stays closed.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -8,7 +11,7 @@ from starlette.responses import Response
 from temporalio.converter import PayloadCodec
 
 from signalbox_core.temporal.codec import Payload
-from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.endpoint import ApiCall, json_response
 
 
 class PayloadJson(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,20 +25,23 @@ class Payloads(Struct, frozen=True, kw_only=True):
     payloads: Annotated[tuple[PayloadJson, ...], Meta(max_length=1_000)] = ()
 
 
-class Codec:
-    """The handler of POST /v1/codec/decode. Without payload keys nothing is sealed, and everything is given back as it came."""
+class PayloadCodecHandler:
+    """The handler of POST /v1/codec/decode.
+
+    Args:
+        codec: None without payload keys; payloads are then returned unchanged.
+    """
 
     def __init__(self, codec: PayloadCodec | None) -> None:
         self._codec = codec
 
-    async def decode(self, call: Call) -> Response:
-        """Raises: Unavailable: a key is missing, or a payload is damaged."""
-        given = [
-            Payload(metadata=item.metadata, data=item.data) for item in (await call.body(Payloads)).payloads
-        ]
-        opened = await self._codec.decode(given) if self._codec is not None else given
+    async def decode(self, call: ApiCall) -> Response:
+        """Decrypt the payloads. Raises: Unavailable: a key is missing, or a payload is damaged."""
+        request = await call.body(Payloads)
+        payloads = [Payload(metadata=item.metadata, data=item.data) for item in request.payloads]
+        decoded = await self._codec.decode(payloads) if self._codec is not None else payloads
         return json_response(
             Payloads(
-                payloads=tuple(PayloadJson(metadata=dict(item.metadata), data=item.data) for item in opened)
+                payloads=tuple(PayloadJson(metadata=dict(item.metadata), data=item.data) for item in decoded)
             )
         )

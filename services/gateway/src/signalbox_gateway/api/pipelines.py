@@ -1,4 +1,4 @@
-"""The installed pipelines' contracts; no workflow code is loaded for this."""
+"""The contracts of the installed pipelines. Loads no workflow code."""
 
 from collections.abc import Mapping
 
@@ -7,26 +7,26 @@ from starlette.responses import Response
 
 from signalbox_core.errors import NotFound
 from signalbox_core.pipeline.spec import PipelineSpec, json_schema
-from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import ApprovalContract, PipelineList, PipelineView, StepView
 
 
-class Pipelines:
-    """The handlers of /v1/pipelines. Contracts do not change while the process lives, so the views are made once."""
+class PipelineHandlers:
+    """The handlers of /v1/pipelines; the views are built once, because contracts never change at run time."""
 
     def __init__(self, specs: Mapping[str, PipelineSpec]) -> None:
         self._views = {name: pipeline_view(spec) for name, spec in sorted(specs.items())}
 
-    async def list(self, _call: Call) -> Response:
+    async def list(self, _call: ApiCall) -> Response:
         return json_response(PipelineList(pipelines=tuple(self._views.values())))
 
-    async def show(self, call: Call) -> Response:
+    async def show(self, call: ApiCall) -> Response:
         name = call.param("name")
         view = self._views.get(name)
         if view is None:
-            known = ", ".join(self._views) or "none are installed"
+            installed = ", ".join(self._views) or "none"
             raise NotFound(
-                f"there is no pipeline {name[:60]!r}; known are: {known}",
+                f"there is no pipeline {name[:60]!r}; installed: {installed}",
                 field="name",
                 code="unknown_pipeline",
             )

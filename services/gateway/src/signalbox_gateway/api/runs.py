@@ -1,4 +1,4 @@
-"""Reading and steering runs: list, snapshot, result, cancel, pause, resume."""
+"""Reads and controls runs: list, snapshot, result, cancel, pause, resume."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot
 from signalbox_core.pipeline.contract.messages import CancelReason, Control
 from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import Accepted, CancelRun, ListRuns, NoBody, RunItem, RunPage
 from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.runs.lookup import RunReader
@@ -27,11 +27,11 @@ from signalbox_gateway.runs.views import run_view
 
 log = logging.getLogger(__name__)
 _NULL: Final = msgspec.Raw(b"null")
-_SEAL_BYTES: Final = 6
+_CHECKSUM_BYTES: Final = 6
 
 
-class Runs:
-    """The handlers of /v1/runs, but for starting."""
+class RunHandlers:
+    """The handlers of /v1/runs, except for starting."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class Runs:
         self._waiting = waiting
         self._repairs = repairs
 
-    async def list(self, call: Call) -> Response:
+    async def list(self, call: ApiCall) -> Response:
         query = call.query(ListRuns)
         if query.pipeline is not None and query.pipeline not in self._pipelines:
-            known = ", ".join(sorted(self._pipelines))
+            installed = ", ".join(sorted(self._pipelines)) or "none"
             raise InvalidInput(
-                f"there is no pipeline {query.pipeline[:60]!r}; known are: {known}",
+                f"there is no pipeline {query.pipeline[:60]!r}; installed: {installed}",
                 field="pipeline",
                 code="unknown_pipeline",
             )
@@ -66,12 +66,12 @@ class Runs:
             )
         )
 
-    async def show(self, call: Call) -> Response:
+    async def show(self, call: ApiCall) -> Response:
         state = await self._states.get(call.principal, call.param("run_id"))
         return json_response(run_view(state.snapshot, state.epoch))
 
-    async def result(self, call: Call) -> Response:
-        """The typed result: from the projection when the event could carry it, else from Temporal."""
+    async def result(self, call: ApiCall) -> Response:
+        """The result: from the projection if its event was small enough to carry it, else from Temporal."""
         run_id = call.param("run_id")
         snapshot = (await self._states.get(call.principal, run_id)).snapshot
         if snapshot.status not in ENDED:
@@ -83,10 +83,10 @@ class Runs:
             return _raw(bytes(snapshot.result or b""))
         outcome = await self._outcome(snapshot)
         if isinstance(outcome, Failure):
-            raise without_result(snapshot, outcome)
+            raise no_result(snapshot, outcome)
         return _raw(msgspec.json.encode(outcome))
 
-    async def cancel(self, call: Call) -> Response:
+    async def cancel(self, call: ApiCall) -> Response:
         request = await call.body(CancelRun)
         run_id = call.param("run_id")
         await self._states.check(call.principal, run_id)
@@ -100,29 +100,33 @@ class Runs:
         return json_response(Accepted(run_id=run_id, accepted="cancel"), 202)
 
     async def _withdraw(self, run_id: str, reason: CancelReason) -> bool:
-        """Take back a start that waits for Temporal. One that is being made just now is cancelled by its own withdrawal."""
+        """Withdraw the run if its start is queued; False if it is not.
+
+        A start that is in progress is cancelled by its `start.withdrawn` message instead.
+        """
         start = await self._waiting.withdraw(run_id, reason)
         if start is None:
             return False
         if start.is_withdrawn:
             try:
                 await self._repairs.end_unstarted(
-                    start, "cancelled", reason.reason or "withdrawn before it began"
+                    start, "cancelled", reason.reason or "withdrawn before it started"
                 )
             except Unavailable:
                 log.warning(
-                    "a withdrawn run is not shown as cancelled yet: Redis is away", extra={"run_id": run_id}
+                    "a withdrawn run is not shown as cancelled yet: Redis is unavailable",
+                    extra={"run_id": run_id},
                 )
         log.info("queued run withdrawn", extra={"run_id": run_id, "tenant": start.tenant})
         return True
 
-    async def pause(self, call: Call) -> Response:
+    async def pause(self, call: ApiCall) -> Response:
         return await self._control(call, "pause")
 
-    async def resume(self, call: Call) -> Response:
+    async def resume(self, call: ApiCall) -> Response:
         return await self._control(call, "resume")
 
-    async def _control(self, call: Call, signal: Literal["pause", "resume"]) -> Response:
+    async def _control(self, call: ApiCall, signal: Literal["pause", "resume"]) -> Response:
         await call.body(NoBody)
         run_id = call.param("run_id")
         await self._states.check(call.principal, run_id)
@@ -137,13 +141,13 @@ class Runs:
         return run_ended(run_id, found.status if found is not None else "ended")
 
     async def _status(self, snapshot: Snapshot) -> RunStatus:
-        """The projection may lag behind: whether the run has ended is Temporal's to say."""
+        """The status; the projection may lag behind, so Temporal decides whether the run has ended."""
         found = await self._engine.describe(snapshot.run_id) if snapshot.status != "queued" else None
         return found.status if found is not None and found.status in ENDED else snapshot.status
 
     async def _outcome(self, snapshot: Snapshot) -> msgspec.Struct | Failure:
         spec = self._pipelines.get(snapshot.pipeline)
-        # Temporal has the cause of a failure that no event could tell.
+        # A failure that no event carried: Temporal has the cause.
         if spec is not None and (
             snapshot.status == "completed" or (snapshot.status == "failed" and snapshot.error is None)
         ):
@@ -154,14 +158,14 @@ class Runs:
 
 
 def run_ended(run_id: str, status: str) -> Conflict:
-    """What a caller learns who steers or answers a run that is over."""
+    """The problem of controlling or deciding a run that has ended."""
     return Conflict(
         f"run {run_id} has already ended ({status}); nothing to do", code="run_ended", run_status=status
     )
 
 
-def without_result(snapshot: Snapshot, failure: Failure) -> Conflict:
-    """The problem of a run that ended without a result: names the step and the cause."""
+def no_result(snapshot: Snapshot, failure: Failure) -> Conflict:
+    """The problem of a run that ended without a result; names the step and the cause."""
     where = f" in step {failure.step}" if failure.step else ""
     return Conflict(
         f"run {snapshot.run_id} has no result: it {snapshot.status}{where}: {failure.message}",
@@ -184,28 +188,28 @@ def _item(run: RunInfo) -> RunItem:
 
 
 def _cursor(token: bytes | None, filters: str) -> str | None:
-    return base64.urlsafe_b64encode(_seal(token, filters) + token).decode().rstrip("=") if token else None
+    return base64.urlsafe_b64encode(_checksum(token, filters) + token).decode().rstrip("=") if token else None
 
 
 def _token(cursor: str | None, filters: str) -> bytes | None:
     if cursor is None:
         return None
     try:
-        sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        decoded = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        sealed = b""
-    token = sealed[_SEAL_BYTES:]
-    if not token or sealed[:_SEAL_BYTES] != _seal(token, filters):
+        decoded = b""
+    token = decoded[_CHECKSUM_BYTES:]
+    if not token or decoded[:_CHECKSUM_BYTES] != _checksum(token, filters):
         raise InvalidInput(
-            "cursor is not one that GET /v1/runs gave for this status and pipeline; leave it out",
+            "the cursor is not from a GET /v1/runs with the same status and pipeline; omit it to start over",
             field="cursor",
         )
     return token
 
 
-def _seal(token: bytes, filters: str) -> bytes:
-    """Ties a page's token to the query that gave it; not a secret, as the query itself holds the tenant."""
-    return hashlib.sha256(filters.encode() + b"\0" + token).digest()[:_SEAL_BYTES]
+def _checksum(token: bytes, filters: str) -> bytes:
+    """Bind a page token to its query. Not a MAC: every query filters by the caller's tenant anyway."""
+    return hashlib.sha256(filters.encode() + b"\0" + token).digest()[:_CHECKSUM_BYTES]
 
 
 def _raw(body: bytes) -> Response:

@@ -1,4 +1,4 @@
-"""The JSON bodies of the API that are not a run's state: what callers send, and short answers."""
+"""The JSON bodies and query parameters of the API, except for the views of a run (runs/views.py)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,18 +12,18 @@ from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.scaling.decisions import ScalingDecisionView
 
 EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
-Limit = Annotated[int, Meta(ge=1, le=200, description="How many at most")]
+Limit = Annotated[int, Meta(ge=1, le=200, description="Maximum number of items")]
 Note = Annotated[str, Meta(max_length=2000)]
 DecisionId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._~:-]+$")]
 
 
 class StartRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`run_id` makes the start idempotent by itself; without one, the header `Idempotency-Key` does."""
+    """Starts a run. `run_id` makes the request idempotent; without one, the header `Idempotency-Key` does."""
 
     pipeline: Annotated[str, Meta(description="A name from GET /v1/pipelines")]
     input: msgspec.Raw
     run_id: Annotated[str, Meta(description="1 to 128 letters, digits or ._~-")] | None = None
-    priority: Annotated[int, Meta(ge=1, le=5, description="1 goes first, 3 is usual")] | None = None
+    priority: Annotated[int, Meta(ge=1, le=5, description="1 is the highest; 3 is the default")] | None = None
 
 
 class Started(Struct, frozen=True, kw_only=True):
@@ -62,18 +62,22 @@ class CancelRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class NoBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Nothing to say; `{}` or an empty body."""
+    """`{}` or an empty body."""
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
-    """Asked of the run; the stream shows when it happens."""
+    """The request was delivered to the run; the stream shows when it takes effect."""
 
     run_id: str
     accepted: Literal["cancel", "pause", "resume"]
 
 
 class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`decision_id` makes the decision idempotent; `digest` refuses it when the question is not the one that was seen."""
+    """Decides an approval.
+
+    `decision_id` makes the request idempotent. With the `digest` that was shown, the decision is refused if
+    the question has changed since.
+    """
 
     answer: msgspec.Raw
     decision_id: DecisionId | None = None
@@ -82,7 +86,7 @@ class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Decided(Struct, frozen=True, kw_only=True):
-    """`recorded` means: kept durably, and applied when a worker runs again."""
+    """`recorded`: stored durably, and applied when a worker responds."""
 
     run_id: str
     approval_id: str
@@ -112,7 +116,7 @@ class Inbox(Struct, frozen=True, kw_only=True):
 
 
 class SignIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One of the two: an API key, or a token (JWT) of a configured issuer."""
+    """Either an API key, or a token (JWT) of a configured OpenID issuer."""
 
     api_key: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
     token: Annotated[str, Meta(min_length=1, max_length=8192)] | None = None
@@ -123,7 +127,7 @@ class SignIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """Who the caller is; `temporal_ui_url` is where operators find the engine's own pages, if there is one."""
+    """The caller. `temporal_ui_url` is the address of Temporal's UI, if one is configured."""
 
     name: str
     tenant: str
@@ -137,7 +141,7 @@ class AskTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Uploaded(Struct, frozen=True, kw_only=True):
-    """`object` is what an input's field for an uploaded file takes; the same bytes give the same object."""
+    """`object` is the value for an input field that takes an uploaded file; it depends on the bytes only."""
 
     object: str
     media_type: str
@@ -146,7 +150,7 @@ class Uploaded(Struct, frozen=True, kw_only=True):
 
 
 class TicketIssued(Struct, frozen=True, kw_only=True):
-    """Send it as `?ticket=` to the stream of one of the runs; reusable until `expires_at`."""
+    """A ticket for the streams of the requested runs, sent as `?ticket=`; reusable until `expires_at`."""
 
     ticket: str
     expires_at: datetime
@@ -187,7 +191,7 @@ class ListDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class FollowDecisions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`after`: the id of the last decision that was seen; a `Last-Event-ID` header goes before it."""
+    """`after`: the id of the last decision received; a `Last-Event-ID` header takes precedence."""
 
     queue: Annotated[str, Meta(min_length=1, max_length=1_000)]
     after: str = ""
@@ -218,9 +222,9 @@ class Dependency(Struct, frozen=True, kw_only=True):
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """The gateway is ready with Redis; without Temporal it still streams, and queues what is started.
+    """The gateway is ready if Redis is. Without Temporal it still streams, and queues starts.
 
-    `degraded` means ready, but a dependency is away.
+    `degraded`: ready, but a dependency is unavailable.
     """
 
     ready: bool

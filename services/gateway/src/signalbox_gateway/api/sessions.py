@@ -1,4 +1,4 @@
-"""Signing in and out of the console, and tickets for streams."""
+"""Signs browsers in and out, and issues stream tickets."""
 
 from datetime import datetime
 
@@ -6,22 +6,22 @@ from starlette.responses import Response
 
 from signalbox_core.errors import NotFound
 from signalbox_core.http.problems import FieldError, InvalidFields
-from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import AskTicket, Identity, NoBody, SignIn, TicketIssued
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
-from signalbox_gateway.auth.sessions import COOKIE, Sessions, Tickets
+from signalbox_gateway.auth.sessions import COOKIE, SessionStore, TicketStore
 from signalbox_gateway.runs.lookup import RunReader
 
 
-class Identities:
+class SessionHandlers:
     """The handlers of /v1/sessions and /v1/stream-tickets."""
 
     def __init__(
         self,
         authenticator: Authenticator,
-        sessions: Sessions,
-        tickets: Tickets,
+        sessions: SessionStore,
+        tickets: TicketStore,
         states: RunReader,
         temporal_ui_url: str | None,
     ) -> None:
@@ -31,8 +31,8 @@ class Identities:
         self._states = states
         self._temporal_ui_url = temporal_ui_url
 
-    async def sign_in(self, call: Call) -> Response:
-        # Another site must not sign a browser in as somebody of its choice.
+    async def sign_in(self, call: ApiCall) -> Response:
+        # Login CSRF: another site must not sign the browser in to an account of its choice.
         if "origin" in call.request.headers or "sec-fetch-site" in call.request.headers:
             self._authenticator.check_origin(call.request)
         request = await call.body(SignIn)
@@ -44,11 +44,11 @@ class Identities:
         )
         return response
 
-    async def show(self, call: Call) -> Response:
+    async def show(self, call: ApiCall) -> Response:
         return json_response(self._identity(call.principal, call.principal.expires_at))
 
-    async def sign_out(self, call: Call) -> Response:
-        """Ends the session of the cookie, if there is one; signing out twice is no mistake."""
+    async def sign_out(self, call: ApiCall) -> Response:
+        """End the session of the cookie, if there is one; idempotent."""
         await call.body(NoBody)
         token = call.request.cookies.get(COOKIE)
         if token is not None:
@@ -58,13 +58,13 @@ class Identities:
         response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return response
 
-    async def issue_ticket(self, call: Call) -> Response:
+    async def issue_ticket(self, call: ApiCall) -> Response:
         request = await call.body(AskTicket)
-        for place, run_id in enumerate(request.runs):
+        for index, run_id in enumerate(request.runs):
             try:
                 await self._states.check(call.principal, run_id)
             except NotFound as error:
-                raise InvalidFields((FieldError(field=f"runs[{place}]", detail=error.detail),)) from None
+                raise InvalidFields((FieldError(field=f"runs[{index}]", detail=error.detail),)) from None
         token, ticket = await self._tickets.issue(call.principal, frozenset(request.runs))
         return json_response(TicketIssued(ticket=token, expires_at=ticket.expires_at), 201)
 

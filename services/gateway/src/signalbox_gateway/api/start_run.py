@@ -1,8 +1,8 @@
-"""Starting runs: once per run id or idempotency key, whoever asks how often; kept for later while Temporal is away."""
+"""Starts a run, once per run id or `Idempotency-Key`; queues the start while Temporal is unavailable."""
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -16,7 +16,8 @@ from signalbox_core.errors import Conflict, InvalidInput, Unavailable
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.ids import derived_id, new_run_id, parse_run_id
 from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_core.secret import Secret, clear_hook
+from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import Started, StartRun
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.http import validation
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 _KEY_LIFETIME_S: Final = 7 * 24 * 3600
 
 
-class Starts:
+class StartRunHandler:
     """The handler of POST /v1/runs."""
 
     def __init__(
@@ -37,152 +38,179 @@ class Starts:
         engine: TemporalRuns,
         availability: TemporalAvailability,
         pipelines: Mapping[str, PipelineSpec],
-        keys: "IdempotencyKeys",
+        idempotency_keys: "IdempotencyKeys",
         waiting: PendingStarts,
         payload_keys: KeyRing | None,
     ) -> None:
         self._engine = engine
         self._availability = availability
         self._pipelines = pipelines
-        self._keys = keys
+        self._idempotency_keys = idempotency_keys
         self._waiting = waiting
         self._payload_keys = payload_keys
 
-    async def start(self, call: Call) -> Response:
-        request = await call.body(StartRun)
-        spec = self._spec(request.pipeline)
-        run_id = await self._run_id(call, request)
-        order = order_of(request, spec, run_id, call.principal, self._payload_keys)
-        if (answer := await self._if_waiting(call, request, order)) is not None:
-            return answer
-        # Whoever starts during an outage need not wait for the deadline of a call that is bound to fail.
+    async def handle(self, call: ApiCall) -> Response:
+        body = await call.body(StartRun)
+        spec = self._find_pipeline(body.pipeline)
+        run_id = await self._choose_run_id(call, body)
+        request = build_start_request(body, spec, run_id, call.principal, self._payload_keys)
+        has_generated_id = body.run_id is None and _idempotency_key(call) is None
+        if not has_generated_id and (response := await self._check_queued(request)) is not None:
+            return response
+        # During an outage a start must not wait for the deadline of a call that is bound to fail.
         if self._availability.is_known_down and not await self._availability.check():
-            return await self._keep(order)
+            return await self._enqueue(request)
         try:
-            is_new = await self._engine.start(order, spec)
+            is_new = await self._engine.start(request, spec)
         except Unavailable:
             self._availability.mark_down()
-            return await self._keep(order)
-        if is_new:
-            log.info("run started", extra={"run_id": run_id, "tenant": order.tenant, "pipeline": spec.name})
-            return _answer(order, "running", 201)
-        return await self._repeated(order)
+            return await self._enqueue(request)
+        if not is_new:
+            return await self._check_existing(request)
+        log.info("run started", extra={"run_id": run_id, "tenant": request.tenant, "pipeline": spec.name})
+        return _started(request, "running", 201)
 
-    def _spec(self, name: str) -> PipelineSpec:
+    def _find_pipeline(self, name: str) -> PipelineSpec:
         spec = self._pipelines.get(name)
         if spec is None:
-            known = ", ".join(sorted(self._pipelines)) or "none are installed"
+            installed = ", ".join(sorted(self._pipelines)) or "none"
             raise InvalidInput(
-                f"there is no pipeline {name[:60]!r}; known are: {known}",
+                f"there is no pipeline {name[:60]!r}; installed: {installed}",
                 field="pipeline",
                 code="unknown_pipeline",
             )
         return spec
 
-    async def _run_id(self, call: Call, request: StartRun) -> str:
-        given = parse_run_id(request.run_id) if request.run_id is not None else None
+    async def _choose_run_id(self, call: ApiCall, body: StartRun) -> str:
+        requested = parse_run_id(body.run_id) if body.run_id is not None else None
         key = _idempotency_key(call)
         if key is None:
-            return given or new_run_id(request.pipeline)
-        return await self._keys.run_id(call.principal.tenant, key, given)
+            return requested or new_run_id(body.pipeline)
+        return await self._idempotency_keys.claim(call.principal.tenant, key, requested)
 
-    async def _if_waiting(self, call: Call, request: StartRun, order: StartRequest) -> Response | None:
-        """What an earlier start of this id means for this one, while that one still waits. An id of our own making is new."""
-        if request.run_id is None and _idempotency_key(call) is None:
+    async def _check_queued(self, request: StartRequest[Struct]) -> Response | None:
+        """The response, if a start of this run id is queued and was withdrawn.
+
+        Raises:
+            Conflict: a different request with this run id is queued.
+        """
+        queued = await self._waiting.find(request.run_id)
+        if queued is None:
             return None
-        earlier = await self._waiting.find(order.run_id)
-        if earlier is not None and earlier.digest != order.digest:
-            raise _other_order(order.run_id)
-        return _answer(order, "cancelled", 200) if earlier is not None and earlier.is_withdrawn else None
+        if queued.digest != request.digest:
+            raise _run_id_taken(request.run_id)
+        return _started(request, "cancelled", 200) if queued.is_withdrawn else None
 
-    async def _keep(self, order: StartRequest) -> Response:
-        """Temporal is away: the order waits, durably, and the run starts when Temporal is back."""
-        kept = await self._waiting.enqueue(order)
-        if kept.digest != order.digest:
-            raise _other_order(order.run_id)
-        if kept.is_withdrawn:
-            return _answer(order, "cancelled", 200)
-        log.warning("run queued: Temporal is away", extra={"run_id": order.run_id, "tenant": order.tenant})
-        return _answer(order, "queued", 202)
+    async def _enqueue(self, request: StartRequest[Struct]) -> Response:
+        """Store the start durably; the run starts when Temporal is available again."""
+        queued = await self._waiting.enqueue(request)
+        if queued.digest != request.digest:
+            raise _run_id_taken(request.run_id)
+        if queued.is_withdrawn:
+            return _started(request, "cancelled", 200)
+        log.warning(
+            "run queued: Temporal is unavailable",
+            extra={"run_id": request.run_id, "tenant": request.tenant},
+        )
+        return _started(request, "queued", 202)
 
-    async def _repeated(self, order: StartRequest) -> Response:
-        """A run of this id exists: the same order gives the same run; anything else is refused without telling whose it is."""
-        found = await self._engine.describe(order.run_id)
-        if found is None or found.tenant != order.tenant or found.digest != order.digest:
-            raise _other_order(order.run_id)
-        return _answer(order, found.status, 200)
+    async def _check_existing(self, request: StartRequest[Struct]) -> Response:
+        """The run that an identical request started before.
+
+        Raises:
+            Conflict: the run is of a different request, or of another tenant; the two look alike.
+        """
+        found = await self._engine.describe(request.run_id)
+        if found is None or found.tenant != request.tenant or found.digest != request.digest:
+            raise _run_id_taken(request.run_id)
+        return _started(request, found.status, 200)
 
 
-class _Digested(Struct, frozen=True):
+class _DigestedFields(Struct, frozen=True):
     pipeline: str
     input: Struct
     priority: int | None
 
 
-def order_of(
-    request: StartRun, spec: PipelineSpec, run_id: str, principal: Principal, keys: KeyRing | None
-) -> StartRequest:
-    """Check the input against the contract, seal its secrets, and make the order.
+def build_start_request(
+    body: StartRun, spec: PipelineSpec, run_id: str, principal: Principal, keys: KeyRing | None
+) -> StartRequest[Struct]:
+    """Decode the input by the pipeline's contract and seal its secrets.
 
     Raises:
-        InvalidInput: fields of the input are wrong; paths begin with `input.`.
-        Unavailable: the input holds a secret, and this gateway has no keys.
+        InvalidFields: fields of the input are invalid; their paths begin with `input.`.
+        Unavailable: the input contains a secret, and this gateway has no payload keys.
     """
-    given = validation.decode(spec.input, request.input, at="input")
-    seal, fingerprint = (keys.seal_hook, keys.fingerprint_hook) if keys is not None else (_no_keys, _no_keys)
-    # Of the decoded input, so spacing, order and spelled-out defaults make no other order.
-    told = msgspec.json.encode(
-        _Digested(spec.name, given, request.priority), enc_hook=fingerprint, order="sorted"
+    decoded = validation.decode(spec.input, body.input, at="input", dec_hook=_secret_decoder(keys))
+    # The digest covers the decoded input: whitespace, member order and spelled-out defaults do not change it.
+    digested = msgspec.json.encode(
+        _DigestedFields(spec.name, decoded, body.priority),
+        enc_hook=keys.fingerprint_hook if keys is not None else _refuse_secret,
+        order="sorted",
     )
     return StartRequest(
         run_id=run_id,
         pipeline=spec.name,
-        input=msgspec.Raw(msgspec.json.encode(given, enc_hook=seal)),
+        input=decoded,
         tenant=principal.tenant,
         started_by=principal.name,
-        digest=hashlib.sha256(told).hexdigest(),
-        priority=request.priority,
+        digest=hashlib.sha256(digested).hexdigest(),
+        priority=body.priority,
     )
 
 
-def _no_keys(_value: object) -> object:
+def _secret_decoder(keys: KeyRing | None) -> Callable[[type, object], object]:
+    """A `dec_hook` for secrets in clear text: seals each, and keeps the clear text for its fingerprint."""
+    if keys is None:
+        return clear_hook
+
+    def decode_secret(kind: type, value: object) -> Secret:
+        secret = clear_hook(kind, value)
+        assert isinstance(secret, Secret)
+        return Secret(secret.reveal(), sealed=keys.seal_secret(secret).sealed)
+
+    return decode_secret
+
+
+def _refuse_secret(_value: object) -> object:
     raise Unavailable(
-        "this gateway has no payload keys, so it takes no secrets; an operator sets them",
+        "the input contains a secret, and this gateway has no payload keys to encrypt it; "
+        "ask an operator to configure them",
         code="secrets_unavailable",
     )
 
 
 class IdempotencyKeys:
-    """Which run an `Idempotency-Key` stands for, per tenant."""
+    """Maps each tenant's `Idempotency-Key` values to run ids, for a week."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def run_id(self, tenant: str, key: str, given: str | None) -> str:
-        """The run id of the key: the first one used with it, `given` or derived.
+    async def claim(self, tenant: str, key: str, requested: str | None) -> str:
+        """Return the run id of the key: the first one used with it, `requested` or derived.
 
         Raises:
-            Conflict: the key was used with another run id.
+            Conflict: the key was used with a different run id.
         """
         derived = f"run-{derived_id(tenant, key)}"
-        name = f"signalbox:idempotency:{derived}"
+        redis_key = f"signalbox:idempotency:{derived}"
         try:
-            await self._redis.set(name, given or derived, nx=True, ex=_KEY_LIFETIME_S)
-            held = await self._redis.get(name)
+            await self._redis.set(redis_key, requested or derived, nx=True, ex=_KEY_LIFETIME_S)
+            stored = await self._redis.get(redis_key)
         except RedisError:
             # The run id alone makes the start idempotent, and a start must not need Redis.
-            log.warning("idempotency key not checked: Redis is away", extra={"tenant": tenant})
-            return given or derived
-        holder = (held.decode() if isinstance(held, bytes) else held) or given or derived
-        if given is not None and holder != given:
+            log.warning("idempotency key not checked: Redis is unavailable", extra={"tenant": tenant})
+            return requested or derived
+        run_id = (stored.decode() if isinstance(stored, bytes) else stored) or requested or derived
+        if requested is not None and run_id != requested:
             raise Conflict(
-                f"the Idempotency-Key already stands for run {holder}; use a new key for another run",
+                f"the Idempotency-Key was used for run {run_id}; use a new key for another run",
                 code="key_reused",
             )
-        return holder
+        return run_id
 
 
-def _idempotency_key(call: Call) -> str | None:
+def _idempotency_key(call: ApiCall) -> str | None:
     key = call.request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= 255:
         raise InvalidInput(
@@ -191,14 +219,17 @@ def _idempotency_key(call: Call) -> str | None:
     return key
 
 
-def _answer(order: StartRequest, status: RunStatus, http_status: int) -> Response:
-    body = Started(run_id=order.run_id, pipeline=order.pipeline, status=status, links=links(order.run_id))
+def _started(request: StartRequest[Struct], status: RunStatus, http_status: int) -> Response:
+    body = Started(
+        run_id=request.run_id, pipeline=request.pipeline, status=status, links=links(request.run_id)
+    )
     return json_response(body, http_status, {"location": body.links["self"]})
 
 
-def _other_order(run_id: str) -> Conflict:
+def _run_id_taken(run_id: str) -> Conflict:
     return Conflict(
-        f"the run id {run_id} is taken by another request; send the identical request to get its run, or choose a new run_id or key",
+        f"the run id {run_id} is in use by a different request; "
+        "repeat the identical request to get its run, or choose another run_id or Idempotency-Key",
         field="run_id",
         code="run_id_taken",
     )

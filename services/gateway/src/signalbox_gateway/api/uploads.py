@@ -1,6 +1,6 @@
-"""Uploads: a file on its way into the object store, judged by its first bytes, counted and hashed while it comes.
+"""Stores uploaded files. The first bytes give the type; size and hash are computed while the body arrives.
 
-It is kept under its content's hash in the tenant's own folder, so the same file sent twice is one object.
+The key is the hash of the content in the folder of the tenant, so uploading a file twice stores one object.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from signalbox_core.errors import InvalidInput
 from signalbox_core.http.fetch.sniff import media_type_of
 from signalbox_core.objects import ObjectStore, uploads_folder
-from signalbox_gateway.api.endpoint import Call, json_response
+from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import Uploaded
 
 MAX_UPLOAD_BYTES: Final = 50_000_000
@@ -30,23 +30,26 @@ ACCEPTED: Final = frozenset(
         "application/json",
     }
 )
-_SNIFFED_BYTES: Final = 1_024
+_SNIFF_BYTES: Final = 1_024
 _IN_MEMORY_BYTES: Final = 1_000_000
-_AT_ONCE: Final = 4
-# Only these are believed by name: their bytes have no signature.
-_BELIEVED: Final = frozenset({"application/json", "text/plain"})
+_MAX_CONCURRENT_WRITES: Final = 4
+# Types without a signature: the declared type decides.
+_TRUSTED_TYPES: Final = frozenset({"application/json", "text/plain"})
 
 
-class Uploads:
-    """The handler of POST /v1/objects. At most four uploads are in memory at once; a slow one waits on disk."""
+class UploadHandler:
+    """The handler of POST /v1/objects.
+
+    A body is spooled to disk while it arrives; at most four are in memory at once, to be stored.
+    """
 
     def __init__(self, objects: ObjectStore, *, max_bytes: int = MAX_UPLOAD_BYTES) -> None:
         self._objects = objects
         self._max_bytes = max_bytes
-        self._storing = asyncio.Semaphore(_AT_ONCE)
+        self._writes = asyncio.Semaphore(_MAX_CONCURRENT_WRITES)
 
-    async def take(self, call: Call) -> Response:
-        """Store the body.
+    async def store(self, call: ApiCall) -> Response:
+        """Store the request body.
 
         Raises:
             InvalidInput: `upload_too_large`, `empty_upload`, or `wrong_upload_type`.
@@ -56,7 +59,7 @@ class Uploads:
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as spool:
             async for part in self._parts(call.request):
                 if not size:
-                    media_type = _checked_type(part, declared)
+                    media_type = _detect_type(part, declared)
                 digest.update(part)
                 size += len(part)
                 await asyncio.to_thread(spool.write, part)
@@ -64,7 +67,7 @@ class Uploads:
                 raise InvalidInput(
                     "the body is empty; send the file's bytes as the body", code="empty_upload"
                 )
-            async with self._storing:
+            async with self._writes:
                 spool.seek(0)
                 body = await asyncio.to_thread(spool.read)
                 key = f"{uploads_folder(call.principal.tenant)}/{digest.hexdigest()}"
@@ -75,7 +78,11 @@ class Uploads:
         return json_response(stored, 201)
 
     async def _parts(self, request: Request) -> AsyncIterator[bytes]:
-        """The body in parts, the first one long enough to be judged; stops at the cap."""
+        """The body in parts, the first one long enough to detect the type.
+
+        Raises:
+            InvalidInput: the body is too large.
+        """
         length = request.headers.get("content-length", "0")
         if length.isascii() and length.isdigit() and int(length) > self._max_bytes:
             raise self._too_large()
@@ -84,29 +91,32 @@ class Uploads:
             size += len(part)
             if size > self._max_bytes:
                 raise self._too_large()
-            if len(first) >= _SNIFFED_BYTES:
+            if len(first) >= _SNIFF_BYTES:
                 yield part
                 continue
             first += part
-            if len(first) >= _SNIFFED_BYTES:
+            if len(first) >= _SNIFF_BYTES:
                 yield first
-        if 0 < len(first) < _SNIFFED_BYTES:
+        if 0 < len(first) < _SNIFF_BYTES:
             yield first
 
     def _too_large(self) -> InvalidInput:
-        return InvalidInput(f"a file may have {self._max_bytes:,} bytes; split it", code="upload_too_large")
+        return InvalidInput(f"the file exceeds {self._max_bytes:,} bytes; split it", code="upload_too_large")
 
 
 def _declared_type(request: Request) -> str:
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared.startswith(("multipart/", "application/x-www-form-urlencoded")):
         raise InvalidInput("send the file's bytes as the body, not a form", code="wrong_upload_type")
-    return declared if declared in _BELIEVED else ""
+    return declared if declared in _TRUSTED_TYPES else ""
 
 
-def _checked_type(first: bytes, declared: str) -> str:
-    found = media_type_of(first, declared)
-    if found not in ACCEPTED:
-        detail = f"this is {found}; send a PDF, PNG, JPEG, TIFF, WebP, plain text, or JSON (declared as application/json)"
-        raise InvalidInput(detail, code="wrong_upload_type")
-    return found
+def _detect_type(first: bytes, declared: str) -> str:
+    detected = media_type_of(first, declared)
+    if detected not in ACCEPTED:
+        raise InvalidInput(
+            f"files of type {detected} are not supported; send a PDF, PNG, JPEG, TIFF, WebP, plain text, "
+            "or JSON (declared as application/json)",
+            code="wrong_upload_type",
+        )
+    return detected

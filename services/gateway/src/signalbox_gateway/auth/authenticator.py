@@ -1,4 +1,4 @@
-"""Finding the principal of a request: API key or token, session, stream ticket."""
+"""Authenticates requests: API key or token, session cookie, stream ticket."""
 
 import asyncio
 import hashlib
@@ -12,14 +12,13 @@ from starlette.requests import HTTPConnection
 from signalbox_core.crypto.api_keys import ApiKey, read_api_keys
 from signalbox_core.errors import Forbidden, NotFound
 from signalbox_core.process.followed_file import FollowedFile
-from signalbox_gateway.auth.issuers import Holder
 from signalbox_gateway.auth.oidc import Tokens, principal_of
 from signalbox_gateway.auth.principal import Principal, earliest
-from signalbox_gateway.auth.sessions import COOKIE, Session, Sessions, Ticket, Tickets
+from signalbox_gateway.auth.sessions import COOKIE, BrowserSession, SessionStore, StreamTicket, TicketStore
 from signalbox_gateway.http.problems import Unauthenticated
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_DOTS_OF_A_TOKEN: Final = 2
+_JWT_DOTS: Final = 2
 
 
 class ApiKeys:
@@ -59,10 +58,10 @@ class ApiKeys:
 
 
 class Authenticator:
-    """Finds the principal of a request: API key or token, else session cookie; for a stream also a ticket."""
+    """Finds the principal of a request: by API key, token or session cookie; for streams also by ticket."""
 
     def __init__(
-        self, keys: ApiKeys, tokens: Tokens, sessions: Sessions, tickets: Tickets, public_origin: str
+        self, keys: ApiKeys, tokens: Tokens, sessions: SessionStore, tickets: TicketStore, public_origin: str
     ) -> None:
         self._keys = keys
         self._tokens = tokens
@@ -70,12 +69,15 @@ class Authenticator:
         self._tickets = tickets
         self._origin = public_origin
 
-    async def principal(self, request: HTTPConnection, *, reads: bool = False) -> Principal:
-        """`reads`: the request changes nothing, whatever its method.
+    async def principal(self, request: HTTPConnection, *, is_read_only: bool = False) -> Principal:
+        """Authenticate the request.
+
+        Args:
+            is_read_only: the request has no side effects, whatever its method; skips the CSRF check.
 
         Raises:
-            Unauthenticated: nobody is named, or the proof is not valid.
-            Forbidden: another site sent the request.
+            Unauthenticated: there are no credentials, or they are invalid or expired.
+            Forbidden: a request with a session cookie came from another site.
         """
         header = request.headers.get("authorization")
         if header is not None:
@@ -85,15 +87,15 @@ class Authenticator:
             raise Unauthenticated(
                 "Authentication required: send `Authorization: Bearer <API key or token>` or sign in"
             )
-        if not reads and request.scope.get("method") not in _SAFE_METHODS:
+        if not is_read_only and request.scope.get("method") not in _SAFE_METHODS:
             self.check_origin(request)
-        return self._of(await self._sessions.find(token), "session")
+        return self._principal_of_grant(await self._sessions.find(token), "session")
 
     async def listener(self, request: HTTPConnection, run_id: str) -> Principal:
-        """Like `principal`, and a `?ticket=` for this run will do.
+        """Authenticate a listener of the run: like `principal`, and accepts `?ticket=`.
 
         Raises:
-            NotFound: the ticket is for other runs.
+            NotFound: the ticket is not for this run.
         """
         ticket = request.query_params.get("ticket")
         if ticket is None or "authorization" in request.headers:
@@ -101,42 +103,43 @@ class Authenticator:
         grant = await self._tickets.find(ticket)
         if grant is not None and run_id not in grant.runs:
             raise NotFound(f"there is no run {run_id}", code="unknown_run")
-        return self._of(grant, "ticket")
+        return self._principal_of_grant(grant, "ticket")
 
-    async def by_bearer(self, proof: str) -> Principal:
-        """Raises: Unauthenticated: the API key or token is not good here (any more)."""
-        if proof.count(".") == _DOTS_OF_A_TOKEN:
-            return await self._tokens.principal(proof)
-        key = self._keys.by_secret(proof)
+    async def by_bearer(self, credential: str) -> Principal:
+        """Authenticate an API key or token. Raises: Unauthenticated: it is invalid or expired."""
+        if credential.count(".") == _JWT_DOTS:
+            return await self._tokens.principal(credential)
+        key = self._keys.by_secret(credential)
         if key is None:
-            raise Unauthenticated("the API key is not known, or has expired; ask an admin for a current one")
+            raise Unauthenticated("the API key is invalid or has expired; ask an admin for a new one")
         return _principal(key, None)
 
     def check_origin(self, request: HTTPConnection) -> None:
-        """A cookie travels by itself, so a request that changes something must prove that it comes from our own pages."""
+        """CSRF check of a request with a session cookie, which browsers attach by themselves.
+
+        Raises:
+            Forbidden: the request does not come from the public origin.
+        """
         site = request.headers.get("sec-fetch-site")
         if site == "same-origin" or (site is None and request.headers.get("origin") == self._origin):
             return
         raise Forbidden(
-            "a request with a session cookie must come from the console's own pages; programs use an API key",
+            "requests with a session cookie must come from the console's origin; programs use an API key",
             code="other_origin",
         )
 
-    def _of(self, grant: Session | Ticket | None, what: str) -> Principal:
-        """The grant's principal. Key or issuer are asked again each time: revoking either ends its sessions and tickets at once."""
+    def _principal_of_grant(self, grant: BrowserSession | StreamTicket | None, kind: str) -> Principal:
+        """The principal of a session or ticket; a revoked API key, subject or issuer ends both at once."""
         if grant is None:
-            raise Unauthenticated(f"the {what} has ended: get a new one")
+            raise Unauthenticated(f"the {kind} has expired or was revoked; get a new one")
         if grant.holder is not None:
-            return self._of_holder(grant.holder, grant.expires_at, what)
+            if not self._tokens.is_still_trusted(grant.holder):
+                raise Unauthenticated(f"the {kind} has expired or was revoked; get a new one")
+            return principal_of(grant.holder, grant.expires_at)
         key = self._keys.by_id(grant.key_id)
         if key is None:
-            raise Unauthenticated(f"the {what} has ended: get a new one")
+            raise Unauthenticated(f"the {kind} has expired or was revoked; get a new one")
         return _principal(key, grant.expires_at)
-
-    def _of_holder(self, holder: Holder, expires_at: datetime, what: str) -> Principal:
-        if not self._tokens.recheck(holder):
-            raise Unauthenticated(f"the {what} has ended: get a new one")
-        return principal_of(holder, expires_at)
 
 
 def _principal(key: ApiKey, expires_at: datetime | None) -> Principal:
@@ -147,5 +150,5 @@ def _principal(key: ApiKey, expires_at: datetime | None) -> Principal:
 def _bearer(header: str) -> str:
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
-        raise Unauthenticated("send `Authorization: Bearer <API key or token>`; other schemes are not known")
+        raise Unauthenticated("send `Authorization: Bearer <API key or token>`; no other scheme is supported")
     return secret.strip()

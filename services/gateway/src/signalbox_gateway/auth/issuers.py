@@ -1,4 +1,4 @@
-"""The OpenID issuers whose tokens are taken: what each may say of whom. Data and pure reading; fetching is oidc.py's."""
+"""The trusted OpenID issuers: their file, claims and keys, as pure functions; oidc.py fetches the keys."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput
 
-# No HS256: a shared secret is no proof of who issued a token. No `none`.
+# No HS256: everyone who can verify with a shared secret can also sign. No `none`.
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
 Claims = Mapping[str, object]
 VARIABLE: Final = "SIGNALBOX_GATEWAY_ISSUERS_FILE"
@@ -28,18 +28,20 @@ _MAX_KEYS: Final = 100
 
 
 class Issuer(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An issuer and what its tokens may say.
+    """An issuer and how its claims map to tenants and roles.
 
     Attributes:
-        issuer: the claim `iss`, exactly; metadata is at `<issuer>/.well-known/openid-configuration`. https, or http on this machine.
-        audience: what `aud` must hold.
-        jwks_url: where its keys are, when it has no metadata.
-        tenant, tenant_claim: every token's tenant, or the claim that names it; one of the two.
-        tenants: with a claim: the tenants it may name; any when empty.
-        roles_claim: a list, or words in one string. `realm_access.roles` looks inside.
-        roles: what a value of it grants; when empty the values are the roles' own names. Other values grant nothing.
-        name_claim: what people see beside a decision. Choose one that its owner cannot change.
-        revoked: subjects whose tokens count no more.
+        issuer: the exact value of the claim `iss`; https, or http on this machine. The metadata is at
+            `<issuer>/.well-known/openid-configuration`.
+        audience: a value that the claim `aud` must contain.
+        jwks_url: the address of the keys, for an issuer without metadata.
+        tenant, tenant_claim: the tenant of every token, or the claim that names it; exactly one of the two.
+        tenants: with `tenant_claim`, the tenants that are accepted; empty accepts all.
+        roles_claim: a list, or a space-separated string; `realm_access.roles` is a path.
+        roles: the roles that a value of `roles_claim` grants; empty means that values are role names. Other
+            values grant nothing.
+        name_claim: the name shown with decisions; choose a claim that users cannot edit.
+        revoked: subjects whose tokens are refused.
     """
 
     issuer: str
@@ -59,7 +61,7 @@ class Issuer(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
             if address is not None and not is_trusted_address(address):
                 raise ValueError(f"{address!r} must be an https address (http only on this machine)")
         if (self.tenant is None) == (self.tenant_claim is None):
-            raise ValueError("give either tenant or tenant_claim")
+            raise ValueError("set either tenant or tenant_claim")
         if self.tenant is not None and not _TENANT.fullmatch(self.tenant):
             raise ValueError(f"tenant {self.tenant!r} must be letters, digits and ._-")
 
@@ -68,12 +70,12 @@ class IssuerFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     issuers: tuple[Issuer, ...]
 
 
-class Refused(Exception):
-    """Why a token is not taken: for the log, not for the caller."""
+class TokenRefused(Exception):
+    """A token is refused; the reason goes to the log, not to the caller."""
 
 
-class Holder(Struct, frozen=True, kw_only=True):
-    """Whom a token names."""
+class TokenIdentity(Struct, frozen=True, kw_only=True):
+    """Who a token was issued to."""
 
     issuer: str
     subject: str
@@ -83,48 +85,53 @@ class Holder(Struct, frozen=True, kw_only=True):
 
 
 def read_issuers(path: Path) -> tuple[Issuer, ...]:
-    """Raises: InvalidInput: the file is absent, not valid, or names an issuer twice; the message says where."""
+    """Read the issuers file. Raises: InvalidInput: it is unreadable, invalid, or lists an issuer twice."""
     try:
         issuers = msgspec.json.decode(path.read_bytes(), type=IssuerFile).issuers
     except OSError as error:
         raise InvalidInput(f"cannot read the issuers file {path}: {error.strerror}", field=VARIABLE) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the issuers file {path} is not valid: {error}", field=VARIABLE) from None
+        raise InvalidInput(f"the issuers file {path} is invalid: {error}", field=VARIABLE) from None
     if len({item.issuer for item in issuers}) != len(issuers):
-        raise InvalidInput(f"the issuers file {path} names an issuer twice", field=VARIABLE)
+        raise InvalidInput(f"the issuers file {path} lists an issuer twice", field=VARIABLE)
     return issuers
 
 
 def is_trusted_address(url: str) -> bool:
-    """Keys come over https; over http only from this machine, for development."""
+    """Whether keys may be fetched from the address: https, or http on this machine (for development)."""
     return _ADDRESS.fullmatch(url) is not None
 
 
-def holder_of(claims: Claims, issuer: Issuer) -> Holder:
-    """Whom verified claims name.
+def identity_of(claims: Claims, issuer: Issuer) -> TokenIdentity:
+    """Map verified claims to an identity.
 
     Raises:
-        Refused: no subject or tenant, one that is revoked or not allowed here.
+        TokenRefused: the subject, name or tenant is missing or malformed, the subject is revoked, or the
+            issuer may not name the tenant.
     """
-    subject, name = claims.get("sub"), find(claims, issuer.name_claim)
-    tenant = issuer.tenant or find(claims, issuer.tenant_claim or "")
+    subject, name = claims.get("sub"), find_claim(claims, issuer.name_claim)
+    tenant = issuer.tenant or find_claim(claims, issuer.tenant_claim or "")
     if not isinstance(subject, str) or not _NAME.fullmatch(subject):
-        raise Refused("it has no subject")
+        raise TokenRefused("the claim sub is missing or malformed")
     if subject in issuer.revoked:
-        raise Refused("its subject is revoked")
+        raise TokenRefused("the subject is revoked")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise Refused(f"its claim {issuer.name_claim} is no name")
+        raise TokenRefused(f"the claim {issuer.name_claim} is not a name")
     if not isinstance(tenant, str) or not _TENANT.fullmatch(tenant):
-        raise Refused(f"its claim {issuer.tenant_claim} is no tenant")
+        raise TokenRefused(f"the claim {issuer.tenant_claim} is not a tenant")
     if issuer.tenant is None and issuer.tenants and tenant not in issuer.tenants:
-        raise Refused("its issuer may not speak for its tenant")
-    return Holder(
+        raise TokenRefused("the issuer may not name this tenant")
+    return TokenIdentity(
         issuer=issuer.issuer, subject=subject, name=name, tenant=tenant, roles=_roles(claims, issuer)
     )
 
 
-def find(claims: Claims, name: str) -> object:
-    """A claim by its name (which may have dots, as in `https://example.com/roles`), else by its path (`realm_access.roles`)."""
+def find_claim(claims: Claims, name: str) -> object:
+    """Find a claim by its name, which may contain dots (`https://example.com/roles`), else by its path.
+
+    Returns:
+        The value; None if there is no such claim.
+    """
     if name in claims:
         return claims[name]
     found: object = claims
@@ -134,10 +141,10 @@ def find(claims: Claims, name: str) -> object:
 
 
 def keys_of(body: bytes, where: str) -> Mapping[str, Mapping[str, Any]]:
-    """The public keys of a JWK Set by key id; keys of other uses are left out (RFC 7517 §5).
+    """Parse the signing keys of a JWK Set by key id (RFC 7517 §5); keys for other uses are skipped.
 
     Raises:
-        InvalidInput: no JWK Set, a private or weak key, a key id twice, or nothing in it can verify.
+        InvalidInput: not a JWK Set; it contains a private key or a duplicate key id, or no signing key.
     """
     try:
         listed = msgspec.json.decode(body, type=dict[str, list[dict[str, Any]]]).get("keys", [])
@@ -158,22 +165,22 @@ def keys_of(body: bytes, where: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def public_key(jwk: Mapping[str, Any], algorithm: str) -> Any:
-    """The key for this algorithm. Raises: Refused: it is another kind of key, weak or malformed."""
+    """Load the key. Raises: TokenRefused: it is weak, malformed, or for another algorithm."""
     if jwk.get("alg", algorithm) != algorithm:
-        raise Refused(f"its key is for {jwk.get('alg')!r}")
+        raise TokenRefused(f"the key is for {jwk.get('alg')!r}")
     try:
         key = jwt.PyJWK(dict(jwk), algorithm=algorithm).key
     except (jwt.PyJWTError, ValueError, TypeError) as error:
-        raise Refused(f"its key is no {algorithm} key") from error
+        raise TokenRefused(f"the key is not an {algorithm} key") from error
     if isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA_BITS:
-        raise Refused("its key is weak")
+        raise TokenRefused("the key is shorter than 2048 bits")
     return key
 
 
 def _roles(claims: Claims, issuer: Issuer) -> frozenset[Role]:
-    told = find(claims, issuer.roles_claim)
+    claim = find_claim(claims, issuer.roles_claim)
     values: Sequence[object] = (
-        told.split() if isinstance(told, str) else told if isinstance(told, Sequence) else ()
+        claim.split() if isinstance(claim, str) else claim if isinstance(claim, Sequence) else ()
     )
     granted = issuer.roles or {role.value: (role,) for role in Role}
     return frozenset(role for value in values if isinstance(value, str) for role in granted.get(value, ()))

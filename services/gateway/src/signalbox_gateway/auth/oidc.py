@@ -1,4 +1,4 @@
-"""Bearer tokens (JWT, RFC 7519) of configured OpenID issuers: verified against the keys that each issuer publishes."""
+"""Verifies bearer tokens (JWT, RFC 7519) of the configured OpenID issuers against their published keys."""
 
 import asyncio
 import logging
@@ -15,10 +15,10 @@ from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.http.cached_document import RemoteDocument
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_gateway.auth.issuers import (
-    Holder,
     Issuer,
-    Refused,
-    holder_of,
+    TokenIdentity,
+    TokenRefused,
+    identity_of,
     is_trusted_address,
     keys_of,
     public_key,
@@ -33,8 +33,8 @@ Fetch = Callable[[str], Awaitable[bytes]]
 MEDIA_TYPES: Final = frozenset({"application/json", "application/jwk-set+json"})
 MAX_TOKEN_CHARS: Final = 8_192
 _LEEWAY_S: Final = 30
-_MANY_S: Final = 24 * 3600
-# What a token for a resource may call itself (RFC 9068 §2.1); an ID token of another kind, or a logout token, is none.
+_MAX_LIFETIME_S: Final = 24 * 3600
+# The `typ` of access tokens (RFC 9068 §2.1); logout tokens and the like are refused.
 _TYPES: Final = frozenset({None, "jwt", "at+jwt", "application/at+jwt"})
 
 
@@ -65,29 +65,34 @@ class Tokens:
             self._trusted = self._follow(self._file.value)
 
     async def principal(self, token: str) -> Principal:
-        """Raises: Unauthenticated: the token is not good here (any more); Unavailable: its issuer's keys have never been seen."""
+        """Verify the token.
+
+        Raises:
+            Unauthenticated: the token is invalid, expired or revoked.
+            Unavailable: the keys of its issuer have never been fetched.
+        """
         try:
             trusted, claims = await self._verified(token)
-            holder = holder_of(claims, trusted.issuer)
+            identity = identity_of(claims, trusted.issuer)
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("the token has expired; get a new one") from None
-        except (jwt.PyJWTError, Refused) as error:
+        except (jwt.PyJWTError, TokenRefused) as error:
             log.info("token refused", extra={"reason": str(error) or type(error).__name__})
             raise Unauthenticated(
-                "the token is not good here; get one from a configured issuer, for this audience"
+                "the token is invalid; get one from a configured issuer, for this audience"
             ) from None
-        return principal_of(holder, datetime.fromtimestamp(min(claims["exp"], _last_moment()), UTC))
+        return principal_of(identity, datetime.fromtimestamp(min(claims["exp"], _latest_expiry()), UTC))
 
-    def recheck(self, holder: Holder) -> bool:
-        """Whether the issuer is still trusted with whom it named: a session or ticket outlives the token's request."""
-        trusted = self._trusted.get(holder.issuer)
-        if trusted is None or holder.subject in trusted.issuer.revoked:
+    def is_still_trusted(self, identity: TokenIdentity) -> bool:
+        """Whether the issuers file still accepts the identity; checked at each use of a session or ticket."""
+        trusted = self._trusted.get(identity.issuer)
+        if trusted is None or identity.subject in trusted.issuer.revoked:
             return False
         issuer = trusted.issuer
         return (
-            holder.tenant == issuer.tenant
+            identity.tenant == issuer.tenant
             if issuer.tenant
-            else not issuer.tenants or holder.tenant in issuer.tenants
+            else not issuer.tenants or identity.tenant in issuer.tenants
         )
 
     async def run(self, every_s: float = 1.0) -> None:
@@ -104,14 +109,14 @@ class Tokens:
             self._trusted = self._follow(self._file.value)
 
     async def _verified(self, token: str) -> "tuple[_Trusted, Mapping[str, Any]]":
-        header, issuer = _read(token)
+        header, issuer = _read_unverified(token)
         trusted = self._trusted.get(issuer)
         if trusted is None:
-            raise Refused("its issuer is not configured")
+            raise TokenRefused("the issuer is not configured")
         if header.alg not in trusted.issuer.algorithms:
-            raise Refused(f"its algorithm {header.alg[:20]!r} is not one of its issuer's")
+            raise TokenRefused(f"the algorithm {header.alg[:20]!r} is not configured for the issuer")
         if header.typ is not None and header.typ.lower() not in _TYPES:
-            raise Refused(f"it is a {header.typ[:40]!r}")
+            raise TokenRefused(f"its type is {header.typ[:40]!r}")
         key = public_key(await trusted.key(header.kid), header.alg)
         claims: Mapping[str, Any] = jwt.decode(
             token,
@@ -125,13 +130,13 @@ class Tokens:
         return trusted, claims
 
     def _follow(self, issuers: "tuple[Issuer, ...]") -> "Mapping[str, _Trusted]":
-        """An issuer that did not move keeps the keys that are known of it."""
+        """Keep the cached keys of issuers whose address did not change."""
         known = self._trusted
         return {item.issuer: _Trusted(item, self._fetch, known.get(item.issuer)) for item in issuers}
 
 
 class _Trusted:
-    """An issuer with its keys."""
+    """A trusted issuer with its cached keys."""
 
     def __init__(self, issuer: Issuer, fetch: Fetch, before: "_Trusted | None") -> None:
         self.issuer = issuer
@@ -142,15 +147,21 @@ class _Trusted:
         )
 
     async def key(self, kid: str) -> Mapping[str, Any]:
-        """Raises: Refused: the issuer has no such key; Unavailable: nobody knows, as the issuer has never answered."""
+        """Find a key; an unknown id triggers a rate-limited refetch.
+
+        Raises:
+            TokenRefused: the issuer has no such key.
+            Unavailable: the keys of the issuer have never been fetched.
+        """
         if self.keys.value is None or kid not in self.keys.value:
             await self.keys.refetch()
         if self.keys.value is None:
             raise Unavailable(
-                "the token's issuer does not answer right now; try again", code="issuer_unavailable"
+                "the token's issuer does not respond, and its keys are not cached; try again later",
+                code="issuer_unavailable",
             )
         if kid not in self.keys.value:
-            raise Refused("its issuer publishes no such key")
+            raise TokenRefused("the issuer publishes no such key")
         return self.keys.value[kid]
 
     async def _load(self) -> Keys:
@@ -162,40 +173,40 @@ class _Trusted:
         try:
             found = msgspec.json.decode(await self._fetch(url), type=_Metadata)
         except msgspec.DecodeError as error:
-            raise InvalidInput(f"{url} is no OpenID metadata: {error}", field="issuer") from None
+            raise InvalidInput(f"{url} is not OpenID metadata: {error}", field="issuer") from None
         if found.issuer != self.issuer.issuer or not is_trusted_address(found.jwks_uri):
             raise InvalidInput(
-                f"{url} speaks for another issuer, or names keys that are not at an https address",
+                f"{url} names another issuer, or a jwks_uri that is not an https address",
                 field="issuer",
             )
         return found.jwks_uri
 
 
-def principal_of(holder: Holder, expires_at: datetime) -> Principal:
+def principal_of(identity: TokenIdentity, expires_at: datetime) -> Principal:
     return Principal(
-        key_id=f"oidc:{holder.issuer}:{holder.subject}",
-        name=holder.name,
-        tenant=holder.tenant,
-        roles=holder.roles,
+        key_id=f"oidc:{identity.issuer}:{identity.subject}",
+        name=identity.name,
+        tenant=identity.tenant,
+        roles=identity.roles,
         expires_at=expires_at,
-        holder=holder,
+        token_identity=identity,
     )
 
 
-def _read(token: str) -> tuple[_Header, str]:
-    """Header and issuer, not yet verified: they say which key to take, and nothing else."""
+def _read_unverified(token: str) -> tuple[_Header, str]:
+    """Header and issuer, not yet verified: they select the key and serve no other purpose."""
     if len(token) > MAX_TOKEN_CHARS:
-        raise Refused("it is too long")
+        raise TokenRefused("it is too long")
     try:
         header = msgspec.convert(jwt.get_unverified_header(token), _Header)
         issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
     except (msgspec.ValidationError, jwt.PyJWTError, ValueError, RecursionError):
-        raise Refused("it is no token with alg and kid") from None
+        raise TokenRefused("it is not a token with alg and kid") from None
     if not isinstance(issuer, str):
-        raise Refused("it names no issuer")
+        raise TokenRefused("the claim iss is missing")
     return header, issuer
 
 
-def _last_moment() -> float:
-    """`exp` may be absurdly far away; nothing here is good for longer than a day without being asked again."""
-    return datetime.now(UTC).timestamp() + _MANY_S
+def _latest_expiry() -> float:
+    """A day from now: no token is accepted for longer without being verified again, whatever its `exp`."""
+    return datetime.now(UTC).timestamp() + _MAX_LIFETIME_S

@@ -1,4 +1,4 @@
-"""Who is calling: name, tenant and roles. Roles deny by default."""
+"""The principal of a request: name, tenant and roles. A role grants only what CONTAINS lists."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -9,9 +9,9 @@ from starlette.requests import HTTPConnection
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Forbidden
-from signalbox_gateway.auth.issuers import Holder
+from signalbox_gateway.auth.issuers import TokenIdentity
 
-# A role and what it contains; what is not listed is denied.
+# The roles that each role includes.
 CONTAINS: Final[Mapping[Role, frozenset[Role]]] = {
     Role.VIEWER: frozenset({Role.VIEWER}),
     Role.OPERATOR: frozenset({Role.OPERATOR, Role.VIEWER}),
@@ -24,9 +24,9 @@ class Principal(Struct, frozen=True, kw_only=True):
     """Who is calling.
 
     Attributes:
-        key_id: of the API key, or `oidc:<issuer>:<subject>`.
-        holder: whom a token named; None for an API key.
-        expires_at: when this proof of identity ends (of a key, token, session or ticket, whichever comes first).
+        key_id: the id of the API key, or `oidc:<issuer>:<subject>`.
+        expires_at: when the credentials expire: the earlier of API key or token and of session or ticket.
+        token_identity: the verified claims of a token; None for an API key.
     """
 
     key_id: str
@@ -34,7 +34,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     tenant: str
     roles: frozenset[Role]
     expires_at: datetime | None = None
-    holder: Holder | None = None
+    token_identity: TokenIdentity | None = None
 
     def has(self, role: Role) -> bool:
         return any(role in CONTAINS[own] for own in self.roles)
@@ -43,7 +43,7 @@ class Principal(Struct, frozen=True, kw_only=True):
         """Raises: Forbidden: the principal lacks the role."""
         if not self.has(role):
             raise Forbidden(
-                f"this needs the role {role}; {self.name} has: {', '.join(sorted(self.roles)) or 'none'}",
+                f"this requires the role {role}; {self.name} has: {', '.join(sorted(self.roles)) or 'none'}",
                 role=str(role),
             )
 
@@ -53,5 +53,5 @@ Authenticate = Callable[[HTTPConnection], Awaitable[Principal]]
 
 
 def earliest(known: datetime, other: datetime | None) -> datetime:
-    """The first of the moments that are known."""
+    """The earlier of the two; None means never."""
     return min(known, other) if other is not None else known

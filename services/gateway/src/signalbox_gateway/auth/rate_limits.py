@@ -1,4 +1,8 @@
-"""Rate limits: of each principal, and of each address that fails to prove who it is. They slow a caller down and never stop the gateway."""
+"""Rate limits per principal, and per address for failed authentication.
+
+The counters are in Redis and shared by all gateways. Without Redis nothing is limited: starting and watching
+runs must not depend on it.
+"""
 
 import logging
 from typing import Final
@@ -13,19 +17,24 @@ log = logging.getLogger(__name__)
 NO_ADDRESS: Final = "unknown"
 
 
-class Limiting:
-    """Counts calls; without Redis nothing is counted, as a run must start and be watched all the same."""
+class RequestLimiter:
+    """Counts requests and failed authentications.
+
+    Args:
+        principals: limits the requests of each principal.
+        failures: limits the failed authentications (401) of each address.
+    """
 
     def __init__(self, principals: RateLimiter, failures: RateLimiter) -> None:
         self._principals = principals
         self._failures = failures
 
-    async def called(self, principal: Principal) -> None:
-        """Raises: RateLimited: the principal calls too often."""
+    async def count_request(self, principal: Principal) -> None:
+        """Raises: RateLimited: the principal exceeds its limit."""
         await _count(self._principals, principal.key_id)
 
-    async def failed(self, request: HTTPConnection) -> None:
-        """Somebody did not prove who they are. Raises: RateLimited: that happens too often at their address."""
+    async def count_failure(self, request: HTTPConnection) -> None:
+        """Count a failed authentication. Raises: RateLimited: the address exceeds its limit."""
         await _count(self._failures, request.client.host if request.client else NO_ADDRESS)
 
 
@@ -35,4 +44,4 @@ async def _count(rates: RateLimiter, key: str) -> None:
     except RateLimited:
         raise
     except Unavailable as error:
-        log.warning("a call was not counted: Redis is away", extra={"detail": error.detail})
+        log.warning("request not counted: Redis is unavailable", extra={"detail": error.detail})

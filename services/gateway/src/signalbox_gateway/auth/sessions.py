@@ -1,4 +1,4 @@
-"""Browser sessions and stream tickets: random tokens, kept hashed in Redis until they expire."""
+"""Browser sessions and stream tickets: random tokens, stored in Redis by hash until they expire."""
 
 import hashlib
 import secrets
@@ -10,71 +10,75 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from signalbox_core.redis.client import map_redis_errors
-from signalbox_gateway.auth.issuers import Holder
+from signalbox_gateway.auth.issuers import TokenIdentity
 from signalbox_gateway.auth.principal import Principal, earliest
 
-# The __Host- prefix makes browsers insist on Secure, Path=/ and no Domain.
+# Browsers accept a cookie with the prefix __Host- only with Secure, Path=/ and no Domain.
 COOKIE: Final = "__Host-signalbox"
 _UNAVAILABLE: Final = "sessions are not available right now: Redis does not answer; try again"
 
 
-class Session(Struct, frozen=True, kw_only=True):
-    """`holder` is whom a token named; None: the API key `key_id`."""
+class BrowserSession(Struct, frozen=True, kw_only=True):
+    """`holder` is the identity of the token that opened it; None if the API key `key_id` did."""
 
     key_id: str
     expires_at: datetime
-    holder: Holder | None = None
+    holder: TokenIdentity | None = None
 
 
-class Ticket(Struct, frozen=True, kw_only=True):
-    """Opens the streams of `runs`, any number of times until it expires: EventSource reconnects with the same URL."""
+class StreamTicket(Struct, frozen=True, kw_only=True):
+    """Opens the streams of `runs`. Reusable until it expires: EventSource reconnects with the same URL."""
 
     key_id: str
     runs: frozenset[str]
     expires_at: datetime
-    holder: Holder | None = None
+    holder: TokenIdentity | None = None
 
 
-T = TypeVar("T", Session, Ticket)
+T = TypeVar("T", BrowserSession, StreamTicket)
 
 
-class Sessions:
-    """Sessions of browsers."""
+class SessionStore:
+    """Browser sessions."""
 
     def __init__(self, redis: Redis, lifetime: timedelta = timedelta(hours=12)) -> None:
-        self._tokens = _Tokens(redis, "signalbox:session:")
+        self._tokens = _TokenStore(redis, "signalbox:session:")
         self._lifetime = lifetime
 
-    async def open(self, principal: Principal) -> tuple[str, Session]:
-        """The cookie's value and the session, which ends with the key or token that opened it at the latest."""
+    async def open(self, principal: Principal) -> tuple[str, BrowserSession]:
+        """Return the cookie's value and the session, which never outlives the API key or token."""
         expires_at = earliest(datetime.now(UTC) + self._lifetime, principal.expires_at)
-        session = Session(key_id=principal.key_id, expires_at=expires_at, holder=principal.holder)
+        session = BrowserSession(
+            key_id=principal.key_id, expires_at=expires_at, holder=principal.token_identity
+        )
         return await self._tokens.issue(session, expires_at), session
 
-    async def find(self, token: str) -> Session | None:
-        return await self._tokens.find(token, Session)
+    async def find(self, token: str) -> BrowserSession | None:
+        return await self._tokens.find(token, BrowserSession)
 
     async def close(self, token: str) -> None:
         await self._tokens.revoke(token)
 
 
-class Tickets:
-    """Tickets of streams, for callers that can send neither header nor cookie."""
+class TicketStore:
+    """Stream tickets, for callers that can send neither a header nor a cookie."""
 
     def __init__(self, redis: Redis, lifetime: timedelta = timedelta(minutes=10)) -> None:
-        self._tokens = _Tokens(redis, "signalbox:ticket:")
+        self._tokens = _TokenStore(redis, "signalbox:ticket:")
         self._lifetime = lifetime
 
-    async def issue(self, principal: Principal, runs: frozenset[str]) -> tuple[str, Ticket]:
+    async def issue(self, principal: Principal, runs: frozenset[str]) -> tuple[str, StreamTicket]:
         expires_at = earliest(datetime.now(UTC) + self._lifetime, principal.expires_at)
-        ticket = Ticket(key_id=principal.key_id, runs=runs, expires_at=expires_at, holder=principal.holder)
+        ticket = StreamTicket(
+            key_id=principal.key_id, runs=runs, expires_at=expires_at, holder=principal.token_identity
+        )
         return await self._tokens.issue(ticket, expires_at), ticket
 
-    async def find(self, token: str) -> Ticket | None:
-        return await self._tokens.find(token, Ticket)
+    async def find(self, token: str) -> StreamTicket | None:
+        return await self._tokens.find(token, StreamTicket)
 
 
-class _Tokens:
+class _TokenStore:
     def __init__(self, redis: Redis, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
@@ -89,7 +93,7 @@ class _Tokens:
         with map_redis_errors("sessions", detail=_UNAVAILABLE):
             found = await self._redis.get(self._key(token))
         value = msgspec.json.decode(found, type=kind) if found is not None else None
-        # Redis lets go of it a little later than the moment.
+        # Redis may expire a key a little late.
         return value if value is not None and datetime.now(UTC) < value.expires_at else None
 
     async def revoke(self, token: str) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
-from signalbox_core.errors import NotFound, Rejected, Unavailable
+from signalbox_core.errors import InvalidInput, NotFound, Rejected, Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.pubsub import EventSource, Limits, Received
+from signalbox_core.secret import decode_hook
 from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.runs.availability import CHECK_EVERY_S, TemporalAvailability
 from signalbox_gateway.runs.pending_starts import REQUESTED, WITHDRAWN, PendingStarts, Withdrawal
@@ -69,7 +71,7 @@ class StartConsumer:
         except msgspec.DecodeError as error:
             raise Rejected(f"unreadable start request: {error}") from None
 
-    async def _start(self, request: StartRequest) -> None:
+    async def _start(self, request: StartRequest[msgspec.Raw]) -> None:
         spec = self._pipelines.get(request.pipeline)
         if spec is None:
             # During a rollout, a gateway of a newer release may have the pipeline.
@@ -82,7 +84,7 @@ class StartConsumer:
                 )
                 return
             try:
-                is_new = await self._temporal.start(request, spec)
+                is_new = await self._temporal.start(decode_input(request, spec), spec)
             except Unavailable:
                 self._availability.mark_down()
                 await self._pending.release(request.run_id)
@@ -92,7 +94,7 @@ class StartConsumer:
                 return
         await self._complete(request, is_new=is_new)
 
-    async def _complete(self, request: StartRequest, *, is_new: bool) -> None:
+    async def _complete(self, request: StartRequest[msgspec.Raw], *, is_new: bool) -> None:
         facts = {"run_id": request.run_id, "tenant": request.tenant}
         if not is_new:
             found = await self._temporal.describe(request.run_id)
@@ -101,7 +103,7 @@ class StartConsumer:
         await self._pending.complete(request.run_id)
         log.info("queued run started" if is_new else "queued run was already started", extra=facts)
 
-    async def _fail(self, request: StartRequest, error: Rejected) -> None:
+    async def _fail(self, request: StartRequest[msgspec.Raw], error: Rejected) -> None:
         """Fail a run whose input is no longer valid, for example because the pipeline's contract changed."""
         log.error(
             "queued run failed: its start was rejected",
@@ -127,3 +129,24 @@ class StartConsumer:
             if asyncio.get_running_loop().time() > deadline:
                 raise Unavailable("Temporal is still unavailable")
             await asyncio.sleep(CHECK_EVERY_S)
+
+
+def decode_input(request: StartRequest[msgspec.Raw], spec: PipelineSpec) -> StartRequest[Struct]:
+    """The request with its input decoded by the contract of this release.
+
+    Raises:
+        InvalidInput: the input was valid when the start was accepted, and is not any more.
+    """
+    try:
+        decoded = msgspec.json.decode(request.input, type=spec.input, dec_hook=decode_hook)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"input: {error}", field="input") from None
+    return StartRequest(
+        run_id=request.run_id,
+        pipeline=request.pipeline,
+        input=decoded,
+        tenant=request.tenant,
+        started_by=request.started_by,
+        digest=request.digest,
+        priority=request.priority,
+    )

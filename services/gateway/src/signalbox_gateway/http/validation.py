@@ -3,7 +3,7 @@
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal, TypeVar, Union
 
 import msgspec
@@ -29,18 +29,25 @@ _TYPE_NAMES: Final[Mapping[str, str]] = {
 }
 
 
-def decode(kind: type[T], body: bytes | msgspec.Raw, *, at: str = "") -> T:
+def decode(
+    kind: type[T],
+    body: bytes | msgspec.Raw,
+    *,
+    at: str = "",
+    dec_hook: Callable[[type, object], object] = clear_hook,
+) -> T:
     """Decode JSON into `kind`.
 
     Args:
         at: the path of `body` in the request (`input`), a prefix of the field paths.
+        dec_hook: decodes secrets; must accept and reject the same values as `clear_hook`.
 
     Raises:
         InvalidFields: fields are missing, unknown or invalid; lists every invalid field of the top level.
         InvalidInput: the body is not JSON (`bad_json`).
     """
     try:
-        return msgspec.json.decode(body, type=kind, dec_hook=clear_hook)
+        return msgspec.json.decode(body, type=kind, dec_hook=dec_hook)
     except (msgspec.ValidationError, InvalidInput) as error:
         raise InvalidFields(field_errors(kind, _parse(body), at, error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -7,7 +7,7 @@ start and withdrawal came first. If Redis loses an entry, the next delivery of t
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,7 @@ from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.messages import CancelReason
 from signalbox_core.pubsub import Publisher
 from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.secret import encode_hook
 from signalbox_core.topology import START_REQUESTS
 from signalbox_gateway.runs.temporal import StartRequest
 
@@ -67,7 +68,7 @@ class PendingStarts:
         self._publisher = publisher
         self._ring = ring
 
-    async def enqueue(self, request: StartRequest) -> PendingStart:
+    async def enqueue(self, request: StartRequest[Struct]) -> PendingStart:
         """Publish the request durably; idempotent by run id and digest.
 
         Returns:
@@ -92,7 +93,7 @@ class PendingStarts:
         await self._extend(request.run_id)
         return found
 
-    def decode_request(self, data: bytes) -> StartRequest:
+    def decode_request(self, data: bytes) -> StartRequest[msgspec.Raw]:
         """Decode the data of a `start.requested` event.
 
         Raises:
@@ -101,20 +102,19 @@ class PendingStarts:
         """
         sealed = msgspec.json.decode(data, type=_SealedRequest)
         if not sealed.key_id:
-            return msgspec.json.decode(data, type=StartRequest)
+            return msgspec.json.decode(data, type=StartRequest[msgspec.Raw])
         if self._ring is None:
             raise Unavailable("a start request is sealed, but this gateway has no payload keys")
-        return msgspec.json.decode(
-            self._ring.open(sealed.key_id, sealed.sealed, _SEAL_CONTEXT), type=StartRequest
-        )
+        opened = self._ring.open(sealed.key_id, sealed.sealed, _SEAL_CONTEXT)
+        return msgspec.json.decode(opened, type=StartRequest[msgspec.Raw])
 
-    def _encode_request(self, request: StartRequest) -> Struct:
+    def _encode_request(self, request: StartRequest[Struct]) -> Struct:
         if self._ring is None:
             return request
-        key_id, sealed = self._ring.seal(msgspec.json.encode(request), _SEAL_CONTEXT)
+        key_id, sealed = self._ring.seal(msgspec.json.encode(request, enc_hook=encode_hook), _SEAL_CONTEXT)
         return _SealedRequest(key_id=key_id, sealed=sealed)
 
-    async def restore(self, request: StartRequest, requested_at: datetime) -> None:
+    async def restore(self, request: StartRequest[msgspec.Raw], requested_at: datetime) -> None:
         """Restore the Redis entry of a delivered request, in case Redis has lost it."""
         await self._record(_pending_start(request, requested_at), _TTL)
 
@@ -232,7 +232,7 @@ class PendingStarts:
         await self._publisher.publish(START_REQUESTS, event, ordering_key=start.run_id)
 
 
-def _pending_start(request: StartRequest, requested_at: datetime) -> PendingStart:
+def _pending_start(request: StartRequest[Any], requested_at: datetime) -> PendingStart:
     return PendingStart(
         run_id=request.run_id,
         pipeline=request.pipeline,

@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-import msgspec
 from msgspec import Struct
 from temporalio.client import (
     Client,
@@ -32,7 +31,6 @@ from signalbox_core.pipeline.contract.messages import (
     Control,
 )
 from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_core.secret import decode_hook
 from signalbox_core.temporal import names
 
 STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
@@ -44,16 +42,22 @@ STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
     WorkflowExecutionStatus.TERMINATED: "terminated",
     WorkflowExecutionStatus.TIMED_OUT: "timed_out",
 }
+T = TypeVar("T")
 _OPEN: Final = "Running"
 _QUERY_TIMEOUT: Final = timedelta(seconds=2)
 
 
-class StartRequest(Struct, frozen=True, kw_only=True):
-    """A run to start. Secrets in `input` are sealed; `digest` distinguishes requests with the same run id."""
+class StartRequest(Struct, Generic[T], frozen=True, kw_only=True):
+    """A run to start.
+
+    Attributes:
+        input: the pipeline's typed input with sealed secrets; `msgspec.Raw` when read from the topic of queued starts.
+        digest: differs between two requests with the same run id.
+    """
 
     run_id: str
     pipeline: str
-    input: msgspec.Raw
+    input: T
     tenant: str
     started_by: str
     digest: str
@@ -88,38 +92,32 @@ class TemporalRuns:
         self.client = client
         self._deadline = deadline
 
-    async def start(self, start_request: StartRequest, spec: PipelineSpec) -> bool:
-        """Start the run; idempotent by run id.
-
-        Returns:
-            False when a run with this id already exists, in any state.
+    async def start(self, request: StartRequest[Struct], spec: PipelineSpec) -> bool:
+        """Start the run; False when a run of this id exists (in any state).
 
         Raises:
-            Unavailable: Temporal did not respond. The run may have started; repeating the request is safe.
+            Unavailable: Temporal did not respond. The run may or may not have started; a retry with the same request is safe.
         """
-        run_input = msgspec.json.decode(start_request.input, type=spec.input, dec_hook=decode_hook)
-        attributes = [
-            SearchAttributePair(names.SEARCH_TENANT, start_request.tenant),
+        with_attributes = [
+            SearchAttributePair(names.SEARCH_TENANT, request.tenant),
             SearchAttributePair(names.SEARCH_PIPELINE, spec.name),
         ]
         try:
             async with map_temporal_errors():
                 await self.client.start_workflow(
                     spec.name,
-                    run_input,
-                    id=start_request.run_id,
+                    request.input,
+                    id=request.run_id,
                     task_queue=spec.task_queue,
                     id_reuse_policy=Reuse.REJECT_DUPLICATE,
                     id_conflict_policy=OnConflict.FAIL,
                     memo={
-                        names.MEMO_TENANT: start_request.tenant,
-                        names.MEMO_STARTED_BY: start_request.started_by,
-                        names.MEMO_REQUEST_DIGEST: start_request.digest,
+                        names.MEMO_TENANT: request.tenant,
+                        names.MEMO_STARTED_BY: request.started_by,
+                        names.MEMO_REQUEST_DIGEST: request.digest,
                     },
-                    search_attributes=TypedSearchAttributes(attributes),
-                    priority=Priority(
-                        priority_key=start_request.priority, fairness_key=start_request.tenant[:64]
-                    ),
+                    search_attributes=TypedSearchAttributes(with_attributes),
+                    priority=Priority(priority_key=request.priority, fairness_key=request.tenant[:64]),
                     rpc_timeout=self._deadline,
                 )
         except WorkflowAlreadyStartedError:

@@ -1,0 +1,69 @@
+"""Routes of approvals: the inbox, one approval, the decision."""
+
+from signalbox_core.crypto.api_keys import Role
+from signalbox_gateway.api import schemas
+from signalbox_gateway.api.approval_stream import ApprovalStream
+from signalbox_gateway.api.approvals import ApprovalHandlers
+from signalbox_gateway.api.endpoint import Endpoint, Reply
+from signalbox_gateway.api.routes.replies import (
+    APPROVAL_NOT_FOUND,
+    EVENT_STREAM,
+    INVALID_BODY,
+    INVALID_QUERY,
+    problem,
+)
+from signalbox_gateway.runs.views import ApprovalView
+
+
+def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tuple[Endpoint, ...]:
+    return (
+        Endpoint(
+            method="GET",
+            path="/v1/approvals",
+            name="list_approvals",
+            summary="List the pending approvals of the tenant (the inbox)",
+            role=Role.VIEWER,
+            handle=approvals.inbox,
+            query=schemas.ListApprovals,
+            replies=(Reply(200, "The pending approvals, oldest first", schemas.Inbox), INVALID_QUERY),
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/approvals/stream",
+            name="stream_approvals",
+            summary="Stream the inbox as server-sent events, whenever it changes",
+            role=Role.VIEWER,
+            handle=stream.open,
+            replies=(Reply(200, "`inbox` events until the session ends", None, EVENT_STREAM),),
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/runs/{run_id}/approvals/{approval_id}",
+            name="get_approval",
+            summary="Get an approval: the question, its evidence and the decision, if there is one",
+            role=Role.VIEWER,
+            handle=approvals.show,
+            replies=(Reply(200, "The approval", ApprovalView), APPROVAL_NOT_FOUND),
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/runs/{run_id}/approvals/{approval_id}/decision",
+            name="decide",
+            summary="Decide an approval; idempotent by `decision_id` or `Idempotency-Key`",
+            role=Role.APPROVER,
+            handle=approvals.decide,
+            body=schemas.Decide,
+            takes_idempotency_key=True,
+            replies=(
+                Reply(200, "Accepted, now or by an identical request before", schemas.Decided),
+                Reply(
+                    202,
+                    "Recorded durably: no worker responded, and the run applies it when one does",
+                    schemas.Decided,
+                ),
+                APPROVAL_NOT_FOUND,
+                problem(409, "The approval is decided or expired, the digest is stale, or the run has ended"),
+                *INVALID_BODY,
+            ),
+        ),
+    )

@@ -1,0 +1,54 @@
+"""Routes of browser sessions and stream tickets."""
+
+from signalbox_core.crypto.api_keys import Role
+from signalbox_gateway.api import schemas
+from signalbox_gateway.api.endpoint import Endpoint, Reply
+from signalbox_gateway.api.routes.replies import INVALID_BODY, problem
+from signalbox_gateway.api.sessions import SessionHandlers
+
+
+def session_routes(sessions: SessionHandlers) -> tuple[Endpoint, ...]:
+    return (
+        Endpoint(
+            method="POST",
+            path="/v1/sessions",
+            name="sign_in",
+            summary="Sign in: exchange an API key or a token for a session cookie",
+            role=None,
+            handle=sessions.sign_in,
+            body=schemas.SignIn,
+            replies=(
+                Reply(201, "Signed in; the response sets the cookie", schemas.Identity),
+                problem(401, "The API key or token is invalid or expired"),
+                *INVALID_BODY,
+            ),
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/sessions",
+            name="who_am_i",
+            summary="Get the caller's name, tenant and roles",
+            role=Role.VIEWER,
+            handle=sessions.show,
+            replies=(Reply(200, "The caller", schemas.Identity),),
+        ),
+        Endpoint(
+            method="DELETE",
+            path="/v1/sessions",
+            name="sign_out",
+            summary="Sign out: end the session and delete its cookie",
+            role=None,
+            handle=sessions.sign_out,
+            replies=(Reply(204, "Signed out", None, ""),),
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/stream-tickets",
+            name="issue_ticket",
+            summary="Issue a ticket for streams, for callers that can send neither a header nor a cookie",
+            role=Role.VIEWER,
+            handle=sessions.issue_ticket,
+            body=schemas.AskTicket,
+            replies=(Reply(201, "The ticket", schemas.TicketIssued), *INVALID_BODY),
+        ),
+    )

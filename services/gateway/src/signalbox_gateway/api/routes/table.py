@@ -1,0 +1,54 @@
+"""All operations of the API. The ASGI routes and the OpenAPI document are both built from this table."""
+
+from msgspec import Struct
+
+from signalbox_gateway.api.approval_stream import ApprovalStream
+from signalbox_gateway.api.approvals import ApprovalHandlers
+from signalbox_gateway.api.artifacts import ArtifactHandler
+from signalbox_gateway.api.autoscaler import AutoscalerHandlers
+from signalbox_gateway.api.docs_page import ApiDocsHandlers
+from signalbox_gateway.api.endpoint import Endpoint
+from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.payload_codec import PayloadCodecHandler
+from signalbox_gateway.api.pipelines import PipelineHandlers
+from signalbox_gateway.api.routes.approvals import approval_routes
+from signalbox_gateway.api.routes.control import control_routes
+from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
+from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
+from signalbox_gateway.api.routes.sessions import session_routes
+from signalbox_gateway.api.runs import RunHandlers
+from signalbox_gateway.api.sessions import SessionHandlers
+from signalbox_gateway.api.start_run import StartRunHandler
+from signalbox_gateway.api.uploads import UploadHandler
+
+
+class RouteHandlers(Struct, frozen=True, kw_only=True):
+    """The objects whose methods handle the operations."""
+
+    pipelines: PipelineHandlers
+    start_run: StartRunHandler
+    runs: RunHandlers
+    artifacts: ArtifactHandler
+    approvals: ApprovalHandlers
+    approval_stream: ApprovalStream
+    uploads: UploadHandler
+    autoscaler: AutoscalerHandlers
+    codec: PayloadCodecHandler
+    sessions: SessionHandlers
+    health: HealthHandlers
+    docs: ApiDocsHandlers
+
+
+def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
+    """Every operation, in the order of the documentation. Paths do not overlap."""
+    return (
+        *pipeline_routes(handlers.pipelines),
+        *run_routes(handlers.start_run, handlers.runs, handlers.artifacts),
+        *control_routes(handlers.runs),
+        *approval_routes(handlers.approvals, handlers.approval_stream),
+        *upload_routes(handlers.uploads),
+        *autoscaler_routes(handlers.autoscaler),
+        *session_routes(handlers.sessions),
+        *codec_routes(handlers.codec),
+        *service_routes(handlers.health, handlers.docs),
+    )
