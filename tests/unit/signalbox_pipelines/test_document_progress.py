@@ -8,7 +8,7 @@ from signalbox_core.pipeline.activity.loading import load_workflows
 from signalbox_pipelines.document_batch.contract import SPEC
 from signalbox_pipelines.document_batch.document.contract import DOCUMENT
 from signalbox_worker.progress import merge
-from signalbox_worker.worker import choose
+from signalbox_worker.worker import select_pipelines
 from support.fakes.events import make_event
 
 
@@ -44,7 +44,7 @@ def test_a_document_is_a_pipeline_of_its_own_on_the_queue_of_the_batch() -> None
 
 
 def test_a_worker_of_the_batch_serves_its_documents_too() -> None:
-    assert [spec.name for spec in choose(discover(), frozenset({"document_batch"}))] == [
+    assert [spec.name for spec in select_pipelines(discover(), frozenset({"document_batch"}))] == [
         "document",
         "document_batch",
     ]

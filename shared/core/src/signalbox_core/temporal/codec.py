@@ -23,7 +23,7 @@ _CONTEXT: Final = b"signalbox payload"
 
 
 class SealedPayloads(PayloadCodec):
-    """The codec. It needs no serialization context, which a worker's shortcut relies on (signalbox_worker.runner)."""
+    """The codec. It needs no serialization context, which a worker's shortcut relies on (signalbox_worker.sandbox_shortcut)."""
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
