@@ -27,8 +27,8 @@ class ActivitySlots(CustomSlotSupplier):
     """One process's activity slots, shared by its task queues. Must be created in the worker's event loop.
 
     Args:
-        max_memory: share of the memory limit above which no further slot is granted; an idle worker always gets
-            one, so that work continues.
+        max_memory: share of the memory limit above which no further slot is granted; an idle worker always
+            gets one, so that work continues.
         memory: returns the share in use; None when it is unknown.
 
     Attributes:
@@ -86,7 +86,7 @@ class ActivitySlots(CustomSlotSupplier):
         self._notify()
 
     async def close(self, within_s: float) -> None:
-        """Grant no more slots, and wait for open polls: a poll that shutdown interrupts loses the task it receives.
+        """Grant no more slots, and wait for open polls, which lose their task when shutdown interrupts them.
 
         While there is a backlog every poll soon receives a task; without one, a poll that is still open after
         `within_s` is unlikely to receive any.

@@ -26,7 +26,7 @@ from signalbox_worker.settings import Settings
 log = logging.getLogger(__name__)
 
 POLL_WAIT_VARIABLE: Final = "TEMPORAL_POLL_SHUTDOWN_INTERRUPT_WAIT_MS"
-"""How long the SDK waits at shutdown for open polls; without it an exiting worker loses the tasks they receive."""
+"""How long the SDK waits at shutdown for open polls; without it the tasks that they receive are lost."""
 POLL_WAIT_MS: Final = 3_000
 _INDEX_VARIABLES: Final = ("SIGNALBOX_WORKER_BURST_INDEX", "CLOUD_RUN_TASK_INDEX", "JOB_COMPLETION_INDEX")
 _CHECK_INTERVAL_S: Final = 1.0
@@ -50,7 +50,7 @@ class BurstLimits(Struct, frozen=True, kw_only=True):
 
 
 def burst_limits(settings: Settings, rng: random.Random) -> BurstLimits:
-    """Return the limits; the lifetime is shortened by up to 10 % at random, so that a launch's workers exit apart."""
+    """Return the limits, with the lifetime shortened by up to 10 % so that a launch's workers exit apart."""
     lifetime_s = settings.burst_max_lifetime_s * (1 - rng.uniform(0, _JITTER))
     return BurstLimits(idle_s=settings.burst_idle_s, lifetime_s=lifetime_s)
 

@@ -59,7 +59,10 @@ class HttpEmitter:
         await self._deliver(events, FEW_ATTEMPTS)
 
     def forward(self, events: Sequence[CloudEvent]) -> None:
-        """Deliver in the background. When the queue is full, the events stay with their run, which resends."""
+        """Deliver in the background.
+
+        When the queue is full, the events stay with their run, which resends.
+        """
         try:
             self._forwarded.put_nowait(events)
         except asyncio.QueueFull:

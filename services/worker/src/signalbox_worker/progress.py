@@ -43,7 +43,8 @@ class _StepState(Struct):
 class ProgressCoalescer:
     """Holds the next progress of each step. Thread-safe.
 
-    Bounded: beyond 1,000 steps the one that was silent longest is evicted, and what it had pending is dropped.
+    Bounded: beyond 1,000 steps the one that was silent longest is evicted, and what it had pending is
+    dropped.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -99,7 +100,7 @@ class ProgressCoalescer:
                 step.is_sending = False
 
     def next_due_at(self) -> float | None:
-        """Return when the next event is due; None when nothing is pending, or only behind a send in flight."""
+        """Return when the next event is due; None when nothing can be sent before `mark_sent` or `offer`."""
         with self._lock:
             return min((step.next_at for step in self._steps.values() if step.has_work), default=None)
 
@@ -127,7 +128,8 @@ class ProgressCoalescer:
 def merge(older: catalogue.StepProgress, newer: catalogue.StepProgress) -> catalogue.StepProgress:
     """Return the newer progress, with the older one's members where it has none.
 
-    Text is always the whole text so far, so the newest one is complete. Text of an earlier attempt is discarded.
+    Text is always the whole text so far, so the newest one is complete. Text of an earlier attempt is
+    discarded.
     """
     message = older.message if newer.message is None else newer.message
     newer = msgspec.structs.replace(

@@ -134,7 +134,7 @@ def open_client() -> httpx2.AsyncClient:
 
 
 class ReceiverClient:
-    """Posts to one receiver, and logs once when it becomes unavailable and once when it is available again."""
+    """Posts to one receiver; logs once when it becomes unavailable and once when it is available again."""
 
     def __init__(self, client: httpx2.AsyncClient, url: str, signer: Signer, metrics: WorkerMetrics) -> None:
         self._client = client

@@ -1,8 +1,8 @@
 """A workflow sandbox that skips the lookup of serialization contexts.
 
-For every payload of a workflow task the SDK enters the sandbox several times to look up the context in which it
-is encoded. Without external storage, and with a codec that uses no context (ours does not), the result is never
-used; the lookups take a third of a worker's CPU time in a step of 25 small activities.
+For every payload of a workflow task the SDK enters the sandbox several times to look up the context in which
+it is encoded. Without external storage, and with a codec that uses no context (ours does not), the result is
+never used; the lookups take a third of a worker's CPU time in a step of 25 small activities.
 """
 
 from typing import Any

@@ -22,11 +22,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         fetch_allow: `ip:port` pairs that pipelines may fetch from although the addresses are not public.
         redis_url: REDIS_URL; without it there is no shared rate limiting, hints are not published and burst
             workers cannot be retired.
-        model_url, model_name, model_api_key: the language model of pipelines that use one (any OpenAI-compatible
-            endpoint).
+        model_url, model_name, model_api_key: the language model of pipelines that use one (any
+            OpenAI-compatible endpoint).
         model_read_timeout_s: longest silence of the model's stream.
-        model_input_price, model_output_price: per million tokens in `model_currency`; without them a run's cost
-            is unknown.
+        model_input_price, model_output_price: per million tokens in `model_currency`; without them a run's
+            cost is unknown.
         portal_url and other portal_…: the e-invoice portal of invoice_import, and the limits for calling it
             (docs/invoice_import.md).
         secrets_dir: where secrets named in inputs are stored, `<tenant>/<name>`.
@@ -37,10 +37,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         burst_launch: the launch of this worker; makes it a burst worker, which runs activities only and exits
             when it is no longer needed.
         burst_index: its index within the launch; default: CLOUD_RUN_TASK_INDEX or JOB_COMPLETION_INDEX.
-        burst_idle_s, burst_max_lifetime_s: it exits after this long without an activity, or at this age; later
-            while there is a backlog.
-        burst_drain_s: how long its activities may take to finish once it exits; the rest is cancelled and retried
-            elsewhere.
+        burst_idle_s, burst_max_lifetime_s: it exits after this long without an activity, or at this age;
+            later while there is a backlog.
+        burst_drain_s: how long its activities may take to finish once it exits; the rest is cancelled and
+            retried elsewhere.
         burst_workflows: a burst worker runs workflows too.
         max_memory: share of the memory limit above which no further activity starts.
         port: of /healthz, /readyz and /metrics; 0 picks a free port.
