@@ -27,13 +27,13 @@ from signalbox_core.logs import JsonFormatter
 from signalbox_core.redis.rates import RedisRates
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import LoadedKey, Signer, profile
-from signalbox_webhook_receiver.app import Parts, create_app, open_redis
+from signalbox_webhook_receiver.app import ReceiverParts, create_app, open_redis
 from signalbox_webhook_receiver.claims import RedisClaims
-from signalbox_webhook_receiver.deliveries import Outlets
+from signalbox_webhook_receiver.deliveries import DeliveryBackends
 from signalbox_webhook_receiver.events import read_events
 from signalbox_webhook_receiver.profile import Media
 from signalbox_webhook_receiver.settings import Settings
-from signalbox_webhook_receiver.verify import Proof
+from signalbox_webhook_receiver.verification import Proof
 from support.drivers.signed_requests import ONE, ORIGIN, URL, signer_and_key
 from support.fakes.events import story
 from support.fakes.receiver import FakeHealth, FakeKeys
@@ -149,8 +149,10 @@ def library(key: LoadedKey, claims: RedisClaims | None) -> Starlette:
 
 def receiver(key: LoadedKey, client: Redis) -> Starlette:
     rates = RedisRates(client, per_s=1_000_000, of="senders")
-    outlets = Outlets(rates=rates, claims=RedisClaims(client), publisher=NullPublisher(), stream=NullStream())
-    parts = Parts(origin=ORIGIN, keys=FakeKeys([key]), outlets=outlets, health=FakeHealth())
+    backends = DeliveryBackends(
+        rates=rates, claims=RedisClaims(client), publisher=NullPublisher(), stream=NullStream()
+    )
+    parts = ReceiverParts(origin=ORIGIN, keys=FakeKeys([key]), backends=backends, health=FakeHealth())
     return create_app(Settings(redis_url=Secret("redis://"), public_origin=ORIGIN, keys=""), parts)
 
 

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.ids import new_run_id
 from signalbox_core.signatures import write_key_file
-from signalbox_webhook_receiver.clock import ClockWatch
+from signalbox_webhook_receiver.clock_monitor import ClockMonitor
 from support.assertions.eventually import eventually
 from support.assertions.receiver_cases import case, is_problem
 from support.drivers.signed_requests import ONE, signer_and_key
@@ -390,9 +390,9 @@ async def test_a_redis_that_may_evict_is_not_ready(stage: Stage, policy: str) ->
 def test_a_jump_of_the_clock_is_counted_once(seconds: float) -> None:
     clocks = {"wall": 1_000_000.0, "passed": 0.0}
     jumps: list[float] = []
-    watch = ClockWatch(lambda: clocks["wall"], lambda: clocks["passed"], on_jump=jumps.append)
+    watch = ClockMonitor(lambda: clocks["wall"], lambda: clocks["passed"], on_jump=jumps.append)
     for jump in (0.0, seconds, 0.0):
         clocks["wall"] += 5.0 + jump
         clocks["passed"] += 5.0
-        watch.look()
+        watch.check()
     assert jumps == ([seconds] if abs(seconds) > 5 else [])

@@ -22,7 +22,7 @@ from signalbox_core.events import encode_event
 from signalbox_core.http.cached_document import FRESH_FOR_S, RETRY_AFTER_S, STALE_FOR_S, open_key_client
 from signalbox_core.ids import new_run_id
 from signalbox_core.signatures import Algorithm, JwksSource, Signer, read_jwks, write_key_file
-from signalbox_webhook_receiver.published import PublishedKeys, fetch_keys
+from signalbox_webhook_receiver.remote_keys import PublishedKeys, fetch_keys
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import ONE, PrivateKey, new_private_key
 from support.fakes.events import story

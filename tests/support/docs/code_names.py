@@ -84,7 +84,7 @@ def _metric_rows() -> dict[str, tuple[str, tuple[str, ...]]]:
     gateway.observe_listeners(lambda: 0)
     return {
         **_registered(gateway.registry),
-        **_registered(signalbox_webhook_receiver.metrics.Meters().registry),
+        **_registered(signalbox_webhook_receiver.metrics.ReceiverMetrics().registry),
         **_registered(signalbox_autoscaler.metrics.Meters().registry),
         **_registered(signalbox_worker.metrics.WorkerMetrics().registry),
     }

@@ -1,4 +1,4 @@
-"""The keys in use: those of the key file, read again when it changes, and those at the addresses that it names."""
+"""The senders' keys, from the hot-reloaded key file and from the addresses that it names."""
 
 import asyncio
 import logging
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.signatures import JwksSource, KeyFile, KeySet, LoadedKey, decode_key_file, load_key_set
-from signalbox_webhook_receiver.published import Fetch, PublishedKeys
+from signalbox_webhook_receiver.remote_keys import Fetch, PublishedKeys
 
 log = logging.getLogger(__name__)
 
 
-class KeyRing:
-    """All keys. A keyid of the file hides the same one at an address, and an earlier address that of a later one."""
+class SenderKeys:
+    """All keys. For one keyid the file takes precedence over the addresses, in the order of the file."""
 
     def __init__(self, path: Path, *, fetch: Fetch, on_failure: Callable[[], None] = lambda: None) -> None:
         """Read the file for the first time.
@@ -33,21 +33,21 @@ class KeyRing:
         self._published = self._follow(file.jwks, ())
 
     def get(self, keyid: str) -> LoadedKey | None:
-        """A key by memory alone."""
+        """Return a key from memory."""
         found = self._keys.get(keyid)
         return found or next((key for published in self._published if (key := published.get(keyid))), None)
 
     async def find(self, keyid: str) -> LoadedKey | None:
-        """A key that memory does not have: the addresses may have a new one. They are asked at most every 30 s.
+        """Look up a key that is not in memory at the addresses, which are fetched at most every 30 s.
 
         Raises:
-            Unavailable: an address has never answered, so nobody knows whether this key is good.
+            Unavailable: an address has not responded yet, so the key may exist there.
         """
-        await self._all(lambda published: published.look_again())
+        await self._all(lambda published: published.refresh_on_miss())
         found = self.get(keyid)
         if found is None and any(published.is_cold for published in self._published):
             raise Unavailable(
-                "the receiver cannot reach the sender's keys now; send the delivery again",
+                "the receiver cannot fetch the sender's keys now; send the delivery again",
                 code="keys_unavailable",
             )
         return found
@@ -79,7 +79,7 @@ class KeyRing:
         return True
 
     async def refresh(self) -> None:
-        """Ask the addresses whose keys are old."""
+        """Fetch the addresses whose keys are stale."""
         await self._all(lambda published: published.refresh())
 
     async def watch(self, *, every_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Keys that senders publish themselves, at configured https addresses."""
+"""Keys that senders publish at configured https addresses."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ Fetch = Callable[[str], Awaitable[bytes]]
 
 
 class PublishedKeys:
-    """The keys of one source. `get` looks at memory only; `refresh` is cheap to call, since it fetches seldom.
+    """The cached keys of one source. `get` reads memory only; the refresh methods limit how often they fetch.
 
     Args:
         clock: monotonic seconds.
@@ -34,11 +34,11 @@ class PublishedKeys:
 
         self._published = Published(source.url, load, on_failure=on_failure, clock=clock)
         self.refresh = self._published.refresh
-        self.look_again = self._published.look_again
+        self.refresh_on_miss = self._published.look_again
 
     @property
     def is_cold(self) -> bool:
-        """Whether nothing is known: the address has not answered yet, or not for a day."""
+        """Whether no keys are cached: the address has not responded yet, or not for a day."""
         return self._published.value is None
 
     def get(self, keyid: str) -> LoadedKey | None:
@@ -50,5 +50,9 @@ class PublishedKeys:
 
 
 async def fetch_keys(client: httpx2.AsyncClient, url: str) -> bytes:
-    """The body at a key address. Raises: Unavailable: it is no plain JWK Set, or does not answer."""
+    """Fetch the body at a key address.
+
+    Raises:
+        Unavailable: the address does not respond, or not with a JWK Set.
+    """
     return await fetch_document(client, url, MEDIA_TYPES)

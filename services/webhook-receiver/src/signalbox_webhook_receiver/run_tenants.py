@@ -1,4 +1,4 @@
-"""Whose run an event is about: a run's stream belongs to one tenant, and another's events are refused before they are published."""
+"""The tenant of each run: events of another tenant are refused before they are published."""
 
 import time
 from collections.abc import Callable
@@ -8,49 +8,50 @@ from signalbox_core.errors import Conflict, Unavailable
 from signalbox_core.events import CloudEvent
 from signalbox_core.streams import RunStream
 
-_REMEMBERED_S: Final = 3600.0
-_MOST: Final = 20_000
+_CACHED_S: Final = 3600.0
+_MAX_CACHED: Final = 20_000
 
 
-class Owners:
-    """Looks a run's tenant up once in an hour; a run that has no stream yet is anybody's."""
+class RunTenants:
+    """Caches each run's tenant for an hour; a run without a stream accepts any tenant."""
 
     def __init__(self, stream: RunStream, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
-        self._known: dict[str, tuple[str, float]] = {}
+        self._cached: dict[str, tuple[str, float]] = {}
 
     async def check(self, event: CloudEvent) -> None:
-        """Check an event's run.
+        """Check that the event's run belongs to the event's tenant.
 
         Raises:
             Conflict: `foreign_run`, the run belongs to another tenant.
-            Unavailable: nobody knows now.
+            Unavailable: the tenant cannot be read.
         """
         tenant = await self._tenant(event.runid)
         if tenant not in (None, event.tenantid):
             raise Conflict(
-                "the run belongs to another tenant; use a run id of your own",
+                "the run belongs to another tenant; use a run id of your tenant",
                 code="foreign_run",
                 field="runid",
             )
 
     async def _tenant(self, run_id: str) -> str | None:
-        tenant, until = self._known.get(run_id, ("", 0.0))
+        tenant, until = self._cached.get(run_id, ("", 0.0))
         if until > self._clock():
             return tenant
         try:
             found = await self._stream.tenant(run_id)
         except Unavailable as error:
             raise Unavailable(
-                "the receiver cannot look at the run now; send the delivery again", code="claims_unavailable"
+                "the receiver cannot read the run's tenant now; send the delivery again",
+                code="claims_unavailable",
             ) from error
         if found is not None:
-            self._remember(run_id, found)
+            self._cache(run_id, found)
         return found
 
-    def _remember(self, run_id: str, tenant: str) -> None:
-        if len(self._known) >= _MOST:
-            # The oldest: a run that goes on is looked up again.
-            del self._known[next(iter(self._known))]
-        self._known[run_id] = (tenant, self._clock() + _REMEMBERED_S)
+    def _cache(self, run_id: str, tenant: str) -> None:
+        if len(self._cached) >= _MAX_CACHED:
+            # Evict the oldest entry; if its run continues, it is read again.
+            del self._cached[next(iter(self._cached))]
+        self._cached[run_id] = (tenant, self._clock() + _CACHED_S)
