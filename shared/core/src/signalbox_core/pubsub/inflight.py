@@ -128,7 +128,7 @@ class InflightMessages:
         following.clear()
 
     def _is_stale(self, key: str, message_id: str) -> bool:
-        """Whether the message was sent before the server received the key's nack; another nack has no effect."""
+        """Whether the message was sent before the server received the key's nack."""
         failed_id, until = self._failed.get(key, ("", 0.0))
         if message_id != failed_id and asyncio.get_running_loop().time() < until:
             return True
