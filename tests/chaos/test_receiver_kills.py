@@ -1,4 +1,4 @@
-"""kill -9 of the receiver under load, and outages of its backends: every 202 is in Pub/Sub, in order, without loss."""
+"""kill -9 of the receiver under load, and outages of its backends: no accepted event is lost or reordered."""
 
 import asyncio
 import random
@@ -36,7 +36,7 @@ SETTINGS = {"publish_timeout_s": 2, "claim_s": 3, "log_level": "WARNING", "keys_
 
 
 class Fleet:
-    """Runs whose events are sent one after the other by the worker's own client, each until it is accepted."""
+    """Runs whose events the worker's client sends in sequence, each until it is accepted."""
 
     def __init__(self, url: str, signer: Signer) -> None:
         self.accepted: list[str] = []
@@ -86,7 +86,7 @@ class Stage:
         self.receiver, self.pubsub, self.redis, self.fleet = receiver, pubsub, redis, fleet
 
     async def sent_in_order(self, sent: dict[str, int]) -> None:
-        """After deduplication, consumers see exactly what was sent (event count by run), in each run's order."""
+        """After deduplication, consumers see exactly the sent events (count by run), in order per run."""
         messages = await published(self.pubsub.host, PROJECT)
         seen = first_sights(messages)
         assert set(self.fleet.accepted) <= {

@@ -1,4 +1,4 @@
-"""Cases 92 to 104 over real Redis and Pub/Sub: duplicates, outages, crashes, the end of a process, rates and the clock.
+"""Cases 92 to 104 over real Redis and Pub/Sub: duplicates, outages, crashes, shutdown, rates and clock.
 
 With them the Redis side of cases 39, 42 and 43.
 """
@@ -64,7 +64,7 @@ async def test_of_many_copies_one_is_accepted(
     headers = replicas[0].signer.sign("POST", replicas[0].url, body, ONE)
 
     async def settled(receiver: LiveReceiver) -> int:
-        """A 503 (this process runs everything and was too busy for Redis) decides nothing: a sender tries the same bytes again."""
+        """Repeat the same bytes after a 503, which occurs when this process is too busy for Redis."""
 
         async def decided() -> int | None:
             answer = await receiver.client.post("/v1/events", content=body, headers=headers, timeout=30)

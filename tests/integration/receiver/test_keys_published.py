@@ -1,4 +1,4 @@
-"""Keys at an https address: who may be asked, what counts as an answer, and how soon a new or withdrawn key counts."""
+"""Keys at an https address: valid addresses and responses, and when a new or withdrawn key takes effect."""
 
 import asyncio
 import ssl
@@ -153,7 +153,10 @@ async def test_keys_are_cached_kept_while_the_address_is_away_and_forgotten_afte
 
 @asynccontextmanager
 async def address(folder: Path, answers: dict[str, bytes]) -> AsyncIterator[str]:
-    """An https server on loopback; `ca.pem` in the folder is its authority. `answers`: whole responses by path."""
+    """An https server on loopback; `ca.pem` in the folder is its authority.
+
+    `answers`: whole responses by path.
+    """
     certificate(folder)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(folder / "ca.pem", folder / "ca.key")

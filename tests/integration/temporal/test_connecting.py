@@ -56,7 +56,7 @@ class Authority:
 
 
 class Front:
-    """What Temporal Cloud has in front of its servers: gRPC over TLS. `seen` is the metadata of the last call, `peer` the client's name."""
+    """gRPC over TLS, as at Temporal Cloud. `seen` is the last call's metadata, `peer` the client's name."""
 
     def __init__(self) -> None:
         self.address = ""

@@ -1,4 +1,4 @@
-"""Key records and key files: weak, mistyped, private or doubled keys are refused at load; permissions are patterns."""
+"""Key records and files: weak, mistyped, private or duplicate keys are refused; permissions are patterns."""
 
 import stat
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The progress coalescer: at most ten a second for each step, the latest wins, text is always the whole so far."""
+"""The progress coalescer: at most ten events a second per step, the latest wins, text is complete."""
 
 from datetime import UTC, datetime
 

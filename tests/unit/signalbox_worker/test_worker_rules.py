@@ -144,7 +144,7 @@ def test_the_shortcut_is_taken_only_where_no_context_is_needed(tmp_path: Path) -
     runner = sandbox([SPEC])
 
     class Contextual(PayloadCodec, WithSerializationContext):
-        def with_context(self, context: SerializationContext) -> "Contextual":  # noqa: ARG002 - the interface's
+        def with_context(self, context: SerializationContext) -> "Contextual":  # noqa: ARG002
             return self
 
         async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
