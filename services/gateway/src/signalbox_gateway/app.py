@@ -126,7 +126,7 @@ class Gateway:
             limits or _limits(parts.settings),
         )
         self.metrics.observe_listeners(lambda: self.hub.listener_count)
-        replay = Replay(parts.redis, parts.lifecycle.rewind, engine)
+        replay = Replay(parts.redis, parts.lifecycle.seek, engine)
         self._projector = Projector(parts.lifecycle, parts.streams, replay.saw)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, replay=replay)
         self._starter = Starter(parts.requests, waiting, engine, availability, parts.pipelines, repairs)

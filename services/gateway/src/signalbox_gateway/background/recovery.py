@@ -53,7 +53,7 @@ class Replay:
     """Asked for once for each loss, by the gateway that leads; told again and again it changes nothing, as the append is idempotent.
 
     Args:
-        rewind: has everything since a time delivered again; see `Subscriber.rewind`.
+        rewind: has everything since a time delivered again; see `Subscriber.seek`.
     """
 
     def __init__(self, redis: Redis, rewind: Callable[[datetime], Awaitable[None]], runs: KnownRuns) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from signalbox_core.errors import NotFound, Rejected, Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_core.pubsub import EventSource, Limits, Received
+from signalbox_core.pubsub import EventSource, Received, SubscriberLimits
 from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.runs.availability import CHECK_EVERY_S, Availability
 from signalbox_gateway.runs.pending_starts import REQUESTED, WITHDRAWN, WaitingStarts, Withdrawal
@@ -17,7 +17,7 @@ from signalbox_gateway.runs.temporal import Engine, Order
 
 log = logging.getLogger(__name__)
 # What waits costs a coroutine each and no redelivery; only so many are started at a time.
-LIMITS: Final = Limits(concurrency=1_000, max_outstanding=1_000, handler_s=120)
+LIMITS: Final = SubscriberLimits(concurrency=1_000, max_outstanding=1_000, handler_s=120)
 _AT_ONCE: Final = 16
 _HOLD_S: Final = 60.0
 
