@@ -25,9 +25,9 @@ from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect
 from signalbox_devstack.stack.keys import TENANT
-from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
-from signalbox_worker.posting import Poster, open_client
+from signalbox_worker.metrics import WorkerMetrics
+from signalbox_worker.receiver_client import ReceiverClient, open_client
 from support.assertions.eventually import eventually
 from support.bench.polled_workflows import StreamedWorkflow
 from support.bench.polling import QUEUE, Arm, polled_worker, polling, with_listeners
@@ -85,9 +85,9 @@ async def emitting(stack: RunningStack) -> AsyncIterator[HttpEmitter]:
     assert key is not None
     signer = Signer.from_file(key.keyid, Path(key.private_key_file))
     async with open_client() as client:
-        counters = Counters()
+        counters = WorkerMetrics()
         emitter = HttpEmitter(
-            Poster(client, f"{stack.endpoints.receiver}/v1/events", signer, counters), counters
+            ReceiverClient(client, f"{stack.endpoints.receiver}/v1/events", signer, counters), counters
         )
         task = asyncio.create_task(emitter.run())
         try:

@@ -30,13 +30,13 @@ from signalbox_core.redis.client import open_redis
 from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import LoadedKey, Signer, profile
-from signalbox_webhook_receiver.app import REDIS_LIMITS, Parts, create_app
+from signalbox_webhook_receiver.app import REDIS_LIMITS, ReceiverParts, create_app
 from signalbox_webhook_receiver.claims import RedisClaims
-from signalbox_webhook_receiver.deliveries import Outlets
+from signalbox_webhook_receiver.deliveries import DeliveryBackends
 from signalbox_webhook_receiver.events import read_events
 from signalbox_webhook_receiver.profile import Media
 from signalbox_webhook_receiver.settings import Settings
-from signalbox_webhook_receiver.verify import Proof
+from signalbox_webhook_receiver.verification import Proof
 from support.drivers.signed_requests import ONE, ORIGIN, URL, signer_and_key
 from support.fakes.events import story
 from support.fakes.receiver import FakeHealth, FakeKeys
@@ -155,8 +155,10 @@ def library(key: LoadedKey, claims: RedisClaims | None) -> Starlette:
 
 def receiver(key: LoadedKey, client: Redis) -> Starlette:
     rates = RedisRateLimiter(client, per_s=1_000_000, scope="senders")
-    outlets = Outlets(rates=rates, claims=RedisClaims(client), publisher=NullPublisher(), stream=NullStream())
-    parts = Parts(origin=ORIGIN, keys=FakeKeys([key]), outlets=outlets, health=FakeHealth())
+    backends = DeliveryBackends(
+        rates=rates, claims=RedisClaims(client), publisher=NullPublisher(), stream=NullStream()
+    )
+    parts = ReceiverParts(origin=ORIGIN, keys=FakeKeys([key]), backends=backends, health=FakeHealth())
     return create_app(Settings(redis_url=Secret("redis://"), public_origin=ORIGIN, keys=""), parts)
 
 
@@ -267,6 +269,7 @@ def test_memory_stays_flat(redis_of_its_own: str, capsys: pytest.CaptureFixture[
         early, late = runner.run(grow(redis_of_its_own))
     with capsys.disabled():
         sys.stdout.write(
-            f"\nresident after {MANY // 5} deliveries {early / 2**20:.1f} MiB, after {MANY} {late / 2**20:.1f} MiB\n"
+            f"\nresident after {MANY // 5} deliveries {early / 2**20:.1f} MiB, "
+            f"after {MANY} {late / 2**20:.1f} MiB\n"
         )
     assert late <= MOST_GROWTH * early

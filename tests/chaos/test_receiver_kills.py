@@ -1,5 +1,4 @@
-"""kill -9 of the receiver under load, and its backends frozen and gone in turn: every 202 is in Pub/Sub,
-order holds, nothing is lost."""
+"""kill -9 of the receiver under load, and outages of its backends: no accepted event is lost or reordered."""
 
 import asyncio
 import random
@@ -17,8 +16,8 @@ from msgspec.structs import replace
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.signatures import Signer
-from signalbox_worker.counters import Counters
-from signalbox_worker.posting import Poster, open_client
+from signalbox_worker.metrics import WorkerMetrics
+from signalbox_worker.receiver_client import ReceiverClient, open_client
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import ONE
 from support.fakes.events import story
@@ -32,13 +31,12 @@ PER_RUN = 100
 KILLS = 12
 EVENT = story()[0]
 PROJECT = "chaos"
-# Short, so that a claim of a killed receiver runs out soon.
+# Short, so that the claim of a killed receiver expires soon.
 SETTINGS = {"publish_timeout_s": 2, "claim_s": 3, "log_level": "WARNING", "keys_poll_s": 60}
 
 
 class Fleet:
-    """Runs whose events are sent one after the other by the worker's own poster, each until it is
-    accepted."""
+    """Runs whose events the worker's client sends in sequence, each until it is accepted."""
 
     def __init__(self, url: str, signer: Signer) -> None:
         self.accepted: list[str] = []
@@ -47,18 +45,18 @@ class Fleet:
         self._signer = signer
 
     async def send_all(self, name: str, runs: int, per_run: int) -> None:
-        async with open_client() as client, asyncio.TaskGroup() as group:
-            client.event_hooks = {"response": [self._note]}
-            poster = Poster(client, self._url, self._signer, Counters())
+        async with open_client() as http, asyncio.TaskGroup() as group:
+            http.event_hooks = {"response": [self._note]}
+            client = ReceiverClient(http, self._url, self._signer, WorkerMetrics())
             for number in range(runs):
-                group.create_task(self._send_run(poster, f"{name}-{number}", per_run))
+                group.create_task(self._send_run(client, f"{name}-{number}", per_run))
 
-    async def _send_run(self, poster: Poster, run_id: str, count: int) -> None:
+    async def _send_run(self, client: ReceiverClient, run_id: str, count: int) -> None:
         for sequence in range(1, count + 1):
             event = event_of(run_id, sequence)
             while True:
                 try:
-                    await poster.post(encode_event(event), ONE)
+                    await client.post(encode_event(event), ONE)
                     break
                 except Unavailable:
                     continue
@@ -88,8 +86,7 @@ class Stage:
         self.receiver, self.pubsub, self.redis, self.fleet = receiver, pubsub, redis, fleet
 
     async def sent_in_order(self, sent: dict[str, int]) -> None:
-        """What consumers see after dropping repeated ids is what was sent (events by run), in each run's
-        order."""
+        """After deduplication, consumers see exactly the sent events (count by run), in order per run."""
         messages = await published(self.pubsub.host, PROJECT)
         seen = first_sights(messages)
         assert set(self.fleet.accepted) <= {

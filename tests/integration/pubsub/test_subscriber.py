@@ -7,7 +7,15 @@ from pathlib import Path
 
 import msgspec
 
-from signalbox_core.pubsub import Handler, Limits, Outcome, PubSubPublisher, Received, Subscriber, to_message
+from signalbox_core.pubsub import (
+    DispatchOutcome,
+    Handler,
+    PubSubPublisher,
+    Received,
+    Subscriber,
+    SubscriberLimits,
+    to_message,
+)
 from signalbox_devstack.emulators.pubsub.server import run_server
 from support.assertions.eventually import beside, eventually
 from support.fakes.events import story
@@ -96,7 +104,7 @@ async def test_the_subscriber_reconnects_to_a_restarted_server(tmp_path: Path) -
 async def test_a_lease_is_extended_while_the_handler_runs(local: Local) -> None:
     await local.subscription(await local.topic())
     seen = RecordingHandler(is_open=False)
-    limits = Limits(lease_s=10)
+    limits = SubscriberLimits(lease_s=10)
     async with running(Subscriber("test", "sub", emulator_host=local.host, limits=limits), seen):
         await publish(local.host, 1)
         await eventually(seen.has(1))
@@ -108,20 +116,20 @@ async def test_a_lease_is_extended_while_the_handler_runs(local: Local) -> None:
 
 async def test_a_handler_that_times_out_is_cancelled_and_the_event_redelivered(local: Local) -> None:
     await local.subscription(await local.topic())
-    seen, outcomes = RecordingHandler(is_open=False), list[Outcome]()
-    limits = Limits(handler_s=0.1)
+    seen, outcomes = RecordingHandler(is_open=False), list[DispatchOutcome]()
+    limits = SubscriberLimits(handler_s=0.1)
     async with running(
         Subscriber("test", "sub", emulator_host=local.host, limits=limits, observe=outcomes.append), seen
     ):
         await publish(local.host, 1)
         await eventually(seen.has(2))
         seen.gate.set()
-        await eventually(lambda: Outcome.HANDLED in outcomes)
-    assert outcomes[0] is Outcome.RETRIED
+        await eventually(lambda: DispatchOutcome.HANDLED in outcomes)
+    assert outcomes[0] is DispatchOutcome.RETRIED
 
 
 async def test_an_undecodable_message_is_acknowledged_and_counted(local: Local) -> None:
-    topic, outcomes = await local.topic(), list[Outcome]()
+    topic, outcomes = await local.topic(), list[DispatchOutcome]()
     subscription = await local.subscription(topic)
     await local.publish(topic, b"not an event")
     async with running(
@@ -129,7 +137,7 @@ async def test_an_undecodable_message_is_acknowledged_and_counted(local: Local) 
     ):
         await eventually(lambda: outcomes)
 
-    assert outcomes == [Outcome.UNDECODABLE]
+    assert outcomes == [DispatchOutcome.UNDECODABLE]
     assert await local.pull_now(subscription) == []
 
 
@@ -149,7 +157,7 @@ async def test_handled_messages_are_acknowledged_even_on_immediate_shutdown(loca
     subscription = await local.subscription(topic)
     message = to_message(EVENT)
     await local.publish(topic, message.data, **message.attributes)
-    outcomes = list[Outcome]()
+    outcomes = list[DispatchOutcome]()
     async with running(
         Subscriber("test", "sub", emulator_host=local.host, observe=outcomes.append), RecordingHandler()
     ):

@@ -1,4 +1,4 @@
-"""Cases 92 to 104 over real Redis and Pub/Sub: duplicates, outages, crashes, the end of a process, rates and the clock.
+"""Cases 92 to 104 over real Redis and Pub/Sub: duplicates, outages, crashes, shutdown, rates and clock.
 
 With them the Redis side of cases 39, 42 and 43.
 """
@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.ids import new_run_id
 from signalbox_core.signatures import write_key_file
-from signalbox_webhook_receiver.clock import ClockWatch
+from signalbox_webhook_receiver.clock_monitor import ClockMonitor
 from support.assertions.eventually import eventually
 from support.assertions.receiver_cases import case, is_problem
 from support.drivers.signed_requests import ONE, signer_and_key
@@ -65,7 +65,7 @@ async def test_of_many_copies_one_is_accepted(
     headers = replicas[0].signer.sign("POST", replicas[0].url, body, ONE)
 
     async def settled(receiver: LiveReceiver) -> int:
-        """A 503 (this process runs everything and was too busy for Redis) decides nothing: a sender tries the same bytes again."""
+        """Repeat the same bytes after a 503, which occurs when this process is too busy for Redis."""
 
         async def decided() -> int | None:
             answer = await receiver.client.post("/v1/events", content=body, headers=headers, timeout=30)
@@ -393,9 +393,9 @@ async def test_a_redis_that_may_evict_is_not_ready(stage: Stage, policy: str) ->
 def test_a_jump_of_the_clock_is_counted_once(seconds: float) -> None:
     clocks = {"wall": 1_000_000.0, "passed": 0.0}
     jumps: list[float] = []
-    watch = ClockWatch(lambda: clocks["wall"], lambda: clocks["passed"], on_jump=jumps.append)
+    watch = ClockMonitor(lambda: clocks["wall"], lambda: clocks["passed"], on_jump=jumps.append)
     for jump in (0.0, seconds, 0.0):
         clocks["wall"] += 5.0 + jump
         clocks["passed"] += 5.0
-        watch.look()
+        watch.check()
     assert jumps == ([seconds] if abs(seconds) > 5 else [])

@@ -11,7 +11,7 @@ from signalbox_core.errors import Conflict
 from signalbox_webhook_receiver.claims import Claims, RedisClaims
 from signalbox_webhook_receiver.events import Entry, read_events
 from signalbox_webhook_receiver.profile import Media
-from signalbox_webhook_receiver.verify import Proof
+from signalbox_webhook_receiver.verification import Proof
 from support.drivers.signed_requests import signer_and_key
 from support.fakes.events import story
 from support.fakes.receiver import NOW, FakeClaims, batch_of

@@ -1,4 +1,7 @@
-"""Headers and bodies at random: never a 5xx, never a logged exception. SIGNALBOX_FUZZ_REQUESTS makes it long (40000)."""
+"""Headers and bodies at random: never a 5xx, never a logged exception.
+
+SIGNALBOX_FUZZ_REQUESTS makes it long (40000).
+"""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""The examples of docs/signatures.md in Node and with curl and openssl run as they are, and their events are accepted."""
+"""The examples of docs/signatures.md (Node; curl with openssl) run unchanged; their events are accepted."""
 
 import asyncio
 import os

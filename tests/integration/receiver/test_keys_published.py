@@ -1,4 +1,4 @@
-"""Keys at an https address: who may be asked, what counts as an answer, and how soon a new or withdrawn key counts."""
+"""Keys at an https address: valid addresses and responses, and when a new or withdrawn key takes effect."""
 
 import asyncio
 import ssl
@@ -23,7 +23,7 @@ from signalbox_core.events import encode_event
 from signalbox_core.http.cached_document import FRESH_FOR_S, RETRY_AFTER_S, STALE_FOR_S, open_key_client
 from signalbox_core.ids import new_run_id
 from signalbox_core.signatures import Algorithm, JwksSource, Signer, read_jwks, write_key_file
-from signalbox_webhook_receiver.published import PublishedKeys, fetch_keys
+from signalbox_webhook_receiver.remote_keys import PublishedKeys, fetch_keys
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import ONE, PrivateKey, new_private_key
 from support.fakes.events import story
@@ -154,7 +154,10 @@ async def test_keys_are_cached_kept_while_the_address_is_away_and_forgotten_afte
 
 @asynccontextmanager
 async def address(folder: Path, answers: dict[str, bytes]) -> AsyncIterator[str]:
-    """An https server on loopback; `ca.pem` in the folder is its authority. `answers`: whole responses by path."""
+    """An https server on loopback; `ca.pem` in the folder is its authority.
+
+    `answers`: whole responses by path.
+    """
     certificate(folder)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(folder / "ca.pem", folder / "ca.key")

@@ -1,4 +1,4 @@
-"""The receiver keeps what its OpenAPI document says: schemathesis sends what the document allows and what it does not, signed."""
+"""The receiver conforms to its OpenAPI document, tested with valid and invalid signed requests."""
 
 import asyncio
 import threading

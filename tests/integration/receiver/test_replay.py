@@ -1,4 +1,4 @@
-"""`signalbox-admin replay` for dead-lettered domain events: what the receiver published comes back to its topic as it was."""
+"""Dead-lettered domain events are published to their topic again, unchanged."""
 
 import asyncio
 import json

@@ -11,7 +11,7 @@ from signalbox_core import topology
 from signalbox_core.errors import Rejected
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.pubsub import PubSubPublisher, Subscriber
-from signalbox_core.pubsub.dispatch import Outcome
+from signalbox_core.pubsub.dispatch import DispatchOutcome
 from signalbox_core.streams import RedisRunStream
 from signalbox_gateway.background.projector import Projector
 from signalbox_gateway.background.reconciler import CURSOR_KEY, Reconciler
@@ -38,7 +38,7 @@ class Stage:
         self.streams = RedisRunStream(redis)
         self.runs = FakeRunDirectory()
         self.rewound: list[datetime] = []
-        self.settled: list[Outcome] = []
+        self.settled: list[DispatchOutcome] = []
         self._publisher = publisher
         self.subscriber = Subscriber(
             project, topology.PROJECTOR, emulator_host=pubsub_host, observe=self.settled.append
@@ -48,7 +48,7 @@ class Stage:
 
     async def rewind(self, to: datetime) -> None:
         self.rewound.append(to)
-        await self.subscriber.rewind(to)
+        await self.subscriber.seek(to)
 
     def reconciler(self) -> Reconciler:
         return Reconciler(self.redis, self.streams, self.runs, {}, recovery=self.recovery)
@@ -178,8 +178,8 @@ async def test_without_the_permission_to_seek_open_runs_come_from_their_workflow
     )
     await stage.redis.flushall()
     stage.subscriber = Subscriber("replay-none", "nobody-made-this", emulator_host=pubsub_host)
-    with pytest.raises(Rejected, match="cannot be rewound"):
-        await stage.subscriber.rewind(datetime.now(UTC))
+    with pytest.raises(Rejected, match="cannot seek"):
+        await stage.subscriber.seek(datetime.now(UTC))
     reconciler = stage.reconciler()
     assert await reconciler.lead()
     await reconciler.round(datetime.now(UTC))

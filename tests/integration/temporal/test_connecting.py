@@ -18,7 +18,7 @@ from temporalio.api.workflowservice.v1 import GetSystemInfoResponse
 
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.temporal import connect
-from signalbox_core.temporal.client import connection_of
+from signalbox_core.temporal.client import connection_config
 
 
 class Authority:
@@ -57,8 +57,7 @@ class Authority:
 
 
 class Front:
-    """What Temporal Cloud has in front of its servers: gRPC over TLS. `seen` is the metadata of the last
-    call, `peer` the client's name."""
+    """gRPC over TLS, as at Temporal Cloud. `seen` is the last call's metadata, `peer` the client's name."""
 
     def __init__(self) -> None:
         self.address = ""
@@ -151,9 +150,9 @@ async def test_an_api_key_is_sent_with_every_call_over_tls(
 )
 def test_what_cannot_be_used_is_named(environ: dict[str, str], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
-        connection_of(None, None, environ)
+        connection_config(None, None, environ)
 
 
 def test_a_file_is_read_only_when_the_environment_names_one() -> None:
-    config = connection_of("a:1", None, {"HOME": "/nonexistent"})
+    config = connection_config("a:1", None, {"HOME": "/nonexistent"})
     assert (config["target_host"], config["namespace"], "tls" in config) == ("a:1", "default", False)

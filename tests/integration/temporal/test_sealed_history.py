@@ -1,5 +1,4 @@
-"""With payload keys nothing of a run is readable in Temporal's history, and everything works as without
-them."""
+"""With payload keys a run's history in Temporal has no plain text, and runs work as without keys."""
 
 from pathlib import Path
 
@@ -89,7 +88,7 @@ async def test_a_refused_decision_shows_the_reason(sealing_client: Client) -> No
 
 
 async def test_a_rotation_in_the_middle_of_a_run_loses_nothing(temporal_address: str, tmp_path: Path) -> None:
-    """New key rings read the rotated file, as later processes do; the old key still decrypts."""
+    """Separate key rings read the rotated file, as new processes do; the old key still decrypts."""
     path = payload_keys_file(tmp_path)
     before = await connect(temporal_address, "default", keys=KeyRing(path))
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=before) as pipeline:

@@ -1,4 +1,4 @@
-"""A burst worker as a process: it serves activities, says how busy it is, and leaves by itself without losing work."""
+"""A burst worker as a process: it runs activities, reports its load, and exits without losing work."""
 
 import asyncio
 import signal

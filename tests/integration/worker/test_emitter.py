@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, Response
 
 from signalbox_core.errors import RateLimited, Unavailable
 from signalbox_core.events import CloudEvent, catalogue, full_type
-from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
-from signalbox_worker.posting import Poster, open_client
+from signalbox_worker.metrics import WorkerMetrics
+from signalbox_worker.receiver_client import ReceiverClient, open_client
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import signer_and_key
 from support.fakes.stub_receiver import StubReceiver, stub_receiver
@@ -49,11 +49,11 @@ def event_of(
 
 
 @contextlib.asynccontextmanager
-async def emitter_to(receiver: StubReceiver) -> AsyncIterator[tuple[HttpEmitter, Counters]]:
+async def emitter_to(receiver: StubReceiver) -> AsyncIterator[tuple[HttpEmitter, WorkerMetrics]]:
     signer, _ = signer_and_key()
-    counters = Counters()
+    counters = WorkerMetrics()
     async with open_client() as client:
-        yield HttpEmitter(Poster(client, receiver.url, signer, counters), counters), counters
+        yield HttpEmitter(ReceiverClient(client, receiver.url, signer, counters), counters), counters
 
 
 async def test_a_batch_arrives_in_one_signed_request_in_order() -> None:
@@ -103,7 +103,7 @@ async def test_a_refused_event_is_logged_and_its_place_is_kept_while_the_others_
         ]
         errors = [record for record in caplog.records if record.levelno == logging.ERROR]
         assert [(record.getMessage(), vars(record)["sequence"]) for record in errors] == [
-            ("event refused for good; it is only in the run's Temporal history", 2)
+            ("receiver refused an event permanently; it remains only in the run's Temporal history", 2)
         ]
         assert counters["events_refused"] == 1
 
@@ -169,8 +169,12 @@ async def test_nobody_at_the_address_is_unavailable_and_said_once(caplog: pytest
         await receiver.up()
         await emitter.deliver([milestone(1)])
 
-        told = [record.getMessage() for record in caplog.records if record.name == "signalbox_worker.posting"]
-        assert told == ["receiver away; events wait", "receiver back"]
+        told = [
+            record.getMessage()
+            for record in caplog.records
+            if record.name == "signalbox_worker.receiver_client"
+        ]
+        assert told == ["receiver is unavailable", "receiver is available again"]
 
 
 async def test_what_came_along_with_an_activity_is_not_sent_again() -> None:

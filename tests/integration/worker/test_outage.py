@@ -1,4 +1,4 @@
-"""A receiver that is away for a while: runs go on and end, and afterwards everything is there, in order, once."""
+"""An outage of the receiver: runs continue and end, and then every event is delivered, in order, once."""
 
 import contextlib
 import uuid
@@ -14,11 +14,11 @@ from signalbox_core.temporal import connect
 from signalbox_core.temporal.names import MEMO_TENANT
 from signalbox_core.testing.fetch import FakeFetcher
 from signalbox_core.testing.objects import FakeObjectStore
-from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
-from signalbox_worker.posting import Poster, open_client
+from signalbox_worker.metrics import WorkerMetrics
+from signalbox_worker.receiver_client import ReceiverClient, open_client
 from signalbox_worker.settings import Settings
-from signalbox_worker.worker import Builder, Parts
+from signalbox_worker.worker import WorkerBuilder, WorkerParts
 from signalbox_worker.worker import run as run_worker
 from support.assertions.eventually import eventually
 from support.drivers.background import running
@@ -39,7 +39,7 @@ STORY = [
 
 @contextlib.asynccontextmanager
 async def worker_for(client: Client, receiver: StubReceiver, queue: str) -> AsyncIterator[None]:
-    """The service's own parts, for the sample pipeline."""
+    """Run the service's own components, for the sample pipeline."""
     settings = Settings(
         temporal_address="",
         receiver_url=receiver.url,
@@ -47,15 +47,19 @@ async def worker_for(client: Client, receiver: StubReceiver, queue: str) -> Asyn
         private_key_file="",
         objects_url="memory://",
     )
-    counters, (signer, _) = Counters(), signer_and_key()
+    metrics, (signer, _) = WorkerMetrics(), signer_and_key()
     async with open_client() as http:
-        poster = Poster(http, receiver.url, signer, counters)
-        emitter = HttpEmitter(poster, counters)
+        events = ReceiverClient(http, receiver.url, signer, metrics)
+        emitter = HttpEmitter(events, metrics)
         deps = ActivityDeps(objects=FakeObjectStore(), fetcher=FakeFetcher({}), environ={})
         with ThreadPoolExecutor(200) as threads:
-            build = Builder(client=client, emitter=emitter, deps=deps, threads=threads, settings=settings)
-            worker = build.worker(queue, [SPEC])
-            parts = Parts(client=client, workers=[worker], emitter=emitter, poster=poster, counters=counters)
+            builder = WorkerBuilder(
+                client=client, emitter=emitter, deps=deps, threads=threads, settings=settings
+            )
+            worker = builder.worker(queue, [SPEC])
+            parts = WorkerParts(
+                client=client, workers=[worker], emitter=emitter, receiver=events, metrics=metrics
+            )
             async with running(lambda stop: run_worker(parts, stop)):
                 yield
 

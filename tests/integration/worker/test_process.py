@@ -149,5 +149,5 @@ async def test_no_temporal_is_one_line(tmp_path: Path) -> None:
     _, error = await process.communicate()
 
     assert process.returncode == 1
-    assert "Temporal does not answer at 127.0.0.1:" in error.decode()
+    assert "Temporal does not respond at 127.0.0.1:" in error.decode()
     assert error.count(b"\n") == 1

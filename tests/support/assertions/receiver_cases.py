@@ -1,5 +1,4 @@
-"""The numbered negative cases of the receiver (docs/receiver.md has the table): how one is written, and what
-every refusal has."""
+"""The numbered negative cases of the receiver (docs/receiver.md), and assertions on every refusal."""
 
 from collections.abc import Callable, Mapping
 
@@ -48,8 +47,7 @@ async def post(
 
 
 def is_problem(answer: httpx2.Response, status: int, code: str) -> None:
-    """What every refusal has: its status and type, nothing of the request, no text of a library, a documented
-    status."""
+    """Assert status and type of a refusal, and that it repeats neither the request nor a library's text."""
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (status, code)
     assert answer.headers["content-type"] == "application/problem+json"

@@ -20,7 +20,7 @@ import signalbox_gateway.http.metrics
 import signalbox_gateway.settings
 import signalbox_webhook_receiver.metrics
 import signalbox_webhook_receiver.settings
-import signalbox_worker.counters
+import signalbox_worker.metrics
 import signalbox_worker.settings
 from signalbox_core.events import CATALOGUE, CloudEvent
 from signalbox_core.pipeline import discover
@@ -84,9 +84,9 @@ def _metric_rows() -> dict[str, tuple[str, tuple[str, ...]]]:
     gateway.observe_listeners(lambda: 0)
     return {
         **_registered(gateway.registry),
-        **_registered(signalbox_webhook_receiver.metrics.Meters().registry),
+        **_registered(signalbox_webhook_receiver.metrics.ReceiverMetrics().registry),
         **_registered(signalbox_autoscaler.metrics.AutoscalerMetrics().registry),
-        **_registered(signalbox_worker.counters.Counters().registry),
+        **_registered(signalbox_worker.metrics.WorkerMetrics().registry),
     }
 
 

@@ -80,8 +80,7 @@ def sign_by_hand(
     values: Mapping[str, str] | None = None,
     url: str = URL,
 ) -> dict[str, str]:
-    """Sign anything, also what the profile forbids: serialized component ids and parameters, in the order
-    given."""
+    """Sign serialized component ids and parameters in the given order, also if the profile forbids them."""
     digest = content_digest(body)
     known = {
         "@method": "POST",

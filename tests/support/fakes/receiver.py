@@ -16,14 +16,14 @@ from signalbox_core.secret import Secret
 from signalbox_core.signatures import KeySet, LoadedKey, Signer
 from signalbox_core.signatures.profile import NONCE_KEPT
 from signalbox_core.testing.streams import FakeRunStream
-from signalbox_webhook_receiver.app import Keys, Parts, create_app
+from signalbox_webhook_receiver.app import Keys, ReceiverParts, create_app
 from signalbox_webhook_receiver.claims import BUSY_FOR, DONE_FOR, Claim, conflict_of, keys_of
-from signalbox_webhook_receiver.deliveries import Outlets
+from signalbox_webhook_receiver.deliveries import DeliveryBackends
 from signalbox_webhook_receiver.events import Entry
-from signalbox_webhook_receiver.health import Readiness
-from signalbox_webhook_receiver.metrics import Meters
+from signalbox_webhook_receiver.health import ReceiverReadiness
+from signalbox_webhook_receiver.metrics import ReceiverMetrics
 from signalbox_webhook_receiver.settings import Settings
-from signalbox_webhook_receiver.verify import Proof
+from signalbox_webhook_receiver.verification import Proof
 from support.drivers.signed_requests import BATCH, ONE, ORIGIN, URL, signer_and_key
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -127,9 +127,9 @@ class FakeRates:
 
 class FakeHealth:
     def __init__(self) -> None:
-        self.state = Readiness(redis="ok", keys="ok")
+        self.state = ReceiverReadiness(redis="ok", keys="ok")
 
-    async def readiness(self) -> Readiness:
+    async def readiness(self) -> ReceiverReadiness:
         return self.state
 
 
@@ -172,7 +172,7 @@ class Bench:
     publisher: SwitchedPublisher
     stream: FakeRunStream
     health: FakeHealth
-    parts: Parts
+    parts: ReceiverParts
     client: httpx2.AsyncClient
     clock: Clock
     app: Starlette
@@ -193,7 +193,7 @@ class Bench:
 
     def count(self, name: str, **labels: str) -> float | None:
         """A metric's value."""
-        return self.parts.meters.registry.get_sample_value(f"signalbox_receiver_{name}", labels)
+        return self.parts.metrics.registry.get_sample_value(f"signalbox_receiver_{name}", labels)
 
     @property
     def published(self) -> list[tuple[str, str, str]]:
@@ -224,18 +224,18 @@ def new_bench(
         {"redis_url": Secret("redis://"), "public_origin": ORIGIN, "keys": "", **settings}, Settings
     )
     claims, publisher, stream = FakeClaims(clock.now), SwitchedPublisher(), FakeRunStream()
-    health, meters = FakeHealth(), Meters()
-    parts = Parts(
+    health, metrics = FakeHealth(), ReceiverMetrics()
+    parts = ReceiverParts(
         origin=ORIGIN,
         keys=FakeKeys(keys) if source is None else source,
-        outlets=Outlets(
+        backends=DeliveryBackends(
             rates=FakeRates(options.rate_per_s, clock.seconds),
             claims=claims,
             publisher=publisher,
             stream=stream,
         ),
         health=health,
-        meters=meters,
+        metrics=metrics,
         now=clock.now,
     )
     app = create_app(options, parts)

@@ -31,7 +31,7 @@ async def ours(environ: Mapping[str, str], stop: asyncio.Event) -> None:
                 fetcher=Fetcher(frozenset()),
                 environ={},
             )
-            build = service.Builder(
+            build = service.WorkerBuilder(
                 client=parts.client, emitter=parts.emitter, deps=deps, threads=threads, settings=settings
             )
             parts.workers = [build.worker(SPEC.task_queue, [SPEC])]
@@ -42,7 +42,7 @@ async def ours(environ: Mapping[str, str], stop: asyncio.Event) -> None:
 async def bare(environ: Mapping[str, str], stop: asyncio.Event) -> None:
     """A plain SDK worker with the same converter, sandbox and reservations."""
     client = await connect(environ["TEMPORAL_ADDRESS"], "default")
-    eager = service.MAX_EAGER
+    eager = service.MAX_EAGER_ACTIVITIES
     async with Worker(
         client,
         task_queue="bare",

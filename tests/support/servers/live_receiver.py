@@ -126,7 +126,7 @@ async def make_topics(pubsub_host: str, project: str) -> None:
 
 
 async def published(pubsub_host: str, project: str, topic: str = "lifecycle") -> list[PubsubMessage]:
-    """Everything published to the topic so far and not yet taken by this function, in order of publication."""
+    """Return what was published to the topic since the last call, in order of publication."""
     client = subscriber_client(pubsub_host)
     subscription = subscription_path(project, f"{topic}-seen")
     found: list[PubsubMessage] = []

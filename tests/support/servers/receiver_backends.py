@@ -1,4 +1,4 @@
-"""A receiver process with its own Redis and its own Pub/Sub, each of which can be frozen, killed and started again."""
+"""A receiver process with its own Redis and Pub/Sub; each can be frozen, killed and restarted."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ def one(run_id: str) -> CloudEvent:
 
 
 class Stage:
-    """A receiver process, its own Redis and its own Pub/Sub: everything can be frozen, killed and started again."""
+    """A receiver process, its Redis and its Pub/Sub; each can be frozen, killed and restarted."""
 
     def __init__(
         self,

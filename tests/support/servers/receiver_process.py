@@ -1,4 +1,4 @@
-"""A receiver as a process of its own that can be killed and started again, and backends of one test that can be frozen."""
+"""A receiver process that can be killed and restarted, and backends of one test that can be frozen."""
 
 import asyncio
 import os

@@ -1,5 +1,4 @@
-"""Key records and key files: weak, mistyped, private or doubled keys are refused at load; permissions are
-patterns."""
+"""Key records and files: weak, mistyped, private or duplicate keys are refused; permissions are patterns."""
 
 import stat
 from datetime import UTC, datetime, timedelta
@@ -87,7 +86,12 @@ def record(**changes: Any) -> KeyRecord:
         ),
         pytest.param({"keyid": ""}, "keyid", "1 to 128", id="empty-keyid"),
         pytest.param({"sender": "a\nb"}, "sender", "1 to 128", id="control-character"),
-        pytest.param({"not_after": datetime(2030, 1, 1)}, "not_after", "time zone", id="naive-time"),  # noqa: DTZ001
+        pytest.param(
+            {"not_after": datetime(2030, 1, 1)},  # noqa: DTZ001
+            "not_after",
+            "time zone",
+            id="naive-time",
+        ),
     ],
 )
 def test_a_key_that_must_not_verify_is_refused_at_load(

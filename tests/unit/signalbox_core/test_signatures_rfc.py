@@ -1,5 +1,4 @@
-"""The vectors of RFC 9421 (appendix B, §2.2.2) and RFC 9530 (appendix B) that the profile's parts must agree
-with."""
+"""The vectors of RFC 9421 (appendix B, §2.2.2) and RFC 9530 (appendix B) that apply to the profile."""
 
 import json
 from base64 import b64decode

@@ -10,7 +10,7 @@ from signalbox_core.pipeline.activity.loader import load_workflows
 from signalbox_pipelines.document_batch.contract import SPEC
 from signalbox_pipelines.document_batch.document.contract import DOCUMENT
 from signalbox_worker.progress import merge
-from signalbox_worker.worker import choose
+from signalbox_worker.worker import select_pipelines
 from support.fakes.events import make_event
 
 
@@ -46,7 +46,7 @@ def test_the_document_pipeline_shares_the_task_queue_of_the_batch() -> None:
 
 
 def test_a_worker_of_the_batch_pipeline_also_serves_documents() -> None:
-    assert [spec.name for spec in choose(discover(), frozenset({"document_batch"}))] == [
+    assert [spec.name for spec in select_pipelines(discover(), frozenset({"document_batch"}))] == [
         "document",
         "document_batch",
     ]

@@ -262,7 +262,7 @@ async def test_an_event_about_another_tenants_run_is_refused_before_it_is_publis
 
 
 async def test_a_draining_receiver_turns_new_deliveries_away(bench: Bench) -> None:
-    bench.parts.draining.has_begun = True
+    bench.parts.draining.has_started = True
     answer = await bench.send(MILESTONES[0])
     assert (answer.status_code, answer.json()["code"]) == (503, "draining")
     assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.signatures import Algorithm, JwksSource, LoadedKey, Signer, write_key_file
-from signalbox_webhook_receiver.keys import SenderKeyRing
+from signalbox_webhook_receiver.keys import SenderKeys
 from support.assertions.receiver_cases import BODY, by_hand, case, is_problem, is_refused, post, signed
 from support.drivers.signed_requests import ONE, URL, new_private_key, private_pem, public_pem, signer_and_key
 from support.fakes.receiver import NOW, Bench, FakeKeys, new_bench
@@ -159,7 +159,7 @@ async def test_a_key_that_left_the_file_is_refused_after_the_next_look(tmp_path:
     signer, key = signer_and_key(clock=NOW.timestamp)
     _, other = signer_and_key(keyid="key-1" if how == "replaced" else "key-2")
     write_key_file(tmp_path / "keys.json", [key.record])
-    ring = SenderKeyRing(tmp_path / "keys.json", fetch=Web())
+    ring = SenderKeys(tmp_path / "keys.json", fetch=Web())
     bench = new_bench(source=ring)
     bench.signer = signer
     write_key_file(tmp_path / "keys.json", [other.record])
@@ -213,9 +213,9 @@ async def test_a_bad_key_stops_the_start_and_a_bad_reload_keeps_the_old_keys(
     )
     path.write_text(bad)
     with pytest.raises(InvalidInput, match=says):
-        SenderKeyRing(path, fetch=Web())
+        SenderKeys(path, fetch=Web())
     write_key_file(path, [key.record])
-    ring = SenderKeyRing(path, fetch=Web(), on_failure=lambda: failures.append(1))
+    ring = SenderKeys(path, fetch=Web(), on_failure=lambda: failures.append(1))
     path.write_text(bad)
     assert not ring.reload()
     assert failures == [1]
@@ -263,10 +263,10 @@ def published(*keys: tuple[str, ed25519.Ed25519PrivateKey]) -> bytes:
     return json.dumps({"keys": [jwk(*each) for each in keys]}).encode()
 
 
-def ring_of(tmp_path: Path, web: Web, *keys: LoadedKey) -> SenderKeyRing:
+def ring_of(tmp_path: Path, web: Web, *keys: LoadedKey) -> SenderKeys:
     source = JwksSource(url=ADDRESS, sender="billing", tenant="acme")
     write_key_file(tmp_path / "keys.json", [key.record for key in keys], [source])
-    return SenderKeyRing(tmp_path / "keys.json", fetch=web)
+    return SenderKeys(tmp_path / "keys.json", fetch=web)
 
 
 @pytest.mark.parametrize("state", [case(77, "cached", "cached"), case(77, "cold", "cold")])

@@ -1,4 +1,4 @@
-"""Deliveries that are refused: the status, the stable code, nothing published, no nonce burned, nothing repeated."""
+"""Refused deliveries: status and stable code, nothing published, no nonce used, nothing echoed."""
 
 import json
 from collections.abc import Mapping

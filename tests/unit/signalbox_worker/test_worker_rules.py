@@ -19,11 +19,17 @@ from signalbox_core.http.retry_after import retry_after_s
 from signalbox_core.pipeline.activity.loader import load_workflow, sandbox
 from signalbox_core.settings import read_settings
 from signalbox_core.temporal import converter_with, data_converter
-from signalbox_worker.counters import Counters
-from signalbox_worker.runner import without_detour
+from signalbox_worker.metrics import WorkerMetrics
+from signalbox_worker.receiver_client import (
+    FIRST_BACKOFF_S,
+    MAX_BACKOFF_S,
+    ResponseAction,
+    backoff_s,
+    response_policy,
+)
+from signalbox_worker.sandbox_shortcut import skip_context_lookups
 from signalbox_worker.settings import PREFIX, Settings
-from signalbox_worker.verdict import FIRST_WAIT_S, LONGEST_WAIT_S, Verdict, verdict_of, wait_before
-from signalbox_worker.worker import by_queue, choose
+from signalbox_worker.worker import group_by_queue, select_pipelines
 from support.sample.contract import SPEC
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -37,16 +43,16 @@ ENVIRON = {
 
 
 @pytest.mark.parametrize(
-    ("statuses", "verdict"),
+    ("statuses", "action"),
     [
-        pytest.param((200, 202, 204), Verdict.ACCEPTED, id="accepted"),
-        pytest.param((408, 409, 425, 429, 500, 502, 503, 504), Verdict.LATER, id="later"),
-        pytest.param((400, 411, 413, 415, 422), Verdict.REFUSED, id="the event's fault"),
-        pytest.param((301, 401, 403, 404, 405), Verdict.MISCONFIGURED, id="our key or address"),
+        pytest.param((200, 202, 204), ResponseAction.ACCEPT, id="accepted"),
+        pytest.param((408, 409, 425, 429, 500, 502, 503, 504), ResponseAction.RETRY, id="later"),
+        pytest.param((400, 411, 413, 415, 422), ResponseAction.REFUSE, id="the event's fault"),
+        pytest.param((301, 401, 403, 404, 405), ResponseAction.MISCONFIGURED, id="our key or address"),
     ],
 )
-def test_only_a_fault_of_the_event_loses_it(statuses: tuple[int, ...], verdict: Verdict) -> None:
-    assert {verdict_of(status) for status in statuses} == {verdict}
+def test_only_a_fault_of_the_event_loses_it(statuses: tuple[int, ...], action: ResponseAction) -> None:
+    assert {response_policy(status) for status in statuses} == {action}
 
 
 @pytest.mark.parametrize(
@@ -66,10 +72,10 @@ def test_retry_after_in_seconds_or_as_a_date(value: str, seconds: float | None) 
 
 def test_waits_grow_and_stay_within_bounds() -> None:
     chance = random.Random(1)
-    waits = [wait_before(attempt, chance) for attempt in range(1, 40)]
+    waits = [backoff_s(attempt, chance) for attempt in range(1, 40)]
 
-    assert FIRST_WAIT_S <= waits[0] <= waits[5] <= LONGEST_WAIT_S
-    assert max(waits) <= LONGEST_WAIT_S
+    assert FIRST_BACKOFF_S <= waits[0] <= waits[5] <= MAX_BACKOFF_S
+    assert max(waits) <= MAX_BACKOFF_S
     assert len(set(waits)) == len(waits)
 
 
@@ -77,9 +83,9 @@ def test_a_worker_serves_every_installed_pipeline_unless_told_otherwise() -> Non
     other = msgspec.structs.replace(SPEC, name="other", task_queue="sample")
     specs = {"sample": SPEC, "other": other}
 
-    assert choose(specs, frozenset()) == [other, SPEC]
-    assert choose(specs, frozenset({"sample"})) == [SPEC]
-    assert by_queue([other, SPEC]) == {"sample": [other, SPEC]}
+    assert select_pipelines(specs, frozenset()) == [other, SPEC]
+    assert select_pipelines(specs, frozenset({"sample"})) == [SPEC]
+    assert group_by_queue([other, SPEC]) == {"sample": [other, SPEC]}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +99,7 @@ def test_a_worker_serves_every_installed_pipeline_unless_told_otherwise() -> Non
 )
 def test_an_unknown_pipeline_stops_the_start(specs: dict[str, object], wanted: set[str], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
-        choose(specs, frozenset(wanted))  # type: ignore[arg-type]
+        select_pipelines(specs, frozenset(wanted))  # type: ignore[arg-type]
 
 
 def test_lists_come_comma_separated_and_secrets_stay_hidden() -> None:
@@ -125,7 +131,7 @@ def test_a_wrong_setting_is_named(wrong: dict[str, str]) -> None:
 
 
 def test_counters_are_there_before_anything_happened() -> None:
-    counters = Counters()
+    counters = WorkerMetrics()
     counters.add("events_delivered", 3)
 
     text = generate_latest(counters.registry).decode()
@@ -137,7 +143,7 @@ def test_the_shortcut_is_taken_only_where_no_context_is_needed(tmp_path: Path) -
     runner = sandbox([SPEC])
 
     class Contextual(PayloadCodec, WithSerializationContext):
-        def with_context(self, context: SerializationContext) -> "Contextual":  # noqa: ARG002 - the interface's
+        def with_context(self, context: SerializationContext) -> "Contextual":  # noqa: ARG002
             return self
 
         async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
@@ -151,12 +157,12 @@ def test_the_shortcut_is_taken_only_where_no_context_is_needed(tmp_path: Path) -
     )
     sealing = converter_with(KeyRing(tmp_path / "keys.json"))
 
-    assert without_detour(runner, data_converter) is not runner
-    assert without_detour(runner, sealing) is not runner
-    assert without_detour(runner, dataclasses.replace(sealing, payload_codec=Contextual())) is runner
+    assert skip_context_lookups(runner, data_converter) is not runner
+    assert skip_context_lookups(runner, sealing) is not runner
+    assert skip_context_lookups(runner, dataclasses.replace(sealing, payload_codec=Contextual())) is runner
 
 
 async def test_the_shortcut_still_runs_in_the_sandbox() -> None:
-    without_detour(sandbox([SPEC]), data_converter).prepare_workflow(
+    skip_context_lookups(sandbox([SPEC]), data_converter).prepare_workflow(
         workflow._Definition.must_from_class(load_workflow(SPEC))
     )

@@ -126,7 +126,7 @@ class Gateway:
             limits or _limits(parts.settings),
         )
         self.metrics.observe_listeners(lambda: self.hub.listener_count)
-        recovery = StreamRecovery(parts.redis, parts.lifecycle.rewind, engine)
+        recovery = StreamRecovery(parts.redis, parts.lifecycle.seek, engine)
         self._projector = Projector(parts.lifecycle, parts.streams, recovery.on_projected)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)

@@ -1,1 +1,1 @@
-"""The webhook receiver: verifies signed deliveries, publishes their events, and says 202 only when Pub/Sub has them."""
+"""The webhook receiver: verifies signed deliveries and publishes their events before it responds 202."""

@@ -16,16 +16,16 @@ log = logging.getLogger("signalbox_webhook_receiver")
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then finish the deliveries in flight and close the clients.
+    """Serve until SIGTERM or SIGINT; then drain the deliveries in flight and close the clients.
 
     Raises:
-        InvalidInput: a setting or a key is wrong, or the port is taken.
+        InvalidInput: a setting or a key is invalid, or the port is in use.
     """
     listening = listen(settings, prefix=PREFIX)
     stop = stop_on_signals()
     async with open_parts(settings) as parts:
         server = create_receiver_server(create_app(settings, parts), settings, parts.draining)
-        log.info("receiver listens", extra={"host": settings.host, "port": listening.getsockname()[1]})
+        log.info("receiver is listening", extra={"host": settings.host, "port": listening.getsockname()[1]})
         async with asyncio.TaskGroup() as group:
             background = group.create_task(run_background(settings, parts))
             await server.serve_until(stop, listening)
@@ -34,7 +34,7 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> int:
-    """0 after a clean stop; 2 when a setting is wrong, with one line that names it."""
+    """Return 0 after a clean stop; 2 for an invalid setting, with one line that names it."""
     return run_service(
         "webhook-receiver",
         Settings,

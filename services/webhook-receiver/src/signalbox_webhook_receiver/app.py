@@ -27,47 +27,47 @@ from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.signatures import parse_origin
 from signalbox_core.streams import RedisRunStream
 from signalbox_webhook_receiver.claims import RedisClaims
-from signalbox_webhook_receiver.clock import ClockWatch
-from signalbox_webhook_receiver.deliveries import Deliveries, Draining, Limits, Outlets
-from signalbox_webhook_receiver.health import Health, Readiness
-from signalbox_webhook_receiver.keys import SenderKeyRing
-from signalbox_webhook_receiver.metrics import Meters
+from signalbox_webhook_receiver.clock_monitor import ClockMonitor
+from signalbox_webhook_receiver.deliveries import Deliveries, DeliveryBackends, DeliveryLimits, Draining
+from signalbox_webhook_receiver.health import ReceiverHealth, ReceiverReadiness
+from signalbox_webhook_receiver.keys import SenderKeys
+from signalbox_webhook_receiver.metrics import ReceiverMetrics
 from signalbox_webhook_receiver.openapi import document
 from signalbox_webhook_receiver.problems import problem_response
-from signalbox_webhook_receiver.published import fetch_keys
+from signalbox_webhook_receiver.remote_keys import fetch_keys
 from signalbox_webhook_receiver.settings import Settings
-from signalbox_webhook_receiver.verify import KeySource, Verifier
+from signalbox_webhook_receiver.verification import KeySource, Verifier
 
 REDIS_LIMITS: Final = RedisLimits(connect_s=0.3, read_s=0.5, retries=0, max_connections=16)
 """A delivery fails within a second of an outage, and a burst waits for one of few connections."""
 
 
 class Keys(KeySource, Protocol):
-    """Keys that can be kept up to date in the background."""
+    """Keys that can be reloaded in the background."""
 
     async def watch(self, *, every_s: float) -> None: ...
 
 
 class ReadinessCheck(Protocol):
-    async def readiness(self) -> Readiness: ...
+    async def readiness(self) -> ReceiverReadiness: ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
-    """Everything the app needs; `origin` is what senders sign, `now` is aware UTC."""
+class ReceiverParts:
+    """The app's components; `origin` is the origin that senders sign, `now` returns aware UTC."""
 
     origin: str
     keys: Keys
-    outlets: Outlets
+    backends: DeliveryBackends
     health: ReadinessCheck
-    meters: Meters = field(default_factory=Meters)
+    metrics: ReceiverMetrics = field(default_factory=ReceiverMetrics)
     draining: Draining = field(default_factory=Draining)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
-def create_app(settings: Settings, parts: Parts) -> Starlette:
+def create_app(settings: Settings, parts: ReceiverParts) -> Starlette:
     """The ASGI application over opened parts."""
-    limits = Limits(
+    limits = DeliveryLimits(
         authority=parts.origin.partition("://")[2],
         body_timeout_s=settings.body_timeout_s,
         publish_timeout_s=settings.publish_timeout_s,
@@ -76,74 +76,74 @@ def create_app(settings: Settings, parts: Parts) -> Starlette:
     )
     verifier = Verifier(parts.keys, origin=parts.origin, now=parts.now)
     deliveries = Deliveries(
-        verifier, parts.outlets, limits=limits, meters=parts.meters, draining=parts.draining
+        verifier, parts.backends, limits=limits, metrics=parts.metrics, draining=parts.draining
     )
     app = Starlette(routes=_routes(deliveries, parts), exception_handlers={HTTPException: _on_routing_error})
-    # A redirect would make a sender repeat a delivery to a URL that it did not sign.
+    # A redirect would make senders repeat a delivery to a URL that they did not sign.
     app.router.redirect_slashes = False
     return app
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
+async def open_parts(settings: Settings) -> AsyncIterator[ReceiverParts]:
     """Load the keys and open the clients; close them again in reverse order.
 
     Raises:
-        InvalidInput: a setting or a key is wrong; the message names it.
+        InvalidInput: a setting or a key is invalid; the message names it.
     """
     if settings.claim_s <= settings.publish_timeout_s:
         raise InvalidInput(
-            "SIGNALBOX_RECEIVER_CLAIM_S must be more than SIGNALBOX_RECEIVER_PUBLISH_TIMEOUT_S",
+            "SIGNALBOX_RECEIVER_CLAIM_S must be greater than SIGNALBOX_RECEIVER_PUBLISH_TIMEOUT_S",
             field="claim_s",
         )
     origin = parse_origin(settings.public_origin, field="SIGNALBOX_RECEIVER_PUBLIC_ORIGIN")
-    meters = Meters()
+    metrics = ReceiverMetrics()
     web = open_key_client(settings.jwks_ca_file, "SIGNALBOX_RECEIVER_JWKS_CA_FILE")
-    keys = SenderKeyRing(
-        Path(settings.keys), fetch=partial(fetch_keys, web), on_failure=meters.key_failures.inc
+    keys = SenderKeys(
+        Path(settings.keys), fetch=partial(fetch_keys, web), on_failure=metrics.key_failures.inc
     )
     publisher = PubSubPublisher(settings.google_cloud_project, emulator_host=settings.pubsub_emulator_host)
     async with open_redis(settings.redis_url.reveal(), REDIS_LIMITS) as client, publisher, web:
         await keys.refresh()
-        outlets = Outlets(
+        backends = DeliveryBackends(
             rates=RedisRateLimiter(client, per_s=settings.rate_per_s, scope="senders"),
             claims=RedisClaims(client, busy_for=timedelta(seconds=settings.claim_s)),
             publisher=publisher,
             stream=RedisRunStream(client),
         )
-        yield Parts(
+        yield ReceiverParts(
             origin=origin,
             keys=keys,
-            outlets=outlets,
-            health=Health(client, key_count=lambda: len(keys)),
-            meters=meters,
+            backends=backends,
+            health=ReceiverHealth(client, key_count=lambda: len(keys)),
+            metrics=metrics,
         )
 
 
-async def run_background(settings: Settings, parts: Parts) -> None:
-    """Keep the keys up to date and watch the clock, until cancelled."""
-    clock = ClockWatch(time.time, time.monotonic, on_jump=lambda _seconds: parts.meters.clock_jumps.inc())
+async def run_background(settings: Settings, parts: ReceiverParts) -> None:
+    """Reload the keys and monitor the clock until cancelled."""
+    clock = ClockMonitor(time.time, time.monotonic, on_jump=lambda _seconds: parts.metrics.clock_jumps.inc())
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.keys.watch(every_s=settings.keys_poll_s))
-        group.create_task(clock.watch())
+        group.create_task(clock.run())
 
 
-def _routes(deliveries: Deliveries, parts: Parts) -> list[Route]:
+def _routes(deliveries: Deliveries, parts: ReceiverParts) -> list[Route]:
     async def events(request: Request) -> Response:
         return await deliveries(request)
 
     async def readiness() -> tuple[bool, object]:
-        found = await parts.health.readiness()
-        return found.is_ready and not parts.draining.has_begun, found
+        state = await parts.health.readiness()
+        return state.is_ready and not parts.draining.has_started, state
 
-    described = msgspec.json.encode(document(parts.origin))
+    openapi_document = msgspec.json.encode(document(parts.origin))
 
     async def openapi(_request: Request) -> Response:
-        return Response(described, media_type="application/json")
+        return Response(openapi_document, media_type="application/json")
 
     return [
         Route("/v1/events", events, methods=["POST"]),
-        *health_routes(readiness, parts.meters.registry),
+        *health_routes(readiness, parts.metrics.registry),
         Route("/openapi.json", openapi, methods=["GET"]),
     ]
 

@@ -1,6 +1,7 @@
-"""Claims in Redis: a nonce counts once per key, an event id once per sender; one Lua script decides and writes all of them.
+"""Deduplication in Redis: a nonce is accepted once per key, an event id once per sender.
 
-Signature bytes are never the replay key: an ECDSA signature has a second valid form.
+One Lua script checks and writes all claims of a delivery. Signature bytes are not the replay key, because an
+ECDSA signature has a second valid form.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from signalbox_core.events import EventKind
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.signatures.profile import NONCE_KEPT
 from signalbox_webhook_receiver.events import Entry
-from signalbox_webhook_receiver.verify import Proof
+from signalbox_webhook_receiver.verification import Proof
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ DONE_FOR: Final = timedelta(days=3)
 _TIMEOUT_S: Final = 0.9
 _UNAVAILABLE: Final = "the receiver cannot check for duplicates now; send the delivery again"
 
-# KEYS: nonce, events…  ARGV: token, nonce ttl, busy ttl, digests…  A busy event answers before anything is written.
+# KEYS: nonce, events…  ARGV: token, nonce ttl, busy ttl, digests…
+# Returns before any write if an event is busy.
 _CLAIM: Final = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'nonce'} end
 local fresh = {'fresh'}
@@ -49,7 +51,8 @@ for n = 2, #fresh do
 end
 return fresh
 """
-# KEYS: events…  ARGV: token, done ttl, digests…  A claim that ran out meanwhile is written too: the event is published.
+# KEYS: events…  ARGV: token, done ttl, digests…
+# Expired claims are written too, because their events have been published.
 _FINISH: Final = """
 for i = 1, #KEYS do
   local held = redis.call('GET', KEYS[i])
@@ -68,7 +71,7 @@ end
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """What one delivery holds until it is finished or released; `fresh` are the entries not accepted before."""
+    """The claims of one delivery until it is finished or released; `fresh` are its new entries."""
 
     token: str
     nonce_key: str
@@ -78,30 +81,30 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claims(Protocol):
-    """The store of claims; every method raises Unavailable when it is away."""
+    """The store of claims; every method raises Unavailable when the store is unavailable."""
 
     async def claim(self, proof: Proof, entries: Sequence[Entry]) -> Claim:
-        """Claim the nonce and the event ids (progress has none to claim); all or nothing.
+        """Claim the nonce and the event ids, all or nothing; ids of progress events are not claimed.
 
         Raises:
-            Conflict: `nonce_replayed`, `event_id_conflict` (same id, other content) or `in_flight`.
+            Conflict: `nonce_replayed`, `event_id_conflict` (same id, different content) or `in_flight`.
         """
         ...
 
     async def finish(self, claim: Claim) -> None:
-        """Keep the event ids as accepted; the events are published."""
+        """Mark the event ids as accepted, after their events were published."""
         ...
 
     async def release(self, claim: Claim) -> None:
-        """Give everything back: the same bytes may come again."""
+        """Release all claims, so that the same delivery can be repeated."""
         ...
 
 
 class RedisClaims:
-    """Claims of all receivers, shared in Redis; the keys of one sender share a hash slot.
+    """Claims in Redis, shared by all replicas; the keys of one sender share a hash slot.
 
     Args:
-        busy_for: how long events stay claimed by a receiver that died; longer than it may take to publish them.
+        busy_for: how long events stay claimed after their receiver crashed; longer than the publish timeout.
     """
 
     def __init__(self, client: Redis, *, busy_for: timedelta = BUSY_FOR) -> None:
@@ -120,9 +123,9 @@ class RedisClaims:
             _seconds(self._busy_for),
             *(entry.digest for entry in kept),
         ]
-        verdict, *fresh = await _run(self._claim, [nonce_key, *event_keys], arguments)
-        if verdict != b"fresh":
-            raise conflict_of(verdict)
+        result, *fresh = await _run(self._claim, [nonce_key, *event_keys], arguments)
+        if result != b"fresh":
+            raise conflict_of(result)
         claimed = tuple(kept[index] for index in fresh)
         return Claim(
             token=token,
@@ -141,7 +144,7 @@ class RedisClaims:
 
 
 def keys_of(proof: Proof, entries: Sequence[Entry]) -> tuple[str, list[str]]:
-    """The Redis keys of a delivery's nonce (scoped by keyid) and of its events (scoped by sender)."""
+    """Return the Redis keys of a delivery's nonce (scoped by keyid) and of its events (scoped by sender)."""
     nonce = hashlib.sha256(f"{len(proof.key.keyid)}:{proof.key.keyid}{proof.nonce}".encode()).hexdigest()
     slot = f"claims:{{{hashlib.sha256(proof.key.sender.encode()).hexdigest()[:16]}}}"
     return f"{slot}:nonce:{nonce}", [f"{slot}:event:{entry.identity}" for entry in entries]
@@ -157,14 +160,16 @@ async def _run(script: AsyncScript, keys: Sequence[str], arguments: Sequence[str
         raise
 
 
-def conflict_of(verdict: bytes) -> Conflict:
-    """The error for a verdict of the script other than `fresh`."""
-    match verdict:
+def conflict_of(result: bytes) -> Conflict:
+    """Return the error for a result of the script other than `fresh`."""
+    match result:
         case b"nonce":
-            return Conflict("this nonce was used before: sign every attempt again", code="nonce_replayed")
+            return Conflict(
+                "this nonce was used before; sign every attempt with a new nonce", code="nonce_replayed"
+            )
         case b"conflict":
             return Conflict(
-                "an event with this id and other content was accepted before; ids are never reused",
+                "an event with this id and different content was accepted before; use a new id",
                 code="event_id_conflict",
             )
     return Conflict(

@@ -1,4 +1,4 @@
-"""Reads the events of a proven delivery, once, and checks that their sender may send them."""
+"""Decodes the events of a verified delivery and checks that their sender may send them."""
 
 import hashlib
 import json
@@ -20,23 +20,23 @@ _BATCH: Final = msgspec.json.Decoder(tuple[CloudEvent, ...])
 _DATA: Final[Mapping[str, msgspec.json.Decoder[msgspec.Struct]]] = {
     name: msgspec.json.Decoder(kind.data) for name, kind in CATALOGUE.items()
 }
-# Namespaces of the system: a domain event may not look like one of its milestones.
+# Reserved namespaces: a domain event must not look like a milestone of the system.
 _RESERVED: Final = frozenset(name.partition(".")[0] for name in CATALOGUE)
 _TYPE: Final = re.compile(r"dev\.signalbox\.[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+\.v[1-9][0-9]{0,3}")
 # Pub/Sub: an attribute has at most 1,024 bytes; an ordering key (run id or subject) should stay far below.
 _MAX_BYTES: Final = {"id": 1024, "source": 1024, "type": 256, "subject": 256, "tenantid": 256, "stepid": 256}
 _MAX_BYTES_OPTIONAL: Final = {"dataschema": 1024, "traceparent": 128}
 _PATH: Final = re.compile(r"missing required field `(\w+)`|at `\$(?:\[\d+\])?\.(\w+)")
-_LAST_SEQUENCE: Final = 2**53 - 1
+_MAX_SEQUENCE: Final = 2**53 - 1
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One event of a delivery.
 
     Attributes:
-        identity: what is claimed, SHA-256 of source and id.
-        digest: SHA-256 of what the event says. Time, attempt and traceparent are left out: an activity that is tried
-            again sends the same fact with new ones.
+        identity: the deduplication key, SHA-256 of source and id.
+        digest: SHA-256 of the content without time, attempt and traceparent, which differ when a retried
+            activity sends the same event.
     """
 
     event: CloudEvent
@@ -46,11 +46,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_events(body: bytes, media: Media) -> tuple[Entry, ...]:
-    """Decode and check a body.
+    """Decode and validate a body.
 
     Raises:
-        Rejected: `malformed_json`, which is not JSON as RFC 8259 and I-JSON want it (UTF-8, no key twice).
-        InvalidInput: an event breaks the envelope, the catalogue or the batch's rules; `field` names the member.
+        Rejected: `malformed_json`: not JSON as RFC 8259 and I-JSON require (UTF-8, unique member names).
+        InvalidInput: an event violates the envelope, the catalogue or the limits of a batch; `field` names
+            the member.
     """
     _check_json(body)
     events = _decode(body, media)
@@ -58,14 +59,14 @@ def read_events(body: bytes, media: Media) -> tuple[Entry, ...]:
         raise InvalidInput(f"a batch holds 1 to {MAX_BATCH_EVENTS} events", field="events")
     entries = tuple(_entry(event) for event in events)
     if len({(entry.event.runid, entry.event.tenantid) for entry in entries}) > 1:
-        raise InvalidInput("all events of a batch must be of one run and its tenant", field="runid")
+        raise InvalidInput("all events of a batch must belong to one run and one tenant", field="runid")
     if len({entry.identity for entry in entries}) < len(entries):
-        raise InvalidInput("an event is in the batch twice", field="id")
+        raise InvalidInput("the batch contains an event twice", field="id")
     return entries
 
 
 def check_permission(key: KeyRecord, entries: Sequence[Entry]) -> None:
-    """Refuse events that this key's sender may not send.
+    """Check that the key permits every event.
 
     Raises:
         Forbidden: `tenant_forbidden`, `source_forbidden` or `event_type_forbidden`.
@@ -73,15 +74,15 @@ def check_permission(key: KeyRecord, entries: Sequence[Entry]) -> None:
     for entry in entries:
         if not key.permits_tenant(entry.event.tenantid):
             raise Forbidden(
-                "this key may not send events of that tenant", code="tenant_forbidden", field="tenantid"
+                "this key may not send events for this tenant", code="tenant_forbidden", field="tenantid"
             )
         if not key.permits_source(entry.event.source):
             raise Forbidden(
-                "this key may not send events from that source", code="source_forbidden", field="source"
+                "this key may not send events from this source", code="source_forbidden", field="source"
             )
         if not key.permits_event(entry.event.name):
             raise Forbidden(
-                "this key may not send events of that type", code="event_type_forbidden", field="type"
+                "this key may not send events of this type", code="event_type_forbidden", field="type"
             )
 
 
@@ -92,13 +93,13 @@ def _check_json(body: bytes) -> None:
         )
     except (ValueError, RecursionError):
         raise Rejected(
-            "the body must be JSON in UTF-8, with every member once", code="malformed_json"
+            "the body must be JSON in UTF-8 with unique member names", code="malformed_json"
         ) from None
 
 
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
     if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError("a member is there twice")
+        raise ValueError("duplicate member")
 
 
 def _refuse_constant(_name: str) -> None:
@@ -116,7 +117,7 @@ def _decode(body: bytes, media: Media) -> tuple[CloudEvent, ...]:
         ) from None
     except (msgspec.DecodeError, RecursionError):
         raise Rejected(
-            "the body must be JSON in UTF-8, with every member once", code="malformed_json"
+            "the body must be JSON in UTF-8 with unique member names", code="malformed_json"
         ) from None
 
 
@@ -124,7 +125,7 @@ def _entry(event: CloudEvent) -> Entry:
     _check_envelope(event)
     kind = _kind(event)
     _check_data(event)
-    said = (
+    content = (
         event.type,
         event.subject,
         event.tenantid,
@@ -137,7 +138,7 @@ def _entry(event: CloudEvent) -> Entry:
         event=event,
         kind=kind,
         identity=_sha256(event.source, event.id),
-        digest=_sha256(*said, bytes(event.data).decode()),
+        digest=_sha256(*content, bytes(event.data).decode()),
     )
 
 
@@ -162,7 +163,7 @@ def _check_text(name: str, value: str, limit: int) -> None:
 
 def _kind(event: CloudEvent) -> EventKind:
     if not _TYPE.fullmatch(event.type):
-        raise InvalidInput("type must be like dev.signalbox.invoice.imported.v1", field="type")
+        raise InvalidInput("type must have the form dev.signalbox.invoice.imported.v1", field="type")
     known = CATALOGUE.get(event.name)
     if known is None or event.type != full_type(event.name):
         if event.name.partition(".")[0] in _RESERVED:
@@ -174,12 +175,12 @@ def _kind(event: CloudEvent) -> EventKind:
     else:
         kind = known.kind
     has_sequence = event.sequence is not None
-    if event.sequence is not None and not 1 <= event.sequence <= _LAST_SEQUENCE:
-        raise InvalidInput("sequence counts from 1", field="sequence")
+    if event.sequence is not None and not 1 <= event.sequence <= _MAX_SEQUENCE:
+        raise InvalidInput("sequence must be at least 1", field="sequence")
     if kind is EventKind.MILESTONE and not has_sequence:
-        raise InvalidInput("a milestone needs its run's sequence", field="sequence")
+        raise InvalidInput("a milestone needs a sequence", field="sequence")
     if kind is EventKind.PROGRESS and has_sequence:
-        raise InvalidInput("a progress event has no sequence", field="sequence")
+        raise InvalidInput("a progress event must not have a sequence", field="sequence")
     return kind
 
 
@@ -194,7 +195,7 @@ def _check_data(event: CloudEvent) -> None:
         decoder.decode(data)
     except msgspec.ValidationError:
         raise InvalidInput(
-            "data does not fit the event's type; docs/events.md has the schema", field="data"
+            "data does not match the schema of the event's type (docs/events.md)", field="data"
         ) from None
 
 

@@ -13,7 +13,7 @@ _PROBE_TIMEOUT_S: Final = 1.0
 State = Literal["ok", "unavailable", "evicting", "missing"]
 
 
-class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+class ReceiverReadiness(msgspec.Struct, frozen=True, kw_only=True):
     """The state of each dependency.
 
     `redis: evicting` means that Redis may drop a nonce, and a replayed delivery would be accepted.
@@ -27,15 +27,17 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
         return self.redis == "ok" and self.keys == "ok"
 
 
-class Health:
+class ReceiverHealth:
     """Probes the dependencies at each call."""
 
     def __init__(self, client: Redis, *, key_count: Callable[[], int]) -> None:
         self._client = client
         self._key_count = key_count
 
-    async def readiness(self) -> Readiness:
-        return Readiness(redis=await self._probe_redis(), keys="ok" if self._key_count() else "missing")
+    async def readiness(self) -> ReceiverReadiness:
+        return ReceiverReadiness(
+            redis=await self._probe_redis(), keys="ok" if self._key_count() else "missing"
+        )
 
     async def _probe_redis(self) -> State:
         try:

@@ -1,4 +1,4 @@
-"""The sender keys in use: those of the hot-reloaded key file, and those at the addresses that it names."""
+"""The senders' keys, from the hot-reloaded key file and from the addresses that it names."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
@@ -9,7 +9,7 @@ from msgspec import Struct
 from signalbox_core.errors import Unavailable
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.signatures import JwksSource, KeySet, LoadedKey, load_key_set, read_key_file
-from signalbox_webhook_receiver.published import Fetch, PublishedKeys
+from signalbox_webhook_receiver.remote_keys import Fetch, PublishedKeys
 
 
 class _LoadedFile(Struct, frozen=True, kw_only=True):
@@ -17,8 +17,8 @@ class _LoadedFile(Struct, frozen=True, kw_only=True):
     jwks: tuple[JwksSource, ...]
 
 
-class SenderKeyRing:
-    """All keys. For the same keyid the file takes precedence over addresses, and earlier addresses over later."""
+class SenderKeys:
+    """All keys. For one keyid the file takes precedence over the addresses, in the order of the file."""
 
     def __init__(self, path: Path, *, fetch: Fetch, on_failure: Callable[[], None] = lambda: None) -> None:
         """Read the file for the first time.
@@ -36,21 +36,21 @@ class SenderKeyRing:
         self._published = self._follow(self._file.value.jwks, ())
 
     def get(self, keyid: str) -> LoadedKey | None:
-        """A key by memory alone."""
+        """Return a key from memory."""
         found = self._file.value.keys.get(keyid)
         return found or next((key for published in self._published if (key := published.get(keyid))), None)
 
     async def find(self, keyid: str) -> LoadedKey | None:
-        """A key that memory does not have: the addresses may have a new one. They are asked at most every 30 s.
+        """Look up a key that is not in memory at the addresses, which are fetched at most every 30 s.
 
         Raises:
-            Unavailable: an address has never answered, so nobody knows whether this key is good.
+            Unavailable: an address has not responded yet, so the key may exist there.
         """
         await self._all(lambda published: published.refetch())
         found = self.get(keyid)
         if found is None and any(published.is_cold for published in self._published):
             raise Unavailable(
-                "the receiver cannot reach the sender's keys now; send the delivery again",
+                "the receiver cannot fetch the sender's keys now; send the delivery again",
                 code="keys_unavailable",
             )
         return found
@@ -66,7 +66,7 @@ class SenderKeyRing:
         return True
 
     async def refresh(self) -> None:
-        """Ask the addresses whose keys are old."""
+        """Fetch the addresses whose keys are stale."""
         await self._all(lambda published: published.refresh())
 
     async def watch(self, *, every_s: float) -> None:

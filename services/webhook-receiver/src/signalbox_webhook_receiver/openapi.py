@@ -8,19 +8,19 @@ import msgspec
 
 from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE, CloudEvent
 from signalbox_core.http.problems import TITLES, Problem
-from signalbox_webhook_receiver.deliveries import Accepted, Duplicate
-from signalbox_webhook_receiver.health import Readiness
+from signalbox_webhook_receiver.deliveries import AcceptedDelivery, DuplicateDelivery
+from signalbox_webhook_receiver.health import ReceiverReadiness
 from signalbox_webhook_receiver.profile import MAX_BATCH_EVENTS
 
 Json = Mapping[str, object]
-_KINDS: Final = (CloudEvent, Accepted, Duplicate, Problem, Readiness)
+_KINDS: Final = (CloudEvent, AcceptedDelivery, DuplicateDelivery, Problem, ReceiverReadiness)
 _SIGNED: Final = ("Content-Digest", "Signature-Input", "Signature")
 _WITH_RETRY: Final = frozenset({409, 429, 503})
 _REFUSALS: Final = tuple(status for status in TITLES if status not in (404, 405))
 
 
 def document(origin: str) -> Json:
-    """The whole document; `origin` is what senders sign."""
+    """Return the document; `origin` is the origin that senders sign."""
     made, components = msgspec.json.schema_components(_KINDS, ref_template="#/components/schemas/{name}")
     schemas: dict[type[msgspec.Struct], Json] = dict(zip(_KINDS, made, strict=True))
     return {
@@ -42,7 +42,9 @@ def document(origin: str) -> Json:
                 )
             },
             "/readyz": {
-                "get": _get_operation("ready", "Readiness for deliveries", _readiness(schemas[Readiness]))
+                "get": _get_operation(
+                    "ready", "Readiness for deliveries", _readiness(schemas[ReceiverReadiness])
+                )
             },
             "/metrics": {"get": _get_operation("metrics", "Prometheus metrics", {"200": _text()})},
             "/openapi.json": {
@@ -56,7 +58,7 @@ def document(origin: str) -> Json:
 
 
 def _as_json(value: object) -> object:
-    """Plain JSON values: a default of `()` becomes an array."""
+    """Convert to plain JSON values: a default of `()` becomes an array."""
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
@@ -72,8 +74,8 @@ _SCHEME: Final = {
 def _deliver(schemas: Mapping[type[msgspec.Struct], Json]) -> Json:
     batch = {"type": "array", "items": schemas[CloudEvent], "minItems": 1, "maxItems": MAX_BATCH_EVENTS}
     replies = {
-        "202": _reply("The new events were published", schemas[Accepted]),
-        "200": _reply("Every event was accepted before", schemas[Duplicate]),
+        "202": _reply("The new events were published", schemas[AcceptedDelivery]),
+        "200": _reply("Every event was accepted before", schemas[DuplicateDelivery]),
     }
     return {
         "operationId": "deliver",

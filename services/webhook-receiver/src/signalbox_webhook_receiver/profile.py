@@ -1,4 +1,4 @@
-"""What an HTTP request must look like before its signature is parsed: caps, one of each header, media type, bounded body."""
+"""Checks of an HTTP request before its signature is parsed: size limits, header repetition and media type."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -34,11 +34,11 @@ _MEDIA_TYPES: Final = frozenset(media.value for media in Media)
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that may be looked at: its size is bounded and its covered headers are there at most once.
+    """A request of bounded size, whose covered headers occur at most once.
 
     Attributes:
-        target: path and query exactly as they came over the wire, percent-encoding untouched.
-        headers: lower-case names; of those that may repeat, the lines joined with a comma.
+        target: path and query exactly as received, with unchanged percent-encoding.
+        headers: by lower-case name; repeated lines are joined with a comma.
     """
 
     method: str
@@ -55,7 +55,7 @@ async def read_arrival(request: Request, *, authority: str, timeout_s: float) ->
         authority: host and port of the configured public origin.
 
     Raises:
-        Rejected: with a code for 400, 408, 413, 415, 421 or 431; the body was not read, or not further than the cap.
+        Rejected: with a code for 400, 408, 413, 415, 421 or 431; the body was read up to its limit at most.
     """
     headers = check_headers(request.scope["headers"], authority=authority)
     media = check_media(headers)
@@ -75,7 +75,7 @@ async def read_arrival(request: Request, *, authority: str, timeout_s: float) ->
 
 
 def check_headers(lines: Sequence[tuple[bytes, bytes]], *, authority: str) -> dict[str, str]:
-    """Join the header lines after checking count, size, repetition and the Host.
+    """Check count, size, repetition and Host of the header lines, and join repeated ones.
 
     Raises:
         Rejected: `headers_too_large`, `malformed_request` or `misdirected_request`.
@@ -99,7 +99,7 @@ def check_headers(lines: Sequence[tuple[bytes, bytes]], *, authority: str) -> di
 
 
 def check_media(headers: Mapping[str, str]) -> Media:
-    """The media type, without parameters other than `charset=utf-8`.
+    """Return the media type; the only permitted parameter is `charset=utf-8`.
 
     Raises:
         Rejected: `unsupported_media_type`.
@@ -122,7 +122,7 @@ def check_media(headers: Mapping[str, str]) -> Media:
 
 
 async def read_body(chunks: AsyncIterator[bytes], media: Media) -> bytes:
-    """Read at most the cap; stops reading when it is passed, whatever Content-Length said.
+    """Read the body up to its limit, independent of Content-Length.
 
     Raises:
         Rejected: `payload_too_large`.
@@ -136,10 +136,10 @@ async def read_body(chunks: AsyncIterator[bytes], media: Media) -> bytes:
 
 
 def require_header(headers: Mapping[str, str], name: str) -> str:
-    """A covered header's value.
+    """Return a covered header's value.
 
     Raises:
-        InvalidSignature: `signature_incomplete`: it is covered and absent.
+        InvalidSignature: `signature_incomplete`: the header is missing.
     """
     value = headers.get(name)
     if value is None:
@@ -154,7 +154,7 @@ def require_header(headers: Mapping[str, str], name: str) -> str:
 def _check_host(host: str | None, authority: str) -> None:
     if host is None:
         raise Rejected("the request has no Host", code="malformed_request", field="host")
-    # A default port may be written out; the signed target URI never has it.
+    # Host may contain the default port; the signed target URI never does.
     if host.lower() not in (authority, f"{authority}:443", f"{authority}:80"):
         raise Rejected("this receiver does not serve that host", code="misdirected_request", field="host")
 

@@ -12,11 +12,11 @@ from signalbox_webhook_receiver.settings import Settings
 
 
 def create_receiver_server(app: ASGIApp, settings: Settings, draining: Draining) -> HttpServer:
-    """A server for the app, not yet serving."""
+    """Create the app's server; it is not started."""
 
     async def drain() -> None:
         # Senders and load balancers get 503 for a moment before the port closes, and move to another replica.
-        draining.has_begun = True
+        draining.has_started = True
         await asyncio.sleep(settings.drain_notice_s)
 
     return create_server(

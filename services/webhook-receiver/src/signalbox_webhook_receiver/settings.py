@@ -17,15 +17,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     """One receiver process.
 
     Attributes:
-        public_origin: scheme and authority that senders sign, as in https://events.example.com; never taken from a request.
-        keys: path of the JSON key file; hot-reloaded. It may name https addresses of further keys.
-        jwks_ca_file: certificate authorities (PEM) for those addresses; unset is the system's.
-        pubsub_emulator_host: `host:port` of a Pub/Sub server without TLS; unset is Google Cloud.
-        request_timeout_s: the longest that a delivery takes from its first byte of headers; header_timeout_s bounds those.
-        claim_s: how long an event that is being accepted stays claimed when its receiver dies; longer than a request may take.
-        drain_notice_s: how long after SIGTERM new deliveries get 503, so that senders and balancers go elsewhere.
-        max_in_flight: deliveries handled at once; more get 503.
-        rate_per_s: deliveries a second that one key may send, over all replicas, for long; twice as many at once.
+        public_origin: scheme and authority that senders sign, as in https://events.example.com; never taken
+            from a request.
+        keys: path of the JSON key file, which is hot-reloaded; it may name https addresses of further keys.
+        jwks_ca_file: certificate authorities (PEM) for those addresses; default: the system's.
+        pubsub_emulator_host: `host:port` of a Pub/Sub server without TLS; default: Google Cloud.
+        request_timeout_s: from the first byte of the headers to the response; header_timeout_s bounds the
+            headers.
+        claim_s: how long an event stays claimed after its receiver crashed; more than publish_timeout_s.
+        drain_notice_s: how long new deliveries get 503 after SIGTERM before the port closes, so that senders
+            and load balancers use another replica.
+        max_in_flight: concurrent deliveries; further ones get 503.
+        rate_per_s: sustained deliveries per second and key, over all replicas; the burst is twice as high.
     """
 
     redis_url: Secret

@@ -1,1 +1,1 @@
-"""Runs the pipelines: workflows and activities of every installed one, and the signed way of their events to the receiver."""
+"""The worker: runs the installed pipelines and delivers their events, signed, to the webhook receiver."""

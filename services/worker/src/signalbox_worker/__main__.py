@@ -1,4 +1,4 @@
-"""`python -m signalbox_worker`: one worker process, configured by its environment only."""
+"""`python -m signalbox_worker`: one worker process, configured by environment variables only."""
 
 import asyncio
 import logging
@@ -8,25 +8,25 @@ from collections.abc import Mapping
 
 from signalbox_core.http.server import create_server
 from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
-from signalbox_worker.burst import Watch, limits_of, wait_for_polls
+from signalbox_worker.burst_exit import BurstExitMonitor, burst_limits, configure_poll_wait
+from signalbox_worker.deployment import ensure_current
 from signalbox_worker.health import create_app
 from signalbox_worker.settings import PREFIX, Settings
-from signalbox_worker.versions import ensure_current
 from signalbox_worker.worker import open_parts, run
 
 log = logging.getLogger("signalbox_worker")
 
 
 async def serve(settings: Settings, environ: Mapping[str, str], stop: asyncio.Event) -> None:
-    """Run until `stop`; then drain.
+    """Run until `stop`, then drain.
 
     Raises:
-        InvalidInput: a setting is wrong, or the port is taken.
-        Unavailable: Temporal does not answer at the start, or is lost for good.
+        InvalidInput: a setting is invalid, or the port is in use.
+        Unavailable: Temporal does not respond at startup, or a worker failed.
     """
     listening = listen(settings, prefix=PREFIX)
     if settings.burst_launch:
-        wait_for_polls()
+        configure_poll_wait()
     async with open_parts(settings, environ) as parts:
         server, is_drained = create_server(create_app(parts)), asyncio.Event()
         async with asyncio.TaskGroup() as group:
@@ -34,14 +34,14 @@ async def serve(settings: Settings, environ: Mapping[str, str], stop: asyncio.Ev
             if parts.version:
                 await ensure_current(parts.client, parts.version)
             if parts.slots:
-                watch = Watch(
+                monitor = BurstExitMonitor(
                     parts.slots,
-                    limits_of(settings, random.Random()),
+                    burst_limits(settings, random.Random()),
                     client=parts.client,
                     redis=parts.redis,
                     task_queues=[worker.task_queue for worker in parts.workers],
                 )
-                group.create_task(watch.run(stop))
+                group.create_task(monitor.run(stop))
             await run(parts, stop)
             is_drained.set()
             await health
@@ -53,7 +53,7 @@ async def _until_signal(settings: Settings) -> None:
 
 
 def main() -> int:
-    """0 after a clean stop; 2 when a setting is wrong, 1 when Temporal is away; one line says which."""
+    """Return 0 after a clean stop, 2 for an invalid setting, 1 when Temporal is unavailable."""
     return run_service("worker", Settings, _until_signal, prefix=PREFIX)
 
 

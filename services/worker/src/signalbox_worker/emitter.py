@@ -1,9 +1,11 @@
-"""The worker's emitter: milestones and domain events until accepted, progress as it can. Everything signed, over kept-alive HTTP."""
+"""The worker's emitter: milestones and domain events until they are accepted, progress as best effort."""
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -16,130 +18,123 @@ from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.events import CloudEvent, catalogue, encode_event, full_type
 from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE
 from signalbox_core.ids import derived_id
-from signalbox_worker.counters import Counters
-from signalbox_worker.forwarding import Forwarding
-from signalbox_worker.posting import Poster, Refused
-from signalbox_worker.progress import Board, Key
+from signalbox_worker.metrics import WorkerMetrics
+from signalbox_worker.progress import ProgressCoalescer, StepKey
+from signalbox_worker.receiver_client import (
+    FEW_ATTEMPTS,
+    SINGLE_ATTEMPT,
+    UNLIMITED,
+    DeliveryRefused,
+    ReceiverClient,
+    RetryBudget,
+    retry,
+)
 
 log = logging.getLogger(__name__)
 
-MAX_SENDERS: Final = 8
-"""Progress requests under way at once."""
+MAX_PROGRESS_REQUESTS: Final = 8
+"""Progress requests in flight."""
+MAX_FORWARDED_BATCHES: Final = 1_000
+FORWARDERS: Final = 8
+FLUSH_TIMEOUT_S: Final = 2.0
 _MAX_DELIVERED_IDS: Final = 20_000
+_MARKER: Final = "event.refused"
 
 
 class HttpEmitter:
     """An `Emitter` (signalbox_core.pipeline.contract.emitter) over the receiver's HTTP interface."""
 
-    def __init__(self, poster: Poster, counters: Counters) -> None:
-        self._poster = poster
-        self._counters = counters
-        self._board = Board()
+    def __init__(self, receiver: ReceiverClient, metrics: WorkerMetrics) -> None:
+        self._receiver = receiver
+        self._metrics = metrics
+        self._progress = ProgressCoalescer()
         self._delivered = BoundedDict[str, None](_MAX_DELIVERED_IDS)
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._forwarding = Forwarding(self.deliver)
+        self._request_locks = RunLocks()
+        self._forward_locks = RunLocks()
+        self._forwarded: asyncio.Queue[Sequence[CloudEvent]] = asyncio.Queue(MAX_FORWARDED_BATCHES)
+        self._rng = random.Random()
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def deliver(self, events: Sequence[CloudEvent]) -> None:
-        """Deliver in one request, a run's deliveries one after another; what this process has delivered before is skipped."""
-        turn = self._turns.setdefault(events[0].runid, asyncio.Lock())
-        async with turn:
-            fresh = [event for event in events if event.id not in self._delivered]
-            if fresh:
-                await self._deliver(fresh)
-
-    async def _deliver(self, events: Sequence[CloudEvent]) -> None:
-        """When a batch is refused, its events go one by one, so that a bad one costs only itself."""
-        try:
-            await self._post(events)
-        except Refused as error:
-            if len(events) > 1:
-                for event in events:
-                    await self._deliver([event])
-                return
-            await self._dead_letter(events[0], error)
-        self._delivered.update((event.id, None) for event in events)
+        """Deliver events of one run in one request; those that this process delivered before are skipped."""
+        await self._deliver(events, FEW_ATTEMPTS)
 
     def forward(self, events: Sequence[CloudEvent]) -> None:
-        self._forwarding.put(events)
+        """Deliver in the background.
+
+        When the queue is full, the events stay with their run, which resends.
+        """
+        try:
+            self._forwarded.put_nowait(events)
+        except asyncio.QueueFull:
+            extra = {"run_id": events[0].runid, "count": len(events)}
+            log.warning("forwarding queue is full; the run will resend its events", extra=extra)
 
     async def announce(self, event: CloudEvent) -> None:
         try:
-            await self._post([event])
-        except Refused as error:
-            # The activity is tried again and then fails: its event is its result, and may not vanish.
+            await self._post([event], FEW_ATTEMPTS)
+        except DeliveryRefused as error:
+            # The event is the activity's result and must not be lost: the activity is retried, then fails.
             raise Unavailable(
                 f"event {event.name} is not accepted: {error.detail}", code=error.stable_code
             ) from error
 
     def offer(self, event: CloudEvent, *, item: bool = False) -> None:
-        if self._board.put(event, item=item) and self._loop is not None and not self._wake.is_set():
+        if self._progress.offer(event, item=item) and self._loop is not None and not self._wake.is_set():
             self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
         """Send progress and forward milestones until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._forwarding.run())
+            for _ in range(FORWARDERS):
+                group.create_task(self._forward_batches())
             group.create_task(self._send_progress())
 
     async def flush(self) -> None:
-        """Give what is being forwarded a moment; what is then left stays with its runs."""
-        await self._forwarding.flush()
-
-    async def _send_progress(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        free = asyncio.Semaphore(MAX_SENDERS)
-        async with asyncio.TaskGroup() as senders:
-            while True:
-                await self._until_due()
-                for key, events in self._board.take(time.monotonic()):
-                    await free.acquire()
-                    senders.create_task(self._send(key, events, free))
-
-    async def _until_due(self) -> None:
-        while (at := self._board.next_at()) is None or at > time.monotonic():
-            self._wake.clear()
-            # Looked at again after clearing: an offer may have come from another thread in between.
-            at = self._board.next_at()
-            timeout = None if at is None else max(0.0, at - time.monotonic())
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._wake.wait()
-            except TimeoutError:
-                return
-
-    async def _send(self, key: Key, events: Sequence[CloudEvent], free: asyncio.Semaphore) -> None:
+        """Wait up to two seconds for the forwarding queue to drain; runs resend what is left."""
         try:
-            for event in events:
-                await self._poster.post(encode_event(event), CONTENT_TYPE, tries=1)
-                self._counters.add("progress_sent")
-        except (Unavailable, Refused, InvalidInput):
-            self._counters.add("progress_dropped")
-        except Exception:
-            # Best effort: a bug here may cost a progress bar, never the worker.
-            log.exception("progress not sent")
-        finally:
-            free.release()
-            self._board.sent(key)
-            self._wake.set()
+            async with asyncio.timeout(FLUSH_TIMEOUT_S):
+                await self._forwarded.join()
+        except TimeoutError:
+            extra = {"batches": self._forwarded.qsize()}
+            log.info("forwarding queue not drained; the runs will resend their events", extra=extra)
 
-    async def _post(self, events: Sequence[CloudEvent]) -> None:
+    async def _deliver(self, events: Sequence[CloudEvent], budget: RetryBudget) -> None:
+        """Deliver under the run's lock, so that its batches arrive one after another."""
+        async with self._request_locks.of(events[0].runid):
+            undelivered = [event for event in events if event.id not in self._delivered]
+            if undelivered:
+                await self._deliver_batch(undelivered, budget)
+
+    async def _deliver_batch(self, events: Sequence[CloudEvent], budget: RetryBudget) -> None:
+        """Split a refused batch into single events, so that only the invalid ones are dead-lettered."""
+        try:
+            await self._post(events, budget)
+        except DeliveryRefused as error:
+            if len(events) > 1:
+                for event in events:
+                    await self._deliver_batch([event], budget)
+                return
+            await self._dead_letter(events[0], error, budget)
+        self._delivered.update((event.id, None) for event in events)
+
+    async def _post(self, events: Sequence[CloudEvent], budget: RetryBudget) -> None:
         try:
             bodies = [encode_event(event) for event in events]
         except InvalidInput as error:
-            raise Refused(error.detail) from error
+            raise DeliveryRefused(error.detail) from error
         if len(bodies) == 1:
-            await self._poster.post(bodies[0], CONTENT_TYPE)
+            await self._receiver.post(bodies[0], CONTENT_TYPE, budget=budget)
         else:
-            await self._poster.post(b"[" + b",".join(bodies) + b"]", BATCH_CONTENT_TYPE)
-        self._counters.add("events_delivered", len(events))
+            await self._receiver.post(b"[" + b",".join(bodies) + b"]", BATCH_CONTENT_TYPE, budget=budget)
+        self._metrics.add("events_delivered", len(events))
 
-    async def _dead_letter(self, event: CloudEvent, error: Refused) -> None:
-        """Say loudly what was lost, and put a marker with its sequence in its place, so that the run's stream has no gap."""
-        self._counters.add("events_refused")
+    async def _dead_letter(self, event: CloudEvent, error: DeliveryRefused, budget: RetryBudget) -> None:
+        """Log the lost event, and deliver a marker with its sequence, so that the run's stream has no gap."""
+        self._metrics.add("events_refused")
         log.error(
-            "event refused for good; it is only in the run's Temporal history",
+            "receiver refused an event permanently; it remains only in the run's Temporal history",
             extra={
                 "run_id": event.runid,
                 "event": event.name,
@@ -148,14 +143,69 @@ class HttpEmitter:
                 "detail": error.detail,
             },
         )
-        if event.sequence is None or event.name == _MARKER:
-            return
-        await self._deliver([_marker(event, error)])
+        if event.sequence is not None and event.name != _MARKER:
+            await self._deliver_batch([_marker(event, error)], budget)
+
+    async def _forward_batches(self) -> None:
+        while True:
+            events = await self._forwarded.get()
+            try:
+                # Batches of a run stay in order. `deliver` is not blocked: between attempts its lock is free.
+                async with self._forward_locks.of(events[0].runid):
+                    await retry(partial(self._deliver, events, SINGLE_ATTEMPT), UNLIMITED, self._rng)
+            except Exception:
+                log.exception("events not forwarded; the run will resend them")
+            finally:
+                self._forwarded.task_done()
+
+    async def _send_progress(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        permits = asyncio.Semaphore(MAX_PROGRESS_REQUESTS)
+        async with asyncio.TaskGroup() as senders:
+            while True:
+                await self._wait_until_due()
+                for key, events in self._progress.take_due(time.monotonic()):
+                    await permits.acquire()
+                    senders.create_task(self._send(key, events, permits))
+
+    async def _wait_until_due(self) -> None:
+        while (due_at := self._progress.next_due_at()) is None or due_at > time.monotonic():
+            self._wake.clear()
+            # Read again after clearing: another thread may have offered an event in between.
+            due_at = self._progress.next_due_at()
+            timeout = None if due_at is None else max(0.0, due_at - time.monotonic())
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
+
+    async def _send(self, key: StepKey, events: Sequence[CloudEvent], permits: asyncio.Semaphore) -> None:
+        try:
+            for event in events:
+                await self._receiver.post(encode_event(event), CONTENT_TYPE, budget=SINGLE_ATTEMPT)
+                self._metrics.add("progress_sent")
+        except (Unavailable, DeliveryRefused, InvalidInput):
+            self._metrics.add("progress_dropped")
+        except Exception:
+            # Best effort: a bug in sending progress must not stop the worker.
+            log.exception("progress not sent")
+        finally:
+            permits.release()
+            self._progress.mark_sent(key)
+            self._wake.set()
 
 
-_MARKER: Final = "event.refused"
+class RunLocks:
+    """One lock per run id, kept while anyone holds or awaits it."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, run_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(run_id, asyncio.Lock())
 
 
-def _marker(event: CloudEvent, error: Refused) -> CloudEvent:
+def _marker(event: CloudEvent, error: DeliveryRefused) -> CloudEvent:
     data: Struct = catalogue.EventRefused(name=event.name, event_id=event.id, reason=error.detail[:500])
     return replace(event, id=derived_id(event.id, _MARKER), type=full_type(_MARKER), data=Raw(encode(data)))

@@ -8,12 +8,12 @@ from starlette.applications import Starlette
 from temporalio.service import RPCError
 
 from signalbox_core.http.health import health_routes
-from signalbox_worker.worker import Parts
+from signalbox_worker.worker import WorkerParts
 
 _PROBE_TIMEOUT: Final = timedelta(seconds=2)
 
 
-def create_app(parts: Parts) -> Starlette:
+def create_app(parts: WorkerParts) -> Starlette:
     async def readiness() -> tuple[bool, object]:
         is_polling = all(worker.is_running for worker in parts.workers)
         is_temporal_available = await _probe_temporal(parts)
@@ -22,15 +22,15 @@ def create_app(parts: Parts) -> Starlette:
             "status": "ready" if is_ready else "not ready",
             "temporal_available": is_temporal_available,
             "polling": is_polling,
-            # Events wait for the receiver, runs do not: without it the worker is still ready.
-            "receiver_available": not parts.poster.is_away,
+            # Not part of readiness: during an outage of the receiver runs continue and their events wait.
+            "receiver_available": parts.receiver.is_available,
             "task_queues": [worker.task_queue for worker in parts.workers],
         }
 
-    return Starlette(routes=health_routes(readiness, parts.counters.registry))
+    return Starlette(routes=health_routes(readiness, parts.metrics.registry))
 
 
-async def _probe_temporal(parts: Parts) -> bool:
+async def _probe_temporal(parts: WorkerParts) -> bool:
     try:
         async with asyncio.timeout(_PROBE_TIMEOUT.total_seconds()):
             return await parts.client.service_client.check_health(timeout=_PROBE_TIMEOUT)

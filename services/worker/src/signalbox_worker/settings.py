@@ -10,32 +10,40 @@ PREFIX: Final = "SIGNALBOX_WORKER"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """`SIGNALBOX_WORKER_<FIELD>`; backends under the names that their own clients read.
+    """Read from `SIGNALBOX_WORKER_<FIELD>`; backends from the variables that their own clients read.
 
     Attributes:
         payload_keys_file: SIGNALBOX_PAYLOAD_KEYS_FILE; the same keys as the gateway's.
         receiver_url: where events are POSTed, `https://hooks.example.com/v1/events`.
-        keyid: which key the receiver knows us by; `private_key_file` holds its private half.
-        objects_url: where artifacts live: `file:///dir`, `gs://bucket` or `memory://`.
-        pipelines: only these (comma separated); every installed one unless given.
-        task_queues: only these task queues (comma separated); all of the chosen pipelines unless given.
-        fetch_allow: `ip:port` pairs that pipelines may fetch from although they are not public.
-        redis_url: REDIS_URL; without it pipelines do not pace themselves together, publish no hints, and no burst worker can be retired.
-        model_url, model_name, model_api_key: read by pipelines that use a language model (any OpenAI-compatible endpoint).
-        model_read_timeout_s: the longest silence of its stream.
-        model_input_price, model_output_price: per million tokens in `model_currency`; without them a run's cost is unknown.
-        portal_url and other portal_…: the e-invoice portal of invoice_import, and how it may be called (docs/invoice_import.md).
-        secrets_dir: where secrets that inputs name are kept, `<tenant>/<name>`.
-        heartbeat_s: how often it tells Temporal how many activities it runs.
-        graceful_shutdown_s: how long activities may take to end after SIGTERM.
-        deployment_name, build_id: Temporal's worker versioning; the first build of a deployment becomes its current one by itself.
-        burst_launch: the launch this worker belongs to; makes it a burst worker, which serves activities and leaves by itself.
-        burst_index: its number within the launch; CLOUD_RUN_TASK_INDEX or JOB_COMPLETION_INDEX unless given.
-        burst_idle_s, burst_max_lifetime_s: it leaves after this long without an activity, or at this age; later while tasks wait.
-        burst_drain_s: how long its activities may take to end once it leaves; what is left then is cancelled and tried again elsewhere.
-        burst_workflows: whether it runs workflows too.
-        max_memory: the share of the memory limit above which it begins no further activity.
-        port: of /healthz, /readyz and /metrics; 0 picks a free one.
+        keyid: the id of the signing key at the receiver; `private_key_file` holds its private half.
+        objects_url: where artifacts are stored: `file:///dir`, `gs://bucket` or `memory://`.
+        pipelines: only these (comma separated); default: all installed.
+        task_queues: only these task queues (comma separated); default: all of the selected pipelines.
+        fetch_allow: `ip:port` pairs that pipelines may fetch from although the addresses are not public.
+        redis_url: REDIS_URL; without it there is no shared rate limiting, hints are not published and burst
+            workers cannot be retired.
+        model_url, model_name, model_api_key: the language model of pipelines that use one (any
+            OpenAI-compatible endpoint).
+        model_read_timeout_s: longest silence of the model's stream.
+        model_input_price, model_output_price: per million tokens in `model_currency`; without them a run's
+            cost is unknown.
+        portal_url and other portal_…: the e-invoice portal of invoice_import, and the limits for calling it
+            (docs/invoice_import.md).
+        secrets_dir: where secrets named in inputs are stored, `<tenant>/<name>`.
+        heartbeat_s: interval of the worker's heartbeats to Temporal.
+        graceful_shutdown_s: how long running activities may take to finish after SIGTERM.
+        deployment_name, build_id: Temporal's worker versioning; the first build of a deployment becomes its
+            current version.
+        burst_launch: the launch of this worker; makes it a burst worker, which runs activities only and exits
+            when it is no longer needed.
+        burst_index: its index within the launch; default: CLOUD_RUN_TASK_INDEX or JOB_COMPLETION_INDEX.
+        burst_idle_s, burst_max_lifetime_s: it exits after this long without an activity, or at this age;
+            later while there is a backlog.
+        burst_drain_s: how long its activities may take to finish once it exits; the rest is cancelled and
+            retried elsewhere.
+        burst_workflows: a burst worker runs workflows too.
+        max_memory: share of the memory limit above which no further activity starts.
+        port: of /healthz, /readyz and /metrics; 0 picks a free port.
     """
 
     temporal_address: str | None = None

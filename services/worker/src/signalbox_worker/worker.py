@@ -1,4 +1,4 @@
-"""The worker's composition: what runs on each task queue, opened and closed in order."""
+"""The worker's composition root: what runs on each task queue, opened and closed in order."""
 
 import asyncio
 import contextlib
@@ -31,54 +31,54 @@ from signalbox_core.redis.client import open_redis
 from signalbox_core.scaling.burst import burst_identity
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect
-from signalbox_worker.burst import index_of
-from signalbox_worker.counters import Counters
+from signalbox_worker.activity_slots import ActivitySlots
+from signalbox_worker.burst_exit import worker_index
+from signalbox_worker.deployment import deployment_config
 from signalbox_worker.emitter import HttpEmitter
-from signalbox_worker.posting import Poster, open_client
-from signalbox_worker.runner import without_detour
+from signalbox_worker.metrics import WorkerMetrics
+from signalbox_worker.receiver_client import ReceiverClient, open_client
+from signalbox_worker.sandbox_shortcut import skip_context_lookups
 from signalbox_worker.settings import Settings
-from signalbox_worker.slots import Slots
-from signalbox_worker.versions import deployment_of
 
 log = logging.getLogger(__name__)
 
-LAST_POLLS_WITHIN_S: Final = 3.0
+LAST_POLLS_TIMEOUT_S: Final = 3.0
 MIN_POLLERS, MAX_POLLERS, SLOTS_PER_POLLER = 5, 20, 50
 MAX_HEARTBEAT_INTERVAL: Final = timedelta(seconds=2)
-"""The SDK otherwise sends a heartbeat only after four fifths of its timeout; a short stall would then cost the attempt."""
-MAX_EAGER: Final = 25
-"""Activities that a workflow task may bring straight back: a step of 25 starts without another round trip through the server."""
+"""By default the SDK sends one per 80 % of the timeout; a short stall would then fail the attempt."""
+MAX_EAGER_ACTIVITIES: Final = 25
+"""Activities that a workflow task may start eagerly, without another round trip to the server."""
 
 
 @dataclass(kw_only=True)
-class Parts:
-    """What the running worker holds; `health` looks at it."""
+class WorkerParts:
+    """The components of a running worker."""
 
     client: Client
     workers: Sequence[Worker]
     emitter: HttpEmitter
-    poster: Poster
-    counters: Counters
-    slots: Slots | None = None
+    receiver: ReceiverClient
+    metrics: WorkerMetrics
+    slots: ActivitySlots | None = None
     redis: Redis | None = None
     version: WorkerDeploymentVersion | None = None
 
 
-def choose(specs: Mapping[str, PipelineSpec], wanted: frozenset[str]) -> list[PipelineSpec]:
-    """The pipelines this worker serves; a wanted one brings its children.
+def select_pipelines(specs: Mapping[str, PipelineSpec], requested: frozenset[str]) -> list[PipelineSpec]:
+    """Return the pipelines that this worker serves: the requested ones and their children, or all.
 
     Raises:
-        InvalidInput: a wanted one is not installed, or none is.
+        InvalidInput: a requested pipeline is not installed, or none is installed.
     """
-    unknown = sorted(wanted - set(specs))
+    unknown = sorted(requested - set(specs))
     if unknown:
         installed = ", ".join(sorted(specs)) or "none"
         raise InvalidInput(
             f"SIGNALBOX_WORKER_PIPELINES: no pipeline {unknown[0]!r}; installed: {installed}",
             field="pipelines",
         )
-    wanted |= {child.name for name in wanted for child in specs[name].children}
-    chosen = [spec for name, spec in sorted(specs.items()) if not wanted or name in wanted]
+    requested |= {child.name for name in requested for child in specs[name].children}
+    chosen = [spec for name, spec in sorted(specs.items()) if not requested or name in requested]
     if not chosen:
         raise InvalidInput(
             "no pipeline is installed: install a package with the entry point group `signalbox.pipelines`"
@@ -86,46 +86,51 @@ def choose(specs: Mapping[str, PipelineSpec], wanted: frozenset[str]) -> list[Pi
     return chosen
 
 
-def by_queue(
-    specs: Sequence[PipelineSpec], wanted: frozenset[str] = frozenset()
+def group_by_queue(
+    specs: Sequence[PipelineSpec], requested: frozenset[str] = frozenset()
 ) -> dict[str, list[PipelineSpec]]:
-    """The pipelines of each task queue, of the wanted queues only if any is named.
+    """Group pipelines by task queue; only the requested queues, if any are given.
 
     Raises:
-        InvalidInput: no pipeline uses a wanted queue.
+        InvalidInput: no pipeline uses a requested queue.
     """
     queues: dict[str, list[PipelineSpec]] = {}
     for spec in specs:
         queues.setdefault(spec.task_queue, []).append(spec)
-    unknown = sorted(wanted - set(queues))
+    unknown = sorted(requested - set(queues))
     if unknown:
         raise InvalidInput(
-            f"SIGNALBOX_WORKER_TASK_QUEUES: no pipeline uses {unknown[0]!r}; there are: {', '.join(sorted(queues))}",
+            f"SIGNALBOX_WORKER_TASK_QUEUES: no pipeline uses task queue {unknown[0]!r}; "
+            f"available: {', '.join(sorted(queues))}",
             field="task_queues",
         )
-    return {queue: served for queue, served in queues.items() if not wanted or queue in wanted}
+    return {queue: served for queue, served in queues.items() if not requested or queue in requested}
 
 
 @contextlib.asynccontextmanager
-async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[Parts]:
-    """Connect and build; nothing polls yet.
+async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[WorkerParts]:
+    """Connect the clients and build the workers; nothing polls yet.
 
     Raises:
-        InvalidInput: a setting or a key file is wrong.
-        Unavailable: Temporal does not answer.
+        InvalidInput: a setting or a key file is invalid.
+        Unavailable: Temporal does not respond.
     """
-    queues = by_queue(choose(discover(), settings.pipelines), settings.task_queues)
-    deployment = deployment_of(settings)
+    queues = group_by_queue(select_pipelines(discover(), settings.pipelines), settings.task_queues)
+    deployment = deployment_config(settings)
     signer = Signer.from_file(settings.keyid, settings.private_key_file)
-    counters = Counters()
+    metrics = WorkerMetrics()
     runtime = Runtime(
         telemetry=TelemetryConfig(), worker_heartbeat_interval=timedelta(seconds=settings.heartbeat_s)
     )
-    keys, identity = open_key_ring(settings.payload_keys_file), identity_of(settings, environ)
+    keys, identity = open_key_ring(settings.payload_keys_file), worker_identity(settings, environ)
     client = await connect(
         settings.temporal_address, settings.temporal_namespace, keys=keys, identity=identity, runtime=runtime
     )
-    slots = Slots(settings.max_activities, max_memory=settings.max_memory) if settings.burst_launch else None
+    slots = (
+        ActivitySlots(settings.max_activities, max_memory=settings.max_memory)
+        if settings.burst_launch
+        else None
+    )
     async with contextlib.AsyncExitStack() as stack:
         redis = open_redis(settings.redis_url.reveal()) if settings.redis_url else None
         if redis is not None:
@@ -137,14 +142,14 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             redis=redis,
             keys=keys,
         )
-        poster = Poster(
-            await stack.enter_async_context(open_client()), settings.receiver_url, signer, counters
+        receiver = ReceiverClient(
+            await stack.enter_async_context(open_client()), settings.receiver_url, signer, metrics
         )
-        emitter = HttpEmitter(poster, counters)
+        emitter = HttpEmitter(receiver, metrics)
         threads = stack.enter_context(
             ThreadPoolExecutor(settings.max_activities, thread_name_prefix="activity")
         )
-        build = Builder(
+        builder = WorkerBuilder(
             client=client,
             emitter=emitter,
             deps=deps,
@@ -153,40 +158,40 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             slots=slots,
             deployment=deployment,
         )
-        yield Parts(
+        yield WorkerParts(
             client=client,
-            workers=[build.worker(queue, served) for queue, served in queues.items()],
+            workers=[builder.worker(queue, served) for queue, served in queues.items()],
             emitter=emitter,
-            poster=poster,
-            counters=counters,
+            receiver=receiver,
+            metrics=metrics,
             slots=slots,
             redis=redis,
             version=deployment.version if deployment else None,
         )
 
 
-def identity_of(settings: Settings, environ: Mapping[str, str]) -> str | None:
-    """A burst worker's identity names its launch; another worker has Temporal's default.
+def worker_identity(settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """Return a burst worker's identity, which names its launch; None for Temporal's default.
 
     Raises:
-        InvalidInput: the provider's index is no number.
+        InvalidInput: the provider's index is not a number.
     """
     if settings.burst_launch is None:
         return None
-    index = settings.burst_index if settings.burst_index is not None else index_of(environ)
+    index = settings.burst_index if settings.burst_index is not None else worker_index(environ)
     return burst_identity(settings.burst_launch, index)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Builder:
-    """Makes one Temporal worker a task queue; all share client, runtime, emitter and threads."""
+class WorkerBuilder:
+    """Builds one Temporal worker per task queue; all share client, runtime, emitter and threads."""
 
     client: Client
     emitter: Emitter
     deps: ActivityDeps
     threads: ThreadPoolExecutor
     settings: Settings
-    slots: Slots | None = None
+    slots: ActivitySlots | None = None
     deployment: WorkerDeploymentConfig | None = None
 
     def worker(self, task_queue: str, specs: Sequence[PipelineSpec]) -> Worker:
@@ -200,43 +205,43 @@ class Builder:
             workflows=workflows if self.settings.burst_workflows or not is_burst else [],
             activities=[*activities, DeliverActivities(self.emitter).deliver],
             activity_executor=self.threads,
-            workflow_runner=without_detour(sandbox(specs), self.client.data_converter),
+            workflow_runner=skip_context_lookups(sandbox(specs), self.client.data_converter),
             interceptors=[RunInterceptor(self.emitter.offer), ActivityInterceptor(self.emitter)],
             max_concurrent_activities=None if is_burst else self.settings.max_activities,
             tuner=self.slots.tuner() if self.slots else None,
-            activity_task_poller_behavior=PollerBehaviorSimpleMaximum(pollers(self.slots)),
+            activity_task_poller_behavior=PollerBehaviorSimpleMaximum(poller_count(self.slots)),
             deployment_config=self.deployment,
             max_cached_workflows=self.settings.max_cached_workflows,
-            max_eager_activity_reservations_per_workflow_task=MAX_EAGER,
+            max_eager_activity_reservations_per_workflow_task=MAX_EAGER_ACTIVITIES,
             graceful_shutdown_timeout=timedelta(seconds=drain_s),
             max_heartbeat_throttle_interval=MAX_HEARTBEAT_INTERVAL,
         )
 
 
-def pollers(slots: Slots | None) -> int:
-    """Polls at once: enough to fill a large burst worker, and a fixed number.
+def poller_count(slots: ActivitySlots | None) -> int:
+    """Return the number of concurrent polls: enough to fill a large burst worker, and otherwise few.
 
-    Each poll that is open when the worker leaves may cost the task it brings, so there are few.
+    A poll that is open when the worker exits may lose the task it receives.
     """
     return (
         MIN_POLLERS if slots is None else min(MAX_POLLERS, max(MIN_POLLERS, slots.count // SLOTS_PER_POLLER))
     )
 
 
-async def run(parts: Parts, stop: asyncio.Event) -> None:
-    """Poll until `stop`; then finish what is under way (within the graceful time) and return.
+async def run(parts: WorkerParts, stop: asyncio.Event) -> None:
+    """Poll until `stop`; then finish running tasks within the graceful shutdown timeout.
 
     Raises:
-        Unavailable: a worker lost its server for good.
+        Unavailable: a worker stopped because of a fatal error.
     """
     async with asyncio.TaskGroup() as group:
         sending = group.create_task(parts.emitter.run())
         polling = [group.create_task(_poll(worker)) for worker in parts.workers]
-        log.info("worker runs", extra={"task_queues": [worker.task_queue for worker in parts.workers]})
+        log.info("worker started", extra={"task_queues": [worker.task_queue for worker in parts.workers]})
         await stop.wait()
-        log.info("worker drains")
+        log.info("worker is draining")
         if parts.slots:
-            await parts.slots.close(LAST_POLLS_WITHIN_S)
+            await parts.slots.close(LAST_POLLS_TIMEOUT_S)
         await asyncio.gather(*(worker.shutdown() for worker in parts.workers))
         await asyncio.gather(*polling)
         await parts.emitter.flush()

@@ -58,7 +58,7 @@ class StreamRecovery:
     """Seeks once per loss of data, by the leader. Redelivery is harmless, because appends are idempotent.
 
     Args:
-        rewind: seeks the subscription back to a time; see `Subscriber.rewind`.
+        rewind: seeks the subscription back to a time; see `Subscriber.seek`.
     """
 
     def __init__(

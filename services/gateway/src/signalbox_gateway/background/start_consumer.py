@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, Unavailable
 from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_core.pubsub import EventSource, Limits, Received
+from signalbox_core.pubsub import EventSource, Received, SubscriberLimits
 from signalbox_core.secret import decode_hook
 from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.runs.availability import CHECK_EVERY_S, TemporalAvailability
@@ -19,7 +19,7 @@ from signalbox_gateway.runs.temporal import StartRequest, TemporalRuns
 
 log = logging.getLogger(__name__)
 # A held message costs a coroutine and no redelivery; `_MAX_CONCURRENCY` bounds concurrent starts.
-LIMITS: Final = Limits(concurrency=1_000, max_outstanding=1_000, handler_s=120)
+LIMITS: Final = SubscriberLimits(concurrency=1_000, max_outstanding=1_000, handler_s=120)
 _MAX_CONCURRENCY: Final = 16
 _HOLD_TIMEOUT_S: Final = 60.0
 

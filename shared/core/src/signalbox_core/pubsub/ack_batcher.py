@@ -1,4 +1,4 @@
-"""What a subscriber tells the server: acknowledgements and lease changes, gathered into as few requests as possible."""
+"""Batches a subscriber's acknowledgements and lease changes into as few requests as possible."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,47 +6,53 @@ from typing import Final, TypeVar
 
 from google.pubsub_v1.types import StreamingPullRequest
 
-PING_EVERY_S: Final = 20.0
+PING_INTERVAL_S: Final = 20.0
 V = TypeVar("V")
 
 # A request may have 512 KiB; Google's acknowledgement ids have about 180 bytes.
 _MAX_IDS: Final = 1_000
 
 
-class Outgoing:
-    """Outlives a stream: what could not be sent on one goes out on the next. Bounded by the messages in hand."""
+class AckBatcher:
+    """Outlives a stream: what one stream could not send is sent on the next.
+
+    Bounded by the messages in flight.
+    """
 
     def __init__(self) -> None:
         self._acks: dict[str, None] = {}
         self._deadlines: dict[str, int] = {}
-        self._due = asyncio.Event()
+        self._pending = asyncio.Event()
 
     def acknowledge(self, ack_id: str) -> None:
         self._deadlines.pop(ack_id, None)
         self._acks[ack_id] = None
-        self._due.set()
+        self._pending.set()
 
-    def set_deadline(self, ack_id: str, seconds: int) -> None:
-        """Extend a lease, or give the message back with zero seconds."""
+    def modify_deadline(self, ack_id: str, seconds: int) -> None:
+        """Extend a lease; zero seconds is a negative acknowledgement."""
         self._deadlines[ack_id] = seconds
-        self._due.set()
+        self._pending.set()
 
     async def requests(self, first: StreamingPullRequest) -> AsyncIterator[StreamingPullRequest]:
-        """The request side of one stream. An empty request is a ping; the first one at once, so its answer shows the stream is up."""
+        """Generate the requests of one stream.
+
+        An empty request is a ping. The first ping follows at once, so that its response confirms the stream.
+        """
         yield first
         yield StreamingPullRequest()
         while True:
             try:
-                async with asyncio.timeout(PING_EVERY_S):
-                    await self._due.wait()
+                async with asyncio.timeout(PING_INTERVAL_S):
+                    await self._pending.wait()
             except TimeoutError:
                 yield StreamingPullRequest()
             while request := self.next_request():
                 yield request
-            self._due.clear()
+            self._pending.clear()
 
     def next_request(self) -> StreamingPullRequest | None:
-        """What is due now, at most one request's worth."""
+        """Remove and return what is pending, up to the size of one request; None when nothing is."""
         acks = _take(self._acks)
         deadlines = _take(self._deadlines)
         if not acks and not deadlines:

@@ -1,4 +1,4 @@
-"""Connections to Pub/Sub: Google's, or an emulator's when its address is given. Environment variables are not read here."""
+"""Clients of Google Cloud Pub/Sub, or of an emulator when its address is given; no environment variables."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
 
-# gRPC's own reconnect back-off grows to two minutes: far too long after a server's restart.
+# gRPC's default reconnect backoff grows to two minutes, too long after a restart of the server.
 _OPTIONS: Final[Sequence[tuple[str, int]]] = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
@@ -33,7 +33,7 @@ _TRANSIENT: Final = if_exception_type(
 
 
 def retry_for(seconds: float) -> AsyncRetry:
-    """Try a unary call again while it fails for a passing reason. Never for streams: there the client's retry hangs."""
+    """Return a retry of transient errors, for unary calls only: on streams the client's retry hangs."""
     return AsyncRetry(_TRANSIENT, initial=0.05, maximum=1.0, timeout=seconds)
 
 

@@ -1,4 +1,4 @@
-"""What a subscriber does with one message: decode, hand over, and decide between acknowledging and delivering again."""
+"""Dispatches one message to its handler, and maps the result to acknowledgement or redelivery."""
 
 import asyncio
 import logging
@@ -15,8 +15,8 @@ from signalbox_core.pubsub.messages import from_message
 log = logging.getLogger(__name__)
 
 
-class Delivered(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as it came from a subscription, not yet decoded."""
+class PulledMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as pulled from a subscription, not decoded."""
 
     data: bytes
     attributes: Mapping[str, str]
@@ -27,10 +27,11 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as a handler gets it. At least once: handlers are idempotent by (source, id).
+    """An event as a handler receives it. Delivery is at-least-once: handlers are idempotent by (source, id).
 
     Attributes:
-        delivery_attempt: from 1; 0 when the subscription has no dead-letter policy and does not count.
+        delivery_attempt: from 1; 0 when the subscription has no dead-letter policy, which disables the
+            counter.
     """
 
     event: CloudEvent
@@ -43,51 +44,53 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 Handler = Callable[[Received], Awaitable[None]]
 
 
-class Outcome(StrEnum):
-    """What became of one delivery, for metrics."""
+class DispatchOutcome(StrEnum):
+    """The result of one message, for metrics."""
 
     HANDLED = "handled"
     REJECTED = "rejected"
-    """The handler raised Rejected: it would again, so the message is acknowledged."""
+    """The handler raised Rejected; a retry would fail too, so the message is acknowledged."""
     UNDECODABLE = "undecodable"
-    """Not an event: acknowledged too."""
+    """Not an event; acknowledged."""
     RETRIED = "retried"
-    """The handler failed: the message comes again."""
+    """The handler failed; the message is redelivered."""
 
     @property
     def is_final(self) -> bool:
-        return self is not Outcome.RETRIED
+        return self is not DispatchOutcome.RETRIED
 
 
-async def handle(handler: Handler, delivered: Delivered, *, timeout_s: float) -> Outcome:
-    """Run the handler; the edge where errors become acknowledge or deliver again."""
+async def dispatch(handler: Handler, message: PulledMessage, *, timeout_s: float) -> DispatchOutcome:
+    """Run the handler, and translate its errors into an outcome."""
     facts: dict[str, object] = {
-        "message_id": delivered.message_id,
-        "delivery_attempt": delivered.delivery_attempt,
+        "message_id": message.message_id,
+        "delivery_attempt": message.delivery_attempt,
     }
     try:
-        event = from_message(delivered.data, delivered.attributes)
+        event = from_message(message.data, message.attributes)
     except InvalidInput as error:
         log.error("undecodable message dropped", extra={**facts, "error": error.detail})
-        return Outcome.UNDECODABLE
+        return DispatchOutcome.UNDECODABLE
     facts |= {"event_id": event.id, "event_type": event.type, "run_id": event.runid}
     received = Received(
         event=event,
-        message_id=delivered.message_id,
-        ordering_key=delivered.ordering_key,
-        delivery_attempt=delivered.delivery_attempt,
-        published_at=delivered.published_at,
+        message_id=message.message_id,
+        ordering_key=message.ordering_key,
+        delivery_attempt=message.delivery_attempt,
+        published_at=message.published_at,
     )
     try:
         async with asyncio.timeout(timeout_s):
             await handler(received)
     except Rejected as error:
         log.error("event rejected", extra={**facts, "code": error.stable_code, "error": error.detail})
-        return Outcome.REJECTED
+        return DispatchOutcome.REJECTED
     except Unavailable as error:
-        log.warning("event comes again", extra={**facts, "code": error.stable_code, "error": error.detail})
-        return Outcome.RETRIED
-    except Exception:  # the edge: a handler's bug must not end the subscriber
-        log.exception("event handler failed, event comes again", extra=facts)
-        return Outcome.RETRIED
-    return Outcome.HANDLED
+        log.warning(
+            "event will be redelivered", extra={**facts, "code": error.stable_code, "error": error.detail}
+        )
+        return DispatchOutcome.RETRIED
+    except Exception:  # edge: a bug in a handler must not stop the subscriber
+        log.exception("event handler failed; event will be redelivered", extra=facts)
+        return DispatchOutcome.RETRIED
+    return DispatchOutcome.HANDLED

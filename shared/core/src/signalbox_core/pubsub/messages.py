@@ -1,4 +1,4 @@
-"""CloudEvents on Pub/Sub in binary mode: attributes as `ce-*` message attributes (filters see only these), data as the body.
+"""CloudEvents on Pub/Sub in binary mode: `ce-*` message attributes, which filters can use, and the data.
 
 Source: CloudEvents 1.0, Google Cloud Pub/Sub protocol binding, §3.1.
 """
@@ -20,7 +20,7 @@ _MEMBERS: Final = tuple(
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One Pub/Sub message, without the client library: `data` and string attributes."""
+    """One Pub/Sub message, independent of the client library: `data` and string attributes."""
 
     data: bytes
     attributes: Mapping[str, str]
@@ -30,7 +30,7 @@ def to_message(event: CloudEvent) -> Message:
     """Map an event to a message.
 
     Raises:
-        InvalidInput: an attribute is longer than Pub/Sub allows, or the event than we allow.
+        InvalidInput: an attribute exceeds the limit of Pub/Sub, or the event exceeds ours.
     """
     attributes = {_CONTENT_TYPE: event.datacontenttype}
     for member in _MEMBERS:
@@ -40,25 +40,28 @@ def to_message(event: CloudEvent) -> Message:
     for name, text in attributes.items():
         if len(text.encode()) > MAX_VALUE_BYTES:
             raise InvalidInput(
-                f"event attribute {name} has {len(text.encode())} bytes, at most {MAX_VALUE_BYTES}: shorten it",
+                f"event attribute {name} has {len(text.encode())} bytes; "
+                f"at most {MAX_VALUE_BYTES} are allowed",
                 field=name,
             )
     data = bytes(event.data)
     size = len(data) + sum(len(name) + len(text.encode()) for name, text in attributes.items())
     if size > MAX_EVENT_BYTES:
-        remedy = "put the body in the object store"
-        # Above 4 MiB a message could be published and never received: gRPC's limit ends the stream each time.
+        # Above 4 MiB a message can be published but not received: it exceeds gRPC's limit and breaks the
+        # stream.
         raise InvalidInput(
-            f"event {event.name} has {size} bytes, at most {MAX_EVENT_BYTES}: {remedy}", field="data"
+            f"event {event.name} has {size} bytes; at most {MAX_EVENT_BYTES} are allowed: "
+            "store large data in the object store and send a reference",
+            field="data",
         )
     return Message(data=data, attributes=attributes)
 
 
 def from_message(data: bytes, attributes: Mapping[str, str]) -> CloudEvent:
-    """Map a message back to its event; foreign attributes are ignored.
+    """Map a message back to its event; unknown attributes are ignored.
 
     Raises:
-        InvalidInput: a required attribute is missing or wrong, or the data is not JSON.
+        InvalidInput: a required attribute is missing or invalid, or the data is not JSON.
     """
     members: dict[str, object] = {
         name.removeprefix(_PREFIX): text for name, text in attributes.items() if name.startswith(_PREFIX)

@@ -1,6 +1,6 @@
-"""Publishing events: one request in flight per (topic, ordering key), and everything that waits goes in the next one.
+"""Publishes events in batches: one request in flight per (topic, ordering key).
 
-Google's asynchronous client has no batching and its synchronous one needs a thread per call; this is the small middle.
+Google's asynchronous client has no batching, and its synchronous one needs a thread per call.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ log = logging.getLogger(__name__)
 
 MAX_BATCH_MESSAGES: Final = 1_000
 MAX_BATCH_BYTES: Final = 5_000_000
-_ATTEMPT_S: Final = 5.0
+_ATTEMPT_TIMEOUT_S: Final = 5.0
 
 
 class Publisher(Protocol):
-    """Where events go."""
+    """Publishes events to topics."""
 
     async def publish(self, topic: str, event: CloudEvent, *, ordering_key: str) -> str:
-        """Publish and return the message id once the server has promised to keep it.
+        """Publish an event and return its message id once the server has stored it.
 
         Raises:
             InvalidInput: the event does not fit a message.
-            Unavailable: not acknowledged in time; it may have been published, so publish it again with the same event id.
+            Unavailable: not acknowledged in time. It may have been published: retry with the same event id.
         """
         ...
 
@@ -40,10 +40,10 @@ class Publisher(Protocol):
 class PubSubPublisher:
     """Publishes to Pub/Sub; an asynchronous context manager, one per process.
 
-    At most `max_waiting` messages wait at a time: beyond that, `publish` waits for room, within its own time limit.
+    At most `max_waiting` messages are pending; beyond that, `publish` waits for capacity within its timeout.
 
     Args:
-        timeout_s: how long a message is tried; covers waiting, sending and retries.
+        timeout_s: per message; covers queueing, sending and retries.
         emulator_host: `host:port` of a local server; None for Google's.
     """
 
@@ -58,8 +58,8 @@ class PubSubPublisher:
         self._project = project
         self._emulator_host = emulator_host
         self._timeout_s = timeout_s
-        self._room = asyncio.Semaphore(max_waiting)
-        self._lanes: dict[tuple[str, str], deque[_Waiting]] = {}
+        self._capacity = asyncio.Semaphore(max_waiting)
+        self._lanes: dict[tuple[str, str], deque[_PendingMessage]] = {}
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
@@ -70,7 +70,7 @@ class PubSubPublisher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Send what still waits (each message keeps its time limit), then disconnect."""
+        """Flush pending messages (each within its timeout), then disconnect."""
         try:
             await self._tasks.__aexit__(kind, error, trace)
         finally:
@@ -79,28 +79,29 @@ class PubSubPublisher:
     async def publish(self, topic: str, event: CloudEvent, *, ordering_key: str) -> str:
         """See `Publisher.publish`. Messages of one key are sent in the order of the calls."""
         message = to_message(event)
-        waiting = _Waiting(
+        pending = _PendingMessage(
             PubsubMessage(data=message.data, attributes=message.attributes, ordering_key=ordering_key)
         )
         try:
-            async with asyncio.timeout(self._timeout_s), self._room:
-                self._queue(topic, ordering_key, waiting)
-                return await waiting.message_id
+            async with asyncio.timeout(self._timeout_s), self._capacity:
+                self._queue(topic, ordering_key, pending)
+                return await pending.message_id
         except TimeoutError:
             raise Unavailable(
-                f"Pub/Sub did not acknowledge an event for topic {topic} within {self._timeout_s:g} s; try again"
+                f"Pub/Sub did not acknowledge an event for topic {topic} "
+                f"within {self._timeout_s:g} s; try again"
             ) from None
 
-    def _queue(self, topic: str, ordering_key: str, waiting: "_Waiting") -> None:
+    def _queue(self, topic: str, ordering_key: str, pending: "_PendingMessage") -> None:
         lane = self._lanes.get((topic, ordering_key))
         if lane is None:
             lane = self._lanes[topic, ordering_key] = deque()
             self._tasks.create_task(self._drain(topic, ordering_key, lane))
-        lane.append(waiting)
+        lane.append(pending)
 
-    async def _drain(self, topic: str, ordering_key: str, lane: "deque[_Waiting]") -> None:
-        """Send until the lane is empty; it ends with its last message."""
-        batch: list[_Waiting] = []
+    async def _drain(self, topic: str, ordering_key: str, lane: "deque[_PendingMessage]") -> None:
+        """Send batches until the lane is empty; the lane ends with its last message."""
+        batch: list[_PendingMessage] = []
         error: SignalboxError = Unavailable(
             f"the publisher was closed before it could publish to topic {topic}; try again"
         )
@@ -115,30 +116,30 @@ class PubSubPublisher:
             error = Unavailable(f"publishing to topic {topic} failed ({type(bug).__name__}); try again")
         finally:
             del self._lanes[topic, ordering_key]
-            # What waits behind a failed message fails with it: a retry must not be overtaken within its key.
-            for waiting in (*batch, *lane):
-                waiting.fail(error)
+            # Messages behind a failed one fail too, so that its retry keeps the order within the key.
+            for pending in (*batch, *lane):
+                pending.fail(error)
 
-    async def _send(self, topic: str, batch: "list[_Waiting]") -> None:
+    async def _send(self, topic: str, batch: "list[_PendingMessage]") -> None:
         request = PublishRequest(
-            topic=topic_path(self._project, topic), messages=[waiting.message for waiting in batch]
+            topic=topic_path(self._project, topic), messages=[pending.message for pending in batch]
         )
         retry = retry_for(self._timeout_s)
         try:
             response = await self._client.publish(
-                request=request, retry=retry, timeout=min(_ATTEMPT_S, self._timeout_s)
+                request=request, retry=retry, timeout=min(_ATTEMPT_TIMEOUT_S, self._timeout_s)
             )
         except (GoogleAPICallError, RetryError) as error:
             log.warning(
                 "publish failed", extra={"topic": topic, "messages": len(batch), "error": str(error)[:500]}
             )
-            raise _translated(topic, error) from error
-        for waiting, message_id in zip(batch, response.message_ids, strict=True):
-            waiting.succeed(message_id)
+            raise _map_error(topic, error) from error
+        for pending, message_id in zip(batch, response.message_ids, strict=True):
+            pending.succeed(message_id)
 
 
-class _Waiting:
-    """One message and the caller that waits for its id; the caller may have given up."""
+class _PendingMessage:
+    """One message, and a future for the caller that awaits its id; the caller may have been cancelled."""
 
     def __init__(self, message: PubsubMessage) -> None:
         self.message = message
@@ -154,7 +155,7 @@ class _Waiting:
             self.message_id.set_exception(error)
 
 
-def _next_batch(lane: "deque[_Waiting]") -> "list[_Waiting]":
+def _next_batch(lane: "deque[_PendingMessage]") -> "list[_PendingMessage]":
     batch = [lane.popleft()]
     size = batch[0].size_bytes
     while lane and len(batch) < MAX_BATCH_MESSAGES and size + lane[0].size_bytes <= MAX_BATCH_BYTES:
@@ -163,7 +164,7 @@ def _next_batch(lane: "deque[_Waiting]") -> "list[_Waiting]":
     return batch
 
 
-def _translated(topic: str, error: GoogleAPICallError | RetryError) -> SignalboxError:
+def _map_error(topic: str, error: GoogleAPICallError | RetryError) -> SignalboxError:
     if isinstance(error, NotFound):
         return Unavailable(f"Pub/Sub topic {topic} does not exist: run `signalbox-admin provision`")
     if isinstance(error, InvalidArgument):

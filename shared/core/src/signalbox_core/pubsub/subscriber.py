@@ -1,6 +1,6 @@
-"""Receiving events: one streaming pull, leases extended while handlers work, reconnected for ever.
+"""Receives events by streaming pull; extends leases while handlers run, and reconnects until cancelled.
 
-`retry=None` throughout: the client's own retry hangs silently after a server's restart.
+Every stream has `retry=None`: the client's own retry hangs silently after a restart of the server.
 """
 
 import asyncio
@@ -24,34 +24,34 @@ from google.pubsub_v1 import SubscriberAsyncClient
 from google.pubsub_v1.types import StreamingPullRequest, StreamingPullResponse
 
 from signalbox_core.errors import Rejected, Unavailable
-from signalbox_core.pubsub.ack_batcher import PING_EVERY_S, Outgoing
+from signalbox_core.pubsub.ack_batcher import PING_INTERVAL_S, AckBatcher
 from signalbox_core.pubsub.connections import disconnect, retry_for, subscriber_client, subscription_path
-from signalbox_core.pubsub.dispatch import Delivered, Handler
-from signalbox_core.pubsub.inflight import InHand, Limits, Observe
+from signalbox_core.pubsub.dispatch import Handler, PulledMessage
+from signalbox_core.pubsub.inflight import InflightMessages, Observe, SubscriberLimits
 
 log = logging.getLogger(__name__)
 
-_SILENCE_S: Final = 3 * PING_EVERY_S
-_GOODBYE_S: Final = 2.0
-_REWIND_S: Final = 10.0
+_SILENCE_TIMEOUT_S: Final = 3 * PING_INTERVAL_S
+_FINAL_FLUSH_TIMEOUT_S: Final = 2.0
+_SEEK_TIMEOUT_S: Final = 10.0
 _BACKOFF_S: Final = (0.1, 5.0)
-_NEEDS_AN_OPERATOR: Final = (NotFound, PermissionDenied, Unauthenticated)
+_CONFIGURATION_ERRORS: Final = (NotFound, PermissionDenied, Unauthenticated)
 
 
 class EventSource(Protocol):
-    """Where a consumer's events come from."""
+    """Delivers events to a handler."""
 
     async def run(self, handler: Handler) -> None:
-        """Hand every event to `handler` until cancelled: at least once, each ordering key in order and one at a time."""
+        """Deliver every event to `handler` until cancelled: at least once, and each ordering key in order."""
         ...
 
 
 class Subscriber:
-    """Reads one subscription.
+    """Consumes one subscription.
 
     Args:
         emulator_host: `host:port` of a local server; None for Google's.
-        observe: called with each delivery's outcome, for metrics.
+        observe: called with the outcome of each message, for metrics.
     """
 
     def __init__(
@@ -60,98 +60,114 @@ class Subscriber:
         subscription: str,
         *,
         emulator_host: str | None = None,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: SubscriberLimits = SubscriberLimits(),  # noqa: B008 - frozen
         observe: Observe = lambda _: None,
     ) -> None:
         self._path = subscription_path(project, subscription)
         self._emulator_host = emulator_host
         self._limits = limits
         self._observe = observe
-        # The same across reconnects: the server may then keep ordering keys with us.
+        # Stable across reconnects: the server can then keep the affinity of ordering keys.
         self._client_id = str(uuid4())
         self.is_connected = False
 
     async def run(self, handler: Handler) -> None:
-        """See `EventSource.run`. What is in hand when it is cancelled is given back at once."""
+        """See `EventSource.run`. When cancelled, messages in flight are released for immediate redelivery."""
         client = subscriber_client(self._emulator_host)
-        outgoing = Outgoing()
-        in_hand = InHand(handler, outgoing, limits=self._limits, observe=self._observe)
+        batcher = AckBatcher()
+        inflight = InflightMessages(handler, batcher, limits=self._limits, observe=self._observe)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._extend_leases(in_hand))
-                await self._stay_connected(client, in_hand, outgoing, tasks)
+                tasks.create_task(self._extend_leases(inflight))
+                await self._stay_connected(client, inflight, batcher, tasks)
         finally:
             self.is_connected = False
-            in_hand.give_back_all()
+            inflight.release_all()
             with suppress(TimeoutError, GoogleAPICallError):
-                async with asyncio.timeout(_GOODBYE_S):
-                    await self._say_goodbye(client, outgoing)
+                async with asyncio.timeout(_FINAL_FLUSH_TIMEOUT_S):
+                    await self._flush(client, batcher)
             await disconnect(client)
 
-    async def rewind(self, to: datetime) -> None:
-        """Have everything published since `to` delivered again, acknowledged or not, as far as the topic keeps it.
+    async def seek(self, to: datetime) -> None:
+        """Seek to a time: everything retained since then is redelivered, acknowledged or not.
 
         Raises:
-            Unavailable: Pub/Sub does not answer.
-            Rejected: it refuses: no such subscription, no permission, or a server that cannot seek.
+            Unavailable: Pub/Sub does not respond.
+            Rejected: the subscription does not exist, permission is missing, or the server cannot seek.
         """
         client = subscriber_client(self._emulator_host)
         try:
             await client.seek(
-                {"subscription": self._path, "time": to}, retry=retry_for(_REWIND_S), timeout=_REWIND_S
+                {"subscription": self._path, "time": to},
+                retry=retry_for(_SEEK_TIMEOUT_S),
+                timeout=_SEEK_TIMEOUT_S,
             )
         except (ClientError, MethodNotImplemented) as error:
-            raise Rejected(f"{self._path} cannot be rewound: {error}") from error
+            raise Rejected(f"{self._path} cannot seek: {error}") from error
         except (GoogleAPICallError, RetryError) as error:
-            raise Unavailable(f"{self._path} is not rewound yet: {error}") from error
+            raise Unavailable(f"{self._path} did not seek: {error}") from error
         finally:
             await disconnect(client)
 
     async def _stay_connected(
-        self, client: SubscriberAsyncClient, in_hand: InHand, outgoing: Outgoing, tasks: asyncio.TaskGroup
+        self,
+        client: SubscriberAsyncClient,
+        inflight: InflightMessages,
+        batcher: AckBatcher,
+        tasks: asyncio.TaskGroup,
     ) -> None:
         failures = 0
         while True:
             try:
-                await self._read_stream(client, in_hand, outgoing, tasks)
+                await self._read_stream(client, inflight, batcher, tasks)
                 reason: object = "closed by the server"
             except (GoogleAPICallError, TimeoutError) as error:
-                reason = error if isinstance(error, GoogleAPICallError) else f"silent for {_SILENCE_S:g} s"
+                reason = (
+                    error
+                    if isinstance(error, GoogleAPICallError)
+                    else f"no response for {_SILENCE_TIMEOUT_S:g} s"
+                )
             failures = 1 if self.is_connected else failures + 1
             self.is_connected = False
-            level = logging.ERROR if isinstance(reason, _NEEDS_AN_OPERATOR) else logging.INFO
+            level = logging.ERROR if isinstance(reason, _CONFIGURATION_ERRORS) else logging.INFO
             log.log(
                 level,
-                "stream ended, connecting again",
+                "pull stream ended; reconnecting",
                 extra={"subscription": self._path, "reason": str(reason)[:300]},
             )
             await asyncio.sleep(_backoff_s(failures) * random.uniform(0.5, 1.0))
 
     async def _read_stream(
-        self, client: SubscriberAsyncClient, in_hand: InHand, outgoing: Outgoing, tasks: asyncio.TaskGroup
+        self,
+        client: SubscriberAsyncClient,
+        inflight: InflightMessages,
+        batcher: AckBatcher,
+        tasks: asyncio.TaskGroup,
     ) -> None:
         stream = await client.streaming_pull(
-            requests=outgoing.requests(self._first_request()), retry=None, timeout=None
+            requests=batcher.requests(self._first_request()), retry=None, timeout=None
         )
         responses = aiter(stream)
         try:
             while True:
-                async with asyncio.timeout(_SILENCE_S):
+                async with asyncio.timeout(_SILENCE_TIMEOUT_S):
                     response = await anext(responses, None)
                 if response is None:
                     return
                 self.is_connected = True
-                self._accept(response, in_hand, tasks)
-                await in_hand.room(2 * self._limits.max_outstanding)
+                self._accept(response, inflight, tasks)
+                await inflight.wait_for_capacity(2 * self._limits.max_outstanding)
         finally:
-            stream.cancel()  # type: ignore[attr-defined]  # it is a call, annotated as an iterable
+            stream.cancel()  # type: ignore[attr-defined]  # a call, annotated as an iterable
 
-    def _accept(self, response: StreamingPullResponse, in_hand: InHand, tasks: asyncio.TaskGroup) -> None:
+    def _accept(
+        self, response: StreamingPullResponse, inflight: InflightMessages, tasks: asyncio.TaskGroup
+    ) -> None:
         raw = StreamingPullResponse.pb(response)
         is_ordered = raw.subscription_properties.message_ordering_enabled
         for received in raw.received_messages:
             message = received.message
-            delivered = Delivered(
+            pulled = PulledMessage(
                 data=message.data,
                 attributes=dict(message.attributes),
                 message_id=message.message_id,
@@ -159,7 +175,7 @@ class Subscriber:
                 delivery_attempt=received.delivery_attempt,
                 published_at=message.publish_time.ToDatetime(UTC),
             )
-            in_hand.accept(delivered, received.ack_id, is_ordered=is_ordered, tasks=tasks)
+            inflight.add(pulled, received.ack_id, is_ordered=is_ordered, tasks=tasks)
 
     def _first_request(self) -> StreamingPullRequest:
         return StreamingPullRequest(
@@ -170,13 +186,13 @@ class Subscriber:
             protocol_version=1,
         )
 
-    async def _extend_leases(self, in_hand: InHand) -> None:
+    async def _extend_leases(self, inflight: InflightMessages) -> None:
         while True:
             await asyncio.sleep(self._limits.lease_s / 3)
-            in_hand.extend_leases(self._limits.lease_s)
+            inflight.extend_leases(self._limits.lease_s)
 
-    async def _say_goodbye(self, client: SubscriberAsyncClient, outgoing: Outgoing) -> None:
-        while request := outgoing.next_request():
+    async def _flush(self, client: SubscriberAsyncClient, batcher: AckBatcher) -> None:
+        while request := batcher.next_request():
             if request.ack_ids:
                 await client.acknowledge(subscription=self._path, ack_ids=request.ack_ids, retry=None)
             if request.modify_deadline_ack_ids:

@@ -1,4 +1,4 @@
-"""Signed deliveries: RFC 9421 signatures over RFC 9530 digests, in the profile that docs/signatures.md publishes."""
+"""Signed deliveries: RFC 9421 signatures over RFC 9530 digests; the profile is docs/signatures.md."""
 
 from signalbox_core.signatures import profile
 from signalbox_core.signatures.claim import SignatureClaim, check_window, read_claim

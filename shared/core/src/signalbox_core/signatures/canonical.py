@@ -1,7 +1,7 @@
-"""Reads the two signature fields when they are written as every good signer writes them: one label, canonical (RFC 9651 §4.1).
+"""A fast path for signature fields with one label in canonical form (RFC 9651 §4.1).
 
-Such fields need neither the full parser nor the serializer, which together cost more than the signature's mathematics. What is
-written in any other way goes the long way; a test holds both ways side by side.
+The full parser and serializer together cost more than the verification itself. Fields in any other form use
+them; a test compares both paths.
 """
 
 import re
@@ -22,7 +22,7 @@ _SIGNATURE: Final = re.compile(
 
 
 def read_input(text: str) -> tuple[str, list[str], dict[str, int | str], str] | None:
-    """Label, components, parameters, and the inner list as it is in the signature base; None when it is written otherwise."""
+    """Return label, components, parameters and the serialized inner list; None when not canonical."""
     found = _INPUT.fullmatch(text)
     if found is None:
         return None
@@ -36,6 +36,6 @@ def read_input(text: str) -> tuple[str, list[str], dict[str, int | str], str] | 
 
 
 def read_signature(text: str) -> tuple[str, bytes] | None:
-    """Label and bytes; None when it is written otherwise."""
+    """Return label and bytes; None when not canonical."""
     found = _SIGNATURE.fullmatch(text)
     return (found[1], b64decode(found[2])) if found else None

@@ -1,6 +1,6 @@
-"""What a delivery claims about its signature, read before any key is looked up; nothing here is proven yet.
+"""Parses the signature fields of a delivery before any key is looked up; nothing is verified yet.
 
-Every refusal follows from the caller's own bytes, so it may be told in detail without helping a forger.
+Errors follow from the request alone, so they are detailed without helping a forger.
 """
 
 import re
@@ -19,8 +19,8 @@ _NONCE: Final = re.compile(rf"[A-Za-z0-9+/=_.:~-]{{{profile.MIN_NONCE_CHARS},{pr
 _KEYID: Final = re.compile(rf"[\x21-\x7e]{{1,{profile.MAX_KEYID_CHARS}}}")
 _PARAMETERS: Final = frozenset(profile.PARAMETERS)
 _INTEGERS: Final = frozenset({"created", "expires"})
-# Year 2200 in seconds: beyond it is a mistake (milliseconds, for example), and far below what datetime can hold.
-_LAST_SECOND: Final = 7_258_118_400
+# Year 2200: a later time is a mistake (milliseconds, for example).
+_MAX_SECOND: Final = 7_258_118_400
 
 Parameters: TypeAlias = dict[str, BareItemType]
 Components: TypeAlias = list[tuple[BareItemType, Parameters]]
@@ -31,9 +31,9 @@ class SignatureClaim(msgspec.Struct, frozen=True, kw_only=True):
     """The one signature with our tag.
 
     Attributes:
-        covered: the component names, in the order that was signed.
-        parameters: the covered components and all parameters as the signature base has them, serialized anew (§2.3).
-        signature: the signature's own bytes.
+        covered: the component names in signed order.
+        parameters: the covered components and all parameters, serialized for the signature base (§2.3).
+        signature: the decoded bytes.
     """
 
     label: str
@@ -48,10 +48,11 @@ class SignatureClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_claim(signature_input: str | None, signature: str | None) -> SignatureClaim:
-    """Read both fields by the profile; signatures with another tag are ignored, whatever their value.
+    """Parse both fields according to the profile; signatures with another tag are ignored.
 
     Raises:
-        InvalidSignature: `signature_required`, `signature_malformed`, `signature_incomplete` or `insufficient_coverage`.
+        InvalidSignature: `signature_required`, `signature_malformed`, `signature_incomplete` or
+            `insufficient_coverage`.
     """
     if signature_input is None or signature is None:
         raise InvalidSignature(
@@ -99,10 +100,10 @@ def check_window(claim: SignatureClaim, now: datetime) -> None:
         raise InvalidSignature("expires must be after created, by at most 300 s", code="signature_lifetime")
     if claim.created > second + skew:
         raise InvalidSignature(
-            "created is in the future: check the clock and sign again", code="signature_not_yet_valid"
+            "created is in the future; check the clock and sign again", code="signature_not_yet_valid"
         )
     if claim.created < second - profile.MAX_AGE.total_seconds() - skew or claim.expires < second - skew:
-        raise InvalidSignature("the signature is too old: sign every attempt again", code="signature_stale")
+        raise InvalidSignature("the signature is too old; sign every attempt again", code="signature_stale")
 
 
 def _malformed(detail: str) -> InvalidSignature:
@@ -111,7 +112,7 @@ def _malformed(detail: str) -> InvalidSignature:
 
 def _members(name: str, text: str) -> Members:
     def refuse_duplicate(_key: str, _context: str) -> None:
-        raise _malformed(f"{name} has a label or parameter twice")
+        raise _malformed(f"{name} has a duplicate label or parameter")
 
     try:
         parsed = cast(
@@ -119,7 +120,7 @@ def _members(name: str, text: str) -> Members:
             http_sf.parse(text.encode("ascii"), tltype="dictionary", on_duplicate_key=refuse_duplicate),
         )
     except (ValueError, TypeError):
-        raise _malformed(f"{name} must be a dictionary of RFC 9651") from None
+        raise _malformed(f"{name} must be a dictionary (RFC 9651)") from None
     if not 1 <= len(parsed) <= profile.MAX_LABELS:
         raise _malformed(f"{name} must have 1 to {profile.MAX_LABELS} labels")
     return parsed
@@ -180,7 +181,7 @@ def _check_types(parameters: Parameters) -> None:
         if name not in _PARAMETERS:
             raise _malformed(f"a signature parameter is not one of {' '.join(profile.PARAMETERS)}")
         wanted = int if name in _INTEGERS else str
-        # bool is an int, and a Structured Field token compares equal to a string: neither is meant.
+        # Exact types: bool is a subclass of int, and a Structured Field token compares equal to a string.
         if type(value) is not wanted:
             raise _malformed(
                 f"signature parameter {name} must be {'an integer' if wanted is int else 'a quoted string'}"
@@ -195,7 +196,7 @@ def _check_types(parameters: Parameters) -> None:
 def _second(parameters: Parameters, name: str) -> int:
     second = parameters[name]
     assert isinstance(second, int)
-    if not 0 <= second <= _LAST_SECOND:
+    if not 0 <= second <= _MAX_SECOND:
         raise _malformed(f"signature parameter {name} must be seconds since 1970")
     return second
 

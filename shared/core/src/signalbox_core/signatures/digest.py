@@ -1,4 +1,4 @@
-"""Content-Digest (RFC 9530): the field for a body, and the check of a received one."""
+"""Content-Digest (RFC 9530): creates the field for a body and checks a received one."""
 
 import hashlib
 import hmac
@@ -14,15 +14,16 @@ _ALGORITHMS: Final = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 
 
 def content_digest(body: bytes) -> str:
-    """The `Content-Digest` field value of a body, with SHA-256."""
+    """Return the `Content-Digest` field value of a body, with SHA-256."""
     return f"sha-256=:{b64encode(hashlib.sha256(body).digest()).decode()}:"
 
 
 def check_digest(field: str, body: bytes) -> None:
-    """Check every digest of the field against the body.
+    """Check every digest in the field against the body.
 
     Raises:
-        InvalidSignature: `digest_malformed`, `digest_unsupported` (no sha-256 or sha-512) or `digest_mismatched`.
+        InvalidSignature: `digest_malformed`, `digest_unsupported` (not sha-256 or sha-512) or
+            `digest_mismatched`.
     """
     if hmac.compare_digest(field.encode("latin-1", "replace"), content_digest(body).encode()):
         return
@@ -32,7 +33,9 @@ def check_digest(field: str, body: bytes) -> None:
 
 
 def _read_digests(field: str) -> dict[str, bytes]:
-    malformed = InvalidSignature("Content-Digest must be like sha-256=:<base64>:", code="digest_malformed")
+    malformed = InvalidSignature(
+        "Content-Digest must have the form sha-256=:<base64>:", code="digest_malformed"
+    )
 
     def refuse_duplicate(_name: str, _context: str) -> None:
         raise malformed

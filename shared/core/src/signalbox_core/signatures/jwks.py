@@ -1,6 +1,6 @@
-"""Keys that a sender publishes itself, as a JWK Set (RFC 7517) or an HTTP message signatures directory, which is one too.
+"""Keys that a sender publishes as a JWK Set (RFC 7517) or an HTTP message signatures directory.
 
-The set says which keys exist; whose they are and what they may send is said by the operator, in the source's record.
+The set only lists keys; their sender and permissions are configured by the operator in the source's record.
 """
 
 import re
@@ -22,7 +22,7 @@ MEDIA_TYPES: Final = frozenset(
 )
 _MAX_KEYS: Final = 100
 _URL: Final = re.compile(r"https://[^\s/?#@]+(?:/[\x21\x22\x24-\x7e]*)?")
-# What a JWK must never have here: the private half of a key, or a shared secret.
+# Members of a private key or a shared secret, which must not be published.
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
 _NAMES: Final = {
     Algorithm.ED25519: ("EdDSA", "Ed25519", "ed25519"),
@@ -34,11 +34,11 @@ PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublic
 
 
 class JwksSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An address of keys, and what every key from there may do; the other fields are those of KeyRecord.
+    """An address of keys and the permissions of every key there; the other fields are those of KeyRecord.
 
     Attributes:
         url: https, fetched without following redirects.
-        revoked: keyids that count no more, whatever the sender still publishes.
+        revoked: keyids that are refused even if the sender still publishes them.
     """
 
     url: str
@@ -58,10 +58,10 @@ class _JwkSet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_jwks(body: bytes, source: JwksSource) -> KeySet:
-    """The keys of a set that can verify. Keys of other kinds are left out, as RFC 7517 §5 asks.
+    """Return the keys of a set that can verify; other keys are ignored (RFC 7517 §5).
 
     Raises:
-        InvalidInput: no JWK Set, a private or weak key, a keyid twice, or nothing in it can verify.
+        InvalidInput: not a JWK Set, a private or weak key, a duplicate keyid, or no usable key.
     """
     try:
         jwks = msgspec.json.decode(body, type=_JwkSet).keys
@@ -139,7 +139,7 @@ def _integer(jwk: Jwk, name: str) -> int:
 
 
 def _moment(seconds: object) -> datetime | None:
-    """`nbf` or `exp` of a directory: seconds since 1970."""
+    """Convert `nbf` or `exp` of a directory: seconds since 1970."""
     return None if seconds is None else datetime.fromtimestamp(float(cast(float, seconds)), UTC)
 
 

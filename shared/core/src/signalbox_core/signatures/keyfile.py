@@ -1,6 +1,7 @@
-"""The JSON file of sender keys, `{"keys": [record, …], "jwks": [source, …]}`: never a secret itself.
+"""The JSON file of sender keys, `{"keys": [record, …], "jwks": [source, …]}`; it contains no secrets.
 
-A source is an address where a sender publishes its own keys; whose they are and what they may send is said here.
+A source is an address where a sender publishes its keys; their sender and permissions are defined in this
+file.
 """
 
 import os
@@ -16,17 +17,18 @@ from signalbox_core.signatures.keys import KeyRecord, KeySet, load_key
 
 
 class KeyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a key file holds."""
+    """The content of a key file."""
 
     keys: tuple[KeyRecord, ...]
     jwks: tuple[JwksSource, ...] = ()
 
 
 def read_key_file(path: Path) -> KeyFile:
-    """The file's content, not yet checked for weakness (`load_key_set` does).
+    """Read a key file. Its keys are not checked; `load_key_set` does that.
 
     Raises:
-        InvalidInput: the file cannot be read or is not a key file; the message names it and the place.
+        InvalidInput: the file cannot be read or is not a key file; the message names the file and the
+            position.
     """
     try:
         return msgspec.json.decode(_read(path, "key file"), type=KeyFile)
@@ -38,7 +40,7 @@ def load_key_set(records: Sequence[KeyRecord], folder: Path) -> KeySet:
     """Parse every record's key material; secrets are read relative to `folder`.
 
     Raises:
-        InvalidInput: a key is weak, mistyped or there twice.
+        InvalidInput: a key is weak, of another type than its algorithm, or a duplicate.
     """
     return KeySet(
         load_key(record, lambda name: _read(folder / name, "secret file").strip()) for record in records
@@ -46,12 +48,12 @@ def load_key_set(records: Sequence[KeyRecord], folder: Path) -> KeySet:
 
 
 def write_key_file(path: Path, records: Sequence[KeyRecord], jwks: Sequence[JwksSource] = ()) -> None:
-    """Replace the file in one step, so that a receiver never reads half of it."""
+    """Replace the file atomically, so that a receiver never reads a partial file."""
     replace_file(path, msgspec.json.encode(KeyFile(keys=tuple(records), jwks=tuple(jwks))))
 
 
 def replace_file(path: Path, document: bytes, *, mode: int = 0o644) -> None:
-    """Write an indented JSON document, in one step; by default services of other users may read it."""
+    """Write an indented JSON document atomically; by default it is readable by services of other users."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -1,6 +1,6 @@
-"""Keys that verify: each record binds its algorithm, sender and permissions, and is refused at load when it is weak.
+"""Verification keys: each record binds algorithm, sender and permissions; weak keys are refused at load.
 
-The algorithm is the record's, never the request's: otherwise an HMAC over a public RSA key's PEM would verify.
+The algorithm is the record's, not the request's: otherwise an HMAC with a public RSA key's PEM would verify.
 """
 
 from collections.abc import Callable, Iterable
@@ -35,7 +35,7 @@ ReadSecret = Callable[[str], bytes]
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One sender's key as the key file holds it.
+    """One sender's key as in the key file.
 
     Attributes:
         public_pem: the public key (SubjectPublicKeyInfo), for every algorithm but HMAC.
@@ -43,7 +43,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
         tenant: the only tenant whose events the sender may send; `*` is any.
         events: patterns over short event names, as in `run.*`; `*` is any.
         sources: patterns over the events' `source`.
-        not_before, not_after: the key verifies from the one to the other, aware; a rotation overlaps two keys.
+        not_before, not_after: validity period, aware; in a rotation the periods of two keys overlap.
     """
 
     keyid: str
@@ -59,9 +59,9 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     not_after: datetime | None = None
 
     def is_usable(self, now: datetime) -> bool:
-        """Whether a signature by this key counts at `now`."""
-        begun = self.not_before is None or self.not_before <= now
-        return self.state == "active" and begun and (self.not_after is None or now < self.not_after)
+        """Whether the key may verify at `now`."""
+        has_started = self.not_before is None or self.not_before <= now
+        return self.state == "active" and has_started and (self.not_after is None or now < self.not_after)
 
     def permits_tenant(self, tenant: str) -> bool:
         return self.tenant in ("*", tenant)
@@ -74,7 +74,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
 
 
 class LoadedKey:
-    """A key record with its key material parsed once; `verifier` knows this key and its algorithm only."""
+    """A key record with its parsed key material; `verifier` is bound to this key and its algorithm."""
 
     __slots__ = ("implementation", "material", "record", "verifier")
 
@@ -87,14 +87,14 @@ class LoadedKey:
 
 
 class KeySet:
-    """All keys of a receiver, by keyid; immutable, replaced as a whole on reload."""
+    """The keys of a receiver by keyid; immutable, and replaced as a whole on reload."""
 
     def __init__(self, keys: Iterable[LoadedKey]) -> None:
         self._keys: dict[str, LoadedKey] = {}
         for key in keys:
             if key.record.keyid in self._keys:
                 raise InvalidInput(
-                    f"keyid {key.record.keyid} is there twice: every key needs its own", field="keyid"
+                    f"keyid {key.record.keyid} is defined twice; every key needs its own keyid", field="keyid"
                 )
             self._keys[key.record.keyid] = key
 
@@ -109,7 +109,7 @@ def load_key(record: KeyRecord, read_secret: ReadSecret) -> LoadedKey:
     """Parse the record's key material.
 
     Raises:
-        InvalidInput: weak, of another type than `alg` says, or private; the message names the keyid.
+        InvalidInput: the key is weak, private, or of another type than `alg`; the message names the keyid.
     """
     for name, value in (("keyid", record.keyid), ("sender", record.sender), ("tenant", record.tenant)):
         if not (1 <= len(value) <= profile.MAX_KEYID_CHARS and value.isprintable()):

@@ -1,4 +1,4 @@
-"""The published signature profile as constants (RFC 9421 §1.4 asks an application to publish one): docs/signatures.md."""
+"""The signature profile (RFC 9421 §1.4) as constants; docs/signatures.md describes it."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -12,7 +12,7 @@ PARAMETERS: Final = ("created", "expires", "nonce", "keyid", "alg", "tag")
 MAX_AGE: Final = timedelta(seconds=300)
 MAX_LIFETIME: Final = timedelta(seconds=300)
 CLOCK_SKEW: Final = timedelta(seconds=5)
-# A replayed delivery stays inside the window for max age + skew on both sides; the nonce must be remembered for longer.
+# Longer than a replayed delivery stays within the window: maximum age plus the skew on both sides.
 NONCE_KEPT: Final = timedelta(seconds=320)
 MIN_NONCE_CHARS: Final = 16
 MAX_NONCE_CHARS: Final = 128
@@ -33,7 +33,7 @@ ACCEPT_SIGNATURE: Final = (
 
 
 class Algorithm(StrEnum):
-    """The algorithms of the profile, by their names in the RFC 9421 registry. Ed25519 is preferred."""
+    """The algorithms of the profile, named as in the RFC 9421 registry. Ed25519 is preferred."""
 
     ED25519 = "ed25519"
     ECDSA_P256 = "ecdsa-p256-sha256"

@@ -1,4 +1,4 @@
-"""Signs deliveries in the published profile: fresh `created` and nonce on every call, the key loaded once."""
+"""Signs deliveries according to the profile, with a new `created` and nonce per call."""
 
 import secrets
 import time
@@ -26,7 +26,10 @@ _LIFETIME_S: Final = int(profile.MAX_LIFETIME.total_seconds())
 
 
 class Signer:
-    """Signs requests with one key. Safe to share; every call makes a new nonce, so sign each attempt again."""
+    """Signs requests with one key.
+
+    Safe to share; sign every attempt again, since each call has a new nonce.
+    """
 
     def __init__(
         self, keyid: str, algorithm: Algorithm, key: SigningKey, *, clock: Callable[[], float] = time.time
@@ -39,7 +42,7 @@ class Signer:
 
     @classmethod
     def from_file(cls, keyid: str, path: str | Path) -> "Signer":
-        """Load a private key in PEM (Ed25519, P-256 or RSA ≥ 2048: the algorithm follows), or else an HMAC secret.
+        """Load a private key in PEM (Ed25519, P-256 or RSA ≥ 2048 bits) or an HMAC secret.
 
         Raises:
             InvalidInput: the file cannot be read, or its key is weak or of another type.
@@ -61,7 +64,7 @@ class Signer:
         return cls(keyid, Algorithm.HMAC, secret)
 
     def sign(self, method: str, url: str, body: bytes, content_type: str) -> dict[str, str]:
-        """The headers to send with this request: Content-Type, Content-Digest, Signature-Input and Signature.
+        """Return the headers of this request: Content-Type, Content-Digest, Signature-Input and Signature.
 
         Args:
             url: absolute and encoded exactly as it will be sent.
@@ -70,7 +73,8 @@ class Signer:
         digest = content_digest(body)
         parameters = (
             f"({_COMPONENTS});created={created};expires={created + _LIFETIME_S}"
-            f';nonce="{secrets.token_urlsafe(18)}";keyid="{self.keyid}";alg="{self.algorithm}";tag="{profile.TAG}"'
+            f';nonce="{secrets.token_urlsafe(18)}";keyid="{self.keyid}";alg="{self.algorithm}"'
+            f';tag="{profile.TAG}"'
         )
         values = (method.upper(), target_uri(url), digest, content_type)
         lines = [f'"{name}": {value}' for name, value in zip(profile.COVERED, values, strict=True)]
@@ -84,7 +88,7 @@ class Signer:
         }
 
     def sign_base(self, base: bytes) -> bytes:
-        """Sign a signature base (RFC 9421 §2.5) as it is."""
+        """Sign a complete signature base (RFC 9421 §2.5)."""
         signature: bytes = self._implementation.sign(base)
         return signature
 

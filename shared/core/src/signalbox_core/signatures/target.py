@@ -1,4 +1,4 @@
-"""`@target-uri` (RFC 9421 §2.2.2): one spelling on both sides, from a configured origin, never from a Host header."""
+"""`@target-uri` (RFC 9421 §2.2.2): the same spelling on both sides, from the configured origin."""
 
 from urllib.parse import SplitResult, urlsplit
 
@@ -8,10 +8,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def parse_origin(url: str, *, field: str) -> str:
-    """`https://Example.com:443/` → `https://example.com`: scheme and authority as browsers and clients send them.
+    """Normalize an origin as HTTP clients do: `https://Example.com:443/` → `https://example.com`.
 
     Raises:
-        InvalidInput: not an http or https origin, or it has a path, query or user name.
+        InvalidInput: not an http or https origin, or with a path, query or user name.
     """
     parts = _split(url, field)
     if parts.path not in ("", "/") or parts.query or parts.fragment:
@@ -22,7 +22,7 @@ def parse_origin(url: str, *, field: str) -> str:
 
 
 def target_uri(url: str) -> str:
-    """The target URI that a request to `url` has: no fragment, a path of at least `/`, encoded as it will be sent."""
+    """Return the target URI of a request to `url`: without fragment, with a path, encoded as in `url`."""
     parts = _split(url, "url")
     query = f"?{parts.query}" if parts.query else ""
     return f"{_origin(parts)}{parts.path or '/'}{query}"

@@ -1,7 +1,7 @@
-"""Proves a claim against one key; coverage, times and keyid were judged before (`claim`).
+"""Verifies a claim with one key; `claim` has checked coverage, times and parameters before.
 
-The signature base is built here: the profile covers four components without parameters, so it is five lines, while the
-library would parse both fields a second time. The algorithms are the library's; a test holds both verifiers side by side.
+The signature base is built here, because the library would parse both fields a second time. The algorithms
+are the library's; a test compares both verifiers.
 """
 
 from typing import Final, Literal
@@ -24,7 +24,8 @@ class SignedMessage(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
 
 
-# One answer for a wrong signature, an unknown key, an unusable key and another algorithm: no oracle.
+# One message for a wrong signature, an unknown or unusable key and another algorithm, so that it is no
+# oracle.
 _REFUSAL: Final = "the signature does not verify with an active key"
 
 
@@ -32,9 +33,9 @@ Reason = Literal["unknown_key", "unusable_key", "other_algorithm", "wrong_signat
 
 
 def refusal(reason: Reason, *, keyid: str) -> InvalidSignature:
-    """The error for everything that only the holder of the key could get right.
+    """Return the error of a signature that does not verify.
 
-    `reason` and `keyid` are facts for the log and the metrics; the sender must not be told.
+    `reason` and `keyid` are for the log and the metrics; they must not be part of the response.
     """
     return InvalidSignature(_REFUSAL, reason=reason, keyid=keyid)
 
@@ -43,7 +44,7 @@ def verify(message: SignedMessage, claim: SignatureClaim, key: LoadedKey) -> Non
     """Verify the claim's signature with the algorithm bound to the key.
 
     Raises:
-        InvalidSignature: the algorithm is another one, or the signature is wrong; both look alike.
+        InvalidSignature: another algorithm or a wrong signature, with the same message.
     """
     if claim.alg != key.record.alg:
         raise refusal("other_algorithm", keyid=claim.keyid)
@@ -52,7 +53,7 @@ def verify(message: SignedMessage, claim: SignatureClaim, key: LoadedKey) -> Non
 
 
 def signature_base(message: SignedMessage, claim: SignatureClaim) -> str:
-    """What the signature covers (RFC 9421 §2.5)."""
+    """Build the signature base (RFC 9421 §2.5)."""
     values = {
         "@method": message.method,
         "@target-uri": message.target_uri,
@@ -66,7 +67,7 @@ def signature_base(message: SignedMessage, claim: SignatureClaim) -> str:
 def is_signed(base: str, signature: bytes, key: LoadedKey) -> bool:
     """Whether the key's owner signed this base, with the algorithm of the key's record."""
     try:
-        # A base is ASCII (§2.5): a header that is not was never signed.
+        # A signature base is ASCII (§2.5), so other headers cannot have been signed.
         key.verifier.verify(signature=signature, message=base.encode("ascii"))
     except (WrongSignature, HTTPMessageSignaturesException, ValueError):
         return False

@@ -1,4 +1,4 @@
-"""Temporal: the client, the payload converter and codec, and the names under which a run's facts are stored there."""
+"""Temporal: client, payload converter and codec, and the names of memo keys, attributes and headers."""
 
 from signalbox_core.temporal.client import connect
 from signalbox_core.temporal.converter import converter_with, data_converter

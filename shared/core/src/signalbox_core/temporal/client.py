@@ -1,7 +1,8 @@
-"""Connecting to Temporal: one place, so every client speaks with the same converter, keys and credentials.
+"""Connects to Temporal, with the same converter, keys and credentials for every client.
 
-Address, TLS, mTLS and API keys are read as Temporal's own tools read them (`temporalio.envconfig`): TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE,
-TEMPORAL_API_KEY, TEMPORAL_TLS_…, and a file of profiles when TEMPORAL_CONFIG_FILE or TEMPORAL_PROFILE names one.
+Address, TLS, mTLS and API keys are configured as for Temporal's own tools (`temporalio.envconfig`):
+TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_…, and a profile file with
+TEMPORAL_CONFIG_FILE or TEMPORAL_PROFILE.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.temporal.converter import converter_with
 
 CONNECT_TIMEOUT_S: Final = 10.0
-_NAMES_A_FILE: Final = frozenset({"TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"})
+_FILE_VARIABLES: Final = frozenset({"TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"})
 
 
 async def connect(
@@ -31,17 +32,17 @@ async def connect(
     identity: str | None = None,
     runtime: Runtime | None = None,
 ) -> Client:
-    """Connect, within 10 s; a lazy client connects at its first call.
+    """Connect within 10 s; a lazy client connects at its first call.
 
     Args:
-        address, namespace: go before those of the environment.
-        keys: with them every payload is sealed, headers included.
+        address, namespace: override those of the environment.
+        keys: encrypt every payload, including headers.
 
     Raises:
-        InvalidInput: there is no address, or a certificate or profile cannot be used.
-        Unavailable: nobody answers at the address.
+        InvalidInput: no address is configured, or a certificate or profile cannot be used.
+        Unavailable: Temporal does not respond at the address.
     """
-    config = connection_of(address, namespace, os.environ)
+    config = connection_config(address, namespace, os.environ)
     where = f"{config['target_host']} (namespace {config['namespace']})"
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -57,27 +58,27 @@ async def connect(
                 runtime=runtime,
             )
     except (RuntimeError, RPCError, TimeoutError) as error:
-        raise Unavailable(f"Temporal does not answer at {where}: {error}") from error
+        raise Unavailable(f"Temporal does not respond at {where}: {error}") from error
 
 
-def connection_of(
+def connection_config(
     address: str | None, namespace: str | None, environ: Mapping[str, str]
 ) -> ClientConnectConfig:
-    """What a client needs to connect.
+    """Read the connection configuration.
 
     Raises:
-        InvalidInput: no address, or the environment or its file cannot be used; the message says what.
+        InvalidInput: no address is configured, or the variables or their file are invalid.
     """
-    given = {name: value for name, value in environ.items() if name.startswith("TEMPORAL_")}
-    given |= {"TEMPORAL_ADDRESS": address} if address else {}
-    given |= {"TEMPORAL_NAMESPACE": namespace} if namespace else {}
+    variables = {name: value for name, value in environ.items() if name.startswith("TEMPORAL_")}
+    variables |= {"TEMPORAL_ADDRESS": address} if address else {}
+    variables |= {"TEMPORAL_NAMESPACE": namespace} if namespace else {}
     try:
         config = ClientConfig.load_client_connect_config(
-            disable_file=_NAMES_A_FILE.isdisjoint(given), override_env_vars=given
+            disable_file=_FILE_VARIABLES.isdisjoint(variables), override_env_vars=variables
         )
     except (RuntimeError, ValueError, OSError) as error:
         raise InvalidInput(
-            f"the settings of Temporal (TEMPORAL_…) cannot be used: {error}", field="TEMPORAL_ADDRESS"
+            f"the Temporal settings (TEMPORAL_…) are invalid: {error}", field="TEMPORAL_ADDRESS"
         ) from None
     if "target_host" not in config:
         raise InvalidInput("set the environment variable TEMPORAL_ADDRESS", field="TEMPORAL_ADDRESS")

@@ -1,7 +1,7 @@
-"""Payloads encrypted with AES-256-GCM: what Temporal keeps of a run is unreadable without the ring of keys.
+"""Encrypts payloads with AES-256-GCM: what Temporal stores of a run cannot be read without the payload keys.
 
-Search attributes stay readable, as the server searches in them; they hold the tenant and the pipeline's name only. What was stored
-before there were keys is read as it is.
+Search attributes stay readable, since the server searches them; they hold only tenant and pipeline. Payloads
+that were stored without keys are still read.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,16 @@ from signalbox_core.errors import Unavailable
 Payload = temporalio.api.common.v1.Payload
 
 ENCODING: Final = b"binary/encrypted"
-"""The name that Temporal's own samples and pages use."""
+"""The name used in Temporal's samples and documentation."""
 _KEY_ID: Final = "encryption-key-id"
 _CONTEXT: Final = b"signalbox payload"
 
 
 class SealedPayloads(PayloadCodec):
-    """The codec. It needs no serialization context, which a worker's shortcut relies on (signalbox_worker.runner)."""
+    """The codec.
+
+    It must not need a serialization context: signalbox_worker.sandbox_shortcut relies on that.
+    """
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
@@ -32,7 +35,11 @@ class SealedPayloads(PayloadCodec):
         return [self._seal(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Raises: Unavailable: a key is missing, or a payload is damaged."""
+        """Decrypt.
+
+        Raises:
+            Unavailable: a key is missing, or a payload is damaged.
+        """
         return [self._open(payload) for payload in payloads]
 
     def _seal(self, payload: Payload) -> Payload:

@@ -1,7 +1,7 @@
-"""The payload converter: `json/plain` by msgspec. Struct, Raw and the plain types; every value is decoded with its type.
+"""The payload converter: `json/plain` with msgspec, decoding every value with its type.
 
-A value that does not decode raises a *non-retryable ApplicationError*: any other error in workflow input would fail
-the workflow task again and again, and the run would hang.
+A value that does not decode raises a *non-retryable ApplicationError*. Any other error in workflow input
+would make the workflow task fail repeatedly, and the run would hang.
 """
 
 import re
@@ -31,33 +31,41 @@ _PATH: Final = re.compile(r" - at `\$(.*)`$")
 
 
 class MsgspecPayloadConverter(EncodingPayloadConverter):
-    """`json/plain` through msgspec: several times faster than the SDK's own, and strict."""
+    """`json/plain` with msgspec: strict, and several times faster than the SDK's converter."""
 
     @property
     def encoding(self) -> str:
         return _ENCODING
 
     def to_payload(self, value: Any) -> Payload | None:
-        """Encode; TypeError names a type that JSON cannot hold. A secret is encoded sealed, or not at all."""
+        """Encode a value; a Secret is only encoded encrypted.
+
+        Raises:
+            TypeError: the type cannot be encoded as JSON.
+        """
         return Payload(
             metadata={"encoding": _ENCODING.encode()}, data=msgspec.json.encode(value, enc_hook=encode_hook)
         )
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
-        """Decode with the type; raises a non-retryable ApplicationError that names the field."""
+        """Decode with the type.
+
+        Raises:
+            ApplicationError: not retryable; names the field.
+        """
         try:
             if type_hint is None:
                 return msgspec.json.decode(payload.data)
             return msgspec.json.decode(payload.data, type=type_hint, dec_hook=decode_hook)
         except SignalboxError as error:
-            # A Struct's own rule (`__post_init__`) speaks for itself.
+            # Raised by a Struct's own validation (`__post_init__`).
             raise _failure(error.stable_code, error.detail, error.field) from None
         except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
             raise undecodable(error, type_hint) from None
 
 
 def undecodable(error: Exception, kind: type | None) -> ApplicationError:
-    """The failure of a value that does not match `kind`: code `invalid_input`, the field as a path when msgspec names one."""
+    """Return the failure of a value that does not match `kind`, with the field's path if msgspec names it."""
     found = _PATH.search(str(error))
     field = found.group(1).lstrip(".") if found else None
     name = getattr(kind, "__name__", str(kind))
@@ -86,11 +94,14 @@ def _is_json_plain(converter: EncodingPayloadConverter) -> bool:
 
 
 data_converter: Final = DataConverter(payload_converter_class=SignalboxPayloadConverter)
-"""What clients and workers use when there are no payload keys."""
+"""For clients and workers without payload keys."""
 
 
 def converter_with(ring: KeyRing | None) -> DataConverter:
-    """What every client and worker of one system uses: with keys, payloads are sealed, and so are the messages and traces of failures."""
+    """Return the converter for all clients and workers of a system.
+
+    With keys, payloads are encrypted, and so are the messages and stack traces of failures.
+    """
     if ring is None:
         return data_converter
     return DataConverter(

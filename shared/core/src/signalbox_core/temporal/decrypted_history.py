@@ -1,4 +1,4 @@
-"""A run's history with its sealed payloads opened: for recordings and for checks, never for a store."""
+"""Decrypts the payloads of a run's history, for recordings and checks; the result must not be stored."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from temporalio.converter import DataConverter, PayloadCodec
 
 
 async def open_history(history: WorkflowHistory, converter: DataConverter) -> WorkflowHistory:
-    """The same history, opened in place; messages and traces of failures stand where they stand without a codec.
+    """Decrypt a history in place, including the messages and stack traces of failures.
 
     Raises:
         Unavailable: a key is missing, or a payload is damaged.
@@ -39,7 +39,7 @@ async def _open(message: Message, codec: PayloadCodec) -> None:
 
 
 def _messages(value: object) -> Iterable[Message]:
-    """The messages in a field: one, a list of them, or the values of a map."""
+    """Return the messages in a field: a single one, a list, or the values of a map."""
     if isinstance(value, Message):
         return (value,)
     parts = value.values() if isinstance(value, Mapping) else cast("Iterable[object]", value)

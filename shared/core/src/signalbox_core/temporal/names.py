@@ -1,4 +1,4 @@
-"""Names that gateway and worker agree on: memo keys, search attributes, headers. Released names never change."""
+"""Names shared by gateway and worker: memo keys, search attributes, headers. Released names never change."""
 
 from typing import Final
 
@@ -12,11 +12,11 @@ SEARCH_TENANT: Final = SearchAttributeKey.for_keyword("SignalboxTenant")
 SEARCH_PIPELINE: Final = SearchAttributeKey.for_keyword("SignalboxPipeline")
 
 DEFAULT_TENANT: Final = "default"
-"""The tenant of a run that was started without one (`temporal workflow start` by hand)."""
+"""The tenant of a run that was started without one, for example with `temporal workflow start`."""
 
 HEADER_CALL: Final = "signalbox_call"
-"""On an activity: which tenant, step and item it works for."""
+"""On an activity: its tenant, step and item."""
 HEADER_EVENTS: Final = "signalbox_events"
-"""On an activity: milestones that travel with it to the receiver."""
+"""On an activity: milestones that the worker forwards to the receiver."""
 HEADER_CARRIED: Final = "signalbox_carried"
-"""On a run's next execution (continue-as-new): what its `Run` carries over."""
+"""On a run's next execution (continue-as-new): the state of its `Run`."""

@@ -1,4 +1,4 @@
-"""Sending an update so that it survives a workflow task that is tried again."""
+"""Sends updates, and resends them when their workflow task fails."""
 
 import asyncio
 from datetime import timedelta
@@ -9,8 +9,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 R = TypeVar("R")
 
-_TRIES: Final = 6
-_PAUSE_S: Final = 0.05
+_ATTEMPTS: Final = 6
+_BACKOFF_S: Final = 0.05
 
 
 async def send_update(
@@ -22,24 +22,24 @@ async def send_update(
     result_type: type[R],
     within: timedelta | None = None,
 ) -> R:
-    """Execute an update by its id; sent again when the server gave it back (FAILED_PRECONDITION, WorkflowNotReady).
+    """Execute an update; resend it while the server rejects it with FAILED_PRECONDITION (WorkflowNotReady).
 
-    It does so when the workflow task that took the update fails, as happens when an update ends a run while an activity of it reports:
-    the task is made anew and the update with it only if it is sent anew. The id keeps it one update.
+    The server does so when the workflow task that accepted the update fails, for example when an update ends
+    a run while one of its activities completes. The update id makes resending idempotent.
 
     Args:
-        within: of each try.
+        within: timeout of each attempt.
 
     Raises:
-        RPCError: given back six times, or any other error.
+        RPCError: rejected six times, or any other error.
     """
-    for attempt in range(1, _TRIES):
+    for attempt in range(1, _ATTEMPTS):
         try:
             return await _once(handle, update, arg, update_id, result_type, within)
         except RPCError as error:
             if error.status != RPCStatusCode.FAILED_PRECONDITION:
                 raise
-        await asyncio.sleep(attempt * _PAUSE_S)
+        await asyncio.sleep(attempt * _BACKOFF_S)
     return await _once(handle, update, arg, update_id, result_type, within)
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from signalbox_core.errors import SignalboxError
 from signalbox_core.events.envelope import CloudEvent
-from signalbox_core.pubsub.dispatch import Delivered, Handler, Outcome, handle
+from signalbox_core.pubsub.dispatch import DispatchOutcome, Handler, PulledMessage, dispatch
 from signalbox_core.pubsub.messages import from_message, to_message
 
 
@@ -66,7 +66,7 @@ class FakeSubscriber:
     """
 
     def __init__(self, publisher: FakePublisher, topic: str) -> None:
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[DispatchOutcome] = []
         self._publisher = publisher
         self._topic = topic
         self._arrived = asyncio.Event()
@@ -81,9 +81,9 @@ class FakeSubscriber:
                 await self._arrived.wait()
                 continue
             attempts[published[position].message_id] += 1
-            outcome = await handle(
+            outcome = await dispatch(
                 handler,
-                _delivered(published[position], attempts[published[position].message_id]),
+                _pulled(published[position], attempts[published[position].message_id]),
                 timeout_s=60,
             )
             self.outcomes.append(outcome)
@@ -91,9 +91,9 @@ class FakeSubscriber:
             await asyncio.sleep(0)
 
 
-def _delivered(published: Published, attempt: int) -> Delivered:
+def _pulled(published: Published, attempt: int) -> PulledMessage:
     message = to_message(published.event)
-    return Delivered(
+    return PulledMessage(
         data=message.data,
         attributes=message.attributes,
         message_id=published.message_id,

@@ -1,4 +1,4 @@
-"""The activity slots of a burst worker: counted exactly, and none handed out while memory is short."""
+"""The activity slots of a burst worker: counted exactly, and not granted while memory is short."""
 
 import asyncio
 import contextlib
@@ -18,22 +18,23 @@ from temporalio.worker import (
     WorkerTuner,
 )
 
-_LOOK_AGAIN_S: Final = 0.25
+_MEMORY_POLL_S: Final = 0.25
 _CGROUP: Final = Path("/sys/fs/cgroup")
 _MEMINFO: Final = Path("/proc/meminfo")
 
 
-class Slots(CustomSlotSupplier):
-    """One process's activity slots, shared by its task queues. Made in the worker's event loop.
+class ActivitySlots(CustomSlotSupplier):
+    """One process's activity slots, shared by its task queues. Must be created in the worker's event loop.
 
     Args:
-        max_memory: the share of the memory limit above which no further slot is given; one is always given, so work goes on.
-        memory: the share in use now; None when it cannot be known.
+        max_memory: share of the memory limit above which no further slot is granted; an idle worker always
+            gets one, so that work continues.
+        memory: returns the share in use; None when it is unknown.
 
     Attributes:
-        used: activities that run now.
-        is_closed: no more slots are given.
-        idle_since: since when (`time.monotonic`) none has run.
+        used: running activities.
+        is_closed: no more slots are granted.
+        idle_since: when (`time.monotonic`) the last activity ended.
     """
 
     def __init__(
@@ -54,13 +55,13 @@ class Slots(CustomSlotSupplier):
         while (permit := self.try_reserve_slot(ctx)) is None:
             self._changed.clear()
             try:
-                async with asyncio.timeout(_LOOK_AGAIN_S):
+                async with asyncio.timeout(_MEMORY_POLL_S):
                     await self._changed.wait()
             except TimeoutError:
-                pass  # memory may have been given back without a slot being freed
+                pass  # memory may have been freed without a slot being released
         return permit
 
-    def try_reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit | None:  # noqa: ARG002 - the interface's
+    def try_reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit | None:  # noqa: ARG002 - the interface
         with self._lock:
             if (
                 self.is_closed
@@ -71,10 +72,10 @@ class Slots(CustomSlotSupplier):
             self._reserved += 1
         return SlotPermit()
 
-    def mark_slot_used(self, ctx: SlotMarkUsedContext) -> None:  # noqa: ARG002 - the interface's
+    def mark_slot_used(self, ctx: SlotMarkUsedContext) -> None:  # noqa: ARG002 - the interface
         with self._lock:
             self.used += 1
-        self._tell()
+        self._notify()
 
     def release_slot(self, ctx: SlotReleaseContext) -> None:
         with self._lock:
@@ -82,12 +83,13 @@ class Slots(CustomSlotSupplier):
             if ctx.slot_info is not None:
                 self.used -= 1
                 self.idle_since = time.monotonic()
-        self._tell()
+        self._notify()
 
     async def close(self, within_s: float) -> None:
-        """Give no more slots, and wait until no poll is under way: one that shutdown cuts off loses the task it brings.
+        """Grant no more slots, and wait for open polls, which lose their task when shutdown interrupts them.
 
-        While tasks wait every poll soon brings one; when none do, a poll that is still open after `within_s` has little to lose.
+        While there is a backlog every poll soon receives a task; without one, a poll that is still open after
+        `within_s` is unlikely to receive any.
         """
         with self._lock:
             self.is_closed = True
@@ -98,21 +100,21 @@ class Slots(CustomSlotSupplier):
                     await self._changed.wait()
 
     def idle_s(self) -> float:
-        """For how long no activity has run; 0 while one does."""
+        """Return how long no activity has run; 0 while one does."""
         return 0.0 if self.used else time.monotonic() - self.idle_since
 
     def tuner(self) -> WorkerTuner:
-        """For one Temporal worker of this process."""
-        other = FixedSizeSlotSupplier(100)
+        """Return the tuner for one Temporal worker of this process."""
+        fixed = FixedSizeSlotSupplier(100)
         return WorkerTuner.create_composite(
-            workflow_supplier=other,
+            workflow_supplier=fixed,
             activity_supplier=self,
-            local_activity_supplier=other,
-            nexus_supplier=other,
+            local_activity_supplier=fixed,
+            nexus_supplier=fixed,
         )
 
-    def _tell(self) -> None:
-        """The SDK calls from threads of its own."""
+    def _notify(self) -> None:
+        """Wake the waiters; the SDK calls from its own threads."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._changed.set)
 
@@ -124,7 +126,10 @@ class Slots(CustomSlotSupplier):
 
 
 def memory_share(cgroup: Path = _CGROUP, meminfo: Path = _MEMINFO) -> float | None:
-    """The share of the container's memory limit in use (cgroup v2), else of the machine's memory; None where neither is told."""
+    """Return the share of memory in use: of the container's limit (cgroup v2), else of the machine's memory.
+
+    None when neither can be read.
+    """
     try:
         limit = (cgroup / "memory.max").read_text().strip()
         if limit != "max":

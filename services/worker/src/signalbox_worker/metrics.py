@@ -14,14 +14,14 @@ _HELP: Final[Mapping[str, str]] = {
 }
 
 
-class Counters:
-    """Counters by name, in a registry of their own."""
+class WorkerMetrics:
+    """Counters by name, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._counters = {
-            name: Counter(f"signalbox_worker_{name}", meaning, registry=self.registry)
-            for name, meaning in _HELP.items()
+            name: Counter(f"signalbox_worker_{name}", help_text, registry=self.registry)
+            for name, help_text in _HELP.items()
         }
 
     def add(self, name: str, count: int = 1) -> None:

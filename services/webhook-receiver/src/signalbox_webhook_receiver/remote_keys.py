@@ -38,7 +38,7 @@ class PublishedKeys:
 
     @property
     def is_cold(self) -> bool:
-        """Whether there are no keys: the address has not answered yet, or not for a day."""
+        """Whether no keys are cached: the address has not responded yet, or not for a day."""
         return self._document.value is None
 
     def get(self, keyid: str) -> LoadedKey | None:
@@ -53,6 +53,6 @@ async def fetch_keys(client: httpx2.AsyncClient, url: str) -> bytes:
     """Fetch the body at a key address.
 
     Raises:
-        Unavailable: no answer, or not a JWK Set.
+        Unavailable: the address does not respond, or not with a JWK Set.
     """
     return await fetch_document(client, url, MEDIA_TYPES)

@@ -1,4 +1,4 @@
-"""Proves who sent a delivery: signature fields, times, key, signature, digest, in this order; the cheapest refusal first."""
+"""Verifies a delivery: signature fields, times, key, signature, digest, cheapest check first."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -20,23 +20,23 @@ from signalbox_webhook_receiver.profile import Arrival, require_header
 
 
 class KeySource(Protocol):
-    """Where keys come from."""
+    """Looks up keys."""
 
     def get(self, keyid: str) -> LoadedKey | None:
-        """A key by memory alone."""
+        """Return a key from memory."""
         ...
 
     async def find(self, keyid: str) -> LoadedKey | None:
-        """A key that memory does not have.
+        """Look up a key that is not in memory.
 
         Raises:
-            Unavailable: nobody knows now whether there is such a key.
+            Unavailable: the lookup is not possible now.
         """
         ...
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """Who signed a delivery, and the nonce that may be used once."""
+    """The key that signed a delivery, and its single-use nonce."""
 
     key: KeyRecord
     nonce: str
@@ -46,8 +46,8 @@ class Verifier:
     """Verifies arrivals for one public origin.
 
     Args:
-        origin: `https://host[:port]`, from configuration: a Host header is never part of what is verified.
-        now: aware UTC; the only clock.
+        origin: `https://host[:port]`, from the configuration; the Host header is not used for verification.
+        now: returns aware UTC; the only clock.
     """
 
     def __init__(self, keys: KeySource, *, origin: str, now: Callable[[], datetime]) -> None:
@@ -55,13 +55,13 @@ class Verifier:
         self._origin = origin
         self._now = now
 
-    async def prove(self, arrival: Arrival) -> Proof:
-        """Prove the arrival's signature and its body's digest.
+    async def verify(self, arrival: Arrival) -> Proof:
+        """Verify the signature and the body's digest.
 
         Raises:
-            InvalidSignature: details that follow from the request alone are named; an unknown or unusable key, another
-                algorithm and a wrong signature are all the same refusal.
-            Unavailable: the key's sender publishes it at an address that has not answered yet.
+            InvalidSignature: with details if they follow from the request alone; an unknown or unusable key,
+                another algorithm and a wrong signature have the same response.
+            Unavailable: the key may be at an address that has not responded yet.
         """
         now = self._now()
         claim = read_claim(arrival.headers.get("signature-input"), arrival.headers.get("signature"))

@@ -11,13 +11,13 @@ import pytest
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.scaling.burst import burst_identity, launch_of
-from signalbox_worker.burst import Limits, index_of, limits_of, reason_to_leave
+from signalbox_worker.activity_slots import ActivitySlots, memory_share
+from signalbox_worker.burst_exit import BurstLimits, burst_limits, exit_reason, worker_index
+from signalbox_worker.deployment import deployment_config
 from signalbox_worker.settings import Settings
-from signalbox_worker.slots import Slots, memory_share
-from signalbox_worker.versions import deployment_of
 from support.assertions.eventually import eventually
 
-LIMITS = Limits(idle_s=15, lifetime_s=100)
+LIMITS = BurstLimits(idle_s=15, lifetime_s=100)
 ANY = cast(Any, None)
 
 
@@ -49,12 +49,12 @@ def settings(**more: Any) -> Settings:
 )
 def test_it_leaves_for_a_reason(seen: Mapping[str, Any], reason: str | None) -> None:
     given: dict[str, Any] = {"age_s": 10.0, "idle_s": 0.0, "is_retired": False, "backlog": None, **seen}
-    assert reason_to_leave(LIMITS, **given) == reason
+    assert exit_reason(LIMITS, **given) == reason
 
 
 def test_the_workers_of_a_launch_do_not_all_leave_at_one_age() -> None:
     ages = [
-        limits_of(settings(burst_max_lifetime_s=1_000), random.Random(number)).lifetime_s
+        burst_limits(settings(burst_max_lifetime_s=1_000), random.Random(number)).lifetime_s
         for number in range(50)
     ]
     assert all(900 <= age <= 1_000 for age in ages)
@@ -70,12 +70,12 @@ def test_the_workers_of_a_launch_do_not_all_leave_at_one_age() -> None:
     ],
 )
 def test_the_index_is_the_providers(environ: Mapping[str, str], index: int) -> None:
-    assert index_of(environ) == index
+    assert worker_index(environ) == index
 
 
 def test_an_index_that_is_no_number_is_named() -> None:
     with pytest.raises(InvalidInput, match="CLOUD_RUN_TASK_INDEX"):
-        index_of({"CLOUD_RUN_TASK_INDEX": "one"})
+        worker_index({"CLOUD_RUN_TASK_INDEX": "one"})
 
 
 @pytest.mark.parametrize("identity", ["", "1234@host", "burst:", "burst:l-1", "burst:l-1:x", "xburst:l-1:0"])
@@ -84,12 +84,12 @@ def test_only_a_burst_identity_names_a_launch(identity: str) -> None:
     assert launch_of(burst_identity("l-1", 12)) == "l-1"
 
 
-def release(slots: Slots, *, was_used: bool) -> None:
+def release(slots: ActivitySlots, *, was_used: bool) -> None:
     slots.release_slot(cast(Any, SimpleNamespace(slot_info=object() if was_used else None, permit=None)))
 
 
 async def test_slots_are_counted_exactly() -> None:
-    slots = Slots(2)
+    slots = ActivitySlots(2)
     permits = [slots.try_reserve_slot(ANY) for _ in range(3)]
     assert [permit is not None for permit in permits] == [True, True, False]
     slots.mark_slot_used(ANY)
@@ -104,7 +104,7 @@ async def test_slots_are_counted_exactly() -> None:
 
 
 async def test_closed_slots_wait_for_the_polls_under_way_and_open_no_more() -> None:
-    slots = Slots(10)
+    slots = ActivitySlots(10)
     for _ in range(3):
         assert slots.try_reserve_slot(ANY) is not None
     slots.mark_slot_used(ANY)
@@ -122,14 +122,14 @@ async def test_closed_slots_wait_for_the_polls_under_way_and_open_no_more() -> N
 
 
 async def test_an_open_poll_that_brings_nothing_is_waited_for_briefly() -> None:
-    slots = Slots(1)
+    slots = ActivitySlots(1)
     assert slots.try_reserve_slot(ANY) is not None
     await asyncio.wait_for(slots.close(within_s=0.01), 10)
 
 
 async def test_short_memory_leaves_one_slot_only() -> None:
     share = [0.5]
-    slots = Slots(100, max_memory=0.8, memory=lambda: share[0])
+    slots = ActivitySlots(100, max_memory=0.8, memory=lambda: share[0])
     assert slots.try_reserve_slot(ANY) is not None
     share[0] = 0.85
     assert slots.try_reserve_slot(ANY) is None
@@ -139,7 +139,7 @@ async def test_short_memory_leaves_one_slot_only() -> None:
 
 async def test_a_waiting_reservation_goes_on_when_memory_is_given_back() -> None:
     answers = iter([0.9, 0.9, 0.1])
-    slots = Slots(2, max_memory=0.8, memory=lambda: next(answers))
+    slots = ActivitySlots(2, max_memory=0.8, memory=lambda: next(answers))
     assert slots.try_reserve_slot(ANY) is not None
     assert await slots.reserve_slot(ANY) is not None
 
@@ -157,9 +157,9 @@ def test_memory_is_the_containers_or_the_machines(tmp_path: Path) -> None:
 
 
 def test_a_version_needs_both_halves() -> None:
-    assert deployment_of(settings()) is None
+    assert deployment_config(settings()) is None
     with pytest.raises(InvalidInput, match="SIGNALBOX_WORKER_BUILD_ID"):
-        deployment_of(settings(deployment_name="worker"))
-    found = deployment_of(settings(deployment_name="worker", build_id="b1"))
+        deployment_config(settings(deployment_name="worker"))
+    found = deployment_config(settings(deployment_name="worker", build_id="b1"))
     assert found is not None
     assert found.use_worker_versioning

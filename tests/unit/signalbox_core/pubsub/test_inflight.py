@@ -1,4 +1,4 @@
-"""What a subscriber holds: order within a key, leases, and what a failure does to the messages behind it."""
+"""Messages in flight: order within a key, leases, and the effect of a failure on the following messages."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from signalbox_core.errors import InvalidInput, Unavailable
-from signalbox_core.pubsub.ack_batcher import Outgoing
-from signalbox_core.pubsub.dispatch import Delivered, Outcome, Received
-from signalbox_core.pubsub.inflight import InHand, Limits
+from signalbox_core.pubsub.ack_batcher import AckBatcher
+from signalbox_core.pubsub.dispatch import DispatchOutcome, PulledMessage, Received
+from signalbox_core.pubsub.inflight import InflightMessages, SubscriberLimits
 from signalbox_core.pubsub.messages import to_message
 from support.fakes.events import story
 
@@ -19,17 +19,20 @@ async def a_turn_of_the_loop() -> None: ...
 
 
 class Bench:
-    """An InHand whose handler records messages and fails as configured."""
+    """InflightMessages with a handler that records its calls and fails as configured."""
 
     def __init__(self, concurrency: int = 16) -> None:
-        self.outgoing = Outgoing()
+        self.batcher = AckBatcher()
         self.seen: list[str] = []
         self.running = 0
         self.most_running = 0
         self.failures: dict[str, list[Exception]] = {}
-        self.outcomes: list[Outcome] = []
-        self.in_hand = InHand(
-            self.handler, self.outgoing, limits=Limits(concurrency=concurrency), observe=self.outcomes.append
+        self.outcomes: list[DispatchOutcome] = []
+        self.inflight = InflightMessages(
+            self.handler,
+            self.batcher,
+            limits=SubscriberLimits(concurrency=concurrency),
+            observe=self.outcomes.append,
         )
 
     async def handler(self, received: Received) -> None:
@@ -51,7 +54,7 @@ class Bench:
         ack_id: str = "",
     ) -> None:
         message = to_message(EVENTS[0])
-        delivered = Delivered(
+        delivered = PulledMessage(
             data=message.data,
             attributes=message.attributes,
             message_id=message_id,
@@ -59,11 +62,11 @@ class Bench:
             delivery_attempt=1,
             published_at=datetime.now(UTC),
         )
-        self.in_hand.accept(delivered, ack_id or f"ack-{message_id}", is_ordered=is_ordered, tasks=tasks)
+        self.inflight.add(delivered, ack_id or f"ack-{message_id}", is_ordered=is_ordered, tasks=tasks)
 
     def sent(self) -> tuple[list[str], dict[str, int]]:
         """Acknowledged ids, and lease changes."""
-        request = self.outgoing.next_request()
+        request = self.batcher.next_request()
         if request is None:
             return [], {}
         return list(request.ack_ids), dict(
@@ -94,19 +97,19 @@ async def test_different_keys_are_handled_at_the_same_time_within_the_limit() ->
 
 async def test_a_failure_drops_later_messages_of_its_key_for_redelivery() -> None:
     bench = Bench()
-    bench.failures["1"] = [Unavailable("away")]
+    bench.failures["1"] = [Unavailable("unavailable")]
     async with asyncio.TaskGroup() as tasks:
         for n in range(3):
             bench.accept(str(n), tasks)
 
     assert bench.seen == ["0", "1"]
     assert bench.sent() == (["ack-0"], {"ack-1": 0})
-    assert bench.outcomes == [Outcome.HANDLED, Outcome.RETRIED]
+    assert bench.outcomes == [DispatchOutcome.HANDLED, DispatchOutcome.RETRIED]
 
 
 async def test_what_was_on_the_way_when_the_key_failed_waits_for_the_failed_message() -> None:
     bench = Bench()
-    bench.failures["1"] = [Unavailable("away")]
+    bench.failures["1"] = [Unavailable("unavailable")]
     async with asyncio.TaskGroup() as tasks:
         bench.accept("1", tasks)
     async with asyncio.TaskGroup() as tasks:
@@ -120,7 +123,7 @@ async def test_what_was_on_the_way_when_the_key_failed_waits_for_the_failed_mess
 
 async def test_without_ordering_a_failure_concerns_its_own_message_only() -> None:
     bench = Bench()
-    bench.failures["1"] = [Unavailable("away")]
+    bench.failures["1"] = [Unavailable("unavailable")]
     async with asyncio.TaskGroup() as tasks:
         for n in range(3):
             bench.accept(str(n), tasks, is_ordered=False)
@@ -131,13 +134,13 @@ async def test_without_ordering_a_failure_concerns_its_own_message_only() -> Non
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
-        pytest.param(InvalidInput("wrong"), Outcome.REJECTED, id="rejected is acknowledged"),
-        pytest.param(Unavailable("away"), Outcome.RETRIED, id="unavailable comes again"),
-        pytest.param(ValueError("bug"), Outcome.RETRIED, id="a bug comes again"),
-        pytest.param(TimeoutError(), Outcome.RETRIED, id="a timeout comes again"),
+        pytest.param(InvalidInput("wrong"), DispatchOutcome.REJECTED, id="rejected is acknowledged"),
+        pytest.param(Unavailable("unavailable"), DispatchOutcome.RETRIED, id="unavailable is redelivered"),
+        pytest.param(ValueError("bug"), DispatchOutcome.RETRIED, id="a bug is redelivered"),
+        pytest.param(TimeoutError(), DispatchOutcome.RETRIED, id="a timeout is redelivered"),
     ],
 )
-async def test_the_error_class_determines_redelivery(error: Exception, outcome: Outcome) -> None:
+async def test_the_error_class_determines_redelivery(error: Exception, outcome: DispatchOutcome) -> None:
     bench = Bench()
     bench.failures["1"] = [error]
     async with asyncio.TaskGroup() as tasks:
@@ -147,7 +150,7 @@ async def test_the_error_class_determines_redelivery(error: Exception, outcome: 
     assert bench.sent() == ((["ack-1"], {}) if outcome.is_final else ([], {"ack-1": 0}))
 
 
-async def test_a_second_delivery_of_a_message_in_hand_renews_its_id_and_is_not_handled_twice() -> None:
+async def test_a_redelivery_of_a_message_in_flight_renews_its_ack_id_and_is_not_handled_twice() -> None:
     bench = Bench()
     async with asyncio.TaskGroup() as tasks:
         bench.accept("1", tasks, ack_id="old")
@@ -157,7 +160,7 @@ async def test_a_second_delivery_of_a_message_in_hand_renews_its_id_and_is_not_h
     assert bench.sent()[0] == ["new"]
 
 
-async def test_what_is_in_hand_at_the_end_is_given_back() -> None:
+async def test_messages_in_flight_are_released_at_shutdown() -> None:
     bench = Bench()
 
     async def run() -> None:
@@ -168,48 +171,48 @@ async def test_what_is_in_hand_at_the_end_is_given_back() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await run()
-    bench.in_hand.give_back_all()
+    bench.inflight.release_all()
 
     assert bench.sent() == ([], {"ack-1": 0, "ack-2": 0})
 
 
-async def test_leases_of_everything_in_hand_are_extended() -> None:
+async def test_leases_of_messages_in_flight_are_extended() -> None:
     bench = Bench()
     async with asyncio.TaskGroup() as tasks:
         bench.accept("1", tasks)
         bench.accept("2", tasks)
-        bench.in_hand.extend_leases(60)
+        bench.inflight.extend_leases(60)
         assert bench.sent() == ([], {"ack-1": 60, "ack-2": 60})
 
 
-async def test_reading_pauses_while_too_much_is_in_hand() -> None:
+async def test_reading_pauses_at_the_limit_of_messages_in_flight() -> None:
     bench = Bench()
     async with asyncio.TaskGroup() as tasks:
         bench.accept("1", tasks)
-        waiting = asyncio.create_task(bench.in_hand.room(1))
+        waiting = asyncio.create_task(bench.inflight.wait_for_capacity(1))
         await asyncio.create_task(a_turn_of_the_loop())
         assert not waiting.done()
     await waiting
 
 
 def test_one_request_carries_at_most_a_thousand_ids() -> None:
-    outgoing = Outgoing()
+    batcher = AckBatcher()
     for n in range(2_500):
-        outgoing.acknowledge(str(n))
+        batcher.acknowledge(str(n))
 
     sizes = []
-    while request := outgoing.next_request():
+    while request := batcher.next_request():
         sizes.append(len(request.ack_ids))
 
     assert sizes == [1_000, 1_000, 500]
 
 
 def test_an_acknowledgement_outranks_a_lease_extension() -> None:
-    outgoing = Outgoing()
-    outgoing.set_deadline("a", 60)
-    outgoing.acknowledge("a")
+    batcher = AckBatcher()
+    batcher.modify_deadline("a", 60)
+    batcher.acknowledge("a")
 
-    request = outgoing.next_request()
+    request = batcher.next_request()
 
     assert request is not None
     assert (list(request.ack_ids), list(request.modify_deadline_ack_ids)) == (["a"], [])

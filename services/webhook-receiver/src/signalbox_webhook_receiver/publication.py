@@ -1,4 +1,4 @@
-"""Hands accepted events on: to Pub/Sub, awaiting every ack, and then to the run's stream, which may fail."""
+"""Publishes accepted events to Pub/Sub and appends them, as best effort, to their run's stream."""
 
 import asyncio
 import logging
@@ -14,8 +14,8 @@ from signalbox_webhook_receiver.events import Entry
 log = logging.getLogger(__name__)
 
 
-def routes_of(entry: Entry) -> tuple[tuple[str, str], ...]:
-    """Topic and ordering key for each publication of an event; progress has none.
+def event_routes(entry: Entry) -> tuple[tuple[str, str], ...]:
+    """Return topic and ordering key of each publication of an event; progress is not published.
 
     A domain event with a sequence is also a milestone of its run.
     """
@@ -26,13 +26,13 @@ def routes_of(entry: Entry) -> tuple[tuple[str, str], ...]:
 
 
 async def publish_all(publisher: Publisher, entries: Sequence[Entry], *, timeout_s: float) -> None:
-    """Publish in order per key and await every ack; nothing is left in flight when this returns or raises.
+    """Publish in order per key and await every ack; nothing is in flight when this returns or raises.
 
     Raises:
-        Unavailable: an ack did not come; what was acked before comes again when the delivery does.
-        InvalidInput: Pub/Sub will never take one of the events.
+        Unavailable: an ack is missing; a repeated delivery publishes the acked events again.
+        InvalidInput: Pub/Sub rejects one of the events permanently.
     """
-    publications = [(topic, entry.event, key) for entry in entries for topic, key in routes_of(entry)]
+    publications = [(topic, entry.event, key) for entry in entries for topic, key in event_routes(entry)]
     failures: list[SignalboxError] = []
 
     async def publish(topic: str, event: CloudEvent, key: str) -> None:
@@ -43,7 +43,7 @@ async def publish_all(publisher: Publisher, entries: Sequence[Entry], *, timeout
 
     try:
         async with asyncio.timeout(timeout_s):
-            await _all_at_once([publish(*publication) for publication in publications])
+            await _run_concurrently([publish(*publication) for publication in publications])
     except TimeoutError:
         raise Unavailable(
             f"Pub/Sub did not confirm within {timeout_s:g} s; send the delivery again",
@@ -57,42 +57,45 @@ async def publish_all(publisher: Publisher, entries: Sequence[Entry], *, timeout
         raise _failure(failures)
 
 
-async def _all_at_once(publishing: Sequence[Coroutine[None, None, None]]) -> None:
-    if len(publishing) == 1:
-        # The usual case, without the cost of a task.
-        await publishing[0]
+async def _run_concurrently(coroutines: Sequence[Coroutine[None, None, None]]) -> None:
+    if len(coroutines) == 1:
+        # The common case, without the cost of a task.
+        await coroutines[0]
         return
     async with asyncio.TaskGroup() as group:
-        # Tasks start in the order of their creation, and the publisher queues a message before it first waits.
-        for each in publishing:
-            group.create_task(each)
+        # Tasks start in the order of their creation, and the publisher queues a message before it first
+        # waits.
+        for coroutine in coroutines:
+            group.create_task(coroutine)
 
 
 def _failure(failures: Sequence[SignalboxError]) -> SignalboxError:
     if any(isinstance(failure, Rejected) for failure in failures):
         return InvalidInput(
-            "Pub/Sub does not take this event; make it smaller or shorten its attributes", field="event"
+            "Pub/Sub rejects this event; reduce its size or shorten its attributes", field="event"
         )
-    return Unavailable("Pub/Sub did not take the events; send the delivery again", code="publish_unavailable")
+    return Unavailable(
+        "Pub/Sub did not accept the events; send the delivery again", code="publish_unavailable"
+    )
 
 
-async def show_all(stream: RunStream, entries: Sequence[Entry], *, on_failure: Callable[[], None]) -> None:
-    """Put the events on their run's stream, so that listeners see them within milliseconds.
+async def append_all(stream: RunStream, entries: Sequence[Entry], *, on_failure: Callable[[], None]) -> None:
+    """Append the events to their run's stream, so that listeners receive them within milliseconds.
 
-    Never raises but for cancellation: the events are in Pub/Sub, and the projector repairs what is missing here.
+    Never raises except on cancellation: the events are in Pub/Sub, and the projector repairs the stream.
     """
     try:
-        await _show(stream, entries)
+        await _append(stream, entries)
     except Exception as error:
         on_failure()
         log.warning(
             "stream append failed",
             extra={"run_id": entries[0].event.runid, "reason": str(error)},
-            exc_info=_if_bug(error),
+            exc_info=_is_unexpected(error),
         )
 
 
-async def _show(stream: RunStream, entries: Sequence[Entry]) -> None:
+async def _append(stream: RunStream, entries: Sequence[Entry]) -> None:
     milestones = [entry.event for entry in entries if entry.event.sequence is not None]
     if milestones:
         await stream.append_many(milestones)
@@ -103,5 +106,5 @@ async def _show(stream: RunStream, entries: Sequence[Entry]) -> None:
             await stream.announce(entry.event)
 
 
-def _if_bug(error: Exception) -> bool:
+def _is_unexpected(error: Exception) -> bool:
     return not isinstance(error, SignalboxError)

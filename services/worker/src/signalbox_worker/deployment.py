@@ -1,4 +1,4 @@
-"""Worker versioning, when it is configured: which build this is, and that some build is the current one."""
+"""Worker versioning, when configured: this worker's build, and a current version for its deployment."""
 
 import logging
 from datetime import timedelta
@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 _RPC: Final = timedelta(seconds=10)
 
 
-def deployment_of(settings: Settings) -> WorkerDeploymentConfig | None:
-    """None: unversioned. Runs move on to the current version at their next workflow task.
+def deployment_config(settings: Settings) -> WorkerDeploymentConfig | None:
+    """Return the deployment options; None when versioning is off. Runs upgrade at their next workflow task.
 
     Raises:
-        InvalidInput: only one half is set.
+        InvalidInput: only one of the two settings is present.
     """
     if settings.deployment_name is None and settings.build_id is None:
         return None
@@ -42,20 +42,20 @@ def deployment_of(settings: Settings) -> WorkerDeploymentConfig | None:
 
 
 async def ensure_current(client: Client, version: WorkerDeploymentVersion) -> None:
-    """Make `version` the current one if none is: with versioning and no current version nothing is dispatched at all.
+    """Make `version` the current one if there is none: without a current version Temporal dispatches no task.
 
-    A later build is made current by whoever rolls it out.
+    Making a later build current is part of its rollout.
 
     Raises:
-        Unavailable: Temporal does not answer.
+        Unavailable: Temporal does not respond.
     """
-    asked = DescribeWorkerDeploymentRequest(
+    request = DescribeWorkerDeploymentRequest(
         namespace=client.namespace, deployment_name=version.deployment_name
     )
     try:
         try:
-            found = await client.workflow_service.describe_worker_deployment(asked, timeout=_RPC)
-            if found.worker_deployment_info.routing_config.current_deployment_version.build_id:
+            response = await client.workflow_service.describe_worker_deployment(request, timeout=_RPC)
+            if response.worker_deployment_info.routing_config.current_deployment_version.build_id:
                 return
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
@@ -70,10 +70,10 @@ async def ensure_current(client: Client, version: WorkerDeploymentVersion) -> No
         )
         await client.workflow_service.set_worker_deployment_current_version(first, timeout=_RPC)
         log.info(
-            "first version of the deployment is current",
+            "made the first version of the deployment current",
             extra={"deployment": version.deployment_name, "build": version.build_id},
         )
     except RPCError as error:
         raise Unavailable(
-            f"Temporal does not tell the current version of deployment {version.deployment_name}: {error}"
+            f"cannot read or set the current version of deployment {version.deployment_name}: {error}"
         ) from error
