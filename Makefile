@@ -28,11 +28,12 @@ test: setup ## Run unit, integration, end-to-end, browser and kill tests; ARGS= 
 	@$(BIN)/python -m pytest tests --ignore tests/bench \
 		-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: setup ## Check style, types, import layers, generated pages and locks
+check: setup ## Check style, types, import layers, generated pages, manifests and locks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/events_doc.py --check
+	@$(BIN)/python tools/manifests.py
 	@$(BIN)/python tools/locks.py --check
 
 format: setup ## Format the code

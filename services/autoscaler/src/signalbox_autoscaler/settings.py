@@ -23,7 +23,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             process's environment, so the worker's own settings are set here too.
         cloud_run_job: cloud_run: `projects/P/locations/L/jobs/J`; cloud_run_container: of its template, when there are several.
         cloud_run_endpoint: cloud_run: `host:port` of a local server without TLS, for tests and demonstrations.
-        kubernetes_template: kubernetes: a Job manifest in JSON; kubernetes_namespace: where jobs are made.
+        kubernetes_template: kubernetes: a PodTemplate of kubernetes_namespace, where the Jobs are created.
         kubernetes_api, kubernetes_token_file, kubernetes_ca_file: kubernetes: those of the pod's service account unless given.
         objects_url: where the decision log is kept for good: `file:///dir` or `gs://bucket`; only Redis unless given.
         port: of /v1/decisions, /healthz, /readyz and /metrics; 0 picks a free one.

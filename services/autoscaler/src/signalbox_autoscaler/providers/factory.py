@@ -45,13 +45,13 @@ def choose(settings: Settings, environ: Mapping[str, str]) -> Provider | None:
 
 
 def _kubernetes(settings: Settings) -> Provider:
-    from signalbox_autoscaler.providers.kubernetes import SERVICE_ACCOUNT, KubernetesJobs, read_template
+    from signalbox_autoscaler.providers.kubernetes import SERVICE_ACCOUNT, KubernetesJobs
 
     ca_file = settings.kubernetes_ca_file or (None if settings.kubernetes_api else SERVICE_ACCOUNT / "ca.crt")
     return KubernetesJobs(
         settings.kubernetes_api or _IN_CLUSTER,
         settings.kubernetes_namespace,
-        read_template(Path(_needed(settings.kubernetes_template, "kubernetes_template"))),
+        _needed(settings.kubernetes_template, "kubernetes_template"),
         token_file=Path(settings.kubernetes_token_file or SERVICE_ACCOUNT / "token"),
         ca_file=Path(ca_file) if ca_file else None,
     )

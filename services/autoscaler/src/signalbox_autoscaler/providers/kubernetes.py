@@ -1,8 +1,9 @@
 """Burst workers as Kubernetes Jobs named by their launch id: a name that exists is refused, so nothing is launched twice.
 
-Speaks the four calls it needs over HTTP with the pod's service account (`k8s/base/autoscaler.yaml` grants them).
+Uses the Jobs and PodTemplates APIs over HTTP with the pod's service account (`k8s/base/autoscaler.yaml` grants them).
 """
 
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
-import msgspec
 
+from signalbox_autoscaler.providers.kubernetes_job import COMPONENT, LABEL, build_burst_job
 from signalbox_autoscaler.providers.provider import (
     Execution,
     ExecutionState,
@@ -21,18 +22,16 @@ from signalbox_autoscaler.providers.provider import (
 )
 from signalbox_core.errors import InvalidInput, Unavailable
 
-LABEL: Final = "app.kubernetes.io/component"
-COMPONENT: Final = "burst"
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _CALL_WITHIN_S: Final = 10.0
-_KEPT_S: Final = 600
+_RESOURCE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 class KubernetesJobs:
     """Jobs of one namespace.
 
     Args:
-        template: a Job manifest; name, counts, deadline and the first container's further environment are filled in.
+        template: name of the PodTemplate in the namespace. It is read for every launch, so a rollout reaches the next one.
         token_file: read anew for every call, as the kubelet rotates it.
         ca_file: of the API server; None: plain HTTP or a public certificate.
     """
@@ -45,22 +44,26 @@ class KubernetesJobs:
         self,
         api: str,
         namespace: str,
-        template: Mapping[str, Any],
+        template: str,
         *,
         token_file: Path,
         ca_file: Path | None = None,
     ) -> None:
+        if not _RESOURCE_NAME.fullmatch(template):
+            raise InvalidInput(
+                "SIGNALBOX_AUTOSCALER_KUBERNETES_TEMPLATE must be the name of a PodTemplate in the namespace",
+                field="kubernetes_template",
+            )
         self._path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        self._template = template
+        self._template_path = f"/api/v1/namespaces/{namespace}/podtemplates/{template}"
         self._token_file = token_file
-        verify = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
+        verify = _tls_context(ca_file) if ca_file else True
         self._http = httpx2.AsyncClient(base_url=api, verify=verify, timeout=_CALL_WITHIN_S, trust_env=False)
 
     async def launch(self, order: Order) -> str:
+        job = await self._burst_job(order)
         try:
-            answer = await self._http.post(
-                self._path, json=job_of(self._template, order), headers=self._headers()
-            )
+            answer = await self._http.post(self._path, json=job, headers=self._headers())
         except httpx2.ConnectError as error:
             raise LaunchRefused(
                 f"the Kubernetes API cannot be reached for launch {order.launch_id}: {error}"
@@ -76,6 +79,28 @@ class KubernetesJobs:
         if answer.status_code not in (201, 409):
             raise LaunchRefused(f"Kubernetes refused launch {order.launch_id}: {_message(answer)}")
         return order.launch_id
+
+    async def _burst_job(self, order: Order) -> Mapping[str, Any]:
+        """The launch's Job, from the PodTemplate as it is now.
+
+        Raises:
+            LaunchRefused: the PodTemplate cannot be read or has no container; nothing was requested.
+        """
+        try:
+            found = await self._call("GET", self._template_path)
+            return build_burst_job(
+                found["template"],
+                launch_id=order.launch_id,
+                workers=order.workers,
+                timeout_s=order.timeout_s,
+                variables=order.variables,
+            )
+        except Unavailable as error:
+            raise LaunchRefused(f"launch {order.launch_id} was not requested: {error.detail}") from error
+        except (LookupError, TypeError, ValueError) as error:
+            raise LaunchRefused(
+                f"launch {order.launch_id} was not requested: {self._template_path} has no container to run"
+            ) from error
 
     async def executions(self) -> Sequence[Execution]:
         answer = await self._call("GET", self._path, labelSelector=f"{LABEL}={COMPONENT}")
@@ -110,52 +135,19 @@ class KubernetesJobs:
             ) from error
 
 
-def read_template(path: Path) -> Mapping[str, Any]:
-    """The Job manifest, in JSON.
+def _tls_context(ca_file: Path) -> ssl.SSLContext:
+    """Trust the authorities of a PEM file.
 
     Raises:
-        InvalidInput: it cannot be read, or has no container to give the environment to.
+        InvalidInput: it cannot be read, or holds no certificate.
     """
     try:
-        template: Mapping[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        template["spec"]["template"]["spec"]["containers"][0]
-    except (OSError, msgspec.MsgspecError, LookupError, TypeError) as error:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except OSError as error:
         raise InvalidInput(
-            f"SIGNALBOX_AUTOSCALER_KUBERNETES_TEMPLATE: {path} must hold a Job manifest in JSON with a container ({error})",
-            field="kubernetes_template",
+            f"SIGNALBOX_AUTOSCALER_KUBERNETES_CA_FILE: cannot read certificates from {ca_file}: {error.strerror}",
+            field="kubernetes_ca_file",
         ) from None
-    return template
-
-
-def job_of(template: Mapping[str, Any], order: Order) -> Mapping[str, Any]:
-    """The manifest of one launch: an indexed job, never retried, that cleans up after itself."""
-    pod = template["spec"]["template"]
-    first, *others = pod["spec"]["containers"]
-    named = [{"name": name, "value": value} for name, value in sorted(order.variables.items())]
-    kept = [entry for entry in first.get("env", []) if entry["name"] not in order.variables]
-    pod_spec = {
-        **pod["spec"],
-        "restartPolicy": "Never",
-        "containers": [{**first, "env": [*kept, *named]}, *others],
-    }
-    metadata = template.get("metadata", {})
-    labels = {**metadata.get("labels", {}), LABEL: COMPONENT}
-    return {
-        **template,
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {**metadata, "name": order.launch_id, "labels": labels},
-        "spec": {
-            **template["spec"],
-            "completionMode": "Indexed",
-            "completions": order.workers,
-            "parallelism": order.workers,
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": order.timeout_s,
-            "ttlSecondsAfterFinished": _KEPT_S,
-            "template": {**pod, "spec": pod_spec},
-        },
-    }
 
 
 def execution_of(job: Mapping[str, Any], now: datetime) -> Execution:
