@@ -24,6 +24,7 @@ class Watching:
 
     leads = True
     queues: ClassVar[list[str]] = ["invoices"]
+    problem: str | None = None
 
     def sees(self) -> bool:
         return True
@@ -106,6 +107,22 @@ async def test_without_redis_decisions_are_unavailable_and_health_is_not() -> No
         answer, health = await client.get("/v1/decisions"), await client.get("/healthz")
 
     assert (answer.status_code, answer.json()["code"], health.status_code) == (503, "unavailable", 200)
+
+
+async def test_missing_heartbeats_degrade_readiness_and_are_explained(log: DecisionLog) -> None:
+    watching = Watching()
+    watching.problem = "no worker heartbeat seen on invoices"
+    app = create_app(watching, log, Meters())
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app), base_url="http://autoscaler"
+    ) as client:
+        degraded = await client.get("/readyz")
+        watching.problem = None
+        ready = await client.get("/readyz")
+
+    assert (degraded.status_code, degraded.json()["status"]) == (200, "degraded")
+    assert degraded.json()["problem"] == "no worker heartbeat seen on invoices"
+    assert (ready.json()["status"], ready.json()["problem"]) == ("ready", None)
 
 
 async def test_metrics_count_what_was_launched_by_queue(log: DecisionLog) -> None:

@@ -1,5 +1,6 @@
 """One look at a real Temporal server and a real Redis."""
 
+import itertools
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -87,6 +88,27 @@ async def test_the_queue_of_a_beating_worker_is_found_by_itself(temporal_address
         found = await eventually(is_seen)
     assert (found.workers[0].slots, found.workers[0].used, found.workers[0].is_burst) == (7, 0, False)
     assert queue in observer.queues
+
+
+async def test_a_worker_without_heartbeats_is_not_read_as_no_worker(
+    temporal_address: str, redis: Redis
+) -> None:
+    silent = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=None)
+    client = await connect(temporal_address, "default", runtime=silent)
+    queue = name("silent")
+    observer = Observer(TemporalEye(client), redis, {queue})
+    assert not seen(await observer.look(datetime.now(UTC)), queue, datetime.now(UTC)).workers_stale
+
+    looks = itertools.count(1)
+
+    async def is_blind() -> Look | None:
+        # Each look is later than the one before, so that the queue's numbers are read anew.
+        look = await observer.look(datetime.now(UTC) + CACHED_FOR * next(looks))
+        return look if queue in look.without_heartbeats else None
+
+    async with Worker(client, task_queue=queue, activities=[nothing]):
+        look = await eventually(is_blind)
+    assert seen(look, queue, datetime.now(UTC)).workers_stale
 
 
 async def test_numbers_are_asked_for_once_in_five_seconds(client: Client, redis: Redis) -> None:

@@ -38,6 +38,10 @@ class Watcher(Protocol):
     def queues(self) -> list[str]:
         """Those decided about, while this process leads."""
 
+    @property
+    def problem(self) -> str | None:
+        """Why workers are not seen, with the remedy."""
+
     def sees(self) -> bool:
         """Whether Temporal answered lately."""
 
@@ -71,10 +75,11 @@ def create_app(loop: Watcher, decision_log: DecisionLog, meters: Meters) -> Star
     async def readyz(_request: Request) -> Response:
         sees = loop.sees()
         body = {
-            "status": "ready" if sees else "not ready",
+            "status": "not ready" if not sees else "degraded" if loop.problem else "ready",
             "temporal_available": sees,
             "leads": loop.leads,
             "queues": loop.queues,
+            "problem": loop.problem,
         }
         return Response(msgspec.json.encode(body), 200 if sees else 503, media_type=_JSON)
 

@@ -16,6 +16,7 @@ from signalbox_autoscaler.audit.decision_log import DecisionLog
 from signalbox_autoscaler.audit.records import Made, Recorder
 from signalbox_autoscaler.metrics import Meters
 from signalbox_autoscaler.model import DecisionRecord, Launch, Policy, Snapshot, Spent, State
+from signalbox_autoscaler.observe.heartbeats import HeartbeatMonitor
 from signalbox_autoscaler.observe.observer import Look, Observer, snapshot_of
 from signalbox_autoscaler.policies import Policies
 from signalbox_autoscaler.providers.provider import Execution, Provider
@@ -54,6 +55,7 @@ class Loop:
         self._parts = parts
         self._clock = clock
         self.every_s = every_s
+        self._heartbeats = HeartbeatMonitor(parts.meters.without_heartbeats)
         self.seen_at: datetime | None = None
         self.looks = 0
         self.failures = 0
@@ -80,6 +82,7 @@ class Loop:
         observer = self._parts.observer
         look = await (observer.look(now) if self.leads else observer.glance(now))
         self.seen_at = look.workers_at
+        self._heartbeats.report(look.without_heartbeats, look.list_error)
         epoch = self._parts.lease.epoch
         if epoch != self._epoch:
             self._begin(epoch)
@@ -100,6 +103,11 @@ class Loop:
     @property
     def queues(self) -> list[str]:
         return sorted(self.latest)
+
+    @property
+    def problem(self) -> str | None:
+        """Why workers are not seen, with the remedy; None: they are, or there are none."""
+        return self._heartbeats.problem
 
     def sees(self) -> bool:
         """Whether Temporal answered within the last three looks."""

@@ -17,6 +17,9 @@ class Meters:
         self.policies_ok = self._gauge(
             "policies_ok", "0 while a changed policy file is wrong and the last good one is in force"
         )
+        self.without_heartbeats = self._gauge(
+            "queues_without_heartbeats", "Task queues that workers poll without sending heartbeats"
+        )
         self.decisions = self._counter(
             "decisions",
             "Decisions by action and by the constraint that set the launches",

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from signalbox_autoscaler.model import Launch, Policy, Snapshot, Spent, WorkerSeen
+from signalbox_autoscaler.observe.heartbeats import queues_without_heartbeats
 from signalbox_autoscaler.observe.temporal_metrics import Backlog, TemporalEye
 from signalbox_core.errors import Unavailable
 from signalbox_core.redis.client import unavailable_when_away
@@ -31,6 +32,7 @@ class Look(Struct, frozen=True, kw_only=True):
     Attributes:
         backlogs: by queue, each with its instant.
         retired: identities of burst workers that were told to leave.
+        without_heartbeats: queues that workers poll without sending heartbeats; list_error: why workers could not be listed.
     """
 
     backlogs: Mapping[str, tuple[datetime, Backlog]] = {}
@@ -39,6 +41,8 @@ class Look(Struct, frozen=True, kw_only=True):
     hints: Mapping[str, Mapping[str, Hint]] = {}
     hints_at: datetime | None = None
     retired: frozenset[str] = frozenset()
+    without_heartbeats: frozenset[str] = frozenset()
+    list_error: str | None = None
 
 
 class Observer:
@@ -70,20 +74,28 @@ class Observer:
         """
         await self._see_workers(now)
         await asyncio.gather(self._see_backlogs(now), self._see_hints(now), self._see_retired())
+        self._miss_heartbeats(now)
         return self._look
 
     async def glance(self, now: datetime) -> Look:
         """Workers only, for one that follows: it shall know whether Temporal answers, and which queues there are."""
         await self._see_workers(now)
+        self._miss_heartbeats(now)
         return self._look
 
     async def _see_workers(self, now: datetime) -> None:
         try:
             workers = await self._eye.workers(now)
-        except Unavailable:
+        except Unavailable as error:
+            self._look = replace(self._look, list_error=error.detail)
             return
         self._queues |= set(workers)
-        self._look = replace(self._look, workers=workers, workers_at=now)
+        self._look = replace(self._look, workers=workers, workers_at=now, list_error=None)
+
+    def _miss_heartbeats(self, now: datetime) -> None:
+        polled_at = {queue: backlog.polled_at for queue, (_, backlog) in self._look.backlogs.items()}
+        missing = queues_without_heartbeats(polled_at, self._eye.heartbeat_at, now)
+        self._look = replace(self._look, without_heartbeats=missing)
 
     async def _see_backlogs(self, now: datetime) -> None:
         known = self._look.backlogs
@@ -145,7 +157,7 @@ def snapshot_of(
         rate_limiting_active=backlog.rate_limiting_active,
         launches=tuple(launch for launch in launches if launch.queue == queue),
         backlog_stale=_is_stale(backlog_at, now),
-        workers_stale=_is_stale(look.workers_at, now),
+        workers_stale=_is_stale(look.workers_at, now) or queue in look.without_heartbeats,
         hints_stale=_is_stale(look.hints_at, now),
         hour_left=_left(policy.budget_per_hour, spent.hour.get(queue)),
         day_left=_left(policy.budget_per_day, spent.day.get(queue)),

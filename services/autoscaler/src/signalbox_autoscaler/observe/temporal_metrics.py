@@ -1,14 +1,14 @@
 """What Temporal knows: how much waits in each queue, which workers beat and how busy they are."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 from temporalio.api.enums.v1 import RateLimitSource, TaskQueueType, WorkerStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.worker.v1 import WorkerHeartbeat
+from temporalio.api.worker.v1 import WorkerHeartbeat, WorkerInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeTaskQueueResponse,
@@ -33,24 +33,32 @@ _SILENT: Final = timedelta(minutes=3)
 
 
 class Backlog(Struct, frozen=True, kw_only=True):
-    """What waits in one queue. `rate_per_s`: the limit Temporal puts on its activities; None: none."""
+    """What waits in one queue.
+
+    Attributes:
+        rate_per_s: the limit Temporal puts on its activities; None: none.
+        polled_at: the latest poll of a worker for activities; None: none in the last five minutes.
+    """
 
     activities: int
     workflow_tasks: int
     oldest_s: float
     rate_per_s: float | None
     rate_limiting_active: bool
+    polled_at: datetime | None = None
 
 
 class TemporalEye:
     """Attributes:
     calls: requests made so far.
+    heartbeat_at: by queue, the latest heartbeat ever listed, also of a worker that has stopped.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self.calls = 0
+        self.heartbeat_at: dict[str, datetime] = {}
 
     async def backlogs(self, queues: Sequence[str]) -> Mapping[str, Backlog]:
         """Two calls a queue, several at a time; a queue that Temporal does not answer for is left out."""
@@ -69,6 +77,7 @@ class TemporalEye:
             for _ in range(_MAX_PAGES):
                 self.calls += 1
                 page = await self._client.workflow_service.list_workers(request, timeout=_RPC_TIMEOUT)
+                self._note_heartbeats(page.workers_info)
                 for info in page.workers_info:
                     if (seen := worker_of(info.worker_heartbeat, now)) is not None:
                         found.setdefault(info.worker_heartbeat.task_queue, []).append(seen)
@@ -78,6 +87,11 @@ class TemporalEye:
         except RPCError as error:
             raise Unavailable(f"Temporal does not list its workers: {error.message}") from error
         return found
+
+    def _note_heartbeats(self, workers: Iterable[WorkerInfo]) -> None:
+        for info in workers:
+            queue, at = info.worker_heartbeat.task_queue, info.worker_heartbeat.heartbeat_time.ToDatetime(UTC)
+            self.heartbeat_at[queue] = max(at, self.heartbeat_at.get(queue, at))
 
     async def _backlog(self, queue: str) -> Backlog | None:
         try:
@@ -94,6 +108,9 @@ class TemporalEye:
             oldest_s=round(activities.stats.approximate_backlog_age.ToTimedelta().total_seconds(), 3),
             rate_per_s=limit.requests_per_second if limit.rate_limit_source in _OWN_LIMITS else None,
             rate_limiting_active=activities.stats.rate_limiting_active,
+            polled_at=max(
+                (poller.last_access_time.ToDatetime(UTC) for poller in activities.pollers), default=None
+            ),
         )
 
     async def _describe(self, queue: str, kind: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:
