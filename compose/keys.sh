@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Creates the keys that docker-compose.yml mounts, once: the worker's signing key, the receiver's key file, one
-# API key with every role, and the payload keys. `compose/keys.sh DIR` creates them in another folder.
+# Creates the keys that docker-compose.yml mounts, once: the worker's signing key, the receiver's key file,
+# one API key with every role, and the payload keys. `compose/keys.sh DIR` creates them in another folder.
 set -euo pipefail
 admin="$(cd "$(dirname "$0")/.." && pwd)/.venv/bin/signalbox-admin"
 secrets="${1:-$(dirname "$0")/secrets}"

@@ -1,4 +1,4 @@
-"""Finds task queues whose workers poll without sending heartbeats: their capacity is unknown, which is not zero."""
+"""Finds task queues whose workers poll without sending heartbeats: their capacity is unknown, not zero."""
 
 import logging
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def queues_without_heartbeats(
 ) -> frozenset[str]:
     """The queues that are polled now and had no heartbeat around that time.
 
-    Temporal lists the pollers of a worker that has stopped for five minutes, so a poll counts for `MAX_INTERVAL` only.
+    Temporal lists the pollers of a stopped worker for five minutes, so a poll counts for `MAX_INTERVAL` only.
 
     Args:
         polled_at: by queue, the latest poll for activities; None: nobody polls.
@@ -49,7 +49,7 @@ class HeartbeatMonitor:
     def report(self, queues: frozenset[str], list_error: str | None) -> None:
         """Take the result of one observation.
 
-        A queue is reported when it lacks heartbeats twice in a row: a worker polls before its first heartbeat.
+        A queue is reported when it lacks heartbeats twice in a row: a worker polls before it sends the first.
 
         Args:
             list_error: why Temporal did not list its workers; None: it did.

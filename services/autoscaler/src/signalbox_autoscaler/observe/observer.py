@@ -32,7 +32,8 @@ class Look(Struct, frozen=True, kw_only=True):
     Attributes:
         backlogs: by queue, each with its instant.
         retired: identities of burst workers that were told to leave.
-        without_heartbeats: queues that workers poll without sending heartbeats; list_error: why workers could not be listed.
+        without_heartbeats: queues that workers poll without sending heartbeats.
+        list_error: why workers could not be listed.
     """
 
     backlogs: Mapping[str, tuple[datetime, Backlog]] = {}

@@ -1,6 +1,6 @@
-"""Burst workers as Kubernetes Jobs named by their launch id: a name that exists is refused, so nothing is launched twice.
+"""Burst workers as Kubernetes Jobs. A Job is named by its launch id, so a second request for a launch is refused.
 
-Uses the Jobs and PodTemplates APIs over HTTP with the pod's service account (`k8s/base/autoscaler.yaml` grants them).
+Uses the Jobs and PodTemplates APIs over HTTP with the pod's service account (`k8s/base/autoscaler.yaml`).
 """
 
 import re
@@ -31,7 +31,8 @@ class KubernetesJobs:
     """Jobs of one namespace.
 
     Args:
-        template: name of the PodTemplate in the namespace. It is read for every launch, so a rollout reaches the next one.
+        template: name of a PodTemplate in the namespace. It is read for every launch, so a rollout reaches the
+            next one.
         token_file: read anew for every call, as the kubelet rotates it.
         ca_file: of the API server; None: plain HTTP or a public certificate.
     """
@@ -145,7 +146,8 @@ def _tls_context(ca_file: Path) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(ca_file))
     except OSError as error:
         raise InvalidInput(
-            f"SIGNALBOX_AUTOSCALER_KUBERNETES_CA_FILE: cannot read certificates from {ca_file}: {error.strerror}",
+            f"SIGNALBOX_AUTOSCALER_KUBERNETES_CA_FILE: cannot read certificates from {ca_file}:"
+            f" {error.strerror or error}",
             field="kubernetes_ca_file",
         ) from None
 

@@ -21,11 +21,11 @@ def build_burst_job(
 ) -> Mapping[str, Any]:
     """Build an indexed Job whose pods fail one by one.
 
-    A worker that fails is not retried, because the autoscaler decides about replacements, and it does not end the
-    other workers. A pod that the platform evicts is no failure: Kubernetes replaces it.
+    A worker that fails is not retried, because the autoscaler decides about replacements, and the other workers
+    run on. An eviction is no failure: Kubernetes replaces the pod.
 
     Args:
-        pod_template: the `template` of a PodTemplate; `variables` are added to the first container's environment.
+        pod_template: the `template` of a PodTemplate; its first container gets `variables`.
         timeout_s: deadline of the whole Job.
 
     Raises:

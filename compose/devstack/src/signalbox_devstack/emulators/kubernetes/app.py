@@ -1,4 +1,4 @@
-"""Jobs (create, list by label, get, delete), PodTemplates (create, get) and evictions, with a bearer token."""
+"""Jobs (create, list by label, get, delete), PodTemplates (create, get) and evictions; needs a bearer token."""
 
 import asyncio
 import re
@@ -130,7 +130,7 @@ class Cluster:
         )
 
     async def _delete(self, request: Request) -> JSONResponse:
-        """Delete a Job. Its pods run on unless the request cascades, which batch/v1 does not do by default."""
+        """Delete a Job. Its pods run on unless the request cascades, which is not the default of batch/v1."""
         if refused := self._refused(request):
             return refused
         name = request.path_params["name"]

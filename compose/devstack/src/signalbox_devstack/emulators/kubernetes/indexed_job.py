@@ -1,4 +1,4 @@
-"""An indexed Job as its controller runs it: a pod per index, failure policies, replacement of evicted pods."""
+"""An indexed Job as its controller runs it: a pod per index, failure policies, evicted pods replaced."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
