@@ -1,6 +1,6 @@
 """Validate k8s/ and compose/ strictly against their schemas; prints each problem and fails when there is one.
 
-Kustomizations are rendered with kubectl where it is installed, and what comes out is validated too.
+Kustomizations are rendered with kubectl where it is installed, and the rendered manifests are validated too.
 """
 
 import json
