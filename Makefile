@@ -29,12 +29,13 @@ test: setup ## Run unit, integration, end-to-end, browser and kill tests; ARGS= 
 		-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 	@$(BIN)/python tools/other_pythons.py
 
-check: setup ## Check style, types, import layers, generated pages and locks
+check: setup ## Check style, types, import layers, generated pages, manifests and locks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/events_doc.py --check
 	@$(BIN)/python tools/sync_client.py --check
+	@$(BIN)/python tools/manifests.py
 	@$(BIN)/python tools/locks.py --check
 
 generate: setup ## Generate the blocking client from the asyncio client

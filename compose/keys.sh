@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Creates the keys that docker-compose.yml mounts, once: the worker's signing key, the receiver's key file,
-# one API key with every role, and the payload keys.
+# one API key with every role, and the payload keys. `compose/keys.sh DIR` creates them in another folder.
 set -euo pipefail
-cd "$(dirname "$0")"
-admin=../.venv/bin/signalbox-admin
+admin="$(cd "$(dirname "$0")/.." && pwd)/.venv/bin/signalbox-admin"
+secrets="${1:-$(dirname "$0")/secrets}"
 [ -x "$admin" ] || { echo "run make setup first: $admin is missing" >&2; exit 2; }
-[ ! -e secrets/receiver-keys.json ] || { echo "compose/secrets exists already; nothing to do"; exit 0; }
-mkdir -p secrets && chmod 700 secrets
+[ ! -e "$secrets/receiver-keys.json" ] || { echo "$secrets exists already; nothing to do"; exit 0; }
+mkdir -p "$secrets" && chmod 700 "$secrets" && cd "$secrets"
 "$admin" keys new --kind sender \
-  --file secrets/receiver-keys.json --private secrets/worker.pem \
+  --file receiver-keys.json --private worker.pem \
   --keyid worker --sender worker --tenant '*' --events '*'
 "$admin" keys new --kind api \
-  --file secrets/api-keys.json --tenant demo --roles viewer,operator,approver,admin --name admin
-"$admin" payload-keys new --file secrets/payload-keys.json
+  --file api-keys.json --tenant demo --roles viewer,operator,approver,admin --name admin
+"$admin" payload-keys new --file payload-keys.json
 # The containers run as another user than yours; the folder itself stays closed.
-chmod 644 secrets/receiver-keys.json secrets/api-keys.json secrets/worker.pem secrets/payload-keys.json
+chmod 644 receiver-keys.json api-keys.json worker.pem payload-keys.json

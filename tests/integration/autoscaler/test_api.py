@@ -24,6 +24,7 @@ class ConnectedLoop:
 
     leads = True
     queues: ClassVar[list[str]] = ["invoices"]
+    problem: str | None = None
 
     def is_connected(self) -> bool:
         return True
@@ -122,6 +123,22 @@ async def test_without_redis_decisions_are_unavailable_and_health_is_ok() -> Non
         "unavailable",
         200,
     )
+
+
+async def test_missing_heartbeats_degrade_readiness_and_are_explained(log: DecisionLog) -> None:
+    loop = ConnectedLoop()
+    loop.problem = "no worker heartbeat seen on invoices"
+    app = create_app(loop, log, AutoscalerMetrics())
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app), base_url="http://autoscaler"
+    ) as client:
+        degraded = await client.get("/readyz")
+        loop.problem = None
+        ready = await client.get("/readyz")
+
+    assert (degraded.status_code, degraded.json()["status"]) == (200, "degraded")
+    assert degraded.json()["problem"] == "no worker heartbeat seen on invoices"
+    assert (ready.json()["status"], ready.json()["problem"]) == ("ready", None)
 
 
 async def test_metrics_count_launches_by_queue(log: DecisionLog) -> None:

@@ -1,5 +1,6 @@
 """Observation of a real Temporal server and a real Redis."""
 
+import itertools
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -101,6 +102,28 @@ async def test_the_queue_of_a_worker_is_discovered(temporal_address: str, redis:
         found = await eventually(snapshot_with_worker)
     assert (found.workers[0].slots, found.workers[0].used, found.workers[0].is_burst) == (7, 0, False)
     assert queue in observer.queues
+
+
+async def test_a_worker_without_heartbeats_is_not_read_as_no_worker(
+    temporal_address: str, redis: Redis
+) -> None:
+    silent = Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=None)
+    client = await connect(temporal_address, "default", runtime=silent)
+    queue = name("silent")
+    observer = Observer(TemporalMetrics(client), redis, {queue})
+    before = await observer.observe(datetime.now(UTC))
+    assert not snapshot_of(before, queue, datetime.now(UTC)).workers_stale
+
+    passes = itertools.count(1)
+
+    async def missing_heartbeats() -> Observation | None:
+        # Each pass has a later time than the one before, so that the statistics are not cached.
+        observation = await observer.observe(datetime.now(UTC) + CACHED_FOR * next(passes))
+        return observation if queue in observation.without_heartbeats else None
+
+    async with Worker(client, task_queue=queue, activities=[nothing]):
+        observation = await eventually(missing_heartbeats)
+    assert snapshot_of(observation, queue, datetime.now(UTC)).workers_stale
 
 
 async def test_statistics_are_read_once_in_five_seconds(client: Client, redis: Redis) -> None:

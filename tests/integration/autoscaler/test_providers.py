@@ -1,6 +1,7 @@
 """Every provider satisfies the same contract, each over its real interface."""
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_autoscaler.providers.cloud_run import CloudRunJobs
-from signalbox_autoscaler.providers.kubernetes import KubernetesJobs, read_template
+from signalbox_autoscaler.providers.factory import create_provider
+from signalbox_autoscaler.providers.kubernetes import KubernetesJobs
+from signalbox_autoscaler.providers.kubernetes_job import build_burst_job
 from signalbox_autoscaler.providers.local import LocalProcesses
 from signalbox_autoscaler.providers.provider import (
     ENDS,
@@ -20,10 +23,21 @@ from signalbox_autoscaler.providers.provider import (
     LaunchUncertain,
     Provider,
 )
+from signalbox_autoscaler.settings import PREFIX, Settings
 from signalbox_core.errors import InvalidInput, Unavailable
+from signalbox_core.settings import read_settings
 from support.assertions.eventually import eventually
 from support.servers.backends import free_port
-from support.servers.providers import JOB, KINDS, TEMPLATE, cloud_run_program, provider_of, set_faults
+from support.servers.providers import (
+    JOB,
+    KINDS,
+    POD_TEMPLATE,
+    cloud_run_program,
+    kubernetes_call,
+    kubernetes_program,
+    provider_of,
+    set_faults,
+)
 
 TASK = """
 import os, signal, sys, time
@@ -32,6 +46,8 @@ names = ("SIGNALBOX_WORKER_BURST_INDEX", "CLOUD_RUN_TASK_INDEX", "JOB_COMPLETION
 index = next(os.environ[name] for name in names if name in os.environ)
 with open(f"{os.environ['OUT']}/{os.environ['SIGNALBOX_WORKER_BURST_LAUNCH']}-{index}", "a") as file:
     print(os.environ["COLOUR"], file=file)
+if index == os.environ.get("FAILS_AT"):
+    sys.exit(1)
 while not os.path.exists(os.environ["OUT"] + "/end"):
     time.sleep(0.05)
 sys.exit(int(open(os.environ["OUT"] + "/end").read()))
@@ -197,7 +213,7 @@ async def test_an_unreachable_provider_is_unavailable(kind: str, tmp_path: Path)
     provider: Provider = (
         CloudRunJobs(JOB, endpoint=address, run_timeout_s=1)
         if kind == "cloud_run"
-        else KubernetesJobs(f"http://{address}", "signalbox", TEMPLATE, token_file=tmp_path / "token")
+        else KubernetesJobs(f"http://{address}", "signalbox", "burst-worker", token_file=tmp_path / "token")
     )
     with pytest.raises(Unavailable):
         await provider.executions()
@@ -213,11 +229,158 @@ async def test_kubernetes_refuses_an_invalid_token(tmp_path: Path) -> None:
             await provider.launch(spec_of("l-9", tmp_path))
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"spec": {"template": {"spec": {"containers": []}}}}'])
-def test_a_template_without_a_container_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "job.json").write_text(text)
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[tuple[str, KubernetesJobs]]:
+    """The address of an emulated API server with the PodTemplate, and a provider that uses it."""
+    (tmp_path / "token").write_text("secret")
+    async with kubernetes_program([sys.executable, "-c", TASK]) as address:
+        await kubernetes_call(address, "POST", "podtemplates", POD_TEMPLATE)
+        provider = KubernetesJobs(
+            f"http://{address}", "signalbox", "burst-worker", token_file=tmp_path / "token"
+        )
+        yield address, provider
+        (tmp_path / "end").write_text("0")
+        await provider.aclose()
+
+
+async def wait_for_pods(folder: Path, launch_id: str, *, starts: int) -> None:
+    """Wait until both indexes have a pod and `starts` pods have been started in all."""
+
+    def started() -> bool:
+        files = list(folder.glob(f"{launch_id}-*"))
+        return len(files) == 2 and sum(len(path.read_text().split()) for path in files) == starts
+
+    await eventually(started, within_s=20)
+
+
+@pytest.mark.parametrize("template", ["no-such-template", "empty"])
+async def test_a_missing_or_empty_pod_template_refuses_the_launch(
+    cluster: tuple[str, KubernetesJobs], tmp_path: Path, template: str
+) -> None:
+    address, _ = cluster
+    empty = {"metadata": {"name": "empty"}, "template": {"spec": {"containers": []}}}
+    await kubernetes_call(address, "POST", "podtemplates", empty)
+    provider = KubernetesJobs(f"http://{address}", "signalbox", template, token_file=tmp_path / "token")
+    with pytest.raises(LaunchRefused, match=f"not requested: .*podtemplates/{template}"):
+        await provider.launch(spec_of("l-10", tmp_path))
+    assert await provider.executions() == []
+    await provider.aclose()
+
+
+async def test_the_template_setting_must_be_a_resource_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="KUBERNETES_TEMPLATE"):
-        read_template(tmp_path / "job.json")
+        KubernetesJobs("http://127.0.0.1", "signalbox", "/config/job.json", token_file=tmp_path / "token")
+
+
+async def test_a_changed_pod_template_reaches_the_next_launch(
+    cluster: tuple[str, KubernetesJobs], tmp_path: Path
+) -> None:
+    address, provider = cluster
+    await provider.launch(spec_of("l-11", tmp_path))
+    changed = json.loads(json.dumps(POD_TEMPLATE).replace("signalbox/worker", "signalbox/worker:v2"))
+    await kubernetes_call(address, "POST", "podtemplates", changed)
+    await provider.launch(spec_of("l-12", tmp_path))
+
+    images = []
+    for name in ("l-11", "l-12"):
+        job = (await kubernetes_call(address, "GET", f"jobs/{name}", group="apis/batch/v1")).json()
+        images.append(job["spec"]["template"]["spec"]["containers"][0]["image"])
+    assert images == ["registry.invalid/signalbox/worker", "registry.invalid/signalbox/worker:v2"]
+
+
+async def test_an_evicted_pod_is_replaced_and_the_others_keep_running(
+    cluster: tuple[str, KubernetesJobs], tmp_path: Path
+) -> None:
+    address, provider = cluster
+    await provider.launch(spec_of("l-13", tmp_path))
+    await wait_for_pods(tmp_path, "l-13", starts=2)
+
+    assert (await kubernetes_call(address, "POST", "pods/l-13-0/eviction")).status_code == 201
+    await wait_for_pods(tmp_path, "l-13", starts=3)
+
+    found = await execution(provider, "l-13")
+    assert found is not None
+    assert (found.state, found.running, found.failed) == (ExecutionState.RUNNING, 2, 0)
+    assert len((tmp_path / "l-13-1").read_text().split()) == 1
+    (tmp_path / "end").write_text("0")
+    ended = await until(provider, "l-13", ExecutionState.SUCCEEDED)
+    assert ended is not None
+    assert ended.succeeded == 2
+
+
+async def test_with_a_backoff_limit_for_the_whole_job_an_eviction_ends_all_pods(
+    cluster: tuple[str, KubernetesJobs], tmp_path: Path
+) -> None:
+    """The Kubernetes rule that burst Jobs avoid; the emulator implements it."""
+    address, provider = cluster
+    job = json.loads(
+        json.dumps(
+            build_burst_job(
+                POD_TEMPLATE["template"],
+                launch_id="l-14",
+                workers=2,
+                timeout_s=300,
+                variables=spec_of("l-14", tmp_path).variables,
+            )
+        )
+    )
+    del job["spec"]["backoffLimitPerIndex"], job["spec"]["podFailurePolicy"]
+    job["spec"]["backoffLimit"] = 0
+    await kubernetes_call(address, "POST", "jobs", job, group="apis/batch/v1")
+    await wait_for_pods(tmp_path, "l-14", starts=2)
+
+    await kubernetes_call(address, "POST", "pods/l-14-0/eviction")
+
+    ended = await until(provider, "l-14", ExecutionState.FAILED)
+    assert ended is not None
+    assert (ended.running, ended.succeeded) == (0, 0)
+
+
+async def test_one_failed_worker_does_not_end_the_others(
+    cluster: tuple[str, KubernetesJobs], tmp_path: Path
+) -> None:
+    address, provider = cluster
+    broken = json.loads(json.dumps(POD_TEMPLATE))
+    broken["template"]["spec"]["containers"][0]["env"] = [{"name": "FAILS_AT", "value": "0"}]
+    await kubernetes_call(address, "POST", "podtemplates", broken)
+    await provider.launch(spec_of("l-15", tmp_path))
+
+    async def one_failed() -> Execution | None:
+        found = await execution(provider, "l-15")
+        return found if found and found.failed == 1 else None
+
+    found = await eventually(one_failed, within_s=20)
+    assert (found.state, found.running) == (ExecutionState.RUNNING, 1)
+    (tmp_path / "end").write_text("0")
+    ended = await until(provider, "l-15", ExecutionState.FAILED)
+    assert ended is not None
+    assert (ended.succeeded, ended.failed) == (1, 1)
+
+
+async def test_the_emulator_rejects_an_invalid_failure_policy(
+    cluster: tuple[str, KubernetesJobs], tmp_path: Path
+) -> None:
+    address, _ = cluster
+    pod = {"spec": {"restartPolicy": "OnFailure", "containers": [{"name": "worker"}]}}
+    spec = {"template": pod, "podFailurePolicy": {"rules": []}}
+    job = {"kind": "Job", "metadata": {"name": "l-16"}, "spec": spec}
+    response = await kubernetes_call(address, "POST", "jobs", job, group="apis/batch/v1")
+    assert (response.status_code, "only Never" in response.json()["message"]) == (422, True)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "malformed"])
+def test_an_invalid_ca_file_is_named(tmp_path: Path, content: str | None) -> None:
+    if content:
+        (tmp_path / "ca.crt").write_text(content)
+    environ = {
+        "REDIS_URL": "redis://127.0.0.1:6379/0",
+        "SIGNALBOX_AUTOSCALER_PROVIDER": "kubernetes",
+        "SIGNALBOX_AUTOSCALER_KUBERNETES_TEMPLATE": "burst-worker",
+        "SIGNALBOX_AUTOSCALER_KUBERNETES_CA_FILE": str(tmp_path / "ca.crt"),
+    }
+    settings = read_settings(Settings, prefix=PREFIX, environ=environ)
+    with pytest.raises(InvalidInput, match=r"SIGNALBOX_AUTOSCALER_KUBERNETES_CA_FILE: .*ca\.crt"):
+        create_provider(settings, environ)
 
 
 async def test_tasks_of_the_emulated_cloud_run_start_during_concurrent_calls() -> None:

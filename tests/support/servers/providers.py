@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx2
 
 from signalbox_autoscaler.providers.cloud_run import CloudRunJobs
 from signalbox_autoscaler.providers.kubernetes import KubernetesJobs
@@ -17,10 +18,14 @@ from signalbox_autoscaler.providers.provider import Provider
 
 JOB = "projects/local/locations/local/jobs/burst"
 KINDS = ("local", "cloud_run", "kubernetes")
-TEMPLATE = {
-    "spec": {
-        "template": {"spec": {"containers": [{"name": "worker", "image": "signalbox/worker", "env": []}]}}
-    }
+POD_TEMPLATE = {
+    "apiVersion": "v1",
+    "kind": "PodTemplate",
+    "metadata": {"name": "burst-worker"},
+    "template": {
+        "metadata": {"labels": {"app.kubernetes.io/name": "burst-worker"}},
+        "spec": {"containers": [{"name": "worker", "image": "registry.invalid/signalbox/worker", "env": []}]},
+    },
 }
 
 
@@ -28,7 +33,7 @@ TEMPLATE = {
 async def listening(
     module: str, *arguments: str, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[str]:
-    """Run `python -m MODULE --port 0 …` for the duration of the block; yields the `host:port` that it prints."""
+    """Run `python -m MODULE --port 0 …` during the block; yields the `host:port` that it prints."""
     command = [sys.executable, "-m", module, "--port", "0", *arguments]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environ)
     assert process.stdout is not None
@@ -62,6 +67,22 @@ async def cloud_run_program(
 
 
 @contextlib.asynccontextmanager
+async def kubernetes_program(command: Sequence[str]) -> AsyncIterator[str]:
+    async with listening(
+        "signalbox_devstack.emulators.kubernetes", "--token", "secret", "--", *command
+    ) as address:
+        yield address
+
+
+async def kubernetes_call(
+    address: str, method: str, path: str, body: Any = None, *, group: str = "api/v1"
+) -> httpx2.Response:
+    """Call the emulated API server as an operator would, in the namespace `signalbox`."""
+    async with httpx2.AsyncClient(headers={"Authorization": "Bearer secret"}) as http:
+        return await http.request(method, f"http://{address}/{group}/namespaces/signalbox/{path}", json=body)
+
+
+@contextlib.asynccontextmanager
 async def provider_of(kind: str, command: Sequence[str], folder: Path) -> AsyncIterator[Provider]:
     async with contextlib.AsyncExitStack() as stack:
         provider: Provider
@@ -73,16 +94,9 @@ async def provider_of(kind: str, command: Sequence[str], folder: Path) -> AsyncI
         else:
             token = folder / "token"
             token.write_text("secret\n")
-            address = await stack.enter_async_context(
-                listening(
-                    "signalbox_devstack.emulators.kubernetes",
-                    "--token",
-                    "secret",
-                    "--",
-                    *command,
-                )
-            )
-            provider = KubernetesJobs(f"http://{address}", "signalbox", TEMPLATE, token_file=token)
+            address = await stack.enter_async_context(kubernetes_program(command))
+            await kubernetes_call(address, "POST", "podtemplates", POD_TEMPLATE)
+            provider = KubernetesJobs(f"http://{address}", "signalbox", "burst-worker", token_file=token)
         stack.push_async_callback(provider.aclose)
         yield provider
 

@@ -34,6 +34,10 @@ class LoopStatus(Protocol):
     def queues(self) -> list[str]:
         """The queues with a decision, while this process leads."""
 
+    @property
+    def problem(self) -> str | None:
+        """Why worker heartbeats are missing, and the remedy; None: none are missing."""
+
     def is_connected(self) -> bool:
         """Whether Temporal answered recently."""
 
@@ -64,10 +68,11 @@ def create_app(loop: LoopStatus, decision_log: DecisionLog, metrics: AutoscalerM
     async def readiness() -> tuple[bool, object]:
         is_temporal_available = loop.is_connected()
         return is_temporal_available, {
-            "status": "ready" if is_temporal_available else "not ready",
+            "status": _readiness_status(is_temporal_available, loop.problem),
             "temporal_available": is_temporal_available,
             "leads": loop.leads,
             "queues": loop.queues,
+            "problem": loop.problem,
         }
 
     return Starlette(
@@ -78,6 +83,12 @@ def create_app(loop: LoopStatus, decision_log: DecisionLog, metrics: AutoscalerM
         ],
         exception_handlers={SignalboxError: _on_error, HTTPException: _on_error, Exception: _on_error},
     )
+
+
+def _readiness_status(is_temporal_available: bool, problem: str | None) -> str:
+    if not is_temporal_available:
+        return "not ready"
+    return "degraded" if problem else "ready"
 
 
 def _explanation(records: list[ScalingDecisionRecord]) -> dict[str, object]:

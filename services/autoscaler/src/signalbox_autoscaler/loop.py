@@ -22,6 +22,7 @@ from signalbox_autoscaler.model import (
     SizingState,
     Spending,
 )
+from signalbox_autoscaler.observe.heartbeats import HeartbeatMonitor
 from signalbox_autoscaler.observe.observer import Observation, Observer, build_snapshot
 from signalbox_autoscaler.policies import PolicySource
 from signalbox_autoscaler.providers.provider import Execution, Provider
@@ -66,6 +67,7 @@ class ControlLoop:
         self._components = components
         self._clock = clock
         self.every_s = every_s
+        self._heartbeats = HeartbeatMonitor(components.metrics.without_heartbeats)
         self.connected_at: datetime | None = None
         self.latest: dict[str, ScalingDecisionRecord] = {}
         self._epoch: int | None = None
@@ -81,6 +83,11 @@ class ControlLoop:
     @property
     def queues(self) -> list[str]:
         return sorted(self.latest)
+
+    @property
+    def problem(self) -> str | None:
+        """Why worker heartbeats are missing, and the remedy; None: none are missing."""
+        return self._heartbeats.problem
 
     def is_connected(self) -> bool:
         """Whether Temporal answered within the last three ticks."""
@@ -103,6 +110,7 @@ class ControlLoop:
         observer = components.observer
         observation = await (observer.observe(now) if self.leads else observer.poll_workers(now))
         self.connected_at = observation.workers_at
+        self._heartbeats.report(observation.without_heartbeats, observation.list_error)
         epoch = components.lease.epoch
         if epoch != self._epoch:
             self._start_term(epoch)

@@ -17,6 +17,9 @@ class AutoscalerMetrics:
         self.policies_ok = self._gauge(
             "policies_ok", "0 while the policy file is invalid and its last valid version is in force"
         )
+        self.without_heartbeats = self._gauge(
+            "queues_without_heartbeats", "Task queues that workers poll without sending heartbeats"
+        )
         self.decisions = self._counter(
             "decisions",
             "Decisions by action and by the constraint that determined the launches",

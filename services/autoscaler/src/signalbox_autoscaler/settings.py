@@ -27,8 +27,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         cloud_run_container: cloud_run: name of the container, when the job has several.
         cloud_run_endpoint: cloud_run: `host:port` of a local server without TLS, for tests and
             demonstrations.
-        kubernetes_template: kubernetes: a Job manifest in JSON.
-        kubernetes_namespace: kubernetes: the namespace of the Jobs.
+        kubernetes_template: kubernetes: name of a PodTemplate in `kubernetes_namespace`.
+        kubernetes_namespace: kubernetes: the namespace of the PodTemplate and the Jobs.
         kubernetes_api, kubernetes_token_file, kubernetes_ca_file: kubernetes: default: the pod's service
             account.
         objects_url: archive of the decision log, `file:///dir` or `gs://bucket`; None: Redis only.

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from signalbox_autoscaler.model import Launch, QueueSnapshot, ScalingPolicy, Spending, WorkerSeen
+from signalbox_autoscaler.observe.heartbeats import queues_without_heartbeats
 from signalbox_autoscaler.observe.temporal_metrics import QueueBacklog, TemporalMetrics
 from signalbox_core.errors import Unavailable
 from signalbox_core.redis.client import map_redis_errors
@@ -32,6 +33,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     Attributes:
         backlogs: by queue, each with the time it was read.
         retired: identities of the burst workers that were requested to drain.
+        without_heartbeats: queues that workers poll without sending heartbeats; their capacity is unknown.
+        list_error: why Temporal did not list its workers; None: it did.
     """
 
     backlogs: Mapping[str, tuple[datetime, QueueBacklog]] = {}
@@ -40,6 +43,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     hints: Mapping[str, Mapping[str, Hint]] = {}
     hints_at: datetime | None = None
     retired: frozenset[str] = frozenset()
+    without_heartbeats: frozenset[str] = frozenset()
+    list_error: str | None = None
 
 
 class Observer:
@@ -72,20 +77,28 @@ class Observer:
         """
         await self._refresh_workers(now)
         await asyncio.gather(self._refresh_backlogs(now), self._refresh_hints(now), self._refresh_retired())
+        self._check_heartbeats(now)
         return self._last
 
     async def poll_workers(self, now: datetime) -> Observation:
         """Refresh the workers only. A follower does this to check Temporal and to discover queues."""
         await self._refresh_workers(now)
+        self._check_heartbeats(now)
         return self._last
 
     async def _refresh_workers(self, now: datetime) -> None:
         try:
             workers = await self._temporal.workers(now)
-        except Unavailable:
+        except Unavailable as error:
+            self._last = replace(self._last, list_error=error.detail)
             return
         self._queues |= set(workers)
-        self._last = replace(self._last, workers=workers, workers_at=now)
+        self._last = replace(self._last, workers=workers, workers_at=now, list_error=None)
+
+    def _check_heartbeats(self, now: datetime) -> None:
+        polled_at = {queue: backlog.polled_at for queue, (_, backlog) in self._last.backlogs.items()}
+        missing = queues_without_heartbeats(polled_at, self._temporal.heartbeat_at, now)
+        self._last = replace(self._last, without_heartbeats=missing)
 
     async def _refresh_backlogs(self, now: datetime) -> None:
         known = self._last.backlogs
@@ -133,7 +146,10 @@ def build_snapshot(
     launches: Sequence[Launch],
     spent: Spending,
 ) -> QueueSnapshot:
-    """Extract one queue's snapshot from an observation; parts older than `STALE_AFTER` are marked stale."""
+    """Extract one queue's snapshot from an observation.
+
+    Parts older than `STALE_AFTER` are marked stale, and so are the workers of a queue without heartbeats.
+    """
     backlog_at, backlog = observation.backlogs.get(queue, (None, _EMPTY))
     hints = list(observation.hints.get(queue, {}).values())
     slots = {launch.launch_id: launch.slots for launch in launches}
@@ -154,7 +170,7 @@ def build_snapshot(
         rate_limiting_active=backlog.rate_limiting_active,
         launches=tuple(launch for launch in launches if launch.queue == queue),
         backlog_stale=_is_stale(backlog_at, now),
-        workers_stale=_is_stale(observation.workers_at, now),
+        workers_stale=_is_stale(observation.workers_at, now) or queue in observation.without_heartbeats,
         hints_stale=_is_stale(observation.hints_at, now),
         hour_left=_remaining(policy.budget_per_hour, spent.hour.get(queue)),
         day_left=_remaining(policy.budget_per_day, spent.day.get(queue)),

@@ -1,14 +1,14 @@
 """Reads queue statistics and worker heartbeats from Temporal."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 from temporalio.api.enums.v1 import RateLimitSource, TaskQueueType, WorkerStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.worker.v1 import WorkerHeartbeat
+from temporalio.api.worker.v1 import WorkerHeartbeat, WorkerInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeTaskQueueResponse,
@@ -39,6 +39,7 @@ class QueueBacklog(Struct, frozen=True, kw_only=True):
         activities, workflow_tasks: approximate number of waiting tasks; oldest_s: age of the oldest activity
             task.
         rate_per_s: Temporal's rate limit of its activities; None: no limit.
+        polled_at: the latest poll of a worker for activities; None: none in the last five minutes.
     """
 
     activities: int
@@ -46,6 +47,7 @@ class QueueBacklog(Struct, frozen=True, kw_only=True):
     oldest_s: float
     rate_per_s: float | None
     rate_limiting_active: bool
+    polled_at: datetime | None = None
 
 
 class TemporalMetrics:
@@ -53,12 +55,14 @@ class TemporalMetrics:
 
     Attributes:
         calls: requests made so far.
+        heartbeat_at: by queue, the latest heartbeat ever listed, including those of stopped workers.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._slots = asyncio.Semaphore(_MAX_CONCURRENT_CALLS)
         self.calls = 0
+        self.heartbeat_at: dict[str, datetime] = {}
 
     async def backlogs(self, queues: Sequence[str]) -> Mapping[str, QueueBacklog]:
         """Two calls per queue, up to 16 at a time. A queue whose call fails is missing from the result."""
@@ -77,6 +81,7 @@ class TemporalMetrics:
             for _ in range(_MAX_PAGES):
                 self.calls += 1
                 page = await self._client.workflow_service.list_workers(request, timeout=_RPC_TIMEOUT)
+                self._record_heartbeats(page.workers_info)
                 for info in page.workers_info:
                     if (seen := parse_heartbeat(info.worker_heartbeat, now)) is not None:
                         found.setdefault(info.worker_heartbeat.task_queue, []).append(seen)
@@ -86,6 +91,11 @@ class TemporalMetrics:
         except RPCError as error:
             raise Unavailable(f"Temporal did not list its workers: {error.message}") from error
         return found
+
+    def _record_heartbeats(self, workers: Iterable[WorkerInfo]) -> None:
+        for info in workers:
+            queue, at = info.worker_heartbeat.task_queue, info.worker_heartbeat.heartbeat_time.ToDatetime(UTC)
+            self.heartbeat_at[queue] = max(at, self.heartbeat_at.get(queue, at))
 
     async def _backlog(self, queue: str) -> QueueBacklog | None:
         try:
@@ -102,6 +112,9 @@ class TemporalMetrics:
             oldest_s=round(activities.stats.approximate_backlog_age.ToTimedelta().total_seconds(), 3),
             rate_per_s=limit.requests_per_second if limit.rate_limit_source in _EXPLICIT_LIMITS else None,
             rate_limiting_active=activities.stats.rate_limiting_active,
+            polled_at=max(
+                (poller.last_access_time.ToDatetime(UTC) for poller in activities.pollers), default=None
+            ),
         )
 
     async def _describe(self, queue: str, kind: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:

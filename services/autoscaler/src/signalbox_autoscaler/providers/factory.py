@@ -46,13 +46,13 @@ def create_provider(settings: Settings, environ: Mapping[str, str]) -> Provider:
 
 
 def _kubernetes(settings: Settings) -> Provider:
-    from signalbox_autoscaler.providers.kubernetes import SERVICE_ACCOUNT, KubernetesJobs, read_template
+    from signalbox_autoscaler.providers.kubernetes import SERVICE_ACCOUNT, KubernetesJobs
 
     ca_file = settings.kubernetes_ca_file or (None if settings.kubernetes_api else SERVICE_ACCOUNT / "ca.crt")
     return KubernetesJobs(
         settings.kubernetes_api or _IN_CLUSTER,
         settings.kubernetes_namespace,
-        read_template(Path(_require(settings.kubernetes_template, "kubernetes_template"))),
+        _require(settings.kubernetes_template, "kubernetes_template"),
         token_file=Path(settings.kubernetes_token_file or SERVICE_ACCOUNT / "token"),
         ca_file=Path(ca_file) if ca_file else None,
     )

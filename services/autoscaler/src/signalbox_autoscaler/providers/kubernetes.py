@@ -1,8 +1,10 @@
 """Burst workers as Kubernetes Jobs, named by their launch id: a second request for a launch is refused.
 
-Uses the Jobs API over HTTP with the pod's service account (`k8s/base/autoscaler.yaml` grants the access).
+Uses the Jobs and PodTemplates APIs over HTTP with the pod's service account (`k8s/base/autoscaler.yaml`
+grants the access).
 """
 
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
-import msgspec
 
+from signalbox_autoscaler.providers.kubernetes_job import COMPONENT, LABEL, build_burst_job
 from signalbox_autoscaler.providers.provider import (
     Execution,
     ExecutionState,
@@ -21,20 +23,22 @@ from signalbox_autoscaler.providers.provider import (
 )
 from signalbox_core.errors import InvalidInput, Unavailable
 
-LABEL: Final = "app.kubernetes.io/component"
-COMPONENT: Final = "burst"
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _CALL_TIMEOUT_S: Final = 10.0
-_TTL_AFTER_FINISHED_S: Final = 600
+_RESOURCE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 class KubernetesJobs:
     """Jobs of one namespace.
 
     Args:
-        template: a Job manifest; name, counts, deadline and the first container's environment are completed.
+        template: name of a PodTemplate in the namespace. It is read for every launch, so that a rollout
+            reaches the next one.
         token_file: read for every call, because the kubelet rotates it.
         ca_file: of the API server; None: plain HTTP, or a publicly trusted certificate.
+
+    Raises:
+        InvalidInput: `template` is not a resource name, or `ca_file` contains no certificates.
     """
 
     name = "kubernetes"
@@ -45,22 +49,26 @@ class KubernetesJobs:
         self,
         api: str,
         namespace: str,
-        template: Mapping[str, Any],
+        template: str,
         *,
         token_file: Path,
         ca_file: Path | None = None,
     ) -> None:
+        if not _RESOURCE_NAME.fullmatch(template):
+            raise InvalidInput(
+                "SIGNALBOX_AUTOSCALER_KUBERNETES_TEMPLATE must be the name of a PodTemplate in the namespace",
+                field="kubernetes_template",
+            )
         self._path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        self._template = template
+        self._template_path = f"/api/v1/namespaces/{namespace}/podtemplates/{template}"
         self._token_file = token_file
-        verify = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
+        verify = _tls_context(ca_file) if ca_file else True
         self._http = httpx2.AsyncClient(base_url=api, verify=verify, timeout=_CALL_TIMEOUT_S, trust_env=False)
 
     async def launch(self, spec: LaunchSpec) -> str:
+        job = await self._build_job(spec)
         try:
-            response = await self._http.post(
-                self._path, json=build_job(self._template, spec), headers=self._headers()
-            )
+            response = await self._http.post(self._path, json=job, headers=self._headers())
         except httpx2.ConnectError as error:
             raise LaunchRefused(
                 f"cannot connect to the Kubernetes API for launch {spec.launch_id}: {error}"
@@ -74,6 +82,28 @@ class KubernetesJobs:
         if response.status_code not in (201, 409):
             raise LaunchRefused(f"Kubernetes refused launch {spec.launch_id}: {_message(response)}")
         return spec.launch_id
+
+    async def _build_job(self, spec: LaunchSpec) -> Mapping[str, Any]:
+        """Build the Job from the PodTemplate's current version.
+
+        Raises:
+            LaunchRefused: the PodTemplate cannot be read or has no container; nothing was requested.
+        """
+        try:
+            found = await self._call("GET", self._template_path)
+            return build_burst_job(
+                found["template"],
+                launch_id=spec.launch_id,
+                workers=spec.workers,
+                timeout_s=spec.timeout_s,
+                variables=spec.variables,
+            )
+        except Unavailable as error:
+            raise LaunchRefused(f"launch {spec.launch_id} was not requested: {error.detail}") from error
+        except (LookupError, TypeError, ValueError) as error:
+            raise LaunchRefused(
+                f"launch {spec.launch_id} was not requested: {self._template_path} has no container"
+            ) from error
 
     async def executions(self) -> Sequence[Execution]:
         response = await self._call("GET", self._path, labelSelector=f"{LABEL}={COMPONENT}")
@@ -108,53 +138,20 @@ class KubernetesJobs:
             ) from error
 
 
-def read_template(path: Path) -> Mapping[str, Any]:
-    """Read the Job manifest, in JSON.
+def _tls_context(ca_file: Path) -> ssl.SSLContext:
+    """Trust the certificate authorities of a PEM file.
 
     Raises:
-        InvalidInput: it cannot be read, or has no container.
+        InvalidInput: it cannot be read, or contains no certificate.
     """
     try:
-        template: Mapping[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        template["spec"]["template"]["spec"]["containers"][0]
-    except (OSError, msgspec.MsgspecError, LookupError, TypeError) as error:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except OSError as error:
         raise InvalidInput(
-            f"SIGNALBOX_AUTOSCALER_KUBERNETES_TEMPLATE: {path} must contain a Job manifest in JSON"
-            f" with at least one container ({error})",
-            field="kubernetes_template",
+            f"SIGNALBOX_AUTOSCALER_KUBERNETES_CA_FILE: cannot read certificates from {ca_file}:"
+            f" {error.strerror or error}",
+            field="kubernetes_ca_file",
         ) from None
-    return template
-
-
-def build_job(template: Mapping[str, Any], spec: LaunchSpec) -> Mapping[str, Any]:
-    """The manifest of one launch: an indexed Job without retries, deleted some time after its end."""
-    pod = template["spec"]["template"]
-    first, *others = pod["spec"]["containers"]
-    own = [{"name": name, "value": value} for name, value in sorted(spec.variables.items())]
-    kept = [entry for entry in first.get("env", []) if entry["name"] not in spec.variables]
-    pod_spec = {
-        **pod["spec"],
-        "restartPolicy": "Never",
-        "containers": [{**first, "env": [*kept, *own]}, *others],
-    }
-    metadata = template.get("metadata", {})
-    labels = {**metadata.get("labels", {}), LABEL: COMPONENT}
-    return {
-        **template,
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {**metadata, "name": spec.launch_id, "labels": labels},
-        "spec": {
-            **template["spec"],
-            "completionMode": "Indexed",
-            "completions": spec.workers,
-            "parallelism": spec.workers,
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": spec.timeout_s,
-            "ttlSecondsAfterFinished": _TTL_AFTER_FINISHED_S,
-            "template": {**pod, "spec": pod_spec},
-        },
-    }
 
 
 def parse_job(job: Mapping[str, Any], now: datetime) -> Execution:

@@ -1,5 +1,6 @@
-"""`/apis/batch/v1/namespaces/{namespace}/jobs`: create, list by label, get and delete; needs the bearer
-token.
+"""Jobs (create, list by label, get, delete), PodTemplates (create, get) and evictions of pods.
+
+Every request needs the bearer token.
 """
 
 import asyncio
@@ -14,14 +15,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from signalbox_devstack.emulators.job_execution import JobExecution
+from signalbox_devstack.emulators.kubernetes.indexed_job import IndexedJob, find_spec_problem
 
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_POD: Final = re.compile(r"(.+)-([0-9]+)")
 _JOBS: Final = "/apis/batch/v1/namespaces/{namespace}/jobs"
+_PODS: Final = "/api/v1/namespaces/{namespace}/pods"
+_TEMPLATES: Final = "/api/v1/namespaces/{namespace}/podtemplates"
+_CASCADING_POLICIES: Final = frozenset({"Background", "Foreground"})
 
 
 class KubernetesJobsApi:
-    """The jobs of one namespace.
+    """The Jobs and PodTemplates of one namespace.
 
     Args:
         command: what each pod runs; empty: it waits until the job is deleted.
@@ -33,7 +38,9 @@ class KubernetesJobsApi:
         self._token = token
         self._logs = logs
         self._manifests: dict[str, Mapping[str, Any]] = {}
-        self._running: dict[str, JobExecution] = {}
+        self._running: dict[str, IndexedJob] = {}
+        self._orphaned: list[IndexedJob] = []
+        self._templates: dict[str, Mapping[str, Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def app(self) -> Starlette:
@@ -42,13 +49,16 @@ class KubernetesJobsApi:
             Route(_JOBS, self._list, methods=["GET"]),
             Route(f"{_JOBS}/{{name}}", self._get, methods=["GET"]),
             Route(f"{_JOBS}/{{name}}", self._delete, methods=["DELETE"]),
+            Route(f"{_PODS}/{{name}}/eviction", self._evict, methods=["POST"]),
+            Route(_TEMPLATES, self._create_template, methods=["POST"]),
+            Route(f"{_TEMPLATES}/{{name}}", self._get_template, methods=["GET"]),
         ]
         return Starlette(routes=routes)
 
     async def close(self) -> None:
         """Cancel every job and wait until its pods have ended."""
-        for running in self._running.values():
-            running.cancel()
+        for job in (*self._running.values(), *self._orphaned):
+            job.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _create(self, request: Request) -> JSONResponse:
@@ -59,26 +69,44 @@ class KubernetesJobsApi:
         spec = manifest.get("spec", {})
         if not _NAME.fullmatch(name) or manifest.get("kind") != "Job" or "template" not in spec:
             return failure(422, "Invalid", f'Job.batch "{name}" is invalid')
+        if problem := find_spec_problem(spec):
+            return failure(422, "Invalid", f'Job.batch "{name}" is invalid: {problem}')
         if name in self._running:
             return failure(409, "AlreadyExists", f'jobs.batch "{name}" already exists')
         self._manifests[name], self._running[name] = manifest, self._begin(name, spec)
         return JSONResponse(self._as_json(name), 201)
 
-    def _begin(self, name: str, spec: Mapping[str, Any]) -> JobExecution:
-        container = spec["template"]["spec"]["containers"][0]
-        given = {entry["name"]: str(entry.get("value", "")) for entry in container.get("env", [])}
-        running = JobExecution(
-            name,
-            lambda index: {**given, "JOB_COMPLETION_INDEX": str(index)},
-            count=int(spec.get("completions", 1)),
-            timeout_s=float(spec.get("activeDeadlineSeconds", 86_400)),
-            command=self._command,
-            log=self._logs / f"{name}.log" if self._logs else None,
-        )
-        task = asyncio.create_task(running.run())
+    def _begin(self, name: str, spec: Mapping[str, Any]) -> IndexedJob:
+        job = IndexedJob(name, spec, self._command, self._logs / f"{name}.log" if self._logs else None)
+        task = asyncio.create_task(job.run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return running
+        return job
+
+    async def _evict(self, request: Request) -> JSONResponse:
+        """Evict the pod `<job>-<index>`."""
+        if denied := self._check_token(request):
+            return denied
+        name = request.path_params["name"]
+        parts = _POD.fullmatch(name)
+        job = self._running.get(parts[1]) if parts else None
+        if parts is None or job is None or not job.evict(int(parts[2])):
+            return failure(404, "NotFound", f'pods "{name}" not found')
+        return JSONResponse({"kind": "Status", "apiVersion": "v1", "status": "Success"}, 201)
+
+    async def _create_template(self, request: Request) -> JSONResponse:
+        if denied := self._check_token(request):
+            return denied
+        manifest: Mapping[str, Any] = await request.json()
+        self._templates[str(manifest["metadata"]["name"])] = manifest
+        return JSONResponse(manifest, 201)
+
+    async def _get_template(self, request: Request) -> JSONResponse:
+        if denied := self._check_token(request):
+            return denied
+        name = request.path_params["name"]
+        found = self._templates.get(name)
+        return JSONResponse(found) if found else failure(404, "NotFound", f'podtemplates "{name}" not found')
 
     async def _list(self, request: Request) -> JSONResponse:
         if denied := self._check_token(request):
@@ -105,13 +133,18 @@ class KubernetesJobsApi:
         )
 
     async def _delete(self, request: Request) -> JSONResponse:
+        """Delete a Job. Its pods keep running unless the request cascades; batch/v1 does not by default."""
         if denied := self._check_token(request):
             return denied
         name = request.path_params["name"]
         if name not in self._running:
             return failure(404, "NotFound", f'jobs.batch "{name}" not found')
-        self._running.pop(name).cancel()
+        job = self._running.pop(name)
         del self._manifests[name]
+        if request.query_params.get("propagationPolicy") in _CASCADING_POLICIES:
+            job.cancel()
+        else:
+            self._orphaned.append(job)
         return JSONResponse({"kind": "Status", "apiVersion": "v1", "status": "Success"})
 
     def _label(self, name: str, label: str) -> str | None:
@@ -119,26 +152,25 @@ class KubernetesJobsApi:
         return labels.get(label)
 
     def _as_json(self, name: str) -> Mapping[str, Any]:
-        running, manifest = self._running[name], self._manifests[name]
-        failed = running.counts["failed"] + running.counts["cancelled"]
-        seen: dict[str, Any] = {
-            "active": running.running_count,
-            "succeeded": running.counts["succeeded"],
-            "failed": failed,
+        job, manifest = self._running[name], self._manifests[name]
+        status: dict[str, Any] = {
+            "active": job.active,
+            "succeeded": job.succeeded,
+            "failed": job.failed,
+            "failedIndexes": ",".join(str(index) for index in sorted(job.failed_indexes)),
+            "startTime": _instant(job.created_at),
         }
-        if running.started_at:
-            seen["startTime"] = _instant(running.started_at)
-        if running.ended_at:
-            kind = "Failed" if failed else "Complete"
-            seen["conditions"] = [
-                {"type": kind, "status": "True", "lastTransitionTime": _instant(running.ended_at)}
+        if job.ended_at:
+            kind = "Failed" if job.has_failed else "Complete"
+            status["conditions"] = [
+                {"type": kind, "status": "True", "lastTransitionTime": _instant(job.ended_at)}
             ]
-            seen |= {} if failed else {"completionTime": _instant(running.ended_at)}
-        metadata = {**manifest["metadata"], "creationTimestamp": _instant(running.created_at)}
+            status |= {} if job.has_failed else {"completionTime": _instant(job.ended_at)}
+        metadata = {**manifest["metadata"], "creationTimestamp": _instant(job.created_at)}
         return {
             **manifest,
             "metadata": metadata,
-            "status": {key: value for key, value in seen.items() if value},
+            "status": {key: value for key, value in status.items() if value},
         }
 
     def _check_token(self, request: Request) -> JSONResponse | None:
