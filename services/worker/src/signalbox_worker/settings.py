@@ -34,6 +34,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         burst_idle_s, burst_max_lifetime_s: it leaves after this long without an activity, or at this age; later while tasks wait.
         burst_drain_s: how long its activities may take to end once it leaves; what is left then is cancelled and tried again elsewhere.
         burst_workflows: whether it runs workflows too.
+        cpu_processes: processes for CPU-heavy steps on tenants' input; the number of CPUs, at most 2, unless given.
+        cpu_memory_mb: what one of them may allocate in MB, beyond what it needs to start.
         max_memory: the share of the memory limit above which it begins no further activity.
         port: of /healthz, /readyz and /metrics; 0 picks a free one.
     """
@@ -69,6 +71,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     secrets_dir: str | None = None
     max_activities: Annotated[int, Meta(ge=1, le=10_000)] = 200
     max_cached_workflows: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
+    cpu_processes: Annotated[int, Meta(ge=1, le=64)] | None = None
+    cpu_memory_mb: Annotated[int, Meta(ge=64, le=65_536)] = 256
     heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 1.0
     deployment_name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     build_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None

@@ -1,7 +1,7 @@
 """What a pipeline's activities may ask for: passed once to the factory that `SPEC.activities` names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
@@ -9,6 +9,7 @@ from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Unavailable
 from signalbox_core.http.fetch import Fetches
 from signalbox_core.objects import ObjectStore
+from signalbox_core.process.cpu_pool import CpuPool, small_pool
 from signalbox_core.secret import Secret
 
 
@@ -19,6 +20,8 @@ class ActivityDeps:
     fetcher: the only way to an address that a tenant gave.
     environ: the worker's environment, for a pipeline's own settings.
     keys: open what the gateway sealed; None in a worker without payload keys.
+    cpu: processes for every CPU-heavy step on a tenant's input, such as parsing a file: `await deps.cpu.run(function,
+       *arguments, tenant=current_tenant(), within=…)`; a small pool unless given.
     redis: for pacing, shared counts and hints (`signalbox_core.scaling.hints`); None in a worker
        without REDIS_URL. Gives bytes; holds no truth.
     """
@@ -28,6 +31,7 @@ class ActivityDeps:
     environ: Mapping[str, str]
     redis: Redis | None = None
     keys: KeyRing | None = None
+    cpu: CpuPool = field(default_factory=small_pool)
 
     def reveal(self, secret: Secret) -> str:
         """A secret of the input in clear, for the one call that needs it: keep it out of results, errors and logs.
