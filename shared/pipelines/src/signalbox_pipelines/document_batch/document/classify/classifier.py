@@ -16,6 +16,8 @@ _HEADING_CHARS: Final = 400
 _HEADING_FACTOR: Final = 1.5
 _MAX_CUES: Final = 12
 _WHITESPACE: Final = r"\s+"
+_LONG_RUN: Final = re.compile(r"([^\w\s\x00-\x7f]{30})[^\w\s\x00-\x7f]++")
+"""Combining marks beyond 30 in a row are dropped (UAX #15, stream-safe text): normalising them is quadratic."""
 
 
 def classify(pages: Sequence[PageText]) -> Classification:
@@ -41,7 +43,7 @@ def classify(pages: Sequence[PageText]) -> Classification:
 
 def fold(text: str) -> str:
     """Lower-case the text and strip its accents, which OCR loses, without changing any position."""
-    return "".join(_fold_char(char) for char in unicodedata.normalize("NFC", text))
+    return unicodedata.normalize("NFC", text).translate(_FOLDED)
 
 
 def _fold_char(char: str) -> str:
@@ -50,6 +52,17 @@ def _fold_char(char: str) -> str:
         return "d"
     base = unicodedata.normalize("NFD", small)[:1]
     return base if len(small) == 1 else char
+
+
+class _FoldedChars(dict[int, str]):
+    """Each character folded, computed once."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = _fold_char(chr(code))
+        return self[code]
+
+
+_FOLDED: Final = _FoldedChars()
 
 
 def _patterns() -> Mapping[str, tuple[Kind, float, re.Pattern[str]]]:
@@ -67,7 +80,7 @@ _PATTERNS: Final = _patterns()
 def _cues(pages: Sequence[PageText]) -> Iterator[Cue]:
     seen: set[str] = set()
     for page in pages:
-        text = unicodedata.normalize("NFC", page.text)
+        text = unicodedata.normalize("NFC", _LONG_RUN.sub(r"\1", page.text))
         folded = fold(text)
         for phrase, (kind, weight, pattern) in _PATTERNS.items():
             match = pattern.search(folded) if phrase not in seen else None
