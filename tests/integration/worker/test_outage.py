@@ -55,7 +55,14 @@ async def worker_for(client: Client, receiver: StubReceiver, queue: str) -> Asyn
         with ThreadPoolExecutor(200) as threads:
             build = Builder(client=client, emitter=emitter, deps=deps, threads=threads, settings=settings)
             worker = build.worker(queue, [SPEC])
-            parts = Parts(client=client, workers=[worker], emitter=emitter, poster=poster, counters=counters)
+            parts = Parts(
+                client=client,
+                workers=[worker],
+                emitter=emitter,
+                poster=poster,
+                counters=counters,
+                cpu=deps.cpu,
+            )
             async with running(lambda stop: run_worker(parts, stop)):
                 yield
 
