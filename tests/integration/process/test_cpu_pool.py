@@ -201,15 +201,17 @@ async def test_a_pool_is_stalled_only_while_calls_wait(
 ) -> None:
     async with CpuPool(processes=1, memory_bytes=200 * MEGABYTE) as pool:
         monkeypatch.setattr("signalbox_core.process.cpu_pool._STALLED_AFTER_S", -1.0)
-        assert not pool.is_stalled, "an idle pool is not stalled"
+        stalled = [pool.is_stalled]
         calls = [
             asyncio.create_task(pool.run(hang_in_c, str(tmp_path / str(n)), tenant="a", within=LONG))
             for n in range(2)
         ]
         await eventually(lambda: pool.waiting == 1)
 
-        assert pool.is_stalled
+        stalled.append(pool.is_stalled)
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        assert not pool.is_stalled
+        stalled.append(pool.is_stalled)
+
+    assert stalled == [False, True, False], "only while a call waits"

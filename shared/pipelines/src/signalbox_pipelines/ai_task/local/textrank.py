@@ -6,6 +6,7 @@ PageRank over a graph of sentences weighted by the words they share. Pure.
 from collections import Counter
 from collections.abc import Sequence
 from math import log
+from operator import mul
 from typing import Final
 
 from signalbox_pipelines.ai_task.local.words import remove_stop_words, split_sentences, split_words
@@ -66,10 +67,7 @@ def _ranks(word_counts: "Sequence[Counter[str]]") -> list[float]:
     ranks = [1.0] * size
     for _ in range(_ITERATIONS):
         shares = [rank / total for rank, total in zip(ranks, totals, strict=True)]
-        ranks = [
-            1 - _DAMPING + _DAMPING * sum(like * share for like, share in zip(row, shares, strict=True))
-            for row in similarities
-        ]
+        ranks = [1 - _DAMPING + _DAMPING * sum(map(mul, row, shares)) for row in similarities]
     return ranks
 
 
