@@ -6,7 +6,7 @@ from signalbox_core.errors import Rejected
 
 MAX_PAGES: Final = 200
 MAX_PAGE_CHARS: Final = 200_000
-MAX_DOCUMENT_CHARS: Final = 5_000_000
+MAX_DOCUMENT_CHARS: Final = 2_500_000
 MAX_TEXT_BYTES: Final = 10_000_000
 """Of a plain text file."""
 
