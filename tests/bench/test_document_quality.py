@@ -10,6 +10,7 @@ from statistics import mean
 import pytest
 from msgspec import Struct
 
+from signalbox_core.process.cpu_pool import small_pool
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_devstack.emulators.sample_documents.inbox_files import PaperFile, good_file
 from signalbox_pipelines.document_batch.document.classify.classifier import classify
@@ -17,8 +18,8 @@ from signalbox_pipelines.document_batch.document.contract import ENTITY_TYPES
 from signalbox_pipelines.document_batch.document.extract.entities import find_entities
 from signalbox_pipelines.document_batch.document.messages import PageText
 from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract
-from signalbox_pipelines.document_batch.document.read.formats import open_pages
 from signalbox_pipelines.document_batch.document.read.media_types import check_media_type
+from signalbox_pipelines.document_batch.document.read.open_document import open_document
 from signalbox_pipelines.document_batch.document.read.reader import PageReader
 from support.fakes.documents import needs_tesseract
 
@@ -48,12 +49,9 @@ class Score(Struct):
 
 
 async def read(file: PaperFile, tesseract: Tesseract) -> list[PageText]:
-    pages = open_pages(file.body, check_media_type(file.body, file.name), file.name)
-    try:
-        reader = PageReader(FakeObjectStore(), tesseract, "pages", languages=("vi", "en"), engine="auto")
-        return await reader.read_all(pages, lambda *_: None)
-    finally:
-        pages.close()
+    pages = await open_document(small_pool(), file.body, check_media_type(file.body, file.name), file.name)
+    reader = PageReader(FakeObjectStore(), tesseract, "pages", languages=("vi", "en"), engine="auto")
+    return await reader.read_all(pages, lambda *_: None)
 
 
 def match(file: PaperFile, pages: list[PageText]) -> float:

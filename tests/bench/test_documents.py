@@ -16,6 +16,7 @@ import pypdfium2 as pdfium
 import pytest
 
 from signalbox_client import AsyncSignalbox
+from signalbox_core.process.cpu_pool import small_pool
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_devstack.emulators.sample_documents.ground_truth import write_paper
 from signalbox_devstack.emulators.sample_documents.inbox_files import long_text, text_file
@@ -23,6 +24,7 @@ from signalbox_devstack.emulators.sample_documents.renderers import pictures, sc
 from signalbox_pipelines.document_batch.contract import BatchResult
 from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract
 from signalbox_pipelines.document_batch.document.read.formats import open_pages
+from signalbox_pipelines.document_batch.document.read.open_document import open_document
 from signalbox_pipelines.document_batch.document.read.reader import PageReader
 from support.drivers.journeys import until_ended
 from support.fakes.documents import needs_tesseract
@@ -42,10 +44,9 @@ def cpu() -> float:
 
 async def ours(body: bytes, tesseract: Tesseract) -> float:
     began = cpu()
-    pages = open_pages(body, "application/pdf", "bench.pdf")
+    pages = await open_document(small_pool(), body, "application/pdf", "bench.pdf")
     reader = PageReader(FakeObjectStore(), tesseract, "pages", languages=("vi", "en"), engine="auto")
     await reader.read_all(pages, lambda *_: None)
-    pages.close()
     return cpu() - began
 
 

@@ -9,7 +9,7 @@ from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from signalbox_devstack.emulators.sample_documents.inbox_files import PaperFile, long_text, trap_files
 from signalbox_pipelines.document_batch.contract import SPEC, BatchInput, DocumentOutcome, DocumentSpec
-from signalbox_pipelines.document_batch.document.read.formats import MAX_PAGES
+from signalbox_pipelines.document_batch.document.read.limits import MAX_PAGES
 from support.assertions.doc_tables import table_under
 from support.fakes.documents import activities_over, upload_all
 

@@ -181,3 +181,37 @@ async def test_a_waiting_call_that_is_cancelled_takes_no_permit() -> None:
         assert queue.waiting == 0
     async with queue.permit("c"):
         pass
+
+
+async def test_one_tenant_leaves_a_permit_to_the_others() -> None:
+    queue = FairQueue(2, max_waiting=100)
+    async with queue.permit("a"):
+        second = asyncio.create_task(queue.permit("a").__aenter__())
+        await eventually(lambda: queue.waiting == 1)
+
+        async with asyncio.timeout(1), queue.permit("b"):
+            assert queue.waiting == 1, "a waits although a permit is free after b"
+
+        assert not second.done()
+    await second
+
+
+async def test_a_pool_is_stalled_only_while_calls_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with CpuPool(processes=1, memory_bytes=200 * MEGABYTE) as pool:
+        monkeypatch.setattr("signalbox_core.process.cpu_pool._STALLED_AFTER_S", -1.0)
+        stalled = [pool.is_stalled]
+        calls = [
+            asyncio.create_task(pool.run(hang_in_c, str(tmp_path / str(n)), tenant="a", within=LONG))
+            for n in range(2)
+        ]
+        await eventually(lambda: pool.waiting == 1)
+
+        stalled.append(pool.is_stalled)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        stalled.append(pool.is_stalled)
+
+    assert stalled == [False, True, False], "only while a call waits"

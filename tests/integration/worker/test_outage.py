@@ -58,7 +58,12 @@ async def worker_for(client: Client, receiver: StubReceiver, queue: str) -> Asyn
             )
             worker = builder.worker(queue, [SPEC])
             parts = WorkerParts(
-                client=client, workers=[worker], emitter=emitter, receiver=events, metrics=metrics
+                client=client,
+                workers=[worker],
+                emitter=emitter,
+                receiver=events,
+                metrics=metrics,
+                cpu=deps.cpu,
             )
             async with running(lambda stop: run_worker(parts, stop)):
                 yield

@@ -6,15 +6,21 @@ import pypdfium2 as pdfium
 import pytest
 from PIL import Image
 
+from signalbox_core.process.cpu_pool import small_pool
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_devstack.emulators.sample_documents.ground_truth import write_paper
 from signalbox_devstack.emulators.sample_documents.renderers import photo, pictures, scan_pdf, text_pdf, tiff
 from signalbox_pipelines.document_batch.document.extract.entities import find_entities
-from signalbox_pipelines.document_batch.document.extract.positions import boxes_for_span, locate_entities
+from signalbox_pipelines.document_batch.document.extract.positions import (
+    boxes_for_span,
+    locate_entities,
+    locate_in_words,
+)
 from signalbox_pipelines.document_batch.document.messages import Box, PageText, StoredDocument, Word
 from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract, parse_tsv
 from signalbox_pipelines.document_batch.document.read.formats import open_pages
 from signalbox_pipelines.document_batch.document.read.media_types import check_media_type
+from signalbox_pipelines.document_batch.document.read.open_document import open_document
 from signalbox_pipelines.document_batch.document.read.previews import MAX_PREVIEWS, render_previews
 from support.fakes.documents import needs_tesseract
 
@@ -39,7 +45,13 @@ async def boxes_by_value(body: bytes, page: PageText) -> dict[str, tuple[Box, ..
     )
     return {
         entity.value: entity.boxes
-        for entity in await locate_entities(objects, document, [page], find_entities(page, ("en",)))
+        for entity in await locate_entities(
+            objects,
+            small_pool(),
+            document,
+            {page.number} if page.read_by == "text layer" else (),
+            locate_in_words(page, find_entities(page, ("en",))),
+        )
     }
 
 
@@ -146,10 +158,9 @@ async def test_facts_in_plain_text_have_no_boxes() -> None:
 )
 async def test_a_preview_is_a_small_jpeg_of_the_whole_page(body: bytes, portrait: bool) -> None:
     objects = FakeObjectStore()
-    pages = open_pages(body, check_media_type(body, "d"), "d")
+    pages = await open_document(small_pool(), body, check_media_type(body, "d"), "d")
 
     (drawn,) = await render_previews(objects, pages, "pictures/x", lambda *_: None)
-    pages.close()
 
     picture = Image.open(io.BytesIO(objects.bodies[drawn.key]))
     assert (picture.format, picture.size) == ("JPEG", (drawn.width, drawn.height))
@@ -162,9 +173,8 @@ async def test_previews_are_limited_to_the_first_pages_and_skip_plain_text() -> 
     objects = FakeObjectStore()
     body = text_pdf([PAPER] * (MAX_PREVIEWS + 2))
     for content, wanted in ((body, MAX_PREVIEWS), (b"plain\fwords", 0)):
-        pages = open_pages(content, check_media_type(content, "d"), "d")
+        pages = await open_document(small_pool(), content, check_media_type(content, "d"), "d")
         drawn = await render_previews(objects, pages, "pictures/x", lambda *_: None)
         again = await render_previews(objects, pages, "pictures/x", lambda *_: None)
-        pages.close()
         assert len(drawn) == wanted
         assert again == drawn

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from signalbox_core.errors import Rejected, Unavailable
+from signalbox_core.process.cpu_pool import small_pool
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_devstack.emulators.sample_documents.ground_truth import write_paper
 from signalbox_devstack.emulators.sample_documents.inbox_files import PaperFile, bomb_png, trap_files
@@ -15,6 +16,7 @@ from signalbox_pipelines.document_batch.document.ocr.engine import OcrResult
 from signalbox_pipelines.document_batch.document.ocr.tesseract import Tesseract, parse_tsv
 from signalbox_pipelines.document_batch.document.read.formats import open_pages
 from signalbox_pipelines.document_batch.document.read.media_types import check_media_type, display_name
+from signalbox_pipelines.document_batch.document.read.open_document import open_document
 from signalbox_pipelines.document_batch.document.read.reader import PageReader
 
 PAPERS = [write_paper(number, 1) for number in range(3)]
@@ -42,12 +44,9 @@ class CountingEngine:
 async def read(
     body: bytes, ocr_engine: CountingEngine, objects: FakeObjectStore, engine: str = "auto"
 ) -> list[PageText]:
-    pages = open_pages(body, check_media_type(body, "test.pdf"), "test.pdf")
-    try:
-        reader = PageReader(objects, ocr_engine, "pages/test", languages=("vi", "en"), engine=engine)
-        return await reader.read_all(pages, lambda *_: None)
-    finally:
-        pages.close()
+    pages = await open_document(small_pool(), body, check_media_type(body, "test.pdf"), "test.pdf")
+    reader = PageReader(objects, ocr_engine, "pages/test", languages=("vi", "en"), engine=engine)
+    return await reader.read_all(pages, lambda *_: None)
 
 
 async def test_the_text_layer_is_read_without_ocr() -> None:
@@ -78,10 +77,9 @@ async def test_pages_are_read_again_for_other_languages() -> None:
     body, ocr_engine, objects = scan_pdf(PAPERS[:1]), CountingEngine(), FakeObjectStore()
     await read(body, ocr_engine, objects)
     reader = PageReader(objects, ocr_engine, "pages/test", languages=("en",), engine="auto")
-    pages = open_pages(body, "application/pdf", "test.pdf")
+    pages = await open_document(small_pool(), body, "application/pdf", "test.pdf")
 
     await reader.read_all(pages, lambda *_: None)
-    pages.close()
 
     assert ocr_engine.calls == 2
 

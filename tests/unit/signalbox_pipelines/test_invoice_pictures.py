@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from signalbox_core.errors import InvalidInput, SignalboxError
+from signalbox_core.process.cpu_pool import small_pool
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_devstack.emulators.portal.captcha import picture
 from signalbox_devstack.emulators.portal.solver import solve
@@ -182,7 +183,7 @@ async def test_names_in_csv_files_are_escaped_against_formulas() -> None:
         sign_ins=1,
     )
 
-    report = await ImportReporter(objects, request).write()
+    report = await ImportReporter(objects, small_pool(), request).write()
 
     cells = objects.bodies[f"{account.folder}/invoices.csv"].decode()
     assert cells.startswith("\ufeffdirection,")

@@ -1,4 +1,4 @@
-"""The worker's /healthz (the process responds), /readyz (it polls, and Temporal responds) and /metrics."""
+"""The worker's /healthz, /readyz (it polls, Temporal responds, the CPU pool makes progress) and /metrics."""
 
 import asyncio
 from datetime import timedelta
@@ -17,11 +17,13 @@ def create_app(parts: WorkerParts) -> Starlette:
     async def readiness() -> tuple[bool, object]:
         is_polling = all(worker.is_running for worker in parts.workers)
         is_temporal_available = await _probe_temporal(parts)
-        is_ready = is_polling and is_temporal_available
+        is_computing = not parts.cpu.is_stalled
+        is_ready = is_polling and is_temporal_available and is_computing
         return is_ready, {
             "status": "ready" if is_ready else "not ready",
             "temporal_available": is_temporal_available,
             "polling": is_polling,
+            "computing": is_computing,
             # Not part of readiness: during an outage of the receiver runs continue and their events wait.
             "receiver_available": parts.receiver.is_available,
             "task_queues": [worker.task_queue for worker in parts.workers],

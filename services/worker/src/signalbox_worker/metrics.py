@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from signalbox_core.process.cpu_pool import CpuPool
 
 _HELP: Final[Mapping[str, str]] = {
     "events_delivered": "Events that the receiver accepted",
@@ -23,9 +25,24 @@ class WorkerMetrics:
             name: Counter(f"signalbox_worker_{name}", help_text, registry=self.registry)
             for name, help_text in _HELP.items()
         }
+        self._cpu_busy = Gauge(
+            "signalbox_worker_cpu_busy", "CPU-heavy calls in progress", registry=self.registry
+        )
+        self._cpu_waiting = Gauge(
+            "signalbox_worker_cpu_waiting", "CPU-heavy calls that wait for a process", registry=self.registry
+        )
+        self._cpu_calls = Counter(
+            "signalbox_worker_cpu_calls", "CPU-heavy calls by outcome", ["outcome"], registry=self.registry
+        )
 
     def add(self, name: str, count: int = 1) -> None:
         self._counters[name].inc(count)
+
+    def observe_cpu(self, pool: CpuPool) -> None:
+        """Report a pool's load whenever the metrics are read, and count its calls."""
+        self._cpu_busy.set_function(lambda: pool.busy)
+        self._cpu_waiting.set_function(lambda: pool.waiting)
+        pool.on_outcome = lambda outcome: self._cpu_calls.labels(outcome).inc()
 
     def __getitem__(self, name: str) -> int:
         return int(self.registry.get_sample_value(f"signalbox_worker_{name}_total") or 0)

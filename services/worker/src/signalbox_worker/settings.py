@@ -42,6 +42,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         burst_drain_s: how long its activities may take to finish once it exits; the rest is cancelled and
             retried elsewhere.
         burst_workflows: a burst worker runs workflows too.
+        cpu_processes: processes for CPU-heavy steps on tenants' input; default: the CPUs, at most 2.
+        cpu_memory_mb: MB that one of them may allocate beyond what it needs to start.
         max_memory: share of the memory limit above which no further activity starts.
         port: of /healthz, /readyz and /metrics; 0 picks a free port.
     """
@@ -77,6 +79,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     secrets_dir: str | None = None
     max_activities: Annotated[int, Meta(ge=1, le=10_000)] = 200
     max_cached_workflows: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
+    cpu_processes: Annotated[int, Meta(ge=1, le=64)] | None = None
+    cpu_memory_mb: Annotated[int, Meta(ge=64, le=65_536)] = 256
     heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 1.0
     deployment_name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     build_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.process.cpu_pool import CpuPool
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.client import open_redis
 from signalbox_core.scaling.burst import burst_identity
@@ -59,6 +61,7 @@ class WorkerParts:
     emitter: HttpEmitter
     receiver: ReceiverClient
     metrics: WorkerMetrics
+    cpu: CpuPool
     slots: ActivitySlots | None = None
     redis: Redis | None = None
     version: WorkerDeploymentVersion | None = None
@@ -115,7 +118,8 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
         InvalidInput: a setting or a key file is invalid.
         Unavailable: Temporal does not respond.
     """
-    queues = group_by_queue(select_pipelines(discover(), settings.pipelines), settings.task_queues)
+    specs = select_pipelines(discover(), settings.pipelines)
+    queues = group_by_queue(specs, settings.task_queues)
     deployment = deployment_config(settings)
     signer = Signer.from_file(settings.keyid, settings.private_key_file)
     metrics = WorkerMetrics()
@@ -135,12 +139,15 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
         redis = open_redis(settings.redis_url.reveal()) if settings.redis_url else None
         if redis is not None:
             stack.push_async_callback(redis.aclose)
+        cpu = await stack.enter_async_context(open_cpu_pool(settings, specs))
+        metrics.observe_cpu(cpu)
         deps = ActivityDeps(
             objects=open_object_store(settings.objects_url),
             fetcher=Fetcher(settings.fetch_allow),
             environ=environ,
             redis=redis,
             keys=keys,
+            cpu=cpu,
         )
         receiver = ReceiverClient(
             await stack.enter_async_context(open_client()), settings.receiver_url, signer, metrics
@@ -164,10 +171,20 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             emitter=emitter,
             receiver=receiver,
             metrics=metrics,
+            cpu=cpu,
             slots=slots,
             redis=redis,
             version=deployment.version if deployment else None,
         )
+
+
+def open_cpu_pool(settings: Settings, specs: Sequence[PipelineSpec]) -> CpuPool:
+    """Create the pool for CPU-heavy steps; its processes start with the modules of all activities loaded."""
+    return CpuPool(
+        processes=settings.cpu_processes or min(2, os.cpu_count() or 1),
+        memory_bytes=settings.cpu_memory_mb * 1_000_000,
+        preload=sorted({spec.activities.partition(":")[0] for spec in specs}),
+    )
 
 
 def worker_identity(settings: Settings, environ: Mapping[str, str]) -> str | None:

@@ -15,6 +15,7 @@ from signalbox_core.errors import (
     Forbidden,
     InvalidInput,
     InvalidSignature,
+    LimitExceeded,
     NotFound,
     RateLimited,
     Rejected,
@@ -46,6 +47,7 @@ TITLES: Final[Mapping[int, str]] = {
 STATUS_OF_CLASS: Final[Mapping[type[SignalboxError], int]] = {
     InvalidInput: 422,
     InvalidSignature: 401,
+    LimitExceeded: 422,
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,

@@ -19,6 +19,7 @@ from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from datetime import timedelta
+from functools import cache
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -39,12 +40,18 @@ _STALLED_AFTER_S: Final = 60.0
 class CpuPool:
     """A pool of processes, shared by tenants in turn; started by the first call.
 
+    One tenant uses all processes but one at most, so that another's call starts at once.
+
     Functions and arguments are pickled: pass module-level functions and plain values, and keep both small.
 
     Args:
         processes: calls in progress at the same time.
         memory_bytes: what one process may allocate beyond what it needs to start (Linux).
         preload: modules that every process has imported when it starts; they share their memory.
+
+    Attributes:
+        outcomes: calls by outcome: completed, raised, timeout, memory, died, cancelled.
+        on_outcome: called with the outcome of each call.
     """
 
     def __init__(self, *, processes: int, memory_bytes: int, preload: Sequence[str] = ()) -> None:
@@ -54,8 +61,10 @@ class CpuPool:
         self._preload = list(preload)
         self._pool: ProcessPool | None = None
         self._busy = 0
-        self._last_end = time.monotonic()
+        self._calls: set[asyncio.Future[Any]] = set()
+        self._last_change = time.monotonic()
         self.outcomes: Counter[str] = Counter()
+        self.on_outcome: Callable[[str], None] | None = None
 
     async def run(
         self, work: Callable[..., R], *arguments: Any, tenant: str, within: timedelta, subject: str = "input"
@@ -74,11 +83,12 @@ class CpuPool:
         """
         async with self._queue.permit(tenant):
             self._busy += 1
+            self._last_change = time.monotonic()
             try:
                 return await self._call(work, arguments, within, subject)
             finally:
                 self._busy -= 1
-                self._last_end = time.monotonic()
+                self._last_change = time.monotonic()
 
     @property
     def busy(self) -> int:
@@ -92,8 +102,8 @@ class CpuPool:
 
     @property
     def is_stalled(self) -> bool:
-        """Whether calls wait and none has ended for a minute."""
-        return self.waiting > 0 and time.monotonic() - self._last_end > _STALLED_AFTER_S
+        """Whether calls wait and none has started or ended for a minute."""
+        return self.waiting > 0 and time.monotonic() - self._last_change > _STALLED_AFTER_S
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,47 +114,65 @@ class CpuPool:
         await self.close()
 
     async def close(self) -> None:
-        """Kill what runs and end the processes."""
+        """Kill what runs and end the processes; calls in progress raise Unavailable."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop()  # type: ignore[no-untyped-call]
             await asyncio.to_thread(pool.join)
+        # The library leaves the futures of calls that it stopped unresolved.
+        for call in tuple(self._calls):
+            call.cancel()
 
     async def _call(
         self, work: Callable[..., R], arguments: tuple[Any, ...], within: timedelta, subject: str
     ) -> R:
         future = self._opened().schedule(_guarded, args=[work, arguments], timeout=within.total_seconds())
+        call = asyncio.wrap_future(future)
+        self._calls.add(call)
         try:
-            outcome = await asyncio.wrap_future(future)
+            outcome = await call
         except (FutureTimeout, TimeoutError):
-            self.outcomes["timeout"] += 1
+            self._count("timeout")
             raise LimitExceeded(
                 f"working on this {subject} took more than {within.total_seconds():g} s of computing time;"
                 " give a smaller or simpler one",
                 limit="time",
             ) from None
         except ProcessExpired as error:
-            self.outcomes["died"] += 1
+            self._count("died")
             raise Unavailable(f"the process that worked on this {subject} died ({error.exitcode})") from None
         except (asyncio.CancelledError, FutureCancelled):
             # Cancelling the future kills the process.
             future.cancel()  # type: ignore[no-untyped-call]
-            self.outcomes["cancelled"] += 1
+            self._count("cancelled")
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():
+                raise Unavailable(f"the worker stopped while it worked on this {subject}") from None
             raise
+        except Exception:
+            self._count("raised")
+            raise
+        finally:
+            self._calls.discard(call)
         if isinstance(outcome, _Raised):
             raise self._error_of(outcome, subject)
-        self.outcomes["completed"] += 1
+        self._count("completed")
         return outcome  # type: ignore[no-any-return]  # pickled: what `work` returned
+
+    def _count(self, outcome: str) -> None:
+        self.outcomes[outcome] += 1
+        if self.on_outcome is not None:
+            self.on_outcome(outcome)
 
     def _error_of(self, raised: "_Raised", subject: str) -> BaseException:
         if isinstance(raised.error, MemoryError):
-            self.outcomes["memory"] += 1
+            self._count("memory")
             megabytes = self._memory_bytes // 1_000_000
             return LimitExceeded(
                 f"working on this {subject} needs more than {megabytes} MB; give a smaller or simpler one",
                 limit="memory",
             )
-        self.outcomes["raised"] += 1
+        self._count("raised")
         return raised.rebuilt()
 
     def _opened(self) -> ProcessPool:
@@ -160,6 +188,12 @@ class CpuPool:
                 context=context,
             )
         return self._pool
+
+
+@cache
+def small_pool() -> CpuPool:
+    """The pool of activities that are given none, as in a pipeline's own tests; its processes end with this one."""
+    return CpuPool(processes=2, memory_bytes=512_000_000)
 
 
 class _Raised:

@@ -1,7 +1,7 @@
 """A bounded number of permits, granted to tenants in turn. Pure bookkeeping over asyncio futures."""
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +11,8 @@ from signalbox_core.errors import RateLimited
 class FairQueue:
     """Round robin over tenants: one that queues a thousand calls delays another's first call by one call at most.
 
+    One tenant holds all permits but one at most, so that a single tenant's long calls delay no other's.
+
     Args:
         permits: calls in progress at the same time.
         max_waiting: waiting calls of one tenant; one more is refused, so memory stays bounded.
@@ -18,7 +20,10 @@ class FairQueue:
 
     def __init__(self, permits: int, *, max_waiting: int) -> None:
         self._free = permits
+        self._max_held = max(1, permits - 1)
         self._max_waiting = max_waiting
+        self._held: Counter[str] = Counter()
+        # While a permit is free, every tenant in here holds as many as it may.
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @property
@@ -37,11 +42,11 @@ class FairQueue:
         try:
             yield
         finally:
-            self._release()
+            self._release(tenant)
 
     async def _acquire(self, tenant: str) -> None:
-        if self._free and not self._waiting:
-            self._free -= 1
+        if self._free and self._held[tenant] < self._max_held:
+            self._grant(tenant)
             return
         line = self._waiting.setdefault(tenant, deque())
         if len(line) >= self._max_waiting:
@@ -56,22 +61,36 @@ class FairQueue:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 # Granted and cancelled in the same turn of the loop: pass the permit on.
-                self._release()
+                self._release(tenant)
             else:
                 self._forget(tenant, turn)
             raise
 
-    def _release(self) -> None:
-        while self._waiting:
-            tenant, line = next(iter(self._waiting.items()))
-            turn = line.popleft()
-            del self._waiting[tenant]
-            if line:
-                self._waiting[tenant] = line
-            if not turn.done():
-                turn.set_result(None)
-                return
+    def _grant(self, tenant: str) -> None:
+        self._free -= 1
+        self._held[tenant] += 1
+
+    def _release(self, tenant: str) -> None:
         self._free += 1
+        self._held[tenant] -= 1
+        if not self._held[tenant]:
+            del self._held[tenant]
+        while self._free and (following := self._next_tenant()) is not None:
+            turn = self._take_turn(following)
+            if not turn.done():
+                self._grant(following)
+                turn.set_result(None)
+
+    def _next_tenant(self) -> str | None:
+        return next((tenant for tenant in self._waiting if self._held[tenant] < self._max_held), None)
+
+    def _take_turn(self, tenant: str) -> "asyncio.Future[None]":
+        """Remove the tenant's first waiting call, and move the tenant to the end."""
+        line = self._waiting.pop(tenant)
+        turn = line.popleft()
+        if line:
+            self._waiting[tenant] = line
+        return turn
 
     def _forget(self, tenant: str, turn: "asyncio.Future[None]") -> None:
         line = self._waiting.get(tenant)

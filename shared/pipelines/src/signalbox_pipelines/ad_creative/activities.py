@@ -3,25 +3,27 @@
 All are idempotent: objects are written create-only under keys derived from their content.
 """
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final, TypeVar
 
 from temporalio import activity
 
 from signalbox_core.chat_model.settings import read_model_settings
 from signalbox_core.errors import Rejected
 from signalbox_core.http.fetch import HTML, Fetches
-from signalbox_core.pipeline.activity import progress
+from signalbox_core.pipeline.activity import current_tenant, progress
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_pipelines.ad_creative.contract import Ad, AdPicture
 from signalbox_pipelines.ad_creative.copy.copywriter import Copywriter, TemplateCopywriter
 from signalbox_pipelines.ad_creative.copy.model_copywriter import ModelCopywriter
+from signalbox_pipelines.ad_creative.design.ad_plan import AdPlan
 from signalbox_pipelines.ad_creative.design.composition import (
     ad_object_key,
     artifact_name,
     build_ad,
     plan_sizes,
-    render_ad,
+    render_ads,
 )
 from signalbox_pipelines.ad_creative.messages import (
     AdCopy,
@@ -36,7 +38,11 @@ from signalbox_pipelines.ad_creative.page.assets import collect_css, collect_log
 from signalbox_pipelines.ad_creative.page.facts import build_brand, read_page
 from signalbox_pipelines.ad_creative.page.palette import choose_palette
 
-MAX_PAGE_BYTES = 5_000_000
+R = TypeVar("R")
+MAX_PAGE_BYTES: Final = 5_000_000
+_PARSE_WITHIN: Final = timedelta(seconds=15)
+_RENDER_WITHIN: Final = timedelta(seconds=45)
+_SIZES_PER_CALL: Final = 3
 
 
 class AdActivities:
@@ -44,6 +50,7 @@ class AdActivities:
 
     def __init__(self, deps: ActivityDeps) -> None:
         self._objects = deps.objects
+        self._cpu = deps.cpu
         self._fetcher: Fetches = deps.fetcher
         self._copywriter = copywriter_for(deps.environ)
 
@@ -55,20 +62,17 @@ class AdActivities:
         """
         progress(0, of=4, message="fetching the page")
         page = await self._fetcher.fetch(request.url, accept=HTML, max_bytes=MAX_PAGE_BYTES)
-        facts = await asyncio.to_thread(
-            read_page, page.body, url=page.url, charset=page.charset, wanted=request.language
-        )
+        facts = await self._compute("page", read_page, page.body, page.url, page.charset, request.language)
         if not facts.images:
             detail = f"{page.url} contains no pictures; use a page with at least one picture of the product"
             raise Rejected(detail, field="url", code="no_pictures")
         progress(1, of=4, message="reading the style sheets")
         css = await collect_css(self._fetcher, facts.style_sheets)
         progress(2, of=4, message="looking for the logo")
-        logo = await collect_logo(self._fetcher, self._objects, facts.logos)
+        logo = await collect_logo(self._fetcher, self._objects, self._cpu, facts.logos)
         progress(3, of=4, message="choosing the colours")
-        palette = await asyncio.to_thread(
-            choose_palette, [*css, *facts.inline_css], theme=facts.theme, logo=logo[1] if logo else None
-        )
+        sheets, logo_body = [*css, *facts.inline_css], logo[1] if logo else None
+        palette = await self._compute("style sheet", choose_palette, sheets, facts.theme, logo_body)
         progress(4, of=4, message=facts.product)
         return build_brand(facts, page.url, palette, logo[0] if logo else None)
 
@@ -92,7 +96,9 @@ class AdActivities:
         def report(done: int) -> None:
             progress(done, of=len(links), message=f"{done} of {len(links)} pictures")
 
-        matches = await collect_pictures(self._fetcher, self._objects, request.brand, on_done=report)
+        matches = await collect_pictures(
+            self._fetcher, self._objects, self._cpu, request.brand, on_done=report
+        )
         if not matches.ranked:
             reason = f" (the first one: {matches.skipped[0].reason})" if matches.skipped else ""
             raise Rejected(
@@ -111,7 +117,7 @@ class AdActivities:
         files.
         """
         body = await self._objects.get(request.picture.key)
-        plans, skipped = await asyncio.to_thread(plan_sizes, request, body)
+        plans, skipped = await self._compute("picture", plan_sizes, request, body)
         if not plans:
             raise Rejected(
                 f"the text of {request.copy.variant} fits no size ({'; '.join(skipped)}); "
@@ -119,18 +125,10 @@ class AdActivities:
                 field="headline",
                 code="text_too_long",
             )
-        logo: bytes | None = None
+        await self._render_missing(request, plans, body)
         files = []
-        for done, plan in enumerate(plans):
-            progress(done, of=len(plans), message=f"{request.copy.variant} {plan.size}")
+        for plan in plans:
             key = ad_object_key(request, plan.size)
-            if not await self._objects.exists(key):
-                logo = logo or (
-                    await self._objects.get(request.brand.logo.key) if request.brand.logo else None
-                )
-                await self._objects.put_new(
-                    key, await asyncio.to_thread(render_ad, plan, body, logo), "image/png"
-                )
             size_bytes = len(await self._objects.get(key))
             files.append(
                 AdPicture(
@@ -142,6 +140,28 @@ class AdActivities:
             )
         progress(len(plans), of=len(plans), message=request.copy.variant)
         return build_ad(request, plans, tuple(files), skipped)
+
+    async def _render_missing(self, request: ComposeRequest, plans: list[AdPlan], picture: bytes) -> None:
+        """Render the sizes that are not stored, a few per call so that pictures are passed seldom."""
+        missing = [
+            plan for plan in plans if not await self._objects.exists(ad_object_key(request, plan.size))
+        ]
+        logo = await self._objects.get(request.brand.logo.key) if missing and request.brand.logo else None
+        for start in range(0, len(missing), _SIZES_PER_CALL):
+            batch = missing[start : start + _SIZES_PER_CALL]
+            progress(
+                len(plans) - len(missing) + start,
+                of=len(plans),
+                message=f"{request.copy.variant} {batch[0].size}",
+            )
+            rendered = await self._compute("picture", render_ads, batch, picture, logo, within=_RENDER_WITHIN)
+            for plan, body in zip(batch, rendered, strict=True):
+                await self._objects.put_new(ad_object_key(request, plan.size), body, "image/png")
+
+    async def _compute(
+        self, subject: str, work: Callable[..., R], *arguments: Any, within: timedelta = _PARSE_WITHIN
+    ) -> R:
+        return await self._cpu.run(work, *arguments, tenant=current_tenant(), within=within, subject=subject)
 
 
 def copywriter_for(environ: Mapping[str, str]) -> Copywriter:

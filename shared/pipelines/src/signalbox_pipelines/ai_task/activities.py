@@ -3,15 +3,16 @@
 The only stored object is the answer, written create-only under the hash of its content.
 """
 
-import asyncio
+from datetime import timedelta
 from hashlib import sha256
+from typing import Final
 
 from msgspec.structs import asdict, replace
 from temporalio import activity
 
 from signalbox_core.chat_model.settings import read_model_settings
 from signalbox_core.errors import SignalboxError
-from signalbox_core.pipeline.activity import progress, restart_output
+from signalbox_core.pipeline.activity import current_tenant, progress, restart_output
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_pipelines.ai_task.answers import check_answer
 from signalbox_pipelines.ai_task.call_plan import plan_call
@@ -26,14 +27,17 @@ from signalbox_pipelines.ai_task.messages import (
 from signalbox_pipelines.ai_task.partial_output import PartialOutput, collect_output
 from signalbox_pipelines.ai_task.providers import AnswerProvider, LocalProvider, ModelProvider
 
+_CHECK_WITHIN: Final = timedelta(seconds=20)
+
 
 class AiActivities:
     """The activities of ai_task, with their dependencies."""
 
     def __init__(self, deps: ActivityDeps) -> None:
         self._objects = deps.objects
+        self._cpu = deps.cpu
         self._settings = read_model_settings(deps.environ)
-        self._local: AnswerProvider = LocalProvider()
+        self._local: AnswerProvider = LocalProvider(deps.cpu)
         self._model: AnswerProvider | None = ModelProvider(self._settings) if self._settings else None
 
     @activity.defn(name="ai_task.validate_input")
@@ -70,7 +74,14 @@ class AiActivities:
     @activity.defn(name="ai_task.process_result")
     async def process_result(self, request: ProcessRequest) -> CheckedAnswer:
         """Validate the answer and store it. Idempotent by run and hash of the answer."""
-        checked = await asyncio.to_thread(check_answer, request.task, request.text)
+        checked = await self._cpu.run(
+            check_answer,
+            request.task,
+            request.text,
+            tenant=current_tenant(),
+            within=_CHECK_WITHIN,
+            subject="answer",
+        )
         if checked.problems:
             return checked
         body = checked.text.encode()

@@ -1,6 +1,7 @@
 """Answer providers: a language model over HTTP, or the offline rules in `local`."""
 
 from collections.abc import AsyncGenerator, Mapping
+from datetime import timedelta
 from typing import Final, Protocol
 
 import msgspec
@@ -9,6 +10,8 @@ from signalbox_core.chat_model.client import ChatClient, CompletionChunk
 from signalbox_core.chat_model.settings import ChatModelSettings
 from signalbox_core.chat_model.wire import ChatRequest, ResponseFormat, TokenUsage
 from signalbox_core.errors import InvalidInput, Rejected
+from signalbox_core.pipeline.activity import current_tenant
+from signalbox_core.process.cpu_pool import CpuPool
 from signalbox_pipelines.ai_task.contract import (
     GENERATE_NEEDS_MODEL,
     LOCAL_PROVIDER,
@@ -22,6 +25,8 @@ from signalbox_pipelines.ai_task.messages import CallRequest
 from signalbox_pipelines.ai_task.prompts import answer_schema, chat_messages
 
 LOCAL_MODEL: Final = "local-extractive/1"
+LOCAL_WITHIN: Final = timedelta(seconds=20)
+"""Computing time of one offline answer."""
 _TEMPERATURES: Final[Mapping[str, float]] = {
     "summarise": 0.2,
     "extract": 0.0,
@@ -62,18 +67,25 @@ class ModelProvider:
 class LocalProvider:
     """The offline provider. Not a language model: it extracts from the text by rules and word counts."""
 
+    def __init__(self, cpu: CpuPool) -> None:
+        self._cpu = cpu
+
     async def stream(
         self,
         request: CallRequest,
         *,
         idempotency_key: str,  # noqa: ARG002 - required by the protocol
     ) -> AsyncGenerator[CompletionChunk, None]:
-        for text in _local_answer(request.task):
+        answer = await self._cpu.run(
+            local_answer, request.task, tenant=current_tenant(), within=LOCAL_WITHIN, subject="text"
+        )
+        for text in answer:
             yield CompletionChunk(text)
         yield CompletionChunk(finish_reason="stop", usage=TokenUsage())
 
 
-def _local_answer(task: AiTaskInput) -> list[str]:
+def local_answer(task: AiTaskInput) -> list[str]:
+    """Return the offline answer in pieces."""
     match task.task:
         case "summarise":
             sentences = summarise(task.text, task.sentences)

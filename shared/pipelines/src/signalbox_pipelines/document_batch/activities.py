@@ -3,8 +3,8 @@
 Idempotent by run id and number: each key is written once.
 """
 
-import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 from urllib.parse import quote
 
@@ -34,6 +34,7 @@ from signalbox_pipelines.document_batch.outcomes import build_result, build_stat
 CHUNK_SIZE: Final = 200
 """Documents per workflow execution: about 2,500 history events, a quarter of the server's warning limit."""
 _JSON: Final = "application/json"
+_DECODE_WITHIN: Final = timedelta(seconds=20)
 
 
 class BatchActivities:
@@ -41,6 +42,7 @@ class BatchActivities:
 
     def __init__(self, deps: ActivityDeps) -> None:
         self._objects: ObjectStore = deps.objects
+        self._cpu = deps.cpu
 
     @activity.defn(name="document_batch.plan")
     async def plan(self, request: PlanRequest) -> BatchPlan:
@@ -84,7 +86,7 @@ class BatchActivities:
         """Write every document's outcome into one file. Idempotent by run id."""
         outcomes = [*await self._read_outcomes(request), *request.waiting]
         outcomes.sort(key=lambda outcome: outcome.index)
-        body = await asyncio.to_thread(lambda: msgspec.json.format(msgspec.json.encode(outcomes), indent=1))
+        body = msgspec.json.format(msgspec.json.encode(outcomes), indent=1)
         ref = await self._objects.put_new(f"{request.folder}/report.json", body, _JSON)
         return BatchReport(
             result=build_result(request.total, outcomes), key=ref.key, size_bytes=ref.size_bytes
@@ -123,18 +125,33 @@ class BatchActivities:
         if body is None:
             detail = f"there is no uploaded object {manifest[:200]!r}; upload the list to POST /v1/objects"
             raise NotFound(detail, field="manifest", code="unknown_object")
-        try:
-            documents = await asyncio.to_thread(msgspec.json.decode, body, type=list[DocumentSpec])
-        except (msgspec.DecodeError, InvalidInput) as error:
+        return await self._cpu.run(
+            decode_manifest, body, tenant=tenant, within=_DECODE_WITHIN, subject="list"
+        )
+
+
+def decode_manifest(body: bytes) -> list[DocumentSpec]:
+    """Decode an uploaded list.
+
+    Raises:
+        InvalidInput: not a JSON list of documents, or too many.
+    """
+    try:
+        # The items are counted before they are decoded, which takes ten times the memory.
+        items = msgspec.json.decode(body, type=list[msgspec.Raw])
+        if not 1 <= len(items) <= MAX_DOCUMENTS:
             raise InvalidInput(
-                f"the uploaded list is not a JSON list of documents: {error}", field="manifest"
-            ) from None
-        if not 1 <= len(documents) <= MAX_DOCUMENTS:
-            raise InvalidInput(
-                f"the uploaded list has {len(documents):,} documents; give 1 to {MAX_DOCUMENTS:,}",
+                f"the uploaded list has {len(items):,} documents; give 1 to {MAX_DOCUMENTS:,}",
                 field="manifest",
             )
-        return documents
+        documents = msgspec.json.decode(body, type=list[DocumentSpec])
+    except (msgspec.DecodeError, InvalidInput) as error:
+        if isinstance(error, InvalidInput) and error.field == "manifest":
+            raise
+        raise InvalidInput(
+            f"the uploaded list is not a JSON list of documents: {error}", field="manifest"
+        ) from None
+    return documents
 
 
 def _outcomes_key(folder: str, number: int) -> str:

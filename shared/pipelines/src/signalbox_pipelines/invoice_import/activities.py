@@ -76,6 +76,7 @@ class InvoiceActivities:
 
     def __init__(self, deps: ActivityDeps, client: PortalClient | None = None) -> None:
         self._objects = deps.objects
+        self._cpu = deps.cpu
         self._hints = Hints(deps.redis)
         self._client = client or PortalClient(read_portal_settings(deps.environ))
         ring = open_key_ring(deps.environ.get(PAYLOAD_KEYS))
@@ -156,7 +157,7 @@ class InvoiceActivities:
                     raise
                 return ListResult(seen=seen, halt=halt)
             key = index_key(request.account.folder, request.part.name)
-            await self._objects.put_new(key, await asyncio.to_thread(msgspec.json.encode, rows), JSON)
+            await self._objects.put_new(key, msgspec.json.encode(rows), JSON)
             return ListResult(seen=seen, found=found)
 
     @activity.defn(name="invoice_import.fetch_batch")
@@ -167,7 +168,12 @@ class InvoiceActivities:
         async with _heartbeating() as heartbeat:
             rows = await self._load_list(index_key(request.account.folder, request.part.name))
             fetcher = BatchFetcher(
-                request, client=self._client, limiter=limiter, objects=self._objects, heartbeat=heartbeat
+                request,
+                client=self._client,
+                limiter=limiter,
+                objects=self._objects,
+                cpu=self._cpu,
+                heartbeat=heartbeat,
             )
             try:
                 session = await sessions.load(request.account)
@@ -199,7 +205,7 @@ class InvoiceActivities:
     async def report(self, request: ImportReportRequest) -> ImportReport:
         """Write the report of the whole import. Idempotent by run: keys are written once."""
         async with _heartbeating():
-            return await ImportReporter(self._objects, request).write()
+            return await ImportReporter(self._objects, self._cpu, request).write()
 
     @activity.defn(name="invoice_import.publish_hint")
     async def publish_hint(self, request: HintRequest) -> bool:
@@ -224,7 +230,7 @@ class InvoiceActivities:
         found = self._lists.get(key)
         if found is None:
             body = await self._objects.get(key)
-            found = await asyncio.to_thread(msgspec.json.decode, body, type=list[InvoiceRow])
+            found = msgspec.json.decode(body, type=list[InvoiceRow])
             while len(self._lists) >= _MAX_CACHED_LISTS:
                 self._lists.pop(next(iter(self._lists)), None)
             self._lists[key] = found

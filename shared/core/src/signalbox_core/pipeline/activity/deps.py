@@ -1,7 +1,7 @@
 """The dependencies of a pipeline's activities, passed once to the factory that `SPEC.activities` names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
@@ -9,6 +9,7 @@ from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Unavailable
 from signalbox_core.http.fetch import Fetches
 from signalbox_core.objects import ObjectStore
+from signalbox_core.process.cpu_pool import CpuPool, small_pool
 from signalbox_core.secret import Secret
 
 
@@ -23,6 +24,8 @@ class ActivityDeps:
         redis: for pacing, shared counters and hints (`signalbox_core.scaling.hints`), returning bytes; its
             data may be lost at any time. None in a worker without REDIS_URL.
         keys: decrypt what the gateway sealed; None in a worker without payload keys.
+        cpu: processes for every CPU-heavy step on a tenant's input, such as parsing a file:
+            `await deps.cpu.run(function, *arguments, tenant=current_tenant(), within=…)`.
     """
 
     objects: ObjectStore
@@ -30,6 +33,7 @@ class ActivityDeps:
     environ: Mapping[str, str]
     redis: Redis | None = None
     keys: KeyRing | None = None
+    cpu: CpuPool = field(default_factory=small_pool)
 
     def reveal(self, secret: Secret) -> str:
         """Decrypt a secret of the input. Keep it out of results, errors, events and logs.

@@ -20,6 +20,7 @@ from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.activity.partial_text import PartialText
 from signalbox_core.pipeline.activity.progress import Emission, current_target, emissions_of, payload_of
+from signalbox_core.pipeline.activity.tenant import call_tenant
 from signalbox_core.pipeline.contract.emitter import SOURCE, Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
 from signalbox_core.pipeline.contract.step_header import StepCall, read_step_call
@@ -61,7 +62,7 @@ class _ActivityInbound(ActivityInboundInterceptor):
             activity.info(), call, self._emitter, is_async=inspect.iscoroutinefunction(input.fn)
         )
         reporter.begin()
-        token = current_target.set(reporter)
+        token, tenant_token = current_target.set(reporter), call_tenant.set(call.tenant)
         heartbeats = asyncio.create_task(self._heartbeat_outbound.repeat()) if call.auto_heartbeat else None
         try:
             result = await super().execute_activity(input)
@@ -74,6 +75,7 @@ class _ActivityInbound(ActivityInboundInterceptor):
             raise as_application_error(error) from error
         finally:
             current_target.reset(token)
+            call_tenant.reset(tenant_token)
             if heartbeats is not None:
                 heartbeats.cancel()
 

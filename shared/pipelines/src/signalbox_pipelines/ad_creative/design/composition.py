@@ -1,6 +1,7 @@
 """Composition of a variant: layouts for every size, object keys, artifact names and the finished `Ad`."""
 
 import io
+from collections.abc import Sequence
 
 import msgspec
 from PIL import Image
@@ -53,9 +54,10 @@ def build_ad_texts(brand: BrandFacts, copy: AdCopy) -> AdTexts:
     )
 
 
-def render_ad(plan: AdPlan, picture: bytes, logo: bytes | None) -> bytes:
-    """Render one plan as PNG."""
-    return render_plan(plan, open_picture(picture), _open_logo(logo) if logo else None)
+def render_ads(plans: Sequence[AdPlan], picture: bytes, logo: bytes | None) -> list[bytes]:
+    """Render plans as PNG, in their order."""
+    image, mark = open_picture(picture), _open_logo(logo) if logo else None
+    return [render_plan(plan, image.copy(), mark.copy() if mark else None) for plan in plans]
 
 
 def ad_object_key(request: ComposeRequest, size: SizeName) -> str:

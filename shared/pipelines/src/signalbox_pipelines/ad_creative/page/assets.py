@@ -3,11 +3,14 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 from signalbox_core.errors import SignalboxError
 from signalbox_core.http.fetch import PICTURES, Fetches
 from signalbox_core.objects import ObjectStore
+from signalbox_core.pipeline.activity import current_tenant
+from signalbox_core.process.cpu_pool import CpuPool
 from signalbox_pipelines.ad_creative.messages import (
     BrandFacts,
     ImageLink,
@@ -20,7 +23,7 @@ from signalbox_pipelines.ad_creative.page.pictures import (
     ScoredPicture,
     UnusablePictureError,
     is_near_duplicate,
-    open_picture,
+    picture_size,
     score_picture,
 )
 
@@ -29,6 +32,7 @@ MAX_CSS_BYTES: Final = 500_000
 MAX_PICTURE_BYTES: Final = 8_000_000
 MAX_LOGO_BYTES: Final = 2_000_000
 _MAX_CONCURRENT: Final = 4
+_DECODE_WITHIN: Final = timedelta(seconds=20)
 
 
 async def collect_css(fetcher: Fetches, addresses: tuple[str, ...]) -> list[str]:
@@ -44,26 +48,30 @@ async def collect_css(fetcher: Fetches, addresses: tuple[str, ...]) -> list[str]
 
 
 async def collect_logo(
-    fetcher: Fetches, objects: ObjectStore, addresses: tuple[str, ...]
+    fetcher: Fetches, objects: ObjectStore, cpu: CpuPool, addresses: tuple[str, ...]
 ) -> tuple[StoredPicture, bytes] | None:
     """Return the first usable logo, stored under the hash of its content, with its bytes."""
     for address in addresses[:4]:
         try:
             fetched = await fetcher.fetch(address, accept=PICTURES, max_bytes=MAX_LOGO_BYTES)
-            image = await asyncio.to_thread(open_picture, fetched.body)
+            width, height = await cpu.run(
+                picture_size,
+                fetched.body,
+                tenant=current_tenant(),
+                within=_DECODE_WITHIN,
+                subject="picture",
+            )
         except (SignalboxError, UnusablePictureError):
             continue
-        if min(image.size) < 24:
+        if min(width, height) < 24:
             continue
         ref = await objects.put_new(source_object_key(fetched.body), fetched.body, fetched.media_type)
-        return StoredPicture(
-            key=ref.key, url=address, alt="", width=image.width, height=image.height
-        ), fetched.body
+        return StoredPicture(key=ref.key, url=address, alt="", width=width, height=height), fetched.body
     return None
 
 
 async def collect_pictures(
-    fetcher: Fetches, objects: ObjectStore, brand: BrandFacts, *, on_done: Callable[[int], None]
+    fetcher: Fetches, objects: ObjectStore, cpu: CpuPool, brand: BrandFacts, *, on_done: Callable[[int], None]
 ) -> Matches:
     """Fetch, score, store and rank the pictures of a page, four at a time; near-duplicates are skipped."""
     limit = asyncio.Semaphore(_MAX_CONCURRENT)
@@ -72,7 +80,7 @@ async def collect_pictures(
     async def collect_one(link: ImageLink) -> tuple[ImageLink, ScoredPicture | str]:
         nonlocal done
         async with limit:
-            result = await _fetch_and_score(fetcher, link, brand)
+            result = await _fetch_and_score(fetcher, cpu, link, brand)
         done += 1
         on_done(done)
         return link, result
@@ -87,10 +95,20 @@ def source_object_key(body: bytes) -> str:
     return f"ad_creative/sources/{hashlib.sha256(body).hexdigest()}"
 
 
-async def _fetch_and_score(fetcher: Fetches, link: ImageLink, brand: BrandFacts) -> ScoredPicture | str:
+async def _fetch_and_score(
+    fetcher: Fetches, cpu: CpuPool, link: ImageLink, brand: BrandFacts
+) -> ScoredPicture | str:
     try:
         fetched = await fetcher.fetch(link.url, accept=PICTURES, max_bytes=MAX_PICTURE_BYTES)
-        return await asyncio.to_thread(score_picture, fetched.body, link, brand)
+        return await cpu.run(
+            score_picture,
+            fetched.body,
+            link,
+            brand,
+            tenant=current_tenant(),
+            within=_DECODE_WITHIN,
+            subject="picture",
+        )
     except SignalboxError as error:
         return error.detail
     except UnusablePictureError as error:

@@ -24,12 +24,13 @@ from signalbox_pipelines.ad_creative.messages import (
     StoredPicture,
 )
 from signalbox_pipelines.ad_creative.page.linked_data import Node, find_product, text_at, texts_at
+from signalbox_pipelines.ad_creative.page.page_limits import check_page_limits
 
 MAX_IMAGES: Final = 12
 _SHIPPING: Final = re.compile(
     r"\b(shipping|delivery|delivered|returns?|giao hàng|vận chuyển|đổi trả)\b", re.IGNORECASE
 )
-_SEPARATORS: Final = re.compile(r"\s+[–—|·-]\s+")
+_SEPARATORS: Final = re.compile(r"\s[–—|·-]\s")
 
 
 class PageFacts(Struct, frozen=True, kw_only=True):
@@ -53,7 +54,7 @@ class PageFacts(Struct, frozen=True, kw_only=True):
     images: tuple[ImageLink, ...]
 
 
-def read_page(body: bytes, *, url: str, charset: str | None, wanted: Language = "auto") -> PageFacts:
+def read_page(body: bytes, url: str, charset: str | None, wanted: Language = "auto") -> PageFacts:
     """Extract the facts of a page.
 
     Args:
@@ -61,8 +62,10 @@ def read_page(body: bytes, *, url: str, charset: str | None, wanted: Language = 
         wanted: `en`, `vi`, or `auto` for the language of the page.
 
     Raises:
-        Rejected: `no_product`: the page has neither a product name nor a title.
+        Rejected: `no_product`: the page has neither a product name nor a title; `page_too_complex`: it is
+            beyond the limits of `page_limits`.
     """
+    check_page_limits(body, url)
     tree = LexborHTMLParser(_decode(body, charset))
     linked = find_product([node.text() for node in tree.css('script[type="application/ld+json"]')])
     meta = _meta(tree)
@@ -110,7 +113,7 @@ def read_page(body: bytes, *, url: str, charset: str | None, wanted: Language = 
             for node in tree.css('link[rel="stylesheet"]')
             if (link := node.attributes.get("href"))
         )[:4],
-        inline_css=tuple(node.text() for node in tree.css("style"))[:6],
+        inline_css=tuple(node.text() for node in tree.css("style")[:6]),
         images=_images(tree, linked, meta, url),
     )
 

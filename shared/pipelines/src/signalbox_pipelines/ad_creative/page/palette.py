@@ -1,6 +1,7 @@
 """Chooses the colours of a brand by weighted votes from style sheets, the theme colour and the logo."""
 
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -23,7 +24,10 @@ from signalbox_pipelines.ad_creative.design.colour import (
 from signalbox_pipelines.ad_creative.messages import Palette
 
 _NEUTRAL: Final = (43, 52, 69)
-_MAX_CSS_CHARS: Final = 400_000
+MAX_CSS_CHARS: Final = 1_000_000
+"""Of all style sheets of a page together; what follows is not read."""
+_MAX_CSS_DEPTH: Final = 64
+_BRACKET: Final = re.compile(r"[({\[]|[)}\]]")
 _PRIMARY_WORDS: Final = ("primary", "brand", "main")
 _ACCENT_WORDS: Final = ("accent", "secondary", "cta", "highlight", "action")
 _BUTTON_WORDS: Final = ("button", "btn", "cta")
@@ -37,11 +41,14 @@ class ColourVotes(Struct):
     paper: Counter[Rgb]
 
 
-def choose_palette(css: Iterable[str], *, theme: str = "", logo: bytes | None = None) -> Palette:
+def choose_palette(css: Iterable[str], theme: str = "", logo: bytes | None = None) -> Palette:
     """Choose primary, accent and paper colour; neutral colours if the page has none."""
     votes = ColourVotes(Counter(), Counter(), Counter())
+    left = MAX_CSS_CHARS
     for sheet in css:
-        _read_sheet(sheet[:_MAX_CSS_CHARS], votes)
+        if left > 0 and _css_depth(sheet[:left]) <= _MAX_CSS_DEPTH:
+            _read_sheet(sheet[:left], votes)
+        left -= len(sheet)
     sources = ["style sheet"] if votes.primary or votes.accent else []
     if theme_colour := _parse(theme):
         votes.primary[theme_colour] += 12
@@ -72,6 +79,15 @@ def logo_colours(body: bytes) -> list[tuple[Rgb, float]]:
     ]
     vivid = [(colour, share) for colour, share in found if luminance(colour) < 0.8 and share > 0.02]
     return sorted(vivid, key=lambda item: -item[1])[:4]
+
+
+def _css_depth(css: str) -> int:
+    """The deepest nesting of brackets; the parser recurses as deep."""
+    depth = deepest = 0
+    for bracket in _BRACKET.finditer(css):
+        depth = depth + 1 if bracket[0] in "({[" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _read_sheet(css: str, votes: ColourVotes) -> None:

@@ -10,7 +10,7 @@ from signalbox_pipelines.ad_creative.messages import BrandFacts, ImageLink
 
 MIN_SIDE: Final = 280
 MAX_RATIO: Final = 3.2
-MAX_PIXELS: Final = 40_000_000
+MAX_PIXELS: Final = 24_000_000
 _STOP_WORDS: Final = frozenset(
     {"the", "a", "an", "of", "and", "with", "in", "on", "for", "và", "của", "với", "trên", "một"}
 )
@@ -45,14 +45,26 @@ def open_picture(body: bytes) -> Image.Image:
         with Image.open(io.BytesIO(body)) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise UnusablePictureError(f"{image.width} × {image.height} pixels are too many")
-            upright = ImageOps.exif_transpose(image)
+            ImageOps.exif_transpose(image, in_place=True)
+            upright = image
             if upright.mode in ("RGBA", "LA", "P"):
-                transparent = upright.convert("RGBA")
-                background = Image.new("RGBA", transparent.size, (255, 255, 255, 255))
-                return Image.alpha_composite(background, transparent).convert("RGB")
+                transparent = upright if upright.mode == "RGBA" else upright.convert("RGBA")
+                background = Image.new("RGB", transparent.size, (255, 255, 255))
+                background.paste(transparent, mask=transparent.getchannel("A"))
+                return background
+            upright.load()
             return upright.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UnusablePictureError("the file is corrupt") from error
+
+
+def picture_size(body: bytes) -> tuple[int, int]:
+    """Return width and height of a picture that can be decoded.
+
+    Raises:
+        UnusablePictureError: as `open_picture`.
+    """
+    return open_picture(body).size
 
 
 def score_picture(body: bytes, link: ImageLink, brand: BrandFacts) -> ScoredPicture:

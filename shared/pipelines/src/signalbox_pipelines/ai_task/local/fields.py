@@ -90,11 +90,11 @@ def _list_candidates(root: Schema, node: Mapping[str, object], name: str, text: 
 
 def _text_after_names(node: Mapping[str, object], name: str, text: str) -> Iterator[str]:
     """Yield the text after the property's name: after `:` or `=` first, then after a verb, then elsewhere."""
-    phrases = [re.escape(phrase).replace(r"\ ", r"[\s_-]+") for phrase in _property_names(node, name)]
+    phrases = [re.escape(phrase).replace(r"\ ", r"[\s_-]{1,20}") for phrase in _property_names(node, name)]
     for separator in (
-        r"\s*(?:\([^)\n]{0,30}\)\s*)?[:=：]\s*",
-        r"\s+(?:is|was|are|of|là|on|at|from)\s+",
-        r"[\s#.]+",
+        r"\s{0,20}(?:\([^)\n]{0,30}\)\s{0,20})?[:=：]\s{0,20}",
+        r"\s{1,20}(?:is|was|are|of|là|on|at|from)\s{1,20}",
+        r"[\s#.]{1,20}",
     ):
         for phrase in phrases:
             pattern = re.compile(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -51,8 +52,9 @@ def _score(normalised_text: str, label: Label) -> _LabelScore:
     points, evidence = 0.0, []
     for cue in label.cues or remove_stop_words(split_words(label.name)) or (label.name,):
         phrase = " ".join(cue.casefold().split())
-        frequency = len(re.findall(rf"(?<!\w){re.escape(phrase)}(?!\w)", normalised_text))
+        occurrences = re.finditer(rf"(?<!\w){re.escape(phrase)}(?!\w)", normalised_text)
+        frequency = sum(1 for _ in islice(occurrences, _MAX_COUNT_PER_CUE))
         if frequency:
-            points += min(frequency, _MAX_COUNT_PER_CUE) * len(phrase.split())
+            points += frequency * len(phrase.split())
             evidence.append(cue)
     return _LabelScore(label.name, points, tuple(evidence))

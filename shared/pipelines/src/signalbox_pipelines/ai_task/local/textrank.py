@@ -6,6 +6,7 @@ PageRank over a graph of sentences weighted by the words they share. Pure.
 from collections import Counter
 from collections.abc import Sequence
 from math import log
+from operator import mul
 from typing import Final
 
 from signalbox_pipelines.ai_task.local.words import remove_stop_words, split_sentences, split_words
@@ -54,18 +55,19 @@ def _top_ranked(indices: Sequence[int], word_counts: "Sequence[Counter[str]]", c
 def _ranks(word_counts: "Sequence[Counter[str]]") -> list[float]:
     """Rank by power iteration over the similarity of every pair."""
     size = len(word_counts)
-    similarities = [
-        [_similarity(one, other) if position != column else 0.0 for column, other in enumerate(word_counts)]
-        for position, one in enumerate(word_counts)
-    ]
+    words, weights = [frozenset(bag) for bag in word_counts], [log(len(bag) + 1) for bag in word_counts]
+    similarities = [[0.0] * size for _ in range(size)]
+    for one in range(size):
+        for other in range(one):
+            common = len(words[one] & words[other])
+            if common:
+                value = common / (weights[one] + weights[other])
+                similarities[one][other] = similarities[other][one] = value
     totals = [sum(row) or 1.0 for row in similarities]
     ranks = [1.0] * size
     for _ in range(_ITERATIONS):
         shares = [rank / total for rank, total in zip(ranks, totals, strict=True)]
-        ranks = [
-            1 - _DAMPING + _DAMPING * sum(like * share for like, share in zip(row, shares, strict=True))
-            for row in similarities
-        ]
+        ranks = [1 - _DAMPING + _DAMPING * sum(map(mul, row, shares)) for row in similarities]
     return ranks
 
 

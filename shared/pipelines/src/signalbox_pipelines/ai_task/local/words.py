@@ -10,6 +10,7 @@ _END: Final = re.compile(
 _ABBREVIATED: Final = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|No|Nr|Inc|Ltd|Co|e\.g|i\.e|TP|ThS|TS|PGS|GS|Q|P|Tp)|\b[A-ZĐ])\.$"
 )
+_LONGEST_ABBREVIATION: Final = 10
 _WORD: Final = re.compile(r"[^\W_]+(?:[’'\-][^\W_]+)*")
 MAX_SENTENCE_CHARS: Final = 600
 
@@ -30,16 +31,17 @@ STOP_WORDS: Final = frozenset(
 
 def split_sentences(text: str) -> list[str]:
     """Split into sentences with white space collapsed; long ones are truncated to MAX_SENTENCE_CHARS."""
-    found: list[str] = []
+    found: list[list[str]] = []
     for part in _END.split(text):
         sentence = " ".join(part.split()) if part else ""
         if not sentence:
             continue
-        if found and _ABBREVIATED.search(found[-1]):
-            found[-1] = f"{found[-1]} {sentence}"
+        # Only the end is searched, and the pieces are joined once: a text of abbreviations takes linear time.
+        if found and _ABBREVIATED.search(found[-1][-1][-_LONGEST_ABBREVIATION:]):
+            found[-1].append(sentence)
         else:
-            found.append(sentence)
-    return [_truncate(sentence) for sentence in found]
+            found.append([sentence])
+    return [_truncate(" ".join(pieces)) for pieces in found]
 
 
 def split_words(text: str) -> list[str]:

@@ -6,18 +6,22 @@ All are idempotent: results are stored create-only under keys derived from conte
 import asyncio
 import contextlib
 import hashlib
+import os
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import structs
 from temporalio import activity
 
-from signalbox_core.objects import ObjectStore
-from signalbox_core.pipeline.activity import progress
+from signalbox_core.pipeline.activity import current_tenant, progress
 from signalbox_core.pipeline.deps import ActivityDeps
+from signalbox_core.process.fair_queue import FairQueue
 from signalbox_pipelines.document_batch.document.classify import classifier, cues
 from signalbox_pipelines.document_batch.document.extract import entities
 from signalbox_pipelines.document_batch.document.extract.positions import locate_entities
+from signalbox_pipelines.document_batch.document.extract.window import find_in_window
 from signalbox_pipelines.document_batch.document.messages import (
     ClassifiedText,
     ClassifyRequest,
@@ -37,12 +41,15 @@ from signalbox_pipelines.document_batch.document.ocr.engine import OcrEngine
 from signalbox_pipelines.document_batch.document.ocr.selection import OcrEngines
 from signalbox_pipelines.document_batch.document.read import reader
 from signalbox_pipelines.document_batch.document.read.fetch import fetch_document, tenant_folder
-from signalbox_pipelines.document_batch.document.read.formats import open_pages
+from signalbox_pipelines.document_batch.document.read.open_document import open_document
 from signalbox_pipelines.document_batch.document.read.previews import render_previews
 
 VERSION = f"r{reader.VERSION}-c{cues.VERSION}-e{entities.VERSION}"
 """Written into the result, so that a changed rule produces a new file."""
+R = TypeVar("R")
 _HEARTBEAT_S = 5.0
+_ANALYSE_WITHIN: Final = timedelta(seconds=30)
+_LARGE_BYTES: Final = 5_000_000
 _BEGINNING_CHARS = 1_200
 
 
@@ -56,6 +63,9 @@ class DocumentActivities:
     def __init__(self, deps: ActivityDeps, ocr_engine: OcrEngine | None = None) -> None:
         self._objects = deps.objects
         self._fetcher = deps.fetcher
+        self._cpu = deps.cpu
+        # Of large documents few are in memory at the same time.
+        self._large = FairQueue(max(2, os.cpu_count() or 1), max_waiting=1_000)
         self._ocr_engines = OcrEngines()
         self._ocr_engine = ocr_engine
 
@@ -80,39 +90,30 @@ class DocumentActivities:
             engine=request.engine,
         )
         report = _ProgressReport(document.name)
-        async with _heartbeating(report.send):
+        report.send()
+        async with _heartbeating(report.send), self._memory_for(document):
             body = await self._objects.get(document.key)
-            pages = await asyncio.to_thread(open_pages, body, document.media_type, document.name)
-            try:
-                texts = await page_reader.read_all(pages, report.page_read)
-                prefix = f"{folder}/pictures/{document.sha256}"
-                previews = (
-                    await render_previews(self._objects, pages, prefix, report.preview_drawn)
-                    if request.pictures
-                    else ()
-                )
-            finally:
-                await asyncio.to_thread(pages.close)
+            pages = await open_document(self._cpu, body, document.media_type, document.name)
+            texts = await page_reader.read_all(pages, report.page_read)
+            prefix = f"{folder}/pictures/{document.sha256}"
+            previews = (
+                await render_previews(self._objects, pages, prefix, report.preview_drawn)
+                if request.pictures
+                else ()
+            )
         return structs.replace(await self._store_text(folder, texts), pictures=previews)
 
     @activity.defn(name="document.classify")
     async def classify(self, request: ClassifyRequest) -> ClassifiedText:
         """Classify the document. Idempotent: depends on the stored text only."""
-        pages = await _load_pages(self._objects, request.text_key)
-        found = await asyncio.to_thread(classifier.classify, pages)
-        beginning = next((page.text for page in pages if page.text), "")[:_BEGINNING_CHARS]
-        return ClassifiedText(classification=found, beginning=beginning)
+        pages_json = await self._objects.get(request.text_key)
+        async with _heartbeating(lambda: progress(0, message="classifying the text")):
+            return await self._compute(classify_text, pages_json)
 
     @activity.defn(name="document.extract_entities")
     async def extract_entities(self, request: ExtractRequest) -> FoundEntities:
         """Find the facts and their positions. Idempotent by (document, text, languages, rules version)."""
-        pages = await _load_pages(self._objects, request.text_key)
-        found: list[Entity] = []
-        for done, page in enumerate(pages, start=1):
-            found += await asyncio.to_thread(entities.find_entities, page, request.languages)
-            progress(done, of=len(pages), message=f"{len(found)} facts on {done} pages")
-        if request.document is not None:
-            found = await locate_entities(self._objects, request.document, pages, found)
+        found = await self._find_all(request)
         rules = f"e{entities.VERSION}-{'+'.join(request.languages)}"
         # The document is part of the key, since the same text can have other positions in another document.
         source = f"{request.text_sha256}/{request.document.sha256 if request.document else 'anywhere'}"
@@ -127,26 +128,51 @@ class DocumentActivities:
     @activity.defn(name="document.store_result")
     async def store_result(self, request: StoreRequest) -> StoredResult:
         """Write the JSON and the searchable text. Idempotent: the key is a digest of the content."""
-        pages = await _load_pages(self._objects, request.read.key)
-        facts = msgspec.json.decode(await self._objects.get(request.entities.key), type=tuple[Entity, ...])
-        file = ResultFile(
-            document=request.document,
-            read=request.read,
-            classification=request.classification,
-            entities=facts,
-            pages=tuple(structs.replace(page, words=()) for page in pages),
-            version=VERSION,
-        )
-        body = msgspec.json.format(msgspec.json.encode(file), indent=1)
+        pages_json = await self._objects.get(request.read.key)
+        entities_json = await self._objects.get(request.entities.key)
+        body, plain_text = await self._compute(compose_result, request, pages_json, entities_json)
         digest = hashlib.sha256(body).hexdigest()[:24]
         prefix = f"{tenant_folder(request.tenant)}/results/{request.document.sha256}/{digest}"
         result = await self._objects.put_new(f"{prefix}.json", body, "application/json")
-        text = await self._objects.put_new(f"{prefix}.txt", _plain_text(pages), "text/plain; charset=utf-8")
+        text = await self._objects.put_new(f"{prefix}.txt", plain_text, "text/plain; charset=utf-8")
         return StoredResult(
             result_key=result.key,
             result_bytes=result.size_bytes,
             text_key=text.key,
             text_bytes=text.size_bytes,
+        )
+
+    async def _find_all(self, request: ExtractRequest) -> list[Entity]:
+        pages_json = await self._objects.get(request.text_key)
+        found: list[Entity] = []
+        layer_pages: list[int] = []
+        done, total = 0, 1
+
+        def report() -> None:
+            progress(done, of=total, message=f"{len(found)} facts on {done} pages")
+
+        async with _heartbeating(report):
+            while done < total:
+                window = await self._compute(find_in_window, pages_json, done, request.languages)
+                found += window.entities
+                layer_pages += window.layer_pages
+                done, total = window.stop, window.page_count
+                report()
+            if request.document is None:
+                return found
+            return await locate_entities(self._objects, self._cpu, request.document, layer_pages, found)
+
+    @contextlib.asynccontextmanager
+    async def _memory_for(self, document: StoredDocument) -> AsyncIterator[None]:
+        if document.size_bytes <= _LARGE_BYTES:
+            yield
+            return
+        async with self._large.permit(current_tenant()):
+            yield
+
+    async def _compute(self, work: Callable[..., R], *arguments: Any) -> R:
+        return await self._cpu.run(
+            work, *arguments, tenant=current_tenant(), within=_ANALYSE_WITHIN, subject="text"
         )
 
     async def _store_text(self, folder: str, pages: list[PageText]) -> ReadDocument:
@@ -190,10 +216,10 @@ async def _heartbeating(send: Callable[[], None]) -> AsyncIterator[None]:
 
     async def send_periodically() -> None:
         while True:
-            send()
             await asyncio.sleep(_HEARTBEAT_S)
+            send()
 
-    task = asyncio.create_task(send_periodically(), name="heartbeat of ocr_pages")
+    task = asyncio.create_task(send_periodically(), name="heartbeat")
     try:
         yield
     finally:
@@ -201,8 +227,25 @@ async def _heartbeating(send: Callable[[], None]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _load_pages(objects: ObjectStore, key: str) -> list[PageText]:
-    return msgspec.json.decode(await objects.get(key), type=list[PageText])
+def classify_text(pages_json: bytes) -> ClassifiedText:
+    """Classify a stored text, a JSON list of PageText."""
+    pages = msgspec.json.decode(pages_json, type=list[PageText])
+    beginning = next((page.text for page in pages if page.text), "")[:_BEGINNING_CHARS]
+    return ClassifiedText(classification=classifier.classify(pages), beginning=beginning)
+
+
+def compose_result(request: StoreRequest, pages_json: bytes, entities_json: bytes) -> tuple[bytes, bytes]:
+    """Return the result as JSON, and the plain text."""
+    pages = msgspec.json.decode(pages_json, type=list[PageText])
+    file = ResultFile(
+        document=request.document,
+        read=request.read,
+        classification=request.classification,
+        entities=msgspec.json.decode(entities_json, type=tuple[Entity, ...]),
+        pages=tuple(structs.replace(page, words=()) for page in pages),
+        version=VERSION,
+    )
+    return msgspec.json.format(msgspec.json.encode(file), indent=1), _plain_text(pages)
 
 
 def _plain_text(pages: list[PageText]) -> bytes:

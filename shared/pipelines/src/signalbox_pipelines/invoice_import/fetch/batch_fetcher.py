@@ -7,12 +7,15 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Final, Literal
+from datetime import timedelta
+from typing import Final, Literal, TypeVar
 
 from msgspec import Struct
 
 from signalbox_core.errors import NotFound, Rejected, SignalboxError, Unavailable
 from signalbox_core.objects import ObjectStore
+from signalbox_core.pipeline.activity import current_tenant
+from signalbox_core.process.cpu_pool import CpuPool
 from signalbox_pipelines.invoice_import.fetch.list_reader import JSON
 from signalbox_pipelines.invoice_import.fetch.reconciliation import FieldDifference, differences
 from signalbox_pipelines.invoice_import.messages import BatchDone, BatchRequest, Counts, FetchFault, Halt
@@ -39,10 +42,12 @@ from signalbox_pipelines.invoice_import.portal.rows import InvoiceRow
 from signalbox_pipelines.invoice_import.results import ImportedInvoice, ItemFailure, Mismatch
 from signalbox_pipelines.invoice_import.state.halts import halt_for
 
+R = TypeVar("R")
 XML: Final = "application/xml"
 _RETRYABLE: Final = (PortalBusy, ParameterRejected)
 """Errors of one invoice after which it is retried in another batch."""
 PartName = Literal["detail", "xml"]
+_PARSE_WITHIN: Final = timedelta(seconds=20)
 
 
 class InvoiceItem(Struct, kw_only=True):
@@ -79,12 +84,14 @@ class BatchFetcher:
         client: PortalClient,
         limiter: PortalRateLimiter,
         objects: ObjectStore,
+        cpu: CpuPool,
         heartbeat: Callable[[], None],
     ) -> None:
         self._request = request
         self._client = client
         self._limiter = limiter
         self._objects = objects
+        self._cpu = cpu
         self._heartbeat = heartbeat
         self._answered = 0
         self._halt: Halt | None = None
@@ -159,7 +166,7 @@ class BatchFetcher:
     async def _fetch_original(self, session: PortalSession, item: InvoiceItem) -> None:
         key = f"{self._request.account.root}/{item.row.key}.xml"
         try:
-            original = await asyncio.to_thread(read_original, await self._objects.get(key))
+            original = await self._parse(read_original, await self._objects.get(key))
         except NotFound:
             try:
                 original = await self._export_original(session, item, key)
@@ -175,7 +182,7 @@ class BatchFetcher:
             archive = await self._client.original(session, item.row, self._request.part.direction)
         self._answered += 1
         try:
-            body, original = await asyncio.to_thread(_unpack, archive)
+            body, original = await self._parse(_unpack, archive)
         except BadOriginal:
             digest = hashlib.sha256(archive).hexdigest()
             await self._objects.put_new(
@@ -184,6 +191,11 @@ class BatchFetcher:
             raise
         await self._objects.put_new(key, body, XML)
         return original
+
+    async def _parse(self, work: Callable[[bytes], R], body: bytes) -> R:
+        return await self._cpu.run(
+            work, body, tenant=current_tenant(), within=_PARSE_WITHIN, subject="invoice"
+        )
 
     @contextlib.asynccontextmanager
     async def _permit(self, lane: LaneName) -> AsyncIterator[None]:

@@ -1,6 +1,5 @@
 """The portal's API over HTTP: one connection pool per worker, no cookies shared between taxpayers."""
 
-import asyncio
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -134,7 +133,7 @@ class PortalClient:
             path=f"{_PATHS[query.family]}/invoices/{query.direction}", params=params, action=action
         )
         response = await self._call(_authenticated(session, request))
-        return await asyncio.to_thread(read_page, response.body, query.family)
+        return read_page(response.body, query.family)
 
     async def detail(self, session: PortalSession, row: InvoiceRow, direction: Direction) -> bytes:
         """Request the detail of an invoice; returns the JSON unchanged, after checking its shape.

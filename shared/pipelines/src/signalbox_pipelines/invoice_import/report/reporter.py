@@ -1,15 +1,17 @@
 """The end of an import: totals, lists of all invoices, failures and mismatches, and a chart of the months."""
 
-import asyncio
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 import msgspec
 
 from signalbox_core.errors import NotFound
 from signalbox_core.objects import ObjectStore
+from signalbox_core.pipeline.activity import current_tenant
+from signalbox_core.process.cpu_pool import CpuPool
 from signalbox_pipelines.invoice_import.fetch.list_reader import JSON, index_key
 from signalbox_pipelines.invoice_import.messages import (
     ImportPart,
@@ -38,8 +40,9 @@ _INVOICE_COLUMNS: Final = (
 class ImportReporter:
     """Writes the report of a run; holds the rows of one part in memory at a time."""
 
-    def __init__(self, objects: ObjectStore, request: ImportReportRequest) -> None:
+    def __init__(self, objects: ObjectStore, cpu: CpuPool, request: ImportReportRequest) -> None:
         self._objects = objects
+        self._cpu = cpu
         self._request = request
         self._totals = Totals()
         self._failures: list[ItemFailure] = []
@@ -63,7 +66,13 @@ class ImportReporter:
                 "mismatches.csv", "Where list and signed original differ", _csv_of(Mismatch, self._mismatches)
             ),
         ]
-        picture = await asyncio.to_thread(draw_months_chart, self._request.lines)
+        picture = await self._cpu.run(
+            draw_months_chart,
+            self._request.lines,
+            tenant=current_tenant(),
+            within=timedelta(seconds=20),
+            subject="chart",
+        )
         files.append(await self._put("months.png", "Months at a glance", picture, "image/png"))
         report = await self._put(
             "report.json",

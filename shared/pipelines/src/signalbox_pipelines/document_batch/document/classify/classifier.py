@@ -16,6 +16,8 @@ _HEADING_CHARS: Final = 400
 _HEADING_FACTOR: Final = 1.5
 _MAX_CUES: Final = 12
 _WHITESPACE: Final = r"\s+"
+_LONG_RUN: Final = re.compile(r"([^\w\s\x00-\x7f]{30})[^\w\s\x00-\x7f]++")
+"""Combining marks beyond 30 in a row are dropped (UAX #15, stream-safe text): normalising them is quadratic."""
 
 
 def classify(pages: Sequence[PageText]) -> Classification:
@@ -41,7 +43,7 @@ def classify(pages: Sequence[PageText]) -> Classification:
 
 def fold(text: str) -> str:
     """Lower-case the text and strip its accents, which OCR loses, without changing any position."""
-    return "".join(_fold_char(char) for char in unicodedata.normalize("NFC", text))
+    return unicodedata.normalize("NFC", text).translate(_FOLDED)
 
 
 def _fold_char(char: str) -> str:
@@ -52,12 +54,24 @@ def _fold_char(char: str) -> str:
     return base if len(small) == 1 else char
 
 
-def _patterns() -> Mapping[str, tuple[Kind, float, re.Pattern[str]]]:
+class _FoldedChars(dict[int, str]):
+    """Each character folded, computed once."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = _fold_char(chr(code))
+        return self[code]
+
+
+_FOLDED: Final = _FoldedChars()
+
+
+def _patterns() -> Mapping[str, tuple[Kind, float, str, re.Pattern[str]]]:
     found = {}
     for kind, phrases in CUES.items():
         for phrase, weight in phrases.items():
             words = _WHITESPACE.join(re.escape(word) for word in fold(phrase).split())
-            found[phrase] = (kind, weight, re.compile(rf"(?<!\w){words}(?!\w)"))
+            longest_word = max(fold(phrase).split(), key=len)
+            found[phrase] = (kind, weight, longest_word, re.compile(rf"(?<!\w){words}(?!\w)"))
     return found
 
 
@@ -67,10 +81,12 @@ _PATTERNS: Final = _patterns()
 def _cues(pages: Sequence[PageText]) -> Iterator[Cue]:
     seen: set[str] = set()
     for page in pages:
-        text = unicodedata.normalize("NFC", page.text)
+        text = unicodedata.normalize("NFC", _LONG_RUN.sub(r"\1", page.text))
         folded = fold(text)
-        for phrase, (kind, weight, pattern) in _PATTERNS.items():
-            match = pattern.search(folded) if phrase not in seen else None
+        for phrase, (kind, weight, longest_word, pattern) in _PATTERNS.items():
+            # Most words do not occur, which the search for a plain string finds out much faster.
+            is_possible = phrase not in seen and longest_word in folded
+            match = pattern.search(folded) if is_possible else None
             if match is None:
                 continue
             seen.add(phrase)

@@ -23,7 +23,7 @@ _CODES: Final = {
     "GBP": "GBP",
     "£": "GBP",
 }
-_NUMBER: Final = r"\d{1,3}(?:[.,\u00a0 ]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
+_NUMBER: Final = r"\d{1,3}(?:[.,\u00a0 ]\d{3}){1,8}(?:[.,]\d{1,2})?|\d{1,24}(?:[.,]\d{1,2})?"
 _SIGN: Final = r"VNĐ|VND|₫|đồng|đ|USD|US\$|\$|EUR|€|GBP|£"
 _AMOUNT: Final = re.compile(
     rf"(?<![\w.,])(?:(?P<before>VNĐ|VND|₫|USD|US\$|\$|EUR|€|GBP|£)\s?(?P<number>{_NUMBER})"

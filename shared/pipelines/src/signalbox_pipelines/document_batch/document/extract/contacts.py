@@ -10,7 +10,7 @@ from signalbox_pipelines.document_batch.document.contract import Language
 from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
 
 _EMAIL: Final = re.compile(
-    r"(?<![\w.+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}(?![\w-])"
+    r"(?<![\w.+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,10}[A-Za-z]{2,24}(?![\w-])"
 )
 _REGIONS: Final[dict[Language, str]] = {"vi": "VN", "en": "GB"}
 

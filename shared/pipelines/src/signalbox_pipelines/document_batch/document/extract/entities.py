@@ -1,6 +1,7 @@
 """Finding the facts on a page: one finder per type, in a fixed order of precedence."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -53,8 +54,10 @@ def find_entities(page: PageText, languages: Sequence[Language]) -> list[Entity]
     claims = _ClaimedSpans([])
     entities: list[Entity] = []
     for kind, finder in FINDERS:
-        for found in finder(page.text, languages[0]):
-            if len(entities) < MAX_PER_PAGE and claims.claim(found.start, found.end):
+        for found in islice(finder(page.text, languages[0]), MAX_PER_PAGE):
+            if len(entities) >= MAX_PER_PAGE:
+                break
+            if claims.claim(found.start, found.end):
                 entities.append(_entity(kind, found, page))
     return sorted(entities, key=lambda entity: entity.start)
 

@@ -1,12 +1,15 @@
 """Boxes of facts on their pages: from the OCR words, or from the text layer of a PDF. Plain text has none."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Final
 
 from msgspec import structs
 
-from signalbox_core.errors import Rejected
+from signalbox_core.errors import LimitExceeded, Rejected
 from signalbox_core.objects import ObjectStore
+from signalbox_core.pipeline.activity import current_tenant
+from signalbox_core.process.cpu_pool import CpuPool
 from signalbox_pipelines.document_batch.document.messages import (
     Box,
     Entity,
@@ -18,21 +21,55 @@ from signalbox_pipelines.document_batch.document.messages import (
 from signalbox_pipelines.document_batch.document.read import media_types
 from signalbox_pipelines.document_batch.document.read.pdf import PdfPages
 
+_LOCATE_WITHIN: Final = timedelta(seconds=45)
+
 
 async def locate_entities(
-    objects: ObjectStore, document: StoredDocument, pages: Sequence[PageText], entities: Sequence[Entity]
+    objects: ObjectStore,
+    cpu: CpuPool,
+    document: StoredDocument,
+    layer_pages: Collection[int],
+    entities: Sequence[Entity],
 ) -> list[Entity]:
-    """Return the entities with their boxes, in the same order."""
-    layer_pages = {page.number for page in pages if page.read_by == "text layer"}
-    words = {page.number: page.words for page in pages}
-    found = [
-        structs.replace(entity, boxes=boxes_for_span(words[entity.page], entity.start, entity.end))
-        for entity in entities
-    ]
-    if document.media_type != media_types.PDF or not any(entity.page in layer_pages for entity in entities):
+    """Return the entities with their boxes in the text layer of a PDF, in the same order.
+
+    Args:
+        layer_pages: numbers of the pages that were read from the text layer.
+    """
+    found = list(entities)
+    if document.media_type != media_types.PDF or not any(entity.page in layer_pages for entity in found):
         return found
     body = await objects.get(document.key)
-    return await asyncio.to_thread(_locate_in_text_layer, body, document.name, layer_pages, found)
+    spans = {
+        page: [(entity.start, entity.end) for entity in found if entity.page == page]
+        for page in sorted({entity.page for entity in found} & set(layer_pages))
+    }
+    try:
+        boxes = await cpu.run(
+            _boxes_in_text_layer,
+            body,
+            document.name,
+            spans,
+            tenant=current_tenant(),
+            within=_LOCATE_WITHIN,
+            subject="document",
+        )
+    except LimitExceeded:
+        # The facts are worth keeping without boxes.
+        return found
+    left = {page: iter(of_page) for page, of_page in boxes.items()}
+    return [
+        structs.replace(entity, boxes=next(left[entity.page])) if entity.page in left else entity
+        for entity in found
+    ]
+
+
+def locate_in_words(page: PageText, entities: Sequence[Entity]) -> list[Entity]:
+    """Return the entities of a page with their boxes among its OCR words, if it has any."""
+    return [
+        structs.replace(entity, boxes=boxes_for_span(page.words, entity.start, entity.end))
+        for entity in entities
+    ]
 
 
 def boxes_for_span(words: Sequence[Word], start: int, end: int) -> tuple[Box, ...]:
@@ -49,25 +86,18 @@ def boxes_for_span(words: Sequence[Word], start: int, end: int) -> tuple[Box, ..
     return tuple(lines)
 
 
-def _locate_in_text_layer(
-    body: bytes, name: str, layer_pages: set[int], entities: Sequence[Entity]
-) -> list[Entity]:
-    found = list(entities)
+def _boxes_in_text_layer(
+    body: bytes, name: str, spans: dict[int, list[tuple[int, int]]]
+) -> dict[int, list[tuple[Box, ...]]]:
     try:
         pdf = PdfPages(body, name)
     except Rejected:
         # The PDF could be opened before. The facts are worth keeping without boxes.
-        return found
+        return {}
     try:
-        for number in layer_pages:
-            indexes = [index for index, entity in enumerate(found) if entity.page == number]
-            spans = [(found[index].start, found[index].end) for index in indexes]
-            boxes = pdf.boxes(number - 1, spans) if spans else []
-            for index, box in zip(indexes, boxes, strict=True):
-                found[index] = structs.replace(found[index], boxes=box)
+        return {page: pdf.boxes(page - 1, of_page) for page, of_page in spans.items()}
     finally:
         pdf.close()
-    return found
 
 
 def _clip(word: Word, start: int, end: int) -> Box:

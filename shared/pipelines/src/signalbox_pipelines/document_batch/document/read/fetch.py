@@ -9,9 +9,11 @@ from signalbox_core.http.fetch import Fetches
 from signalbox_core.objects import ObjectStore, uploads_folder
 from signalbox_core.pipeline.activity import progress
 from signalbox_pipelines.document_batch.document.messages import FetchRequest, StoredDocument
+from signalbox_pipelines.document_batch.document.read.limits import check_text_bytes
 from signalbox_pipelines.document_batch.document.read.media_types import (
     ACCEPTED,
     MAX_BYTES,
+    TEXT,
     check_media_type,
     display_name,
 )
@@ -46,6 +48,8 @@ async def fetch_document(fetcher: Fetches, objects: ObjectStore, request: FetchR
     name = display_name(request.name, request.url, request.object)
     body = await (_download(fetcher, request.url, name) if request.url else _load_upload(objects, request))
     media_type = check_media_type(body, name)
+    if media_type == TEXT:
+        check_text_bytes(len(body), name)
     digest = hashlib.sha256(body).hexdigest()
     key = request.object or f"{tenant_folder(request.tenant)}/raw/{digest}"
     if not request.object:

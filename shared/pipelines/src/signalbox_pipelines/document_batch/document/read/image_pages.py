@@ -5,15 +5,17 @@ import io
 from collections.abc import Iterator
 from typing import Final
 
-from PIL import Image, ImageChops, ImageFilter, ImageOps
+from PIL import ExifTags, Image, ImageChops, ImageFilter, ImageOps
 
 from signalbox_core.errors import Rejected
 from signalbox_pipelines.document_batch.document.read.pages import PageContent
 
-MAX_PIXELS: Final = 60_000_000
+MAX_PIXELS: Final = 40_000_000
 PREVIEW_SIZE: Final = (1_000, 1_600)
 """Width and height in pixels: an A4 page stays readable and takes about 60 kB."""
 _MAX_SIDE: Final = 5_000
+_TWICE_PREVIEW: Final = (3_200, 3_200)
+_SMOOTH_MODES: Final = ("RGB", "RGBA", "CMYK", "YCbCr", "L")
 _SHADOW_SCALE: Final = 8
 _BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
@@ -37,7 +39,13 @@ class ImagePages:
     def ocr_image(self, index: int) -> bytes:
         """Return one frame as an upright, evenly lit greyscale PNG."""
         with self._open(index) as image:
-            grey = remove_shadows(ImageOps.exif_transpose(image).convert("L"))
+            image.load()
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            # Grey before it is turned: a colour picture takes four times the memory.
+            grey = image.convert("L")
+            image.close()
+        grey.getexif()[ExifTags.Base.Orientation] = orientation
+        grey = remove_shadows(ImageOps.exif_transpose(grey))
         grey.thumbnail((_MAX_SIDE, _MAX_SIDE))
         buffer = io.BytesIO()
         grey.save(buffer, "PNG", compress_level=1)
@@ -46,6 +54,9 @@ class ImagePages:
     def preview(self, index: int) -> Image.Image:
         with self._open(index) as image:
             image.draft("RGB", PREVIEW_SIZE)
+            if image.mode in _SMOOTH_MODES:
+                # Before it is turned, which copies it.
+                image.thumbnail(_TWICE_PREVIEW)
             upright = ImageOps.exif_transpose(image).convert("RGB")
         upright.thumbnail(PREVIEW_SIZE)
         return upright

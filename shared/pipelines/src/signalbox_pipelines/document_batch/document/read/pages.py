@@ -14,7 +14,8 @@ class PageContent(Struct, frozen=True, kw_only=True):
 
 
 class DocumentPages(Protocol):
-    """The pages of one open document. The methods block, so call them in a thread.
+    """The pages of one open document. The methods compute for long, so `open_document.py`
+    calls them in a process.
 
     Page indexes start at 0.
     """

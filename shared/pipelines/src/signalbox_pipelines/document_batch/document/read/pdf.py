@@ -17,6 +17,7 @@ from pypdfium2 import raw
 from signalbox_core.errors import Rejected
 from signalbox_pipelines.document_batch.document.messages import Box, box_of
 from signalbox_pipelines.document_batch.document.read.image_pages import PREVIEW_SIZE
+from signalbox_pipelines.document_batch.document.read.limits import check_page_chars
 from signalbox_pipelines.document_batch.document.read.pages import PageContent
 
 DPI: Final = 200
@@ -35,7 +36,7 @@ _PROBLEMS: Final = {
 
 
 class PdfPages:
-    """The pages of an open PDF. Every method takes the lock, so call them in a thread.
+    """The pages of an open PDF. Every method takes the lock and computes for long.
 
     Raises:
         Rejected: `password_needed` or `damaged_document`.
@@ -55,6 +56,7 @@ class PdfPages:
         with self._page(index) as page:
             textpage = page.get_textpage()
             try:
+                check_page_chars(textpage.count_chars(), index, self._name)
                 text = textpage.get_text_range()
             finally:
                 textpage.close()

@@ -2,18 +2,34 @@
 
 import contextlib
 
+from signalbox_pipelines.document_batch.document.read.limits import (
+    check_page_chars,
+    check_page_count,
+    check_text_bytes,
+)
 from signalbox_pipelines.document_batch.document.read.pages import PageContent
 
 
 class TextPages:
-    """Pages of a plain text file."""
+    """Pages of a plain text file.
 
-    def __init__(self, body: bytes, _name: str) -> None:
-        self._pages = _decode(body).split("\f")
-        self.page_count = len(self._pages)
+    Raises:
+        Rejected: `document_too_long`, `too_many_pages`, or `page_too_long` for one page.
+    """
+
+    def __init__(self, body: bytes, name: str) -> None:
+        check_text_bytes(len(body), name)
+        self._name = name
+        text = _decode(body)
+        # Counted before it is split: a file of form feeds would be millions of pages.
+        self.page_count = text.count("\f") + 1
+        check_page_count(self.page_count, name)
+        self._pages = text.split("\f")
 
     def content(self, index: int) -> PageContent:
-        return PageContent(text=self._pages[index].strip(), needs_ocr=False)
+        text = self._pages[index].strip()
+        check_page_chars(len(text), index, self._name)
+        return PageContent(text=text, needs_ocr=False)
 
     def ocr_image(self, index: int) -> bytes:
         raise ValueError(f"page {index} is plain text and has no image")
