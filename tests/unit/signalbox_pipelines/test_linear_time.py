@@ -23,7 +23,8 @@ from signalbox_pipelines.document_batch.document.messages import PageText
 
 SMALL: Final = 20_000
 FACTOR: Final = 10
-MAX_RATIO: Final = 15.0
+MAX_RATIO: Final = 30.0
+"""A quadratic call takes 100 times as long; what allocation and a busy machine add to a linear one is far less."""
 ENOUGH_S: Final = 0.005
 """Below this the ratio measures noise; the larger input of such a call is fast enough."""
 MAX_LARGE_S: Final = 0.25
