@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from signalbox_core.patterns import whole
+
 Direction = Literal["purchase", "sold"]
 Family = Literal["ordinary", "cash_register"]
 Status = Literal["complete", "partial"]
@@ -180,7 +182,7 @@ Reference = Annotated[
         title="Secret",
         description="The name under which the operator keeps the portal's password; "
         "never the password itself",
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        pattern=whole(r"[a-z0-9][a-z0-9._-]{0,63}"),
         examples=["gdt-portal"],
     ),
 ]

@@ -18,7 +18,7 @@ from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
 Check = Callable[[Any], None]
 """The pipeline's own rule over a decoded answer; raises InvalidInput."""
 
-_PATH: Final = re.compile(r" - at `\$(.*)`$")
+_PATH: Final = re.compile(r" - at `\$(.*)`\Z")
 
 
 class Open(Struct, kw_only=True):

@@ -48,7 +48,7 @@ function textField(node, context) {
   const check = (text) => {
     if (node.minLength && text.length < node.minLength) return `Write at least ${node.minLength} characters.`;
     if (node.maxLength && text.length > node.maxLength) return `Shorten to ${node.maxLength} characters; now ${text.length}.`;
-    return node.pattern && !new RegExp(node.pattern, "u").test(text) ? `Use the form ${node.pattern}.` : null;
+    return node.pattern && !new RegExp(node.pattern, "u").test(text) ? `Use the form ${node.pattern.replace(/\$\(\?!\\n\)$/, "$")}.` : null;
   };
   return inputField(node, context, control, { parse: (text) => (address ? text.trim() : text), check });
 }
