@@ -47,7 +47,8 @@ end
 
 local function append(packed)
   local record = cmsgpack.unpack(packed)
-  if terminal or record.sequence <= top then return 'dropped' end
+  -- Lua has doubles only: beyond 53 bits two sequences could be one.
+  if terminal or record.sequence <= top or record.sequence > 9007199254740991 then return 'dropped' end
   if record.sequence == top + 1 then
     keep(record)
     drain()
