@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError
+from signalbox_core.temporal.codec import payloads_of
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.rate_limits import Limiting
@@ -148,7 +149,8 @@ class Dispatcher:
         principal = await self._authenticator.principal(request, reads=endpoint.reads)
         await self._limiting.called(principal)
         principal.require(endpoint.role)
-        return await endpoint.handle(Call(request, principal))
+        with payloads_of(principal.tenant):
+            return await endpoint.handle(Call(request, principal))
 
 
 def routes_of(endpoints: Sequence[Endpoint], authenticator: Authenticator, limiting: Limiting) -> list[Route]:

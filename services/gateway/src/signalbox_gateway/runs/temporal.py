@@ -34,6 +34,7 @@ from signalbox_core.pipeline.contract.messages import (
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import decode_hook
 from signalbox_core.temporal import names
+from signalbox_core.temporal.codec import payloads_of
 
 STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
     WorkflowExecutionStatus.RUNNING: "running",
@@ -99,22 +100,25 @@ class Engine:
         ]
         try:
             async with translated():
-                await self.client.start_workflow(
-                    spec.name,
-                    request,
-                    id=order.run_id,
-                    task_queue=spec.task_queue,
-                    id_reuse_policy=Reuse.REJECT_DUPLICATE,
-                    id_conflict_policy=OnConflict.FAIL,
-                    memo={
-                        names.MEMO_TENANT: order.tenant,
-                        names.MEMO_STARTED_BY: order.started_by,
-                        names.MEMO_REQUEST_DIGEST: order.digest,
-                    },
-                    search_attributes=TypedSearchAttributes(with_attributes),
-                    priority=Priority(priority_key=order.priority, fairness_key=order.tenant[:64]),
-                    rpc_timeout=self._deadline,
-                )
+                with payloads_of(order.tenant):
+                    await self.client.start_workflow(
+                        spec.name,
+                        request,
+                        id=order.run_id,
+                        task_queue=spec.task_queue,
+                        id_reuse_policy=Reuse.REJECT_DUPLICATE,
+                        id_conflict_policy=OnConflict.FAIL,
+                        memo={
+                            names.MEMO_TENANT: order.tenant,
+                            names.MEMO_STARTED_BY: order.started_by,
+                            names.MEMO_REQUEST_DIGEST: order.digest,
+                        },
+                        search_attributes=TypedSearchAttributes(with_attributes),
+                        priority=Priority(
+                            priority_key=order.priority, fairness_key=names.fairness_key(order.tenant)
+                        ),
+                        rpc_timeout=self._deadline,
+                    )
         except WorkflowAlreadyStartedError:
             return False
         return True

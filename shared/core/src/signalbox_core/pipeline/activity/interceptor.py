@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ActivityOutboundInterceptor,
@@ -15,7 +16,7 @@ from temporalio.worker import (
     Interceptor,
 )
 
-from signalbox_core.errors import SignalboxError
+from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.activity.partial_text import PartialText
@@ -23,9 +24,10 @@ from signalbox_core.pipeline.activity.progress import Emission, current_target, 
 from signalbox_core.pipeline.contract.emitter import SOURCE, Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
 from signalbox_core.pipeline.contract.step_header import Call, call_of
-from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_EVENTS
+from signalbox_core.temporal.names import HEADER_EVENTS, MEMO_TENANT
 
-_UNKNOWN: Final = Call(tenant=DEFAULT_TENANT)
+_NO_TENANT: Final = Call(tenant="")
+"""Of an activity whose workflow has no tenant: it reports nothing, since reports are of a tenant."""
 _HEARTBEAT_EVERY_S: Final = 1.0
 
 
@@ -53,7 +55,10 @@ class _Inbound(ActivityInboundInterceptor):
         passengers = input.headers.get(HEADER_EVENTS)
         if passengers is not None:
             self._emitter.forward(msgspec.json.decode(passengers.data, type=EventBatch).events)
-        call = call_of(input.headers) or _UNKNOWN
+        call = call_of(input.headers) or _NO_TENANT
+        emissions = emissions_of(input.fn)
+        if emissions and not call.tenant:
+            raise _tenant_missing()
         reporter = Reporter(
             activity.info(), call, self._emitter, is_async=inspect.iscoroutinefunction(input.fn)
         )
@@ -62,7 +67,7 @@ class _Inbound(ActivityInboundInterceptor):
         heartbeats = asyncio.create_task(self._heartbeats.repeat()) if call.auto_heartbeat else None
         try:
             result = await super().execute_activity(input)
-            for emission in emissions_of(input.fn):
+            for emission in emissions:
                 data = payload_of(emission, input.args[0] if input.args else None, result)
                 if data is not None:
                     await self._emitter.announce(_domain_event(emission, call, data))
@@ -179,6 +184,17 @@ class Reporter:
             data=msgspec.Raw(msgspec.json.encode(data)),
         )
         self._emitter.offer(event, item=self._call.total > 1)
+
+
+def _tenant_missing() -> ApplicationError:
+    name = activity.info().activity_type
+    return as_application_error(
+        InvalidInput(
+            f"activity {name} emits events, but its workflow has no tenant; start the workflow with the memo"
+            f" {MEMO_TENANT}",
+            code="tenant_missing",
+        )
+    )
 
 
 def _ignore(*_details: Any) -> None:

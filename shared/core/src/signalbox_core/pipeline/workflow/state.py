@@ -11,6 +11,7 @@ from temporalio import workflow
 from signalbox_core.events import CloudEvent, catalogue
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import StepState
+from signalbox_core.pipeline.contract.failures import refusal
 from signalbox_core.pipeline.contract.messages import CancelReason
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.approvals import Approvals
@@ -22,6 +23,8 @@ CleanUp = Callable[[], Awaitable[None]]
 
 CANCEL_WINS: Final = "signalbox.cancel-wins"
 """The patch after which a cancelled run accepts no decision; histories from before replay as recorded."""
+TENANT_REQUIRED: Final = "signalbox.tenant-required"
+"""The patch after which a run without a tenant is refused."""
 CANCEL_TIMEOUT: Final = timedelta(seconds=30)
 """How long an announced cancel may take to arrive; the gateway sends it right after the announcement."""
 OFFER: Final = "signalbox_offer"
@@ -34,7 +37,9 @@ class RunState:
     def __init__(self, spec: PipelineSpec) -> None:
         self.spec = spec
         self.run_id = workflow.info().workflow_id
-        self.tenant: str = workflow.memo_value(MEMO_TENANT, DEFAULT_TENANT, type_hint=str)
+        tenant: str | None = workflow.memo_value(MEMO_TENANT, None, type_hint=str)
+        self.has_tenant = bool(tenant) or HEADER_CARRIED in workflow.info().headers
+        self.tenant = tenant or DEFAULT_TENANT
         self.journal = Journal(self.run_id, self.tenant)
         self.outbox = Outbox()
         self.approvals = Approvals(spec)
@@ -48,6 +53,19 @@ class RunState:
         self._under_way: dict[str, StepState] = {}
         self._failures: list[tuple[BaseException, Failure]] = []
         self._resume_carried()
+
+    def require_tenant(self) -> None:
+        """Refuse a run that was started without a tenant; a recorded one replays, as tenant `default`.
+
+        Raises:
+            ApplicationError: `tenant_missing`, not retryable.
+        """
+        if not self.has_tenant and workflow.patched(TENANT_REQUIRED):
+            raise refusal(
+                "tenant_missing",
+                f"run {self.run_id} was started without a tenant; start it through the gateway, or from the"
+                f" workflow of a run, or with the memo {MEMO_TENANT}",
+            )
 
     def begin(self) -> None:
         """Say that the run started; a second call, or a later execution of the same run, says nothing."""
