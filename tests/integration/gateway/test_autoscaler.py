@@ -1,4 +1,4 @@
-"""The autoscaler's decisions through the gateway: for admins, as JSON and as they come."""
+"""The autoscaler's decisions through the gateway: for deployment operators, as JSON and as they come."""
 
 import dataclasses
 import uuid
@@ -43,8 +43,8 @@ def key(role: str) -> dict[str, str]:
     return {"authorization": f"Bearer {secret_of(role)}"}
 
 
-async def test_an_admin_reads_queues_and_decisions(served: Served) -> None:
-    async with httpx2.AsyncClient(base_url=served.origin, headers=key("admin")) as client:
+async def test_a_deployment_operator_reads_queues_and_decisions(served: Served) -> None:
+    async with httpx2.AsyncClient(base_url=served.origin, headers=key("deployer")) as client:
         queues = (await client.get("/v1/autoscaler/queues")).json()["queues"]
         decisions = (
             await client.get("/v1/autoscaler/decisions", params={"queue": served.queue, "limit": 3})
@@ -56,12 +56,12 @@ async def test_an_admin_reads_queues_and_decisions(served: Served) -> None:
 
 
 async def test_the_feed_goes_on_behind_what_was_seen(served: Served) -> None:
-    async with reading(served.origin, served.feed, key("admin")) as reader:
+    async with reading(served.origin, served.feed, key("deployer")) as reader:
         await reader.until(20)
         await served.log.append([one_more(served.records[-1])])
         await reader.until(21)
         seen = [event for event in reader.events if event.id]
-    resumed = {**key("admin"), "last-event-id": str(seen[-2].id)}
+    resumed = {**key("deployer"), "last-event-id": str(seen[-2].id)}
     async with reading(served.origin, served.feed, resumed) as reader:
         await reader.until(1)
         again = [event for event in reader.events if event.id]
@@ -71,7 +71,7 @@ async def test_the_feed_goes_on_behind_what_was_seen(served: Served) -> None:
 
 
 @pytest.mark.parametrize("path", ["queues", "decisions?queue=a", "stream?queue=a"])
-@pytest.mark.parametrize("role", ["viewer", "operator", "approver"])
+@pytest.mark.parametrize("role", ["viewer", "operator", "approver", "admin"])
 async def test_nobody_else_sees_the_fleet(served: Served, role: str, path: str) -> None:
     async with httpx2.AsyncClient(base_url=served.origin, headers=key(role)) as client:
         answer = await client.get(f"/v1/autoscaler/{path}")
@@ -90,7 +90,7 @@ async def test_nobody_else_sees_the_fleet(served: Served, role: str, path: str) 
     ],
 )
 async def test_a_wrong_question_names_the_field(served: Served, path: str, field: str) -> None:
-    async with httpx2.AsyncClient(base_url=served.origin, headers=key("admin")) as client:
+    async with httpx2.AsyncClient(base_url=served.origin, headers=key("deployer")) as client:
         answer = await client.get(f"/v1/autoscaler/{path}")
 
     assert answer.status_code == 422

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Forbidden, InvalidInput
 from signalbox_gateway.auth.authenticator import ApiKeys
+from signalbox_gateway.auth.issuers import Holder, Issuer, holder_of
+from signalbox_gateway.auth.oidc import principal_of
 from signalbox_gateway.auth.principal import Principal
 
 
@@ -21,7 +24,8 @@ GRANTS = {
     Role.VIEWER: {Role.VIEWER},
     Role.OPERATOR: {Role.OPERATOR, Role.VIEWER},
     Role.APPROVER: {Role.APPROVER, Role.VIEWER},
-    Role.ADMIN: set(Role),
+    Role.ADMIN: {Role.ADMIN, Role.OPERATOR, Role.APPROVER, Role.VIEWER},
+    Role.DEPLOYMENT_OPERATOR: {Role.DEPLOYMENT_OPERATOR},
 }
 
 
@@ -139,3 +143,20 @@ def test_an_expired_key_counts_no_more(tmp_path: Path) -> None:
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"none\.json: No such file"):
         ApiKeys(tmp_path / "none.json")
+
+
+def test_two_holders_of_tokens_never_share_an_identity() -> None:
+    def identity(issuer: str, subject: str) -> str:
+        holder = Holder(issuer=issuer, subject=subject, name="n", tenant="acme", roles=frozenset())
+        return principal_of(holder, datetime.now(UTC)).key_id
+
+    assert identity("https://id.test", "lan@acme.test") == "oidc:https://id.test:lan@acme.test"
+    assert identity("https://id.test", "8443:lan") != identity("https://id.test:8443", "lan")
+    assert identity("https://id.test", "a%3Ab") != identity("https://id.test", "a:b")
+
+
+def test_a_token_never_makes_a_deployment_operator() -> None:
+    issuer = Issuer(issuer="https://id.test", audience="signalbox", tenant="acme")
+    claims = {"sub": "lan", "roles": ["admin", "deployment_operator"]}
+
+    assert holder_of(claims, issuer).roles == {Role.ADMIN}

@@ -1,6 +1,6 @@
-"""The autoscaler's decisions for those who run the system: what it tells in Redis, as JSON and as a live feed. Admins only.
+"""The autoscaler's decisions, as it records them in Redis: as JSON and as a live stream.
 
-The fleet is shared by all tenants, so nothing here is of one tenant.
+All tenants share the fleet, so the pages need the role `deployment_operator`.
 """
 
 import asyncio
@@ -105,7 +105,7 @@ class AutoscalerPages:
             return
         listener.wants_check = False
         try:
-            (await self._authenticate(request)).require(Role.ADMIN)
+            (await self._authenticate(request)).require(Role.DEPLOYMENT_OPERATOR)
         except Rejected:
             listener.close()
         except Unavailable:

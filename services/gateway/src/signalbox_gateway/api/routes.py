@@ -192,7 +192,7 @@ def _uploads(to: Handlers) -> tuple[Endpoint, ...]:
 
 
 def _autoscaler(to: Handlers) -> tuple[Endpoint, ...]:
-    path, pages, admin = "/v1/autoscaler", to.autoscaler, Role.ADMIN
+    path, pages, role = "/v1/autoscaler", to.autoscaler, Role.DEPLOYMENT_OPERATOR
     newest, feed = (
         "What was decided about a queue, and why",
         "Server-sent events: each decision about a queue",
@@ -204,15 +204,15 @@ def _autoscaler(to: Handlers) -> tuple[Endpoint, ...]:
             f"{path}/queues",
             "list_scaled_queues",
             "The task queues and the last decision",
-            admin,
+            role,
             pages.queues,
             _SCALED,
         ),
         Endpoint(
-            "GET", f"{path}/decisions", "list_decisions", newest, admin, pages.decisions, _SAID, query=asks
+            "GET", f"{path}/decisions", "list_decisions", newest, role, pages.decisions, _SAID, query=asks
         ),
         Endpoint(
-            "GET", f"{path}/stream", "stream_decisions", feed, admin, pages.follow, _SAYING, query=follows
+            "GET", f"{path}/stream", "stream_decisions", feed, role, pages.follow, _SAYING, query=follows
         ),
     )
 

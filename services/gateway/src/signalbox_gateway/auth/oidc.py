@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import jwt
 import msgspec
@@ -173,7 +174,8 @@ class _Trusted:
 
 def principal_of(holder: Holder, expires_at: datetime) -> Principal:
     return Principal(
-        key_id=f"oidc:{holder.issuer}:{holder.subject}",
+        # The last colon ends the issuer: without quoting, a subject could pose as part of another issuer.
+        key_id=f"oidc:{holder.issuer}:{quote(holder.subject, safe='@|/')}",
         name=holder.name,
         tenant=holder.tenant,
         roles=holder.roles,

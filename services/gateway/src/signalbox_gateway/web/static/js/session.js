@@ -22,7 +22,7 @@ export function forgetSession() {
   try { localStorage.removeItem(KEY); } catch { /* nothing was kept */ }
 }
 
-const CONTAINS = { viewer: [], operator: ["operator"], approver: ["approver"], admin: ["operator", "approver", "admin"] };
+const CONTAINS = { viewer: [], operator: ["operator"], approver: ["approver"], admin: ["operator", "approver", "admin"], deployment_operator: ["deployment_operator"] };
 
 /** Whether to offer an action. The gateway decides; this only spares people a refusal. */
 export function may(role) {

@@ -1,4 +1,4 @@
-// The autoscaler, for admins: per task queue what waits, the slots, the launches, the money, and each decision in a sentence.
+// The autoscaler, for deployment operators: per task queue what waits, the slots, the launches, the money, and each decision in a sentence.
 import { api, decisionsPath } from "../api.js";
 import { problemNotice } from "../announce.js";
 import { div, h, replace, setText, span } from "../dom.js";
