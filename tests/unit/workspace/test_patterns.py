@@ -13,6 +13,7 @@ from hypothesis.strategies import from_regex
 from msgspec import Meta, Struct
 
 from signalbox_core.patterns import whole
+from signalbox_pipelines.invoice_import.auth.questions import TroubleDecision
 
 PACKAGES = (
     "core",
@@ -27,6 +28,12 @@ PACKAGES = (
 )
 SCANNERS = {"signalbox_pipelines.ai_task.local.words._ABBREVIATED"}
 """Patterns that search within prose, where the end of a line is an end too."""
+CHECKED_AFTERWARDS = {
+    "signalbox_pipelines.invoice_import.results.AnsweredReference",
+    "signalbox_pipelines.invoice_import.auth.questions.AnsweredReference",
+    "signalbox_pipelines.invoice_import.auth.questions.TroubleDecision.secret_ref",
+}
+"""Patterns whose text is part of the digests of open questions; their Struct refuses the line feed itself."""
 END = re._constants.AT_END  # type: ignore[attr-defined]  # the parsed form has no public name
 
 
@@ -86,7 +93,10 @@ def test_the_walk_finds_what_it_should() -> None:
     assert "signalbox_core.ids.RUN_ID" in COMPILED
 
 
-@pytest.mark.parametrize("pattern", [pytest.param(value, id=place) for place, value in DECLARED.items()])
+@pytest.mark.parametrize(
+    "pattern",
+    [pytest.param(value, id=place) for place, value in DECLARED.items() if place not in CHECKED_AFTERWARDS],
+)
 def test_a_declared_pattern_refuses_a_line_feed_at_the_end(pattern: str) -> None:
     kind = typing.Annotated[str, Meta(pattern=pattern)]
     good = find(from_regex(pattern), lambda text: not text.endswith("\n"))
@@ -104,6 +114,14 @@ def test_a_compiled_pattern_does_not_end_before_a_line_feed(
     ends_loosely = bool(parsed) and parsed[-1][1] == END and not pattern.flags & re.MULTILINE
 
     assert not ends_loosely or request.node.callspec.id in SCANNERS, "end it with \\Z, or use fullmatch"
+
+
+def test_a_pattern_that_had_to_stay_is_checked_after_decoding() -> None:
+    good = msgspec.convert({"action": "again", "secret_ref": "portal"}, TroubleDecision)
+
+    assert good.secret_ref == "portal"
+    with pytest.raises(msgspec.ValidationError, match="line feed"):
+        msgspec.convert({"action": "again", "secret_ref": "portal\n"}, TroubleDecision)
 
 
 def test_a_whole_pattern_covers_its_alternatives() -> None:
