@@ -11,7 +11,8 @@ mkdir -p secrets && chmod 700 secrets
   --file secrets/receiver-keys.json --private secrets/worker.pem \
   --keyid worker --sender worker --tenant '*' --events '*'
 "$admin" keys new --kind api \
-  --file secrets/api-keys.json --tenant demo --roles viewer,operator,approver,admin --name admin
+  --file secrets/api-keys.json --tenant demo --roles viewer,operator,approver,admin,deployment_operator \
+  --name admin
 "$admin" payload-keys new --file secrets/payload-keys.json
 # The containers run as another user than yours; the folder itself stays closed.
 chmod 644 secrets/receiver-keys.json secrets/api-keys.json secrets/worker.pem secrets/payload-keys.json

@@ -31,6 +31,7 @@ from signalbox_core.redis.client import open_redis
 from signalbox_core.scaling.burst import burst_identity
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect
+from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_worker.burst import index_of
 from signalbox_worker.counters import Counters
 from signalbox_worker.emitter import HttpEmitter
@@ -200,8 +201,13 @@ class Builder:
             workflows=workflows if self.settings.burst_workflows or not is_burst else [],
             activities=[*activities, DeliverActivities(self.emitter).deliver],
             activity_executor=self.threads,
-            workflow_runner=without_detour(sandbox(specs), self.client.data_converter),
-            interceptors=[RunInterceptor(self.emitter.offer), ActivityInterceptor(self.emitter)],
+            workflow_runner=mark_unsealed_messages(
+                without_detour(sandbox(specs), self.client.data_converter), self.client.data_converter
+            ),
+            interceptors=[
+                RunInterceptor(self.emitter.offer, accepts_plain=self.settings.accept_plain_messages),
+                ActivityInterceptor(self.emitter),
+            ],
             max_concurrent_activities=None if is_burst else self.settings.max_activities,
             tuner=self.slots.tuner() if self.slots else None,
             activity_task_poller_behavior=PollerBehaviorSimpleMaximum(pollers(self.slots)),
