@@ -11,7 +11,7 @@ mkdir -p "$secrets" && chmod 700 "$secrets" && cd "$secrets"
   --file receiver-keys.json --private worker.pem \
   --keyid worker --sender worker --tenant '*' --events '*'
 "$admin" keys new --kind api \
-  --file api-keys.json --tenant demo --roles viewer,operator,approver,admin --name admin
+  --file api-keys.json --tenant demo --roles viewer,operator,approver,admin,deployment_operator --name admin
 "$admin" payload-keys new --file payload-keys.json
 # The containers run as another user than yours; the folder itself stays closed.
 chmod 644 receiver-keys.json api-keys.json worker.pem payload-keys.json

@@ -1,4 +1,4 @@
-"""Scaling decisions through the gateway: for admins, as JSON and as a stream."""
+"""Scaling decisions through the gateway: for deployment operators, as JSON and as a stream."""
 
 import dataclasses
 import uuid
@@ -43,8 +43,8 @@ def key(role: str) -> dict[str, str]:
     return {"authorization": f"Bearer {secret_of(role)}"}
 
 
-async def test_an_admin_reads_queues_and_decisions(served: Served) -> None:
-    async with httpx2.AsyncClient(base_url=served.origin, headers=key("admin")) as client:
+async def test_a_deployment_operator_reads_queues_and_decisions(served: Served) -> None:
+    async with httpx2.AsyncClient(base_url=served.origin, headers=key("deployer")) as client:
         queues = (await client.get("/v1/autoscaler/queues")).json()["queues"]
         decisions = (
             await client.get("/v1/autoscaler/decisions", params={"queue": served.queue, "limit": 3})
@@ -56,12 +56,12 @@ async def test_an_admin_reads_queues_and_decisions(served: Served) -> None:
 
 
 async def test_the_stream_resumes_after_the_last_event_id(served: Served) -> None:
-    async with reading(served.origin, served.feed, key("admin")) as reader:
+    async with reading(served.origin, served.feed, key("deployer")) as reader:
         await reader.until(20)
         await served.log.append([next_record(served.records[-1])])
         await reader.until(21)
         seen = [event for event in reader.events if event.id]
-    resumed = {**key("admin"), "last-event-id": str(seen[-2].id)}
+    resumed = {**key("deployer"), "last-event-id": str(seen[-2].id)}
     async with reading(served.origin, served.feed, resumed) as reader:
         await reader.until(1)
         again = [event for event in reader.events if event.id]
@@ -71,8 +71,10 @@ async def test_the_stream_resumes_after_the_last_event_id(served: Served) -> Non
 
 
 @pytest.mark.parametrize("path", ["queues", "decisions?queue=a", "stream?queue=a"])
-@pytest.mark.parametrize("role", ["viewer", "operator", "approver"])
-async def test_only_admins_may_read_scaling_decisions(served: Served, role: str, path: str) -> None:
+@pytest.mark.parametrize("role", ["viewer", "operator", "approver", "admin"])
+async def test_only_deployment_operators_may_read_scaling_decisions(
+    served: Served, role: str, path: str
+) -> None:
     async with httpx2.AsyncClient(base_url=served.origin, headers=key(role)) as client:
         answer = await client.get(f"/v1/autoscaler/{path}")
 
@@ -90,7 +92,7 @@ async def test_only_admins_may_read_scaling_decisions(served: Served, role: str,
     ],
 )
 async def test_an_invalid_parameter_is_named(served: Served, path: str, field: str) -> None:
-    async with httpx2.AsyncClient(base_url=served.origin, headers=key("admin")) as client:
+    async with httpx2.AsyncClient(base_url=served.origin, headers=key("deployer")) as client:
         answer = await client.get(f"/v1/autoscaler/{path}")
 
     assert answer.status_code == 422

@@ -35,7 +35,7 @@ CHECKS: Final = [
     content_type_conformance,
     response_schema_conformance,
 ]
-ADMIN: Final = {"authorization": f"Bearer {secret_of('admin')}"}
+ADMIN: Final = {"authorization": f"Bearer {secret_of('deployer')}"}
 EXAMPLES: Final = 12
 POSITIVE: Final = schemathesis.GenerationMode.POSITIVE
 ASKING, SAID = "openapi-asking", "openapi-said"

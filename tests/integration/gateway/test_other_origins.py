@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from temporalio.api.common.v1 import Payload
 
 from signalbox_core.temporal import connect
-from signalbox_core.temporal.codec import SealedPayloads
+from signalbox_core.temporal.codec import SealedPayloads, bind_payloads_to
 from signalbox_gateway.app import Gateway, Parts
 from support.fakes.payload_keys import new_ring
 from support.servers.gateway import client_of
@@ -79,7 +79,7 @@ async def test_the_codec_opens_for_admins_only_what_is_sealed(
     app = Gateway(replace(parts, temporal=sealing)).app()
 
     async with (
-        client_of(app) as admin,
+        client_of(app, "deployer") as admin,
         client_of(app, "operator") as operator,
         client_of(app, None) as nobody,
     ):
@@ -94,6 +94,39 @@ async def test_the_codec_opens_for_admins_only_what_is_sealed(
     assert opened.json()["payloads"] == [as_json(clear), as_json(clear)]
     assert (broken.status_code, broken.json()["code"]) == (503, "payload_damaged")
     assert refused == [403, 401]
+
+
+async def test_an_admin_decrypts_only_payloads_of_the_own_tenant(
+    parts: Parts, temporal_address: str, tmp_path: Path
+) -> None:
+    ring = new_ring(tmp_path)
+    sealing = await connect(temporal_address, "default", keys=ring)
+    clear = Payload(metadata={"encoding": b"json/plain"}, data=b'"hi"')
+    (unbound,) = await SealedPayloads(ring).encode([clear])
+    with bind_payloads_to("acme"):
+        (own,) = await SealedPayloads(ring).encode([clear])
+    with bind_payloads_to("other"):
+        (foreign,) = await SealedPayloads(ring).encode([clear])
+    app = Gateway(replace(parts, temporal=sealing)).app()
+
+    async with (
+        client_of(app) as admin,
+        client_of(app, "stranger") as other_admin,
+        client_of(app, "deployer") as deployer,
+    ):
+        opened = await admin.post(CODEC, json={"payloads": [as_json(own), as_json(clear)]})
+        refused = [
+            await caller.post(CODEC, json={"payloads": [as_json(clear), as_json(payload)]})
+            for caller, payload in ((admin, foreign), (admin, unbound), (other_admin, own))
+        ]
+        all_decrypted = await deployer.post(
+            CODEC, json={"payloads": [as_json(payload) for payload in (own, foreign, unbound)]}
+        )
+
+    assert opened.json()["payloads"] == [as_json(clear), as_json(clear)]
+    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(403, "forbidden")] * 3
+    assert all("deployment_operator" in answer.json()["detail"] for answer in refused)
+    assert all_decrypted.json()["payloads"] == [as_json(clear)] * 3
 
 
 def as_json(payload: Payload) -> dict[str, object]:

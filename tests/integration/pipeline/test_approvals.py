@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from signalbox_core.events import catalogue
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_core.temporal.names import MEMO_TENANT
 from signalbox_core.testing.pipeline import pipeline_under_test
 from support.assertions.eventually import eventually
 from support.sample.contract import SPEC, Pick, SampleInput, SampleResult
@@ -66,6 +67,7 @@ async def test_a_decision_before_the_question_is_the_answer(
             ASK,
             id=f"early-{pipeline.task_queue}",
             task_queue=pipeline.task_queue,
+            memo={MEMO_TENANT: "acme"},
             start_signal="decide",
             start_signal_args=[decision(Pick(number=2))],
             result_type=SampleResult,

@@ -11,6 +11,7 @@ from temporalio.client import Client, WorkflowFailureError
 from signalbox_core.errors import InvalidInput, RateLimited
 from signalbox_core.events import catalogue
 from signalbox_core.pipeline.activity import progress
+from signalbox_core.temporal.names import MEMO_TENANT
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from support.assertions.eventually import eventually
 from support.sample.contract import SPEC, Made, SampleInput, SampleResult
@@ -117,7 +118,11 @@ async def test_input_that_does_not_decode_fails_the_run_instead_of_hanging_it(
 ) -> None:
     async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
         handle = await client.start_workflow(
-            "sample", bad, id=f"bad-{pipeline.task_queue}", task_queue=pipeline.task_queue
+            "sample",
+            bad,
+            id=f"bad-{pipeline.task_queue}",
+            task_queue=pipeline.task_queue,
+            memo={MEMO_TENANT: "acme"},
         )
 
         with pytest.raises(WorkflowFailureError) as failed:

@@ -15,6 +15,7 @@ from temporalio.client import Client, WorkflowHandle
 from signalbox_core.redis.client import open_redis
 from signalbox_core.scaling.burst import burst_identity, retire_key
 from signalbox_core.temporal import connect
+from signalbox_core.temporal.names import MEMO_TENANT
 from support.assertions.eventually import eventually
 from support.installed.nap.contract import NapInput, NapResult
 from support.servers.nap_worker import QUEUE, nap_environment, nap_worker
@@ -38,7 +39,12 @@ async def base(temporal_address: str, tmp_path: Path) -> AsyncIterator[None]:
 
 async def start(client: Client, request: NapInput) -> WorkflowHandle[object, NapResult]:
     return await client.start_workflow(
-        "nap", request, id=f"nap-{uuid.uuid4().hex[:8]}", task_queue=QUEUE, result_type=NapResult
+        "nap",
+        request,
+        id=f"nap-{uuid.uuid4().hex[:8]}",
+        task_queue=QUEUE,
+        memo={MEMO_TENANT: "acme"},
+        result_type=NapResult,
     )
 
 

@@ -18,6 +18,7 @@ from signalbox_autoscaler.model import Launch, ScalingDecisionRecord
 from signalbox_core.redis.client import open_redis
 from signalbox_core.redis.lease import Lease
 from signalbox_core.temporal import connect
+from signalbox_core.temporal.names import MEMO_TENANT
 from support.installed.nap.contract import NapInput, NapResult
 from support.servers.autoscaler import autoscaler, autoscaler_environment
 from support.servers.nap_worker import nap_environment, nap_worker
@@ -83,7 +84,12 @@ class Scaled:
     async def start(self, request: NapInput) -> WorkflowHandle[object, NapResult]:
         run_id = f"nap-{uuid.uuid4().hex[:8]}"
         return await self._client.start_workflow(
-            "nap", request, id=run_id, task_queue=self.queue, result_type=NapResult
+            "nap",
+            request,
+            id=run_id,
+            task_queue=self.queue,
+            memo={MEMO_TENANT: "acme"},
+            result_type=NapResult,
         )
 
     async def launches(self) -> list[Launch]:

@@ -29,6 +29,7 @@ KEYS = {
     "operator": ("acme", ["operator"], "oanh"),
     "approver": ("acme", ["approver"], "an"),
     "nobody": ("acme", [], "nam"),
+    "deployer": ("acme", ["admin", "deployment_operator"], "dung"),
     "stranger": ("other", ["admin"], "binh"),
 }
 

@@ -300,3 +300,17 @@ def test_changing_keys_keeps_the_jwks_sources(run: Run, tmp_path: Path) -> None:
     run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
     run("revoke", "--file", "keys.json", "--keyid", "k1")
     assert read_key_file(tmp_path / "keys.json").jwks == (source,)
+
+
+def test_a_key_file_is_created_private_and_keeps_its_mode(run: Run, tmp_path: Path) -> None:
+    def mode(name: str) -> int:
+        return stat.S_IMODE((tmp_path / name).stat().st_mode)
+
+    run(*NEW_API)
+    run(*NEW_SENDER, "--keyid", "k1", "--private", "k1.pem")
+    assert (mode("api.json"), mode("keys.json")) == (0o600, 0o600)
+
+    (tmp_path / "api.json").chmod(0o640)
+    run(*NEW_API)
+    run(*NEW_SENDER, "--keyid", "k2", "--private", "k2.pem")
+    assert (mode("api.json"), mode("keys.json")) == (0o640, 0o600)

@@ -7,11 +7,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from temporalio.api.common.v1 import Payload
+from temporalio.converter import WorkflowSerializationContext
 
 from signalbox_core.crypto.sealing import KeyRing, PayloadKey, PayloadKeyFile, new_payload_key
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.secret import Secret
-from signalbox_core.temporal.codec import SealedPayloads
+from signalbox_core.temporal.codec import ENCODING, PLAIN_MARK, SealedPayloads, bind_payloads_to
 
 
 class Clock:
@@ -141,6 +142,61 @@ async def test_the_codec_hides_payloads_names_its_key_and_reads_what_was_in_clea
     assert b"hunter2" not in sealed.SerializeToString()
     assert dict(sealed.metadata) == {"encoding": b"binary/encrypted", "encryption-key-id": key.id.encode()}
     assert await codec.decode([sealed, clear]) == [clear, clear]
+
+
+def run_context(run_id: str) -> WorkflowSerializationContext:
+    return WorkflowSerializationContext(namespace="default", workflow_id=run_id)
+
+
+async def test_a_payload_is_bound_to_the_tenant_of_its_run(tmp_path: Path) -> None:
+    key = new_payload_key()
+    codec = SealedPayloads(KeyRing(write(tmp_path / "keys.json", key)))
+    clear = Payload(metadata={"encoding": b"json/plain"}, data=b"1")
+    with bind_payloads_to("acme"):
+        (of_acme,) = await codec.encode([clear])
+    with bind_payloads_to("other"):
+        (of_other,) = await codec.encode([clear])
+    moved = Payload(metadata={**of_acme.metadata, "signalbox-tenant": of_other.metadata["signalbox-tenant"]})
+    moved.data = of_acme.data
+    stripped = Payload(
+        metadata={"encoding": ENCODING, "encryption-key-id": key.id.encode()}, data=of_acme.data
+    )
+
+    assert b"acme" not in of_acme.SerializeToString()
+    assert (codec.tenant_of(of_acme), codec.tenant_of(of_other), codec.tenant_of(clear)) == (
+        "acme",
+        "other",
+        None,
+    )
+    assert await codec.decode([of_acme, of_other]) == [clear, clear]
+    for forged in (moved, stripped):
+        with pytest.raises(Unavailable, match="damaged"):
+            await codec.decode([forged])
+
+
+async def test_a_worker_takes_the_tenant_from_payloads_that_it_decrypts(tmp_path: Path) -> None:
+    path = write(tmp_path / "keys.json", new_payload_key())
+    gateway, worker = SealedPayloads(KeyRing(path)), SealedPayloads(KeyRing(path))
+    clear = Payload(metadata={"encoding": b"json/plain"}, data=b"1")
+    with bind_payloads_to("acme"):
+        (started,) = await gateway.encode([clear])
+
+    await worker.with_context(run_context("run-1")).decode([started])
+    (known,) = await worker.with_context(run_context("run-1")).encode([clear])
+    (unknown,) = await worker.with_context(run_context("run-2")).encode([clear])
+
+    assert (worker.tenant_of(known), worker.tenant_of(unknown)) == ("acme", None)
+    assert await gateway.decode([known, unknown]) == [clear, clear]
+
+
+async def test_only_an_unencrypted_payload_of_a_workflow_is_marked(tmp_path: Path) -> None:
+    codec = SealedPayloads(KeyRing(write(tmp_path / "keys.json", new_payload_key())))
+    clear = Payload(metadata={"encoding": b"json/plain"}, data=b"1")
+    sealed = await codec.encode([clear])
+
+    opened, plain = await codec.with_context(run_context("run-1")).decode([*sealed, clear])
+
+    assert (PLAIN_MARK in opened.metadata, PLAIN_MARK in plain.metadata) == (False, True)
 
 
 def test_a_sealed_secret_opens_to_its_value(tmp_path: Path) -> None:

@@ -237,6 +237,14 @@ def test_an_origin_has_no_path() -> None:
         parse_origin("https://events.example.com/v1", field="origin")
 
 
-def test_a_new_key_file_may_be_read_by_the_service(tmp_path: Path) -> None:
+def test_a_new_key_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     write_key_file(tmp_path / "keys.json", ())
-    assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_a_key_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    write_key_file(tmp_path / "keys.json", ())
+    (tmp_path / "keys.json").chmod(mode)
+    write_key_file(tmp_path / "keys.json", ())
+    assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == mode

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from signalbox_core.crypto.api_keys import ApiKeyFile
+from signalbox_core.crypto.api_keys import ApiKeyFile, Role, read_api_keys
 from signalbox_core.errors import Conflict, InvalidInput
 from signalbox_devstack.stack.folder import StateFolder, open_log, write_private
 from signalbox_devstack.stack.keys import SenderKeyFile, ensure_keys
@@ -24,6 +24,19 @@ def folder(tmp_path: Path) -> StateFolder:
 
 def test_keys_are_generated_once(folder: StateFolder) -> None:
     assert ensure_keys(folder).api_keys == ensure_keys(folder).api_keys
+
+
+def test_the_admin_key_of_an_earlier_version_gets_the_role_deployment_operator(folder: StateFolder) -> None:
+    def roles() -> dict[str, frozenset[Role]]:
+        return {key.id: key.roles for key in read_api_keys(ensure_keys(folder).api_keys_file)}
+
+    path, new = ensure_keys(folder).api_keys_file, roles()
+    keys = tuple(replace(key, roles=key.roles - {Role.DEPLOYMENT_OPERATOR}) for key in read_api_keys(path))
+    write_private(path, msgspec.json.encode(ApiKeyFile(keys=keys)))
+
+    assert new["dev-admin"] == {Role.ADMIN, Role.DEPLOYMENT_OPERATOR}
+    assert all(Role.DEPLOYMENT_OPERATOR not in granted for key, granted in new.items() if key != "dev-admin")
+    assert roles() == new
 
 
 def test_only_the_owner_can_read_the_key_files(folder: StateFolder) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Forbidden, InvalidInput
 from signalbox_gateway.auth.authenticator import ApiKeys
+from signalbox_gateway.auth.issuers import Issuer, TokenIdentity, identity_of
+from signalbox_gateway.auth.oidc import principal_of
 from signalbox_gateway.auth.principal import Principal
 
 
@@ -21,7 +24,8 @@ GRANTS = {
     Role.VIEWER: {Role.VIEWER},
     Role.OPERATOR: {Role.OPERATOR, Role.VIEWER},
     Role.APPROVER: {Role.APPROVER, Role.VIEWER},
-    Role.ADMIN: set(Role),
+    Role.ADMIN: {Role.ADMIN, Role.OPERATOR, Role.APPROVER, Role.VIEWER},
+    Role.DEPLOYMENT_OPERATOR: {Role.DEPLOYMENT_OPERATOR},
 }
 
 
@@ -139,3 +143,20 @@ def test_an_expired_key_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"none\.json: No such file"):
         ApiKeys(tmp_path / "none.json")
+
+
+def test_subjects_of_two_issuers_never_share_a_key_id() -> None:
+    def key_id(issuer: str, subject: str) -> str:
+        token = TokenIdentity(issuer=issuer, subject=subject, name="n", tenant="acme", roles=frozenset())
+        return principal_of(token, datetime.now(UTC)).key_id
+
+    assert key_id("https://id.test", "lan@acme.test") == "oidc:https://id.test:lan@acme.test"
+    assert key_id("https://id.test", "8443:lan") != key_id("https://id.test:8443", "lan")
+    assert key_id("https://id.test", "a%3Ab") != key_id("https://id.test", "a:b")
+
+
+def test_a_token_never_grants_deployment_operator() -> None:
+    issuer = Issuer(issuer="https://id.test", audience="signalbox", tenant="acme")
+    claims = {"sub": "lan", "roles": ["admin", "deployment_operator"]}
+
+    assert identity_of(claims, issuer).roles == {Role.ADMIN}

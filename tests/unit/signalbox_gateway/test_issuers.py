@@ -24,6 +24,7 @@ GOOD = {"issuer": "https://id.example.com", "audience": "signalbox", "tenant": "
         ({"tenant": "a b"}, "must be letters"),
         ({"audience": ""}, "length >= 1"),
         ({"roles": {"x": ["king"]}}, "Invalid enum value 'king'"),
+        ({"roles": {"x": ["deployment_operator"]}}, "only an API key can have the role"),
         ({"colour": "red"}, "unknown field"),
     ],
 )

@@ -63,9 +63,10 @@ async def test_an_unreadable_end_does_not_end_the_stream() -> None:
     assert not (await streams.read("run-1", None)).ended
 
 
-async def test_an_event_that_has_no_place_at_all_is_refused() -> None:
+@pytest.mark.parametrize("sequence", [0, 2**53, 2**63, 10**30])
+async def test_an_event_that_has_no_place_at_all_is_refused(sequence: int) -> None:
     with pytest.raises(InvalidInput):
-        await projected(replace(MILESTONES[1], sequence=0))
+        await projected(replace(MILESTONES[1], sequence=sequence))
 
 
 async def test_an_event_of_another_tenant_is_refused() -> None:

@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from signalbox_core.patterns import whole
+
 PREFIX = "SIGNALBOX_GATEWAY"
-Origin = Annotated[str, Meta(pattern=r"^https?://[^/\s*?#@]+$")]
+Origin = Annotated[str, Meta(pattern=whole(r"https?://[^/\s*?#@]+"))]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -40,7 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     issuers_file: str | None = None
     issuers_ca_file: str | None = None
     objects_url: str
-    public_origin: Annotated[str, Meta(pattern=r"^https?://[^/\s]+$")]
+    public_origin: Annotated[str, Meta(pattern=whole(r"https?://[^/\s]+"))]
     temporal_ui_url: str | None = None
     requests_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
     failures_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 10

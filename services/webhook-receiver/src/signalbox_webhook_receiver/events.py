@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from signalbox_core.errors import Forbidden, InvalidInput, Rejected
-from signalbox_core.events.catalogue import CATALOGUE, EventKind, full_type
+from signalbox_core.events.catalogue import CATALOGUE, MAX_SAFE_INTEGER, EventKind, full_type
 from signalbox_core.events.envelope import MAX_EVENT_BYTES, CloudEvent
 from signalbox_core.ids import parse_run_id
 from signalbox_core.signatures import KeyRecord
@@ -27,7 +27,6 @@ _TYPE: Final = re.compile(r"dev\.signalbox\.[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)
 _MAX_BYTES: Final = {"id": 1024, "source": 1024, "type": 256, "subject": 256, "tenantid": 256, "stepid": 256}
 _MAX_BYTES_OPTIONAL: Final = {"dataschema": 1024, "traceparent": 128}
 _PATH: Final = re.compile(r"missing required field `(\w+)`|at `\$(?:\[\d+\])?\.(\w+)")
-_MAX_SEQUENCE: Final = 2**53 - 1
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +112,8 @@ def _decode(body: bytes, media: Media) -> tuple[CloudEvent, ...]:
         found = _PATH.search(str(error))
         field = (found[1] or found[2]) if found else "event"
         raise InvalidInput(
-            f"not a CloudEvent of version 1.0: {field} is missing or has a wrong type", field=field
+            f"not a CloudEvent of version 1.0: {field} is missing, has a wrong type or is out of range",
+            field=field,
         ) from None
     except (msgspec.DecodeError, RecursionError):
         raise Rejected(
@@ -175,8 +175,8 @@ def _kind(event: CloudEvent) -> EventKind:
     else:
         kind = known.kind
     has_sequence = event.sequence is not None
-    if event.sequence is not None and not 1 <= event.sequence <= _MAX_SEQUENCE:
-        raise InvalidInput("sequence must be at least 1", field="sequence")
+    if event.sequence is not None and not 1 <= event.sequence <= MAX_SAFE_INTEGER:
+        raise InvalidInput(f"sequence must be 1 to {MAX_SAFE_INTEGER}", field="sequence")
     if kind is EventKind.MILESTONE and not has_sequence:
         raise InvalidInput("a milestone needs a sequence", field="sequence")
     if kind is EventKind.PROGRESS and has_sequence:

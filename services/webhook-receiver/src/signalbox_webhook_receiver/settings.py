@@ -4,13 +4,14 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from signalbox_core.patterns import whole
 from signalbox_core.secret import Secret
 
 PREFIX = "SIGNALBOX_RECEIVER"
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
-LogLevel = Annotated[str, Meta(pattern="^(?i:debug|info|warning|error)$")]
+LogLevel = Annotated[str, Meta(pattern=whole("(?i:debug|info|warning|error)"))]
 
 
 class Settings(Struct, frozen=True, kw_only=True):

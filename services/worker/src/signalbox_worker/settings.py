@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+from signalbox_core.patterns import whole
 from signalbox_core.secret import Secret
 
 PREFIX: Final = "SIGNALBOX_WORKER"
@@ -41,6 +42,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             later while there is a backlog.
         burst_drain_s: how long its activities may take to finish once it exits; the rest is cancelled and
             retried elsewhere.
+        accept_plain_messages: runs accept unencrypted signals and updates although the worker has payload
+            keys; only for the rollout of keys.
         burst_workflows: a burst worker runs workflows too.
         cpu_processes: processes for CPU-heavy steps on tenants' input; default: the CPUs, at most 2.
         cpu_memory_mb: MB that one of them may allocate beyond what it needs to start.
@@ -51,7 +54,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     temporal_address: str | None = None
     temporal_namespace: str | None = None
     payload_keys_file: str | None = None
-    receiver_url: Annotated[str, Meta(pattern=r"^https?://[^/\s]+/\S*$")]
+    receiver_url: Annotated[str, Meta(pattern=whole(r"https?://[^/\s]+/\S*"))]
     keyid: str
     private_key_file: str
     objects_url: str
@@ -65,7 +68,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     model_read_timeout_s: Annotated[float, Meta(gt=0, le=3_600)] = 30.0
     model_input_price: Annotated[float, Meta(ge=0)] | None = None
     model_output_price: Annotated[float, Meta(ge=0)] | None = None
-    model_currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "USD"
+    model_currency: Annotated[str, Meta(pattern=whole("[A-Z]{3}"))] = "USD"
     portal_url: str | None = None
     portal_page_size: Annotated[int, Meta(ge=1, le=500)] = 50
     portal_query_spacing_ms: Annotated[int, Meta(ge=0, le=60_000)] = 800
@@ -77,6 +80,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     portal_cash_register_export: Literal["GET", "POST"] = "GET"
     portal_captcha_solver: str | None = None
     secrets_dir: str | None = None
+    accept_plain_messages: bool = False
     max_activities: Annotated[int, Meta(ge=1, le=10_000)] = 200
     max_cached_workflows: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
     cpu_processes: Annotated[int, Meta(ge=1, le=64)] | None = None
@@ -84,7 +88,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 1.0
     deployment_name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     build_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
-    burst_launch: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] | None = None
+    burst_launch: Annotated[str, Meta(pattern=whole(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"))] | None = None
     burst_index: Annotated[int, Meta(ge=0, le=10_000)] | None = None
     burst_idle_s: Annotated[float, Meta(ge=1, le=3_600)] = 15.0
     burst_max_lifetime_s: Annotated[float, Meta(ge=1, le=604_800)] = 3_600.0

@@ -33,6 +33,7 @@ from signalbox_core.redis.client import open_redis
 from signalbox_core.scaling.burst import burst_identity
 from signalbox_core.signatures import Signer
 from signalbox_core.temporal import connect
+from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_worker.activity_slots import ActivitySlots
 from signalbox_worker.burst_exit import worker_index
 from signalbox_worker.deployment import deployment_config
@@ -222,8 +223,13 @@ class WorkerBuilder:
             workflows=workflows if self.settings.burst_workflows or not is_burst else [],
             activities=[*activities, DeliverActivities(self.emitter).deliver],
             activity_executor=self.threads,
-            workflow_runner=skip_context_lookups(sandbox(specs), self.client.data_converter),
-            interceptors=[RunInterceptor(self.emitter.offer), ActivityInterceptor(self.emitter)],
+            workflow_runner=mark_unsealed_messages(
+                skip_context_lookups(sandbox(specs), self.client.data_converter), self.client.data_converter
+            ),
+            interceptors=[
+                RunInterceptor(self.emitter.offer, accepts_plain=self.settings.accept_plain_messages),
+                ActivityInterceptor(self.emitter),
+            ],
             max_concurrent_activities=None if is_burst else self.settings.max_activities,
             tuner=self.slots.tuner() if self.slots else None,
             activity_task_poller_behavior=PollerBehaviorSimpleMaximum(poller_count(self.slots)),

@@ -112,7 +112,7 @@ def parse_roles(text: str) -> frozenset[Role]:
         roles = frozenset()
     if not roles:
         raise InvalidInput(
-            "--roles must list one or more of viewer, operator, approver, admin, separated by commas",
+            f"--roles must list one or more of {', '.join(Role)}, separated by commas",
             field="roles",
         )
     return roles

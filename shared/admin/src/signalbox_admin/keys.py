@@ -4,6 +4,7 @@ import argparse
 
 from signalbox_admin import key_actions
 from signalbox_admin.command_line import KEY_FILE_VARIABLES, Subparsers, add_command
+from signalbox_core.crypto.api_keys import Role
 from signalbox_core.signatures import Algorithm
 
 
@@ -131,9 +132,7 @@ def _add_grant_arguments(action: argparse.ArgumentParser) -> None:
         metavar="PATTERNS",
         help="sender: the events it may sign, such as 'run.*,invoice.*' (default: all)",
     )
-    action.add_argument(
-        "--roles", default="", metavar="ROLES", help="api: one or more of viewer,operator,approver,admin"
-    )
+    action.add_argument("--roles", default="", metavar="ROLES", help=f"api: one or more of {','.join(Role)}")
     action.add_argument("--name", metavar="TEXT", help="api: a name for people: whose key it is")
     action.add_argument(
         "--expires-in-days",

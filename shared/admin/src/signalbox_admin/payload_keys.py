@@ -98,9 +98,7 @@ def _write_with_new_key(path: Path, file: PayloadKeyFile | None) -> PayloadKey:
 
 
 def _write(path: Path, file: PayloadKeyFile) -> None:
-    """Replace the file and keep its mode; a new file is readable by its owner only."""
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-    replace_file(path, msgspec.json.encode(file), mode=mode)
+    replace_file(path, msgspec.json.encode(file))
 
 
 def _read_existing(args: argparse.Namespace) -> PayloadKeyFile:

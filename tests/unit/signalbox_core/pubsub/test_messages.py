@@ -90,3 +90,11 @@ def test_an_event_above_the_size_limit_is_refused_with_a_hint_to_use_a_reference
     body = msgspec.Raw(b'"' + b"x" * MAX_EVENT_BYTES + b'"')
     with pytest.raises(InvalidInput, match="object store"):
         to_message(msgspec.structs.replace(EVENT, data=body))
+
+
+@pytest.mark.parametrize("member", ["sequence", "attempt"])
+@pytest.mark.parametrize("number", [2**53, 2**64, 10**30, -(2**53)])
+def test_a_number_beyond_53_bits_is_refused(member: str, number: int) -> None:
+    message = to_message(EVENT)
+    with pytest.raises(InvalidInput, match="not a CloudEvent"):
+        from_message(message.data, {**message.attributes, f"ce-{member}": str(number)})

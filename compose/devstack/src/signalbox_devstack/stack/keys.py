@@ -13,14 +13,16 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
+from msgspec.structs import replace
 
-from signalbox_core.crypto.api_keys import ApiKey, ApiKeyFile, Role
+from signalbox_core.crypto.api_keys import ApiKey, ApiKeyFile, Role, read_api_keys
 from signalbox_core.crypto.sealing import PayloadKeyFile, new_payload_key
 from signalbox_devstack.stack.folder import StateFolder, write_private
 
 TENANT: Final = "demo"
 KEYID: Final = "dev-worker"
-ROLES: Final = tuple(role.value for role in Role)
+ROLES: Final = tuple(role.value for role in Role if role is not Role.DEPLOYMENT_OPERATOR)
+"""The roles that get a key each; the key `admin` has the role `deployment_operator` too."""
 
 
 class SenderKey(Struct, frozen=True, kw_only=True):
@@ -60,13 +62,7 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
         sender_keys_file=folder.keys / "sender_keys.json",
         payload_keys_file=folder.keys / "payload_keys.json",
     )
-    if not files.api_keys_file.exists():
-        write_private(
-            files.api_keys_file,
-            msgspec.json.encode(
-                ApiKeyFile(keys=tuple(_api_key(role, key) for role, key in files.api_keys.items()))
-            ),
-        )
+    _ensure_api_keys(files)
     if not files.private_key_file.exists():
         private = Ed25519PrivateKey.generate()
         write_private(files.private_key_file, _private_pem(private))
@@ -96,13 +92,28 @@ def _read_or_generate_api_keys(path: Path) -> Mapping[str, str]:
     return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
 
 
+def _ensure_api_keys(files: KeyFiles) -> None:
+    """Write the gateway's API key file, or add missing roles to the keys of an existing file."""
+    expected = {key.id: key for key in (_api_key(role, text) for role, text in files.api_keys.items())}
+    if not files.api_keys_file.exists():
+        write_private(files.api_keys_file, msgspec.json.encode(ApiKeyFile(keys=tuple(expected.values()))))
+        return
+    existing = read_api_keys(files.api_keys_file)
+    keys = tuple(
+        replace(key, roles=key.roles | expected[key.id].roles) if key.id in expected else key
+        for key in existing
+    )
+    if keys != existing:
+        write_private(files.api_keys_file, msgspec.json.encode(ApiKeyFile(keys=keys)))
+
+
 def _api_key(role: str, key: str) -> ApiKey:
     digest = hashlib.sha256(key.encode()).hexdigest()
     return ApiKey(
         id=f"dev-{role}",
         sha256=digest,
         tenant=TENANT,
-        roles=frozenset({Role(role)}),
+        roles=frozenset({Role(role)} | ({Role.DEPLOYMENT_OPERATOR} if role == Role.ADMIN else set())),
         name=f"Development {role}",
     )
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from signalbox_core.patterns import whole
+
 _Seconds = Annotated[float, Meta(gt=0, le=604_800)]
 _Count = Annotated[int, Meta(ge=1, le=10_000)]
 
@@ -55,7 +57,7 @@ class ScalingPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     budget_per_hour: Decimal | None = None
     budget_per_day: Decimal | None = None
     price_per_worker_s: Decimal = Decimal("0.000040")
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, Meta(pattern=whole(r"[A-Z]{3}"))] = "USD"
     heartbeat_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
     breaker_launches: Annotated[int, Meta(ge=1, le=100)] = 3
     breaker_hold_s: _Seconds = 300.0

@@ -86,7 +86,7 @@ def file_name(name: str, media_type: str) -> str:
     """The last segment of the artifact's name, with an extension for its media type if it has none."""
     last = name.rstrip("/").rpartition("/")[2] or "artifact"
     extension = mimetypes.guess_extension(media_type.partition(";")[0]) or ""
-    return last if re.search(r"\.[A-Za-z0-9]{1,8}$", last) else last + extension
+    return last if re.search(r"\.[A-Za-z0-9]{1,8}\Z", last) else last + extension
 
 
 def content_disposition(name: str, *, inline: bool) -> str:

@@ -1,6 +1,6 @@
 """The autoscaler's scaling decisions, read from Redis: as JSON and as a stream.
 
-For admins only. All tenants share the workers, so nothing here belongs to one tenant.
+All tenants share the workers, so the role `deployment_operator` is required.
 """
 
 import asyncio
@@ -107,7 +107,7 @@ class AutoscalerHandlers:
             return
         listener.check_due = False
         try:
-            (await self._authenticate(request)).require(Role.ADMIN)
+            (await self._authenticate(request)).require(Role.DEPLOYMENT_OPERATOR)
         except Rejected:
             listener.close()
         except Unavailable:

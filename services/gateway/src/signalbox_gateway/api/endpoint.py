@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError
+from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.rate_limits import RequestLimiter
@@ -160,7 +161,8 @@ class Dispatcher:
         principal = await self._authenticator.principal(request, is_read_only=endpoint.is_read_only)
         await self._limiter.count_request(principal)
         principal.require(endpoint.role)
-        return await endpoint.handle(ApiCall(request, principal))
+        with bind_payloads_to(principal.tenant):
+            return await endpoint.handle(ApiCall(request, principal))
 
 
 def asgi_routes(

@@ -9,12 +9,13 @@ from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.snapshot import RunStatus
+from signalbox_core.patterns import whole
 from signalbox_core.scaling.decisions import ScalingDecisionView
 
 EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
 Limit = Annotated[int, Meta(ge=1, le=200, description="Maximum number of items")]
 Note = Annotated[str, Meta(max_length=2000)]
-DecisionId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._~:-]+$")]
+DecisionId = Annotated[str, Meta(min_length=1, max_length=128, pattern=whole(r"[A-Za-z0-9._~:-]+"))]
 
 
 class StartRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -62,6 +62,10 @@ class Issuer(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
                 raise ValueError(f"{address!r} must be an https address (http only on this machine)")
         if (self.tenant is None) == (self.tenant_claim is None):
             raise ValueError("set either tenant or tenant_claim")
+        if any(Role.DEPLOYMENT_OPERATOR in granted for granted in self.roles.values()):
+            raise ValueError(
+                f"only an API key can have the role {Role.DEPLOYMENT_OPERATOR}; remove it from `roles`"
+            )
         if self.tenant is not None and not _TENANT.fullmatch(self.tenant):
             raise ValueError(f"tenant {self.tenant!r} must be letters, digits and ._-")
 
@@ -182,5 +186,6 @@ def _roles(claims: Claims, issuer: Issuer) -> frozenset[Role]:
     values: Sequence[object] = (
         claim.split() if isinstance(claim, str) else claim if isinstance(claim, Sequence) else ()
     )
-    granted = issuer.roles or {role.value: (role,) for role in Role}
+    # A tenant may run its own issuer, so a token grants nothing outside its tenant.
+    granted = issuer.roles or {role.value: (role,) for role in Role if role is not Role.DEPLOYMENT_OPERATOR}
     return frozenset(role for value in values if isinstance(value, str) for role in granted.get(value, ()))

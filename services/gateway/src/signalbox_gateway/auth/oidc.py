@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import jwt
 import msgspec
@@ -184,7 +185,8 @@ class _Trusted:
 
 def principal_of(identity: TokenIdentity, expires_at: datetime) -> Principal:
     return Principal(
-        key_id=f"oidc:{identity.issuer}:{identity.subject}",
+        # Quoted, so that the last colon ends the issuer: two pairs of issuer and subject never share a key.
+        key_id=f"oidc:{identity.issuer}:{quote(identity.subject, safe='@|/')}",
         name=identity.name,
         tenant=identity.tenant,
         roles=identity.roles,

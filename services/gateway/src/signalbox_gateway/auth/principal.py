@@ -16,7 +16,8 @@ CONTAINS: Final[Mapping[Role, frozenset[Role]]] = {
     Role.VIEWER: frozenset({Role.VIEWER}),
     Role.OPERATOR: frozenset({Role.OPERATOR, Role.VIEWER}),
     Role.APPROVER: frozenset({Role.APPROVER, Role.VIEWER}),
-    Role.ADMIN: frozenset(Role),
+    Role.ADMIN: frozenset({Role.ADMIN, Role.OPERATOR, Role.APPROVER, Role.VIEWER}),
+    Role.DEPLOYMENT_OPERATOR: frozenset({Role.DEPLOYMENT_OPERATOR}),
 }
 
 

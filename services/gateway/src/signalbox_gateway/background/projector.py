@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events import CloudEvent, full_type
+from signalbox_core.events import MAX_SAFE_INTEGER, CloudEvent, full_type
 from signalbox_core.events.catalogue import EventRefused
 from signalbox_core.pubsub import EventSource, Received
 from signalbox_core.streams import RunStream
@@ -53,7 +53,7 @@ class Projector:
         try:
             await self._streams.append(event)
         except InvalidInput as error:
-            if event.sequence < 1:
+            if not 1 <= event.sequence <= MAX_SAFE_INTEGER:
                 raise
             log.error(
                 "unreadable event replaced by a placeholder",

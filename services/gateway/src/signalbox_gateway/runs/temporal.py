@@ -32,6 +32,7 @@ from signalbox_core.pipeline.contract.messages import (
 )
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.temporal import names
+from signalbox_core.temporal.codec import bind_payloads_to
 
 STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
     WorkflowExecutionStatus.RUNNING: "running",
@@ -104,22 +105,25 @@ class TemporalRuns:
         ]
         try:
             async with map_temporal_errors():
-                await self.client.start_workflow(
-                    spec.name,
-                    request.input,
-                    id=request.run_id,
-                    task_queue=spec.task_queue,
-                    id_reuse_policy=Reuse.REJECT_DUPLICATE,
-                    id_conflict_policy=OnConflict.FAIL,
-                    memo={
-                        names.MEMO_TENANT: request.tenant,
-                        names.MEMO_STARTED_BY: request.started_by,
-                        names.MEMO_REQUEST_DIGEST: request.digest,
-                    },
-                    search_attributes=TypedSearchAttributes(with_attributes),
-                    priority=Priority(priority_key=request.priority, fairness_key=request.tenant[:64]),
-                    rpc_timeout=self._deadline,
-                )
+                with bind_payloads_to(request.tenant):
+                    await self.client.start_workflow(
+                        spec.name,
+                        request.input,
+                        id=request.run_id,
+                        task_queue=spec.task_queue,
+                        id_reuse_policy=Reuse.REJECT_DUPLICATE,
+                        id_conflict_policy=OnConflict.FAIL,
+                        memo={
+                            names.MEMO_TENANT: request.tenant,
+                            names.MEMO_STARTED_BY: request.started_by,
+                            names.MEMO_REQUEST_DIGEST: request.digest,
+                        },
+                        search_attributes=TypedSearchAttributes(with_attributes),
+                        priority=Priority(
+                            priority_key=request.priority, fairness_key=names.fairness_key(request.tenant)
+                        ),
+                        rpc_timeout=self._deadline,
+                    )
         except WorkflowAlreadyStartedError:
             return False
         return True

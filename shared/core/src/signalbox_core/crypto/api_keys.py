@@ -14,12 +14,16 @@ from signalbox_core.errors import InvalidInput
 
 
 class Role(StrEnum):
-    """A set of permissions within a tenant (docs/security.md)."""
+    """A set of permissions within a tenant (docs/security.md).
+
+    `deployment_operator` is the exception: it covers what all tenants share, and only API keys can have it.
+    """
 
     VIEWER = "viewer"
     OPERATOR = "operator"
     APPROVER = "approver"
     ADMIN = "admin"
+    DEPLOYMENT_OPERATOR = "deployment_operator"
 
 
 class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True):

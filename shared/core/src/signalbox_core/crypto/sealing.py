@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput, Unavailable
+from signalbox_core.patterns import whole
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.secret import Secret
 
@@ -35,7 +36,7 @@ _FINGERPRINT_PREFIX: Final = b"signalbox fingerprint\0"
 class PayloadKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One key: 32 bytes in base64."""
 
-    id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    id: Annotated[str, Meta(pattern=whole(r"[A-Za-z0-9_-]{1,64}"))]
     key: str
     made_at: datetime
 

@@ -2,7 +2,7 @@
 
 The value comes from a file `<folder>/<tenant>/<name>` (a mounted secret), else from the environment variable
 `SIGNALBOX_SECRET__<TENANT>__<NAME>`, with `-` as `_`. It is read at every use, so a changed file takes
-effect at once.
+effect at once. No two pairs of tenant and name share a file or a variable.
 """
 
 import asyncio
@@ -18,8 +18,9 @@ FOLDER: Final = "SIGNALBOX_WORKER_SECRETS_DIR"
 _VARIABLE: Final = "SIGNALBOX_SECRET"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_PLAIN: Final = re.compile(r"[a-z0-9-]+")
-"""Only such names have an environment variable, so that two names never share one."""
+_PLAIN: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*-?")
+"""Tenants and names that have an environment variable. Without a double dash in them, the `__` between the
+two is unambiguous, so that a variable belongs to one tenant and one name."""
 _MAX_BYTES: Final = 65_536
 
 

@@ -1,6 +1,13 @@
 """CloudEvents: the envelope, the catalogue of event types, and the snapshot that a run's events fold into."""
 
-from signalbox_core.events.catalogue import CATALOGUE, EventKind, EventType, full_type, short_name
+from signalbox_core.events.catalogue import (
+    CATALOGUE,
+    MAX_SAFE_INTEGER,
+    EventKind,
+    EventType,
+    full_type,
+    short_name,
+)
 from signalbox_core.events.envelope import (
     MAX_EVENT_BYTES,
     CloudEvent,
@@ -14,6 +21,7 @@ from signalbox_core.events.snapshot import Snapshot, assemble, fold, snapshot_ke
 __all__ = [
     "CATALOGUE",
     "MAX_EVENT_BYTES",
+    "MAX_SAFE_INTEGER",
     "CloudEvent",
     "EventFrame",
     "EventKind",

@@ -7,12 +7,15 @@ only added; a breaking change is a new type `….v2`.
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 _PREFIX: Final = "dev.signalbox."
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+SafeInteger = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
+"""An integer that JavaScript, Lua and every JSON parser represent exactly."""
 
 
 class EventKind(StrEnum):
@@ -67,7 +70,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
 class StepStarted(Struct, frozen=True, kw_only=True):
     step: str
     title: str
-    attempt: int = 1
+    attempt: SafeInteger = 1
 
 
 class StepProgress(Struct, frozen=True, kw_only=True):
@@ -86,9 +89,9 @@ class StepProgress(Struct, frozen=True, kw_only=True):
     step: str
     percent: float | None = None
     message: str | None = None
-    attempt: int = 1
+    attempt: SafeInteger = 1
     text: str | None = None
-    offset: int | None = None
+    offset: SafeInteger | None = None
     items: str | UnsetType = UNSET
 
 
@@ -111,7 +114,7 @@ class ArtifactCreated(Struct, frozen=True, kw_only=True):
 
     name: str
     media_type: str
-    size_bytes: int
+    size_bytes: SafeInteger
     key: str
     title: str | None = None
 
@@ -198,7 +201,7 @@ class StreamReset(Struct, frozen=True, kw_only=True):
     """The partial output of this step starts over."""
 
     step: str
-    attempt: int
+    attempt: SafeInteger
 
 
 _M, _P = EventKind.MILESTONE, EventKind.PROGRESS

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeVar
 import msgspec
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events.catalogue import short_name
+from signalbox_core.events.catalogue import SafeInteger, short_name
 
 MAX_EVENT_BYTES: Final = 256 * 1024
 CONTENT_TYPE: Final = "application/cloudevents+json"
@@ -42,9 +42,9 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data: msgspec.Raw
     datacontenttype: str = "application/json"
     dataschema: str | None = None
-    sequence: int | None = None
+    sequence: SafeInteger | None = None
     stepid: str | None = None
-    attempt: int | None = None
+    attempt: SafeInteger | None = None
     traceparent: str | None = None
 
     @property
@@ -64,9 +64,9 @@ class EventFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str
     time: datetime
     runid: str
-    sequence: int | None = None
+    sequence: SafeInteger | None = None
     stepid: str | None = None
-    attempt: int | None = None
+    attempt: SafeInteger | None = None
     data: msgspec.Raw
 
     def to_cloud_event(self, tenant: str = "") -> CloudEvent:

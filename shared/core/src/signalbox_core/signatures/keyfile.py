@@ -52,9 +52,13 @@ def write_key_file(path: Path, records: Sequence[KeyRecord], jwks: Sequence[Jwks
     replace_file(path, msgspec.json.encode(KeyFile(keys=tuple(records), jwks=tuple(jwks))))
 
 
-def replace_file(path: Path, document: bytes, *, mode: int = 0o644) -> None:
-    """Write an indented JSON document atomically; by default it is readable by services of other users."""
+def replace_file(path: Path, document: bytes) -> None:
+    """Write an indented JSON document, in one step.
+
+    A file that exists keeps its mode; a new one is readable by its owner only.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -49,7 +49,8 @@ end
 
 local function append(packed)
   local record = cmsgpack.unpack(packed)
-  if terminal or record.sequence <= top then return 'dropped' end
+  -- Lua's numbers are doubles: above 2^53 - 1, different sequence numbers may compare equal.
+  if terminal or record.sequence <= top or record.sequence > 9007199254740991 then return 'dropped' end
   if record.sequence == top + 1 then
     append_next(record)
     append_parked()

@@ -6,7 +6,15 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events import CATALOGUE, CloudEvent, EventKind, Snapshot, frame_data, snapshot_key
+from signalbox_core.events import (
+    CATALOGUE,
+    MAX_SAFE_INTEGER,
+    CloudEvent,
+    EventKind,
+    Snapshot,
+    frame_data,
+    snapshot_key,
+)
 from signalbox_core.events.catalogue import (
     TERMINAL,
     ApprovalDecided,
@@ -49,9 +57,10 @@ def milestone_record(event: CloudEvent) -> Record:
     Raises:
         InvalidInput: it has no sequence number, or its data does not match its type.
     """
-    if event.sequence is None or event.sequence < 1:
+    if event.sequence is None or not 1 <= event.sequence <= MAX_SAFE_INTEGER:
         raise InvalidInput(
-            f"event {event.name} needs a sequence number, counted from 1, to be appended to a stream",
+            f"event {event.name} needs a sequence number from 1 to {MAX_SAFE_INTEGER}"
+            " to be appended to a stream",
             field="sequence",
         )
     _check_data(event)

@@ -27,7 +27,7 @@ from signalbox_core.temporal.codec import SealedPayloads
 Payload = temporalio.api.common.v1.Payload
 
 _ENCODING: Final = "json/plain"
-_PATH: Final = re.compile(r" - at `\$(.*)`$")
+_PATH: Final = re.compile(r" - at `\$(.*)`\Z")
 
 
 class MsgspecPayloadConverter(EncodingPayloadConverter):

@@ -4,6 +4,8 @@ from typing import Final
 
 from temporalio.common import SearchAttributeKey
 
+from signalbox_core.ids import derived_id
+
 MEMO_TENANT: Final = "signalbox_tenant"
 MEMO_STARTED_BY: Final = "signalbox_started_by"
 MEMO_REQUEST_DIGEST: Final = "signalbox_request_digest"
@@ -12,11 +14,23 @@ SEARCH_TENANT: Final = SearchAttributeKey.for_keyword("SignalboxTenant")
 SEARCH_PIPELINE: Final = SearchAttributeKey.for_keyword("SignalboxPipeline")
 
 DEFAULT_TENANT: Final = "default"
-"""The tenant of a run that was started without one, for example with `temporal workflow start`."""
+"""The tenant of a run whose history was recorded without one; a new run without a tenant fails."""
 
 HEADER_CALL: Final = "signalbox_call"
 """On an activity: its tenant, step and item."""
 HEADER_EVENTS: Final = "signalbox_events"
-"""On an activity: milestones that the worker forwards to the receiver."""
+"""On an activity: milestones that travel with it to the receiver."""
+HEADER_UNSEALED: Final = "signalbox_unsealed"
+"""Added by a worker with payload keys to a signal or update that was not encrypted."""
 HEADER_CARRIED: Final = "signalbox_carried"
-"""On a run's next execution (continue-as-new): the state of its `Run`."""
+"""On a run's next execution (continue-as-new): what its `Run` carries over."""
+
+_MAX_FAIRNESS_BYTES: Final = 64
+
+
+def fairness_key(tenant: str) -> str:
+    """Return the fairness key of a tenant: its name, or a digest of a name that is too long for Temporal.
+
+    The digest starts with `~`, as no tenant's name does, so two tenants never share a key.
+    """
+    return tenant if len(tenant.encode()) <= _MAX_FAIRNESS_BYTES else f"~{derived_id(tenant)}"

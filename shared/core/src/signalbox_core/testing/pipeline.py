@@ -37,6 +37,7 @@ from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
 from signalbox_core.temporal import data_converter
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
+from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_core.temporal.updates import send_update
 
 SERVER_ARGS: Final = (
@@ -256,7 +257,7 @@ async def pipeline_under_test(
             workflows=[*_workflows(spec), OutboxWorkflow],
             activities=[*activities, DeliverActivities(emitter).deliver],
             activity_executor=executor,
-            workflow_runner=sandbox([spec, *spec.children]),
+            workflow_runner=mark_unsealed_messages(sandbox([spec, *spec.children]), client.data_converter),
             interceptors=[RunInterceptor(emitter.offer), ActivityInterceptor(emitter)],
             max_cached_workflows=max_cached_workflows,
             max_concurrent_workflow_tasks=4,

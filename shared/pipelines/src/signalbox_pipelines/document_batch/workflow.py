@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.pipeline.options import CallOptions
     from signalbox_core.pipeline.run import Run, wait_until
     from signalbox_core.pipeline.workflow.steps import StepScope
-    from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
+    from signalbox_core.temporal.names import fairness_key
     from signalbox_pipelines.document_batch.activities import BatchActivities
     from signalbox_pipelines.document_batch.batch_state import BatchState, SavedBatchState
     from signalbox_pipelines.document_batch.contract import (
@@ -193,11 +193,9 @@ class DocumentBatch:
             # A document that waits for a person outlives its batch.
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            memo={
-                MEMO_TENANT: self.signalbox.tenant,
-                MEMO_STARTED_BY: workflow.memo_value(MEMO_STARTED_BY, "", type_hint=str),
-            },
-            priority=Priority(priority_key=document.priority, fairness_key=self.signalbox.tenant[:64]),
+            priority=Priority(
+                priority_key=document.priority, fairness_key=fairness_key(self.signalbox.tenant)
+            ),
         )
 
     def _report_progress(self, step: StepScope, state: BatchState) -> None:

@@ -2,9 +2,11 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
+
+from signalbox_core.patterns import whole
 
 Direction = Literal["purchase", "sold"]
 Family = Literal["ordinary", "cash_register"]
@@ -174,13 +176,27 @@ def completed_event(result: ImportResult, report: str) -> ImportCompleted:
     )
 
 
+_TITLE: Final = "Secret"
+_DESCRIPTION: Final = (
+    "The name under which the operator keeps the portal's password; never the password itself"
+)
 Reference = Annotated[
     str,
     Meta(
-        title="Secret",
-        description="The name under which the operator keeps the portal's password; "
-        "never the password itself",
+        title=_TITLE,
+        description=_DESCRIPTION,
+        pattern=whole(r"[a-z0-9][a-z0-9._-]{0,63}"),
+        examples=["gdt-portal"],
+    ),
+]
+AnsweredReference = Annotated[
+    str,
+    Meta(
+        title=_TITLE,
+        description=_DESCRIPTION,
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
         examples=["gdt-portal"],
     ),
 ]
+"""A secret's name in an answer. Its schema is part of the digests of open questions, so the pattern must not
+change; `TroubleDecision` rejects the trailing line feed that it accepts."""

@@ -6,8 +6,9 @@ from typing import Final
 from stdnum.vn import mst
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.patterns import whole
 
-PATTERN: Final = r"^([0-9]{10}(-?[0-9]{3})?|[0-9]{12})$"
+PATTERN: Final = whole(r"[0-9]{10}(-?[0-9]{3})?|[0-9]{12}")
 _PERSON: Final = re.compile(r"[0-9]{12}")
 _BRANCH: Final = re.compile(r"[0-9]{10}-[0-9]{3}")
 

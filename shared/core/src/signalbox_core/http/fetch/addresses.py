@@ -1,6 +1,6 @@
 """Which IP addresses an untrusted URL may lead to: public ones only. Pure; no DNS, no sockets."""
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 Address = IPv4Address | IPv6Address
@@ -10,6 +10,17 @@ Address = IPv4Address | IPv6Address
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64: Final = IPv6Network("64:ff9b:1::/48")
 _IPV4_COMPATIBLE: Final = IPv6Network("::/96")
+_PROVIDER_INTERNAL: Final = (
+    IPv4Network("168.63.129.16/32"),  # Azure: wire server, DNS, health probes
+    IPv4Network("169.254.0.0/16"),  # metadata of AWS, Google Cloud, Azure and others; ECS task credentials
+    IPv4Network("192.0.0.0/24"),  # metadata of Oracle Cloud (192.0.0.192) and IETF protocol assignments
+    IPv4Network("100.64.0.0/10"),  # metadata of Alibaba Cloud (100.100.100.200), Tencent and Tailscale
+    IPv4Network("161.26.0.0/16"),  # IBM Cloud: its services on the private network
+    IPv4Network("166.8.0.0/14"),  # IBM Cloud: endpoints on the private network
+    IPv6Network("fd00::/8"),  # AWS metadata (fd00:ec2::254), Google Cloud metadata (fd20:ce::254)
+)
+"""Addresses that are reachable only inside a provider's network. Some are in public ranges, where `is_global`
+is true; the others are listed because the tables behind `is_global` differ between versions of Python."""
 
 
 def parse_address(text: str) -> Address:
@@ -45,6 +56,8 @@ def _last_32_bits(address: IPv6Address) -> IPv4Address:
 
 
 def _is_public(address: Address) -> bool:
+    if any(address in network for network in _PROVIDER_INTERNAL):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 

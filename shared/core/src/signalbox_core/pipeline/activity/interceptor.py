@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ActivityOutboundInterceptor,
@@ -15,7 +16,7 @@ from temporalio.worker import (
     Interceptor,
 )
 
-from signalbox_core.errors import SignalboxError
+from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.activity.partial_text import PartialText
@@ -24,9 +25,10 @@ from signalbox_core.pipeline.activity.tenant import call_tenant
 from signalbox_core.pipeline.contract.emitter import SOURCE, Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
 from signalbox_core.pipeline.contract.step_header import StepCall, read_step_call
-from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_EVENTS
+from signalbox_core.temporal.names import HEADER_EVENTS, MEMO_TENANT
 
-_DEFAULT_CALL: Final = StepCall(tenant=DEFAULT_TENANT)
+_NO_TENANT: Final = StepCall(tenant="")
+"""For an activity whose workflow has no tenant. Without a step it reports no progress events."""
 _HEARTBEAT_INTERVAL_S: Final = 1.0
 
 
@@ -57,7 +59,10 @@ class _ActivityInbound(ActivityInboundInterceptor):
         events = input.headers.get(HEADER_EVENTS)
         if events is not None:
             self._emitter.forward(msgspec.json.decode(events.data, type=EventBatch).events)
-        call = read_step_call(input.headers) or _DEFAULT_CALL
+        call = read_step_call(input.headers) or _NO_TENANT
+        emissions = emissions_of(input.fn)
+        if emissions and not call.tenant:
+            raise _tenant_missing()
         reporter = ProgressReporter(
             activity.info(), call, self._emitter, is_async=inspect.iscoroutinefunction(input.fn)
         )
@@ -66,7 +71,7 @@ class _ActivityInbound(ActivityInboundInterceptor):
         heartbeats = asyncio.create_task(self._heartbeat_outbound.repeat()) if call.auto_heartbeat else None
         try:
             result = await super().execute_activity(input)
-            for emission in emissions_of(input.fn):
+            for emission in emissions:
                 data = payload_of(emission, input.args[0] if input.args else None, result)
                 if data is not None:
                     await self._emitter.announce(_domain_event(emission, call, data))
@@ -187,6 +192,17 @@ class ProgressReporter:
             data=msgspec.Raw(msgspec.json.encode(data)),
         )
         self._emitter.offer(event, item=self._call.total > 1)
+
+
+def _tenant_missing() -> ApplicationError:
+    name = activity.info().activity_type
+    return as_application_error(
+        InvalidInput(
+            f"activity {name} emits events, but its workflow has no tenant; start the workflow with the memo"
+            f" {MEMO_TENANT}",
+            code="tenant_missing",
+        )
+    )
 
 
 def _ignore(*_details: Any) -> None:

@@ -18,7 +18,7 @@ from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
 Check = Callable[[Any], None]
 """A pipeline's rule for a decoded answer; raises InvalidInput."""
 
-_PATH: Final = re.compile(r" - at `\$(.*)`$")
+_PATH: Final = re.compile(r" - at `\$(.*)`\Z")
 
 
 class AskedQuestion(Struct, kw_only=True):

@@ -1,19 +1,22 @@
 """The workflow side of the worker's interceptor.
 
-It records how a run ends, passes the current step to activities in a header, and carries the run's state
-across continue-as-new.
+It records how a run ends, passes the current step to activities in a header, carries the run's state across
+continue-as-new, passes the tenant on to child workflows, and refuses unencrypted messages.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.worker import (
     ContinueAsNewInput,
     ExecuteWorkflowInput,
+    HandleSignalInput,
+    HandleUpdateInput,
     Interceptor,
     StartActivityInput,
+    StartChildWorkflowInput,
     StartLocalActivityInput,
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
@@ -22,12 +25,26 @@ from temporalio.worker import (
 
 from signalbox_core.events import CloudEvent
 from signalbox_core.pipeline.contract.emitter import EventBatch
-from signalbox_core.pipeline.contract.step_header import current_call, to_payload
+from signalbox_core.pipeline.contract.failures import non_retryable_error
+from signalbox_core.pipeline.contract.step_header import StepCall, current_call, to_payload
 from signalbox_core.pipeline.workflow.lifecycle import execute_run
 from signalbox_core.pipeline.workflow.outbox import DELIVER
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.state import OFFER
-from signalbox_core.temporal.names import HEADER_CALL, HEADER_CARRIED, HEADER_EVENTS
+from signalbox_core.temporal.names import (
+    HEADER_CALL,
+    HEADER_CARRIED,
+    HEADER_EVENTS,
+    HEADER_UNSEALED,
+    MEMO_STARTED_BY,
+    MEMO_TENANT,
+)
+
+SEALED_ONLY: Final = "signalbox.sealed-messages"
+"""Prefix of the patches, one per message, that record the refusal of an unencrypted message; older histories
+replay as recorded."""
+ACCEPTS_PLAIN: Final = "signalbox_accepts_plain"
+"""The extern function that returns whether the worker accepts unencrypted messages."""
 
 
 class RunInterceptor(Interceptor):
@@ -35,34 +52,74 @@ class RunInterceptor(Interceptor):
 
     Args:
         offer: takes a run's progress events; called from workflow threads, so it must not block.
+        accepts_plain: whether runs accept unencrypted signals and updates although the worker has payload
+            keys.
     """
 
-    def __init__(self, offer: Callable[[CloudEvent], None]) -> None:
+    def __init__(self, offer: Callable[[CloudEvent], None], *, accepts_plain: bool = False) -> None:
         self._offer = offer
+        self._accepts_plain = accepts_plain
 
     def workflow_interceptor_class(
         self,
         input: WorkflowInterceptorClassInput,  # noqa: A002
     ) -> type[WorkflowInboundInterceptor]:
         input.unsafe_extern_functions[OFFER] = self._offer
+        input.unsafe_extern_functions[ACCEPTS_PLAIN] = lambda: self._accepts_plain
         return _RunInbound
 
 
 class _RunInbound(WorkflowInboundInterceptor):
+    _plain_messages = 0
+
     def init(self, outbound: WorkflowOutboundInterceptor) -> None:
         super().init(_RunOutbound(outbound))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002
         run = _find_run(workflow.instance())
-        body = super().execute_workflow(input)
-        return await (execute_run(run.state, body) if run is not None else body)
+        if run is None:
+            return await super().execute_workflow(input)
+        # First of all: without a tenant there is no stream to publish events to.
+        run.state.require_tenant()
+        return await execute_run(run.state, super().execute_workflow(input))
+
+    async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002
+        if self._refuses(input.headers):
+            workflow.logger.warning("unencrypted signal dropped", extra={"signal": input.signal})
+            return
+        await super().handle_signal(input)
+
+    def handle_update_validator(self, input: HandleUpdateInput) -> None:  # noqa: A002
+        if _is_unsealed(input.headers) and not workflow.extern_functions()[ACCEPTS_PLAIN]():
+            raise _unencrypted_message(input.update)
+        super().handle_update_validator(input)
+
+    async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002
+        # For updates without a validator, for which `handle_update_validator` is not called.
+        if self._refuses(input.headers):
+            raise _unencrypted_message(input.update)
+        return await super().handle_update_handler(input)
+
+    def _refuses(self, headers: Mapping[str, Payload]) -> bool:
+        """Whether to refuse a message because it is unencrypted.
+
+        The refusal is recorded as a patch, so that a replay refuses the same messages.
+        """
+        if not _is_unsealed(headers):
+            return False
+        self._plain_messages += 1
+        if not workflow.unsafe.is_replaying() and workflow.extern_functions()[ACCEPTS_PLAIN]():
+            return False
+        return workflow.patched(f"{SEALED_ONLY}-{self._plain_messages}")
 
 
 class _RunOutbound(WorkflowOutboundInterceptor):
     def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
-        input.headers = _with_step_call(input.headers)
         run = _find_run(workflow.instance())
-        if run is None or input.activity == DELIVER:
+        if input.activity == DELIVER:
+            return super().start_activity(input)
+        input.headers = _with_step_call(input.headers, run)
+        if run is None:
             return super().start_activity(input)
         # Only the pipeline's own workers are known to have the interceptor that unpacks the events.
         events = run.state.outbox.piggyback_events() if input.task_queue is None else ()
@@ -76,12 +133,20 @@ class _RunOutbound(WorkflowOutboundInterceptor):
         self,
         input: StartLocalActivityInput,  # noqa: A002
     ) -> "workflow.ActivityHandle[Any]":
-        input.headers = _with_step_call(input.headers)
-        handle = super().start_local_activity(input)
         run = _find_run(workflow.instance())
+        if input.activity != DELIVER:
+            input.headers = _with_step_call(input.headers, run)
+        handle = super().start_local_activity(input)
         if run is not None and input.activity != DELIVER:
             run.state.outbox.track_local_activity(handle)
         return handle
+
+    async def start_child_workflow(
+        self,
+        input: StartChildWorkflowInput,  # noqa: A002
+    ) -> "workflow.ChildWorkflowHandle[Any, Any]":
+        input.memo = {**_inherited_memo(), **(input.memo or {})}
+        return await super().start_child_workflow(input)
 
     def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:  # noqa: A002
         run = _find_run(workflow.instance())
@@ -90,10 +155,35 @@ class _RunOutbound(WorkflowOutboundInterceptor):
         super().continue_as_new(input)
 
 
+def _is_unsealed(headers: Mapping[str, Payload]) -> bool:
+    return HEADER_UNSEALED in headers and _find_run(workflow.instance()) is not None
+
+
+def _unencrypted_message(update: str) -> Exception:
+    return non_retryable_error(
+        code="unencrypted_message",
+        message=f"update {update} must be encrypted with the payload keys; send it through the gateway",
+    )
+
+
 def _find_run(instance: object) -> Run | None:
     return next((value for value in vars(instance).values() if isinstance(value, Run)), None)
 
 
-def _with_step_call(headers: Mapping[str, Payload]) -> dict[str, Payload]:
+def _with_step_call(headers: Mapping[str, Payload], run: Run | None) -> dict[str, Payload]:
+    """Add the current step, or outside of a step the tenant alone, if the workflow has one."""
     call = current_call.get()
+    if call is None:
+        tenant = run.tenant if run is not None else _memo_value(MEMO_TENANT)
+        call = StepCall(tenant=tenant) if tenant else None
     return {**headers, HEADER_CALL: to_payload(call)} if call is not None else dict(headers)
+
+
+def _inherited_memo() -> dict[str, str]:
+    """The memo that a child workflow inherits: the tenant, and who started the parent."""
+    return {name: value for name in (MEMO_TENANT, MEMO_STARTED_BY) if (value := _memo_value(name))}
+
+
+def _memo_value(name: str) -> str | None:
+    value: str | None = workflow.memo_value(name, None, type_hint=str)
+    return value

@@ -11,6 +11,7 @@ from temporalio import workflow
 from signalbox_core.events import CloudEvent, catalogue
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import StepState
+from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
@@ -22,6 +23,8 @@ CleanUp = Callable[[], Awaitable[None]]
 
 CANCEL_WINS: Final = "signalbox.cancel-wins"
 """The patch since which a cancelled run accepts no decision; older histories replay as recorded."""
+TENANT_REQUIRED: Final = "signalbox.tenant-required"
+"""The patch since which a run without a tenant fails; older histories replay as tenant `default`."""
 CANCEL_TIMEOUT: Final = timedelta(seconds=30)
 """How long an announced cancel may take to arrive; the gateway sends it right after the announcement."""
 OFFER: Final = "signalbox_offer"
@@ -34,7 +37,9 @@ class RunState:
     def __init__(self, spec: PipelineSpec) -> None:
         self.spec = spec
         self.run_id = workflow.info().workflow_id
-        self.tenant: str = workflow.memo_value(MEMO_TENANT, DEFAULT_TENANT, type_hint=str)
+        tenant: str | None = workflow.memo_value(MEMO_TENANT, None, type_hint=str)
+        self.has_tenant = bool(tenant) or HEADER_CARRIED in workflow.info().headers
+        self.tenant = tenant or DEFAULT_TENANT
         self.journal = RunJournal(self.run_id, self.tenant)
         self.outbox = Outbox()
         self.approvals = ApprovalRegistry(spec)
@@ -48,6 +53,19 @@ class RunState:
         self._running_steps: dict[str, StepState] = {}
         self._failures: list[tuple[BaseException, Failure]] = []
         self._restore_carried()
+
+    def require_tenant(self) -> None:
+        """Check that the run has a tenant. An older history without one replays as tenant `default`.
+
+        Raises:
+            ApplicationError: `tenant_missing`, not retryable.
+        """
+        if not self.has_tenant and workflow.patched(TENANT_REQUIRED):
+            raise non_retryable_error(
+                "tenant_missing",
+                f"run {self.run_id} was started without a tenant; start it through the gateway, as a child"
+                f" workflow of a run, or with the memo {MEMO_TENANT}",
+            )
 
     def ensure_started(self) -> None:
         """Record `run.started` unless this or an earlier execution of the run has recorded an event."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_pipelines.invoice_import.results import Reference
+from signalbox_pipelines.invoice_import.results import AnsweredReference
 
 TroubleCode = Literal[
     "wrong_password", "wrong_captchas", "nobody_answered", "portal_blocked", "account_locked"
@@ -53,7 +53,11 @@ class TroubleDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     action: Annotated[
         Literal["again", "give_up"], Meta(title="What now?", description="Try again, or end this import")
     ]
-    secret_ref: Reference | None = None
+    secret_ref: AnsweredReference | None = None
+
+    def __post_init__(self) -> None:
+        if self.secret_ref is not None and self.secret_ref.endswith("\n"):
+            raise ValueError("secret_ref must not end with a line feed")
 
 
 def check_captcha(answer: CaptchaAnswer) -> None:

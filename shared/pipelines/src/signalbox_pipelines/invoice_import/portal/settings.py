@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.patterns import whole
 from signalbox_core.settings import read_settings
 
 PREFIX: Final = "SIGNALBOX_WORKER_PORTAL"
@@ -31,7 +32,7 @@ class PortalSettings(Struct, frozen=True, kw_only=True):
         captcha_solver: `module:function` from SVG to text; a person reads the captcha when it is not set.
     """
 
-    url: Annotated[str, Meta(pattern=r"^https?://[^/\s]+(/\S*)?$")] | None = None
+    url: Annotated[str, Meta(pattern=whole(r"https?://[^/\s]+(/\S*)?"))] | None = None
     page_size: Annotated[int, Meta(ge=1, le=500)] = 50
     query_spacing_ms: Milliseconds = 800
     query_in_flight: MaxInFlight = 2
@@ -40,7 +41,7 @@ class PortalSettings(Struct, frozen=True, kw_only=True):
     query_timeout_s: Seconds = 12.0
     export_timeout_s: Seconds = 10.0
     cash_register_export: Literal["GET", "POST"] = "GET"
-    captcha_solver: Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
+    captcha_solver: Annotated[str, Meta(pattern=whole(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"))] | None = None
 
 
 def read_portal_settings(environ: Mapping[str, str]) -> PortalSettings:

@@ -32,7 +32,7 @@ export class Bar {
   signedIn(session) {
     setText(this.who, [session.name, session.tenant].filter(Boolean).join(" · "));
     this.#setSignedIn(true);
-    this.links.autoscaler.parentElement.hidden = !may("admin");
+    this.links.autoscaler.parentElement.hidden = !may("deployment_operator");
     this.refreshInbox();
     clearInterval(this.#timer);
     this.#timer = setInterval(() => { if (!document.hidden) this.refreshInbox(); }, INBOX_EVERY_MS);

@@ -48,7 +48,9 @@ function textField(node, context) {
   const check = (text) => {
     if (node.minLength && text.length < node.minLength) return `Enter at least ${node.minLength} characters.`;
     if (node.maxLength && text.length > node.maxLength) return `Shorten this to ${node.maxLength} characters; it has ${text.length}.`;
-    return node.pattern && !new RegExp(node.pattern, "u").test(text) ? `This must match the pattern ${node.pattern}.` : null;
+    if (!node.pattern || new RegExp(node.pattern, "u").test(text)) return null;
+    // The server anchors patterns with `$(?!\n)`; show the familiar `$`.
+    return `This must match the pattern ${node.pattern.replace(/\$\(\?!\\n\)$/, "$")}.`;
   };
   return inputField(node, context, control, { parse: (text) => (address ? text.trim() : text), check });
 }

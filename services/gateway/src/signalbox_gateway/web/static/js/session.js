@@ -22,7 +22,13 @@ export function clearSession() {
   try { localStorage.removeItem(KEY); } catch { /* nothing was stored */ }
 }
 
-const CONTAINS = { viewer: [], operator: ["operator"], approver: ["approver"], admin: ["operator", "approver", "admin"] };
+const CONTAINS = {
+  viewer: [],
+  operator: ["operator"],
+  approver: ["approver"],
+  admin: ["operator", "approver", "admin"],
+  deployment_operator: ["deployment_operator"],
+};
 
 /** Whether to offer an action. Only for display: the gateway enforces the roles. */
 export function may(role) {

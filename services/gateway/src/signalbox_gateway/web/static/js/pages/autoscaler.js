@@ -1,4 +1,4 @@
-// The autoscaler page, for admins: backlog, slots, launches, cost and the scaling decisions of a task queue.
+// The autoscaler page, for deployment operators: backlog, slots, launches, cost and scaling decisions.
 import { api, decisionsPath } from "../api.js";
 import { problemNotice } from "../announce.js";
 import { div, h, replace, setText, span } from "../dom.js";
