@@ -28,7 +28,7 @@ TEMPLATE = {
 async def listening(
     module: str, *arguments: str, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[str]:
-    """Run `python -m MODULE --port 0 …` for the duration of the block; yields the `host:port` that it prints."""
+    """Run `python -m MODULE --port 0 …` during the block; yields the `host:port` that it prints."""
     command = [sys.executable, "-m", module, "--port", "0", *arguments]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environ)
     assert process.stdout is not None

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-# Findings that each rule still allows; a rule that is not here allows none. Numbers only go down.
-BASELINE = {"phrases": 209, "classes": 103, "modules": 12, "lines": 1210}
+# Findings that each rule still allows, all in services/webhook-receiver, services/worker, core's pubsub,
+# signatures and temporal, and their tests. Numbers only go down; without the dict every rule allows none.
+BASELINE = {"phrases": 12, "classes": 5, "modules": 2, "lines": 138}
 
 ROOT = Path(__file__).resolve().parents[3]
 WIDTH = 110
@@ -57,9 +58,10 @@ PHRASES = {
     r"(gets?|got|is|are) mended|mend(s|ed)?\b": "repair, fix",
     r"read again when (it|they|he) changes?": "hot-reloaded",
 }
-PUBLIC_TWICE = {
-    "Approval": "signalbox_client's view of an approval; a pipeline's contract declares one",
-    "Run": "signalbox_client's view of a run; a workflow's run",
+SHARED_NAMES = {
+    "Approval": (2, "signalbox_client's view of an approval; a pipeline's contract declares one"),
+    "Run": (2, "signalbox_client's view of a run; a workflow's run"),
+    "Settings": (4, "one frozen Settings in each service, in its settings.py"),
 }
 NOUNS = {
     "streaming": "the field's name for server-sent events",
@@ -68,6 +70,7 @@ NOUNS = {
     "pacing": "the field's name for spacing requests",
     "sealing": "encryption of payloads, see the glossary",
     "sizing": "how many workers a queue needs",
+    "wiring": "the noun: how the parts of a service are connected",
 }
 
 
@@ -88,14 +91,14 @@ def phrases_in(line: str) -> list[str]:
 
 
 def classes() -> Iterator[str]:
-    """Class names, private ones too, that more than one class has; a name that is public twice has two."""
+    """Class names, private ones too, that more classes have than SHARED_NAMES allows."""
     places = defaultdict(list)
     for name in SOURCES:
         for node in ast.walk(ast.parse((ROOT / name).read_text())):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(f"{name}:{node.lineno}")
     for kind, found in sorted(places.items()):
-        if len(found) > 1 + (kind in PUBLIC_TWICE):
+        if len(found) > SHARED_NAMES.get(kind, (1, ""))[0]:
             yield f"class {kind} occurs {len(found)} times: {', '.join(found)}"
 
 

@@ -30,7 +30,7 @@ class TopicState:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotState:
-    """The undelivered messages of a subscription at one moment: `backlog`, and every message from `since` on."""
+    """A subscription's undelivered messages at one moment: `backlog`, and every message from `since` on."""
 
     wire: wire.Snapshot
     backlog: frozenset[int]
