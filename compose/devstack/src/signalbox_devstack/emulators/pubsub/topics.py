@@ -37,7 +37,7 @@ class SnapshotState:
     since: int
 
     def holds(self, message: StoredMessage) -> bool:
-        return message.topic == self.wire.topic and self.wants(message)
+        return message.topic == self.wire.topic and self.includes(message)
 
-    def wants(self, message: StoredMessage) -> bool:
+    def includes(self, message: StoredMessage) -> bool:
         return message.number >= self.since or message.number in self.backlog
