@@ -9,7 +9,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 sys.path.insert(0, str(TESTS))
-# Read when gRPC is first imported; its fork handlers can kill a child that a test starts while a call is under way.
+# Read when gRPC is first imported. Its fork handlers can kill a child started during a call.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 from support.servers.stack import running_stack  # noqa: E402  - the path to it is added above

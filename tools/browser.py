@@ -1,4 +1,7 @@
-"""Make a Chromium available to the browser tests, or say why they will be skipped. Never fails the build."""
+"""Make a Chromium available to the browser tests, or report why they will be skipped.
+
+Never fails the build.
+"""
 
 import os
 import platform

@@ -1,5 +1,7 @@
-"""Make Tesseract with Vietnamese available to the tests that need it, or say why they will be skipped. Never
-fails the build."""
+"""Make Tesseract with Vietnamese available to the tests that need it, or report why they will be skipped.
+
+Never fails the build.
+"""
 
 import os
 import platform

@@ -1,8 +1,8 @@
 """Run the workflow tests on the other supported Python versions that this machine has.
 
 Workflow code must behave, and replay, the same on each: `asyncio` differs between them.
-`python tools/other_pythons.py` makes `.venv-<version>` from the lock and runs the tests there; a version that is
-not installed is named and skipped.
+`python tools/other_pythons.py` creates `.venv-<version>` from the lock and runs the tests there; a version
+that is not installed is reported and skipped.
 """
 
 import os
@@ -52,7 +52,7 @@ def install(interpreter: str, python: Path) -> None:
         run(UV, "venv", "--quiet", "--python", interpreter, str(python.parent.parent))
     target = ("--python", str(python), "--quiet")
     run(UV, "pip", "sync", *target, "--require-hashes", "requirements/dev.lock")
-    # The build backend, which the packages are installed with, stands in the bootstrap lock.
+    # The build backend that installs the packages is in the bootstrap lock.
     run(UV, "pip", "install", *target, "--require-hashes", "-r", "requirements/bootstrap.lock")
     editable = [word for package in PACKAGES for word in ("-e", package)]
     run(UV, "pip", "install", *target, "--no-deps", "--no-build-isolation", *editable)

@@ -1,9 +1,8 @@
 """The names that others depend on, found in the code itself, and compared with tests/data/public_names.json.
 
-`--check` (default) fails for every name of the snapshot that is gone; `--update` adds new names and refuses
-to remove any;
-`--print` writes what the code has now. No module path and no class name is compared, so both can change
-freely.
+`--check` (default) fails if a name of the snapshot was removed; `--update` adds new names and refuses to
+remove any; `--print` writes the names in the code. Module paths and class names are not compared, so both can
+change freely.
 """
 
 import argparse
@@ -35,7 +34,7 @@ def main(arguments: list[str]) -> int:
     snapshot = json.loads(options.snapshot.read_text()) if options.snapshot.exists() else {}
     gone = missing(snapshot, now)
     if gone:
-        print("public names that are gone (restore them):", *gone, sep="\n  ", file=sys.stderr)
+        print("public names were removed (restore them):", *gone, sep="\n  ", file=sys.stderr)
         return 1
     if options.update:
         options.snapshot.write_text(json.dumps(merged(snapshot, now), indent=1, ensure_ascii=False) + "\n")

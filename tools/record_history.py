@@ -39,12 +39,12 @@ def main() -> None:
     )
     parser.add_argument("pipeline")
     parser.add_argument("run_id")
-    parser.add_argument("--name", help="the branch of the story it shows (default: the run id)")
+    parser.add_argument("--name", help="the name of the recording (default: the run id)")
     parser.add_argument("--address", default=os.environ.get("TEMPORAL_ADDRESS", "127.0.0.1:7233"))
     parser.add_argument("--namespace", default=os.environ.get("TEMPORAL_NAMESPACE", "default"))
-    told = parser.parse_args()
-    file = HISTORIES / told.pipeline / f"{told.name or told.run_id}.json"
-    count = asyncio.run(record(told.address, told.namespace, told.run_id, file))
+    options = parser.parse_args()
+    file = HISTORIES / options.pipeline / f"{options.name or options.run_id}.json"
+    count = asyncio.run(record(options.address, options.namespace, options.run_id, file))
     print(f"{file}: {count} events")
 
 

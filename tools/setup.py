@@ -22,9 +22,10 @@ PACKAGES = (
 
 
 def main() -> int:
-    if sys.version_info < (3, 11):  # noqa: UP036  an old interpreter still parses this file and deserves a sentence
+    if sys.version_info < (3, 11):  # noqa: UP036  an old interpreter can still parse this file
         print(
-            f"Signalbox needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make setup PYTHON=python3.11",
+            f"Signalbox needs Python 3.11 or newer; this is {sys.version.split()[0]}. "
+            "Try: make setup PYTHON=python3.11",
             file=sys.stderr,
         )
         return 2
@@ -62,7 +63,8 @@ if __name__ == "__main__":
         sys.exit(main())
     except subprocess.CalledProcessError as error:
         print(
-            f"setup failed at: {' '.join(error.cmd)}\nCheck that a Python package index is reachable, then run make setup again.",
+            f"setup failed at: {' '.join(error.cmd)}\n"
+            "Check that a Python package index is reachable, then run make setup again.",
             file=sys.stderr,
         )
         sys.exit(1)

@@ -49,7 +49,7 @@ class Module:
         return self.module.__name__.rsplit(".", 1)[-1]
 
     def value(self, node: ast.AST | None, scope: Mapping[str, object] | None = None) -> str | None:
-        """The string that an expression stands for; a part known only at run time is `{}`. None: not a
+        """The string value of an expression; a part known only at run time is `{}`. None: not a
         string."""
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else None
@@ -121,7 +121,7 @@ def _model_variables(module: ModuleType) -> Iterator[str]:
 
 
 def _read_by(reader: Callable[[Mapping[str, str]], object]) -> list[str]:
-    """The variables that a function asks a mapping for."""
+    """The variables that a function reads from a mapping."""
     read: list[str] = []
 
     class Environ(dict[str, str]):

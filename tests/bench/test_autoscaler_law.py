@@ -53,7 +53,8 @@ def run(name: str, trace: Trace, seed: int) -> SimulationOutcome:
 def report(seed: int, *outcomes: SimulationOutcome) -> None:
     for found in outcomes:
         sys.stdout.write(
-            f"\n{found.trace} seed {seed} {found.scaler}: {found.makespan_s:,.0f} s, {found.burst_worker_s:,.0f} worker-s, "
+            f"\n{found.trace} seed {seed} {found.scaler}: {found.makespan_s:,.0f} s, "
+            f"{found.burst_worker_s:,.0f} worker-s, "
             f"p95 wait {found.p95_wait_s:.1f} s, peak {found.peak}, {found.reexecuted} again"
         )
 
@@ -138,8 +139,9 @@ def test_deciding_200_queues_costs_a_bounded_multiple_of_encoding_their_snapshot
             msgspec.json.decode(msgspec.json.encode(seen), type=QueueSnapshot)
         encoding_ms.append((time.perf_counter() - began) * 1000)
     sys.stdout.write(
-        f"\n200 queues: {median(took_ms):.1f} ms a tick, {median(took_ms) / 200 * 1000:.0f} µs a queue; the snapshots "
-        f"encoded and decoded: {median(encoding_ms):.1f} ms, least by least {min(took_ms) / min(encoding_ms):.1f}\n"
+        f"\n200 queues: {median(took_ms):.1f} ms a tick, {median(took_ms) / 200 * 1000:.0f} µs a queue; "
+        f"the snapshots encoded and decoded: {median(encoding_ms):.1f} ms, "
+        f"ratio of the minima {min(took_ms) / min(encoding_ms):.1f}\n"
     )
 
     assert min(took_ms) <= LAW_TO_JSON * min(encoding_ms)

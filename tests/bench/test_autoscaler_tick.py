@@ -73,7 +73,7 @@ async def test_a_tick_over_200_queues(temporal_address: str, redis_url: str) -> 
         assert len(loop.latest) == QUEUES
     ours = f"tick over {QUEUES} queues: {median(ticks):.0f} ms ({median(cpu):.0f} ms of CPU), {calls} calls"
     sys.stdout.write(
-        f"\n{ours}; the calls one after another: {median(singles):.0f} ms ({median(singles_cpu):.0f} ms of CPU)\n"
+        f"\n{ours}; the calls in sequence: {median(singles):.0f} ms ({median(singles_cpu):.0f} ms of CPU)\n"
     )
     assert calls == 1 + 2 * QUEUES
     assert median(cpu) <= CPU_TO_CALLS * median(singles_cpu)

@@ -104,7 +104,7 @@ async def test_ocr_costs_little_more_than_tesseract_itself() -> None:
     ratio = sum(costs["ours"]) / sum(costs["bare"])
     mine, bare, drawing = median(costs["ours"]), median(costs["bare"]), draw_cost(body)
     sys.stdout.write(
-        f"\nOCR, s CPU a page: ours {mine:.2f}, {drawing:.2f} of it to draw; bare {bare:.2f}; ratio {ratio:.2f}\n"
+        f"\nOCR, CPU s a page: ours {mine:.2f} ({drawing:.2f} to draw); bare {bare:.2f}; ratio {ratio:.2f}\n"
     )
     assert ratio <= 1.15
 

@@ -1,4 +1,6 @@
-"""What an import makes of the pace that it is allowed, what an invoice costs, and what more workers bring. Against a bare loop of httpx2.
+"""How much of the permitted rate an import uses, the CPU per invoice, and the speed-up with more workers.
+
+The baseline is a bare loop with httpx2.
 
 `IMPORT_FULL=1` takes more companies and invoices.
 """
@@ -87,7 +89,7 @@ async def run_imports(world: World, mine: Sequence[str], *, last: str = LAST) ->
 
 
 async def fetch_bare(visitor: PortalVisitor, folder: Path, *, count: int, spacing_s: float = 0.0) -> float:
-    """A loop without anything: detail and original of `count` invoices, one after the other; the seconds it took."""
+    """The baseline: detail and original of `count` invoices in sequence; returns the seconds it took."""
     rows = [row for month in (7, 8, 9) for row in await visitor.rows(search=search_of(month))]
     began = time.perf_counter()
     for row in [row for row in rows if row["hsgoc"]][:count]:
@@ -105,7 +107,7 @@ async def fetch_bare(visitor: PortalVisitor, folder: Path, *, count: int, spacin
 
 @pytest.mark.timeout(600)
 async def test_an_import_is_as_fast_as_it_may_be(tmp_path: Path) -> None:
-    """Lists and details may start every SPACING_MS, so that many a second are permitted; the bare loop does nothing but wait for them."""
+    """A list or detail may start every SPACING_MS; the bare loop only waits for that spacing."""
     environ = {f"SIGNALBOX_WORKER_PORTAL_{lane}_SPACING_MS": str(SPACING_MS) for lane in ("QUERY", "EXPORT")}
     with world(
         tmp_path / "stack", invoices=PACED, workers=2, latency_ms=30, months=1, environ=environ
@@ -117,8 +119,9 @@ async def test_an_import_is_as_fast_as_it_may_be(tmp_path: Path) -> None:
     permitted = 1_000 / SPACING_MS
     share = (lane.calls - 1) / lane.seconds / permitted
     sys.stdout.write(
-        f"\nqueries at {share:.3f} of the permitted {permitted:.0f}/s over {lane.calls} calls, least gap {lane.least_gap_ms} ms; "
-        f"{PACED / took_s:.2f} invoices/s from start to result, of {permitted:.0f} at most; the bare loop: {bare:.2f}/s\n"
+        f"\nqueries at {share:.3f} of the permitted {permitted:.0f}/s over {lane.calls} calls, "
+        f"minimum gap {lane.least_gap_ms} ms; {PACED / took_s:.2f} invoices/s from start to result, "
+        f"at most {permitted:.0f}; the bare loop: {bare:.2f}/s\n"
     )
     assert share >= 0.9
 
@@ -138,7 +141,7 @@ async def test_what_an_invoice_costs(tmp_path: Path) -> None:
             await fetch_bare(visitor, tmp_path, count=count)
             bare_ms = (time.process_time() - own) * 1_000 / count
     sys.stdout.write(
-        f"\nworker CPU {ours_ms:.1f} ms an invoice, bare loop {bare_ms:.1f} ms: {ours_ms / bare_ms:.2f} times; "
+        f"\nCPU per invoice: {ours_ms:.1f} ms, bare loop {bare_ms:.1f} ms, ratio {ours_ms / bare_ms:.2f}; "
         f"memory after {INVOICES} invoices {first_mb:.0f} MB, after {3 * INVOICES} {last_mb:.0f} MB\n"
     )
     assert ours_ms / bare_ms <= 8
@@ -147,7 +150,7 @@ async def test_what_an_invoice_costs(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(900)
 async def test_more_workers_bring_it_in_sooner(tmp_path: Path) -> None:
-    """Few slots a worker and a portal that takes its time, so that slots are what is short: makespan with 1, 2 and 4 workers."""
+    """Few slots per worker and a slow portal make slots the bottleneck: makespan of 1, 2, 4 workers."""
     many, each = MANY
     took: dict[int, float] = {}
     environ = {"SIGNALBOX_WORKER_MAX_ACTIVITIES": str(SLOTS)}

@@ -64,7 +64,8 @@ class Browser(asyncio.Protocol):
 async def browsers(stack: RunningStack, run_id: str, count: int, arm: Arm) -> AsyncIterator[None]:
     gateway = urlsplit(str(stack.endpoints.gateway))
     key = stack.endpoints.api_keys["admin"]
-    head = f"GET /v1/runs/{run_id}/stream HTTP/1.1\r\nHost: {gateway.netloc}\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+    headers = f"Host: {gateway.netloc}\r\nAuthorization: Bearer {key}\r\n"
+    head = f"GET /v1/runs/{run_id}/stream HTTP/1.1\r\n{headers}\r\n".encode()
     loop = asyncio.get_running_loop()
     opened = [
         await loop.create_connection(lambda: Browser(head, arm), gateway.hostname, gateway.port)
@@ -100,7 +101,8 @@ async def ours(stack: RunningStack, emitter: HttpEmitter, count: int, arm: Arm) 
     run_id = f"bench-{time.monotonic_ns()}"
 
     def event(name: str, data: object, sequence: int | None = None) -> CloudEvent:
-        return make_event(name, data, sequence=sequence, run_id=run_id, tenant=TENANT, second=9)  # type: ignore[arg-type]
+        identity = {"run_id": run_id, "tenant": TENANT}
+        return make_event(name, data, sequence=sequence, second=9, **identity)  # type: ignore[arg-type]
 
     steps = (catalogue.StepInfo(name="render", title="Render"),)
     await emitter.deliver(

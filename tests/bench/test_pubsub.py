@@ -189,7 +189,8 @@ async def test_latency_is_below_that_of_googles_client(
     for name, each in zip(found, (mine, theirs), strict=True):
         report(
             capsys,
-            f"p50 {name}: to the acknowledgement {each.ack_ms:.2f} ms, to the handler {each.handler_ms:.2f} ms",
+            f"p50 {name}: to the acknowledgement {each.ack_ms:.2f} ms, "
+            f"to the handler {each.handler_ms:.2f} ms",
         )
     assert mine.ack_ms <= theirs.ack_ms
     assert mine.handler_ms <= theirs.handler_ms

@@ -74,7 +74,8 @@ def _show(
     launched = sum(launch.workers for record in records for launch in record.launches)
     peak = max(record.terms.capacity for record in records)
     lines = [
-        f"{RUNS * NAPS:,} activities: done after {done_s:.1f} s (base alone: {alone_s:.0f} s at best), no burst left after {gone_s:.1f} s",
+        f"{RUNS * NAPS:,} activities: done after {done_s:.1f} s (base alone: {alone_s:.0f} s at best), "
+        f"no burst left after {gone_s:.1f} s",
         f"bursts launched: {launched}; slots at the peak: {peak}; decisions: {len(records)}",
         *(
             f"  {_since(record, first):6.1f} s  {record.sentence}"

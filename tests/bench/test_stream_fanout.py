@@ -154,10 +154,12 @@ async def test_fan_out_of_one_process(stack: RunningStack) -> None:
         drained_s, left = await drain(stack, source, COUNTS[-1])
     print(table(results, arms))  # noqa: T201 - the table is what a bench is for
     print(  # noqa: T201
-        f"polling, 200 listeners: p50 {asked.p50_ms:.0f} ms; drain of {COUNTS[-1]}: {drained_s:.1f} s, {left} cut off"
+        f"polling, 200 listeners: p50 {asked.p50_ms:.0f} ms; "
+        f"drain of {COUNTS[-1]}: {drained_s:.1f} s, {left} cut off"
     )
     print(  # noqa: T201
-        f"a listener that reads nothing, {STALLED_EVENTS:,} events later: {stalled_kb:.0f} KB of {sent_kb:,.0f} KB sent"
+        f"a listener that reads nothing, after {STALLED_EVENTS:,} events: "
+        f"{stalled_kb:.0f} KB of {sent_kb:,.0f} KB sent"
     )
     assert sum(found.wrong for found in results.values()) == 0
     assert stalled_kb <= 0.2 * sent_kb

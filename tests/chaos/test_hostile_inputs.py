@@ -36,7 +36,8 @@ SENTENCES: Final = " ".join(f"Word{n % 97} sits {n % 89} near {n % 83}." for n i
 SMALL: Final = {
     "task": "summarise",
     "provider": "local-extractive",
-    "text": "The lock was closed for nine days. Rice became dearer in the city. Forty boats wait for the tide.",
+    "text": "The lock was closed for nine days. Rice became dearer in the city. "
+    "Forty boats wait for the tide.",
 }
 ENDS: Final = {
     "nested": {"page_too_complex"},
@@ -129,7 +130,7 @@ async def small_runs(client: AsyncSignalbox) -> list[float]:
 
 
 async def prepared(client: AsyncSignalbox, site: str) -> dict[str, Callable[[], Awaitable[str]]]:
-    """Upload what is needed, so that the rounds measure the worker; return a function per input that starts its run."""
+    """Upload the inputs first, so that the rounds measure the worker; return a start function per input."""
     long_text, numbers = [(await client.upload(body)).object for body in (LONG_TEXT, NUMBERS)]
 
     async def ad(path: str) -> str:

@@ -63,7 +63,8 @@ async def test_workers_killed_at_random_cost_no_invoice_and_hardly_a_request(wor
     # A killed worker had at most its calls in flight; each is repeated once.
     assert seen.repeated <= KILLS * 2 * IN_FLIGHT, seen.most_repeated
     sys.stdout.write(
-        f"\n{KILLS} kills, {seen.asked} things asked for, {seen.repeated} of them again ({seen.repeated / seen.asked:.2%})\n"
+        f"\n{KILLS} kills, {seen.asked} requests, "
+        f"{seen.repeated} repeated ({seen.repeated / seen.asked:.2%})\n"
     )
     if FULL:
         assert seen.repeated / seen.asked <= 0.02

@@ -146,4 +146,4 @@ def test_an_unreachable_gateway_is_one_line_and_exit_code_1(command: CommandLine
     done = command.run("runs", "--gateway", "http://127.0.0.1:9")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "no gateway answers" in done.stderr
+    assert "no gateway responds" in done.stderr

@@ -82,4 +82,4 @@ def test_an_unknown_pipeline_is_rejected_with_the_known_ones() -> None:
     )
     assert done.returncode == 2
     choices = "ad_creative, ai_task, document_batch, invoice_import"
-    assert done.stderr == f"demo: there is no demo of 'nope'; choose one of: {choices}\n"
+    assert done.stderr == f"demo: unknown demo 'nope'; choose one of: {choices}\n"

@@ -1,4 +1,4 @@
-"""A page becomes finished ads behind a human approval: through the gateway, the worker, the receiver, Pub/Sub and Redis."""
+"""From a page to finished ads with an approval: gateway, worker, receiver, Pub/Sub and Redis."""
 
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -164,7 +164,7 @@ async def test_a_history_is_as_long_with_fifty_listeners_as_with_none(
 
 
 async def events_of(stack: RunningStack, run_id: str) -> Counter[str]:
-    """How many events of each type a history has. Workflow tasks are left out: how much one of them takes along is a matter of moments."""
+    """Count a history's events by type, without workflow tasks: how they are batched depends on timing."""
     temporal = await connect(str(stack.endpoints.temporal), "default")
     history = await temporal.get_workflow_handle(run_id).fetch_history()
     names = (EventType.Name(event.event_type) for event in history.events)

@@ -1,4 +1,4 @@
-"""A secret that a caller sends is found nowhere afterwards: every file of the whole stack is searched for it."""
+"""A secret that a caller sends is stored nowhere: every file of the whole stack is searched for it."""
 
 import base64
 import json

@@ -55,7 +55,8 @@ def gateway(modules: Page) -> Iterator[Gateway]:
     modules.evaluate(
         """async (approval) => {
             document.body.replaceChildren();
-            for (const id of ["toasts", "announcer", "alarm"]) document.body.append(Object.assign(document.createElement("div"), { id }));
+            for (const id of ["toasts", "announcer", "alarm"])
+                document.body.append(Object.assign(document.createElement("div"), { id }));
             const { ApprovalPanels } = await import("/console/js/parts/approval.js");
             window.told = 0;
             window.panels = new ApprovalPanels("run-1", { decided: () => { window.told += 1; } });

@@ -11,7 +11,10 @@ from support.drivers.browser import Site, WatchedPage
 
 DOC = (Path(__file__).parents[3] / "docs" / "browser.md").read_text()
 EXAMPLE = re.search(r"<!-- file: example.html -->\n```html\n(.*?)```", DOC, re.DOTALL)
-TEXT = "Signalbox runs long pipelines durably. People watch every run live. A person decides where a run asks. Other systems subscribe."
+TEXT = (
+    "Signalbox runs long pipelines durably. People watch every run live. A person decides where a run asks. "
+    "Other systems subscribe."
+)
 
 
 @pytest.fixture
@@ -126,7 +129,8 @@ def test_decide_and_cancel_report_why_they_fail(page: Page, site: Site, watched:
           const { Signalbox } = await import("/client/signalbox.js");
           const signalbox = new Signalbox({ apiKey: key });
           const codeOf = (asked) => asked.then(() => "accepted", (error) => `${error.status} ${error.code}`);
-          return [await codeOf(signalbox.decide("none-1", "word", {})), await codeOf(signalbox.cancel("none-1", "why not"))];
+          const decided = await codeOf(signalbox.decide("none-1", "word", {}));
+          return [decided, await codeOf(signalbox.cancel("none-1", "why not"))];
         }""",
         site.api_key,
     )

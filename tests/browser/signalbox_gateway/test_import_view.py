@@ -1,6 +1,7 @@
 """What a person sees of an invoice import: the captcha as a picture that can do nothing, the months, the
 totals, what failed."""
 
+import base64
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -24,7 +25,10 @@ from signalbox_pipelines.invoice_import.results import (
 )
 from support.drivers.console import faint_texts, sideways_overflow
 
-DOT = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHdpZHRoPSIyMDAiIGhlaWdodD0iNDAiLz4="
+DOT = (
+    "data:image/svg+xml;base64,"
+    "PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHdpZHRoPSIyMDAiIGhlaWdodD0iNDAiLz4="
+)
 MONTHS = (
     MonthLine(
         month="2026-07",
@@ -123,9 +127,10 @@ def page(modules: Page) -> Iterator[Page]:
         """(sheets) => {
             document.body.className = "";
             document.body.replaceChildren();
-            for (const id of ["toasts", "announcer", "alarm"]) document.body.append(Object.assign(document.createElement("div"), { id }));
-            document.head.replaceChildren(...sheets.map((name) =>
-                Object.assign(document.createElement("link"), { rel: "stylesheet", href: `/console/css/${name}.css` })));
+            for (const id of ["toasts", "announcer", "alarm"])
+                document.body.append(Object.assign(document.createElement("div"), { id }));
+            const link = (href) => Object.assign(document.createElement("link"), { rel: "stylesheet", href });
+            document.head.replaceChildren(...sheets.map((name) => link(`/console/css/${name}.css`)));
         }""",
         sheets,
     )
@@ -210,8 +215,8 @@ def test_anything_else_is_shown_as_text_and_never_loaded(page: Page, picture: st
 
 
 def test_a_script_in_the_picture_does_nothing(page: Page) -> None:
-    # <svg xmlns="http://www.w3.org/2000/svg" onload="top.hit=1"><script>top.hit=1</script></svg>
-    bad = "PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIG9ubG9hZD0idG9wLmhpdD0xIj48c2NyaXB0PnRvcC5oaXQ9MTwvc2NyaXB0Pjwvc3ZnPg=="
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" onload="top.hit=1"><script>top.hit=1</script></svg>'
+    bad = base64.b64encode(svg).decode()
     ask(page, picture=f"data:image/svg+xml;base64,{bad}")
     page.wait_for_function("document.querySelector('.picture-question img').complete")
     assert page.evaluate("window.hit === undefined")

@@ -7,8 +7,8 @@ SHOW = """async (steps) => {
     const { StepList } = await import("/console/js/parts/steps.js");
     if (!window.list) document.body.append((window.list = new StepList()).element);
     window.list.update({ status: "running", approvals: [], steps: steps.map((step) => ({
-        name: "call_model", title: "Ask", status: "running", percent: null, message: null, items: null, attempt: 1,
-        started_at: null, ended_at: null, text: null, text_offset: 0, ...step,
+        name: "call_model", title: "Ask", status: "running", percent: null, message: null, items: null,
+        attempt: 1, started_at: null, ended_at: null, text: null, text_offset: 0, ...step,
     })) });
 }"""
 
@@ -32,7 +32,8 @@ def test_a_long_text_shows_its_end_unless_someone_reads_further_up(modules: Page
     modules.evaluate(SHOW, [{"text": lines}])
     at_end = "output => Math.abs(output.scrollTop + output.clientHeight - output.scrollHeight) < 2"
     output.evaluate(
-        "output => { output.style.maxBlockSize = '100px'; output.style.overflow = 'auto'; output.scrollTop = output.scrollHeight; }"
+        "output => { output.style.maxBlockSize = '100px'; output.style.overflow = 'auto';"
+        " output.scrollTop = output.scrollHeight; }"
     )
 
     modules.evaluate(SHOW, [{"text": lines + "\nmore"}])

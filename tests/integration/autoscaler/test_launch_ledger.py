@@ -212,7 +212,9 @@ def test_the_cost_of_workers_is_exact() -> None:
 async def test_without_redis_the_lease_and_the_ledger_are_unavailable() -> None:
     async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as unavailable:
         lease = lease_of(unavailable, "one")
-        with pytest.raises(Unavailable, match=r"lease signalbox:\{autoscaler\}:lease: Redis does not answer"):
+        with pytest.raises(
+            Unavailable, match=r"lease signalbox:\{autoscaler\}:lease: Redis does not respond"
+        ):
             await lease.renew()
         with pytest.raises(Unavailable, match="launch ledger"):
             await LaunchLedger(unavailable, lease).reserve(launch(lease), POLICY)

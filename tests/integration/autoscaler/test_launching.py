@@ -1,4 +1,4 @@
-"""The autoscaler as a process on a real Temporal server and a real Redis: launches, adoption, cancellation."""
+"""The autoscaler process with a real Temporal server and Redis: launches, adoption, cancellation."""
 
 import sys
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The conformance checks that need a whole gateway: authentication, middleware and server (docs/streams.md)."""
+"""Conformance checks that need a whole gateway: authentication, middleware, server (docs/streams.md)."""
 
 import asyncio
 import dataclasses

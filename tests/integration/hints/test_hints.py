@@ -94,7 +94,7 @@ async def test_the_hints_of_a_queue_without_publishers_expire(redis: Redis, queu
 async def test_no_work_fails_while_redis_is_unavailable_but_the_reader_gets_an_error(queue: str) -> None:
     async with open_redis(f"redis://127.0.0.1:{free_port()}/0") as away:
         assert not await Hints(away).publish(queue, "run-1", remaining=3)
-        with pytest.raises(Unavailable, match="hints: Redis does not answer"):
+        with pytest.raises(Unavailable, match="hints: Redis does not respond"):
             await Hints(away).read([queue], NOW)
 
 

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from signalbox_core.crypto.sealing import KeyRing, PayloadKeyFile, new_payload_key
 from signalbox_core.redis.client import open_redis
 from signalbox_core.settings import Secret
-from signalbox_pipelines.invoice_import.auth.session_store import SessionStore
+from signalbox_pipelines.invoice_import.auth.session_store import PortalSessionStore
 from signalbox_pipelines.invoice_import.messages import ImportAccount
 from signalbox_pipelines.invoice_import.portal.faults import SessionExpired
 from signalbox_pipelines.invoice_import.portal.login import PortalSession
@@ -43,17 +43,17 @@ def a_ring(folder: Path) -> KeyRing:
 
 async def test_a_sealed_session_can_be_read_only_with_its_keys(redis: Redis, tmp_path: Path) -> None:
     ring = a_ring(tmp_path)
-    await SessionStore(redis, ring).save(ACCOUNT, a_session())
+    await PortalSessionStore(redis, ring).save(ACCOUNT, a_session())
 
     assert b"t0ken" not in await redis.get(KEY)
-    assert (await SessionStore(redis, ring).load(ACCOUNT)).token.reveal() == "t0ken"
+    assert (await PortalSessionStore(redis, ring).load(ACCOUNT)).token.reveal() == "t0ken"
     for other in (None, a_ring(tmp_path)):
         with pytest.raises(SessionExpired):
-            await SessionStore(redis, other).load(ACCOUNT)
+            await PortalSessionStore(redis, other).load(ACCOUNT)
 
 
 async def test_a_stored_session_expires_with_its_token(redis: Redis) -> None:
-    sessions = SessionStore(redis, None)
+    sessions = PortalSessionStore(redis, None)
     await sessions.save(ACCOUNT, a_session())
     assert 3_500 < await redis.ttl(KEY) <= 3_600
 
@@ -63,7 +63,7 @@ async def test_a_stored_session_expires_with_its_token(redis: Redis) -> None:
 
 
 async def test_captcha_cookies_can_be_read_once(redis: Redis) -> None:
-    sessions = SessionStore(redis, None)
+    sessions = PortalSessionStore(redis, None)
     await sessions.save_cookies("c4ptcha", "TS01=1")
 
     assert [await sessions.pop_cookies("c4ptcha") for _ in range(2)] == ["TS01=1", ""]

@@ -1,4 +1,4 @@
-"""Exactly-once delivery: confirmations on the stream, refused acknowledgement ids by name, acknowledgements in the file."""
+"""Exactly-once delivery: confirmations on the stream, refused ack ids by name, acks in the file."""
 
 import grpc
 import pytest

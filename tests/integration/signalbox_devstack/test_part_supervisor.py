@@ -1,4 +1,4 @@
-"""The supervisor with small test parts: failing starts, restarts, start order, and no orphaned grandchildren."""
+"""The supervisor with small test parts: failed starts, restarts, start order, no orphaned grandchildren."""
 
 import asyncio
 import os

@@ -114,7 +114,8 @@ async def listening(
     try:
         for start in range(0, len(runs), 200):
             for run_id in runs[start : start + 200]:
-                head = f"GET /v1/runs/{run_id}/stream HTTP/1.1\r\nHost: bench\r\nLast-Event-ID: {cursors[run_id]}\r\n{server.headers}\r\n"
+                headers = f"Host: bench\r\nLast-Event-ID: {cursors[run_id]}\r\n{server.headers}"
+                head = f"GET /v1/runs/{run_id}/stream HTTP/1.1\r\n{headers}\r\n"
                 made = Listener(head.encode(), source.told(run_id), delays_ms)
                 await loop.create_connection(lambda made=made: made, "127.0.0.1", server.port)
                 opened.append(made)

@@ -1,4 +1,4 @@
-"""What people do without a stream: every listener asks Temporal once a second; measured as the other arms of a bench are."""
+"""Polling as a baseline: every listener queries Temporal once a second; measured like the other arms."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ QUEUE: Final = "bench-progress"
 
 @dataclass
 class Arm:
-    """What one way gave: milliseconds from the call to each listener, and how many deliveries there should have been."""
+    """The results of one arm: milliseconds from the call to each listener, and the expected deliveries."""
 
     delays_ms: list[float] = field(default_factory=list)
     expected: int = 0

@@ -34,6 +34,7 @@ _FULL_EVENT = re.compile(re.escape(EVENT_PREFIX) + r"([a-z_]+\.[a-z_]+)\.v\d")
 _INVOCATION = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S* )*")
 _ANCHOR = re.compile(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)")
 _METRIC_ROW = re.compile(r"^\| `(signalbox_\w+)` \| (\w+) \| ([^|]*) \|", re.MULTILINE)
+_TERM_ROW = re.compile(r"^\| \*\*(.+?)\*\* \|[^|]*\|([^|]*)\|$", re.MULTILINE)
 _ACTIONS: Final = {("signalbox-admin", "keys"), ("signalbox-admin", "payload-keys")}
 
 
@@ -47,6 +48,12 @@ def read_pages() -> dict[str, str]:
         and not name.startswith("docs/adr/")
         and (ROOT / name).exists()
     }
+
+
+def glossary_code(page: str) -> dict[str, list[str]]:
+    """The paths of code that the glossary names for each standard term."""
+    _, _, terms = page.partition("## Standard terms")
+    return {term: _SPAN.findall(code) for term, code in _TERM_ROW.findall(terms)}
 
 
 def blocks(page: str) -> list[str]:

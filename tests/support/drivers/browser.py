@@ -22,7 +22,10 @@ def browser_path() -> str:
     """The installed Chromium. Without one the test is skipped with the reason, and fails where CI is set."""
     found = next((path for path in map(shutil.which, NAMES) if path), None)
     if found is None:
-        reason = f"no Chromium on PATH (looked for {', '.join(NAMES)}); `python tools/browser.py` installs one where it may"
+        reason = (
+            f"no Chromium on PATH (looked for {', '.join(NAMES)}); "
+            "`python tools/browser.py` installs one where it may"
+        )
         if os.environ.get("CI", "").lower() in ("1", "true"):
             pytest.fail(reason)
         pytest.skip(reason)

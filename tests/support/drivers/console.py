@@ -28,7 +28,10 @@ _NAMED_ROLES: Final = frozenset(
 _CONTRAST: Final = """() => {
   const channel = (part) => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
   const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-  const parse = (text) => { const parts = text.match(/[\\d.]+/g).map(Number); return [parts.slice(0, 3), parts[3] ?? 1]; };
+  const parse = (text) => {
+    const parts = text.match(/[\\d.]+/g).map(Number);
+    return [parts.slice(0, 3), parts[3] ?? 1];
+  };
   const behind = (element) => {
     for (let at = element; at; at = at.parentElement) {
       const [colour, alpha] = parse(getComputedStyle(at).backgroundColor);
@@ -43,7 +46,8 @@ _CONTRAST: Final = """() => {
     const [ink] = parse(getComputedStyle(element).color);
     const [one, other] = [light(ink), light(behind(element))].sort((a, b) => b - a);
     const ratio = (one + 0.05) / (other + 0.05);
-    if (ratio < 4.5) low.push(`${ratio.toFixed(2)} ${element.className || element.tagName}: ${element.textContent.trim().slice(0, 40)}`);
+    const text = element.textContent.trim().slice(0, 40);
+    if (ratio < 4.5) low.push(`${ratio.toFixed(2)} ${element.className || element.tagName}: ${text}`);
   }
   return low;
 }"""

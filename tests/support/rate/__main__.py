@@ -1,4 +1,4 @@
-"""One worker in a process of its own: `python -m support.rate ours|bare`. Ours is built exactly as the service builds it."""
+"""One worker process: `python -m support.rate ours|bare`. Ours is built exactly as the service builds it."""
 
 import asyncio
 import os

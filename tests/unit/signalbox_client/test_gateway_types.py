@@ -18,15 +18,15 @@ from signalbox_gateway.api import schemas
 from signalbox_gateway.runs import views
 
 PAIRS = [
-    (models.PipelineList, schemas.PipelineList),
-    (models.Uploaded, schemas.Uploaded),
-    (models.Started, schemas.Started),
-    (models.RunPage, schemas.RunPage),
+    (models.PipelineList, schemas.PipelineListView),
+    (models.Uploaded, schemas.UploadResponse),
+    (models.Started, schemas.StartResponse),
+    (models.RunPage, schemas.RunPageView),
     (models.Run, views.RunView),
     (models.Approval, views.ApprovalView),
-    (models.Inbox, schemas.Inbox),
-    (models.Decided, schemas.Decided),
-    (models.Accepted, schemas.Accepted),
+    (models.Inbox, schemas.InboxView),
+    (models.Decided, schemas.DecideResponse),
+    (models.Accepted, schemas.ControlResponse),
     (ReceivedProblem, Problem),
 ]
 

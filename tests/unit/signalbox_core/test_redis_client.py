@@ -19,7 +19,7 @@ from signalbox_core.redis.client import map_redis_errors, open_redis
     ids=["refused", "timeout", "loading", "out of memory in a script", "network"],
 )
 def test_an_outage_is_unavailable(error: Exception) -> None:
-    said = r"sessions: Redis does not answer \(\w+\); try again"
+    said = r"sessions: Redis does not respond \(\w+\); try again"
     with pytest.raises(Unavailable, match=said) as caught, map_redis_errors("sessions"):
         raise error
     assert (caught.value.stable_code, caught.value.__cause__) == ("unavailable", error)

@@ -132,7 +132,7 @@ def test_an_invalid_early_answer_is_rejected(approvals: ApprovalRegistry) -> Non
 def test_an_approval_id_used_twice_is_a_pipeline_bug(approvals: ApprovalRegistry) -> None:
     approvals.open("words", AskedQuestion(approval=WORDS, digest="x"))
 
-    with pytest.raises(ApplicationError, match="asked twice"):
+    with pytest.raises(ApplicationError, match="used twice"):
         approvals.open("words", AskedQuestion(approval=WORDS, digest="x"))
 
 

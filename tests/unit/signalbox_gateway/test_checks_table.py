@@ -1,4 +1,4 @@
-"""docs/streams.md lists all 33 checks of a stream, and the files that hold their tests: no more and no fewer."""
+"""docs/streams.md lists all 33 checks of a stream and exactly the files that contain their tests."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every finder, pattern and parser of tenants' text takes linear time: ten times the input, about ten times as long."""
+"""Every finder, pattern and parser of tenants' text takes linear time: for ten times the input, tenfold."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from signalbox_pipelines.document_batch.document.messages import PageText
 SMALL: Final = 20_000
 FACTOR: Final = 10
 MAX_RATIO: Final = 30.0
-"""A quadratic call takes 100 times as long; what allocation and a busy machine add to a linear one is far less."""
+"""A quadratic call takes 100 times as long; allocation and load add far less to a linear one."""
 ENOUGH_S: Final = 0.005
 """Below this the ratio measures noise; the larger input of such a call is fast enough."""
 MAX_LARGE_S: Final = 0.25

@@ -151,7 +151,7 @@ def test_saturation_detection_can_be_disabled() -> None:
 
 
 def test_longer_activities_are_not_mistaken_for_saturation() -> None:
-    """Short activities launch a worker; then activities of 12 s arrive and throughput drops as in saturation."""
+    """Short activities launch a worker; then activities of 12 s lower the throughput as saturation does."""
     quick, slow = (
         ArrivalBatch(at_s=10.0, durations_s=(1.0,) * 1_500),
         ArrivalBatch(at_s=30.0, durations_s=(12.0,) * 1_500),

@@ -32,6 +32,15 @@ def undocumented(names: frozenset[str], pages: dict[str, str]) -> list[str]:
     )
 
 
+def unlocated_terms(glossary: str) -> list[str]:
+    """The standard terms that name no code, or code that does not exist."""
+    return [
+        term
+        for term, paths in doc_names.glossary_code(glossary).items()
+        if not paths or not all(map(code_names.is_path, paths))
+    ]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_names_only_what_exists(page: str, kind: str) -> None:
@@ -108,6 +117,19 @@ def test_everything_is_documented(names: frozenset[str]) -> None:
 )
 def test_a_missing_word_is_found(name: str) -> None:
     assert undocumented(frozenset({name}), PAGES) == [name]
+
+
+def test_every_standard_term_of_the_glossary_names_its_code() -> None:
+    assert doc_names.glossary_code(PAGES["docs/glossary.md"])
+    assert unlocated_terms(PAGES["docs/glossary.md"]) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [pytest.param("–", id="no code"), pytest.param("`signalbox_core/redis/leases.py`", id="missing file")],
+)
+def test_a_term_without_code_is_found(code: str) -> None:
+    assert unlocated_terms(f"## Standard terms\n\n| **lease** | a key in Redis | {code} |\n") == ["lease"]
 
 
 def test_the_metrics_page_has_the_type_and_labels_of_every_metric() -> None:

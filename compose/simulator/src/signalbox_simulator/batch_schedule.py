@@ -1,4 +1,4 @@
-"""Tracks which activities of a trace have been scheduled: a batch is scheduled at once, or a few at a time."""
+"""Tracks which activities of a trace are scheduled: a batch is scheduled at once, or a few at a time."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ class BatchSchedule:
         return range(self._first[number], self._first[number] + count)
 
     def next_after(self, activity: int) -> int | None:
-        """An activity finished: the one of the same batch to schedule in its place, if the batch has a limit."""
+        """Return the activity of the same batch to schedule next, if the batch limits those in flight."""
         number = self._batch_of[activity]
         batch, scheduled = self._batches[number], self._scheduled[number]
         if batch.in_flight is None or scheduled >= len(batch.durations_s):

@@ -160,7 +160,7 @@ class Simulation:
                 self._dispatch()
 
     def launch(self, workers: int, launch: str = "") -> None:
-        """Launch workers, each with a cold start of its own."""
+        """Launch workers, each with its own cold start."""
         for _ in range(workers):
             number = len(self.bursts) + len(self.gone)
             self.bursts[number] = SimulatedWorker(number, self.slots, self.now, launch)
@@ -212,7 +212,7 @@ class Simulation:
             self._start(worker, backlog.popleft())
 
     def _take_rate_token(self) -> bool:
-        """Take one start from Temporal's rate limit; without one, dispatch again when the next is available."""
+        """Take one start from Temporal's rate limit; if there is none, dispatch again when there is."""
         if self.now < self._token_at - 1e-9:
             if self._dispatch_at < self._token_at:
                 self._dispatch_at = self._token_at

@@ -10,7 +10,7 @@ from signalbox_simulator.traces import Trace
 def cheapest_as_fast(trace: Trace, makespan_s: float, *, seed: int, slots: int = 50) -> SimulationOutcome:
     """The smallest fleet, launched when the work arrives, that finishes within `makespan_s`.
 
-    It knows the trace in advance, has the same cold starts, and pays for no idle time. For traces with one
+    It has the trace in advance, has the same cold starts, and pays for no idle time. For traces with one
     arrival.
     """
     low, high = 0, max(1, math.ceil(min(trace.count, 50_000) / slots))
@@ -41,7 +41,7 @@ def run_clairvoyant(trace: Trace, total_slots: int, *, seed: int) -> SimulationO
 
 
 def least_worker_s(trace: Trace, makespan_s: float, *, cold_s: float = 20.0, slots: int = 50) -> float:
-    """A lower bound of any fleet's cost: the work the base cannot do in `makespan_s`, plus mean cold starts."""
+    """A lower bound of any fleet's cost: work the base cannot do in `makespan_s`, plus mean cold starts."""
     rest_s = max(0.0, trace.work_s - trace.base_slots * makespan_s)
     use_s = makespan_s - cold_s
     if use_s <= 0:

@@ -1,1 +1,1 @@
-"""The gateway: start, stream, decide, cancel; the console. Replaceable at any moment: no state of its own."""
+"""The gateway: start, stream, decide, cancel; the console. Stateless: instances are replaceable."""

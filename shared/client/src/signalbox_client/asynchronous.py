@@ -1,7 +1,6 @@
 """The asyncio client; tools/sync_client.py generates the blocking client from it (synchronous.py)."""
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from types import TracebackType
@@ -12,16 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import models, requests
-from signalbox_client.http_options import (
-    BACKOFF_S,
-    STREAM_TIMEOUT,
-    UNARY_TIMEOUT,
-    client_options,
-    encode_raw,
-)
-from signalbox_client.problems import decode_answer
-from signalbox_client.requests import ApiRequest
-from signalbox_client.retry import RequestFailure, connection_failure, response_failure, retry_delay_s
+from signalbox_client.async_connection import AsyncGatewayConnection
+from signalbox_client.http_options import BACKOFF_S, encode_raw
+from signalbox_client.retry import connection_failure
 from signalbox_client.run_pipeline import (
     NOT_GIVEN,
     Progress,
@@ -33,7 +25,6 @@ from signalbox_client.run_pipeline import (
 from signalbox_client.stream_follower import Follower, Update
 from signalbox_core.pipeline.spec import PipelineSpec
 
-T = TypeVar("T", bound=Struct)
 V = TypeVar("V")
 In = TypeVar("In", bound=Struct)
 Out = TypeVar("Out", bound=Struct)
@@ -52,7 +43,7 @@ class AsyncSignalbox:
         backoff_s: the delay before each retry in seconds; its length is the number of retries.
 
     Raises:
-        InvalidInput: the URL is not http(s), or the key has characters that no key has.
+        InvalidInput: the URL is not http(s), or the key has invalid characters.
     """
 
     def __init__(
@@ -63,9 +54,9 @@ class AsyncSignalbox:
         transport: httpx2.AsyncBaseTransport | None = None,
         backoff_s: Sequence[float] = BACKOFF_S,
     ) -> None:
+        self._connection = AsyncGatewayConnection(url, api_key, transport=transport, backoff_s=backoff_s)
         self._backoff_s = backoff_s
-        self.url = url.rstrip("/")
-        self._http = httpx2.AsyncClient(**client_options(self.url, api_key), transport=transport)
+        self.url = self._connection.url
 
     async def __aenter__(self) -> "AsyncSignalbox":
         return self
@@ -73,16 +64,16 @@ class AsyncSignalbox:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        await self._connection.close()
 
     async def pipelines(self) -> tuple[models.Pipeline, ...]:
         """List the pipelines that can be started."""
-        listed = await self._send(requests.list_pipelines())
+        listed = await self._connection.send(requests.list_pipelines())
         return listed.pipelines
 
     async def pipeline(self, name: str) -> models.Pipeline:
         """Get a pipeline's contract. Raises: NotFound."""
-        return await self._send(requests.get_pipeline(name))
+        return await self._connection.send(requests.get_pipeline(name))
 
     async def start(
         self,
@@ -109,7 +100,7 @@ class AsyncSignalbox:
         start = requests.StartBody(
             pipeline=pipeline, input=encode_raw(given), run_id=run_id, priority=priority
         )
-        return await self._send(requests.start_run(start, idempotency_key))
+        return await self._connection.send(requests.start_run(start, idempotency_key))
 
     async def upload(self, body: bytes, *, media_type: str = "application/octet-stream") -> models.Uploaded:
         """Store a file that a run can read.
@@ -117,7 +108,7 @@ class AsyncSignalbox:
         The gateway detects the type from the bytes; only a manifest (a list of documents) must be declared
         as application/json.
         """
-        return await self._send(requests.upload(body, media_type))
+        return await self._connection.send(requests.upload(body, media_type))
 
     async def runs(
         self,
@@ -129,7 +120,7 @@ class AsyncSignalbox:
     ) -> models.RunPage:
         """List one page of runs, newest first. Pass its `next_cursor` as `cursor` for the next page."""
         request = requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
-        return await self._send(request)
+        return await self._connection.send(request)
 
     async def result(self, run_id: str) -> msgspec.Raw:
         """Get a run's result as JSON.
@@ -137,20 +128,20 @@ class AsyncSignalbox:
         Raises:
             Conflict: the run has not ended, or it ended without a result.
         """
-        return msgspec.Raw(await self._fetch(requests.get_result(run_id)))
+        return msgspec.Raw(await self._connection.fetch(requests.get_result(run_id)))
 
     async def artifact(self, run_id: str, name: str) -> bytes:
         """Download one file of a run."""
-        return await self._fetch(requests.get_artifact(run_id, name))
+        return await self._connection.fetch(requests.get_artifact(run_id, name))
 
     async def approvals(self) -> tuple[models.InboxEntry, ...]:
         """List the approvals that are pending."""
-        inbox = await self._send(requests.list_approvals())
+        inbox = await self._connection.send(requests.list_approvals())
         return inbox.approvals
 
     async def approval(self, run_id: str, approval_id: str) -> models.Approval:
         """Get one approval: its question, evidence and decisions."""
-        return await self._send(requests.get_approval(run_id, approval_id))
+        return await self._connection.send(requests.get_approval(run_id, approval_id))
 
     async def decide(
         self,
@@ -173,19 +164,19 @@ class AsyncSignalbox:
             Conflict: it is already decided, or the digest is stale.
         """
         decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
-        return await self._send(requests.decide(run_id, approval_id, decision))
+        return await self._connection.send(requests.decide(run_id, approval_id, decision))
 
     async def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
         """Request cancellation; the run cleans up before it ends."""
-        return await self._send(requests.control(run_id, "cancel", reason))
+        return await self._connection.send(requests.control(run_id, "cancel", reason))
 
     async def pause(self, run_id: str) -> models.Accepted:
         """Request that the run starts no further step."""
-        return await self._send(requests.control(run_id, "pause"))
+        return await self._connection.send(requests.control(run_id, "pause"))
 
     async def resume(self, run_id: str) -> models.Accepted:
         """Request that a paused run continues."""
-        return await self._send(requests.control(run_id, "resume"))
+        return await self._connection.send(requests.control(run_id, "resume"))
 
     @overload
     async def run(self, pipeline: str) -> models.Run: ...
@@ -238,7 +229,7 @@ class AsyncSignalbox:
             Unavailable: the gateway cannot be reached, after retries. The run continues.
         """
         if given is NOT_GIVEN:
-            return await self._send(requests.get_run(pipeline_name(pipeline)))
+            return await self._connection.send(requests.get_run(pipeline_name(pipeline)))
         started = await self.start(pipeline_name(pipeline), given, run_id=run_id, priority=priority)
         async with aclosing(self.watch(started.run_id)) as updates:
             async for _ in updates:
@@ -291,56 +282,10 @@ class AsyncSignalbox:
         follower = Follower(run_id, last_event_id, opening_backoff_s=self._backoff_s)
         while not follower.has_ended:
             try:
-                async with aclosing(self._connect(run_id, follower)) as updates:
+                async with aclosing(self._connection.updates(run_id, follower)) as updates:
                     async for update in updates:
                         yield update
             except httpx2.TransportError as error:
                 follower.fail(connection_failure(self.url, error))
             if not follower.has_ended:
                 await asyncio.sleep(follower.next_delay_s())
-
-    async def _connect(self, run_id: str, follower: Follower) -> AsyncGenerator[Update, None]:
-        """Yield the updates of one connection; a refusal is passed to the follower."""
-        async with self._http.sse(
-            requests.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT
-        ) as source:
-            response = source.response
-            if response.status_code == 204:
-                follower.has_ended = True
-            elif response.status_code != 200:
-                await response.aread()
-                follower.fail(response_failure(self.url, response))
-            else:
-                async for frame in source:
-                    update = follower.take(frame)
-                    if update:
-                        yield update
-
-    async def _send(self, request: ApiRequest[T]) -> T:
-        return decode_answer(await self._fetch(request), request.response_type)
-
-    async def _fetch(self, request: ApiRequest[T]) -> bytes:
-        """Send a request, with retries; every request is safe to repeat."""
-        delays = iter(self._backoff_s)
-        while True:
-            reply = await self._attempt(request)
-            if isinstance(reply, bytes):
-                return reply
-            backoff_s = next(delays, None)
-            if reply.is_final or backoff_s is None:
-                raise reply.error
-            await asyncio.sleep(retry_delay_s(backoff_s, reply.retry_after_s, random.random()))
-
-    async def _attempt(self, request: ApiRequest[T]) -> bytes | RequestFailure:
-        try:
-            response = await self._http.request(
-                request.method,
-                request.path,
-                params=request.query,
-                content=request.body,
-                headers=request.headers,
-                timeout=UNARY_TIMEOUT,
-            )
-        except httpx2.TransportError as error:
-            return connection_failure(self.url, error)
-        return response.content if response.is_success else response_failure(self.url, response)

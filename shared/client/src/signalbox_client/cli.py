@@ -88,7 +88,7 @@ def _parser() -> CommandParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('signalbox-client')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    # Common options may also follow the command; SUPPRESS keeps the value of one given before it.
+    # Common options may also follow the command; SUPPRESS preserves a value given before it.
     common = _common(default=argparse.SUPPRESS)
 
     def add(
@@ -119,7 +119,7 @@ def _add_start_and_watch(add: Callable[..., argparse.ArgumentParser]) -> None:
         "watch",
         "watch runs until they end",
         cli_watch.watch,
-        details="Shows progress bars on a terminal, otherwise one line per event. Reconnects by itself. "
+        details="Shows progress bars on a terminal, otherwise one line per event. Reconnects automatically. "
         "Exit code 0 if every run completed, else 1; Ctrl-C stops watching, not the runs.",
     )
     watch.add_argument("runs", metavar="RUN", nargs="+", help="a run id; up to 32")

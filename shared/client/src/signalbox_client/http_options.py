@@ -35,7 +35,7 @@ def client_options(url: str, api_key: str) -> ClientOptions:
         )
     if not api_key.isascii() or not api_key.isprintable():
         raise InvalidInput(
-            "the API key contains characters that no key has: copy SIGNALBOX_API_KEY again",
+            "the API key contains characters that are not valid in a key: copy SIGNALBOX_API_KEY again",
             field="SIGNALBOX_API_KEY",
         )
     headers = {

@@ -78,7 +78,7 @@ class RunPage(Struct, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-class Decision(Struct, frozen=True, kw_only=True):
+class ApprovalDecision(Struct, frozen=True, kw_only=True):
     decision_id: str
     decided_by: str
     decided_at: datetime
@@ -101,7 +101,7 @@ class Approval(Struct, frozen=True, kw_only=True):
     evidence: msgspec.Raw = NULL
     digest: str = ""
     deadline_at: datetime | None = None
-    decisions: tuple[Decision, ...] = ()
+    decisions: tuple[ApprovalDecision, ...] = ()
 
 
 class Artifact(Struct, frozen=True, kw_only=True):

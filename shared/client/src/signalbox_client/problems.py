@@ -42,11 +42,11 @@ def unreachable(base_url: str, error: Exception) -> Unavailable:
     """A connection that failed or broke."""
     if isinstance(error, httpx2.ConnectError):
         return Unavailable(
-            f"no gateway answers at {base_url}: start one (make dev), or set SIGNALBOX_URL",
+            f"no gateway responds at {base_url}: start one (make dev), or set SIGNALBOX_URL",
             field="SIGNALBOX_URL",
         )
     reason = str(error) or type(error).__name__
-    return Unavailable(f"the connection to {base_url} broke: {reason}; try again")
+    return Unavailable(f"the connection to {base_url} was lost: {reason}; try again")
 
 
 def decode_answer(body: bytes, kind: type[T]) -> T:
@@ -54,5 +54,5 @@ def decode_answer(body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise Unavailable(
-            f"the answer is not a gateway's ({error}): check SIGNALBOX_URL", field="SIGNALBOX_URL"
+            f"the response is not from a gateway ({error}): check SIGNALBOX_URL", field="SIGNALBOX_URL"
         ) from None

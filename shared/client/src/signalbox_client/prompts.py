@@ -30,7 +30,7 @@ class Variant(Struct, frozen=True, kw_only=True):
 
 
 def variants_of(approval: Approval) -> tuple[Variant, ...]:
-    """The candidates of an approval; empty if it asks for something else."""
+    """The candidates of an approval; empty if its question is of another kind."""
     if _variants_field(read_schema(approval.answer_schema)) is None:
         return ()
     try:

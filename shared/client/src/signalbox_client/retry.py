@@ -23,7 +23,7 @@ class RequestFailure(Struct, frozen=True, kw_only=True):
         error: what the client raises when it gives up.
         is_final: the gateway itself refused the request, so a retry would be refused too.
         is_foreign: a 4xx that is not a problem document: from a proxy, or from another server altogether.
-        retry_after_s: the delay that the server asked for.
+        retry_after_s: the delay in the server's `Retry-After`.
     """
 
     error: SignalboxError
@@ -40,14 +40,14 @@ def connection_failure(url: str, error: httpx2.TransportError) -> RequestFailure
 
 
 def response_failure(url: str, response: httpx2.Response) -> RequestFailure:
-    """The failure that a response other than 2xx stands for; its body must have been read."""
+    """The failure of a response other than 2xx; its body must have been read."""
     status, headers = response.status_code, response.headers
     delay_s = retry_after_s(headers, datetime.now(UTC))
     if headers.get("content-type", "").partition(";")[0].strip().lower() == _PROBLEM_TYPE:
         error = error_of(status, response.content, headers.get("retry-after"))
         return RequestFailure(error=error, is_final=not isinstance(error, Unavailable), retry_after_s=delay_s)
     detail = (
-        f"{url} answered {status} without a problem document, so not as a Signalbox gateway:"
+        f"{url} returned {status} without a problem document, so it is not a Signalbox gateway:"
         " check SIGNALBOX_URL and the proxies in between"
     )
     foreign = 400 <= status < 500 and status not in _RETRYABLE_CLIENT_ERRORS
@@ -63,7 +63,7 @@ def retry_delay_s(backoff_s: float, server_delay_s: float | None, jitter: float)
     """How long to wait before the next attempt.
 
     Args:
-        backoff_s: the client's own delay; what the server asked for replaces it.
+        backoff_s: the client's own delay; the server's `Retry-After` replaces it.
         server_delay_s: from `Retry-After`; more than five minutes count as five.
         jitter: 0 to 1; spreads clients that failed together over a quarter of the delay, never below it.
     """

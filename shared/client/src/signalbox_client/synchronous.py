@@ -1,7 +1,6 @@
 # Generated from asynchronous.py by tools/sync_client.py (make generate); do not edit.
 """The blocking client: the same methods as the asyncio client."""
 
-import random
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -13,16 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import models, requests
-from signalbox_client.http_options import (
-    BACKOFF_S,
-    STREAM_TIMEOUT,
-    UNARY_TIMEOUT,
-    client_options,
-    encode_raw,
-)
-from signalbox_client.problems import decode_answer
-from signalbox_client.requests import ApiRequest
-from signalbox_client.retry import RequestFailure, connection_failure, response_failure, retry_delay_s
+from signalbox_client.http_options import BACKOFF_S, encode_raw
+from signalbox_client.retry import connection_failure
 from signalbox_client.run_pipeline import (
     NOT_GIVEN,
     Progress,
@@ -32,9 +23,9 @@ from signalbox_client.run_pipeline import (
     pipeline_name,
 )
 from signalbox_client.stream_follower import Follower, Update
+from signalbox_client.sync_connection import GatewayConnection
 from signalbox_core.pipeline.spec import PipelineSpec
 
-T = TypeVar("T", bound=Struct)
 V = TypeVar("V")
 In = TypeVar("In", bound=Struct)
 Out = TypeVar("Out", bound=Struct)
@@ -53,7 +44,7 @@ class Signalbox:
         backoff_s: the delay before each retry in seconds; its length is the number of retries.
 
     Raises:
-        InvalidInput: the URL is not http(s), or the key has characters that no key has.
+        InvalidInput: the URL is not http(s), or the key has invalid characters.
     """
 
     def __init__(
@@ -64,9 +55,9 @@ class Signalbox:
         transport: httpx2.BaseTransport | None = None,
         backoff_s: Sequence[float] = BACKOFF_S,
     ) -> None:
+        self._connection = GatewayConnection(url, api_key, transport=transport, backoff_s=backoff_s)
         self._backoff_s = backoff_s
-        self.url = url.rstrip("/")
-        self._http = httpx2.Client(**client_options(self.url, api_key), transport=transport)
+        self.url = self._connection.url
 
     def __enter__(self) -> "Signalbox":
         return self
@@ -74,16 +65,16 @@ class Signalbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.close()
+        self._connection.close()
 
     def pipelines(self) -> tuple[models.Pipeline, ...]:
         """List the pipelines that can be started."""
-        listed = self._send(requests.list_pipelines())
+        listed = self._connection.send(requests.list_pipelines())
         return listed.pipelines
 
     def pipeline(self, name: str) -> models.Pipeline:
         """Get a pipeline's contract. Raises: NotFound."""
-        return self._send(requests.get_pipeline(name))
+        return self._connection.send(requests.get_pipeline(name))
 
     def start(
         self,
@@ -110,7 +101,7 @@ class Signalbox:
         start = requests.StartBody(
             pipeline=pipeline, input=encode_raw(given), run_id=run_id, priority=priority
         )
-        return self._send(requests.start_run(start, idempotency_key))
+        return self._connection.send(requests.start_run(start, idempotency_key))
 
     def upload(self, body: bytes, *, media_type: str = "application/octet-stream") -> models.Uploaded:
         """Store a file that a run can read.
@@ -118,7 +109,7 @@ class Signalbox:
         The gateway detects the type from the bytes; only a manifest (a list of documents) must be declared
         as application/json.
         """
-        return self._send(requests.upload(body, media_type))
+        return self._connection.send(requests.upload(body, media_type))
 
     def runs(
         self,
@@ -130,7 +121,7 @@ class Signalbox:
     ) -> models.RunPage:
         """List one page of runs, newest first. Pass its `next_cursor` as `cursor` for the next page."""
         request = requests.list_runs(status=status, pipeline=pipeline, limit=limit, cursor=cursor)
-        return self._send(request)
+        return self._connection.send(request)
 
     def result(self, run_id: str) -> msgspec.Raw:
         """Get a run's result as JSON.
@@ -138,20 +129,20 @@ class Signalbox:
         Raises:
             Conflict: the run has not ended, or it ended without a result.
         """
-        return msgspec.Raw(self._fetch(requests.get_result(run_id)))
+        return msgspec.Raw(self._connection.fetch(requests.get_result(run_id)))
 
     def artifact(self, run_id: str, name: str) -> bytes:
         """Download one file of a run."""
-        return self._fetch(requests.get_artifact(run_id, name))
+        return self._connection.fetch(requests.get_artifact(run_id, name))
 
     def approvals(self) -> tuple[models.InboxEntry, ...]:
         """List the approvals that are pending."""
-        inbox = self._send(requests.list_approvals())
+        inbox = self._connection.send(requests.list_approvals())
         return inbox.approvals
 
     def approval(self, run_id: str, approval_id: str) -> models.Approval:
         """Get one approval: its question, evidence and decisions."""
-        return self._send(requests.get_approval(run_id, approval_id))
+        return self._connection.send(requests.get_approval(run_id, approval_id))
 
     def decide(
         self,
@@ -174,19 +165,19 @@ class Signalbox:
             Conflict: it is already decided, or the digest is stale.
         """
         decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
-        return self._send(requests.decide(run_id, approval_id, decision))
+        return self._connection.send(requests.decide(run_id, approval_id, decision))
 
     def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
         """Request cancellation; the run cleans up before it ends."""
-        return self._send(requests.control(run_id, "cancel", reason))
+        return self._connection.send(requests.control(run_id, "cancel", reason))
 
     def pause(self, run_id: str) -> models.Accepted:
         """Request that the run starts no further step."""
-        return self._send(requests.control(run_id, "pause"))
+        return self._connection.send(requests.control(run_id, "pause"))
 
     def resume(self, run_id: str) -> models.Accepted:
         """Request that a paused run continues."""
-        return self._send(requests.control(run_id, "resume"))
+        return self._connection.send(requests.control(run_id, "resume"))
 
     @overload
     def run(self, pipeline: str) -> models.Run: ...
@@ -239,7 +230,7 @@ class Signalbox:
             Unavailable: the gateway cannot be reached, after retries. The run continues.
         """
         if given is NOT_GIVEN:
-            return self._send(requests.get_run(pipeline_name(pipeline)))
+            return self._connection.send(requests.get_run(pipeline_name(pipeline)))
         started = self.start(pipeline_name(pipeline), given, run_id=run_id, priority=priority)
         with closing(self.watch(started.run_id)) as updates:
             for _ in updates:
@@ -292,56 +283,10 @@ class Signalbox:
         follower = Follower(run_id, last_event_id, opening_backoff_s=self._backoff_s)
         while not follower.has_ended:
             try:
-                with closing(self._connect(run_id, follower)) as updates:
+                with closing(self._connection.updates(run_id, follower)) as updates:
                     for update in updates:
                         yield update
             except httpx2.TransportError as error:
                 follower.fail(connection_failure(self.url, error))
             if not follower.has_ended:
                 time.sleep(follower.next_delay_s())
-
-    def _connect(self, run_id: str, follower: Follower) -> Generator[Update, None, None]:
-        """Yield the updates of one connection; a refusal is passed to the follower."""
-        with self._http.sse(
-            requests.stream_path(run_id), headers=follower.headers(), timeout=STREAM_TIMEOUT
-        ) as source:
-            response = source.response
-            if response.status_code == 204:
-                follower.has_ended = True
-            elif response.status_code != 200:
-                response.read()
-                follower.fail(response_failure(self.url, response))
-            else:
-                for frame in source:
-                    update = follower.take(frame)
-                    if update:
-                        yield update
-
-    def _send(self, request: ApiRequest[T]) -> T:
-        return decode_answer(self._fetch(request), request.response_type)
-
-    def _fetch(self, request: ApiRequest[T]) -> bytes:
-        """Send a request, with retries; every request is safe to repeat."""
-        delays = iter(self._backoff_s)
-        while True:
-            reply = self._attempt(request)
-            if isinstance(reply, bytes):
-                return reply
-            backoff_s = next(delays, None)
-            if reply.is_final or backoff_s is None:
-                raise reply.error
-            time.sleep(retry_delay_s(backoff_s, reply.retry_after_s, random.random()))
-
-    def _attempt(self, request: ApiRequest[T]) -> bytes | RequestFailure:
-        try:
-            response = self._http.request(
-                request.method,
-                request.path,
-                params=request.query,
-                content=request.body,
-                headers=request.headers,
-                timeout=UNARY_TIMEOUT,
-            )
-        except httpx2.TransportError as error:
-            return connection_failure(self.url, error)
-        return response.content if response.is_success else response_failure(self.url, response)

@@ -139,9 +139,13 @@ async def _in_thread(key: str, call: Callable[[], T]) -> T:
             f"object key {key[:200]!r} is not usable: {_first_line(error)}", field="key"
         ) from error
     except (problems.PermissionDeniedError, problems.UnauthenticatedError) as error:
-        raise Forbidden(f"the object store refuses access to {key!r}; check the service's rights") from error
+        raise Forbidden(
+            f"the object store denies access to {key!r}; check the service's permissions"
+        ) from error
     except TimeoutError as error:
-        raise Unavailable(f"the object store did not answer for {key!r} within {_TIMEOUT_S:.0f} s") from error
+        raise Unavailable(
+            f"the object store did not respond for {key!r} within {_TIMEOUT_S:.0f} s"
+        ) from error
     except (problems.BaseError, OSError) as error:
         raise Unavailable(f"the object store failed for {key!r}: {_first_line(error)}") from error
 

@@ -73,7 +73,7 @@ def decode_hook(kind: type, value: object) -> object:
     if kind is not Secret:
         raise TypeError(f"{kind.__name__} is not a JSON type")
     if not isinstance(value, str) or not SEALED.fullmatch(value):
-        raise ValueError("a secret must come sealed: start runs through the gateway, which seals it")
+        raise ValueError("a secret must be sealed: start runs through the gateway, which seals it")
     return Secret(None, sealed=value)
 
 

@@ -105,7 +105,7 @@ async def provision(
     Raises:
         Conflict: a resource exists with another ordering, filter, topic or type, which cannot be changed in
             place.
-        Unavailable: Pub/Sub does not answer, or not in time.
+        Unavailable: Pub/Sub does not respond in time.
     """
     changes = await provision_pubsub(project, emulator_host=emulator_host)
     return [*changes, *(await provision_temporal(temporal) if temporal else [])]

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if names[0] not in SCENARIOS or len(names) > 1:
             raise InvalidInput(
-                f"there is no demo of {' '.join(names)!r}; choose one of: {', '.join(SCENARIOS)}",
+                f"unknown demo {' '.join(names)!r}; choose one of: {', '.join(SCENARIOS)}",
                 field="PIPELINE",
             )
         return asyncio.run(run_demo(SCENARIOS[names[0]], Console(), dict(os.environ)))

@@ -1,6 +1,6 @@
-"""The demo of document_batch: reads an inbox of invented documents, some of them broken on purpose.
+"""The demo of document_batch: reads an inbox of fictitious documents, some of them broken on purpose.
 
-One document is of no known kind, so the batch asks a person to classify it.
+One document is of an unknown kind, so a person must classify it.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class DocumentBatchDemo:
 
     async def prepare(self, context: DemoContext) -> Mapping[str, object]:
         """Write the inbox and upload it. Files that the upload rejects are listed in the result."""
-        context.session.print("Writing and uploading an inbox of invented documents")
+        context.session.print("Writing and uploading an inbox of fictitious documents")
         folder = context.folder / "inbox"
         files = await asyncio.to_thread(_write, folder, is_long=context.environ.get("DEMO_LONG") == "1")
         documents = []

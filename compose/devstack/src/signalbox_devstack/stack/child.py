@@ -87,9 +87,9 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 
 def kill_with_parent(parent_pid: int) -> Callable[[], None] | None:
-    """A `preexec_fn` that asks the kernel to send SIGKILL when the parent dies (Linux only, else None).
+    """A `preexec_fn` that makes the kernel send SIGKILL when the parent dies (Linux only, else None).
 
-    SIGKILL because nobody would be left to follow up on SIGTERM; every part survives kill -9.
+    SIGKILL, because no process is left to escalate after SIGTERM; every part survives kill -9.
     """
     if sys.platform != "linux":
         return None

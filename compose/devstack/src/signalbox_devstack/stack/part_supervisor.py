@@ -119,7 +119,7 @@ class PartSupervisor:
         await asyncio.sleep(delay_s)
 
     async def _restart(self) -> None:
-        """Start the child once more. On failure it has exited, so that `supervise` tries again."""
+        """Restart the child. On failure it has exited, so that `supervise` tries again."""
         self._restarts += 1
         try:
             child = await self._spawn()

@@ -24,7 +24,7 @@ OPTIONAL_PARTS: Final = ("model_api",)
 
 
 def plan(config: StackConfig) -> tuple[Part, ...]:
-    """Build every part in the order of PART_NAMES, with the requested optional parts and number of workers."""
+    """Build the parts in the order of PART_NAMES, with the requested optional parts and worker count."""
     return (
         temporal(config),
         redis(config),

@@ -26,7 +26,7 @@ _HOST: Final = "127.0.0.1"
 
 
 def parse_ports(text: str) -> Mapping[str, int]:
-    """Parse `auto`, `default`, or either with overrides (`auto,gateway=9000`); port 0 stands for a free one.
+    """Parse `auto`, `default`, or either with overrides (`auto,gateway=9000`); port 0 means a free one.
 
     Raises:
         InvalidInput: an unknown name or an invalid port number.

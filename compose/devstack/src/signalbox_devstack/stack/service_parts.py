@@ -43,7 +43,7 @@ def worker(config: StackConfig, name: str) -> Part:
 
 
 def autoscaler(config: StackConfig) -> Part:
-    """The autoscaler with its local provider: burst workers are child processes that inherit its environment."""
+    """The autoscaler with its local provider: burst workers are child processes with its environment."""
     port = config.ports["autoscaler"]
     own = _settings(
         "AUTOSCALER",

@@ -1,4 +1,4 @@
-"""Reference points: no autoscaler at all, and one that knows the trace in advance."""
+"""Reference points: no autoscaler, and a clairvoyant one."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Signalbox's own sizing: the production `decide`, fed with snapshots of the simulation instead of Temporal."""
+"""Signalbox's own sizing: the production `decide`, with snapshots from the simulation."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final

@@ -19,7 +19,7 @@ _UTILISATION: Final = 0.75
 
 
 class WorkerController:
-    """Burst replicas in addition to the base; the AverageValue of the backlog metric is the slots of a pod."""
+    """Burst replicas in addition to the base; the backlog metric's AverageValue is a pod's slots."""
 
     name = "worker-controller"
     every_s = 15.0

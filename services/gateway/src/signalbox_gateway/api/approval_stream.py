@@ -16,14 +16,14 @@ from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.streams import INBOX_CHANGED, tenant_channel
 from signalbox_gateway.api.endpoint import ApiCall
-from signalbox_gateway.api.schemas import Inbox
+from signalbox_gateway.api.schemas import InboxView
 from signalbox_gateway.auth.principal import Authenticate, Principal
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import ConnectionOwner
 from signalbox_gateway.streaming.listener import Listener
 from signalbox_gateway.streaming.transport import reconnect_delay_ms, retry_later_response
 
-ReadInbox = Callable[[str], Awaitable[Inbox]]
+ReadInbox = Callable[[str], Awaitable[InboxView]]
 _HEARTBEAT_S: Final = 12
 _RETRY_AFTER_S: Final = 0.5
 

@@ -15,7 +15,7 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import RunStream
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.runs import run_ended
-from signalbox_gateway.api.schemas import Decide, Decided, Inbox, InboxEntry, ListApprovals
+from signalbox_gateway.api.schemas import Decide, DecideResponse, InboxEntryView, InboxView, ListApprovals
 from signalbox_gateway.http import validation
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.lookup import RunReader
@@ -41,11 +41,11 @@ class ApprovalHandlers:
         call.query(ListApprovals)
         return json_response(await self.get_inbox(call.principal.tenant))
 
-    async def get_inbox(self, tenant: str) -> Inbox:
+    async def get_inbox(self, tenant: str) -> InboxView:
         """The tenant's pending approvals, oldest first."""
         items = await self._streams.inbox(tenant)
         entries = tuple(
-            InboxEntry(
+            InboxEntryView(
                 run_id=item.run_id,
                 approval_id=item.approval_id,
                 title=item.title,
@@ -56,7 +56,7 @@ class ApprovalHandlers:
             )
             for item in items
         )
-        return Inbox(approvals=entries)
+        return InboxView(approvals=entries)
 
     async def show(self, call: ApiCall) -> Response:
         run_id, approval_id = call.param("run_id"), call.param("approval_id")
@@ -210,7 +210,7 @@ def _record(state: ApprovalState) -> DecisionRecord | None:
 
 def _accepted(run_id: str, record: DecisionRecord) -> Response:
     return json_response(
-        Decided(
+        DecideResponse(
             run_id=run_id,
             approval_id=record.approval_id,
             decision_id=record.decision_id,
@@ -223,7 +223,7 @@ def _accepted(run_id: str, record: DecisionRecord) -> Response:
 
 
 def _recorded(run_id: str, decision: Decision) -> Response:
-    body = Decided(
+    body = DecideResponse(
         run_id=run_id,
         approval_id=decision.approval_id,
         decision_id=decision.decision_id,

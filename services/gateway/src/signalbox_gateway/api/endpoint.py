@@ -52,7 +52,7 @@ class ApiCall:
 
     @property
     def principal(self) -> Principal:
-        """Raises: Unauthenticated: the endpoint has no role, so nobody was authenticated."""
+        """Raises: Unauthenticated: the endpoint has no role, so no caller was authenticated."""
         if self._principal is None:
             raise Unauthenticated(
                 "Authentication required: send `Authorization: Bearer <API key or token>` or sign in"

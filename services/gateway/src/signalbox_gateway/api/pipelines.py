@@ -8,7 +8,7 @@ from starlette.responses import Response
 from signalbox_core.errors import NotFound
 from signalbox_core.pipeline.spec import PipelineSpec, json_schema
 from signalbox_gateway.api.endpoint import ApiCall, json_response
-from signalbox_gateway.api.schemas import ApprovalContract, PipelineList, PipelineView, StepView
+from signalbox_gateway.api.schemas import ApprovalContractView, PipelineListView, PipelineView, StepView
 
 
 class PipelineHandlers:
@@ -18,7 +18,7 @@ class PipelineHandlers:
         self._views = {name: pipeline_view(spec) for name, spec in sorted(specs.items())}
 
     async def list(self, _call: ApiCall) -> Response:
-        return json_response(PipelineList(pipelines=tuple(self._views.values())))
+        return json_response(PipelineListView(pipelines=tuple(self._views.values())))
 
     async def show(self, call: ApiCall) -> Response:
         name = call.param("name")
@@ -42,7 +42,7 @@ def pipeline_view(spec: PipelineSpec) -> PipelineView:
         result_schema=_raw(json_schema(spec.result)),
         steps=tuple(StepView(name=step.name, title=step.title) for step in spec.steps),
         approvals=tuple(
-            ApprovalContract(
+            ApprovalContractView(
                 name=item.name,
                 title=item.title,
                 answer_schema=_raw(json_schema(item.answer)),

@@ -18,7 +18,14 @@ from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot
 from signalbox_core.pipeline.contract.messages import CancelReason, Control
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_gateway.api.endpoint import ApiCall, json_response
-from signalbox_gateway.api.schemas import Accepted, CancelRun, ListRuns, NoBody, RunItem, RunPage
+from signalbox_gateway.api.schemas import (
+    CancelRun,
+    ControlResponse,
+    ListRuns,
+    NoBody,
+    RunItemView,
+    RunPageView,
+)
 from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
@@ -61,7 +68,7 @@ class RunHandlers:
         # The visibility store orders open runs first; within a page the newest comes first.
         newest_first = sorted(page.runs, key=lambda run: run.started_at, reverse=True)
         return json_response(
-            RunPage(
+            RunPageView(
                 runs=tuple(_item(run) for run in newest_first), next_cursor=_cursor(page.next_token, filters)
             )
         )
@@ -92,12 +99,12 @@ class RunHandlers:
         await self._states.check(call.principal, run_id)
         reason = CancelReason(reason=request.reason, by=call.principal.name)
         if await self._withdraw(run_id, reason):
-            return json_response(Accepted(run_id=run_id, accepted="cancel"), 202)
+            return json_response(ControlResponse(run_id=run_id, accepted="cancel"), 202)
         try:
             await self._engine.cancel(run_id, reason)
         except NotFound:
             raise await self._has_ended(run_id) from None
-        return json_response(Accepted(run_id=run_id, accepted="cancel"), 202)
+        return json_response(ControlResponse(run_id=run_id, accepted="cancel"), 202)
 
     async def _withdraw(self, run_id: str, reason: CancelReason) -> bool:
         """Withdraw the run if its start is queued; False if it is not.
@@ -134,7 +141,7 @@ class RunHandlers:
             await self._engine.control(run_id, signal, Control(by=call.principal.name))
         except NotFound:
             raise await self._has_ended(run_id) from None
-        return json_response(Accepted(run_id=run_id, accepted=signal), 202)
+        return json_response(ControlResponse(run_id=run_id, accepted=signal), 202)
 
     async def _has_ended(self, run_id: str) -> Conflict:
         found = await self._engine.describe(run_id)
@@ -175,8 +182,8 @@ def no_result(snapshot: Snapshot, failure: Failure) -> Conflict:
     )
 
 
-def _item(run: RunInfo) -> RunItem:
-    return RunItem(
+def _item(run: RunInfo) -> RunItemView:
+    return RunItemView(
         run_id=run.run_id,
         pipeline=run.pipeline,
         status=run.status,

@@ -27,7 +27,7 @@ class StartRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     priority: Annotated[int, Meta(ge=1, le=5, description="1 is the highest; 3 is the default")] | None = None
 
 
-class Started(Struct, frozen=True, kw_only=True):
+class StartResponse(Struct, frozen=True, kw_only=True):
     run_id: str
     pipeline: str
     status: RunStatus
@@ -41,7 +41,7 @@ class ListRuns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
-class RunItem(Struct, frozen=True, kw_only=True):
+class RunItemView(Struct, frozen=True, kw_only=True):
     run_id: str
     pipeline: str
     status: RunStatus
@@ -51,10 +51,10 @@ class RunItem(Struct, frozen=True, kw_only=True):
     url: str
 
 
-class RunPage(Struct, frozen=True, kw_only=True):
+class RunPageView(Struct, frozen=True, kw_only=True):
     """`next_cursor` is null on the last page."""
 
-    runs: tuple[RunItem, ...]
+    runs: tuple[RunItemView, ...]
     next_cursor: str | None
 
 
@@ -66,7 +66,7 @@ class NoBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`{}` or an empty body."""
 
 
-class Accepted(Struct, frozen=True, kw_only=True):
+class ControlResponse(Struct, frozen=True, kw_only=True):
     """The request was delivered to the run; the stream shows when it takes effect."""
 
     run_id: str
@@ -86,7 +86,7 @@ class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     note: Note | None = None
 
 
-class Decided(Struct, frozen=True, kw_only=True):
+class DecideResponse(Struct, frozen=True, kw_only=True):
     """`recorded`: stored durably, and applied when a worker responds."""
 
     run_id: str
@@ -102,7 +102,7 @@ class ListApprovals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     status: Literal["pending"] = "pending"
 
 
-class InboxEntry(Struct, frozen=True, kw_only=True):
+class InboxEntryView(Struct, frozen=True, kw_only=True):
     run_id: str
     approval_id: str
     title: str
@@ -112,8 +112,8 @@ class InboxEntry(Struct, frozen=True, kw_only=True):
     url: str
 
 
-class Inbox(Struct, frozen=True, kw_only=True):
-    approvals: tuple[InboxEntry, ...]
+class InboxView(Struct, frozen=True, kw_only=True):
+    approvals: tuple[InboxEntryView, ...]
 
 
 class SignIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,7 +141,7 @@ class AskTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     runs: Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)]
 
 
-class Uploaded(Struct, frozen=True, kw_only=True):
+class UploadResponse(Struct, frozen=True, kw_only=True):
     """`object` is the value for an input field that takes an uploaded file; it depends on the bytes only."""
 
     object: str
@@ -162,7 +162,7 @@ class StepView(Struct, frozen=True, kw_only=True):
     title: str
 
 
-class ApprovalContract(Struct, frozen=True, kw_only=True):
+class ApprovalContractView(Struct, frozen=True, kw_only=True):
     name: str
     title: str
     answer_schema: msgspec.Raw
@@ -178,11 +178,11 @@ class PipelineView(Struct, frozen=True, kw_only=True):
     input_schema: msgspec.Raw
     result_schema: msgspec.Raw
     steps: tuple[StepView, ...]
-    approvals: tuple[ApprovalContract, ...]
+    approvals: tuple[ApprovalContractView, ...]
     url: str
 
 
-class PipelineList(Struct, frozen=True, kw_only=True):
+class PipelineListView(Struct, frozen=True, kw_only=True):
     pipelines: tuple[PipelineView, ...]
 
 

@@ -18,7 +18,7 @@ from signalbox_core.ids import derived_id, new_run_id, parse_run_id
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.secret import Secret, clear_hook
 from signalbox_gateway.api.endpoint import ApiCall, json_response
-from signalbox_gateway.api.schemas import Started, StartRun
+from signalbox_gateway.api.schemas import StartResponse, StartRun
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.http import validation
 from signalbox_gateway.runs.availability import TemporalAvailability
@@ -160,7 +160,7 @@ def build_start_request(
 
 
 def _secret_decoder(keys: KeyRing | None) -> Callable[[type, object], object]:
-    """A `dec_hook` for secrets in clear text: seals each, and keeps the clear text for its fingerprint."""
+    """A `dec_hook` for secrets in clear text: seals each, and retains the clear text for its fingerprint."""
     if keys is None:
         return clear_hook
 
@@ -220,7 +220,7 @@ def _idempotency_key(call: ApiCall) -> str | None:
 
 
 def _started(request: StartRequest[Struct], status: RunStatus, http_status: int) -> Response:
-    body = Started(
+    body = StartResponse(
         run_id=request.run_id, pipeline=request.pipeline, status=status, links=links(request.run_id)
     )
     return json_response(body, http_status, {"location": body.links["self"]})

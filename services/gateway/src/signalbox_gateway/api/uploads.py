@@ -16,7 +16,7 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.http.fetch.sniff import media_type_of
 from signalbox_core.objects import ObjectStore, uploads_folder
 from signalbox_gateway.api.endpoint import ApiCall, json_response
-from signalbox_gateway.api.schemas import Uploaded
+from signalbox_gateway.api.schemas import UploadResponse
 
 MAX_UPLOAD_BYTES: Final = 50_000_000
 ACCEPTED: Final = frozenset(
@@ -72,7 +72,7 @@ class UploadHandler:
                 body = await asyncio.to_thread(spool.read)
                 key = f"{uploads_folder(call.principal.tenant)}/{digest.hexdigest()}"
                 ref = await self._objects.put_new(key, body, media_type)
-        stored = Uploaded(
+        stored = UploadResponse(
             object=ref.key, media_type=media_type, size_bytes=ref.size_bytes, sha256=digest.hexdigest()
         )
         return json_response(stored, 201)

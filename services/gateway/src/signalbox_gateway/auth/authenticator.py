@@ -35,7 +35,7 @@ class ApiKeys:
         """The key, unless it is unknown or has expired."""
         digest = hashlib.sha256(secret.encode()).hexdigest()
         found = None
-        # Every key is compared, so the time taken tells nothing about which one came close.
+        # Every key is compared, so that the time taken does not reveal which one was close.
         for key in self._file.value:
             if hmac.compare_digest(key.sha256.lower(), digest):
                 found = key

@@ -15,7 +15,7 @@ from signalbox_gateway.auth.principal import Principal, earliest
 
 # Browsers accept a cookie with the prefix __Host- only with Secure, Path=/ and no Domain.
 COOKIE: Final = "__Host-signalbox"
-_UNAVAILABLE: Final = "sessions are not available right now: Redis does not answer; try again"
+_UNAVAILABLE: Final = "sessions are not available right now: Redis does not respond; try again"
 
 
 class BrowserSession(Struct, frozen=True, kw_only=True):
@@ -98,7 +98,7 @@ class _TokenStore:
 
     async def revoke(self, token: str) -> None:
         with map_redis_errors(
-            "session", detail="the session was not ended: Redis does not answer; try again"
+            "session", detail="the session was not ended: Redis does not respond; try again"
         ):
             await self._redis.delete(self._key(token))
 

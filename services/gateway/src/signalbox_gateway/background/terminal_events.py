@@ -17,8 +17,8 @@ from signalbox_gateway.runs.temporal import RunInfo
 GRACE: Final = timedelta(seconds=1.5)
 """A workflow normally publishes its end within this time.
 
-With the delay of the visibility store and the pause between rounds, the end of a run that cannot publish it is
-in its stream within 5 s.
+If the workflow cannot publish it, the stream has the end within 5 s: this grace period, the delay of the
+visibility store and the pause between rounds.
 """
 
 

@@ -52,7 +52,7 @@ CODES: Final[Mapping[str, str]] = {
     "decision_id_taken": "The decision id was used for a different answer.",
     "run_ended": "The run has ended; `run_status` has its status.",
     "not_finished": "The run has no result yet.",
-    "run_failed": "The run failed and has no result; `error` says where and why.",
+    "run_failed": "The run failed and has no result; `error` has the step and the cause.",
     "run_cancelled": "The run was cancelled and has no result.",
     "run_terminated": "The run was terminated and has no result.",
     "run_timed_out": "The run timed out and has no result.",

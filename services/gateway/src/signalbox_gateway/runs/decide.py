@@ -96,7 +96,7 @@ class Decisions:
 def refusal_of(cause: BaseException) -> SignalboxError:
     """Map the update validator's refusal to a Signalbox error."""
     if not isinstance(cause, ApplicationError):
-        return Conflict(f"the run did not take the decision: {cause}", code="run_ended")
+        return Conflict(f"the run did not accept the decision: {cause}", code="run_ended")
     refusal = _refusal(cause.type or "rejected", cause.message, cause.details)
     kind = _CLASSES.get(refusal.code, Conflict)
     facts = msgspec.json.decode(refusal.facts, type=dict[str, object])

@@ -1,7 +1,7 @@
 """Starts accepted while Temporal is unavailable: durable in Pub/Sub, visible through Redis.
 
-An accepted start is a message on the topic `start-requests`. Redis holds what the API shows of it, and which of
-start and withdrawal came first. If Redis loses an entry, the next delivery of the message restores it.
+An accepted start is a message on the topic `start-requests`. Redis stores what the API shows of it, and
+whether start or withdrawal came first. If Redis loses an entry, the next delivery of the message restores it.
 """
 
 import logging
@@ -166,7 +166,7 @@ class PendingStarts:
         await self._clear_state(run_id)
 
     async def complete(self, run_id: str) -> None:
-        """Remove the entry of a start that was made or has failed for good."""
+        """Remove the entry of a start that succeeded or failed permanently."""
         await self._delete(run_id)
 
     async def _record(

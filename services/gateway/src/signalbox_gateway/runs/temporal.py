@@ -52,7 +52,8 @@ class StartRequest(Struct, Generic[T], frozen=True, kw_only=True):
     """A run to start.
 
     Attributes:
-        input: the pipeline's typed input with sealed secrets; `msgspec.Raw` when read from the topic of queued starts.
+        input: the pipeline's typed input with sealed secrets; `msgspec.Raw` when read from the topic of
+            queued starts.
         digest: differs between two requests with the same run id.
     """
 
@@ -97,7 +98,8 @@ class TemporalRuns:
         """Start the run; False when a run of this id exists (in any state).
 
         Raises:
-            Unavailable: Temporal did not respond. The run may or may not have started; a retry with the same request is safe.
+            Unavailable: Temporal did not respond. The run may or may not have started; a retry with the same
+                request is safe.
         """
         with_attributes = [
             SearchAttributePair(names.SEARCH_TENANT, request.tenant),

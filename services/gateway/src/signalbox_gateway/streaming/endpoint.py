@@ -156,7 +156,7 @@ class StreamEndpoint:
         )
         for subscription in subscriptions:
             if subscription.run_id in authorized.denied:
-                # A denied run keeps its place, because an event id lists cursors in the order of the runs.
+                # A denied run stays in the list, because an event id lists cursors in the order of the runs.
                 subscription.position, subscription.has_ended = None, True
             else:
                 await self._mark_if_ended(subscription)
@@ -221,7 +221,7 @@ def is_tenant_stream(request: HTTPConnection) -> bool:
 
 
 def _includes_history(request: HTTPConnection) -> bool:
-    """Whether the request asks for the full history.
+    """Whether the full history is requested.
 
     Raises:
         InvalidInput: `history` is not 1.

@@ -66,7 +66,7 @@ class ChatClient:
 
         Raises:
             Rejected: `model_refused`, `model_quota` or `content_filtered`; a retry fails again.
-            RateLimited: the server asks to wait `retry_after_s`.
+            RateLimited: the server's rate limit; retry after `retry_after_s`.
             Unavailable: `model_unavailable`, `model_stalled`, `model_cut`, or `model_answer` for a response
                 that is not valid JSON of this API.
         """

@@ -208,41 +208,51 @@ _M, _P = EventKind.MILESTONE, EventKind.PROGRESS
 CATALOGUE: Final[Mapping[str, EventType]] = {
     kind.name: kind
     for kind in (
-        EventType("run.started", _M, RunStarted, "A run began."),
-        EventType("step.started", _M, StepStarted, "A step began."),
+        EventType("run.started", _M, RunStarted, "A run started."),
+        EventType("step.started", _M, StepStarted, "A step started."),
         EventType(
-            "step.progress", _P, StepProgress, "How far a step is; at most 10 a second, no id, latest wins."
+            "step.progress",
+            _P,
+            StepProgress,
+            "The progress of a step; at most 10 a second, no id, latest wins.",
         ),
-        EventType("step.completed", _M, StepCompleted, "A step ended well."),
-        EventType("step.failed", _M, StepFailed, "A step ended with an error, which it names."),
-        EventType("artifact.created", _M, ArtifactCreated, "A file is ready to be fetched."),
-        EventType("approval.requested", _M, ApprovalRequested, "The run asks a person and waits."),
+        EventType("step.completed", _M, StepCompleted, "A step completed."),
+        EventType("step.failed", _M, StepFailed, "A step failed; the data has the error."),
+        EventType("artifact.created", _M, ArtifactCreated, "A file is ready to download."),
+        EventType("approval.requested", _M, ApprovalRequested, "The run requests a decision and waits."),
         EventType(
             "approval.reminded",
             _M,
             ApprovalReminded,
-            "An approval is still open and its deadline comes closer.",
+            "An approval is still pending and its deadline approaches.",
         ),
         EventType(
             "approval.escalated", _M, ApprovalReminded, "Reserved for escalation; no version sends it yet."
         ),
-        EventType("approval.decided", _M, ApprovalDecided, "A person answered; the run goes on."),
-        EventType("approval.expired", _M, ApprovalExpired, "Nobody answered in time."),
+        EventType("approval.decided", _M, ApprovalDecided, "The approval was decided; the run continues."),
+        EventType("approval.expired", _M, ApprovalExpired, "The deadline passed without a decision."),
         EventType("run.paused", _M, RunPaused, "The run starts no further step until it is resumed."),
-        EventType("run.resumed", _M, RunResumed, "The run goes on."),
-        EventType("run.completed", _M, RunCompleted, "The run ended well. Terminal."),
-        EventType("run.failed", _M, RunFailed, "The run ended with an error. Terminal."),
+        EventType("run.resumed", _M, RunResumed, "The run continues."),
+        EventType("run.completed", _M, RunCompleted, "The run completed. Terminal."),
+        EventType("run.failed", _M, RunFailed, "The run failed. Terminal."),
         EventType("run.cancelled", _M, RunCancelled, "The run was cancelled and has cleaned up. Terminal."),
-        EventType("run.terminated", _M, RunClosed, "The server ended the run without its code. Terminal."),
-        EventType("run.timed_out", _M, RunClosed, "The server ended the run at its deadline. Terminal."),
+        EventType(
+            "run.terminated",
+            _M,
+            RunClosed,
+            "The run was terminated in Temporal, without cleaning up. Terminal.",
+        ),
+        EventType(
+            "run.timed_out", _M, RunClosed, "The run reached its execution timeout in Temporal. Terminal."
+        ),
         EventType(
             "event.refused",
             _M,
             EventRefused,
-            "An event was refused for good; this one keeps its place in the sequence.",
+            "An event was permanently refused; this one takes its sequence number.",
         ),
         EventType(
-            "stream.reset", _P, StreamReset, "The partial output of a step starts again: forget its `text`."
+            "stream.reset", _P, StreamReset, "The partial output of a step restarts: discard its `text`."
         ),
     )
 }

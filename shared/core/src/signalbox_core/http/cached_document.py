@@ -1,6 +1,6 @@
 """Documents at configured addresses (JWK Sets, OpenID metadata): fetched within limits and cached.
 
-The cached value stays in use while the address does not answer.
+The cached value stays in use while the address does not respond.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class RemoteDocument(Generic[V]):
     """The cached value of a remote document.
 
     Attributes:
-        value: the cached value; None when the address has not answered yet, or not for a day.
+        value: the cached value; None until the first successful fetch, and after a day without one.
 
     Args:
         address: names the document in the log.
@@ -111,14 +111,14 @@ async def fetch_document(client: httpx2.AsyncClient, url: str, media_types: froz
         async with asyncio.timeout(_FETCH_S), client.stream("GET", url, headers=accepted) as response:
             return await _body(response, media_types)
     except (httpx2.HTTPError, TimeoutError) as error:
-        raise Unavailable(f"{url} does not answer: {type(error).__name__}") from None
+        raise Unavailable(f"{url} does not respond: {type(error).__name__}") from None
 
 
 async def _body(response: httpx2.Response, media_types: frozenset[str]) -> bytes:
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if response.status_code != 200 or media_type not in media_types or "content-encoding" in response.headers:
         raise Unavailable(
-            f"{response.url} answered {response.status_code} {media_type or 'without a type'},"
+            f"{response.url} returned {response.status_code} {media_type or 'without a type'},"
             " not a JSON document"
         )
     body = bytearray()

@@ -161,15 +161,13 @@ class GuardedHttpProtocol(HttpToolsProtocol):
         if not is_exempt and self._window_bytes < self._limits.min_body_bytes:
             limits = self._limits
             self._refuse(
-                _late(
-                    f"the body brought less than {limits.min_body_bytes} bytes in {limits.body_window_s:g} s"
-                )
+                _late(f"fewer than {limits.min_body_bytes} body bytes arrived in {limits.body_window_s:g} s")
             )
             return
         self._start_window()
 
     def _is_waiting_for_server(self) -> bool:
-        """Whether the server does not read, or has not answered `Expect: 100-continue`."""
+        """Whether the server does not read, or has not responded to `Expect: 100-continue`."""
         return self.flow.read_paused or self.cycle.waiting_for_100_continue
 
     def _has_open_response(self) -> bool:

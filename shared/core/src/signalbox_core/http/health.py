@@ -18,7 +18,7 @@ def health_routes(readiness: ReadinessProbe, registry: CollectorRegistry) -> lis
     """/healthz is 200 while the process responds; /readyz 200 or 503 by `readiness`; /metrics for Prometheus.
 
     Args:
-        readiness: probes the dependencies; bounds each probe with a timeout of its own.
+        readiness: probes the dependencies; bounds each probe with its own timeout.
     """
 
     async def healthz(_request: Request) -> Response:

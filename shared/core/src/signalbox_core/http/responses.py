@@ -27,7 +27,7 @@ def problem_response(
 
     Args:
         headers: in lower case; they extend or replace those of the error itself (`retry-after`, `allow`).
-        challenge: headers of a 401, which must say how to authenticate (RFC 9110 §15.5.2).
+        challenge: headers of a 401, which must name the authentication scheme (RFC 9110 §15.5.2).
         extensions: further members of the problem; none by default, as facts may be confidential.
     """
     problem = problem_of(error)

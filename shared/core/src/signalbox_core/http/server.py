@@ -66,7 +66,7 @@ def create_server(
     """
     config = uvicorn.Config(
         app,
-        # uvicorn only calls it, although the type asks for a class.
+        # uvicorn only calls it, although it is annotated as a class.
         http=partial(GuardedHttpProtocol, limits=limits or ConnectionLimits()),  # type: ignore[arg-type]
         ws="none",
         lifespan=lifespan,

@@ -1,8 +1,8 @@
 """CPU work on tenants' input, in processes that are killed at their deadline and memory limit.
 
-A parser that a crafted input sends into a quadratic loop, or into gigabytes, cannot be stopped inside a thread:
-it holds the interpreter lock, a thread of the executor, and the worker's memory. In a process of its own it costs
-that process only.
+A parser that a crafted input drives into quadratic time or gigabytes of memory cannot be stopped inside a
+thread: it holds the interpreter lock, a thread of the executor and the worker's memory. In a separate process
+it costs that process only.
 """
 
 import asyncio
@@ -178,7 +178,7 @@ class CpuPool:
     def _opened(self) -> ProcessPool:
         if self._pool is None or not self._pool.active:
             context = multiprocessing.get_context("forkserver")
-            # The fork server is a fresh, single-threaded process: no lock of a client library is held at its fork.
+            # The fork server is a fresh, single-threaded process: no client library's lock is held at fork.
             context.set_forkserver_preload([__name__, *self._preload])
             self._pool = ProcessPool(
                 max_workers=self._processes,
@@ -192,7 +192,7 @@ class CpuPool:
 
 @cache
 def small_pool() -> CpuPool:
-    """The pool of activities that are given none, as in a pipeline's own tests; its processes end with this one."""
+    """The default pool, for example in a pipeline's own tests; its processes end with this one."""
     return CpuPool(processes=2, memory_bytes=512_000_000)
 
 
@@ -224,7 +224,7 @@ def _guarded(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 
 
 def _start_process(memory_bytes: int) -> None:
-    """Set up a process: it dies with its parent, leaves the worker's CPU first, and cannot exceed its memory."""
+    """Set up a process: it dies with its parent, has a low CPU priority and a memory limit."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(5)
     if sys.platform != "linux":

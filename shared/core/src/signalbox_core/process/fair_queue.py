@@ -9,7 +9,7 @@ from signalbox_core.errors import RateLimited
 
 
 class FairQueue:
-    """Round robin over tenants: one that queues a thousand calls delays another's first call by one call at most.
+    """Round robin over tenants: a tenant with a thousand calls delays another's first call by one at most.
 
     One tenant holds all permits but one at most, so that a single tenant's long calls delay no other's.
 

@@ -40,9 +40,9 @@ class RedisLimits(Struct, frozen=True, kw_only=True):
     Attributes:
         connect_s: the longest wait for a connection to be made.
         read_s: the longest wait for a reply; None for a client that listens to channels.
-        retries: of a command whose connection failed. One by default: callers wait, and loops come back by
-            themselves.
-        max_connections: further commands wait for a free connection; None: each opens one of its own.
+        retries: of a command whose connection failed. One by default: callers are waiting, and loops
+            retry on their own.
+        max_connections: further commands wait for a free connection; None: no limit.
     """
 
     connect_s: float = 2.0
@@ -95,7 +95,7 @@ def map_redis_errors(what: str, *, detail: str | None = None, code: str | None =
     except (*_OUTAGES, exceptions.ResponseError) as error:
         if not _is_outage(error):
             raise
-        message = detail or f"{what}: Redis does not answer ({type(error).__name__}); try again"
+        message = detail or f"{what}: Redis does not respond ({type(error).__name__}); try again"
         raise Unavailable(message, code=code) from error
 
 

@@ -74,7 +74,7 @@ class Lease:
 
     Args:
         owner: identifies this process among all that compete for the lease; unique when omitted.
-        ttl: how long nobody leads after the owner has crashed.
+        ttl: how long there is no leader after the owner has crashed.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Lease:
             The epoch while this process leads, else None.
 
         Raises:
-            Unavailable: Redis does not answer.
+            Unavailable: Redis does not respond.
         """
         started_at = time.monotonic()
         arguments: list[str | int] = [self._owner, int(self._ttl_s * 1000), self._greatest_epoch]
@@ -161,7 +161,7 @@ class Lease:
         """Read an instant that `set_instant` wrote.
 
         Raises:
-            Unavailable: Redis does not answer.
+            Unavailable: Redis does not respond.
         """
         with map_redis_errors(key):
             text = await self._redis.get(key)
@@ -174,7 +174,7 @@ class Lease:
 
         Raises:
             LeaseLost: this process does not hold the lease any more; nothing was written.
-            Unavailable: Redis does not answer.
+            Unavailable: Redis does not respond.
         """
         with map_redis_errors(key):
             is_written = await self._fenced_set(keys=[self.key, key], args=[self.token, at.isoformat()])
@@ -197,7 +197,7 @@ class Lease:
                 raise self._lost()
 
     def _lost(self) -> LeaseLost:
-        return LeaseLost(f"lease {self.key}: this process does not lead any more")
+        return LeaseLost(f"lease {self.key}: this process is no longer the leader")
 
     def _facts(self, epoch: int) -> dict[str, object]:
         return {"lease": self.key, "epoch": epoch, "owner": self._owner}

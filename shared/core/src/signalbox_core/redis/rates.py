@@ -43,7 +43,7 @@ class RedisRateLimiter:
     """Reserves calls in Redis and spends them from memory, where the number of keys is bounded.
 
     Args:
-        scope: keeps these counts apart from others in the same Redis.
+        scope: separates these counts from others in the same Redis.
         within_s: how long a call may wait for its count.
     """
 

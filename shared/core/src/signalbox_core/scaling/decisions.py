@@ -31,7 +31,7 @@ class ScalingDecisionView(Struct, frozen=True, kw_only=True):
         binding: the constraint that determined the number of launches.
         capacity, used, pending: slots of running workers, slots in use, slots of workers that are starting.
         workers: burst workers running or starting.
-        launched, retired, cancelled: burst workers launched, burst workers told to drain, launches cancelled.
+        launched, retired, cancelled: burst workers launched or asked to drain; launches cancelled.
         spent_hour, spent_day: money reserved or spent in this hour and day, in `currency`; empty: no budget
             is set.
         budget_hour, budget_day: the limits; empty: none.

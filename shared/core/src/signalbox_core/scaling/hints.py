@@ -111,7 +111,7 @@ class Hints:
         Deletes hints that are older than an hour.
 
         Raises:
-            Unavailable: Redis does not answer.
+            Unavailable: Redis does not respond.
         """
         if self._redis is None or not task_queues:
             return {queue: {} for queue in task_queues}

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from signalbox_core.events import EventFrame, Snapshot, assemble
 
 BASE: Final = "base"
-"""The field that holds the snapshot from which a rebuilt stream goes on; an event's field has a slash."""
+"""The field with the snapshot from which a rebuilt stream continues; an event's field has a slash."""
 
 
 _event_decoder: Final = msgspec.json.Decoder(EventFrame)

@@ -191,7 +191,7 @@ class RedisRunStream:
             )
         if status == b"other_tenant":
             raise Conflict(
-                f"run {run_id} belongs to another tenant; use a run id of your own",
+                f"run {run_id} belongs to another tenant; choose another run id",
                 code="foreign_run",
                 field="runid",
             )

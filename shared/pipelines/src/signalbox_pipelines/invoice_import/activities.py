@@ -20,7 +20,7 @@ from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
 from signalbox_core.pipeline.activity import emit_on_complete, progress
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.scaling.hints import Hints
-from signalbox_pipelines.invoice_import.auth.session_store import SessionStore
+from signalbox_pipelines.invoice_import.auth.session_store import PortalSessionStore
 from signalbox_pipelines.invoice_import.auth.sign_in import SignInService
 from signalbox_pipelines.invoice_import.fetch.batch_fetcher import BatchFetcher
 from signalbox_pipelines.invoice_import.fetch.list_reader import JSON, ListReader, index_key
@@ -84,7 +84,7 @@ class InvoiceActivities:
         self._redis_services = (
             None
             if deps.redis is None
-            else (PortalRateLimiter(deps.redis, lanes), SessionStore(deps.redis, ring))
+            else (PortalRateLimiter(deps.redis, lanes), PortalSessionStore(deps.redis, ring))
         )
         self._secrets = SecretRefs(deps.environ)
         self._solver = load_solver(self._client.settings.captcha_solver)
@@ -246,7 +246,7 @@ class InvoiceActivities:
             solver=self._solver,
         )
 
-    def _limiter_and_sessions(self) -> tuple[PortalRateLimiter, SessionStore]:
+    def _limiter_and_sessions(self) -> tuple[PortalRateLimiter, PortalSessionStore]:
         """Return the services that need Redis; without it the portal must not be called."""
         if self._redis_services is None:
             raise InvalidInput(

@@ -1,1 +1,1 @@
-"""An emulator of Cloud Run Jobs: serves google.cloud.run.v2 over gRPC and runs each task as a local process."""
+"""An emulator of Cloud Run Jobs: google.cloud.run.v2 over gRPC; each task runs as a local process."""

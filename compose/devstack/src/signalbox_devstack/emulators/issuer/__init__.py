@@ -1,4 +1,4 @@
 """An OpenID issuer for development and tests: metadata, keys and tokens over HTTP.
 
-It authenticates nobody.
+It does not authenticate users.
 """

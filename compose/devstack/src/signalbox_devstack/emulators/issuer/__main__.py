@@ -10,7 +10,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="signalbox-issuer",
         description=(
-            "An OpenID issuer for development. It issues a token to everyone and authenticates nobody."
+            "An OpenID issuer for development. It issues a token to everyone, without authentication."
         ),
     )
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")

@@ -19,7 +19,7 @@ from signalbox_devstack.emulators.model_api.faults import (
 )
 from signalbox_devstack.emulators.model_api.stats import ModelApiStats
 from signalbox_devstack.emulators.model_api.streamed_completion import Completion, StreamedCompletion
-from signalbox_devstack.emulators.model_api.wire import ChatRequest, CompletionUsage
+from signalbox_devstack.emulators.model_api.wire import CompletionRequest, CompletionUsage
 
 MODEL: Final = "sim"
 MAX_BODY_BYTES: Final = 4_000_000
@@ -60,7 +60,7 @@ class ModelServer:
         if len(body) > MAX_BODY_BYTES:
             return _error(413, "the request is too large")
         try:
-            chat = msgspec.json.decode(body, type=ChatRequest)
+            chat = msgspec.json.decode(body, type=CompletionRequest)
             fault_spec = chat.model.partition("@")[2] or request.headers.get("x-sim-fault", "")
             fault = self._faults.match(
                 read_fault(fault_spec), request.headers.get("idempotency-key") or str(chat.messages)
@@ -70,7 +70,7 @@ class ModelServer:
         self._record(request, chat, fault)
         return _error_for(fault) or self._complete(chat, fault)
 
-    def _record(self, request: Request, chat: ChatRequest, fault: ModelFault | None) -> None:
+    def _record(self, request: Request, chat: CompletionRequest, fault: ModelFault | None) -> None:
         if fault is not None:
             self.stats.count("faults")
         self.stats.record_request(
@@ -80,7 +80,7 @@ class ModelServer:
             is_authorized="authorization" in request.headers,
         )
 
-    def _complete(self, chat: ChatRequest, fault: ModelFault | None) -> ASGIApp:
+    def _complete(self, chat: CompletionRequest, fault: ModelFault | None) -> ASGIApp:
         tokens = tokenize(_NO_JSON if fault and _returns_invalid_json(fault, chat) else completion_for(chat))
         finish = "length" if chat.max_tokens is not None and len(tokens) > chat.max_tokens else "stop"
         tokens = tokens[: chat.max_tokens]
@@ -99,7 +99,7 @@ class ModelServer:
         return StreamedCompletion(completion, fault=fault, pause_s=self._pause_s, stats=self.stats)
 
 
-def _returns_invalid_json(fault: ModelFault, chat: ChatRequest) -> bool:
+def _returns_invalid_json(fault: ModelFault, chat: CompletionRequest) -> bool:
     """`bad_first`: invalid until the prompt contains the model's first answer."""
     return fault.name == "bad_json" or (
         fault.name == "bad_first" and all(message.role != "assistant" for message in chat.messages)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from signalbox_devstack.emulators.model_api.wire import ChatRequest
+from signalbox_devstack.emulators.model_api.wire import CompletionRequest
 
 _TOKEN: Final = re.compile(r"\s*[^\W_]+|\s*[^\w\s]|\s+|_")
 _FENCED: Final = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
@@ -22,7 +22,7 @@ _FORMATS: Final[Mapping[str, str]] = {
 }
 
 
-def completion_for(chat: ChatRequest) -> str:
+def completion_for(chat: CompletionRequest) -> str:
     """JSON that matches the schema or example in the prompt if JSON is requested, else sentences of the last
     message.
     """

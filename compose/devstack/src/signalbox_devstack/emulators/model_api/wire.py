@@ -8,7 +8,7 @@ class PromptMessage(Struct, frozen=True):
     content: str | None = None
 
 
-class ResponseFormat(Struct, frozen=True):
+class RequestedFormat(Struct, frozen=True):
     type: str
 
 
@@ -16,13 +16,13 @@ class RequestedStreamOptions(Struct, frozen=True):
     include_usage: bool = False
 
 
-class ChatRequest(Struct, frozen=True, kw_only=True):
+class CompletionRequest(Struct, frozen=True, kw_only=True):
     model: str
     messages: tuple[PromptMessage, ...]
     stream: bool = False
     stream_options: RequestedStreamOptions | None = None
     max_tokens: int | None = None
-    response_format: ResponseFormat | None = None
+    response_format: RequestedFormat | None = None
 
 
 class CompletionUsage(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ _PROGRAM = "signalbox-portal"
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
-        description="Simulate the e-invoice portal, with invented companies and invoices.",
+        description="Simulate the e-invoice portal, with fictitious companies and invoices.",
     )
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     parser.add_argument(

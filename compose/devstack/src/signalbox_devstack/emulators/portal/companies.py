@@ -1,4 +1,4 @@
-"""The companies on the portal: tax codes (MST), passwords and names, all invented and derived from a number."""
+"""The companies on the portal: fictitious tax codes (MST), passwords and names, derived from a number."""
 
 import re
 from collections.abc import Iterator

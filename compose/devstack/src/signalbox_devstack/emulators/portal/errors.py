@@ -42,5 +42,5 @@ def error_response(
 
 
 def waf_response() -> Response:
-    """The response of the web application firewall, which has a format of its own."""
+    """The response of the web application firewall, which has its own format."""
     return JSONResponse({"status": 403, "message": WAF}, 403)

@@ -63,7 +63,7 @@ class _ActiveFault(Struct):
 
 
 class PortalFaults:
-    """The faults in effect, by taxpayer. Those of `*` apply to every taxpayer without faults of its own."""
+    """The faults in effect, by taxpayer. Those of `*` apply to taxpayers that have no entry."""
 
     def __init__(self) -> None:
         self._sets: defaultdict[str, list[_ActiveFault]] = defaultdict(list)

@@ -67,7 +67,7 @@ def _data(invoice: Invoice) -> str:
         f"<TToan><THTTLTSuat>{rates}</THTTLTSuat><TgTCThue>{invoice.amount}</TgTCThue>"
         f"<TgTThue>{invoice.tax}</TgTThue>"
         f"<TgTTTBSo>{total}</TgTTTBSo><TgTTTBChu>{in_words(total)}</TgTTTBChu></TToan></NDHDon>"
-        "<TTKhac><TTin><TTruong>Nguồn</TTruong><KDLieu>string</KDLieu><DLieu>simulated, nobody's invoice"
+        "<TTKhac><TTin><TTruong>Nguồn</TTruong><KDLieu>string</KDLieu><DLieu>simulated, not an invoice"
         "</DLieu></TTin></TTKhac></DLHDon>"
     )
 

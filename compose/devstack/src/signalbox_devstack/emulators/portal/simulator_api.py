@@ -69,7 +69,7 @@ class SimulatorApi:
         return _json(self._server.faults.all())
 
     async def put_faults(self, request: Request) -> Response:
-        """Replace the faults of one taxpayer, or with `*` those of every taxpayer without faults of its own."""
+        """Replace the faults of one taxpayer; `*` stands for taxpayers that have no entry."""
         if not self._has_faults:
             return _problem(403, "fault injection is disabled: start the portal with --faults")
         try:

@@ -32,7 +32,7 @@ class DeliveryEffects(Protocol):
     def failed(self, delivery: Delivery) -> None: ...
 
     def dead_letter(self, delivery: Delivery) -> bool:
-        """Forward the message; False when the dead-letter topic does not exist, so that the message is kept."""
+        """Forward the message; False if the dead-letter topic does not exist: the message is retained."""
         ...
 
 

@@ -117,40 +117,40 @@ class Broker:
         """Number, journal and queue messages. The caller awaits the commit before it responds."""
         now = time.time()
         stored = [self._store(topic, message, now) for message in messages]
-        wanted = [
-            (subscription, message) for message in stored for subscription in topic.subscriptions.values()
+        deliveries = [
+            (subscription, message)
+            for message in stored
+            for subscription in topic.subscriptions.values()
+            if subscription.accepts(message.wire)
         ]
-        wanted = [
-            (subscription, message) for subscription, message in wanted if subscription.wants(message.wire)
-        ]
-        for _, message in wanted:
+        for _, message in deliveries:
             message.references += 1
         kept = [message for message in stored if self.is_needed(message)]
         rows = [(m.number, m.topic, m.published_s, m.wire.SerializeToString()) for m in kept]
         self.journal.write(_INSERT_MESSAGE, *rows)
         self.journal.write(
-            _INSERT_DELIVERY, *((subscription.number, message.number) for subscription, message in wanted)
+            _INSERT_DELIVERY, *((subscription.number, message.number) for subscription, message in deliveries)
         )
         topic.log.update((message.number, message) for message in kept)
-        for subscription, message in wanted:
+        for subscription, message in deliveries:
             subscription.backlog.add(message)
         return [message.wire.message_id for message in stored]
 
-    def seek(self, subscription: SubscriptionState, wants: Callable[[StoredMessage], bool]) -> None:
+    def seek(self, subscription: SubscriptionState, includes: Callable[[StoredMessage], bool]) -> None:
         """Make exactly the selected messages undelivered, acknowledged or not, if they are still retained."""
         held = {
             number: delivery.message for number, delivery in subscription.backlog.deliveries.items()
         } | subscription.kept
         topic = self.topics.get(subscription.settings.topic)
-        logged = {n: m for n, m in topic.log.items() if subscription.wants(m.wire)} if topic else {}
-        wanted = {number: message for number, message in sorted((held | logged).items()) if wants(message)}
+        logged = {n: m for n, m in topic.log.items() if subscription.accepts(m.wire)} if topic else {}
+        selected = {n: message for n, message in sorted((held | logged).items()) if includes(message)}
         self.journal.write("DELETE FROM deliveries WHERE subscription = ?", (subscription.number,))
-        self.journal.write(_INSERT_DELIVERY, *((subscription.number, number) for number in wanted))
-        for message in wanted.values():
+        self.journal.write(_INSERT_DELIVERY, *((subscription.number, number) for number in selected))
+        for message in selected.values():
             message.references += 1
         subscription.kept.clear()
         with subscription.awake():
-            subscription.backlog.replace(wanted.values())
+            subscription.backlog.replace(selected.values())
         for message in held.values():
             self.release(message)
 

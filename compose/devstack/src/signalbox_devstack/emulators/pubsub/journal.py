@@ -1,6 +1,6 @@
 """The journal: one SQLite file in WAL mode, written in group commits.
 
-With `synchronous=NORMAL` a commit is written to the file before a Publish is answered, so kill -9 of this
+With `synchronous=NORMAL` a commit is written to the file before the Publish response, so kill -9 of this
 process
 loses nothing. Only a power failure or kernel crash can lose the latest commits. FULL would prevent that at
 the
@@ -106,7 +106,7 @@ class SqliteJournal:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open the file exclusively. The lock keeps out a second server and is released with the process."""
+    """Open the file exclusively. The lock excludes a second server and is released when the process exits."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(path, isolation_level=None, timeout=0.5, cached_statements=64)

@@ -120,7 +120,7 @@ class KeyQueues:
         return back
 
     def remove_consumer(self, consumer: Consumer) -> None:
-        """Offer a removed consumer's keys to others, except those with messages that it has not settled yet."""
+        """Reassign a removed consumer's keys, except those with messages that it has not settled."""
         key_queues = [
             key_queue for key_queue in consumer.key_queues if key_queue.offered_to is consumer.key_queues
         ]

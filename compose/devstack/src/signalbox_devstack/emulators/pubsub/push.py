@@ -1,4 +1,4 @@
-"""Push delivery: one task per push subscription posts messages to its endpoint; a 2xx response acknowledges."""
+"""Push delivery: one task per push subscription POSTs messages to its endpoint; a 2xx acknowledges."""
 
 import asyncio
 import base64

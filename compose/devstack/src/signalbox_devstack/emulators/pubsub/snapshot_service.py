@@ -67,7 +67,7 @@ class SnapshotService:
             snapshot = self._broker.snapshot(request.snapshot)
             if snapshot.wire.topic != subscription.settings.topic:
                 raise invalid("The snapshot belongs to another topic than the subscription.")
-            self._broker.seek(subscription, snapshot.wants)
+            self._broker.seek(subscription, snapshot.includes)
         else:
             raise invalid("Seek requires a time or a snapshot.")
         await self._broker.journal.committed()

@@ -148,7 +148,7 @@ class SubscriberService:
             except TimeoutError:
                 return []
 
-        # The caller may cancel before the response arrives; then nobody has received these messages.
+        # The caller may cancel before the response arrives; then these messages were not received.
         def return_unseen(_: object) -> None:
             if context.cancelled():
                 subscription.return_unseen(deliveries)

@@ -50,7 +50,7 @@ class SubscriptionState:
         for consumer in self.backlog.consumers:
             consumer.wake()
 
-    def wants(self, message: wire.PubsubMessage) -> bool:
+    def accepts(self, message: wire.PubsubMessage) -> bool:
         return not self.settings.detached and (self._matches is None or self._matches(message.attributes))
 
     def check_pull(self) -> None:

@@ -30,14 +30,14 @@ class TopicState:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotState:
-    """The undelivered messages of a subscription at one moment: `backlog`, and every message from `since` on."""
+    """A subscription's undelivered messages at one moment: `backlog`, and every message from `since` on."""
 
     wire: wire.Snapshot
     backlog: frozenset[int]
     since: int
 
     def holds(self, message: StoredMessage) -> bool:
-        return message.topic == self.wire.topic and self.wants(message)
+        return message.topic == self.wire.topic and self.includes(message)
 
-    def wants(self, message: StoredMessage) -> bool:
+    def includes(self, message: StoredMessage) -> bool:
         return message.number >= self.since or message.number in self.backlog

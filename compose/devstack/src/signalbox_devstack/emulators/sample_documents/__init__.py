@@ -1,1 +1,1 @@
-"""Generates documents of invented companies in Vietnamese and English: PDFs, scans, photos, and broken files."""
+"""Generates documents of fictitious companies in Vietnamese and English: PDFs, scans, photos, bad files."""

@@ -25,7 +25,7 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
             role=Role.VIEWER,
             handle=approvals.inbox,
             query=schemas.ListApprovals,
-            replies=(Reply(200, "The pending approvals, oldest first", schemas.Inbox), INVALID_QUERY),
+            replies=(Reply(200, "The pending approvals, oldest first", schemas.InboxView), INVALID_QUERY),
         ),
         Endpoint(
             method="GET",
@@ -55,11 +55,11 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
             body=schemas.Decide,
             takes_idempotency_key=True,
             replies=(
-                Reply(200, "Accepted, now or by an identical request before", schemas.Decided),
+                Reply(200, "Accepted, now or by an identical request before", schemas.DecideResponse),
                 Reply(
                     202,
                     "Recorded durably: no worker responded, and the run applies it when one does",
-                    schemas.Decided,
+                    schemas.DecideResponse,
                 ),
                 APPROVAL_NOT_FOUND,
                 problem(409, "The approval is decided or expired, the digest is stale, or the run has ended"),

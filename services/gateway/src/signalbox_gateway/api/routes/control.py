@@ -9,7 +9,7 @@ from signalbox_gateway.api.routes.replies import INVALID_BODY, RUN_NOT_FOUND, pr
 from signalbox_gateway.api.runs import RunHandlers
 
 _REPLIES: Final = (
-    Reply(202, "Accepted; the stream shows when it takes effect", schemas.Accepted),
+    Reply(202, "Accepted; the stream shows when it takes effect", schemas.ControlResponse),
     problem(409, "The run has ended"),
     RUN_NOT_FOUND,
     *INVALID_BODY,

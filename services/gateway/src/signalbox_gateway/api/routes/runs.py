@@ -22,7 +22,7 @@ def pipeline_routes(pipelines: PipelineHandlers) -> tuple[Endpoint, ...]:
             summary="List the installed pipelines",
             role=Role.VIEWER,
             handle=pipelines.list,
-            replies=(Reply(200, "The pipelines, sorted by name", schemas.PipelineList),),
+            replies=(Reply(200, "The pipelines, sorted by name", schemas.PipelineListView),),
         ),
         Endpoint(
             method="GET",
@@ -54,12 +54,12 @@ def run_routes(
             body=schemas.StartRun,
             takes_idempotency_key=True,
             replies=(
-                Reply(201, "Started", schemas.Started),
-                Reply(200, "An identical request started this run before", schemas.Started),
+                Reply(201, "Started", schemas.StartResponse),
+                Reply(200, "An identical request started this run before", schemas.StartResponse),
                 Reply(
                     202,
                     "Queued: Temporal is unavailable, and the run starts when it is available again",
-                    schemas.Started,
+                    schemas.StartResponse,
                 ),
                 problem(409, "The run id or the key is in use by a different request"),
                 *INVALID_BODY,
@@ -77,7 +77,7 @@ def run_routes(
                 Reply(
                     200,
                     "One page, newest first; pages of open runs precede those of closed runs",
-                    schemas.RunPage,
+                    schemas.RunPageView,
                 ),
                 INVALID_QUERY,
             ),
@@ -132,7 +132,7 @@ def upload_routes(uploads: UploadHandler) -> tuple[Endpoint, ...]:
             handle=uploads.store,
             body_media_type="*/*",
             replies=(
-                Reply(201, "Stored; use `object` in the input of a run", schemas.Uploaded),
+                Reply(201, "Stored; use `object` in the input of a run", schemas.UploadResponse),
                 problem(413, "The file is too large"),
                 problem(415, "The file's type is not supported"),
                 problem(422, "The file is empty"),

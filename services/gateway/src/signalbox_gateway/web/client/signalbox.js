@@ -155,7 +155,7 @@ class Watch {
   #onError(source) {
     if (source !== this.#source || this.#state === "closed" || this.#state === "ended") return;
     this.#setState("waiting");
-    // The browser reconnects by itself unless it has given up, for example after a 4xx or with an expired ticket.
+    // The browser reconnects on its own unless it has given up, for example after a 4xx or with an expired ticket.
     if (source.readyState === EventSource.CLOSED) this.#retryLater();
   }
 

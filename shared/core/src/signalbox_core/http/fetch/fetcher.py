@@ -19,7 +19,7 @@ HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 PICTURES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_AGENT: Final = "Signalbox/0.1 (fetches a page that a person asked for)"
+_AGENT: Final = "Signalbox/0.1 (fetches a page at a user's request)"
 
 
 class Fetched(Struct, frozen=True, kw_only=True):
@@ -98,13 +98,13 @@ class Fetcher:
             Rejected: `blocked_address`, `blocked_port`, `unknown_host`, `too_many_redirects`,
                 `page_not_found`, `page_refused`, `bad_status`, `too_large`, `not_html`, `wrong_media_type`,
                 `bad_certificate`, `unsupported_encoding`.
-            Unavailable: the server is slow or failing (`RateLimited` when it answers 429).
+            Unavailable: the server is slow or failing (`RateLimited` when it returns 429).
         """
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await self._follow(url, accept, max_bytes or self._max_bytes, field, on_bytes)
         except (TimeoutError, httpcore2.TimeoutException) as error:
-            raise Unavailable(f"{url} did not answer in time", field=field, code="timeout") from error
+            raise Unavailable(f"{url} did not respond in time", field=field, code="timeout") from error
         except (httpcore2.ConnectError, ssl.SSLError) as error:
             raise _no_connection(url, field, error) from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError, zlib.error, OSError) as error:

@@ -47,7 +47,7 @@ async def read_body(
     unpack = zlib.decompressobj(32 + zlib.MAX_WBITS) if encoding in ("gzip", "deflate") else None
     if encoding not in ("", "identity", "gzip", "deflate"):
         raise Rejected(
-            f"{url} answers with the encoding {encoding!r}, which was not requested",
+            f"{url} responded with the encoding {encoding!r}, which was not requested",
             field=field,
             code="unsupported_encoding",
         )
@@ -65,11 +65,11 @@ def refusal(url: str, status: int, retry_after: str, field: str) -> SignalboxErr
     if 200 <= status < 300:
         return None
     if status == 429:
-        detail = f"{url} answers 429, too many requests; try again later"
+        detail = f"{url} returned 429, too many requests; try again later"
         return RateLimited(detail, retry_after_s=_wait_s(retry_after), field=field, status=status)
     if status in RETRIABLE or status >= 500:
         return Unavailable(
-            f"{url} answers with a server error ({status}); try again later", field=field, status=status
+            f"{url} returned a server error ({status}); try again later", field=field, status=status
         )
     if status in (404, 410):
         return Rejected(
@@ -86,7 +86,7 @@ def refusal(url: str, status: int, retry_after: str, field: str) -> SignalboxErr
             status=status,
         )
     return Rejected(
-        f"{url} answers with status {status}; give an address that answers with 200",
+        f"{url} returned status {status}; use an address that returns 200",
         field=field,
         code="bad_status",
         status=status,

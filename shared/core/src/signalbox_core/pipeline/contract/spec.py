@@ -34,7 +34,7 @@ class Step(Struct, frozen=True):
 
 
 class Approval(Struct, Generic[A], frozen=True, kw_only=True):
-    """A question that a run may ask: the type of its answer and how long it stays open."""
+    """A question that a run may open: the type of its answer, and its deadline."""
 
     name: str
     title: str

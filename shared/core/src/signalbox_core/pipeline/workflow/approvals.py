@@ -22,7 +22,7 @@ _PATH: Final = re.compile(r" - at `\$(.*)`\Z")
 
 
 class AskedQuestion(Struct, kw_only=True):
-    """One asked question and its outcome: at most one of `record` and `expired` is ever set."""
+    """A question and its outcome: at most one of `record` and `expired` is ever set."""
 
     approval: Approval[Any]
     digest: str
@@ -53,7 +53,7 @@ class ApprovalRegistry:
         """
         if approval_id in self._asked:
             raise pipeline_bug(
-                f"approval id {approval_id!r} is asked twice; "
+                f"approval id {approval_id!r} is used twice; "
                 "leave approval_id out, or make it unique in the run"
             )
         self._asked[approval_id] = question

@@ -14,7 +14,7 @@ from signalbox_core.pipeline.contract.messages import CancelReason, Control, Dec
 from signalbox_core.pipeline.workflow.state import RunState
 
 
-class RunHandlers:
+class RunMessageHandlers:
     """Registers the handlers. They change the run's state and return at once; the workflow reacts to it."""
 
     def __init__(self, state: RunState) -> None:

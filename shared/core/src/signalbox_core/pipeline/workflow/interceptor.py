@@ -121,7 +121,7 @@ class _RunOutbound(WorkflowOutboundInterceptor):
         input.headers = _with_step_call(input.headers, run)
         if run is None:
             return super().start_activity(input)
-        # Only the pipeline's own workers are known to have the interceptor that unpacks the events.
+        # Only the pipeline's own workers certainly have the interceptor that unpacks the events.
         events = run.state.outbox.piggyback_events() if input.task_queue is None else ()
         if events:
             input.headers = {**input.headers, HEADER_EVENTS: to_payload(EventBatch(events=events))}

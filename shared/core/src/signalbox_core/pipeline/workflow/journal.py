@@ -22,7 +22,7 @@ class CarriedState(Struct, frozen=True, kw_only=True):
     """What a run's next execution (after continue-as-new) starts from.
 
     Attributes:
-        asked: how many questions of each approval name the run has asked.
+        asked: number of questions opened, by approval name.
         kept: the value that the author passed to `Run.keep`.
     """
 

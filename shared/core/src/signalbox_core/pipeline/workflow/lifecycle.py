@@ -51,7 +51,7 @@ async def execute_run(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
 
 
 async def _run_cancellable(state: RunState, body: Coroutine[Any, Any, Any]) -> Any:
-    """Run the workflow's code in a task of its own, cancelled after all other work of the workflow task.
+    """Run the workflow's code in a separate task, cancelled after all other work of the workflow task.
 
     The server repeats a run's last workflow task when a message arrived meanwhile. If that message were
     handled first, a run that has recorded `run.completed` could now be cancelled. Handled last, the repeated

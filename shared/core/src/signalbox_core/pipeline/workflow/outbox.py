@@ -5,7 +5,7 @@ so no event is published for something that did not happen. While the run contin
 dispatched by the server at the commit:
 
 - Events *piggyback* in the header of the next activity that the same workflow task starts. This costs no
-  history event. They stay in the outbox until a delivery of its own confirms them.
+  history event. They stay in the outbox until a separate delivery confirms them.
 - When no activity follows, a separate activity (`signalbox.deliver`) takes everything.
 
 The last delivery is a local activity: nothing follows it, and it saves a round trip. `lifecycle.py` makes
@@ -66,7 +66,7 @@ class DeliverActivities:
 
 
 class Outbox:
-    """One run's outbox. At most one delivery of its own is in flight, so events batch up behind it."""
+    """One run's outbox. At most one separate delivery is in flight, so events batch up behind it."""
 
     def __init__(self) -> None:
         self._events: list[CloudEvent] = []

@@ -15,7 +15,7 @@ from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
 from signalbox_core.pipeline.workflow.approvals import Check
-from signalbox_core.pipeline.workflow.handlers import RunHandlers
+from signalbox_core.pipeline.workflow.handlers import RunMessageHandlers
 from signalbox_core.pipeline.workflow.questions import ApprovalQuestion, open_question, wait_for_outcome
 from signalbox_core.pipeline.workflow.state import CleanUp, RunState
 from signalbox_core.pipeline.workflow.steps import StepScope
@@ -36,7 +36,7 @@ class Run:
     def __init__(self, spec: PipelineSpec) -> None:
         self.spec = spec
         self.state = RunState(spec)
-        self._handlers = RunHandlers(self.state)
+        self._handlers = RunMessageHandlers(self.state)
         self._steps = {step.name: step for step in spec.steps}
         self._events = {event.name: event for event in spec.events}
 
@@ -165,7 +165,7 @@ class Run:
         if isinstance(default, _Unset):
             raise non_retryable_error(
                 messages.APPROVAL_EXPIRED,
-                f"nobody decided approval {question_id} within {declared.deadline}; start the run again",
+                f"approval {question_id} expired undecided after {declared.deadline}; start the run again",
             )
         return default
 

@@ -34,7 +34,7 @@ class _StoredSession(Struct, frozen=True, tag="clear"):
     expires_at: datetime
 
 
-class SessionStore:
+class PortalSessionStore:
     """Stores sessions and captcha cookies; one instance per worker process."""
 
     def __init__(self, redis: Redis, ring: KeyRing | None) -> None:

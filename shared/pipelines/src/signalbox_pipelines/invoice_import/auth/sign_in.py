@@ -11,7 +11,7 @@ from msgspec import Struct
 from signalbox_core.crypto.secret_refs import SecretRefs
 from signalbox_core.errors import InvalidInput, RateLimited
 from signalbox_core.settings import Secret
-from signalbox_pipelines.invoice_import.auth.session_store import SessionStore
+from signalbox_pipelines.invoice_import.auth.session_store import PortalSessionStore
 from signalbox_pipelines.invoice_import.messages import (
     CaptchaPicture,
     ImportAccount,
@@ -50,7 +50,7 @@ class SignInService:
         *,
         client: PortalClient,
         limiter: PortalRateLimiter,
-        sessions: SessionStore,
+        sessions: PortalSessionStore,
         secrets: SecretRefs,
         solver: CaptchaSolver,
     ) -> None:

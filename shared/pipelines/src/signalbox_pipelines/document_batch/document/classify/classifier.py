@@ -17,7 +17,7 @@ _HEADING_FACTOR: Final = 1.5
 _MAX_CUES: Final = 12
 _WHITESPACE: Final = r"\s+"
 _LONG_RUN: Final = re.compile(r"([^\w\s\x00-\x7f]{30})[^\w\s\x00-\x7f]++")
-"""Combining marks beyond 30 in a row are dropped (UAX #15, stream-safe text): normalising them is quadratic."""
+"""Combining marks beyond 30 in a row are dropped (UAX #15, stream-safe text): normalising is quadratic."""
 
 
 def classify(pages: Sequence[PageText]) -> Classification:

@@ -1,4 +1,4 @@
-"""Finding the facts of a stored text, a window of pages per call, so that no call needs all pages' results."""
+"""Extracts the facts of a stored text, a window of pages per call, which bounds the memory of a call."""
 
 import msgspec
 from msgspec import Struct
