@@ -41,3 +41,30 @@ def test_a_long_text_shows_its_end_unless_someone_reads_further_up(modules: Page
     output.evaluate("output => { output.scrollTop = 0; }")
     modules.evaluate(SHOW, [{"text": lines + "\nmore\nand more"}])
     assert output.evaluate("output => output.scrollTop") == 0
+
+
+def test_a_text_that_is_shown_before_its_page_follows_too(modules: Page) -> None:
+    """The first snapshot is drawn before the page is in the document, as when a page opens mid-run."""
+    modules.evaluate(
+        """async () => {
+            document.body.replaceChildren();
+            delete window.list;
+            const { LiveText } = await import("/console/js/parts/live-text.js");
+            window.list = new LiveText();
+        }"""
+    )
+    lines = "\n".join(f"line {number}" for number in range(200))
+    modules.evaluate(SHOW, [{"text": lines}])
+    modules.evaluate(
+        """() => {
+            document.body.append(window.list.element);
+            Object.assign(document.querySelector(".live-text").style, { maxBlockSize: "100px", overflow: "auto" });
+        }"""
+    )
+    at_end = """() => {
+        const { scrollTop, clientHeight, scrollHeight } = document.querySelector(".live-text");
+        return scrollHeight > 200 && scrollTop + clientHeight > scrollHeight - 2;
+    }"""
+    modules.wait_for_function(at_end)
+    modules.evaluate(SHOW, [{"text": lines + "\nmore"}])
+    modules.wait_for_function(at_end)

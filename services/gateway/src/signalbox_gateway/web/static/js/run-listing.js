@@ -3,6 +3,8 @@
 import { hasEnded } from "./fold.js";
 
 const PAGE = 50;
+// More than the server's index can lag behind.
+const MAX_REPORTED = 5000;
 
 export class RunListing {
   #runs = [];
@@ -50,15 +52,25 @@ export class RunListing {
   }
 
   started(run) { this.#started.set(run.run_id, run); }
-  report(runId, state) { this.#reported.set(runId, state); }
+
+  report(runId, state) {
+    this.#reported.delete(runId);
+    this.#reported.set(runId, state);
+    if (this.#reported.size > MAX_REPORTED) this.#reported.delete(this.#reported.keys().next().value);
+    if (hasEnded(state) && !this.#matches(state)) this.#started.delete(runId);
+  }
+
   showNew() { for (const run of this.#matching()) this.#seen.add(run.run_id); }
 
-  newCount() { return this.#seen.size ? this.#matching().filter((run) => !this.#seen.has(run.run_id)).length : 0; }
+  newCount() { return this.#matching().filter((run) => !this.#seen.has(run.run_id)).length; }
 
   /** The runs to show, newest first. An empty list shows new runs at once. */
   shown() {
-    if (this.#seen.size === 0) this.showNew();
-    return this.#matching().filter((run) => this.#seen.has(run.run_id));
+    const runs = this.#matching();
+    const shown = runs.filter((run) => this.#seen.has(run.run_id));
+    if (shown.length > 0 || runs.length === 0) return shown;
+    this.showNew();
+    return runs;
   }
 
   /** An end is final, whoever reported it. */

@@ -24,6 +24,8 @@ class RunsPage {
   #rows = new Map();
   #timer = 0;
   #dueAt = Infinity;
+  #isLoading = false;
+  #drawing = 0;
   #stop = new AbortController();
   #feed = null;
 
@@ -48,8 +50,8 @@ class RunsPage {
     this.#draw();
     this.#schedule(EVERY_MS);
     this.#feed = new RunFeed({
-      started: (run) => { this.listing.started(run); this.#draw(); this.#schedule(SOON_MS); },
-      reported: (runId, state) => { this.listing.report(runId, state); this.#draw(); this.#schedule(SOON_MS); },
+      started: (run) => { this.listing.started(run); this.#drawSoon(); this.#schedule(SOON_MS); },
+      reported: (runId, state) => { this.listing.report(runId, state); this.#drawSoon(); this.#schedule(SOON_MS); },
       changed: () => this.#schedule(SOON_MS),
       state: (state) => this.link.set(state),
     });
@@ -59,6 +61,7 @@ class RunsPage {
     this.#stop.abort();
     this.#feed?.close();
     clearTimeout(this.#timer);
+    cancelAnimationFrame(this.#drawing);
   }
 
   /** One page of the server's list; the inbox shows which runs wait for a person. */
@@ -78,6 +81,9 @@ class RunsPage {
   }
 
   async #reload() {
+    this.#dueAt = Infinity;
+    if (this.#isLoading) { this.#schedule(SOON_MS); return; }
+    this.#isLoading = true;
     try {
       if (!document.hidden) await this.listing.reload();
       this.#draw();
@@ -85,8 +91,7 @@ class RunsPage {
     } catch (problem) {
       if (problem.name === "AbortError" || problem.status === 401) return;
       if (!this.problem.hasChildNodes()) replace(this.problem, problemNotice(problem));
-    }
-    this.#dueAt = Infinity;
+    } finally { this.#isLoading = false; }
     this.#schedule(EVERY_MS);
   }
 
@@ -101,6 +106,12 @@ class RunsPage {
     this.listing.showNew();
     this.#draw();
     this.list.querySelector("a")?.focus();
+  }
+
+  /** Coalesces the events of one animation frame to one drawing. */
+  #drawSoon() {
+    cancelAnimationFrame(this.#drawing);
+    this.#drawing = requestAnimationFrame(() => this.#draw());
   }
 
   /** Makes the rows equal to the listing, in its order; moves only rows that are out of place, so that the focus stays. */

@@ -67,7 +67,7 @@ export class OpenPanel {
     this.element.classList.add("superseded");
     const discard = () => { this.discard(); discarded(); };
     replace(this.banner, h("div", { class: "notice", role: "alert" }, h("p", {}, h("strong", {}, text)),
-      h("p", {}, "Your own draft is kept below. It was not sent."), details,
+      h("p", {}, "Your own draft is kept below. It has no effect."), details,
       h("p", { class: "actions" }, h("button", { type: "button", class: "button", onclick: discard }, "Discard my draft"))));
     // Read-only instead of disabled: a disabled control would lose the focus and could not be copied from.
     for (const control of this.body.element.querySelectorAll("input, textarea")) control.readOnly = true;
