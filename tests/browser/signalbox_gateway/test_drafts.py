@@ -1,4 +1,4 @@
-"""What a person enters is kept: across a reload, when someone else decides first, and when the question expires."""
+"""What a person enters is kept: over a reload, a decision by someone else, and the end of the question."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

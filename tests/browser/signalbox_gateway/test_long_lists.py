@@ -1,4 +1,4 @@
-"""Long runs stay usable: folded steps, an event log of which only the visible rows are in the document, nothing dropped."""
+"""Long runs stay usable: steps are folded, and of the event log only the visible rows are in the document."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

@@ -1,10 +1,12 @@
-// Drafts of decisions, kept in this browser until they are sent or discarded: by run, approval and digest, so that a
-// draft never appears under a question that has changed. Secrets are never part of a draft.
+// Drafts of decisions, kept in this browser until they are sent or discarded: by run, approval and digest, so that
+// a draft never appears under a question that has changed. Secrets are never part of a draft.
 
 const PREFIX = "signalbox.draft/";
 const KEEP_MS = 14 * 86_400_000;
 
-const keyOf = (runId, { approval_id: approvalId, digest }) => `${PREFIX}${[runId, approvalId, digest].map(encodeURIComponent).join("/")}`;
+function keyOf(runId, { approval_id: approvalId, digest }) {
+  return PREFIX + [runId, approvalId, digest].map(encodeURIComponent).join("/");
+}
 
 /** The draft, or null. */
 export function loadDraft(runId, approval) {

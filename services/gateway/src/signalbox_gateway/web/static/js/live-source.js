@@ -1,7 +1,8 @@
-// One EventSource that measures whether it is live: it reconnects after an error, and when nothing has arrived for 30 s.
+// An EventSource that measures whether it is live: it reconnects after an error, and when nothing has arrived
+// for 30 s.
 
 const RETRY_MS = 3000;
-// The gateway sends a ping when a stream has been idle for 12 s: without any data for this long, two are missing.
+// The gateway sends a ping when a stream has been idle for 12 s: without data for this long, two are missing.
 const SILENCE_MS = 30_000;
 
 /**

@@ -29,7 +29,7 @@ export class RunListing {
     this.showNew();
   }
 
-  /** Reads as many pages as are shown. Runs that were not listed before are counted, not shown, until `showNew()`. */
+  /** Reads as many pages as are shown. Runs that were not listed before are only counted until `showNew()`. */
   async reload() {
     const runs = [];
     let cursor = null;
@@ -80,18 +80,21 @@ export class RunListing {
   }
 
   #page(cursor) {
-    return this.read({ limit: String(PAGE), ...(this.status ? { status: this.status } : {}), ...(cursor ? { cursor } : {}) });
+    const filter = this.status ? { status: this.status } : {};
+    return this.read({ limit: String(PAGE), ...filter, ...(cursor ? { cursor } : {}) });
   }
 
   #matching() {
-    const listed = new Map([...this.#started.values(), ...this.#runs].map((run) => [run.run_id, this.#latest(run)]));
+    const runs = [...this.#started.values(), ...this.#runs];
+    const listed = new Map(runs.map((run) => [run.run_id, this.#latest(run)]));
     return [...listed.values()].filter((run) => this.#matches(run)).sort(byStart);
   }
 
   /** Paused and queued runs are listed under "running", as the server does. */
   #matches(run) {
     if (!this.status) return true;
-    return this.status === "running" ? ["running", "paused", "queued"].includes(run.status) : run.status === this.status;
+    if (this.status === "running") return !hasEnded(run);
+    return run.status === this.status;
   }
 }
 

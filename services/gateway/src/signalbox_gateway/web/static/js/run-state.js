@@ -13,9 +13,12 @@ export function runState(snapshot) {
     return { status: "attention", text: "Waiting for a decision", until };
   }
   const isWorking = snapshot.steps.some((step) => step.status === "running");
-  if (snapshot.status === "paused" && isWorking) return { status: "paused", text: "Pausing after this step", until: null };
+  if (snapshot.status === "paused" && isWorking) {
+    return { status: "paused", text: "Pausing after this step", until: null };
+  }
   // A worker reports the first event; without one, none has picked the run up.
-  const isQueued = snapshot.status === "running" && snapshot.sequence === 0 && snapshot.steps.every((step) => step.status === "pending");
+  const isUntouched = snapshot.sequence === 0 && snapshot.steps.every((step) => step.status === "pending");
+  const isQueued = snapshot.status === "running" && isUntouched;
   const status = isQueued ? "queued" : snapshot.status;
   return { status, text: statusWord(status), until: null };
 }

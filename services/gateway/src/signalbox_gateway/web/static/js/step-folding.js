@@ -9,8 +9,8 @@ const MAX_IMPORTANT = 12;
 /**
  * The folded ranges {from, to} (`to` exclusive) by their first index.
  *
- * A list of at most 12 steps is shown whole. Of a longer one, the first and the last step are shown, the steps that
- * are running, failed or waiting, and their neighbours; `opened` holds the names of steps to show in any case.
+ * A list of at most 12 steps is shown whole. Of a longer one, the first and the last step are shown, the steps
+ * that are running, failed or waiting, and their neighbours; `opened` holds the names of steps to show in any case.
  */
 export function foldedRanges(steps, opened = new Set()) {
   const ranges = new Map();
@@ -27,7 +27,8 @@ export function foldedRanges(steps, opened = new Set()) {
 
 function shownIndexes(steps) {
   const shown = new Set([0, steps.length - 1]);
-  const important = [...steps.keys()].filter((index) => IMPORTANT.has(steps[index].status)).slice(0, MAX_IMPORTANT);
+  const isImportant = (index) => IMPORTANT.has(steps[index].status);
+  const important = [...steps.keys()].filter(isImportant).slice(0, MAX_IMPORTANT);
   for (const index of important) for (const near of [index - 1, index, index + 1]) shown.add(near);
   const next = steps.findIndex((step) => step.status === "pending");
   if (important.length === 0 && next > 0) shown.add(next - 1).add(next);

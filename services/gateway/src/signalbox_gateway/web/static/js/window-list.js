@@ -14,12 +14,14 @@ export class WindowList {
    */
   constructor({ rowHeight, row, ...attributes }) {
     Object.assign(this, { rowHeight, row });
-    this.list = h("ol", { class: "window-rows", "aria-label": attributes["aria-label"], reversed: attributes.reversed });
-    this.element = h("div", { class: attributes.class, tabindex: "0", role: "group", "aria-label": attributes["aria-label"], onscroll: () => this.schedule() }, this.list);
+    const label = { "aria-label": attributes["aria-label"] };
+    const frame = { class: attributes.class, tabindex: "0", role: "group", onscroll: () => this.schedule() };
+    this.list = h("ol", { class: "window-rows", reversed: attributes.reversed, ...label });
+    this.element = h("div", { ...frame, ...label }, this.list);
     new ResizeObserver(() => this.schedule()).observe(this.element);
   }
 
-  /** Draws the rows that are visible now, once per animation frame. `changed` when the rows' contents may differ. */
+  /** Draws the visible rows anew, once per animation frame. */
   show(count) {
     this.#count = count;
     this.#drawn = "";
@@ -37,7 +39,7 @@ export class WindowList {
     const top = index * this.rowHeight;
     const { scrollTop, clientHeight } = this.element;
     if (top < scrollTop) this.element.scrollTop = top;
-    else if (top + this.rowHeight > scrollTop + clientHeight) this.element.scrollTop = top + this.rowHeight - clientHeight;
+    else this.element.scrollTop = Math.max(scrollTop, top + this.rowHeight - clientHeight);
   }
 
   #draw() {

@@ -1,4 +1,5 @@
-// The time left to decide, beside the button that sends the decision; announced one minute before it ends, and when it ends.
+// The time left to decide, beside the button that sends the decision; announced one minute before it ends, and
+// when it ends.
 import { h, setText, span } from "../dom.js";
 import { full } from "../format.js";
 import { leftTime } from "../ticker.js";
@@ -16,8 +17,8 @@ export class Deadline {
     const until = expires ? null : ends;
     this.notice = span("deadline-notice");
     this.notice.setAttribute("role", "status");
-    this.element = h("p", { class: "deadline", hidden: !ends }, until ? span("visually-hidden", `Open until ${full(until)}`) : null,
-      until ? leftTime(until) : null, this.notice);
+    const countdown = until ? [span("visually-hidden", `Open until ${full(until)}`), leftTime(until)] : null;
+    this.element = h("p", { class: "deadline", hidden: !ends }, countdown, this.notice);
     if (!ends) return;
     const left = Date.parse(ends) - Date.now();
     this.#at(left - SOON_MS, "Less than a minute left to decide.", left > 0);

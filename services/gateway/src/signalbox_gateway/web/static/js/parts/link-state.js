@@ -2,7 +2,11 @@
 import { h, setText } from "../dom.js";
 
 const WORDS = {
-  connecting: "Connecting", live: "Live", waiting: "Connection lost, reconnecting", silent: "No data for 30 s, reconnecting", ended: "Ended",
+  connecting: "Connecting",
+  live: "Live",
+  waiting: "Connection lost, reconnecting",
+  silent: "No data for 30 s, reconnecting",
+  ended: "Ended",
 };
 
 export class LinkState {

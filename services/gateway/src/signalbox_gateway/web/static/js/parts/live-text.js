@@ -1,4 +1,5 @@
-// The text that running steps are writing, in the page's main column. It follows its end unless the reader scrolls up.
+// The text that running steps are writing, in the page's main column. It follows its end unless the reader
+// scrolls up.
 import { div, h, setText } from "../dom.js";
 
 const AT_END_PX = 8;
@@ -13,7 +14,11 @@ export class LiveText {
   update(snapshot) {
     const writing = snapshot.steps.filter((step) => step.status === "running" && step.text);
     const names = new Set(writing.map((step) => step.name));
-    for (const [name, output] of this.#outputs) if (!names.has(name)) { output.close(); this.#outputs.delete(name); }
+    for (const [name, output] of this.#outputs) {
+      if (names.has(name)) continue;
+      output.close();
+      this.#outputs.delete(name);
+    }
     for (const step of writing) this.#output(step).update(step);
   }
 
@@ -35,8 +40,10 @@ class Output {
 
   constructor(step) {
     const title = `live-text-${step.name}`;
-    this.body = h("pre", { class: "live-text", tabindex: "0", role: "region", "aria-label": `${step.title}: output so far` });
-    this.element = h("section", { class: "panel", "aria-labelledby": title }, h("h2", { id: title }, step.title), this.body);
+    const label = `${step.title}: output so far`;
+    this.body = h("pre", { class: "live-text", tabindex: "0", role: "region", "aria-label": label });
+    const heading = h("h2", { id: title }, step.title);
+    this.element = h("section", { class: "panel", "aria-labelledby": title }, heading, this.body);
     // Until the page is laid out, there is no height to scroll to.
     this.sizes = new ResizeObserver(() => this.#scroll());
     this.sizes.observe(this.body);

@@ -11,6 +11,9 @@ import { Deadline } from "./deadline.js";
 import { VariantBoard } from "./variants.js";
 
 const SAVE_MS = 200;
+const RECORDED = "Decision recorded. The run continues as soon as a worker is available.";
+const CHOICES = "input[type=radio], input[type=checkbox], select, button:not(.stage-open)";
+const LIST_BUTTONS = ".groups button, .group > button";
 
 export class OpenPanel {
   // A retry after a lost response sends the same id, so it cannot become a second decision.
@@ -32,13 +35,18 @@ export class OpenPanel {
     this.send.disabled = !allowed;
     const title = `approval-${approval.approval_id}`;
     this.head = heading(approval, title);
-    this.restored = h("p", { class: "hint", hidden: !this.hasDraft }, "Your draft was restored. It has not been sent.");
-    this.form = h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); this.#submit(); } },
+    const restored = "Your draft was restored. It has not been sent.";
+    this.restored = h("p", { class: "hint", hidden: !this.hasDraft }, restored);
+    const submit = (event) => { event.preventDefault(); this.#submit(); };
+    this.form = h("form", { novalidate: true, onsubmit: submit },
       this.head, this.banner, this.body.element, this.problem,
       div("send-bar", this.body.tally, this.restored, this.deadline.element,
         allowed ? null : h("p", { class: "hint" }, "You need the role approver to decide."), this.send));
-    for (const name of ["input", "change", "click"]) this.form.addEventListener(name, (event) => this.#onInput(event));
-    this.element = h("section", { class: "panel approval open", "aria-labelledby": title, data: { approval: approval.approval_id } }, this.form);
+    for (const name of ["input", "change", "click"]) {
+      this.form.addEventListener(name, (event) => this.#onInput(event));
+    }
+    const names = { "aria-labelledby": title, data: { approval: approval.approval_id } };
+    this.element = h("section", { class: "panel approval open", ...names }, this.form);
   }
 
   close() {
@@ -50,7 +58,8 @@ export class OpenPanel {
   isDecider(approval) { return approval.decision_id === this.#decisionId; }
 
   /**
-   * The question is no longer open, and not by this panel's decision: shows why in place, and keeps the draft readable.
+   * Shows in place why the question is no longer open, when that is not this panel's decision; the draft stays
+   * readable.
    *
    * head: the new heading, or null for none. text: what happened. details: elements below it.
    * discarded(): the draft was discarded.
@@ -68,10 +77,11 @@ export class OpenPanel {
     const discard = () => { this.discard(); discarded(); };
     replace(this.banner, h("div", { class: "notice", role: "alert" }, h("p", {}, h("strong", {}, text)),
       h("p", {}, "Your own draft is kept below. It has no effect."), details,
-      h("p", { class: "actions" }, h("button", { type: "button", class: "button", onclick: discard }, "Discard my draft"))));
+      h("p", { class: "actions" },
+        h("button", { type: "button", class: "button", onclick: discard }, "Discard my draft"))));
     // Read-only instead of disabled: a disabled control would lose the focus and could not be copied from.
     for (const control of this.body.element.querySelectorAll("input, textarea")) control.readOnly = true;
-    for (const control of this.body.element.querySelectorAll("input[type=radio], input[type=checkbox], select, button:not(.stage-open)")) {
+    for (const control of this.body.element.querySelectorAll(CHOICES)) {
       if (control !== document.activeElement) control.disabled = true;
     }
   }
@@ -85,7 +95,7 @@ export class OpenPanel {
 
   #onInput(event) {
     // A click matters only where it changes the form, for example "Add one".
-    if (!this.#isOpen || (event.type === "click" && !event.target.closest(".groups button, .group > button"))) return;
+    if (!this.#isOpen || (event.type === "click" && !event.target.closest(LIST_BUTTONS))) return;
     this.hasDraft = true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#saveNow(), SAVE_MS);
@@ -111,7 +121,7 @@ export class OpenPanel {
         decision_id: this.#decisionId, digest: this.approval.digest, answer: this.body.read(),
       });
       this.discard();
-      toast(status === 202 ? "Decision recorded. The run continues as soon as a worker is available." : "Decision accepted.", { kind: "good" });
+      toast(status === 202 ? RECORDED : "Decision accepted.", { kind: "good" });
       this.decided();
     } catch (problem) {
       this.#refused(problem);
@@ -123,7 +133,8 @@ export class OpenPanel {
 
   #refused(problem) {
     const own = problem.errors.filter((error) => plainPath(error.field).startsWith("answer"));
-    if (own.length) this.body.show(own.map((error) => ({ ...error, field: plainPath(error.field).replace(/^answer\.?/, "") })));
+    const inForm = (error) => ({ ...error, field: plainPath(error.field).replace(/^answer\.?/, "") });
+    if (own.length) this.body.show(own.map(inForm));
     if (!own.length || problem.status === 409) replace(this.problem, problemNotice(problem));
     // A corrected answer after a 422 is a new decision; a retry after a lost response is not.
     if (problem.status === 422) this.#decisionId = newKey();
@@ -136,6 +147,7 @@ export class OpenPanel {
 
 function bodyOf(runId, approval, draft) {
   const shape = variantAnswer(approval.answer_schema);
-  const cards = shape && Array.isArray(approval.options) && approval.options.every((option) => option?.variant);
+  const { options } = approval;
+  const cards = shape && Array.isArray(options) && options.every((option) => option?.variant);
   return cards ? new VariantBoard(runId, approval, shape, draft) : new AnswerForm(approval, draft);
 }

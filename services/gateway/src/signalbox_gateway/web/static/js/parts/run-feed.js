@@ -1,4 +1,4 @@
-// The tenant's stream, reduced to what the list of runs needs: which runs started, which ended, and when to reload.
+// The tenant's stream, reduced to what the list of runs needs: which runs started, which ended, when to reload.
 import { shortName } from "../fold.js";
 import { LiveSource } from "../live-source.js";
 
@@ -9,8 +9,8 @@ const CHANGES = new Set(["approval.requested", "approval.decided", "approval.exp
 /**
  * on.started(run), on.reported(runId, {status, ended_at}), on.changed() and on.state(state).
  *
- * Only a visible page is connected, because browsers allow few connections to one origin; `changed()` is called when
- * it becomes visible again.
+ * Only a visible page is connected, because browsers allow few connections to one origin; `changed()` is called
+ * when it becomes visible again.
  */
 export class RunFeed {
   #source = null;
@@ -70,7 +70,8 @@ export class RunFeed {
     } else if (name === "run.started" && !this.#open.has(event.runid)) {
       this.#open.add(event.runid);
       const { pipeline, started_by } = event.data;
-      this.on.started({ run_id: event.runid, pipeline, started_by, status: "running", started_at: event.time });
+      const run = { run_id: event.runid, status: "running", started_at: event.time };
+      this.on.started({ ...run, pipeline, started_by });
     } else if (CHANGES.has(name)) this.on.changed();
   }
 }

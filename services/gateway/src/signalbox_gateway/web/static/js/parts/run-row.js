@@ -20,6 +20,7 @@ export class RunRow {
     const live = ["running", "paused", "queued"].includes(run.status) && run.started_at;
     if (live) this.time.dataset.since = run.started_at;
     else delete this.time.dataset.since;
-    setText(this.time, live ? running(run.started_at) : elapsed(run.started_at, run.ended_at ?? run.started_at));
+    const took = () => elapsed(run.started_at, run.ended_at ?? run.started_at);
+    setText(this.time, live ? running(run.started_at) : took());
   }
 }
