@@ -33,6 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             product_page=f"{endpoints.demo_site}/en/coffee",
             kill_gateway=lambda: stack.kill("gateway"),
             redis_url=str(endpoints.redis),
+            gateway_pid=lambda: stack.endpoints.pids["gateway"],
         )
 
 

@@ -54,6 +54,7 @@ def gateway(modules: Page) -> Iterator[Gateway]:
     modules.route(DECISION, gateway)
     modules.evaluate(
         """async (approval) => {
+            localStorage.clear();
             document.body.replaceChildren();
             for (const id of ["toasts", "announcer", "alarm"])
                 document.body.append(Object.assign(document.createElement("div"), { id }));

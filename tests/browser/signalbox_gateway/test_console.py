@@ -19,7 +19,7 @@ def test_a_person_edits_one_approves_one_rejects_one_and_the_run_finishes(
     expect(page.locator(".link-state")).to_have_text("Live")
     first = asked(page)
     expect(cards(first)).to_have_count(3)
-    expect_status(page, "Needs you")
+    expect_status(page, "Waiting for a decision")
     watched.shot("asked-light")
     # A late visitor sees what happened before, and not only the current state.
     page.reload()
@@ -122,7 +122,7 @@ def test_an_incomplete_decision_is_not_sent_and_names_what_is_missing(signed_in:
     expect(cards(panel).first.get_by_label("Why?")).to_be_focused()
     expect(cards(panel).first).to_contain_text("Enter a reason for the next attempt.")
     expect(cards(panel).nth(1)).to_contain_text("Approve, edit or reject this variant.")
-    expect_status(page, "Needs you")
+    expect_status(page, "Waiting for a decision")
 
 
 def test_a_wrong_address_is_explained_at_its_field(signed_in: Page, watched: WatchedPage) -> None:
@@ -142,9 +142,9 @@ def test_a_run_is_cancelled_with_a_reason_after_a_second_thought(signed_in: Page
     start_run(page, site.product_page, variants=1)
     asked(page)
     page.get_by_role("button", name="Cancel run").click()
-    dialog = page.get_by_role("dialog", name="Cancel this run?")
+    dialog = page.get_by_role("dialog", name=re.compile("^Cancel run .+[?]$"))
     dialog.get_by_role("button", name="Go back").click()
-    expect_status(page, "Needs you")
+    expect_status(page, "Waiting for a decision")
     page.get_by_role("button", name="Cancel run").click()
     dialog.get_by_label(re.compile("Reason")).fill("wrong page")
     dialog.get_by_role("button", name="Cancel the run").click()

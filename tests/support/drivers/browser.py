@@ -45,7 +45,7 @@ class Site(Struct, frozen=True, kw_only=True):
     """Where the console is, the key to sign in with, a page that sells something, and a way to kill the
     gateway (it is restarted).
 
-    `redis_url`: what the gateway reads the autoscaler's decisions from.
+    `redis_url`: what the gateway reads the autoscaler's decisions from. `gateway_pid`: the gateway's process.
     """
 
     origin: str
@@ -53,6 +53,7 @@ class Site(Struct, frozen=True, kw_only=True):
     product_page: str
     kill_gateway: Callable[[], object]
     redis_url: str = ""
+    gateway_pid: Callable[[], int] = lambda: 0
 
 
 class WatchedPage:

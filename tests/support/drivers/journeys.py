@@ -84,6 +84,8 @@ class Listener:
                 self._take(frame)
 
     def _take(self, frame: httpx2.ServerSentEvent) -> None:
+        if frame.event == "ping":
+            return
         if frame.event != "message":
             self.others.append(frame.event)
             self.has_ended = self.has_ended or frame.event == "end"

@@ -105,7 +105,8 @@ class Reader:
 
     @property
     def events(self) -> list[sse.SseEvent]:
-        return sse.parse(self.text)
+        """Every event except pings, whose number depends on time."""
+        return [event for event in sse.parse(self.text) if event.event != "ping"]
 
     @property
     def names(self) -> list[str]:

@@ -79,6 +79,48 @@ def test_a_style_sheet_loads_nothing_from_elsewhere(sheet: Path) -> None:
     assert not re.search(r"url\(|@import", sheet.read_text())
 
 
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
+def test_a_style_sheet_is_one_cascade_layer(sheet: Path) -> None:
+    text = re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.DOTALL)
+    order = re.compile(r"@layer [a-z, ]+;")
+    assert sheet.stem in order.search((STATIC / "css" / "tokens.css").read_text())[0]  # type: ignore[index]
+    body = order.sub("", text).strip()
+    assert body.startswith(f"@layer {sheet.stem} {{")
+    assert body.endswith("}")
+    depth = 0
+    for place, character in enumerate(body):
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        assert depth > 0 or place < body.index("{") or place == len(body) - 1, "rules outside the layer"
+
+
+def test_a_class_is_styled_in_one_sheet() -> None:
+    sheets: dict[str, set[str]] = {}
+    for sheet in SHEETS:
+        text = re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.DOTALL)
+        for selectors in re.findall(r"([^{};]+)\{", text):
+            for leading in re.findall(r"(?:^|,)\s*\.([\w-]+)", selectors):
+                sheets.setdefault(leading, set()).add(sheet.name)
+    assert {name: found for name, found in sheets.items() if len(found) > 1} == {}
+
+
+def test_the_modules_import_each_other_without_a_circle() -> None:
+    imports = {
+        module: [(module.parent / place).resolve() for place in IMPORT.findall(module.read_text())]
+        for module in (path.resolve() for path in STATIC.rglob("*.js"))
+    }
+    finished: set[Path] = set()
+
+    def visit(module: Path, above: tuple[Path, ...]) -> None:
+        assert module not in above, [path.name for path in (*above, module)]
+        if module not in finished:
+            for imported in imports.get(module, ()):
+                visit(imported, (*above, module))
+            finished.add(module)
+
+    for module in imports:
+        visit(module, ())
+
+
 @pytest.mark.parametrize(
     ("path", "media_type"),
     [

@@ -364,12 +364,14 @@ async def test_check_23_only_an_idle_stream_gets_a_heartbeat() -> None:
         connection = connect(live.endpoint, "run-1")
         await connection.until_events(1)
         await eventually(lambda: b":\x20\r\n\r\n" in connection.body)
+        await eventually(lambda: b"event: ping\r\ndata: {}\r\n\r\n" in connection.body)
         await connection.leave()
     async with live_gateway(StreamLimits(sweep=SOON, heartbeat=timedelta(hours=1))) as live:
         await live.streams.append_many(MILESTONES)
         connection = connect(live.endpoint, "run-1")
         await connection.until_complete()
         assert b": \r\n\r\n" not in connection.body
+        assert b"event: ping" not in connection.body
 
 
 def test_check_23_no_stream_is_silent_for_longer_than_15_s() -> None:

@@ -18,6 +18,7 @@ from signalbox_core.streams import INBOX_CHANGED, tenant_channel
 from signalbox_gateway.api.endpoint import ApiCall
 from signalbox_gateway.api.schemas import InboxView
 from signalbox_gateway.auth.principal import Authenticate, Principal
+from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import ConnectionOwner
 from signalbox_gateway.streaming.listener import Listener
@@ -48,8 +49,9 @@ class ApprovalStream:
         if self._hub.check_admission(owner):
             return retry_later_response()
         events = self._events(call.request, call.principal, owner)
-        heartbeat = lambda: ServerSentEvent(comment="")  # noqa: E731
-        return EventSourceResponse(events, ping=_HEARTBEAT_S, ping_message_factory=heartbeat, send_timeout=30)
+        return EventSourceResponse(
+            events, ping=_HEARTBEAT_S, ping_message_factory=frames.ping_event, send_timeout=30
+        )
 
     async def _events(
         self, request: HTTPConnection, principal: Principal, owner: ConnectionOwner

@@ -26,6 +26,7 @@ from signalbox_gateway.api.schemas import (
     ScaledQueues,
 )
 from signalbox_gateway.auth.principal import Authenticate
+from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import ConnectionOwner
 from signalbox_gateway.streaming.listener import Listener
@@ -75,8 +76,9 @@ class AutoscalerHandlers:
         if self._hub.check_admission(owner):
             return retry_later_response()
         events = self._events(call, query.queue, after, owner)
-        heartbeat = lambda: ServerSentEvent(comment="")  # noqa: E731
-        return EventSourceResponse(events, ping=_HEARTBEAT_S, ping_message_factory=heartbeat, send_timeout=30)
+        return EventSourceResponse(
+            events, ping=_HEARTBEAT_S, ping_message_factory=frames.ping_event, send_timeout=30
+        )
 
     async def _events(
         self, call: ApiCall, queue: str, after: str, owner: ConnectionOwner

@@ -7,7 +7,8 @@ from sse_starlette import ServerSentEvent
 
 from signalbox_core.streams import Cursor, Frame
 
-HEARTBEAT: Final = b": \r\n\r\n"
+# Scripts cannot see comments: a browser detects a silent connection by the event.
+HEARTBEAT: Final = b": \r\n\r\nevent: ping\r\ndata: {}\r\n\r\n"
 
 
 class EncodedFrame(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +33,11 @@ def encode_frame(run_id: str, frame: Frame) -> EncodedFrame:
     cursor = None if frame.sequence is None else Cursor(frame.epoch, frame.sequence)
     with_id = body if cursor is None else id_line(str(cursor)) + body
     return EncodedFrame(run_id=run_id, frame=frame, body=body, with_id=with_id, cursor=cursor)
+
+
+def ping_event() -> ServerSentEvent:
+    """The heartbeat of the streams that sse-starlette serves: a comment and the event `ping`."""
+    return ServerSentEvent("{}", event="ping", comment="")
 
 
 def id_line(cursor: str) -> bytes:

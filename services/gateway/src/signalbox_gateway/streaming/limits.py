@@ -16,7 +16,7 @@ class StreamLimits(Struct, frozen=True, kw_only=True):
         per_principal: maximum per principal.
         per_address: maximum per client address.
         lifetime: maximum age of a stream. It ends cleanly after 80 to 100 % of it; the browser reconnects.
-        heartbeat: how long a stream may be silent before a comment is sent.
+        heartbeat: how long a stream may be silent before a heartbeat (`ping`) is sent.
         recheck: how often the authorization of an open stream is checked again.
         sweep: how often these timers are evaluated.
     """

@@ -23,7 +23,7 @@ class Listener:
         send_direct: sends a frame without buffering it, if the connection is idle and the frame is the next
             one. Returns whether it did.
         check_due: the authorization must be checked again.
-        heartbeat_due: a comment must be sent.
+        heartbeat_due: a heartbeat must be sent.
         sent_at: when bytes were last sent, on the event loop's clock.
     """
 

@@ -48,7 +48,11 @@ export interface Handlers {
   end?(runId: string): void;
   /** The run is unknown or belongs to another tenant; the other runs continue. */
   denied?(runId: string): void;
-  state?(state: "connecting" | "live" | "waiting" | "ended" | "closed"): void;
+  /**
+   * `reason` is given with "waiting": "lost" when the connection broke, "silent" when it delivered nothing for 30 s, not
+   * even the gateway's pings. It stays "waiting" until the connection is live again.
+   */
+  state?(state: "connecting" | "live" | "waiting" | "ended" | "closed", reason?: "lost" | "silent"): void;
   error?(error: SignalboxError): void;
 }
 

@@ -2,6 +2,8 @@
 // Types: signalbox.d.ts.
 
 const RETRY_MS = [1000, 2000, 5000, 10_000];
+// The gateway sends a ping when a stream has been idle for 12 s: without any data for this long, two are missing.
+const SILENCE_MS = 30_000;
 const id = encodeURIComponent;
 
 /** An error response of the gateway. `status` is 0 when there was no response. */
@@ -89,6 +91,7 @@ class Watch {
   #lastId = "";
   #source = null;
   #timer = 0;
+  #silence = 0;
   #failures = 0;
   #state = "";
 
@@ -99,13 +102,12 @@ class Watch {
   }
 
   close() {
-    clearTimeout(this.#timer);
-    this.#source?.close();
+    this.#stop();
     this.#setState("closed");
   }
 
   async open() {
-    this.#setState("connecting");
+    if (this.#state !== "waiting") this.#setState("connecting");
     let address;
     try {
       address = await this.#address();
@@ -116,10 +118,32 @@ class Watch {
     if (this.#state === "closed") return;
     const source = new EventSource(address, { withCredentials: !this.#options.ticket });
     this.#source = source;
-    source.onopen = () => { this.#failures = 0; this.#setState("live"); };
-    source.onmessage = (frame) => this.#onFrame(frame);
-    for (const name of ["snapshot", "reset", "end", "denied"]) source.addEventListener(name, (frame) => this.#onNamed(name, frame));
+    source.onopen = () => { this.#failures = 0; this.#expectData(); this.#setState("live"); };
+    source.onmessage = (frame) => { this.#expectData(); this.#onFrame(frame); };
+    source.addEventListener("ping", () => this.#expectData());
+    for (const name of ["snapshot", "reset", "end", "denied"]) {
+      source.addEventListener(name, (frame) => { this.#expectData(); this.#onNamed(name, frame); });
+    }
     source.onerror = () => this.#onError(source);
+    this.#expectData();
+  }
+
+  #stop() {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#silence);
+    this.#source?.close();
+  }
+
+  /** (Re)starts the timer that replaces a connection which stays open without delivering anything. */
+  #expectData() {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#onSilence(), SILENCE_MS);
+  }
+
+  #onSilence() {
+    this.#source?.close();
+    this.#setState("waiting", "silent");
+    this.open();
   }
 
   async #address() {
@@ -148,13 +172,14 @@ class Watch {
   #finish(runId) {
     this.#ended.add(runId);
     if (this.#ended.size < this.#runs.length) return;
-    this.#source?.close();
+    this.#stop();
     this.#setState("ended");
   }
 
   #onError(source) {
     if (source !== this.#source || this.#state === "closed" || this.#state === "ended") return;
-    this.#setState("waiting");
+    clearTimeout(this.#silence);
+    this.#setState("waiting", "lost");
     // The browser reconnects on its own unless it has given up, for example after a 4xx or with an expired ticket.
     if (source.readyState === EventSource.CLOSED) this.#retryLater();
   }
@@ -185,14 +210,15 @@ class Watch {
   #onRefused(error) {
     if (this.#state === "closed") return;
     const isFinal = error.status >= 400 && error.status < 500 && error.status !== 429;
-    this.#setState(isFinal ? "closed" : "waiting");
+    this.#setState(isFinal ? "closed" : "waiting", "lost");
     this.#on.error?.(error);
     if (!isFinal) this.#retryLater();
   }
 
-  #setState(state) {
+  #setState(state, reason) {
     if (this.#state === state || this.#state === "closed" || this.#state === "ended") return;
     this.#state = state;
-    this.#on.state?.(state);
+    if (state === "waiting") this.#on.state?.(state, reason);
+    else this.#on.state?.(state);
   }
 }

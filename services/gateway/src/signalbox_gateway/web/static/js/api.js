@@ -7,6 +7,8 @@ export class Problem extends Error {
   }
 }
 
+const READ_TIMEOUT_MS = 30_000;
+
 const unreachable = () => new Problem({
   code: "unreachable", detail: "The gateway does not respond. Check your connection and try again.",
 });
@@ -22,11 +24,17 @@ export async function call(method, path, { body, headers = {}, signal } = {}) {
   throw problem;
 }
 
+/** A read that hangs, for example while the gateway is frozen, fails after 30 s. */
+function withTimeout(signal) {
+  const timeout = AbortSignal.timeout(READ_TIMEOUT_MS);
+  return signal ? AbortSignal.any([signal, timeout]) : timeout;
+}
+
 async function send(method, path, { body, headers, signal }) {
   const json = body === undefined ? {} : { "Content-Type": "application/json" };
   try {
     return await fetch(path, {
-      method, signal, credentials: "same-origin", headers: { Accept: "application/json", ...json, ...headers },
+      method, signal: method === "GET" ? withTimeout(signal) : signal, credentials: "same-origin", headers: { Accept: "application/json", ...json, ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {

@@ -1,6 +1,18 @@
 // The confirmation dialog and the picture viewer: native <dialog>, so focus is trapped and restored, and Escape closes.
+// A dialog belongs to the page that opened it: Back closes it, and so does any change of the page.
 import { div, h, pictureElement, setText, uniqueId } from "./dom.js";
 import { iconButton } from "./icons.js";
+
+let route = new AbortController();
+
+/** Aborted when the page changes. Take it before waiting for anything that precedes a dialog. */
+export const routeSignal = () => route.signal;
+
+/** Closes the dialogs of the page that is left, as if they had been dismissed. */
+export function leaveRoute() {
+  route.abort();
+  route = new AbortController();
+}
 
 /** Asks for confirmation. Resolves with {reason} when confirmed, otherwise with null. */
 export function confirm({ title, text, action, danger = false, reasonLabel = null }) {
@@ -56,16 +68,29 @@ class Viewer {
   }
 }
 
-/** Opens a modal dialog. Resolves with `outcome()` when it is closed, and restores the focus. */
-export function shown(dialog, outcome) {
+/**
+ * Opens a modal dialog with a history entry of its own, so that Back closes it.
+ *
+ * Resolves with `outcome()` when it is closed, and restores the focus; with null when the page had changed before.
+ */
+export function shown(dialog, outcome, { signal = routeSignal() } = {}) {
+  if (signal.aborted) return Promise.resolve(null);
   const before = document.activeElement;
+  const entry = uniqueId("dialog");
+  const dismiss = () => dialog.close("");
   document.body.append(dialog);
   dialog.showModal();
+  history.pushState({ dialog: entry }, "");
+  window.addEventListener("popstate", dismiss);
+  signal.addEventListener("abort", dismiss);
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
+      window.removeEventListener("popstate", dismiss);
+      signal.removeEventListener("abort", dismiss);
       dialog.remove();
+      if (history.state?.dialog === entry) history.back();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
-      resolve(outcome());
+      resolve(signal.aborted ? null : outcome());
     }, { once: true });
   });
 }

@@ -6,8 +6,10 @@ import { plainPath, resolve } from "./schema.js";
 /**
  * Builds the fields of an object schema.
  *
- * Returns {element, read, problems, show}: `read()` returns the value without empty fields; `problems()` returns what
+ * Returns {element, read, problems, show, draft, restoreText}: `read()` returns the value without empty fields; `problems()` returns what
  * the browser can check itself; `show(errors, prefix)` shows `{field, message}` at the fields, the rest in the summary.
+ * `draft()` returns {value, text} without secrets: the value to build the same form from, and the text of each field as
+ * it was typed, for `restoreText`.
  */
 export function schemaForm(schema, value = {}) {
   const root = resolve(schema, schema);
@@ -25,7 +27,23 @@ export function schemaForm(schema, value = {}) {
     replace(summary, listed.length ? summaryOf(listed) : null);
     if (listed.length) (listed.find((item) => item.field)?.field.focusTarget ?? summary).focus();
   }
-  return { element, read: fields.read, problems: () => fields.all().flatMap((field) => field.problems()), show };
+  const typed = () => fields.all().filter((field) => isText(field.focusTarget));
+  function draft() {
+    const text = Object.fromEntries(typed().map((field) => [field.path, field.focusTarget.value]));
+    const hasSecret = element.querySelector("input[type=password]") !== null;
+    return { value: hasSecret ? {} : readOrEmpty(fields.read), text };
+  }
+  function restoreText(text) {
+    for (const field of typed()) if (typeof text[field.path] === "string") field.focusTarget.value = text[field.path];
+  }
+  return { element, draft, restoreText, read: fields.read, problems: () => fields.all().flatMap((field) => field.problems()), show };
+}
+
+const isText = (control) => control.matches?.("textarea, select, input:not([type=checkbox], [type=radio], [type=password])");
+
+/** The value, or nothing while a field contains text that cannot be parsed. */
+function readOrEmpty(read) {
+  try { return read(); } catch { return {}; }
 }
 
 function place(error, prefix, known) {

@@ -2,7 +2,9 @@
 import { api, whenSignedOut } from "./api.js";
 import { Bar } from "./bar.js";
 import { clearToasts, problemNotice } from "./announce.js";
+import { leaveRoute } from "./dialog.js";
 import { div, h, replace } from "./dom.js";
+import { clearDrafts } from "./drafts.js";
 import { autoscalerPage } from "./pages/autoscaler.js";
 import { inboxPage } from "./pages/inbox.js";
 import { runPage } from "./pages/run.js";
@@ -37,6 +39,7 @@ function place() {
 
 async function show({ moveFocus = true } = {}) {
   const mine = ++visit;
+  leaveRoute();
   const { section, page, parts, query } = place();
   top.select(section);
   current?.close?.();
@@ -80,6 +83,7 @@ function missingPage() {
 
 function showSignIn() {
   visit += 1;
+  leaveRoute();
   current?.close?.();
   clearSession();
   top.signedOut();
@@ -87,6 +91,7 @@ function showSignIn() {
 }
 
 async function signOut() {
+  clearDrafts({ all: true });
   try { await api.signOut(); } finally { showSignIn(); }
 }
 
@@ -94,6 +99,7 @@ whenSignedOut(showSignIn);
 window.addEventListener("hashchange", () => show());
 document.getElementById("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 startTicking();
+clearDrafts();
 if (session()) {
   top.signedIn(session());
   show({ moveFocus: false });

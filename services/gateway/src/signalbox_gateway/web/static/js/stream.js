@@ -11,7 +11,7 @@ export const gateway = new Signalbox();
  *
  * on.event(frame)            each state event once, from the run's first, before `change`
  * on.change(snapshot, frame) after every change; frame is null when a complete snapshot arrived
- * on.state("connecting" | "live" | "waiting" | "ended")
+ * on.state("connecting" | "live" | "waiting" | "silent" | "ended")
  */
 export class RunWatch {
   #watch = null;
@@ -25,7 +25,7 @@ export class RunWatch {
 
   open() {
     this.#watch = gateway.watch(this.runId, {
-      state: (state) => this.on.state(state === "closed" ? "ended" : state),
+      state: (state, reason) => this.on.state(linkState(state, reason)),
       snapshot: (view) => this.#adopt(view),
       reset: () => { this.snapshot = emptySnapshot(this.runId); },
       event: (frame) => { this.on.event(frame); this.#take(frame); },
@@ -57,6 +57,11 @@ export class RunWatch {
     this.snapshot = fromView(this.runId, view);
     this.on.change(this.snapshot, null);
   }
+}
+
+function linkState(state, reason) {
+  if (state === "waiting" && reason === "silent") return "silent";
+  return state === "closed" ? "ended" : state;
 }
 
 /** Converts the API's view to a snapshot for `fold`: an approval's last decision is part of the approval. */

@@ -4,6 +4,7 @@ import { problemNotice } from "../announce.js";
 import { div, h, replace, setText, span } from "../dom.js";
 import { amount, clock, full } from "../format.js";
 import { DecisionFeed } from "../parts/decision-feed.js";
+import { LinkState } from "../parts/link-state.js";
 import { ScalePlot } from "../parts/scale-plot.js";
 
 const MAX_DECISIONS = 720;
@@ -28,11 +29,11 @@ class AutoscalerPage {
     this.problem = div("");
     this.tiles = new Tiles();
     this.plot = new ScalePlot((decision) => this.#point(decision));
-    this.decisionList = h("ol", { class: "decisions", "aria-label": "Decisions, newest first" });
+    this.decisionList = h("ol", { class: "scaling-decisions", "aria-label": "Decisions, newest first" });
     this.showAll = h("input", { type: "checkbox", onchange: () => this.#list() });
-    this.state = span("feed-state");
-    this.element = div("page",
-      div("page-head", h("h1", {}, "Autoscaler"), this.state), queueLinks(queues, queue), this.problem, this.tiles.element,
+    this.link = new LinkState();
+    this.element = div("page autoscaler-page",
+      div("page-head", h("h1", {}, "Autoscaler"), this.link.element), queueLinks(queues, queue), this.problem, this.tiles.element,
       h("section", { class: "panel" }, h("h2", {}, "The last hour"), this.plot.element),
       h("section", { class: "panel" },
         div("panel-head", h("h2", {}, "Scaling decisions"), h("label", { class: "check" }, this.showAll, "Include repeated holds")),
@@ -45,7 +46,7 @@ class AutoscalerPage {
     this.#show();
     this.#feed = new DecisionFeed(decisionsPath(this.queue), this.#decisions.at(-1)?.id ?? "", {
       decision: (decision) => this.#take(decision),
-      state: (live) => setText(this.state, live ? "Live" : "Reconnecting…"),
+      state: (state) => this.link.set(state),
     });
   }
 
@@ -79,7 +80,7 @@ class AutoscalerPage {
 const isChange = (one, before) => one.action !== "hold" || one.binding !== before?.binding;
 
 function row(one) {
-  return h("li", { class: "decision", data: { id: one.id } },
+  return h("li", { class: "scaling-decision", data: { id: one.id } },
     h("time", { datetime: one.at, title: full(one.at) }, clock(one.at)),
     span(`verb ${one.action}`, one.dry_run ? `dry run: ${one.action}` : one.action),
     span("sentence", sentence(one.sentence)));

@@ -1,5 +1,6 @@
 // The inbox: all pending approvals, nearest deadline first.
 import { api } from "../api.js";
+import { problemNotice } from "../announce.js";
 import { div, h, replace, span } from "../dom.js";
 import { full, humane } from "../format.js";
 import { lamp } from "../parts/lamp.js";
@@ -10,6 +11,7 @@ const EVERY_MS = 5000;
 export async function inboxPage({ inboxChanged }) {
   const list = h("ol", { class: "runs inbox" });
   const empty = h("p", { class: "empty" }, "No approvals are pending. New ones appear here automatically.");
+  const problem = h("div", {});
   let shown = "";
 
   async function load() {
@@ -24,8 +26,16 @@ export async function inboxPage({ inboxChanged }) {
   }
 
   await load();
-  const timer = setInterval(() => { if (!document.hidden) load().catch(() => {}); }, EVERY_MS);
-  const element = div("page", div("page-head", h("h1", {}, "Approvals")), empty, list);
+  const refresh = async () => {
+    try {
+      await load();
+      replace(problem);
+    } catch (error) {
+      if (error.status !== 401 && !problem.hasChildNodes()) replace(problem, problemNotice(error));
+    }
+  };
+  const timer = setInterval(() => { if (!document.hidden) refresh(); }, EVERY_MS);
+  const element = div("page", div("page-head", h("h1", {}, "Approvals")), problem, empty, list);
   return { title: "Approvals", element, close: () => clearInterval(timer) };
 }
 

@@ -8,15 +8,16 @@ import { ApprovalPanels } from "../parts/approval.js";
 import { ArtifactList } from "../parts/artifacts.js";
 import { RunControls } from "../parts/controls.js";
 import { ImportMonths } from "../parts/import-view.js";
-import { runStatus, statusSign, statusWord } from "../parts/lamp.js";
+import { statusSign, statusWord } from "../parts/lamp.js";
+import { LinkState } from "../parts/link-state.js";
+import { LiveText } from "../parts/live-text.js";
 import { EventLog } from "../parts/log.js";
 import { PipelineView } from "../parts/pipeline-view.js";
 import { resultView } from "../parts/result.js";
 import { StepList } from "../parts/steps.js";
+import { runState } from "../run-state.js";
 import { RunWatch } from "../stream.js";
-import { running } from "../ticker.js";
-
-const LINK_WORDS = { connecting: "Connecting", live: "Live", waiting: "Connection lost, reconnecting", ended: "Ended" };
+import { leftTime, running } from "../ticker.js";
 
 export async function runPage({ parts: [runId], query, inboxChanged }) {
   const page = new RunPage(runId, { inboxChanged, targetApproval: query.get("approval") });
@@ -27,20 +28,23 @@ export async function runPage({ parts: [runId], query, inboxChanged }) {
 class RunPage {
   #drawing = 0;
   #drawn = null;
+  #adopted = false;   // a complete snapshot has arrived since the last drawing
 
   constructor(runId, { inboxChanged, targetApproval }) {
     Object.assign(this, { runId, inboxChanged, targetApproval });
     this.watch = new RunWatch(runId, {
-      event: (frame) => this.log.add(frame), change: (snapshot, frame) => this.#changed(snapshot, frame), state: (state) => this.#setLinkState(state),
+      event: (frame) => this.log.add(frame), change: (snapshot, frame) => this.#changed(snapshot, frame), state: (state) => this.link.set(state),
     });
     this.sign = statusSign("queued", { large: true });
-    this.link = h("span", { class: "link-state", role: "status" });
+    this.link = new LinkState();
     this.heading = h("h1", {}, "Run");
+    this.left = span("status-left");
     this.time = span("run-clock");
     this.since = span("run-since");
     this.notice = h("div", {});
     this.steps = new StepList();
     this.approvals = new ApprovalPanels(runId, { decided: () => { this.watch.refresh().catch(() => {}); this.inboxChanged(); } });
+    this.liveText = new LiveText();
     this.files = new ArtifactList(runId);
     this.view = new PipelineView(runId, { inboxChanged });
     this.months = new ImportMonths(runId);
@@ -62,26 +66,29 @@ class RunPage {
   close() {
     this.watch.close();
     this.view.close();
+    this.approvals.close();
+    this.liveText.close();
     cancelAnimationFrame(this.#drawing);
   }
 
   #layout() {
     const crumbs = h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Runs"), h("span", { "aria-hidden": "true" }, "/"),
       h("code", {}, this.runId), iconButton("Copy run id", "copy", () => this.#copy()));
-    const panel = (id, title, body) => h("section", { class: "panel", "aria-labelledby": id }, h("h2", { id }, title), body);
+    const panel = (id, title, body, more = null) => h("section", { class: "panel", "aria-labelledby": id }, h("h2", { id }, title, more), body);
     return div("page run-page",
       div("run-head",
-        div("run-head-main", crumbs, this.heading, div("run-facts", this.sign.element, this.time, this.since, this.link)),
+        div("run-head-main", crumbs, this.heading, div("run-facts", this.sign.element, this.left, this.time, this.since, this.link.element)),
         this.controls.element),
       this.notice,
       div("run-body",
         h("aside", { class: "run-side" }, panel("steps-title", "Steps", this.steps.element)),
-        div("run-main", this.approvals.element, this.view.element, this.result, this.months.element, this.files.element,
-          panel("log-title", "Event log", this.log.element))));
+        div("run-main", this.approvals.element, this.liveText.element, this.view.element, this.result, this.months.element, this.files.element,
+          panel("log-title", "Event log", this.log.element, this.log.count))));
   }
 
   #changed(snapshot, frame) {
     if (frame) this.#announce(frame);
+    else this.#adopted = true;
     // Coalesces updates to one drawing per animation frame.
     cancelAnimationFrame(this.#drawing);
     this.#drawing = requestAnimationFrame(() => this.#draw());
@@ -93,20 +100,29 @@ class RunPage {
     const snapshot = this.watch.snapshot;
     if (snapshot === this.#drawn) return;
     this.#drawn = snapshot;
-    const status = runStatus(snapshot);
+    const { status, text, until } = runState(snapshot);
     setText(this.heading, snapshot.title || humane(snapshot.pipeline) || "Run");
-    this.sign.set(status);
+    this.sign.set(status, text);
+    this.#timeLeft(until);
     document.title = `${status === "attention" ? "● " : ""}${this.title} · Signalbox`;
     this.#clock(snapshot);
     this.steps.update(snapshot);
     this.approvals.update(snapshot);
+    this.liveText.update(snapshot);
     this.view.update(snapshot);
     this.files.update(this.view.filesOf(snapshot));
     this.months.update(snapshot);
     this.controls.update(snapshot);
-    this.log.backfill(snapshot);
+    if (this.#adopted) this.log.backfill(snapshot);
+    this.#adopted = false;
     this.#outcome(snapshot);
     this.#scrollToApproval();
+  }
+
+  #timeLeft(until) {
+    if (this.until === until) return;
+    this.until = until;
+    replace(this.left, until ? [span("visually-hidden", `until ${full(until)}`), leftTime(until)] : []);
   }
 
   #clock(snapshot) {
@@ -155,11 +171,6 @@ class RunPage {
 
   #announceEnd(status) {
     toast(`Run ${statusWord(status).toLowerCase()}`, { kind: status === "completed" ? "good" : "info" });
-  }
-
-  #setLinkState(state) {
-    this.link.dataset.state = state;
-    setText(this.link, LINK_WORDS[state]);
   }
 
   async #copy() {

@@ -115,7 +115,7 @@ export class CellGrid {
         part.element.hidden = letter !== "" && number === 0 && this.#only !== letter;
       }
     };
-    return { element: h("fieldset", { class: "filters" }, h("legend", { class: "visually-hidden" }, "Show documents"), choices), update };
+    return { element: h("fieldset", { class: "cell-filters" }, h("legend", { class: "visually-hidden" }, "Show documents"), choices), update };
   }
 
   #filter(letter) {

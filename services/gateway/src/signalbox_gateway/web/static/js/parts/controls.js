@@ -4,11 +4,13 @@ import { toast } from "../announce.js";
 import { confirm } from "../dialog.js";
 import { h, replace } from "../dom.js";
 import { hasEnded } from "../fold.js";
+import { humane } from "../format.js";
 import { icon } from "../icons.js";
 import { may } from "../session.js";
 
 const REQUESTED = {
-  pause: "Pause requested: no further step starts.", resume: "Resumed.", cancel: "Cancellation requested: the run cleans up and ends.",
+  pause: "Pause requested: no further step starts.", resume: "Resume requested.",
+  cancel: "Cancellation requested: the run cleans up and ends.",
 };
 
 export class RunControls {
@@ -22,6 +24,7 @@ export class RunControls {
 
   update(snapshot) {
     this.element.hidden = hasEnded(snapshot) || !may("operator");
+    this.name = snapshot.title || humane(snapshot.pipeline);
     const paused = snapshot.status === "paused";
     if (this.paused === paused) return;
     this.paused = paused;
@@ -30,8 +33,8 @@ export class RunControls {
 
   async #cancel() {
     const answer = await confirm({
-      title: "Cancel this run?",
-      text: "The current step is stopped and cleaned up. Finished files are kept. A cancelled run cannot be resumed.",
+      title: `Cancel run ${this.runId}?`,
+      text: `${this.name}: the current step is stopped and cleaned up. Finished files are kept. A cancelled run cannot be resumed.`,
       action: "Cancel the run", danger: true, reasonLabel: "Reason (visible to others)",
     });
     if (answer) await this.#do("cancel", answer.reason ? { reason: answer.reason } : {});

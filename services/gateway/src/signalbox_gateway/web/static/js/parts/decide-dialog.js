@@ -1,13 +1,14 @@
 // Decides a pending approval of another run in a dialog: its heading, the first page if there is one, and the form.
 import { api, artifactPath } from "../api.js";
 import { toast } from "../announce.js";
-import { shown } from "../dialog.js";
+import { routeSignal, shown } from "../dialog.js";
 import { div, h, pictureElement } from "../dom.js";
 import { iconButton } from "../icons.js";
 import { openApproval } from "./approval.js";
 
 /** Resolves when the dialog is closed, with or without a decision. */
 export async function decideInDialog(runId, name) {
+  const signal = routeSignal();
   let run;
   let approval;
   try {
@@ -24,6 +25,7 @@ export async function decideInDialog(runId, name) {
   const panel = openApproval(runId, approval, { decided: () => dialog.close() });
   const firstPage = page ? pictureElement({ class: "decide-page", src: artifactPath(runId, page.name), alt: `First page of ${name}` }) : null;
   const dialog = h("dialog", { class: "decide-dialog", "aria-label": `${approval.title} ${name}` },
-    div("viewer-bar", h("p", { class: "viewer-caption" }, name), close), div("decide-body", firstPage, panel));
-  await shown(dialog, () => null);
+    div("viewer-bar", h("p", { class: "viewer-caption" }, name), close), div("decide-body", firstPage, panel.element));
+  await shown(dialog, () => null, { signal });
+  panel.close();
 }

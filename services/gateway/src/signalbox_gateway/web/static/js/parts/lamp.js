@@ -13,21 +13,16 @@ export function lamp(status) {
   return h("span", { class: "lamp", "aria-hidden": "true", data: { aspect: (ASPECTS[status] ?? ["unlit"])[0] } });
 }
 
-/** A lamp with its word. `set(status)` changes both. */
+/** A lamp with its word. `set(status, text)` changes both; without a text, the word is the status's own. */
 export function statusSign(status, { large = false } = {}) {
   const light = lamp(status);
   const word = span("status-word");
   const element = h("span", { class: large ? "status large" : "status" }, light, word);
-  const set = (next) => {
+  const set = (next, text = statusWord(next)) => {
     light.dataset.aspect = (ASPECTS[next] ?? ["unlit"])[0];
-    setText(word, statusWord(next));
+    setText(word, text);
   };
   set(status);
   return { element, set };
 }
 
-/** What a person should know first: an open question outranks "running". */
-export function runStatus(snapshot) {
-  const asked = (snapshot.approvals ?? []).some?.((approval) => approval.status === "pending");
-  return asked && ["running", "queued"].includes(snapshot.status) ? "attention" : snapshot.status;
-}

@@ -1,23 +1,26 @@
-// The event log. It starts with what the snapshot contains; the stream then sends every event from the first.
-import { shortName } from "../fold.js";
-import { h, setText, span } from "../dom.js";
-import { clock, elapsed, full, humane, plural, sized } from "../format.js";
+// The event log, newest first. It starts with what the snapshot contains; the stream then sends every event from the
+// first. Every event is kept; only the visible rows are in the document.
+import { div, h, setText, span } from "../dom.js";
+import { clock, full, plural } from "../format.js";
+import { bunched, lineOf, linesOf } from "../log-lines.js";
+import { WindowList } from "../window-list.js";
 import { lamp } from "./lamp.js";
 
-const MAX_LINES = 400;
+const ROW_PX = 32;
 
 export class EventLog {
   #seen = new Set();
+  #lines = [];   // oldest first, so that the usual event is appended
+  #chosen = null;
 
   constructor() {
-    this.element = h("ol", { class: "log", reversed: true, tabindex: "0", "aria-label": "Events, newest first" });
-  }
-
-  #joins(line, before) {
-    if (line.name !== "artifact.created" || before?.dataset.name !== line.name) return false;
-    before.dataset.count = String(Number(before.dataset.count ?? 1) + 1);
-    setText(before.querySelector(".log-text"), bunched(Number(before.dataset.count), line.text));
-    return true;
+    this.window = new WindowList({
+      rowHeight: ROW_PX, row: (index) => this.#row(this.#at(index)), class: "log", reversed: true, "aria-label": "Events, newest first",
+    });
+    this.window.element.addEventListener("keydown", (event) => this.#onKey(event));
+    this.count = span("count");
+    this.detail = h("p", { class: "log-detail", role: "status" });
+    this.element = div("log-frame", this.window.element, this.detail);
   }
 
   /** Adds lines for what is in the snapshot and not yet in the log. */
@@ -34,82 +37,55 @@ export class EventLog {
     const key = `${line.name}/${line.subject}`;
     if (this.#seen.has(key) || !line.at) return;
     this.#seen.add(key);
-    const before = [...this.element.children].find((other) => Date.parse(other.dataset.at) <= Date.parse(line.at));
-    if (this.#joins(line, before)) return;
-    const row = h("li", { class: "log-line" },
+    const entry = { ...line, time: Date.parse(line.at), events: 1 };
+    const place = this.#placeOf(entry.time);
+    const before = this.#lines[place - 1];
+    if (line.name === "artifact.created" && before?.name === line.name) {
+      before.events += 1;
+      before.text = bunched(before.events, line.text);
+    } else if (place === this.#lines.length) this.#lines.push(entry);
+    else this.#lines.splice(place, 0, entry);
+    setText(this.count, plural(this.#seen.size, "event"));
+    this.window.show(this.#lines.length);
+  }
+
+  /** The place after every line that is not later; by binary search. */
+  #placeOf(time) {
+    let low = 0;
+    let high = this.#lines.length;
+    if (high && this.#lines[high - 1].time <= time) return high;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#lines[middle].time <= time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #at(index) { return this.#lines[this.#lines.length - 1 - index]; }
+
+  #row(line) {
+    const row = h("li", { class: "log-line", onclick: () => this.#choose(line) },
       h("time", { datetime: line.at, title: full(line.at) }, clock(line.at)), lamp(line.status),
-      span("log-text", line.text), h("code", { class: "log-name" }, line.name));
-    row.dataset.at = line.at;
-    this.element.insertBefore(row, before ?? null);
-    row.dataset.name = line.name;
-    while (this.element.children.length > MAX_LINES) this.element.lastElementChild.remove();
+      h("span", { class: "log-text", title: line.text }, line.text), h("code", { class: "log-name" }, line.name));
+    row.toggleAttribute("data-chosen", line === this.#chosen);
+    return row;
   }
-}
 
-/** Consecutive files share one line. */
-const bunched = (count, text) => `${plural(count, "file")}, latest: ${text.replace("File: ", "")}`;
-
-function linesOf(snapshot) {
-  const lines = [{ name: "run.started", subject: "", at: snapshot.started_at, status: "running", text: started(snapshot.started_by) }];
-  for (const step of snapshot.steps) lines.push(...stepLines(step));
-  for (const item of snapshot.approvals) {
-    const { approval_id: subject, requested_at, decided_at, decided_by } = item;
-    lines.push({ name: "approval.requested", subject, at: requested_at, status: "attention", text: `Approval requested: ${item.title}` });
-    if (decided_at) lines.push({ name: "approval.decided", subject, at: decided_at, status: "completed", text: `Decided by ${decided_by}` });
+  /** Arrow keys, Home and End choose a line; its whole text is shown below the list. */
+  #onKey(event) {
+    const last = this.#lines.length - 1;
+    const index = this.#chosen ? last - this.#lines.indexOf(this.#chosen) : -1;
+    const next = { ArrowDown: Math.min(last, index + 1), ArrowUp: Math.max(0, index - 1), Home: 0, End: last }[event.key];
+    if (next === undefined || last < 0) return;
+    event.preventDefault();
+    this.window.reveal(next);
+    this.#choose(this.#at(next));
   }
-  const { status, ended_at: at } = snapshot;
-  if (at) lines.push({ name: `run.${status}`, subject: "", at, status, text: endText(snapshot) });
-  return lines;
-}
 
-function stepLines(step) {
-  const lines = [];
-  if (step.started_at) lines.push({ name: "step.started", subject: step.name, at: step.started_at, status: "running", text: step.title });
-  if (step.ended_at && step.status !== "cancelled") {
-    const took = elapsed(step.started_at, step.ended_at);
-    const text = step.status === "failed" ? `${step.title}: ${step.message}` : `${step.title}, done in ${took}`;
-    lines.push({ name: `step.${step.status}`, subject: step.name, at: step.ended_at, status: step.status, text });
+  #choose(line) {
+    this.#chosen = line;
+    setText(this.detail, `${full(line.at)} · ${line.name} · ${line.text}`);
+    this.window.show(this.#lines.length);
   }
-  return lines;
-}
-
-const started = (by) => (by ? `Run started by ${by}` : "Run started");
-const endText = (snapshot) => (snapshot.error ? snapshot.error.message : `Run ${snapshot.status.replace("_", " ")}`);
-
-const TEXTS = {
-  "run.started": (data) => ["running", started(data.started_by)],
-  "step.started": (data) => ["running", data.title],
-  "step.completed": (data, frame) => ["completed", `${data.title}, done in ${elapsed(data.started_at, frame.time)}`],
-  "step.failed": (data) => ["failed", `${data.title}: ${data.error.message}`],
-  "artifact.created": (data) => ["completed", `File: ${sized(data.title ?? data.name)}`],
-  "approval.requested": (data) => ["attention", `Approval requested: ${data.title}`],
-  "approval.reminded": () => ["attention", "Reminder sent: the deadline is near"],
-  "approval.escalated": () => ["attention", "Escalated"],
-  "approval.decided": (data) => ["completed", `Decided by ${data.decided_by}`],
-  "approval.expired": () => ["expired", "Expired without a decision"],
-  "event.refused": (data) => ["failed", `An event was rejected (${data.name}): ${data.reason}`],
-  "stream.skipped": (data) => ["failed", `An event could not be read: ${data.reason}`],
-  "run.paused": (data) => ["paused", data.by ? `Paused by ${data.by}` : "Paused"],
-  "run.resumed": (data) => ["running", data.by ? `Resumed by ${data.by}` : "Resumed"],
-  "run.completed": () => ["completed", "Run completed"],
-  "run.failed": (data) => ["failed", data.error.message],
-  "run.cancelled": (data) => ["cancelled", `Run cancelled${data.by ? ` by ${data.by}` : ""}${data.reason ? `: ${data.reason}` : ""}`],
-  "run.terminated": (data) => ["terminated", data.reason ?? "Ended by the server"],
-  "run.timed_out": (data) => ["timed_out", data.reason ?? "Ended at its deadline"],
-};
-
-/** A pipeline's own event: its name in words and up to two short texts from its data. */
-function domainText(name, data) {
-  const about = [data.variant, data.title, data.headline, data.name].filter((text) => typeof text === "string" && text.length < 90);
-  return [humane(name.replaceAll(".", " ")), ...about.slice(0, 2)].join(" · ");
-}
-
-function lineOf(frame) {
-  const name = shortName(frame.type);
-  if (name === "step.progress" || name === "stream.reset") return null;
-  const data = frame.data ?? {};
-  const [status, text] = TEXTS[name]?.(data, frame) ?? ["completed", domainText(name, data)];
-  const own = /^(run\.(paused|resumed)|event|stream)/.test(name) || !(name in TEXTS);   // these may happen many times
-  const subject = own ? frame.id : data.approval_id ?? data.step ?? data.name ?? "";
-  return { name, subject, at: frame.time, status, text };
 }

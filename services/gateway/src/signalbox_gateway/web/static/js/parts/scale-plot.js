@@ -116,7 +116,7 @@ function steps(points, x, y) {
 }
 
 function legend() {
-  const item = (kind, text) => span("key", span(`swatch ${kind}`), text);
+  const item = (kind, text) => span("key", span(`plot-swatch ${kind}`), text);
   return div("plot-legend", item("waiting", "backlog"), item("capacity", "available slots"), item("used", "slots in use"),
     item("launched", "▲ launched"), item("retired", "▼ draining"), item("money", "cost"));
 }

@@ -1,28 +1,83 @@
-// The steps of a run, updated in place so that the animation of a running bar continues.
+// The steps of a run, updated in place so that the animation of a running bar continues. Long lists are folded.
 import { div, h, replace, setText, span } from "../dom.js";
-import { elapsed } from "../format.js";
+import { elapsed, plural } from "../format.js";
+import { foldedRanges } from "../step-folding.js";
 import { running } from "../ticker.js";
 import { lamp, statusWord } from "./lamp.js";
 
 export class StepList {
   #rows = new Map();
+  #opened = new Set();
+  #snapshot = null;
 
   constructor() {
     this.element = h("ol", { class: "line", "aria-label": "Steps" });
   }
 
   update(snapshot) {
+    this.#snapshot = snapshot;
     const pendingSteps = new Set(snapshot.approvals.filter((item) => item.status === "pending").map((item) => item.step));
-    for (const [index, step] of snapshot.steps.entries()) this.#row(step.name, index).update(step, pendingSteps.has(step.name), snapshot.status);
+    const steps = snapshot.steps.map((step) => ({ ...step, status: statusOf(step, pendingSteps.has(step.name)) }));
+    const hidden = foldedRanges(steps, this.#opened);
+    const wanted = [];
+    for (let index = 0; index < steps.length; index += 1) {
+      const range = hidden.get(index);
+      if (range) {
+        wanted.push(this.#fold(range, steps.slice(range.from, range.to)));
+        index = range.to - 1;
+      } else wanted.push(this.#step(steps[index], index));
+    }
+    place(this.element, wanted);
+    const kept = new Set(wanted);
+    for (const [key, row] of this.#rows) if (!kept.has(row.element)) this.#rows.delete(key);
   }
 
-  #row(name, index) {
-    if (!this.#rows.has(name)) {
-      const row = new StepRow(index + 1);
-      this.#rows.set(name, row);
-      this.element.append(row.element);
-    }
-    return this.#rows.get(name);
+  #step(step, index) {
+    const key = `step ${step.name}`;
+    if (!this.#rows.has(key)) this.#rows.set(key, new StepRow(index + 1));
+    this.#rows.get(key).update(step);
+    return this.#rows.get(key).element;
+  }
+
+  #fold(range, steps) {
+    const key = `fold ${range.from}`;
+    if (!this.#rows.has(key)) this.#rows.set(key, new FoldRow());
+    this.#rows.get(key).update(range, steps, () => this.#open(steps));
+    return this.#rows.get(key).element;
+  }
+
+  #open(steps) {
+    for (const step of steps) this.#opened.add(step.name);
+    this.update(this.#snapshot);
+    const first = this.#rows.get(`step ${steps[0].name}`)?.element;
+    first?.setAttribute("tabindex", "-1");
+    first?.focus();
+  }
+}
+
+const statusOf = (step, isPending) => (isPending ? "attention" : step.status);
+
+/** Makes the children equal to `wanted`; moves only what is out of place, so that the focus stays. */
+function place(element, wanted) {
+  const kept = new Set(wanted);
+  for (const child of [...element.children]) if (!kept.has(child)) child.remove();
+  for (const [index, child] of wanted.entries()) {
+    if (element.children[index] !== child) element.insertBefore(child, element.children[index] ?? null);
+  }
+}
+
+/** A range of steps that is not shown, with a button that shows it. */
+class FoldRow {
+  constructor() {
+    this.button = h("button", { type: "button", class: "link", onclick: () => this.open() });
+    this.element = h("li", { class: "line-step line-fold" }, span("line-lamp"), div("line-head", this.button));
+  }
+
+  update({ from, to }, steps, open) {
+    this.open = open;
+    const done = steps.filter((step) => step.status === "completed").length;
+    const states = done === steps.length ? "completed" : done === 0 ? "waiting" : `${done} completed`;
+    setText(this.button, `Show steps ${from + 1} to ${to}: ${plural(to - from, "step")}, ${states}`);
   }
 }
 
@@ -36,15 +91,14 @@ class StepRow {
     this.meter = h("div", { class: "meter", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, this.fill);
     this.percent = span("line-percent");
     this.message = h("p", { class: "line-message" });
-    this.output = h("pre", { class: "line-output", tabindex: "0", role: "region", "aria-label": "Output so far" });
     this.bar = div("line-bar", this.meter, this.percent);
     this.element = h("li", { class: "line-step" }, this.light,
       div("line-head", h("span", { class: "plate", "aria-hidden": "true" }, number), this.title, this.word, this.time),
-      this.bar, this.message, this.output);
+      this.bar, this.message);
   }
 
-  update(step, isPending, runStatus) {
-    const status = isPending ? "attention" : step.status === "running" && runStatus === "paused" ? "paused" : step.status;
+  update(step) {
+    const { status } = step;
     if (this.element.dataset.status !== status) {
       this.element.dataset.status = status;
       replace(this.light, lamp(status));
@@ -52,23 +106,14 @@ class StepRow {
     }
     setText(this.title, step.title);
     this.#time(step);
-    this.#progress(step, isPending);
+    this.#progress(step);
     const tries = step.attempt > 1 ? `attempt ${step.attempt}` : "";
-    setText(this.message, [isPending ? "Waiting for a decision" : step.message, tries].filter(Boolean).join(" · "));
+    setText(this.message, [status === "attention" ? "Waiting for a decision" : step.message, tries].filter(Boolean).join(" · "));
     this.message.hidden = !this.message.textContent;
-    this.#output(step);
-  }
-
-  /** Streamed text; scrolls along unless the user has scrolled up. */
-  #output(step) {
-    this.output.hidden = !step.text;
-    const atEnd = this.output.scrollTop + this.output.clientHeight >= this.output.scrollHeight - 8;
-    setText(this.output, step.text ? `${step.text_offset ? "… " : ""}${step.text}` : "");
-    if (atEnd) this.output.scrollTop = this.output.scrollHeight;
   }
 
   #time(step) {
-    if (step.status === "running" && step.started_at) {
+    if (["running", "attention"].includes(step.status) && step.started_at) {
       this.time.dataset.since = step.started_at;
       setText(this.time, running(step.started_at));
       return;
@@ -77,8 +122,8 @@ class StepRow {
     setText(this.time, step.started_at && step.ended_at ? elapsed(step.started_at, step.ended_at) : "");
   }
 
-  #progress(step, isPending) {
-    this.bar.hidden = step.status !== "running" || isPending;
+  #progress(step) {
+    this.bar.hidden = step.status !== "running";
     this.meter.setAttribute("aria-label", step.title);
     const known = typeof step.percent === "number";
     this.meter.classList.toggle("unknown", !known);

@@ -15,7 +15,7 @@ export class VariantCard {
     this.problem = h("p", { class: "problem", id: `${this.radios}-problem` });
     this.choices = shape.actions.map((action) => this.#choice(action));
     this.edits = new Map(shape.edits.map((name) => [name, this.#editField(name)]));
-    this.reason = textField({ label: "Why?", hint: "The next attempt takes this reason into account.", long: true, max: 500 });
+    this.reason = textField({ label: "Why?", hint: "Visible to others. If the run makes another attempt, it gets this reason.", long: true, max: 500 });
     this.editPanel = div("decision-more", [...this.edits.values()].map((field) => field.element));
     this.rejectPanel = div("decision-more", this.reason.element);
     const title = uniqueId("variant");
@@ -68,6 +68,21 @@ export class VariantCard {
     if (this.action === "edit") Object.assign(decision, this.#changes());
     if (this.action === "reject") decision.reason = this.reason.control.value.trim();
     return decision;
+  }
+
+  draft() {
+    const edits = Object.fromEntries([...this.edits].map(([name, field]) => [name, field.control.value]));
+    return { action: this.action, edits, reason: this.reason.control.value };
+  }
+
+  restore(draft) {
+    if (!draft) return;
+    for (const [name, field] of this.edits) if (typeof draft.edits?.[name] === "string") field.control.value = draft.edits[name];
+    this.reason.control.value = draft.reason ?? "";
+    const radio = this.choices.map((choice) => choice.querySelector("input")).find((input) => input.value === draft.action);
+    if (!radio) return;
+    radio.checked = true;
+    this.#choose(draft.action);
   }
 
   problems() {

@@ -7,14 +7,18 @@ import { dataView } from "./data-view.js";
 import { VariantCard } from "./variant-card.js";
 
 export class VariantBoard {
-  constructor(runId, approval, shape) {
+  constructor(runId, approval, shape, draft = null) {
     const card = (option, index) => new VariantCard({ runId, option, shape, number: index + 1, changed: () => this.#count() });
     this.cards = approval.options.map(card);
     this.tally = h("p", { class: "tally", role: "status" });
     this.sendLabel = `Send ${plural(this.cards.length, "decision")}`;
     this.element = div("board", evidenceView(approval.evidence), this.cards.map((card) => card.element));
+    for (const card of this.cards) card.restore(draft?.[card.option.variant]);
     this.#count();
   }
+
+  /** What has been entered on each card, by variant. */
+  draft() { return Object.fromEntries(this.cards.map((card) => [card.option.variant, card.draft()])); }
 
   read() {
     return { decisions: this.cards.map((card) => card.read()) };

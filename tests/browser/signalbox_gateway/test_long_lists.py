@@ -1,0 +1,162 @@
+"""Long runs stay usable: steps are folded, and of the event log only the visible rows are in the document."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import pytest
+from playwright.sync_api import Page, expect
+
+RATIO: Final = 15
+STEPS = """async (steps) => {
+    document.body.replaceChildren();
+    const { StepList } = await import("/console/js/parts/steps.js");
+    window.steps = new StepList();
+    document.body.append(window.steps.element);
+    window.showSteps = (all) => window.steps.update({ status: "running", approvals: [], steps: all });
+    window.showSteps(steps);
+}"""
+LOG = """async () => {
+    document.body.replaceChildren();
+    for (const name of ["tokens", "base", "layout", "run"]) {
+        const link = document.createElement("link");
+        Object.assign(link, { rel: "stylesheet", href: `/console/css/${name}.css` });
+        await new Promise((done) => { link.onload = done; document.head.append(link); });
+    }
+    const { EventLog } = await import("/console/js/parts/log.js");
+    window.newLog = () => {
+        document.body.replaceChildren();
+        const log = new EventLog();
+        document.body.append(log.element);
+        return log;
+    };
+    window.frame = (number) => ({
+        id: `run-1:${number}`, type: "dev.signalbox.page.read.v1",
+        time: new Date(1767225600000 + number * 1000).toISOString(),
+        runid: "run-1", sequence: number, data: { title: `Page ${number}` },
+    });
+}"""
+# The events arrive as a stream delivers them: some per task, with frames drawn in between.
+COST = """async (count) => {
+    const log = window.newLog();
+    let longTasks = 0;
+    const add = (list) => { for (const entry of list.getEntries()) longTasks += entry.duration; };
+    const observer = new PerformanceObserver(add);
+    observer.observe({ type: "longtask" });
+    let busy = 0;
+    for (let from = 1; from <= count; from += 50) {
+        const began = performance.now();
+        for (let number = from; number < from + 50; number += 1) log.add(window.frame(number));
+        busy += performance.now() - began;
+        await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    }
+    add({ getEntries: () => observer.takeRecords() });
+    observer.disconnect();
+    return { busy, longTasks, rows: document.querySelectorAll(".log-line").length };
+}"""
+
+
+def steps_of(*statuses: str) -> Sequence[Mapping[str, object]]:
+    return [
+        {
+            "name": f"step_{number}",
+            "title": f"Step {number}",
+            "status": status,
+            "percent": None,
+            "message": None,
+            "attempt": 1,
+            "started_at": None,
+            "ended_at": None,
+        }
+        for number, status in enumerate(statuses, 1)
+    ]
+
+
+def shown(page: Page) -> list[str]:
+    return page.locator(".line-title").all_inner_texts()
+
+
+def test_twelve_steps_are_shown_whole(modules: Page) -> None:
+    modules.evaluate(STEPS, steps_of(*["completed"] * 12))
+    assert len(shown(modules)) == 12
+    expect(modules.locator(".line-fold")).to_have_count(0)
+
+
+def test_of_300_steps_what_runs_and_what_failed_is_shown_with_its_neighbours(modules: Page) -> None:
+    states = ["completed"] * 150 + ["running"] + ["pending"] * 149
+    states[49] = "failed"
+    modules.evaluate(STEPS, steps_of(*states))
+    assert shown(modules) == [f"Step {number}" for number in (1, 49, 50, 51, 150, 151, 152, 300)]
+    folds = modules.locator(".line-fold")
+    assert folds.all_inner_texts() == [
+        "Show steps 2 to 48: 47 steps, completed",
+        "Show steps 52 to 149: 98 steps, completed",
+        "Show steps 153 to 299: 147 steps, waiting",
+    ]
+    assert modules.evaluate("document.documentElement.scrollHeight") < 1500
+
+
+def test_a_fold_opens_by_keyboard_and_follows_the_run(modules: Page) -> None:
+    modules.evaluate(STEPS, steps_of(*["completed"] * 20, "running", *["pending"] * 20))
+    modules.evaluate(
+        "steps => window.showSteps(steps)", steps_of(*["completed"] * 30, "running", *["pending"] * 10)
+    )
+    assert shown(modules) == [f"Step {number}" for number in (1, 30, 31, 32, 41)]
+    modules.locator(".line-fold button").first.focus()
+    modules.keyboard.press("Enter")
+    assert shown(modules)[:30] == [f"Step {number}" for number in range(1, 31)]
+    expect(modules.locator(".line-step").nth(1)).to_be_focused()
+    # What was opened stays open.
+    modules.evaluate(
+        "steps => window.showSteps(steps)", steps_of(*["completed"] * 31, "running", *["pending"] * 9)
+    )
+    assert shown(modules)[:30] == [f"Step {number}" for number in range(1, 31)]
+
+
+@pytest.mark.timeout(120)
+def test_5000_events_cost_in_proportion_to_500(modules: Page) -> None:
+    modules.evaluate(LOG)
+    modules.evaluate(COST, 100)  # compiled before it is measured
+    few, many = modules.evaluate(COST, 500), modules.evaluate(COST, 5_000)
+    assert many["busy"] <= RATIO * max(few["busy"], 1), (few, many)
+    # A long task takes at least 50 ms; one is allowed for the garbage collector.
+    assert many["longTasks"] <= RATIO * max(few["longTasks"], 50), (few, many)
+    assert many["rows"] <= 40
+
+
+def test_no_event_is_dropped_and_every_one_can_be_reached(modules: Page) -> None:
+    modules.evaluate(LOG)
+    modules.evaluate(
+        """() => {
+            const log = window.newLog();
+            for (let number = 1; number <= 5000; number += 1) log.add(window.frame(number));
+        }"""
+    )
+    log = modules.locator(".log")
+    expect(log.locator(".log-line").first).to_contain_text("Page 5000")
+    expect(log.locator(".log-line").first).to_have_attribute("aria-setsize", "5000")
+    log.evaluate("log => { log.scrollTop = log.scrollHeight; }")
+    expect(log.locator(".log-line").last).to_contain_text("Page 1")
+    assert log.evaluate("log => log.scrollHeight") == 5000 * 32
+
+    log.focus()
+    modules.keyboard.press("Home")
+    modules.keyboard.press("ArrowDown")
+    expect(modules.locator(".log-detail")).to_contain_text("Page 4999")
+    modules.keyboard.press("End")
+    expect(modules.locator(".log-detail")).to_contain_text("Page 1")
+    expect(log.locator(".log-line[data-chosen]")).to_be_in_viewport()
+
+
+def test_a_late_event_is_placed_by_its_time(modules: Page) -> None:
+    modules.evaluate(LOG)
+    modules.evaluate(
+        """() => {
+            const log = window.newLog();
+            for (const number of [1, 2, 4, 5, 3, 2]) log.add(window.frame(number));
+        }"""
+    )
+    lines = modules.locator(".log-text")
+    expect(lines).to_have_count(5)
+    assert [text.split(" · ")[1] for text in lines.all_inner_texts()] == [
+        f"Page {number}" for number in (5, 4, 3, 2, 1)
+    ]
