@@ -21,6 +21,7 @@ from temporalio.client import Client
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.crypto.sealing import KeyRing, open_key_ring
+from signalbox_core.errors import NotFound
 from signalbox_core.http.cached_document import fetch_document, open_key_client
 from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
@@ -60,6 +61,7 @@ from signalbox_gateway.background.supervisor import run_in_background
 from signalbox_gateway.http.cors import Cors
 from signalbox_gateway.http.metrics import Metrics
 from signalbox_gateway.http.middleware import RequestObserver
+from signalbox_gateway.http.problems import Unauthenticated
 from signalbox_gateway.runs.availability import TemporalAvailability
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.lookup import RunReader
@@ -70,6 +72,7 @@ from signalbox_gateway.settings import Settings
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import StreamLimits
+from signalbox_gateway.streaming.refusals import StreamRefusals
 from signalbox_gateway.web import console_routes
 
 log = logging.getLogger(__name__)
@@ -164,11 +167,20 @@ class Gateway:
         self._handlers.docs.publish(
             build_document(endpoints, self._parts.pipelines, version=release, server=origin)
         )
-        stream = StreamEndpoint(self.hub, self._authorize, self._viewer)
+        refusals = StreamRefusals(self.metrics.record_deferred)
+        stream = StreamEndpoint(
+            self.hub, self._authorize, self._viewer, refusals=refusals, count=self._count_stream
+        )
         routes: list[BaseRoute] = [
             Route("/v1/runs/{run_id}/stream", stream),
             Route("/v1/stream", stream),
-            *asgi_routes(endpoints, self.authenticator, self._limiter),
+            *asgi_routes(
+                endpoints,
+                self.authenticator,
+                self._limiter,
+                stream_refusals=refusals,
+                is_draining=lambda: self.hub.is_draining,
+            ),
             *console_routes(),
         ]
         app = Starlette(
@@ -217,6 +229,28 @@ class Gateway:
         await self.states.check(principal, run_id)
         return principal
 
+    async def _count_stream(self, request: HTTPConnection, run_id: str | None) -> None:
+        """Count a request for a stream, as other requests are counted.
+
+        Raises:
+            Unauthenticated: the credentials are missing, invalid or expired.
+            RateLimited: the principal, or the address with its failed authentications, exceeds its limit.
+        """
+        try:
+            principal = await (
+                self.authenticator.principal(request)
+                if run_id is None
+                else self.authenticator.listener(request, run_id)
+            )
+        except Unauthenticated:
+            await self._limiter.count_failure(request)
+            raise
+        except NotFound:
+            # The ticket is for other runs; whether it is for one of the stream's is checked later.
+            await self._limiter.count_failure(request)
+            return
+        await self._limiter.count_request(principal)
+
     async def _viewer(self, request: HTTPConnection) -> Principal:
         """The principal of a listener of all runs of a tenant."""
         principal = await self.authenticator.principal(request)
@@ -245,6 +279,7 @@ def _limits(settings: Settings) -> StreamLimits:
     return StreamLimits(
         listeners=settings.max_listeners,
         per_principal=settings.max_listeners_per_principal,
+        per_tenant=settings.max_listeners_per_tenant,
         per_address=settings.max_listeners_per_address,
     )
 
