@@ -71,7 +71,8 @@ class ApiCall:
         """Decode the JSON body; an empty body counts as `{}`.
 
         Raises:
-            InvalidInput: not JSON, invalid for `kind`, too large, or declared as another media type.
+            InvalidInput: not JSON, a member is repeated, invalid for `kind`, too large, or declared as another
+                media type.
         """
         body = await _read_body(self.request)
         media_type = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -80,6 +81,8 @@ class ApiCall:
             raise InvalidInput(
                 "send the body with `Content-Type: application/json`", code="wrong_content_type"
             )
+        if body:
+            validation.check_members(body)
         return validation.decode(kind, body or b"{}")
 
 
