@@ -15,13 +15,10 @@ from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route
 from temporalio.client import Client
 
-from signalbox_core.crypto.api_keys import Role
 from signalbox_core.crypto.sealing import KeyRing, open_key_ring
-from signalbox_core.errors import NotFound
 from signalbox_core.http.cached_document import fetch_document, open_key_client
 from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
@@ -49,7 +46,6 @@ from signalbox_gateway.api.start_run import IdempotencyKeys, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.auth.authenticator import ApiKeys, Authenticator
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
-from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.auth.sessions import SessionStore, TicketStore
 from signalbox_gateway.background.projector import Projector
@@ -61,14 +57,13 @@ from signalbox_gateway.background.supervisor import run_in_background
 from signalbox_gateway.http.cors import Cors
 from signalbox_gateway.http.metrics import Metrics
 from signalbox_gateway.http.middleware import RequestObserver
-from signalbox_gateway.http.problems import Unauthenticated
-from signalbox_gateway.runs.availability import TemporalAvailability
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
 from signalbox_gateway.settings import Settings
+from signalbox_gateway.streaming.access import StreamAccess
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import StreamLimits
@@ -107,7 +102,7 @@ class Gateway:
         self.metrics = Metrics()
         engine = TemporalRuns(parts.temporal, deadline=deadline)
         waiting = PendingStarts(parts.redis, parts.publisher, parts.payload_keys)
-        availability = TemporalAvailability(engine)
+        availability = engine.availability
         repairs = Repairs(parts.streams, engine, parts.pipelines)
         self.states = RunReader(parts.streams, engine, parts.pipelines, waiting)
         sessions, tickets = SessionStore(parts.redis), TicketStore(parts.redis)
@@ -133,7 +128,7 @@ class Gateway:
         self._projector = Projector(parts.lifecycle, parts.streams, recovery.on_projected)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        decisions = Decisions(parts.temporal, within=min(deadline, timedelta(seconds=3)))
+        decisions = Decisions(parts.temporal, availability, within=min(deadline, timedelta(seconds=3)))
         approvals = ApprovalHandlers(self.states, parts.streams, decisions, parts.pipelines)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
@@ -167,9 +162,10 @@ class Gateway:
         self._handlers.docs.publish(
             build_document(endpoints, self._parts.pipelines, version=release, server=origin)
         )
+        access = StreamAccess(self.authenticator, self.states, self._limiter)
         refusals = StreamRefusals(self.metrics.record_deferred)
         stream = StreamEndpoint(
-            self.hub, self._authorize, self._viewer, refusals=refusals, count=self._count_stream
+            self.hub, access.authorize, access.authenticate, refusals=refusals, count=access.count
         )
         routes: list[BaseRoute] = [
             Route("/v1/runs/{run_id}/stream", stream),
@@ -221,41 +217,6 @@ class Gateway:
             origin, pipelines = self._parts.settings.public_origin, sorted(self._parts.pipelines)
             log.info("gateway ready", extra={"origin": origin, "pipelines": pipelines})
             yield
-
-    async def _authorize(self, request: HTTPConnection, run_id: str) -> Principal:
-        """The principal of a listener of one run. Raises: NotFound: the run does not exist for its tenant."""
-        principal = await self.authenticator.listener(request, run_id)
-        principal.require(Role.VIEWER)
-        await self.states.check(principal, run_id)
-        return principal
-
-    async def _count_stream(self, request: HTTPConnection, run_id: str | None) -> None:
-        """Count a request for a stream, as other requests are counted.
-
-        Raises:
-            Unauthenticated: the credentials are missing, invalid or expired.
-            RateLimited: the principal, or the address with its failed authentications, exceeds its limit.
-        """
-        try:
-            principal = await (
-                self.authenticator.principal(request)
-                if run_id is None
-                else self.authenticator.listener(request, run_id)
-            )
-        except Unauthenticated:
-            await self._limiter.count_failure(request)
-            raise
-        except NotFound:
-            # The ticket is for other runs; whether it is for one of the stream's is checked later.
-            await self._limiter.count_failure(request)
-            return
-        await self._limiter.count_request(principal)
-
-    async def _viewer(self, request: HTTPConnection) -> Principal:
-        """The principal of a listener of all runs of a tenant."""
-        principal = await self.authenticator.principal(request)
-        principal.require(Role.VIEWER)
-        return principal
 
     async def _pubsub_is_connected(self) -> bool:
         return self._parts.lifecycle.is_connected

@@ -1,9 +1,10 @@
 """Runs in Temporal. The only module that maps Temporal's errors to Signalbox errors."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from msgspec import Struct
 from temporalio.client import (
@@ -32,6 +33,7 @@ from signalbox_core.pipeline.contract.messages import (
 )
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.temporal import names
+from signalbox_gateway.runs.availability import TemporalAvailability
 
 STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
     WorkflowExecutionStatus.RUNNING: "running",
@@ -43,6 +45,8 @@ STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
     WorkflowExecutionStatus.TIMED_OUT: "timed_out",
 }
 T = TypeVar("T")
+# A call that takes longer than this is given up if a health check fails too.
+_SLOW_AFTER_S: Final = 0.4
 _OPEN: Final = "Running"
 _QUERY_TIMEOUT: Final = timedelta(seconds=2)
 
@@ -86,10 +90,14 @@ class RunInfoPage(Struct, frozen=True, kw_only=True):
 
 
 class TemporalRuns:
-    """Starts, reads and controls runs in Temporal. Every call has a deadline."""
+    """Starts, reads and controls runs in Temporal. Every call has a deadline.
+
+    During an outage all calls but `start` fail within a second: a start that is given up may have been made.
+    """
 
     def __init__(self, client: Client, *, deadline: timedelta = timedelta(seconds=5)) -> None:
         self.client = client
+        self.availability = TemporalAvailability(self.is_available)
         self._deadline = deadline
 
     async def start(self, request: StartRequest[Struct], spec: PipelineSpec) -> bool:
@@ -127,8 +135,9 @@ class TemporalRuns:
     async def describe(self, run_id: str) -> RunInfo | None:
         """Temporal's description of the run; None for an unknown id or a workflow that is not a run."""
         try:
-            async with map_temporal_errors():
-                found = await self.client.get_workflow_handle(run_id).describe(rpc_timeout=self._deadline)
+            found = await self._call(
+                self.client.get_workflow_handle(run_id).describe(rpc_timeout=self._deadline)
+            )
         except NotFound:
             return None
         return await run_info_of(found)
@@ -148,8 +157,7 @@ class TemporalRuns:
         found = self.client.list_workflows(
             query, page_size=limit, next_page_token=token, rpc_timeout=self._deadline
         )
-        async with map_temporal_errors():
-            await found.fetch_next_page(page_size=limit)
+        await self._call(found.fetch_next_page(page_size=limit))
         runs = [await run_info_of(item) for item in found.current_page or ()]
         return RunInfoPage(
             runs=tuple(run for run in runs if run is not None), next_token=found.next_page_token or None
@@ -161,10 +169,9 @@ class TemporalRuns:
         Raises:
             NotFound: the run has ended or does not exist.
         """
-        async with map_temporal_errors():
-            handle = self._handle(run_id)
-            await handle.signal(SIGNAL_CANCEL_REASON, reason, rpc_timeout=self._deadline)
-            await handle.cancel(rpc_timeout=self._deadline)
+        handle = self._handle(run_id)
+        await self._call(handle.signal(SIGNAL_CANCEL_REASON, reason, rpc_timeout=self._deadline))
+        await self._call(handle.cancel(rpc_timeout=self._deadline))
 
     async def control(self, run_id: str, signal: str, control: Control) -> None:
         """Send `pause` or `resume`.
@@ -172,16 +179,13 @@ class TemporalRuns:
         Raises:
             NotFound: the run has ended or does not exist.
         """
-        async with map_temporal_errors():
-            await self._handle(run_id).signal(signal, control, rpc_timeout=self._deadline)
+        await self._call(self._handle(run_id).signal(signal, control, rpc_timeout=self._deadline))
 
     async def result(self, run_id: str, spec: PipelineSpec) -> Struct | Failure:
         """The result of an ended run, or the failure that ended it."""
         try:
-            async with map_temporal_errors():
-                outcome: Struct = await self.client.get_workflow_handle(
-                    run_id, result_type=spec.result
-                ).result(rpc_timeout=self._deadline)
+            handle = self.client.get_workflow_handle(run_id, result_type=spec.result)
+            outcome: Struct = await self._call(handle.result(rpc_timeout=self._deadline))
         except WorkflowFailureError as error:
             return _failure(error.cause)
         return outcome
@@ -191,6 +195,28 @@ class TemporalRuns:
             return await self.client.service_client.check_health(timeout=timedelta(seconds=2))
         except (RPCError, RuntimeError):
             return False
+
+    async def _call(self, call: Coroutine[Any, Any, T]) -> T:
+        """Await a call, and fail early while Temporal is unavailable.
+
+        Raises:
+            Unavailable: the call is slow and a health check failed, or as `map_temporal_errors` raises.
+        """
+        if self.availability.is_known_down and not await self.availability.check_promptly():
+            call.close()
+            raise temporal_unavailable()
+        task = asyncio.create_task(call)
+        try:
+            async with map_temporal_errors():
+                finished, _ = await asyncio.wait({task}, timeout=_SLOW_AFTER_S)
+                if not finished and not await self.availability.check_promptly():
+                    raise temporal_unavailable()
+                return await task
+        except Unavailable:
+            self.availability.mark_down()
+            raise
+        finally:
+            task.cancel()
 
     def _handle(self, run_id: str) -> WorkflowHandle[object, object]:
         return self.client.get_workflow_handle(run_id)
@@ -240,15 +266,15 @@ async def map_temporal_errors() -> AsyncIterator[None]:
             raise NotFound("there is no such open run", code="unknown_run") from error
         if error.status == RPCStatusCode.INVALID_ARGUMENT:
             raise InvalidInput(f"Temporal rejected the request: {error.message[:300]}") from error
-        raise _unavailable() from error
+        raise temporal_unavailable() from error
     except RuntimeError as error:
         # A client that has never connected to the server raises this class.
         if not str(error).startswith("Failed client connect"):
             raise
-        raise _unavailable() from error
+        raise temporal_unavailable() from error
 
 
-def _unavailable() -> Unavailable:
+def temporal_unavailable() -> Unavailable:
     return Unavailable(
         "Temporal is unavailable; send the same request again later", code="temporal_unavailable"
     )
