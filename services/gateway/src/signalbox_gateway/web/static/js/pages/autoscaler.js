@@ -1,5 +1,5 @@
 // The autoscaler page, for admins: backlog, slots, launches, cost and the scaling decisions of a task queue.
-import { api, decisionsPath } from "../api.js";
+import { api, decisionsAddress } from "../api.js";
 import { problemNotice } from "../announce.js";
 import { div, h, replace, setText, span } from "../dom.js";
 import { amount, clock, full } from "../format.js";
@@ -43,7 +43,7 @@ class AutoscalerPage {
     const { decisions } = await api.decisions(this.queue, MAX_DECISIONS);
     this.#decisions = decisions.reverse();
     this.#show();
-    this.#feed = new DecisionFeed(decisionsPath(this.queue), this.#decisions.at(-1)?.id ?? "", {
+    this.#feed = new DecisionFeed(decisionsAddress(this.queue), this.#decisions.at(-1)?.id ?? "", {
       decision: (decision) => this.#take(decision),
       state: (live) => setText(this.state, live ? "Live" : "Reconnecting…"),
     });
