@@ -20,6 +20,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         public_origin: scheme and authority that senders sign, as in https://events.example.com; never taken from a request.
         keys: path of the JSON key file; hot-reloaded. It may name https addresses of further keys.
         jwks_ca_file: certificate authorities (PEM) for those addresses; unset is the system's.
+        metrics_port: serves /metrics and the probes; `port` then has no /metrics. 0 serves them on `port`.
         pubsub_emulator_host: `host:port` of a Pub/Sub server without TLS; unset is Google Cloud.
         request_timeout_s: the longest that a delivery takes from its first byte of headers; header_timeout_s bounds those.
         claim_s: how long an event that is being accepted stays claimed when its receiver dies; longer than a request may take.
@@ -35,6 +36,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     pubsub_emulator_host: str | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8081
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     log_level: LogLevel = "INFO"
     keys_poll_s: Positive = 5.0
     jwks_ca_file: str | None = None
