@@ -1,4 +1,4 @@
-"""The console under a path prefix, and a bare EventSource over a gateway's restart, in Chromium behind nginx."""
+"""Chromium behind nginx: the console under a path prefix, a bare EventSource over a gateway's restart."""
 
 from collections.abc import Iterator
 from pathlib import Path

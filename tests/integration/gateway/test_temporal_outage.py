@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from signalbox_gateway.app import Gateway
 from support.servers import backends
 from support.servers.gateway import client_of, gateway_parts
 
+Outage = Callable[[], AbstractAsyncContextManager[str]]
+START = {"pipeline": "echo", "input": {"text": "hi"}}
 CALLS = [
     ("GET", "/v1/runs"),
     ("GET", "/v1/runs/run-unknown"),
@@ -45,9 +47,13 @@ async def refusing_server() -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("outage", [refusing_server, unresponsive_server])
-async def test_every_call_fails_within_a_second(outage: object, redis_url: str, tmp_path: Path) -> None:
-    assert callable(outage)
-    async with outage() as address, gateway_parts(tmp_path, temporal=address, redis=redis_url) as parts:
+async def test_every_call_fails_within_a_second(
+    outage: Outage, redis_url: str, pubsub_host: str, tmp_path: Path
+) -> None:
+    async with (
+        outage() as address,
+        gateway_parts(tmp_path, temporal=address, redis=redis_url, pubsub=pubsub_host) as parts,
+    ):
         await parts.redis.flushdb()
         async with client_of(Gateway(parts).app()) as caller:
             # One after the other: the first call of an outage is bounded too.
@@ -56,3 +62,19 @@ async def test_every_call_fails_within_a_second(outage: object, redis_url: str, 
                 answer = await caller.request(method, path, json={} if method == "POST" else None)
                 assert time.perf_counter() - began < 1.5, path
                 assert (answer.status_code, answer.json()["code"]) == (503, "temporal_unavailable"), path
+
+
+@pytest.mark.parametrize("outage", [refusing_server, unresponsive_server])
+async def test_the_first_start_of_an_outage_is_queued_promptly(
+    outage: Outage, redis_url: str, pubsub_host: str, tmp_path: Path
+) -> None:
+    async with (
+        outage() as address,
+        gateway_parts(tmp_path, temporal=address, redis=redis_url, pubsub=pubsub_host) as parts,
+        client_of(Gateway(parts).app()) as caller,
+    ):
+        began = time.perf_counter()
+        answer = await caller.post("/v1/runs", json=START)
+
+    assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+    assert time.perf_counter() - began < 3

@@ -1,4 +1,4 @@
-"""nginx and HAProxy with the configurations of docs/reverse-proxy.md, on a free port in front of one gateway."""
+"""nginx and HAProxy with the configurations of docs/reverse-proxy.md, in front of one gateway."""
 
 import os
 import re

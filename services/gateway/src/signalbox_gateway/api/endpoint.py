@@ -71,8 +71,8 @@ class ApiCall:
         """Decode the JSON body; an empty body counts as `{}`.
 
         Raises:
-            InvalidInput: not JSON, a member is repeated, invalid for `kind`, too large, or declared as another
-                media type.
+            InvalidInput: not JSON, a member is repeated, invalid for `kind`, too large, or declared as
+                another media type.
         """
         body = await _read_body(self.request)
         media_type = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -55,7 +55,7 @@ class StartRequest(Struct, Generic[T], frozen=True, kw_only=True):
     """A run to start.
 
     Attributes:
-        input: the pipeline's typed input with sealed secrets; `msgspec.Raw` when read from the topic of queued starts.
+        input: the typed input with sealed secrets; `msgspec.Raw` when read from the topic of queued starts.
         digest: differs between two requests with the same run id.
     """
 
@@ -90,10 +90,7 @@ class RunInfoPage(Struct, frozen=True, kw_only=True):
 
 
 class TemporalRuns:
-    """Starts, reads and controls runs in Temporal. Every call has a deadline.
-
-    During an outage all calls but `start` fail within a second: a start that is given up may have been made.
-    """
+    """Starts, reads and controls runs in Temporal. Every call has a deadline, and fails early in an outage."""
 
     def __init__(self, client: Client, *, deadline: timedelta = timedelta(seconds=5)) -> None:
         self.client = client
@@ -104,15 +101,15 @@ class TemporalRuns:
         """Start the run; False when a run of this id exists (in any state).
 
         Raises:
-            Unavailable: Temporal did not respond. The run may or may not have started; a retry with the same request is safe.
+            Unavailable: Temporal did not respond. The run may have started; the same request may be retried.
         """
         with_attributes = [
             SearchAttributePair(names.SEARCH_TENANT, request.tenant),
             SearchAttributePair(names.SEARCH_PIPELINE, spec.name),
         ]
         try:
-            async with map_temporal_errors():
-                await self.client.start_workflow(
+            await self._call(
+                self.client.start_workflow(
                     spec.name,
                     request.input,
                     id=request.run_id,
@@ -128,6 +125,7 @@ class TemporalRuns:
                     priority=Priority(priority_key=request.priority, fairness_key=request.tenant[:64]),
                     rpc_timeout=self._deadline,
                 )
+            )
         except WorkflowAlreadyStartedError:
             return False
         return True
@@ -209,7 +207,7 @@ class TemporalRuns:
         try:
             async with map_temporal_errors():
                 finished, _ = await asyncio.wait({task}, timeout=_SLOW_AFTER_S)
-                if not finished and not await self.availability.check_promptly():
+                if not finished and not await self.availability.check_promptly() and not task.done():
                     raise temporal_unavailable()
                 return await task
         except Unavailable:
@@ -217,6 +215,8 @@ class TemporalRuns:
             raise
         finally:
             task.cancel()
+            # Retrieved, or asyncio would log the error of a call that was given up.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _handle(self, run_id: str) -> WorkflowHandle[object, object]:
         return self.client.get_workflow_handle(run_id)

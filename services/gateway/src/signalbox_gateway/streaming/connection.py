@@ -35,8 +35,8 @@ class StreamConnection:
     Args:
         transport: the SSE connection.
         is_authorized: whether the principal may still listen; re-checked periodically.
-        tenant_runs: the runs of a tenant's stream, whose frames have no ids because the set of runs changes; None
-            for a stream of named runs.
+        tenant_runs: the runs of a tenant's stream, whose frames have no ids because the set of runs changes;
+            None for a stream of named runs.
     """
 
     __slots__ = (

@@ -33,8 +33,8 @@ async def metrics_port(app: ASGIApp, settings: MetricsPortSettings, *, prefix: s
         prefix: of the settings' environment variables.
 
     Yields:
-        The app for the service's main port. It has no /metrics, and still has the probes. With port 0 it is the
-        unchanged app, and nothing else is served.
+        The app for the service's main port. It has no /metrics, and still has the probes. With port 0 it is
+        the unchanged app, and nothing else is served.
 
     Raises:
         InvalidInput: the port is in use or not permitted; the message names the variable to change.

@@ -1,4 +1,4 @@
-"""JSON with every member once: parsers disagree about which value of a repeated member counts (RFC 8259 §4)."""
+"""JSON with every member once; parsers disagree about the value of a repeated member (RFC 8259 §4)."""
 
 import json
 from collections.abc import Iterator
