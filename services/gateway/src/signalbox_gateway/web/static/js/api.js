@@ -11,9 +11,9 @@ const unreachable = () => new Problem({
   code: "unreachable", detail: "The gateway does not respond. Check your connection and try again.",
 });
 
-/** The gateway's address with the path prefix of a reverse proxy, if there is one; ends with a slash. */
-export const BASE = new URL("../../", import.meta.url).href;
-/** The address of an API path, which begins with a slash. */
+/** The gateway's path on this origin: "/", or the path prefix of a reverse proxy. Ends with a slash. */
+export const BASE = new URL("../../", import.meta.url).pathname;
+/** The path on this origin of an API path, which begins with a slash. */
 export const addressOf = (path) => BASE + path.slice(1);
 
 let onSignedOut = () => {};
