@@ -5,7 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError, expect
+from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import TimeoutError as WaitTimeout
 
 from support.drivers.browser import Site
 from support.servers.proxies import PREFIX, documented, proxy
@@ -71,7 +72,7 @@ def kill_until_closed(page: Page, site: Site) -> None:
     for _ in range(20):
         with suppress(ProcessLookupError):
             site.kill_gateway()
-        with suppress(TimeoutError):
+        with suppress(WaitTimeout):
             page.wait_for_function("window.bare.readyState === EventSource.CLOSED", timeout=1_000)
             return
     pytest.fail("the EventSource was never closed")
