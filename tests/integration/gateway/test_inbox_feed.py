@@ -57,7 +57,7 @@ async def test_the_inbox_is_sent_at_once_and_on_every_change(served: Served, par
         for event in milestones("run-2", "other"):
             await parts.streams.append(event)
     assert reader.headers["content-type"].startswith("text/event-stream")
-    assert reader.headers["cache-control"] == "no-store"
+    assert reader.headers["cache-control"] == "no-store, no-transform"
     assert reader.text.startswith("retry: ")
     assert set(reader.names) == {"inbox"}
     assert [asked(event) for event in reader.events] == [[], ["run-1"], []]

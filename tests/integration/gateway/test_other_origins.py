@@ -24,7 +24,7 @@ async def preflight(caller: httpx2.AsyncClient, origin: str, path: str) -> httpx
     asks = {
         "origin": origin,
         "access-control-request-method": "POST",
-        "access-control-request-headers": "authorization,content-type",
+        "access-control-request-headers": "authorization,content-type,last-event-id,traceparent,tracestate",
     }
     return await caller.options(path, headers=asks)
 

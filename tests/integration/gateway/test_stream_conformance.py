@@ -64,7 +64,7 @@ async def test_check_01_intermediaries_may_not_cache_buffer_or_compress_it(serve
     async with reading(served.origin, STREAM, {**key("viewer"), "accept-encoding": "gzip, br"}) as reader:
         await reader.until_over()
     assert reader.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert reader.headers["cache-control"] == "no-store"
+    assert reader.headers["cache-control"] == "no-store, no-transform"
     assert reader.headers["x-accel-buffering"] == "no"
     assert "content-length" not in reader.headers
     assert "content-encoding" not in reader.headers

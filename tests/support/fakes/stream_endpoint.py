@@ -18,6 +18,7 @@ from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import StreamLimits
+from signalbox_gateway.streaming.refusals import StreamRefusals
 
 
 @dataclass
@@ -83,7 +84,7 @@ async def live_gateway(
         yield Live(
             streams,
             hub,
-            StreamEndpoint(hub, backends.authorize, backends.authenticate),
+            StreamEndpoint(hub, backends.authorize, backends.authenticate, refusals=StreamRefusals()),
             backends.from_temporal,
             backends.refusals,
             backends.asked,

@@ -27,6 +27,7 @@ from signalbox_gateway.http.server import create_gateway_server, limit_stalled_r
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import StreamLimits
+from signalbox_gateway.streaming.refusals import StreamRefusals
 from support.assertions.eventually import beside, eventually
 from support.drivers import sse
 from support.servers import backends
@@ -39,7 +40,7 @@ class Gateway:
         self.streams = RedisRunStream(client)
         self.from_temporal: dict[str, Snapshot] = {}
         self.hub = Hub(RedisChannels(client), self.streams, self._fallback, _present, limits)
-        endpoint = StreamEndpoint(self.hub, _authorize, _authenticate)
+        endpoint = StreamEndpoint(self.hub, _authorize, _authenticate, refusals=StreamRefusals())
         self.app = Starlette(
             routes=[Route("/v1/runs/{run_id}/stream", endpoint), Route("/v1/stream", endpoint)]
         )
@@ -119,6 +120,9 @@ class Reader:
     async def until(self, count: int, *, within_s: float = 10) -> list[sse.SseEvent]:
         await eventually(lambda: len(self.events) >= count, within_s=within_s)
         return self.events
+
+    async def until_text(self, text: str, *, within_s: float = 10) -> None:
+        await eventually(lambda: text in self.text, within_s=within_s)
 
     async def until_over(self, *, within_s: float = 20) -> list[sse.SseEvent]:
         await eventually(lambda: self.is_over, within_s=within_s)

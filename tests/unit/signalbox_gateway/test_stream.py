@@ -46,7 +46,7 @@ async def test_check_01_the_headers_forbid_caching_and_buffering(live: Live) -> 
     connection = connect(live.endpoint, "run-1")
     await connection.until_events(1)
     assert connection.headers["content-type"].startswith("text/event-stream")
-    assert connection.headers["cache-control"] == "no-store"
+    assert connection.headers["cache-control"] == "no-store, no-transform"
     assert connection.headers["x-accel-buffering"] == "no"
     assert "content-length" not in connection.headers
     assert "content-encoding" not in connection.headers

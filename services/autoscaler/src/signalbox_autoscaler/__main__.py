@@ -9,6 +9,7 @@ from signalbox_autoscaler.audit.decision_log import DecisionArchiver
 from signalbox_autoscaler.loop import ControlLoop
 from signalbox_autoscaler.settings import PREFIX, Settings
 from signalbox_autoscaler.wiring import open_components
+from signalbox_core.http.metrics_port import metrics_port
 from signalbox_core.http.server import create_server
 from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
 from signalbox_core.process.tasks import cancel_and_wait
@@ -26,9 +27,10 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     listening = listen(settings, prefix=PREFIX)
     async with open_components(settings, os.environ) as components:
         loop = ControlLoop(components, every_s=settings.observe_every_s)
-        server = create_server(create_app(loop, components.decision_log, components.metrics))
+        own_app = create_app(loop, components.decision_log, components.metrics)
         is_idle = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
+        async with metrics_port(own_app, settings, prefix=PREFIX) as app, asyncio.TaskGroup() as group:
+            server = create_server(app)
             archiver = DecisionArchiver(components.decision_log, lambda: loop.leads)
             background = [
                 group.create_task(job)

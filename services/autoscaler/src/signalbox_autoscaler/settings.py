@@ -33,6 +33,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             account.
         objects_url: archive of the decision log, `file:///dir` or `gs://bucket`; None: Redis only.
         port: of the HTTP API; 0 picks a free one.
+        metrics_port: serves /metrics and the probes; `port` then has no /metrics. 0 serves them on `port`.
     """
 
     temporal_address: str | None = None
@@ -56,4 +57,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     objects_url: str | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8083
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -4,6 +4,7 @@ import logging
 
 import uvloop
 
+from signalbox_core.http.metrics_port import metrics_port
 from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
 from signalbox_gateway.app import Gateway, open_parts
 from signalbox_gateway.http.server import create_gateway_server, limit_stalled_readers
@@ -20,7 +21,8 @@ async def serve(settings: Settings) -> None:
     async with open_parts(settings) as parts:
         log.info("listening", extra={"host": settings.host, "port": listener.getsockname()[1]})
         gateway = Gateway(parts)
-        await create_gateway_server(gateway.app(), gateway.drain).serve_until(stop, listener)
+        async with metrics_port(gateway.app(), settings, prefix=PREFIX) as app:
+            await create_gateway_server(app, gateway.drain).serve_until(stop, listener)
 
 
 def main() -> int:

@@ -15,11 +15,9 @@ from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route
 from temporalio.client import Client
 
-from signalbox_core.crypto.api_keys import Role
 from signalbox_core.crypto.sealing import KeyRing, open_key_ring
 from signalbox_core.http.cached_document import fetch_document, open_key_client
 from signalbox_core.objects import ObjectStore, open_object_store
@@ -48,7 +46,6 @@ from signalbox_gateway.api.start_run import IdempotencyKeys, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.auth.authenticator import ApiKeys, Authenticator
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
-from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.auth.sessions import SessionStore, TicketStore
 from signalbox_gateway.background.projector import Projector
@@ -60,16 +57,17 @@ from signalbox_gateway.background.supervisor import run_in_background
 from signalbox_gateway.http.cors import Cors
 from signalbox_gateway.http.metrics import Metrics
 from signalbox_gateway.http.middleware import RequestObserver
-from signalbox_gateway.runs.availability import TemporalAvailability
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
 from signalbox_gateway.settings import Settings
+from signalbox_gateway.streaming.access import StreamAccess
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import StreamLimits
+from signalbox_gateway.streaming.refusals import StreamRefusals
 from signalbox_gateway.web import console_routes
 
 log = logging.getLogger(__name__)
@@ -104,7 +102,7 @@ class Gateway:
         self.metrics = Metrics()
         engine = TemporalRuns(parts.temporal, deadline=deadline)
         waiting = PendingStarts(parts.redis, parts.publisher, parts.payload_keys)
-        availability = TemporalAvailability(engine)
+        availability = engine.availability
         repairs = Repairs(parts.streams, engine, parts.pipelines)
         self.states = RunReader(parts.streams, engine, parts.pipelines, waiting)
         sessions, tickets = SessionStore(parts.redis), TicketStore(parts.redis)
@@ -130,7 +128,7 @@ class Gateway:
         self._projector = Projector(parts.lifecycle, parts.streams, recovery.on_projected)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        decisions = Decisions(parts.temporal, within=min(deadline, timedelta(seconds=3)))
+        decisions = Decisions(parts.temporal, availability, within=min(deadline, timedelta(seconds=3)))
         approvals = ApprovalHandlers(self.states, parts.streams, decisions, parts.pipelines)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
@@ -164,11 +162,21 @@ class Gateway:
         self._handlers.docs.publish(
             build_document(endpoints, self._parts.pipelines, version=release, server=origin)
         )
-        stream = StreamEndpoint(self.hub, self._authorize, self._viewer)
+        access = StreamAccess(self.authenticator, self.states, self._limiter)
+        refusals = StreamRefusals(self.metrics.record_deferred)
+        stream = StreamEndpoint(
+            self.hub, access.authorize, access.authenticate, refusals=refusals, count=access.count
+        )
         routes: list[BaseRoute] = [
             Route("/v1/runs/{run_id}/stream", stream),
             Route("/v1/stream", stream),
-            *asgi_routes(endpoints, self.authenticator, self._limiter),
+            *asgi_routes(
+                endpoints,
+                self.authenticator,
+                self._limiter,
+                stream_refusals=refusals,
+                is_draining=lambda: self.hub.is_draining,
+            ),
             *console_routes(),
         ]
         app = Starlette(
@@ -210,19 +218,6 @@ class Gateway:
             log.info("gateway ready", extra={"origin": origin, "pipelines": pipelines})
             yield
 
-    async def _authorize(self, request: HTTPConnection, run_id: str) -> Principal:
-        """The principal of a listener of one run. Raises: NotFound: the run does not exist for its tenant."""
-        principal = await self.authenticator.listener(request, run_id)
-        principal.require(Role.VIEWER)
-        await self.states.check(principal, run_id)
-        return principal
-
-    async def _viewer(self, request: HTTPConnection) -> Principal:
-        """The principal of a listener of all runs of a tenant."""
-        principal = await self.authenticator.principal(request)
-        principal.require(Role.VIEWER)
-        return principal
-
     async def _pubsub_is_connected(self) -> bool:
         return self._parts.lifecycle.is_connected
 
@@ -245,6 +240,7 @@ def _limits(settings: Settings) -> StreamLimits:
     return StreamLimits(
         listeners=settings.max_listeners,
         per_principal=settings.max_listeners_per_principal,
+        per_tenant=settings.max_listeners_per_tenant,
         per_address=settings.max_listeners_per_address,
     )
 

@@ -27,8 +27,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         failures_per_s: the rate limit of failed authentications (401) from one address.
         cors_origins: the origins whose pages may call the API without cookies; comma-separated, exactly as
             browsers send them.
-        max_listeners: open streams of this process. max_listeners_per_principal and max_listeners_per_address
-            limit each principal and address. Beyond a limit, a stream ends at once with a retry delay.
+        metrics_port: serves /metrics and the probes; `port` then has no /metrics. 0 serves them on `port`.
+        max_listeners: open streams of this process. max_listeners_per_principal, max_listeners_per_tenant (by
+            default half of max_listeners) and max_listeners_per_address limit each principal, tenant and
+            address. Beyond a limit, a stream ends at once with a retry delay.
         drain_s: how long open streams may take to end during a graceful shutdown.
     """
 
@@ -49,8 +51,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     cors_origins: tuple[Origin, ...] = ()
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     max_listeners: Annotated[int, Meta(ge=1)] = 5_000
     max_listeners_per_principal: Annotated[int, Meta(ge=1)] = 1_000
+    max_listeners_per_tenant: Annotated[int, Meta(ge=1)] | None = None
     max_listeners_per_address: Annotated[int, Meta(ge=1)] = 1_000
     drain_s: Annotated[float, Meta(ge=0, le=60)] = 5.0

@@ -6,6 +6,7 @@ import sys
 
 from uvicorn.loops.auto import auto_loop_factory
 
+from signalbox_core.http.metrics_port import metrics_port
 from signalbox_core.process.service import listen, run_service, stop_on_signals
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_webhook_receiver.app import create_app, open_parts, run_background
@@ -24,9 +25,12 @@ async def serve(settings: Settings) -> None:
     listening = listen(settings, prefix=PREFIX)
     stop = stop_on_signals()
     async with open_parts(settings) as parts:
-        server = create_receiver_server(create_app(settings, parts), settings, parts.draining)
         log.info("receiver is listening", extra={"host": settings.host, "port": listening.getsockname()[1]})
-        async with asyncio.TaskGroup() as group:
+        async with (
+            metrics_port(create_app(settings, parts), settings, prefix=PREFIX) as app,
+            asyncio.TaskGroup() as group,
+        ):
+            server = create_receiver_server(app, settings, parts.draining)
             background = group.create_task(run_background(settings, parts))
             await server.serve_until(stop, listening)
             await cancel_and_wait(background)

@@ -1,7 +1,6 @@
 """Decodes the events of a verified delivery and checks that their sender may send them."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -11,6 +10,7 @@ import msgspec
 from signalbox_core.errors import Forbidden, InvalidInput, Rejected
 from signalbox_core.events.catalogue import CATALOGUE, MAX_SAFE_INTEGER, EventKind, full_type
 from signalbox_core.events.envelope import MAX_EVENT_BYTES, CloudEvent
+from signalbox_core.http.strict_json import find_repeated_member
 from signalbox_core.ids import parse_run_id
 from signalbox_core.signatures import KeyRecord
 from signalbox_webhook_receiver.profile import MAX_BATCH_EVENTS, Media
@@ -87,22 +87,17 @@ def check_permission(key: KeyRecord, entries: Sequence[Entry]) -> None:
 
 def _check_json(body: bytes) -> None:
     try:
-        json.loads(
-            body.decode("utf-8"), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
-        )
+        repeated = find_repeated_member(body)
     except (ValueError, RecursionError):
         raise Rejected(
             "the body must be JSON in UTF-8 with unique member names", code="malformed_json"
         ) from None
-
-
-def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError("duplicate member")
-
-
-def _refuse_constant(_name: str) -> None:
-    raise ValueError("not JSON")
+    if repeated is not None:
+        raise Rejected(
+            f"the body has the member {repeated!r} more than once; send every member once",
+            code="malformed_json",
+            field=repeated or '""',
+        )
 
 
 def _decode(body: bytes, media: Media) -> tuple[CloudEvent, ...]:

@@ -22,6 +22,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             from a request.
         keys: path of the JSON key file, which is hot-reloaded; it may name https addresses of further keys.
         jwks_ca_file: certificate authorities (PEM) for those addresses; default: the system's.
+        metrics_port: serves /metrics and the probes; `port` then has no /metrics. 0 serves them on `port`.
         pubsub_emulator_host: `host:port` of a Pub/Sub server without TLS; default: Google Cloud.
         request_timeout_s: from the first byte of the headers to the response; header_timeout_s bounds the
             headers.
@@ -39,6 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     pubsub_emulator_host: str | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8081
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     log_level: LogLevel = "INFO"
     keys_poll_s: Positive = 5.0
     jwks_ca_file: str | None = None

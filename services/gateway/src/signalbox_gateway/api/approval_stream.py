@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import msgspec
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
@@ -16,16 +16,15 @@ from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.streams import INBOX_CHANGED, tenant_channel
 from signalbox_gateway.api.endpoint import ApiCall
+from signalbox_gateway.api.event_stream import event_stream_response
 from signalbox_gateway.api.schemas import InboxView
 from signalbox_gateway.auth.principal import Authenticate, Principal
-from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import ConnectionOwner
+from signalbox_gateway.streaming.limits import ConnectionOwner, owner_of
 from signalbox_gateway.streaming.listener import Listener
-from signalbox_gateway.streaming.transport import reconnect_delay_ms, retry_later_response
+from signalbox_gateway.streaming.transport import reconnect_delay_ms
 
 ReadInbox = Callable[[str], Awaitable[InboxView]]
-_HEARTBEAT_S: Final = 12
 _RETRY_AFTER_S: Final = 0.5
 
 
@@ -43,15 +42,9 @@ class ApprovalStream:
         self._authenticate = authenticate
 
     async def open(self, call: ApiCall) -> Response:
-        owner = ConnectionOwner(
-            call.principal.key_id, call.request.client.host if call.request.client else ""
-        )
-        if self._hub.check_admission(owner):
-            return retry_later_response()
-        events = self._events(call.request, call.principal, owner)
-        return EventSourceResponse(
-            events, ping=_HEARTBEAT_S, ping_message_factory=frames.ping_event, send_timeout=30
-        )
+        owner = owner_of(call.request, call.principal)
+        self._hub.check_admission(owner)
+        return event_stream_response(self._events(call.request, call.principal, owner))
 
     async def _events(
         self, request: HTTPConnection, principal: Principal, owner: ConnectionOwner
@@ -70,6 +63,8 @@ class ApprovalStream:
                 if inbox is not None and inbox != sent:
                     sent = inbox
                     yield ServerSentEvent(inbox.decode(), event="inbox")
+            if listener.reconnect_ms is not None:
+                yield ServerSentEvent(retry=listener.reconnect_ms)
         finally:
             self._hub.leave(listener)
 

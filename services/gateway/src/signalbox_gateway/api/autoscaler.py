@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
@@ -18,6 +18,7 @@ from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput, Rejected, Unavailable
 from signalbox_core.scaling.decisions import ScalingDecisionStream, ScalingDecisionView
 from signalbox_gateway.api.endpoint import ApiCall, json_response
+from signalbox_gateway.api.event_stream import event_stream_response
 from signalbox_gateway.api.schemas import (
     DecisionList,
     FollowDecisions,
@@ -26,16 +27,14 @@ from signalbox_gateway.api.schemas import (
     ScaledQueues,
 )
 from signalbox_gateway.auth.principal import Authenticate
-from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import ConnectionOwner
+from signalbox_gateway.streaming.limits import ConnectionOwner, owner_of
 from signalbox_gateway.streaming.listener import Listener
-from signalbox_gateway.streaming.transport import reconnect_delay_ms, retry_later_response
+from signalbox_gateway.streaming.transport import reconnect_delay_ms
 
 log = logging.getLogger(__name__)
 # Decisions are seconds apart and listeners few: polling is cheaper than a Redis connection per listener.
 _POLL_EVERY_S: Final = 1.0
-_HEARTBEAT_S: Final = 12
 _ENTRY_ID: Final = re.compile(r"[0-9]{1,16}-[0-9]{1,10}")
 
 
@@ -70,15 +69,9 @@ class AutoscalerHandlers:
         after = call.request.headers.get("last-event-id") or query.after
         if after and not _ENTRY_ID.fullmatch(after):
             raise InvalidInput("must be the id of a decision, for example 1767225600000-0", field="after")
-        owner = ConnectionOwner(
-            call.principal.key_id, call.request.client.host if call.request.client else ""
-        )
-        if self._hub.check_admission(owner):
-            return retry_later_response()
-        events = self._events(call, query.queue, after, owner)
-        return EventSourceResponse(
-            events, ping=_HEARTBEAT_S, ping_message_factory=frames.ping_event, send_timeout=30
-        )
+        owner = owner_of(call.request, call.principal)
+        self._hub.check_admission(owner)
+        return event_stream_response(self._events(call, query.queue, after, owner))
 
     async def _events(
         self, call: ApiCall, queue: str, after: str, owner: ConnectionOwner
@@ -93,6 +86,8 @@ class AutoscalerHandlers:
                     yield ServerSentEvent(msgspec.json.encode(decision).decode(), id=decision.id)
                 await _wait_for_poll(listener)
                 await self._reauthorize(call.request, listener)
+            if listener.reconnect_ms is not None:
+                yield ServerSentEvent(retry=listener.reconnect_ms)
         finally:
             self._hub.leave(listener)
 

@@ -65,7 +65,7 @@ def build_page(document: Json) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>{title} API</title><style>{_STYLE}</style><h1>{title} API</h1>"
-        f'<p>{escape(str(info["description"]))} As JSON: <a href="/openapi.json">openapi.json</a>.</p>'
+        f'<p>{escape(str(info["description"]))} As JSON: <a href="openapi.json">openapi.json</a>.</p>'
         f"{''.join(sections)}{_problems()}<section><h2>Schemas</h2>{schema_list}</section>"
     )
 

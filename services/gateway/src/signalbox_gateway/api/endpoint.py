@@ -16,13 +16,14 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from signalbox_core.crypto.api_keys import Role
-from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError
+from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
 from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.auth.authenticator import Authenticator
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.http import validation
 from signalbox_gateway.http.problems import Unauthenticated, bug_response, problem_response
+from signalbox_gateway.streaming.refusals import StreamRefusals, stream_headers_response
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=Struct)
@@ -71,7 +72,8 @@ class ApiCall:
         """Decode the JSON body; an empty body counts as `{}`.
 
         Raises:
-            InvalidInput: not JSON, invalid for `kind`, too large, or declared as another media type.
+            InvalidInput: not JSON, a member is repeated, invalid for `kind`, too large, or declared as
+                another media type.
         """
         body = await _read_body(self.request)
         media_type = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -80,6 +82,8 @@ class ApiCall:
             raise InvalidInput(
                 "send the body with `Content-Type: application/json`", code="wrong_content_type"
             )
+        if body:
+            validation.check_members(body)
         return validation.decode(kind, body or b"{}")
 
 
@@ -100,6 +104,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         takes_idempotency_key: the handler reads the header `Idempotency-Key`.
         is_read_only: a POST without side effects: a session cookie is accepted from other sites too, and CORS
             decides who may read the response.
+        is_stream: a stream of server-sent events, which is refused as `StreamRefusals` describes.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -114,28 +119,35 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     body_media_type: str = ""
     takes_idempotency_key: bool = False
     is_read_only: bool = False
+    is_stream: bool = False
 
 
 class Dispatcher:
     """The endpoints of one path, as an ASGI app that dispatches by method."""
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], authenticator: Authenticator, limiter: RequestLimiter
+        self,
+        endpoints: Sequence[Endpoint],
+        authenticator: Authenticator,
+        limiter: RequestLimiter,
+        *,
+        stream_refusals: StreamRefusals,
+        is_draining: Callable[[], bool],
     ) -> None:
         self.endpoints = tuple(endpoints)
         methods = {endpoint.method for endpoint in endpoints}
         self._allow = ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
         self._authenticator = authenticator
         self._limiter = limiter
+        self._stream_refusals = stream_refusals
+        self._is_draining = is_draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
             response = await self._count_failures(request)
         except SignalboxError as error:
-            response = problem_response(
-                error, {"allow": self._allow} if error.stable_code == "method_not_allowed" else None
-            )
+            response = self._refuse(request, error)
         except ClientDisconnect:
             return
         except Exception:
@@ -143,6 +155,17 @@ class Dispatcher:
             log.exception("request failed", extra={"method": request.method, "path": request.url.path})
             response = bug_response()
         await response(scope, receive, send)
+
+    def _refuse(self, request: Request, error: SignalboxError) -> Response:
+        endpoint = self._endpoint_of(request)
+        if endpoint is not None and endpoint.is_stream:
+            return self._stream_refusals.respond(error)
+        allow = {"allow": self._allow} if error.stable_code == "method_not_allowed" else None
+        return problem_response(error, allow)
+
+    def _endpoint_of(self, request: Request) -> Endpoint | None:
+        method = "GET" if request.method == "HEAD" else request.method
+        return next((item for item in self.endpoints if item.method == method), None)
 
     async def _count_failures(self, request: Request) -> Response:
         try:
@@ -152,26 +175,48 @@ class Dispatcher:
             raise
 
     async def _handle(self, request: Request) -> Response:
-        method = "GET" if request.method == "HEAD" else request.method
-        endpoint = next((item for item in self.endpoints if item.method == method), None)
+        endpoint = self._endpoint_of(request)
         if endpoint is None:
             raise method_not_allowed(request.method, self._allow)
+        if self._is_draining() and endpoint.path.startswith("/v1/") and not endpoint.is_stream:
+            # Probes and the console's files are still served; open requests finish.
+            raise Unavailable("this gateway is shutting down; send the request again", code="draining")
         if endpoint.role is None:
             return await endpoint.handle(ApiCall(request, None))
         principal = await self._authenticator.principal(request, is_read_only=endpoint.is_read_only)
         await self._limiter.count_request(principal)
         principal.require(endpoint.role)
+        if endpoint.is_stream and request.method == "HEAD":
+            return stream_headers_response()
         with bind_payloads_to(principal.tenant):
             return await endpoint.handle(ApiCall(request, principal))
 
 
 def asgi_routes(
-    endpoints: Sequence[Endpoint], authenticator: Authenticator, limiter: RequestLimiter
+    endpoints: Sequence[Endpoint],
+    authenticator: Authenticator,
+    limiter: RequestLimiter,
+    *,
+    stream_refusals: StreamRefusals,
+    is_draining: Callable[[], bool],
 ) -> list[Route]:
-    """One ASGI route per path, in the order of the table."""
+    """One ASGI route per path, in the order of the table.
+
+    Args:
+        is_draining: whether a graceful shutdown has begun; calls of the API are then refused with a 503.
+    """
     paths = list(dict.fromkeys(endpoint.path for endpoint in endpoints))
     return [
-        Route(path, Dispatcher([item for item in endpoints if item.path == path], authenticator, limiter))
+        Route(
+            path,
+            Dispatcher(
+                [item for item in endpoints if item.path == path],
+                authenticator,
+                limiter,
+                stream_refusals=stream_refusals,
+                is_draining=is_draining,
+            ),
+        )
         for path in paths
     ]
 

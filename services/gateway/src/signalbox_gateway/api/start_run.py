@@ -58,7 +58,7 @@ class StartRunHandler:
         if not has_generated_id and (response := await self._check_queued(request)) is not None:
             return response
         # During an outage a start must not wait for the deadline of a call that is bound to fail.
-        if self._availability.is_known_down and not await self._availability.check():
+        if self._availability.is_known_down and not await self._availability.check_promptly():
             return await self._enqueue(request)
         try:
             is_new = await self._engine.start(request, spec)

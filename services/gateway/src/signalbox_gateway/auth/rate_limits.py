@@ -17,6 +17,10 @@ log = logging.getLogger(__name__)
 NO_ADDRESS: Final = "unknown"
 
 
+class TooManyFailures(RateLimited):
+    """Too many failed authentications came from one address."""
+
+
 class RequestLimiter:
     """Counts requests and failed authentications.
 
@@ -34,8 +38,11 @@ class RequestLimiter:
         await _count(self._principals, principal.key_id)
 
     async def count_failure(self, request: HTTPConnection) -> None:
-        """Count a failed authentication. Raises: RateLimited: the address exceeds its limit."""
-        await _count(self._failures, request.client.host if request.client else NO_ADDRESS)
+        """Count a failed authentication. Raises: TooManyFailures: the address exceeds its limit."""
+        try:
+            await _count(self._failures, request.client.host if request.client else NO_ADDRESS)
+        except RateLimited as error:
+            raise TooManyFailures(error.detail, retry_after_s=error.retry_after_s) from error
 
 
 async def _count(rates: RateLimiter, key: str) -> None:

@@ -13,6 +13,8 @@ _ALLOWED_HEADERS: Final = (
     "content-type",
     "idempotency-key",
     "last-event-id",
+    "traceparent",
+    "tracestate",
     "x-request-id",
     "x-namespace",
 )

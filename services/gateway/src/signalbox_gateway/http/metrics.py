@@ -26,6 +26,16 @@ class Metrics:
             registry=self.registry,
             buckets=_BUCKETS,
         )
+        self.deferred = Counter(
+            "signalbox_gateway_streams_deferred",
+            "Streams that ended at once with a retry delay",
+            ["reason"],
+            registry=self.registry,
+        )
+
+    def record_deferred(self, reason: str) -> None:
+        """Count a stream that is to be opened again later."""
+        self.deferred.labels(reason).inc()
 
     def observe_listeners(self, count: Callable[[], int]) -> None:
         """Export the number of open streams, read at each scrape."""

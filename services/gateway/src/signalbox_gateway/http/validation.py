@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.http.problems import FieldError, InvalidFields
+from signalbox_core.http.strict_json import find_repeated_member
 from signalbox_core.secret import clear_hook
 
 T = TypeVar("T", bound=Struct)
@@ -52,6 +53,25 @@ def decode(
         raise InvalidFields(field_errors(kind, _parse(body), at, error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"{at or 'the body'} is not JSON: {_first_line(error)}", code="bad_json") from None
+
+
+def check_members(body: bytes) -> None:
+    """Refuse a body in which an object has a member twice, instead of using one of the two values.
+
+    Raises:
+        InvalidFields: names the member.
+        InvalidInput: the body is too deeply nested (`bad_json`).
+    """
+    try:
+        repeated = find_repeated_member(body)
+    except RecursionError:
+        raise InvalidInput("the body is not JSON: too deeply nested", code="bad_json") from None
+    except ValueError:
+        # `decode` reports it, with the position.
+        return
+    if repeated is not None:
+        detail = "is given more than once: send it once"
+        raise InvalidFields((FieldError(field=repeated or '""', detail=detail),))
 
 
 def decode_query(kind: type[T], pairs: list[tuple[str, str]]) -> T:

@@ -1,21 +1,26 @@
 """Whether Temporal is available, checked at most twice a second for all callers together."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
-from signalbox_gateway.runs.temporal import TemporalRuns
-
 CHECK_EVERY_S: Final = 0.5
+CHECK_WITHIN_S: Final = 0.5
 
 
 class TemporalAvailability:
-    """A rate-limited health check of Temporal; concurrent callers share one check."""
+    """A rate-limited health check of Temporal; concurrent callers share one check.
 
-    def __init__(self, temporal: TemporalRuns) -> None:
-        self._temporal = temporal
+    Args:
+        probe: checks the connection; bounded by a timeout of its own, which may be longer than callers wait.
+    """
+
+    def __init__(self, probe: Callable[[], Awaitable[bool]]) -> None:
+        self._probe = probe
         self._checking = asyncio.Lock()
         self._checked_at = float("-inf")
         self._is_up = True
+        self._running: asyncio.Task[bool] | None = None
 
     @property
     def is_known_down(self) -> bool:
@@ -31,6 +36,16 @@ class TemporalAvailability:
         async with self._checking:
             now = asyncio.get_running_loop().time()
             if now - self._checked_at >= CHECK_EVERY_S:
-                self._is_up = await self._temporal.is_available()
+                self._is_up = await self._probe()
                 self._checked_at = asyncio.get_running_loop().time()
             return self._is_up
+
+    async def check_promptly(self) -> bool:
+        """The same within `CHECK_WITHIN_S`; False when the check takes longer.
+
+        The check goes on then: a client that has to connect first could otherwise never finish connecting.
+        """
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self.check())
+        finished, _ = await asyncio.wait({self._running}, timeout=CHECK_WITHIN_S)
+        return bool(finished) and self._running.result()

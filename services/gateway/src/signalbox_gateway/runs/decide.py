@@ -31,7 +31,8 @@ from signalbox_core.pipeline.contract.messages import (
     ErrorDetails,
 )
 from signalbox_core.temporal.updates import send_update
-from signalbox_gateway.runs.temporal import map_temporal_errors
+from signalbox_gateway.runs.availability import TemporalAvailability
+from signalbox_gateway.runs.temporal import map_temporal_errors, temporal_unavailable
 
 _CLASSES: Final = {
     UNKNOWN_APPROVAL: NotFound,
@@ -49,8 +50,11 @@ class Decisions:
         within: timeout of the update. After it, the decision is also sent as a signal.
     """
 
-    def __init__(self, client: Client, within: timedelta = timedelta(seconds=3)) -> None:
+    def __init__(
+        self, client: Client, availability: TemporalAvailability, *, within: timedelta = timedelta(seconds=3)
+    ) -> None:
         self._client = client
+        self._availability = availability
         self._within = within
 
     async def send(self, run_id: str, decision: Decision) -> DecisionRecord | None:
@@ -64,7 +68,10 @@ class Decisions:
             NotFound: the approval is unknown, or the run has ended (`unknown_run`).
             Conflict: the approval is already decided or has expired, or the digest is stale.
             InvalidInput: the answer violates the pipeline's schema or rules.
+            Unavailable: Temporal is unavailable.
         """
+        if self._availability.is_known_down and not await self._availability.check_promptly():
+            raise temporal_unavailable()
         handle = self._client.get_workflow_handle(run_id)
         try:
             async with map_temporal_errors():

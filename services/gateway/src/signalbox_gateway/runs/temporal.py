@@ -1,9 +1,10 @@
 """Runs in Temporal. The only module that maps Temporal's errors to Signalbox errors."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from msgspec import Struct
 from temporalio.client import (
@@ -33,6 +34,7 @@ from signalbox_core.pipeline.contract.messages import (
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.temporal import names
 from signalbox_core.temporal.codec import bind_payloads_to
+from signalbox_gateway.runs.availability import TemporalAvailability
 
 STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
     WorkflowExecutionStatus.RUNNING: "running",
@@ -44,18 +46,14 @@ STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
     WorkflowExecutionStatus.TIMED_OUT: "timed_out",
 }
 T = TypeVar("T")
+# A call that takes longer than this is given up if a health check fails too.
+_SLOW_AFTER_S: Final = 0.4
 _OPEN: Final = "Running"
 _QUERY_TIMEOUT: Final = timedelta(seconds=2)
 
 
 class StartRequest(Struct, Generic[T], frozen=True, kw_only=True):
-    """A run to start.
-
-    Attributes:
-        input: the pipeline's typed input with sealed secrets; `msgspec.Raw` when read from the topic of
-            queued starts.
-        digest: differs between two requests with the same run id.
-    """
+    """A run to start; its input is typed, or `msgspec.Raw` when read from the topic of queued starts."""
 
     run_id: str
     pipeline: str
@@ -88,44 +86,44 @@ class RunInfoPage(Struct, frozen=True, kw_only=True):
 
 
 class TemporalRuns:
-    """Starts, reads and controls runs in Temporal. Every call has a deadline."""
+    """Starts, reads and controls runs in Temporal. Calls have a deadline and fail early in an outage."""
 
     def __init__(self, client: Client, *, deadline: timedelta = timedelta(seconds=5)) -> None:
         self.client = client
+        self.availability = TemporalAvailability(self.is_available)
         self._deadline = deadline
 
     async def start(self, request: StartRequest[Struct], spec: PipelineSpec) -> bool:
         """Start the run; False when a run of this id exists (in any state).
 
         Raises:
-            Unavailable: Temporal did not respond. The run may or may not have started; a retry with the same
-                request is safe.
+            Unavailable: Temporal did not respond. The run may have started; the same request may be retried.
         """
-        with_attributes = [
-            SearchAttributePair(names.SEARCH_TENANT, request.tenant),
-            SearchAttributePair(names.SEARCH_PIPELINE, spec.name),
-        ]
+        tenant, pipeline = names.SEARCH_TENANT, names.SEARCH_PIPELINE
+        attributes = [SearchAttributePair(tenant, request.tenant), SearchAttributePair(pipeline, spec.name)]
+        memo = {
+            names.MEMO_TENANT: request.tenant,
+            names.MEMO_STARTED_BY: request.started_by,
+            names.MEMO_REQUEST_DIGEST: request.digest,
+        }
+        fairness_key = names.fairness_key(request.tenant)
+        priority = Priority(priority_key=request.priority, fairness_key=fairness_key)
         try:
-            async with map_temporal_errors():
-                with bind_payloads_to(request.tenant):
-                    await self.client.start_workflow(
+            with bind_payloads_to(request.tenant):
+                await self._call(
+                    self.client.start_workflow(
                         spec.name,
                         request.input,
                         id=request.run_id,
                         task_queue=spec.task_queue,
                         id_reuse_policy=Reuse.REJECT_DUPLICATE,
                         id_conflict_policy=OnConflict.FAIL,
-                        memo={
-                            names.MEMO_TENANT: request.tenant,
-                            names.MEMO_STARTED_BY: request.started_by,
-                            names.MEMO_REQUEST_DIGEST: request.digest,
-                        },
-                        search_attributes=TypedSearchAttributes(with_attributes),
-                        priority=Priority(
-                            priority_key=request.priority, fairness_key=names.fairness_key(request.tenant)
-                        ),
+                        memo=memo,
+                        search_attributes=TypedSearchAttributes(attributes),
+                        priority=priority,
                         rpc_timeout=self._deadline,
                     )
+                )
         except WorkflowAlreadyStartedError:
             return False
         return True
@@ -133,8 +131,9 @@ class TemporalRuns:
     async def describe(self, run_id: str) -> RunInfo | None:
         """Temporal's description of the run; None for an unknown id or a workflow that is not a run."""
         try:
-            async with map_temporal_errors():
-                found = await self.client.get_workflow_handle(run_id).describe(rpc_timeout=self._deadline)
+            found = await self._call(
+                self.client.get_workflow_handle(run_id).describe(rpc_timeout=self._deadline)
+            )
         except NotFound:
             return None
         return await run_info_of(found)
@@ -154,8 +153,7 @@ class TemporalRuns:
         found = self.client.list_workflows(
             query, page_size=limit, next_page_token=token, rpc_timeout=self._deadline
         )
-        async with map_temporal_errors():
-            await found.fetch_next_page(page_size=limit)
+        await self._call(found.fetch_next_page(page_size=limit))
         runs = [await run_info_of(item) for item in found.current_page or ()]
         return RunInfoPage(
             runs=tuple(run for run in runs if run is not None), next_token=found.next_page_token or None
@@ -167,10 +165,9 @@ class TemporalRuns:
         Raises:
             NotFound: the run has ended or does not exist.
         """
-        async with map_temporal_errors():
-            handle = self._handle(run_id)
-            await handle.signal(SIGNAL_CANCEL_REASON, reason, rpc_timeout=self._deadline)
-            await handle.cancel(rpc_timeout=self._deadline)
+        handle = self._handle(run_id)
+        await self._call(handle.signal(SIGNAL_CANCEL_REASON, reason, rpc_timeout=self._deadline))
+        await self._call(handle.cancel(rpc_timeout=self._deadline))
 
     async def control(self, run_id: str, signal: str, control: Control) -> None:
         """Send `pause` or `resume`.
@@ -178,16 +175,13 @@ class TemporalRuns:
         Raises:
             NotFound: the run has ended or does not exist.
         """
-        async with map_temporal_errors():
-            await self._handle(run_id).signal(signal, control, rpc_timeout=self._deadline)
+        await self._call(self._handle(run_id).signal(signal, control, rpc_timeout=self._deadline))
 
     async def result(self, run_id: str, spec: PipelineSpec) -> Struct | Failure:
         """The result of an ended run, or the failure that ended it."""
         try:
-            async with map_temporal_errors():
-                outcome: Struct = await self.client.get_workflow_handle(
-                    run_id, result_type=spec.result
-                ).result(rpc_timeout=self._deadline)
+            handle = self.client.get_workflow_handle(run_id, result_type=spec.result)
+            outcome: Struct = await self._call(handle.result(rpc_timeout=self._deadline))
         except WorkflowFailureError as error:
             return _failure(error.cause)
         return outcome
@@ -197,6 +191,30 @@ class TemporalRuns:
             return await self.client.service_client.check_health(timeout=timedelta(seconds=2))
         except (RPCError, RuntimeError):
             return False
+
+    async def _call(self, call: Coroutine[Any, Any, T]) -> T:
+        """Await a call, and fail early while Temporal is unavailable.
+
+        Raises:
+            Unavailable: the call is slow and a health check failed, or as `map_temporal_errors` raises.
+        """
+        if self.availability.is_known_down and not await self.availability.check_promptly():
+            call.close()
+            raise temporal_unavailable()
+        task = asyncio.create_task(call)
+        try:
+            async with map_temporal_errors():
+                finished, _ = await asyncio.wait({task}, timeout=_SLOW_AFTER_S)
+                if not finished and not await self.availability.check_promptly() and not task.done():
+                    raise temporal_unavailable()
+                return await task
+        except Unavailable:
+            self.availability.mark_down()
+            raise
+        finally:
+            task.cancel()
+            # Retrieved, or asyncio would log the error of a call that was given up.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _handle(self, run_id: str) -> WorkflowHandle[object, object]:
         return self.client.get_workflow_handle(run_id)
@@ -246,15 +264,15 @@ async def map_temporal_errors() -> AsyncIterator[None]:
             raise NotFound("there is no such open run", code="unknown_run") from error
         if error.status == RPCStatusCode.INVALID_ARGUMENT:
             raise InvalidInput(f"Temporal rejected the request: {error.message[:300]}") from error
-        raise _unavailable() from error
+        raise temporal_unavailable() from error
     except RuntimeError as error:
         # A client that has never connected to the server raises this class.
         if not str(error).startswith("Failed client connect"):
             raise
-        raise _unavailable() from error
+        raise temporal_unavailable() from error
 
 
-def _unavailable() -> Unavailable:
+def temporal_unavailable() -> Unavailable:
     return Unavailable(
         "Temporal is unavailable; send the same request again later", code="temporal_unavailable"
     )

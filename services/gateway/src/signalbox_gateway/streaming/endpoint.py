@@ -15,24 +15,26 @@ from starlette.types import Receive, Scope, Send
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
 from signalbox_core.streams import tenant_channel
 from signalbox_gateway.auth.principal import Authenticate, Principal
-from signalbox_gateway.http.problems import bug_response, problem_response
+from signalbox_gateway.http.problems import bug_response
 from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.connection import StreamConnection
 from signalbox_gateway.streaming.cursor import CLOSED_EPOCH, RunSubscription, parse_subscriptions
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import ConnectionOwner, LimitReason
+from signalbox_gateway.streaming.limits import owner_of
 from signalbox_gateway.streaming.listener import Listener
+from signalbox_gateway.streaming.refusals import StreamRefusals
 from signalbox_gateway.streaming.tenant_runs import TenantRuns
 from signalbox_gateway.streaming.transport import (
     SseTransport,
     finish_response,
     reconnect_delay_ms,
-    send_retry_later,
     start_response,
 )
 
 log = logging.getLogger(__name__)
 Authorize = Callable[[HTTPConnection, str], Awaitable[Principal]]
+CountRequest = Callable[[HTTPConnection, str | None], Awaitable[None]]
+"""Counts the request for one run, or for all runs if None. Raises: Unauthenticated, RateLimited."""
 MAX_RUNS: Final = 50
 
 
@@ -53,6 +55,10 @@ class _OpenStream(NamedTuple):
     preamble: bytes
 
 
+async def uncounted(_request: HTTPConnection, _run_id: str | None) -> None:
+    """Count nothing: there is no rate limit."""
+
+
 class StreamEndpoint:
     """GET opens a stream, HEAD responds at once, any other method is 405.
 
@@ -60,10 +66,22 @@ class StreamEndpoint:
         authorize: returns the principal who may listen to a run; raises NotFound when the run is unknown or
             belongs to another tenant.
         authenticate: returns the principal who may listen to all runs of its tenant.
+        refusals: the responses to streams that are not opened.
+        count: the rate limits of principals and of failed authentications.
     """
 
-    def __init__(self, hub: Hub, authorize: Authorize, authenticate: Authenticate) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        authorize: Authorize,
+        authenticate: Authenticate,
+        *,
+        refusals: StreamRefusals,
+        count: CountRequest = uncounted,
+    ) -> None:
         self._hub = hub
+        self._refusals = refusals
+        self._count = count
         self._authorize = authorize
         self._authenticate = authenticate
 
@@ -71,13 +89,8 @@ class StreamEndpoint:
         request, stream = HTTPConnection(scope), None
         try:
             stream = await self._respond(request, receive, send)
-        except Unavailable as error:
-            # EventSource does not reconnect after a 503, so the response is a stream that only sets `retry:`.
-            log.warning("stream deferred: backend unavailable", extra={"detail": error.detail})
-            await send_retry_later(send)
         except SignalboxError as error:
-            headers = {"allow": "GET, HEAD"} if error.stable_code == "method_not_allowed" else None
-            await problem_response(error, headers)(scope, receive, send)
+            await self._refusals.respond(error)(scope, receive, send)
         except Exception:
             # The edge: an unexpected error becomes a 500, as in the other endpoints.
             log.exception("stream failed", extra={"path": scope["path"][:300]})
@@ -98,10 +111,12 @@ class StreamEndpoint:
                 f"{method[:20]} is not allowed here; allowed: GET, HEAD", code="method_not_allowed"
             )
         if is_tenant_stream(request):
+            await self._count(request, None)
             principal = await self._authenticate(request)
             if method == "GET":
                 return await self._open_tenant_stream(request, principal, receive, send)
         else:
+            await self._count(request, _requested_runs(request)[0])
             authorized = await self._authorize_runs(request)
             if method == "GET":
                 return await self._open_run_streams(request, authorized, receive, send)
@@ -111,11 +126,9 @@ class StreamEndpoint:
 
     async def _open_tenant_stream(
         self, request: HTTPConnection, principal: Principal, receive: Receive, send: Send
-    ) -> _OpenStream | None:
-        owner = _owner_of(request, principal)
-        if reason := self._hub.check_admission(owner):
-            await _defer(send, reason, owner)
-            return None
+    ) -> _OpenStream:
+        owner = owner_of(request, principal)
+        self._hub.check_admission(owner)
 
         async def is_authorized() -> bool:
             return await _is_allowed(self._authenticate(HTTPConnection(scope)))
@@ -165,10 +178,8 @@ class StreamEndpoint:
                 request.scope, receive, send
             )
             return None
-        owner = _owner_of(request, authorized.principal)
-        if reason := self._hub.check_admission(owner):
-            await _defer(send, reason, owner)
-            return None
+        owner = owner_of(request, authorized.principal)
+        self._hub.check_admission(owner)
 
         async def is_authorized() -> bool:
             return await _is_allowed(self._authorize(HTTPConnection(scope), run_id))
@@ -232,10 +243,6 @@ def _includes_history(request: HTTPConnection) -> bool:
     return bool(given)
 
 
-def _owner_of(request: HTTPConnection, principal: Principal) -> ConnectionOwner:
-    return ConnectionOwner(principal.key_id, request.client.host if request.client else "")
-
-
 async def _is_allowed(check: Awaitable[Principal]) -> bool:
     """Whether a listener may continue. It may while the check itself is unavailable."""
     try:
@@ -245,11 +252,6 @@ async def _is_allowed(check: Awaitable[Principal]) -> bool:
     except Unavailable:
         return True
     return True
-
-
-async def _defer(send: Send, reason: LimitReason, owner: ConnectionOwner) -> None:
-    log.warning("stream deferred: limit reached", extra={"limit": str(reason), "principal": owner.principal})
-    await send_retry_later(send)
 
 
 def _requested_runs(request: HTTPConnection) -> tuple[str, ...]:

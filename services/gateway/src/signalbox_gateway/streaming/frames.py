@@ -48,6 +48,11 @@ def retry(milliseconds: int) -> bytes:
     return ServerSentEvent(retry=milliseconds).encode()
 
 
+def comment(text: str) -> bytes:
+    """A line for people who read the stream; clients ignore it."""
+    return f": {text}\r\n\r\n".encode()
+
+
 def snapshot_event(data: bytes) -> bytes:
     return ServerSentEvent(data.decode(), event="snapshot").encode()
 

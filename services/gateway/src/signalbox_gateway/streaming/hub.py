@@ -17,8 +17,15 @@ from signalbox_core.process.single_flight import SingleFlight
 from signalbox_core.streams import Channels, Cursor, Frame, History, RunStream
 from signalbox_gateway.runs.overdue import is_overdue
 from signalbox_gateway.streaming import frames
-from signalbox_gateway.streaming.limits import ConnectionLimiter, ConnectionOwner, LimitReason, StreamLimits
+from signalbox_gateway.streaming.limits import (
+    ConnectionLimiter,
+    ConnectionOwner,
+    LimitReason,
+    StreamLimitReached,
+    StreamLimits,
+)
 from signalbox_gateway.streaming.listener import Listener
+from signalbox_gateway.streaming.refusals import reconnect_later_ms
 
 log = logging.getLogger(__name__)
 SnapshotFallback = Callable[[str], Awaitable[Snapshot | None]]
@@ -82,9 +89,11 @@ class Hub:
     def is_draining(self) -> bool:
         return self._is_draining
 
-    def check_admission(self, owner: ConnectionOwner) -> LimitReason | None:
-        """The reason why one more stream of this owner is not admitted; None when it is."""
-        return LimitReason.DRAINING if self._is_draining else self._limiter.check_admission(owner)
+    def check_admission(self, owner: ConnectionOwner) -> None:
+        """Raises: StreamLimitReached: one more stream of this owner is not admitted."""
+        reason = LimitReason.DRAINING if self._is_draining else self._limiter.check_admission(owner)
+        if reason is not None:
+            raise StreamLimitReached(reason)
 
     async def run(self) -> None:
         """Receive from the channels and run the listeners' timers, until cancelled."""
@@ -154,11 +163,15 @@ class Hub:
         return await self._snapshots.get(run_id)
 
     async def drain(self, within: timedelta) -> None:
-        """Refuse new listeners and end the open streams cleanly, spread over 80 % of the given time."""
+        """Refuse new listeners and end the open streams cleanly, spread over 80 % of the given time.
+
+        Each stream ends with a long `retry:`, so that its client connects to a gateway that takes over.
+        """
         self._is_draining = True
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
-            loop.call_later(random.uniform(0, within.total_seconds() * 0.8), listener.close)
+            delay_s = random.uniform(0, within.total_seconds() * 0.8)
+            loop.call_later(delay_s, listener.close, reconnect_later_ms())
         self._all_left.clear()
         if self._listeners:
             with suppress(TimeoutError):

@@ -1,19 +1,24 @@
-"""Limits on open streams: per process, per principal and per client address."""
+"""Limits on open streams: per process, per principal, per tenant and per client address."""
 
 from collections import Counter
 from datetime import timedelta
 from enum import StrEnum
 
 from msgspec import Struct
+from starlette.requests import HTTPConnection
+
+from signalbox_core.errors import Unavailable
+from signalbox_gateway.auth.principal import Principal
 
 
 class StreamLimits(Struct, frozen=True, kw_only=True):
     """Limits and timers of this process's streams.
 
     Attributes:
-        listeners: maximum number of open streams. Above this limit or the next two, a new stream only sets
-            `retry:` and ends.
+        listeners: maximum number of open streams. Above this limit or the next three, a new stream only
+            sets `retry:` and ends.
         per_principal: maximum per principal.
+        per_tenant: maximum per tenant; None is half of `listeners`.
         per_address: maximum per client address.
         lifetime: maximum age of a stream. It ends cleanly after 80 to 100 % of it; the browser reconnects.
         heartbeat: how long a stream may be silent before a heartbeat (`ping`) is sent.
@@ -23,11 +28,17 @@ class StreamLimits(Struct, frozen=True, kw_only=True):
 
     listeners: int = 5_000
     per_principal: int = 1_000
+    per_tenant: int | None = None
     per_address: int = 1_000
     lifetime: timedelta = timedelta(minutes=10)
     heartbeat: timedelta = timedelta(seconds=12)
     recheck: timedelta = timedelta(seconds=15)
     sweep: timedelta = timedelta(seconds=1)
+
+    @property
+    def tenant_limit(self) -> int:
+        """The maximum per tenant."""
+        return self.per_tenant if self.per_tenant is not None else max(1, self.listeners // 2)
 
 
 class ConnectionOwner(Struct, frozen=True):
@@ -35,6 +46,7 @@ class ConnectionOwner(Struct, frozen=True):
 
     principal: str = ""
     address: str = ""
+    tenant: str = ""
 
 
 class LimitReason(StrEnum):
@@ -43,7 +55,25 @@ class LimitReason(StrEnum):
     DRAINING = "draining"
     PROCESS = "process"
     PRINCIPAL = "principal"
+    TENANT = "tenant"
     ADDRESS = "address"
+
+
+class StreamLimitReached(Unavailable):
+    """A stream is not opened: a limit of open streams is reached, or the gateway is shutting down."""
+
+    def __init__(self, reason: LimitReason) -> None:
+        if reason is LimitReason.DRAINING:
+            super().__init__("this gateway is shutting down; connect again", code="draining")
+        else:
+            super().__init__(f"the limit of open streams is reached ({reason}); connect again later")
+        self.reason = reason
+
+
+def owner_of(request: HTTPConnection, principal: Principal) -> ConnectionOwner:
+    """Whom the stream of this request is counted against."""
+    address = request.client.host if request.client else ""
+    return ConnectionOwner(principal.key_id, address, principal.tenant)
 
 
 class ConnectionLimiter:
@@ -54,6 +84,7 @@ class ConnectionLimiter:
         self._open = 0
         self._by_principal: Counter[str] = Counter()
         self._by_address: Counter[str] = Counter()
+        self._by_tenant: Counter[str] = Counter()
 
     def check_admission(self, owner: ConnectionOwner) -> LimitReason | None:
         """The limit that this owner has reached; None when the stream is admitted."""
@@ -61,6 +92,8 @@ class ConnectionLimiter:
             return LimitReason.PROCESS
         if owner.principal and self._by_principal[owner.principal] >= self._limits.per_principal:
             return LimitReason.PRINCIPAL
+        if owner.tenant and self._by_tenant[owner.tenant] >= self._limits.tenant_limit:
+            return LimitReason.TENANT
         if owner.address and self._by_address[owner.address] >= self._limits.per_address:
             return LimitReason.ADDRESS
         return None
@@ -69,10 +102,15 @@ class ConnectionLimiter:
         self._open += 1
         self._by_principal[owner.principal] += 1
         self._by_address[owner.address] += 1
+        self._by_tenant[owner.tenant] += 1
 
     def release(self, owner: ConnectionOwner) -> None:
         self._open -= 1
-        for counter, name in ((self._by_principal, owner.principal), (self._by_address, owner.address)):
+        for counter, name in (
+            (self._by_principal, owner.principal),
+            (self._by_address, owner.address),
+            (self._by_tenant, owner.tenant),
+        ):
             counter[name] -= 1
             if counter[name] <= 0:
                 del counter[name]

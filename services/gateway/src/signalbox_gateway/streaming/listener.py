@@ -23,7 +23,8 @@ class Listener:
         send_direct: sends a frame without buffering it, if the connection is idle and the frame is the next
             one. Returns whether it did.
         check_due: the authorization must be checked again.
-        heartbeat_due: a heartbeat must be sent.
+        heartbeat_due: a comment must be sent.
+        reconnect_ms: the `retry:` that is sent as the stream ends; None leaves the first one in force.
         sent_at: when bytes were last sent, on the event loop's clock.
     """
 
@@ -40,6 +41,7 @@ class Listener:
         "is_closed",
         "is_disconnected",
         "owner",
+        "reconnect_ms",
         "runs",
         "send_direct",
         "sent_at",
@@ -61,6 +63,7 @@ class Listener:
         self.is_disconnected = False
         self.heartbeat_due = False
         self.check_due = False
+        self.reconnect_ms: int | None = None
         self.sent_at = now
         self.checked_at = now
         self.closes_at = closes_at
@@ -97,8 +100,10 @@ class Listener:
         self.check_due = True
         self.wake()
 
-    def close(self) -> None:
-        """End the stream cleanly."""
+    def close(self, reconnect_ms: int | None = None) -> None:
+        """End the stream cleanly, after a `retry:` of `reconnect_ms` if that is given."""
+        if reconnect_ms is not None:
+            self.reconnect_ms = reconnect_ms
         self.is_closed = True
         self.wake()
 

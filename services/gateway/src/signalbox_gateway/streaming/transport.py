@@ -6,21 +6,16 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Final, cast
 
-from starlette.responses import Response
 from starlette.types import Receive, Send
 
 from signalbox_gateway.streaming import frames
 from signalbox_gateway.streaming.listener import Listener
+from signalbox_gateway.streaming.refusals import STREAM_HEADERS
 
 log = logging.getLogger(__name__)
 # Jitter: listeners that were disconnected together must not reconnect together.
 RETRY_MS: Final = (1_000, 3_000)
-_BUSY_RETRY_MS: Final = (5_000, 15_000)
-_HEADERS: Final = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-)
+_RAW_HEADERS: Final = [(name.encode(), value.encode()) for name, value in STREAM_HEADERS]
 
 
 class SseTransport:
@@ -90,8 +85,11 @@ class SseTransport:
             await handler()
         finally:
             watcher.cancel()
-        if not self._listener.is_disconnected:
-            await finish_response(self._send)
+        if self._listener.is_disconnected:
+            return
+        if self._listener.reconnect_ms is not None:
+            await self.write(frames.retry(self._listener.reconnect_ms))
+        await finish_response(self._send)
 
     async def _watch(self) -> None:
         """Wait for the disconnect message: most servers silently discard what is sent after it."""
@@ -120,29 +118,9 @@ def reconnect_delay_ms() -> int:
     return random.randint(*RETRY_MS)
 
 
-def retry_later_response() -> Response:
-    """The same as `send_retry_later`, for handlers that return a response."""
-    return Response(
-        frames.retry(random.randint(*_BUSY_RETRY_MS)),
-        headers={name.decode(): value.decode() for name, value in _HEADERS},
-    )
-
-
 async def start_response(send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+    await send({"type": "http.response.start", "status": 200, "headers": list(_RAW_HEADERS)})
 
 
 async def finish_response(send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def send_retry_later(send: Send) -> None:
-    """Send a stream that only sets a longer `retry:` and ends, so that the browser reconnects later."""
-    await start_response(send)
-    await send(
-        {
-            "type": "http.response.body",
-            "body": frames.retry(random.randint(*_BUSY_RETRY_MS)),
-            "more_body": False,
-        }
-    )

@@ -68,14 +68,20 @@ def listen(settings: ServiceSettings, *, prefix: str) -> socket.socket:
     Raises:
         InvalidInput: the port is in use or not permitted; the message names the variables to change.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    return bind(settings.host, settings.port, variables=f"{prefix}_HOST and {prefix}_PORT")
+
+
+def bind(host: str, port: int, *, variables: str) -> socket.socket:
+    """Open a listening socket.
+
+    Raises:
+        InvalidInput: the port is in use or not permitted; the message names the `variables` to change.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        address = f"{settings.host}:{settings.port}"
-        raise InvalidInput(
-            f"cannot listen on {address}: {error.strerror}; set {prefix}_HOST and {prefix}_PORT"
-        ) from None
+        raise InvalidInput(f"cannot listen on {host}:{port}: {error.strerror}; set {variables}") from None
 
 
 def stop_on_signals() -> asyncio.Event:

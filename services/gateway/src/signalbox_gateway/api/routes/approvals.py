@@ -34,6 +34,7 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
             summary="Stream the inbox as server-sent events, whenever it changes",
             role=Role.VIEWER,
             handle=stream.open,
+            is_stream=True,
             replies=(Reply(200, "`inbox` events until the session ends", None, EVENT_STREAM),),
         ),
         Endpoint(

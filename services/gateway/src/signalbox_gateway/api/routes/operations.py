@@ -39,6 +39,7 @@ def autoscaler_routes(autoscaler: AutoscalerHandlers) -> tuple[Endpoint, ...]:
             summary="Stream the scaling decisions about a task queue as server-sent events",
             role=Role.DEPLOYMENT_OPERATOR,
             handle=autoscaler.stream,
+            is_stream=True,
             query=schemas.FollowDecisions,
             replies=(
                 Reply(200, "One event per decision; its id resumes the stream", None, EVENT_STREAM),

@@ -1,7 +1,10 @@
 /** Signalbox for browsers: the types of signalbox.js. Field names are those of the HTTP API. */
 
 export interface Options {
-  /** The gateway's origin; by default the page's own. */
+  /**
+   * The gateway's address, with its path prefix if it has one. By default the address that this module was loaded from, or
+   * the page's origin if the module was copied elsewhere.
+   */
   origin?: string;
   /** Only for pages whose users may see the key. Without a key, the session cookie is used. */
   apiKey?: string;

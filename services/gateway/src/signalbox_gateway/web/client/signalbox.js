@@ -1,6 +1,8 @@
 // Signalbox for browsers: start runs, watch them live, decide, cancel. One ES module without dependencies.
 // Types: signalbox.d.ts.
 
+// A module that the gateway serves has the gateway's address, with the path prefix of a reverse proxy.
+const SERVED_BY = /^(https?:.*)\/client\/signalbox\.js$/.exec(import.meta.url.split(/[?#]/)[0])?.[1] ?? "";
 const RETRY_MS = [1000, 2000, 5000, 10_000];
 // The gateway sends a ping when a stream has been idle for 12 s: without any data for this long, two are missing.
 const SILENCE_MS = 30_000;
@@ -19,7 +21,7 @@ export class Signalbox {
   #apiKey;
   #ticket;
 
-  constructor({ origin = "", apiKey, ticket } = {}) {
+  constructor({ origin = SERVED_BY, apiKey, ticket } = {}) {
     this.#origin = origin.replace(/\/$/, "");
     this.#apiKey = apiKey;
     // EventSource cannot send headers, so an API key is exchanged for tickets; a session cookie is sent automatically.

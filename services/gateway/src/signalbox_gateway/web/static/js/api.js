@@ -13,6 +13,11 @@ const unreachable = () => new Problem({
   code: "unreachable", detail: "The gateway does not respond. Check your connection and try again.",
 });
 
+/** The gateway's path on this origin: "/", or the path prefix of a reverse proxy. Ends with a slash. */
+export const BASE = new URL("../../", import.meta.url).pathname;
+/** The path on this origin of an API path, which begins with a slash. */
+export const addressOf = (path) => BASE + path.slice(1);
+
 let onSignedOut = () => {};
 export const whenSignedOut = (action) => { onSignedOut = action; };
 
@@ -33,7 +38,7 @@ function withTimeout(signal) {
 async function send(method, path, { body, headers, signal }) {
   const json = body === undefined ? {} : { "Content-Type": "application/json" };
   try {
-    return await fetch(path, {
+    return await fetch(addressOf(path), {
       method, signal: method === "GET" ? withTimeout(signal) : signal, credentials: "same-origin", headers: { Accept: "application/json", ...json, ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
@@ -80,9 +85,10 @@ export const api = {
   control: (runId, verb, body = {}) => call("POST", `/v1/runs/${id(runId)}/${verb}`, { body }),
 };
 
-/** The path of an artifact's bytes, always on this origin. */
+/** The path of an artifact's bytes, always on this gateway. */
 export const artifactPath = (runId, name) => `/v1/runs/${id(runId)}/artifacts/${String(name).split("/").map(id).join("/")}`;
-export const decisionsPath = (queue) => `/v1/autoscaler/stream?queue=${id(queue)}`;
+export const artifactAddress = (runId, name) => addressOf(artifactPath(runId, name));
+export const decisionsAddress = (queue) => addressOf(`/v1/autoscaler/stream?queue=${id(queue)}`);
 
 /** A new idempotency key; a retry of the same request must send the same key. */
 export function newKey() {

@@ -1,10 +1,10 @@
 // One run's live stream, over the public JavaScript client, folded into a snapshot.
 
 import { Signalbox } from "../../client/signalbox.js";
-import { api } from "./api.js";
+import { api, BASE } from "./api.js";
 import { emptySnapshot, fold } from "./fold.js";
 
-export const gateway = new Signalbox();
+export const gateway = new Signalbox({ origin: BASE });
 
 /**
  * Follows a run until `close()`.

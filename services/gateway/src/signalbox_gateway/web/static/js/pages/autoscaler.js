@@ -1,5 +1,5 @@
-// The autoscaler page, for deployment operators: backlog, slots, launches, cost and scaling decisions.
-import { api, decisionsPath } from "../api.js";
+// The autoscaler page, for deployment operators: backlog, slots, launches, cost and the scaling decisions of a task queue.
+import { api, decisionsAddress } from "../api.js";
 import { problemNotice } from "../announce.js";
 import { div, h, replace, setText, span } from "../dom.js";
 import { amount, clock, full } from "../format.js";
@@ -44,7 +44,7 @@ class AutoscalerPage {
     const { decisions } = await api.decisions(this.queue, MAX_DECISIONS);
     this.#decisions = decisions.reverse();
     this.#show();
-    this.#feed = new DecisionFeed(decisionsPath(this.queue), this.#decisions.at(-1)?.id ?? "", {
+    this.#feed = new DecisionFeed(decisionsAddress(this.queue), this.#decisions.at(-1)?.id ?? "", {
       decision: (decision) => this.#take(decision),
       state: (state) => this.link.set(state),
     });

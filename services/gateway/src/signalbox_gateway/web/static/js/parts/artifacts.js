@@ -1,5 +1,5 @@
 // A run's files: pictures as thumbnails, and a download link for every file.
-import { artifactPath } from "../api.js";
+import { addressOf, artifactAddress } from "../api.js";
 import { showPictures } from "../dialog.js";
 import { div, h, pictureElement, span } from "../dom.js";
 import { size, sized } from "../format.js";
@@ -55,7 +55,7 @@ export class ArtifactList {
 const titleOf = (artifact) => sized(artifact.title ?? artifact.name);
 
 /** The API returns a versioned path; an event contains only the name. */
-const pathOf = (runId, artifact) => (artifact.url?.startsWith("/v1/") ? artifact.url : artifactPath(runId, artifact.name));
+const pathOf = (runId, artifact) => (artifact.url?.startsWith("/v1/") ? addressOf(artifact.url) : artifactAddress(runId, artifact.name));
 
 function isSame(one, other) {
   if (one.url && other.url) return one.url === other.url;

@@ -1,5 +1,5 @@
 // Decides a pending approval of another run in a dialog: its heading, the first page if there is one, and the form.
-import { api, artifactPath } from "../api.js";
+import { api, artifactAddress } from "../api.js";
 import { toast } from "../announce.js";
 import { routeSignal, shown } from "../dialog.js";
 import { div, h, pictureElement } from "../dom.js";
@@ -23,7 +23,7 @@ export async function decideInDialog(runId, name) {
   const page = run.artifacts.find((artifact) => artifact.name.startsWith("page-"));
   const close = iconButton("Close", "cancel", () => dialog.close());
   const panel = openApproval(runId, approval, { decided: () => dialog.close() });
-  const firstPage = page ? pictureElement({ class: "decide-page", src: artifactPath(runId, page.name), alt: `First page of ${name}` }) : null;
+  const firstPage = page ? pictureElement({ class: "decide-page", src: artifactAddress(runId, page.name), alt: `First page of ${name}` }) : null;
   const dialog = h("dialog", { class: "decide-dialog", "aria-label": `${approval.title} ${name}` },
     div("viewer-bar", h("p", { class: "viewer-caption" }, name), close), div("decide-body", firstPage, panel.element));
   await shown(dialog, () => null, { signal });

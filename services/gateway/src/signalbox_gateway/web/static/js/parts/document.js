@@ -1,5 +1,5 @@
 // A document: its pages as pictures or text, with its facts highlighted, and the facts of a page in a list.
-import { api, artifactPath } from "../api.js";
+import { api, artifactAddress } from "../api.js";
 import { div, h, pictureElement, replace, setText, span } from "../dom.js";
 import { humane, plural } from "../format.js";
 
@@ -36,7 +36,7 @@ export class DocumentView {
   }
 
   #addPage(number, name) {
-    const face = pictureElement({ src: artifactPath(this.runId, name), alt: "", loading: "lazy" });
+    const face = pictureElement({ src: artifactAddress(this.runId, name), alt: "", loading: "lazy" });
     this.#pages.set(number, { name, tab: this.#tab(number, face) });
     this.strip.append(this.#pages.get(number).tab);
     this.element.hidden = false;
@@ -97,7 +97,7 @@ export class DocumentView {
 
   #picture(number, name, facts) {
     const boxes = facts.flatMap((fact) => (fact.boxes ?? []).map((box) => this.#box(fact, box)));
-    return div("page-picture", pictureElement({ src: artifactPath(this.runId, name), alt: `Page ${number}` }), boxes);
+    return div("page-picture", pictureElement({ src: artifactAddress(this.runId, name), alt: `Page ${number}` }), boxes);
   }
 
   /** Mouse only; keyboard users choose facts in the list. */

@@ -1,5 +1,5 @@
 // The pictures of one variant: one large, and the sizes as radio buttons.
-import { artifactPath } from "../api.js";
+import { artifactAddress } from "../api.js";
 import { showPictures } from "../dialog.js";
 import { div, h, pictureElement, span, uniqueId } from "../dom.js";
 import { humane, size } from "../format.js";
@@ -10,7 +10,7 @@ export class PictureStage {
     this.option = option;
     this.pictures = (option.pictures ?? [])
       .filter((picture) => picture?.artifact)
-      .map((picture) => ({ ...picture, path: artifactPath(runId, picture.artifact) }));
+      .map((picture) => ({ ...picture, path: artifactAddress(runId, picture.artifact) }));
     this.at = 0;
     if (this.pictures.length === 0) {
       this.element = div("stage empty", h("p", {}, "This variant has no pictures."));

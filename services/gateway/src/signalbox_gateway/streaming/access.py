@@ -1,0 +1,58 @@
+"""Who may open a stream, and the rate limits of opening one."""
+
+from starlette.requests import HTTPConnection
+
+from signalbox_core.crypto.api_keys import Role
+from signalbox_core.errors import NotFound
+from signalbox_gateway.auth.authenticator import Authenticator
+from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.auth.rate_limits import RequestLimiter
+from signalbox_gateway.http.problems import Unauthenticated
+from signalbox_gateway.runs.lookup import RunReader
+
+
+class StreamAccess:
+    """Authenticates, authorizes and counts requests for streams."""
+
+    def __init__(self, authenticator: Authenticator, runs: RunReader, limiter: RequestLimiter) -> None:
+        self._authenticator = authenticator
+        self._runs = runs
+        self._limiter = limiter
+
+    async def authorize(self, request: HTTPConnection, run_id: str) -> Principal:
+        """The principal of a listener of one run. Raises: NotFound: the run does not exist for its tenant."""
+        principal = await self._authenticator.listener(request, run_id)
+        principal.require(Role.VIEWER)
+        await self._runs.check(principal, run_id)
+        return principal
+
+    async def authenticate(self, request: HTTPConnection) -> Principal:
+        """The principal of a listener of all runs of a tenant."""
+        principal = await self._authenticator.principal(request)
+        principal.require(Role.VIEWER)
+        return principal
+
+    async def count(self, request: HTTPConnection, run_id: str | None) -> None:
+        """Count a request for a stream, as other requests are counted.
+
+        Args:
+            run_id: the first requested run; None for all runs of the tenant.
+
+        Raises:
+            Unauthenticated: the credentials are missing, invalid or expired.
+            RateLimited: the principal, or the address with its failed authentications, exceeds its limit.
+        """
+        try:
+            principal = await (
+                self._authenticator.principal(request)
+                if run_id is None
+                else self._authenticator.listener(request, run_id)
+            )
+        except Unauthenticated:
+            await self._limiter.count_failure(request)
+            raise
+        except NotFound:
+            # The ticket is for other runs; whether it is for another run of the stream is checked later.
+            await self._limiter.count_failure(request)
+            return
+        await self._limiter.count_request(principal)
