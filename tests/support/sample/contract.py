@@ -32,7 +32,7 @@ class SampleResult(Struct, frozen=True, kw_only=True):
     picked: int | None = None
 
 
-PICK = Approval(name="pick", title="Pick one", answer=Pick, deadline=timedelta(days=3))
+PICK = Approval(name="pick", title="Pick one", answer=Pick, deadline=timedelta(days=3), early=True)
 SPEC = PipelineSpec(
     name="sample",
     title="Sample",

@@ -26,6 +26,7 @@ from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.workflow.recorded import record_question
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.client import open_redis
 from signalbox_core.scaling.burst import burst_identity
@@ -198,7 +199,7 @@ class Builder:
             self.client,
             task_queue=task_queue,
             workflows=workflows if self.settings.burst_workflows or not is_burst else [],
-            activities=[*activities, DeliverActivities(self.emitter).deliver],
+            activities=[*activities, DeliverActivities(self.emitter).deliver, record_question],
             activity_executor=self.threads,
             workflow_runner=without_detour(sandbox(specs), self.client.data_converter),
             interceptors=[RunInterceptor(self.emitter.offer), ActivityInterceptor(self.emitter)],
