@@ -157,7 +157,7 @@ async def test_an_edited_contract_leaves_the_run_going(
         new, activities=[], client=client, emitter=pipeline.emitter, task_queue=pipeline.task_queue
     ):
         await replay(new, await run.handle.fetch_history())
-        shown = await run.approval("first")
+        shown = await run.approval("first", within_s=30)
         assert (shown.digest, shown.title, shown.answer_schema, shown.options, shown.deadline_at) == (
             asked.digest, asked.title, asked.answer_schema, asked.options, asked.deadline_at
         )  # fmt: skip
@@ -209,5 +209,5 @@ async def test_a_new_required_field_is_named_with_the_reason(
         assert problem.type == "invalid_answer"
         assert "`reason`" in problem.message
         assert "the pipeline has changed since it asked this question" in problem.message
-        assert (await run.approval("first")).status == "pending"
+        assert (await run.approval("first", within_s=30)).status == "pending"
         await run.cancel()

@@ -15,6 +15,7 @@ class SampleInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     misuse: str = ""
     rounds: int = 0
     local: bool = False
+    give_up: bool = False
 
 
 class Made(Struct, frozen=True, kw_only=True):

@@ -89,7 +89,7 @@ _OPEN_CELLS: Final[Mapping[tuple[ApprovalPhase, ApprovalInput], Transition]] = {
     (_P.EARLY, _I.ASK): Transition(_P.PENDING, _E.REQUEST_THEN_DECIDE),
     (_P.EARLY, _I.REPEAT): Transition(_P.EARLY, _E.RETURN),
     (_P.EARLY, _I.OTHER): Transition(_P.EARLY, _E.REFUSE_DECIDED),
-    (_P.EARLY, _I.CANCEL): Transition(_P.CANCELLED, _E.NOTHING),
+    (_P.EARLY, _I.CANCEL): Transition(_P.EARLY, _E.NOTHING),
     (_P.PENDING, _I.ASK): Transition(_P.PENDING, _E.BUG),
     (_P.PENDING, _I.DECIDE): Transition(_P.DECIDED, _E.RECORD),
     (_P.PENDING, _I.DEADLINE): Transition(_P.EXPIRED, _E.EXPIRE),
