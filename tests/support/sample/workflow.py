@@ -57,7 +57,7 @@ class Sample:
         if request.rounds:
             workflow.continue_as_new(structs.replace(request, rounds=request.rounds - 1, give_up=False))
         question.cancel()
-        await asyncio.wait([question])
+        await asyncio.gather(question, return_exceptions=True)
 
     async def take_back(self) -> None:
         await workflow.execute_activity(undo, 1, start_to_close_timeout=timedelta(seconds=10))
