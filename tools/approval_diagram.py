@@ -1,4 +1,4 @@
-"""Draw the life cycle of an approval in docs/approvals.md from its table; `--check` fails when it is stale."""
+"""Draw the life cycle of an approval in docs/approvals.md from its table; `--check` fails when stale."""
 
 import sys
 from collections import defaultdict

@@ -130,7 +130,8 @@ def recorded_outcome(snapshot: Snapshot, decision: Decision) -> DecisionRecord |
         The record of this very decision; None when the workflow has to answer.
 
     Raises:
-        Conflict: the approval has another decision or was withdrawn, or the run has ended without one.
+        Conflict: the approval has another decision, another digest or was withdrawn, or the run has ended
+            without a decision.
     """
     state = _find(snapshot, decision.approval_id)
     record = _record(state) if state is not None else None
@@ -147,6 +148,14 @@ def recorded_outcome(snapshot: Snapshot, decision: Decision) -> DecisionRecord |
     if record.decision_id != decision.decision_id:
         raise already_decided(snapshot.run_id, state)
     _check_same_answer(decision, record)
+    if decision.digest is not None and decision.digest != state.digest:
+        raise Conflict(
+            f"decision {decision.decision_id} was accepted for another version of approval {state.approval_id}; "
+            "load the approval to see what was decided",
+            field="digest",
+            code="stale_digest",
+            digest=state.digest,
+        )
     return record
 
 

@@ -17,8 +17,10 @@ from signalbox_core.pipeline.contract.step_header import current_call
 
 RECORD_QUESTION: Final = "signalbox.record_question"
 RECORDED_QUESTIONS: Final = "signalbox.recorded-questions"
-"""The patch since which questions are recorded. It is set when a run starts, so a run of an older version goes
-on with what live code computes."""
+"""The patch since which questions are recorded.
+
+It is set when a run starts, so a run of an older version goes on with what live code computes.
+"""
 _TIMEOUT: Final = timedelta(seconds=5)
 
 
