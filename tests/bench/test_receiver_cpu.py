@@ -31,7 +31,7 @@ from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import LoadedKey, Signer, profile
 from signalbox_webhook_receiver.app import REDIS_LIMITS, ReceiverParts, create_app
-from signalbox_webhook_receiver.claims import RedisClaims
+from signalbox_webhook_receiver.deduplication import RedisClaims
 from signalbox_webhook_receiver.deliveries import DeliveryBackends
 from signalbox_webhook_receiver.events import read_events
 from signalbox_webhook_receiver.profile import Media

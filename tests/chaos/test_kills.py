@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from signalbox_client import AsyncSignalbox
-from signalbox_client.prompts import variants_of
+from signalbox_client.commands.prompts import variants_of
 from signalbox_core.temporal import connect
 from support.assertions.eventually import eventually
 from support.drivers.journeys import (

@@ -17,7 +17,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 
 from signalbox_client import AsyncSignalbox, Run
-from signalbox_client.prompts import variants_of
+from signalbox_client.commands.prompts import variants_of
 from signalbox_core.errors import SignalboxError
 from signalbox_core.temporal import connect
 from support.assertions.eventually import eventually

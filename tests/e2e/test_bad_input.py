@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from signalbox_client import AsyncSignalbox
-from signalbox_client.prompts import variants_of
+from signalbox_client.commands.prompts import variants_of
 from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, SignalboxError
 from signalbox_core.pipeline.contract.discovery import discover
 from signalbox_core.temporal import connect

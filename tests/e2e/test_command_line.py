@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from signalbox_client import AsyncSignalbox
-from signalbox_client.prompts import variants_of
+from signalbox_client.commands.prompts import variants_of
 from support.drivers.journeys import start_ads, until_asked, until_ended
 from support.servers.stack import RunningStack
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from signalbox_core.errors import Conflict
-from signalbox_webhook_receiver.claims import Claims, RedisClaims
+from signalbox_webhook_receiver.deduplication import Claims, RedisClaims
 from signalbox_webhook_receiver.events import Entry, read_events
 from signalbox_webhook_receiver.profile import Media
 from signalbox_webhook_receiver.verification import Proof

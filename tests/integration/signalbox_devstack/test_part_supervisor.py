@@ -11,7 +11,7 @@ from signalbox_core.errors import Unavailable
 from signalbox_devstack.stack.config import Programs, StackConfig
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.keys import ensure_keys
-from signalbox_devstack.stack.parts import HttpOk, Part
+from signalbox_devstack.stack.parts.part import HttpOk, Part
 from signalbox_devstack.stack.supervisor import running_stack
 from support.assertions.eventually import eventually
 from support.servers.backends import free_port

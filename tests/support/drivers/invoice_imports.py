@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client import AsyncSignalbox, Run
-from signalbox_client.prompts import picture_of
+from signalbox_client.commands.prompts import picture_of
 from signalbox_core.errors import Conflict, NotFound, SignalboxError
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_devstack.emulators.portal.ground_truth import GroundTruth

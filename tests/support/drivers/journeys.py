@@ -11,7 +11,7 @@ from google.pubsub_v1 import SubscriberAsyncClient, types
 from msgspec import Struct
 
 from signalbox_client import Approval, AsyncSignalbox, Run
-from signalbox_client.prompts import Variant, variants_of
+from signalbox_client.commands.prompts import Variant, variants_of
 from signalbox_core.errors import NotFound
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.process.tasks import cancel_and_wait

@@ -17,7 +17,7 @@ from signalbox_core.signatures import KeySet, LoadedKey, Signer
 from signalbox_core.signatures.profile import NONCE_KEPT
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_webhook_receiver.app import Keys, ReceiverParts, create_app
-from signalbox_webhook_receiver.claims import BUSY_FOR, DONE_FOR, Claim, conflict_of, keys_of
+from signalbox_webhook_receiver.deduplication import BUSY_FOR, DONE_FOR, Claim, conflict_of, keys_of
 from signalbox_webhook_receiver.deliveries import DeliveryBackends
 from signalbox_webhook_receiver.events import Entry
 from signalbox_webhook_receiver.health import ReceiverReadiness

@@ -11,8 +11,8 @@ from msgspec import Struct
 from rich.console import Console
 
 from signalbox_client import AsyncSignalbox
-from signalbox_client.cli_decide import decide_interactively
-from signalbox_client.command_context import CommandContext
+from signalbox_client.commands.command_context import CommandContext
+from signalbox_client.commands.decide import decide_interactively
 from signalbox_client.models import Approval
 from signalbox_core.pipeline.spec import json_schema
 

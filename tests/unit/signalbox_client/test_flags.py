@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 
-from signalbox_client.flags import build_input, flags_of, read_schema
+from signalbox_client.commands.flags import build_input, flags_of, read_schema
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.spec import json_schema
 

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from signalbox_client.models import Approval
-from signalbox_client.prompts import (
+from signalbox_client.commands.prompts import (
     EvidencePicture,
     choose_first,
     parse_answer,
@@ -15,6 +14,7 @@ from signalbox_client.prompts import (
     prompt_for_answer,
     variants_of,
 )
+from signalbox_client.models import Approval
 from signalbox_core.errors import InvalidInput
 from signalbox_core.pipeline.spec import json_schema
 

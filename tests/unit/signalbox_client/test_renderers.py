@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx2
 from rich.console import Console
 
-from signalbox_client.cli_runs import safe_path
+from signalbox_client.commands.renderers import JsonLines, PlainLines, choose_renderer, run_panel
+from signalbox_client.commands.runs import safe_path
 from signalbox_client.models import Artifact
-from signalbox_client.renderers import JsonLines, PlainLines, choose_renderer, run_panel
 from signalbox_client.stream_follower import Follower, Update
 
 AT = "2026-01-02T03:04:05Z"

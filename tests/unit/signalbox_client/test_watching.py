@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from signalbox_client import AsyncSignalbox
-from signalbox_client.cli_watch import events, watch_runs
-from signalbox_client.command_context import CommandContext
+from signalbox_client.commands.command_context import CommandContext
+from signalbox_client.commands.watch import events, watch_runs
 from signalbox_core.errors import Forbidden, InvalidInput
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from signalbox_devstack.stack.parts import HttpOk, Part, start_order, with_dependencies
+from signalbox_devstack.stack.parts.part import HttpOk, Part, start_order, with_dependencies
 
 
 def part(name: str, *after: str) -> Part:

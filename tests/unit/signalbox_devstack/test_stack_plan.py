@@ -10,7 +10,7 @@ from signalbox_core.settings import read_settings
 from signalbox_devstack.stack.config import TOPOLOGY, Programs, StackConfig
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.keys import KeyFiles
-from signalbox_devstack.stack.parts import Part, start_order
+from signalbox_devstack.stack.parts.part import Part, start_order
 from signalbox_devstack.stack.plan import PART_NAMES, plan
 from signalbox_devstack.stack.ports import DEFAULTS
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,16 @@ def test_locks_of_services_leave_out_what_they_do_not_use() -> None:
     assert "temporalio" not in names("webhook-receiver")
     assert "google-cloud-pubsub" not in names("autoscaler")
     assert not {"pillow", "selectolax"} & names("gateway")
+
+
+def test_no_folder_holds_more_than_twenty_modules() -> None:
+    counts = Counter(
+        str(Path(name).parent)
+        for name in TRACKED
+        if "/src/" in name and name.endswith(".py") and "__init__" not in name
+    )
+
+    assert [folder for folder, count in counts.items() if count > 20] == []
 
 
 def test_no_module_outgrows_the_limit() -> None:

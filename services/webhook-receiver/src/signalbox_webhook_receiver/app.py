@@ -26,8 +26,8 @@ from signalbox_core.redis.client import RedisLimits, open_redis
 from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.signatures import parse_origin
 from signalbox_core.streams import RedisRunStream
-from signalbox_webhook_receiver.claims import RedisClaims
 from signalbox_webhook_receiver.clock_monitor import ClockMonitor
+from signalbox_webhook_receiver.deduplication import RedisClaims
 from signalbox_webhook_receiver.deliveries import Deliveries, DeliveryBackends, DeliveryLimits, Draining
 from signalbox_webhook_receiver.health import ReceiverHealth, ReceiverReadiness
 from signalbox_webhook_receiver.keys import SenderKeys

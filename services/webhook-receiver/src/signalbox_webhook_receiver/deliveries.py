@@ -13,7 +13,7 @@ from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.pubsub import Publisher
 from signalbox_core.redis.rates import RateLimiter
 from signalbox_core.streams import RunStream
-from signalbox_webhook_receiver.claims import Claim, Claims
+from signalbox_webhook_receiver.deduplication import Claim, Claims
 from signalbox_webhook_receiver.events import Entry, check_permission, read_events
 from signalbox_webhook_receiver.metrics import ReceiverMetrics
 from signalbox_webhook_receiver.problems import internal_error_response, problem_response

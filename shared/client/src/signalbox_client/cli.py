@@ -13,9 +13,12 @@ from typing import Final
 
 from rich.console import Console
 
-from signalbox_client import cli_decide, cli_runs, cli_start, cli_watch
 from signalbox_client.asynchronous import AsyncSignalbox
-from signalbox_client.command_context import CommandContext, CommandParser
+from signalbox_client.commands import decide as decide_commands
+from signalbox_client.commands import runs as run_commands
+from signalbox_client.commands import start as start_command
+from signalbox_client.commands import watch as watch_commands
+from signalbox_client.commands.command_context import CommandContext, CommandParser
 from signalbox_core.errors import Rejected, SignalboxError
 
 Command = Callable[[CommandContext, argparse.Namespace], Awaitable[int]]
@@ -52,7 +55,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the arguments; after `start`, unknown ones are fields of the pipeline's input."""
     parser = _parser()
     options, rest = parser.parse_known_args(argv)
-    if rest and options.command is not cli_start.start:
+    if rest and options.command is not start_command.start:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     return options
@@ -112,13 +115,15 @@ def _parser() -> CommandParser:
 
 
 def _add_start_and_watch(add: Callable[..., argparse.ArgumentParser]) -> None:
-    add("pipelines", "list the pipelines you can start", cli_runs.pipelines)
-    start = add("start", "start a run; every field of its input is a flag", cli_start.start, has_help=False)
+    add("pipelines", "list the pipelines you can start", run_commands.pipelines)
+    start = add(
+        "start", "start a run; every field of its input is a flag", start_command.start, has_help=False
+    )
     start.add_argument("name", metavar="NAME", nargs="?", help="the pipeline's name")
     watch = add(
         "watch",
         "watch runs until they end",
-        cli_watch.watch,
+        watch_commands.watch,
         details="Shows progress bars on a terminal, otherwise one line per event. Reconnects automatically. "
         "Exit code 0 if every run completed, else 1; Ctrl-C stops watching, not the runs.",
     )
@@ -126,7 +131,7 @@ def _add_start_and_watch(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_queries(add: Callable[..., argparse.ArgumentParser]) -> None:
-    runs = add("runs", "list runs, newest first", cli_runs.runs)
+    runs = add("runs", "list runs, newest first", run_commands.runs)
     runs.add_argument(
         "--status",
         metavar="STATUS",
@@ -136,14 +141,14 @@ def _add_queries(add: Callable[..., argparse.ArgumentParser]) -> None:
     runs.add_argument(
         "--limit", type=_whole_number, default=20, metavar="N", help="how many to list (default: %(default)s)"
     )
-    _add_run(add("show", "show a run's steps, pending approvals and files", cli_runs.show))
-    artifacts = add("artifacts", "list a run's files, or save them", cli_runs.artifacts)
+    _add_run(add("show", "show a run's steps, pending approvals and files", run_commands.show))
+    artifacts = add("artifacts", "list a run's files, or save them", run_commands.artifacts)
     _add_run(artifacts)
     artifacts.add_argument("--to", metavar="DIR", help="save the files in this folder")
     events = add(
         "events",
         "print the events of runs",
-        cli_watch.events,
+        watch_commands.events,
         details="Prints the events so far of each RUN; with --follow also those to come. Without a RUN, "
         "--follow prints the events of all your runs.",
     )
@@ -154,11 +159,11 @@ def _add_queries(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_actions(add: Callable[..., argparse.ArgumentParser]) -> None:
-    add("approvals", "list the approvals that are pending", cli_decide.approvals)
+    add("approvals", "list the approvals that are pending", decide_commands.approvals)
     decide = add(
         "decide",
         "answer an approval",
-        cli_decide.decide,
+        decide_commands.decide,
         details="On a terminal you are prompted for the answer; elsewhere give --answer. It is refused "
         "if the question changes meanwhile.",
     )
@@ -168,11 +173,11 @@ def _add_actions(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--answer", metavar="JSON", help="the answer as a JSON object (-: from standard input)"
     )
     decide.add_argument("--note", metavar="TEXT", help="a comment, stored with the decision")
-    cancel = add("cancel", "cancel a run; it cleans up first", cli_runs.cancel)
+    cancel = add("cancel", "cancel a run; it cleans up first", run_commands.cancel)
     _add_run(cancel)
     cancel.add_argument("--reason", metavar="TEXT", help="why; stored with the run")
-    _add_run(add("pause", "pause a run: it starts no further step", cli_runs.pause))
-    _add_run(add("resume", "resume a paused run", cli_runs.resume))
+    _add_run(add("pause", "pause a run: it starts no further step", run_commands.pause))
+    _add_run(add("resume", "resume a paused run", run_commands.resume))
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from signalbox_client.cli_runs import save_artifacts
+from signalbox_client.commands.prompts import choose_first, variants_of
+from signalbox_client.commands.runs import save_artifacts
 from signalbox_client.models import Approval
-from signalbox_client.prompts import choose_first, variants_of
 from signalbox_client.stream_follower import Update
 from signalbox_core.errors import Unavailable
 from signalbox_devstack.demo.scenario import (

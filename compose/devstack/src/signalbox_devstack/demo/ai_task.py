@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from signalbox_client.cli_runs import save_artifacts
+from signalbox_client.commands.runs import save_artifacts
 from signalbox_client.models import Approval
 from signalbox_client.stream_follower import Update
 from signalbox_core.errors import Unavailable

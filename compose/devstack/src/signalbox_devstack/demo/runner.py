@@ -12,10 +12,10 @@ from msgspec import Struct
 from rich.console import Console
 
 from signalbox_client.asynchronous import AsyncSignalbox
-from signalbox_client.cli_decide import decide_interactively
-from signalbox_client.command_context import CommandContext
+from signalbox_client.commands.command_context import CommandContext
+from signalbox_client.commands.decide import decide_interactively
+from signalbox_client.commands.renderers import Renderer, choose_renderer
 from signalbox_client.models import Approval
-from signalbox_client.renderers import Renderer, choose_renderer
 from signalbox_client.stream_follower import Update
 from signalbox_core.errors import InvalidInput, NotFound, Unavailable
 from signalbox_devstack.demo.scenario import DemoContext, DemoResult, DemoScenario, PendingApproval

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from signalbox_client.command_context import CommandContext
+from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.models import Approval
 from signalbox_client.stream_follower import Update
 from signalbox_devstack.stack.endpoints import Endpoints

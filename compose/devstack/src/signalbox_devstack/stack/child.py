@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from signalbox_devstack.stack.folder import PRIVATE_UMASK, open_log
-from signalbox_devstack.stack.parts import Part
+from signalbox_devstack.stack.parts.part import Part
 
 _PR_SET_PDEATHSIG: Final = 1
 _TAIL_BYTES: Final = 16_384

@@ -13,7 +13,7 @@ from signalbox_devstack.emulators.portal.companies import companies, password_of
 from signalbox_devstack.stack.config import Programs, StackConfig
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.keys import ensure_keys, ensure_portal_secrets
-from signalbox_devstack.stack.parts import Part, with_dependencies
+from signalbox_devstack.stack.parts.part import Part, with_dependencies
 from signalbox_devstack.stack.plan import OPTIONAL_PARTS, PART_NAMES, plan, worker_names
 from signalbox_devstack.stack.ports import assign_ports, check_free, parse_ports
 from signalbox_devstack.stack.programs import redis_program, temporal_program

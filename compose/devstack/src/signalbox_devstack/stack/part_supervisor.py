@@ -12,7 +12,7 @@ from msgspec import Struct
 from signalbox_core.errors import Unavailable
 from signalbox_devstack.stack.child import Child
 from signalbox_devstack.stack.folder import StateFolder
-from signalbox_devstack.stack.parts import Part
+from signalbox_devstack.stack.parts.part import Part
 from signalbox_devstack.stack.probes import wait_until_ready
 
 PartStatus = Literal["waiting", "starting", "ready", "restarting", "held", "stopped"]

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from signalbox_devstack.stack.backend_parts import pubsub, redis, temporal
 from signalbox_devstack.stack.config import StackConfig
-from signalbox_devstack.stack.emulator_parts import demo_site, model_api, portal
-from signalbox_devstack.stack.parts import Part
-from signalbox_devstack.stack.service_parts import autoscaler, gateway, receiver, worker
+from signalbox_devstack.stack.parts.backends import pubsub, redis, temporal
+from signalbox_devstack.stack.parts.emulators import demo_site, model_api, portal
+from signalbox_devstack.stack.parts.part import Part
+from signalbox_devstack.stack.parts.services import autoscaler, gateway, receiver, worker
 
 PART_NAMES: Final = (
     "temporal",

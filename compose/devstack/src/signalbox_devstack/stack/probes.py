@@ -5,7 +5,7 @@ from typing import Final, assert_never
 
 import grpc.aio
 
-from signalbox_devstack.stack.parts import GrpcAnswers, HttpOk, Probe, RedisPong
+from signalbox_devstack.stack.parts.part import GrpcAnswers, HttpOk, Probe, RedisPong
 
 _TIMEOUT_S: Final = 2.0
 _POLL_S: Final = 0.03

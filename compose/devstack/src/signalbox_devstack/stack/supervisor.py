@@ -15,7 +15,7 @@ from signalbox_devstack.stack.config import TOPOLOGY, StackConfig
 from signalbox_devstack.stack.endpoints import Endpoints, endpoints_of
 from signalbox_devstack.stack.folder import write_private
 from signalbox_devstack.stack.part_supervisor import PartState, PartSupervisor, Report
-from signalbox_devstack.stack.parts import Part, start_order
+from signalbox_devstack.stack.parts.part import Part, start_order
 from signalbox_devstack.stack.topology import create_in_pubsub, create_in_temporal
 
 _TOPOLOGY_IN: Final = {"temporal": create_in_temporal, "pubsub": create_in_pubsub}

@@ -26,7 +26,7 @@ from signalbox_autoscaler.sizing.probes import is_hung, is_proven, probe_workers
 from signalbox_autoscaler.sizing.rates import record_sample
 from signalbox_autoscaler.sizing.saturation import detect_saturation
 from signalbox_autoscaler.sizing.scale_in import choose_retirements, surplus_slots
-from signalbox_autoscaler.sizing.sizing import Sizing
+from signalbox_autoscaler.sizing.sizing_inputs import Sizing
 from signalbox_core.ids import derived_id
 
 

@@ -7,7 +7,7 @@ from signalbox_autoscaler.model import SizingInputs
 from signalbox_autoscaler.sizing.capacity import WorkerFleet, cold_start_s
 from signalbox_autoscaler.sizing.rates import arrivals_per_s, current_service_s, throughput_per_s
 from signalbox_autoscaler.sizing.saturation import uncontended_service_s
-from signalbox_autoscaler.sizing.sizing import Sizing
+from signalbox_autoscaler.sizing.sizing_inputs import Sizing
 
 _MIN_USEFUL_S: Final = 1.0
 """The working time assumed of a new worker when its cold start takes up the whole target."""

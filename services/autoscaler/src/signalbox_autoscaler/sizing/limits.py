@@ -10,7 +10,7 @@ from typing import Final
 
 from signalbox_autoscaler.model import Binding, QueueSnapshot, ScalingPolicy, SizingState
 from signalbox_autoscaler.sizing.launch_outcomes import BREAKER
-from signalbox_autoscaler.sizing.sizing import Sizing
+from signalbox_autoscaler.sizing.sizing_inputs import Sizing
 
 HEADROOM: Final = 1.15
 SATURATION_TTL: Final = timedelta(seconds=300)

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from signalbox_autoscaler.model import SizingState
-from signalbox_autoscaler.sizing.sizing import Sizing
+from signalbox_autoscaler.sizing.sizing_inputs import Sizing
 
 MAX_PROBE_WORKERS: Final = 2
 _PROOF_TTL: Final = timedelta(seconds=30)

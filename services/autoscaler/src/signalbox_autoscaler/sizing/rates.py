@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from signalbox_autoscaler.model import LoadSample, SizingState
 from signalbox_autoscaler.sizing.capacity import alive_workers
-from signalbox_autoscaler.sizing.sizing import Sizing
+from signalbox_autoscaler.sizing.sizing_inputs import Sizing
 
 SAMPLES_KEPT: Final = timedelta(seconds=120)
 WINDOW: Final = timedelta(seconds=20)

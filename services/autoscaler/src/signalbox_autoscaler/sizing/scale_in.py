@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from signalbox_autoscaler.model import SizingState, WorkerSeen
 from signalbox_autoscaler.sizing.limits import external_ceiling
-from signalbox_autoscaler.sizing.sizing import Sizing
+from signalbox_autoscaler.sizing.sizing_inputs import Sizing
 
 SURPLUS_TICKS: Final = 3
 IDLE_SURPLUS_TICKS: Final = 2

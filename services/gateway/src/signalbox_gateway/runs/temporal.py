@@ -1,4 +1,4 @@
-"""Runs in Temporal. The only module that maps Temporal's errors to Signalbox errors."""
+"""Runs in Temporal, with the RPC errors of its client mapped to Signalbox errors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping

@@ -11,7 +11,7 @@ from typing import Final
 import grpc
 
 from signalbox_devstack.emulators.pubsub.broker import Broker
-from signalbox_devstack.emulators.pubsub.grpc_handlers import handlers
+from signalbox_devstack.emulators.pubsub.grpc_services.handlers import handlers
 from signalbox_devstack.emulators.pubsub.journal import SqliteJournal
 from signalbox_devstack.emulators.pubsub.push import Pushers
 from signalbox_devstack.emulators.pubsub.recovery import restore_broker

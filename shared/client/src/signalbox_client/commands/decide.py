@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from signalbox_client.command_context import CommandContext
+from signalbox_client.commands.command_context import CommandContext
+from signalbox_client.commands.prompts import parse_answer, picture_of, prompt_for_answer
+from signalbox_client.commands.renderers import format_time, print_json, table
 from signalbox_client.models import Approval, Decided
-from signalbox_client.prompts import parse_answer, picture_of, prompt_for_answer
-from signalbox_client.renderers import format_time, print_json, table
 from signalbox_core.errors import Conflict, InvalidInput
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from signalbox_client.command_context import CommandContext
-from signalbox_client.flags import Schema
+from signalbox_client.commands.command_context import CommandContext
+from signalbox_client.commands.flags import Schema
 from signalbox_core.errors import InvalidInput, Rejected
 
 _MAX_PARALLEL_UPLOADS: Final = 4

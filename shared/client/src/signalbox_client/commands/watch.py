@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
-from signalbox_client.command_context import CommandContext
-from signalbox_client.renderers import JsonLines, PlainLines, Renderer, choose_renderer
+from signalbox_client.commands.command_context import CommandContext
+from signalbox_client.commands.renderers import JsonLines, PlainLines, Renderer, choose_renderer
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.snapshot import ENDED
 

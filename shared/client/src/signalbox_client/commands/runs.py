@@ -5,9 +5,9 @@ from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
-from signalbox_client.command_context import CommandContext
+from signalbox_client.commands.command_context import CommandContext
+from signalbox_client.commands.renderers import format_time, print_json, run_panel, table
 from signalbox_client.models import Accepted, Artifact, Run, snapshot_of
-from signalbox_client.renderers import format_time, print_json, run_panel, table
 from signalbox_core.errors import InvalidInput
 
 

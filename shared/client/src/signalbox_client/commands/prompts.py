@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 from msgspec import Struct
 
-from signalbox_client.flags import Flag, Schema, build_input, flags_of, read_schema
+from signalbox_client.commands.flags import Flag, Schema, build_input, flags_of, read_schema
 from signalbox_client.models import Approval
 from signalbox_core.errors import InvalidInput
 

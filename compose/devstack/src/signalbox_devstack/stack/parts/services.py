@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from signalbox_devstack.stack.config import HOST, NAMESPACE, PROJECT, TOPOLOGY, StackConfig
-from signalbox_devstack.stack.parts import HttpOk, Part, python_module
+from signalbox_devstack.stack.parts.part import HttpOk, Part, python_module
 
 DEFAULT_MODEL: Final = "sim"
 SCALING_POLICIES: Final = Path(__file__).with_name("policies.toml")

@@ -1,7 +1,7 @@
 """The emulators of outside systems: the demo shop, the invoice portal and the model server."""
 
 from signalbox_devstack.stack.config import HOST, StackConfig
-from signalbox_devstack.stack.parts import HttpOk, Part, python_module
+from signalbox_devstack.stack.parts.part import HttpOk, Part, python_module
 
 
 def demo_site(config: StackConfig) -> Part:

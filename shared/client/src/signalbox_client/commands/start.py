@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from signalbox_client import cli_watch
-from signalbox_client.cli_files import files_field, upload_files
-from signalbox_client.command_context import CommandContext, CommandParser
-from signalbox_client.flags import Flag, build_input, flags_of, read_schema
+from signalbox_client.commands import watch
+from signalbox_client.commands.command_context import CommandContext, CommandParser
+from signalbox_client.commands.files import files_field, upload_files
+from signalbox_client.commands.flags import Flag, build_input, flags_of, read_schema
+from signalbox_client.commands.renderers import print_json
 from signalbox_client.models import Pipeline
-from signalbox_client.renderers import print_json
 from signalbox_core.errors import InvalidInput
 
 _USAGE: Final = """\
@@ -57,7 +57,7 @@ async def start(context: CommandContext, options: argparse.Namespace) -> int:
         print_json(context.console, started)
     elif not parsed.watch:
         context.print(started.run_id)
-    return await cli_watch.watch_runs(context, [started.run_id]) if parsed.watch else 0
+    return await watch.watch_runs(context, [started.run_id]) if parsed.watch else 0
 
 
 def _flag_values(flags: Sequence[Flag], parsed: argparse.Namespace) -> Mapping[str, str]:

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from signalbox_devstack.emulators.pubsub import streaming_pull, subscriber_service, wire
+from signalbox_devstack.emulators.pubsub import wire
 from signalbox_devstack.emulators.pubsub.broker import Broker
 from signalbox_devstack.emulators.pubsub.errors import PubsubError
-from signalbox_devstack.emulators.pubsub.publisher_service import PublisherService
+from signalbox_devstack.emulators.pubsub.grpc_services import streaming_pull
+from signalbox_devstack.emulators.pubsub.grpc_services import subscriber as subscriber_service
+from signalbox_devstack.emulators.pubsub.grpc_services.publisher import PublisherService
+from signalbox_devstack.emulators.pubsub.grpc_services.snapshots import SnapshotService
+from signalbox_devstack.emulators.pubsub.grpc_services.streaming_pull import StreamingPull
+from signalbox_devstack.emulators.pubsub.grpc_services.subscriber import SubscriberService
 from signalbox_devstack.emulators.pubsub.push import Pushers
-from signalbox_devstack.emulators.pubsub.snapshot_service import SnapshotService
-from signalbox_devstack.emulators.pubsub.streaming_pull import StreamingPull
-from signalbox_devstack.emulators.pubsub.subscriber_service import SubscriberService
 
 if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Message, Message]  # generic in the stubs only

@@ -3,7 +3,7 @@
 from typing import Final
 
 from signalbox_devstack.stack.config import HOST, NAMESPACE, PROJECT, StackConfig
-from signalbox_devstack.stack.parts import GrpcAnswers, Part, RedisPong, python_module
+from signalbox_devstack.stack.parts.part import GrpcAnswers, Part, RedisPong, python_module
 
 _TEMPORAL_DYNAMIC_CONFIG: Final = (
     'history.timerProcessorMaxTimeShift="10ms"',  # otherwise every timer is rounded up by a second or more

@@ -1,0 +1,1 @@
+"""The gRPC services of google.pubsub.v1 and their handlers."""

@@ -1,0 +1,1 @@
+"""The commands of the `signalbox` command line, and what they print and ask."""
