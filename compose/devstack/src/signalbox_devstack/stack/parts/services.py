@@ -8,7 +8,7 @@ from signalbox_devstack.stack.config import HOST, NAMESPACE, PROJECT, TOPOLOGY, 
 from signalbox_devstack.stack.parts.part import HttpOk, Part, python_module
 
 DEFAULT_MODEL: Final = "sim"
-SCALING_POLICIES: Final = Path(__file__).with_name("policies.toml")
+SCALING_POLICIES: Final = Path(__file__).parents[1] / "policies.toml"
 
 
 def receiver(config: StackConfig) -> Part:
