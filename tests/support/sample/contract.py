@@ -15,7 +15,6 @@ class SampleInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     misuse: str = ""
     rounds: int = 0
     local: bool = False
-    give_up: bool = False
 
 
 class Made(Struct, frozen=True, kw_only=True):
@@ -33,7 +32,7 @@ class SampleResult(Struct, frozen=True, kw_only=True):
     picked: int | None = None
 
 
-PICK = Approval(name="pick", title="Pick one", answer=Pick, deadline=timedelta(days=3), early=True)
+PICK = Approval(name="pick", title="Pick one", answer=Pick, deadline=timedelta(days=3))
 SPEC = PipelineSpec(
     name="sample",
     title="Sample",

@@ -47,5 +47,7 @@ class TemporalAvailability:
         """
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self.check())
-        finished, _ = await asyncio.wait({self._running}, timeout=CHECK_WITHIN_S)
-        return bool(finished) and self._running.result()
+        # Another caller may start the next check while this one is awaited.
+        check = self._running
+        finished, _ = await asyncio.wait({check}, timeout=CHECK_WITHIN_S)
+        return bool(finished) and check.result()

@@ -3,8 +3,6 @@
 Query `snapshot`; update and signal `decide`; signals `pause`, `resume` and `cancel_reason`.
 """
 
-from collections.abc import Callable
-
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
@@ -13,7 +11,6 @@ from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision, DecisionRecord
-from signalbox_core.pipeline.workflow.recorded import recorded_judgement
 from signalbox_core.pipeline.workflow.state import RunState
 
 
@@ -22,7 +19,6 @@ class RunMessageHandlers:
 
     def __init__(self, state: RunState) -> None:
         self._state = state
-        self._signal_count = 0
         workflow.set_query_handler(messages.QUERY_SNAPSHOT, self.snapshot)
         workflow.set_update_handler(messages.UPDATE_DECIDE, self.decide, validator=self.validate_decision)
         workflow.set_signal_handler(messages.SIGNAL_DECIDE, self.decide_by_signal)
@@ -37,7 +33,7 @@ class RunMessageHandlers:
     def _has_ended(self) -> bool:
         return self._state.journal.snapshot.status in ENDED
 
-    def validate_decision(self, decision: Decision, *, allow_early: bool = False) -> None:
+    def validate_decision(self, decision: Decision) -> None:
         """Reject a decision that cannot be accepted; as a validator, before it enters the history.
 
         Raises:
@@ -53,13 +49,11 @@ class RunMessageHandlers:
             raise non_retryable_error(
                 "conflict", f"run {self._state.run_id} is being cancelled; nothing to decide"
             )
-        self._state.approvals.validate(decision, allow_early=allow_early)
+        self._state.approvals.validate(decision)
 
     def decide(self, decision: Decision) -> DecisionRecord:
-        """Accept a decision; an update's validator has judged it in this very step.
-
-        Replay runs no validator: what the history accepted is not judged again.
-        """
+        # Validated again: another decision in the same workflow task may have won after the validator ran.
+        self.validate_decision(decision)
         record, decides = self._state.approvals.accept(decision, workflow.now())
         if decides:
             data = catalogue.ApprovalDecided(
@@ -74,20 +68,12 @@ class RunMessageHandlers:
 
     def decide_by_signal(self, decision: Decision) -> None:
         """Decide without a reply, for when no worker runs. An invalid decision is logged and dropped."""
-        self._signal_count += 1
-        # Histories without recorded judgements may hold any early decision.
-        allow_early = workflow.unsafe.is_replaying()
-        if recorded_judgement(
-            f"signalbox.signal-{self._signal_count}",
-            lambda: _is_accepted(decision, lambda: self.validate_decision(decision, allow_early=allow_early)),
-        ):
+        try:
             self.decide(decision)
-
-    def is_early_acceptable(self, decision: Decision) -> bool:
-        """Judge a decision that arrived before its question, now that the question is known."""
-        return not (self._has_ended or self._state.is_cancelling) and _is_accepted(
-            decision, lambda: self._state.approvals.judge(decision)
-        )
+        except ApplicationError as rejection:
+            workflow.logger.warning(
+                "decision dropped", extra={"approval_id": decision.approval_id, "reason": rejection.type}
+            )
 
     def pause(self, control: Control) -> None:
         if not self._state.paused and not self._has_ended:
@@ -101,14 +87,3 @@ class RunMessageHandlers:
 
     def announce_cancel(self, reason: CancelReason) -> None:
         self._state.announce_cancel(reason)
-
-
-def _is_accepted(decision: Decision, validate: Callable[[], None]) -> bool:
-    try:
-        validate()
-    except ApplicationError as rejection:
-        workflow.logger.warning(
-            "decision dropped", extra={"approval_id": decision.approval_id, "reason": rejection.type}
-        )
-        return False
-    return True
