@@ -79,7 +79,7 @@ async def test_an_event_whose_handler_is_unavailable_is_redelivered_before_the_n
     async def handler(received: Received) -> None:
         seen.append(received.event.sequence)
         if seen.count(1) < 2:
-            raise Unavailable("Redis is away")
+            raise Unavailable("Redis is unavailable")
 
     for event in EVENTS[:3]:
         await pair.publisher.publish(LIFECYCLE, event, ordering_key=event.runid)

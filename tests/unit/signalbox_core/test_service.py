@@ -31,9 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ("error", "status"),
     [
         pytest.param(InvalidInput("set X"), 2, id="a mistake"),
-        pytest.param(Unavailable("Redis is away"), 1, id="an outage"),
+        pytest.param(Unavailable("Redis is unavailable"), 1, id="an outage"),
         pytest.param(
-            ExceptionGroup("", [ExceptionGroup("", [Unavailable("Redis is away")])]),
+            ExceptionGroup("", [ExceptionGroup("", [Unavailable("Redis is unavailable")])]),
             1,
             id="from a task group",
         ),

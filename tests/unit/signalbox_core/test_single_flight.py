@@ -1,4 +1,4 @@
-"""Concurrent calls for one key share one execution, whoever leaves and however it ends."""
+"""Concurrent calls for one key share one execution, whichever caller leaves and however it ends."""
 
 import asyncio
 import gc

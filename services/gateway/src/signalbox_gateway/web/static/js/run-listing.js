@@ -73,7 +73,7 @@ export class RunListing {
     return runs;
   }
 
-  /** An end is final, the caller reported it. */
+  /** An end is final, whether the list or the stream reported it. */
   #latest(run) {
     const state = this.#reported.get(run.run_id);
     return state && (hasEnded(state) || !hasEnded(run)) ? { ...run, ...state } : run;
