@@ -41,7 +41,7 @@ _DATE: Final = re.compile(
     re.IGNORECASE,
 )
 _VERSION: Final = re.compile(
-    r"(?:\b(?:version|release|revision|firmware|phiên bản)|\b(?:ver|rev|vers|v)\.?)\s*:?\s*$", re.IGNORECASE
+    r"(?:\b(?:version|release|revision|firmware|phiên bản)|\b(?:ver|rev|vers|v)\.?)\s*:?\s*\Z", re.IGNORECASE
 )
 _LOOK_BACK: Final = 16
 
