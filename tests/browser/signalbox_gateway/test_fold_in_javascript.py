@@ -89,6 +89,9 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
     "event.refused": st.just({"name": "ad.approved", "event_id": "e", "reason": "too large"}),
     "run.paused": st.just({}),
     "run.resumed": st.just({}),
+    "run.blocked": st.just({"code": "no_worker", "reason": "start workers", "since": BEGAN}),
+    "run.queued": st.just({"ahead": 4, "reason": "wait", "since": BEGAN}),
+    "run.unblocked": st.just({"since": BEGAN}),
     "run.completed": st.fixed_dictionaries({"result": st.sampled_from([None, {"approved": []}])}),
     "run.failed": st.sampled_from([{"error": FAILURE}, {"error": {"code": "c", "message": "m"}}]),
     "run.cancelled": st.just({}),
@@ -118,7 +121,7 @@ def test_the_stories_cover_the_whole_catalogue() -> None:
 
 
 def event(name: str, data: Mapping[str, object], place: int, clock_us: int) -> CloudEvent:
-    is_progress = name in CATALOGUE and CATALOGUE[name].kind is EventKind.PROGRESS
+    is_unnumbered = name in CATALOGUE and CATALOGUE[name].kind in (EventKind.PROGRESS, EventKind.NOTICE)
     return CloudEvent(
         id=f"run-1:{place}",
         source="/signalbox/worker",
@@ -128,7 +131,7 @@ def event(name: str, data: Mapping[str, object], place: int, clock_us: int) -> C
         tenantid="acme",
         runid="run-1",
         data=msgspec.Raw(msgspec.json.encode(data)),
-        sequence=None if is_progress else place,
+        sequence=None if is_unnumbered else place,
     )
 
 

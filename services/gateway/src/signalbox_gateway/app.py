@@ -49,6 +49,8 @@ from signalbox_gateway.auth.authenticator import ApiKeys, Authenticator
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
 from signalbox_gateway.auth.rate_limits import RequestLimiter
 from signalbox_gateway.auth.sessions import SessionStore, TicketStore
+from signalbox_gateway.background.condition_monitor import ConditionMonitor
+from signalbox_gateway.background.pending_work import PendingWorkReader
 from signalbox_gateway.background.projector import Projector
 from signalbox_gateway.background.reconciler import Reconciler
 from signalbox_gateway.background.recovery import StreamRecovery
@@ -58,6 +60,7 @@ from signalbox_gateway.background.supervisor import run_in_background
 from signalbox_gateway.http.cors import Cors
 from signalbox_gateway.http.metrics import Metrics
 from signalbox_gateway.http.middleware import RequestObserver
+from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
@@ -105,7 +108,8 @@ class Gateway:
         waiting = PendingStarts(parts.redis, parts.publisher, parts.payload_keys)
         availability = engine.availability
         repairs = Repairs(parts.streams, engine, parts.pipelines)
-        self.states = RunReader(parts.streams, engine, parts.pipelines, waiting)
+        self._conditions = conditions = RunConditions(parts.redis, self.metrics.record_held)
+        self.states = RunReader(parts.streams, engine, parts.pipelines, waiting, conditions)
         sessions, tickets = SessionStore(parts.redis), TicketStore(parts.redis)
         self._limiter = _request_limiter(parts)
         self.authenticator = Authenticator(
@@ -121,13 +125,17 @@ class Gateway:
             parts.channels,
             parts.streams,
             self.states.snapshot_from_temporal,
-            present,
+            lambda snapshot, epoch: present(conditions.annotate(snapshot), epoch),
             limits or _limits(parts.settings),
         )
         self.metrics.observe_listeners(lambda: self.hub.listener_count)
         recovery = StreamRecovery(parts.redis, parts.lifecycle.seek, engine)
         self._projector = Projector(parts.lifecycle, parts.streams, recovery.on_projected)
-        self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery)
+        reader = PendingWorkReader(parts.temporal)
+        monitor = ConditionMonitor(engine, reader, conditions, parts.streams, parts.publisher)
+        self._reconciler = Reconciler(
+            parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery, monitor=monitor
+        )
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
         decisions = Decisions(parts.temporal, availability, within=min(deadline, timedelta(seconds=3)))
         approvals = ApprovalHandlers(self.states, parts.streams, decisions, parts.pipelines)
@@ -141,7 +149,7 @@ class Gateway:
                 waiting,
                 parts.payload_keys,
             ),
-            runs=RunHandlers(self.states, engine, parts.pipelines, waiting, repairs),
+            runs=RunHandlers(self.states, engine, parts.pipelines, waiting, repairs, conditions),
             run_input=RunInputHandler(self.states, parts.temporal, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
@@ -211,6 +219,7 @@ class Gateway:
             "hub": self.hub.run,
             "projector": self._projector.run,
             "reconciler": self._reconciler.run,
+            "conditions": self._conditions.run,
         }
 
     @asynccontextmanager

@@ -11,6 +11,8 @@ from signalbox_core.events.snapshot import (
     ApprovalState,
     ApprovalStatus,
     ArtifactState,
+    BlockedState,
+    QueuedState,
     RunStatus,
     Snapshot,
     StepState,
@@ -80,6 +82,8 @@ class RunItem(Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     started_by: str | None = None
+    blocked: BlockedState | None = None
+    queued: QueuedState | None = None
 
 
 class RunPage(Struct, frozen=True, kw_only=True):
@@ -138,6 +142,8 @@ class Run(Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     epoch: str = ""
     sequence: int = 0
+    blocked: BlockedState | None = None
+    queued: QueuedState | None = None
 
 
 class InboxEntry(Struct, frozen=True, kw_only=True):
@@ -162,6 +168,7 @@ class Decided(Struct, frozen=True, kw_only=True):
     status: str
     decided_by: str = ""
     decided_at: datetime | None = None
+    blocked: BlockedState | None = None
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
@@ -195,6 +202,8 @@ def snapshot_of(run: Run) -> Snapshot:
         result=run.result,
         error=run.error,
         sequence=run.sequence,
+        blocked=run.blocked,
+        queued=run.queued,
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from signalbox_core.errors import Conflict, NotFound
-from signalbox_core.events.snapshot import ENDED, ApprovalState, Snapshot
+from signalbox_core.events.snapshot import ENDED, ApprovalState, BlockedState, Snapshot
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
 from signalbox_core.pipeline.spec import PipelineSpec
@@ -85,7 +85,9 @@ class ApprovalHandlers:
         record = recorded_outcome(snapshot, decision)
         if record is None:
             record = await self._send(call, decision)
-        return _recorded(run_id, decision) if record is None else _accepted(run_id, record)
+        if record is None:
+            return _recorded(run_id, decision, snapshot.blocked)
+        return _accepted(run_id, record)
 
     async def _send(self, call: ApiCall, decision: Decision) -> DecisionRecord | None:
         run_id = call.param("run_id")
@@ -222,7 +224,7 @@ def _accepted(run_id: str, record: DecisionRecord) -> Response:
     )
 
 
-def _recorded(run_id: str, decision: Decision) -> Response:
+def _recorded(run_id: str, decision: Decision, blocked: BlockedState | None) -> Response:
     body = DecideResponse(
         run_id=run_id,
         approval_id=decision.approval_id,
@@ -231,5 +233,6 @@ def _recorded(run_id: str, decision: Decision) -> Response:
         decided_by=decision.decided_by,
         decided_at=None,
         answer=decision.answer,
+        blocked=blocked,
     )
     return json_response(body, 202)

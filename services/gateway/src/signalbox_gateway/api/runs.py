@@ -27,6 +27,7 @@ from signalbox_gateway.api.schemas import (
     RunPageView,
 )
 from signalbox_gateway.background.repairs import Repairs
+from signalbox_gateway.runs.conditions import RunCondition, RunConditions
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.temporal import RunInfo, TemporalRuns, visibility_query
@@ -47,12 +48,14 @@ class RunHandlers:
         pipelines: Mapping[str, PipelineSpec],
         waiting: PendingStarts,
         repairs: Repairs,
+        conditions: RunConditions,
     ) -> None:
         self._states = states
         self._engine = engine
         self._pipelines = pipelines
         self._waiting = waiting
         self._repairs = repairs
+        self._conditions = conditions
 
     async def list(self, call: ApiCall) -> Response:
         query = call.query(ListRuns)
@@ -67,11 +70,8 @@ class RunHandlers:
         page = await self._engine.list(filters, limit=query.limit, token=_token(query.cursor, filters))
         # The visibility store orders open runs first; within a page the newest comes first.
         newest_first = sorted(page.runs, key=lambda run: run.started_at, reverse=True)
-        return json_response(
-            RunPageView(
-                runs=tuple(_item(run) for run in newest_first), next_cursor=_cursor(page.next_token, filters)
-            )
-        )
+        items = tuple(_item(run, self._conditions.get(run.run_id)) for run in newest_first)
+        return json_response(RunPageView(runs=items, next_cursor=_cursor(page.next_token, filters)))
 
     async def show(self, call: ApiCall) -> Response:
         state = await self._states.get(call.principal, call.param("run_id"))
@@ -182,7 +182,8 @@ def no_result(snapshot: Snapshot, failure: Failure) -> Conflict:
     )
 
 
-def _item(run: RunInfo) -> RunItemView:
+def _item(run: RunInfo, condition: RunCondition | None) -> RunItemView:
+    known = condition if run.status not in ENDED else None
     return RunItemView(
         run_id=run.run_id,
         pipeline=run.pipeline,
@@ -191,6 +192,8 @@ def _item(run: RunInfo) -> RunItemView:
         ended_at=run.ended_at,
         started_by=run.started_by,
         url=f"/v1/runs/{quote(run.run_id, safe='')}",
+        blocked=known.blocked if known is not None else None,
+        queued=known.queued if known is not None else None,
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events.snapshot import RunStatus
+from signalbox_core.events.snapshot import BlockedState, QueuedState, RunStatus
 from signalbox_core.patterns import whole
 from signalbox_core.scaling.decisions import ScalingDecisionView
 
@@ -51,6 +51,8 @@ class RunInputView(Struct, frozen=True, kw_only=True):
 
 
 class RunItemView(Struct, frozen=True, kw_only=True):
+    """`blocked`: the run cannot continue until someone acts. `queued`: it waits for a free worker."""
+
     run_id: str
     pipeline: str
     status: RunStatus
@@ -58,6 +60,8 @@ class RunItemView(Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
     started_by: str | None
     url: str
+    blocked: BlockedState | None
+    queued: QueuedState | None
 
 
 class RunPageView(Struct, frozen=True, kw_only=True):
@@ -96,7 +100,10 @@ class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class DecideResponse(Struct, frozen=True, kw_only=True):
-    """`recorded`: stored durably, and applied when a worker responds."""
+    """`recorded`: stored durably, and applied when a worker responds.
+
+    `blocked`: why the run could not apply a recorded decision yet, if it is known.
+    """
 
     run_id: str
     approval_id: str
@@ -105,6 +112,7 @@ class DecideResponse(Struct, frozen=True, kw_only=True):
     decided_by: str
     decided_at: datetime | None
     answer: msgspec.Raw
+    blocked: BlockedState | None = None
 
 
 class ListApprovals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events import MAX_SAFE_INTEGER, CloudEvent, full_type
-from signalbox_core.events.catalogue import EventRefused
+from signalbox_core.events.catalogue import NOTICES, EventRefused
 from signalbox_core.pubsub import EventSource, Received
 from signalbox_core.streams import RunStream
 
@@ -44,6 +44,8 @@ class Projector:
             Rejected: the event is invalid and goes to the dead-letter topic.
         """
         event = received.event
+        if event.name in NOTICES:
+            return  # announced by the gateway that published it
         if event.sequence is None:
             log.warning(
                 "event without a sequence skipped",

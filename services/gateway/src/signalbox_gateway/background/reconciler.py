@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -15,6 +15,7 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.redis.lease import Lease, LeaseKeys
 from signalbox_core.streams import RunStream
 from signalbox_core.topology import RETENTION
+from signalbox_gateway.background.condition_monitor import ConditionMonitor
 from signalbox_gateway.background.recovery import StreamRecovery
 from signalbox_gateway.background.repairs import Repairs, RunDirectory
 from signalbox_gateway.runs.temporal import RunInfo
@@ -32,6 +33,7 @@ _MAX_CONCURRENCY: Final = 16
 _MAX_GAPS: Final = 50
 _MAX_REMEMBERED: Final = 10_000
 _ROUND_TIMEOUT_S: Final = 120.0
+_PAUSE_S: Final = 1.0
 
 
 class Reconciler:
@@ -42,7 +44,7 @@ class Reconciler:
 
     Args:
         recovery: restores lost streams from Pub/Sub before repairs; None restores from Temporal only.
-        every: the pause between rounds.
+        monitor: finds blocked and queued runs.
     """
 
     def __init__(
@@ -53,13 +55,13 @@ class Reconciler:
         pipelines: Mapping[str, PipelineSpec],
         *,
         recovery: StreamRecovery | None = None,
-        every: timedelta = timedelta(seconds=1),
+        monitor: ConditionMonitor | None = None,
     ) -> None:
         self._streams = streams
         self._runs = runs
         self._recovery = recovery
+        self._monitor = monitor
         self._repairs = Repairs(streams, runs, pipelines)
-        self._every = every
         self._lease = Lease(redis, LEASE_KEYS)
         self._done = BoundedDict[tuple[str, datetime | None], None](_MAX_REMEMBERED)
 
@@ -67,8 +69,11 @@ class Reconciler:
         """Run rounds while leading, until cancelled."""
         try:
             while True:
-                await self._round_if_leading()
-                await asyncio.sleep(self._every.total_seconds())
+                await self._run_if_leading(self.round)
+                # Apart from the round: streams that wait for Pub/Sub must not hide that runs are blocked.
+                if self._monitor is not None:
+                    await self._run_if_leading(self._monitor.check)
+                await asyncio.sleep(_PAUSE_S)
         finally:
             await self._lease.release()
 
@@ -92,11 +97,11 @@ class Reconciler:
             await self._repairs.fill(gap)
         await self._close_ended(cursor, now)
 
-    async def _round_if_leading(self) -> None:
+    async def _run_if_leading(self, work: Callable[[datetime], Awaitable[None]]) -> None:
         try:
             if await self.lead():
                 async with self._lease.renewed(), asyncio.timeout(_ROUND_TIMEOUT_S):
-                    await self.round(datetime.now(UTC))
+                    await work(datetime.now(UTC))
         except* (Unavailable, RedisError, OSError) as errors:
             log.warning(
                 "reconciliation failed: backend unavailable", extra={"error": str(errors.exceptions[0])[:300]}

@@ -1,6 +1,6 @@
 """The gateway's Prometheus metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -32,6 +32,12 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self.held = Gauge(
+            "signalbox_gateway_runs_held",
+            "Open runs that are blocked or queued",
+            ["pipeline", "code"],
+            registry=self.registry,
+        )
 
     def record_deferred(self, reason: str) -> None:
         """Count a stream that is to be opened again later."""
@@ -40,6 +46,12 @@ class Metrics:
     def observe_listeners(self, count: Callable[[], int]) -> None:
         """Export the number of open streams, read at each scrape."""
         Gauge("signalbox_gateway_listeners", "Open streams", registry=self.registry).set_function(count)
+
+    def record_held(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Set the number of blocked and queued runs by pipeline and code; other series disappear."""
+        self.held.clear()
+        for labels, number in counts.items():
+            self.held.labels(*labels).set(number)
 
     def record_request(self, method: str, route: str, status: int, seconds: float) -> None:
         self.requests.labels(method, route, str(status)).inc()

@@ -1,7 +1,7 @@
 """Sends a decision to its run.
 
-The decision is a Temporal update, validated before it enters history. When no worker responds in time, it is
-sent as a durable signal.
+The decision is a Temporal update, validated before it enters history. When no worker responds in time, or
+the run is blocked, it is sent as a durable signal.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from signalbox_core.errors import Conflict, InvalidInput, NotFound, SignalboxError
 from signalbox_core.pipeline.contract.messages import (
@@ -43,6 +44,10 @@ _CLASSES: Final = {
 }
 
 
+class _WorkflowTaskFailing(Exception):
+    """The server refuses updates of a run whose workflow task fails again and again."""
+
+
 class Decisions:
     """Sends decisions to running workflows.
 
@@ -61,8 +66,8 @@ class Decisions:
         """Send a decision; idempotent, because the update id is the decision id.
 
         Returns:
-            The workflow's record of the decision. None when no worker responded in time and the decision was
-            sent as a durable signal.
+            The workflow's record of the decision. None when no worker responded in time, or the run is
+            blocked, and the decision was sent as a durable signal.
 
         Raises:
             NotFound: the approval is unknown, or the run has ended (`unknown_run`).
@@ -75,23 +80,31 @@ class Decisions:
         handle = self._client.get_workflow_handle(run_id)
         try:
             async with map_temporal_errors():
-                record = await send_update(
-                    handle,
-                    UPDATE_DECIDE,
-                    decision,
-                    update_id=decision.decision_id,
-                    result_type=DecisionRecord,
-                    within=self._within,
-                )
+                record = await self._update(handle, decision)
         except WorkflowUpdateFailedError as error:
             raise refusal_of(error.cause) from error
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
+        except (WorkflowUpdateRPCTimeoutOrCancelledError, _WorkflowTaskFailing):
             # Whether the update was applied is unknown; the workflow drops a second decision of the same id.
             async with map_temporal_errors():
                 await self._refuse_if_cancelling(handle)
                 await handle.signal(SIGNAL_DECIDE, decision, rpc_timeout=self._within)
             return None
         return record
+
+    async def _update(self, handle: WorkflowHandle[Any, Any], decision: Decision) -> DecisionRecord:
+        try:
+            return await send_update(
+                handle,
+                UPDATE_DECIDE,
+                decision,
+                update_id=decision.decision_id,
+                result_type=DecisionRecord,
+                within=self._within,
+            )
+        except RPCError as error:
+            if error.status == RPCStatusCode.FAILED_PRECONDITION:
+                raise _WorkflowTaskFailing from error
+            raise
 
     async def _refuse_if_cancelling(self, handle: WorkflowHandle[Any, Any]) -> None:
         """A run whose cancel waits for a worker drops every decision; 202 would promise otherwise."""

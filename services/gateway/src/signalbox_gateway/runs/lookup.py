@@ -17,6 +17,7 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.process.single_flight import SingleFlight
 from signalbox_core.streams import ProjectedSnapshot, RunStream
 from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.pending_starts import PendingStart, PendingStarts
 from signalbox_gateway.runs.temporal import RunInfo, TemporalRuns
 
@@ -33,11 +34,13 @@ class RunReader:
         temporal: TemporalRuns,
         pipelines: Mapping[str, PipelineSpec],
         waiting: PendingStarts,
+        conditions: RunConditions | None = None,
     ) -> None:
         self._streams = streams
         self._temporal = temporal
         self._pipelines = pipelines
         self._waiting = waiting
+        self._conditions = conditions
         # A run's tenant never changes, so cached entries stay valid.
         self._tenants = BoundedDict[str, str](_KNOWN_TENANTS)
         self._from_temporal = SingleFlight(self._load_from_temporal)
@@ -59,7 +62,9 @@ class RunReader:
         self._tenants[run_id] = state.snapshot.tenant
         if state.snapshot.tenant != principal.tenant:
             raise unknown_run(run_id)
-        return state
+        if self._conditions is None:
+            return state
+        return replace(state, snapshot=self._conditions.annotate(state.snapshot))
 
     async def check(self, principal: Principal, run_id: str) -> None:
         """Check that the run exists and belongs to the principal's tenant.

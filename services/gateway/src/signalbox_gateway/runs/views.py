@@ -14,6 +14,8 @@ from signalbox_core.events.snapshot import (
     ApprovalState,
     ApprovalStatus,
     ArtifactState,
+    BlockedState,
+    QueuedState,
     RunStatus,
     Snapshot,
     StepState,
@@ -73,7 +75,10 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
 
 
 class RunView(Struct, frozen=True, kw_only=True):
-    """The current state of a run. `<epoch>:<sequence>` is the cursor of its stream."""
+    """The current state of a run. `<epoch>:<sequence>` is the cursor of its stream.
+
+    `blocked`: the run cannot continue until someone acts. `queued`: it waits for a free worker.
+    """
 
     run_id: str
     pipeline: str
@@ -89,6 +94,8 @@ class RunView(Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
     epoch: str
     sequence: int
+    blocked: BlockedState | None
+    queued: QueuedState | None
 
 
 def run_view(snapshot: Snapshot, epoch: str) -> RunView:
@@ -107,6 +114,8 @@ def run_view(snapshot: Snapshot, epoch: str) -> RunView:
         ended_at=snapshot.ended_at,
         epoch=epoch,
         sequence=snapshot.sequence,
+        blocked=snapshot.blocked,
+        queued=snapshot.queued,
     )
 
 

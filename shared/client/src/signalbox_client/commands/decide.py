@@ -101,5 +101,7 @@ def _print_decided(context: CommandContext, decided: Decided) -> None:
         print_json(context.console, decided)
     elif decided.status == "recorded":
         context.print(f"recorded ({decided.decision_id}); it is applied when a worker is available")
+        if decided.blocked is not None:
+            context.print(f"the run is blocked: {decided.blocked.reason}")
     else:
         context.print(f"decided ({decided.decision_id})")

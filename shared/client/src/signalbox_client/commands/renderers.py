@@ -14,6 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from signalbox_client.models import RunItem
 from signalbox_client.stream_follower import StreamEvent, Update
 from signalbox_core.events import Snapshot
 from signalbox_core.events.snapshot import StepState
@@ -21,6 +22,7 @@ from signalbox_core.events.snapshot import StepState
 COLOURS: Final[Mapping[str, str]] = {
     "queued": "yellow",
     "running": "cyan",
+    "blocked": "red",
     "paused": "yellow",
     "pending": "dim",
     "completed": "green",
@@ -171,10 +173,19 @@ def run_panel(snapshot: Snapshot) -> RenderableType:
             lines.append(
                 Text.from_markup(f"  [yellow]?[/] {escape(approval.title)}  [dim]{escape(command)}[/]")
             )
+    if (held := snapshot.blocked or snapshot.queued) is not None:
+        lines.append(Text(f"  {held.reason}", style=COLOURS[shown_status(snapshot)]))
     if snapshot.error:
         where = f"{snapshot.error.field}: " if snapshot.error.field else ""
         lines.append(Text(f"  {where}{snapshot.error.message}", style="red"))
     return Group(*lines)
+
+
+def shown_status(run: Snapshot | RunItem) -> str:
+    """The status for people: an open run that cannot continue is `blocked` or `queued`."""
+    if run.blocked is not None:
+        return "blocked"
+    return "queued" if run.queued is not None else run.status
 
 
 def _tail(text: str) -> str:
@@ -188,6 +199,8 @@ def describe(event: StreamEvent) -> str:
     details = msgspec.json.decode(event.data, type=_EventDetails)
     if details.error:
         return details.error.message
+    if details.reason:
+        return details.reason
     return " ".join(
         filter(None, (details.title or details.step or details.name or details.approval_id, details.decider))
     )
@@ -203,6 +216,7 @@ class _EventDetails(msgspec.Struct, frozen=True):
     name: str | None = None
     approval_id: str | None = None
     decided_by: str | None = None
+    reason: str | None = None
     error: _EventError | None = None
 
     @property
@@ -229,7 +243,7 @@ def format_time(at: datetime | None) -> str:
 
 
 def _heading(snapshot: Snapshot) -> Text:
-    colour = COLOURS.get(snapshot.status, "")
+    status = shown_status(snapshot)
     duration = (
         f"  {(snapshot.ended_at - snapshot.started_at).total_seconds():.1f} s"
         if snapshot.ended_at and snapshot.started_at
@@ -240,7 +254,7 @@ def _heading(snapshot: Snapshot) -> Text:
         "  ",
         (snapshot.run_id, "dim"),
         "  ",
-        (snapshot.status, colour),
+        (status, COLOURS.get(status, "")),
         duration,
     )
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_client.commands.command_context import CommandContext
-from signalbox_client.commands.renderers import format_time, print_json, run_panel, table
+from signalbox_client.commands.renderers import format_time, print_json, run_panel, shown_status, table
 from signalbox_client.models import Accepted, Artifact, Run, snapshot_of
 from signalbox_core.errors import InvalidInput
 
@@ -38,7 +38,13 @@ async def runs(context: CommandContext, options: argparse.Namespace) -> int:
         print_json(context.console, page.runs)
         return 0
     rows = [
-        (item.run_id, item.pipeline, item.status, format_time(item.started_at), format_time(item.ended_at))
+        (
+            item.run_id,
+            item.pipeline,
+            shown_status(item),
+            format_time(item.started_at),
+            format_time(item.ended_at),
+        )
         for item in page.runs
     ]
     context.console.print(

@@ -12,6 +12,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from signalbox_core.events.notices import RunBlocked, RunQueued, RunUnblocked
+
 _PREFIX: Final = "dev.signalbox."
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 SafeInteger = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
@@ -21,6 +23,9 @@ SafeInteger = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 class EventKind(StrEnum):
     MILESTONE = "milestone"
     """Numbered by the workflow; stored in the run's stream and published to Pub/Sub (`lifecycle`)."""
+    NOTICE = "notice"
+    """Observed by the gateway from outside; no sequence number, not stored in the stream; `run.blocked` and
+    `run.unblocked` are published to Pub/Sub (`lifecycle`)."""
     PROGRESS = "progress"
     """Best effort, the latest wins, no sequence number; for live listeners and the snapshot only."""
     DOMAIN = "domain"
@@ -204,7 +209,7 @@ class StreamReset(Struct, frozen=True, kw_only=True):
     attempt: SafeInteger
 
 
-_M, _P = EventKind.MILESTONE, EventKind.PROGRESS
+_M, _P, _N = EventKind.MILESTONE, EventKind.PROGRESS, EventKind.NOTICE
 CATALOGUE: Final[Mapping[str, EventType]] = {
     kind.name: kind
     for kind in (
@@ -233,6 +238,9 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType("approval.expired", _M, ApprovalExpired, "The deadline passed without a decision."),
         EventType("run.paused", _M, RunPaused, "The run starts no further step until it is resumed."),
         EventType("run.resumed", _M, RunResumed, "The run continues."),
+        EventType("run.blocked", _N, RunBlocked, "The run cannot continue until someone acts."),
+        EventType("run.queued", _N, RunQueued, "The run waits for a free worker. To listeners only."),
+        EventType("run.unblocked", _N, RunUnblocked, "The run can continue."),
         EventType("run.completed", _M, RunCompleted, "The run completed. Terminal."),
         EventType("run.failed", _M, RunFailed, "The run failed. Terminal."),
         EventType("run.cancelled", _M, RunCancelled, "The run was cancelled and has cleaned up. Terminal."),
@@ -256,6 +264,7 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         ),
     )
 }
+NOTICES: Final = frozenset(kind.name for kind in CATALOGUE.values() if kind.kind is EventKind.NOTICE)
 TERMINAL: Final = frozenset(
     {"run.completed", "run.failed", "run.cancelled", "run.terminated", "run.timed_out"}
 )

@@ -5,9 +5,18 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from signalbox_core.events import catalogue
+from signalbox_core.events import catalogue, notices
 from signalbox_core.events.envelope import CloudEvent, decode_data
-from signalbox_core.events.states import ArtifactState, Fold, RunStatus, Snapshot, StepState, without_text
+from signalbox_core.events.states import (
+    ArtifactState,
+    BlockedState,
+    Fold,
+    QueuedState,
+    RunStatus,
+    Snapshot,
+    StepState,
+    without_text,
+)
 
 
 def _run_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -41,12 +50,32 @@ def _run_resumed(snapshot: Snapshot, _event: CloudEvent) -> Snapshot:
     return replace(snapshot, status="running")
 
 
+def _run_blocked(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, notices.RunBlocked)
+    return replace(
+        snapshot, blocked=BlockedState(code=data.code, reason=data.reason, since=data.since), queued=None
+    )
+
+
+def _run_queued(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, notices.RunQueued)
+    return replace(
+        snapshot, blocked=None, queued=QueuedState(ahead=data.ahead, reason=data.reason, since=data.since)
+    )
+
+
+def _run_unblocked(snapshot: Snapshot, _event: CloudEvent) -> Snapshot:
+    return replace(snapshot, blocked=None, queued=None)
+
+
 def _run_completed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     return replace(
         snapshot,
         status="completed",
         result=decode_data(event, catalogue.RunCompleted).result,
         ended_at=event.time,
+        blocked=None,
+        queued=None,
     )
 
 
@@ -63,6 +92,9 @@ RUN_FOLDS: Final[Mapping[str, Fold]] = {
     "artifact.created": _artifact_created,
     "run.paused": _run_paused,
     "run.resumed": _run_resumed,
+    "run.blocked": _run_blocked,
+    "run.queued": _run_queued,
+    "run.unblocked": _run_unblocked,
     "run.completed": _run_completed,
     "run.failed": _run_failed,
     "run.cancelled": _closed("cancelled"),
@@ -83,4 +115,12 @@ def _ended(snapshot: Snapshot, status: RunStatus, event: CloudEvent) -> Snapshot
         replace(approval, status="cancelled") if approval.status == "pending" else approval
         for approval in snapshot.approvals
     )
-    return replace(snapshot, status=status, ended_at=event.time, steps=steps, approvals=approvals)
+    return replace(
+        snapshot,
+        status=status,
+        ended_at=event.time,
+        steps=steps,
+        approvals=approvals,
+        blocked=None,
+        queued=None,
+    )

@@ -67,12 +67,30 @@ class ArtifactState(Struct, frozen=True, kw_only=True):
     title: str | None = None
 
 
+class BlockedState(Struct, frozen=True, kw_only=True):
+    """The run cannot continue until someone acts; `code` is stable, `reason` names the remedy."""
+
+    code: str
+    reason: str
+    since: datetime
+
+
+class QueuedState(Struct, frozen=True, kw_only=True):
+    """The run waits for a free worker; `ahead` approximates the tasks in its queue."""
+
+    ahead: int
+    reason: str
+    since: datetime
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """One run.
 
     Attributes:
         sequence: of the last milestone folded in.
         steps: in the contract's order; undeclared ones follow in the order of their first start.
+        blocked, queued: why the run does not continue, as the gateway observed it. The workflow's own
+            snapshot has neither.
         result: JSON null until the run has completed, because msgspec cannot decode into `Raw | None`.
     """
 
@@ -90,6 +108,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: Failure | None = None
     sequence: int = 0
+    blocked: BlockedState | None = None
+    queued: QueuedState | None = None
 
 
 Fold: TypeAlias = Callable[[Snapshot, CloudEvent], Snapshot]

@@ -2,6 +2,7 @@
 
 const PREFIX = "dev.signalbox.";
 const NO_TEXT = { text: null, text_offset: 0 };
+const FREE = { blocked: null, queued: null };
 const OVER = { ...NO_TEXT, percent: null, message: null };
 const ENDED = new Set(["completed", "failed", "cancelled", "terminated", "timed_out"]);
 
@@ -16,6 +17,7 @@ export function emptySnapshot(runId, tenant = "") {
   return {
     run_id: runId, tenant, pipeline: "", title: "", status: "running", started_at: null, started_by: null, ended_at: null,
     steps: [], approvals: [], artifacts: [], result: null, error: null, sequence: 0,
+    blocked: null, queued: null,
   };
 }
 
@@ -68,7 +70,10 @@ const CHANGES = {
   "approval.expired": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "expired" }),
   "run.paused": (snapshot) => ({ ...snapshot, status: "paused" }),
   "run.resumed": (snapshot) => ({ ...snapshot, status: "running" }),
-  "run.completed": (snapshot, data, frame) => ({ ...snapshot, status: "completed", result: data.result, ended_at: frame.time }),
+  "run.blocked": (snapshot, data) => ({ ...snapshot, blocked: { code: data.code, reason: data.reason, since: data.since }, queued: null }),
+  "run.queued": (snapshot, data) => ({ ...snapshot, blocked: null, queued: { ahead: data.ahead, reason: data.reason, since: data.since } }),
+  "run.unblocked": (snapshot) => ({ ...snapshot, ...FREE }),
+  "run.completed": (snapshot, data, frame) => ({ ...snapshot, ...FREE, status: "completed", result: data.result, ended_at: frame.time }),
   "run.failed": (snapshot, data, frame) => ended({ ...snapshot, error: failure(data.error) }, "failed", frame),
   "run.cancelled": (snapshot, _data, frame) => ended(snapshot, "cancelled", frame),
   "run.terminated": (snapshot, _data, frame) => ended(snapshot, "terminated", frame),
@@ -103,7 +108,7 @@ function approvalRequested(snapshot, data, frame) {
 /** Ends the run, and with it its running steps and pending approvals. */
 function ended(snapshot, status, frame) {
   return {
-    ...snapshot, status, ended_at: frame.time,
+    ...snapshot, ...FREE, status, ended_at: frame.time,
     steps: snapshot.steps.map((step) => (step.status === "running" ? { ...step, ...OVER, status: "cancelled", ended_at: frame.time } : step)),
     approvals: snapshot.approvals.map((item) => (item.status === "pending" ? { ...item, status: "cancelled" } : item)),
   };

@@ -1,0 +1,141 @@
+"""Reads from Temporal what an open run waits for: its pending tasks, its last failure, its queues."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import (
+    EventType,
+    PendingActivityState,
+    PendingWorkflowTaskState,
+    TaskQueueType,
+    WorkflowTaskFailedCause,
+)
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
+    DescribeWorkflowExecutionResponse,
+    GetWorkflowExecutionHistoryReverseRequest,
+)
+from temporalio.client import Client, WorkflowHistory
+
+from signalbox_core.errors import NotFound
+from signalbox_core.temporal.decrypted_history import open_history
+from signalbox_gateway.background.condition_rules import PendingWork, QueueFacts, QueueKind, TaskFailure
+from signalbox_gateway.runs.temporal import RunInfo, map_temporal_errors, run_info_of
+
+_FAILED: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+_TIMED_OUT: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
+_EVENTS: Final = 10
+"""How many of the latest events are searched for the failure; attempts after the first record none."""
+_KINDS: Final = {
+    "workflow": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    "activity": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+}
+
+
+class PendingWorkReader:
+    """Every method raises Unavailable when Temporal does not respond within the deadline."""
+
+    def __init__(self, client: Client, *, deadline: timedelta = timedelta(seconds=3)) -> None:
+        self._client = client
+        self._deadline = deadline
+
+    async def read(self, workflow_id: str) -> PendingWork | None:
+        """The pending work of a run; None when it has ended, is unknown, or is not a run."""
+        try:
+            async with map_temporal_errors():
+                found = await self._client.get_workflow_handle(workflow_id).describe(
+                    rpc_timeout=self._deadline
+                )
+        except NotFound:
+            return None
+        run = await run_info_of(found)
+        if run is None or run.status != "running":
+            return None
+        return pending_work(run, found.raw_description, default_queue=found.task_queue)
+
+    async def last_failure(self, workflow_id: str) -> TaskFailure | None:
+        """The latest failure of the run's workflow task; None when the latest events have none."""
+        request = GetWorkflowExecutionHistoryReverseRequest(
+            namespace=self._client.namespace,
+            execution=WorkflowExecution(workflow_id=workflow_id),
+            maximum_page_size=_EVENTS,
+        )
+        async with map_temporal_errors():
+            found = await self._client.workflow_service.get_workflow_execution_history_reverse(
+                request, timeout=self._deadline
+            )
+        event = next(
+            (event for event in found.history.events if event.event_type in (_FAILED, _TIMED_OUT)), None
+        )
+        if event is None:
+            return None
+        await open_history(WorkflowHistory(workflow_id, [event]), self._client.data_converter)
+        return task_failure(event)
+
+    async def queue(self, name: str, kind: QueueKind) -> QueueFacts:
+        """The pollers and the backlog of a task queue."""
+        request = DescribeTaskQueueRequest(
+            namespace=self._client.namespace,
+            task_queue=TaskQueue(name=name),
+            task_queue_type=_KINDS[kind],
+            report_stats=True,
+        )
+        async with map_temporal_errors():
+            found = await self._client.workflow_service.describe_task_queue(request, timeout=self._deadline)
+        return QueueFacts(
+            has_pollers=bool(found.pollers),
+            backlog=found.stats.approximate_backlog_count,
+            backlog_age=found.stats.approximate_backlog_age.ToTimedelta(),
+            is_served=found.stats.tasks_dispatch_rate > 0,
+        )
+
+
+def pending_work(
+    run: RunInfo, described: DescribeWorkflowExecutionResponse, *, default_queue: str
+) -> PendingWork:
+    """Convert Temporal's description. Pure."""
+    task = described.pending_workflow_task
+    has_task = described.HasField("pending_workflow_task")
+    waiting = _longest_waiting(list(described.pending_activities))
+    return PendingWork(
+        run_id=run.run_id,
+        tenant=run.tenant,
+        pipeline=run.pipeline,
+        task_queue=default_queue,
+        attempt=max(task.attempt, 1) if has_task else 0,
+        since=task.original_scheduled_time.ToDatetime(UTC) if has_task else None,
+        is_started=task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED,
+        activities_since=waiting.scheduled_time.ToDatetime(UTC) if waiting is not None else None,
+        activity_queue=(waiting.activity_options.task_queue.name or default_queue) if waiting else "",
+    )
+
+
+def task_failure(event: HistoryEvent) -> TaskFailure:
+    """Convert a failure or timeout of a workflow task. Pure."""
+    at = event.event_time.ToDatetime(UTC)
+    if event.event_type == _TIMED_OUT:
+        return TaskFailure(cause="timed_out", message="", stack_trace="", at=at)
+    failed = event.workflow_task_failed_event_attributes
+    cause = WorkflowTaskFailedCause.Name(failed.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_").lower()
+    return TaskFailure(
+        cause=cause, message=failed.failure.message, stack_trace=failed.failure.stack_trace, at=at
+    )
+
+
+def _longest_waiting(activities: list[PendingActivityInfo]) -> PendingActivityInfo | None:
+    """The activity that has been waiting longest for its first worker, unless another one is running.
+
+    An activity that waits for its next attempt is not waiting for a worker.
+    """
+    scheduled = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    if any(item.state != scheduled or item.attempt > 1 for item in activities):
+        return None
+    return min(activities, key=_instant, default=None)
+
+
+def _instant(activity: PendingActivityInfo) -> datetime:
+    return activity.scheduled_time.ToDatetime(UTC)
