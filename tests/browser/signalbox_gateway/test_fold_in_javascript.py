@@ -31,6 +31,7 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
         optional={
             "steps": st.just([{"name": name, "title": name.title()} for name in STEPS[:2]]),
             "started_by": text,
+            "retry_of": text,
         },
     ),
     "step.started": st.fixed_dictionaries(
@@ -89,6 +90,7 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
     "event.refused": st.just({"name": "ad.approved", "event_id": "e", "reason": "too large"}),
     "run.paused": st.just({}),
     "run.resumed": st.just({}),
+    "run.retried": st.just({"completed_steps": ["read"]}),
     "run.blocked": st.just({"code": "no_worker", "reason": "start workers", "since": BEGAN}),
     "run.queued": st.just({"ahead": 4, "reason": "wait", "since": BEGAN}),
     "run.unblocked": st.just({"since": BEGAN}),

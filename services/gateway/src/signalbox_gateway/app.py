@@ -24,7 +24,6 @@ from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
-from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.scaling.decisions import ScalingDecisionStream
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
@@ -39,6 +38,7 @@ from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.openapi import build_document
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
+from signalbox_gateway.api.retry import RetryHandler, RetryStarter
 from signalbox_gateway.api.routes.table import RouteHandlers, build_routes
 from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
@@ -47,7 +47,7 @@ from signalbox_gateway.api.start_run import IdempotencyKeys, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.auth.authenticator import ApiKeys, Authenticator
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
-from signalbox_gateway.auth.rate_limits import RequestLimiter
+from signalbox_gateway.auth.rate_limits import request_limiter
 from signalbox_gateway.auth.sessions import SessionStore, TicketStore
 from signalbox_gateway.background.condition_monitor import ConditionMonitor
 from signalbox_gateway.background.pending_work import PendingWorkReader
@@ -64,13 +64,14 @@ from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
+from signalbox_gateway.runs.resets import RunResets
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
 from signalbox_gateway.settings import Settings
 from signalbox_gateway.streaming.access import StreamAccess
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import StreamLimits
+from signalbox_gateway.streaming.limits import StreamLimits, limits_of
 from signalbox_gateway.streaming.refusals import StreamRefusals
 from signalbox_gateway.web import console_routes
 
@@ -111,7 +112,7 @@ class Gateway:
         self._conditions = conditions = RunConditions(parts.redis, self.metrics.record_held)
         self.states = RunReader(parts.streams, engine, parts.pipelines, waiting, conditions)
         sessions, tickets = SessionStore(parts.redis), TicketStore(parts.redis)
-        self._limiter = _request_limiter(parts)
+        self._limiter = request_limiter(parts.redis, parts.settings)
         self.authenticator = Authenticator(
             parts.keys, parts.tokens, sessions, tickets, parts.settings.public_origin
         )
@@ -126,7 +127,7 @@ class Gateway:
             parts.streams,
             self.states.snapshot_from_temporal,
             lambda snapshot, epoch: present(conditions.annotate(snapshot), epoch),
-            limits or _limits(parts.settings),
+            limits or limits_of(parts.settings),
         )
         self.metrics.observe_listeners(lambda: self.hub.listener_count)
         recovery = StreamRecovery(parts.redis, parts.lifecycle.seek, engine)
@@ -150,6 +151,13 @@ class Gateway:
                 parts.payload_keys,
             ),
             runs=RunHandlers(self.states, engine, parts.pipelines, waiting, repairs, conditions),
+            retry=RetryHandler(
+                self.states,
+                RetryStarter(engine, parts.temporal, parts.streams, parts.pipelines, parts.payload_keys),
+                RunResets(parts.temporal, deadline=deadline),
+                repairs,
+                IdempotencyKeys(parts.redis),
+            ),
             run_input=RunInputHandler(self.states, parts.temporal, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
@@ -237,23 +245,6 @@ class Gateway:
             return bool(await self._parts.redis.ping())
         except RedisError:
             return False
-
-
-def _request_limiter(parts: Parts) -> RequestLimiter:
-    settings, within_s = parts.settings, 3.0
-    return RequestLimiter(
-        RedisRateLimiter(parts.redis, per_s=settings.requests_per_s, scope="principals", within_s=within_s),
-        RedisRateLimiter(parts.redis, per_s=settings.failures_per_s, scope="failures", within_s=within_s),
-    )
-
-
-def _limits(settings: Settings) -> StreamLimits:
-    return StreamLimits(
-        listeners=settings.max_listeners,
-        per_principal=settings.max_listeners_per_principal,
-        per_tenant=settings.max_listeners_per_tenant,
-        per_address=settings.max_listeners_per_address,
-    )
 
 
 @asynccontextmanager

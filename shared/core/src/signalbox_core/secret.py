@@ -34,6 +34,11 @@ class Secret:
         return self._clear
 
     @property
+    def has_clear(self) -> bool:
+        """Whether the value in clear is present."""
+        return self._clear is not None
+
+    @property
     def sealed(self) -> str | None:
         """The sealed form, for workflow history, stores and topics; None if only the clear one is present."""
         return self._sealed

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -75,6 +75,28 @@ class CancelRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(max_length=500)] | None = None
 
 
+class RetryRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Retries a run that has ended.
+
+    `from: failed` (the default) continues it from its failed step, under the same run id; completed steps
+    keep their results. `from: start` starts a new run with the same input; `input` is a JSON merge patch
+    (RFC 7396) of it. Secrets that are not given again stay as they were.
+    """
+
+    from_: Literal["failed", "start"] = msgspec.field(name="from", default="failed")
+    input: Mapping[str, Any] | None = None
+
+
+class RetryResponse(Struct, frozen=True, kw_only=True):
+    """`run_id`: the run that continues (`retry_of` is null), or the new run that repeats `retry_of`."""
+
+    run_id: str
+    pipeline: str
+    status: RunStatus
+    retry_of: str | None
+    links: Mapping[str, str]
+
+
 class NoBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`{}` or an empty body."""
 
@@ -99,7 +121,7 @@ class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     note: Note | None = None
 
 
-class DecideResponse(Struct, frozen=True, kw_only=True):
+class DecideResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`recorded`: stored durably, and applied when a worker responds.
 
     `blocked`: why the run could not apply a recorded decision yet, if it is known.

@@ -54,7 +54,7 @@ class StartRunHandler:
         spec = self._find_pipeline(body.pipeline)
         run_id = await self._choose_run_id(call, body)
         request = build_start_request(body, spec, run_id, call.principal, self._payload_keys)
-        has_generated_id = body.run_id is None and _idempotency_key(call) is None
+        has_generated_id = body.run_id is None and idempotency_key(call) is None
         if not has_generated_id and (response := await self._check_queued(request)) is not None:
             return response
         # During an outage a start must not wait for the deadline of a call that is bound to fail.
@@ -83,7 +83,7 @@ class StartRunHandler:
 
     async def _choose_run_id(self, call: ApiCall, body: StartRun) -> str:
         requested = parse_run_id(body.run_id) if body.run_id is not None else None
-        key = _idempotency_key(call)
+        key = idempotency_key(call)
         if key is None:
             return requested or new_run_id(body.pipeline)
         return await self._idempotency_keys.claim(call.principal.tenant, key, requested)
@@ -141,7 +141,7 @@ def build_start_request(
         InvalidFields: fields of the input are invalid; their paths begin with `input.`.
         Unavailable: the input contains a secret, and this gateway has no payload keys.
     """
-    decoded = validation.decode(spec.input, body.input, at="input", dec_hook=_secret_decoder(keys))
+    decoded = validation.decode(spec.input, body.input, at="input", dec_hook=secret_decoder(keys))
     # The digest covers the decoded input: whitespace, member order and spelled-out defaults do not change it.
     digested = msgspec.json.encode(
         _DigestedFields(spec.name, decoded, body.priority),
@@ -159,7 +159,7 @@ def build_start_request(
     )
 
 
-def _secret_decoder(keys: KeyRing | None) -> Callable[[type, object], object]:
+def secret_decoder(keys: KeyRing | None) -> Callable[[type, object], object]:
     """A `dec_hook` for secrets in clear text: seals each, and retains the clear text for its fingerprint."""
     if keys is None:
         return clear_hook
@@ -186,22 +186,31 @@ class IdempotencyKeys:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
+    @staticmethod
+    def derive(tenant: str, key: str) -> str:
+        """The run id that a key gives when the request names none."""
+        return f"run-{derived_id(tenant, key)}"
+
+    async def first_value(self, tenant: str, key: str, value: str) -> str:
+        """Return the value that the key was first used with; `value` when that is now."""
+        redis_key = f"signalbox:idempotency:{self.derive(tenant, key)}"
+        try:
+            await self._redis.set(redis_key, value, nx=True, ex=_KEY_LIFETIME_S)
+            stored = await self._redis.get(redis_key)
+        except RedisError:
+            log.warning("idempotency key not checked: Redis is unavailable", extra={"tenant": tenant})
+            return value
+        return (stored.decode() if isinstance(stored, bytes) else stored) or value
+
     async def claim(self, tenant: str, key: str, requested: str | None) -> str:
         """Return the run id of the key: the first one used with it, `requested` or derived.
 
         Raises:
             Conflict: the key was used with a different run id.
         """
-        derived = f"run-{derived_id(tenant, key)}"
-        redis_key = f"signalbox:idempotency:{derived}"
-        try:
-            await self._redis.set(redis_key, requested or derived, nx=True, ex=_KEY_LIFETIME_S)
-            stored = await self._redis.get(redis_key)
-        except RedisError:
-            # The run id alone makes the start idempotent, and a start must not need Redis.
-            log.warning("idempotency key not checked: Redis is unavailable", extra={"tenant": tenant})
-            return requested or derived
-        run_id = (stored.decode() if isinstance(stored, bytes) else stored) or requested or derived
+        derived = self.derive(tenant, key)
+        # The run id alone makes the start idempotent, and a start must not need Redis.
+        run_id = await self.first_value(tenant, key, requested or derived)
         if requested is not None and run_id != requested:
             raise Conflict(
                 f"the Idempotency-Key was used for run {run_id}; use a new key for another run",
@@ -210,7 +219,7 @@ class IdempotencyKeys:
         return run_id
 
 
-def _idempotency_key(call: ApiCall) -> str | None:
+def idempotency_key(call: ApiCall) -> str | None:
     key = call.request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= 255:
         raise InvalidInput(

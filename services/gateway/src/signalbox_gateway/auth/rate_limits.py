@@ -7,11 +7,13 @@ runs must not depend on it.
 import logging
 from typing import Final
 
+from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 
 from signalbox_core.errors import RateLimited, Unavailable
-from signalbox_core.redis.rates import RateLimiter
+from signalbox_core.redis.rates import RateLimiter, RedisRateLimiter
 from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 NO_ADDRESS: Final = "unknown"
@@ -52,3 +54,11 @@ async def _count(rates: RateLimiter, key: str) -> None:
         raise
     except Unavailable as error:
         log.warning("request not counted: Redis is unavailable", extra={"detail": error.detail})
+
+
+def request_limiter(redis: Redis, settings: Settings) -> RequestLimiter:
+    within_s = 3.0
+    return RequestLimiter(
+        RedisRateLimiter(redis, per_s=settings.requests_per_s, scope="principals", within_s=within_s),
+        RedisRateLimiter(redis, per_s=settings.failures_per_s, scope="failures", within_s=within_s),
+    )

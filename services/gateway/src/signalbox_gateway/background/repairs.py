@@ -85,6 +85,16 @@ class Repairs:
             await self._streams.discard(gap.run_id)
             log.error("events of unknown run discarded", extra={"run_id": gap.run_id})
 
+    async def follow_reset(self, run_id: str) -> bool:
+        """Rebuild the stream of a run that was reset. Returns False while no worker has continued it."""
+        workflow_snapshot = await self._runs.query(run_id, _QUERY_TIMEOUT)
+        history = await self._streams.read(run_id, None, 1)
+        if workflow_snapshot is None or workflow_snapshot.retried_at is None:
+            return False
+        if workflow_snapshot.sequence > history.top:
+            await self._streams.rebuild(workflow_snapshot, replaces=history.epoch)
+        return True
+
     async def restore(self, run: RunInfo) -> None:
         """Rebuild an open run's stream that Redis has lost."""
         if (await self._streams.read(run.run_id, None, 1)).epoch:

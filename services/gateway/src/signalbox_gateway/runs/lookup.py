@@ -83,6 +83,9 @@ class RunReader:
         if state is None:
             return None
         is_ended = state.snapshot.status in ENDED
+        known = self._ended.get(run_id)
+        if known is not None and _is_continued(state.snapshot, known.snapshot):
+            self._ended.pop(run_id, None)
         if is_ended and state.epoch == "":
             self._ended[run_id] = state
         elif is_ended:
@@ -128,6 +131,11 @@ def resolve_snapshot(
     if info.status in ENDED and known.status not in ENDED:
         return replace(known, status=info.status, ended_at=info.ended_at)
     return known
+
+
+def _is_continued(latest: Snapshot, ended: Snapshot) -> bool:
+    """Whether the run was reset after the end that Temporal had reported."""
+    return latest.retried_at is not None and ended.ended_at is not None and latest.retried_at > ended.ended_at
 
 
 def _just_started(run: RunInfo, spec: PipelineSpec | None) -> Snapshot:

@@ -62,6 +62,7 @@ class StartRequest(Struct, Generic[T], frozen=True, kw_only=True):
     started_by: str
     digest: str
     priority: int | None = None
+    retry_of: str | None = None
 
 
 class RunInfo(Struct, frozen=True, kw_only=True):
@@ -76,6 +77,7 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     started_by: str | None = None
     digest: str | None = None
     awaits_worker: bool = False
+    execution_id: str = ""
 
 
 class RunInfoPage(Struct, frozen=True, kw_only=True):
@@ -106,8 +108,9 @@ class TemporalRuns:
             names.MEMO_STARTED_BY: request.started_by,
             names.MEMO_REQUEST_DIGEST: request.digest,
         }
-        fairness_key = names.fairness_key(request.tenant)
-        priority = Priority(priority_key=request.priority, fairness_key=fairness_key)
+        if request.retry_of is not None:
+            memo[names.MEMO_RETRY_OF] = request.retry_of
+        priority = Priority(priority_key=request.priority, fairness_key=names.fairness_key(request.tenant))
         try:
             with bind_payloads_to(request.tenant):
                 await self._call(
@@ -170,11 +173,7 @@ class TemporalRuns:
         await self._call(handle.cancel(rpc_timeout=self._deadline))
 
     async def control(self, run_id: str, signal: str, control: Control) -> None:
-        """Send `pause` or `resume`.
-
-        Raises:
-            NotFound: the run has ended or does not exist.
-        """
+        """Send `pause` or `resume`. Raises: NotFound: the run has ended or does not exist."""
         await self._call(self._handle(run_id).signal(signal, control, rpc_timeout=self._deadline))
 
     async def result(self, run_id: str, spec: PipelineSpec) -> Struct | Failure:
@@ -245,6 +244,7 @@ async def run_info_of(found: WorkflowExecution) -> RunInfo | None:
         started_by=await found.memo_value(names.MEMO_STARTED_BY, None, type_hint=str),
         digest=await found.memo_value(names.MEMO_REQUEST_DIGEST, None, type_hint=str),
         awaits_worker=found.history_length <= 2,
+        execution_id=found.run_id,
     )
 
 

@@ -78,6 +78,8 @@ class RunView(Struct, frozen=True, kw_only=True):
     """The current state of a run. `<epoch>:<sequence>` is the cursor of its stream.
 
     `blocked`: the run cannot continue until someone acts. `queued`: it waits for a free worker.
+    `retry_of`: the run that this one repeats. `retried_as`: the latest run that repeats this one.
+    `retried_at`: when this run was last continued after it had ended.
     """
 
     run_id: str
@@ -96,6 +98,9 @@ class RunView(Struct, frozen=True, kw_only=True):
     sequence: int
     blocked: BlockedState | None
     queued: QueuedState | None
+    retry_of: str | None
+    retried_as: str | None
+    retried_at: datetime | None
 
 
 def run_view(snapshot: Snapshot, epoch: str) -> RunView:
@@ -116,6 +121,9 @@ def run_view(snapshot: Snapshot, epoch: str) -> RunView:
         sequence=snapshot.sequence,
         blocked=snapshot.blocked,
         queued=snapshot.queued,
+        retry_of=snapshot.retry_of,
+        retried_as=snapshot.retried_as,
+        retried_at=snapshot.retried_at,
     )
 
 

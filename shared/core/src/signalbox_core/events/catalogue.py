@@ -70,6 +70,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     title: str
     steps: tuple[StepInfo, ...] = ()
     started_by: str | None = None
+    retry_of: str | None = None
 
 
 class StepStarted(Struct, frozen=True, kw_only=True):
@@ -170,6 +171,12 @@ class RunResumed(Struct, frozen=True, kw_only=True):
     by: str | None = None
 
 
+class RunRetried(Struct, frozen=True, kw_only=True):
+    """`completed_steps`: the steps whose results are kept."""
+
+    completed_steps: tuple[str, ...] = ()
+
+
 class RunCompleted(Struct, frozen=True, kw_only=True):
     """`result` is null when it is too large for an event; read it from the gateway then."""
 
@@ -238,6 +245,9 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType("approval.expired", _M, ApprovalExpired, "The deadline passed without a decision."),
         EventType("run.paused", _M, RunPaused, "The run starts no further step until it is resumed."),
         EventType("run.resumed", _M, RunResumed, "The run continues."),
+        EventType(
+            "run.retried", _M, RunRetried, "The run continues after it was reset; its sequence skips ahead."
+        ),
         EventType("run.blocked", _N, RunBlocked, "The run cannot continue until someone acts."),
         EventType("run.queued", _N, RunQueued, "The run waits for a free worker. To listeners only."),
         EventType("run.unblocked", _N, RunUnblocked, "The run can continue."),

@@ -29,6 +29,7 @@ def _run_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         steps=steps,
         started_at=event.time,
         started_by=data.started_by,
+        retry_of=data.retry_of,
         status="running",
     )
 
@@ -48,6 +49,10 @@ def _run_paused(snapshot: Snapshot, _event: CloudEvent) -> Snapshot:
 
 def _run_resumed(snapshot: Snapshot, _event: CloudEvent) -> Snapshot:
     return replace(snapshot, status="running")
+
+
+def _run_retried(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    return replace(snapshot, retried_at=event.time)
 
 
 def _run_blocked(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -92,6 +97,7 @@ RUN_FOLDS: Final[Mapping[str, Fold]] = {
     "artifact.created": _artifact_created,
     "run.paused": _run_paused,
     "run.resumed": _run_resumed,
+    "run.retried": _run_retried,
     "run.blocked": _run_blocked,
     "run.queued": _run_queued,
     "run.unblocked": _run_unblocked,

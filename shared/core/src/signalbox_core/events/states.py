@@ -91,6 +91,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         steps: in the contract's order; undeclared ones follow in the order of their first start.
         blocked, queued: why the run does not continue, as the gateway observed it. The workflow's own
             snapshot has neither.
+        retry_of: the run that this one repeats from the start.
+        retried_as: the latest run that repeats this one; from the stream, not from the workflow.
+        retried_at: when this run was last reset and continued.
         result: JSON null until the run has completed, because msgspec cannot decode into `Raw | None`.
     """
 
@@ -110,6 +113,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     sequence: int = 0
     blocked: BlockedState | None = None
     queued: QueuedState | None = None
+    retry_of: str | None = None
+    retried_as: str | None = None
+    retried_at: datetime | None = None
 
 
 Fold: TypeAlias = Callable[[Snapshot, CloudEvent], Snapshot]

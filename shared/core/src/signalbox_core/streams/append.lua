@@ -49,6 +49,11 @@ end
 
 local function append(packed)
   local record = cmsgpack.unpack(packed)
+  -- Its number skips ahead, so it is parked, and the gap makes the reconciler rebuild the stream.
+  if terminal and record.reopens and record.sequence > top then
+    terminal = false
+    redis.call('HDEL', META, 'terminal')
+  end
   -- Lua's numbers are doubles: above 2^53 - 1, different sequence numbers may compare equal.
   if terminal or record.sequence <= top or record.sequence > 9007199254740991 then return 'dropped' end
   if record.sequence == top + 1 then

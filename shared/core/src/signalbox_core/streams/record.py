@@ -27,6 +27,7 @@ from signalbox_core.streams.run_stream import Frame, InboxItem
 
 ENDED_STEP: Final = "ended"
 CLOSED_APPROVAL: Final = "closed"
+REOPENS: Final = "run.retried"
 _STEP_END_EVENTS: Final = frozenset({"step.completed", "step.failed"})
 _STORED_PROGRESS_EVENTS: Final = ("step.progress", "stream.reset")
 """Progress events of which the newest per step is stored; the snapshot applies them in order of time."""
@@ -40,6 +41,7 @@ class Record(Struct, frozen=True, kw_only=True):
         field: the field of the hash of newest events that stores `data`; empty: not stored.
         marks: names and values to set in the run's meta hash, flattened.
         guard: a mark; while its value is `ended`, the record is dropped.
+        reopens: the run continues, so a stream that has ended takes events again.
     """
 
     sequence: int
@@ -49,6 +51,7 @@ class Record(Struct, frozen=True, kw_only=True):
     marks: tuple[str, ...] = ()
     guard: str = ""
     terminal: bool = False
+    reopens: bool = False
 
 
 def milestone_record(event: CloudEvent) -> Record:
@@ -73,6 +76,7 @@ def milestone_record(event: CloudEvent) -> Record:
         field=snapshot_key(event) if name in CATALOGUE else "",
         marks=_marks(event),
         terminal=name in TERMINAL,
+        reopens=name == REOPENS,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final, cast
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from signalbox_core.errors import Conflict
@@ -132,15 +133,16 @@ class RedisRunStream:
         keys = RunKeys(run_id)
         with map_redis_errors(f"stream of {run_id}"):
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hmget(keys.meta, "epoch", "top", "tenant")
+                pipe.hmget(keys.meta, "epoch", "top", "tenant", "retried_as")
                 pipe.hgetall(keys.newest)
-                (epoch, top, tenant), newest = await pipe.execute()
+                (epoch, top, tenant, retried_as), newest = await pipe.execute()
         if epoch is None or not newest:
             return None
         fields = {field.decode(): value for field, value in newest.items()}
-        return ProjectedSnapshot(
-            snapshot=project(run_id, tenant.decode(), fields, int(top)), epoch=epoch.decode()
-        )
+        snapshot = project(run_id, tenant.decode(), fields, int(top))
+        if retried_as is not None:
+            snapshot = replace(snapshot, retried_as=retried_as.decode())
+        return ProjectedSnapshot(snapshot=snapshot, epoch=epoch.decode())
 
     async def tenant(self, run_id: str) -> str | None:
         with map_redis_errors(f"stream of {run_id}"):
@@ -168,6 +170,13 @@ class RedisRunStream:
             return None
         await self._indexes.update_after_rebuild(snapshot, has_gap=applied.has_gap)
         return applied.epoch
+
+    async def link_retry(self, run_id: str, retried_as: str) -> None:
+        meta = RunKeys(run_id).meta
+        with map_redis_errors(f"stream of {run_id}"):
+            # Without a stream nothing would ever delete the field.
+            if await self._redis.hexists(meta, "epoch"):
+                await self._redis.hset(meta, "retried_as", retried_as)
 
     async def discard(self, run_id: str) -> None:
         await self._indexes.discard(run_id)

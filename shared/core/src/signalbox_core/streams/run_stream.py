@@ -179,6 +179,10 @@ class RunStream(Protocol):
         """
         ...
 
+    async def link_retry(self, run_id: str, retried_as: str) -> None:
+        """Show in the run's snapshot which run repeats it. Has no effect without a stream."""
+        ...
+
     async def discard(self, run_id: str) -> None:
         """Expire a stream that belongs to no run, so that its gap can never be filled."""
         ...

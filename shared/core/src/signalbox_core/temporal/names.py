@@ -9,6 +9,8 @@ from signalbox_core.ids import derived_id
 MEMO_TENANT: Final = "signalbox_tenant"
 MEMO_STARTED_BY: Final = "signalbox_started_by"
 MEMO_REQUEST_DIGEST: Final = "signalbox_request_digest"
+MEMO_RETRY_OF: Final = "signalbox_retry_of"
+"""The run that a run repeats from the start."""
 
 SEARCH_TENANT: Final = SearchAttributeKey.for_keyword("SignalboxTenant")
 SEARCH_PIPELINE: Final = SearchAttributeKey.for_keyword("SignalboxPipeline")

@@ -37,6 +37,7 @@ class _FakeRun:
     top: int = 0
     ended: bool = False
     gap_since: datetime | None = None
+    retried_as: str | None = None
     log: list[Record] = field(default_factory=list)
     newest: dict[str, bytes] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
@@ -137,7 +138,8 @@ class FakeRunStream:
         run = self._runs.get(run_id)
         if run is None or not run.newest:
             return None
-        return ProjectedSnapshot(snapshot=project(run_id, run.tenant, run.newest, run.top), epoch=run.epoch)
+        snapshot = project(run_id, run.tenant, run.newest, run.top)
+        return ProjectedSnapshot(snapshot=replace(snapshot, retried_as=run.retried_as), epoch=run.epoch)
 
     async def tenant(self, run_id: str) -> str | None:
         return self._runs[run_id].tenant if run_id in self._runs else None
@@ -189,6 +191,10 @@ class FakeRunStream:
             self._send_tenant_message(run.tenant, INBOX_CHANGED)
         return run.epoch
 
+    async def link_retry(self, run_id: str, retried_as: str) -> None:
+        if run_id in self._runs:
+            self._runs[run_id].retried_as = retried_as
+
     async def discard(self, run_id: str) -> None:
         self._runs.pop(run_id, None)
 
@@ -221,6 +227,8 @@ class FakeRunStream:
         )
 
     def _place(self, run_id: str, run: _FakeRun, record: Record) -> AppendOutcome:
+        if record.reopens and record.sequence > run.top:
+            run.ended = False
         if run.ended or record.sequence <= run.top:
             return AppendOutcome.DROPPED
         if record.sequence > run.top + 1:

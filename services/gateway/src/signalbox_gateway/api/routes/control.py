@@ -1,10 +1,11 @@
-"""Routes that cancel, pause and resume runs."""
+"""Routes that cancel, pause, resume and retry runs."""
 
 from typing import Final
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_gateway.api import schemas
 from signalbox_gateway.api.endpoint import Endpoint, Reply
+from signalbox_gateway.api.retry import RetryHandler
 from signalbox_gateway.api.routes.replies import INVALID_BODY, RUN_NOT_FOUND, problem
 from signalbox_gateway.api.runs import RunHandlers
 
@@ -16,7 +17,7 @@ _REPLIES: Final = (
 )
 
 
-def control_routes(runs: RunHandlers) -> tuple[Endpoint, ...]:
+def control_routes(runs: RunHandlers, retry: RetryHandler) -> tuple[Endpoint, ...]:
     return (
         Endpoint(
             method="POST",
@@ -47,5 +48,26 @@ def control_routes(runs: RunHandlers) -> tuple[Endpoint, ...]:
             handle=runs.resume,
             body=schemas.NoBody,
             replies=_REPLIES,
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/runs/{run_id}/retry",
+            name="retry_run",
+            summary="Retry a run that has ended, from its failed step or from the start",
+            role=Role.OPERATOR,
+            handle=retry.retry,
+            body=schemas.RetryRun,
+            takes_idempotency_key=True,
+            replies=(
+                Reply(201, "A new run repeats it from the start", schemas.RetryResponse),
+                Reply(
+                    200,
+                    "The run continues from its failed step, or an identical request did this before",
+                    schemas.RetryResponse,
+                ),
+                problem(409, "The run cannot be retried this way; `code` says why"),
+                RUN_NOT_FOUND,
+                *INVALID_BODY,
+            ),
         ),
     )

@@ -11,6 +11,7 @@ from signalbox_gateway.api.endpoint import Endpoint
 from signalbox_gateway.api.health import HealthHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
+from signalbox_gateway.api.retry import RetryHandler
 from signalbox_gateway.api.routes.approvals import approval_routes
 from signalbox_gateway.api.routes.control import control_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
@@ -30,6 +31,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     start_run: StartRunHandler
     runs: RunHandlers
     run_input: RunInputHandler
+    retry: RetryHandler
     artifacts: ArtifactHandler
     approvals: ApprovalHandlers
     approval_stream: ApprovalStream
@@ -46,7 +48,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
     return (
         *pipeline_routes(handlers.pipelines),
         *run_routes(handlers.start_run, handlers.runs, handlers.run_input, handlers.artifacts),
-        *control_routes(handlers.runs),
+        *control_routes(handlers.runs, handlers.retry),
         *approval_routes(handlers.approvals, handlers.approval_stream),
         *upload_routes(handlers.uploads),
         *autoscaler_routes(handlers.autoscaler),

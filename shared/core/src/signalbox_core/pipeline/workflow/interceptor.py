@@ -71,8 +71,10 @@ class RunInterceptor(Interceptor):
 
 class _RunInbound(WorkflowInboundInterceptor):
     _plain_messages = 0
+    _seed = 0
 
     def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        self._seed = workflow.random_seed()
         super().init(_RunOutbound(outbound))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002
@@ -81,6 +83,9 @@ class _RunInbound(WorkflowInboundInterceptor):
             return await super().execute_workflow(input)
         # First of all: without a tenant there is no stream to publish events to.
         run.state.require_tenant()
+        if workflow.random_seed() != self._seed:
+            # Reset to its first workflow task: the seed changed before the run's state existed.
+            run.state.continue_after_reset()
         return await execute_run(run.state, super().execute_workflow(input))
 
     async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002

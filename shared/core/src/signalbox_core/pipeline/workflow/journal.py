@@ -38,6 +38,7 @@ class RunJournal:
     def __init__(self, run_id: str, tenant: str) -> None:
         self.snapshot = Snapshot(run_id=run_id, tenant=tenant)
         self._progress_count = 0
+        self._least = 1
 
     def milestone(self, name: str, data: Struct, now: datetime, *, step: str | None = None) -> CloudEvent:
         """Create the next event in sequence and fold it into the snapshot.
@@ -45,7 +46,7 @@ class RunJournal:
         Raises:
             ApplicationError: the data is too large for an event; large bodies are passed by reference.
         """
-        sequence = self.snapshot.sequence + 1
+        sequence = max(self.snapshot.sequence + 1, self._least)
         body = msgspec.json.encode(data)
         if len(body) > MAX_DATA_BYTES:
             raise pipeline_bug(
@@ -55,6 +56,10 @@ class RunJournal:
         event = self._event(derived_id(self.snapshot.run_id, str(sequence)), name, body, now, step, sequence)
         self.snapshot = fold(self.snapshot, event)
         return event
+
+    def skip_to(self, sequence: int) -> None:
+        """Let the next milestone have at least this number."""
+        self._least = sequence
 
     def progress(self, data: Struct, now: datetime, *, step: str) -> CloudEvent:
         """Create a progress event, which has no sequence number, and fold it into the snapshot."""

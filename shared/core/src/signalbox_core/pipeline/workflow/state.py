@@ -1,5 +1,6 @@
 """The state of one run inside its workflow, shared by `Run`, its steps and its message handlers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,7 +18,13 @@ from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.outbox import Outbox
-from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_CARRIED, MEMO_STARTED_BY, MEMO_TENANT
+from signalbox_core.temporal.names import (
+    DEFAULT_TENANT,
+    HEADER_CARRIED,
+    MEMO_RETRY_OF,
+    MEMO_STARTED_BY,
+    MEMO_TENANT,
+)
 
 CleanUp = Callable[[], Awaitable[None]]
 
@@ -53,6 +60,7 @@ class RunState:
         self._running_steps: dict[str, StepState] = {}
         self._failures: list[tuple[BaseException, Failure]] = []
         self._restore_carried()
+        workflow.register_random_seed_callback(self._on_random_seed(asyncio.get_running_loop()))
 
     def require_tenant(self) -> None:
         """Check that the run has a tenant. An older history without one replays as tenant `default`.
@@ -74,9 +82,31 @@ class RunState:
         steps = tuple(catalogue.StepInfo(name=step.name, title=step.title) for step in self.spec.steps)
         started_by: str | None = workflow.memo_value(MEMO_STARTED_BY, None, type_hint=str)
         data = catalogue.RunStarted(
-            pipeline=self.spec.name, title=self.spec.title, steps=steps, started_by=started_by
+            pipeline=self.spec.name,
+            title=self.spec.title,
+            steps=steps,
+            started_by=started_by,
+            retry_of=workflow.memo_value(MEMO_RETRY_OF, None, type_hint=str),
         )
         self.outbox.add(self.journal.milestone("run.started", data, workflow.now()))
+
+    def continue_after_reset(self) -> None:
+        """Record `run.retried`: Temporal has reset the workflow, and its history continues differently.
+
+        The events after the reset point were published with the numbers that would come next. The number
+        skips ahead to the time in milliseconds, so that every number and every event id stays unique.
+        A reset gives the workflow a new random seed, which replays at the same place.
+        """
+        self.journal.skip_to(int(workflow.now().timestamp() * 1000))
+        completed = tuple(step.name for step in self.journal.snapshot.steps if step.status == "completed")
+        self.record_event("run.retried", catalogue.RunRetried(completed_steps=completed))
+
+    def _on_random_seed(self, loop: asyncio.AbstractEventLoop) -> Callable[[int], None]:
+        def on_random_seed(_: int) -> None:
+            # The callback runs outside of the workflow's event loop.
+            loop.call_soon(self.continue_after_reset)
+
+        return on_random_seed
 
     def record_event(self, name: str, data: Struct, *, step: str | None = None) -> None:
         """Number a milestone and add it to the outbox.

@@ -17,7 +17,7 @@ export function emptySnapshot(runId, tenant = "") {
   return {
     run_id: runId, tenant, pipeline: "", title: "", status: "running", started_at: null, started_by: null, ended_at: null,
     steps: [], approvals: [], artifacts: [], result: null, error: null, sequence: 0,
-    blocked: null, queued: null,
+    blocked: null, queued: null, retry_of: null, retried_as: null, retried_at: null,
   };
 }
 
@@ -35,6 +35,7 @@ export function fold(snapshot, frame) {
 const CHANGES = {
   "run.started": (snapshot, data, frame) => ({
     ...snapshot, pipeline: data.pipeline, title: data.title, status: "running", started_at: frame.time, started_by: data.started_by ?? null,
+    retry_of: data.retry_of ?? null,
     steps: (data.steps ?? []).map((step) => newStep(step.name, step.title)),
   }),
   "step.started": (snapshot, data, frame) =>
@@ -70,6 +71,7 @@ const CHANGES = {
   "approval.expired": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "expired" }),
   "run.paused": (snapshot) => ({ ...snapshot, status: "paused" }),
   "run.resumed": (snapshot) => ({ ...snapshot, status: "running" }),
+  "run.retried": (snapshot, _data, frame) => ({ ...snapshot, retried_at: frame.time }),
   "run.blocked": (snapshot, data) => ({ ...snapshot, blocked: { code: data.code, reason: data.reason, since: data.since }, queued: null }),
   "run.queued": (snapshot, data) => ({ ...snapshot, blocked: null, queued: { ahead: data.ahead, reason: data.reason, since: data.since } }),
   "run.unblocked": (snapshot) => ({ ...snapshot, ...FREE }),

@@ -1,0 +1,1 @@
+"""A package of pipelines, installed as a customer would install their own."""

@@ -1,0 +1,1 @@
+"""A pipeline of three steps that counts what it does and fails on demand."""
