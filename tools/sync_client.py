@@ -13,6 +13,10 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PACKAGE: Final = ROOT / "shared/client/src/signalbox_client"
 MODULES: Final = {
     "asynchronous.py": ("synchronous.py", "The blocking client: the same methods as the asyncio client."),
+    "async_run_control.py": (
+        "sync_run_control.py",
+        "Controls runs through the API. The base of the blocking client.",
+    ),
     "async_connection.py": ("sync_connection.py", "The HTTP connection of the blocking client."),
 }
 """Each asyncio module, with the generated module and its docstring."""
@@ -28,6 +32,8 @@ SUBSTITUTIONS: Final = (
     (r"\b(?:httpx2\.)Async(\w+)", r"httpx2.\1"),
     (r"\bAsyncSignalbox\b", "Signalbox"),
     (r"\bAsyncGatewayConnection\b", "GatewayConnection"),
+    (r"\bAsyncRunControl\b", "RunControl"),
+    (r"\basync_run_control\b", "sync_run_control"),
     (r"\basync_connection\b", "sync_connection"),
     (r"\b__a(enter|exit)__\b", r"__\1__"),
     (r"\.a(close|read)\(", r".\1("),

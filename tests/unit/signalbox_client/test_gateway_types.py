@@ -21,6 +21,7 @@ PAIRS = [
     (models.PipelineList, schemas.PipelineListView),
     (models.Uploaded, schemas.UploadResponse),
     (models.Started, schemas.StartResponse),
+    (models.Retried, schemas.RetryResponse),
     (models.RunInput, schemas.RunInputView),
     (models.RunPage, schemas.RunPageView),
     (models.Run, views.RunView),

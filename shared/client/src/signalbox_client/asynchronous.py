@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from signalbox_client import models, requests
 from signalbox_client.async_connection import AsyncGatewayConnection
+from signalbox_client.async_run_control import AsyncRunControl
 from signalbox_client.http_options import BACKOFF_S, encode_raw
 from signalbox_client.retry import connection_failure
 from signalbox_client.run_pipeline import (
@@ -30,7 +31,7 @@ In = TypeVar("In", bound=Struct)
 Out = TypeVar("Out", bound=Struct)
 
 
-class AsyncSignalbox:
+class AsyncSignalbox(AsyncRunControl):
     """A connection to a gateway, for asyncio programs: `async with AsyncSignalbox(url, key) as signalbox`.
 
     Every method raises the errors of `signalbox_core.errors`. Requests that fail for a temporary reason
@@ -54,7 +55,7 @@ class AsyncSignalbox:
         transport: httpx2.AsyncBaseTransport | None = None,
         backoff_s: Sequence[float] = BACKOFF_S,
     ) -> None:
-        self._connection = AsyncGatewayConnection(url, api_key, transport=transport, backoff_s=backoff_s)
+        super().__init__(AsyncGatewayConnection(url, api_key, transport=transport, backoff_s=backoff_s))
         self._backoff_s = backoff_s
         self.url = self._connection.url
 
@@ -130,10 +131,6 @@ class AsyncSignalbox:
         """
         return msgspec.Raw(await self._connection.fetch(requests.get_result(run_id)))
 
-    async def run_input(self, run_id: str) -> models.RunInput:
-        """Get what a run was started with; secrets are masked."""
-        return await self._connection.send(requests.get_input(run_id))
-
     async def artifact(self, run_id: str, name: str) -> bytes:
         """Download one file of a run."""
         return await self._connection.fetch(requests.get_artifact(run_id, name))
@@ -169,18 +166,6 @@ class AsyncSignalbox:
         """
         decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
         return await self._connection.send(requests.decide(run_id, approval_id, decision))
-
-    async def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
-        """Request cancellation; the run cleans up before it ends."""
-        return await self._connection.send(requests.control(run_id, "cancel", reason))
-
-    async def pause(self, run_id: str) -> models.Accepted:
-        """Request that the run starts no further step."""
-        return await self._connection.send(requests.control(run_id, "pause"))
-
-    async def resume(self, run_id: str) -> models.Accepted:
-        """Request that a paused run continues."""
-        return await self._connection.send(requests.control(run_id, "resume"))
 
     @overload
     async def run(self, pipeline: str) -> models.Run: ...

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from signalbox_client.asynchronous import AsyncSignalbox
 from signalbox_client.commands import decide as decide_commands
+from signalbox_client.commands import retry as retry_commands
 from signalbox_client.commands import runs as run_commands
 from signalbox_client.commands import start as start_command
 from signalbox_client.commands import watch as watch_commands
@@ -52,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the arguments; after `start`, unknown ones are fields of the pipeline's input."""
+    """Parse the arguments; after `start` and `retry`, unknown ones are fields of the pipeline's input."""
     parser = _parser()
     options, rest = parser.parse_known_args(argv)
-    if rest and options.command is not start_command.start:
+    if rest and options.command not in (start_command.start, retry_commands.retry):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     return options
@@ -187,6 +188,35 @@ def _add_actions(add: Callable[..., argparse.ArgumentParser]) -> None:
     cancel.add_argument("--reason", metavar="TEXT", help="why; stored with the run")
     _add_run(add("pause", "pause a run: it starts no further step", run_commands.pause))
     _add_run(add("resume", "resume a paused run", run_commands.resume))
+    _add_retry(add)
+
+
+def _add_retry(add: Callable[..., argparse.ArgumentParser]) -> None:
+    retry = add(
+        "retry",
+        "retry runs that have ended",
+        retry_commands.retry,
+        details="By default a run continues from its failed step, under the same id; completed steps keep "
+        "their results. With --from start a new run repeats it; its input can be changed with the flags of "
+        "`signalbox start`. --where retries every run that matches, at a steady rate.",
+    )
+    retry.add_argument("run", metavar="RUN", nargs="?", help="the run id; or use --where")
+    retry.add_argument(
+        "--from",
+        dest="at",
+        choices=("failed", "start"),
+        default="failed",
+        help="where to begin (default: %(default)s)",
+    )
+    retry.add_argument("--where", metavar="QUERY", help="as in 'status:failed pipeline:NAME'")
+    retry.add_argument("--dry-run", action="store_true", help="list the runs that --where selects, and stop")
+    retry.add_argument(
+        "--per-second",
+        type=_whole_number,
+        default=5,
+        metavar="N",
+        help="runs retried each second (default: %(default)s)",
+    )
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

@@ -66,6 +66,15 @@ class Started(Struct, frozen=True, kw_only=True):
     links: Mapping[str, str] = {}
 
 
+class Retried(Struct, frozen=True, kw_only=True):
+    """`run_id`: the run that continues (`retry_of` is None), or the new run that repeats `retry_of`."""
+
+    run_id: str
+    pipeline: str
+    status: RunStatus
+    retry_of: str | None = None
+
+
 class RunInput(Struct, frozen=True, kw_only=True):
     """What a run was started with. Secrets read `***`; `masked` has their paths."""
 
@@ -144,6 +153,9 @@ class Run(Struct, frozen=True, kw_only=True):
     sequence: int = 0
     blocked: BlockedState | None = None
     queued: QueuedState | None = None
+    retry_of: str | None = None
+    retried_as: str | None = None
+    retried_at: datetime | None = None
 
 
 class InboxEntry(Struct, frozen=True, kw_only=True):
@@ -204,6 +216,9 @@ def snapshot_of(run: Run) -> Snapshot:
         sequence=run.sequence,
         blocked=run.blocked,
         queued=run.queued,
+        retry_of=run.retry_of,
+        retried_as=run.retried_as,
+        retried_at=run.retried_at,
     )
 
 

@@ -112,6 +112,18 @@ def control(run_id: str, action: str, reason: str | None = None) -> ApiRequest[m
     )
 
 
+def retry(run_id: str, at: str, changes: object, idempotency_key: str | None) -> ApiRequest[models.Retried]:
+    """Retry a run; without an idempotency key, a random one makes retried requests count as one."""
+    body = {"from": at, **({"input": changes} if changes is not None else {})}
+    return ApiRequest(
+        method="POST",
+        path=f"{run_path(run_id)}/retry",
+        response_type=models.Retried,
+        body=msgspec.json.encode(body),
+        headers={"idempotency-key": idempotency_key or uuid.uuid4().hex},
+    )
+
+
 class RawResponse(Struct, frozen=True):
     """A response that is not decoded."""
 

@@ -24,6 +24,7 @@ from signalbox_client.run_pipeline import (
 )
 from signalbox_client.stream_follower import Follower, Update
 from signalbox_client.sync_connection import GatewayConnection
+from signalbox_client.sync_run_control import RunControl
 from signalbox_core.pipeline.spec import PipelineSpec
 
 V = TypeVar("V")
@@ -31,7 +32,7 @@ In = TypeVar("In", bound=Struct)
 Out = TypeVar("Out", bound=Struct)
 
 
-class Signalbox:
+class Signalbox(RunControl):
     """A connection to a gateway, for synchronous programs: `with Signalbox(url, key) as signalbox`.
 
     Every method raises the errors of `signalbox_core.errors`. Requests that fail for a temporary reason
@@ -55,7 +56,7 @@ class Signalbox:
         transport: httpx2.BaseTransport | None = None,
         backoff_s: Sequence[float] = BACKOFF_S,
     ) -> None:
-        self._connection = GatewayConnection(url, api_key, transport=transport, backoff_s=backoff_s)
+        super().__init__(GatewayConnection(url, api_key, transport=transport, backoff_s=backoff_s))
         self._backoff_s = backoff_s
         self.url = self._connection.url
 
@@ -131,10 +132,6 @@ class Signalbox:
         """
         return msgspec.Raw(self._connection.fetch(requests.get_result(run_id)))
 
-    def run_input(self, run_id: str) -> models.RunInput:
-        """Get what a run was started with; secrets are masked."""
-        return self._connection.send(requests.get_input(run_id))
-
     def artifact(self, run_id: str, name: str) -> bytes:
         """Download one file of a run."""
         return self._connection.fetch(requests.get_artifact(run_id, name))
@@ -170,18 +167,6 @@ class Signalbox:
         """
         decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
         return self._connection.send(requests.decide(run_id, approval_id, decision))
-
-    def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
-        """Request cancellation; the run cleans up before it ends."""
-        return self._connection.send(requests.control(run_id, "cancel", reason))
-
-    def pause(self, run_id: str) -> models.Accepted:
-        """Request that the run starts no further step."""
-        return self._connection.send(requests.control(run_id, "pause"))
-
-    def resume(self, run_id: str) -> models.Accepted:
-        """Request that a paused run continues."""
-        return self._connection.send(requests.control(run_id, "resume"))
 
     @overload
     def run(self, pipeline: str) -> models.Run: ...

@@ -193,7 +193,8 @@ class IdempotencyKeys:
 
     async def first_value(self, tenant: str, key: str, value: str) -> str:
         """Return the value that the key was first used with; `value` when that is now."""
-        redis_key = f"signalbox:idempotency:{self.derive(tenant, key)}"
+        derived = f"run-{derived_id(tenant, key)}"
+        redis_key = f"signalbox:idempotency:{derived}"
         try:
             await self._redis.set(redis_key, value, nx=True, ex=_KEY_LIFETIME_S)
             stored = await self._redis.get(redis_key)

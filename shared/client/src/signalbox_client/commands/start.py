@@ -44,15 +44,15 @@ async def start(context: CommandContext, options: argparse.Namespace) -> int:
     schema = read_schema(pipeline.input_schema)
     flags = flags_of(schema)
     parser = _parser(pipeline, flags, takes_files=files_field(schema) is not None)
-    parsed = parser.parse_args([_normalize(word) for word in options.rest])
+    parsed = parser.parse_args([normalize(word) for word in options.rest])
     files = await upload_files(context, schema, getattr(parsed, "file", None) or ())
-    run_input = build_input(flags, _flag_values(flags, parsed), {**_read_input_file(parsed.input), **files})
+    run_input = build_input(flags, read_flags(flags, parsed), {**_read_input_file(parsed.input), **files})
     try:
         started = await context.client.start(
             options.name, run_input, run_id=parsed.run_id, priority=parsed.priority
         )
     except InvalidInput as error:
-        raise _name_flags(error, flags) from error
+        raise name_flags(error, flags) from error
     if context.as_json:
         print_json(context.console, started)
     elif not parsed.watch:
@@ -60,7 +60,7 @@ async def start(context: CommandContext, options: argparse.Namespace) -> int:
     return await watch.watch_runs(context, [started.run_id]) if parsed.watch else 0
 
 
-def _flag_values(flags: Sequence[Flag], parsed: argparse.Namespace) -> Mapping[str, str]:
+def read_flags(flags: Sequence[Flag], parsed: argparse.Namespace) -> Mapping[str, str]:
     """The text of each flag that was given; a secret's is read from its file."""
     given = {flag: getattr(parsed, f"field_{flag.field}") for flag in flags}
     return {
@@ -70,7 +70,7 @@ def _flag_values(flags: Sequence[Flag], parsed: argparse.Namespace) -> Mapping[s
     }
 
 
-def _name_flags(error: InvalidInput, flags: Sequence[Flag]) -> InvalidInput:
+def name_flags(error: InvalidInput, flags: Sequence[Flag]) -> InvalidInput:
     """The gateway's error with flags in the place of JSON paths: `--url` instead of `input.url`."""
     options = {f"input.{flag.field}": option_of(flag) for flag in flags}
 
@@ -109,10 +109,15 @@ def _parser(pipeline: Pipeline, flags: Sequence[Flag], *, takes_files: bool) -> 
             metavar="PATH",
             help="files to upload and process; a path may be a pattern: 'inbox/*.pdf'",
         )
+    add_fields(parser, flags)
+    return parser
+
+
+def add_fields(parser: argparse.ArgumentParser, flags: Sequence[Flag]) -> None:
+    """Add a flag for each field of a pipeline's input."""
     fields = parser.add_argument_group("input fields")
     for flag in flags:
         _add_field(fields, flag)
-    return parser
 
 
 def _add_field(group: "argparse._ArgumentGroup", flag: Flag) -> None:
@@ -139,7 +144,7 @@ class _RefuseSecretArgument(argparse.Action):
         )
 
 
-def _normalize(word: str) -> str:
+def normalize(word: str) -> str:
     """Accept field names as the API writes them: `--redo_rounds=2` becomes `--redo-rounds=2`."""
     name, equals, value = word.partition("=")
     return name.replace("_", "-") + equals + value if word.startswith("--") else word

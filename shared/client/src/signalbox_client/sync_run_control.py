@@ -1,0 +1,52 @@
+# Generated from async_run_control.py by tools/sync_client.py (make generate); do not edit.
+"""Controls runs through the API. The base of the blocking client."""
+
+from typing import Literal
+
+from signalbox_client import models, requests
+from signalbox_client.sync_connection import GatewayConnection
+
+
+class RunControl:
+    """The methods that control one run."""
+
+    def __init__(self, connection: GatewayConnection) -> None:
+        self._connection = connection
+
+    def run_input(self, run_id: str) -> models.RunInput:
+        """Get what a run was started with; secrets are masked."""
+        return self._connection.send(requests.get_input(run_id))
+
+    def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
+        """Request cancellation; the run cleans up before it ends."""
+        return self._connection.send(requests.control(run_id, "cancel", reason))
+
+    def pause(self, run_id: str) -> models.Accepted:
+        """Request that the run starts no further step."""
+        return self._connection.send(requests.control(run_id, "pause"))
+
+    def resume(self, run_id: str) -> models.Accepted:
+        """Request that a paused run continues."""
+        return self._connection.send(requests.control(run_id, "resume"))
+
+    def retry(
+        self,
+        run_id: str,
+        *,
+        at: Literal["failed", "start"] = "failed",
+        changes: object = None,
+        idempotency_key: str | None = None,
+    ) -> models.Retried:
+        """Retry a run that has ended.
+
+        Args:
+            at: `failed` continues the run from its failed step, under the same id; completed steps keep their
+                results. `start` starts a new run with the same input.
+            changes: the members of the input to change, as a JSON merge patch; with `start` only.
+            idempotency_key: a repeated call with this key retries once; default: a random key.
+
+        Raises:
+            Conflict: the run has not ended, or cannot be retried this way; `code` and message say why.
+            InvalidInput: the changed input breaks the pipeline's schema.
+        """
+        return self._connection.send(requests.retry(run_id, at, changes, idempotency_key))

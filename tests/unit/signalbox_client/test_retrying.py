@@ -1,0 +1,129 @@
+"""`signalbox retry`: what it sends, whom it skips, and at which rate."""
+
+import io
+import json
+
+import httpx2
+import pytest
+from rich.console import Console
+
+from signalbox_client import AsyncSignalbox
+from signalbox_client.cli import _parse
+from signalbox_client.commands.command_context import CommandContext
+from signalbox_client.commands.retry import parse_query, retry
+from signalbox_core.errors import InvalidInput
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"url": {"type": "string"}, "variants": {"type": "integer"}},
+    "required": ["url"],
+}
+
+
+class Gateway:
+    """Two pages of failed runs, of which one repeats and one is refused."""
+
+    def __init__(self) -> None:
+        self.retried: list[tuple[str, object]] = []
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        path = request.url.path
+        if request.method == "POST":
+            run_id = path.split("/")[3]
+            self.retried.append((run_id, json.loads(request.content)))
+            return self._retry(run_id, json.loads(request.content)["from"])
+        if path == "/v1/runs":
+            assert request.url.params["status"] == "failed"
+            names = ["a", "b"] if "cursor" not in request.url.params else ["b", "c"]
+            runs = [{"run_id": name, "pipeline": "ads", "status": "failed"} for name in names]
+            cursor = "2" if "cursor" not in request.url.params else None
+            return httpx2.Response(200, json={"runs": runs, "next_cursor": cursor})
+        if path == "/v1/pipelines/ads":
+            return httpx2.Response(200, json={"name": "ads", "title": "Ads", "input_schema": SCHEMA})
+        return httpx2.Response(
+            200,
+            json={"run_id": "a", "pipeline": "ads", "title": "Ads", "status": "failed", "steps": []},
+        )
+
+    def _retry(self, run_id: str, at: str) -> httpx2.Response:
+        if run_id == "b":
+            problem = {"status": 409, "title": "Conflict", "detail": "it is running", "code": "not_failed"}
+            return httpx2.Response(409, json=problem, headers={"content-type": "application/problem+json"})
+        if at == "start":
+            body = {"run_id": "new", "pipeline": "ads", "status": "running", "retry_of": run_id}
+            return httpx2.Response(201, json=body)
+        return httpx2.Response(200, json={"run_id": run_id, "pipeline": "ads", "status": "running"})
+
+
+async def call(gateway: Gateway, *arguments: str) -> tuple[int, str]:
+    """Exit code and output."""
+    console = Console(width=200, record=True, file=io.StringIO())
+    options = _parse(["retry", *arguments])
+    async with AsyncSignalbox(
+        "http://gateway.test", "key", transport=httpx2.MockTransport(gateway), backoff_s=()
+    ) as client:
+        code = await retry(CommandContext(client=client, console=console, as_json=False), options)
+    return code, console.export_text()
+
+
+async def test_a_run_continues_from_its_failed_step() -> None:
+    gateway = Gateway()
+
+    code, text = await call(gateway, "a")
+
+    assert (code, gateway.retried) == (0, [("a", {"from": "failed"})])
+    assert text.startswith("a continues")
+
+
+async def test_changed_fields_are_sent_with_their_types() -> None:
+    gateway = Gateway()
+
+    code, text = await call(gateway, "a", "--from", "start", "--variants", "2")
+
+    assert (code, gateway.retried) == (0, [("a", {"from": "start", "input": {"variants": 2}})])
+    assert text.startswith("new repeats a")
+
+
+async def test_every_matching_run_is_retried_once_and_refusals_are_listed() -> None:
+    gateway = Gateway()
+
+    code, text = await call(gateway, "--where", "status:failed pipeline:ads", "--per-second", "1000")
+
+    assert (code, [run_id for run_id, _ in gateway.retried]) == (1, ["a", "b", "c"])
+    assert "b refused: it is running" in text
+    assert "2 retried, 1 refused" in text
+
+
+async def test_a_dry_run_retries_nothing() -> None:
+    gateway = Gateway()
+
+    code, text = await call(gateway, "--where", "status:failed", "--dry-run")
+
+    assert (code, gateway.retried) == (0, [])
+    assert "3 would be retried" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param([], id="neither run nor query"),
+        pytest.param(["a", "--where", "status:failed"], id="both"),
+        pytest.param(["a", "--variants", "2"], id="changes without start"),
+        pytest.param(["a", "--dry-run"], id="dry run of one"),
+        pytest.param(["--where", "status:failed", "--variants", "2"], id="changes of many"),
+        pytest.param(["--where", "status:failed", "--per-second", "0"], id="no rate"),
+    ],
+)
+async def test_what_cannot_be_meant_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(InvalidInput):
+        await call(Gateway(), *arguments)
+
+
+@pytest.mark.parametrize("text", ["", "pipeline:ads", "status:running", "status:failed status:failed", "x:1"])
+def test_a_query_needs_a_status_that_can_be_retried(text: str) -> None:
+    with pytest.raises(InvalidInput, match="--where"):
+        parse_query(text)
+
+
+def test_a_query_is_parsed() -> None:
+    assert parse_query("status:timed_out pipeline:ads") == {"status": "timed_out", "pipeline": "ads"}
