@@ -105,6 +105,11 @@ def disk_problem(error: Exception) -> str | None:
     return f"Redis cannot write to its disk ({reason}); free some space there" if kind == "MISCONF" else None
 
 
+def refusal(error: exceptions.ResponseError) -> str:
+    """An error reply that is no outage, as an operator has to see it: a permission, a key of another type."""
+    return f"Redis refuses a command ({str(error)[:300]}); check its version, its ACL and its data"
+
+
 def _no_response(error: Exception) -> str:
     return f"Redis does not respond ({type(error).__name__}); try again"
 
