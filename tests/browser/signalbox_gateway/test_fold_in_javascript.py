@@ -31,7 +31,7 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
         optional={
             "steps": st.just([{"name": name, "title": name.title()} for name in STEPS[:2]]),
             "started_by": text,
-            "retry_of": text,
+            "retry_of": st.just("run-0"),
         },
     ),
     "step.started": st.fixed_dictionaries(

@@ -14,6 +14,7 @@ WAITING_AFTER: Final = timedelta(seconds=5)
 UNSERVED_AFTER: Final = timedelta(seconds=15)
 """A backlog this old from which no task is taken has no worker, although Temporal still lists its pollers:
 the server lists a poller for minutes after its process is gone."""
+NO_WORKER: Final = "no_worker"
 QueueKind = Literal["workflow", "activity"]
 _MAX_CHARS: Final = 1_000
 _FRAME: Final = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
@@ -139,7 +140,7 @@ def queue_condition(
     is_unserved = not facts.is_served and facts.backlog_age > UNSERVED_AFTER
     if not facts.has_pollers or is_unserved:
         reason = f"no worker takes {kind} tasks from the queue {queue}; start workers for it"
-        return BlockedState(code="no_worker", reason=reason, since=since)
+        return BlockedState(code=NO_WORKER, reason=reason, since=since)
     ahead = max(facts.backlog - 1, 0)
     reason = f"waits for a free worker of the queue {queue}; about {ahead} {kind} tasks are waiting with it"
     return QueuedState(ahead=ahead, reason=reason, since=since)

@@ -108,8 +108,7 @@ class TemporalRuns:
             names.MEMO_STARTED_BY: request.started_by,
             names.MEMO_REQUEST_DIGEST: request.digest,
         }
-        if request.retry_of is not None:
-            memo[names.MEMO_RETRY_OF] = request.retry_of
+        memo |= {names.MEMO_RETRY_OF: request.retry_of} if request.retry_of is not None else {}
         priority = Priority(priority_key=request.priority, fairness_key=names.fairness_key(request.tenant))
         try:
             with bind_payloads_to(request.tenant):

@@ -70,7 +70,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     title: str
     steps: tuple[StepInfo, ...] = ()
     started_by: str | None = None
-    retry_of: str | None = None
+    retry_of: str | UnsetType = UNSET
 
 
 class StepStarted(Struct, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ def _run_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         steps=steps,
         started_at=event.time,
         started_by=data.started_by,
-        retry_of=data.retry_of,
+        retry_of=data.retry_of or None,
         status="running",
     )
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from temporalio import workflow
 
-from signalbox_core.events import CloudEvent, catalogue
+from signalbox_core.events import CATALOGUE, CloudEvent, catalogue
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import StepState
 from signalbox_core.pipeline.contract.failures import non_retryable_error
@@ -18,6 +18,7 @@ from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.outbox import Outbox
+from signalbox_core.pipeline.workflow.waits import wait_until_idle
 from signalbox_core.temporal.names import (
     DEFAULT_TENANT,
     HEADER_CARRIED,
@@ -34,6 +35,8 @@ TENANT_REQUIRED: Final = "signalbox.tenant-required"
 """The patch since which a run without a tenant fails; older histories replay as tenant `default`."""
 CANCEL_TIMEOUT: Final = timedelta(seconds=30)
 """How long an announced cancel may take to arrive; the gateway sends it right after the announcement."""
+_REPEATED_AFTER_RESET: Final = frozenset({"step.completed", "artifact.created"})
+"""With domain events: what reports finished work, and comes again unchanged from a task that is run again."""
 OFFER: Final = "signalbox_offer"
 """The extern function that passes progress to the worker process without a command or history event."""
 
@@ -55,6 +58,8 @@ class RunState:
         self.paused = False
         self._cancel_announced_at: datetime | None = None
         self._cancel_received = False
+        self._awaits_retried = False
+        self._retried_task: asyncio.Task[None] | None = None
         self._starts: dict[str, int] = {}
         self.kept = msgspec.Raw(b"null")
         self._running_steps: dict[str, StepState] = {}
@@ -86,17 +91,34 @@ class RunState:
             title=self.spec.title,
             steps=steps,
             started_by=started_by,
-            retry_of=workflow.memo_value(MEMO_RETRY_OF, None, type_hint=str),
+            retry_of=workflow.memo_value(MEMO_RETRY_OF, None, type_hint=str) or UNSET,
         )
         self.outbox.add(self.journal.milestone("run.started", data, workflow.now()))
 
     def continue_after_reset(self) -> None:
-        """Record `run.retried`: Temporal has reset the workflow, and its history continues differently.
+        """Prepare `run.retried`: Temporal has reset the workflow, and its history continues differently.
+
+        The workflow task at the reset point runs again. What it completes was completed before: such events
+        keep their numbers and ids, and are deduplicated. `run.retried` comes before the first event that
+        begins something anew, at the latest when the task has done its work. A reset gives the workflow a
+        new random seed, which replays at the same place.
+        """
+        self._awaits_retried = True
+        self._retried_task = asyncio.create_task(self._record_retried_when_idle())
+
+    async def _record_retried_when_idle(self) -> None:
+        await wait_until_idle()
+        self._record_retried()
+
+    def _record_retried(self) -> None:
+        """Record `run.retried`, once.
 
         The events after the reset point were published with the numbers that would come next. The number
         skips ahead to the time in milliseconds, so that every number and every event id stays unique.
-        A reset gives the workflow a new random seed, which replays at the same place.
         """
+        if not self._awaits_retried:
+            return
+        self._awaits_retried = False
         self.journal.skip_to(int(workflow.now().timestamp() * 1000))
         completed = tuple(step.name for step in self.journal.snapshot.steps if step.status == "completed")
         self.record_event("run.retried", catalogue.RunRetried(completed_steps=completed))
@@ -114,6 +136,8 @@ class RunState:
         A message may arrive before the workflow's code runs, so `run.started` is recorded first if needed.
         """
         self.ensure_started()
+        if self._awaits_retried and name in CATALOGUE and name not in _REPEATED_AFTER_RESET:
+            self._record_retried()
         self.outbox.add(self.journal.milestone(name, data, workflow.now(), step=step))
 
     def progress(self, data: catalogue.StepProgress) -> None:
@@ -123,6 +147,8 @@ class RunState:
     def end_step(self, name: str, data: Struct, *, step: str) -> None:
         """Record how a step ended; the worker process discards the step's pending progress."""
         self.ensure_started()
+        if name not in _REPEATED_AFTER_RESET:
+            self._record_retried()
         event = self.journal.milestone(name, data, workflow.now(), step=step)
         self.outbox.add(event)
         _offer(event)
