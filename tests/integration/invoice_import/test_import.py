@@ -281,7 +281,7 @@ async def test_neither_password_nor_token_is_in_the_history(portal: Portal, redi
     ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
         await run.result()
-        history = await pipeline.client.get_workflow_handle(run.run_id).fetch_history()
+        history = await pipeline.client.get_workflow_handle(run.handle.id).fetch_history()
 
     told = "".join(str(event) for event in history.events)
     assert SECRET in told

@@ -39,7 +39,7 @@ async def sealing_client(temporal_address: str, tmp_path: Path) -> Client:
 async def stored(run: RunUnderTest, temporal_address: str) -> bytes:
     """The history as Temporal keeps it, seen by a client without keys."""
     client = await connect(temporal_address, "default")
-    history = await client.get_workflow_handle(run.run_id).fetch_history()
+    history = await client.get_workflow_handle(run.handle.id).fetch_history()
     return b"".join(event.SerializeToString() for event in history.events)
 
 
@@ -96,7 +96,9 @@ async def test_a_rotation_in_the_middle_of_a_run_loses_nothing(temporal_address:
         await run.approval(PICK.name)
         assert admin(["payload-keys", "rotate", "--file", str(path)]) == 0
         after = await connect(temporal_address, "default", keys=KeyRing(path))
-        later = RunUnderTest(after.get_workflow_handle(run.run_id, result_type=SPEC.result), pipeline.emitter)
+        later = RunUnderTest(
+            after.get_workflow_handle(run.handle.id, result_type=SPEC.result), pipeline.emitter
+        )
         await later.decide(PICK.name, Pick(number=1))
         assert (await later.result()).picked == 1
 
@@ -115,6 +117,6 @@ async def test_an_opened_history_replays_and_a_run_from_before_the_keys_is_read(
         old = await pipeline.start(SampleInput(items=1))
         await old.result()
 
-    assert (await sealing_client.get_workflow_handle(old.run_id, result_type=SPEC.result).result()).made == [
-        0
-    ]
+    assert (
+        await sealing_client.get_workflow_handle(old.handle.id, result_type=SPEC.result).result()
+    ).made == [0]

@@ -128,7 +128,9 @@ class Gateway:
         self._projector = Projector(parts.lifecycle, parts.streams, recovery.on_projected)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        decisions = Decisions(parts.temporal, availability, within=min(deadline, timedelta(seconds=3)))
+        decisions = Decisions(
+            parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
+        )
         approvals = ApprovalHandlers(self.states, parts.streams, decisions, parts.pipelines)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
