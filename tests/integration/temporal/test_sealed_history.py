@@ -11,6 +11,7 @@ from signalbox_admin.cli import main as admin
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.decrypted_history import open_history
+from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
 from support.fakes.payload_keys import payload_keys_file
 from support.sample.activities import prepare, undo
@@ -47,7 +48,16 @@ async def test_input_results_events_questions_and_decisions_are_sealed(
     sealing_client: Client, temporal_address: str
 ) -> None:
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=sealing_client) as pipeline:
-        run = await pipeline.start(SampleInput(items=2, ask=True), tenant=f"tenant-{PLANTED}")
+        # A run key contains the tenant, as the search attributes do; here only the memo does.
+        handle = await sealing_client.start_workflow(
+            SPEC.name,
+            SampleInput(items=2, ask=True),
+            id=f"sealed-{pipeline.task_queue}",
+            task_queue=pipeline.task_queue,
+            memo={MEMO_TENANT: f"tenant-{PLANTED}", MEMO_STARTED_BY: PLANTED},
+            result_type=SPEC.result,
+        )
+        run = RunUnderTest(handle, pipeline.emitter)
         record = await run.decide(PICK.name, Pick(number=1, note=PLANTED), by=PLANTED)
         result = await run.result()
         history = await stored(run, temporal_address)

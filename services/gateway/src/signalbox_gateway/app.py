@@ -144,7 +144,7 @@ class Gateway:
                 parts.payload_keys,
             ),
             runs=RunHandlers(self.states, engine, parts.pipelines, waiting, repairs),
-            run_input=RunInputHandler(self.states, parts.temporal, deadline=deadline),
+            run_input=RunInputHandler(self.states, parts.temporal, engine.workflow_ids, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
             approval_stream=ApprovalStream(self.hub, approvals.get_inbox, self.authenticator.principal),
