@@ -323,7 +323,7 @@ async def test_the_scaling_hint_is_published_during_a_run_and_withdrawn_at_its_e
             if asked == "captcha-2":
                 hint = (await Hints(redis).read([pipeline.task_queue], datetime.now(UTC)))[
                     pipeline.task_queue
-                ][run.run_id]
+                ][run.handle.id]
             await run.decide(asked, CaptchaAnswer(text=read_picture(evidence["picture"])))
         await run.result()
         left = await Hints(redis).read([pipeline.task_queue], datetime.now(UTC))
