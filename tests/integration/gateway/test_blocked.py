@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.events import CloudEvent
-from signalbox_core.ids import new_run_id
+from signalbox_core.ids import new_run_id, run_key
 from signalbox_core.pipeline import PipelineSpec
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.runs.conditions import CONDITIONS_KEY, UNPUBLISHED_KEY
@@ -140,7 +140,7 @@ async def test_a_run_whose_history_does_not_match_the_code_is_blocked_and_decisi
         run_id = await started(watcher, ask=True)
         await asked(watcher, run_id)
     async with release(temporal, ChangedEcho):
-        await temporal.get_workflow_handle(run_id).signal("pause", {})
+        await temporal.get_workflow_handle(run_key("acme", run_id)).signal("pause", {})
         blocked = (await snapshot_once(watcher, run_id, "blocked"))["blocked"]
         answer = await watcher.post(
             f"/v1/runs/{run_id}/approvals/word/decision", json={"answer": {"word": "yes"}}
@@ -153,7 +153,7 @@ async def test_a_run_whose_history_does_not_match_the_code_is_blocked_and_decisi
     assert answer.json()["blocked"]["code"] == "non_determinism"
 
     async with release(temporal, Echo):
-        await temporal.get_workflow_handle(run_id).signal("resume", {})
+        await temporal.get_workflow_handle(run_key("acme", run_id)).signal("resume", {})
         await eventually(lambda: _has_status(watcher, run_id, "completed"), within_s=LONG_S, every_s=0.2)
         result = await watcher.get(f"/v1/runs/{run_id}/result")
 
@@ -173,7 +173,7 @@ async def test_a_run_in_a_queue_without_a_worker_is_blocked(
     ):
         run_id = await started(caller)
         blocked = (await snapshot_once(caller, run_id, "blocked"))["blocked"]
-        await temporal.get_workflow_handle(run_id).terminate()
+        await temporal.get_workflow_handle(run_key("acme", run_id)).terminate()
         await eventually(
             lambda: publisher.of(run_id) == ["run.blocked", "run.unblocked"], within_s=LONG_S, every_s=0.2
         )

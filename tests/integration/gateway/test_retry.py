@@ -10,6 +10,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
+from signalbox_core.ids import run_key
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.background.reconciler import CURSOR_KEY
 from support.assertions.eventually import beside, eventually
@@ -255,7 +256,7 @@ async def test_an_operators_own_reset_is_followed(stages: Stages, temporal: Clie
     run_id = await stages.start(ask=True)
     await _asked(stages, run_id)
     before = await stages.until(run_id, "running")
-    handle = temporal.get_workflow_handle(run_id)
+    handle = temporal.get_workflow_handle(run_key("acme", run_id))
     tasks = [
         event.event_id
         async for event in handle.fetch_history_events()
@@ -264,7 +265,7 @@ async def test_an_operators_own_reset_is_followed(stages: Stages, temporal: Clie
     await temporal.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=temporal.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=run_id),
+            workflow_execution=WorkflowExecution(workflow_id=run_key("acme", run_id)),
             reason="by an operator",
             workflow_task_finish_event_id=tasks[1],
             request_id="reset-by-an-operator",

@@ -21,7 +21,7 @@ from signalbox_gateway.background.condition_rules import (
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 LONG_AGO, JUST_NOW = NOW - timedelta(seconds=30), NOW - timedelta(seconds=1)
-IDLE = PendingWork(run_id="r", tenant="acme", pipeline="echo", task_queue="echo")
+IDLE = PendingWork(workflow_id="acme:r", run_id="r", tenant="acme", pipeline="echo", task_queue="echo")
 SERVED = QueueFacts(has_pollers=True, backlog=413, backlog_age=timedelta(seconds=40), is_served=True)
 FAILURE = TaskFailure(
     cause="workflow_worker_unhandled_failure", message="no such key", stack_trace="", at=LONG_AGO

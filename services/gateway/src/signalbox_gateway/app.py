@@ -134,13 +134,15 @@ class Gateway:
         self.metrics.observe_listeners(lambda: self.hub.listener_count)
         recovery = StreamRecovery(parts.redis, parts.lifecycle.seek, engine)
         self._projector = Projector(parts.lifecycle, parts.streams, recovery.on_projected)
-        reader = PendingWorkReader(parts.temporal)
+        reader = PendingWorkReader(parts.temporal, engine.workflow_ids)
         monitor = ConditionMonitor(engine, reader, conditions, parts.streams, parts.publisher)
         self._reconciler = Reconciler(
             parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery, monitor=monitor
         )
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        decisions = Decisions(parts.temporal, availability, within=min(deadline, timedelta(seconds=3)))
+        decisions = Decisions(
+            parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
+        )
         approvals = ApprovalHandlers(self.states, parts.streams, decisions, parts.pipelines)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
@@ -160,7 +162,7 @@ class Gateway:
                 repairs,
                 IdempotencyKeys(parts.redis),
             ),
-            run_input=RunInputHandler(self.states, parts.temporal, deadline=deadline),
+            run_input=RunInputHandler(self.states, parts.temporal, engine.workflow_ids, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
             approval_stream=ApprovalStream(self.hub, approvals.get_inbox, self.authenticator.principal),

@@ -7,6 +7,7 @@ from msgspec import Struct
 from temporalio import activity
 
 from signalbox_core.errors import Rejected
+from signalbox_core.ids import run_id_of
 
 
 class StageCall(Struct, frozen=True, kw_only=True):
@@ -23,6 +24,6 @@ async def work(call: StageCall) -> str:
     await asyncio.sleep(call.seconds)
     if call.fails and (Path(call.folder) / "broken").exists():
         raise Rejected(f"{call.step} is broken; remove the file", code="broken")
-    with (Path(call.folder) / (activity.info().workflow_id or "")).open("a") as lines:
+    with (Path(call.folder) / (run_id_of(activity.info().workflow_id or ""))).open("a") as lines:
         lines.write(f"{call.step}-{call.item}\n")
     return f"{call.step}-{call.item}"

@@ -59,7 +59,7 @@ class RetryHandler:
         request = await call.body(RetryRun)
         run_id = call.param("run_id")
         snapshot = (await self._states.get(call.principal, run_id)).snapshot
-        run = await self._starter.describe(run_id, snapshot)
+        run = await self._starter.describe(snapshot)
         if request.from_ == "start":
             return await self._starter.start(call, run, request)
         if request.input is not None:
@@ -82,11 +82,11 @@ class RetryHandler:
             )
         if snapshot.status not in ENDED:
             # The projection lags behind; the workflow has the failed step.
-            snapshot = await self._states.snapshot_from_temporal(run.run_id) or snapshot
-        point = await self._resets.find_point(run.run_id, run.execution_id, snapshot)
-        await self._resets.reset(run.run_id, run.execution_id, point, by=call.principal.name)
+            snapshot = await self._states.snapshot_from_temporal(run.key) or snapshot
+        point = await self._resets.find_point(run, snapshot)
+        await self._resets.reset(run, point, by=call.principal.name)
         log.info("run retried from its failed step", extra={"run_id": run.run_id, "tenant": run.tenant})
-        await self._follow(run.run_id)
+        await self._follow(run)
         return _continues(run, "running")
 
     async def _is_repeated(self, call: ApiCall, run: RunInfo) -> bool:
@@ -99,16 +99,16 @@ class RetryHandler:
         )
         return first != run.execution_id
 
-    async def _follow(self, run_id: str) -> None:
+    async def _follow(self, run: RunInfo) -> None:
         """Rebuild the stream at once if a worker responds; otherwise the reconciler does, when one does."""
         try:
             async with asyncio.timeout(_FOLLOW_TIMEOUT_S):
                 for pause_s in repeat(_FOLLOW_EVERY_S):
-                    if await self._repairs.follow_reset(run_id):
+                    if await self._repairs.follow_reset(run):
                         return
                     await asyncio.sleep(pause_s)
         except (TimeoutError, Unavailable):
-            log.warning("a retried run is not shown as running yet", extra={"run_id": run_id})
+            log.warning("a retried run is not shown as running yet", extra={"run_id": run.run_id})
 
 
 class RetryStarter:
@@ -128,7 +128,7 @@ class RetryStarter:
         self._pipelines = pipelines
         self._payload_keys = payload_keys
 
-    async def describe(self, run_id: str, snapshot: Snapshot) -> RunInfo:
+    async def describe(self, snapshot: Snapshot) -> RunInfo:
         """Temporal's description of the run.
 
         A run's last event precedes its end in Temporal; the end is awaited.
@@ -136,14 +136,14 @@ class RetryStarter:
         Raises:
             Conflict: the run is queued or was never started, so there is nothing to retry.
         """
-        run = await self._engine.describe(run_id)
+        run = await self._engine.describe(snapshot.key)
         deadline = asyncio.get_running_loop().time() + _CLOSE_TIMEOUT_S
         while _is_closing(run, snapshot) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(_CLOSE_POLL_S)
-            run = await self._engine.describe(run_id)
+            run = await self._engine.describe(snapshot.key)
         if run is None or run.tenant != snapshot.tenant:
             raise Conflict(
-                f"run {run_id} has no history in Temporal; start a new run",
+                f"run {snapshot.run_id} has no history in Temporal; start a new run",
                 code="not_started",
                 run_status=snapshot.status,
             )
@@ -166,13 +166,13 @@ class RetryStarter:
         if spec is None:
             raise NotFound(f"pipeline {run.pipeline} is not installed any more", code="unknown_pipeline")
         recorded = await read_recorded_start(
-            self._client, run.run_id, run.tenant, deadline=timedelta(seconds=5)
+            self._client, run.workflow_id, run.tenant, deadline=timedelta(seconds=5)
         )
         start = self._build(call, run, spec, recorded, request)
         is_new = await self._engine.start(start, spec)
         if not is_new:
             await self._check_same(start)
-        await self._streams.link_retry(run.run_id, start.run_id)
+        await self._streams.link_retry(await self._streams.locate(run.tenant, run.run_id), start.run_id)
         log.info(
             "run retried from the start",
             extra={"run_id": start.run_id, "retry_of": run.run_id, "tenant": run.tenant},
@@ -229,7 +229,7 @@ class RetryStarter:
         return value.sealed
 
     async def _check_same(self, start: StartRequest[Struct]) -> None:
-        found = await self._engine.describe(start.run_id)
+        found = await self._engine.describe(start.key)
         if found is None or found.tenant != start.tenant or found.digest != start.digest:
             raise Conflict(
                 "the Idempotency-Key was used for a different request; use a new key for another retry",

@@ -18,7 +18,7 @@ from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 from signalbox_core.events import CloudEvent, full_type
 from signalbox_core.events.notices import RunBlocked, RunQueued, RunUnblocked
 from signalbox_core.events.snapshot import BlockedState, QueuedState
-from signalbox_core.ids import derived_id
+from signalbox_core.ids import derived_id, run_id_of
 from signalbox_core.pubsub import Publisher
 from signalbox_core.streams import RunStream
 from signalbox_core.topology import LIFECYCLE
@@ -80,11 +80,11 @@ class ConditionMonitor:
         queues: dict[tuple[str, QueueKind], QueueFacts] = {}
         slots = asyncio.Semaphore(_MAX_CONCURRENCY)
 
-        async def check_one(run_id: str) -> None:
+        async def check_one(key: str) -> None:
             async with slots:
-                await self._check_run(run_id, queues, now)
+                await self._check_run(key, queues, now)
 
-        await asyncio.gather(*(check_one(run_id) for run_id in await self._candidates()))
+        await asyncio.gather(*(check_one(key) for key in await self._candidates()))
         await self._publish()
 
     async def _publish(self) -> None:
@@ -98,11 +98,12 @@ class ConditionMonitor:
             await self._conditions.remove_unpublished(event)
 
     async def _candidates(self) -> Sequence[str]:
+        """The run keys to check in this round."""
         newest = await self._runs.list(_OPEN, limit=_PAGE, token=None)
-        found = [run.run_id for run in newest.runs]
+        found = [run.key for run in newest.runs]
         if self._next_page is not None:
             page = await self._runs.list(_OPEN, limit=_PAGE, token=self._next_page)
-            found += [run.run_id for run in page.runs]
+            found += [run.key for run in page.runs]
             self._next_page = page.next_token
         else:
             self._next_page = newest.next_token
@@ -117,7 +118,7 @@ class ConditionMonitor:
             # An older server; the rotation finds the same runs, later.
             self._has_reports = False
             return ()
-        return [run.run_id for run in page.runs]
+        return [run.key for run in page.runs]
 
     def _known(self) -> Sequence[str]:
         """The next runs with a condition, in turn."""
@@ -129,16 +130,16 @@ class ConditionMonitor:
         return chosen
 
     async def _check_run(
-        self, run_id: str, queues: dict[tuple[str, QueueKind], QueueFacts], now: datetime
+        self, key: str, queues: dict[tuple[str, QueueKind], QueueFacts], now: datetime
     ) -> None:
         try:
-            work = await self._reader.read(run_id)
+            work = await self._reader.read(key)
             condition = await self._condition(work, queues, now) if work is not None else None
-            await self._apply(run_id, condition)
+            await self._apply(key, condition)
         except Unavailable:
             raise
         except SignalboxError as error:
-            log.error("checking a run failed", extra={"run_id": run_id, "error": error.detail})
+            log.error("checking a run failed", extra={"run_id": run_id_of(key), "error": error.detail})
 
     async def _condition(
         self, work: PendingWork, queues: dict[tuple[str, QueueKind], QueueFacts], now: datetime
@@ -146,8 +147,8 @@ class ConditionMonitor:
         state: BlockedState | QueuedState | None = None
         match wait_state(work, now):
             case WaitState.FAILS:
-                failure = await self._reader.last_failure(work.run_id)
-                state = failure_condition(failure, await self._step(work.run_id)) if failure else None
+                failure = await self._reader.last_failure(work.workflow_id)
+                state = failure_condition(failure, await self._step(work)) if failure else None
             case WaitState.WAITS if (waiting := waiting_queue(work, now)) is not None:
                 if waiting not in queues:
                     queues[waiting] = await self._reader.queue(*waiting)
@@ -164,14 +165,14 @@ class ConditionMonitor:
             queued=state if isinstance(state, QueuedState) else None,
         )
 
-    async def _step(self, run_id: str) -> str | None:
-        projected = await self._streams.snapshot(run_id)
+    async def _step(self, work: PendingWork) -> str | None:
+        projected = await self._streams.snapshot(await self._streams.locate(work.tenant, work.run_id))
         steps = projected.snapshot.steps if projected is not None else ()
         return next((step.name for step in steps if step.status == "running"), None)
 
-    async def _apply(self, run_id: str, condition: RunCondition | None) -> None:
+    async def _apply(self, key: str, condition: RunCondition | None) -> None:
         """Announce and record a change. A crash in between announces it again."""
-        known = self._conditions.get(run_id)
+        known = self._conditions.get(key)
         if known is not None and known.blocked and condition is not None and condition.queued:
             # Subscribers must see the end of a blockage; the next round reports the queue.
             condition = None
@@ -179,12 +180,12 @@ class ConditionMonitor:
             return
         subject = condition or known
         assert subject is not None
-        event = notice_event(run_id, subject, known=known, condition=condition)
+        event = notice_event(run_id_of(key), subject, known=known, condition=condition)
         await self._streams.announce(event)
         if event.name == "run.blocked" or (event.name == "run.unblocked" and subject.blocked):
             await self._conditions.add_unpublished(event)
-        await self._conditions.write(run_id, condition)
-        facts = {"run_id": run_id, "tenant": subject.tenant}
+        await self._conditions.write(key, condition)
+        facts = {"run_id": run_id_of(key), "tenant": subject.tenant}
         if condition is None or condition.blocked is None:
             log.info("run no longer blocked" if condition is None else "run queued", extra=facts)
         else:
@@ -202,7 +203,7 @@ def notice_event(
     """Build the event of a change. Its id derives from the condition, so that a repetition has the same."""
     notice = _notice(known, condition)
     return CloudEvent(
-        id=derived_id(run_id, notice.name, subject.since.isoformat(), _code(subject)),
+        id=derived_id(subject.tenant, run_id, notice.name, subject.since.isoformat(), _code(subject)),
         source="/signalbox/gateway",
         type=full_type(notice.name),
         time=datetime.now(UTC),

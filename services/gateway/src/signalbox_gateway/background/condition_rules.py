@@ -43,6 +43,7 @@ class PendingWork(Struct, frozen=True, kw_only=True):
         activity_queue: that activity's task queue.
     """
 
+    workflow_id: str
     run_id: str
     tenant: str
     pipeline: str

@@ -24,7 +24,9 @@ from temporalio.client import Client, WorkflowHistory
 from signalbox_core.errors import NotFound
 from signalbox_core.temporal.decrypted_history import open_history
 from signalbox_gateway.background.condition_rules import PendingWork, QueueFacts, QueueKind, TaskFailure
-from signalbox_gateway.runs.temporal import RunInfo, map_temporal_errors, run_info_of
+from signalbox_gateway.runs.temporal import RunInfo, run_info_of
+from signalbox_gateway.runs.temporal_errors import map_temporal_errors
+from signalbox_gateway.runs.workflow_ids import WorkflowIds
 
 _FAILED: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
 _TIMED_OUT: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
@@ -39,19 +41,23 @@ _KINDS: Final = {
 class PendingWorkReader:
     """Every method raises Unavailable when Temporal does not respond within the deadline."""
 
-    def __init__(self, client: Client, *, deadline: timedelta = timedelta(seconds=3)) -> None:
+    def __init__(
+        self, client: Client, workflow_ids: WorkflowIds, *, deadline: timedelta = timedelta(seconds=3)
+    ) -> None:
         self._client = client
+        self._workflow_ids = workflow_ids
         self._deadline = deadline
 
-    async def read(self, workflow_id: str) -> PendingWork | None:
+    async def read(self, key: str) -> PendingWork | None:
         """The pending work of a run; None when it has ended, is unknown, or is not a run."""
         try:
-            async with map_temporal_errors():
-                found = await self._client.get_workflow_handle(workflow_id).describe(
-                    rpc_timeout=self._deadline
-                )
+            return await self._workflow_ids.call(key, self._read)
         except NotFound:
             return None
+
+    async def _read(self, workflow_id: str) -> PendingWork | None:
+        async with map_temporal_errors():
+            found = await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=self._deadline)
         run = await run_info_of(found)
         if run is None or run.status != "running":
             return None
@@ -102,6 +108,7 @@ def pending_work(
     has_task = described.HasField("pending_workflow_task")
     waiting = _longest_waiting(list(described.pending_activities))
     return PendingWork(
+        workflow_id=run.workflow_id,
         run_id=run.run_id,
         tenant=run.tenant,
         pipeline=run.pipeline,

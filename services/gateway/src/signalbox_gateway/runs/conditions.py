@@ -74,26 +74,25 @@ class RunConditions:
     async def refresh(self) -> None:
         stored = cast("Mapping[bytes, bytes]", await self._redis.hgetall(CONDITIONS_KEY))
         self._replace(
-            {
-                run_id.decode(): msgspec.json.decode(value, type=RunCondition)
-                for run_id, value in stored.items()
-            }
+            {key.decode(): msgspec.json.decode(value, type=RunCondition) for key, value in stored.items()}
         )
 
-    def get(self, run_id: str) -> RunCondition | None:
-        return self._known.get(run_id)
+    def get(self, key: str) -> RunCondition | None:
+        """The condition of the run with this run key."""
+        return self._known.get(key)
 
     def all(self) -> Mapping[str, RunCondition]:
+        """The conditions by run key."""
         return self._known
 
     def annotate(self, snapshot: Snapshot) -> Snapshot:
         """Add the condition of an open run to its snapshot."""
-        known = self._known.get(snapshot.run_id)
-        if known is None or known.tenant != snapshot.tenant or snapshot.status in ENDED:
+        known = self._known.get(snapshot.key)
+        if known is None or snapshot.status in ENDED:
             return snapshot
         return replace(snapshot, blocked=known.blocked, queued=known.queued)
 
-    async def write(self, run_id: str, condition: RunCondition | None) -> None:
+    async def write(self, key: str, condition: RunCondition | None) -> None:
         """Record the condition of a run, or that it has none. Called by the leader.
 
         Raises:
@@ -101,11 +100,11 @@ class RunConditions:
         """
         with map_redis_errors("conditions of runs"):
             if condition is None:
-                await self._redis.hdel(CONDITIONS_KEY, run_id)
+                await self._redis.hdel(CONDITIONS_KEY, key)
             else:
-                await self._redis.hset(CONDITIONS_KEY, run_id, msgspec.json.encode(condition))
-        remaining = {known: value for known, value in self._known.items() if known != run_id}
-        self._replace({**remaining, run_id: condition} if condition is not None else remaining)
+                await self._redis.hset(CONDITIONS_KEY, key, msgspec.json.encode(condition))
+        remaining = {known: value for known, value in self._known.items() if known != key}
+        self._replace({**remaining, key: condition} if condition is not None else remaining)
 
     async def add_unpublished(self, event: CloudEvent) -> None:
         """Store an event until Pub/Sub has it. Raises: Unavailable: Redis is unavailable."""

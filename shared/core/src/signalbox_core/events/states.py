@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.envelope import CloudEvent
+from signalbox_core.ids import run_key
 
 RunStatus = Literal[
     "queued", "running", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"
@@ -116,6 +117,10 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     retry_of: str | None = None
     retried_as: str | None = None
     retried_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        return run_key(self.tenant, self.run_id)
 
 
 Fold: TypeAlias = Callable[[Snapshot, CloudEvent], Snapshot]
