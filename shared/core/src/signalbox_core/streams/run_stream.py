@@ -163,6 +163,10 @@ class RunStream(Protocol):
         """Return the tenant's runs whose stream has not ended, the most recent first."""
         ...
 
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        """Return the tenant's runs that ended within the last hour and when, the most recent first."""
+        ...
+
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         """Return the runs whose stream has had a gap for at least that long."""
         ...
