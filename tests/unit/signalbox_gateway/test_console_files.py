@@ -1,5 +1,6 @@
 """The console's files: no inline code, no third-party resources, no markup built from strings."""
 
+import gzip
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +11,7 @@ from starlette.applications import Starlette
 from signalbox_gateway.web import CLIENT, HEADERS, STATIC, console_routes
 from support.servers.gateway import client_of
 
-MODULES = sorted([*STATIC.rglob("*.js"), CLIENT / "signalbox.js"])
+MODULES = sorted([*STATIC.rglob("*.js"), *CLIENT.glob("*.js")])
 SHEETS = sorted(STATIC.rglob("*.css"))
 MARKUP_FROM_STRINGS = re.compile(
     r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval|new Function)\b"
@@ -137,3 +138,16 @@ async def test_every_file_is_served_with_the_security_headers(path: str, media_t
     assert answer.headers["content-type"].startswith(media_type)
     for name, value in HEADERS.items():
         assert answer.headers[name] == value
+
+
+def test_the_browser_client_is_smaller_than_6_kilobytes() -> None:
+    packed = "".join(_packed(path.read_text()) for path in sorted(CLIENT.glob("*.js")))
+    assert len(gzip.compress(packed.encode(), 9)) <= 6 * 1024
+
+
+def _packed(script: str) -> str:
+    """A script as a packer leaves it: no imports, comments or indentation, short private names."""
+    code = re.sub(r"/\*.*?\*/|^\s*//.*?$|^import .*?$", "", script, flags=re.DOTALL | re.MULTILINE)
+    names = {name: f"#{number:x}" for number, name in enumerate(sorted(set(re.findall(r"#[a-z]\w*", code))))}
+    short = re.sub(r"#[a-z]\w*", lambda match: names[match[0]], code)
+    return re.sub(r"\s*([][{}()=;,:?<>|&+!*-])\s*", r"\1", re.sub(r"^\s+", "", short, flags=re.MULTILINE))

@@ -1,7 +1,7 @@
-// An EventSource that can be replaced without a gap, notices silence, and reconnects where the browser gives up.
+// An EventSource that is replaced without a gap, notices silence, and reconnects where the browser gives up.
 
 const RETRY_MS = [1000, 2000, 5000, 10_000];
-// The gateway sends a ping when a stream has been idle for 12 s: without any data for this long, two are missing.
+// The gateway sends a ping when a stream has been idle for 12 s: without data for this long, two are missing.
 const SILENCE_MS = 30_000;
 const NAMES = ["runs", "snapshot", "reset", "end", "denied", "ping"];
 
@@ -10,8 +10,8 @@ const NAMES = ["runs", "snapshot", "reset", "end", "denied", "ping"];
  * on.frame(name, frame, request)    `name` is "event" for an event without a name
  * on.state(state, reason)           "connecting", "live", "waiting"
  * on.ended(request)                 nothing is left to send
- * on.refused(error, request, kept)  a request was refused for good; `kept` is the request of the connection that
- *                                   still delivers, null if there is none
+ * on.refused(error, request, kept)  a request was refused for good; `kept` is the request of the connection
+ *                                   that still delivers, or null
  * on.error(error, request)          a request failed and is retried
  * transport.address(request)        the URL of a request, as a promise
  * transport.probe(address)          its status, which EventSource does not expose
@@ -33,7 +33,7 @@ export class EventConnection {
     this.#on = on;
   }
 
-  /** Replaces the connection by one for the present request. The old one delivers until the new one is open. */
+  /** Replaces the connection by one for a new request. The old one delivers until the new one is open. */
   renew() {
     if (this.#isOpening) this.#isStale = true;
     else this.#open();
@@ -113,7 +113,7 @@ export class EventConnection {
         clearTimeout(this.#silence);
         this.#on.state("waiting", "lost");
       }
-      // The browser reconnects on its own unless it has given up, for example after a 4xx or with an expired ticket.
+      // The browser reconnects on its own unless it has given up, as it does after a 4xx.
       if (opened.source.readyState === EventSource.CLOSED) this.#retryLater();
     }
   }
@@ -157,9 +157,9 @@ export class EventConnection {
       this.#retryLater();
       return;
     }
-    const isRefusedOnly = this.#current?.request !== request && this.#current?.source.readyState === EventSource.OPEN;
-    const kept = isRefusedOnly ? this.#current : this.#previous;
-    if (this.#current !== kept) this.#current?.source.close();
+    const { request: open, source } = this.#current ?? {};
+    const kept = open !== request && source?.readyState === EventSource.OPEN ? this.#current : this.#previous;
+    if (this.#current !== kept) source?.close();
     this.#current = kept;
     this.#previous = null;
     this.#on.refused(error, request, kept?.request ?? null);

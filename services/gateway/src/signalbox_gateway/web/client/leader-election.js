@@ -1,5 +1,5 @@
-// One connection for all tabs of a browser: the tab that holds a Web Lock leads and passes everything on over a
-// BroadcastChannel. Where either is missing (for example without HTTPS), every tab leads itself.
+// One connection for all tabs of a browser: the tab that holds a Web Lock leads and passes everything on over
+// a BroadcastChannel. Where either is missing (for example without HTTPS), every tab leads itself.
 //
 // To the leader: {tab, add: [[run, cursor, history]]}, {tab, drop: [run]}, {tab, ask: true}.
 // From the leader: {frame: [name, body, cursor, tenantCursor]}, {state: [runs, state, reason]},
@@ -22,7 +22,7 @@ export class Membership {
   #silence = 0;
   #name = "";
 
-  /** on.needs(): the runs that this tab needs, as in `add`; on.message(message): a message from the leader. */
+  /** on.needs(): the runs that this tab needs, as in `add`. on.message(message): one from the leader. */
   constructor(transport, on) {
     this.#transport = transport;
     this.#on = on;
@@ -38,7 +38,7 @@ export class Membership {
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => this.#onMessage(data);
     // The leader waits for this lock, which is free when the tab is gone.
-    await new Promise((resolve) => { this.#hold(`${this.#name} ${this.#tab}`, {}, resolve).catch(() => {}); });
+    await new Promise((resolve) => { this.#hold(`${this.#name} ${this.#tab}`, {}, resolve); });
     if (this.#leaving.signal.aborted) return;
     this.#elect({ signal: this.#leaving.signal });
     this.#expectWord();
@@ -113,17 +113,19 @@ export class Membership {
   #onRequest({ tab, add = [], drop = [], ask = false, leave = false }) {
     if (ask) this.#channel.postMessage({ alive: true });
     if (add.length > 0 && tab !== this.#tab) this.#forgetWhenGone(tab);
-    for (const need of add) this.#streams.add(tab, ...need);
+    this.#streams.add(tab, add);
     for (const run of drop) this.#streams?.drop(tab, run);
     if (leave) this.#streams?.forget(tab);
   }
 
   #forgetWhenGone(tab) {
     const { signal } = this.#leaving;
-    navigator.locks.request(`${this.#name} ${tab}`, { signal }, () => this.#streams?.forget(tab)).catch(() => {});
+    const forget = () => this.#streams?.forget(tab);
+    // Rejects when this tab leaves.
+    navigator.locks.request(`${this.#name} ${tab}`, { signal }, forget).catch(() => {});
   }
 
-  /** (Re)starts the timer after which a leader that sends nothing is asked, and replaced if it does not reply. */
+  /** (Re)starts the timer after which a silent leader is asked, and replaced if it does not reply. */
   #expectWord() {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => {
@@ -133,6 +135,4 @@ export class Membership {
   }
 }
 
-function newId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+const newId = () => crypto.getRandomValues(new Uint32Array(3)).join("");

@@ -8,31 +8,36 @@ export const ALL = "*";
 const MAX_RUNS = 50;
 const ENDED = new Set(["completed", "failed", "cancelled", "terminated", "timed_out"]);
 
-/** Follows the runs that tabs ask for, over as few connections as possible, and announces what they deliver. */
+/** Follows the runs that tabs need, over as few connections as possible, and announces what they deliver. */
 export class RunStreams {
   #transport;
   #announce;
   #connections = [];
 
-  /** announce(message): for every tab; see the messages of tab-channel.js. */
+  /** announce(message): sends one of the leader's messages (leader-election.js) to every tab. */
   constructor(transport, announce) {
     this.#transport = transport;
     this.#announce = announce;
   }
 
   /**
-   * Follows a run for a tab, from a cursor on.
+   * Follows runs for a tab.
    *
-   * cursor: null when the tab needs a snapshot; history: whether every event must follow it.
+   * needs: [run, cursor, history]; the cursor is null when the tab needs a snapshot, and `history` whether every
+   * event must follow it.
    */
-  add(tab, run, cursor, history) {
+  add(tab, needs) {
+    for (const [run, cursor, history] of needs) this.#connectionFor(run).add(tab, run, cursor, history);
+    for (const connection of this.#connections) connection.announceState();
+  }
+
+  #connectionFor(run) {
     this.#connections = this.#connections.filter((one) => !one.isClosed);
-    let connection = this.#connections.find((one) => one.has(run));
-    if (!connection) {
-      connection = this.#connections.find((one) => one.hasRoom);
-      if (!connection) this.#connections.push(connection = new RunStream(this.#transport, this.#announce));
-    }
-    connection.add(tab, run, cursor, history);
+    const found = this.#connections.find((one) => one.has(run)) ?? this.#connections.find((one) => one.hasRoom);
+    if (found) return found;
+    const connection = new RunStream(this.#transport, this.#announce);
+    this.#connections.push(connection);
+    return connection;
   }
 
   drop(tab, run) {
@@ -55,6 +60,7 @@ class RunStream {
   #connection;
   #request = null;
   #state = ["connecting"];
+  #joined = [];
   isClosed = false;
 
   constructor(transport, announce) {
@@ -85,7 +91,7 @@ class RunStream {
     entry.history ||= history || entry.from !== null || !entry.isPending;
     entry.tabs.add(tab);
     if (merged === entry.from && (merged !== null || entry.isPending || run === ALL)) {
-      this.#announce({ state: [[run], ...this.#state] });
+      this.#joined.push(run);
       return;
     }
     entry.from = merged;
@@ -93,10 +99,17 @@ class RunStream {
     this.#connection.renew();
   }
 
+  /** Announces the state of the runs that need no new connection for the tab that was added. */
+  announceState() {
+    const joined = this.#joined.splice(0);
+    // While it connects, the state follows.
+    if (joined.length > 0 && this.#state[0] !== "connecting") this.#announce({ state: [joined, ...this.#state] });
+  }
+
   drop(tab, run) {
     let isChanged = false;
-    for (const [name, entry] of run === null ? this.#runs : [...this.#runs].filter(([name]) => name === run)) {
-      if (!entry.tabs.delete(tab) || entry.tabs.size > 0) continue;
+    for (const [name, { tabs }] of this.#runs) {
+      if ((run !== null && name !== run) || !tabs.delete(tab) || tabs.size > 0) continue;
       this.#runs.delete(name);
       isChanged = true;
     }

@@ -27,12 +27,13 @@ export class Signalbox {
     this.#origin = origin.replace(/\/$/, "");
     this.#apiKey = apiKey;
     this.#identity = `${apiKey ?? (ticket ? "ticket" : "session")} ${share}`;
-    // EventSource cannot send headers, so an API key is exchanged for tickets; a session cookie is sent automatically.
-    this.#ticket = ticket ?? (apiKey ? async (runs) => (await this.#call("POST", "/v1/stream-tickets", { runs })).ticket : null);
+    // EventSource cannot send headers, so an API key is exchanged for tickets.
+    this.#ticket = ticket ?? (apiKey ? (runs) => this.#newTicket(runs) : null);
   }
 
   start(pipeline, input, { runId, priority, idempotencyKey = crypto.randomUUID() } = {}) {
-    return this.#call("POST", "/v1/runs", { pipeline, input, run_id: runId, priority }, { "Idempotency-Key": idempotencyKey });
+    const body = { pipeline, input, run_id: runId, priority };
+    return this.#call("POST", "/v1/runs", body, { "Idempotency-Key": idempotencyKey });
   }
 
   run(runId) { return this.#call("GET", `/v1/runs/${id(runId)}`); }
@@ -41,7 +42,9 @@ export class Signalbox {
 
   approvals() { return this.#call("GET", "/v1/approvals").then((inbox) => inbox.approvals); }
 
-  approval(runId, approvalId) { return this.#call("GET", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}`); }
+  approval(runId, approvalId) {
+    return this.#call("GET", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}`);
+  }
 
   decide(runId, approvalId, answer, { decisionId = crypto.randomUUID(), digest, note } = {}) {
     const body = { answer, decision_id: decisionId, digest, note };
@@ -50,7 +53,7 @@ export class Signalbox {
 
   cancel(runId, reason) { return this.#call("POST", `/v1/runs/${id(runId)}/cancel`, { reason }); }
 
-  /** Follows one run or several until all have ended, or until `close()`. All tabs share one connection. */
+  /** Follows one run or several until all have ended, or until `close()`. */
   watch(runs, handlers, { history = false, from = "snapshot", resume = "" } = {}) {
     return this.#follow([runs].flat(), handlers, { history: history || from === "start", from, resume });
   }
@@ -58,7 +61,8 @@ export class Signalbox {
   /** Follows every run of the tenant from now on. Needs the session cookie. */
   watchAll(handlers, { from = "snapshot" } = {}) {
     if (this.#ticket) {
-      throw new SignalboxError({ code: "session_required", detail: "watchAll() needs the session cookie of the gateway." });
+      const detail = "watchAll() needs the gateway's session cookie.";
+      throw new SignalboxError({ code: "session_required", detail });
     }
     return this.#follow([ALL], handlers, { history: false, from, resume: "" });
   }
@@ -66,9 +70,12 @@ export class Signalbox {
   #follow(runs, handlers, options) {
     const identity = `${this.#origin} ${this.#identity}`;
     const channel = TabChannel.of(identity, () => digest(identity), {
-      address: (request) => this.#streamAddress(request), probe: (address) => this.#probe(address), withCredentials: !this.#ticket,
+      address: (request) => this.#streamAddress(request),
+      probe: (address) => this.#probe(address),
+      withCredentials: !this.#ticket,
     });
-    const watch = new Watch(channel, runs, handlers, { ...options, toError: (error) => new SignalboxError(error) });
+    const toError = (error) => new SignalboxError(error);
+    const watch = new Watch(channel, runs, handlers, { ...options, toError });
     watch.open();
     return watch;
   }
@@ -83,12 +90,14 @@ export class Signalbox {
     return `${this.#origin}/v1/stream?${query}`;
   }
 
+  async #newTicket(runs) { return (await this.#call("POST", "/v1/stream-tickets", { runs })).ticket; }
+
   async #call(method, path, body, headers = {}) {
     const auth = this.#apiKey ? { Authorization: `Bearer ${this.#apiKey}` } : {};
     const json = body === undefined ? {} : { "Content-Type": "application/json" };
     const response = await request(this.#origin + path, {
       method, headers: { Accept: "application/json", ...auth, ...json, ...headers },
-      credentials: this.#apiKey ? "omit" : "include", body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: this.#apiKey ? "omit" : "include", body: body && JSON.stringify(body),
     });
     return response.json().catch(() => ({}));
   }
@@ -109,11 +118,12 @@ async function request(address, options) {
     throw new SignalboxError();
   }
   if (response.ok) return response;
-  throw new SignalboxError({ code: String(response.status), ...await response.json().catch(() => ({})), status: response.status });
+  const { status } = response;
+  throw new SignalboxError({ code: String(status), ...await response.json().catch(() => ({})), status });
 }
 
 /** A name for the tabs that share a connection, which does not disclose the key. */
 async function digest(text) {
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return `signalbox ${Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  return `signalbox ${new Uint32Array(bytes).join("")}`;
 }

@@ -21,7 +21,7 @@ export class Watch {
     this.#options = options;
     for (const [run, cursor] of Object.entries(this.#stored())) {
       const [epoch, sequence] = cursor.split(":");
-      this.#positions.set(run, { epoch, sequence: Number(sequence), hasSnapshot: true });
+      this.#positions.set(run, { epoch, sequence: +sequence, hasSnapshot: true });
     }
   }
 
@@ -50,7 +50,7 @@ export class Watch {
   }
 
   onState(runs, state, reason) {
-    if (this.#isAll ? runs.includes(ALL) : runs.some((run) => this.follows(run))) this.#setState(state, reason);
+    if (runs.some((run) => this.follows(run))) this.#setState(state, reason);
   }
 
   onRefused(error, runs, isFinal) {
@@ -87,7 +87,8 @@ export class Watch {
     if (position?.hasSnapshot) return;
     const isLatest = this.#options.from === "latest";
     const sendsHistory = !isLatest && (this.#isAll || hasHistory(body, this.#options.history));
-    const next = position ?? { epoch: body.epoch, sequence: sendsHistory ? 0 : body.sequence, isLoose: sendsHistory };
+    const sequence = sendsHistory ? 0 : body.sequence;
+    const next = position ?? { epoch: body.epoch, sequence, isLoose: sendsHistory };
     if (position && !sendsHistory) next.sequence = Math.max(position.sequence, body.sequence);
     next.hasSnapshot = true;
     this.#positions.set(run, next);
@@ -132,7 +133,7 @@ export class Watch {
     const position = this.#positions.get(run);
     if (!position) return;
     const [epoch, sequence] = (cursor ?? "").split(":");
-    const isBehind = epoch === position.epoch && Number(sequence) > position.sequence && !position.isLoose;
+    const isBehind = epoch === position.epoch && sequence > position.sequence && !position.isLoose;
     if (isBehind || position.isResyncing) this.#resync(run, position);
     else this.#finish("end", run);
   }
@@ -153,8 +154,7 @@ export class Watch {
   #setState(state, reason) {
     if (this.#state === state || this.isOver) return;
     this.#state = state;
-    if (state === "waiting") this.#on.state?.(state, reason);
-    else this.#on.state?.(state);
+    this.#on.state?.(state, reason);
   }
 
   /** The cursors that an earlier page of this tab has stored. */
