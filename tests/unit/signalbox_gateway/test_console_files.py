@@ -146,8 +146,8 @@ def test_the_browser_client_is_smaller_than_6_kilobytes() -> None:
 
 
 def _packed(script: str) -> str:
-    """A script as a packer leaves it: no imports, comments or indentation, short private names."""
-    code = re.sub(r"/\*.*?\*/|^\s*//.*?$|^import .*?$", "", script, flags=re.DOTALL | re.MULTILINE)
+    """A script as a packer leaves it: no imports, exports, comments or indentation, short private names."""
+    code = re.sub(r"/\*.*?\*/|^\s*//.*?$|^import .*?$|^export ", "", script, flags=re.DOTALL | re.MULTILINE)
     names = {name: f"#{number:x}" for number, name in enumerate(sorted(set(re.findall(r"#[a-z]\w*", code))))}
     short = re.sub(r"#[a-z]\w*", lambda match: names[match[0]], code)
     return re.sub(r"\s*([][{}()=;,:?<>|&+!*-])\s*", r"\1", re.sub(r"^\s+", "", short, flags=re.MULTILINE))
