@@ -18,7 +18,7 @@ from support.servers.model_api import ModelApi
 TEXT = "Invoice number: SX-2026-118. Total: 1,234.50 EUR. The goods were sent to Hanoi by sea."
 SCHEMA = {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]}
 FAULTS = table_under("ai_task.md", "## Every fault, tried")
-JSON_FAULTS = ("bad_json", "bad_first")
+JSON_FAULTS = ("bad_json", "bad_first", "no_json_object", "think_unopened")
 
 
 def task(fault: str) -> AiTaskInput:

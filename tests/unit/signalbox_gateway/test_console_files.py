@@ -77,7 +77,11 @@ def test_no_file_is_longer_than_a_person_reads(file: Path) -> None:
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
 def test_a_style_sheet_loads_nothing_from_elsewhere(sheet: Path) -> None:
-    assert not re.search(r"url\(|@import", sheet.read_text())
+    text = sheet.read_text()
+    assert "@import" not in text
+    for address in re.findall(r"url\(([^)]*)\)", text):
+        assert address.startswith('"../fonts/'), address
+        assert (sheet.parent / address.strip('"')).is_file(), address
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
@@ -146,8 +150,9 @@ def test_the_browser_client_is_smaller_than_6_kilobytes() -> None:
 
 
 def _packed(script: str) -> str:
-    """A script as a packer leaves it: no imports, exports, comments or indentation, short private names."""
+    """About what a packer leaves: no imports, exports, comments or indentation, and short names."""
     code = re.sub(r"/\*.*?\*/|^\s*//.*?$|^import .*?$|^export ", "", script, flags=re.DOTALL | re.MULTILINE)
-    names = {name: f"#{number:x}" for number, name in enumerate(sorted(set(re.findall(r"#[a-z]\w*", code))))}
-    short = re.sub(r"#[a-z]\w*", lambda match: names[match[0]], code)
+    declared = set(re.findall(r"(#[a-z]\w*|(?<=\bconst )\w+|(?<=\blet )\w+|(?<=\bclass )\w+)", code))
+    names = {name: f"{'#' * (name[0] == '#')}{number:x}" for number, name in enumerate(sorted(declared))}
+    short = re.sub(r"#\w+|(?<![.\w])\w+(?!\w*:)", lambda match: names.get(match[0], match[0]), code)
     return re.sub(r"\s*([][{}()=;,:?<>|&+!*-])\s*", r"\1", re.sub(r"^\s+", "", short, flags=re.MULTILINE))

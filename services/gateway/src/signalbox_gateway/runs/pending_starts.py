@@ -20,7 +20,7 @@ from signalbox_core.events import CloudEvent, full_type
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.messages import CancelReason
 from signalbox_core.pubsub import Publisher
-from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.redis.client import disk_problem, map_redis_errors
 from signalbox_core.secret import encode_hook
 from signalbox_core.topology import START_REQUESTS
 from signalbox_gateway.runs.temporal import StartRequest
@@ -87,7 +87,8 @@ class PendingStarts:
             if is_new:
                 await self._delete(request.run_id)
             raise Unavailable(
-                f"Temporal is unavailable, and the start could not be queued: {error.detail}",
+                f"Temporal is unavailable, and the start could not be queued: {error.detail}"
+                f"{await self._disk_problem()}",
                 code="temporal_unavailable",
             ) from error
         await self._extend(request.run_id)
@@ -168,6 +169,14 @@ class PendingStarts:
     async def complete(self, run_id: str) -> None:
         """Remove the entry of a start that succeeded or failed permanently."""
         await self._delete(run_id)
+
+    async def _disk_problem(self) -> str:
+        """Backends on one machine often share a disk, and Redis is the one that reports that it is full."""
+        try:
+            await self._redis.ping()
+        except RedisError as error:
+            return f"; {problem}" if (problem := disk_problem(error)) else ""
+        return ""
 
     async def _record(
         self, wanted: PendingStart, ttl: timedelta = _UNPUBLISHED_TTL

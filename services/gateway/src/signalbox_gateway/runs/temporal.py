@@ -106,8 +106,7 @@ class TemporalRuns:
             names.MEMO_STARTED_BY: request.started_by,
             names.MEMO_REQUEST_DIGEST: request.digest,
         }
-        fairness_key = names.fairness_key(request.tenant)
-        priority = Priority(priority_key=request.priority, fairness_key=fairness_key)
+        priority = Priority(priority_key=request.priority, fairness_key=names.fairness_key(request.tenant))
         try:
             with bind_payloads_to(request.tenant):
                 await self._call(
@@ -196,7 +195,7 @@ class TemporalRuns:
         """Await a call, and fail early while Temporal is unavailable.
 
         Raises:
-            Unavailable: the call is slow and a health check failed, or as `map_temporal_errors` raises.
+            Unavailable: the call is too slow, or as `map_temporal_errors` raises.
         """
         if self.availability.is_known_down and not await self.availability.check_promptly():
             call.close()
@@ -205,7 +204,10 @@ class TemporalRuns:
         try:
             async with map_temporal_errors():
                 finished, _ = await asyncio.wait({task}, timeout=_SLOW_AFTER_S)
-                if not finished and not await self.availability.check_promptly() and not task.done():
+                if not finished and await self.availability.check_promptly():
+                    # An RPC's timeout is that of one attempt; the client repeats attempts for 10 s.
+                    await asyncio.wait({task}, timeout=self._deadline.total_seconds())
+                if not task.done():
                     raise temporal_unavailable()
                 return await task
         except Unavailable:

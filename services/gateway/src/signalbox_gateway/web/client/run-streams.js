@@ -23,8 +23,8 @@ export class RunStreams {
   /**
    * Follows runs for a tab.
    *
-   * needs: [run, cursor, history]; the cursor is null when the tab needs a snapshot, and `history` whether every
-   * event must follow it.
+   * needs: [run, cursor, history]. The cursor is null when the tab needs a snapshot; with history, every event
+   * must follow it.
    */
   add(tab, needs) {
     for (const [run, cursor, history] of needs) this.#connectionFor(run).add(tab, run, cursor, history);
@@ -33,7 +33,8 @@ export class RunStreams {
 
   #connectionFor(run) {
     this.#connections = this.#connections.filter((one) => !one.isClosed);
-    const found = this.#connections.find((one) => one.has(run)) ?? this.#connections.find((one) => one.hasRoom);
+    const present = this.#connections;
+    const found = present.find((one) => one.has(run)) ?? present.find((one) => one.hasRoom);
     if (found) return found;
     const connection = new RunStream(this.#transport, this.#announce);
     this.#connections.push(connection);
@@ -56,14 +57,17 @@ export class RunStreams {
 /** One connection and the runs that it follows. */
 class RunStream {
   #runs = new Map();
+  #transport;
   #announce;
   #connection;
   #request = null;
   #state = ["connecting"];
   #joined = [];
+  #openRuns = null;
   isClosed = false;
 
   constructor(transport, announce) {
+    this.#transport = transport;
     this.#announce = announce;
     this.#connection = new EventConnection(transport, {
       request: () => this.#nextRequest(),
@@ -86,6 +90,7 @@ class RunStream {
       this.#connection.renew();
       return;
     }
+    if (run === ALL && !cursor) this.#sendOpenRuns();
     const merged = run === ALL ? entry.from ?? cursor : earlier(entry.from, cursor);
     // A tab that has a position must not miss the events that another tab's snapshot covers.
     entry.history ||= history || entry.from !== null || !entry.isPending;
@@ -103,7 +108,8 @@ class RunStream {
   announceState() {
     const joined = this.#joined.splice(0);
     // While it connects, the state follows.
-    if (joined.length > 0 && this.#state[0] !== "connecting") this.#announce({ state: [joined, ...this.#state] });
+    if (joined.length === 0 || this.#state[0] === "connecting") return;
+    this.#announce({ state: [joined, ...this.#state] });
   }
 
   drop(tab, run) {
@@ -120,6 +126,28 @@ class RunStream {
   close() {
     this.isClosed = true;
     this.#connection.close();
+    this.#openRuns?.close();
+  }
+
+  /** Announces the open runs for a tab that came later, over a connection that is then closed. */
+  async #sendOpenRuns() {
+    const { address, withCredentials } = this.#transport;
+    const source = new EventSource(await address({ runs: [], isAll: true }), { withCredentials });
+    this.#openRuns?.close();
+    this.#openRuns = source;
+    if (this.isClosed) source.close();
+    let missing = 0;
+    const deliver = (name) => (frame) => {
+      const body = JSON.parse(frame.data);
+      missing += name === "runs" ? body.runs.length : -1;
+      this.#announce({ frame: [name, body, null, null] });
+      if (missing <= 0) source.close();
+    };
+    source.addEventListener("runs", deliver("runs"));
+    source.addEventListener("snapshot", deliver("open"));
+    // A run without a stream has no snapshot: the stream is idle before all have come.
+    source.addEventListener("ping", () => source.close());
+    source.onerror = () => source.close();
   }
 
   #nextRequest() {

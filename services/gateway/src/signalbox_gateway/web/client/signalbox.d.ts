@@ -9,8 +9,8 @@ export interface Options {
   /** Only for pages whose users may see the key. Without a key, the session cookie is used. */
   apiKey?: string;
   /**
-   * Returns a stream ticket for these runs, for example from your own server. It is called again when a ticket
-   * has expired, and for runs that other tabs of your page watch.
+   * Returns a stream ticket for these runs, for example from your own server. It is called again when a
+   * ticket has expired, and for runs that other tabs of your page watch.
    */
   ticket?: (runs: string[]) => Promise<string>;
   /** Tabs share a connection only if they have the same value here, origin, and kind of authentication. */
@@ -109,8 +109,8 @@ export class Signalbox {
    * `from`: "snapshot" (default) sends the present state, then new events; "start", or `history: true`, sends
    * every event from the first after the snapshot (those up to `run.sequence` are included in the snapshot);
    * "latest" sends new events only. A run that has ended is sent in full, except from "latest".
-   * `resume`: a name under which the tab's session storage keeps the position. After a reload, a watch with the
-   * same name begins after the last event that the previous one received, without a snapshot.
+   * `resume`: a name under which the tab's session storage keeps the position. After a reload, a watch with
+   * the same name begins after the last event that the previous one received, without a snapshot.
    */
   watch(runs: string | string[], handlers: Handlers, options?: {
     history?: boolean; from?: "start" | "snapshot" | "latest"; resume?: string;

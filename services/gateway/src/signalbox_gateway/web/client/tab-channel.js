@@ -34,7 +34,7 @@ export class TabChannel {
   open(watch) {
     this.#watches.add(watch);
     if (this.#membership) {
-      this.#membership.send({ add: this.#needsOf(watch) });
+      this.#membership.send({ add: watch.needs() });
       return;
     }
     addEventListener("pagehide", this.#onPageHide);

@@ -70,7 +70,7 @@ export class Watch {
   get #isAll() { return this.#runs[0] === ALL; }
 
   #accept(name, run, body, cursor) {
-    if (name === "snapshot") this.#onSnapshot(run, body);
+    if (name === "snapshot" || (name === "open" && this.#isAll)) this.#onSnapshot(run, body);
     else if (name === "event") this.#onEvent(run, body, cursor);
     else if (name === "reset") this.#onReset(run);
     else if (name === "denied" && !this.#isAll) this.#finish("denied", run);
