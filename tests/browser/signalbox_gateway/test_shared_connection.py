@@ -113,6 +113,8 @@ def test_all_runs_and_single_runs_share_the_connection(tabs: KitTabs, site: Site
     leader = tabs.open(None)
     feeds = [tabs.open(None), tabs.open(None)]
     single = tabs.open([known], history=True)
+    for feed in (leader, *feeds):
+        feed.wait_for_function("(run) => window.seen.snapshots[run] === 1", arg=known)
     tabs.until_streams(single, 1)
     (during,) = new_runs(writer, 1)
     with writer.writing([known, during]):
