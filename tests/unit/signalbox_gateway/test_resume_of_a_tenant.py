@@ -13,9 +13,9 @@ from signalbox_gateway.streaming.tenant_cursor import (
     DELIVERED,
     TenantCursor,
     encode_cursor,
+    key_digest,
     parse_cursor,
     plan_resume,
-    run_key,
 )
 from support.assertions.eventually import eventually
 from support.drivers.sse import Connection, SseEvent, connect
@@ -120,7 +120,7 @@ async def test_a_rebuilt_run_is_reset(live: Live) -> None:
 
 async def test_a_run_that_is_not_found_makes_the_stream_begin_with_the_open_runs(live: Live) -> None:
     await live.streams.append_many(milestones("a")[:2])
-    lost = encode_cursor((), [(run_key("gone"), Cursor("e9", 4))], datetime.now(UTC))
+    lost = encode_cursor((), [(key_digest("gone"), Cursor("e9", 4))], datetime.now(UTC))
     connection = feed(live, lost)
     await connection.until_events(2)
     assert connection.names[0] == "runs"
@@ -179,7 +179,7 @@ async def test_more_than_fifty_included_runs_are_refused(live: Live) -> None:
 
 def test_an_id_of_five_hundred_runs_fits_into_a_header() -> None:
     runs = [f"document-batch-01m8077hz1m0qwh2cf3vz9{number:04}" for number in range(500)]
-    entries = [(run_key(run_id), Cursor("6d0eeef1", 1_234)) for run_id in runs]
+    entries = [(key_digest(run_id), Cursor("6d0eeef1", 1_234)) for run_id in runs]
     encoded = encode_cursor((), entries, NOW)
     assert len(encoded) < 16 * 1024
     _, parsed = parse_cursor((), encoded)
@@ -203,7 +203,7 @@ def test_included_runs_keep_their_own_cursors() -> None:
 
 
 def test_only_runs_that_ended_after_the_id_was_written_are_new() -> None:
-    cursor = TenantCursor(written_at=NOW, positions={run_key("seen"): DELIVERED})
+    cursor = TenantCursor(written_at=NOW, positions={key_digest("seen"): DELIVERED})
     ended = {
         "old": NOW - timedelta(minutes=10),
         "in-transit": NOW - timedelta(seconds=30),

@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -49,13 +49,14 @@ class _AuthorizedRuns(Struct, frozen=True, kw_only=True):
     """The requested runs.
 
     Attributes:
-        principals: of each run that the listener may follow.
+        keys: the keys of their streams, in the order of the request; of a denied run its id.
+        allowed: the runs that the listener may follow, each with its principal.
         denied: the runs that are unknown or belong to another tenant.
         refusal: why the last of them is denied.
     """
 
-    requested: tuple[str, ...]
-    principals: tuple[Principal, ...]
+    keys: tuple[str, ...]
+    allowed: Mapping[str, Principal]
     denied: tuple[str, ...]
     refusal: NotFound | None = None
 
@@ -134,7 +135,7 @@ class StreamEndpoint:
             runs = requested_runs(request)
             await self._count(request, runs[0])
             authorized = await self._authorize_runs(request, runs)
-            if authorized.refusal is not None and not authorized.principals:
+            if authorized.refusal is not None and not authorized.allowed:
                 raise authorized.refusal
             if method == "GET":
                 return await self._open_run_streams(request, authorized, receive, send)
@@ -151,7 +152,7 @@ class StreamEndpoint:
         send: Send,
     ) -> _OpenStream:
         subscriptions, resume = parse_cursor(
-            included.requested, last_event_id(request), include_history=includes_history(request)
+            included.keys, last_event_id(request), include_history=includes_history(request)
         )
         await self._mark_ended(subscriptions, included.denied)
         owner = owner_of(request, principal)
@@ -161,7 +162,7 @@ class StreamEndpoint:
             return await _is_allowed(self._authenticate(HTTPConnection(scope)))
 
         scope = request.scope
-        runs = [subscription.run_id for subscription in subscriptions if not subscription.has_ended]
+        runs = [subscription.key for subscription in subscriptions if not subscription.has_ended]
         channels = [tenant_channel(principal.tenant), *runs]
         listener = self._hub.join(channels, principal.expires_at, owner=owner)
         transport = SseTransport(receive, send, listener)
@@ -172,24 +173,25 @@ class StreamEndpoint:
         return _OpenStream(listener, transport, connection, _preamble(subscriptions, included.denied))
 
     async def _authorize_runs(self, request: HTTPConnection, runs: Sequence[str]) -> _AuthorizedRuns:
-        principals: list[Principal] = []
+        keys: list[str] = []
+        allowed: dict[str, Principal] = {}
         denied: list[str] = []
         refusal: NotFound | None = None
         for run_id in runs:
             try:
-                principals.append(await self._authorize(request, run_id))
+                allowed[run_id] = await self._authorize(request, run_id)
+                keys.append(await self._hub.locate(allowed[run_id].tenant, run_id))
             except NotFound as error:
+                keys.append(run_id)
                 denied.append(run_id)
                 refusal = error
-        return _AuthorizedRuns(
-            requested=tuple(runs), principals=tuple(principals), denied=tuple(denied), refusal=refusal
-        )
+        return _AuthorizedRuns(keys=tuple(keys), allowed=allowed, denied=tuple(denied), refusal=refusal)
 
     async def _open_run_streams(
         self, request: HTTPConnection, authorized: _AuthorizedRuns, receive: Receive, send: Send
     ) -> _OpenStream | None:
         subscriptions = parse_subscriptions(
-            authorized.requested, last_event_id(request), include_history=includes_history(request)
+            authorized.keys, last_event_id(request), include_history=includes_history(request)
         )
         await self._mark_ended(subscriptions, authorized.denied)
         if all(subscription.has_ended for subscription in subscriptions):
@@ -197,7 +199,7 @@ class StreamEndpoint:
                 request.scope, receive, send
             )
             return None
-        principal = authorized.principals[0]
+        run_id, principal = next(iter(authorized.allowed.items()))
         owner = owner_of(request, principal)
         self._hub.check_admission(owner)
 
@@ -205,8 +207,7 @@ class StreamEndpoint:
             return await _is_allowed(self._authorize(HTTPConnection(scope), run_id))
 
         scope = request.scope
-        run_id = next(run for run in authorized.requested if run not in authorized.denied)
-        runs = [subscription.run_id for subscription in subscriptions if not subscription.has_ended]
+        runs = [subscription.key for subscription in subscriptions if not subscription.has_ended]
         listener = self._hub.join(runs, principal.expires_at, owner=owner)
         transport = SseTransport(receive, send, listener)
         connection = StreamConnection(
@@ -231,10 +232,10 @@ class StreamEndpoint:
             return
         try:
             if subscription.position.epoch == CLOSED_EPOCH:
-                snapshot = await self._hub.snapshot(subscription.run_id)
+                snapshot = await self._hub.snapshot(subscription.key)
                 subscription.has_ended = snapshot is not None and snapshot.has_ended
                 return
-            history = await self._hub.read(subscription.run_id, subscription.position)
+            history = await self._hub.read(subscription.key, subscription.position)
         except Unavailable:
             return
         subscription.has_ended = (

@@ -1,8 +1,8 @@
 """The event id of a tenant's stream: the position in every run that the stream follows. Pure.
 
-`<cursor>,<cursor>,~<seconds>.<key><cursor>.<key><cursor>`: a cursor of each run that the request includes, in
-the order of the request, then when the id was written and a cursor of each other run. A key stands for a run
-id, so that an id of 500 runs fits into a request header.
+`<cursor>,<cursor>,~<seconds>.<digest><cursor>.<digest><cursor>`: a cursor of each run that the request
+includes, in the order of the request, then when the id was written and a cursor of each other run. A digest
+stands for the key of the run's stream, so that an id of 500 runs fits into a request header.
 """
 
 import base64
@@ -21,14 +21,14 @@ TRANSIT: Final = timedelta(seconds=60)
 """How long the end of a run may take to arrive, and how long an id keeps the position of an ended run."""
 DELIVERED: Final = Cursor("end", 0)
 """The position in a run of which nothing is left to send."""
-_KEY_LENGTH: Final = 8
+_DIGEST_LENGTH: Final = 8
 
 
 class TenantCursor(Struct, frozen=True, kw_only=True):
     """A position in a tenant's stream.
 
     Attributes:
-        positions: by run key; `DELIVERED` for a run that has ended and whose `end` was sent.
+        positions: by the digest of the run's key; `DELIVERED` for a run whose `end` was sent.
     """
 
     written_at: datetime
@@ -46,9 +46,9 @@ class ResumePlan(Struct, frozen=True, kw_only=True):
     is_complete: bool
 
 
-def run_key(run_id: str) -> str:
-    """Eight characters that stand for a run id."""
-    digest = hashlib.blake2b(run_id.encode(), digest_size=6).digest()
+def key_digest(key: str) -> str:
+    """Eight characters that stand for the key of a run's stream."""
+    digest = hashlib.blake2b(key.encode(), digest_size=6).digest()
     return base64.urlsafe_b64encode(digest).decode()
 
 
@@ -59,15 +59,16 @@ def encode_cursor(
 
     Args:
         included: the runs that the request names.
-        followed: run key and position of every other run.
+        followed: digest and position of every other run.
     """
-    entries = [f"{key}{position}" for key, position in followed if position is not None and position.epoch]
+    known = [(digest, position) for digest, position in followed if position is not None and position.epoch]
+    entries = [f"{digest}{position}" for digest, position in known]
     own = ".".join([f"~{int(now.timestamp())}", *entries])
     return f"{event_id(included)},{own}" if included else own
 
 
 def parse_cursor(
-    runs: Sequence[str], last_event_id: str | None, *, include_history: bool = False
+    keys: Sequence[str], last_event_id: str | None, *, include_history: bool = False
 ) -> tuple[list[RunSubscription], TenantCursor | None]:
     """Parse `Last-Event-ID` of a tenant's stream that includes these runs.
 
@@ -75,7 +76,7 @@ def parse_cursor(
     """
     head, _, own = (last_event_id or "").rpartition("~")
     subscriptions = parse_subscriptions(
-        runs, head.removesuffix(",") if own else last_event_id, include_history=include_history
+        keys, head.removesuffix(",") if own else last_event_id, include_history=include_history
     )
     return subscriptions, _parse_own(own)
 
@@ -85,7 +86,7 @@ def _parse_own(text: str) -> TenantCursor | None:
     if not (seconds.isascii() and seconds.isdecimal() and len(seconds) <= 11):
         return None
     try:
-        positions = {entry[:_KEY_LENGTH]: Cursor.parse(entry[_KEY_LENGTH:]) for entry in entries}
+        positions = {entry[:_DIGEST_LENGTH]: Cursor.parse(entry[_DIGEST_LENGTH:]) for entry in entries}
     except InvalidInput:
         return None
     return TenantCursor(written_at=datetime.fromtimestamp(int(seconds), UTC), positions=positions)
@@ -100,16 +101,15 @@ def plan_resume(
     too, unless it ended so long before the cursor was written that its position is no longer kept in the id.
     """
     subscriptions, found = [], set()
-    for run_id in dict.fromkeys([*open_runs, *ended_runs]):
-        key = run_key(run_id)
-        position = cursor.positions.get(key)
-        found.add(key)
-        ended_at = ended_runs.get(run_id)
+    for key in dict.fromkeys([*open_runs, *ended_runs]):
+        digest = key_digest(key)
+        found.add(digest)
+        position, ended_at = cursor.positions.get(digest), ended_runs.get(key)
         if position == DELIVERED:
             continue
         if position is not None:
-            subscriptions.append(RunSubscription(run_id, position))
+            subscriptions.append(RunSubscription(key, position))
         elif ended_at is None or ended_at >= cursor.written_at - TRANSIT:
-            subscriptions.append(RunSubscription(run_id, None, include_history=True))
-    missing = {key for key, position in cursor.positions.items() if position != DELIVERED} - found
+            subscriptions.append(RunSubscription(key, None, include_history=True))
+    missing = {digest for digest, position in cursor.positions.items() if position != DELIVERED} - found
     return ResumePlan(subscriptions=tuple(subscriptions), is_complete=not missing)

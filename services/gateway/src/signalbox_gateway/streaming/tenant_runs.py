@@ -19,8 +19,8 @@ from signalbox_gateway.streaming.tenant_cursor import (
     ResumePlan,
     TenantCursor,
     encode_cursor,
+    key_digest,
     plan_resume,
-    run_key,
 )
 
 MAX_RUNS: Final = 500
@@ -30,6 +30,8 @@ _INDEX_LAG_S: Final = 0.5
 
 
 class _RunAppeared(msgspec.Struct, frozen=True):
+    """`runid` is the key of the run's stream."""
+
     runid: str
 
 
@@ -42,7 +44,7 @@ class TenantRuns:
 
     Attributes:
         topic: the hub's name for the channel that announces new runs of the tenant.
-        subscriptions: by run id, at most `MAX_RUNS` and the included ones.
+        subscriptions: by the keys of their streams, at most `MAX_RUNS` and the included ones.
     """
 
     def __init__(
@@ -56,14 +58,14 @@ class TenantRuns:
     ) -> None:
         self.topic = tenant_channel(tenant)
         self.subscriptions = {
-            subscription.run_id: subscription for subscription in included if not subscription.has_ended
+            subscription.key: subscription for subscription in included if not subscription.has_ended
         }
         self._included = included
         self._tenant = tenant
         self._hub = hub
         self._listener = listener
         self._resume = resume
-        self._keys: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
         self._ended: dict[str, datetime] = {}
         self._is_truncated = False
 
@@ -80,8 +82,8 @@ class TenantRuns:
         if self._resume is not None:
             plan = await self._plan_resume(self._resume)
             self._ended.update(
-                (key, self._resume.written_at)
-                for key, position in self._resume.positions.items()
+                (digest, self._resume.written_at)
+                for digest, position in self._resume.positions.items()
                 if position == DELIVERED
             )
             self._resume = None
@@ -91,12 +93,12 @@ class TenantRuns:
             return b"" if plan.is_complete and not self._is_truncated else self._runs_event()
         open_runs = await self._hub.open_runs(self._tenant, MAX_RUNS + 1)
         self._is_truncated = len(open_runs) > MAX_RUNS
-        for run_id in open_runs[:MAX_RUNS]:
-            self.add(run_id)
+        for key in open_runs[:MAX_RUNS]:
+            self.add(key)
         # Runs that ended before the stream began are not news after a reconnect.
-        for run_id, ended_at in (await self._hub.ended_runs(self._tenant, _MAX_ENDED)).items():
-            if run_id not in self.subscriptions:
-                self._ended.setdefault(run_key(run_id), ended_at)
+        for key, ended_at in (await self._hub.ended_runs(self._tenant, _MAX_ENDED)).items():
+            if key not in self.subscriptions:
+                self._ended.setdefault(key_digest(key), ended_at)
         return self._runs_event()
 
     def on_event(self, frame: EncodedFrame) -> bytes:
@@ -107,44 +109,44 @@ class TenantRuns:
         """
         if frame.frame.name != RUN_APPEARED:
             return b""
-        run_id = msgspec.json.decode(frame.frame.data, type=_RunAppeared).runid
-        if run_id in self.subscriptions or len(self.subscriptions) < MAX_RUNS:
-            self._follow(RunSubscription(run_id, None, include_history=True))
+        key = msgspec.json.decode(frame.frame.data, type=_RunAppeared).runid
+        if key in self.subscriptions or len(self.subscriptions) < MAX_RUNS:
+            self._follow(RunSubscription(key, None, include_history=True))
             return b""
         was_truncated, self._is_truncated = self._is_truncated, True
         return b"" if was_truncated else self._runs_event()
 
-    def remove(self, run_id: str) -> None:
+    def remove(self, key: str) -> None:
         """Unsubscribe from a run that has ended."""
-        self.subscriptions.pop(run_id, None)
-        self._ended[run_key(run_id)] = datetime.now(UTC)
-        self._keys.pop(run_id, None)
-        self._hub.unwatch(self._listener, run_id)
+        self.subscriptions.pop(key, None)
+        self._ended[key_digest(key)] = datetime.now(UTC)
+        self._digests.pop(key, None)
+        self._hub.unwatch(self._listener, key)
 
-    def add(self, run_id: str) -> None:
+    def add(self, key: str) -> None:
         """Subscribe to a run; idempotent."""
-        self._follow(RunSubscription(run_id, None))
+        self._follow(RunSubscription(key, None))
 
     def event_id(self) -> str:
         """The event id that holds the position in every run, for `Last-Event-ID`."""
         now = datetime.now(UTC)
         # A run is announced once; what is older than the transit of its end cannot be taken for a new one.
-        for key in [key for key, ended_at in self._ended.items() if now - ended_at > 2 * TRANSIT]:
-            del self._ended[key]
+        for digest in [each for each, ended_at in self._ended.items() if now - ended_at > 2 * TRANSIT]:
+            del self._ended[digest]
         return encode_cursor(self._included, self._followed(), now)
 
     def _followed(self) -> Iterator[tuple[str, Cursor | None]]:
-        for run_id, key in self._keys.items():
-            yield key, self.subscriptions[run_id].position
-        for key in self._ended:
-            yield key, DELIVERED
+        for key, digest in self._digests.items():
+            yield digest, self.subscriptions[key].position
+        for digest in self._ended:
+            yield digest, DELIVERED
 
     def _follow(self, subscription: RunSubscription) -> None:
-        run_id = subscription.run_id
-        if run_id not in self.subscriptions:
-            self.subscriptions[run_id] = subscription
-            self._keys[run_id] = run_key(run_id)
-            self._hub.watch(self._listener, run_id)
+        key = subscription.key
+        if key not in self.subscriptions:
+            self.subscriptions[key] = subscription
+            self._digests[key] = key_digest(key)
+            self._hub.watch(self._listener, key)
 
     async def _plan_resume(self, cursor: TenantCursor) -> ResumePlan:
         plan = await self._read_plan(cursor)
@@ -160,4 +162,5 @@ class TenantRuns:
         return plan_resume(cursor, open_runs, ended_runs)
 
     def _runs_event(self) -> bytes:
-        return frames.runs_event(tuple(self.subscriptions), is_partial=self._is_truncated)
+        runs = tuple(subscription.run_id for subscription in self.subscriptions.values())
+        return frames.runs_event(runs, is_partial=self._is_truncated)
