@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
+from signalbox_core.ids import run_id_of
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.streams.keys import GAPS, RunKeys, inbox_key, open_runs_key, tenant_channel
 from signalbox_core.streams.record import (
@@ -55,13 +56,19 @@ class RunIndexes:
         self._redis = client
 
     async def update(
-        self, events: Sequence[CloudEvent], outcomes: Sequence[AppendOutcome], *, has_gap: bool, healed: bool
+        self,
+        key: str,
+        events: Sequence[CloudEvent],
+        outcomes: Sequence[AppendOutcome],
+        *,
+        has_gap: bool,
+        healed: bool,
     ) -> None:
-        """Update the indexes after an append to one run.
+        """Update the indexes after an append to the stream `key` of one run.
 
         Done for every outcome, duplicates included, so that a redelivery repairs what a crash left undone.
         """
-        run_id, tenant = events[0].runid, events[0].tenantid
+        tenant = events[0].tenantid
         requested = [inbox_item(event) for event in events if event.name == "approval.requested"]
         closed = [approval for event in events if (approval := closed_approval(event))]
         ended = any(event.name in TERMINAL for event in events)
@@ -70,23 +77,21 @@ class RunIndexes:
         )
         if not (requested or closed or ended or has_gap or healed or first):
             return
-        with map_redis_errors(f"stream of {run_id}"):
-            closed += await self._requested_approvals(run_id) if ended else []
+        with map_redis_errors(f"stream of {events[0].runid}"):
+            closed += await self._requested_approvals(key) if ended else []
             # A duplicate of the first event must not announce a run again, which may have ended since.
             change = _RunChange(
                 is_open=first is not None and not ended,
                 is_new=first is AppendOutcome.APPENDED,
                 has_ended=ended,
             )
-            await self._write(run_id, tenant, [] if ended else requested, closed, change, has_gap=has_gap)
+            await self._write(key, tenant, [] if ended else requested, closed, change, has_gap=has_gap)
 
-    async def update_after_rebuild(self, snapshot: Snapshot, *, has_gap: bool) -> None:
+    async def update_after_rebuild(self, key: str, snapshot: Snapshot, *, has_gap: bool) -> None:
         with map_redis_errors(f"stream of {snapshot.run_id}"):
             is_open = snapshot.status not in ENDED
             change = _RunChange(is_open=is_open, is_new=is_open, has_ended=not is_open)
-            await self._write(
-                snapshot.run_id, snapshot.tenant, inbox_items(snapshot), [], change, has_gap=has_gap
-            )
+            await self._write(key, snapshot.tenant, inbox_items(snapshot), [], change, has_gap=has_gap)
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
         with map_redis_errors("inbox of approvals"):
@@ -98,16 +103,20 @@ class RunIndexes:
             if stale:
                 await self._redis.hdel(inbox_key(tenant), *stale)
         items = [
-            replace(state.item, pipeline=state.pipeline or state.item.pipeline)
+            replace(
+                state.item,
+                run_id=run_id_of(state.item.run_id),
+                pipeline=state.pipeline or state.item.pipeline,
+            )
             for state in states
             if state.is_open
         ]
         return sorted(items, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
-        key = open_runs_key(tenant)
+        index = open_runs_key(tenant)
         with map_redis_errors("open runs"):
-            runs = cast("list[bytes]", await self._redis.zrevrange(key, 0, limit - 1))
+            runs = cast("list[bytes]", await self._redis.zrevrange(index, 0, limit - 1))
             async with self._redis.pipeline(transaction=False) as pipe:
                 for run in runs:
                     pipe.hmget(RunKeys(run.decode()).meta, "epoch", "terminal")
@@ -118,7 +127,7 @@ class RunIndexes:
                 if epoch is None or terminal is not None
             ]
             if stale:
-                await self._redis.zrem(key, *stale)
+                await self._redis.zrem(index, *stale)
         return [run.decode() for run in runs if run not in stale]
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
@@ -126,7 +135,7 @@ class RunIndexes:
             runs = sorted(cast("set[bytes]", await self._redis.smembers(GAPS)))
             async with self._redis.pipeline(transaction=False) as pipe:
                 for run in runs:
-                    pipe.hmget(RunKeys(run.decode()).meta, "epoch", "top", "gap_since")
+                    pipe.hmget(RunKeys(run.decode()).meta, "epoch", "top", "gap_since", "tenant")
                 pipe.time()
                 *states, now = await pipe.execute()
             stale = [run for run, state in zip(runs, states, strict=True) if state[2] is None]
@@ -135,27 +144,29 @@ class RunIndexes:
         until_ms = now[0] * 1000 + now[1] // 1000 - int(older_than / timedelta(milliseconds=1))
         return [
             Gap(
-                run_id=run.decode(),
+                key=run.decode(),
+                run_id=run_id_of(run.decode()),
+                tenant=(tenant or b"").decode(),
                 epoch=epoch.decode(),
                 top=int(top),
                 since=datetime.fromtimestamp(int(since) / 1000, UTC),
             )
-            for run, (epoch, top, since) in zip(runs, states, strict=True)
+            for run, (epoch, top, since, tenant) in zip(runs, states, strict=True)
             if since is not None and int(since) <= until_ms
         ]
 
-    async def discard(self, run_id: str) -> None:
-        with map_redis_errors(f"stream of {run_id}"):
+    async def discard(self, key: str) -> None:
+        with map_redis_errors(f"stream of {run_id_of(key)}"):
             async with self._redis.pipeline(transaction=False) as pipe:
-                for key in RunKeys(run_id).all:
-                    pipe.pexpire(key, _ORPHAN_TTL)
-                pipe.hdel(RunKeys(run_id).meta, "gap_since")
-                pipe.srem(GAPS, run_id)
+                for stored in RunKeys(key).all:
+                    pipe.pexpire(stored, _ORPHAN_TTL)
+                pipe.hdel(RunKeys(key).meta, "gap_since")
+                pipe.srem(GAPS, key)
                 await pipe.execute()
 
     async def _write(
         self,
-        run_id: str,
+        key: str,
         tenant: str,
         opened: Sequence[InboxItem],
         closed: Sequence[str],
@@ -166,25 +177,27 @@ class RunIndexes:
         channel = RunKeys(tenant_channel(tenant)).channel
         async with self._redis.pipeline(transaction=False) as pipe:
             for item in opened:
-                pipe.hset(inbox_key(tenant), _field(item), msgspec.json.encode(item))
+                # Stored with the key of the stream, by which a reader checks whether the entry is still open.
+                stored = replace(item, run_id=key)
+                pipe.hset(inbox_key(tenant), _field(stored), msgspec.json.encode(stored))
             if closed:
-                pipe.hdel(inbox_key(tenant), *(f"{run_id}/{approval}" for approval in closed))
+                pipe.hdel(inbox_key(tenant), *(f"{key}/{approval}" for approval in closed))
             if has_gap:
-                pipe.sadd(GAPS, run_id)
+                pipe.sadd(GAPS, key)
             else:
-                pipe.srem(GAPS, run_id)
+                pipe.srem(GAPS, key)
             if change.is_open:
-                pipe.zadd(open_runs_key(tenant), {run_id: time.time()}, nx=True)
+                pipe.zadd(open_runs_key(tenant), {key: time.time()}, nx=True)
             if change.has_ended:
-                pipe.zrem(open_runs_key(tenant), run_id)
+                pipe.zrem(open_runs_key(tenant), key)
             if change.is_new:
-                pipe.publish(channel, pack_tenant_message(RUN_APPEARED, run_id))
+                pipe.publish(channel, pack_tenant_message(RUN_APPEARED, key))
             if opened or closed:
                 pipe.publish(channel, pack_tenant_message(INBOX_CHANGED))
             await pipe.execute()
 
-    async def _requested_approvals(self, run_id: str) -> list[str]:
-        marks = cast("Mapping[bytes, bytes]", await self._redis.hgetall(RunKeys(run_id).meta))
+    async def _requested_approvals(self, key: str) -> list[str]:
+        marks = cast("Mapping[bytes, bytes]", await self._redis.hgetall(RunKeys(key).meta))
         return [name.decode().removeprefix("approval:") for name in marks if name.startswith(b"approval:")]
 
     async def _entry_states(self, items: Sequence[InboxItem]) -> list[_InboxEntryState]:
