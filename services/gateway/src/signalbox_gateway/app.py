@@ -2,32 +2,20 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
-from temporalio.client import Client
 
-from signalbox_core.crypto.sealing import KeyRing, open_key_ring
-from signalbox_core.http.cached_document import fetch_document, open_key_client
-from signalbox_core.objects import ObjectStore, open_object_store
-from signalbox_core.pipeline import PipelineSpec, discover
-from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
-from signalbox_core.redis.client import PUBSUB_LIMITS, map_redis_errors, open_redis
+from signalbox_core.ledger.log import TenantLog
+from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.scaling.decisions import ScalingDecisionStream
-from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
-from signalbox_core.temporal import connect
-from signalbox_core.topology import PROJECTOR, STARTER
 from signalbox_gateway.api.approval_stream import ApprovalStream
 from signalbox_gateway.api.approvals import ApprovalHandlers
 from signalbox_gateway.api.artifacts import ArtifactHandler
@@ -35,6 +23,7 @@ from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
 from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.openapi import build_document
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
@@ -45,21 +34,22 @@ from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
-from signalbox_gateway.auth.authenticator import ApiKeys, Authenticator
-from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
-from signalbox_gateway.auth.rate_limits import request_limiter
+from signalbox_gateway.auth.authenticator import Authenticator
+from signalbox_gateway.auth.rate_limits import redis_request_limiter
 from signalbox_gateway.auth.sessions import SessionStore, TicketStore
 from signalbox_gateway.background.condition_monitor import ConditionMonitor
+from signalbox_gateway.background.ledger_writer import LedgerWriter
 from signalbox_gateway.background.pending_work import PendingWorkReader
 from signalbox_gateway.background.projector import Projector
 from signalbox_gateway.background.reconciler import Reconciler
 from signalbox_gateway.background.recovery import StreamRecovery
 from signalbox_gateway.background.repairs import Repairs
-from signalbox_gateway.background.start_consumer import LIMITS, StartConsumer
+from signalbox_gateway.background.start_consumer import StartConsumer
 from signalbox_gateway.background.supervisor import run_in_background
 from signalbox_gateway.http.cors import Cors
 from signalbox_gateway.http.metrics import Metrics
 from signalbox_gateway.http.middleware import RequestObserver
+from signalbox_gateway.parts import Parts, open_parts
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.lookup import RunReader
@@ -67,36 +57,16 @@ from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.resets import RunResets
 from signalbox_gateway.runs.temporal import TemporalRuns
 from signalbox_gateway.runs.views import present
-from signalbox_gateway.settings import Settings
 from signalbox_gateway.streaming.access import StreamAccess
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import StreamLimits, limits_of
+from signalbox_gateway.streaming.limits import StreamLimits, stream_limits
 from signalbox_gateway.streaming.refusals import StreamRefusals
 from signalbox_gateway.web import console_routes
 
+__all__ = ["Gateway", "Parts", "open_parts"]
+
 log = logging.getLogger(__name__)
-_QUEUE_WITHIN_S: Final = 3.0
-"""How long a start waits for Pub/Sub to store it, after it has waited for Temporal."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """The clients and files behind the app; tests pass fakes where `open_parts` passes clients."""
-
-    settings: Settings
-    temporal: Client
-    redis: Redis
-    streams: RunStream
-    channels: Channels
-    lifecycle: Subscriber
-    requests: EventSource
-    publisher: Publisher
-    objects: ObjectStore
-    pipelines: Mapping[str, PipelineSpec]
-    keys: ApiKeys
-    tokens: Tokens
-    payload_keys: KeyRing | None = None
 
 
 class Gateway:
@@ -114,14 +84,21 @@ class Gateway:
         self._conditions = conditions = RunConditions(parts.redis, self.metrics.record_held)
         self.states = RunReader(parts.streams, engine, parts.pipelines, waiting, conditions)
         sessions, tickets = SessionStore(parts.redis), TicketStore(parts.redis)
-        self._limiter = request_limiter(parts.redis, parts.settings)
+        self._limiter = redis_request_limiter(parts.redis, parts.settings)
         self.authenticator = Authenticator(
             parts.keys, parts.tokens, sessions, tickets, parts.settings.public_origin
+        )
+        self._ledger = LedgerWriter(
+            parts.redis,
+            parts.ledger,
+            partial(TenantLog, parts.objects, signers=parts.ledger_signers),
+            self.metrics.ledger,
         )
         probes = {
             "redis": self._redis_answers,
             "temporal": engine.is_available,
             "pubsub": self._pubsub_is_connected,
+            "ledger": self._ledger.is_healthy,
         }
         self.health = HealthHandlers(probes, self.metrics)
         self.hub = Hub(
@@ -129,7 +106,7 @@ class Gateway:
             parts.streams,
             self.states.snapshot_from_temporal,
             lambda snapshot, epoch: present(conditions.annotate(snapshot), epoch),
-            limits or limits_of(parts.settings),
+            limits or stream_limits(parts.settings),
         )
         self.metrics.observe_listeners(lambda: self.hub.listener_count)
         recovery = StreamRecovery(parts.redis, parts.lifecycle.seek, engine)
@@ -166,6 +143,7 @@ class Gateway:
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
             approval_stream=ApprovalStream(self.hub, approvals.get_inbox, self.authenticator.principal),
+            ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             uploads=UploadHandler(parts.objects),
             autoscaler=AutoscalerHandlers(
                 ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal
@@ -232,6 +210,7 @@ class Gateway:
             "projector": self._projector.run,
             "reconciler": self._reconciler.run,
             "conditions": self._conditions.run,
+            **({"ledger": self._ledger.run} if self._parts.ledger_signers else {}),
         }
 
     @asynccontextmanager
@@ -247,48 +226,3 @@ class Gateway:
     async def _redis_answers(self) -> bool:
         with map_redis_errors("ping"):
             return bool(await self._parts.redis.ping())
-
-
-@asynccontextmanager
-async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
-    """Open the clients. The gateway also starts while backends are unavailable; /readyz reports them.
-
-    Raises:
-        InvalidInput: a keys file, the issuers file, the address of the object store or a Temporal setting is
-            invalid; the message names it.
-    """
-    async with AsyncExitStack() as stack:
-        keys = ApiKeys(Path(settings.api_keys_file))
-        web = await stack.enter_async_context(
-            open_key_client(settings.issuers_ca_file, "SIGNALBOX_GATEWAY_ISSUERS_CA_FILE")
-        )
-        issuers = Path(settings.issuers_file) if settings.issuers_file else None
-        objects = open_object_store(settings.objects_url)
-        redis = open_redis(settings.redis_url)
-        stack.push_async_callback(redis.aclose)
-        # A channel can be silent for hours, so this connection has no read timeout.
-        listening = open_redis(settings.redis_url, PUBSUB_LIMITS)
-        stack.push_async_callback(listening.aclose)
-        project, emulator = settings.google_cloud_project, settings.pubsub_emulator_host
-        publisher = await stack.enter_async_context(
-            PubSubPublisher(project, emulator_host=emulator, timeout_s=_QUEUE_WITHIN_S)
-        )
-        payload_keys = open_key_ring(settings.payload_keys_file)
-        temporal = await connect(
-            settings.temporal_address, settings.temporal_namespace, keys=payload_keys, is_lazy=True
-        )
-        yield Parts(
-            settings=settings,
-            temporal=temporal,
-            redis=redis,
-            streams=RedisRunStream(redis),
-            channels=RedisChannels(listening),
-            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator),
-            requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS),
-            publisher=publisher,
-            objects=objects,
-            pipelines=discover(),
-            keys=keys,
-            tokens=Tokens(issuers, partial(fetch_document, web, media_types=MEDIA_TYPES)),
-            payload_keys=payload_keys,
-        )

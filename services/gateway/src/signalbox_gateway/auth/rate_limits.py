@@ -17,6 +17,7 @@ from signalbox_gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 NO_ADDRESS: Final = "unknown"
+_WITHIN_S: Final = 3.0
 
 
 class TooManyFailures(RateLimited):
@@ -47,6 +48,14 @@ class RequestLimiter:
             raise TooManyFailures(error.detail, retry_after_s=error.retry_after_s) from error
 
 
+def redis_request_limiter(redis: Redis, settings: Settings) -> RequestLimiter:
+    """The limiter that all gateways share."""
+    return RequestLimiter(
+        RedisRateLimiter(redis, per_s=settings.requests_per_s, scope="principals", within_s=_WITHIN_S),
+        RedisRateLimiter(redis, per_s=settings.failures_per_s, scope="failures", within_s=_WITHIN_S),
+    )
+
+
 async def _count(rates: RateLimiter, key: str) -> None:
     try:
         await rates.take(key)
@@ -54,11 +63,3 @@ async def _count(rates: RateLimiter, key: str) -> None:
         raise
     except Unavailable as error:
         log.warning("request not counted: Redis is unavailable", extra={"detail": error.detail})
-
-
-def request_limiter(redis: Redis, settings: Settings) -> RequestLimiter:
-    within_s = 3.0
-    return RequestLimiter(
-        RedisRateLimiter(redis, per_s=settings.requests_per_s, scope="principals", within_s=within_s),
-        RedisRateLimiter(redis, per_s=settings.failures_per_s, scope="failures", within_s=within_s),
-    )

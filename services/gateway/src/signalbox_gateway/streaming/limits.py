@@ -42,7 +42,8 @@ class StreamLimits(Struct, frozen=True, kw_only=True):
         return self.per_tenant if self.per_tenant is not None else max(1, self.listeners // 2)
 
 
-def limits_of(settings: Settings) -> StreamLimits:
+def stream_limits(settings: Settings) -> StreamLimits:
+    """The limits that the settings configure."""
     return StreamLimits(
         listeners=settings.max_listeners,
         per_principal=settings.max_listeners_per_principal,

@@ -1,0 +1,98 @@
+"""The clients and files behind the gateway: opened once per process, replaced by fakes in tests."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from redis.asyncio import Redis
+from temporalio.client import Client
+
+from signalbox_core.crypto.sealing import KeyRing, open_key_ring
+from signalbox_core.http.cached_document import fetch_document, open_key_client
+from signalbox_core.ledger.notes import NoteSigner
+from signalbox_core.objects import MutableObjectStore, open_object_store
+from signalbox_core.pipeline import PipelineSpec, discover
+from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
+from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
+from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
+from signalbox_core.temporal import connect
+from signalbox_core.topology import LEDGER, PROJECTOR, STARTER
+from signalbox_gateway.auth.authenticator import ApiKeys
+from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
+from signalbox_gateway.background.ledger_writer import LEDGER_LIMITS, read_signers
+from signalbox_gateway.background.start_consumer import LIMITS
+from signalbox_gateway.settings import Settings
+
+_QUEUE_WITHIN_S: Final = 3.0
+"""How long a start waits for Pub/Sub to store it, after it has waited for Temporal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The clients and files behind the app; tests pass fakes where `open_parts` passes clients."""
+
+    settings: Settings
+    temporal: Client
+    redis: Redis
+    streams: RunStream
+    channels: Channels
+    lifecycle: Subscriber
+    requests: EventSource
+    ledger: EventSource
+    publisher: Publisher
+    objects: MutableObjectStore
+    pipelines: Mapping[str, PipelineSpec]
+    keys: ApiKeys
+    tokens: Tokens
+    payload_keys: KeyRing | None = None
+    ledger_signers: Sequence[NoteSigner] = ()
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """Open the clients. The gateway also starts while backends are unavailable; /readyz reports them.
+
+    Raises:
+        InvalidInput: a keys file, the issuers file, the address of the object store or a Temporal setting is
+            invalid; the message names it.
+    """
+    async with AsyncExitStack() as stack:
+        keys = ApiKeys(Path(settings.api_keys_file))
+        web = await stack.enter_async_context(
+            open_key_client(settings.issuers_ca_file, "SIGNALBOX_GATEWAY_ISSUERS_CA_FILE")
+        )
+        issuers = Path(settings.issuers_file) if settings.issuers_file else None
+        objects = open_object_store(settings.objects_url)
+        redis = open_redis(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        # A channel can be silent for hours, so this connection has no read timeout.
+        listening = open_redis(settings.redis_url, PUBSUB_LIMITS)
+        stack.push_async_callback(listening.aclose)
+        project, emulator = settings.google_cloud_project, settings.pubsub_emulator_host
+        publisher = await stack.enter_async_context(
+            PubSubPublisher(project, emulator_host=emulator, timeout_s=_QUEUE_WITHIN_S)
+        )
+        payload_keys = open_key_ring(settings.payload_keys_file)
+        temporal = await connect(
+            settings.temporal_address, settings.temporal_namespace, keys=payload_keys, is_lazy=True
+        )
+        yield Parts(
+            settings=settings,
+            temporal=temporal,
+            redis=redis,
+            streams=RedisRunStream(redis),
+            channels=RedisChannels(listening),
+            lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator),
+            requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS),
+            ledger=Subscriber(project, LEDGER, emulator_host=emulator, limits=LEDGER_LIMITS),
+            publisher=publisher,
+            objects=objects,
+            pipelines=discover(),
+            keys=keys,
+            tokens=Tokens(issuers, partial(fetch_document, web, media_types=MEDIA_TYPES)),
+            payload_keys=payload_keys,
+            ledger_signers=read_signers(settings.ledger_key_file, settings.ledger_witness_key_file),
+        )
