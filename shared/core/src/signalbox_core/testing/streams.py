@@ -1,4 +1,4 @@
-"""FakeRunStream and FakeChannels: the run's stream in memory, with the behavior of the real one."""
+"""FakeRunStream: the run's stream in memory, with the behavior of the real one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,6 @@ from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.streams import record as records
-from signalbox_core.streams.channels import Opened, Receive
 from signalbox_core.streams.keys import tenant_channel
 from signalbox_core.streams.projection import BASE, project
 from signalbox_core.streams.record import CLOSED_APPROVAL, ENDED_STEP, Record
@@ -28,6 +27,9 @@ from signalbox_core.streams.run_stream import (
     InboxItem,
     ProjectedSnapshot,
 )
+from signalbox_core.testing.channels import FakeChannels
+
+__all__ = ["FakeChannels", "FakeRunStream"]
 
 
 @dataclass(kw_only=True)
@@ -43,50 +45,6 @@ class _FakeRun:
     newest: dict[str, bytes] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
     parked: dict[int, Record] = field(default_factory=dict)
-
-
-class FakeChannels:
-    """Channels of a FakeRunStream; frames arrive during the append itself.
-
-    `disconnect` and `reconnect` simulate a lost connection.
-    """
-
-    def __init__(self) -> None:
-        self.opened: set[str] = set()
-        self._receive: Receive = _ignore
-        self._opened: Opened = _ignore
-        self._is_disconnected = False
-
-    def listen(self, receive: Receive, opened: Opened) -> None:
-        """Register the callbacks as `run` does, without waiting."""
-        self._receive, self._opened = receive, opened
-
-    async def run(self, receive: Receive, opened: Opened) -> None:
-        self.listen(receive, opened)
-        self.reconnect()
-
-    def open(self, key: str) -> None:
-        self.opened.add(key)
-        if not self._is_disconnected:
-            self._opened(key)
-
-    def close(self, key: str) -> None:
-        self.opened.discard(key)
-
-    def is_open(self, key: str) -> bool:
-        return key in self.opened and not self._is_disconnected
-
-    def disconnect(self) -> None:
-        self._is_disconnected = True
-
-    def reconnect(self) -> None:
-        self._is_disconnected = False
-        for key in sorted(self.opened):
-            self._opened(key)
-
-    def send(self, key: str, frame: Frame) -> None:
-        if self.is_open(key):
-            self._receive(key, frame)
 
 
 class FakeRunStream:
@@ -301,7 +259,3 @@ def _frame(epoch: str, record: Record) -> Frame:
 
 def _set_marks(run: _FakeRun, marks: Sequence[str]) -> None:
     run.marks.update({name: value for place, (name, value) in enumerate(pairwise(marks)) if place % 2 == 0})
-
-
-def _ignore(*_: object) -> None:
-    """Ignore the call: no callback is registered yet."""
