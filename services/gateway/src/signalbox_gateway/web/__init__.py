@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -44,9 +45,9 @@ def console_routes() -> list[BaseRoute]:
         await response(scope, receive, send)
 
     return [
-        Route("/", Hardened(page)),
-        Mount("/console", Hardened(files)),
-        Mount("/client", Hardened(StaticFiles(directory=CLIENT), SHARED)),
+        Route("/", Hardened(GZipMiddleware(page))),
+        Mount("/console", Hardened(GZipMiddleware(files))),
+        Mount("/client", Hardened(GZipMiddleware(StaticFiles(directory=CLIENT)), SHARED)),
     ]
 
 
