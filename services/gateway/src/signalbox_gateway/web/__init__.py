@@ -1,4 +1,4 @@
-"""The console at `/`: static HTML, CSS and ES modules, served as they are; no build step.
+"""The console at `/`: HTML, CSS and ES modules, bundled when the gateway starts (bundle.py).
 
 Everything under `static/` is public. The data comes from the API, with the caller's session.
 """
@@ -10,15 +10,21 @@ from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from signalbox_gateway.web.bundle import build
 
 STATIC: Final = Path(__file__).parent / "static"
 CLIENT: Final = Path(__file__).parent / "client"
 
 # Any origin may load the module: it contains no secrets and needs no credentials.
 SHARED: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+
+# The path of a bundled file has a digest of its content.
+IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 # Trusted Types make the browser reject markup built from strings, such as an assignment to innerHTML.
 # `data:` is for images in a question: an <img> neither runs scripts nor loads anything else.
@@ -38,15 +44,14 @@ HEADERS: Final = {
 
 def console_routes() -> list[BaseRoute]:
     """`/` is the page, `/console/…` its files, `/client/…` the JavaScript client for other sites."""
-    files = StaticFiles(directory=STATIC)
-
-    async def page(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await files.get_response("index.html", scope)
-        await response(scope, receive, send)
-
+    bundle = build(STATIC)
+    script = Response(bundle.script, media_type="text/javascript")
+    style = Response(bundle.style, media_type="text/css")
     return [
-        Route("/", Hardened(GZipMiddleware(page))),
-        Mount("/console", Hardened(GZipMiddleware(files))),
+        Route("/", Hardened(GZipMiddleware(Response(bundle.page, media_type="text/html")))),
+        Route(f"/console/{bundle.script_path}", Hardened(GZipMiddleware(script), IMMUTABLE)),
+        Route(f"/console/{bundle.style_path}", Hardened(GZipMiddleware(style), IMMUTABLE)),
+        Mount("/console", Hardened(GZipMiddleware(StaticFiles(directory=STATIC)))),
         Mount("/client", Hardened(GZipMiddleware(StaticFiles(directory=CLIENT)), SHARED)),
     ]
 
