@@ -49,5 +49,5 @@ async def test_a_fault_ends_as_the_documentation_says(
             code, message = error.code, error.message
 
     keys = [str(request["idempotency_key"]) for request in model_api.requests()]
-    assert (code, str(sum(key.startswith(run.run_id) for key in keys))) == (row["Code"], row["Requests"])
+    assert (code, str(sum(key.startswith(run.handle.id) for key in keys))) == (row["Code"], row["Requests"])
     assert row["Message contains"] in message

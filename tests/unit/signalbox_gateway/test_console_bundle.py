@@ -99,9 +99,11 @@ async def test_bundled_files_never_expire_and_the_page_is_revalidated() -> None:
     async with client_of(Starlette(routes=console_routes()), role=None) as client:
         page = await client.get("/")
         assert page.headers["cache-control"] == "no-cache"
+        assert (await client.get("/")).text == page.text
         for path in (bundle.script_path, bundle.style_path):
             assert f"console/{path}" in page.text
             answer = await client.get(f"/console/{path}")
             assert answer.status_code == 200
             assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
             assert answer.headers["content-encoding"] == "gzip"
+            assert (await client.get(f"/console/{path}")).content == answer.content

@@ -131,7 +131,9 @@ class Gateway:
         self._projector = Projector(parts.lifecycle, parts.streams, recovery.on_projected)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        decisions = Decisions(parts.temporal, availability, within=min(deadline, timedelta(seconds=3)))
+        decisions = Decisions(
+            parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
+        )
         approvals = ApprovalHandlers(self.states, parts.streams, decisions, parts.pipelines)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
@@ -144,7 +146,7 @@ class Gateway:
                 parts.payload_keys,
             ),
             runs=RunHandlers(self.states, engine, parts.pipelines, waiting, repairs),
-            run_input=RunInputHandler(self.states, parts.temporal, deadline=deadline),
+            run_input=RunInputHandler(self.states, parts.temporal, engine.workflow_ids, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
             approval_stream=ApprovalStream(self.hub, approvals.get_inbox, self.authenticator.principal),

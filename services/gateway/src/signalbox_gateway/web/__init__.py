@@ -45,15 +45,26 @@ HEADERS: Final = {
 def console_routes() -> list[BaseRoute]:
     """`/` is the page, `/console/…` its files, `/client/…` the JavaScript client for other sites."""
     bundle = build(STATIC)
-    script = Response(bundle.script, media_type="text/javascript")
-    style = Response(bundle.style, media_type="text/css")
+    script = Hardened(GZipMiddleware(FixedContent(bundle.script, "text/javascript")), IMMUTABLE)
+    style = Hardened(GZipMiddleware(FixedContent(bundle.style, "text/css")), IMMUTABLE)
     return [
-        Route("/", Hardened(GZipMiddleware(Response(bundle.page, media_type="text/html")))),
-        Route(f"/console/{bundle.script_path}", Hardened(GZipMiddleware(script), IMMUTABLE)),
-        Route(f"/console/{bundle.style_path}", Hardened(GZipMiddleware(style), IMMUTABLE)),
+        Route("/", Hardened(GZipMiddleware(FixedContent(bundle.page.encode(), "text/html")))),
+        Route(f"/console/{bundle.script_path}", script),
+        Route(f"/console/{bundle.style_path}", style),
         Mount("/console", Hardened(GZipMiddleware(StaticFiles(directory=STATIC)))),
         Mount("/client", Hardened(GZipMiddleware(StaticFiles(directory=CLIENT)), SHARED)),
     ]
+
+
+class FixedContent:
+    """Sends the same bytes to every request; each needs a response of its own, because middleware changes it."""
+
+    def __init__(self, content: bytes, media_type: str) -> None:
+        self._content = content
+        self._media_type = media_type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(self._content, media_type=self._media_type)(scope, receive, send)
 
 
 class Hardened:

@@ -26,7 +26,7 @@ _MAIN: Final = "console/js/main.js"
 
 
 class Bundle(Struct, frozen=True, kw_only=True):
-    """The page and the two files that it loads. Their paths, below /console/, have a digest of the content."""
+    """The page and the two files that it loads. Their paths, below `/console/`, contain a digest."""
 
     page: str
     script_path: str

@@ -113,7 +113,9 @@ def _list_facts(brand: BrandFacts) -> list[str]:
         "Slogan": brand.slogan,
         "Description": brand.description,
         "Price": brand.price,
-        "Rating": f"{brand.rating} of 5 from {brand.reviews} reviews" if brand.rating else "",
+        "Rating": f"{brand.rating} of {brand.rating_best} from {brand.reviews} reviews"
+        if brand.rating
+        else "",
         "Benefits": "; ".join(brand.benefits),
         "Shipping": brand.shipping,
     }
