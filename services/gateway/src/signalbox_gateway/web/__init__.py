@@ -57,7 +57,7 @@ def console_routes() -> list[BaseRoute]:
 
 
 class FixedContent:
-    """Sends the same bytes to every request; each needs a response of its own, because middleware changes it."""
+    """Sends the same bytes to every request, in a response of its own because middleware changes it."""
 
     def __init__(self, content: bytes, media_type: str) -> None:
         self._content = content
