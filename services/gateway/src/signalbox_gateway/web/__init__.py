@@ -47,11 +47,11 @@ def console_routes() -> list[BaseRoute]:
     bundle = build(STATIC)
     script = Hardened(GZipMiddleware(FixedContent(bundle.script, "text/javascript")), IMMUTABLE)
     style = Hardened(GZipMiddleware(FixedContent(bundle.style, "text/css")), IMMUTABLE)
+    files = Hardened(GZipMiddleware(StaticFiles(directory=STATIC)))
+    bundled = [Route(f"/{bundle.script_path}", script), Route(f"/{bundle.style_path}", style)]
     return [
         Route("/", Hardened(GZipMiddleware(FixedContent(bundle.page.encode(), "text/html")))),
-        Route(f"/console/{bundle.script_path}", script),
-        Route(f"/console/{bundle.style_path}", style),
-        Mount("/console", Hardened(GZipMiddleware(StaticFiles(directory=STATIC)))),
+        Mount("/console", routes=[*bundled, Mount("", files)]),
         Mount("/client", Hardened(GZipMiddleware(StaticFiles(directory=CLIENT)), SHARED)),
     ]
 
