@@ -193,6 +193,7 @@ def _item(run: RunInfo) -> RunItemView:
         started_at=run.started_at,
         ended_at=run.ended_at,
         started_by=run.started_by,
+        starter=run.starter,
         url=f"/v1/runs/{quote(run.run_id, safe='')}",
     )
 

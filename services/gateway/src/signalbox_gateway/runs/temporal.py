@@ -32,6 +32,7 @@ from signalbox_core.pipeline.contract.messages import (
     Control,
 )
 from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.subjects import Subject
 from signalbox_core.temporal import names
 from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.runs.availability import TemporalAvailability
@@ -64,6 +65,7 @@ class StartRequest(Struct, Generic[T], frozen=True, kw_only=True):
     started_by: str
     digest: str
     priority: int | None = None
+    starter: Subject | None = None
 
     @property
     def key(self) -> str:
@@ -80,6 +82,7 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     started_at: datetime
     ended_at: datetime | None
     started_by: str | None = None
+    starter: Subject | None = None
     digest: str | None = None
     awaits_worker: bool = False
 
@@ -122,11 +125,13 @@ class TemporalRuns:
             return False
         tenant, pipeline = names.SEARCH_TENANT, names.SEARCH_PIPELINE
         attributes = [SearchAttributePair(tenant, request.tenant), SearchAttributePair(pipeline, spec.name)]
-        memo = {
+        memo: dict[str, object] = {
             names.MEMO_TENANT: request.tenant,
             names.MEMO_STARTED_BY: request.started_by,
             names.MEMO_REQUEST_DIGEST: request.digest,
         }
+        if request.starter is not None:
+            memo[names.MEMO_STARTER] = request.starter
         priority = Priority(priority_key=request.priority, fairness_key=names.fairness_key(request.tenant))
         try:
             with bind_payloads_to(request.tenant):
@@ -284,6 +289,7 @@ async def run_info_of(found: WorkflowExecution) -> RunInfo | None:
         started_at=found.start_time,
         ended_at=found.close_time,
         started_by=await found.memo_value(names.MEMO_STARTED_BY, None, type_hint=str),
+        starter=await found.memo_value(names.MEMO_STARTER, None, type_hint=Subject),
         digest=await found.memo_value(names.MEMO_REQUEST_DIGEST, None, type_hint=str),
         awaits_worker=found.history_length <= 2,
     )
