@@ -52,6 +52,7 @@ CODES: Final[Mapping[str, str]] = {
     "invalid_answer": "The answer violates a rule of the pipeline; the approval stays pending.",
     "decision_id_taken": "The decision id was used for a different answer.",
     "run_ended": "The run has ended; `run_status` has its status.",
+    "not_started": "The run is queued; it has no input to show until it starts.",
     "not_finished": "The run has no result yet.",
     "run_failed": "The run failed and has no result; `error` has the step and the cause.",
     "run_cancelled": "The run was cancelled and has no result.",

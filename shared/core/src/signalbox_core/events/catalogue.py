@@ -67,7 +67,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     title: str
     steps: tuple[StepInfo, ...] = ()
     started_by: str | None = None
-    starter: Subject | None = None
+    starter: Subject | UnsetType = UNSET
 
 
 class StepStarted(Struct, frozen=True, kw_only=True):
@@ -154,7 +154,7 @@ class ApprovalDecided(Struct, frozen=True, kw_only=True):
     decided_by: str
     answer: msgspec.Raw
     note: str | None = None
-    decider: Subject | None = None
+    decider: Subject | UnsetType = UNSET
 
 
 class ApprovalExpired(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 Query `snapshot`; update and signal `decide`; signals `pause`, `resume` and `cancel_reason`.
 """
 
+from msgspec import UNSET
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
@@ -67,7 +68,7 @@ class RunMessageHandlers:
                 decided_by=record.decided_by,
                 answer=record.answer,
                 note=decision.note,
-                decider=record.decider,
+                decider=record.decider if record.decider is not None else UNSET,
             )
             self._state.record_event("approval.decided", data)
         return record

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 
@@ -107,7 +107,7 @@ class RunState:
             title=self.spec.title,
             steps=steps,
             started_by=started_by,
-            starter=starter,
+            starter=starter if starter is not None else UNSET,
         )
         self.outbox.add(self.journal.milestone("run.started", data, workflow.now()))
 
