@@ -48,12 +48,16 @@ const CHANGES = {
     const before = stepOrNew(snapshot, data);
     return withStep(snapshot, {
       ...before, ...OVER, status: "completed", percent: 100, message: data.message ?? null, started_at: data.started_at, ended_at: frame.time,
+      items: data.items ?? before.items,
     });
   },
-  "step.failed": (snapshot, data, frame) =>
-    withStep(snapshot, {
-      ...stepOrNew(snapshot, data), ...OVER, status: "failed", message: data.error.message, started_at: data.started_at, ended_at: frame.time,
-    }),
+  "step.failed": (snapshot, data, frame) => {
+    const before = stepOrNew(snapshot, data);
+    return withStep(snapshot, {
+      ...before, ...OVER, status: "failed", message: data.error.message, started_at: data.started_at, ended_at: frame.time,
+      items: data.items ?? before.items,
+    });
+  },
   "artifact.created": (snapshot, data) => ({
     ...snapshot,
     artifacts: [
