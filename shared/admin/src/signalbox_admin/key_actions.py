@@ -140,7 +140,7 @@ def rotate_api(args: argparse.Namespace) -> int:
     key, record = generate_api_key(
         tenant=old.tenant, roles=old.roles, name=old.name, expires_at=_expiry(args)
     )
-    # The same subject: whoever has both keys during the overlap must not count twice.
+    # The same subject: the holder of both keys must not count twice during the overlap.
     record = replace(record, kind=old.kind, groups=old.groups, subject=old.stable_subject)
     until = min(overlap_end(datetime.now(UTC), args.overlap_hours), old.expires_at or _NEVER)
     keys.replace(replace(old, expires_at=until))

@@ -166,7 +166,6 @@ class Decided(Struct, frozen=True, kw_only=True):
     status: str
     decided_by: str = ""
     decided_at: datetime | None = None
-    decider: Subject | None = None
 
 
 class Accepted(Struct, frozen=True, kw_only=True):

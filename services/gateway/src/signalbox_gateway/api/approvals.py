@@ -222,7 +222,6 @@ def _accepted(run_id: str, record: DecisionRecord) -> Response:
             decided_by=record.decided_by,
             decided_at=record.decided_at,
             answer=record.answer,
-            decider=record.decider,
         )
     )
 
@@ -236,6 +235,5 @@ def _recorded(run_id: str, decision: Decision) -> Response:
         decided_by=decision.decided_by,
         decided_at=None,
         answer=decision.answer,
-        decider=decision.decider,
     )
     return json_response(body, 202)

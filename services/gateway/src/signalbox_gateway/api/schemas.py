@@ -107,7 +107,6 @@ class DecideResponse(Struct, frozen=True, kw_only=True):
     decided_by: str
     decided_at: datetime | None
     answer: msgspec.Raw
-    decider: Subject | None
 
 
 class ListApprovals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

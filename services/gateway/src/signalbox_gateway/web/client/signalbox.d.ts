@@ -37,7 +37,7 @@ export interface Approval {
   decided_by?: string | null; decider?: Subject | null;
 }
 
-export interface Decided { run_id: string; approval_id: string; decision_id: string; status: "accepted" | "recorded"; decided_by: string; decider?: Subject | null; }
+export interface Decided { run_id: string; approval_id: string; decision_id: string; status: "accepted" | "recorded"; decided_by: string; }
 
 /** A state event (with a sequence; each once, in order) or progress (without). `type` is `dev.signalbox.<name>.v1`. */
 export interface RunEvent {
