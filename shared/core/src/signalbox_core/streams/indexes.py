@@ -1,4 +1,4 @@
-"""The indexes across runs: pending approvals, open runs and notifications of a tenant, and runs with a gap.
+"""The indexes across runs: pending approvals, open and ended runs of a tenant, and runs with a gap.
 
 They are on other cluster nodes than the runs, so a second step updates them after the script. That step is
 idempotent and errs on the side of too many entries; every read checks the entries against the runs' own
@@ -20,7 +20,14 @@ from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import run_id_of
 from signalbox_core.redis.client import map_redis_errors
-from signalbox_core.streams.keys import GAPS, RunKeys, inbox_key, open_runs_key, tenant_channel
+from signalbox_core.streams.keys import (
+    GAPS,
+    RunKeys,
+    ended_runs_key,
+    inbox_key,
+    open_runs_key,
+    tenant_channel,
+)
 from signalbox_core.streams.record import (
     CLOSED_APPROVAL,
     closed_approval,
@@ -31,6 +38,8 @@ from signalbox_core.streams.record import (
 from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, AppendOutcome, Gap, InboxItem
 
 _ORPHAN_TTL: Final = timedelta(hours=1)
+_ENDED_TTL: Final = timedelta(hours=1)
+_MAX_ENDED: Final = 1_000
 
 
 class _InboxEntryState(Struct, frozen=True, kw_only=True):
@@ -46,7 +55,7 @@ class _RunChange(Struct, frozen=True, kw_only=True):
 
     is_open: bool
     is_new: bool
-    has_ended: bool
+    ended_at: datetime | None
 
 
 class RunIndexes:
@@ -71,7 +80,8 @@ class RunIndexes:
         tenant = events[0].tenantid
         requested = [inbox_item(event) for event in events if event.name == "approval.requested"]
         closed = [approval for event in events if (approval := closed_approval(event))]
-        ended = any(event.name in TERMINAL for event in events)
+        ended_at = next((event.time for event in events if event.name in TERMINAL), None)
+        ended = ended_at is not None
         first = next(
             (outcome for event, outcome in zip(events, outcomes, strict=True) if event.sequence == 1), None
         )
@@ -83,14 +93,15 @@ class RunIndexes:
             change = _RunChange(
                 is_open=first is not None and not ended,
                 is_new=first is AppendOutcome.APPENDED,
-                has_ended=ended,
+                ended_at=ended_at,
             )
             await self._write(key, tenant, [] if ended else requested, closed, change, has_gap=has_gap)
 
     async def update_after_rebuild(self, key: str, snapshot: Snapshot, *, has_gap: bool) -> None:
         with map_redis_errors(f"stream of {snapshot.run_id}"):
             is_open = snapshot.status not in ENDED
-            change = _RunChange(is_open=is_open, is_new=is_open, has_ended=not is_open)
+            ended_at = None if is_open else snapshot.ended_at or datetime.now(UTC)
+            change = _RunChange(is_open=is_open, is_new=is_open, ended_at=ended_at)
             await self._write(key, snapshot.tenant, inbox_items(snapshot), [], change, has_gap=has_gap)
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
@@ -129,6 +140,17 @@ class RunIndexes:
             if stale:
                 await self._redis.zrem(index, *stale)
         return [run.decode() for run in runs if run not in stale]
+
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        since = (datetime.now(UTC) - _ENDED_TTL).timestamp()
+        with map_redis_errors("ended runs"):
+            rows = await self._redis.zrevrangebyscore(
+                ended_runs_key(tenant), "+inf", since, start=0, num=limit, withscores=True
+            )
+        return {
+            run.decode(): datetime.fromtimestamp(ended_at, UTC)
+            for run, ended_at in cast("list[tuple[bytes, float]]", rows)
+        }
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         with map_redis_errors("gaps of streams"):
@@ -188,8 +210,12 @@ class RunIndexes:
                 pipe.srem(GAPS, key)
             if change.is_open:
                 pipe.zadd(open_runs_key(tenant), {key: time.time()}, nx=True)
-            if change.has_ended:
+            if change.ended_at is not None:
                 pipe.zrem(open_runs_key(tenant), key)
+                ended = ended_runs_key(tenant)
+                pipe.zadd(ended, {key: change.ended_at.timestamp()}, nx=True)
+                pipe.zremrangebyrank(ended, 0, -_MAX_ENDED - 1)
+                pipe.expire(ended, _ENDED_TTL)
             if change.is_new:
                 pipe.publish(channel, pack_tenant_message(RUN_APPEARED, key))
             if opened or closed:

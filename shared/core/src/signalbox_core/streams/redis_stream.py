@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Final
 
@@ -169,6 +169,9 @@ class RedisRunStream:
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
         return await self._indexes.open_runs(tenant, limit)
+
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        return await self._indexes.ended_runs(tenant, limit)
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         return await self._indexes.gaps(older_than=older_than)
