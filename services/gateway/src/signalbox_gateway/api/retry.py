@@ -205,6 +205,7 @@ class RetryStarter:
             input=decoded,
             tenant=run.tenant,
             started_by=call.principal.name,
+            starter=call.principal.subject,
             digest=hashlib.sha256(digested).hexdigest(),
             priority=recorded.priority,
             retry_of=run.run_id,

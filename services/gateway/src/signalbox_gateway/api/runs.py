@@ -195,6 +195,7 @@ def _item(run: RunInfo, condition: RunCondition | None) -> RunItemView:
         started_at=run.started_at,
         ended_at=run.ended_at,
         started_by=run.started_by,
+        starter=run.starter,
         url=f"/v1/runs/{quote(run.run_id, safe='')}",
         blocked=known.blocked if known is not None else None,
         queued=known.queued if known is not None else None,

@@ -38,6 +38,7 @@ CODES: Final[Mapping[str, str]] = {
     "payload_damaged": "An encrypted value was modified, or was encrypted with another key of the same name.",
     "secrets_unavailable": "The input contains a secret, and this gateway has no payload keys to encrypt it.",
     "forbidden": "The principal lacks the required role; `role` names it.",
+    "not_allowed_by_policy": "The subject may not decide this approval: agents never decide.",
     "other_origin": "A request with a session cookie came from another site.",
     "not_found": "No resource exists at this path.",
     "unknown_run": "The run does not exist, or belongs to another tenant.",

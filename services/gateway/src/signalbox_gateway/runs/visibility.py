@@ -1,11 +1,22 @@
-"""Builds queries for Temporal's visibility store. Pure."""
+"""Queries of Temporal's visibility store, and its statuses as those of runs. Pure."""
 
+from collections.abc import Mapping
 from typing import Final
+
+from temporalio.client import WorkflowExecutionStatus
 
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.temporal import names
-from signalbox_gateway.runs.temporal import STATUSES
 
+STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
+    WorkflowExecutionStatus.RUNNING: "running",
+    WorkflowExecutionStatus.CONTINUED_AS_NEW: "running",
+    WorkflowExecutionStatus.COMPLETED: "completed",
+    WorkflowExecutionStatus.FAILED: "failed",
+    WorkflowExecutionStatus.CANCELED: "cancelled",
+    WorkflowExecutionStatus.TERMINATED: "terminated",
+    WorkflowExecutionStatus.TIMED_OUT: "timed_out",
+}
 _OPEN: Final = "Running"
 
 

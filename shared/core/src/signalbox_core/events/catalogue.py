@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from signalbox_core.events.notices import RunBlocked, RunQueued, RunUnblocked
+from signalbox_core.subjects import Subject
 
 _PREFIX: Final = "dev.signalbox."
 MAX_SAFE_INTEGER: Final = 2**53 - 1
@@ -71,6 +72,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     steps: tuple[StepInfo, ...] = ()
     started_by: str | None = None
     retry_of: str | UnsetType = UNSET
+    starter: Subject | UnsetType = UNSET
 
 
 class StepStarted(Struct, frozen=True, kw_only=True):
@@ -163,6 +165,7 @@ class ApprovalDecided(Struct, frozen=True, kw_only=True):
     decided_by: str
     answer: msgspec.Raw
     note: str | None = None
+    decider: Subject | UnsetType = UNSET
 
 
 class ApprovalExpired(Struct, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ def _run_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         started_at=event.time,
         started_by=data.started_by,
         retry_of=data.retry_of or None,
+        starter=data.starter or None,
         status="running",
     )
 

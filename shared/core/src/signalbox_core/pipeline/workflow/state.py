@@ -22,12 +22,14 @@ from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch
 from signalbox_core.pipeline.workflow.waits import wait_until_idle
+from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
     DEFAULT_TENANT,
     HEADER_CARRIED,
     HEADER_FOREIGN,
     MEMO_RETRY_OF,
     MEMO_STARTED_BY,
+    MEMO_STARTER,
     MEMO_TENANT,
 )
 
@@ -107,12 +109,14 @@ class RunState:
             return
         steps = tuple(catalogue.StepInfo(name=step.name, title=step.title) for step in self.spec.steps)
         started_by: str | None = workflow.memo_value(MEMO_STARTED_BY, None, type_hint=str)
+        starter: Subject | None = workflow.memo_value(MEMO_STARTER, None, type_hint=Subject)
         data = catalogue.RunStarted(
             pipeline=self.spec.name,
             title=self.spec.title,
             steps=steps,
             started_by=started_by,
             retry_of=workflow.memo_value(MEMO_RETRY_OF, None, type_hint=str) or UNSET,
+            starter=starter if starter is not None else UNSET,
         )
         self.outbox.add(self.journal.milestone("run.started", data, workflow.now()))
 
