@@ -1,9 +1,10 @@
 """Whose run it is: looked up once in an hour, and never remembered while it is nobody's."""
 
-import pytest
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
-from signalbox_core.errors import Conflict
+from signalbox_core.events import CloudEvent
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_webhook_receiver.run_tenants import RunTenants
 from support.fakes.events import story
@@ -17,9 +18,13 @@ class CountingStream(FakeRunStream):
         super().__init__()
         self.asked = 0
 
-    async def tenant(self, run_id: str) -> str | None:
-        self.asked += 1
-        return await super().tenant(run_id)
+    async def tenants(self, run_ids: Sequence[str]) -> list[str | None]:
+        self.asked += len(run_ids)
+        return await super().tenants(run_ids)
+
+
+async def codes(run_tenants: RunTenants, *events: CloudEvent) -> list[str | None]:
+    return [error and error.stable_code for error in await run_tenants.check(events)]
 
 
 async def test_a_known_owner_is_looked_up_once_in_an_hour() -> None:
@@ -27,20 +32,27 @@ async def test_a_known_owner_is_looked_up_once_in_an_hour() -> None:
     run_tenants = RunTenants(stream, clock=lambda: now[0])
     await stream.append(EVENT)
     for _ in range(3):
-        await run_tenants.check(EVENT)
-    with pytest.raises(Conflict):
-        await run_tenants.check(FOREIGN)
+        assert await codes(run_tenants, EVENT) == [None]
+    assert await codes(run_tenants, FOREIGN) == ["foreign_run"]
     assert stream.asked == 1
     now[0] += 3601
-    await run_tenants.check(EVENT)
+    assert await codes(run_tenants, EVENT) == [None]
     assert stream.asked == 2
 
 
 async def test_a_run_without_a_stream_is_anybodys_until_it_has_one() -> None:
     stream = CountingStream()
     run_tenants = RunTenants(stream)
-    await run_tenants.check(FOREIGN)
+    assert await codes(run_tenants, FOREIGN) == [None]
     await stream.append(EVENT)
-    with pytest.raises(Conflict) as refused:
-        await run_tenants.check(FOREIGN)
-    assert refused.value.stable_code == "foreign_run"
+    assert await codes(run_tenants, FOREIGN) == ["foreign_run"]
+
+
+async def test_of_many_runs_only_the_unknown_ones_are_looked_up() -> None:
+    stream = CountingStream()
+    run_tenants = RunTenants(stream)
+    other = story("run-2")[0]
+    await stream.append_many([EVENT, other])
+    assert await codes(run_tenants, EVENT, FOREIGN) == [None, "foreign_run"]
+    assert await codes(run_tenants, other, FOREIGN, EVENT) == [None, "foreign_run", None]
+    assert stream.asked == 2

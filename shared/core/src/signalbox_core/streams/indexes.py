@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
@@ -30,6 +31,7 @@ from signalbox_core.streams.record import (
 from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, AppendOutcome, Gap, InboxItem
 
 _ORPHAN_TTL: Final = timedelta(hours=1)
+_APPROVAL_EVENTS: Final = frozenset({"approval.requested", "approval.decided", "approval.expired"})
 
 
 class _InboxEntryState(Struct, frozen=True, kw_only=True):
@@ -40,12 +42,35 @@ class _InboxEntryState(Struct, frozen=True, kw_only=True):
     pipeline: str
 
 
-class _RunChange(Struct, frozen=True, kw_only=True):
-    """What changed about the run as a whole."""
+class RunAppend(Struct, frozen=True, kw_only=True):
+    """What one call of the script appended to one run."""
 
+    events: Sequence[CloudEvent]
+    outcomes: Sequence[AppendOutcome]
+    has_gap: bool
+    healed: bool
+
+
+class _RunChange(Struct, frozen=True, kw_only=True):
+    """What changes in the indexes for one run.
+
+    Attributes:
+        closed: the ids of approvals that are not open any more.
+    """
+
+    run_id: str
+    tenant: str
+    opened: tuple[InboxItem, ...] = ()
+    closed: tuple[str, ...] = ()
     is_open: bool
     is_new: bool
     has_ended: bool
+    has_gap: bool
+
+
+def updates_indexes(event: CloudEvent) -> bool:
+    """Whether an index depends on this event."""
+    return event.sequence == 1 or event.name in TERMINAL or event.name in _APPROVAL_EVENTS
 
 
 class RunIndexes:
@@ -54,39 +79,33 @@ class RunIndexes:
     def __init__(self, client: Redis) -> None:
         self._redis = client
 
-    async def update(
-        self, events: Sequence[CloudEvent], outcomes: Sequence[AppendOutcome], *, has_gap: bool, healed: bool
-    ) -> None:
-        """Update the indexes after an append to one run.
+    async def update(self, appends: Sequence[RunAppend]) -> None:
+        """Update the indexes after appends to any number of runs, in one round trip.
 
         Done for every outcome, duplicates included, so that a redelivery repairs what a crash left undone.
         """
-        run_id, tenant = events[0].runid, events[0].tenantid
-        requested = [inbox_item(event) for event in events if event.name == "approval.requested"]
-        closed = [approval for event in events if (approval := closed_approval(event))]
-        ended = any(event.name in TERMINAL for event in events)
-        first = next(
-            (outcome for event, outcome in zip(events, outcomes, strict=True) if event.sequence == 1), None
-        )
-        if not (requested or closed or ended or has_gap or healed or first):
+        changes = [change for append in appends if (change := _change(append)) is not None]
+        if not changes:
             return
-        with map_redis_errors(f"stream of {run_id}"):
-            closed += await self._requested_approvals(run_id) if ended else []
-            # A duplicate of the first event must not announce a run again, which may have ended since.
-            change = _RunChange(
-                is_open=first is not None and not ended,
-                is_new=first is AppendOutcome.APPENDED,
-                has_ended=ended,
+        with map_redis_errors("indexes of runs"):
+            ended = await self._requested_approvals([change for change in changes if change.has_ended])
+            await self._write(
+                [replace(change, closed=change.closed + ended.get(change.run_id, ())) for change in changes]
             )
-            await self._write(run_id, tenant, [] if ended else requested, closed, change, has_gap=has_gap)
 
     async def update_after_rebuild(self, snapshot: Snapshot, *, has_gap: bool) -> None:
+        is_open = snapshot.status not in ENDED
+        change = _RunChange(
+            run_id=snapshot.run_id,
+            tenant=snapshot.tenant,
+            opened=inbox_items(snapshot),
+            is_open=is_open,
+            is_new=is_open,
+            has_ended=not is_open,
+            has_gap=has_gap,
+        )
         with map_redis_errors(f"stream of {snapshot.run_id}"):
-            is_open = snapshot.status not in ENDED
-            change = _RunChange(is_open=is_open, is_new=is_open, has_ended=not is_open)
-            await self._write(
-                snapshot.run_id, snapshot.tenant, inbox_items(snapshot), [], change, has_gap=has_gap
-            )
+            await self._write([change])
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
         with map_redis_errors("inbox of approvals"):
@@ -153,39 +172,23 @@ class RunIndexes:
                 pipe.srem(GAPS, run_id)
                 await pipe.execute()
 
-    async def _write(
-        self,
-        run_id: str,
-        tenant: str,
-        opened: Sequence[InboxItem],
-        closed: Sequence[str],
-        change: _RunChange,
-        *,
-        has_gap: bool,
-    ) -> None:
-        channel = RunKeys(tenant_channel(tenant)).channel
+    async def _write(self, changes: Sequence[_RunChange]) -> None:
         async with self._redis.pipeline(transaction=False) as pipe:
-            for item in opened:
-                pipe.hset(inbox_key(tenant), _field(item), msgspec.json.encode(item))
-            if closed:
-                pipe.hdel(inbox_key(tenant), *(f"{run_id}/{approval}" for approval in closed))
-            if has_gap:
-                pipe.sadd(GAPS, run_id)
-            else:
-                pipe.srem(GAPS, run_id)
-            if change.is_open:
-                pipe.zadd(open_runs_key(tenant), {run_id: time.time()}, nx=True)
-            if change.has_ended:
-                pipe.zrem(open_runs_key(tenant), run_id)
-            if change.is_new:
-                pipe.publish(channel, pack_tenant_message(RUN_APPEARED, run_id))
-            if opened or closed:
-                pipe.publish(channel, pack_tenant_message(INBOX_CHANGED))
+            for change in changes:
+                _add_commands(pipe, change)
             await pipe.execute()
 
-    async def _requested_approvals(self, run_id: str) -> list[str]:
-        marks = cast("Mapping[bytes, bytes]", await self._redis.hgetall(RunKeys(run_id).meta))
-        return [name.decode().removeprefix("approval:") for name in marks if name.startswith(b"approval:")]
+    async def _requested_approvals(self, ended: Sequence[_RunChange]) -> dict[str, tuple[str, ...]]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for change in ended:
+                pipe.hkeys(RunKeys(change.run_id).meta)
+            found = cast("list[list[bytes]]", await pipe.execute() if ended else [])
+        return {
+            change.run_id: tuple(
+                name.decode().removeprefix("approval:") for name in marks if name.startswith(b"approval:")
+            )
+            for change, marks in zip(ended, found, strict=True)
+        }
 
     async def _entry_states(self, items: Sequence[InboxItem]) -> list[_InboxEntryState]:
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -206,3 +209,49 @@ class RunIndexes:
 
 def _field(item: InboxItem) -> str:
     return f"{item.run_id}/{item.approval_id}"
+
+
+def _change(append: RunAppend) -> _RunChange | None:
+    """Return what an append changes in the indexes; None for nothing."""
+    events = append.events
+    requested = tuple(inbox_item(event) for event in events if event.name == "approval.requested")
+    closed = tuple(approval for event in events if (approval := closed_approval(event)))
+    ended = any(event.name in TERMINAL for event in events)
+    first = next(
+        (outcome for event, outcome in zip(events, append.outcomes, strict=True) if event.sequence == 1),
+        None,
+    )
+    if not (requested or closed or ended or append.has_gap or append.healed or first):
+        return None
+    return _RunChange(
+        run_id=events[0].runid,
+        tenant=events[0].tenantid,
+        opened=() if ended else requested,
+        closed=closed,
+        # A duplicate of the first event must not announce a run again, which may have ended since.
+        is_open=first is not None and not ended,
+        is_new=first is AppendOutcome.APPENDED,
+        has_ended=ended,
+        has_gap=append.has_gap,
+    )
+
+
+def _add_commands(pipe: Pipeline, change: _RunChange) -> None:
+    run_id, tenant = change.run_id, change.tenant
+    channel = RunKeys(tenant_channel(tenant)).channel
+    for item in change.opened:
+        pipe.hset(inbox_key(tenant), _field(item), msgspec.json.encode(item))
+    if change.closed:
+        pipe.hdel(inbox_key(tenant), *(f"{run_id}/{approval}" for approval in change.closed))
+    if change.has_gap:
+        pipe.sadd(GAPS, run_id)
+    else:
+        pipe.srem(GAPS, run_id)
+    if change.is_open:
+        pipe.zadd(open_runs_key(tenant), {run_id: time.time()}, nx=True)
+    if change.has_ended:
+        pipe.zrem(open_runs_key(tenant), run_id)
+    if change.is_new:
+        pipe.publish(channel, pack_tenant_message(RUN_APPEARED, run_id))
+    if change.opened or change.closed:
+        pipe.publish(channel, pack_tenant_message(INBOX_CHANGED))

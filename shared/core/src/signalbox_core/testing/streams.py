@@ -8,7 +8,7 @@ from itertools import count, pairwise
 import msgspec
 from msgspec.structs import replace
 
-from signalbox_core.errors import Conflict
+from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
@@ -117,6 +117,12 @@ class FakeRunStream:
         batch = [(event, records.milestone_record(event)) for event in events]
         return [self._append(event, record) for event, record in batch]
 
+    async def write_batch(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
+        return [self._write(event) for event in events]
+
+    async def append_missing(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
+        return await self.write_batch(events)
+
     async def progress(self, event: CloudEvent) -> None:
         self._publish_live(event, records.live_record(event))
 
@@ -139,8 +145,8 @@ class FakeRunStream:
             return None
         return ProjectedSnapshot(snapshot=project(run_id, run.tenant, run.newest, run.top), epoch=run.epoch)
 
-    async def tenant(self, run_id: str) -> str | None:
-        return self._runs[run_id].tenant if run_id in self._runs else None
+    async def tenants(self, run_ids: Sequence[str]) -> list[str | None]:
+        return [self._runs[run_id].tenant if run_id in self._runs else None for run_id in run_ids]
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
         found = []
@@ -191,6 +197,15 @@ class FakeRunStream:
 
     async def discard(self, run_id: str) -> None:
         self._runs.pop(run_id, None)
+
+    def _write(self, event: CloudEvent) -> AppendOutcome | SignalboxError:
+        try:
+            record = records.event_record(event)
+            if event.sequence is not None:
+                return self._append(event, record)
+            return self._publish_live(event, record)
+        except (InvalidInput, Conflict) as error:
+            return error
 
     def _append(self, event: CloudEvent, record: Record) -> AppendOutcome:
         run = self._run_of(event) or self._runs.setdefault(
@@ -245,13 +260,14 @@ class FakeRunStream:
         while not run.ended and run.top + 1 in run.parked:
             self._append_next(run_id, run, run.parked.pop(run.top + 1))
 
-    def _publish_live(self, event: CloudEvent, record: Record) -> None:
+    def _publish_live(self, event: CloudEvent, record: Record) -> AppendOutcome:
         run = self._run_of(event)
         if run and (run.ended or (record.guard and run.marks.get(record.guard) == ENDED_STEP)):
-            return
+            return AppendOutcome.DROPPED
         if run and record.field:
             run.newest[record.field] = record.data.encode()
         self._send(event.runid, run or _FakeRun(epoch="", tenant=""), record)
+        return AppendOutcome.APPENDED
 
     def _run_of(self, event: CloudEvent) -> _FakeRun | None:
         run = self._runs.get(event.runid)
