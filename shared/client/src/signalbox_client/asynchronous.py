@@ -130,6 +130,10 @@ class AsyncSignalbox:
         """
         return msgspec.Raw(await self._connection.fetch(requests.get_result(run_id)))
 
+    async def run_input(self, run_id: str) -> models.RunInput:
+        """Get what a run was started with; secrets are masked."""
+        return await self._connection.send(requests.get_input(run_id))
+
     async def artifact(self, run_id: str, name: str) -> bytes:
         """Download one file of a run."""
         return await self._connection.fetch(requests.get_artifact(run_id, name))

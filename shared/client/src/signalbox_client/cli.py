@@ -142,6 +142,15 @@ def _add_queries(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--limit", type=_whole_number, default=20, metavar="N", help="how many to list (default: %(default)s)"
     )
     _add_run(add("show", "show a run's steps, pending approvals and files", run_commands.show))
+    _add_run(
+        add(
+            "input",
+            "print what a run was started with",
+            run_commands.show_input,
+            details="Prints JSON that `signalbox start NAME --input FILE` accepts. Secrets are masked: give "
+            "them again as flags.",
+        )
+    )
     artifacts = add("artifacts", "list a run's files, or save them", run_commands.artifacts)
     _add_run(artifacts)
     artifacts.add_argument("--to", metavar="DIR", help="save the files in this folder")

@@ -131,6 +131,10 @@ class Signalbox:
         """
         return msgspec.Raw(self._connection.fetch(requests.get_result(run_id)))
 
+    def run_input(self, run_id: str) -> models.RunInput:
+        """Get what a run was started with; secrets are masked."""
+        return self._connection.send(requests.get_input(run_id))
+
     def artifact(self, run_id: str, name: str) -> bytes:
         """Download one file of a run."""
         return self._connection.fetch(requests.get_artifact(run_id, name))
