@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.events import CloudEvent
+from signalbox_core.events.envelope import EventResult
 from signalbox_worker.event_batches import MAX_BATCH_EVENTS, MAX_REQUESTS, EventBatcher
 from signalbox_worker.metrics import WorkerMetrics
 from signalbox_worker.post_client import PostClient
-from signalbox_worker.receiver_client import DeliveryRefused, DeliveryTimedOut, EventResult, ReceiverClient
+from signalbox_worker.receiver_client import DeliveryRefused, DeliveryTimedOut, ReceiverClient
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import URL, signer_and_key
 from support.fakes.events import story

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from signalbox_core.errors import SignalboxError, Unavailable
+from signalbox_core.events.envelope import EventResult
 from signalbox_core.http.problems import status_of
 from signalbox_webhook_receiver.events import read_runs
 from signalbox_webhook_receiver.intake import EventIntake, RunOutcome
@@ -82,18 +83,6 @@ class DuplicateDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """The body of 200: every event of the delivery had been accepted before."""
 
     duplicate: bool = True
-
-
-class EventResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one event of a batch of several runs of which a run was refused.
-
-    Attributes:
-        status: 202 accepted, 200 accepted before, or the status of the refusal of its run.
-        code: the code of the refusal.
-    """
-
-    status: int
-    code: str | None = None
 
 
 class Deliveries:

@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE, CloudEvent
+from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE, CloudEvent, EventResult
 from signalbox_core.http.problems import TITLES, Problem
-from signalbox_webhook_receiver.deliveries import AcceptedDelivery, DuplicateDelivery, EventResult
+from signalbox_webhook_receiver.deliveries import AcceptedDelivery, DuplicateDelivery
 from signalbox_webhook_receiver.health import ReceiverReadiness
 from signalbox_webhook_receiver.profile import MAX_BATCH_EVENTS
 

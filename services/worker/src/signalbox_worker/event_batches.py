@@ -14,11 +14,10 @@ from typing import Final
 from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 from signalbox_core.events import CATALOGUE, CloudEvent, EventKind, encode_event
-from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE
+from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE, EventResult
 from signalbox_worker.receiver_client import (
     DeliveryRefused,
     DeliveryTimedOut,
-    EventResult,
     ReceiverClient,
 )
 

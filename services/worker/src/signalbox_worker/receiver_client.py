@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from signalbox_core.errors import RateLimited, Rejected, Unavailable
+from signalbox_core.events.envelope import EventResult
 from signalbox_core.http.retry_after import retry_after_s
 from signalbox_core.signatures import Signer
 from signalbox_worker.metrics import WorkerMetrics
@@ -75,13 +76,6 @@ _ACTIONS: Final[Mapping[int, ResponseAction]] = {
 }
 # A new attempt resolves these conflicts of the receiver; its other conflicts are permanent.
 _TRANSIENT_CONFLICTS: Final = frozenset({"in_flight", "nonce_replayed"})
-
-
-class EventResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the receiver did with one event of a batch of several runs."""
-
-    status: int
-    code: str | None = None
 
 
 class _Problem(msgspec.Struct, frozen=True, kw_only=True):
