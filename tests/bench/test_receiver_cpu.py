@@ -69,9 +69,6 @@ class NullStream:
     async def write_batch(self, events: Sequence[CloudEvent]) -> list[AppendOutcome]:
         return [AppendOutcome.APPENDED] * len(events)
 
-    async def tenants(self, run_ids: Sequence[str]) -> list[None]:
-        return [None] * len(run_ids)
-
 
 class Workload:
     """Signed events, each sent once."""

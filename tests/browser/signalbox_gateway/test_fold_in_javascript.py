@@ -145,7 +145,7 @@ def folded_in_javascript(page: Page, events: Sequence[CloudEvent]) -> Sequence[o
     return list(
         page.evaluate(
             """async (frames) => {
-                const { emptySnapshot, fold } = await import("/console/js/fold.js");
+                const { emptySnapshot, fold } = await import("/console/js/data/fold.js");
                 let snapshot = emptySnapshot("run-1", "acme");
                 return frames.map((frame) => (snapshot = fold(snapshot, frame)));
             }""",

@@ -55,7 +55,7 @@ async def test_secrets_of_a_sealed_input_are_masked(sealed_parts: Parts, tempora
 
     assert shown.json()["input"] == {"user": "lan", "password": "***", "token": None}
     assert shown.json()["masked"] == ["input.password"]
-    await temporal.get_workflow_handle(run_id).terminate()
+    await temporal.get_workflow_handle(f"acme:{run_id}").terminate()
 
 
 async def test_the_input_is_not_shown_to_another_tenant(sealed_parts: Parts, temporal: Client) -> None:
@@ -67,7 +67,7 @@ async def test_the_input_is_not_shown_to_another_tenant(sealed_parts: Parts, tem
         shown = await stranger.get(f"/v1/runs/{run_id}/input")
 
     assert (shown.status_code, shown.json()["code"]) == (404, "unknown_run")
-    await temporal.get_workflow_handle(run_id).terminate()
+    await temporal.get_workflow_handle(f"acme:{run_id}").terminate()
 
 
 def test_secrets_are_masked_at_any_depth() -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from signalbox_core.events import CloudEvent, catalogue
+from signalbox_core.ids import run_key
 from signalbox_core.streams import RedisRunStream
 from signalbox_devstack.stack.keys import TENANT
 from support.assertions.eventually import eventually
@@ -93,7 +94,7 @@ class Source:
         )
 
     async def cursor(self, run_id: str) -> str:
-        return f"{(await self._streams.read(run_id, None, 1)).epoch}:{self._told[run_id]}"
+        return f"{(await self._streams.read(run_key(TENANT, run_id), None, 1)).epoch}:{self._told[run_id]}"
 
     def told(self, run_id: str) -> int:
         return self._told[run_id]

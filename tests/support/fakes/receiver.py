@@ -210,6 +210,7 @@ def new_bench(
     record: Mapping[str, Any] | None = None,
     source: Keys | None = None,
     publisher: SwitchedPublisher | None = None,
+    stream: FakeRunStream | None = None,
     **settings: Any,
 ) -> Bench:
     """A bench that knows `keys` and one Ed25519 key of the sender `worker`, for every tenant and event.
@@ -217,6 +218,7 @@ def new_bench(
     Args:
         record: fields of that key's record that shall be others.
         source: where keys come from, instead of these.
+        stream: the runs' streams, instead of empty ones.
     """
     clock = Clock()
     signer, key = signer_and_key(clock=clock.seconds, **(record or {}))
@@ -224,7 +226,7 @@ def new_bench(
     options = msgspec.convert(
         {"redis_url": Secret("redis://"), "public_origin": ORIGIN, "keys": "", **settings}, Settings
     )
-    claims, stream = FakeClaims(clock.now), FakeRunStream()
+    claims, stream = FakeClaims(clock.now), stream or FakeRunStream()
     publisher = publisher or SwitchedPublisher()
     health, metrics = FakeHealth(), ReceiverMetrics()
     parts = ReceiverParts(

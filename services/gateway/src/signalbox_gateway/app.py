@@ -8,10 +8,10 @@ from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -23,7 +23,7 @@ from signalbox_core.http.cached_document import fetch_document, open_key_client
 from signalbox_core.objects import ObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
-from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
+from signalbox_core.redis.client import PUBSUB_LIMITS, map_redis_errors, open_redis
 from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.scaling.decisions import ScalingDecisionStream
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
@@ -72,6 +72,8 @@ from signalbox_gateway.streaming.refusals import StreamRefusals
 from signalbox_gateway.web import console_routes
 
 log = logging.getLogger(__name__)
+_QUEUE_WITHIN_S: Final = 3.0
+"""How long a start waits for Pub/Sub to store it, after it has waited for Temporal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +131,9 @@ class Gateway:
         self._projector = Projector(parts.lifecycle, parts.streams, recovery.on_projected)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        decisions = Decisions(parts.temporal, availability, within=min(deadline, timedelta(seconds=3)))
+        decisions = Decisions(
+            parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
+        )
         approvals = ApprovalHandlers(self.states, parts.streams, decisions, parts.pipelines)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
@@ -142,7 +146,7 @@ class Gateway:
                 parts.payload_keys,
             ),
             runs=RunHandlers(self.states, engine, parts.pipelines, waiting, repairs),
-            run_input=RunInputHandler(self.states, parts.temporal, deadline=deadline),
+            run_input=RunInputHandler(self.states, parts.temporal, engine.workflow_ids, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
             approval_stream=ApprovalStream(self.hub, approvals.get_inbox, self.authenticator.principal),
@@ -224,10 +228,8 @@ class Gateway:
         return self._parts.lifecycle.is_connected
 
     async def _redis_answers(self) -> bool:
-        try:
+        with map_redis_errors("ping"):
             return bool(await self._parts.redis.ping())
-        except RedisError:
-            return False
 
 
 def _request_limiter(parts: Parts) -> RequestLimiter:
@@ -268,7 +270,9 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         listening = open_redis(settings.redis_url, PUBSUB_LIMITS)
         stack.push_async_callback(listening.aclose)
         project, emulator = settings.google_cloud_project, settings.pubsub_emulator_host
-        publisher = await stack.enter_async_context(PubSubPublisher(project, emulator_host=emulator))
+        publisher = await stack.enter_async_context(
+            PubSubPublisher(project, emulator_host=emulator, timeout_s=_QUEUE_WITHIN_S)
+        )
         payload_keys = open_key_ring(settings.payload_keys_file)
         temporal = await connect(
             settings.temporal_address, settings.temporal_namespace, keys=payload_keys, is_lazy=True

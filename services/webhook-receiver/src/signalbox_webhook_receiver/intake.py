@@ -17,7 +17,6 @@ from signalbox_webhook_receiver.deduplication import Claim, Claims
 from signalbox_webhook_receiver.events import Entry, RunEvents, check_permission
 from signalbox_webhook_receiver.metrics import ReceiverMetrics
 from signalbox_webhook_receiver.publication import append_all, publish_runs
-from signalbox_webhook_receiver.run_tenants import RunTenants
 from signalbox_webhook_receiver.verification import Proof
 
 log = logging.getLogger(__name__)
@@ -56,7 +55,6 @@ class EventIntake:
     def __init__(self, backends: DeliveryBackends, metrics: ReceiverMetrics) -> None:
         self._backends = backends
         self._metrics = metrics
-        self._run_tenants = RunTenants(backends.stream)
 
     async def accept(
         self, proof: Proof, runs: Sequence[RunEvents], publish_timeout_s: Callable[[], float]
@@ -80,11 +78,8 @@ class EventIntake:
         return outcomes
 
     async def _claim(self, proof: Proof, outcomes: Sequence[RunOutcome]) -> None:
+        claimable = _open(outcomes)
         try:
-            await self._check_tenants(_open(outcomes))
-            claimable = _open(outcomes)
-            if not claimable:
-                return
             claims = await self._backends.claims.claim(
                 proof, [outcome.events.entries for outcome in claimable]
             )
@@ -96,11 +91,6 @@ class EventIntake:
                 outcome.claim = claim
             else:
                 outcome.error = claim
-
-    async def _check_tenants(self, outcomes: Sequence[RunOutcome]) -> None:
-        first_events = [outcome.events.entries[0].event for outcome in outcomes]
-        for outcome, foreign in zip(outcomes, await self._run_tenants.check(first_events), strict=True):
-            outcome.error = foreign
 
     async def _publish(self, outcomes: Sequence[RunOutcome], timeout_s: float) -> None:
         claimed = _open(outcomes)

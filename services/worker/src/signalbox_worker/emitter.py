@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent, catalogue, full_type
-from signalbox_core.ids import derived_id
+from signalbox_core.ids import derived_id, run_key
 from signalbox_worker.event_batches import EventBatcher
 from signalbox_worker.metrics import WorkerMetrics
 from signalbox_worker.progress import ProgressCoalescer, StepKey
@@ -107,7 +107,7 @@ class HttpEmitter:
         self, events: Sequence[CloudEvent], budget: RetryBudget, *, can_wait: bool = False
     ) -> None:
         """Deliver under the run's lock, so that its batches arrive one after another."""
-        async with self._request_locks.of(events[0].runid):
+        async with self._request_locks.of(events[0]):
             undelivered = [event for event in events if event.id not in self._delivered]
             if undelivered:
                 await self._deliver_batch(undelivered, budget, can_wait=can_wait)
@@ -153,7 +153,7 @@ class HttpEmitter:
             events = await self._forwarded.get()
             try:
                 # Batches of a run stay in order. `deliver` is not blocked: between attempts its lock is free.
-                async with self._forward_locks.of(events[0].runid):
+                async with self._forward_locks.of(events[0]):
                     await retry(
                         partial(self._deliver, events, SINGLE_ATTEMPT, can_wait=True), UNLIMITED, self._rng
                     )
@@ -201,13 +201,13 @@ class HttpEmitter:
 
 
 class RunLocks:
-    """One lock per run id, kept while anyone holds or awaits it."""
+    """One lock per run, kept while anyone holds or awaits it."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def of(self, run_id: str) -> asyncio.Lock:
-        return self._locks.setdefault(run_id, asyncio.Lock())
+    def of(self, event: CloudEvent) -> asyncio.Lock:
+        return self._locks.setdefault(run_key(event.tenantid, event.runid), asyncio.Lock())
 
 
 def _marker(event: CloudEvent, error: DeliveryRefused) -> CloudEvent:

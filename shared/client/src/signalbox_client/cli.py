@@ -65,8 +65,14 @@ async def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     url = options.gateway or environ.get("SIGNALBOX_URL") or _DEFAULT_URL
     key = options.api_key or environ.get("SIGNALBOX_API_KEY") or ""
     command: Command = options.command
-    async with AsyncSignalbox(url, key) as client:
+    async with AsyncSignalbox(url, key, on_retry=_report_retry) as client:
         return await command(CommandContext(client=client, console=_console(), as_json=options.json), options)
+
+
+def _report_retry(error: SignalboxError, delay_s: float) -> None:
+    # Without a gateway, the error after the last attempt suffices.
+    if error.field != "SIGNALBOX_URL":
+        print(f"signalbox: {_one_line(error)} (next attempt in {delay_s:.1f} s)", file=sys.stderr)
 
 
 def _console() -> Console:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from signalbox_client import models, requests
 from signalbox_client.http_options import BACKOFF_S, encode_raw
-from signalbox_client.retry import connection_failure
+from signalbox_client.retry import OnRetry, connection_failure, ignore_retry
 from signalbox_client.run_pipeline import (
     NOT_GIVEN,
     Progress,
@@ -42,6 +42,7 @@ class Signalbox:
         api_key: an API key of the gateway.
         transport: another HTTP transport, for tests.
         backoff_s: the delay before each retry in seconds; its length is the number of retries.
+        on_retry: called before each retry with its cause and its delay in seconds.
 
     Raises:
         InvalidInput: the URL is not http(s), or the key has invalid characters.
@@ -54,8 +55,11 @@ class Signalbox:
         *,
         transport: httpx2.BaseTransport | None = None,
         backoff_s: Sequence[float] = BACKOFF_S,
+        on_retry: OnRetry = ignore_retry,
     ) -> None:
-        self._connection = GatewayConnection(url, api_key, transport=transport, backoff_s=backoff_s)
+        self._connection = GatewayConnection(
+            url, api_key, transport=transport, backoff_s=backoff_s, on_retry=on_retry
+        )
         self._backoff_s = backoff_s
         self.url = self._connection.url
 

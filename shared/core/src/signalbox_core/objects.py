@@ -4,6 +4,7 @@ Keys are derived from the content or the run, so writing the same object again i
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from signalbox_core.errors import Forbidden, InvalidInput, NotFound, Unavailable
 
 T = TypeVar("T")
 _TIMEOUT_S: Final = 60.0
+_DISK_FULL: Final = os.strerror(errno.ENOSPC)
 
 
 class ObjectRef(Struct, frozen=True, kw_only=True):
@@ -37,7 +39,8 @@ class ObjectStore(Protocol):
 
         Raises:
             InvalidInput: the key is empty, absolute, or has a `..` part.
-            Unavailable: the store is unavailable; the same call may succeed later.
+            Unavailable: the store is unavailable, or full (code `storage_full`); the same call may succeed
+                later.
         """
         ...
 
@@ -147,7 +150,17 @@ async def _in_thread(key: str, call: Callable[[], T]) -> T:
             f"the object store did not respond for {key!r} within {_TIMEOUT_S:.0f} s"
         ) from error
     except (problems.BaseError, OSError) as error:
+        if _DISK_FULL in str(error):
+            raise storage_full() from error
         raise Unavailable(f"the object store failed for {key!r}: {_first_line(error)}") from error
+
+
+def storage_full() -> Unavailable:
+    """The error of a write that found no space; the same call succeeds when there is room."""
+    return Unavailable(
+        "no space is left to store files; send the same request again when an operator has made room",
+        code="storage_full",
+    )
 
 
 def _first_line(error: Exception) -> str:

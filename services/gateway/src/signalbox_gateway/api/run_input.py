@@ -11,14 +11,18 @@ from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import RunInputView
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.recorded_start import mask_secrets, read_recorded_start
+from signalbox_gateway.runs.workflow_ids import WorkflowIds
 
 
 class RunInputHandler:
     """The handler of GET /v1/runs/{run_id}/input."""
 
-    def __init__(self, states: RunReader, client: Client, *, deadline: timedelta) -> None:
+    def __init__(
+        self, states: RunReader, client: Client, workflow_ids: WorkflowIds, *, deadline: timedelta
+    ) -> None:
         self._states = states
         self._client = client
+        self._workflow_ids = workflow_ids
         self._deadline = deadline
 
     async def show(self, call: ApiCall) -> Response:
@@ -33,8 +37,11 @@ class RunInputHandler:
             raise Conflict(
                 f"run {run_id} is queued; its input can be read when it has started", code="not_started"
             )
-        start = await read_recorded_start(
-            self._client, run_id, call.principal.tenant, deadline=self._deadline
+        start = await self._workflow_ids.call(
+            snapshot.key,
+            lambda workflow_id: read_recorded_start(
+                self._client, workflow_id, call.principal.tenant, deadline=self._deadline
+            ),
         )
         shown = mask_secrets(start.input)
         return json_response(

@@ -58,6 +58,7 @@ CODES: Final[Mapping[str, str]] = {
     "run_timed_out": "The run timed out and has no result.",
     "unavailable": "A dependency is unavailable; retry later.",
     "draining": "This gateway is shutting down; retry, and another one responds.",
+    "storage_full": "No space is left to store files; retry when an operator has made room.",
     "temporal_unavailable": "Temporal is unavailable; retry later.",
     "rate_limited": "The rate limit is exceeded; retry after `Retry-After` seconds.",
     "internal_error": "Internal error; the log has it under the response's request id.",

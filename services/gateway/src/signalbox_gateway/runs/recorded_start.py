@@ -13,7 +13,7 @@ from temporalio.client import Client
 from signalbox_core.errors import NotFound
 from signalbox_core.secret import SEALED
 from signalbox_core.temporal.codec import SealedPayloads, is_encrypted
-from signalbox_gateway.runs.temporal import map_temporal_errors
+from signalbox_gateway.runs.temporal_errors import map_temporal_errors
 
 MASK: Final = "***"
 """What is shown in the place of a secret."""
@@ -40,7 +40,7 @@ class MaskedInput(Struct, frozen=True, kw_only=True):
 
 
 async def read_recorded_start(
-    client: Client, run_id: str, tenant: str, *, deadline: timedelta
+    client: Client, workflow_id: str, tenant: str, *, deadline: timedelta
 ) -> RecordedStart:
     """Read the start of a run.
 
@@ -52,7 +52,7 @@ async def read_recorded_start(
         Unavailable: Temporal is unavailable, or a payload key is missing.
     """
     async with map_temporal_errors():
-        found = await client.get_workflow_handle(run_id).describe(rpc_timeout=deadline)
+        found = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=deadline)
         first = found.raw_description.workflow_execution_info.first_run_id or found.run_id
         history = await client.workflow_service.get_workflow_execution_history(
             GetWorkflowExecutionHistoryRequest(

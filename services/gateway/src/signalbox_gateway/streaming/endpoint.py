@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple, cast
 
 from msgspec import Struct
@@ -39,10 +39,14 @@ MAX_RUNS: Final = 50
 
 
 class _AuthorizedRuns(Struct, frozen=True):
-    """The requested runs, divided by whether the principal may listen to them."""
+    """The requested runs, divided by whether the principal may listen to them.
+
+    Attributes:
+        keys: the keys of the streams that the principal may listen to, by run id.
+    """
 
     principal: Principal
-    runs: tuple[str, ...]
+    keys: Mapping[str, str]
     denied: tuple[str, ...]
 
 
@@ -144,29 +148,26 @@ class StreamEndpoint:
 
     async def _authorize_runs(self, request: HTTPConnection) -> _AuthorizedRuns:
         runs = _requested_runs(request)
-        allowed: list[str] = []
+        keys: dict[str, str] = {}
         principals: list[Principal] = []
         refused: NotFound | None = None
         for run_id in runs:
             try:
                 principals.append(await self._authorize(request, run_id))
-                allowed.append(run_id)
+                keys[run_id] = await self._hub.locate(principals[-1].tenant, run_id)
             except NotFound as error:
                 refused = error
-        if refused is not None and not allowed:
+        if refused is not None and not keys:
             raise refused
-        return _AuthorizedRuns(
-            principals[0], tuple(allowed), tuple(run_id for run_id in runs if run_id not in allowed)
-        )
+        return _AuthorizedRuns(principals[0], keys, tuple(run_id for run_id in runs if run_id not in keys))
 
     async def _open_run_streams(
         self, request: HTTPConnection, authorized: _AuthorizedRuns, receive: Receive, send: Send
     ) -> _OpenStream | None:
         # The header takes precedence: the browser updates it, the query is from when the page was opened.
         last_event_id = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
-        subscriptions = parse_subscriptions(
-            _requested_runs(request), last_event_id, include_history=_includes_history(request)
-        )
+        keys = [authorized.keys.get(run_id, run_id) for run_id in _requested_runs(request)]
+        subscriptions = parse_subscriptions(keys, last_event_id, include_history=_includes_history(request))
         for subscription in subscriptions:
             if subscription.run_id in authorized.denied:
                 # A denied run stays in the list, because an event id lists cursors in the order of the runs.
@@ -184,8 +185,8 @@ class StreamEndpoint:
         async def is_authorized() -> bool:
             return await _is_allowed(self._authorize(HTTPConnection(scope), run_id))
 
-        scope, run_id = request.scope, authorized.runs[0]
-        runs = [subscription.run_id for subscription in subscriptions if not subscription.has_ended]
+        scope, run_id = request.scope, next(iter(authorized.keys))
+        runs = [subscription.key for subscription in subscriptions if not subscription.has_ended]
         listener = self._hub.join(runs, authorized.principal.expires_at, owner=owner)
         transport = SseTransport(receive, send, listener)
         preamble = frames.retry(reconnect_delay_ms()) + b"".join(
@@ -206,10 +207,10 @@ class StreamEndpoint:
             return
         try:
             if subscription.position.epoch == CLOSED_EPOCH:
-                snapshot = await self._hub.snapshot(subscription.run_id)
+                snapshot = await self._hub.snapshot(subscription.key)
                 subscription.has_ended = snapshot is not None and snapshot.has_ended
                 return
-            history = await self._hub.read(subscription.run_id, subscription.position)
+            history = await self._hub.read(subscription.key, subscription.position)
         except Unavailable:
             return
         subscription.has_ended = (

@@ -15,6 +15,8 @@ MAX_RUNS: Final = 500
 
 
 class _RunAppeared(msgspec.Struct, frozen=True):
+    """`runid` is the key of the run's stream."""
+
     runid: str
 
 
@@ -23,7 +25,7 @@ class TenantRuns:
 
     Attributes:
         topic: the hub's name for the channel that announces new runs of the tenant.
-        subscriptions: by run id, at most `MAX_RUNS`.
+        subscriptions: by the keys of their streams, at most `MAX_RUNS`.
     """
 
     def __init__(self, hub: Hub, listener: Listener, tenant: str) -> None:
@@ -45,9 +47,9 @@ class TenantRuns:
         """
         open_runs = await self._hub.open_runs(self._tenant, MAX_RUNS + 1)
         self._is_truncated = len(open_runs) > MAX_RUNS
-        for run_id in open_runs[:MAX_RUNS]:
-            self.add(run_id)
-        return frames.runs_event(tuple(self.subscriptions), is_partial=self._is_truncated)
+        for key in open_runs[:MAX_RUNS]:
+            self.add(key)
+        return frames.runs_event(self._run_ids(), is_partial=self._is_truncated)
 
     def on_event(self, frame: EncodedFrame) -> bytes:
         """Subscribe to the run that a frame announces.
@@ -57,20 +59,23 @@ class TenantRuns:
         """
         if frame.frame.name != RUN_APPEARED:
             return b""
-        run_id = msgspec.json.decode(frame.frame.data, type=_RunAppeared).runid
-        if run_id in self.subscriptions or len(self.subscriptions) < MAX_RUNS:
-            self.add(run_id)
+        key = msgspec.json.decode(frame.frame.data, type=_RunAppeared).runid
+        if key in self.subscriptions or len(self.subscriptions) < MAX_RUNS:
+            self.add(key)
             return b""
         was_truncated, self._is_truncated = self._is_truncated, True
-        return b"" if was_truncated else frames.runs_event(tuple(self.subscriptions), is_partial=True)
+        return b"" if was_truncated else frames.runs_event(self._run_ids(), is_partial=True)
 
-    def remove(self, run_id: str) -> None:
+    def remove(self, key: str) -> None:
         """Unsubscribe from a run that has ended."""
-        self.subscriptions.pop(run_id, None)
-        self._hub.unwatch(self._listener, run_id)
+        self.subscriptions.pop(key, None)
+        self._hub.unwatch(self._listener, key)
 
-    def add(self, run_id: str) -> None:
+    def add(self, key: str) -> None:
         """Subscribe to a run; idempotent."""
-        if run_id not in self.subscriptions:
-            self.subscriptions[run_id] = RunSubscription(run_id, None)
-            self._hub.watch(self._listener, run_id)
+        if key not in self.subscriptions:
+            self.subscriptions[key] = RunSubscription(key, None)
+            self._hub.watch(self._listener, key)
+
+    def _run_ids(self) -> tuple[str, ...]:
+        return tuple(subscription.run_id for subscription in self.subscriptions.values())

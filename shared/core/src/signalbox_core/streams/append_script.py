@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from signalbox_core.errors import Conflict
+from signalbox_core.ids import run_id_of
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.streams.keys import RunKeys
 from signalbox_core.streams.record import Record
@@ -34,9 +35,9 @@ class ScriptCall(Struct, kw_only=True):
 
 
 class RunCall(Struct, kw_only=True):
-    """One call of the script: a run and the records to write."""
+    """One call of the script: the key of a stream and the records to write."""
 
-    run_id: str
+    key: str
     call: ScriptCall
     records: Sequence[Record] = ()
 
@@ -69,33 +70,39 @@ class AppendScript:
         Raises:
             Conflict: `foreign_run`, the run belongs to another tenant.
         """
-        with map_redis_errors(f"stream of {call.run_id}"):
-            reply = await self._script(keys=RunKeys(call.run_id).all, args=_arguments(call))
-        result = _result(call, reply)
+        [result] = await self.run_all([call])
         if isinstance(result, Conflict):
             raise result
         return result
 
     async def run_all(self, calls: Sequence[RunCall]) -> list[ScriptResult | Conflict]:
         """Make all calls in one round trip, in their order; a run of another tenant affects its call only."""
-        with map_redis_errors("streams of runs"):
-            replies = await self._evaluate(calls)
-            missing = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-            if missing:
-                await self._redis.script_load(self._script.script)
-                again = await self._evaluate([calls[place] for place in missing])
-                for place, reply in zip(missing, again, strict=True):
-                    replies[place] = reply
-            for reply in replies:
-                if isinstance(reply, Exception):
-                    raise reply
+        what = f"stream of {run_id_of(calls[0].key)}" if len(calls) == 1 else "streams of runs"
+        with map_redis_errors(what):
+            replies = await (self._evaluate_one(calls[0]) if len(calls) == 1 else self._evaluate_all(calls))
         return [_result(call, reply) for call, reply in zip(calls, replies, strict=True)]
+
+    async def _evaluate_one(self, call: RunCall) -> list[Any]:
+        return [await self._script(keys=RunKeys(call.key).all, args=_arguments(call))]
+
+    async def _evaluate_all(self, calls: Sequence[RunCall]) -> list[Any]:
+        replies = await self._evaluate(calls)
+        missing = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if missing:
+            await self._redis.script_load(self._script.script)
+            again = await self._evaluate([calls[place] for place in missing])
+            for place, reply in zip(missing, again, strict=True):
+                replies[place] = reply
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
 
     async def _evaluate(self, calls: Sequence[RunCall]) -> list[Any]:
         # A registered script in a pipeline costs a round trip more, which asks whether Redis has it.
         async with self._redis.pipeline(transaction=False) as pipe:
             for call in calls:
-                keys = RunKeys(call.run_id).all
+                keys = RunKeys(call.key).all
                 pipe.execute_command("EVALSHA", self._script.sha, len(keys), *keys, *_arguments(call))
             return await pipe.execute(raise_on_error=False)
 
@@ -107,8 +114,9 @@ def _arguments(call: RunCall) -> list[bytes]:
 def _result(call: RunCall, reply: Sequence[Any]) -> ScriptResult | Conflict:
     status, epoch, _, has_gap, healed, *outcomes = reply
     if status == b"other_tenant":
+        # Only when a gateway of an earlier release created the stream of another tenant just now.
         return Conflict(
-            f"run {call.run_id} belongs to another tenant; choose another run id",
+            f"run {run_id_of(call.key)} belongs to another tenant; choose another run id",
             code="foreign_run",
             field="runid",
         )

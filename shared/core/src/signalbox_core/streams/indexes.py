@@ -19,6 +19,7 @@ from redis.asyncio.client import Pipeline
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
+from signalbox_core.ids import run_id_of
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.streams.keys import GAPS, RunKeys, inbox_key, open_runs_key, tenant_channel
 from signalbox_core.streams.record import (
@@ -43,8 +44,9 @@ class _InboxEntryState(Struct, frozen=True, kw_only=True):
 
 
 class RunAppend(Struct, frozen=True, kw_only=True):
-    """What one call of the script appended to one run."""
+    """What one call of the script appended to the stream `key` of one run."""
 
+    key: str
     events: Sequence[CloudEvent]
     outcomes: Sequence[AppendOutcome]
     has_gap: bool
@@ -58,7 +60,7 @@ class _RunChange(Struct, frozen=True, kw_only=True):
         closed: the ids of approvals that are not open any more.
     """
 
-    run_id: str
+    key: str
     tenant: str
     opened: tuple[InboxItem, ...] = ()
     closed: tuple[str, ...] = ()
@@ -90,13 +92,13 @@ class RunIndexes:
         with map_redis_errors("indexes of runs"):
             ended = await self._requested_approvals([change for change in changes if change.has_ended])
             await self._write(
-                [replace(change, closed=change.closed + ended.get(change.run_id, ())) for change in changes]
+                [replace(change, closed=change.closed + ended.get(change.key, ())) for change in changes]
             )
 
-    async def update_after_rebuild(self, snapshot: Snapshot, *, has_gap: bool) -> None:
+    async def update_after_rebuild(self, key: str, snapshot: Snapshot, *, has_gap: bool) -> None:
         is_open = snapshot.status not in ENDED
         change = _RunChange(
-            run_id=snapshot.run_id,
+            key=key,
             tenant=snapshot.tenant,
             opened=inbox_items(snapshot),
             is_open=is_open,
@@ -117,16 +119,20 @@ class RunIndexes:
             if stale:
                 await self._redis.hdel(inbox_key(tenant), *stale)
         items = [
-            replace(state.item, pipeline=state.pipeline or state.item.pipeline)
+            replace(
+                state.item,
+                run_id=run_id_of(state.item.run_id),
+                pipeline=state.pipeline or state.item.pipeline,
+            )
             for state in states
             if state.is_open
         ]
         return sorted(items, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
-        key = open_runs_key(tenant)
+        index = open_runs_key(tenant)
         with map_redis_errors("open runs"):
-            runs = cast("list[bytes]", await self._redis.zrevrange(key, 0, limit - 1))
+            runs = cast("list[bytes]", await self._redis.zrevrange(index, 0, limit - 1))
             async with self._redis.pipeline(transaction=False) as pipe:
                 for run in runs:
                     pipe.hmget(RunKeys(run.decode()).meta, "epoch", "terminal")
@@ -137,7 +143,7 @@ class RunIndexes:
                 if epoch is None or terminal is not None
             ]
             if stale:
-                await self._redis.zrem(key, *stale)
+                await self._redis.zrem(index, *stale)
         return [run.decode() for run in runs if run not in stale]
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
@@ -145,7 +151,7 @@ class RunIndexes:
             runs = sorted(cast("set[bytes]", await self._redis.smembers(GAPS)))
             async with self._redis.pipeline(transaction=False) as pipe:
                 for run in runs:
-                    pipe.hmget(RunKeys(run.decode()).meta, "epoch", "top", "gap_since")
+                    pipe.hmget(RunKeys(run.decode()).meta, "epoch", "top", "gap_since", "tenant")
                 pipe.time()
                 *states, now = await pipe.execute()
             stale = [run for run, state in zip(runs, states, strict=True) if state[2] is None]
@@ -154,22 +160,24 @@ class RunIndexes:
         until_ms = now[0] * 1000 + now[1] // 1000 - int(older_than / timedelta(milliseconds=1))
         return [
             Gap(
-                run_id=run.decode(),
+                key=run.decode(),
+                run_id=run_id_of(run.decode()),
+                tenant=(tenant or b"").decode(),
                 epoch=epoch.decode(),
                 top=int(top),
                 since=datetime.fromtimestamp(int(since) / 1000, UTC),
             )
-            for run, (epoch, top, since) in zip(runs, states, strict=True)
+            for run, (epoch, top, since, tenant) in zip(runs, states, strict=True)
             if since is not None and int(since) <= until_ms
         ]
 
-    async def discard(self, run_id: str) -> None:
-        with map_redis_errors(f"stream of {run_id}"):
+    async def discard(self, key: str) -> None:
+        with map_redis_errors(f"stream of {run_id_of(key)}"):
             async with self._redis.pipeline(transaction=False) as pipe:
-                for key in RunKeys(run_id).all:
-                    pipe.pexpire(key, _ORPHAN_TTL)
-                pipe.hdel(RunKeys(run_id).meta, "gap_since")
-                pipe.srem(GAPS, run_id)
+                for stored in RunKeys(key).all:
+                    pipe.pexpire(stored, _ORPHAN_TTL)
+                pipe.hdel(RunKeys(key).meta, "gap_since")
+                pipe.srem(GAPS, key)
                 await pipe.execute()
 
     async def _write(self, changes: Sequence[_RunChange]) -> None:
@@ -181,10 +189,10 @@ class RunIndexes:
     async def _requested_approvals(self, ended: Sequence[_RunChange]) -> dict[str, tuple[str, ...]]:
         async with self._redis.pipeline(transaction=False) as pipe:
             for change in ended:
-                pipe.hkeys(RunKeys(change.run_id).meta)
+                pipe.hkeys(RunKeys(change.key).meta)
             found = cast("list[list[bytes]]", await pipe.execute() if ended else [])
         return {
-            change.run_id: tuple(
+            change.key: tuple(
                 name.decode().removeprefix("approval:") for name in marks if name.startswith(b"approval:")
             )
             for change, marks in zip(ended, found, strict=True)
@@ -224,7 +232,7 @@ def _change(append: RunAppend) -> _RunChange | None:
     if not (requested or closed or ended or append.has_gap or append.healed or first):
         return None
     return _RunChange(
-        run_id=events[0].runid,
+        key=append.key,
         tenant=events[0].tenantid,
         opened=() if ended else requested,
         closed=closed,
@@ -237,21 +245,23 @@ def _change(append: RunAppend) -> _RunChange | None:
 
 
 def _add_commands(pipe: Pipeline, change: _RunChange) -> None:
-    run_id, tenant = change.run_id, change.tenant
+    key, tenant = change.key, change.tenant
     channel = RunKeys(tenant_channel(tenant)).channel
     for item in change.opened:
-        pipe.hset(inbox_key(tenant), _field(item), msgspec.json.encode(item))
+        # Stored with the key of the stream, by which a reader checks whether the entry is still open.
+        stored = replace(item, run_id=key)
+        pipe.hset(inbox_key(tenant), _field(stored), msgspec.json.encode(stored))
     if change.closed:
-        pipe.hdel(inbox_key(tenant), *(f"{run_id}/{approval}" for approval in change.closed))
+        pipe.hdel(inbox_key(tenant), *(f"{key}/{approval}" for approval in change.closed))
     if change.has_gap:
-        pipe.sadd(GAPS, run_id)
+        pipe.sadd(GAPS, key)
     else:
-        pipe.srem(GAPS, run_id)
+        pipe.srem(GAPS, key)
     if change.is_open:
-        pipe.zadd(open_runs_key(tenant), {run_id: time.time()}, nx=True)
+        pipe.zadd(open_runs_key(tenant), {key: time.time()}, nx=True)
     if change.has_ended:
-        pipe.zrem(open_runs_key(tenant), run_id)
+        pipe.zrem(open_runs_key(tenant), key)
     if change.is_new:
-        pipe.publish(channel, pack_tenant_message(RUN_APPEARED, run_id))
+        pipe.publish(channel, pack_tenant_message(RUN_APPEARED, key))
     if change.opened or change.closed:
         pipe.publish(channel, pack_tenant_message(INBOX_CHANGED))

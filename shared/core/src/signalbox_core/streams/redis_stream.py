@@ -9,10 +9,12 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
+from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.streams import record as records
 from signalbox_core.streams.append_script import AppendScript, RunCall, ScriptCall, ScriptResult
@@ -34,6 +36,7 @@ RETENTION: Final = timedelta(days=7)
 MAX_FRAMES: Final = 10_000
 MAX_PARKED: Final = 1_000
 _MAX_RECORDS_PER_CALL: Final = 500
+_MAX_LOCATED: Final = 50_000
 
 
 _Prepared = tuple[CloudEvent, Record] | SignalboxError
@@ -73,6 +76,7 @@ class RedisRunStream:
         self._max_frames = max_frames
         self._script = AppendScript(client)
         self._indexes = RunIndexes(client)
+        self._located = BoundedDict[str, None](_MAX_LOCATED)
 
     async def append(self, event: CloudEvent) -> AppendOutcome:
         return (await self.append_many([event]))[0]
@@ -106,10 +110,13 @@ class RedisRunStream:
     async def announce(self, event: CloudEvent) -> None:
         await self._publish_live(event, records.transient_record(event))
 
-    async def read(self, run_id: str, after: Cursor | None, limit: int = 500) -> History:
-        keys = RunKeys(run_id)
+    async def locate(self, tenant: str, run_id: str) -> str:
+        return (await self._locate([(tenant, run_id)]))[0]
+
+    async def read(self, key: str, after: Cursor | None, limit: int = 500) -> History:
+        keys = RunKeys(key)
         start = after.sequence if after else 0
-        with map_redis_errors(f"stream of {run_id}"):
+        with map_redis_errors(f"stream of {run_id_of(key)}"):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hmget(keys.meta, "epoch", "top", "terminal")
                 pipe.xrange(keys.log, f"({start}-0", "+", limit)
@@ -122,8 +129,8 @@ class RedisRunStream:
         frames = () if lost else tuple(_frame(name, entry) for entry in entries)
         return History(epoch=name, top=newest, ended=bool(terminal), frames=frames, lost=lost)
 
-    async def snapshot(self, run_id: str) -> ProjectedSnapshot | None:
-        keys = RunKeys(run_id)
+    async def snapshot(self, key: str) -> ProjectedSnapshot | None:
+        keys, run_id = RunKeys(key), run_id_of(key)
         with map_redis_errors(f"stream of {run_id}"):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hmget(keys.meta, "epoch", "top", "tenant")
@@ -136,14 +143,6 @@ class RedisRunStream:
             snapshot=project(run_id, tenant.decode(), fields, int(top)), epoch=epoch.decode()
         )
 
-    async def tenants(self, run_ids: Sequence[str]) -> list[str | None]:
-        with map_redis_errors("streams of runs"):
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for run_id in run_ids:
-                    pipe.hget(RunKeys(run_id).meta, "tenant")
-                found = await pipe.execute() if run_ids else []
-        return [None if tenant is None else tenant.decode() for tenant in found]
-
     async def inbox(self, tenant: str) -> list[InboxItem]:
         return await self._indexes.inbox(tenant)
 
@@ -154,25 +153,26 @@ class RedisRunStream:
         return await self._indexes.gaps(older_than=older_than)
 
     async def rebuild(self, snapshot: Snapshot, *, replaces: str | None = None) -> str | None:
-        call = self._new_call("rebuild", snapshot.run_id, snapshot.tenant)
+        key = await self.locate(snapshot.tenant, snapshot.run_id)
+        call = self._new_call("rebuild", key, snapshot.tenant)
         call.replaces = replaces
         call.top = snapshot.sequence
         call.base = msgspec.json.encode(snapshot).decode()
         call.marks = records.snapshot_marks(snapshot)
         call.terminal = snapshot.status in ENDED
-        applied = await self._script.run(RunCall(run_id=snapshot.run_id, call=call))
+        applied = await self._script.run(RunCall(key=key, call=call))
         if applied.status == "other_epoch":
             return None
-        await self._indexes.update_after_rebuild(snapshot, has_gap=applied.has_gap)
+        await self._indexes.update_after_rebuild(key, snapshot, has_gap=applied.has_gap)
         return applied.epoch
 
-    async def discard(self, run_id: str) -> None:
-        await self._indexes.discard(run_id)
+    async def discard(self, key: str) -> None:
+        await self._indexes.discard(key)
 
-    def _new_call(self, mode: str, run_id: str, tenant: str) -> ScriptCall:
+    def _new_call(self, mode: str, key: str, tenant: str) -> ScriptCall:
         return ScriptCall(
             mode=mode,
-            channel=RunKeys(run_id).channel,
+            channel=RunKeys(key).channel,
             tenant=tenant,
             epoch=secrets.token_hex(4),
             ttl_ms=self._retention_ms,
@@ -188,19 +188,18 @@ class RedisRunStream:
         writes = _group(prepared)
         if not writes:
             return results
+        keys = await self._locate([(write.events[0].tenantid, write.events[0].runid) for write in writes])
         appended: list[RunAppend] = []
-        for write, result in zip(writes, await self._run_script(writes), strict=True):
-            if isinstance(result, Conflict):
-                results = [
-                    result if position in write.positions else before
-                    for position, before in enumerate(results)
-                ]
-                continue
-            for position, outcome in zip(write.positions, result.outcomes, strict=True):
+        for write, key, result in zip(writes, keys, await self._run_script(writes, keys), strict=True):
+            outcomes: Sequence[AppendOutcome | SignalboxError] = (
+                result.outcomes if isinstance(result, ScriptResult) else [result] * len(write.positions)
+            )
+            for position, outcome in zip(write.positions, outcomes, strict=True):
                 results[position] = outcome
-            if write.mode == "append":
+            if write.mode == "append" and isinstance(result, ScriptResult):
                 appended.append(
                     RunAppend(
+                        key=key,
                         events=write.events,
                         outcomes=result.outcomes,
                         has_gap=result.has_gap,
@@ -210,37 +209,57 @@ class RedisRunStream:
         await self._indexes.update(appended)
         return results
 
-    async def _run_script(self, writes: Sequence[_Write]) -> list[ScriptResult | Conflict]:
+    async def _run_script(
+        self, writes: Sequence[_Write], keys: Sequence[str]
+    ) -> list[ScriptResult | Conflict]:
         calls = [
             RunCall(
-                run_id=write.events[0].runid,
-                call=self._new_call(write.mode, write.events[0].runid, write.events[0].tenantid),
+                key=key,
+                call=self._new_call(write.mode, key, write.events[0].tenantid),
                 records=write.records,
             )
-            for write in writes
+            for write, key in zip(writes, keys, strict=True)
         ]
-        if len(calls) > 1:
-            return await self._script.run_all(calls)
-        try:
-            return [await self._script.run(calls[0])]
-        except Conflict as conflict:
-            return [conflict]
+        return await self._script.run_all(calls)
 
     async def _tops(self, events: Sequence[CloudEvent]) -> list[int]:
         """Return the newest sequence of each event's stream; 0 when it has none, or another tenant's."""
+        keys = await self._locate([(event.tenantid, event.runid) for event in events])
         with map_redis_errors("streams of runs"):
             async with self._redis.pipeline(transaction=False) as pipe:
-                for event in events:
-                    pipe.hmget(RunKeys(event.runid).meta, "top", "tenant")
+                for key in keys:
+                    pipe.hmget(RunKeys(key).meta, "top", "tenant")
                 found = await pipe.execute() if events else []
         return [
             int(top) if top is not None and tenant == event.tenantid.encode() else 0
             for event, (top, tenant) in zip(events, found, strict=True)
         ]
 
+    async def _locate(self, runs: Sequence[tuple[str, str]]) -> list[str]:
+        """Return the keys of the streams of tenants' runs, in one round trip at most; see `locate`."""
+        keys = [run_key(tenant, run_id) for tenant, run_id in runs]
+        unknown = [place for place, key in enumerate(keys) if key not in self._located]
+        if not unknown:
+            return keys
+        with map_redis_errors("streams of runs"):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for place in unknown:
+                    pipe.hexists(RunKeys(keys[place]).meta, "epoch")
+                    pipe.hget(RunKeys(runs[place][1]).meta, "tenant")
+                found = await pipe.execute()
+        for place, exists, tenant_without_key in zip(unknown, found[::2], found[1::2], strict=True):
+            tenant, run_id = runs[place]
+            if exists:
+                # Final, unlike the other outcomes: a stream under the run key always takes precedence.
+                self._located[keys[place]] = None
+            elif tenant_without_key == tenant.encode():
+                keys[place] = run_id
+        return keys
+
     async def _publish_live(self, event: CloudEvent, record: Record) -> None:
-        call = self._new_call("live", event.runid, event.tenantid)
-        await self._script.run(RunCall(run_id=event.runid, call=call, records=[record]))
+        key = await self.locate(event.tenantid, event.runid)
+        call = self._new_call("live", key, event.tenantid)
+        await self._script.run(RunCall(key=key, call=call, records=[record]))
 
 
 def _prepare(event: CloudEvent) -> _Prepared:

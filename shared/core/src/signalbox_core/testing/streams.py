@@ -1,17 +1,16 @@
 """FakeRunStream and FakeChannels: the run's stream in memory, with the behavior of the real one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count, pairwise
+from itertools import count
 
 import msgspec
 from msgspec.structs import replace
 
-from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
+from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot
-from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
+from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.streams import record as records
 from signalbox_core.streams.channels import Opened, Receive
 from signalbox_core.streams.keys import tenant_channel
@@ -28,19 +27,7 @@ from signalbox_core.streams.run_stream import (
     InboxItem,
     ProjectedSnapshot,
 )
-
-
-@dataclass(kw_only=True)
-class _FakeRun:
-    epoch: str
-    tenant: str
-    top: int = 0
-    ended: bool = False
-    gap_since: datetime | None = None
-    log: list[Record] = field(default_factory=list)
-    newest: dict[str, bytes] = field(default_factory=dict)
-    marks: dict[str, str] = field(default_factory=dict)
-    parked: dict[int, Record] = field(default_factory=dict)
+from signalbox_core.testing.stream_state import FakeRunState, frame_of
 
 
 class FakeChannels:
@@ -63,28 +50,28 @@ class FakeChannels:
         self.listen(receive, opened)
         self.reconnect()
 
-    def open(self, run_id: str) -> None:
-        self.opened.add(run_id)
+    def open(self, key: str) -> None:
+        self.opened.add(key)
         if not self._is_disconnected:
-            self._opened(run_id)
+            self._opened(key)
 
-    def close(self, run_id: str) -> None:
-        self.opened.discard(run_id)
+    def close(self, key: str) -> None:
+        self.opened.discard(key)
 
-    def is_open(self, run_id: str) -> bool:
-        return run_id in self.opened and not self._is_disconnected
+    def is_open(self, key: str) -> bool:
+        return key in self.opened and not self._is_disconnected
 
     def disconnect(self) -> None:
         self._is_disconnected = True
 
     def reconnect(self) -> None:
         self._is_disconnected = False
-        for run_id in sorted(self.opened):
-            self._opened(run_id)
+        for key in sorted(self.opened):
+            self._opened(key)
 
-    def send(self, run_id: str, frame: Frame) -> None:
-        if self.is_open(run_id):
-            self._receive(run_id, frame)
+    def send(self, key: str, frame: Frame) -> None:
+        if self.is_open(key):
+            self._receive(key, frame)
 
 
 class FakeRunStream:
@@ -101,7 +88,7 @@ class FakeRunStream:
         self.channels = FakeChannels()
         self._now = now
         self._max_frames = max_frames
-        self._runs: dict[str, _FakeRun] = {}
+        self._runs: dict[str, FakeRunState] = {}
         self._inbox: dict[tuple[str, str], InboxItem] = {}
         self._epochs = (f"e{number}" for number in count(1))
 
@@ -120,8 +107,7 @@ class FakeRunStream:
     async def write_batch(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
         return [self._write(event) for event in events]
 
-    async def append_missing(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
-        return await self.write_batch(events)
+    append_missing = write_batch
 
     async def progress(self, event: CloudEvent) -> None:
         self._publish_live(event, records.live_record(event))
@@ -129,29 +115,30 @@ class FakeRunStream:
     async def announce(self, event: CloudEvent) -> None:
         self._publish_live(event, records.transient_record(event))
 
-    async def read(self, run_id: str, after: Cursor | None, limit: int = 500) -> History:
-        run = self._runs.get(run_id) or _FakeRun(epoch="", tenant="")
+    async def locate(self, tenant: str, run_id: str) -> str:
+        return run_key(tenant, run_id)
+
+    async def read(self, key: str, after: Cursor | None, limit: int = 500) -> History:
+        run = self._runs.get(key) or FakeRunState(epoch="", tenant="")
         start = after.sequence if after else 0
         first = run.log[0].sequence if run.log else run.top + 1
         lost = start > run.top or start < first - 1 or (after is not None and after.epoch != run.epoch)
-        kept = [_frame(run.epoch, record) for record in run.log if record.sequence > start][:limit]
+        kept = [frame_of(run.epoch, record) for record in run.log if record.sequence > start][:limit]
         return History(
             epoch=run.epoch, top=run.top, ended=run.ended, frames=() if lost else tuple(kept), lost=lost
         )
 
-    async def snapshot(self, run_id: str) -> ProjectedSnapshot | None:
-        run = self._runs.get(run_id)
+    async def snapshot(self, key: str) -> ProjectedSnapshot | None:
+        run = self._runs.get(key)
         if run is None or not run.newest:
             return None
-        return ProjectedSnapshot(snapshot=project(run_id, run.tenant, run.newest, run.top), epoch=run.epoch)
-
-    async def tenants(self, run_ids: Sequence[str]) -> list[str | None]:
-        return [self._runs[run_id].tenant if run_id in self._runs else None for run_id in run_ids]
+        snapshot = project(run_id_of(key), run.tenant, run.newest, run.top)
+        return ProjectedSnapshot(snapshot=snapshot, epoch=run.epoch)
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
         found = []
-        for item in self._inbox.values():
-            run = self._runs.get(item.run_id)
+        for (key, _), item in self._inbox.items():
+            run = self._runs.get(key)
             if (
                 run
                 and run.tenant == tenant
@@ -162,146 +149,132 @@ class FakeRunStream:
         return sorted(found, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
-        return [
-            run_id for run_id, run in reversed(self._runs.items()) if run.tenant == tenant and not run.ended
-        ][:limit]
+        return [key for key, run in reversed(self._runs.items()) if run.tenant == tenant and not run.ended][
+            :limit
+        ]
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         until = self._now() - older_than
         return [
-            Gap(run_id=run_id, epoch=run.epoch, top=run.top, since=run.gap_since)
-            for run_id, run in sorted(self._runs.items())
+            Gap(
+                key=key,
+                run_id=run_id_of(key),
+                tenant=run.tenant,
+                epoch=run.epoch,
+                top=run.top,
+                since=run.gap_since,
+            )
+            for key, run in sorted(self._runs.items())
             if run.gap_since is not None and run.gap_since <= until
         ]
 
     async def rebuild(self, snapshot: Snapshot, *, replaces: str | None = None) -> str | None:
-        before = self._runs.get(snapshot.run_id)
+        key = run_key(snapshot.tenant, snapshot.run_id)
+        before = self._runs.get(key)
         if replaces is not None and (before.epoch if before else "") != replaces:
             return None
         ended = snapshot.status in ENDED
-        run = _FakeRun(epoch=next(self._epochs), tenant=snapshot.tenant, top=snapshot.sequence, ended=ended)
+        run = FakeRunState(
+            epoch=next(self._epochs), tenant=snapshot.tenant, top=snapshot.sequence, ended=ended
+        )
         run.newest[BASE] = msgspec.json.encode(snapshot)
-        _set_marks(run, records.snapshot_marks(snapshot))
+        run.set_marks(records.snapshot_marks(snapshot))
         waiting = before.parked if before and not ended else {}
         run.parked = {sequence: record for sequence, record in waiting.items() if sequence > run.top}
-        self._runs[snapshot.run_id] = run
-        self._inbox.update({(item.run_id, item.approval_id): item for item in records.inbox_items(snapshot)})
-        self._send(snapshot.run_id, run, Record(sequence=0, name="stream.rebuilt", data="{}"))
-        self._append_parked(snapshot.run_id, run)
+        self._runs[key] = run
+        self._inbox.update({(key, item.approval_id): item for item in records.inbox_items(snapshot)})
+        self._send(key, run, Record(sequence=0, name="stream.rebuilt", data="{}"))
+        self._append_parked(key, run)
         self._update_gap(run, top_before=-1)
         if not ended:
-            self._send_tenant_message(run.tenant, RUN_APPEARED, snapshot.run_id)
+            self._send_tenant_message(run.tenant, RUN_APPEARED, key)
         if records.inbox_items(snapshot):
             self._send_tenant_message(run.tenant, INBOX_CHANGED)
         return run.epoch
 
-    async def discard(self, run_id: str) -> None:
-        self._runs.pop(run_id, None)
+    async def discard(self, key: str) -> None:
+        self._runs.pop(key, None)
 
     def _write(self, event: CloudEvent) -> AppendOutcome | SignalboxError:
         try:
             record = records.event_record(event)
-            if event.sequence is not None:
-                return self._append(event, record)
-            return self._publish_live(event, record)
-        except (InvalidInput, Conflict) as error:
+        except InvalidInput as error:
             return error
+        write = self._publish_live if event.sequence is None else self._append
+        return write(event, record)
 
     def _append(self, event: CloudEvent, record: Record) -> AppendOutcome:
-        run = self._run_of(event) or self._runs.setdefault(
-            event.runid, _FakeRun(epoch=next(self._epochs), tenant=event.tenantid)
-        )
+        key = run_key(event.tenantid, event.runid)
+        run = self._runs.get(key)
+        if run is None:
+            run = self._runs[key] = FakeRunState(epoch=next(self._epochs), tenant=event.tenantid)
         if event.name == "approval.requested":
             item = records.inbox_item(event)
-            self._inbox[item.run_id, item.approval_id] = item
+            self._inbox[key, item.approval_id] = item
         top_before = run.top
-        outcome = self._place(event.runid, run, record)
+        outcome = self._place(key, run, record)
         self._update_gap(run, top_before=top_before)
         if record.sequence == 1 and outcome is AppendOutcome.APPENDED:
-            self._send_tenant_message(run.tenant, RUN_APPEARED, event.runid)
+            self._send_tenant_message(run.tenant, RUN_APPEARED, key)
         if (
             event.name == "approval.requested"
             or records.closed_approval(event)
-            or (record.terminal and self._has_approvals(event.runid))
+            or (record.terminal and self._has_approvals(key))
         ):
             self._send_tenant_message(run.tenant, INBOX_CHANGED)
         return outcome
 
-    def _has_approvals(self, run_id: str) -> bool:
-        return any(owner == run_id for owner, _ in self._inbox)
+    def _has_approvals(self, key: str) -> bool:
+        return any(owner == key for owner, _ in self._inbox)
 
-    def _send_tenant_message(self, tenant: str, name: str, run_id: str = "") -> None:
+    def _send_tenant_message(self, tenant: str, name: str, key: str = "") -> None:
         self.channels.send(
-            tenant_channel(tenant), records.unpack_message(records.pack_tenant_message(name, run_id))
+            tenant_channel(tenant), records.unpack_message(records.pack_tenant_message(name, key))
         )
 
-    def _place(self, run_id: str, run: _FakeRun, record: Record) -> AppendOutcome:
+    def _place(self, key: str, run: FakeRunState, record: Record) -> AppendOutcome:
         if run.ended or record.sequence <= run.top:
             return AppendOutcome.DROPPED
         if record.sequence > run.top + 1:
             run.parked.setdefault(record.sequence, record)
             return AppendOutcome.PARKED
-        self._append_next(run_id, run, record)
-        self._append_parked(run_id, run)
+        self._append_next(key, run, record)
+        self._append_parked(key, run)
         return AppendOutcome.APPENDED
 
-    def _append_next(self, run_id: str, run: _FakeRun, record: Record) -> None:
+    def _append_next(self, key: str, run: FakeRunState, record: Record) -> None:
         run.log = [*run.log, record][-self._max_frames :]
         run.top = record.sequence
         if record.field:
             run.newest[record.field] = record.data.encode()
-        _set_marks(run, record.marks)
-        self._send(run_id, run, record)
+        run.set_marks(record.marks)
+        self._send(key, run, record)
         if record.terminal:
             run.ended = True
             run.parked.clear()
 
-    def _append_parked(self, run_id: str, run: _FakeRun) -> None:
+    def _append_parked(self, key: str, run: FakeRunState) -> None:
         while not run.ended and run.top + 1 in run.parked:
-            self._append_next(run_id, run, run.parked.pop(run.top + 1))
+            self._append_next(key, run, run.parked.pop(run.top + 1))
 
     def _publish_live(self, event: CloudEvent, record: Record) -> AppendOutcome:
-        run = self._run_of(event)
+        key = run_key(event.tenantid, event.runid)
+        run = self._runs.get(key)
         if run and (run.ended or (record.guard and run.marks.get(record.guard) == ENDED_STEP)):
             return AppendOutcome.DROPPED
         if run and record.field:
             run.newest[record.field] = record.data.encode()
-        self._send(event.runid, run or _FakeRun(epoch="", tenant=""), record)
+        self._send(key, run or FakeRunState(epoch="", tenant=""), record)
         return AppendOutcome.APPENDED
 
-    def _run_of(self, event: CloudEvent) -> _FakeRun | None:
-        run = self._runs.get(event.runid)
-        if run and run.tenant != event.tenantid:
-            raise Conflict(
-                f"run {event.runid} belongs to another tenant; choose another run id",
-                code="foreign_run",
-                field="runid",
-            )
-        return run
+    def _send(self, key: str, run: FakeRunState, record: Record) -> None:
+        self.channels.send(key, frame_of(run.epoch, record))
 
-    def _send(self, run_id: str, run: _FakeRun, record: Record) -> None:
-        self.channels.send(run_id, _frame(run.epoch, record))
-
-    def _update_gap(self, run: _FakeRun, *, top_before: int) -> None:
+    def _update_gap(self, run: FakeRunState, *, top_before: int) -> None:
         if not run.parked:
             run.gap_since = None
         elif run.gap_since is None or run.top != top_before:
             run.gap_since = self._now()
-
-
-def _frame(epoch: str, record: Record) -> Frame:
-    name = record.name
-    return Frame(
-        epoch=epoch,
-        sequence=record.sequence or None,
-        name=name,
-        data=record.data.encode(),
-        terminal=name in TERMINAL,
-    )
-
-
-def _set_marks(run: _FakeRun, marks: Sequence[str]) -> None:
-    run.marks.update({name: value for place, (name, value) in enumerate(pairwise(marks)) if place % 2 == 0})
 
 
 def _ignore(*_: object) -> None:
