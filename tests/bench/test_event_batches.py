@@ -1,4 +1,4 @@
-"""Events a CPU-second from the emitter into the streams, 20 runs in flight, in shared requests and one by one.
+"""Events a CPU-second from the emitter into the streams, 20 runs in flight, shared requests or one each.
 
 The whole way is real: signatures, HTTP, the receiver, Redis and the local Pub/Sub server. CPU is that of
 sender and receiver.
