@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import ApprovalExpired, StepProgress
+from signalbox_core.ids import run_key
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.streams import (
     AppendOutcome,
@@ -319,6 +320,19 @@ async def test_the_open_runs_of_a_tenant_are_those_that_have_not_ended(streams: 
     assert await streams.open_runs("acme", 10) == ["acme:run-3", "acme:run-1"]
     assert await streams.open_runs("acme", 1) == ["acme:run-3"]
     assert await streams.open_runs("other", 10) == []
+
+
+async def test_recently_ended_runs_are_listed_with_their_end(streams: RunStream) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    ends = {"run-1": now - timedelta(minutes=2), "run-2": now, "run-3": now - timedelta(hours=2)}
+    for run_id, ended_at in ends.items():
+        events = [replace(event, time=ended_at) for event in story(run_id) if event.sequence is not None]
+        await streams.append_many([*events, events[-1]])
+    await streams.append(story("run-4")[0])
+    first, second = run_key("acme", "run-1"), run_key("acme", "run-2")
+    assert await streams.ended_runs("acme", 10) == {second: now, first: now - timedelta(minutes=2)}
+    assert list(await streams.ended_runs("acme", 1)) == [second]
+    assert await streams.ended_runs("other", 10) == {}
 
 
 async def test_the_channel_of_a_tenant_announces_runs_and_inbox_changes(

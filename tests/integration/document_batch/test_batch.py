@@ -54,6 +54,9 @@ async def test_a_mixed_batch_succeeds_partially_and_reports_each_reason() -> Non
 
     assert (result.total, result.ok, result.failed, result.waiting) == (14, 8, 6, 0)
     assert letters(snapshot) == "c" * 8 + "f" * 6
+    # A listener that missed the last progress sees the same.
+    ends = [msgspec.json.decode(event.data) for event in run.events() if event.name == "step.completed"]
+    assert {end["step"]: end.get("items") for end in ends}["process"] == letters(snapshot)
     found = report_of(objects, run)
     assert [outcome.name for outcome in found] == [file.name for file in files]
     assert [outcome.code for outcome in found] == [file.fails_with for file in files]

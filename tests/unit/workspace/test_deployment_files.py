@@ -234,6 +234,9 @@ def test_probes_survive_a_busy_node(service: str) -> None:
     assert liveness["periodSeconds"] * liveness["failureThreshold"] >= STARTUP_S / 2
     assert all(probe["timeoutSeconds"] >= 5 for probe in (startup, readiness, liveness))
     assert liveness["httpGet"]["path"] == "/healthz"
+    # The port that a thread of its own serves: of a worker the only one.
+    port = "http" if service == "worker" else "metrics"
+    assert {probe["httpGet"]["port"] for probe in (startup, readiness, liveness)} == {port}
 
 
 def test_every_pod_has_its_own_account_and_resources() -> None:

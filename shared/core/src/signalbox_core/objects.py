@@ -55,12 +55,28 @@ class ObjectStore(Protocol):
     async def exists(self, key: str) -> bool: ...
 
 
+class MutableObjectStore(ObjectStore, Protocol):
+    """An object store whose objects can also be replaced and deleted; only the ledger needs that."""
+
+    async def replace(self, key: str, body: bytes, media_type: str) -> None:
+        """Write `body`, whether `key` exists or not."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Delete an object; no error if there is none."""
+        ...
+
+    async def list_keys(self, folder: str) -> list[str]:
+        """The keys of all objects below a folder."""
+        ...
+
+
 def uploads_folder(tenant: str) -> str:
     """The key prefix of a tenant's uploads; pipelines accept uploads under this prefix only."""
     return f"uploads/{quote(tenant, safe='')}"
 
 
-def open_object_store(url: str) -> ObjectStore:
+def open_object_store(url: str) -> "ObstoreObjects":
     """Open `file:///folder` (created when absent), `gs://bucket/prefix` or `memory://`.
 
     Raises:
@@ -109,8 +125,27 @@ class ObstoreObjects:
             return False
         return True
 
+    async def replace(self, key: str, body: bytes, media_type: str) -> None:
+        attributes = self._attributes(media_type)
+        await _in_thread(key, lambda: obstore.put(self._store, check_key(key), body, attributes=attributes))
+
+    async def delete(self, key: str) -> None:
+        try:
+            await _in_thread(key, lambda: obstore.delete(self._store, check_key(key)))
+        except NotFound:
+            return
+
+    async def list_keys(self, folder: str) -> list[str]:
+        def listed() -> list[str]:
+            return [item["path"] for page in obstore.list(self._store, check_key(folder)) for item in page]
+
+        return await _in_thread(folder, listed)
+
+    def _attributes(self, media_type: str) -> dict[str, str] | None:
+        return {"Content-Type": media_type} if self._keeps_media_type else None
+
     def _create(self, key: str, body: bytes, media_type: str) -> int:
-        attributes = {"Content-Type": media_type} if self._keeps_media_type else None
+        attributes = self._attributes(media_type)
         try:
             obstore.put(self._store, check_key(key), body, mode="create", attributes=attributes)
         except problems.AlreadyExistsError:

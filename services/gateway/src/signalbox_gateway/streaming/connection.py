@@ -35,8 +35,7 @@ class StreamConnection:
     Args:
         transport: the SSE connection.
         is_authorized: whether the principal may still listen; re-checked periodically.
-        tenant_runs: the runs of a tenant's stream, whose frames have no ids because the set of runs changes;
-            None for a stream of named runs.
+        tenant_runs: the runs of a tenant's stream; None for a stream of named runs.
     """
 
     __slots__ = (
@@ -239,9 +238,7 @@ class StreamConnection:
 
     def _send_live(self, subscription: RunSubscription, frame: frames.EncodedFrame) -> None:
         subscription.advance(frame)
-        if self._tenant_runs is not None:
-            self._write(frame.body)
-        elif len(self._subscriptions) == 1:
+        if self._single_run is not None:
             self._write(frame.with_id)
         else:
             self._write((self._id_line() if frame.frame.sequence is not None else b"") + frame.body)
@@ -254,14 +251,15 @@ class StreamConnection:
     def _send_end(self, subscription: RunSubscription, *, with_id: bool) -> None:
         """Send the `end` event. `with_id` is False after the terminal frame, which already carried the id."""
         subscription.has_ended = True
-        self._write(
-            (self._id_line() if with_id and self._tenant_runs is None else b"")
-            + frames.end_event(subscription.run_id)
-        )
         if self._tenant_runs is not None:
             self._tenant_runs.remove(subscription.key)
+        # With all runs of a tenant the id records that the end was sent, not only the terminal frame.
+        has_id = with_id or self._tenant_runs is not None
+        self._write((self._id_line() if has_id else b"") + frames.end_event(subscription.run_id))
 
     def _id_line(self) -> bytes:
+        if self._tenant_runs is not None:
+            return frames.id_line(self._tenant_runs.event_id())
         return frames.id_line(event_id(list(self._subscriptions.values())))
 
     def _write(self, data: bytes) -> None:

@@ -163,6 +163,15 @@ class Hub:
         async with _read_deadline("the list of open runs"):
             return await self._streams.open_runs(tenant, limit)
 
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        """The keys of the tenant's recently ended runs and when they ended, newest first.
+
+        Raises:
+            Unavailable: the store is unavailable, or does not respond in time.
+        """
+        async with _read_deadline("the list of ended runs"):
+            return await self._streams.ended_runs(tenant, limit)
+
     async def snapshot(self, key: str) -> RunSnapshot | None:
         """The run's snapshot, or None for an unknown run. Concurrent listeners share one look-up.
 

@@ -1,4 +1,4 @@
-"""The indexes across runs: pending approvals, open runs and notifications of a tenant, and runs with a gap.
+"""The indexes across runs: pending approvals, open and ended runs of a tenant, and runs with a gap.
 
 They are on other cluster nodes than the runs, so a second step updates them after the script. That step is
 idempotent and errs on the side of too many entries; every read checks the entries against the runs' own
@@ -21,7 +21,14 @@ from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import run_id_of
 from signalbox_core.redis.client import map_redis_errors
-from signalbox_core.streams.keys import GAPS, RunKeys, inbox_key, open_runs_key, tenant_channel
+from signalbox_core.streams.keys import (
+    GAPS,
+    RunKeys,
+    ended_runs_key,
+    inbox_key,
+    open_runs_key,
+    tenant_channel,
+)
 from signalbox_core.streams.record import (
     CLOSED_APPROVAL,
     closed_approval,
@@ -33,6 +40,8 @@ from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, Appen
 
 _ORPHAN_TTL: Final = timedelta(hours=1)
 _APPROVAL_EVENTS: Final = frozenset({"approval.requested", "approval.decided", "approval.expired"})
+_ENDED_TTL: Final = timedelta(hours=1)
+_MAX_ENDED: Final = 1_000
 
 
 class _InboxEntryState(Struct, frozen=True, kw_only=True):
@@ -66,7 +75,7 @@ class _RunChange(Struct, frozen=True, kw_only=True):
     closed: tuple[str, ...] = ()
     is_open: bool
     is_new: bool
-    has_ended: bool
+    ended_at: datetime | None
     has_gap: bool
 
 
@@ -90,20 +99,23 @@ class RunIndexes:
         if not changes:
             return
         with map_redis_errors("indexes of runs"):
-            ended = await self._requested_approvals([change for change in changes if change.has_ended])
+            ended = await self._requested_approvals(
+                [change for change in changes if change.ended_at is not None]
+            )
             await self._write(
                 [replace(change, closed=change.closed + ended.get(change.key, ())) for change in changes]
             )
 
     async def update_after_rebuild(self, key: str, snapshot: Snapshot, *, has_gap: bool) -> None:
         is_open = snapshot.status not in ENDED
+        ended_at = None if is_open else snapshot.ended_at or datetime.now(UTC)
         change = _RunChange(
             key=key,
             tenant=snapshot.tenant,
             opened=inbox_items(snapshot),
             is_open=is_open,
             is_new=is_open,
-            has_ended=not is_open,
+            ended_at=ended_at,
             has_gap=has_gap,
         )
         with map_redis_errors(f"stream of {snapshot.run_id}"):
@@ -145,6 +157,17 @@ class RunIndexes:
             if stale:
                 await self._redis.zrem(index, *stale)
         return [run.decode() for run in runs if run not in stale]
+
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        since = (datetime.now(UTC) - _ENDED_TTL).timestamp()
+        with map_redis_errors("ended runs"):
+            rows = await self._redis.zrevrangebyscore(
+                ended_runs_key(tenant), "+inf", since, start=0, num=limit, withscores=True
+            )
+        return {
+            run.decode(): datetime.fromtimestamp(ended_at, UTC)
+            for run, ended_at in cast("list[tuple[bytes, float]]", rows)
+        }
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         with map_redis_errors("gaps of streams"):
@@ -224,7 +247,8 @@ def _change(append: RunAppend) -> _RunChange | None:
     events = append.events
     requested = tuple(inbox_item(event) for event in events if event.name == "approval.requested")
     closed = tuple(approval for event in events if (approval := closed_approval(event)))
-    ended = any(event.name in TERMINAL for event in events)
+    ended_at = next((event.time for event in events if event.name in TERMINAL), None)
+    ended = ended_at is not None
     first = next(
         (outcome for event, outcome in zip(events, append.outcomes, strict=True) if event.sequence == 1),
         None,
@@ -239,7 +263,7 @@ def _change(append: RunAppend) -> _RunChange | None:
         # A duplicate of the first event must not announce a run again, which may have ended since.
         is_open=first is not None and not ended,
         is_new=first is AppendOutcome.APPENDED,
-        has_ended=ended,
+        ended_at=ended_at,
         has_gap=append.has_gap,
     )
 
@@ -259,8 +283,12 @@ def _add_commands(pipe: Pipeline, change: _RunChange) -> None:
         pipe.srem(GAPS, key)
     if change.is_open:
         pipe.zadd(open_runs_key(tenant), {key: time.time()}, nx=True)
-    if change.has_ended:
+    if change.ended_at is not None:
         pipe.zrem(open_runs_key(tenant), key)
+        ended = ended_runs_key(tenant)
+        pipe.zadd(ended, {key: change.ended_at.timestamp()}, nx=True)
+        pipe.zremrangebyrank(ended, 0, -_MAX_ENDED - 1)
+        pipe.expire(ended, _ENDED_TTL)
     if change.is_new:
         pipe.publish(channel, pack_tenant_message(RUN_APPEARED, key))
     if change.opened or change.closed:

@@ -41,6 +41,11 @@ def open_runs_key(tenant: str) -> str:
     return f"signalbox:open:{{{tenant}}}"
 
 
+def ended_runs_key(tenant: str) -> str:
+    """The index of a tenant's recently ended runs, ordered by when they ended."""
+    return f"signalbox:ended:{{{tenant}}}"
+
+
 def inbox_key(tenant: str) -> str:
     """The index of a tenant's open approvals."""
     return f"signalbox:inbox:{{{tenant}}}"

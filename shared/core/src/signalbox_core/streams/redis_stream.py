@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -149,6 +149,9 @@ class RedisRunStream:
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
         return await self._indexes.open_runs(tenant, limit)
 
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        return await self._indexes.ended_runs(tenant, limit)
+
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         return await self._indexes.gaps(older_than=older_than)
 
@@ -212,14 +215,10 @@ class RedisRunStream:
     async def _run_script(
         self, writes: Sequence[_Write], keys: Sequence[str]
     ) -> list[ScriptResult | Conflict]:
-        calls = [
-            RunCall(
-                key=key,
-                call=self._new_call(write.mode, key, write.events[0].tenantid),
-                records=write.records,
-            )
-            for write, key in zip(writes, keys, strict=True)
-        ]
+        calls = []
+        for write, key in zip(writes, keys, strict=True):
+            call = self._new_call(write.mode, key, write.events[0].tenantid)
+            calls.append(RunCall(key=key, call=call, records=write.records))
         return await self._script.run_all(calls)
 
     async def _tops(self, events: Sequence[CloudEvent]) -> list[int]:

@@ -187,6 +187,10 @@ class RunStream(Protocol):
         """Return the keys of the tenant's streams that have not ended, the most recent first."""
         ...
 
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        """Return the keys of the runs that ended within the last hour and when, newest first."""
+        ...
+
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         """Return the runs whose stream has had a gap for at least that long."""
         ...

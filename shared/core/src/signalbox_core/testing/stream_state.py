@@ -18,6 +18,7 @@ class FakeRunState:
     tenant: str
     top: int = 0
     ended: bool = False
+    ended_at: datetime | None = None
     gap_since: datetime | None = None
     log: list[Record] = field(default_factory=list)
     newest: dict[str, bytes] = field(default_factory=dict)

@@ -149,9 +149,13 @@ class FakeRunStream:
         return sorted(found, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
-        return [key for key, run in reversed(self._runs.items()) if run.tenant == tenant and not run.ended][
-            :limit
-        ]
+        runs = [key for key, run in self._runs.items() if run.tenant == tenant and not run.ended]
+        return runs[::-1][:limit]
+
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        runs = [(run.ended_at, key) for key, run in self._runs.items() if run.tenant == tenant]
+        ended = sorted([(at, key) for at, key in runs if at is not None], reverse=True)
+        return {key: at for at, key in ended[:limit] if self._now() - at <= timedelta(hours=1)}
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         until = self._now() - older_than
@@ -177,6 +181,7 @@ class FakeRunStream:
         run = FakeRunState(
             epoch=next(self._epochs), tenant=snapshot.tenant, top=snapshot.sequence, ended=ended
         )
+        run.ended_at = snapshot.ended_at
         run.newest[BASE] = msgspec.json.encode(snapshot)
         run.set_marks(records.snapshot_marks(snapshot))
         waiting = before.parked if before and not ended else {}
@@ -213,6 +218,7 @@ class FakeRunStream:
             self._inbox[key, item.approval_id] = item
         top_before = run.top
         outcome = self._place(key, run, record)
+        run.ended_at = run.ended_at or (event.time if record.terminal else None)
         self._update_gap(run, top_before=top_before)
         if record.sequence == 1 and outcome is AppendOutcome.APPENDED:
             self._send_tenant_message(run.tenant, RUN_APPEARED, key)

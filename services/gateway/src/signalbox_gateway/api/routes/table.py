@@ -9,10 +9,12 @@ from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import Endpoint
 from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
 from signalbox_gateway.api.routes.approvals import approval_routes
 from signalbox_gateway.api.routes.control import control_routes
+from signalbox_gateway.api.routes.ledger import ledger_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
 from signalbox_gateway.api.routes.sessions import session_routes
@@ -33,6 +35,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     artifacts: ArtifactHandler
     approvals: ApprovalHandlers
     approval_stream: ApprovalStream
+    ledger: LedgerHandlers
     uploads: UploadHandler
     autoscaler: AutoscalerHandlers
     codec: PayloadCodecHandler
@@ -48,6 +51,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *run_routes(handlers.start_run, handlers.runs, handlers.run_input, handlers.artifacts),
         *control_routes(handlers.runs),
         *approval_routes(handlers.approvals, handlers.approval_stream),
+        *ledger_routes(handlers.ledger),
         *upload_routes(handlers.uploads),
         *autoscaler_routes(handlers.autoscaler),
         *session_routes(handlers.sessions),

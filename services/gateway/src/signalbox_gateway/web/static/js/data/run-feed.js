@@ -1,56 +1,38 @@
 // The tenant's stream, reduced to what the list of runs needs: which runs started, which ended, when to reload.
 import { emptySnapshot, fold, shortName } from "./fold.js";
-import { LiveSource } from "./live-source.js";
+import { gateway, linkState } from "./stream.js";
 
 const ENDINGS = new Set(["run.completed", "run.failed", "run.cancelled", "run.terminated", "run.timed_out"]);
 const OPEN_STATES = { "run.paused": "paused", "run.resumed": "running" };
 const CHANGES = new Set(["approval.requested", "approval.decided", "approval.expired"]);
 
 /**
- * on.started(run), on.reported(runId, {status, ended_at}), on.progress(snapshot), on.changed() and on.state(state).
- *
- * Only a visible page is connected, because browsers allow few connections to one origin; `changed()` is called
- * when it becomes visible again.
+ * on.started(run), on.reported(runId, {status, ended_at}), on.progress(snapshot), on.state(state), and on.changed()
+ * when the list must be read again: it has changed, or events may have been missed.
  */
 export class RunFeed {
-  #source = null;
+  #watch;
   #open = new Set();
   #snapshots = new Map();   // of the open runs
 
   constructor(on) {
     this.on = on;
-    this.onVisibility = () => this.#onVisibility();
-    document.addEventListener("visibilitychange", this.onVisibility);
-    this.#connect();
-  }
-
-  close() {
-    document.removeEventListener("visibilitychange", this.onVisibility);
-    this.#source?.close();
-  }
-
-  #onVisibility() {
-    this.#source?.close();
-    if (document.hidden) return;
-    this.on.changed();
-    this.#connect();
-  }
-
-  #connect() {
-    this.#source = new LiveSource(() => "/v1/stream?all=1", {
-      state: (state) => this.on.state(state),
-      message: (frame) => this.#onEvent(JSON.parse(frame.data)),
-      named: {
-        runs: (frame) => this.#onRuns(JSON.parse(frame.data)),
-        snapshot: (frame) => this.#onSnapshot(JSON.parse(frame.data)),
-        end: () => this.on.changed(),
-      },
+    this.#watch = gateway.watchAll({
+      state: (state, reason) => this.on.state(linkState(state, reason)),
+      runs: (open) => this.#onRuns(open),
+      reset: () => this.on.changed(),
+      snapshot: (run) => this.#onSnapshot(run),
+      event: (event) => this.#onEvent(event),
+      progress: (event) => this.#fold(event, shortName(event.type)),
+      end: () => this.on.changed(),
     });
   }
 
-  /** The open runs at the time of the connection: what happened before it is in the server's list. */
+  close() { this.#watch.close(); }
+
+  /** The runs that were open before: what happened until now is in the server's list. */
   #onRuns({ runs }) {
-    this.#open = new Set(runs);
+    for (const run of runs) this.#open.add(run);
     this.on.changed();
   }
 
@@ -68,7 +50,7 @@ export class RunFeed {
   }
 
   #fold(event, name) {
-    if (name === "run.started") this.#snapshots.set(event.runid, emptySnapshot(event.runid));
+    if (name === "run.started" && !this.#snapshots.has(event.runid)) this.#snapshots.set(event.runid, emptySnapshot(event.runid));
     const before = this.#snapshots.get(event.runid);
     const after = before && fold(before, event);
     if (after !== before) this.#keep(after);

@@ -59,7 +59,8 @@ export class RunWatch {
   }
 }
 
-function linkState(state, reason) {
+/** The client's connection state as the page shows it. */
+export function linkState(state, reason) {
   if (state === "waiting" && reason === "silent") return "silent";
   return state === "closed" ? "ended" : state;
 }
