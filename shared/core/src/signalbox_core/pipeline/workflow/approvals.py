@@ -111,6 +111,7 @@ class ApprovalRegistry:
             decided_by=decision.decided_by,
             decided_at=now,
             answer=decision.answer,
+            decider=decision.decider,
         )
         if question is not None:
             question.record = record

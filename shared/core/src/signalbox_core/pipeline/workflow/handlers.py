@@ -3,6 +3,7 @@
 Query `snapshot`; update and signal `decide`; signals `pause`, `resume` and `cancel_reason`.
 """
 
+from msgspec import UNSET
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
@@ -37,9 +38,14 @@ class RunMessageHandlers:
         """Reject a decision that cannot be accepted; as a validator, before it enters the history.
 
         Raises:
-            ApplicationError: `conflict` when the run has ended or is being cancelled; else as
-                `ApprovalRegistry.validate`.
+            ApplicationError: `not_allowed_by_policy` when an agent decides; `conflict` when the run has ended
+                or is being cancelled; else as `ApprovalRegistry.validate`.
         """
+        if decision.decider is not None and decision.decider.kind == "agent":
+            raise non_retryable_error(
+                messages.NOT_ALLOWED_BY_POLICY,
+                f"agents never decide, and {decision.decider.subject} is one; ask a person",
+            )
         if self._has_ended:
             status = self._state.journal.snapshot.status
             raise non_retryable_error(
@@ -62,6 +68,7 @@ class RunMessageHandlers:
                 decided_by=record.decided_by,
                 answer=record.answer,
                 note=decision.note,
+                decider=record.decider if record.decider is not None else UNSET,
             )
             self._state.record_event("approval.decided", data)
         return record
