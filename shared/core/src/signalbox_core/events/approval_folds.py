@@ -51,10 +51,16 @@ def _approval_expired(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="expired"))
 
 
+def _approval_withdrawn(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, catalogue.ApprovalWithdrawn)
+    return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="withdrawn"))
+
+
 APPROVAL_FOLDS: Final[Mapping[str, Fold]] = {
     "approval.requested": _approval_requested,
     "approval.decided": _approval_decided,
     "approval.expired": _approval_expired,
+    "approval.withdrawn": _approval_withdrawn,
 }
 
 

@@ -31,6 +31,7 @@ from signalbox_core.pipeline.contract.messages import CancelReason, Control, Dec
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.workflow.recorded import record_question
 from signalbox_core.temporal import data_converter
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
@@ -184,7 +185,7 @@ class PipelineUnderTest:
 
 
 @contextlib.asynccontextmanager
-async def pipeline_under_test(
+async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
     spec: PipelineSpec,
     *,
     activities: Sequence[Activity],
@@ -192,6 +193,7 @@ async def pipeline_under_test(
     emitter: FakeEmitter | None = None,
     skip_time: bool = False,
     max_cached_workflows: int = 1_000,
+    task_queue: str | None = None,
 ) -> AsyncIterator[PipelineUnderTest]:
     """Run `spec`'s workflow with these activities, and the workflows of its children on the same task queue.
 
@@ -201,11 +203,12 @@ async def pipeline_under_test(
         skip_time: timers fire at once, so a deadline of days takes a second; for approvals that
             expire undecided.
         max_cached_workflows: with 1, runs are evicted and replayed all the time.
+        task_queue: that of an earlier call, whose runs this one's worker continues; by default a new one.
     """
     async with contextlib.AsyncExitStack() as stack:
         if client is None:
             client = await stack.enter_async_context(local_temporal(skip_time=skip_time))
-        task_queue = f"{spec.task_queue}-{uuid.uuid4().hex[:8]}"
+        task_queue = task_queue or f"{spec.task_queue}-{uuid.uuid4().hex[:8]}"
         emitter = emitter or FakeEmitter()
         executor = stack.enter_context(ThreadPoolExecutor(4))
         new_worker = partial(
@@ -213,7 +216,7 @@ async def pipeline_under_test(
             client,
             task_queue=task_queue,
             workflows=[*_workflows(spec), OutboxWorkflow],
-            activities=[*activities, DeliverActivities(emitter).deliver],
+            activities=[*activities, DeliverActivities(emitter).deliver, record_question],
             activity_executor=executor,
             workflow_runner=mark_unsealed_messages(sandbox([spec, *spec.children]), client.data_converter),
             interceptors=[RunInterceptor(emitter.offer), ActivityInterceptor(emitter)],

@@ -22,6 +22,8 @@ ALREADY_DECIDED: Final = "already_decided"
 APPROVAL_EXPIRED: Final = "approval_expired"
 STALE_DIGEST: Final = "stale_digest"
 INVALID_ANSWER: Final = "invalid_answer"
+NOT_ASKED_YET: Final = "not_asked_yet"
+WITHDRAWN: Final = "withdrawn"
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -48,6 +50,13 @@ class DecisionRecord(Struct, frozen=True, kw_only=True):
     decided_by: str
     decided_at: datetime
     answer: msgspec.Raw
+
+
+class EarlyDecision(Struct, frozen=True, kw_only=True):
+    """A decision that arrived before its question."""
+
+    decision: Decision
+    record: DecisionRecord
 
 
 class Control(Struct, frozen=True, kw_only=True):

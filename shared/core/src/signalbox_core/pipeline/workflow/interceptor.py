@@ -29,6 +29,7 @@ from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.step_header import StepCall, current_call, to_payload
 from signalbox_core.pipeline.workflow.lifecycle import execute_run
 from signalbox_core.pipeline.workflow.outbox import DELIVER
+from signalbox_core.pipeline.workflow.questions import withdraw_open_questions
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.state import OFFER
 from signalbox_core.temporal.names import (
@@ -151,6 +152,7 @@ class _RunOutbound(WorkflowOutboundInterceptor):
     def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:  # noqa: A002
         run = _find_run(workflow.instance())
         if run is not None:
+            withdraw_open_questions(run.state)
             input.headers = {**input.headers, HEADER_CARRIED: to_payload(run.state.carried_state())}
         super().continue_as_new(input)
 

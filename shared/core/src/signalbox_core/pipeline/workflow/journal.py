@@ -13,6 +13,7 @@ from signalbox_core.events import MAX_EVENT_BYTES, CloudEvent, Snapshot, fold, f
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.emitter import SOURCE
 from signalbox_core.pipeline.contract.failures import pipeline_bug
+from signalbox_core.pipeline.contract.messages import EarlyDecision
 
 MAX_DATA_BYTES: Final = MAX_EVENT_BYTES - 4_096
 """Leaves room for the envelope."""
@@ -22,13 +23,15 @@ class CarriedState(Struct, frozen=True, kw_only=True):
     """What a run's next execution (after continue-as-new) starts from.
 
     Attributes:
-        asked: number of questions opened, by approval name.
+        asked: how many questions of each approval name the run has asked.
+        early: decisions that arrived before their questions.
         kept: the value that the author passed to `Run.keep`.
     """
 
     snapshot: Snapshot
     undelivered: tuple[CloudEvent, ...] = ()
     asked: tuple[tuple[str, int], ...] = ()
+    early: tuple[EarlyDecision, ...] = ()
     kept: msgspec.Raw = msgspec.Raw(b"null")
 
 

@@ -17,6 +17,7 @@ from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.outbox import Outbox
+from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS
 from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_CARRIED, MEMO_STARTED_BY, MEMO_TENANT
 
 CleanUp = Callable[[], Awaitable[None]]
@@ -43,6 +44,8 @@ class RunState:
         self.journal = RunJournal(self.run_id, self.tenant)
         self.outbox = Outbox()
         self.approvals = ApprovalRegistry(spec)
+        # At the start, because a patch is not reliable right after a local activity.
+        self.records_questions = bool(spec.approvals) and workflow.patched(RECORDED_QUESTIONS)
         self.clean_ups: list[CleanUp] = []
         self.cancel_reason = CancelReason()
         self.paused = False
@@ -163,6 +166,7 @@ class RunState:
             snapshot=self.journal.snapshot,
             undelivered=self.outbox.undelivered,
             asked=tuple(self.approvals.counts.items()),
+            early=self.approvals.early_decisions,
             kept=self.kept,
         )
 
@@ -172,7 +176,7 @@ class RunState:
             return
         carried = msgspec.json.decode(payload.data, type=CarriedState)
         self.journal.snapshot = carried.snapshot
-        self.approvals.counts = dict(carried.asked)
+        self.approvals.restore(carried.asked, carried.early)
         self._starts = {step.name: step.attempt for step in carried.snapshot.steps}
         self._running_steps = {step.name: step for step in carried.snapshot.steps if step.status == "running"}
         self.kept = msgspec.Raw(bytes(carried.kept))
