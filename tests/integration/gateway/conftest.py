@@ -9,7 +9,6 @@ from starlette.applications import Starlette
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from signalbox_core.pipeline.workflow.recorded import record_question
 from signalbox_core.temporal import connect
 from signalbox_core.topology import provision_temporal
 from signalbox_gateway.app import Gateway, Parts
@@ -53,10 +52,6 @@ def as_caller(app: Starlette) -> AsCaller:
 @pytest.fixture
 async def worker(temporal: Client) -> AsyncIterator[None]:
     async with Worker(
-        temporal,
-        task_queue="echo",
-        workflows=[Echo],
-        activities=[record_question],
-        workflow_runner=UnsandboxedWorkflowRunner(),
+        temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
     ):
         yield

@@ -11,7 +11,6 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.events.catalogue import ApprovalWithdrawn
 from signalbox_core.ids import new_run_id
-from signalbox_core.pipeline.workflow.recorded import record_question
 from signalbox_gateway.app import Gateway, Parts
 from support.drivers.api_calls import asked, ended, started
 from support.fakes.echo_pipeline import Echo
@@ -229,11 +228,7 @@ async def test_without_a_worker_a_decision_is_recorded_and_applied_later(
 ) -> None:
     def echo_worker() -> Worker:
         return Worker(
-            temporal,
-            task_queue="echo",
-            workflows=[Echo],
-            activities=[record_question],
-            workflow_runner=UnsandboxedWorkflowRunner(),
+            temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
         )
 
     async with echo_worker():
@@ -299,11 +294,7 @@ async def test_without_a_worker_a_decision_after_a_cancel_is_refused(
     caller: httpx2.AsyncClient, temporal: Client, parts: Parts
 ) -> None:
     async with Worker(
-        temporal,
-        task_queue="echo",
-        workflows=[Echo],
-        activities=[record_question],
-        workflow_runner=UnsandboxedWorkflowRunner(),
+        temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
     ):
         run_id = await waiting_run(caller)
     assert (await caller.post(f"/v1/runs/{run_id}/cancel", json={})).status_code == 202

@@ -22,7 +22,6 @@ from schemathesis.specs.openapi.checks import (
 )
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from signalbox_core.pipeline.workflow.recorded import record_question
 from signalbox_core.temporal import connect
 from signalbox_gateway.app import Gateway
 from support.assertions.eventually import eventually
@@ -57,11 +56,7 @@ def served(folder: Path, *, temporal: str, redis: str, pubsub: str) -> Iterator[
             )
             working = await connect(temporal, "default")
             async with Worker(
-                working,
-                task_queue="echo",
-                workflows=[Echo],
-                activities=[record_question],
-                workflow_runner=UnsandboxedWorkflowRunner(),
+                working, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
             ):
                 serving = asyncio.create_task(server.serve())
                 await asyncio.to_thread(ending.wait)

@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowUpdateFailedError
 
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
+from support.assertions.eventually import eventually
 
 CONTRACT = '''
 from datetime import timedelta
@@ -133,6 +135,14 @@ async def decide(run: RunUnderTest, approval_id: str, number: int) -> None:
     await run.send(choice(approval_id, number, await seen_digest(run, approval_id)))
 
 
+async def is_recorded(run: RunUnderTest) -> bool:
+    """Whether the run has taken up the record of its latest question."""
+    types = [event.event_type async for event in run.handle.fetch_history_events()]
+    return types[-1] == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED and types[-4:-3] == [
+        EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
+    ]
+
+
 async def seen_digest(run: RunUnderTest, approval_id: str) -> str:
     return (await run.approval(approval_id)).digest
 
@@ -199,6 +209,7 @@ async def test_a_new_required_field_is_named_with_the_reason(
     async with pipeline_under_test(old, activities=[], client=client) as pipeline:
         run = await pipeline.start(old.input())
         asked = await run.approval("first")
+        await eventually(lambda: is_recorded(run))
 
     new = deploy(CONTRACT.replace("ge=0)]\n", "ge=0)]\n    reason: str\n"))
     async with pipeline_under_test(new, activities=[], client=client, task_queue=pipeline.task_queue):

@@ -11,7 +11,6 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.events import Snapshot
 from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT
-from signalbox_core.pipeline.workflow.recorded import record_question
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.lease import LeaseLost
 from signalbox_core.streams import RedisRunStream
@@ -51,11 +50,7 @@ def own_temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def temporal(own_temporal: str) -> AsyncIterator[Client]:
     client = await connect(own_temporal, "default")
     async with Worker(
-        client,
-        task_queue="echo",
-        workflows=[Echo],
-        activities=[record_question],
-        workflow_runner=UnsandboxedWorkflowRunner(),
+        client, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
     ):
         yield client
 

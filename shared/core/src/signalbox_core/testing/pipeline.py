@@ -31,7 +31,7 @@ from signalbox_core.pipeline.contract.messages import CancelReason, Control, Dec
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
-from signalbox_core.pipeline.workflow.recorded import record_question
+from signalbox_core.pipeline.workflow.recorded import QuestionActivities
 from signalbox_core.temporal import data_converter
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
@@ -216,7 +216,11 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
             client,
             task_queue=task_queue,
             workflows=[*_workflows(spec), OutboxWorkflow],
-            activities=[*activities, DeliverActivities(emitter).deliver, record_question],
+            activities=[
+                *activities,
+                DeliverActivities(emitter).deliver,
+                QuestionActivities(emitter).record,
+            ],
             activity_executor=executor,
             workflow_runner=mark_unsealed_messages(sandbox([spec, *spec.children]), client.data_converter),
             interceptors=[RunInterceptor(emitter.offer), ActivityInterceptor(emitter)],

@@ -16,6 +16,8 @@ class ApprovalPhase(StrEnum):
     UNASKED = "unasked"
     EARLY = "early"
     """A decision has arrived before the question."""
+    ASKING = "asking"
+    """The question is asked and is being recorded in the history, for milliseconds. Shown as `pending`."""
     PENDING = "pending"
     DECIDED = "decided"
     EXPIRED = "expired"
@@ -36,6 +38,8 @@ class ApprovalInput(StrEnum):
     """A decision with the id of the one on record."""
     OTHER = "other decision"
     """A decision with another id than the one on record."""
+    RECORDED = "recorded"
+    RECORDED_EARLY = "recorded, early decision accepted"
     DEADLINE = "deadline"
     DEADLINE_WITH_DEFAULT = "deadline with default"
     WITHDRAW = "withdraw"
@@ -46,7 +50,8 @@ class ApprovalEffect(StrEnum):
     """What the run does on a transition."""
 
     REQUEST = "record approval.requested"
-    REQUEST_THEN_DECIDE = "record approval.requested, then decide with the early answer"
+    REQUEST_AND_JUDGE = "record approval.requested and the verdict on the early decision"
+    DEFER = "wait until the question is recorded"
     HOLD = "hold the decision until the question is asked"
     RECORD = "record approval.decided"
     RETURN = "return the decision on record"
@@ -72,6 +77,8 @@ class Transition(Struct, frozen=True):
 
 _P, _I, _E = ApprovalPhase, ApprovalInput, ApprovalEffect
 
+OPEN: Final = frozenset({_P.ASKING, _P.PENDING})
+"""The question is asked and has no outcome."""
 CLOSED: Final = frozenset({_P.DECIDED, _P.EXPIRED, _P.DEFAULTED, _P.WITHDRAWN, _P.CANCELLED})
 """The outcomes: no input leads from one of these to another state."""
 
@@ -83,13 +90,21 @@ _REFUSALS: Final[Mapping[ApprovalPhase, ApprovalEffect]] = {
 }
 
 _OPEN_CELLS: Final[Mapping[tuple[ApprovalPhase, ApprovalInput], Transition]] = {
-    (_P.UNASKED, _I.ASK): Transition(_P.PENDING, _E.REQUEST),
+    (_P.UNASKED, _I.ASK): Transition(_P.ASKING, _E.REQUEST),
     (_P.UNASKED, _I.DECIDE): Transition(_P.EARLY, _E.HOLD),
     (_P.UNASKED, _I.CANCEL): Transition(_P.UNASKED, _E.NOTHING),
-    (_P.EARLY, _I.ASK): Transition(_P.PENDING, _E.REQUEST_THEN_DECIDE),
+    (_P.EARLY, _I.ASK): Transition(_P.ASKING, _E.REQUEST_AND_JUDGE),
     (_P.EARLY, _I.REPEAT): Transition(_P.EARLY, _E.RETURN),
     (_P.EARLY, _I.OTHER): Transition(_P.EARLY, _E.REFUSE_DECIDED),
     (_P.EARLY, _I.CANCEL): Transition(_P.EARLY, _E.NOTHING),
+    (_P.ASKING, _I.ASK): Transition(_P.ASKING, _E.BUG),
+    (_P.ASKING, _I.DECIDE): Transition(_P.ASKING, _E.DEFER),
+    (_P.ASKING, _I.RECORDED): Transition(_P.PENDING, _E.NOTHING),
+    (_P.ASKING, _I.RECORDED_EARLY): Transition(_P.DECIDED, _E.RECORD),
+    (_P.ASKING, _I.DEADLINE): Transition(_P.EXPIRED, _E.EXPIRE),
+    (_P.ASKING, _I.DEADLINE_WITH_DEFAULT): Transition(_P.DEFAULTED, _E.TAKE_DEFAULT),
+    (_P.ASKING, _I.WITHDRAW): Transition(_P.WITHDRAWN, _E.WITHDRAW),
+    (_P.ASKING, _I.CANCEL): Transition(_P.CANCELLED, _E.END),
     (_P.PENDING, _I.ASK): Transition(_P.PENDING, _E.BUG),
     (_P.PENDING, _I.DECIDE): Transition(_P.DECIDED, _E.RECORD),
     (_P.PENDING, _I.DEADLINE): Transition(_P.EXPIRED, _E.EXPIRE),
@@ -101,12 +116,17 @@ _OPEN_CELLS: Final[Mapping[tuple[ApprovalPhase, ApprovalInput], Transition]] = {
 }
 
 
+_IGNORED_AFTER_THE_OUTCOME: Final = frozenset(
+    {_I.RECORDED, _I.RECORDED_EARLY, _I.DEADLINE, _I.DEADLINE_WITH_DEFAULT, _I.WITHDRAW, _I.CANCEL}
+)
+
+
 def _closed_cell(phase: ApprovalPhase, given: ApprovalInput) -> Transition:
     if given is _I.ASK:
         return Transition(phase, _E.BUG)
     if given is _I.DECIDE and phase in _REFUSALS:
         return Transition(phase, _REFUSALS[phase])
-    if given in (_I.DEADLINE, _I.DEADLINE_WITH_DEFAULT, _I.WITHDRAW, _I.CANCEL):
+    if given in _IGNORED_AFTER_THE_OUTCOME:
         return Transition(phase, _E.NOTHING)
     return Transition(phase, _E.IMPOSSIBLE)
 

@@ -9,12 +9,14 @@ import msgspec
 from msgspec import Struct
 from temporalio.exceptions import ApplicationError
 
+from signalbox_core.events.catalogue import ApprovalRequested
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord, EarlyDecision
 from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, judge_answer
 from signalbox_core.pipeline.workflow.approval_lifecycle import (
+    OPEN,
     TABLE,
     ApprovalEffect,
     ApprovalInput,
@@ -26,19 +28,47 @@ class AskedQuestion(Struct, kw_only=True):
     """A question as it was asked, and its outcome.
 
     Attributes:
-        deadline_at: None in unit tests only.
+        requested: the data of `approval.requested`; on replay computed by live code until the recorded data
+            replace it.
+        is_replayed: asked during a replay, so `requested` is not certain before the record arrives.
         is_recorded: the history holds the question; False in histories older than that record.
         schema_changed: the schema recorded with the question differs from that of the live contract.
+        early: the decision that arrived before the question.
+        accepts_early: the verdict of live code on it, which is recorded with the question.
     """
 
     approval: Approval[Any]
-    digest: str
+    requested: ApprovalRequested
     check: AnswerCheck | None = None
-    deadline_at: datetime | None = None
+    is_replayed: bool = False
     is_recorded: bool = False
     schema_changed: bool = False
+    early: EarlyDecision | None = None
+    accepts_early: bool = False
     phase: ApprovalPhase = ApprovalPhase.PENDING
     record: DecisionRecord | None = None
+
+    @property
+    def approval_id(self) -> str:
+        return self.requested.approval_id
+
+    @property
+    def digest(self) -> str:
+        return self.requested.digest
+
+    @property
+    def deadline_at(self) -> datetime:
+        deadline_at = self.requested.deadline_at
+        assert deadline_at is not None, "only events of older versions have no deadline"
+        return deadline_at
+
+    @property
+    def is_open(self) -> bool:
+        return self.phase in OPEN
+
+    @property
+    def awaits_record(self) -> bool:
+        return self.phase is ApprovalPhase.ASKING
 
 
 class ApprovalRegistry:
@@ -46,7 +76,6 @@ class ApprovalRegistry:
 
     def __init__(self, spec: PipelineSpec) -> None:
         self._spec = spec
-        self._reserved: dict[str, AskedQuestion] = {}
         self._asked: dict[str, AskedQuestion] = {}
         self._early: dict[str, EarlyDecision] = {}
         self.counts: dict[str, int] = {}
@@ -66,47 +95,34 @@ class ApprovalRegistry:
         count = self.counts.get(name, 0)
         return name if count == 0 else f"{name}-{count + 1}"
 
-    def reserve(self, approval_id: str, question: AskedQuestion) -> Decision | None:
-        """Take the id of a question that is about to be asked.
-
-        Returns:
-            The decision that arrived before its question, which is to be judged now; None if there is none.
+    def open(self, approval_id: str, question: AskedQuestion) -> None:
+        """Ask a question; a decision that arrived before it becomes its `early` decision.
 
         Raises:
             ApplicationError: `pipeline_bug` when the id is in use.
         """
-        if approval_id in self._reserved:
+        cell = TABLE[self.phase(approval_id), ApprovalInput.ASK]
+        if cell.effect is ApprovalEffect.BUG:
             raise pipeline_bug(
                 f"approval id {approval_id!r} is used twice; "
                 "leave approval_id out, or make it unique in the run"
             )
-        self._reserved[approval_id] = question
+        question.phase = cell.phase
+        question.early = self._early.pop(approval_id, None)
+        self._asked[approval_id] = question
         name = question.approval.name
         self.counts[name] = self.counts.get(name, 0) + 1
-        early = self._early.get(approval_id)
-        return early.decision if early is not None else None
-
-    def open(self, approval_id: str) -> Decision | None:
-        """Ask the question reserved under this id.
-
-        Returns:
-            The decision that the run holds for it; None if there is none.
-        """
-        self._transition(approval_id, ApprovalInput.ASK)
-        self._asked[approval_id] = self._reserved[approval_id]
-        return self.drop_early(approval_id)
-
-    def drop_early(self, approval_id: str) -> Decision | None:
-        """Remove and return the decision held for a question."""
-        early = self._early.pop(approval_id, None)
-        return early.decision if early is not None else None
 
     def get(self, approval_id: str) -> AskedQuestion:
         return self._asked[approval_id]
 
-    def pending(self) -> tuple[tuple[str, AskedQuestion], ...]:
-        """Return the open questions with their ids, in the order in which they were asked."""
-        return tuple(item for item in self._asked.items() if item[1].phase is ApprovalPhase.PENDING)
+    def find(self, approval_id: str) -> AskedQuestion | None:
+        """Return a question that has been asked."""
+        return self._asked.get(approval_id)
+
+    def pending(self) -> tuple[AskedQuestion, ...]:
+        """Return the open questions in the order in which they were asked."""
+        return tuple(question for question in self._asked.values() if question.is_open)
 
     def phase(self, approval_id: str) -> ApprovalPhase:
         question = self._asked.get(approval_id)
@@ -129,27 +145,41 @@ class ApprovalRegistry:
             ApplicationError: `unknown_approval`, `not_asked_yet`, `already_decided`, `approval_expired`,
                 `withdrawn`, `stale_digest` or `invalid_answer`.
         """
-        if decision.approval_id not in self._reserved:
+        question = self._asked.get(decision.approval_id)
+        if question is None:
             self._validate_early(decision, allow_early=allow_early)
-        elif self._effect_of(decision) is not ApprovalEffect.RETURN:
-            self.judge(decision)
+            return
+        effect = self._effect_of(decision)
+        if effect is not ApprovalEffect.RETURN:
+            judge_answer(question.approval, decision, question.check, is_changed=question.schema_changed)
+        if effect is not ApprovalEffect.DEFER or not question.is_replayed:
+            self.check_digest(decision)
 
-    def judge(self, decision: Decision) -> None:
-        """Check the digest and the answer of a decision against its question, which is at least reserved.
+    def judge_early(self, decision: Decision) -> None:
+        """Check a decision that arrived before its question, which has just been asked.
 
         Raises:
             ApplicationError: `stale_digest` or `invalid_answer`.
         """
-        question = self._reserved[decision.approval_id]
-        if decision.digest is not None and decision.digest != question.digest:
+        question = self._asked[decision.approval_id]
+        self.check_digest(decision)
+        judge_answer(question.approval, decision, question.check)
+
+    def check_digest(self, decision: Decision) -> None:
+        """Check that a decision is for the question as it was recorded. Looks at no contract.
+
+        Raises:
+            ApplicationError: `stale_digest`.
+        """
+        digest = self._asked[decision.approval_id].digest
+        if decision.digest is not None and decision.digest != digest:
             raise non_retryable_error(
                 messages.STALE_DIGEST,
                 f"approval {decision.approval_id} has changed since you saw it; "
                 "load it again and decide anew",
                 field="digest",
-                digest=question.digest,
+                digest=digest,
             )
-        judge_answer(question.approval, decision, question.check, is_changed=question.schema_changed)
 
     def accept(self, decision: Decision, now: datetime) -> tuple[DecisionRecord, bool]:
         """Record a decision that was judged before. Looks at no contract, so replay repeats it exactly.
@@ -160,52 +190,62 @@ class ApprovalRegistry:
         Raises:
             ApplicationError: the question has another outcome.
         """
-        approval_id = decision.approval_id
-        if approval_id in self._reserved and approval_id not in self._asked:
-            # Judged against the question being recorded, so the decision held before was refused by it.
-            self._early.pop(approval_id, None)
         effect = self._effect_of(decision)
-        if effect is ApprovalEffect.RETURN:
-            return self._record_of(approval_id), False
-        record = DecisionRecord(
-            approval_id=approval_id,
-            decision_id=decision.decision_id,
-            decided_by=decision.decided_by,
-            decided_at=now,
-            answer=decision.answer,
-        )
+        earlier = self._record_on_file(decision.approval_id)
+        if effect is ApprovalEffect.RETURN and earlier is not None:
+            return earlier, False
+        record = _record_of(decision, now)
         if effect is ApprovalEffect.HOLD:
-            self._early[approval_id] = EarlyDecision(decision=decision, record=record)
+            self._early[decision.approval_id] = EarlyDecision(decision=decision, record=record)
             return record, False
-        self._transition(approval_id, ApprovalInput.DECIDE)
-        self._asked[approval_id].record = record
+        self._transition(decision.approval_id, ApprovalInput.DECIDE)
+        self._asked[decision.approval_id].record = record
         return record, True
 
+    def confirm(self, recorded: ApprovalRequested, now: datetime, *, accepts_early: bool) -> Decision | None:
+        """Take over a question as the history has it, and the verdict on its early decision.
+
+        Returns:
+            The early decision if it decides the question now.
+        """
+        question = self._asked[recorded.approval_id]
+        live = question.requested.answer_schema
+        question.schema_changed = msgspec.json.decode(recorded.answer_schema) != msgspec.json.decode(live)
+        question.requested = recorded
+        early = question.early.decision if accepts_early and question.early is not None else None
+        given = ApprovalInput.RECORDED if early is None else ApprovalInput.RECORDED_EARLY
+        effect = self._transition(recorded.approval_id, given)
+        if early is None or effect is not ApprovalEffect.RECORD:
+            return None
+        question.record = _record_of(early, now)
+        return early
+
     def _effect_of(self, decision: Decision) -> ApprovalEffect:
-        """Look the decision up in the table.
+        """Look a decision up in the table.
 
         Raises:
             ApplicationError: the table refuses it.
         """
-        phase = self.phase(decision.approval_id)
+        record = self._record_on_file(decision.approval_id)
         given = ApprovalInput.DECIDE
-        if phase in (ApprovalPhase.EARLY, ApprovalPhase.DECIDED):
-            record = self._record_of(decision.approval_id)
+        if record is not None:
             is_repeat = record.decision_id == decision.decision_id
             given = ApprovalInput.REPEAT if is_repeat else ApprovalInput.OTHER
-        effect = TABLE[phase, given].effect
-        if effect is ApprovalEffect.REFUSE_DECIDED:
-            raise _already_decided(self._record_of(decision.approval_id))
+        effect = TABLE[self.phase(decision.approval_id), given].effect
+        if record is not None and effect is ApprovalEffect.REFUSE_DECIDED:
+            raise _already_decided(record)
         if effect in _REFUSALS:
             code, reason = _REFUSALS[effect]
             raise non_retryable_error(code, f"approval {decision.approval_id} {reason}; nothing to do")
         return effect
 
-    def _record_of(self, approval_id: str) -> DecisionRecord:
+    def _record_on_file(self, approval_id: str) -> DecisionRecord | None:
+        """Return the decision that the approval has, or holds for a question that was not asked yet."""
         question = self._asked.get(approval_id)
-        record = question.record if question is not None else self._early[approval_id].record
-        assert record is not None
-        return record
+        if question is not None:
+            return question.record
+        early = self._early.get(approval_id)
+        return early.record if early is not None else None
 
     def _transition(self, approval_id: str, given: ApprovalInput) -> ApprovalEffect:
         cell = TABLE[self.phase(approval_id), given]
@@ -241,6 +281,16 @@ _REFUSALS: Final[Mapping[ApprovalEffect, tuple[str, str]]] = {
     ApprovalEffect.REFUSE_WITHDRAWN: (messages.WITHDRAWN, "was withdrawn: the run no longer asks it"),
     ApprovalEffect.REFUSE_ENDED: ("conflict", "ended with its run"),
 }
+
+
+def _record_of(decision: Decision, now: datetime) -> DecisionRecord:
+    return DecisionRecord(
+        approval_id=decision.approval_id,
+        decision_id=decision.decision_id,
+        decided_by=decision.decided_by,
+        decided_at=now,
+        answer=decision.answer,
+    )
 
 
 def _already_decided(record: DecisionRecord) -> ApplicationError:

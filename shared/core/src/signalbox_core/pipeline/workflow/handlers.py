@@ -44,6 +44,10 @@ class RunMessageHandlers:
             ApplicationError: `conflict` when the run has ended or is being cancelled; else as
                 `ApprovalRegistry.validate`.
         """
+        self._require_open_run()
+        self._state.approvals.validate(decision, allow_early=allow_early)
+
+    def _require_open_run(self) -> None:
         if self._has_ended:
             status = self._state.journal.snapshot.status
             raise non_retryable_error(
@@ -53,26 +57,28 @@ class RunMessageHandlers:
             raise non_retryable_error(
                 "conflict", f"run {self._state.run_id} is being cancelled; nothing to decide"
             )
-        self._state.approvals.validate(decision, allow_early=allow_early)
 
-    def decide(self, decision: Decision) -> DecisionRecord:
-        """Accept a decision; an update's validator has judged it in this very step.
+    async def decide(self, decision: Decision) -> DecisionRecord:
+        """Accept a decision; an update's validator has judged its answer in this very step.
 
         Replay runs no validator: what the history accepted is not judged again.
+
+        Raises:
+            ApplicationError: another decision, a cancel or the deadline came first, or the question turns out
+                to be another than the one that was decided.
         """
+        asked = self._state.approvals.find(decision.approval_id)
+        if asked is not None and asked.awaits_record:
+            await workflow.wait_condition(lambda: not asked.awaits_record)
+            self._require_open_run()
+            if asked.is_open:
+                self._state.approvals.check_digest(decision)
         record, decides = self._state.approvals.accept(decision, workflow.now())
         if decides:
-            data = catalogue.ApprovalDecided(
-                approval_id=record.approval_id,
-                decision_id=record.decision_id,
-                decided_by=record.decided_by,
-                answer=record.answer,
-                note=decision.note,
-            )
-            self._state.record_event("approval.decided", data)
+            self._state.record_decision(decision)
         return record
 
-    def decide_by_signal(self, decision: Decision) -> None:
+    async def decide_by_signal(self, decision: Decision) -> None:
         """Decide without a reply, for when no worker runs. An invalid decision is logged and dropped."""
         self._signal_count += 1
         # Histories without recorded judgements may hold any early decision.
@@ -81,12 +87,15 @@ class RunMessageHandlers:
             f"signalbox.signal-{self._signal_count}",
             lambda: _is_accepted(decision, lambda: self.validate_decision(decision, allow_early=allow_early)),
         ):
-            self.decide(decision)
+            try:
+                await self.decide(decision)
+            except ApplicationError as refusal:
+                _log_dropped(decision, refusal)
 
     def is_early_acceptable(self, decision: Decision) -> bool:
         """Judge a decision that arrived before its question, now that the question is known."""
         return not (self._has_ended or self._state.is_cancelling) and _is_accepted(
-            decision, lambda: self._state.approvals.judge(decision)
+            decision, lambda: self._state.approvals.judge_early(decision)
         )
 
     def pause(self, control: Control) -> None:
@@ -106,9 +115,12 @@ class RunMessageHandlers:
 def _is_accepted(decision: Decision, validate: Callable[[], None]) -> bool:
     try:
         validate()
-    except ApplicationError as rejection:
-        workflow.logger.warning(
-            "decision dropped", extra={"approval_id": decision.approval_id, "reason": rejection.type}
-        )
+    except ApplicationError as refusal:
+        _log_dropped(decision, refusal)
         return False
     return True
+
+
+def _log_dropped(decision: Decision, refusal: ApplicationError) -> None:
+    extra = {"approval_id": decision.approval_id, "reason": refusal.type}
+    workflow.logger.warning("decision dropped", extra=extra)

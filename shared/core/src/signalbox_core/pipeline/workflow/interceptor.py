@@ -30,6 +30,7 @@ from signalbox_core.pipeline.contract.step_header import StepCall, current_call,
 from signalbox_core.pipeline.workflow.lifecycle import execute_run
 from signalbox_core.pipeline.workflow.outbox import DELIVER
 from signalbox_core.pipeline.workflow.questions import withdraw_open_questions
+from signalbox_core.pipeline.workflow.recorded import RECORD_QUESTIONS
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.state import OFFER
 from signalbox_core.temporal.names import (
@@ -117,7 +118,7 @@ class _RunInbound(WorkflowInboundInterceptor):
 class _RunOutbound(WorkflowOutboundInterceptor):
     def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
         run = _find_run(workflow.instance())
-        if input.activity == DELIVER:
+        if input.activity in (DELIVER, RECORD_QUESTIONS):
             return super().start_activity(input)
         input.headers = _with_step_call(input.headers, run)
         if run is None:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.events import MAX_EVENT_BYTES, CloudEvent, Snapshot, fold, full_type
+from signalbox_core.events.approval_folds import with_recorded_question
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.emitter import SOURCE
 from signalbox_core.pipeline.contract.failures import pipeline_bug
@@ -58,6 +59,10 @@ class RunJournal:
         event = self._event(derived_id(self.snapshot.run_id, str(sequence)), name, body, now, step, sequence)
         self.snapshot = fold(self.snapshot, event)
         return event
+
+    def restore(self, event: CloudEvent) -> None:
+        """Take over a question as the history has it: its `approval.requested`."""
+        self.snapshot = with_recorded_question(self.snapshot, event)
 
     def progress(self, data: Struct, now: datetime, *, step: str) -> CloudEvent:
         """Create a progress event, which has no sequence number, and fold it into the snapshot."""

@@ -107,7 +107,7 @@ async def _clean_up(state: RunState) -> None:
 
 async def _finish(state: RunState, name: str, data: msgspec.Struct) -> None:
     state.outbox.close_intake()
-    for approval_id, _ in state.approvals.pending():
-        state.approvals.close(approval_id, ApprovalInput.CANCEL)
+    for asked in state.approvals.pending():
+        state.approvals.close(asked.approval_id, ApprovalInput.CANCEL)
     state.record_event(name, data)
     await shielded(state.outbox.close())

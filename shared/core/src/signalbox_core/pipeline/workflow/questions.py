@@ -16,7 +16,7 @@ from signalbox_core.pipeline.contract.step_header import current_call
 from signalbox_core.pipeline.workflow.answers import AnswerCheck
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
 from signalbox_core.pipeline.workflow.approvals import AskedQuestion, digest_of
-from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS, RecordedQuestion, recorded_question
+from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
 
@@ -31,41 +31,30 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
     check: AnswerCheck | None = None
 
 
-async def open_question(
+def open_question(
     state: RunState, question: ApprovalQuestion, is_acceptable: Callable[[Decision], bool]
-) -> tuple[AskedQuestion, Decision | None]:
-    """Record the question and `approval.requested`.
+) -> AskedQuestion:
+    """Open the question and record it with `approval.requested`.
 
     Args:
         is_acceptable: judges the decision that arrived before the question; its verdict is recorded too.
-
-    Returns:
-        The open question, and an accepted decision that arrived before it.
     """
-    live = _requested(question)
+    data = _requested(question)
     asked = AskedQuestion(
         approval=question.approval,
         check=question.check,
-        digest=live.digest,
-        deadline_at=live.deadline_at,
+        requested=data,
+        is_replayed=workflow.unsafe.is_replaying(),
         is_recorded=state.records_questions,
     )
-    early = state.approvals.reserve(question.approval_id, asked)
-    accepted = early is not None and is_acceptable(early)
-    if not accepted:
-        state.approvals.drop_early(question.approval_id)
-    data = live
+    state.approvals.open(question.approval_id, asked)
+    asked.accepts_early = asked.early is not None and is_acceptable(asked.early.decision)
+    event = state.record_event("approval.requested", data, step=data.step)
     if asked.is_recorded:
-        recorded = await recorded_question(RecordedQuestion(question=live, early_accepted=accepted))
-        data, accepted = recorded.question, recorded.early_accepted
-        asked.digest, asked.deadline_at = data.digest, data.deadline_at
-        asked.schema_changed = _decoded(data.answer_schema) != _decoded(live.answer_schema)
-    held = state.approvals.open(question.approval_id)
-    state.record_event("approval.requested", data, step=data.step)
-    if accepted:
-        return asked, early
-    # A decision that arrived while the question was being recorded.
-    return asked, held if held is not early else None
+        state.recorder.add(event, accepts_early=asked.accepts_early)
+    else:
+        state.confirm_question(data, accepts_early=asked.accepts_early)
+    return asked
 
 
 def _requested(question: ApprovalQuestion) -> catalogue.ApprovalRequested:
@@ -86,51 +75,47 @@ def _requested(question: ApprovalQuestion) -> catalogue.ApprovalRequested:
     )
 
 
-async def wait_for_outcome(
-    state: RunState, approval_id: str, asked: AskedQuestion, *, has_default: bool
-) -> None:
+async def wait_for_outcome(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
     """Wait until the question has an outcome. A decision that arrives with the deadline wins."""
     try:
-        await _wait_for_decision(state, approval_id, asked, has_default=has_default)
+        await _wait_for_decision(state, asked, has_default=has_default)
     except asyncio.CancelledError:
         # A cancelled run closes its questions when it ends.
         if workflow.cancellation_reason() is None:
-            withdraw(state, approval_id, asked)
+            withdraw(state, asked)
         raise
 
 
-async def _wait_for_decision(
-    state: RunState, approval_id: str, asked: AskedQuestion, *, has_default: bool
-) -> None:
-    assert asked.deadline_at is not None
+async def _wait_for_decision(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
     if await _decided_within(asked, (asked.deadline_at - workflow.now()) / 2):
         return
     state.record_event(
         "approval.reminded",
-        catalogue.ApprovalReminded(approval_id=approval_id, deadline_at=asked.deadline_at),
+        catalogue.ApprovalReminded(approval_id=asked.approval_id, deadline_at=asked.deadline_at),
     )
     if await _decided_within(asked, asked.deadline_at - workflow.now()):
         return
     deadline = ApprovalInput.DEADLINE_WITH_DEFAULT if has_default else ApprovalInput.DEADLINE
-    state.approvals.close(approval_id, deadline)
-    state.record_event("approval.expired", catalogue.ApprovalExpired(approval_id=approval_id))
+    state.approvals.close(asked.approval_id, deadline)
+    state.record_event("approval.expired", catalogue.ApprovalExpired(approval_id=asked.approval_id))
 
 
 def withdraw_open_questions(state: RunState) -> None:
     """Withdraw what nobody waits for after continue-as-new."""
-    for approval_id, asked in state.approvals.pending():
-        withdraw(state, approval_id, asked)
+    for asked in state.approvals.pending():
+        withdraw(state, asked)
 
 
-def withdraw(state: RunState, approval_id: str, asked: AskedQuestion) -> None:
+def withdraw(state: RunState, asked: AskedQuestion) -> None:
     """Close a question that the run no longer asks; one of an older history stays as it was.
 
     An eviction cancels the waiting task as well; `workflow.patched` raises then.
     """
     if not asked.is_recorded or not workflow.patched(RECORDED_QUESTIONS):
         return
-    if state.approvals.close(approval_id, ApprovalInput.WITHDRAW) is ApprovalEffect.WITHDRAW:
-        state.record_event("approval.withdrawn", catalogue.ApprovalWithdrawn(approval_id=approval_id))
+    if state.approvals.close(asked.approval_id, ApprovalInput.WITHDRAW) is ApprovalEffect.WITHDRAW:
+        withdrawn = catalogue.ApprovalWithdrawn(approval_id=asked.approval_id)
+        state.record_event("approval.withdrawn", withdrawn)
 
 
 async def _decided_within(asked: AskedQuestion, limit: timedelta) -> bool:
@@ -139,7 +124,3 @@ async def _decided_within(asked: AskedQuestion, limit: timedelta) -> bool:
 
 def _raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
-
-
-def _decoded(raw: msgspec.Raw) -> object:
-    return msgspec.json.decode(raw)

@@ -157,10 +157,8 @@ class Run:
         question = ApprovalQuestion(
             approval=declared, approval_id=question_id, options=options, evidence=evidence, check=check
         )
-        asked, early = await open_question(self.state, question, self._handlers.is_early_acceptable)
-        if early is not None:
-            self._handlers.decide(early)
-        await wait_for_outcome(self.state, question_id, asked, has_default=not isinstance(default, _Unset))
+        asked = open_question(self.state, question, self._handlers.is_early_acceptable)
+        await wait_for_outcome(self.state, asked, has_default=not isinstance(default, _Unset))
         await self.state.hold_for_cancel()
         if asked.record is not None:
             return decode_accepted(asked.record.answer, declared.answer)
