@@ -7,13 +7,12 @@ import httpx2
 import pytest
 from starlette.types import ASGIApp
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.events.catalogue import ApprovalWithdrawn
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Gateway, Parts
 from support.drivers.api_calls import asked, ended, started
-from support.fakes.echo_pipeline import Echo
+from support.fakes.echo_worker import echo_worker
 from support.fakes.events import make_event, story
 from support.servers.gateway import client_of
 
@@ -226,19 +225,14 @@ async def test_deciding_for_a_run_that_ended_without_asking_names_its_state(
 async def test_without_a_worker_a_decision_is_recorded_and_applied_later(
     caller: httpx2.AsyncClient, temporal: Client, parts: Parts
 ) -> None:
-    def echo_worker() -> Worker:
-        return Worker(
-            temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
-        )
-
-    async with echo_worker():
+    async with echo_worker(temporal):
         run_id = await waiting_run(caller)
 
     async with client_of(Gateway(parts, deadline=timedelta(milliseconds=300)).app()) as impatient:
         recorded = await impatient.post(
             decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "later"}}
         )
-    async with echo_worker():
+    async with echo_worker(temporal):
         await ended(caller, run_id)
         result = await caller.get(f"/v1/runs/{run_id}/result")
 
@@ -293,9 +287,7 @@ async def test_a_decision_in_the_projection_is_final_without_asking_the_workflow
 async def test_without_a_worker_a_decision_after_a_cancel_is_refused(
     caller: httpx2.AsyncClient, temporal: Client, parts: Parts
 ) -> None:
-    async with Worker(
-        temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
-    ):
+    async with echo_worker(temporal):
         run_id = await waiting_run(caller)
     assert (await caller.post(f"/v1/runs/{run_id}/cancel", json={})).status_code == 202
 

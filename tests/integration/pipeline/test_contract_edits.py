@@ -1,8 +1,9 @@
 """An edit of the contract leaves runs with open and with decided questions running."""
 
+import asyncio
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowUpdateFailedError
 
+from signalbox_core.events import CloudEvent
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.spec import PipelineSpec
-from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
+from signalbox_core.testing.pipeline import FakeEmitter, RunUnderTest, pipeline_under_test, replay
 from support.assertions.eventually import eventually
 
 CONTRACT = '''
@@ -89,8 +91,16 @@ EDITS = [
     pytest.param("class Offer(Struct, frozen=True, kw_only=True):\n    number: int\n",
                  "class Offer(Struct, frozen=True, kw_only=True):\n    number: int\n    label: str = ''\n",
                  id="option field"),
-    pytest.param("timedelta(days=3)", "timedelta(seconds=1)", id="deadline"),
+    pytest.param("First?\", answer=Choice, deadline=timedelta(days=3)",
+                 "First?\", answer=Choice, deadline=timedelta(seconds=1)", id="deadline"),
 ]  # fmt: skip
+
+
+class StuckEmitter(FakeEmitter):
+    """A receiver that takes the connection and does not answer."""
+
+    async def deliver(self, events: Sequence[CloudEvent]) -> None:  # noqa: ARG002 - part of the protocol
+        await asyncio.Event().wait()
 
 
 @pytest.fixture
@@ -148,35 +158,37 @@ async def seen_digest(run: RunUnderTest, approval_id: str) -> str:
 
 
 @pytest.mark.parametrize(("before", "after"), EDITS)
-@pytest.mark.parametrize("decided", [False, True], ids=["open", "decided"])
+@pytest.mark.parametrize("state", ["asking", "open", "decided"])
 async def test_an_edited_contract_leaves_the_run_going(
-    client: Client, deploy: Callable[[str], PipelineSpec], before: str, after: str, *, decided: bool
+    client: Client, deploy: Callable[[str], PipelineSpec], before: str, after: str, state: str
 ) -> None:
     edited = CONTRACT.replace(before, after)
     assert edited != CONTRACT
     old = deploy(CONTRACT)
-    async with pipeline_under_test(old, activities=[], client=client) as pipeline:
+    # While the receiver does not answer, the question is not recorded; it is, two seconds later.
+    emitter = StuckEmitter() if state == "asking" else FakeEmitter()
+    async with pipeline_under_test(old, activities=[], client=client, emitter=emitter) as pipeline:
         run = await pipeline.start(old.input())
         asked = await run.approval("first")
-        if decided:
+        if state != "asking":
+            await eventually(lambda: is_recorded(run))
+        if state == "decided":
             await run.send(choice("first", 2, asked.digest))
             await run.approval("second")
 
     new = deploy(edited)
-    async with pipeline_under_test(
-        new, activities=[], client=client, emitter=pipeline.emitter, task_queue=pipeline.task_queue
-    ):
+    async with pipeline_under_test(new, activities=[], client=client, task_queue=pipeline.task_queue):
         await replay(new, await run.handle.fetch_history())
+        if state != "decided":
+            await run.send(choice("first", 1, asked.digest))
         shown = await run.approval("first", within_s=30)
         assert (shown.digest, shown.title, shown.answer_schema, shown.options, shown.deadline_at) == (
             asked.digest, asked.title, asked.answer_schema, asked.options, asked.deadline_at
         )  # fmt: skip
-        if not decided:
-            await run.send(choice("first", 1, asked.digest))
         await decide(run, "second", 0)
 
         result = await run.result()
-        assert result.numbers == [2 if decided else 1, 0]
+        assert result.numbers == [2 if state == "decided" else 1, 0]
         await replay(new, await run.handle.fetch_history())
     await replay(deploy(CONTRACT), await run.handle.fetch_history())
 

@@ -73,7 +73,7 @@ class RunUnderTest:
         found: Snapshot = await self.handle.query(messages.QUERY_SNAPSHOT, result_type=Snapshot)
         return found
 
-    async def approval(self, approval_id: str, *, within_s: float = 10.0) -> ApprovalState:
+    async def approval(self, approval_id: str, *, within_s: float = 30.0) -> ApprovalState:
         """Wait until the run requests this approval."""
         async with asyncio.timeout(within_s):
             while True:
