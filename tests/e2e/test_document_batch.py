@@ -118,7 +118,7 @@ async def test_an_unsupported_file_is_rejected_with_its_name(stack: RunningStack
     missing = signalbox(stack, "start", "document_batch", "--file", f"{tmp_path}/*.doc")
 
     assert (refused.returncode, missing.returncode) == (2, 2)
-    assert "web-page.pdf: this is text/html" in refused.stderr
+    assert "web-page.pdf: files of type text/html are not supported" in refused.stderr
     assert "no such file" in missing.stderr
 
 

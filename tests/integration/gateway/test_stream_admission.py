@@ -57,9 +57,12 @@ async def test_wrong_credentials_at_a_stream_are_limited(with_a_run: Parts, path
 @pytest.mark.parametrize("path", EVERY)
 async def test_a_principal_over_its_rate_reconnects_later(with_a_run: Parts, path: str) -> None:
     gateway = gateway_of(with_a_run, requests_per_s=1)
-    async with http_server(gateway.app(), gateway.drain) as (_, origin), client_of(gateway.app()) as caller:
+    async with (
+        http_server(gateway.app(), gateway.drain) as (_, origin),
+        client_of(gateway.app(), "deployer") as caller,
+    ):
         answers = await asyncio.gather(*(caller.get("/v1/pipelines") for _ in range(20)))
-        async with reading(origin, path, key("admin")) as reader:
+        async with reading(origin, path, key("deployer")) as reader:
             await reader.until_over()
 
     assert 429 in {answer.status_code for answer in answers}
@@ -77,7 +80,7 @@ async def test_one_tenant_cannot_use_all_connections(with_a_run: Parts, path: st
         ):
             await first.until(1)
             await other.until(1)
-            async with reading(origin, path, key("admin")) as second:
+            async with reading(origin, path, key("deployer")) as second:
                 await second.until_over()
         metrics = gateway.metrics.registry.get_sample_value(
             "signalbox_gateway_streams_deferred_total", {"reason": "tenant"}
@@ -98,11 +101,11 @@ def test_by_default_a_tenant_may_have_half_of_the_streams() -> None:
 async def test_a_proxy_may_not_transform_a_stream(with_a_run: Parts, path: str) -> None:
     gateway = gateway_of(with_a_run)
     async with http_server(gateway.app(), gateway.drain) as (_, origin):
-        async with reading(origin, path, key("admin")) as reader:
+        async with reading(origin, path, key("deployer")) as reader:
             # A queue without scaling decisions sends no event.
             await reader.until(0 if path == SCALING else 1)
             await reader.until_text("retry: ")
-        async with client_of(gateway.app()) as caller:
+        async with client_of(gateway.app(), "deployer") as caller:
             head = await caller.head(path)
 
     assert reader.headers["cache-control"] == "no-store, no-transform"
@@ -117,13 +120,13 @@ async def test_a_draining_gateway_sends_listeners_elsewhere_and_refuses_calls(
 ) -> None:
     gateway = gateway_of(with_a_run)
     async with http_server(gateway.app(), gateway.drain) as (_, origin):
-        async with reading(origin, path, key("admin")) as early:
+        async with reading(origin, path, key("deployer")) as early:
             await early.until_text("retry: ")
             await gateway.hub.drain(timedelta(seconds=0.2))
             await early.until_over()
-        async with reading(origin, path, key("admin")) as late:
+        async with reading(origin, path, key("deployer")) as late:
             await late.until_over()
-        async with client_of(gateway.app()) as caller:
+        async with client_of(gateway.app(), "deployer") as caller:
             call = await caller.get("/v1/pipelines")
             alive = await caller.get("/healthz")
 

@@ -21,7 +21,8 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
     ApprovalInput,
     ApprovalPhase,
 )
-from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry, AskedQuestion
+from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
+from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 
 DEPTH: Final = 8
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)

@@ -15,7 +15,8 @@ from signalbox_core.pipeline import Approval, PipelineSpec, Step
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput
-from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry, AskedQuestion, digest_of
+from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry, digest_of
+from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -3,72 +3,24 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events.catalogue import ApprovalRequested
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord, EarlyDecision
-from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
-from signalbox_core.pipeline.workflow.answers import AnswerCheck, judge_answer
+from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.pipeline.workflow.answers import judge_answer
 from signalbox_core.pipeline.workflow.approval_lifecycle import (
-    OPEN,
     TABLE,
     ApprovalEffect,
     ApprovalInput,
     ApprovalPhase,
 )
-
-
-class AskedQuestion(Struct, kw_only=True):
-    """A question as it was asked, and its outcome.
-
-    Attributes:
-        requested: the data of `approval.requested`; on replay computed by live code until the recorded data
-            replace it.
-        is_replayed: asked during a replay, so `requested` is not certain before the record arrives.
-        is_recorded: the history holds the question; False in histories older than that record.
-        schema_changed: the schema recorded with the question differs from that of the live contract.
-        early: the decision that arrived before the question.
-        accepts_early: the verdict of live code on it, which is recorded with the question.
-    """
-
-    approval: Approval[Any]
-    requested: ApprovalRequested
-    check: AnswerCheck | None = None
-    is_replayed: bool = False
-    is_recorded: bool = False
-    schema_changed: bool = False
-    early: EarlyDecision | None = None
-    accepts_early: bool = False
-    phase: ApprovalPhase = ApprovalPhase.PENDING
-    record: DecisionRecord | None = None
-
-    @property
-    def approval_id(self) -> str:
-        return self.requested.approval_id
-
-    @property
-    def digest(self) -> str:
-        return self.requested.digest
-
-    @property
-    def deadline_at(self) -> datetime:
-        deadline_at = self.requested.deadline_at
-        assert deadline_at is not None, "only events of older versions have no deadline"
-        return deadline_at
-
-    @property
-    def is_open(self) -> bool:
-        return self.phase in OPEN
-
-    @property
-    def awaits_record(self) -> bool:
-        return self.phase is ApprovalPhase.ASKING
+from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 
 
 class ApprovalRegistry:
