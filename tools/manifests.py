@@ -17,7 +17,7 @@ import kubernetes_validate
 import yaml
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-SECRETS: Final = ("api-keys.json", "payload-keys.json", "receiver-keys.json", "worker.pem")
+SECRETS: Final = ("api-keys.json", "ledger.key", "payload-keys.json", "receiver-keys.json", "worker.pem")
 _KUBERNETES: Final = kubernetes_validate.latest_version()
 _OWN: Final = ROOT / "tools/manifest_schemas.yaml"
 _CLOUD_RUN_ONLY: Final = ("containerConcurrency", "timeoutSeconds", "maxRetries")

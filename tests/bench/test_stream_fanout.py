@@ -2,10 +2,8 @@
 polling.
 
 The gateway is the whole one, as it is deployed; every arm subscribes to the same Redis channels, fed by the
-same appends. Deliveries are
-counted in lockstep (the next event when the last listener has the one before), so nothing is coalesced, and
-per CPU-second of the
-server, so that other load on the machine counts little.
+same appends. Deliveries are counted in lockstep (the next event when the last listener has the one before),
+so nothing is coalesced, and per CPU-second of the server, so that other load on the machine counts little.
 """
 
 import asyncio
@@ -101,8 +99,9 @@ async def measure(server: Server, source: Source, count: int, turn: int, found: 
 
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
-    for name in ("MAX_LISTENERS", "MAX_LISTENERS_PER_PRINCIPAL", "MAX_LISTENERS_PER_ADDRESS"):
-        monkeypatch.setenv(f"SIGNALBOX_GATEWAY_{name}", "6000")
+    for name in ("", "_PER_PRINCIPAL", "_PER_TENANT", "_PER_ADDRESS"):
+        monkeypatch.setenv(f"SIGNALBOX_GATEWAY_MAX_LISTENERS{name}", "6000")
+    monkeypatch.setenv("SIGNALBOX_GATEWAY_REQUESTS_PER_S", "100000")
     with running_stack(tmp_path / "stack", "--only", "gateway") as started:
         yield started
 

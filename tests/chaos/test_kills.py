@@ -9,7 +9,9 @@ from redis.asyncio import Redis
 
 from signalbox_client import AsyncSignalbox
 from signalbox_client.commands.prompts import variants_of
+from signalbox_core.ids import run_key
 from signalbox_core.temporal import connect
+from signalbox_devstack.stack.keys import TENANT
 from support.assertions.eventually import eventually
 from support.drivers.journeys import (
     Listener,
@@ -84,7 +86,7 @@ async def test_an_unavailable_receiver_delays_no_run_and_loses_no_event(
     temporal = await connect(str(stack.endpoints.temporal), "default")
 
     async def closed() -> bool:
-        return (await temporal.get_workflow_handle(run_id).describe()).close_time is not None
+        return (await temporal.get_workflow_handle(run_key(TENANT, run_id)).describe()).close_time is not None
 
     stack.command("stop", "receiver")
     asked = await until_asked(client, run_id)

@@ -19,7 +19,9 @@ from temporalio.api.enums.v1 import EventType
 from signalbox_client import AsyncSignalbox, Run
 from signalbox_client.commands.prompts import variants_of
 from signalbox_core.errors import SignalboxError
+from signalbox_core.ids import run_key
 from signalbox_core.temporal import connect
+from signalbox_devstack.stack.keys import TENANT
 from support.assertions.eventually import eventually
 from support.drivers.journeys import Listener, approve, decide, listening, start_ads, until_asked
 from support.servers.stack import RunningStack
@@ -104,5 +106,5 @@ async def nobody_asked_the_workflows(stack: RunningStack, runs: Sequence[str]) -
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
     }
     for run_id in runs:
-        history = await temporal.get_workflow_handle(run_id).fetch_history()
+        history = await temporal.get_workflow_handle(run_key(TENANT, run_id)).fetch_history()
         assert sum(event.event_type in messages for event in history.events) == 1

@@ -14,7 +14,9 @@ from temporalio.api.common.v1 import Payload
 
 from signalbox_client import AsyncSignalbox
 from signalbox_core.crypto.sealing import KeyRing
+from signalbox_core.ids import run_key
 from signalbox_core.temporal import connect
+from signalbox_devstack.stack.keys import TENANT
 from support.drivers.journeys import until_ended
 from support.servers.stack import RunningStack, running_stack
 
@@ -79,7 +81,7 @@ async def test_not_even_an_admin_who_opens_the_history_sees_it(
     temporal = await connect(
         str(stack.endpoints.temporal), "default", keys=KeyRing(stack.folder / "keys" / "payload_keys.json")
     )
-    history = await temporal.get_workflow_handle(run_id).fetch_history()
+    history = await temporal.get_workflow_handle(run_key(TENANT, run_id)).fetch_history()
     payloads = [
         payload
         for event in history.events

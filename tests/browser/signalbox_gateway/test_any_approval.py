@@ -58,7 +58,7 @@ def gateway(modules: Page) -> Iterator[Gateway]:
             document.body.replaceChildren();
             for (const id of ["toasts", "announcer", "alarm"])
                 document.body.append(Object.assign(document.createElement("div"), { id }));
-            const { ApprovalPanels } = await import("/console/js/parts/approval.js");
+            const { ApprovalPanels } = await import("/console/js/approval/approval.js");
             window.told = 0;
             window.panels = new ApprovalPanels("run-1", { decided: () => { window.told += 1; } });
             document.body.append(window.panels.element);

@@ -37,7 +37,8 @@ def tell(site: Site, records: Sequence[ScalingDecisionRecord]) -> None:
 
 def open_page(page: Page, queue: str = QUEUE) -> None:
     slider = page.get_by_role("slider", name="Decisions over time")
-    page.get_by_role("link", name="Autoscaler").click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="System").click()
+    page.get_by_role("navigation", name="System").get_by_role("link", name="Autoscaler").click()
     expect(slider).to_be_visible()
     # Which may be this very queue: its page is made anew, and what is done on the one before it is gone.
     before = slider.element_handle()

@@ -57,8 +57,8 @@ def test_the_console_works_under_a_path_prefix(page: Page, origin: str, site: Si
 
     picture = page.evaluate(
         """async () => {
-          const { artifactAddress } = await import("/signalbox/console/js/api.js");
-          const { h } = await import("/signalbox/console/js/dom.js");
+          const { artifactAddress } = await import("/signalbox/console/js/data/api.js");
+          const { h } = await import("/signalbox/console/js/ui/dom.js");
           return h("img", { src: artifactAddress("run", "page 1") }).getAttribute("src");
         }"""
     )

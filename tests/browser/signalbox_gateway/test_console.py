@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from support.drivers.browser import Site, WatchedPage
-from support.drivers.console import RUN_MS, asked, cards, choose_pipeline, expect_status, start_run
+from support.drivers.console import RUN_MS, asked, cards, choose_pipeline, expect_status, open_tab, start_run
 
 HEADLINE = "Coffee from the hills, roasted on Tuesday"
 REASON = "<b>Too general</b>: name the region"
@@ -23,7 +23,9 @@ def test_a_person_edits_one_approves_one_rejects_one_and_the_run_finishes(
     watched.shot("asked-light")
     # A late visitor sees what happened before, and not only the current state.
     page.reload()
+    open_tab(page, "Events")
     expect(page.get_by_role("list", name="Events, newest first")).to_contain_text("15 files")
+    open_tab(page, "Overview")
     first = asked(page)
 
     decide_first_round(page)
@@ -89,11 +91,13 @@ def test_what_a_person_types_survives_events_and_a_second_reader(signed_in: Page
     expect(page.get_by_role("button", name="Pause")).to_be_visible(timeout=RUN_MS)
     page.get_by_role("button", name="Send 1 decision").click()
 
+    open_tab(page, "Decisions")
     decided = page.locator(".approval:not(.open)")
     expect(decided).to_be_visible(timeout=RUN_MS)
     decided.locator("summary").click()
     expect(decided.locator(".decision-text")).to_have_text(REASON)
     page.reload()
+    open_tab(page, "Overview")
     expect(page.locator(".approval.open[data-approval='variants-2']")).to_be_visible(timeout=RUN_MS)
 
 
@@ -149,6 +153,7 @@ def test_a_run_is_cancelled_with_a_reason_after_a_second_thought(signed_in: Page
     dialog.get_by_label(re.compile("Reason")).fill("wrong page")
     dialog.get_by_role("button", name="Cancel the run").click()
     expect_status(page, "Cancelled")
+    open_tab(page, "Events")
     expect(page.locator(".log")).to_contain_text("wrong page")
 
 
@@ -157,7 +162,7 @@ def test_the_inbox_leads_to_the_open_question(signed_in: Page, site: Site) -> No
     start_run(page, site.product_page, variants=1)
     asked(page)
     run = page.locator(".crumbs code").inner_text()
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="Approvals").click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Inbox").click()
     page.locator(".inbox a", has_text=run).click()
     expect(asked(page)).to_be_in_viewport()
 

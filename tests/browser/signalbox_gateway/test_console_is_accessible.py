@@ -67,7 +67,7 @@ def test_every_page_names_its_controls_is_readable_in_both_themes_and_fits_360_p
         card.get_by_role("radio", name=word).check()
         card.locator(".score summary").click()
     assert faults_of(page, watched, "approval") == []
-    for place in ("", "start", "start/ad_creative", "approvals"):
+    for place in ("", "pipelines", "start/ad_creative", "inbox", "system"):
         page.goto(f"{site.origin}/#/{place}")
         page.get_by_role("main").get_by_role("heading").first.wait_for()
         assert faults_of(page, watched, place.replace("/", "-") or "runs") == []

@@ -16,7 +16,7 @@ SHOW = """async (approvals) => {
         if (document.getElementById(id)) continue;
         document.body.append(Object.assign(document.createElement("div"), { id }));
     }
-    const { ApprovalPanels } = await import("/console/js/parts/approval.js");
+    const { ApprovalPanels } = await import("/console/js/approval/approval.js");
     if (!window.draftPanels) {
         window.draftPanels = new ApprovalPanels("run-9", { decided: () => {} });
         document.body.append(window.draftPanels.element);

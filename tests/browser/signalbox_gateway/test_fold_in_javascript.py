@@ -44,10 +44,12 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
         },
     ),
     "step.completed": st.fixed_dictionaries(
-        {"step": step, "title": st.just("Do it"), "started_at": st.just(BEGAN)}, optional={"message": text}
+        {"step": step, "title": st.just("Do it"), "started_at": st.just(BEGAN)},
+        optional={"message": text, "items": st.text(max_size=5)},
     ),
     "step.failed": st.fixed_dictionaries(
-        {"step": step, "title": st.just("Do it"), "started_at": st.just(BEGAN), "error": st.just(FAILURE)}
+        {"step": step, "title": st.just("Do it"), "started_at": st.just(BEGAN), "error": st.just(FAILURE)},
+        optional={"items": st.text(max_size=5)},
     ),
     "artifact.created": st.fixed_dictionaries(
         {
@@ -146,7 +148,7 @@ def folded_in_javascript(page: Page, events: Sequence[CloudEvent]) -> Sequence[o
     return list(
         page.evaluate(
             """async (frames) => {
-                const { emptySnapshot, fold } = await import("/console/js/fold.js");
+                const { emptySnapshot, fold } = await import("/console/js/data/fold.js");
                 let snapshot = emptySnapshot("run-1", "acme");
                 return frames.map((frame) => (snapshot = fold(snapshot, frame)));
             }""",

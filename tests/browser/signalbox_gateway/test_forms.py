@@ -42,7 +42,7 @@ def form(modules: Page) -> Page:
     """A page that shows the form of Order; `window.form` is what the console's module returned."""
     modules.evaluate(
         """async (schema) => {
-            const { schemaForm } = await import("/console/js/form.js");
+            const { schemaForm } = await import("/console/js/forms/form.js");
             window.form = schemaForm(schema);
             document.body.replaceChildren(window.form.element);
         }""",

@@ -166,7 +166,7 @@ def ask(page: Page, **changed: Any) -> None:
     }
     page.evaluate(
         """async (approval) => {
-            const { ApprovalPanels } = await import("/console/js/parts/approval.js");
+            const { ApprovalPanels } = await import("/console/js/approval/approval.js");
             const panels = new ApprovalPanels("run-1", { decided: () => {} });
             document.body.append(panels.element);
             panels.update({ approvals: [approval] });
@@ -178,8 +178,8 @@ def ask(page: Page, **changed: Any) -> None:
 def show_result(page: Page) -> None:
     page.evaluate(
         """async (result) => {
-            const { resultView } = await import("/console/js/parts/result.js");
-            const { ImportMonths } = await import("/console/js/parts/import-view.js");
+            const { resultView } = await import("/console/js/run/result.js");
+            const { ImportMonths } = await import("/console/js/run/import-view.js");
             const months = new ImportMonths("run-1");
             months.update({ artifacts: [], result });
             document.body.append(resultView("run-1", result), months.element);
@@ -253,7 +253,7 @@ def test_the_months_are_reloaded_after_the_run_rewrites_them(page: Page) -> None
 
     page.route("http://console.test/v1/runs/run-1/artifacts/table.json", give)
     update = """async (key) => {
-        const { ImportMonths } = await import("/console/js/parts/import-view.js");
+        const { ImportMonths } = await import("/console/js/run/import-view.js");
         if (!window.months) document.body.append((window.months = new ImportMonths("run-1")).element);
         window.months.update({ result: null, artifacts: [{ name: "table.json", key, size_bytes: 1 }] });
     }"""

@@ -19,6 +19,7 @@ from support.drivers.console import (
     expect_status,
     faint_texts,
     nameless_controls,
+    open_tab,
     sideways_overflow,
 )
 from support.servers.stack import running_stack
@@ -81,7 +82,9 @@ def test_a_month_is_imported(signed_in: Page, watched: WatchedPage) -> None:
     expect_status(page, "Completed")
     expect(page.get_by_role("region", name="Purchases by tax rate")).to_contain_text("Not taxable (KCT)")
     expect(page.get_by_role("region", name="Table of months").get_by_role("row")).to_have_count(5)
+    open_tab(page, "Files")
     expect(page.get_by_role("link", name="Download Every invoice")).to_be_visible()
+    open_tab(page, "Overview")
     assert (faint_texts(page), nameless_controls(page)) == ([], [])
     watched.shot("import-done-light")
     page.emulate_media(color_scheme="dark")

@@ -4,7 +4,7 @@ ended."""
 from playwright.sync_api import Page, expect
 
 SHOW = """async (steps) => {
-    const { LiveText } = await import("/console/js/parts/live-text.js");
+    const { LiveText } = await import("/console/js/run/live-text.js");
     if (!window.list) document.body.append((window.list = new LiveText()).element);
     window.list.update({ status: "running", approvals: [], steps: steps.map((step) => ({
         name: "call_model", title: "Ask", status: "running", percent: null, message: null, items: null,
@@ -50,7 +50,7 @@ def test_a_text_that_is_shown_before_its_page_follows_too(modules: Page) -> None
         """async () => {
             document.body.replaceChildren();
             delete window.list;
-            const { LiveText } = await import("/console/js/parts/live-text.js");
+            const { LiveText } = await import("/console/js/run/live-text.js");
             window.list = new LiveText();
         }"""
     )

@@ -37,7 +37,7 @@ def test_pings_keep_an_idle_page_live(modules: Page) -> None:
     """Every ping restarts the 30 s; without pings the source opens a new connection."""
     states = modules.evaluate(
         """async () => {
-            const { LiveSource } = await import("/console/js/live-source.js");
+            const { LiveSource } = await import("/console/js/data/live-source.js");
             const waiting = [];
             const real = { setTimeout: window.setTimeout, clearTimeout: window.clearTimeout };
             let now = 0;

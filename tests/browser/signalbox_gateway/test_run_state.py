@@ -51,6 +51,6 @@ def test_a_run_is_described_by_its_most_important_fact(
     modules: Page, given: Mapping[str, object], expected: Sequence[str | None]
 ) -> None:
     state = modules.evaluate(
-        "async (snapshot) => (await import('/console/js/run-state.js')).runState(snapshot)", given
+        "async (snapshot) => (await import('/console/js/data/run-state.js')).runState(snapshot)", given
     )
     assert [state["status"], state["text"], state["until"]] == expected

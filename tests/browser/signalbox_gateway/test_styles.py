@@ -13,8 +13,8 @@ DRAW = """async (sheets) => {
         Object.assign(link, { rel: "stylesheet", href: `/console/${name}` });
         await new Promise((done) => { link.onload = done; document.head.append(link); });
     }
-    const { dataView } = await import("/console/js/parts/data-view.js");
-    const { ScalePlot } = await import("/console/js/parts/scale-plot.js");
+    const { dataView } = await import("/console/js/ui/data-view.js");
+    const { ScalePlot } = await import("/console/js/system/scale-plot.js");
     document.body.append(dataView({ colours: ["#1f4a3a", "#c0392b"] }), new ScalePlot(() => {}).element);
     const style = (selector) => [...document.querySelectorAll(selector)].map((element) => {
         const { backgroundColor, width, height } = getComputedStyle(element);

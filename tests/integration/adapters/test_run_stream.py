@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from signalbox_core.errors import Conflict, InvalidInput
+from signalbox_core.errors import InvalidInput
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import ApprovalExpired, StepProgress
+from signalbox_core.ids import run_key
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.streams import (
     AppendOutcome,
@@ -51,7 +52,7 @@ def as_json(snapshot: Snapshot) -> object:
 
 
 async def sequences(streams: RunStream, after: Cursor | None = None) -> list[int | None]:
-    return [frame.sequence for frame in (await streams.read("run-1", after)).frames]
+    return [frame.sequence for frame in (await streams.read("acme:run-1", after)).frames]
 
 
 async def test_events_are_stored_in_order_of_sequence_whatever_the_order_of_arrival(
@@ -77,13 +78,13 @@ async def test_a_batch_reports_the_outcome_of_each_event(streams: RunStream) -> 
 
 async def test_reading_from_a_cursor_returns_exactly_the_later_events(streams: RunStream) -> None:
     await streams.append_many(MILESTONES)
-    epoch = (await streams.read("run-1", None)).epoch
+    epoch = (await streams.read("acme:run-1", None)).epoch
     assert await sequences(streams, Cursor(epoch, 3)) == [4, 5, 6, 7, 8, 9]
 
 
 async def test_a_page_has_at_most_the_limit(streams: RunStream) -> None:
     await streams.append_many(MILESTONES)
-    history = await streams.read("run-1", None, limit=2)
+    history = await streams.read("acme:run-1", None, limit=2)
     assert [frame.sequence for frame in history.frames] == [1, 2]
     assert (history.top, history.ended, history.lost) == (9, True, False)
 
@@ -93,16 +94,15 @@ async def test_a_page_has_at_most_the_limit(streams: RunStream) -> None:
 )
 async def test_an_unknown_cursor_is_lost(streams: RunStream, epoch: str | None, sequence: int) -> None:
     await streams.append_many(MILESTONES)
-    current = (await streams.read("run-1", None)).epoch
-    history = await streams.read("run-1", Cursor(epoch or current, sequence))
+    current = (await streams.read("acme:run-1", None)).epoch
+    history = await streams.read("acme:run-1", Cursor(epoch or current, sequence))
     assert (history.lost, history.frames) == (True, ())
 
 
 async def test_a_run_without_a_stream_has_no_epoch(streams: RunStream) -> None:
-    history = await streams.read("run-1", None)
+    history = await streams.read("acme:run-1", None)
     assert (history.epoch, history.top, history.lost) == ("", 0, False)
-    assert await streams.snapshot("run-1") is None
-    assert await streams.tenant("run-1") is None
+    assert await streams.snapshot("acme:run-1") is None
 
 
 async def test_the_snapshot_is_the_fold_of_the_events(streams: RunStream) -> None:
@@ -111,29 +111,52 @@ async def test_the_snapshot_is_the_fold_of_the_events(streams: RunStream) -> Non
         shown = fold(folded, event)
         folded = folded if event.sequence is None else shown
         await tell(streams, [event])
-        projected = await streams.snapshot("run-1")
+        projected = await streams.snapshot("acme:run-1")
         assert projected is not None
         # Progress of a step is removed when the step ends, as in the workflow's snapshot.
         assert as_json(projected.snapshot) == as_json(shown if event.sequence is None else folded), event.name
-
-
-async def test_the_tenant_is_the_first_events(streams: RunStream) -> None:
-    await streams.append(MILESTONES[0])
-    assert await streams.tenant("run-1") == "acme"
 
 
 @pytest.mark.parametrize("way", ["append", "progress", "announce"])
 async def test_another_tenant_cannot_write_into_a_run(streams: RunStream, way: str) -> None:
     await streams.append(MILESTONES[0])
     event = replace(TALE[2] if way != "append" else MILESTONES[1], tenantid="evil")
-    with pytest.raises(Conflict, match="another tenant"):
-        await getattr(streams, way)(event)
+    await getattr(streams, way)(event)
+    projected = await streams.snapshot("acme:run-1")
+    assert projected is not None
+    assert as_json(projected.snapshot) == as_json(
+        fold(Snapshot(run_id="run-1", tenant="acme"), MILESTONES[0])
+    )
+    assert await sequences(streams) == [1]
+
+
+async def test_two_tenants_have_a_run_of_the_same_id(streams: RunStream) -> None:
+    theirs = [replace(event, tenantid="other") for event in MILESTONES]
+    await streams.append_many([*MILESTONES[:6], *theirs[:6]])
+    assert {await streams.locate(tenant, "run-1") for tenant in ("acme", "other")} == {
+        "acme:run-1",
+        "other:run-1",
+    }
+    for tenant in ("acme", "other"):
+        (item,) = await streams.inbox(tenant)
+        assert (item.run_id, item.approval_id) == ("run-1", "ok")
+    await streams.append_many(theirs[6:])
+
+    assert await streams.inbox("other") == []
+    assert await streams.open_runs("other", 10) == []
+    assert len(await streams.inbox("acme")) == 1
+    assert await streams.open_runs("acme", 10) == ["acme:run-1"]
+    ended, running = await streams.snapshot("other:run-1"), await streams.snapshot("acme:run-1")
+    assert ended is not None
+    assert running is not None
+    assert (ended.snapshot.tenant, ended.snapshot.status) == ("other", "completed")
+    assert (running.snapshot.tenant, running.snapshot.status) == ("acme", "running")
 
 
 async def test_progress_after_the_end_of_its_step_is_dropped(streams: RunStream) -> None:
     await tell(streams, TALE[:4])
     await streams.progress(make_event("step.progress", StepProgress(step="read", percent=70.0)))
-    projected = await streams.snapshot("run-1")
+    projected = await streams.snapshot("acme:run-1")
     assert projected is not None
     assert projected.snapshot.steps[0].percent == 100.0
 
@@ -149,7 +172,7 @@ async def test_an_event_with_invalid_data_is_rejected_with_its_whole_batch(
     wrong = replace(MILESTONES[1], data=msgspec.Raw(b'{"step": 7}'))
     with pytest.raises(InvalidInput, match=r"step\.started"):
         await streams.append_many([MILESTONES[0], wrong])
-    assert await streams.snapshot("run-1") is None
+    assert await streams.snapshot("acme:run-1") is None
 
 
 async def test_an_event_after_the_terminal_one_is_dropped(streams: RunStream) -> None:
@@ -196,7 +219,7 @@ async def test_a_rebuilt_stream_continues_from_the_snapshot_in_a_new_epoch(strea
     epoch = await streams.rebuild(snapshot, replaces=gap.epoch)
     assert epoch not in (None, gap.epoch)
     assert await sequences(streams, Cursor(str(epoch), 4)) == [5]
-    assert (await streams.read("run-1", Cursor(gap.epoch, 0))).lost
+    assert (await streams.read("acme:run-1", Cursor(gap.epoch, 0))).lost
     assert await streams.gaps(older_than=NOW) == []
 
 
@@ -213,9 +236,9 @@ async def test_a_stream_rebuilt_from_an_ended_run_has_ended(streams: RunStream) 
     for event in MILESTONES:
         snapshot = fold(snapshot, event)
     epoch = await streams.rebuild(snapshot, replaces="")
-    history = await streams.read("run-1", Cursor(str(epoch), 9))
+    history = await streams.read("acme:run-1", Cursor(str(epoch), 9))
     assert (history.ended, history.lost, history.frames) == (True, False, ())
-    projected = await streams.snapshot("run-1")
+    projected = await streams.snapshot("acme:run-1")
     assert projected is not None
     assert as_json(projected.snapshot) == as_json(snapshot)
 
@@ -236,7 +259,7 @@ async def test_a_rebuild_restores_the_inbox(streams: RunStream) -> None:
 
 async def test_a_discarded_stream_has_no_gap(streams: RunStream) -> None:
     await streams.append(MILESTONES[3])
-    await streams.discard("run-1")
+    await streams.discard("acme:run-1")
     assert await streams.gaps(older_than=NOW) == []
 
 
@@ -246,9 +269,22 @@ async def test_the_open_runs_of_a_tenant_are_those_that_have_not_ended(streams: 
     await streams.append_many([event for event in story("run-2") if event.sequence is not None])
     # A duplicate does not reopen a run that has ended.
     await streams.append(story("run-2")[0])
-    assert await streams.open_runs("acme", 10) == ["run-3", "run-1"]
-    assert await streams.open_runs("acme", 1) == ["run-3"]
+    assert await streams.open_runs("acme", 10) == ["acme:run-3", "acme:run-1"]
+    assert await streams.open_runs("acme", 1) == ["acme:run-3"]
     assert await streams.open_runs("other", 10) == []
+
+
+async def test_recently_ended_runs_are_listed_with_their_end(streams: RunStream) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    ends = {"run-1": now - timedelta(minutes=2), "run-2": now, "run-3": now - timedelta(hours=2)}
+    for run_id, ended_at in ends.items():
+        events = [replace(event, time=ended_at) for event in story(run_id) if event.sequence is not None]
+        await streams.append_many([*events, events[-1]])
+    await streams.append(story("run-4")[0])
+    first, second = run_key("acme", "run-1"), run_key("acme", "run-2")
+    assert await streams.ended_runs("acme", 10) == {second: now, first: now - timedelta(minutes=2)}
+    assert list(await streams.ended_runs("acme", 1)) == [second]
+    assert await streams.ended_runs("other", 10) == {}
 
 
 async def test_the_channel_of_a_tenant_announces_runs_and_inbox_changes(
@@ -270,6 +306,6 @@ async def test_the_channel_of_a_tenant_announces_runs_and_inbox_changes(
     await eventually(lambda: len(heard) >= 3)
     await cancel_and_wait(listening)
     await client.aclose()
-    appeared = ("run.appeared", {"runid": "run-1"})
+    appeared = ("run.appeared", {"runid": "acme:run-1"})
     changed: tuple[str, dict[str, str]] = ("inbox.changed", {})
     assert heard == [appeared, *[changed] * (len(heard) - 1)]

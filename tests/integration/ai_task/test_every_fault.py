@@ -18,7 +18,7 @@ from support.servers.model_api import ModelApi
 TEXT = "Invoice number: SX-2026-118. Total: 1,234.50 EUR. The goods were sent to Hanoi by sea."
 SCHEMA = {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]}
 FAULTS = table_under("ai_task.md", "## Every fault, tried")
-JSON_FAULTS = ("bad_json", "bad_first")
+JSON_FAULTS = ("bad_json", "bad_first", "no_json_object", "think_unopened")
 
 
 def task(fault: str) -> AiTaskInput:
@@ -49,5 +49,5 @@ async def test_a_fault_ends_as_the_documentation_says(
             code, message = error.code, error.message
 
     keys = [str(request["idempotency_key"]) for request in model_api.requests()]
-    assert (code, str(sum(key.startswith(run.run_id) for key in keys))) == (row["Code"], row["Requests"])
+    assert (code, str(sum(key.startswith(run.handle.id) for key in keys))) == (row["Code"], row["Requests"])
     assert row["Message contains"] in message

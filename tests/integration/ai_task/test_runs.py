@@ -76,7 +76,7 @@ async def test_a_model_summarises_and_the_partial_text_is_published(
         )
         assert not result.usage.estimated
         assert outcomes(result) == [("call", "answered")]
-        assert model_api.requests()[-1]["idempotency_key"] == f"{run.run_id}:call-model"
+        assert model_api.requests()[-1]["idempotency_key"] == f"{run.handle.id}:call-model"
 
 
 async def test_a_rate_limited_call_is_retried_after_the_requested_delay(
@@ -106,7 +106,7 @@ async def test_an_interrupted_answer_is_restarted_and_the_stream_reset(
             if event.name == "stream.reset"
         ]
         assert resets == [catalogue.StreamReset(step="call_model", attempt=2)]
-        assert request_keys(model_api, run) == [f"{run.run_id}:call-model"] * 2
+        assert request_keys(model_api, run) == [f"{run.handle.id}:call-model"] * 2
 
 
 async def test_an_answer_that_violates_the_schema_is_repaired(client: Client, model_api: ModelApi) -> None:
@@ -115,7 +115,8 @@ async def test_an_answer_that_violates_the_schema_is_repaired(client: Client, mo
         result = await run.result()
 
         assert (result.repaired, outcomes(result)) == (True, [("call", "answered"), ("repair", "answered")])
-        assert request_keys(model_api, run) == [f"{run.run_id}:call-model", f"{run.run_id}:repair-model"]
+        calls = ["call-model", "repair-model"]
+        assert request_keys(model_api, run) == [f"{run.handle.id}:{call}" for call in calls]
         assert [(step.name, step.attempt) for step in (await run.snapshot()).steps][1:] == [
             ("call_model", 2),
             ("process_result", 2),
@@ -262,7 +263,7 @@ async def test_without_a_model_generate_is_refused(client: Client) -> None:
 def request_keys(model_api: ModelApi, run: RunUnderTest) -> list[str]:
     """Return the idempotency keys of the run's requests, in order."""
     keys = [str(request["idempotency_key"]) for request in model_api.requests()]
-    return [key for key in keys if key.startswith(run.run_id)]
+    return [key for key in keys if key.startswith(run.handle.id)]
 
 
 def progress_of(under_test: PipelineUnderTest) -> list[catalogue.StepProgress]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 from temporalio.client import Client
 
+from signalbox_core.ids import run_key
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test
 from signalbox_devstack.emulators.sample_documents.inbox_files import PaperFile, long_text, trap_files
@@ -14,9 +15,9 @@ from support.assertions.doc_tables import table_under
 from support.fakes.documents import activities_over, upload_all
 
 
-async def attempts_of(client: Client, run_id: str) -> int:
+async def attempts_of(client: Client, workflow_id: str) -> int:
     """The attempt at which the activity failed."""
-    history = await client.get_workflow_handle(run_id).fetch_history()
+    history = await client.get_workflow_handle(workflow_id).fetch_history()
     started = {
         event.event_id: event.activity_task_started_event_attributes.attempt for event in history.events
     }
@@ -51,7 +52,7 @@ async def test_bad_files_fail_as_documented() -> None:
                 "File": outcome.name,
                 "Code": outcome.code,
                 "Says": (outcome.message or "").partition(";")[0],
-                "Attempts": str(await attempts_of(pipeline.client, outcome.run_id)),
+                "Attempts": str(await attempts_of(pipeline.client, run_key("acme", outcome.run_id))),
             }
             for outcome in found.values()
         ]

@@ -26,7 +26,7 @@ from support.fakes.documents import activities_over, needs_tesseract, upload_all
 
 
 def child_of(pipeline: PipelineUnderTest, run: RunUnderTest, index: int) -> RunUnderTest:
-    return RunUnderTest(pipeline.client.get_workflow_handle(f"{run.run_id}.{index:05}"), pipeline.emitter)
+    return RunUnderTest(pipeline.client.get_workflow_handle(f"{run.handle.id}.{index:05}"), pipeline.emitter)
 
 
 def letters(found: Snapshot) -> str:
@@ -54,6 +54,9 @@ async def test_a_mixed_batch_succeeds_partially_and_reports_each_reason() -> Non
 
     assert (result.total, result.ok, result.failed, result.waiting) == (14, 8, 6, 0)
     assert letters(snapshot) == "c" * 8 + "f" * 6
+    # A listener that missed the last progress sees the same.
+    ends = [msgspec.json.decode(event.data) for event in run.events() if event.name == "step.completed"]
+    assert {end["step"]: end.get("items") for end in ends}["process"] == letters(snapshot)
     found = report_of(objects, run)
     assert [outcome.name for outcome in found] == [file.name for file in files]
     assert [outcome.code for outcome in found] == [file.fails_with for file in files]
@@ -76,7 +79,7 @@ async def test_failing_statistics_do_not_affect_the_batch() -> None:
     async with pipeline_under_test(SPEC, activities=[*real, broken]) as pipeline:
         run = await pipeline.start(BatchInput(documents=upload_all(objects, [text_file(0)])))
         result: BatchResult = await run.result()
-        statistics = pipeline.client.get_workflow_handle(f"{run.run_id}/analytics")
+        statistics = pipeline.client.get_workflow_handle(f"{run.handle.id}/analytics")
 
         with pytest.raises(WorkflowFailureError):
             await statistics.result()
@@ -110,7 +113,7 @@ async def test_a_batch_can_end_while_a_document_waits_for_its_answer() -> None:
         result: BatchResult = await run.result()
         waiting = child_of(pipeline, run, 0)
         await waiting.decide("kind", KindDecision(kind="letter"), by="lan")
-        result_of_document = await pipeline.client.get_workflow_handle(waiting.run_id).result()
+        result_of_document = await pipeline.client.get_workflow_handle(f"acme:{waiting.run_id}").result()
 
     assert (result.ok, result.waiting) == (1, 1)
     assert [outcome.run_id for outcome in result.first_waiting] == [waiting.run_id]

@@ -20,12 +20,14 @@ from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.auth.principal import CONTAINS
 from signalbox_gateway.auth.sessions import COOKIE
-from support.drivers.api_calls import asked, started
+from support.drivers.api_calls import asked, ended, started
 from support.servers.gateway import ORIGIN
 
 MARKER = "leak-5b1d9e"
 STREAMS = {"/v1/runs/{run_id}/stream", "/v1/stream"}
 OPEN_TO_ALL = {"sign_in", "sign_out", "is_alive", "is_ready", "get_metrics", "get_openapi", "get_docs"}
+CHANGES = {"cancel_run", "decide"}
+"""The operations that end a run."""
 BODIES = {"decide": {"answer": {"word": "yes"}}}
 CREDENTIALS = {
     "none": {},
@@ -147,7 +149,7 @@ async def test_without_valid_credentials_everything_but_the_public_pages_is_refu
 
 async def test_every_role_may_do_what_it_grants_and_nothing_else(app: Starlette, run_id: str) -> None:
     wrong = []
-    targets = sorted(targets_of(app, run_id), key=lambda target: target.name in {"cancel_run", "decide"})
+    targets = sorted(targets_of(app, run_id), key=lambda target: target.name in CHANGES)
     for target in targets:
         for role in (*Role, None):
             may = target.role is None or (role is not None and target.role in CONTAINS[role])
@@ -177,6 +179,43 @@ async def test_a_run_of_another_tenant_looks_like_one_that_does_not_exist(
                 absent.status_code,
                 absent.text.replace(unknown, "RUN"),
             )
+
+
+async def test_two_tenants_with_the_same_run_id_get_their_own(app: Starlette, run_id: str) -> None:
+    """Every endpoint, for a run id that both tenants use: the stranger reads, decides and cancels its own."""
+    transport = httpx2.ASGITransport(app=app)
+    async with (
+        httpx2.AsyncClient(transport=transport, base_url=ORIGIN, headers=bearing("acme_admin")) as owner,
+        httpx2.AsyncClient(transport=transport, base_url=ORIGIN, headers=bearing("other_admin")) as stranger,
+    ):
+        assert await started(stranger, run_id=run_id, text="theirs", ask=True, artifact="a.png") == run_id
+        await asked(stranger, run_id)
+        before = (await owner.get(f"/v1/runs/{run_id}")).json()
+
+        answers = {
+            target: await call(app, target, bearing("other_admin"))
+            for target in sorted(targets_of(app, run_id), key=lambda target: target.name in CHANGES)
+            if not target.is_stream and target.role not in (None, Role.DEPLOYMENT_OPERATOR)
+        }
+
+        assert {target.name: MARKER in answer.text for target, answer in answers.items()} == dict.fromkeys(
+            (target.name for target in answers), False
+        )
+        assert [
+            target.name
+            for target, answer in answers.items()
+            if target.names_run
+            and answer.status_code == 404
+            and answer.json()["code"] not in ("not_found", "unknown_artifact", "no_ledger")
+        ] == []
+        await ended(stranger, run_id)
+        assert (await owner.get(f"/v1/runs/{run_id}")).json() == before
+        decision = await owner.post(
+            f"/v1/runs/{run_id}/approvals/word/decision", json={"answer": {"word": "ours"}}
+        )
+        assert decision.status_code == 200
+        await ended(owner, run_id)
+        assert (await owner.get(f"/v1/runs/{run_id}/result")).json() == {"text": "ours"}
 
 
 def replace_run(target: Target, run_id: str, other: str) -> Target:

@@ -93,7 +93,7 @@ async def test_queued_runs_start_once_when_temporal_is_available_again(
     # The caller who repeats the request meets the run.
     assert (await caller.post("/v1/runs", json=order(runs[0]))).status_code == 200
     for run_id in runs:
-        executions = [found async for found in temporal.list_workflows(f"WorkflowId = '{run_id}'")]
+        executions = [found async for found in temporal.list_workflows(f"WorkflowId = 'acme:{run_id}'")]
         assert len(executions) <= 1
 
 
@@ -106,7 +106,7 @@ async def test_a_queued_start_survives_a_loss_of_redis(
 ) -> None:
     run_id = new_run_id("echo")
     await stranded.post("/v1/runs", json=order(run_id))
-    await without_temporal.redis.delete(f"signalbox:waiting:{{{run_id}}}")
+    await without_temporal.redis.delete(f"signalbox:waiting:{{acme:{run_id}}}")
 
     async with starting(without_temporal, without_temporal.temporal):
         # Delivered while Temporal is still away, it is shown again.
@@ -133,7 +133,7 @@ async def test_another_request_cannot_take_the_id_of_a_pending_start(
 
 
 async def _is_settled(parts: Parts, run_id: str) -> bool:
-    return not await parts.redis.exists(f"signalbox:waiting:{{{run_id}}}")
+    return not await parts.redis.exists(f"signalbox:waiting:{{acme:{run_id}}}")
 
 
 async def test_a_cancelled_queued_run_is_shown_as_cancelled_and_never_starts(
@@ -156,7 +156,7 @@ async def test_a_cancelled_queued_run_is_shown_as_cancelled_and_never_starts(
         1,
     )
     assert (again.status_code, again.json()["status"]) == (200, "cancelled")
-    assert await TemporalRuns(temporal).describe(run_id) is None
+    assert await TemporalRuns(temporal).describe(f"acme:{run_id}") is None
     assert await status(caller, run_id) == "cancelled"
 
 
@@ -168,7 +168,7 @@ async def test_a_late_withdrawal_cancels_the_run(
     await stranded.post(
         "/v1/runs", json={"pipeline": "echo", "run_id": run_id, "input": {"text": "hi", "ask": True}}
     )
-    assert await PendingStarts(without_temporal.redis, without_temporal.publisher).claim(run_id)
+    assert await PendingStarts(without_temporal.redis, without_temporal.publisher).claim(f"acme:{run_id}")
 
     answer = await stranded.post(f"/v1/runs/{run_id}/cancel")
     async with starting(without_temporal, temporal):
@@ -178,7 +178,7 @@ async def test_a_late_withdrawal_cancels_the_run(
 
 
 async def _is_cancelled(temporal: Client, run_id: str) -> bool:
-    found = await TemporalRuns(temporal).describe(run_id)
+    found = await TemporalRuns(temporal).describe(f"acme:{run_id}")
     return found is not None and found.status == "cancelled"
 
 

@@ -15,10 +15,11 @@ from temporalio.common import Priority
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from signalbox_core.ids import run_key
 from signalbox_core.pipeline.spec import PipelineSpec, Step
 from signalbox_gateway.app import Gateway, Parts
 from support.assertions.eventually import eventually
-from support.servers.gateway import client_of
+from support.servers.gateway import KEYS, client_of
 
 MANY, FEW = 20, 5
 BUSY, QUIET = "admin", "stranger"
@@ -79,12 +80,12 @@ async def start(parts: Parts, temporal: Client, spec: PipelineSpec) -> AsyncIter
             for _ in range(count):
                 answer = await caller.post("/v1/runs", json={"pipeline": "turns", "input": {}, **members})
                 assert answer.status_code == 201
-                started.append(answer.json()["run_id"])
+                started.append(run_key(KEYS[role][0], answer.json()["run_id"]))
 
     yield start
-    for run_id in started:
+    for workflow_id in started:
         with suppress(RPCError):
-            await temporal.get_workflow_handle(run_id).terminate()
+            await temporal.get_workflow_handle(workflow_id).terminate()
 
 
 def conductor(temporal: Client, spec: PipelineSpec) -> Worker:

@@ -121,7 +121,7 @@ async def test_a_terminated_run_is_shown_although_no_workflow_code_ran(
     caller: httpx2.AsyncClient, temporal: Client
 ) -> None:
     run_id = await started(caller)
-    await temporal.get_workflow_handle(run_id).terminate("by hand")
+    await temporal.get_workflow_handle(f"acme:{run_id}").terminate("by hand")
 
     assert (await caller.get(f"/v1/runs/{run_id}")).json()["status"] == "terminated"
     assert (await caller.get(f"/v1/runs/{run_id}/result")).json()["code"] == "run_terminated"

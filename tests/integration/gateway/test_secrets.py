@@ -4,34 +4,13 @@ from dataclasses import replace
 
 import httpx2
 import pytest
-from msgspec import Struct
 
 from signalbox_core.ids import new_run_id
-from signalbox_core.pipeline import PipelineSpec, Secret, Step
 from signalbox_gateway.app import Gateway, Parts
+from support.fakes.secret_pipeline import SPEC
 from support.servers.gateway import client_of
 
 PLANTED = "planted-5d20"
-
-
-class LoginInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    user: str
-    password: Secret
-    token: Secret | None = None
-
-
-class LoginResult(Struct, frozen=True, kw_only=True):
-    length: int
-
-
-SPEC = PipelineSpec(
-    name="login",
-    title="Login",
-    input=LoginInput,
-    result=LoginResult,
-    workflow="nowhere:Login",
-    steps=(Step("enter", "Enter"),),
-)
 
 
 @pytest.fixture

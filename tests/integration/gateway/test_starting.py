@@ -48,20 +48,6 @@ async def test_the_same_run_id_for_another_request_is_refused(caller: httpx2.Asy
     assert answer.json()["errors"][0]["field"] == "run_id"
 
 
-async def test_another_tenants_run_id_is_refused_the_same_way(
-    app: ASGIApp, caller: httpx2.AsyncClient
-) -> None:
-    run_id = new_run_id("echo")
-    await caller.post("/v1/runs", json=start_body(run_id=run_id))
-
-    async with client_of(app, "stranger") as stranger:
-        answer = await stranger.post("/v1/runs", json=start_body(run_id=run_id))
-
-    assert answer.status_code == 409
-    assert answer.json()["code"] == "run_id_taken"
-    assert "acme" not in answer.text
-
-
 async def test_an_idempotency_key_gives_one_run(caller: httpx2.AsyncClient) -> None:
     key = {"idempotency-key": new_run_id("key")}
 

@@ -254,7 +254,7 @@ async def test_check_32_events_without_listeners_are_sent_later(served: Served) 
 
 async def test_check_33_the_bytes_are_the_same_behind_authentication_and_logging(served: Served) -> None:
     await served.parts.streams.append_many(MILESTONES)
-    epoch = (await served.parts.streams.read("run-1", None, 1)).epoch
+    epoch = (await served.parts.streams.read("acme:run-1", None, 1)).epoch
     header = {"last-event-id": f"{epoch}:0"}
     async with serving(served.parts.redis) as bare, reading(bare.origin, STREAM, header) as plain:
         await plain.until_over()

@@ -28,7 +28,7 @@ async def test_a_recorded_run_replays(file: Path) -> None:
 @pytest.mark.parametrize("name", sorted(discover()))
 def test_every_pipeline_has_a_recorded_run(name: str) -> None:
     assert [file for file in FILES if file.parent.name == name], (
-        f"record one: python tools/record_history.py {name} RUN_ID"
+        f"record one: python tools/record_history.py {name} RUN_ID --tenant TENANT"
     )
 
 

@@ -281,7 +281,7 @@ async def test_neither_password_nor_token_is_in_the_history(portal: Portal, redi
     ):
         run = await pipeline.start(an_import(mst, **ONE_LIST))
         await run.result()
-        history = await pipeline.client.get_workflow_handle(run.run_id).fetch_history()
+        history = await pipeline.client.get_workflow_handle(run.handle.id).fetch_history()
 
     told = "".join(str(event) for event in history.events)
     assert SECRET in told
@@ -323,7 +323,7 @@ async def test_the_scaling_hint_is_published_during_a_run_and_withdrawn_at_its_e
             if asked == "captcha-2":
                 hint = (await Hints(redis).read([pipeline.task_queue], datetime.now(UTC)))[
                     pipeline.task_queue
-                ][run.run_id]
+                ][run.handle.id]
             await run.decide(asked, CaptchaAnswer(text=read_picture(evidence["picture"])))
         await run.result()
         left = await Hints(redis).read([pipeline.task_queue], datetime.now(UTC))

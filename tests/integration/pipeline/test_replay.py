@@ -58,7 +58,7 @@ async def test_a_run_whose_receiver_was_down_replays(
         await eventually(lambda: run.event_names()[-1:] == ["run.completed"], within_s=30)
 
         await replay(SPEC, await run.handle.fetch_history())
-        outbox = client.get_workflow_handle(f"{run.run_id}/outbox")
+        outbox = client.get_workflow_handle(f"{run.handle.id}/outbox")
         await outbox.result()
         await replay(SPEC, await outbox.fetch_history())
 

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from signalbox_core.events import encode_event
-from signalbox_core.ids import new_run_id
+from signalbox_core.ids import new_run_id, run_key
 from signalbox_core.streams import RedisRunStream
 from support.drivers.signed_requests import ONE
 from support.fakes.events import story
@@ -63,10 +63,10 @@ async def test_a_story_in_one_batch_is_published_in_order_and_shown(
     assert data_of(messages[0])["pipeline"] == "echo"
     async with Redis.from_url(redis_url) as client:
         stream = RedisRunStream(client)
-        assert [frame.sequence for frame in (await stream.read(run_id, None)).frames] == list(
-            range(1, len(milestones) + 1)
-        )
-        shown = await stream.snapshot(run_id)
+        assert [
+            frame.sequence for frame in (await stream.read(run_key("acme", run_id), None)).frames
+        ] == list(range(1, len(milestones) + 1))
+        shown = await stream.snapshot(run_key("acme", run_id))
     assert shown is not None
     assert shown.snapshot.status == "completed"
 

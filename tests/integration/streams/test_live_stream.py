@@ -119,7 +119,7 @@ async def test_check_11_no_gap_and_no_duplicate_while_many_join_a_busy_run(gatew
         async with reading(gateway.origin, STREAM, {"Last-Event-ID": f"{epoch}:1"}) as reader:
             return sequences(await reader.until_over())
 
-    published, epoch = 0, (await gateway.streams.read("run-1", None)).epoch
+    published, epoch = 0, (await gateway.streams.read("acme:run-1", None)).epoch
     async with asyncio.TaskGroup() as group:
         heard = [group.create_task(listen(number)) for number in range(20)]
         for event in tale[1:]:
@@ -235,7 +235,7 @@ async def test_check_25_26_a_stalled_reader_slows_no_other_and_catches_up(
         replace(MILESTONES[8], sequence=1_000),
     ]
     await gateway.streams.append(tale[0])
-    cursor = f"{(await gateway.streams.read('run-1', None)).epoch}:1"
+    cursor = f"{(await gateway.streams.read('acme:run-1', None)).epoch}:1"
     reader, writer = await asyncio.open_connection(
         *gateway.origin.removeprefix("http://").split(":"), limit=1_024
     )
@@ -257,7 +257,7 @@ async def test_check_25_26_a_stalled_reader_slows_no_other_and_catches_up(
 async def test_check_25_a_reader_that_reads_nothing_is_disconnected(redis: Redis) -> None:
     async with serving(redis, stalled_ms=500) as gateway:
         await gateway.streams.append(MILESTONES[0])
-        cursor = f"{(await gateway.streams.read('run-1', None)).epoch}:1"
+        cursor = f"{(await gateway.streams.read('acme:run-1', None)).epoch}:1"
         reader, writer = await asyncio.open_connection(
             *gateway.origin.removeprefix("http://").split(":"), limit=1_024
         )
@@ -296,8 +296,8 @@ async def test_the_log_is_bounded_and_a_trimmed_cursor_is_lost(redis: Redis) -> 
     await streams.append_many(
         [MILESTONES[0], *(replace(MILESTONES[1], sequence=number) for number in range(2, 1_001))]
     )
-    assert await redis.xlen("signalbox:run:{run-1}:log") <= 200
-    assert (await streams.read("run-1", None)).lost
+    assert await redis.xlen("signalbox:run:{acme:run-1}:log") <= 200
+    assert (await streams.read("acme:run-1", None)).lost
 
 
 async def test_a_decoding_redis_client_is_rejected_with_the_remedy(redis_url: str) -> None:
@@ -313,6 +313,6 @@ async def test_a_redis_without_memory_is_unavailable_and_a_broken_key_is_a_bug(t
         with pytest.raises(Unavailable, match="run-1"):
             await streams.append(MILESTONES[0])
         await client.config_set("maxmemory", "0")
-        await client.set("signalbox:run:{run-1}:meta", "not a hash")
+        await client.set("signalbox:run:{acme:run-1}:meta", "not a hash")
         with pytest.raises(ResponseError):
             await streams.append(MILESTONES[0])

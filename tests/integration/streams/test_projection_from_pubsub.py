@@ -37,7 +37,7 @@ async def projecting(streams: RedisRunStream, pubsub_host: str) -> AsyncIterator
 
 
 async def has_all(streams: RedisRunStream) -> bool:
-    return [frame.sequence for frame in (await streams.read("run-1", None)).frames] == list(range(1, 10))
+    return [frame.sequence for frame in (await streams.read("acme:run-1", None)).frames] == list(range(1, 10))
 
 
 async def test_events_that_the_receiver_did_not_append_are_appended(

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from temporalio.client import Client, WorkflowHandle
 
 from signalbox_core.events import Snapshot
+from signalbox_core.ids import run_key
 from signalbox_core.pipeline.contract.messages import QUERY_SNAPSHOT
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.lease import LeaseLost
@@ -84,7 +85,7 @@ async def settled(reconciler: Reconciler, streams: RedisRunStream, temporal: Cli
 
     async def ended() -> Snapshot | None:
         await make_round(reconciler, datetime.now(UTC) + LATER)
-        projected = await streams.snapshot(run_id)
+        projected = await streams.snapshot(run_key("acme", run_id))
         return projected.snapshot if projected and projected.snapshot.ended_at else None
 
     snapshot = await eventually(ended, within_s=20, every_s=0.2)
@@ -104,7 +105,7 @@ async def test_a_terminated_run_gets_its_end(
         "acme",
         "cancelled",
     )
-    last = (await streams.read("terminated-1", None, 1)).epoch
+    last = (await streams.read("acme:terminated-1", None, 1)).epoch
     assert last
     assert await streams.inbox("acme") == []
 
@@ -117,7 +118,7 @@ async def test_a_run_whose_input_cannot_be_read_fails_with_the_reason(
     assert (snapshot.status, snapshot.pipeline, snapshot.sequence) == ("failed", "echo", 1)
     assert snapshot.error is not None
     assert "EchoInput" in snapshot.error.message
-    history = await streams.read("unreadable-1", None)
+    history = await streams.read("acme:unreadable-1", None)
     assert [frame.name for frame in history.frames] == ["run.failed"]
 
 
@@ -134,7 +135,7 @@ async def test_open_runs_are_restored_after_redis_lost_its_data(
         return [item.approval_id for item in await streams.inbox("acme")] == ["word"]
 
     await eventually(restored, within_s=20, every_s=0.2)
-    projected = await streams.snapshot("restored-1")
+    projected = await streams.snapshot("acme:restored-1")
     assert projected is not None
     assert projected.snapshot.sequence == (await workflow_snapshot(handle)).sequence
     await handle.terminate()
@@ -154,7 +155,7 @@ async def test_a_gap_in_a_stream_is_repaired(
 
     async def whole() -> bool:
         await make_round(reconciler, datetime.now(UTC))
-        projected = await streams.snapshot("run-1")
+        projected = await streams.snapshot("acme:run-1")
         return projected is not None and projected.snapshot.sequence >= 5
 
     await eventually(whole, within_s=20, every_s=0.5)
@@ -213,4 +214,4 @@ async def _asks(handle: WorkflowHandle[object, object]) -> bool:
 
 
 async def _told_end(streams: RedisRunStream, run_id: str) -> bool:
-    return (await streams.read(run_id, None)).ended
+    return (await streams.read(run_key("acme", run_id), None)).ended

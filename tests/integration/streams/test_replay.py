@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from signalbox_core import topology
 from signalbox_core.errors import Rejected
 from signalbox_core.events import CloudEvent, Snapshot
+from signalbox_core.ids import run_key
 from signalbox_core.pubsub import PubSubPublisher, Subscriber
 from signalbox_core.pubsub.dispatch import DispatchOutcome
 from signalbox_core.streams import RedisRunStream
@@ -58,7 +59,7 @@ class Stage:
             await self._publisher.publish(topology.LIFECYCLE, event, ordering_key=event.runid)
 
     async def kept(self, run_id: str) -> list[int | None]:
-        return [frame.sequence for frame in (await self.streams.read(run_id, None)).frames]
+        return [frame.sequence for frame in (await self.streams.read(run_key("acme", run_id), None)).frames]
 
     async def until_kept(self, run_id: str, count: int) -> None:
         async def is_kept() -> bool:
@@ -67,7 +68,7 @@ class Stage:
         await eventually(is_kept, within_s=20)
 
     async def workflow_snapshot(self, run_id: str) -> Snapshot:
-        projected = await self.streams.snapshot(run_id)
+        projected = await self.streams.snapshot(run_key("acme", run_id))
         assert projected is not None
         return projected.snapshot
 
@@ -101,7 +102,7 @@ async def test_the_full_history_of_ended_and_open_runs_is_restored(stage: Stage,
         "silent-1": closed_run("terminated", run_id="silent-1", at=DAYS_AGO),
     }
     stage.runs.snapshots = {run_id: await stage.workflow_snapshot(run_id) for run_id in ("ended-1", "open-1")}
-    before = await stage.streams.read("open-1", None)
+    before = await stage.streams.read("acme:open-1", None)
     async with (
         Redis.from_url(redis_url) as client,
         serving(client) as gateway,
@@ -126,11 +127,11 @@ async def test_the_full_history_of_ended_and_open_runs_is_restored(stage: Stage,
     assert (reader.names.count("reset"), reader.names[-1]) == (1, "end")
     shown = int(str(events[2].sequence))
     assert sequences(events) == list(range(shown + 1, 10))
-    after = await stage.streams.read("open-1", None)
+    after = await stage.streams.read("acme:open-1", None)
     assert after.epoch not in ("", before.epoch)
     assert await stage.kept("open-1") == await stage.kept("ended-1") == list(range(1, 10))
     # The end of a run that was terminated was never published.
-    assert [frame.name for frame in (await stage.streams.read("silent-1", None)).frames][3:] == [
+    assert [frame.name for frame in (await stage.streams.read("acme:silent-1", None)).frames][3:] == [
         "run.terminated"
     ]
     assert await stage.redis.exists(CURSOR_KEY) == 1
@@ -139,7 +140,7 @@ async def test_the_full_history_of_ended_and_open_runs_is_restored(stage: Stage,
 async def test_a_seek_whose_mark_was_lost_is_repeated(stage: Stage) -> None:
     await stage.publish(milestones("run-1"))
     await stage.until_kept("run-1", 9)
-    epoch = (await stage.streams.read("run-1", None)).epoch
+    epoch = (await stage.streams.read("acme:run-1", None)).epoch
     stage.runs.infos = {"run-1": closed_run("completed", at=DAYS_AGO)}
     reconciler = stage.reconciler()
     for _ in range(2):
@@ -149,7 +150,7 @@ async def test_a_seek_whose_mark_was_lost_is_repeated(stage: Stage) -> None:
         await reconciler.round(datetime.now(UTC))
         await eventually(lambda settled=settled: len(stage.settled) >= settled + 9)
     assert len(stage.rewound) == 2
-    history = await stage.streams.read("run-1", None)
+    history = await stage.streams.read("acme:run-1", None)
     assert (history.epoch, len(history.frames)) == (epoch, 9)
 
 
@@ -161,7 +162,7 @@ async def test_a_restored_stream_drops_redelivered_events(stage: Stage) -> None:
     settled = len(stage.settled)
     await stage.rewind(datetime.now(UTC) - topology.RETENTION)
     await eventually(lambda: len(stage.settled) >= settled + 5)
-    history = await stage.streams.read("run-1", None)
+    history = await stage.streams.read("acme:run-1", None)
     assert (history.epoch, history.top, history.frames) == (epoch, 5, ())
     await stage.publish(milestones("run-1")[5:])
     await eventually(lambda: _has_ended(stage, "run-1"))
@@ -183,7 +184,7 @@ async def test_without_the_permission_to_seek_open_runs_come_from_their_workflow
     reconciler = stage.reconciler()
     assert await reconciler.lead()
     await reconciler.round(datetime.now(UTC))
-    assert (await stage.streams.read("run-1", None)).top == 5
+    assert (await stage.streams.read("acme:run-1", None)).top == 5
     assert await stage.redis.exists(CURSOR_KEY, SOUGHT_KEY) == 1
 
 
@@ -195,4 +196,4 @@ async def test_old_events_mark_the_redelivery_as_ongoing(stage: Stage) -> None:
 
 
 async def _has_ended(stage: Stage, run_id: str) -> bool:
-    return (await stage.streams.read(run_id, None)).ended
+    return (await stage.streams.read(run_key("acme", run_id), None)).ended

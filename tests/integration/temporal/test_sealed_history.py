@@ -11,6 +11,7 @@ from signalbox_admin.cli import main as admin
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.temporal import connect
 from signalbox_core.temporal.decrypted_history import open_history
+from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
 from signalbox_core.testing.pipeline import RunUnderTest, pipeline_under_test, replay
 from support.fakes.payload_keys import payload_keys_file
 from support.sample.activities import prepare, undo
@@ -39,7 +40,7 @@ async def sealing_client(temporal_address: str, tmp_path: Path) -> Client:
 async def stored(run: RunUnderTest, temporal_address: str) -> bytes:
     """The history as Temporal keeps it, seen by a client without keys."""
     client = await connect(temporal_address, "default")
-    history = await client.get_workflow_handle(run.run_id).fetch_history()
+    history = await client.get_workflow_handle(run.handle.id).fetch_history()
     return b"".join(event.SerializeToString() for event in history.events)
 
 
@@ -47,7 +48,16 @@ async def test_input_results_events_questions_and_decisions_are_sealed(
     sealing_client: Client, temporal_address: str
 ) -> None:
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=sealing_client) as pipeline:
-        run = await pipeline.start(SampleInput(items=2, ask=True), tenant=f"tenant-{PLANTED}")
+        # A run key contains the tenant, as the search attributes do; here only the memo does.
+        handle = await sealing_client.start_workflow(
+            SPEC.name,
+            SampleInput(items=2, ask=True),
+            id=f"sealed-{pipeline.task_queue}",
+            task_queue=pipeline.task_queue,
+            memo={MEMO_TENANT: f"tenant-{PLANTED}", MEMO_STARTED_BY: PLANTED},
+            result_type=SPEC.result,
+        )
+        run = RunUnderTest(handle, pipeline.emitter)
         record = await run.decide(PICK.name, Pick(number=1, note=PLANTED), by=PLANTED)
         result = await run.result()
         history = await stored(run, temporal_address)
@@ -96,7 +106,9 @@ async def test_a_rotation_in_the_middle_of_a_run_loses_nothing(temporal_address:
         await run.approval(PICK.name)
         assert admin(["payload-keys", "rotate", "--file", str(path)]) == 0
         after = await connect(temporal_address, "default", keys=KeyRing(path))
-        later = RunUnderTest(after.get_workflow_handle(run.run_id, result_type=SPEC.result), pipeline.emitter)
+        later = RunUnderTest(
+            after.get_workflow_handle(run.handle.id, result_type=SPEC.result), pipeline.emitter
+        )
         await later.decide(PICK.name, Pick(number=1))
         assert (await later.result()).picked == 1
 
@@ -115,6 +127,6 @@ async def test_an_opened_history_replays_and_a_run_from_before_the_keys_is_read(
         old = await pipeline.start(SampleInput(items=1))
         await old.result()
 
-    assert (await sealing_client.get_workflow_handle(old.run_id, result_type=SPEC.result).result()).made == [
-        0
-    ]
+    assert (
+        await sealing_client.get_workflow_handle(old.handle.id, result_type=SPEC.result).result()
+    ).made == [0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.converter import PayloadCodec
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer, Worker
@@ -45,7 +45,7 @@ def decision(number: int, decision_id: str = "forged") -> Decision:
 
 
 def seen_by(client: Client, run: RunUnderTest) -> RunUnderTest:
-    return RunUnderTest(client.get_workflow_handle(run.run_id, result_type=SPEC.result), run._emitter)
+    return RunUnderTest(client.get_workflow_handle(run.handle.id, result_type=SPEC.result), run._emitter)
 
 
 async def replay(client: Client, run: RunUnderTest) -> None:
@@ -58,7 +58,7 @@ async def replay(client: Client, run: RunUnderTest) -> None:
         workflow_runner=mark_unsealed_messages(sandbox([SPEC]), converter),
         interceptors=[RunInterceptor(FakeEmitter().offer)],
     )
-    await replayer.replay_workflow(await client.get_workflow_handle(run.run_id).fetch_history())
+    await replayer.replay_workflow(await client.get_workflow_handle(run.handle.id).fetch_history())
 
 
 def payloads_in(message: Any) -> Iterator[Payload]:
@@ -78,7 +78,7 @@ async def test_unencrypted_signals_do_nothing(sealing_client: Client, plain_clie
     async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=sealing_client) as pipeline:
         run = await pipeline.start(ASK)
         await run.approval(PICK.name)
-        forged = plain_client.get_workflow_handle(run.run_id)
+        forged = plain_client.get_workflow_handle(run.handle.id)
         await forged.signal("decide", decision(0))
         await forged.signal("pause", Control(by="mallory"))
         await forged.signal("cancel_reason", CancelReason(by="mallory"))
@@ -117,7 +117,7 @@ async def test_an_unencrypted_update_is_refused(
         run = await pipeline.start(ASK)
         await run.approval(PICK.name)
         with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await forger.get_workflow_handle(run.run_id).execute_update("decide", decision(0))
+            await forger.get_workflow_handle(run.handle.id).execute_update("decide", decision(0))
         record = await run.decide(PICK.name, Pick(number=1), by="lan")
         await run.result()
 
@@ -168,8 +168,8 @@ async def test_a_run_from_before_the_keys_keeps_its_messages_and_accepts_no_new_
                 interceptors=[RunInterceptor(pipeline.emitter.offer)],
             )
             async with keyed:
-                await plain_client.get_workflow_handle(run.run_id).signal("resume", Control(by="mallory"))
-                await plain_client.get_workflow_handle(run.run_id).signal("decide", decision(0))
+                await plain_client.get_workflow_handle(run.handle.id).signal("resume", Control(by="mallory"))
+                await plain_client.get_workflow_handle(run.handle.id).signal("decide", decision(0))
                 later = seen_by(sealing_client, run)
                 assert (await later.snapshot()).status == "paused"
 
@@ -181,10 +181,40 @@ async def test_what_a_run_records_is_bound_to_its_tenant(
         with bind_payloads_to("acme"):
             run = await pipeline.start(SampleInput(items=2))
         await run.result()
-        history = await plain_client.get_workflow_handle(run.run_id).fetch_history()
+        history = await plain_client.get_workflow_handle(run.handle.id).fetch_history()
 
     codec = sealing_client.data_converter.payload_codec
     assert isinstance(codec, SealedPayloads)
     sealed = [payload for event in history.events for payload in payloads_in(event) if is_encrypted(payload)]
     assert len(sealed) > 5
     assert {codec.tenant_of(payload) for payload in sealed} == {"acme"}
+
+
+async def test_messages_that_are_encrypted_for_another_tenant_are_refused(sealing_client: Client) -> None:
+    async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=sealing_client) as pipeline:
+        run = await pipeline.start(ASK)
+        await run.approval(PICK.name)
+        with bind_payloads_to("other"):
+            await run.handle.signal("decide", decision(0))
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
+                await run.handle.execute_update("decide", decision(0, "forged-2"))
+        record = await run.decide(PICK.name, Pick(number=1), by="lan")
+        result = await run.result()
+        await replay(sealing_client, run)
+
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.type == "tenant_mismatch"
+    assert (record.decided_by, result.picked) == ("lan", 1)
+
+
+async def test_an_input_that_is_encrypted_for_another_tenant_is_refused(sealing_client: Client) -> None:
+    async with pipeline_under_test(SPEC, activities=ACTIVITIES, client=sealing_client) as pipeline:
+        with bind_payloads_to("other"):
+            run = await pipeline.start(ASK)
+        with pytest.raises(WorkflowFailureError) as refused:
+            await run.result()
+        await replay(sealing_client, run)
+
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.type == "tenant_mismatch"
+    assert run.events() == []

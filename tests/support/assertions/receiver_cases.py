@@ -68,4 +68,4 @@ async def is_refused(bench: Bench, answer: httpx2.Response, status: int, code: s
     is_problem(answer, status, code)
     assert not bench.published
     assert not bench.claims.held
-    assert (await bench.stream.read("run-1", None)).frames == ()
+    assert (await bench.stream.read("acme:run-1", None)).frames == ()

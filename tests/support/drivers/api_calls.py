@@ -7,9 +7,12 @@ from support.assertions.eventually import eventually
 Json = dict[str, object]
 
 
-async def started(caller: httpx2.AsyncClient, **given: object) -> str:
+async def started(caller: httpx2.AsyncClient, *, run_id: str | None = None, **given: object) -> str:
     """Start an echo run and return its id."""
-    answer = await caller.post("/v1/runs", json={"pipeline": "echo", "input": {"text": "hi", **given}})
+    chosen = {"run_id": run_id} if run_id is not None else {}
+    answer = await caller.post(
+        "/v1/runs", json={"pipeline": "echo", "input": {"text": "hi", **given}, **chosen}
+    )
     assert answer.status_code == 201, answer.text
     return str(answer.json()["run_id"])
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import httpx2
 
 from signalbox_client import AsyncSignalbox, Signalbox
+from signalbox_client.retry import OnRetry, ignore_retry
 
 Kind = Literal["asyncio", "blocking"]
 KINDS: tuple[Kind, ...] = ("asyncio", "blocking")
@@ -17,12 +18,21 @@ class EitherClient:
     """A client of one kind; `handler` takes the place of the network."""
 
     def __init__(
-        self, kind: Kind, url: str, *, handler: Handler | None = None, backoff_s: Sequence[float] = ()
+        self,
+        kind: Kind,
+        url: str,
+        *,
+        handler: Handler | None = None,
+        backoff_s: Sequence[float] = (),
+        on_retry: OnRetry = ignore_retry,
     ) -> None:
         self._kind = kind
         self._url = url
-        self._transport = httpx2.MockTransport(handler) if handler else None
-        self._backoff_s = backoff_s
+        self._options: dict[str, Any] = {
+            "transport": httpx2.MockTransport(handler) if handler else None,
+            "backoff_s": backoff_s,
+            "on_retry": on_retry,
+        }
 
     async def call(self, method: str, *arguments: object, **options: object) -> Any:
         """The result of one method."""
@@ -37,15 +47,11 @@ class EitherClient:
         self, method: str, arguments: Sequence[object], options: dict[str, object], *, collects: bool
     ) -> Any:
         if self._kind == "blocking":
-            with Signalbox(
-                self._url, "sbx_key", transport=self._transport, backoff_s=self._backoff_s
-            ) as client:
+            with Signalbox(self._url, "sbx_key", **self._options) as client:
                 call = getattr(client, method)
                 return await asyncio.to_thread(
                     lambda: list(call(*arguments, **options)) if collects else call(*arguments, **options)
                 )
-        async with AsyncSignalbox(
-            self._url, "sbx_key", transport=self._transport, backoff_s=self._backoff_s
-        ) as client:
+        async with AsyncSignalbox(self._url, "sbx_key", **self._options) as client:
             made = getattr(client, method)(*arguments, **options)
             return [item async for item in made] if collects else await made

@@ -64,8 +64,15 @@ def start_run(page: Page, address: str, variants: int = 3) -> None:
 
 def choose_pipeline(page: Page, name: str) -> None:
     """Go to the start form of a pipeline."""
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="Start a run").click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Pipelines").click()
     page.locator(f"a.pipeline[href='#/start/{name}']").click()
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Show a tab of the run's page."""
+    tab = page.get_by_role("navigation", name="Parts of the run").get_by_role("link", name=name)
+    tab.click()
+    expect(tab).to_have_attribute("aria-current", "page")
 
 
 def asked(page: Page) -> Locator:

@@ -7,6 +7,7 @@ import msgspec
 from signalbox_core.events import Snapshot
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import RunStatus
+from signalbox_core.ids import run_id_of
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_gateway.runs.temporal import RunInfo, RunInfoPage
 
@@ -47,13 +48,13 @@ class FakeRunDirectory:
         more = str(start + limit).encode() if len(runs) > start + limit else None
         return RunInfoPage(runs=tuple(runs[start : start + limit]), next_token=more)
 
-    async def describe(self, run_id: str) -> RunInfo | None:
-        return self.infos.get(run_id)
+    async def describe(self, key: str) -> RunInfo | None:
+        return self.infos.get(run_id_of(key))
 
-    async def query(self, run_id: str, within: timedelta) -> Snapshot | None:
-        self.queries.append(f"snapshot of {run_id} within {within}")
-        return self.snapshots.get(run_id)
+    async def query(self, key: str, within: timedelta) -> Snapshot | None:
+        self.queries.append(f"snapshot of {run_id_of(key)} within {within}")
+        return self.snapshots.get(run_id_of(key))
 
-    async def result(self, run_id: str, spec: PipelineSpec) -> msgspec.Struct | Failure:
-        self.queries.append(f"result of {run_id} as {spec.result.__name__}")
+    async def result(self, key: str, spec: PipelineSpec) -> msgspec.Struct | Failure:
+        self.queries.append(f"result of {run_id_of(key)} as {spec.result.__name__}")
         return self.outcome

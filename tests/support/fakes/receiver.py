@@ -209,6 +209,7 @@ def new_bench(
     *keys: LoadedKey,
     record: Mapping[str, Any] | None = None,
     source: Keys | None = None,
+    stream: FakeRunStream | None = None,
     **settings: Any,
 ) -> Bench:
     """A bench that knows `keys` and one Ed25519 key of the sender `worker`, for every tenant and event.
@@ -216,6 +217,7 @@ def new_bench(
     Args:
         record: fields of that key's record that shall be others.
         source: where keys come from, instead of these.
+        stream: the runs' streams, instead of empty ones.
     """
     clock = Clock()
     signer, key = signer_and_key(clock=clock.seconds, **(record or {}))
@@ -223,7 +225,7 @@ def new_bench(
     options = msgspec.convert(
         {"redis_url": Secret("redis://"), "public_origin": ORIGIN, "keys": "", **settings}, Settings
     )
-    claims, publisher, stream = FakeClaims(clock.now), SwitchedPublisher(), FakeRunStream()
+    claims, publisher, stream = FakeClaims(clock.now), SwitchedPublisher(), stream or FakeRunStream()
     health, metrics = FakeHealth(), ReceiverMetrics()
     parts = ReceiverParts(
         origin=ORIGIN,

@@ -73,6 +73,20 @@ async def test_a_retried_start_repeats_its_idempotency_key(kind: Kind) -> None:
 
 
 @both_clients
+async def test_a_retry_is_reported_with_its_cause_and_delay(kind: Kind) -> None:
+    gateway, reports = ScriptedGateway(problem(503, retry_after="0"), started()), list[tuple[str, float]]()
+    calling = EitherClient(
+        kind,
+        URL,
+        handler=gateway,
+        backoff_s=(0, 0),
+        on_retry=lambda error, delay_s: reports.append((error.detail, delay_s)),
+    )
+    await calling.call("start", "echo", {"text": "hi"})
+    assert reports == [("that is why", 0.0)]
+
+
+@both_clients
 async def test_a_connection_that_breaks_is_retried(kind: Kind) -> None:
     gateway = ScriptedGateway(httpx2.ReadError("broken"), started())
     run = await client(kind, gateway).call("start", "echo", {"text": "hi"})

@@ -21,6 +21,7 @@ PAIRS = [
     (models.PipelineList, schemas.PipelineListView),
     (models.Uploaded, schemas.UploadResponse),
     (models.Started, schemas.StartResponse),
+    (models.RunInput, schemas.RunInputView),
     (models.RunPage, schemas.RunPageView),
     (models.Run, views.RunView),
     (models.Approval, views.ApprovalView),

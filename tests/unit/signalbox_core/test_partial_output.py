@@ -78,7 +78,7 @@ async def test_a_stream_projects_the_same(live: "list[CloudEvent]", expected: tu
     for event in live:
         await streams.progress(event)
 
-    projected = await streams.snapshot("run-1")
+    projected = await streams.snapshot("acme:run-1")
 
     assert projected is not None
     assert text_in(projected.snapshot) == expected

@@ -22,6 +22,8 @@ def config(*, workers: int = 1, **environ: str) -> StackConfig:
         private_key_file=Path("/s/keys/w.pem"),
         sender_keys_file=Path("/s/keys/r.json"),
         payload_keys_file=Path("/s/keys/p.json"),
+        ledger_key_file=Path("/s/keys/l.key"),
+        ledger_public_key_file=Path("/s/keys/l.pub"),
     )
     ports = {**DEFAULTS, **{f"worker-{number}": 8100 + number for number in range(2, workers + 1)}}
     return StackConfig(

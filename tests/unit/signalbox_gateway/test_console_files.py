@@ -1,5 +1,6 @@
 """The console's files: no inline code, no third-party resources, no markup built from strings."""
 
+import gzip
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +11,7 @@ from starlette.applications import Starlette
 from signalbox_gateway.web import CLIENT, HEADERS, STATIC, console_routes
 from support.servers.gateway import client_of
 
-MODULES = sorted([*STATIC.rglob("*.js"), CLIENT / "signalbox.js"])
+MODULES = sorted([*STATIC.rglob("*.js"), *CLIENT.glob("*.js")])
 SHEETS = sorted(STATIC.rglob("*.css"))
 MARKUP_FROM_STRINGS = re.compile(
     r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval|new Function)\b"
@@ -76,7 +77,11 @@ def test_no_file_is_longer_than_a_person_reads(file: Path) -> None:
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
 def test_a_style_sheet_loads_nothing_from_elsewhere(sheet: Path) -> None:
-    assert not re.search(r"url\(|@import", sheet.read_text())
+    text = sheet.read_text()
+    assert "@import" not in text
+    for address in re.findall(r"url\(([^)]*)\)", text):
+        assert address.startswith('"../fonts/'), address
+        assert (sheet.parent / address.strip('"')).is_file(), address
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
@@ -137,3 +142,17 @@ async def test_every_file_is_served_with_the_security_headers(path: str, media_t
     assert answer.headers["content-type"].startswith(media_type)
     for name, value in HEADERS.items():
         assert answer.headers[name] == value
+
+
+def test_the_browser_client_is_smaller_than_6_kilobytes() -> None:
+    packed = "".join(_packed(path.read_text()) for path in sorted(CLIENT.glob("*.js")))
+    assert len(gzip.compress(packed.encode(), 9)) <= 6 * 1024
+
+
+def _packed(script: str) -> str:
+    """About what a packer leaves: no imports, exports, comments or indentation, and short names."""
+    code = re.sub(r"/\*.*?\*/|^\s*//.*?$|^import .*?$|^export ", "", script, flags=re.DOTALL | re.MULTILINE)
+    declared = set(re.findall(r"(#[a-z]\w*|(?<=\bconst )\w+|(?<=\blet )\w+|(?<=\bclass )\w+)", code))
+    names = {name: f"{'#' * (name[0] == '#')}{number:x}" for number, name in enumerate(sorted(declared))}
+    short = re.sub(r"#\w+|(?<![.\w])\w+(?!\w*:)", lambda match: names.get(match[0], match[0]), code)
+    return re.sub(r"\s*([][{}()=;,:?<>|&+!*-])\s*", r"\1", re.sub(r"^\s+", "", short, flags=re.MULTILINE))

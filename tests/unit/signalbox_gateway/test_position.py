@@ -73,7 +73,7 @@ def test_runs_do_not_make_each_other_stale() -> None:
     left = drop_stale(
         buffered, {"run-1": RunSubscription("run-1", HERE), "run-2": RunSubscription("run-2", HERE)}
     )
-    assert [item.run_id for item in left] == ["run-2", "run-1"]
+    assert [item.key for item in left] == ["run-2", "run-1"]
 
 
 def test_an_id_restores_the_position_of_every_run() -> None:

@@ -96,10 +96,10 @@ class Scene:
         self.repairs = Repairs(self.streams, self.runs, {SPEC.name: SPEC})
 
     async def names(self) -> list[str]:
-        return [frame.name for frame in (await self.streams.read("run-1", None)).frames]
+        return [frame.name for frame in (await self.streams.read("acme:run-1", None)).frames]
 
     async def snapshot(self) -> Snapshot:
-        projected = await self.streams.snapshot("run-1")
+        projected = await self.streams.snapshot("acme:run-1")
         assert projected is not None
         return projected.snapshot
 
@@ -152,7 +152,7 @@ async def test_a_completed_run_whose_end_is_on_its_way_is_waited_for() -> None:
     scene = Scene("completed")
     scene.runs.snapshots["run-1"] = snapshot_after(9)
     assert not await scene.repairs.close(closed_run("completed"), SOON)
-    assert await scene.streams.snapshot("run-1") is None
+    assert await scene.streams.snapshot("acme:run-1") is None
 
 
 async def test_a_completed_run_whose_end_never_came_is_rebuilt_from_its_workflow() -> None:

@@ -167,7 +167,7 @@ async def test_check_13_a_rebuilt_stream_resets_its_listeners(live: Live) -> Non
 
 
 async def test_a_run_that_just_started_is_read_from_temporal(live: Live) -> None:
-    live.from_temporal["run-1"] = Snapshot(run_id="run-1", tenant="acme", pipeline="echo")
+    live.from_temporal["acme:run-1"] = Snapshot(run_id="run-1", tenant="acme", pipeline="echo")
     connection = connect(live.endpoint, "run-1")
     (snapshot,) = await connection.until_events(1)
     assert (snapshot.event, snapshot.json["pipeline"], snapshot.json["epoch"]) == ("snapshot", "echo", "")
@@ -176,7 +176,7 @@ async def test_a_run_that_just_started_is_read_from_temporal(live: Live) -> None
 
 
 async def test_events_in_a_snapshot_from_temporal_are_not_repeated(live: Live) -> None:
-    live.from_temporal["run-1"] = snapshot_after(3)
+    live.from_temporal["acme:run-1"] = snapshot_after(3)
     connection = connect(live.endpoint, "run-1")
     await connection.until_events(1)
     for event in MILESTONES:
@@ -185,7 +185,7 @@ async def test_events_in_a_snapshot_from_temporal_are_not_repeated(live: Live) -
 
 
 async def test_a_log_that_ends_before_the_snapshot_from_temporal_resets(live: Live) -> None:
-    live.from_temporal["run-1"] = snapshot_after(5)
+    live.from_temporal["acme:run-1"] = snapshot_after(5)
     connection = connect(live.endpoint, "run-1")
     await connection.until_events(1)
     await live.streams.append_many([MILESTONES[0], make_event("run.terminated", RunClosed(), sequence=2)])
@@ -194,7 +194,7 @@ async def test_a_log_that_ends_before_the_snapshot_from_temporal_resets(live: Li
 
 
 async def test_an_ended_run_without_a_stream_ends_after_its_snapshot(live: Live) -> None:
-    live.from_temporal["run-1"] = snapshot_after(9)
+    live.from_temporal["acme:run-1"] = snapshot_after(9)
     events = await connect(live.endpoint, "run-1").until_complete()
     assert [event.event for event in events] == ["snapshot", "end"]
     again = connect(live.endpoint, "run-1", headers={"Last-Event-ID": str(events[-1].id)})
@@ -203,7 +203,7 @@ async def test_an_ended_run_without_a_stream_ends_after_its_snapshot(live: Live)
 
 
 async def test_late_events_of_an_ended_run_are_all_sent(live: Live) -> None:
-    live.from_temporal["run-1"] = replace(snapshot_after(9), ended_at=datetime.now(UTC))
+    live.from_temporal["acme:run-1"] = replace(snapshot_after(9), ended_at=datetime.now(UTC))
     connection = connect(live.endpoint, "run-1")
     await connection.until_events(1)
     await live.streams.append_many(MILESTONES)
@@ -244,11 +244,11 @@ async def test_history_must_be_1(live: Live) -> None:
 
 
 async def test_concurrent_listeners_share_one_query_to_temporal(live: Live) -> None:
-    live.from_temporal["run-1"] = snapshot_after(0)
+    live.from_temporal["acme:run-1"] = snapshot_after(0)
     connections = [connect(live.endpoint, "run-1") for _ in range(5)]
     for connection in connections:
         await connection.until_events(1)
-    assert live.asked_temporal == ["run-1"]
+    assert live.asked_temporal == ["acme:run-1"]
     for connection in connections:
         await connection.leave()
 

@@ -54,7 +54,7 @@ async def test_open_runs_are_listed_then_followed(live: Live) -> None:
     ]
     assert events_of(connection, "b") == [("snapshot", 2)]
     assert events_of(connection, "over") == []
-    assert all(event.id is None for event in connection.events)
+    assert [event.event for event in connection.events if event.id is None] == ["runs", *["snapshot"] * 2]
     await connection.leave()
     assert (live.hub.listener_count, live.hub.watched_runs) == (0, 0)
 

@@ -96,7 +96,7 @@ async def test_one_run_being_rebuilt_resets_only_that_run(live: Live) -> None:
         await live.streams.append_many(milestones(run_id)[:2])
     connection = connect(live.endpoint, "a", "b", multiplexed=True)
     await connection.until_events(2)
-    projected = await live.streams.snapshot("a")
+    projected = await live.streams.snapshot("acme:a")
     assert projected is not None
     await live.streams.rebuild(projected.snapshot)
     await connection.until_events(4)

@@ -40,6 +40,56 @@ def find_in(text: str, language: Language = "vi") -> list[Entity]:
         pytest.param("12.500.000 đ", "amount", "12500000", True, id="dong"),
         pytest.param("1.250,50 €", "amount", "1250.50", True, id="comma decimals"),
         pytest.param("USD 1,250.50", "amount", "1250.50", True, id="point decimals"),
+        pytest.param("$0.125", "amount", "0.125", True, id="a fraction of a dollar"),
+        pytest.param("€0,875", "amount", "0.875", True, id="a fraction of a euro"),
+        pytest.param("$1,234,567.891", "amount", "1234567.891", True, id="groups and three decimals"),
+        pytest.param("₹1,23,456.00", "amount", "123456.00", True, id="Indian groups"),
+        pytest.param("CHF 1'250.50", "amount", "1250.50", True, id="Swiss groups"),
+        pytest.param("1\u202f234,56 €", "amount", "1234.56", True, id="French groups"),
+        pytest.param("JPY 12,345", "amount", "12345", True, id="a currency without decimals"),
+        pytest.param("-25,00 €", "amount", "-25.00", True, id="a credit"),
+        pytest.param("$-5.00", "amount", "-5.00", True, id="a credit, the minus after the sign"),
+        pytest.param("99 zł", "amount", "99", True, id="zloty"),
+        pytest.param("€1.234", "amount", "1234", False, id="one group or three decimals"),
+        pytest.param("KWD 1.250", "amount", "1250", False, id="one group or the decimals of a dinar"),
+        pytest.param(
+            "AT611904300234573201 BIC BKAUATWW", "iban", "AT611904300234573201", True, id="iban before a BIC"
+        ),
+        pytest.param(
+            "DE89 3704 0044 0532 0130 00 SWIFT COBADEFF",
+            "iban",
+            "DE89370400440532013000",
+            True,
+            id="iban in groups before a BIC",
+        ),
+        pytest.param(
+            "FR76 10107 00245 00617052317 39",
+            "iban",
+            "FR7610107002450061705231739",
+            True,
+            id="iban in French groups",
+        ),
+        pytest.param(
+            "DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000",
+            "iban",
+            "DE89370400440532013000",
+            True,
+            id="iban with no-break spaces",
+        ),
+        pytest.param("USt-IdNr. DE136695976 IBAN", "vat", "DE136695976", True, id="vat before capitals"),
+        pytest.param("FR40303265045 RCS Paris", "vat", "FR40303265045", True, id="vat before a register"),
+        pytest.param("BE 0403.170.701", "vat", "BE0403170701", True, id="vat with dots"),
+        pytest.param(
+            "Ngày (day) 05 tháng (month) 07 năm (year) 2024", "date", "2024-07-05", True, id="bilingual date"
+        ),
+        pytest.param("15-Mar-2024", "date", "2024-03-15", True, id="date with a short month"),
+        pytest.param("2024/03/15", "date", "2024-03-15", True, id="year first with slashes"),
+        pytest.param("15. March 2024", "date", "2024-03-15", True, id="ordinal day"),
+        pytest.param("15. März 2024", "date", "2024-03-15", True, id="German date"),
+        pytest.param("1er mars 2024", "date", "2024-03-01", True, id="French date"),
+        pytest.param("15 de marzo de 2024", "date", "2024-03-15", True, id="Spanish date"),
+        pytest.param("2024-03-15T10:20:30Z", "date", "2024-03-15", True, id="ISO date with a time"),
+        pytest.param("03/15/2024", "date", "2024-03-15", True, id="month first, since there is no month 15"),
         pytest.param("Tel. 0912 345 678", "phone", "+84912345678", True, id="Vietnamese mobile"),
         pytest.param("call +44 20 7946 0958", "phone", "+442079460958", True, id="international"),
         pytest.param(
@@ -56,6 +106,10 @@ def test_a_fact_is_found_once_and_validated(text: str, kind: str, value: str, va
     [
         "page 7806 of 9000",
         "version 1.2.3.4",
+        "Version 1.2.2024",
+        "v1.2.2024",
+        "need ALL 12 of them",
+        "IT 2024, SE 5",
         "5 boxes",
         "Số tài khoản 19001234567890123456",
         "INVOICE NUMBER ABCD",
@@ -88,3 +142,24 @@ def test_an_account_number_is_not_reported_as_a_phone_number() -> None:
         "iban",
         "phone",
     ]
+
+
+def test_an_ambiguous_amount_names_both_readings() -> None:
+    assert find_in("€1.234")[0].note == "could be 1234 or 1.234"
+
+
+def test_the_other_amounts_of_a_page_decide_an_ambiguous_one() -> None:
+    assert [(entity.value, entity.valid) for entity in find_in("1.234,00 € and €1.250")] == [
+        ("1234.00", True),
+        ("1250", True),
+    ]
+    assert [(entity.value, entity.valid) for entity in find_in("1,234.00 EUR and 1.250 EUR")] == [
+        ("1234.00", True),
+        ("1.250", True),
+    ]
+
+
+def test_a_currency_between_two_numbers_belongs_to_the_right_one() -> None:
+    assert [entity.value for entity in find_in("14 March 2024 EUR 1,428.00 DE")] == ["2024-03-14", "1428.00"]
+    assert [entity.value for entity in find_in("10 EUR 20 EUR")] == ["10", "20"]
+    assert [entity.value for entity in find_in("EUR 10 EUR 20")] == ["10", "20"]

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from signalbox_pipelines.invoice_import.fetch.reconciliation import differences
 from signalbox_pipelines.invoice_import.portal.faults import UnexpectedResponse
 from signalbox_pipelines.invoice_import.portal.originals import BadOriginal, extract_xml, read_original
-from signalbox_pipelines.invoice_import.portal.rows import InvoiceRow, RateAmount
+from signalbox_pipelines.invoice_import.portal.rows import InvoiceRow, RateAmount, rate_amount
 from signalbox_pipelines.invoice_import.report.totals import Totals
+from signalbox_pipelines.invoice_import.tax_rates import normalise_rate
 from support.fakes.invoices import a_row, an_archive, an_original
 
 RATES = st.builds(
@@ -40,6 +41,37 @@ def test_an_original_that_matches_its_row_has_no_differences() -> None:
         2,
     )
     assert original.rates == row.rates
+    assert differences(row, original) == ()
+
+
+@pytest.mark.parametrize(
+    "written", ["10%", "10", "10.0%", "10,0 %", "0.1", "KHAC:10%", "KHAC: 10%", None, ""]
+)
+def test_a_rate_is_the_same_however_it_is_written(written: str | None) -> None:
+    assert normalise_rate(written, Decimal(1005), Decimal("100.5")) == "10%"
+
+
+@pytest.mark.parametrize(
+    ("written", "net", "tax", "rate"),
+    [
+        ("KHAC:5.26%", "1000", "52.6", "5.26%"),
+        ("0%", "1000", "0", "0%"),
+        ("kct", "1000", "0", "KCT"),
+        ("KKKNT", "1000", "0", "KKKNT"),
+        (None, "1000", "0", "KHAC"),
+        (None, "1000", "70", "KHAC"),
+        (None, "-1000", "-80", "8%"),
+        ("100%", "5", "5", "100%"),
+    ],
+)
+def test_other_rates(written: str | None, net: str, tax: str, rate: str) -> None:
+    assert normalise_rate(written, Decimal(net), Decimal(tax)) == rate
+
+
+def test_rates_written_in_two_ways_are_no_difference() -> None:
+    row = a_row(rates=(rate_amount("8%", Decimal(1000), Decimal(80)),))
+    original = read_original(an_original(row).replace(b"8%", b"KHAC:8.0%"))
+
     assert differences(row, original) == ()
 
 

@@ -9,8 +9,10 @@ from typing import Final
 import pytest
 
 from signalbox_core.errors import Rejected
+from signalbox_pipelines.ad_creative.page.linked_data import find_products
 from signalbox_pipelines.ad_creative.page.page_limits import check_page_limits
 from signalbox_pipelines.ad_creative.page.palette import choose_palette
+from signalbox_pipelines.ad_creative.page.plain_text import plain_text
 from signalbox_pipelines.ai_task.contract import Label
 from signalbox_pipelines.ai_task.local.fields import extract_fields
 from signalbox_pipelines.ai_task.local.labels import choose_label
@@ -85,6 +87,8 @@ CALLS: Final[dict[str, Callable[[str], object]]] = {
     "emails": lambda text: list(find_values({"type": "string", "format": "email"}, text)),
     "email format": lambda text: matches_format("email", text),
     "uri format": lambda text: matches_format("uri", text),
+    "linked data": lambda text: find_products([f'{{"a": "{text}', text]),
+    "plain text": lambda text: plain_text(f"&amp;lt;{text}"),
     "style sheet": lambda text: choose_palette([text[:100_000]]),
 }
 

@@ -36,7 +36,7 @@ class LoopStatus(Protocol):
 
     @property
     def problem(self) -> str | None:
-        """Why worker heartbeats are missing, and the remedy; None: none are missing."""
+        """Why it cannot decide as it should, and the remedy; None: nothing is wrong."""
 
     def is_connected(self) -> bool:
         """Whether Temporal answered recently."""

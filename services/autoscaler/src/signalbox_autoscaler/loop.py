@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
+from redis.exceptions import ResponseError
 
 from signalbox_autoscaler.actuate.executor import DecisionExecutor
 from signalbox_autoscaler.actuate.launch_ledger import LaunchLedger
@@ -28,6 +29,7 @@ from signalbox_autoscaler.policies import PolicySource
 from signalbox_autoscaler.providers.provider import Execution, Provider
 from signalbox_autoscaler.sizing import decide
 from signalbox_core.errors import Unavailable
+from signalbox_core.redis.client import refusal
 from signalbox_core.redis.lease import Lease
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class ControlLoop:
         self.connected_at: datetime | None = None
         self.latest: dict[str, ScalingDecisionRecord] = {}
         self._epoch: int | None = None
+        self._refusal: str | None = None
         self._states: dict[str, SizingState] = {}
         self._recorder = DecisionRecorder()
         self._executions: Mapping[str, Execution] = {}
@@ -86,8 +89,8 @@ class ControlLoop:
 
     @property
     def problem(self) -> str | None:
-        """Why worker heartbeats are missing, and the remedy; None: none are missing."""
-        return self._heartbeats.problem
+        """Why this process cannot decide as it should, and the remedy: Redis or worker heartbeats."""
+        return self._refusal or self._components.lease.problem or self._heartbeats.problem
 
     def is_connected(self) -> bool:
         """Whether Temporal answered within the last three ticks."""
@@ -96,9 +99,15 @@ class ControlLoop:
         return (self._clock() - self.connected_at).total_seconds() < 3 * self.every_s + 1
 
     async def run(self) -> None:
-        """Tick until cancelled."""
+        """Tick until cancelled. An error reply of Redis ends a tick, and is logged and reported."""
         while True:
-            await self.tick()
+            try:
+                await self.tick()
+                self._refusal = None
+            except ResponseError as error:
+                self._refusal = refusal(error)
+                self._components.metrics.look_failures.inc()
+                log.error("tick failed, nothing decided", extra={"detail": self._refusal})
             await asyncio.sleep(self.every_s)
 
     async def tick(self) -> None:

@@ -1,17 +1,17 @@
 """The composition root: opens the clients, wires the parts, and assembles the ASGI app."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -20,15 +20,16 @@ from temporalio.client import Client
 
 from signalbox_core.crypto.sealing import KeyRing, open_key_ring
 from signalbox_core.http.cached_document import fetch_document, open_key_client
-from signalbox_core.objects import ObjectStore, open_object_store
+from signalbox_core.ledger.log import TenantLog
+from signalbox_core.ledger.notes import NoteSigner
+from signalbox_core.objects import MutableObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec, discover
 from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
-from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
-from signalbox_core.redis.rates import RedisRateLimiter
+from signalbox_core.redis.client import PUBSUB_LIMITS, map_redis_errors, open_redis
 from signalbox_core.scaling.decisions import ScalingDecisionStream
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
-from signalbox_core.topology import PROJECTOR, STARTER
+from signalbox_core.topology import LEDGER, PROJECTOR, STARTER
 from signalbox_gateway.api.approval_stream import ApprovalStream
 from signalbox_gateway.api.approvals import ApprovalHandlers
 from signalbox_gateway.api.artifacts import ArtifactHandler
@@ -36,18 +37,21 @@ from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
 from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.openapi import build_document
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
 from signalbox_gateway.api.routes.table import RouteHandlers, build_routes
+from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import IdempotencyKeys, StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
 from signalbox_gateway.auth.authenticator import ApiKeys, Authenticator
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
-from signalbox_gateway.auth.rate_limits import RequestLimiter
+from signalbox_gateway.auth.rate_limits import redis_request_limiter
 from signalbox_gateway.auth.sessions import SessionStore, TicketStore
+from signalbox_gateway.background.ledger_writer import LEDGER_LIMITS, LedgerWriter, read_signers
 from signalbox_gateway.background.projector import Projector
 from signalbox_gateway.background.reconciler import Reconciler
 from signalbox_gateway.background.recovery import StreamRecovery
@@ -66,11 +70,13 @@ from signalbox_gateway.settings import Settings
 from signalbox_gateway.streaming.access import StreamAccess
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
 from signalbox_gateway.streaming.hub import Hub
-from signalbox_gateway.streaming.limits import StreamLimits
+from signalbox_gateway.streaming.limits import StreamLimits, stream_limits
 from signalbox_gateway.streaming.refusals import StreamRefusals
 from signalbox_gateway.web import console_routes
 
 log = logging.getLogger(__name__)
+_QUEUE_WITHIN_S: Final = 3.0
+"""How long a start waits for Pub/Sub to store it, after it has waited for Temporal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +90,14 @@ class Parts:
     channels: Channels
     lifecycle: Subscriber
     requests: EventSource
+    ledger: EventSource
     publisher: Publisher
-    objects: ObjectStore
+    objects: MutableObjectStore
     pipelines: Mapping[str, PipelineSpec]
     keys: ApiKeys
     tokens: Tokens
     payload_keys: KeyRing | None = None
+    ledger_signers: Sequence[NoteSigner] = ()
 
 
 class Gateway:
@@ -106,14 +114,21 @@ class Gateway:
         repairs = Repairs(parts.streams, engine, parts.pipelines)
         self.states = RunReader(parts.streams, engine, parts.pipelines, waiting)
         sessions, tickets = SessionStore(parts.redis), TicketStore(parts.redis)
-        self._limiter = _request_limiter(parts)
+        self._limiter = redis_request_limiter(parts.redis, parts.settings)
         self.authenticator = Authenticator(
             parts.keys, parts.tokens, sessions, tickets, parts.settings.public_origin
+        )
+        self._ledger = LedgerWriter(
+            parts.redis,
+            parts.ledger,
+            partial(TenantLog, parts.objects, signers=parts.ledger_signers),
+            self.metrics.ledger,
         )
         probes = {
             "redis": self._redis_answers,
             "temporal": engine.is_available,
             "pubsub": self._pubsub_is_connected,
+            "ledger": self._ledger.is_healthy,
         }
         self.health = HealthHandlers(probes, self.metrics)
         self.hub = Hub(
@@ -121,14 +136,16 @@ class Gateway:
             parts.streams,
             self.states.snapshot_from_temporal,
             present,
-            limits or _limits(parts.settings),
+            limits or stream_limits(parts.settings),
         )
         self.metrics.observe_listeners(lambda: self.hub.listener_count)
         recovery = StreamRecovery(parts.redis, parts.lifecycle.seek, engine)
         self._projector = Projector(parts.lifecycle, parts.streams, recovery.on_projected)
         self._reconciler = Reconciler(parts.redis, parts.streams, engine, parts.pipelines, recovery=recovery)
         self._starter = StartConsumer(parts.requests, waiting, engine, availability, parts.pipelines, repairs)
-        decisions = Decisions(parts.temporal, availability, within=min(deadline, timedelta(seconds=3)))
+        decisions = Decisions(
+            parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
+        )
         approvals = ApprovalHandlers(self.states, parts.streams, decisions, parts.pipelines)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
@@ -141,9 +158,11 @@ class Gateway:
                 parts.payload_keys,
             ),
             runs=RunHandlers(self.states, engine, parts.pipelines, waiting, repairs),
+            run_input=RunInputHandler(self.states, parts.temporal, engine.workflow_ids, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
             approval_stream=ApprovalStream(self.hub, approvals.get_inbox, self.authenticator.principal),
+            ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             uploads=UploadHandler(parts.objects),
             autoscaler=AutoscalerHandlers(
                 ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal
@@ -209,6 +228,7 @@ class Gateway:
             "hub": self.hub.run,
             "projector": self._projector.run,
             "reconciler": self._reconciler.run,
+            **({"ledger": self._ledger.run} if self._parts.ledger_signers else {}),
         }
 
     @asynccontextmanager
@@ -222,27 +242,8 @@ class Gateway:
         return self._parts.lifecycle.is_connected
 
     async def _redis_answers(self) -> bool:
-        try:
+        with map_redis_errors("ping"):
             return bool(await self._parts.redis.ping())
-        except RedisError:
-            return False
-
-
-def _request_limiter(parts: Parts) -> RequestLimiter:
-    settings, within_s = parts.settings, 3.0
-    return RequestLimiter(
-        RedisRateLimiter(parts.redis, per_s=settings.requests_per_s, scope="principals", within_s=within_s),
-        RedisRateLimiter(parts.redis, per_s=settings.failures_per_s, scope="failures", within_s=within_s),
-    )
-
-
-def _limits(settings: Settings) -> StreamLimits:
-    return StreamLimits(
-        listeners=settings.max_listeners,
-        per_principal=settings.max_listeners_per_principal,
-        per_tenant=settings.max_listeners_per_tenant,
-        per_address=settings.max_listeners_per_address,
-    )
 
 
 @asynccontextmanager
@@ -266,7 +267,9 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         listening = open_redis(settings.redis_url, PUBSUB_LIMITS)
         stack.push_async_callback(listening.aclose)
         project, emulator = settings.google_cloud_project, settings.pubsub_emulator_host
-        publisher = await stack.enter_async_context(PubSubPublisher(project, emulator_host=emulator))
+        publisher = await stack.enter_async_context(
+            PubSubPublisher(project, emulator_host=emulator, timeout_s=_QUEUE_WITHIN_S)
+        )
         payload_keys = open_key_ring(settings.payload_keys_file)
         temporal = await connect(
             settings.temporal_address, settings.temporal_namespace, keys=payload_keys, is_lazy=True
@@ -279,10 +282,12 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             channels=RedisChannels(listening),
             lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator),
             requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS),
+            ledger=Subscriber(project, LEDGER, emulator_host=emulator, limits=LEDGER_LIMITS),
             publisher=publisher,
             objects=objects,
             pipelines=discover(),
             keys=keys,
             tokens=Tokens(issuers, partial(fetch_document, web, media_types=MEDIA_TYPES)),
             payload_keys=payload_keys,
+            ledger_signers=read_signers(settings.ledger_key_file, settings.ledger_witness_key_file),
         )

@@ -20,6 +20,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         issuers_file: the OpenID issuers whose tokens are accepted; hot-reloaded.
         issuers_ca_file: the CA certificates of the issuers; the system's if unset.
         objects_url: the object store of artifacts: `file:///dir`, `gs://bucket` or `memory://`.
+        ledger_key_file: the private key that signs the checkpoints of the ledger; unset, no ledger is kept.
+        ledger_witness_key_file: a second key, which cosigns every checkpoint.
         public_origin: the origin that browsers use, for example `https://signalbox.example.com`; the CSRF
             check compares against it.
         temporal_ui_url: the address of Temporal's UI, shown to signed-in callers.
@@ -44,6 +46,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     issuers_file: str | None = None
     issuers_ca_file: str | None = None
     objects_url: str
+    ledger_key_file: str | None = None
+    ledger_witness_key_file: str | None = None
     public_origin: Annotated[str, Meta(pattern=whole(r"https?://[^/\s]+"))]
     temporal_ui_url: str | None = None
     requests_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 200

@@ -19,7 +19,6 @@ from signalbox_webhook_receiver.metrics import ReceiverMetrics
 from signalbox_webhook_receiver.problems import internal_error_response, problem_response
 from signalbox_webhook_receiver.profile import read_arrival
 from signalbox_webhook_receiver.publication import append_all, publish_all
-from signalbox_webhook_receiver.run_tenants import RunTenants
 from signalbox_webhook_receiver.verification import Proof, Verifier
 
 log = logging.getLogger(__name__)
@@ -110,7 +109,6 @@ class Deliveries:
     ) -> None:
         self._verifier = verifier
         self._backends = backends
-        self._run_tenants = RunTenants(backends.stream)
         self._limits = limits
         self._metrics = metrics
         self._draining = draining
@@ -171,7 +169,6 @@ class Deliveries:
 
     async def _claim(self, proof: Proof, entries: Sequence[Entry]) -> Claim:
         try:
-            await self._run_tenants.check(entries[0].event)
             return await self._backends.claims.claim(proof, entries)
         except Unavailable:
             self._metrics.claim_failures.labels("claim").inc()

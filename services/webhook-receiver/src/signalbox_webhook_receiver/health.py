@@ -42,6 +42,8 @@ class ReceiverHealth:
     async def _probe_redis(self) -> State:
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                # Unlike INFO, PING is refused while Redis cannot write to its disk.
+                await self._client.ping()
                 # INFO, not CONFIG GET: managed services refuse the latter.
                 memory = await self._client.info("memory")
         except (RedisError, OSError):

@@ -17,7 +17,7 @@ from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.events import CloudEvent, catalogue, encode_event, full_type
 from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE
-from signalbox_core.ids import derived_id
+from signalbox_core.ids import derived_id, run_key
 from signalbox_worker.metrics import WorkerMetrics
 from signalbox_worker.progress import ProgressCoalescer, StepKey
 from signalbox_worker.receiver_client import (
@@ -102,7 +102,7 @@ class HttpEmitter:
 
     async def _deliver(self, events: Sequence[CloudEvent], budget: RetryBudget) -> None:
         """Deliver under the run's lock, so that its batches arrive one after another."""
-        async with self._request_locks.of(events[0].runid):
+        async with self._request_locks.of(events[0]):
             undelivered = [event for event in events if event.id not in self._delivered]
             if undelivered:
                 await self._deliver_batch(undelivered, budget)
@@ -151,7 +151,7 @@ class HttpEmitter:
             events = await self._forwarded.get()
             try:
                 # Batches of a run stay in order. `deliver` is not blocked: between attempts its lock is free.
-                async with self._forward_locks.of(events[0].runid):
+                async with self._forward_locks.of(events[0]):
                     await retry(partial(self._deliver, events, SINGLE_ATTEMPT), UNLIMITED, self._rng)
             except Exception:
                 log.exception("events not forwarded; the run will resend them")
@@ -197,13 +197,13 @@ class HttpEmitter:
 
 
 class RunLocks:
-    """One lock per run id, kept while anyone holds or awaits it."""
+    """One lock per run, kept while anyone holds or awaits it."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def of(self, run_id: str) -> asyncio.Lock:
-        return self._locks.setdefault(run_id, asyncio.Lock())
+    def of(self, event: CloudEvent) -> asyncio.Lock:
+        return self._locks.setdefault(run_key(event.tenantid, event.runid), asyncio.Lock())
 
 
 def _marker(event: CloudEvent, error: DeliveryRefused) -> CloudEvent:

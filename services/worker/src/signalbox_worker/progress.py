@@ -16,8 +16,8 @@ COUNT_INTERVAL_S: Final = 0.25
 """Interval for progress that a workflow counts (items of a `map`); a step that ends sooner sends none."""
 MAX_STEPS: Final = 1_000
 
-StepKey = tuple[str, str]
-"""Run id and step id."""
+StepKey = tuple[str, str, str]
+"""Tenant, run id and step id."""
 
 
 class _StepState(Struct):
@@ -62,7 +62,7 @@ class ProgressCoalescer:
         Returns:
             Whether the step now has something to send.
         """
-        key = (event.runid, event.stepid or "")
+        key = (event.tenantid, event.runid, event.stepid or "")
         with self._lock:
             if event.sequence is not None:
                 self._steps.pop(key, None)

@@ -26,6 +26,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         model_url, model_name, model_api_key: the language model of pipelines that use one (any
             OpenAI-compatible endpoint).
         model_read_timeout_s: longest silence of the model's stream.
+        model_omit: request parameters that its endpoint does not accept, comma-separated.
         model_input_price, model_output_price: per million tokens in `model_currency`; without them a run's
             cost is unknown.
         portal_url and other portal_…: the e-invoice portal of invoice_import, and the limits for calling it
@@ -66,6 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     model_name: str | None = None
     model_api_key: Secret | None = None
     model_read_timeout_s: Annotated[float, Meta(gt=0, le=3_600)] = 30.0
+    model_omit: str = ""
     model_input_price: Annotated[float, Meta(ge=0)] | None = None
     model_output_price: Annotated[float, Meta(ge=0)] | None = None
     model_currency: Annotated[str, Meta(pattern=whole("[A-Z]{3}"))] = "USD"

@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 
-COMMANDS: Final = ("provision", "keys", "payload_keys", "redrive")
+COMMANDS: Final = ("provision", "keys", "payload_keys", "audit", "redrive")
 EXIT_REJECTED: Final = 2
 EXIT_UNAVAILABLE: Final = 3
 
@@ -45,7 +45,7 @@ class _OneLineErrorParser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _OneLineErrorParser(
         prog="signalbox-admin",
-        description="Set up and operate Signalbox: topics and subscriptions, keys, dead letters.",
+        description="Set up and operate Signalbox: topics and subscriptions, keys, the ledger, dead letters.",
         epilog="`signalbox-admin COMMAND --help` describes a command. "
         "Exit codes: 0 done, 2 change something and try again, 3 a server is unavailable.",
     )

@@ -15,7 +15,13 @@ from signalbox_client import requests
 from signalbox_client.http_options import STREAM_TIMEOUT, UNARY_TIMEOUT, client_options
 from signalbox_client.problems import decode_answer
 from signalbox_client.requests import ApiRequest
-from signalbox_client.retry import RequestFailure, connection_failure, response_failure, retry_delay_s
+from signalbox_client.retry import (
+    OnRetry,
+    RequestFailure,
+    connection_failure,
+    response_failure,
+    retry_delay_s,
+)
 from signalbox_client.stream_follower import Follower, Update
 
 T = TypeVar("T", bound=Struct)
@@ -31,9 +37,11 @@ class AsyncGatewayConnection:
         *,
         transport: httpx2.AsyncBaseTransport | None,
         backoff_s: Sequence[float],
+        on_retry: OnRetry,
     ) -> None:
         self.url = url.rstrip("/")
         self._backoff_s = backoff_s
+        self._on_retry = on_retry
         self._http = httpx2.AsyncClient(**client_options(self.url, api_key), transport=transport)
 
     async def close(self) -> None:
@@ -70,7 +78,9 @@ class AsyncGatewayConnection:
             backoff_s = next(delays, None)
             if reply.is_final or backoff_s is None:
                 raise reply.error
-            await asyncio.sleep(retry_delay_s(backoff_s, reply.retry_after_s, random.random()))
+            delay_s = retry_delay_s(backoff_s, reply.retry_after_s, random.random())
+            self._on_retry(reply.error, delay_s)
+            await asyncio.sleep(delay_s)
 
     async def _attempt(self, request: ApiRequest[T]) -> bytes | RequestFailure:
         try:

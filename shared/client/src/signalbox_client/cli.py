@@ -65,8 +65,14 @@ async def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     url = options.gateway or environ.get("SIGNALBOX_URL") or _DEFAULT_URL
     key = options.api_key or environ.get("SIGNALBOX_API_KEY") or ""
     command: Command = options.command
-    async with AsyncSignalbox(url, key) as client:
+    async with AsyncSignalbox(url, key, on_retry=_report_retry) as client:
         return await command(CommandContext(client=client, console=_console(), as_json=options.json), options)
+
+
+def _report_retry(error: SignalboxError, delay_s: float) -> None:
+    # Without a gateway, the error after the last attempt suffices.
+    if error.field != "SIGNALBOX_URL":
+        print(f"signalbox: {_one_line(error)} (next attempt in {delay_s:.1f} s)", file=sys.stderr)
 
 
 def _console() -> Console:
@@ -142,6 +148,15 @@ def _add_queries(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--limit", type=_whole_number, default=20, metavar="N", help="how many to list (default: %(default)s)"
     )
     _add_run(add("show", "show a run's steps, pending approvals and files", run_commands.show))
+    _add_run(
+        add(
+            "input",
+            "print what a run was started with",
+            run_commands.show_input,
+            details="Prints JSON that `signalbox start NAME --input FILE` accepts. Secrets are masked: give "
+            "them again as flags.",
+        )
+    )
     artifacts = add("artifacts", "list a run's files, or save them", run_commands.artifacts)
     _add_run(artifacts)
     artifacts.add_argument("--to", metavar="DIR", help="save the files in this folder")

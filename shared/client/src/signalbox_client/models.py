@@ -64,6 +64,15 @@ class Started(Struct, frozen=True, kw_only=True):
     links: Mapping[str, str] = {}
 
 
+class RunInput(Struct, frozen=True, kw_only=True):
+    """What a run was started with. Secrets read `***`; `masked` has their paths."""
+
+    run_id: str
+    pipeline: str
+    input: msgspec.Raw
+    masked: tuple[str, ...] = ()
+
+
 class RunItem(Struct, frozen=True, kw_only=True):
     run_id: str
     pipeline: str

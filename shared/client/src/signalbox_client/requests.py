@@ -78,6 +78,10 @@ def get_run(run_id: str) -> ApiRequest[models.Run]:
     return ApiRequest(method="GET", path=run_path(run_id), response_type=models.Run)
 
 
+def get_input(run_id: str) -> ApiRequest[models.RunInput]:
+    return ApiRequest(method="GET", path=f"{run_path(run_id)}/input", response_type=models.RunInput)
+
+
 def list_approvals() -> ApiRequest[models.Inbox]:
     return ApiRequest(
         method="GET", path="/v1/approvals", response_type=models.Inbox, query={"status": "pending"}

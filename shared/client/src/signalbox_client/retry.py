@@ -1,5 +1,6 @@
 """Which failed requests are retried, and how long to wait before. Pure; the clients do the waiting."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,6 +14,8 @@ from signalbox_core.http.retry_after import retry_after_s
 _PROBLEM_TYPE: Final = "application/problem+json"
 _RETRYABLE_CLIENT_ERRORS: Final = frozenset({408, 429})
 MAX_SERVER_DELAY_S: Final = 300.0
+OnRetry = Callable[[SignalboxError, float], None]
+"""Called before a request is sent again: why, and after how many seconds."""
 _MAX_JITTER: Final = 0.25
 
 
@@ -69,3 +72,7 @@ def retry_delay_s(backoff_s: float, server_delay_s: float | None, jitter: float)
     """
     delay_s = backoff_s if server_delay_s is None else min(server_delay_s, MAX_SERVER_DELAY_S)
     return delay_s * (1 + _MAX_JITTER * jitter)
+
+
+def ignore_retry(error: SignalboxError, delay_s: float) -> None:
+    """The default `OnRetry`."""

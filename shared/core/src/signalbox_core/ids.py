@@ -1,10 +1,16 @@
-"""Identifiers: random run ids, deterministic ids, and the check of a caller's run id."""
+"""Identifiers: run ids, run keys (a run id together with its tenant), and deterministic ids.
+
+A run id is unique within its tenant. A run key is unique in the deployment: it is the id of the run's
+workflow in Temporal and names the run's stream in Redis. Runs that a release without run keys started have
+their run id as workflow id.
+"""
 
 import hashlib
 import re
 import secrets
 import time
 from typing import Final
+from urllib.parse import quote, unquote
 
 from signalbox_core.errors import InvalidInput
 
@@ -22,6 +28,29 @@ def derived_id(*parts: str, length: int = 26) -> str:
     """A deterministic id: base32 of the SHA-256 of the length-prefixed parts."""
     digest = hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).digest()
     return _base32(int.from_bytes(digest), 52)[:length]
+
+
+def run_key(tenant: str, run_id: str) -> str:
+    """Return the key of a tenant's run: the percent-encoded tenant, a colon, the run id.
+
+    Injective, because neither part contains a colon; and no run id equals a run key.
+    """
+    return f"{quote(tenant, safe='')}:{run_id}"
+
+
+def run_id_of(key: str) -> str:
+    """Return the run id of a run key, or of the workflow id of an older run, which is the run id itself."""
+    return key.partition(":")[2] if is_run_key(key) else key
+
+
+def tenant_of(key: str) -> str | None:
+    """Return the tenant of a run key; None for the workflow id of an older run, which does not contain it."""
+    return unquote(key.partition(":")[0]) if is_run_key(key) else None
+
+
+def is_run_key(text: str) -> bool:
+    """Whether the text names a tenant: it has a colon, and before it no slash."""
+    return ":" in text.partition("/")[0]
 
 
 def parse_run_id(text: str, *, field: str = "run_id") -> str:

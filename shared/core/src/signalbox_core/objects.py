@@ -4,6 +4,7 @@ Keys are derived from the content or the run, so writing the same object again i
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from signalbox_core.errors import Forbidden, InvalidInput, NotFound, Unavailable
 
 T = TypeVar("T")
 _TIMEOUT_S: Final = 60.0
+_DISK_FULL: Final = os.strerror(errno.ENOSPC)
 
 
 class ObjectRef(Struct, frozen=True, kw_only=True):
@@ -37,7 +39,8 @@ class ObjectStore(Protocol):
 
         Raises:
             InvalidInput: the key is empty, absolute, or has a `..` part.
-            Unavailable: the store is unavailable; the same call may succeed later.
+            Unavailable: the store is unavailable, or full (code `storage_full`); the same call may succeed
+                later.
         """
         ...
 
@@ -52,12 +55,28 @@ class ObjectStore(Protocol):
     async def exists(self, key: str) -> bool: ...
 
 
+class MutableObjectStore(ObjectStore, Protocol):
+    """An object store whose objects can also be replaced and deleted; only the ledger needs that."""
+
+    async def replace(self, key: str, body: bytes, media_type: str) -> None:
+        """Write `body`, whether `key` exists or not."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Delete an object; no error if there is none."""
+        ...
+
+    async def list_keys(self, folder: str) -> list[str]:
+        """The keys of all objects below a folder."""
+        ...
+
+
 def uploads_folder(tenant: str) -> str:
     """The key prefix of a tenant's uploads; pipelines accept uploads under this prefix only."""
     return f"uploads/{quote(tenant, safe='')}"
 
 
-def open_object_store(url: str) -> ObjectStore:
+def open_object_store(url: str) -> "ObstoreObjects":
     """Open `file:///folder` (created when absent), `gs://bucket/prefix` or `memory://`.
 
     Raises:
@@ -106,8 +125,27 @@ class ObstoreObjects:
             return False
         return True
 
+    async def replace(self, key: str, body: bytes, media_type: str) -> None:
+        attributes = self._attributes(media_type)
+        await _in_thread(key, lambda: obstore.put(self._store, check_key(key), body, attributes=attributes))
+
+    async def delete(self, key: str) -> None:
+        try:
+            await _in_thread(key, lambda: obstore.delete(self._store, check_key(key)))
+        except NotFound:
+            return
+
+    async def list_keys(self, folder: str) -> list[str]:
+        def listed() -> list[str]:
+            return [item["path"] for page in obstore.list(self._store, check_key(folder)) for item in page]
+
+        return await _in_thread(folder, listed)
+
+    def _attributes(self, media_type: str) -> dict[str, str] | None:
+        return {"Content-Type": media_type} if self._keeps_media_type else None
+
     def _create(self, key: str, body: bytes, media_type: str) -> int:
-        attributes = {"Content-Type": media_type} if self._keeps_media_type else None
+        attributes = self._attributes(media_type)
         try:
             obstore.put(self._store, check_key(key), body, mode="create", attributes=attributes)
         except problems.AlreadyExistsError:
@@ -147,7 +185,17 @@ async def _in_thread(key: str, call: Callable[[], T]) -> T:
             f"the object store did not respond for {key!r} within {_TIMEOUT_S:.0f} s"
         ) from error
     except (problems.BaseError, OSError) as error:
+        if _DISK_FULL in str(error):
+            raise storage_full() from error
         raise Unavailable(f"the object store failed for {key!r}: {_first_line(error)}") from error
+
+
+def storage_full() -> Unavailable:
+    """The error of a write that found no space; the same call succeeds when there is room."""
+    return Unavailable(
+        "no space is left to store files; send the same request again when an operator has made room",
+        code="storage_full",
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -26,6 +26,7 @@ DOMAIN_EVENTS_DEAD: Final = "domain-events-dead"
 PROJECTOR: Final = "projector"
 AUDIT: Final = "audit"
 STARTER: Final = "starter"
+LEDGER: Final = "ledger"
 RETENTION: Final = timedelta(days=7)
 """How long Pub/Sub retains messages, acknowledged or not; a subscription can seek back that far."""
 _CALL_TIMEOUT_S: Final = 10.0
@@ -76,6 +77,14 @@ SUBSCRIPTIONS: Final = (
         name=PROJECTOR, topic=LIFECYCLE, is_ordered=True, dead_letter_topic=LIFECYCLE_DEAD, backoff=_BACKOFF
     ),
     SubscriptionSpec(name=AUDIT, topic=DOMAIN_EVENTS, dead_letter_topic=DOMAIN_EVENTS_DEAD, backoff=_BACKOFF),
+    # Not ordered, so that many events of one run are written in one batch; entries have the run's sequence
+    # number. No dead-letter topic: the ledger must not miss an event.
+    SubscriptionSpec(
+        name=LEDGER,
+        topic=LIFECYCLE,
+        backoff=_BACKOFF,
+        filter='NOT hasPrefix(attributes.ce-type, "dev.signalbox.step.")',
+    ),
     # No dead-letter topic: an accepted start waits for as long as Temporal is unavailable.
     SubscriptionSpec(
         name=STARTER,

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from signalbox_core.errors import InvalidInput, Rejected, SignalboxError
 from signalbox_devstack.stack import cli_inspect, cli_up
+from signalbox_devstack.stack.folder import DISK_FULL
 from signalbox_devstack.stack.options import StackOptions
 
 _DEFAULT_DIR: Final = Path(".state/dev")
@@ -29,6 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SignalboxError as error:
         print(f"{cli_up.ERROR_PREFIX}{error.detail}", file=sys.stderr)
         return 2 if isinstance(error, Rejected) else 1
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        print(
+            f"{cli_up.ERROR_PREFIX}{error.filename or 'state'}: the disk is full; free some space",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -19,7 +19,13 @@ from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.part_supervisor import PartState
 
 _POLL_S: Final = 0.05
-_COLOURS: Final = {"ready": "green", "starting": "yellow", "restarting": "red", "held": "magenta"}
+_COLOURS: Final = {
+    "ready": "green",
+    "starting": "yellow",
+    "unhealthy": "red",
+    "restarting": "red",
+    "held": "magenta",
+}
 
 
 def down(state_dir: Path, within_s: float) -> int:
@@ -43,16 +49,23 @@ def down(state_dir: Path, within_s: float) -> int:
 
 
 def status(state_dir: Path, *, as_json: bool) -> int:
-    """Exit code 0 when every part is ready, else 1."""
+    """Print the state of every part, and why the disk is a problem if it is one.
+
+    Returns:
+        0 when every part is ready, else 1.
+    """
     folder = _existing_folder(state_dir)
     pid = folder.supervisor_pid()
     states = _read_states(folder) if pid is not None else []
     if as_json:
-        print(msgspec.json.encode({"supervisor": pid, "parts": states}).decode())
+        document = {"supervisor": pid, "parts": states, "problem": folder.disk_problem()}
+        print(msgspec.json.encode(document).decode())
     elif pid is None:
         print(f"no stack is running in {state_dir}")
     else:
         Console().print(_table(states, f"{state_dir} (supervisor pid {pid})"))
+        if problem := folder.disk_problem():
+            print(problem)
     return 0 if states and all(state.status == "ready" for state in states) else 1
 
 

@@ -1,6 +1,7 @@
 """`signalbox-dev up`: run the stack in the foreground until Ctrl-C, or in the background with `--detach`."""
 
 import asyncio
+import contextlib
 import signal
 import subprocess
 import sys
@@ -147,4 +148,6 @@ def summary(endpoints: Endpoints, took_s: float | None = None) -> str:
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)
+    # With --detach this is a log file. The stack must outlive a full disk; the line follows with a later one.
+    with contextlib.suppress(OSError):
+        print(line, flush=True)

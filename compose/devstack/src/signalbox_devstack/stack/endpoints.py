@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from signalbox_core.errors import NotFound
 from signalbox_devstack.stack.config import StackConfig
-from signalbox_devstack.stack.folder import write_private
+from signalbox_devstack.stack.folder import write_state
 from signalbox_devstack.stack.part_supervisor import PartState
 
 
@@ -64,7 +64,7 @@ def endpoints_of(config: StackConfig, states: Sequence[PartState]) -> Endpoints:
 
 def write_endpoints(path: Path, endpoints: Endpoints) -> None:
     """Replace the file atomically, with mode 0600 because it contains keys."""
-    write_private(path, msgspec.json.format(msgspec.json.encode(endpoints), indent=2) + b"\n")
+    write_state(path, msgspec.json.format(msgspec.json.encode(endpoints), indent=2) + b"\n")
 
 
 def read_endpoints(path: Path) -> Endpoints:

@@ -1,7 +1,9 @@
 """The state folder: the paths of all files of a stack, its lock, and atomic writes of private files."""
 
+import errno
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,9 @@ from signalbox_core.errors import Conflict, InvalidInput
 
 PRIVATE_UMASK: Final = 0o077
 """The umask of every process of a stack, so that the files it creates are readable by their owner only."""
+DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_BLOCK_BYTES: Final = 8_192
+_MIN_FREE_BYTES: Final = 1_000_000
 
 
 class StateFolder(Struct, frozen=True):
@@ -88,6 +93,12 @@ class StateFolder(Struct, frozen=True):
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
+    def disk_problem(self) -> str | None:
+        """Why parts cannot write their state, and the remedy; None while the disk has room."""
+        if shutil.disk_usage(self.root).free >= _MIN_FREE_BYTES:
+            return None
+        return f"the disk of {self.root} is full; free some space, and every part recovers by itself"
+
     def is_held(self, name: str) -> bool:
         return (self.holds / name).exists()
 
@@ -145,7 +156,32 @@ def write_private(path: Path, body: bytes) -> None:
     """Replace a file atomically; only its owner can read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(body)
-    draft.replace(path)
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(body)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_state(path: Path, document: bytes) -> None:
+    """Replace a JSON file as `write_private` does; on a full disk overwrite it in the blocks that it has.
+
+    The document is padded with spaces to whole blocks, so that a later one fits into them.
+
+    Raises:
+        OSError: the disk is full, and the file does not exist or is too small.
+    """
+    body = document.ljust(-(-len(document) // _BLOCK_BYTES) * _BLOCK_BYTES)
+    try:
+        write_private(path, body)
+    except OSError as error:
+        if error.errno not in DISK_FULL or not path.exists() or path.stat().st_size < len(body):
+            raise
+        descriptor = os.open(path, os.O_WRONLY)
+        try:
+            os.pwrite(descriptor, body.ljust(path.stat().st_size), 0)
+        finally:
+            os.close(descriptor)

@@ -1,6 +1,7 @@
 """Development keys, generated once per state folder.
 
-API keys by role, the Ed25519 key that signs the worker's events, and the key that seals payloads.
+API keys by role, the Ed25519 key that signs the worker's events, the key that seals payloads, and the key
+that signs the checkpoints of the ledger.
 """
 
 import hashlib
@@ -17,10 +18,12 @@ from msgspec.structs import replace
 
 from signalbox_core.crypto.api_keys import ApiKey, ApiKeyFile, Role, read_api_keys
 from signalbox_core.crypto.sealing import PayloadKeyFile, new_payload_key
+from signalbox_core.ledger.notes import new_signer
 from signalbox_devstack.stack.folder import StateFolder, write_private
 
 TENANT: Final = "demo"
 KEYID: Final = "dev-worker"
+LEDGER_NAME: Final = "localhost/ledger"
 ROLES: Final = tuple(role.value for role in Role if role is not Role.DEPLOYMENT_OPERATOR)
 """The roles that get a key each; the key `admin` has the role `deployment_operator` too."""
 
@@ -49,6 +52,8 @@ class KeyFiles(Struct, frozen=True, kw_only=True):
     private_key_file: Path
     sender_keys_file: Path
     payload_keys_file: Path
+    ledger_key_file: Path
+    ledger_public_key_file: Path
     keyid: str = KEYID
 
 
@@ -61,6 +66,8 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
         private_key_file=folder.keys / "worker_ed25519.pem",
         sender_keys_file=folder.keys / "sender_keys.json",
         payload_keys_file=folder.keys / "payload_keys.json",
+        ledger_key_file=folder.keys / "ledger.key",
+        ledger_public_key_file=folder.keys / "ledger.pub",
     )
     _ensure_api_keys(files)
     if not files.private_key_file.exists():
@@ -72,6 +79,10 @@ def ensure_keys(folder: StateFolder) -> KeyFiles:
         write_private(
             files.payload_keys_file, msgspec.json.encode(PayloadKeyFile(active=key.id, keys=(key,)))
         )
+    if not files.ledger_key_file.exists():
+        signer = new_signer(LEDGER_NAME)
+        write_private(files.ledger_public_key_file, f"{signer.verifier.text}\n".encode())
+        write_private(files.ledger_key_file, f"{signer.private_text}\n".encode())
     return files
 
 

@@ -13,17 +13,23 @@ from signalbox_core.errors import Unavailable
 from signalbox_devstack.stack.child import Child
 from signalbox_devstack.stack.folder import StateFolder
 from signalbox_devstack.stack.parts.part import Part
-from signalbox_devstack.stack.probes import wait_until_ready
+from signalbox_devstack.stack.probes import is_ready, wait_until_ready
 
-PartStatus = Literal["waiting", "starting", "ready", "restarting", "held", "stopped"]
-"""`held`: stopped with `signalbox-dev stop`, and not restarted; `stopped`: the whole stack is stopping."""
+PartStatus = Literal["waiting", "starting", "ready", "unhealthy", "restarting", "held", "stopped"]
+"""`unhealthy`: it was ready, and its probe fails now; `held`: stopped with `signalbox-dev stop`, and not
+restarted; `stopped`: the whole stack is stopping.
+"""
 Report = Callable[[str], None]
+_RUNNING: Final = frozenset({"ready", "unhealthy"})
 
 _FIRST_DELAY_S: Final = 0.2
 _MAX_DELAY_S: Final = 10.0
 _RESET_AFTER_S: Final = 30.0
 """A part that ran this long starts over with the first delay."""
 _HOLD_POLL_S: Final = 0.05
+_HEALTH_INTERVAL_S: Final = 2.0
+_UNHEALTHY_AFTER: Final = 2
+"""Failed probes in a row, so that one slow response of a busy machine does not count."""
 
 
 class PartState(Struct, frozen=True, kw_only=True):
@@ -84,7 +90,7 @@ class PartSupervisor:
         await self._spawn()
         failure = await self._readiness_failure()
         if failure:
-            raise Unavailable(f"{self.part.name} {failure}{self._last_lines()}")
+            raise Unavailable(f"{self.part.name} {failure}{self._cause()}")
         self._set_status("ready")
         took_s = time.monotonic() - started_at
         self._report(f"{self.part.name} ready after {took_s:.1f} s on {self.part.address}")
@@ -98,6 +104,24 @@ class PartSupervisor:
             exits = 1 if time.monotonic() - started_at > _RESET_AFTER_S else exits + 1
             await self._wait_before_restart(code, exits)
             await self._restart()
+
+    async def watch_health(self) -> None:
+        """Probe the part while it runs, until cancelled: `ready` becomes `unhealthy`, and back."""
+        failures = 0
+        while True:
+            await asyncio.sleep(_HEALTH_INTERVAL_S)
+            child = self._child
+            is_healthy = self._status not in _RUNNING or await is_ready(self.part.probe)
+            failures = 0 if is_healthy or self._child is not child else failures + 1
+            self._set_health(failures)
+
+    def _set_health(self, failures: int) -> None:
+        if self._status == "ready" and failures >= _UNHEALTHY_AFTER:
+            self._report(f"{self.part.name} is unhealthy{self._cause()}")
+            self._set_status("unhealthy")
+        elif self._status == "unhealthy" and failures == 0:
+            self._report(f"{self.part.name} is healthy again")
+            self._set_status("ready")
 
     async def stop(self) -> None:
         if self._child:
@@ -115,7 +139,7 @@ class PartSupervisor:
             return
         self._set_status("restarting")
         delay_s = restart_delay_s(exits)
-        self._report(f"{name} {_describe_exit(code)}; restarting in {delay_s:.1f} s{self._last_lines()}")
+        self._report(f"{name} {_describe_exit(code)}; restarting in {delay_s:.1f} s{self._cause()}")
         await asyncio.sleep(delay_s)
 
     async def _restart(self) -> None:
@@ -165,7 +189,11 @@ class PartSupervisor:
         self._status = status
         self._on_change()
 
-    def _last_lines(self) -> str:
+    def _cause(self) -> str:
+        """Why it failed: a full disk, which also cuts off the log, or the last lines of the log."""
+        problem = self._folder.disk_problem()
+        if problem:
+            return f": {problem}"
         lines = self._child.last_lines() if self._child else []
         return "".join(f"\n    {line[:400]}" for line in lines)
 

@@ -13,18 +13,20 @@ import msgspec
 from signalbox_core.errors import SignalboxError
 from signalbox_devstack.stack.config import TOPOLOGY, StackConfig
 from signalbox_devstack.stack.endpoints import Endpoints, endpoints_of
-from signalbox_devstack.stack.folder import write_private
+from signalbox_devstack.stack.folder import DISK_FULL, write_state
 from signalbox_devstack.stack.part_supervisor import PartState, PartSupervisor, Report
 from signalbox_devstack.stack.parts.part import Part, start_order
 from signalbox_devstack.stack.topology import create_in_pubsub, create_in_temporal
 
+_PUBLISH_AGAIN_AFTER_S: Final = 1.0
 _TOPOLOGY_IN: Final = {"temporal": create_in_temporal, "pubsub": create_in_pubsub}
 
 
 class Stack:
     """A set of supervised parts.
 
-    Every change of a part's state is written to the status file and to `on_change`.
+    Every change of a part's state is written to the status file and passed to `on_change`. What cannot be
+    written, because the disk is full, is written as soon as it can be; supervision goes on.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Stack:
         self._config = config
         self._parts = parts
         self._on_change = on_change
+        self._is_published = False
         environ = child_environ(config.environ)
         self._supervisors = {
             part.name: PartSupervisor(part, config.folder, environ, self._publish_state, report)
@@ -65,11 +68,13 @@ class Stack:
             raise first_cause(errors) from None
 
     async def supervise(self) -> None:
-        """Restart parts that exit, until cancelled."""
+        """Check the health of every part and restart those that exit, until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_published())
                 for supervisor in self._supervisors.values():
                     group.create_task(supervisor.supervise())
+                    group.create_task(supervisor.watch_health())
         except BaseExceptionGroup as errors:
             raise first_cause(errors) from None
 
@@ -98,8 +103,21 @@ class Stack:
         await create(self._config)
 
     def _publish_state(self) -> None:
-        write_private(self._config.folder.status, msgspec.json.encode(self.states()))
-        self._on_change(self)
+        try:
+            write_state(self._config.folder.status, msgspec.json.encode(self.states()))
+            self._on_change(self)
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            self._is_published = False
+        else:
+            self._is_published = True
+
+    async def _keep_published(self) -> None:
+        while True:
+            await asyncio.sleep(_PUBLISH_AGAIN_AFTER_S)
+            if not self._is_published:
+                self._publish_state()
 
 
 @asynccontextmanager

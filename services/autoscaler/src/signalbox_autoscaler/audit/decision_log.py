@@ -13,12 +13,13 @@ from urllib.parse import quote
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 from redis.typing import EncodableT
 
 from signalbox_autoscaler.model import ScalingDecisionRecord
 from signalbox_core.errors import SignalboxError
 from signalbox_core.objects import ObjectRef, ObjectStore
-from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.redis.client import map_redis_errors, refusal
 from signalbox_core.scaling.decisions import QUEUES, RECORD, VIEW, ScalingDecisionView, stream_key
 
 _logger = logging.getLogger(__name__)
@@ -165,3 +166,5 @@ class DecisionArchiver:
                     pass
         except SignalboxError as error:
             _logger.warning("decisions not archived", extra={"detail": error.detail})
+        except ResponseError as error:
+            _logger.error("decisions not archived", extra={"detail": refusal(error)})

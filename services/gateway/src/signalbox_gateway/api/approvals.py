@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from signalbox_core.errors import Conflict, NotFound
 from signalbox_core.events.snapshot import ENDED, ApprovalState, Snapshot
-from signalbox_core.ids import derived_id
+from signalbox_core.ids import derived_id, run_key
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
 from signalbox_core.pipeline.spec import PipelineSpec, json_schema
 from signalbox_core.streams import RunStream
@@ -64,7 +64,7 @@ class ApprovalHandlers:
         state = _find(snapshot, approval_id)
         if state is None and snapshot.status not in ENDED:
             # The projection may lag behind the workflow.
-            snapshot = await self._states.snapshot_from_temporal(run_id) or snapshot
+            snapshot = await self._states.snapshot_from_temporal(snapshot.key) or snapshot
             state = _find(snapshot, approval_id)
         if state is None:
             raise unknown_approval(snapshot, approval_id)
@@ -88,9 +88,9 @@ class ApprovalHandlers:
         return _recorded(run_id, decision) if record is None else _accepted(run_id, record)
 
     async def _send(self, call: ApiCall, decision: Decision) -> DecisionRecord | None:
-        run_id = call.param("run_id")
+        key = run_key(call.principal.tenant, call.param("run_id"))
         try:
-            record = await self._decisions.send(run_id, decision)
+            record = await self._decisions.send(key, decision)
         except NotFound as error:
             if error.stable_code != "unknown_run":
                 raise
@@ -107,7 +107,7 @@ class ApprovalHandlers:
         """
         run_id = call.param("run_id")
         projected = (await self._states.get(call.principal, run_id)).snapshot
-        for snapshot in (projected, await self._states.snapshot_from_temporal(run_id)):
+        for snapshot in (projected, await self._states.snapshot_from_temporal(projected.key)):
             record = recorded_outcome(snapshot, decision) if snapshot is not None else None
             if record is not None:
                 return record

@@ -64,7 +64,7 @@ class ArtifactHandler:
         """Look in the workflow's snapshot: a caller may have seen it before the projection caught up."""
         if snapshot.status in ENDED:
             return None
-        current = await self._states.snapshot_from_temporal(snapshot.run_id)
+        current = await self._states.snapshot_from_temporal(snapshot.key)
         return _find(current, name) if current is not None else None
 
 

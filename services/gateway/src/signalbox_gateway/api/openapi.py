@@ -47,7 +47,8 @@ _STREAMS: Final = (
     (
         "/v1/stream",
         "stream_runs",
-        "Stream the events of several runs (`?run=a&run=b`) or of all runs of the tenant (`?all=1`)",
+        "Stream the events of several runs (`?run=a&run=b`) or of all runs of the tenant (`?all=1`, "
+        "with `&include=a` for runs that have ended); `Last-Event-ID` resumes",
     ),
 )
 Json = Mapping[str, object]
@@ -187,7 +188,8 @@ def _stream(path: str, name: str, summary: str, schemas: Mapping[type[Struct], J
         "schema": {"type": "array", "items": {"type": "string"}},
     }
     all_runs: Json = {"name": "all", "in": "query", "required": False, "schema": {"const": "1"}}
-    parameters = [_path_parameter(part) for part in _PARAMETER.findall(path)] or [runs, all_runs]
+    included: Json = {**runs, "name": "include"}
+    parameters = [_path_parameter(part) for part in _PARAMETER.findall(path)] or [runs, all_runs, included]
     history: Json = {"name": "history", "in": "query", "required": False, "schema": {"const": "1"}}
     resume: Json = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}}
     return {

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from signalbox_core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot
+from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.pipeline.contract.messages import CancelReason, Control
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_gateway.api.endpoint import ApiCall, json_response
@@ -98,20 +99,21 @@ class RunHandlers:
         run_id = call.param("run_id")
         await self._states.check(call.principal, run_id)
         reason = CancelReason(reason=request.reason, by=call.principal.name)
-        if await self._withdraw(run_id, reason):
+        key = run_key(call.principal.tenant, run_id)
+        if await self._withdraw(key, reason):
             return json_response(ControlResponse(run_id=run_id, accepted="cancel"), 202)
         try:
-            await self._engine.cancel(run_id, reason)
+            await self._engine.cancel(key, reason)
         except NotFound:
-            raise await self._has_ended(run_id) from None
+            raise await self._has_ended(key) from None
         return json_response(ControlResponse(run_id=run_id, accepted="cancel"), 202)
 
-    async def _withdraw(self, run_id: str, reason: CancelReason) -> bool:
+    async def _withdraw(self, key: str, reason: CancelReason) -> bool:
         """Withdraw the run if its start is queued; False if it is not.
 
         A start that is in progress is cancelled by its `start.withdrawn` message instead.
         """
-        start = await self._waiting.withdraw(run_id, reason)
+        start = await self._waiting.withdraw(key, reason)
         if start is None:
             return False
         if start.is_withdrawn:
@@ -122,9 +124,9 @@ class RunHandlers:
             except Unavailable:
                 log.warning(
                     "a withdrawn run is not shown as cancelled yet: Redis is unavailable",
-                    extra={"run_id": run_id},
+                    extra={"run_id": start.run_id},
                 )
-        log.info("queued run withdrawn", extra={"run_id": run_id, "tenant": start.tenant})
+        log.info("queued run withdrawn", extra={"run_id": start.run_id, "tenant": start.tenant})
         return True
 
     async def pause(self, call: ApiCall) -> Response:
@@ -137,19 +139,20 @@ class RunHandlers:
         await call.body(NoBody)
         run_id = call.param("run_id")
         await self._states.check(call.principal, run_id)
+        key = run_key(call.principal.tenant, run_id)
         try:
-            await self._engine.control(run_id, signal, Control(by=call.principal.name))
+            await self._engine.control(key, signal, Control(by=call.principal.name))
         except NotFound:
-            raise await self._has_ended(run_id) from None
+            raise await self._has_ended(key) from None
         return json_response(ControlResponse(run_id=run_id, accepted=signal), 202)
 
-    async def _has_ended(self, run_id: str) -> Conflict:
-        found = await self._engine.describe(run_id)
-        return run_ended(run_id, found.status if found is not None else "ended")
+    async def _has_ended(self, key: str) -> Conflict:
+        found = await self._engine.describe(key)
+        return run_ended(run_id_of(key), found.status if found is not None else "ended")
 
     async def _status(self, snapshot: Snapshot) -> RunStatus:
         """The status; the projection may lag behind, so Temporal decides whether the run has ended."""
-        found = await self._engine.describe(snapshot.run_id) if snapshot.status != "queued" else None
+        found = await self._engine.describe(snapshot.key) if snapshot.status != "queued" else None
         return found.status if found is not None and found.status in ENDED else snapshot.status
 
     async def _outcome(self, snapshot: Snapshot) -> msgspec.Struct | Failure:
@@ -158,7 +161,7 @@ class RunHandlers:
         if spec is not None and (
             snapshot.status == "completed" or (snapshot.status == "failed" and snapshot.error is None)
         ):
-            return await self._engine.result(snapshot.run_id, spec)
+            return await self._engine.result(snapshot.key, spec)
         return snapshot.error or Failure(
             code=f"run_{snapshot.status}", message=f"the run was {snapshot.status}"
         )

@@ -41,6 +41,15 @@ class ListRuns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
+class RunInputView(Struct, frozen=True, kw_only=True):
+    """What a run was started with. Secrets read `***`; `masked` has their paths, as in `input.password`."""
+
+    run_id: str
+    pipeline: str
+    input: msgspec.Raw
+    masked: tuple[str, ...]
+
+
 class RunItemView(Struct, frozen=True, kw_only=True):
     run_id: str
     pipeline: str

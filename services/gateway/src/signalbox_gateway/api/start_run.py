@@ -61,7 +61,7 @@ class StartRunHandler:
         if self._availability.is_known_down and not await self._availability.check_promptly():
             return await self._enqueue(request)
         try:
-            is_new = await self._engine.start(request, spec)
+            is_new = await self._engine.start(request, spec, is_generated=has_generated_id)
         except Unavailable:
             self._availability.mark_down()
             return await self._enqueue(request)
@@ -89,12 +89,12 @@ class StartRunHandler:
         return await self._idempotency_keys.claim(call.principal.tenant, key, requested)
 
     async def _check_queued(self, request: StartRequest[Struct]) -> Response | None:
-        """The response, if a start of this run id is queued and was withdrawn.
+        """The response, if the tenant has queued a start of this run id and withdrawn it.
 
         Raises:
             Conflict: a different request with this run id is queued.
         """
-        queued = await self._waiting.find(request.run_id)
+        queued = await self._waiting.find(request.key)
         if queued is None:
             return None
         if queued.digest != request.digest:
@@ -118,9 +118,9 @@ class StartRunHandler:
         """The run that an identical request started before.
 
         Raises:
-            Conflict: the run is of a different request, or of another tenant; the two look alike.
+            Conflict: the run is of a different request.
         """
-        found = await self._engine.describe(request.run_id)
+        found = await self._engine.describe(request.key)
         if found is None or found.tenant != request.tenant or found.digest != request.digest:
             raise _run_id_taken(request.run_id)
         return _started(request, found.status, 200)

@@ -4,17 +4,18 @@ The key is the hash of the content in the folder of the tenant, so uploading a f
 """
 
 import asyncio
+import errno
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import IO, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from signalbox_core.errors import InvalidInput
 from signalbox_core.http.fetch.sniff import media_type_of
-from signalbox_core.objects import ObjectStore, uploads_folder
+from signalbox_core.objects import ObjectStore, storage_full, uploads_folder
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.schemas import UploadResponse
 
@@ -53,6 +54,7 @@ class UploadHandler:
 
         Raises:
             InvalidInput: `upload_too_large`, `empty_upload`, or `wrong_upload_type`.
+            Unavailable: `storage_full`.
         """
         declared = _declared_type(call.request)
         digest, size, media_type = hashlib.sha256(), 0, ""
@@ -62,7 +64,7 @@ class UploadHandler:
                     media_type = _detect_type(part, declared)
                 digest.update(part)
                 size += len(part)
-                await asyncio.to_thread(spool.write, part)
+                await _write(spool, part)
             if not size:
                 raise InvalidInput(
                     "the body is empty; send the file's bytes as the body", code="empty_upload"
@@ -102,6 +104,15 @@ class UploadHandler:
 
     def _too_large(self) -> InvalidInput:
         return InvalidInput(f"the file exceeds {self._max_bytes:,} bytes; split it", code="upload_too_large")
+
+
+async def _write(spool: IO[bytes], part: bytes) -> None:
+    try:
+        await asyncio.to_thread(spool.write, part)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise storage_full() from error
+        raise
 
 
 def _declared_type(request: Request) -> str:

@@ -7,14 +7,17 @@ runs must not depend on it.
 import logging
 from typing import Final
 
+from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 
 from signalbox_core.errors import RateLimited, Unavailable
-from signalbox_core.redis.rates import RateLimiter
+from signalbox_core.redis.rates import RateLimiter, RedisRateLimiter
 from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 NO_ADDRESS: Final = "unknown"
+_WITHIN_S: Final = 3.0
 
 
 class TooManyFailures(RateLimited):
@@ -43,6 +46,14 @@ class RequestLimiter:
             await _count(self._failures, request.client.host if request.client else NO_ADDRESS)
         except RateLimited as error:
             raise TooManyFailures(error.detail, retry_after_s=error.retry_after_s) from error
+
+
+def redis_request_limiter(redis: Redis, settings: Settings) -> RequestLimiter:
+    """The limiter that all gateways share."""
+    return RequestLimiter(
+        RedisRateLimiter(redis, per_s=settings.requests_per_s, scope="principals", within_s=_WITHIN_S),
+        RedisRateLimiter(redis, per_s=settings.failures_per_s, scope="failures", within_s=_WITHIN_S),
+    )
 
 
 async def _count(rates: RateLimiter, key: str) -> None:

@@ -119,11 +119,11 @@ class Reconciler:
                 f"({closed_since} OR (CloseTime >= '{(now - RETENTION).isoformat()}' AND {unpublished}))"
             )
         query = f"{closed_since} AND ExecutionStatus != 'Running' AND ExecutionStatus != 'ContinuedAsNew'"
-        closed = (run async for run in self._list_all(query) if (run.run_id, run.ended_at) not in self._done)
+        closed = (run async for run in self._list_all(query) if (run.key, run.ended_at) not in self._done)
         oldest_open = now
         for run, is_done in await self._each(closed, lambda run: self._repairs.close(run, now)):
             if is_done:
-                self._done[run.run_id, run.ended_at] = None
+                self._done[run.key, run.ended_at] = None
             else:
                 oldest_open = min(oldest_open, run.ended_at or now)
         await self._lease.set_instant(CURSOR_KEY, max(since, oldest_open - _OVERLAP))

@@ -10,6 +10,7 @@ import msgspec
 from signalbox_core.events import MAX_EVENT_BYTES, Snapshot
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import ENDED, RunStatus
+from signalbox_core.ids import run_key
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.streams import Gap, RunStream
 from signalbox_gateway.background.terminal_events import (
@@ -32,11 +33,11 @@ class RunDirectory(Protocol):
 
     async def list(self, query: str, *, limit: int, token: bytes | None) -> RunInfoPage: ...
 
-    async def describe(self, run_id: str) -> RunInfo | None: ...
+    async def describe(self, key: str) -> RunInfo | None: ...
 
-    async def query(self, run_id: str, within: timedelta) -> Snapshot | None: ...
+    async def query(self, key: str, within: timedelta) -> Snapshot | None: ...
 
-    async def result(self, run_id: str, spec: PipelineSpec) -> msgspec.Struct | Failure: ...
+    async def result(self, key: str, spec: PipelineSpec) -> msgspec.Struct | Failure: ...
 
 
 class Repairs:
@@ -49,16 +50,17 @@ class Repairs:
 
     async def close(self, listed: RunInfo, now: datetime) -> bool:
         """Make sure that a closed run's stream has a terminal event. Returns False to retry later."""
-        if (await self._streams.read(listed.run_id, None, 1)).ended:
+        stream = await self._streams.locate(listed.tenant, listed.run_id)
+        if (await self._streams.read(stream, None, 1)).ended:
             return True
         if is_fresh(listed, now):
             return False
-        run = await self._runs.describe(listed.run_id)
+        run = await self._runs.describe(listed.key)
         if run is None or run.status not in ENDED:
             # Started again in the meantime: the new execution publishes its own end.
             return True
-        workflow_snapshot = await self._runs.query(run.run_id, _QUERY_TIMEOUT)
-        history = await self._streams.read(run.run_id, None, 1)
+        workflow_snapshot = await self._runs.query(run.key, _QUERY_TIMEOUT)
+        history = await self._streams.read(stream, None, 1)
         match reconcile_action(run, top=history.top, workflow_snapshot=workflow_snapshot, now=now):
             case ReconcileAction.WAIT:
                 return False
@@ -74,22 +76,28 @@ class Repairs:
 
     async def fill(self, gap: Gap) -> None:
         """Rebuild a stream with a gap from its workflow's snapshot; later events continue from there."""
-        workflow_snapshot = await self._runs.query(gap.run_id, _QUERY_TIMEOUT)
+        if gap.key != await self._streams.locate(gap.tenant, gap.run_id):
+            # Written by a gateway of an earlier release, during an upgrade.
+            await self._streams.discard(gap.key)
+            return
+        key = run_key(gap.tenant, gap.run_id)
+        workflow_snapshot = await self._runs.query(key, _QUERY_TIMEOUT)
         if workflow_snapshot is not None and workflow_snapshot.sequence > gap.top:
             await self._streams.rebuild(workflow_snapshot, replaces=gap.epoch)
             log.warning(
                 "gap in stream repaired",
                 extra={"run_id": gap.run_id, "after": gap.top, "now_at": workflow_snapshot.sequence},
             )
-        elif workflow_snapshot is None and await self._runs.describe(gap.run_id) is None:
-            await self._streams.discard(gap.run_id)
+        elif workflow_snapshot is None and await self._runs.describe(key) is None:
+            await self._streams.discard(gap.key)
             log.error("events of unknown run discarded", extra={"run_id": gap.run_id})
 
     async def restore(self, run: RunInfo) -> None:
         """Rebuild an open run's stream that Redis has lost."""
-        if (await self._streams.read(run.run_id, None, 1)).epoch:
+        stream = await self._streams.locate(run.tenant, run.run_id)
+        if (await self._streams.read(stream, None, 1)).epoch:
             return
-        workflow_snapshot = await self._runs.query(run.run_id, _QUERY_TIMEOUT)
+        workflow_snapshot = await self._runs.query(run.key, _QUERY_TIMEOUT)
         if (
             workflow_snapshot is not None
             and workflow_snapshot.sequence > 0
@@ -127,7 +135,7 @@ class Repairs:
         spec = self._pipelines.get(run.pipeline)
         if spec is None:
             return None
-        outcome = await self._runs.result(run.run_id, spec)
+        outcome = await self._runs.result(run.key, spec)
         if isinstance(outcome, Failure):
             return outcome
         body = msgspec.json.encode(outcome)

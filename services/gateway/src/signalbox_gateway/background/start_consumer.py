@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput, NotFound, Rejected, Unavailable
+from signalbox_core.ids import run_key
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.pubsub import EventSource, Received, SubscriberLimits
 from signalbox_core.secret import decode_hook
@@ -52,7 +53,7 @@ class StartConsumer:
         await self._source.run(self.handle)
 
     async def handle(self, received: Received) -> None:
-        """Handle one start request or withdrawal; idempotent, because the run id is the workflow id.
+        """Handle one start request or withdrawal; idempotent, because the run key is the workflow id.
 
         Raises:
             Unavailable: Temporal is still unavailable; the message is redelivered.
@@ -65,7 +66,7 @@ class StartConsumer:
                 await self._pending.restore(request, event.time)
                 await self._start(request)
             elif event.name == WITHDRAWN:
-                await self._withdraw(msgspec.json.decode(event.data, type=Withdrawal))
+                await self._withdraw(event.tenantid, msgspec.json.decode(event.data, type=Withdrawal))
             else:
                 raise Rejected(f"{event.name} is not a start request")
         except msgspec.DecodeError as error:
@@ -78,7 +79,7 @@ class StartConsumer:
             raise Unavailable(f"pipeline {request.pipeline} is not installed here")
         await self._wait_until_available()
         async with self._slots:
-            if not await self._pending.claim(request.run_id):
+            if not await self._pending.claim(request.key):
                 log.info(
                     "withdrawn start skipped", extra={"run_id": request.run_id, "tenant": request.tenant}
                 )
@@ -87,7 +88,7 @@ class StartConsumer:
                 is_new = await self._temporal.start(decode_input(request, spec), spec)
             except Unavailable:
                 self._availability.mark_down()
-                await self._pending.release(request.run_id)
+                await self._pending.release(request.key)
                 raise
             except Rejected as error:
                 await self._fail(request, error)
@@ -97,10 +98,10 @@ class StartConsumer:
     async def _complete(self, request: StartRequest[msgspec.Raw], *, is_new: bool) -> None:
         facts = {"run_id": request.run_id, "tenant": request.tenant}
         if not is_new:
-            found = await self._temporal.describe(request.run_id)
+            found = await self._temporal.describe(request.key)
             if found is None or found.digest != request.digest:
                 log.error("run id of a queued start is taken by another run", extra=facts)
-        await self._pending.complete(request.run_id)
+        await self._pending.complete(request.key)
         log.info("queued run started" if is_new else "queued run was already started", extra=facts)
 
     async def _fail(self, request: StartRequest[msgspec.Raw], error: Rejected) -> None:
@@ -109,16 +110,16 @@ class StartConsumer:
             "queued run failed: its start was rejected",
             extra={"run_id": request.run_id, "tenant": request.tenant, "error": error.detail},
         )
-        entry = await self._pending.find(request.run_id)
+        entry = await self._pending.find(request.key)
         if entry is not None:
             await self._repairs.end_unstarted(entry, "failed", error.detail, code=error.stable_code)
-        await self._pending.complete(request.run_id)
+        await self._pending.complete(request.key)
 
-    async def _withdraw(self, withdrawal: Withdrawal) -> None:
+    async def _withdraw(self, tenant: str, withdrawal: Withdrawal) -> None:
         """Cancel a run that was started before its withdrawal took effect. Usually there is none."""
         await self._wait_until_available()
         try:
-            await self._temporal.cancel(withdrawal.run_id, withdrawal.reason)
+            await self._temporal.cancel(run_key(tenant, withdrawal.run_id), withdrawal.reason)
         except NotFound:
             return
         log.info("run cancelled: withdrawn while it was being started", extra={"run_id": withdrawal.run_id})

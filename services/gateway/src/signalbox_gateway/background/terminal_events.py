@@ -106,7 +106,7 @@ def terminal_event(run: RunInfo, sequence: int, outcome: msgspec.Raw | Failure |
             data = RunClosed(reason=reason)
     name = f"run.{run.status}"
     return CloudEvent(
-        id=derived_id(run.run_id, name, str(sequence)),
+        id=derived_id(run.key, name, str(sequence)),
         source="/signalbox/gateway",
         type=full_type(name),
         time=run.ended_at or run.started_at,

@@ -8,6 +8,29 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
+class LedgerMetrics:
+    """Metrics of the ledger's writer; all but its leader report zeros."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._lag = Gauge(
+            "signalbox_gateway_ledger_lag_seconds",
+            "Age of the oldest event that waits for the ledger",
+            registry=registry,
+        )
+        self.entries = Counter(
+            "signalbox_gateway_ledger_entries", "Entries appended to the ledger", registry=registry
+        )
+        self.failures = Counter(
+            "signalbox_gateway_ledger_failures",
+            "Batches that could not be appended to the ledger",
+            registry=registry,
+        )
+
+    def observe_lag(self, lag_s: Callable[[], float]) -> None:
+        """Export the age of the oldest event that waits for the ledger, read at each scrape."""
+        self._lag.set_function(lag_s)
+
+
 class Metrics:
     """Metrics in a registry of their own, so that two apps in one process do not clash."""
 
@@ -26,6 +49,7 @@ class Metrics:
             registry=self.registry,
             buckets=_BUCKETS,
         )
+        self.ledger = LedgerMetrics(self.registry)
         self.deferred = Counter(
             "signalbox_gateway_streams_deferred",
             "Streams that ended at once with a retry delay",

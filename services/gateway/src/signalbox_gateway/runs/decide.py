@@ -18,6 +18,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.errors import Conflict, InvalidInput, NotFound, SignalboxError
+from signalbox_core.ids import run_id_of
 from signalbox_core.pipeline.contract.messages import (
     ALREADY_DECIDED,
     APPROVAL_EXPIRED,
@@ -34,7 +35,8 @@ from signalbox_core.pipeline.contract.messages import (
 )
 from signalbox_core.temporal.updates import send_update
 from signalbox_gateway.runs.availability import TemporalAvailability
-from signalbox_gateway.runs.temporal import map_temporal_errors, temporal_unavailable
+from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
+from signalbox_gateway.runs.workflow_ids import WorkflowIds
 
 _CLASSES: Final = {
     UNKNOWN_APPROVAL: NotFound,
@@ -55,14 +57,20 @@ class Decisions:
     """
 
     def __init__(
-        self, client: Client, availability: TemporalAvailability, *, within: timedelta = timedelta(seconds=3)
+        self,
+        client: Client,
+        workflow_ids: WorkflowIds,
+        availability: TemporalAvailability,
+        *,
+        within: timedelta = timedelta(seconds=3),
     ) -> None:
         self._client = client
+        self._workflow_ids = workflow_ids
         self._availability = availability
         self._within = within
 
-    async def send(self, run_id: str, decision: Decision) -> DecisionRecord | None:
-        """Send a decision; idempotent, because the update id is the decision id.
+    async def send(self, key: str, decision: Decision) -> DecisionRecord | None:
+        """Send a decision to the run of a run key; idempotent, because the update id is the decision id.
 
         Returns:
             The workflow's record of the decision. None when no worker responded in time and the decision was
@@ -76,7 +84,10 @@ class Decisions:
         """
         if self._availability.is_known_down and not await self._availability.check_promptly():
             raise temporal_unavailable()
-        handle = self._client.get_workflow_handle(run_id)
+        return await self._workflow_ids.call(key, lambda workflow_id: self._send(workflow_id, decision))
+
+    async def _send(self, workflow_id: str, decision: Decision) -> DecisionRecord | None:
+        handle = self._client.get_workflow_handle(workflow_id)
         try:
             async with map_temporal_errors():
                 record = await send_update(
@@ -101,7 +112,7 @@ class Decisions:
         """A run whose cancel waits for a worker drops every decision; 202 would promise otherwise."""
         found = await handle.describe(rpc_timeout=self._within)
         if found.raw_description.workflow_extended_info.cancel_requested:
-            raise Conflict(f"run {handle.id} is being cancelled; nothing to decide")
+            raise Conflict(f"run {run_id_of(handle.id)} is being cancelled; nothing to decide")
 
 
 def refusal_of(cause: BaseException) -> SignalboxError:

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import NotFound, Unavailable
 from signalbox_core.events.snapshot import ENDED, RunStatus, Snapshot, StepState
-from signalbox_core.ids import RUN_ID
+from signalbox_core.ids import RUN_ID, run_key
 from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.process.single_flight import SingleFlight
 from signalbox_core.streams import ProjectedSnapshot, RunStream
@@ -20,7 +20,7 @@ from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.runs.pending_starts import PendingStart, PendingStarts
 from signalbox_gateway.runs.temporal import RunInfo, TemporalRuns
 
-_KNOWN_TENANTS: Final = 10_000
+_KNOWN_RUNS: Final = 10_000
 _KNOWN_ENDS: Final = 1_000
 
 
@@ -38,8 +38,7 @@ class RunReader:
         self._temporal = temporal
         self._pipelines = pipelines
         self._waiting = waiting
-        # A run's tenant never changes, so cached entries stay valid.
-        self._tenants = BoundedDict[str, str](_KNOWN_TENANTS)
+        self._known = BoundedDict[str, None](_KNOWN_RUNS)
         self._from_temporal = SingleFlight(self._load_from_temporal)
         # Ended states that Temporal reported before the projection: a run must not go back to running.
         self._ended = BoundedDict[str, ProjectedSnapshot](_KNOWN_ENDS)
@@ -50,15 +49,14 @@ class RunReader:
         Raises:
             NotFound: there is no such run, or it belongs to another tenant.
         """
-        known = self._tenants.get(run_id)
-        if not RUN_ID.fullmatch(run_id) or (known is not None and known != principal.tenant):
+        if not RUN_ID.fullmatch(run_id):
             raise unknown_run(run_id)
-        state = self._latest(run_id, await self._projected(run_id) or await self._unprojected(run_id))
-        if state is None:
+        key = run_key(principal.tenant, run_id)
+        found = await self._projected(principal.tenant, run_id) or await self._unprojected(key)
+        state = self._latest(key, found)
+        if state is None or state.snapshot.tenant != principal.tenant:
             raise unknown_run(run_id)
-        self._tenants[run_id] = state.snapshot.tenant
-        if state.snapshot.tenant != principal.tenant:
-            raise unknown_run(run_id)
+        self._known[key] = None
         return state
 
     async def check(self, principal: Principal, run_id: str) -> None:
@@ -67,44 +65,47 @@ class RunReader:
         Raises:
             NotFound: there is no such run, or it belongs to another tenant.
         """
-        if self._tenants.get(run_id) != principal.tenant:
+        if run_key(principal.tenant, run_id) not in self._known:
             await self.get(principal, run_id)
 
-    async def snapshot_from_temporal(self, run_id: str) -> Snapshot | None:
-        """The run's state from Temporal, or None for an unknown run. Concurrent callers share one look-up."""
-        return await self._from_temporal.get(run_id)
+    async def snapshot_from_temporal(self, key: str) -> Snapshot | None:
+        """The state from Temporal of the run of a run key, or None for an unknown run.
 
-    def _latest(self, run_id: str, state: ProjectedSnapshot | None) -> ProjectedSnapshot | None:
+        Concurrent callers share one look-up.
+        """
+        return await self._from_temporal.get(key)
+
+    def _latest(self, key: str, state: ProjectedSnapshot | None) -> ProjectedSnapshot | None:
         if state is None:
             return None
         is_ended = state.snapshot.status in ENDED
         if is_ended and state.epoch == "":
-            self._ended[run_id] = state
+            self._ended[key] = state
         elif is_ended:
-            self._ended.pop(run_id, None)
-        return state if is_ended else self._ended.get(run_id, state)
+            self._ended.pop(key, None)
+        return state if is_ended else self._ended.get(key, state)
 
-    async def _projected(self, run_id: str) -> ProjectedSnapshot | None:
+    async def _projected(self, tenant: str, run_id: str) -> ProjectedSnapshot | None:
         try:
-            return await self._streams.snapshot(run_id)
+            return await self._streams.snapshot(await self._streams.locate(tenant, run_id))
         except (Unavailable, RedisError):
             # The projection is unavailable; Temporal is the source of truth.
             return None
 
-    async def _unprojected(self, run_id: str) -> ProjectedSnapshot | None:
-        snapshot = await self.snapshot_from_temporal(run_id)
+    async def _unprojected(self, key: str) -> ProjectedSnapshot | None:
+        snapshot = await self.snapshot_from_temporal(key)
         return ProjectedSnapshot(snapshot=snapshot, epoch="") if snapshot is not None else None
 
-    async def _load_from_temporal(self, run_id: str) -> Snapshot | None:
+    async def _load_from_temporal(self, key: str) -> Snapshot | None:
         # A pending start is a run too. Checked first, because Temporal is probably still unavailable.
-        start = await self._waiting.find(run_id)
+        start = await self._waiting.find(key)
         if start is not None:
             return queued_snapshot(start, self._pipelines.get(start.pipeline))
-        info = await self._temporal.describe(run_id)
+        info = await self._temporal.describe(key)
         if info is None:
             return None
         # Until a worker has processed the first workflow task, a query would only time out.
-        workflow_snapshot = None if info.awaits_worker else await self._temporal.query(run_id)
+        workflow_snapshot = None if info.awaits_worker else await self._temporal.query(key)
         return resolve_snapshot(info, workflow_snapshot, self._pipelines.get(info.pipeline))
 
 

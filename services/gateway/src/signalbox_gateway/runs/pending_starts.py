@@ -17,10 +17,10 @@ from redis.exceptions import RedisError
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.events import CloudEvent, full_type
-from signalbox_core.ids import derived_id
+from signalbox_core.ids import derived_id, run_id_of, run_key
 from signalbox_core.pipeline.contract.messages import CancelReason
 from signalbox_core.pubsub import Publisher
-from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.redis.client import disk_problem, map_redis_errors
 from signalbox_core.secret import encode_hook
 from signalbox_core.topology import START_REQUESTS
 from signalbox_gateway.runs.temporal import StartRequest
@@ -44,6 +44,10 @@ class PendingStart(Struct, frozen=True, kw_only=True):
     digest: str
     requested_at: datetime
     is_withdrawn: bool = False
+
+    @property
+    def key(self) -> str:
+        return run_key(self.tenant, self.run_id)
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):
@@ -69,10 +73,10 @@ class PendingStarts:
         self._ring = ring
 
     async def enqueue(self, request: StartRequest[Struct]) -> PendingStart:
-        """Publish the request durably; idempotent by run id and digest.
+        """Publish the request durably; idempotent by run key and digest.
 
         Returns:
-            The pending start of this run id: this request's, or that of another request that came first.
+            The pending start of this run key: this request's, or that of another request that came first.
 
         Raises:
             Unavailable: Pub/Sub is unavailable too, or the input is too large for a message.
@@ -85,12 +89,13 @@ class PendingStarts:
             await self._publish(REQUESTED, found, self._encode_request(request))
         except (Unavailable, InvalidInput) as error:
             if is_new:
-                await self._delete(request.run_id)
+                await self._delete(request.key)
             raise Unavailable(
-                f"Temporal is unavailable, and the start could not be queued: {error.detail}",
+                f"Temporal is unavailable, and the start could not be queued: {error.detail}"
+                f"{await self._disk_problem()}",
                 code="temporal_unavailable",
             ) from error
-        await self._extend(request.run_id)
+        await self._extend(request.key)
         return found
 
     def decode_request(self, data: bytes) -> StartRequest[msgspec.Raw]:
@@ -118,66 +123,74 @@ class PendingStarts:
         """Restore the Redis entry of a delivered request, in case Redis has lost it."""
         await self._record(_pending_start(request, requested_at), _TTL)
 
-    async def find(self, run_id: str) -> PendingStart | None:
-        """The pending or withdrawn start of this run id; None also while Redis is unavailable."""
+    async def find(self, key: str) -> PendingStart | None:
+        """The pending or withdrawn start of this run key; None also while Redis is unavailable."""
         try:
-            fields = cast("Mapping[bytes, bytes]", await self._redis.hgetall(_key(run_id)))
+            fields = cast("Mapping[bytes, bytes]", await self._redis.hgetall(_redis_key(key)))
         except RedisError:
             return None
         return _decoded(fields)
 
-    async def withdraw(self, run_id: str, reason: CancelReason) -> PendingStart | None:
+    async def withdraw(self, key: str, reason: CancelReason) -> PendingStart | None:
         """Withdraw a pending start. A start in progress is cancelled by the withdrawal message.
 
         Returns:
-            None when no start is pending under this run id.
+            None when no start is pending under this run key.
 
         Raises:
             Unavailable: Redis or Pub/Sub is unavailable; nothing was changed.
         """
-        waiting = await self.find(run_id)
+        waiting = await self.find(key)
         if waiting is None or waiting.is_withdrawn:
             return waiting
-        with map_redis_errors(f"start of {run_id}"):
-            is_first = await self._set_state(run_id, "withdrawn")
+        with map_redis_errors(f"start of {waiting.run_id}"):
+            is_first = await self._set_state(key, "withdrawn")
         try:
-            await self._publish(WITHDRAWN, waiting, Withdrawal(run_id=run_id, reason=reason))
+            await self._publish(WITHDRAWN, waiting, Withdrawal(run_id=waiting.run_id, reason=reason))
         except Unavailable:
             if is_first:
-                await self._clear_state(run_id)
+                await self._clear_state(key)
             raise
         return msgspec.structs.replace(waiting, is_withdrawn=is_first)
 
-    async def claim(self, run_id: str) -> bool:
+    async def claim(self, key: str) -> bool:
         """Claim the start; False when it was withdrawn.
 
         True while Redis is unavailable: a withdrawal that follows in the topic then cancels the run.
         """
         try:
             return (
-                await self._set_state(run_id, "starting")
-                or await self._redis.hget(_key(run_id), "fate") == b"starting"
+                await self._set_state(key, "starting")
+                or await self._redis.hget(_redis_key(key), "fate") == b"starting"
             )
         except RedisError:
             return True
 
-    async def release(self, run_id: str) -> None:
+    async def release(self, key: str) -> None:
         """Give up a claim, because the run could not be started yet."""
-        await self._clear_state(run_id)
+        await self._clear_state(key)
 
-    async def complete(self, run_id: str) -> None:
+    async def complete(self, key: str) -> None:
         """Remove the entry of a start that succeeded or failed permanently."""
-        await self._delete(run_id)
+        await self._delete(key)
+
+    async def _disk_problem(self) -> str:
+        """Backends on one machine often share a disk, and Redis is the one that reports that it is full."""
+        try:
+            await self._redis.ping()
+        except RedisError as error:
+            return f"; {problem}" if (problem := disk_problem(error)) else ""
+        return ""
 
     async def _record(
         self, wanted: PendingStart, ttl: timedelta = _UNPUBLISHED_TTL
     ) -> tuple[bool, PendingStart]:
-        """Create the entry unless the run id has one. It expires if this process dies before publishing.
+        """Create the entry unless the run key has one. It expires if this process dies before publishing.
 
         Returns:
             Whether the entry is new, and the entry that exists now.
         """
-        key = _key(wanted.run_id)
+        key = _redis_key(wanted.key)
         try:
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hsetnx(key, "start", msgspec.json.encode(wanted))
@@ -190,36 +203,38 @@ class PendingStarts:
             return False, wanted
         return bool(is_new), _decoded(fields) or wanted
 
-    async def _set_state(self, run_id: str, state: PendingState) -> bool:
+    async def _set_state(self, key: str, state: PendingState) -> bool:
         """Set the state if it is unset; the first writer wins."""
-        key = _key(run_id)
-        is_first = bool(await self._redis.hsetnx(key, "fate", state))
+        stored = _redis_key(key)
+        is_first = bool(await self._redis.hsetnx(stored, "fate", state))
         if is_first:
-            await self._redis.expire(key, _TTL)
+            await self._redis.expire(stored, _TTL)
         return is_first
 
-    async def _clear_state(self, run_id: str) -> None:
+    async def _clear_state(self, key: str) -> None:
         try:
-            await self._redis.hdel(_key(run_id), "fate")
+            await self._redis.hdel(_redis_key(key), "fate")
         except RedisError:
-            log.warning("pending start not released: Redis is unavailable", extra={"run_id": run_id})
+            log.warning("pending start not released: Redis is unavailable", extra={"run_id": run_id_of(key)})
 
-    async def _extend(self, run_id: str) -> None:
+    async def _extend(self, key: str) -> None:
         # No effect when the run was started in the meantime and its entry was deleted.
         try:
-            await self._redis.expire(_key(run_id), _TTL)
+            await self._redis.expire(_redis_key(key), _TTL)
         except RedisError:
-            log.warning("pending start not visible: Redis is unavailable", extra={"run_id": run_id})
+            log.warning("pending start not visible: Redis is unavailable", extra={"run_id": run_id_of(key)})
 
-    async def _delete(self, run_id: str) -> None:
+    async def _delete(self, key: str) -> None:
         try:
-            await self._redis.delete(_key(run_id))
+            await self._redis.delete(_redis_key(key))
         except RedisError:
-            log.warning("entry of a started run not deleted: Redis is unavailable", extra={"run_id": run_id})
+            log.warning(
+                "entry of a started run not deleted: Redis is unavailable", extra={"run_id": run_id_of(key)}
+            )
 
     async def _publish(self, name: str, start: PendingStart, data: Struct) -> None:
         event = CloudEvent(
-            id=derived_id(start.run_id, name, start.digest),
+            id=derived_id(start.key, name, start.digest),
             source="/signalbox/gateway",
             type=full_type(name),
             time=datetime.now(UTC),
@@ -229,7 +244,7 @@ class PendingStarts:
             data=msgspec.Raw(msgspec.json.encode(data)),
         )
         # One ordering key per run, so a withdrawal is delivered only after its request was handled.
-        await self._publisher.publish(START_REQUESTS, event, ordering_key=start.run_id)
+        await self._publisher.publish(START_REQUESTS, event, ordering_key=start.key)
 
 
 def _pending_start(request: StartRequest[Any], requested_at: datetime) -> PendingStart:
@@ -250,5 +265,5 @@ def _decoded(fields: Mapping[bytes, bytes]) -> PendingStart | None:
     return msgspec.structs.replace(start, is_withdrawn=fields.get(b"fate") == b"withdrawn")
 
 
-def _key(run_id: str) -> str:
-    return f"signalbox:waiting:{{{run_id}}}"
+def _redis_key(key: str) -> str:
+    return f"signalbox:waiting:{{{key}}}"

@@ -1,8 +1,7 @@
 """Runs in Temporal, with the RPC errors of its client mapped to Signalbox errors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
@@ -10,9 +9,9 @@ from msgspec import Struct
 from temporalio.client import (
     Client,
     WorkflowExecution,
+    WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowFailureError,
-    WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
 )
@@ -20,11 +19,12 @@ from temporalio.common import Priority, SearchAttributePair, TypedSearchAttribut
 from temporalio.common import WorkflowIDConflictPolicy as OnConflict
 from temporalio.common import WorkflowIDReusePolicy as Reuse
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
-from signalbox_core.errors import InvalidInput, NotFound, Unavailable
+from signalbox_core.errors import NotFound, SignalboxError, Unavailable
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.snapshot import RunStatus, Snapshot
+from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.pipeline.contract.messages import (
     QUERY_SNAPSHOT,
     SIGNAL_CANCEL_REASON,
@@ -35,6 +35,8 @@ from signalbox_core.pipeline.spec import PipelineSpec
 from signalbox_core.temporal import names
 from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.runs.availability import TemporalAvailability
+from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
+from signalbox_gateway.runs.workflow_ids import WorkflowIds
 
 STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
     WorkflowExecutionStatus.RUNNING: "running",
@@ -63,6 +65,10 @@ class StartRequest(Struct, Generic[T], frozen=True, kw_only=True):
     digest: str
     priority: int | None = None
 
+    @property
+    def key(self) -> str:
+        return run_key(self.tenant, self.run_id)
+
 
 class RunInfo(Struct, frozen=True, kw_only=True):
     """Temporal's description of a run. `awaits_worker`: no worker has processed a workflow task of it yet."""
@@ -77,6 +83,10 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     digest: str | None = None
     awaits_worker: bool = False
 
+    @property
+    def key(self) -> str:
+        return run_key(self.tenant, self.run_id)
+
 
 class RunInfoPage(Struct, frozen=True, kw_only=True):
     """One page of the visibility store; `next_token` is None on the last page."""
@@ -86,19 +96,30 @@ class RunInfoPage(Struct, frozen=True, kw_only=True):
 
 
 class TemporalRuns:
-    """Starts, reads and controls runs in Temporal. Calls have a deadline and fail early in an outage."""
+    """Starts, reads and controls runs in Temporal, by run key.
+
+    Calls have a deadline and fail early in an outage.
+    """
 
     def __init__(self, client: Client, *, deadline: timedelta = timedelta(seconds=5)) -> None:
         self.client = client
+        self.workflow_ids = WorkflowIds(client, deadline)
         self.availability = TemporalAvailability(self.is_available)
         self._deadline = deadline
 
-    async def start(self, request: StartRequest[Struct], spec: PipelineSpec) -> bool:
-        """Start the run; False when a run of this id exists (in any state).
+    async def start(
+        self, request: StartRequest[Struct], spec: PipelineSpec, *, is_generated: bool = False
+    ) -> bool:
+        """Start the run; False when the tenant has a run of this id (in any state).
+
+        Args:
+            is_generated: the run id was made for this start, so that no run can have it yet.
 
         Raises:
             Unavailable: Temporal did not respond. The run may have started; the same request may be retried.
         """
+        if not is_generated and await self._call(self.workflow_ids.is_unkeyed(request.key)):
+            return False
         tenant, pipeline = names.SEARCH_TENANT, names.SEARCH_PIPELINE
         attributes = [SearchAttributePair(tenant, request.tenant), SearchAttributePair(pipeline, spec.name)]
         memo = {
@@ -106,15 +127,14 @@ class TemporalRuns:
             names.MEMO_STARTED_BY: request.started_by,
             names.MEMO_REQUEST_DIGEST: request.digest,
         }
-        fairness_key = names.fairness_key(request.tenant)
-        priority = Priority(priority_key=request.priority, fairness_key=fairness_key)
+        priority = Priority(priority_key=request.priority, fairness_key=names.fairness_key(request.tenant))
         try:
             with bind_payloads_to(request.tenant):
                 await self._call(
                     self.client.start_workflow(
                         spec.name,
                         request.input,
-                        id=request.run_id,
+                        id=request.key,
                         task_queue=spec.task_queue,
                         id_reuse_policy=Reuse.REJECT_DUPLICATE,
                         id_conflict_policy=OnConflict.FAIL,
@@ -128,25 +148,33 @@ class TemporalRuns:
             return False
         return True
 
-    async def describe(self, run_id: str) -> RunInfo | None:
-        """Temporal's description of the run; None for an unknown id or a workflow that is not a run."""
+    async def describe(self, key: str) -> RunInfo | None:
+        """Temporal's description of the run; None for an unknown run or a workflow that is not a run."""
+
+        async def send(workflow_id: str) -> WorkflowExecutionDescription:
+            handle = self.client.get_workflow_handle(workflow_id)
+            return await self._call(handle.describe(rpc_timeout=self._deadline))
+
         try:
-            found = await self._call(
-                self.client.get_workflow_handle(run_id).describe(rpc_timeout=self._deadline)
-            )
+            return await run_info_of(await self.workflow_ids.call(key, send))
         except NotFound:
             return None
-        return await run_info_of(found)
 
-    async def query(self, run_id: str, within: timedelta = _QUERY_TIMEOUT) -> Snapshot | None:
+    async def query(self, key: str, within: timedelta = _QUERY_TIMEOUT) -> Snapshot | None:
         """Query the workflow's snapshot; None when no worker responds in time or the query fails."""
+
+        async def send(workflow_id: str) -> Snapshot:
+            handle = self.client.get_workflow_handle(workflow_id)
+            async with map_temporal_errors():
+                snapshot: Snapshot = await handle.query(
+                    QUERY_SNAPSHOT, result_type=Snapshot, rpc_timeout=min(within, self._deadline)
+                )
+            return snapshot
+
         try:
-            snapshot: Snapshot = await self._handle(run_id).query(
-                QUERY_SNAPSHOT, result_type=Snapshot, rpc_timeout=min(within, self._deadline)
-            )
-        except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, ApplicationError):
+            return await self.workflow_ids.call(key, send)
+        except (SignalboxError, WorkflowQueryFailedError, WorkflowQueryRejectedError, ApplicationError):
             return None
-        return snapshot
 
     async def list(self, query: str, *, limit: int, token: bytes | None) -> RunInfoPage:
         """One page of the visibility store, in its order: open runs first, then the latest closed."""
@@ -159,32 +187,45 @@ class TemporalRuns:
             runs=tuple(run for run in runs if run is not None), next_token=found.next_page_token or None
         )
 
-    async def cancel(self, run_id: str, reason: CancelReason) -> None:
+    async def cancel(self, key: str, reason: CancelReason) -> None:
         """Cancel the run. The reason is sent first, so the workflow has it when the cancellation arrives.
 
         Raises:
             NotFound: the run has ended or does not exist.
         """
-        handle = self._handle(run_id)
-        await self._call(handle.signal(SIGNAL_CANCEL_REASON, reason, rpc_timeout=self._deadline))
-        await self._call(handle.cancel(rpc_timeout=self._deadline))
 
-    async def control(self, run_id: str, signal: str, control: Control) -> None:
+        async def send(workflow_id: str) -> None:
+            handle = self.client.get_workflow_handle(workflow_id)
+            await self._call(handle.signal(SIGNAL_CANCEL_REASON, reason, rpc_timeout=self._deadline))
+            await self._call(handle.cancel(rpc_timeout=self._deadline))
+
+        await self.workflow_ids.call(key, send)
+
+    async def control(self, key: str, signal: str, control: Control) -> None:
         """Send `pause` or `resume`.
 
         Raises:
             NotFound: the run has ended or does not exist.
         """
-        await self._call(self._handle(run_id).signal(signal, control, rpc_timeout=self._deadline))
 
-    async def result(self, run_id: str, spec: PipelineSpec) -> Struct | Failure:
+        async def send(workflow_id: str) -> None:
+            handle = self.client.get_workflow_handle(workflow_id)
+            await self._call(handle.signal(signal, control, rpc_timeout=self._deadline))
+
+        await self.workflow_ids.call(key, send)
+
+    async def result(self, key: str, spec: PipelineSpec) -> Struct | Failure:
         """The result of an ended run, or the failure that ended it."""
-        try:
-            handle = self.client.get_workflow_handle(run_id, result_type=spec.result)
+
+        async def send(workflow_id: str) -> Struct:
+            handle = self.client.get_workflow_handle(workflow_id, result_type=spec.result)
             outcome: Struct = await self._call(handle.result(rpc_timeout=self._deadline))
+            return outcome
+
+        try:
+            return await self.workflow_ids.call(key, send)
         except WorkflowFailureError as error:
             return _failure(error.cause)
-        return outcome
 
     async def is_available(self) -> bool:
         try:
@@ -196,7 +237,7 @@ class TemporalRuns:
         """Await a call, and fail early while Temporal is unavailable.
 
         Raises:
-            Unavailable: the call is slow and a health check failed, or as `map_temporal_errors` raises.
+            Unavailable: the call is too slow, or as `map_temporal_errors` raises.
         """
         if self.availability.is_known_down and not await self.availability.check_promptly():
             call.close()
@@ -205,7 +246,10 @@ class TemporalRuns:
         try:
             async with map_temporal_errors():
                 finished, _ = await asyncio.wait({task}, timeout=_SLOW_AFTER_S)
-                if not finished and not await self.availability.check_promptly() and not task.done():
+                if not finished and await self.availability.check_promptly():
+                    # An RPC's timeout is that of one attempt; the client repeats attempts for 10 s.
+                    await asyncio.wait({task}, timeout=self._deadline.total_seconds())
+                if not task.done():
                     raise temporal_unavailable()
                 return await task
         except Unavailable:
@@ -215,9 +259,6 @@ class TemporalRuns:
             task.cancel()
             # Retrieved, or asyncio would log the error of a call that was given up.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    def _handle(self, run_id: str) -> WorkflowHandle[object, object]:
-        return self.client.get_workflow_handle(run_id)
 
 
 def visibility_query(*, tenant: str, pipeline: str | None, status: RunStatus | None) -> str:
@@ -236,7 +277,7 @@ async def run_info_of(found: WorkflowExecution) -> RunInfo | None:
     if tenant is None:
         return None
     return RunInfo(
-        run_id=found.id,
+        run_id=run_id_of(found.id),
         tenant=tenant,
         pipeline=found.workflow_type,
         status=STATUSES.get(found.status, "running"),
@@ -245,36 +286,6 @@ async def run_info_of(found: WorkflowExecution) -> RunInfo | None:
         started_by=await found.memo_value(names.MEMO_STARTED_BY, None, type_hint=str),
         digest=await found.memo_value(names.MEMO_REQUEST_DIGEST, None, type_hint=str),
         awaits_worker=found.history_length <= 2,
-    )
-
-
-@asynccontextmanager
-async def map_temporal_errors() -> AsyncIterator[None]:
-    """Map Temporal's RPC errors to Signalbox errors.
-
-    Raises:
-        NotFound: there is no such open run.
-        InvalidInput: Temporal rejected an argument.
-        Unavailable: anything else.
-    """
-    try:
-        yield
-    except RPCError as error:
-        if error.status == RPCStatusCode.NOT_FOUND:
-            raise NotFound("there is no such open run", code="unknown_run") from error
-        if error.status == RPCStatusCode.INVALID_ARGUMENT:
-            raise InvalidInput(f"Temporal rejected the request: {error.message[:300]}") from error
-        raise temporal_unavailable() from error
-    except RuntimeError as error:
-        # A client that has never connected to the server raises this class.
-        if not str(error).startswith("Failed client connect"):
-            raise
-        raise temporal_unavailable() from error
-
-
-def temporal_unavailable() -> Unavailable:
-    return Unavailable(
-        "Temporal is unavailable; send the same request again later", code="temporal_unavailable"
     )
 
 

@@ -35,8 +35,7 @@ class StreamConnection:
     Args:
         transport: the SSE connection.
         is_authorized: whether the principal may still listen; re-checked periodically.
-        tenant_runs: the runs of a tenant's stream, whose frames have no ids because the set of runs changes;
-            None for a stream of named runs.
+        tenant_runs: the runs of a tenant's stream; None for a stream of named runs.
     """
 
     __slots__ = (
@@ -66,7 +65,7 @@ class StreamConnection:
         self._listener = listener
         self._tenant_runs = tenant_runs
         self._subscriptions = (
-            {subscription.run_id: subscription for subscription in subscriptions}
+            {subscription.key: subscription for subscription in subscriptions}
             if tenant_runs is None
             else tenant_runs.subscriptions
         )
@@ -140,14 +139,14 @@ class StreamConnection:
     async def _catch_up_all(self) -> None:
         # Cleared before the log is read, so that an overflow during the read is not lost.
         behind, self._listener.behind = self._listener.behind, set()
-        for run_id in sorted(behind):
+        for key in sorted(behind):
             try:
-                if self._tenant_runs is not None and run_id == self._tenant_runs.topic:
+                if self._tenant_runs is not None and key == self._tenant_runs.topic:
                     self._write(await self._tenant_runs.load_open_runs())
-                elif run_id in self._subscriptions:
-                    await self._catch_up(self._subscriptions[run_id])
+                elif key in self._subscriptions:
+                    await self._catch_up(self._subscriptions[key])
             except Unavailable:
-                asyncio.get_running_loop().call_later(_RETRY_AFTER_S, self._listener.fall_behind, run_id)
+                asyncio.get_running_loop().call_later(_RETRY_AFTER_S, self._listener.fall_behind, key)
 
     async def _catch_up(self, subscription: RunSubscription) -> None:
         while not subscription.has_ended and not self._listener.is_disconnected:
@@ -155,7 +154,7 @@ class StreamConnection:
                 await self._send_snapshot(subscription)
                 continue
             history = await self._hub.read(
-                subscription.run_id, subscription.position if subscription.position.epoch else None
+                subscription.key, subscription.position if subscription.position.epoch else None
             )
             if not subscription.position.epoch:
                 if not self._adopt_epoch(subscription, subscription.position, history):
@@ -194,7 +193,7 @@ class StreamConnection:
         The full history follows if the listener has seen nothing of the run, and the run has ended or the
         listener requested its history.
         """
-        snapshot = await self._hub.snapshot(subscription.run_id)
+        snapshot = await self._hub.snapshot(subscription.key)
         if subscription.needs_reset:
             self._write(frames.reset_event(subscription.run_id))
         was_reset, subscription.needs_reset = subscription.needs_reset, False
@@ -203,7 +202,7 @@ class StreamConnection:
             return
         self._write(snapshot.event)
         sends_history = not was_reset and (snapshot.has_ended or subscription.include_history)
-        if sends_history and await self._has_full_history(subscription.run_id, snapshot):
+        if sends_history and await self._has_full_history(subscription.key, snapshot):
             subscription.position = Cursor(snapshot.position.epoch, 0)
         elif snapshot.has_ended:
             subscription.position = Cursor(
@@ -211,22 +210,22 @@ class StreamConnection:
             )
             self._send_end(subscription, with_id=True)
 
-    async def _has_full_history(self, run_id: str, snapshot: RunSnapshot) -> bool:
+    async def _has_full_history(self, key: str, snapshot: RunSnapshot) -> bool:
         """Whether the log has the run's first event; true for an expected stream that does not exist yet."""
         start = Cursor(snapshot.position.epoch, 0)
-        return not (await self._hub.read(run_id, start)).lost if start.epoch else not snapshot.is_overdue
+        return not (await self._hub.read(key, start)).lost if start.epoch else not snapshot.is_overdue
 
     def _forward(self, batch: Sequence[frames.EncodedFrame]) -> None:
         for frame in batch:
-            if self._tenant_runs is not None and frame.run_id == self._tenant_runs.topic:
+            if self._tenant_runs is not None and frame.key == self._tenant_runs.topic:
                 self._write(self._tenant_runs.on_event(frame))
                 continue
-            subscription = self._subscriptions.get(frame.run_id)
+            subscription = self._subscriptions.get(frame.key)
             if (
                 subscription is None
                 or subscription.has_ended
                 or subscription.position is None
-                or frame.run_id in self._listener.behind
+                or frame.key in self._listener.behind
             ):
                 continue
             action = classify_frame(subscription.position, frame.frame)
@@ -235,13 +234,11 @@ class StreamConnection:
             elif action is not FrameAction.DROP:
                 if action is FrameAction.RESET:
                     subscription.reset()
-                self._listener.fall_behind(frame.run_id)
+                self._listener.fall_behind(frame.key)
 
     def _send_live(self, subscription: RunSubscription, frame: frames.EncodedFrame) -> None:
         subscription.advance(frame)
-        if self._tenant_runs is not None:
-            self._write(frame.body)
-        elif len(self._subscriptions) == 1:
+        if self._single_run is not None:
             self._write(frame.with_id)
         else:
             self._write((self._id_line() if frame.frame.sequence is not None else b"") + frame.body)
@@ -249,19 +246,20 @@ class StreamConnection:
             self._send_end(subscription, with_id=False)
 
     def _send_frame(self, subscription: RunSubscription, frame: Frame) -> None:
-        self._send_live(subscription, frames.encode_frame(subscription.run_id, frame))
+        self._send_live(subscription, frames.encode_frame(subscription.key, frame))
 
     def _send_end(self, subscription: RunSubscription, *, with_id: bool) -> None:
         """Send the `end` event. `with_id` is False after the terminal frame, which already carried the id."""
         subscription.has_ended = True
-        self._write(
-            (self._id_line() if with_id and self._tenant_runs is None else b"")
-            + frames.end_event(subscription.run_id)
-        )
         if self._tenant_runs is not None:
-            self._tenant_runs.remove(subscription.run_id)
+            self._tenant_runs.remove(subscription.key)
+        # With all runs of a tenant the id records that the end was sent, not only the terminal frame.
+        has_id = with_id or self._tenant_runs is not None
+        self._write((self._id_line() if has_id else b"") + frames.end_event(subscription.run_id))
 
     def _id_line(self) -> bytes:
+        if self._tenant_runs is not None:
+            return frames.id_line(self._tenant_runs.event_id())
         return frames.id_line(event_id(list(self._subscriptions.values())))
 
     def _write(self, data: bytes) -> None:

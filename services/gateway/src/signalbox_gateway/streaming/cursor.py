@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.ids import run_id_of
 from signalbox_core.streams import Cursor, Frame
 from signalbox_gateway.streaming.frames import EncodedFrame
 
@@ -46,27 +47,32 @@ class RunSubscription:
     """A listener's state for one run.
 
     Attributes:
+        key: of the run's stream.
         position: the cursor of the last frame sent; None when a snapshot must be sent first.
         needs_reset: send `reset` before that snapshot, because the client holds outdated state.
         include_history: send every event from the first after that snapshot.
         has_ended: there is nothing more to send.
     """
 
-    __slots__ = ("has_ended", "include_history", "needs_reset", "position", "run_id")
+    __slots__ = ("has_ended", "include_history", "key", "needs_reset", "position")
 
     def __init__(
         self,
-        run_id: str,
+        key: str,
         position: Cursor | None,
         *,
         needs_reset: bool = False,
         include_history: bool = False,
     ) -> None:
-        self.run_id = run_id
+        self.key = key
         self.position = position
         self.needs_reset = needs_reset
         self.include_history = include_history
         self.has_ended = False
+
+    @property
+    def run_id(self) -> str:
+        return run_id_of(self.key)
 
     def reset(self) -> None:
         """Discard the position: send `reset` and a new snapshot next."""
@@ -89,24 +95,24 @@ class RunSubscription:
 
 
 def parse_subscriptions(
-    runs: Sequence[str], last_event_id: str | None, *, include_history: bool = False
+    keys: Sequence[str], last_event_id: str | None, *, include_history: bool = False
 ) -> list[RunSubscription]:
     """Parse `Last-Event-ID`: one cursor per run, in the order of the runs, `-` for none.
 
     A malformed id is treated like an expired position: every run is reset.
     """
     if not last_event_id:
-        return [RunSubscription(run_id, None, include_history=include_history) for run_id in runs]
+        return [RunSubscription(key, None, include_history=include_history) for key in keys]
     parts = last_event_id.split(",")
     try:
         cursors = [None if part == "-" else Cursor.parse(part) for part in parts]
     except InvalidInput:
         cursors = []
-    if len(cursors) != len(runs):
-        return [RunSubscription(run_id, None, needs_reset=True) for run_id in runs]
+    if len(cursors) != len(keys):
+        return [RunSubscription(key, None, needs_reset=True) for key in keys]
     return [
-        RunSubscription(run_id, cursor, include_history=include_history)
-        for run_id, cursor in zip(runs, cursors, strict=True)
+        RunSubscription(key, cursor, include_history=include_history)
+        for key, cursor in zip(keys, cursors, strict=True)
     ]
 
 
@@ -129,11 +135,11 @@ def drop_stale(
     """
     last_stale: dict[str, int] = {}
     for index, frame in enumerate(buffered):
-        subscription = subscriptions.get(frame.run_id)
+        subscription = subscriptions.get(frame.key)
         position = subscription.position if subscription is not None else None
         if position is not None and _is_covered(position, frame.frame):
-            last_stale[frame.run_id] = index
-    return [frame for index, frame in enumerate(buffered) if index >= last_stale.get(frame.run_id, 0)]
+            last_stale[frame.key] = index
+    return [frame for index, frame in enumerate(buffered) if index >= last_stale.get(frame.key, 0)]
 
 
 def _is_covered(position: Cursor, frame: Frame) -> bool:

@@ -1,18 +1,18 @@
 """The stream endpoints as one ASGI app (docs/streams.md).
 
-`/v1/runs/{run_id}/stream`, `/v1/stream?run=a&run=b` and `/v1/stream?all=1`.
+`/v1/runs/{run_id}/stream`, `/v1/stream?run=a&run=b` and `/v1/stream?all=1&include=a`.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple, cast
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from signalbox_core.errors import InvalidInput, NotFound, Rejected, SignalboxError, Unavailable
+from signalbox_core.errors import NotFound, Rejected, SignalboxError, Unavailable
 from signalbox_core.streams import tenant_channel
 from signalbox_gateway.auth.principal import Authenticate, Principal
 from signalbox_gateway.http.problems import bug_response
@@ -23,6 +23,14 @@ from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import owner_of
 from signalbox_gateway.streaming.listener import Listener
 from signalbox_gateway.streaming.refusals import StreamRefusals
+from signalbox_gateway.streaming.stream_request import (
+    included_runs,
+    includes_history,
+    is_tenant_stream,
+    last_event_id,
+    requested_runs,
+)
+from signalbox_gateway.streaming.tenant_cursor import parse_cursor
 from signalbox_gateway.streaming.tenant_runs import TenantRuns
 from signalbox_gateway.streaming.transport import (
     SseTransport,
@@ -35,15 +43,22 @@ log = logging.getLogger(__name__)
 Authorize = Callable[[HTTPConnection, str], Awaitable[Principal]]
 CountRequest = Callable[[HTTPConnection, str | None], Awaitable[None]]
 """Counts the request for one run, or for all runs if None. Raises: Unauthenticated, RateLimited."""
-MAX_RUNS: Final = 50
 
 
-class _AuthorizedRuns(Struct, frozen=True):
-    """The requested runs, divided by whether the principal may listen to them."""
+class _AuthorizedRuns(Struct, frozen=True, kw_only=True):
+    """The requested runs.
 
-    principal: Principal
-    runs: tuple[str, ...]
+    Attributes:
+        keys: the keys of their streams, in the order of the request; of a denied run its id.
+        allowed: the runs that the listener may follow, each with its principal.
+        denied: the runs that are unknown or belong to another tenant.
+        refusal: why the last of them is denied.
+    """
+
+    keys: tuple[str, ...]
+    allowed: Mapping[str, Principal]
     denied: tuple[str, ...]
+    refusal: NotFound | None = None
 
 
 class _OpenStream(NamedTuple):
@@ -113,11 +128,15 @@ class StreamEndpoint:
         if is_tenant_stream(request):
             await self._count(request, None)
             principal = await self._authenticate(request)
+            included = await self._authorize_runs(request, included_runs(request))
             if method == "GET":
-                return await self._open_tenant_stream(request, principal, receive, send)
+                return await self._open_tenant_stream(request, principal, included, receive, send)
         else:
-            await self._count(request, _requested_runs(request)[0])
-            authorized = await self._authorize_runs(request)
+            runs = requested_runs(request)
+            await self._count(request, runs[0])
+            authorized = await self._authorize_runs(request, runs)
+            if authorized.refusal is not None and not authorized.allowed:
+                raise authorized.refusal
             if method == "GET":
                 return await self._open_run_streams(request, authorized, receive, send)
         await start_response(send)
@@ -125,8 +144,17 @@ class StreamEndpoint:
         return None
 
     async def _open_tenant_stream(
-        self, request: HTTPConnection, principal: Principal, receive: Receive, send: Send
+        self,
+        request: HTTPConnection,
+        principal: Principal,
+        included: _AuthorizedRuns,
+        receive: Receive,
+        send: Send,
     ) -> _OpenStream:
+        subscriptions, resume = parse_cursor(
+            included.keys, last_event_id(request), include_history=includes_history(request)
+        )
+        await self._mark_ended(subscriptions, included.denied)
         owner = owner_of(request, principal)
         self._hub.check_admission(owner)
 
@@ -134,71 +162,69 @@ class StreamEndpoint:
             return await _is_allowed(self._authenticate(HTTPConnection(scope)))
 
         scope = request.scope
-        listener = self._hub.join([tenant_channel(principal.tenant)], principal.expires_at, owner=owner)
+        runs = [subscription.key for subscription in subscriptions if not subscription.has_ended]
+        channels = [tenant_channel(principal.tenant), *runs]
+        listener = self._hub.join(channels, principal.expires_at, owner=owner)
         transport = SseTransport(receive, send, listener)
-        tenant_runs = TenantRuns(self._hub, listener, principal.tenant)
+        tenant_runs = TenantRuns(self._hub, listener, principal.tenant, included=subscriptions, resume=resume)
         connection = StreamConnection(
             self._hub, listener, (), transport=transport, is_authorized=is_authorized, tenant_runs=tenant_runs
         )
-        return _OpenStream(listener, transport, connection, frames.retry(reconnect_delay_ms()))
+        return _OpenStream(listener, transport, connection, _preamble(subscriptions, included.denied))
 
-    async def _authorize_runs(self, request: HTTPConnection) -> _AuthorizedRuns:
-        runs = _requested_runs(request)
-        allowed: list[str] = []
-        principals: list[Principal] = []
-        refused: NotFound | None = None
+    async def _authorize_runs(self, request: HTTPConnection, runs: Sequence[str]) -> _AuthorizedRuns:
+        keys: list[str] = []
+        allowed: dict[str, Principal] = {}
+        denied: list[str] = []
+        refusal: NotFound | None = None
         for run_id in runs:
             try:
-                principals.append(await self._authorize(request, run_id))
-                allowed.append(run_id)
+                allowed[run_id] = await self._authorize(request, run_id)
+                keys.append(await self._hub.locate(allowed[run_id].tenant, run_id))
             except NotFound as error:
-                refused = error
-        if refused is not None and not allowed:
-            raise refused
-        return _AuthorizedRuns(
-            principals[0], tuple(allowed), tuple(run_id for run_id in runs if run_id not in allowed)
-        )
+                keys.append(run_id)
+                denied.append(run_id)
+                refusal = error
+        return _AuthorizedRuns(keys=tuple(keys), allowed=allowed, denied=tuple(denied), refusal=refusal)
 
     async def _open_run_streams(
         self, request: HTTPConnection, authorized: _AuthorizedRuns, receive: Receive, send: Send
     ) -> _OpenStream | None:
-        # The header takes precedence: the browser updates it, the query is from when the page was opened.
-        last_event_id = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
         subscriptions = parse_subscriptions(
-            _requested_runs(request), last_event_id, include_history=_includes_history(request)
+            authorized.keys, last_event_id(request), include_history=includes_history(request)
         )
-        for subscription in subscriptions:
-            if subscription.run_id in authorized.denied:
-                # A denied run stays in the list, because an event id lists cursors in the order of the runs.
-                subscription.position, subscription.has_ended = None, True
-            else:
-                await self._mark_if_ended(subscription)
+        await self._mark_ended(subscriptions, authorized.denied)
         if all(subscription.has_ended for subscription in subscriptions):
             await Response(status_code=204, headers={"cache-control": "no-store"})(
                 request.scope, receive, send
             )
             return None
-        owner = owner_of(request, authorized.principal)
+        run_id, principal = next(iter(authorized.allowed.items()))
+        owner = owner_of(request, principal)
         self._hub.check_admission(owner)
 
         async def is_authorized() -> bool:
             return await _is_allowed(self._authorize(HTTPConnection(scope), run_id))
 
-        scope, run_id = request.scope, authorized.runs[0]
-        runs = [subscription.run_id for subscription in subscriptions if not subscription.has_ended]
-        listener = self._hub.join(runs, authorized.principal.expires_at, owner=owner)
+        scope = request.scope
+        runs = [subscription.key for subscription in subscriptions if not subscription.has_ended]
+        listener = self._hub.join(runs, principal.expires_at, owner=owner)
         transport = SseTransport(receive, send, listener)
-        preamble = frames.retry(reconnect_delay_ms()) + b"".join(
-            frames.denied_event(run_id) for run_id in authorized.denied
+        connection = StreamConnection(
+            self._hub, listener, subscriptions, transport=transport, is_authorized=is_authorized
         )
-        return _OpenStream(
-            listener,
-            transport,
-            StreamConnection(
-                self._hub, listener, subscriptions, transport=transport, is_authorized=is_authorized
-            ),
-            preamble,
-        )
+        return _OpenStream(listener, transport, connection, _preamble(subscriptions, authorized.denied))
+
+    async def _mark_ended(self, subscriptions: Sequence[RunSubscription], denied: Collection[str]) -> None:
+        """Mark the runs of which there is nothing to send.
+
+        A denied run stays in the list, because an event id lists cursors in the order of the runs.
+        """
+        for subscription in subscriptions:
+            if subscription.run_id in denied:
+                subscription.position, subscription.has_ended = None, True
+            else:
+                await self._mark_if_ended(subscription)
 
     async def _mark_if_ended(self, subscription: RunSubscription) -> None:
         """Mark a run whose end the listener has received. Nothing is marked while Redis is unavailable."""
@@ -206,10 +232,10 @@ class StreamEndpoint:
             return
         try:
             if subscription.position.epoch == CLOSED_EPOCH:
-                snapshot = await self._hub.snapshot(subscription.run_id)
+                snapshot = await self._hub.snapshot(subscription.key)
                 subscription.has_ended = snapshot is not None and snapshot.has_ended
                 return
-            history = await self._hub.read(subscription.run_id, subscription.position)
+            history = await self._hub.read(subscription.key, subscription.position)
         except Unavailable:
             return
         subscription.has_ended = (
@@ -217,30 +243,16 @@ class StreamEndpoint:
         )
 
 
-def is_tenant_stream(request: HTTPConnection) -> bool:
-    """Whether the request is for the tenant's stream.
-
-    Raises:
-        InvalidInput: `all` is not 1, or runs are named as well.
-    """
-    given = request.query_params.getlist("all")
-    if not given or "run_id" in request.path_params:
-        return False
-    if given != ["1"] or "run" in request.query_params:
-        raise InvalidInput("use ?all=1 for all runs, or name runs as in ?run=a&run=b", field="all")
-    return True
-
-
-def _includes_history(request: HTTPConnection) -> bool:
-    """Whether the full history is requested.
-
-    Raises:
-        InvalidInput: `history` is not 1.
-    """
-    given = request.query_params.getlist("history")
-    if given not in ([], ["1"]):
-        raise InvalidInput("use ?history=1 for every event from the first, or omit it", field="history")
-    return bool(given)
+def _preamble(subscriptions: Sequence[RunSubscription], denied: Collection[str]) -> bytes:
+    """The first frames: `retry:`, the denied runs, and the runs whose events were all sent before."""
+    ended = [each.run_id for each in subscriptions if each.has_ended and each.run_id not in denied]
+    return b"".join(
+        (
+            frames.retry(reconnect_delay_ms()),
+            *(frames.denied_event(run_id) for run_id in denied),
+            *(frames.end_event(run_id) for run_id in ended),
+        )
+    )
 
 
 async def _is_allowed(check: Awaitable[Principal]) -> bool:
@@ -252,13 +264,3 @@ async def _is_allowed(check: Awaitable[Principal]) -> bool:
     except Unavailable:
         return True
     return True
-
-
-def _requested_runs(request: HTTPConnection) -> tuple[str, ...]:
-    """The requested runs in the order of the request, without duplicates."""
-    if "run_id" in request.path_params:
-        return (cast("str", request.path_params["run_id"]),)
-    runs = tuple(dict.fromkeys(request.query_params.getlist("run")))
-    if not 1 <= len(runs) <= MAX_RUNS:
-        raise InvalidInput(f"name 1 to {MAX_RUNS} runs, as in ?run=a&run=b", field="run")
-    return runs

@@ -15,24 +15,25 @@ class EncodedFrame(msgspec.Struct, frozen=True, kw_only=True):
     """A frame encoded as a server-sent event; immutable and shared by all listeners.
 
     Attributes:
+        key: of the stream that the frame belongs to.
         body: the event without an id, for streams of several runs, which use composite ids.
         with_id: the event as the stream of a single run sends it.
         cursor: the position after the frame; None for a frame that is not in the log.
     """
 
-    run_id: str
+    key: str
     frame: Frame
     body: bytes
     with_id: bytes
     cursor: Cursor | None
 
 
-def encode_frame(run_id: str, frame: Frame) -> EncodedFrame:
+def encode_frame(key: str, frame: Frame) -> EncodedFrame:
     """Encode a frame without an `event` field, for `onmessage`; only a frame of the log has an id."""
     body = ServerSentEvent(frame.data.decode()).encode()
     cursor = None if frame.sequence is None else Cursor(frame.epoch, frame.sequence)
     with_id = body if cursor is None else id_line(str(cursor)) + body
-    return EncodedFrame(run_id=run_id, frame=frame, body=body, with_id=with_id, cursor=cursor)
+    return EncodedFrame(key=key, frame=frame, body=body, with_id=with_id, cursor=cursor)
 
 
 def ping_event() -> ServerSentEvent:

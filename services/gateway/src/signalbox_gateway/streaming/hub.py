@@ -13,6 +13,7 @@ from msgspec import Struct
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import Snapshot
 from signalbox_core.events.snapshot import ENDED
+from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.process.single_flight import SingleFlight
 from signalbox_core.streams import Channels, Cursor, Frame, History, RunStream
 from signalbox_gateway.runs.overdue import is_overdue
@@ -50,10 +51,10 @@ class RunSnapshot(Struct, frozen=True, kw_only=True):
 
 
 class Hub:
-    """Connects listeners with the live channels of their runs.
+    """Connects listeners with the live channels of their runs, by the keys of the runs' streams.
 
     Args:
-        fallback: reads a run's snapshot from Temporal, for a run without a stream.
+        fallback: reads the snapshot of a run key from Temporal, for a run without a stream.
         present: encodes a snapshot at an epoch as the JSON of `GET /v1/runs/{run_id}`.
     """
 
@@ -112,20 +113,20 @@ class Hub:
         listener = Listener(runs, now=now, closes_at=now + lifetime, owner=owner)
         self._listeners.add(listener)
         self._limiter.acquire(owner)
-        for run_id in listener.runs:
-            self._add_watcher(run_id, listener)
+        for key in listener.runs:
+            self._add_watcher(key, listener)
         return listener
 
-    def watch(self, listener: Listener, run_id: str) -> None:
+    def watch(self, listener: Listener, key: str) -> None:
         """Add a run to a listener that has joined."""
-        listener.runs.append(run_id)
-        self._add_watcher(run_id, listener)
+        listener.runs.append(key)
+        self._add_watcher(key, listener)
 
-    def unwatch(self, listener: Listener, run_id: str) -> None:
+    def unwatch(self, listener: Listener, key: str) -> None:
         """Remove a run from a listener that has joined."""
-        listener.runs.remove(run_id)
-        listener.behind.discard(run_id)
-        self._remove_watcher(run_id, listener)
+        listener.runs.remove(key)
+        listener.behind.discard(key)
+        self._remove_watcher(key, listener)
 
     def leave(self, listener: Listener) -> None:
         """Remove a listener; its channels close when no other listener watches them."""
@@ -133,20 +134,28 @@ class Hub:
         self._limiter.release(listener.owner)
         if not self._listeners:
             self._all_left.set()
-        for run_id in listener.runs:
-            self._remove_watcher(run_id, listener)
+        for key in listener.runs:
+            self._remove_watcher(key, listener)
 
-    async def read(self, run_id: str, after: Cursor | None) -> History:
+    async def read(self, key: str, after: Cursor | None) -> History:
         """Read one page of the run's log.
 
         Raises:
             Unavailable: the store is unavailable, or does not respond in time.
         """
-        async with _read_deadline(f"the stream of run {run_id}"):
-            return await self._streams.read(run_id, after, _PAGE)
+        async with _read_deadline(f"the stream of run {run_id_of(key)}"):
+            return await self._streams.read(key, after, _PAGE)
+
+    async def locate(self, tenant: str, run_id: str) -> str:
+        """The key of the run's stream; while the store is unavailable, the run key."""
+        try:
+            async with _read_deadline(f"the stream of run {run_id}"):
+                return await self._streams.locate(tenant, run_id)
+        except Unavailable:
+            return run_key(tenant, run_id)
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
-        """The tenant's open runs, newest first.
+        """The keys of the tenant's open runs, newest first.
 
         Raises:
             Unavailable: the store is unavailable, or does not respond in time.
@@ -154,13 +163,22 @@ class Hub:
         async with _read_deadline("the list of open runs"):
             return await self._streams.open_runs(tenant, limit)
 
-    async def snapshot(self, run_id: str) -> RunSnapshot | None:
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        """The keys of the tenant's recently ended runs and when they ended, newest first.
+
+        Raises:
+            Unavailable: the store is unavailable, or does not respond in time.
+        """
+        async with _read_deadline("the list of ended runs"):
+            return await self._streams.ended_runs(tenant, limit)
+
+    async def snapshot(self, key: str) -> RunSnapshot | None:
         """The run's snapshot, or None for an unknown run. Concurrent listeners share one look-up.
 
         Raises:
             Unavailable: the store is unavailable, or does not respond in time.
         """
-        return await self._snapshots.get(run_id)
+        return await self._snapshots.get(key)
 
     async def drain(self, within: timedelta) -> None:
         """Refuse new listeners and end the open streams cleanly, spread over 80 % of the given time.
@@ -179,37 +197,37 @@ class Hub:
                     await self._all_left.wait()
         log.info("streams drained", extra={"still_open": len(self._listeners)})
 
-    def _add_watcher(self, run_id: str, listener: Listener) -> None:
-        watchers = self._watchers.setdefault(run_id, set())
+    def _add_watcher(self, key: str, listener: Listener) -> None:
+        watchers = self._watchers.setdefault(key, set())
         watchers.add(listener)
         if len(watchers) == 1:
-            self._channels.open(run_id)
-        elif self._channels.is_open(run_id):
-            listener.fall_behind(run_id)
+            self._channels.open(key)
+        elif self._channels.is_open(key):
+            listener.fall_behind(key)
 
-    def _remove_watcher(self, run_id: str, listener: Listener) -> None:
-        watchers = self._watchers.get(run_id, set())
+    def _remove_watcher(self, key: str, listener: Listener) -> None:
+        watchers = self._watchers.get(key, set())
         watchers.discard(listener)
-        if not watchers and self._watchers.pop(run_id, None) is not None:
-            self._channels.close(run_id)
+        if not watchers and self._watchers.pop(key, None) is not None:
+            self._channels.close(key)
 
-    def _on_channel_open(self, run_id: str) -> None:
-        for listener in self._watchers.get(run_id, ()):
-            listener.fall_behind(run_id)
+    def _on_channel_open(self, key: str) -> None:
+        for listener in self._watchers.get(key, ()):
+            listener.fall_behind(key)
 
-    def _on_frame(self, run_id: str, frame: Frame) -> None:
-        watchers = self._watchers.get(run_id)
+    def _on_frame(self, key: str, frame: Frame) -> None:
+        watchers = self._watchers.get(key)
         if not watchers:
             return
-        encoded = frames.encode_frame(run_id, frame)
+        encoded = frames.encode_frame(key, frame)
         for listener in watchers:
             listener.offer(encoded)
 
-    async def _load_snapshot(self, run_id: str) -> RunSnapshot | None:
-        async with _read_deadline(f"the stream of run {run_id}"):
-            projected = await self._streams.snapshot(run_id)
+    async def _load_snapshot(self, key: str) -> RunSnapshot | None:
+        async with _read_deadline(f"the stream of run {run_id_of(key)}"):
+            projected = await self._streams.snapshot(key)
         snapshot, epoch = (
-            (projected.snapshot, projected.epoch) if projected else (await self._fallback(run_id), "")
+            (projected.snapshot, projected.epoch) if projected else (await self._fallback(key), "")
         )
         if snapshot is None:
             return None

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from signalbox_core.errors import Unavailable
 from signalbox_gateway.auth.principal import Principal
+from signalbox_gateway.settings import Settings
 
 
 class StreamLimits(Struct, frozen=True, kw_only=True):
@@ -39,6 +40,16 @@ class StreamLimits(Struct, frozen=True, kw_only=True):
     def tenant_limit(self) -> int:
         """The maximum per tenant."""
         return self.per_tenant if self.per_tenant is not None else max(1, self.listeners // 2)
+
+
+def stream_limits(settings: Settings) -> StreamLimits:
+    """The limits that the settings configure."""
+    return StreamLimits(
+        listeners=settings.max_listeners,
+        per_principal=settings.max_listeners_per_principal,
+        per_tenant=settings.max_listeners_per_tenant,
+        per_address=settings.max_listeners_per_address,
+    )
 
 
 class ConnectionOwner(Struct, frozen=True):

@@ -17,7 +17,7 @@ class Listener:
     A run that is behind is read from its log again, so a slow listener's memory is bounded.
 
     Attributes:
-        behind: runs whose log must be read before their live frames can be sent.
+        behind: keys of the runs whose log must be read before their live frames can be sent.
         is_closed: the stream must end cleanly.
         is_disconnected: the client has disconnected; nothing can be sent.
         send_direct: sends a frame without buffering it, if the connection is idle and the frame is the next
@@ -86,9 +86,9 @@ class Listener:
         self._bytes += len(frame.body)
         self.wake()
 
-    def fall_behind(self, run_id: str) -> None:
+    def fall_behind(self, key: str) -> None:
         """Have the run's log read again before its next live frame is sent."""
-        self.behind.add(run_id)
+        self.behind.add(key)
         self.wake()
 
     def request_heartbeat(self) -> None:

@@ -1,8 +1,9 @@
-"""`signalbox pipelines, runs, show, artifacts, cancel, pause, resume`."""
+"""`signalbox pipelines, runs, show, input, artifacts, cancel, pause, resume`."""
 
 import argparse
 from pathlib import Path, PurePosixPath
 
+import msgspec
 from msgspec import Struct
 
 from signalbox_client.commands.command_context import CommandContext
@@ -56,6 +57,16 @@ async def show(context: CommandContext, options: argparse.Namespace) -> int:
         context.console.print(
             table(("file", "type", "bytes"), [_artifact_row(item) for item in run.artifacts])
         )
+    return 0
+
+
+async def show_input(context: CommandContext, options: argparse.Namespace) -> int:
+    """Print the input as JSON, in the form that `start NAME --input FILE` reads."""
+    found = await context.client.run_input(options.run)
+    if context.as_json:
+        print_json(context.console, found)
+    else:
+        context.print(msgspec.json.format(bytes(found.input), indent=2).decode())
     return 0
 
 

@@ -11,6 +11,7 @@ from signalbox_core.secret import Secret
 
 _PREFIX: Final = "SIGNALBOX_WORKER_MODEL_"
 DEFAULT_READ_TIMEOUT_S: Final = 30.0
+OMITTABLE: Final = frozenset({"max_tokens", "temperature", "stream_options", "response_format"})
 
 
 class TokenPrices(Struct, frozen=True, kw_only=True):
@@ -28,6 +29,8 @@ class ChatModelSettings(Struct, frozen=True, kw_only=True):
         url: base URL, up to but not including `/chat/completions`.
         read_timeout_s: longest silence of a stream; increase it for servers that load the model on demand.
         prices: None when not configured; costs are then unknown.
+        omit: optional request parameters that the endpoint does not accept. Without `max_tokens` the limit is
+            sent as `max_completion_tokens`. Others are learned from the endpoint's 400 responses.
     """
 
     url: str
@@ -35,6 +38,7 @@ class ChatModelSettings(Struct, frozen=True, kw_only=True):
     api_key: Secret | None = None
     read_timeout_s: float = DEFAULT_READ_TIMEOUT_S
     prices: TokenPrices | None = None
+    omit: frozenset[str] = frozenset()
 
 
 def read_model_settings(environ: Mapping[str, str]) -> ChatModelSettings | None:
@@ -64,7 +68,18 @@ def read_model_settings(environ: Mapping[str, str]) -> ChatModelSettings | None:
         api_key=Secret(key) if key else None,
         read_timeout_s=float(read_timeout) if read_timeout else DEFAULT_READ_TIMEOUT_S,
         prices=_read_prices(environ),
+        omit=_read_omitted(environ),
     )
+
+
+def _read_omitted(environ: Mapping[str, str]) -> frozenset[str]:
+    names = frozenset(name.strip() for name in environ.get(f"{_PREFIX}OMIT", "").split(",") if name.strip())
+    if unknown := sorted(names - OMITTABLE):
+        raise InvalidInput(
+            f"{_PREFIX}OMIT names {unknown[0][:40]!r}; it may name {', '.join(sorted(OMITTABLE))}",
+            field=f"{_PREFIX}OMIT",
+        )
+    return names
 
 
 def _read_prices(environ: Mapping[str, str]) -> TokenPrices | None:

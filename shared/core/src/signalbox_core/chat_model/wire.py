@@ -7,9 +7,17 @@ import msgspec
 from msgspec import Struct
 
 
-class ChatMessage(Struct, frozen=True):
+class ToolCall(Struct, frozen=True):
+    """A call of a tool; no request offers tools, so its content does not matter."""
+
+
+class ChatMessage(Struct, frozen=True, omit_defaults=True):
+    """A message; `refusal` and `tool_calls` occur in responses only."""
+
     role: str
     content: str | None = None
+    refusal: str | None = None
+    tool_calls: tuple[ToolCall, ...] | None = None
 
 
 class ResponseFormat(Struct, frozen=True):
@@ -27,6 +35,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str = ""
     temperature: float | None = None
     max_tokens: int | None = None
+    max_completion_tokens: int | None = None
     response_format: ResponseFormat | None = None
     stream: bool = False
     stream_options: ChatStreamOptions | None = None
@@ -43,6 +52,7 @@ class ChatApiError(Struct, frozen=True, kw_only=True):
     message: str = ""
     code: str | int | None = None
     type: str | None = None
+    param: str | None = None
 
 
 class ChatApiErrorBody(Struct, frozen=True):
@@ -51,6 +61,8 @@ class ChatApiErrorBody(Struct, frozen=True):
 
 class ChunkDelta(Struct, frozen=True):
     content: str | None = None
+    refusal: str | None = None
+    tool_calls: tuple[ToolCall, ...] | None = None
 
 
 class ChunkChoice(Struct, frozen=True, kw_only=True):
@@ -59,11 +71,28 @@ class ChunkChoice(Struct, frozen=True, kw_only=True):
 
 
 class ChatChunk(Struct, frozen=True, kw_only=True):
-    """One event of a streamed completion."""
+    """One event of a streamed completion.
+
+    Attributes:
+        error: an error in the middle of the stream.
+        object: `error` where the event itself is the error object, with `message` and `code` (vLLM).
+    """
 
     choices: tuple[ChunkChoice, ...] = ()
     usage: TokenUsage | None = None
-    error: ChatApiError | None = None
+    error: ChatApiError | str | None = None
+    object: str = ""
+    message: str = ""
+    code: str | int | None = None
+
+    @property
+    def failure(self) -> ChatApiError | None:
+        """The error that this event reports, in whichever form."""
+        if isinstance(self.error, str):
+            return ChatApiError(message=self.error)
+        if self.error is None and self.object == "error":
+            return ChatApiError(message=self.message, code=self.code)
+        return self.error
 
 
 class CompletionChoice(Struct, frozen=True, kw_only=True):

@@ -96,17 +96,23 @@ class StepProgress(Struct, frozen=True, kw_only=True):
 
 
 class StepCompleted(Struct, frozen=True, kw_only=True):
+    """A step that ended well. `items` is the final state of its items, as in StepProgress, if it has any."""
+
     step: str
     title: str
     started_at: datetime
     message: str | None = None
+    items: str | UnsetType = UNSET
 
 
 class StepFailed(Struct, frozen=True, kw_only=True):
+    """A step that failed. `items` is the final state of its items, as in StepProgress, if it has any."""
+
     step: str
     title: str
     started_at: datetime
     error: Failure
+    items: str | UnsetType = UNSET
 
 
 class ArtifactCreated(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.envelope import CloudEvent
+from signalbox_core.ids import run_key
 
 RunStatus = Literal[
     "queued", "running", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"
@@ -90,6 +91,10 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: Failure | None = None
     sequence: int = 0
+
+    @property
+    def key(self) -> str:
+        return run_key(self.tenant, self.run_id)
 
 
 Fold: TypeAlias = Callable[[Snapshot, CloudEvent], Snapshot]

@@ -47,6 +47,7 @@ def _step_completed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         message=data.message,
         started_at=data.started_at,
         ended_at=event.time,
+        items=previous.items if isinstance(data.items, UnsetType) else data.items,
     )
     return _with_step(snapshot, ended)
 
@@ -60,6 +61,7 @@ def _step_failed(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         message=data.error.message,
         started_at=data.started_at,
         ended_at=event.time,
+        items=previous.items if isinstance(data.items, UnsetType) else data.items,
     )
     return _with_step(snapshot, ended)
 

@@ -43,6 +43,7 @@ TITLES: Final[Mapping[int, str]] = {
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
+    507: "Insufficient Storage",
 }
 STATUS_OF_CLASS: Final[Mapping[type[SignalboxError], int]] = {
     InvalidInput: 422,
@@ -85,6 +86,7 @@ STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "wrong_upload_type": 415,
     "misdirected_request": 421,
     "headers_too_large": 431,
+    "storage_full": 507,
 }
 
 

@@ -1,6 +1,8 @@
 """Receives events by streaming pull; extends leases while handlers run, and reconnects until cancelled.
 
 Every stream has `retry=None`: the client's own retry hangs silently after a restart of the server.
+Google's server sends a keep-alive on an idle stream, its emulator sends nothing before the first message.
+A unary call then shows that the server responds.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from uuid import uuid4
 from google.api_core.exceptions import (
     ClientError,
     GoogleAPICallError,
+    InvalidArgument,
     MethodNotImplemented,
     NotFound,
     PermissionDenied,
@@ -32,6 +35,8 @@ from signalbox_core.pubsub.inflight import InflightMessages, Observe, Subscriber
 log = logging.getLogger(__name__)
 
 _SILENCE_TIMEOUT_S: Final = 3 * PING_INTERVAL_S
+_CONFIRM_INTERVAL_S: Final = 1.0
+_CONFIRM_TIMEOUT_S: Final = 5.0
 _FINAL_FLUSH_TIMEOUT_S: Final = 2.0
 _SEEK_TIMEOUT_S: Final = 10.0
 _BACKOFF_S: Final = (0.1, 5.0)
@@ -52,6 +57,7 @@ class Subscriber:
     Args:
         emulator_host: `host:port` of a local server; None for Google's.
         observe: called with the outcome of each message, for metrics.
+        silence_timeout_s: after this time without a response the stream is opened again.
     """
 
     def __init__(
@@ -62,11 +68,13 @@ class Subscriber:
         emulator_host: str | None = None,
         limits: SubscriberLimits = SubscriberLimits(),  # noqa: B008 - frozen
         observe: Observe = lambda _: None,
+        silence_timeout_s: float = _SILENCE_TIMEOUT_S,
     ) -> None:
         self._path = subscription_path(project, subscription)
         self._emulator_host = emulator_host
         self._limits = limits
         self._observe = observe
+        self._silence_timeout_s = silence_timeout_s
         # Stable across reconnects: the server can then keep the affinity of ordering keys.
         self._client_id = str(uuid4())
         self.is_connected = False
@@ -121,12 +129,13 @@ class Subscriber:
             try:
                 await self._read_stream(client, inflight, batcher, tasks)
                 reason: object = "closed by the server"
-            except (GoogleAPICallError, TimeoutError) as error:
-                reason = (
-                    error
-                    if isinstance(error, GoogleAPICallError)
-                    else f"no response for {_SILENCE_TIMEOUT_S:g} s"
-                )
+            except GoogleAPICallError as error:
+                reason = error
+            except TimeoutError:
+                if await self._responds(client):
+                    self.is_connected = True
+                    continue
+                reason = f"no response for {self._silence_timeout_s:g} s"
             failures = 1 if self.is_connected else failures + 1
             self.is_connected = False
             level = logging.ERROR if isinstance(reason, _CONFIGURATION_ERRORS) else logging.INFO
@@ -148,9 +157,10 @@ class Subscriber:
             requests=batcher.requests(self._first_request()), retry=None, timeout=None
         )
         responses = aiter(stream)
+        confirming = tasks.create_task(self._confirm(client))
         try:
             while True:
-                async with asyncio.timeout(_SILENCE_TIMEOUT_S):
+                async with asyncio.timeout(self._silence_timeout_s):
                     response = await anext(responses, None)
                 if response is None:
                     return
@@ -158,7 +168,32 @@ class Subscriber:
                 self._accept(response, inflight, tasks)
                 await inflight.wait_for_capacity(2 * self._limits.max_outstanding)
         finally:
+            confirming.cancel()
             stream.cancel()  # type: ignore[attr-defined]  # a call, annotated as an iterable
+
+    async def _confirm(self, client: SubscriberAsyncClient) -> None:
+        """Set `is_connected` for a stream on which no response arrives, if the server responds otherwise."""
+        while not self.is_connected:
+            await asyncio.sleep(_CONFIRM_INTERVAL_S)
+            if await self._responds(client):
+                self.is_connected = True
+
+    async def _responds(self, client: SubscriberAsyncClient) -> bool:
+        """Send a call without effect, which needs no other permission than the stream does."""
+        try:
+            await client.modify_ack_deadline(
+                subscription=self._path,
+                ack_ids=[],
+                ack_deadline_seconds=0,
+                retry=None,
+                timeout=_CONFIRM_TIMEOUT_S,
+            )
+        except InvalidArgument:
+            # Google's server and its emulator require an id; so this one is a response of a working server.
+            return True
+        except GoogleAPICallError:
+            return False
+        return True
 
     def _accept(
         self, response: StreamingPullResponse, inflight: InflightMessages, tasks: asyncio.TaskGroup

@@ -95,8 +95,23 @@ def map_redis_errors(what: str, *, detail: str | None = None, code: str | None =
     except (*_OUTAGES, exceptions.ResponseError) as error:
         if not _is_outage(error):
             raise
-        message = detail or f"{what}: Redis does not respond ({type(error).__name__}); try again"
+        message = detail or f"{what}: {disk_problem(error) or _no_response(error)}"
         raise Unavailable(message, code=code) from error
+
+
+def disk_problem(error: Exception) -> str | None:
+    """Why Redis cannot write to its disk, as its reply states it; None for another error."""
+    kind, _, reason = str(error)[:300].partition(" ")
+    return f"Redis cannot write to its disk ({reason}); free some space there" if kind == "MISCONF" else None
+
+
+def refusal(error: exceptions.ResponseError) -> str:
+    """An error reply that is no outage, as an operator has to see it: a permission, a key of another type."""
+    return f"Redis refuses a command ({str(error)[:300]}); check its version, its ACL and its data"
+
+
+def _no_response(error: Exception) -> str:
+    return f"Redis does not respond ({type(error).__name__}); try again"
 
 
 def _is_outage(error: Exception) -> bool:

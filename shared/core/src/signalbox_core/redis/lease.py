@@ -18,10 +18,11 @@ from typing import Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.process.tasks import cancel_and_wait
-from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.redis.client import map_redis_errors, refusal
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,9 @@ class Lease:
     Args:
         owner: identifies this process among all that compete for the lease; unique when omitted.
         ttl: how long there is no leader after the owner has crashed.
+
+    Attributes:
+        problem: why `keep_renewing` could not renew it the last time; None when it could.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Lease:
         self._epoch = 0
         self._greatest_epoch = 0
         self._valid_until = 0.0
+        self.problem: str | None = None
 
     @property
     def key(self) -> str:
@@ -134,12 +139,17 @@ class Lease:
         return self.epoch
 
     async def keep_renewing(self) -> None:
-        """Renew or acquire the lease three times per ttl until cancelled; outages of Redis are logged."""
+        """Renew or acquire the lease three times per ttl until cancelled; errors of Redis are logged."""
         while True:
             try:
                 await self.renew()
+                self.problem = None
             except Unavailable as error:
+                self.problem = error.detail
                 log.warning("lease not renewed", extra={"lease": self.key, "detail": error.detail})
+            except ResponseError as error:
+                self.problem = refusal(error)
+                log.error("lease not renewed", extra={"lease": self.key, "detail": self.problem})
             await asyncio.sleep(self._ttl_s / 3)
 
     @asynccontextmanager
@@ -182,12 +192,14 @@ class Lease:
             raise self._lost()
 
     async def release(self) -> None:
-        """Give up the lease so that another process can lead at once; an outage of Redis is logged only."""
+        """Give up the lease so that another process can lead at once; errors of Redis are logged only."""
         try:
             with map_redis_errors(f"lease {self.key}"):
                 await self._release(keys=[self.key], args=[self.token])
         except Unavailable as error:
             log.warning("lease not released", extra={"lease": self.key, "detail": error.detail})
+        except ResponseError as error:
+            log.error("lease not released", extra={"lease": self.key, "detail": refusal(error)})
         self._epoch = 0
 
     async def _renew_or_fail(self, epoch: int) -> None:

@@ -37,21 +37,21 @@ class Channels(Protocol):
         """Receive frames until cancelled.
 
         Args:
-            opened: called with the run id after every (re)subscription; read the log after it to close the
-                gap.
+            opened: called with the stream's key after every (re)subscription; read the log after it to
+                close the gap.
         """
         ...
 
-    def open(self, run_id: str) -> None:
-        """Subscribe to a run's frames; `opened` follows."""
+    def open(self, key: str) -> None:
+        """Subscribe to the frames of a stream; `opened` follows."""
         ...
 
-    def close(self, run_id: str) -> None:
-        """Unsubscribe from a run's frames."""
+    def close(self, key: str) -> None:
+        """Unsubscribe from the frames of a stream."""
         ...
 
-    def is_open(self, run_id: str) -> bool:
-        """Return whether the subscription to the run is established."""
+    def is_open(self, key: str) -> bool:
+        """Return whether the subscription to the stream is established."""
         ...
 
 
@@ -66,19 +66,19 @@ class RedisChannels:
         self._wake = asyncio.Event()
         self._received_at = 0.0
 
-    def open(self, run_id: str) -> None:
-        channel = RunKeys(run_id).channel
-        self._runs[channel] = run_id
+    def open(self, key: str) -> None:
+        channel = RunKeys(key).channel
+        self._runs[channel] = key
         self._send("SUBSCRIBE", channel)
 
-    def close(self, run_id: str) -> None:
-        channel = RunKeys(run_id).channel
+    def close(self, key: str) -> None:
+        channel = RunKeys(key).channel
         self._runs.pop(channel, None)
-        self._open.discard(run_id)
+        self._open.discard(key)
         self._send("UNSUBSCRIBE", channel)
 
-    def is_open(self, run_id: str) -> bool:
-        return run_id in self._open
+    def is_open(self, key: str) -> bool:
+        return key in self._open
 
     async def run(self, receive: Receive, opened: Opened) -> None:
         failures = 0
@@ -126,14 +126,14 @@ class RedisChannels:
             if not isinstance(answer, list) or len(answer) != 3:
                 continue
             kind, channel, value = answer
-            run_id = self._runs.get(channel.decode())
-            if run_id is None:
+            key = self._runs.get(channel.decode())
+            if key is None:
                 continue
             if kind == b"message":
-                receive(run_id, unpack_message(value))
+                receive(key, unpack_message(value))
             elif kind == b"subscribe":
-                self._open.add(run_id)
-                opened(run_id)
+                self._open.add(key)
+                opened(key)
 
     async def _write(self, connection: AbstractConnection) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""The indexes across runs: pending approvals, open runs and notifications of a tenant, and runs with a gap.
+"""The indexes across runs: pending approvals, open and ended runs of a tenant, and runs with a gap.
 
 They are on other cluster nodes than the runs, so a second step updates them after the script. That step is
 idempotent and errs on the side of too many entries; every read checks the entries against the runs' own
@@ -18,8 +18,16 @@ from redis.asyncio import Redis
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
+from signalbox_core.ids import run_id_of
 from signalbox_core.redis.client import map_redis_errors
-from signalbox_core.streams.keys import GAPS, RunKeys, inbox_key, open_runs_key, tenant_channel
+from signalbox_core.streams.keys import (
+    GAPS,
+    RunKeys,
+    ended_runs_key,
+    inbox_key,
+    open_runs_key,
+    tenant_channel,
+)
 from signalbox_core.streams.record import (
     CLOSED_APPROVAL,
     closed_approval,
@@ -30,6 +38,8 @@ from signalbox_core.streams.record import (
 from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, AppendOutcome, Gap, InboxItem
 
 _ORPHAN_TTL: Final = timedelta(hours=1)
+_ENDED_TTL: Final = timedelta(hours=1)
+_MAX_ENDED: Final = 1_000
 
 
 class _InboxEntryState(Struct, frozen=True, kw_only=True):
@@ -45,7 +55,7 @@ class _RunChange(Struct, frozen=True, kw_only=True):
 
     is_open: bool
     is_new: bool
-    has_ended: bool
+    ended_at: datetime | None
 
 
 class RunIndexes:
@@ -55,38 +65,44 @@ class RunIndexes:
         self._redis = client
 
     async def update(
-        self, events: Sequence[CloudEvent], outcomes: Sequence[AppendOutcome], *, has_gap: bool, healed: bool
+        self,
+        key: str,
+        events: Sequence[CloudEvent],
+        outcomes: Sequence[AppendOutcome],
+        *,
+        has_gap: bool,
+        healed: bool,
     ) -> None:
-        """Update the indexes after an append to one run.
+        """Update the indexes after an append to the stream `key` of one run.
 
         Done for every outcome, duplicates included, so that a redelivery repairs what a crash left undone.
         """
-        run_id, tenant = events[0].runid, events[0].tenantid
+        tenant = events[0].tenantid
         requested = [inbox_item(event) for event in events if event.name == "approval.requested"]
         closed = [approval for event in events if (approval := closed_approval(event))]
-        ended = any(event.name in TERMINAL for event in events)
+        ended_at = next((event.time for event in events if event.name in TERMINAL), None)
+        ended = ended_at is not None
         first = next(
             (outcome for event, outcome in zip(events, outcomes, strict=True) if event.sequence == 1), None
         )
         if not (requested or closed or ended or has_gap or healed or first):
             return
-        with map_redis_errors(f"stream of {run_id}"):
-            closed += await self._requested_approvals(run_id) if ended else []
+        with map_redis_errors(f"stream of {events[0].runid}"):
+            closed += await self._requested_approvals(key) if ended else []
             # A duplicate of the first event must not announce a run again, which may have ended since.
             change = _RunChange(
                 is_open=first is not None and not ended,
                 is_new=first is AppendOutcome.APPENDED,
-                has_ended=ended,
+                ended_at=ended_at,
             )
-            await self._write(run_id, tenant, [] if ended else requested, closed, change, has_gap=has_gap)
+            await self._write(key, tenant, [] if ended else requested, closed, change, has_gap=has_gap)
 
-    async def update_after_rebuild(self, snapshot: Snapshot, *, has_gap: bool) -> None:
+    async def update_after_rebuild(self, key: str, snapshot: Snapshot, *, has_gap: bool) -> None:
         with map_redis_errors(f"stream of {snapshot.run_id}"):
             is_open = snapshot.status not in ENDED
-            change = _RunChange(is_open=is_open, is_new=is_open, has_ended=not is_open)
-            await self._write(
-                snapshot.run_id, snapshot.tenant, inbox_items(snapshot), [], change, has_gap=has_gap
-            )
+            ended_at = None if is_open else snapshot.ended_at or datetime.now(UTC)
+            change = _RunChange(is_open=is_open, is_new=is_open, ended_at=ended_at)
+            await self._write(key, snapshot.tenant, inbox_items(snapshot), [], change, has_gap=has_gap)
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
         with map_redis_errors("inbox of approvals"):
@@ -98,16 +114,20 @@ class RunIndexes:
             if stale:
                 await self._redis.hdel(inbox_key(tenant), *stale)
         items = [
-            replace(state.item, pipeline=state.pipeline or state.item.pipeline)
+            replace(
+                state.item,
+                run_id=run_id_of(state.item.run_id),
+                pipeline=state.pipeline or state.item.pipeline,
+            )
             for state in states
             if state.is_open
         ]
         return sorted(items, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
-        key = open_runs_key(tenant)
+        index = open_runs_key(tenant)
         with map_redis_errors("open runs"):
-            runs = cast("list[bytes]", await self._redis.zrevrange(key, 0, limit - 1))
+            runs = cast("list[bytes]", await self._redis.zrevrange(index, 0, limit - 1))
             async with self._redis.pipeline(transaction=False) as pipe:
                 for run in runs:
                     pipe.hmget(RunKeys(run.decode()).meta, "epoch", "terminal")
@@ -118,15 +138,26 @@ class RunIndexes:
                 if epoch is None or terminal is not None
             ]
             if stale:
-                await self._redis.zrem(key, *stale)
+                await self._redis.zrem(index, *stale)
         return [run.decode() for run in runs if run not in stale]
+
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        since = (datetime.now(UTC) - _ENDED_TTL).timestamp()
+        with map_redis_errors("ended runs"):
+            rows = await self._redis.zrevrangebyscore(
+                ended_runs_key(tenant), "+inf", since, start=0, num=limit, withscores=True
+            )
+        return {
+            run.decode(): datetime.fromtimestamp(ended_at, UTC)
+            for run, ended_at in cast("list[tuple[bytes, float]]", rows)
+        }
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         with map_redis_errors("gaps of streams"):
             runs = sorted(cast("set[bytes]", await self._redis.smembers(GAPS)))
             async with self._redis.pipeline(transaction=False) as pipe:
                 for run in runs:
-                    pipe.hmget(RunKeys(run.decode()).meta, "epoch", "top", "gap_since")
+                    pipe.hmget(RunKeys(run.decode()).meta, "epoch", "top", "gap_since", "tenant")
                 pipe.time()
                 *states, now = await pipe.execute()
             stale = [run for run, state in zip(runs, states, strict=True) if state[2] is None]
@@ -135,27 +166,29 @@ class RunIndexes:
         until_ms = now[0] * 1000 + now[1] // 1000 - int(older_than / timedelta(milliseconds=1))
         return [
             Gap(
-                run_id=run.decode(),
+                key=run.decode(),
+                run_id=run_id_of(run.decode()),
+                tenant=(tenant or b"").decode(),
                 epoch=epoch.decode(),
                 top=int(top),
                 since=datetime.fromtimestamp(int(since) / 1000, UTC),
             )
-            for run, (epoch, top, since) in zip(runs, states, strict=True)
+            for run, (epoch, top, since, tenant) in zip(runs, states, strict=True)
             if since is not None and int(since) <= until_ms
         ]
 
-    async def discard(self, run_id: str) -> None:
-        with map_redis_errors(f"stream of {run_id}"):
+    async def discard(self, key: str) -> None:
+        with map_redis_errors(f"stream of {run_id_of(key)}"):
             async with self._redis.pipeline(transaction=False) as pipe:
-                for key in RunKeys(run_id).all:
-                    pipe.pexpire(key, _ORPHAN_TTL)
-                pipe.hdel(RunKeys(run_id).meta, "gap_since")
-                pipe.srem(GAPS, run_id)
+                for stored in RunKeys(key).all:
+                    pipe.pexpire(stored, _ORPHAN_TTL)
+                pipe.hdel(RunKeys(key).meta, "gap_since")
+                pipe.srem(GAPS, key)
                 await pipe.execute()
 
     async def _write(
         self,
-        run_id: str,
+        key: str,
         tenant: str,
         opened: Sequence[InboxItem],
         closed: Sequence[str],
@@ -166,25 +199,31 @@ class RunIndexes:
         channel = RunKeys(tenant_channel(tenant)).channel
         async with self._redis.pipeline(transaction=False) as pipe:
             for item in opened:
-                pipe.hset(inbox_key(tenant), _field(item), msgspec.json.encode(item))
+                # Stored with the key of the stream, by which a reader checks whether the entry is still open.
+                stored = replace(item, run_id=key)
+                pipe.hset(inbox_key(tenant), _field(stored), msgspec.json.encode(stored))
             if closed:
-                pipe.hdel(inbox_key(tenant), *(f"{run_id}/{approval}" for approval in closed))
+                pipe.hdel(inbox_key(tenant), *(f"{key}/{approval}" for approval in closed))
             if has_gap:
-                pipe.sadd(GAPS, run_id)
+                pipe.sadd(GAPS, key)
             else:
-                pipe.srem(GAPS, run_id)
+                pipe.srem(GAPS, key)
             if change.is_open:
-                pipe.zadd(open_runs_key(tenant), {run_id: time.time()}, nx=True)
-            if change.has_ended:
-                pipe.zrem(open_runs_key(tenant), run_id)
+                pipe.zadd(open_runs_key(tenant), {key: time.time()}, nx=True)
+            if change.ended_at is not None:
+                pipe.zrem(open_runs_key(tenant), key)
+                ended = ended_runs_key(tenant)
+                pipe.zadd(ended, {key: change.ended_at.timestamp()}, nx=True)
+                pipe.zremrangebyrank(ended, 0, -_MAX_ENDED - 1)
+                pipe.expire(ended, _ENDED_TTL)
             if change.is_new:
-                pipe.publish(channel, pack_tenant_message(RUN_APPEARED, run_id))
+                pipe.publish(channel, pack_tenant_message(RUN_APPEARED, key))
             if opened or closed:
                 pipe.publish(channel, pack_tenant_message(INBOX_CHANGED))
             await pipe.execute()
 
-    async def _requested_approvals(self, run_id: str) -> list[str]:
-        marks = cast("Mapping[bytes, bytes]", await self._redis.hgetall(RunKeys(run_id).meta))
+    async def _requested_approvals(self, key: str) -> list[str]:
+        marks = cast("Mapping[bytes, bytes]", await self._redis.hgetall(RunKeys(key).meta))
         return [name.decode().removeprefix("approval:") for name in marks if name.startswith(b"approval:")]
 
     async def _entry_states(self, items: Sequence[InboxItem]) -> list[_InboxEntryState]:

@@ -7,10 +7,15 @@ GAPS: Final = "signalbox:gaps"
 
 
 class RunKeys:
-    """Keys and channel of one run."""
+    """Keys and channel of one run.
 
-    def __init__(self, run_id: str) -> None:
-        prefix = f"signalbox:run:{{{run_id}}}"
+    Args:
+        key: the run key (`signalbox_core.ids.run_key`), or the run id of a stream that a release without run
+            keys created.
+    """
+
+    def __init__(self, key: str) -> None:
+        prefix = f"signalbox:run:{{{key}}}"
         self.meta = f"{prefix}:meta"
         self.log = f"{prefix}:log"
         self.newest = f"{prefix}:newest"
@@ -26,7 +31,7 @@ class RunKeys:
 def tenant_channel(tenant: str) -> str:
     """Return the channel of a tenant's notifications (new runs, changes of its inbox).
 
-    Use it in place of a run id; no run id contains a slash.
+    Use it in place of a run key; no run key contains a slash.
     """
     return f"tenant/{tenant}"
 
@@ -34,6 +39,11 @@ def tenant_channel(tenant: str) -> str:
 def open_runs_key(tenant: str) -> str:
     """The index of a tenant's open runs, ordered by when they were first seen."""
     return f"signalbox:open:{{{tenant}}}"
+
+
+def ended_runs_key(tenant: str) -> str:
+    """The index of a tenant's recently ended runs, ordered by when they ended."""
+    return f"signalbox:ended:{{{tenant}}}"
 
 
 def inbox_key(tenant: str) -> str:

@@ -168,9 +168,9 @@ def pack_message(epoch: str, record: Record) -> bytes:
     return f"{epoch} {record.sequence} {record.name}\n{record.data}".encode()
 
 
-def pack_tenant_message(name: str, run_id: str = "") -> bytes:
-    """Encode a message for `tenant_channel`."""
-    data = msgspec.json.encode({"runid": run_id} if run_id else {}).decode()
+def pack_tenant_message(name: str, key: str = "") -> bytes:
+    """Encode a message for `tenant_channel`; `key` is that of a stream."""
+    data = msgspec.json.encode({"runid": key} if key else {}).decode()
     return pack_message("-", Record(sequence=0, name=name, data=data))
 
 

@@ -2,18 +2,20 @@
 
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.resources import files
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.errors import Conflict
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
+from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.streams import record as records
 from signalbox_core.streams.indexes import RunIndexes
@@ -34,6 +36,7 @@ RETENTION: Final = timedelta(days=7)
 MAX_FRAMES: Final = 10_000
 MAX_PARKED: Final = 1_000
 _MAX_RECORDS_PER_CALL: Final = 500
+_MAX_LOCATED: Final = 50_000
 
 
 class _ScriptCall(Struct, kw_only=True):
@@ -80,6 +83,7 @@ class RedisRunStream:
         script = files("signalbox_core.streams").joinpath("append.lua").read_text("utf-8")
         self._script = client.register_script(script)
         self._indexes = RunIndexes(client)
+        self._located = BoundedDict[str, None](_MAX_LOCATED)
 
     async def append(self, event: CloudEvent) -> AppendOutcome:
         return (await self.append_many([event]))[0]
@@ -92,12 +96,14 @@ class RedisRunStream:
             )
         outcomes: dict[int, AppendOutcome] = {}
         for (run_id, tenant), group in groups.items():
+            key = await self.locate(tenant, run_id)
             for start in range(0, len(group), _MAX_RECORDS_PER_CALL):
                 part = group[start : start + _MAX_RECORDS_PER_CALL]
                 applied = await self._apply(
-                    self._new_call("append", run_id, tenant), run_id, [item[2] for item in part]
+                    self._new_call("append", key, tenant), key, [item[2] for item in part]
                 )
                 await self._indexes.update(
+                    key,
                     [item[1] for item in part],
                     applied.outcomes,
                     has_gap=applied.has_gap,
@@ -112,10 +118,26 @@ class RedisRunStream:
     async def announce(self, event: CloudEvent) -> None:
         await self._publish_live(event, records.transient_record(event))
 
-    async def read(self, run_id: str, after: Cursor | None, limit: int = 500) -> History:
-        keys = RunKeys(run_id)
-        start = after.sequence if after else 0
+    async def locate(self, tenant: str, run_id: str) -> str:
+        key = run_key(tenant, run_id)
+        if key in self._located:
+            return key
         with map_redis_errors(f"stream of {run_id}"):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hexists(RunKeys(key).meta, "epoch")
+                pipe.hget(RunKeys(run_id).meta, "tenant")
+                exists, tenant_without_key = await pipe.execute()
+        if exists:
+            # Final, unlike the other outcomes: a stream under the run key always takes precedence.
+            self._located[key] = None
+        elif tenant_without_key == tenant.encode():
+            return run_id
+        return key
+
+    async def read(self, key: str, after: Cursor | None, limit: int = 500) -> History:
+        keys = RunKeys(key)
+        start = after.sequence if after else 0
+        with map_redis_errors(f"stream of {run_id_of(key)}"):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hmget(keys.meta, "epoch", "top", "terminal")
                 pipe.xrange(keys.log, f"({start}-0", "+", limit)
@@ -128,8 +150,8 @@ class RedisRunStream:
         frames = () if lost else tuple(_frame(name, entry) for entry in entries)
         return History(epoch=name, top=newest, ended=bool(terminal), frames=frames, lost=lost)
 
-    async def snapshot(self, run_id: str) -> ProjectedSnapshot | None:
-        keys = RunKeys(run_id)
+    async def snapshot(self, key: str) -> ProjectedSnapshot | None:
+        keys, run_id = RunKeys(key), run_id_of(key)
         with map_redis_errors(f"stream of {run_id}"):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hmget(keys.meta, "epoch", "top", "tenant")
@@ -142,40 +164,39 @@ class RedisRunStream:
             snapshot=project(run_id, tenant.decode(), fields, int(top)), epoch=epoch.decode()
         )
 
-    async def tenant(self, run_id: str) -> str | None:
-        with map_redis_errors(f"stream of {run_id}"):
-            tenant = cast("bytes | None", await self._redis.hget(RunKeys(run_id).meta, "tenant"))
-        return None if tenant is None else tenant.decode()
-
     async def inbox(self, tenant: str) -> list[InboxItem]:
         return await self._indexes.inbox(tenant)
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
         return await self._indexes.open_runs(tenant, limit)
 
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        return await self._indexes.ended_runs(tenant, limit)
+
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         return await self._indexes.gaps(older_than=older_than)
 
     async def rebuild(self, snapshot: Snapshot, *, replaces: str | None = None) -> str | None:
-        call = self._new_call("rebuild", snapshot.run_id, snapshot.tenant)
+        key = await self.locate(snapshot.tenant, snapshot.run_id)
+        call = self._new_call("rebuild", key, snapshot.tenant)
         call.replaces = replaces
         call.top = snapshot.sequence
         call.base = msgspec.json.encode(snapshot).decode()
         call.marks = records.snapshot_marks(snapshot)
         call.terminal = snapshot.status in ENDED
-        applied = await self._apply(call, snapshot.run_id, [])
+        applied = await self._apply(call, key, [])
         if applied.status == "other_epoch":
             return None
-        await self._indexes.update_after_rebuild(snapshot, has_gap=applied.has_gap)
+        await self._indexes.update_after_rebuild(key, snapshot, has_gap=applied.has_gap)
         return applied.epoch
 
-    async def discard(self, run_id: str) -> None:
-        await self._indexes.discard(run_id)
+    async def discard(self, key: str) -> None:
+        await self._indexes.discard(key)
 
-    def _new_call(self, mode: str, run_id: str, tenant: str) -> _ScriptCall:
+    def _new_call(self, mode: str, key: str, tenant: str) -> _ScriptCall:
         return _ScriptCall(
             mode=mode,
-            channel=RunKeys(run_id).channel,
+            channel=RunKeys(key).channel,
             tenant=tenant,
             epoch=secrets.token_hex(4),
             ttl_ms=self._retention_ms,
@@ -183,13 +204,15 @@ class RedisRunStream:
             max_parked=MAX_PARKED,
         )
 
-    async def _apply(self, call: _ScriptCall, run_id: str, batch: Sequence[Record]) -> _ScriptResult:
+    async def _apply(self, call: _ScriptCall, key: str, batch: Sequence[Record]) -> _ScriptResult:
+        run_id = run_id_of(key)
         packed = [msgspec.msgpack.encode(call), *(msgspec.msgpack.encode(item) for item in batch)]
         with map_redis_errors(f"stream of {run_id}"):
             status, epoch, _, has_gap, healed, *outcomes = await self._script(
-                keys=RunKeys(run_id).all, args=packed
+                keys=RunKeys(key).all, args=packed
             )
         if status == b"other_tenant":
+            # Only when a gateway of an earlier release created the stream of another tenant just now.
             raise Conflict(
                 f"run {run_id} belongs to another tenant; choose another run id",
                 code="foreign_run",
@@ -204,7 +227,8 @@ class RedisRunStream:
         )
 
     async def _publish_live(self, event: CloudEvent, record: Record) -> None:
-        await self._apply(self._new_call("live", event.runid, event.tenantid), event.runid, [record])
+        key = await self.locate(event.tenantid, event.runid)
+        await self._apply(self._new_call("live", key, event.tenantid), key, [record])
 
 
 def _sequence(entry: tuple[bytes, object]) -> int:

@@ -12,7 +12,7 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.events import CloudEvent, Snapshot
 
 RUN_APPEARED: Final = "run.appeared"
-"""Sent on `tenant_channel` when a run gets a stream; the data is `{"runid"}`."""
+"""Sent on `tenant_channel` when a run gets a stream; the data is `{"runid"}`, the key of the stream."""
 INBOX_CHANGED: Final = "inbox.changed"
 """Sent on `tenant_channel` when an approval was requested or closed."""
 _CURSOR: Final = re.compile(r"([0-9a-z]{1,16}):(0|[1-9][0-9]{0,14})")
@@ -107,9 +107,11 @@ class InboxItem(Struct, frozen=True, kw_only=True):
 
 
 class Gap(Struct, frozen=True, kw_only=True):
-    """A run's stream has lacked the event after `top` since `since`, while later ones are parked."""
+    """The stream `key` of a run has lacked the event after `top` since `since`; later ones are parked."""
 
+    key: str
     run_id: str
+    tenant: str
     epoch: str
     top: int
     since: datetime
@@ -117,6 +119,9 @@ class Gap(Struct, frozen=True, kw_only=True):
 
 class RunStream(Protocol):
     """The log, the snapshot and the inbox entries of runs.
+
+    An event or a snapshot names its run by tenant and run id. Everything else takes the `key` of a stream,
+    which `locate` returns. Two tenants may have a run of the same id; their streams have nothing in common.
 
     Raises:
         Unavailable: from every method, when the store is unavailable.
@@ -127,7 +132,6 @@ class RunStream(Protocol):
 
         Raises:
             InvalidInput: no sequence number, or the data does not match its type.
-            Conflict: the run belongs to another tenant.
         """
         ...
 
@@ -143,16 +147,19 @@ class RunStream(Protocol):
         """Send an event to listeners without storing it."""
         ...
 
-    async def read(self, run_id: str, after: Cursor | None, limit: int = 500) -> History:
+    async def locate(self, tenant: str, run_id: str) -> str:
+        """Return the key of the run's stream, whether or not it exists yet.
+
+        It is the run key, or the run id alone for a stream that a release without run keys created.
+        """
+        ...
+
+    async def read(self, key: str, after: Cursor | None, limit: int = 500) -> History:
         """Return up to `limit` frames after the cursor; None means from the beginning."""
         ...
 
-    async def snapshot(self, run_id: str) -> ProjectedSnapshot | None:
-        """Return the run's snapshot from its stream; None when it has no stream."""
-        ...
-
-    async def tenant(self, run_id: str) -> str | None:
-        """Return the run's tenant; None when it has no stream."""
+    async def snapshot(self, key: str) -> ProjectedSnapshot | None:
+        """Return the run's snapshot from its stream; None when there is no such stream."""
         ...
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
@@ -160,7 +167,11 @@ class RunStream(Protocol):
         ...
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
-        """Return the tenant's runs whose stream has not ended, the most recent first."""
+        """Return the keys of the tenant's streams that have not ended, the most recent first."""
+        ...
+
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        """Return the keys of the runs that ended within the last hour and when, newest first."""
         ...
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
@@ -179,6 +190,6 @@ class RunStream(Protocol):
         """
         ...
 
-    async def discard(self, run_id: str) -> None:
+    async def discard(self, key: str) -> None:
         """Expire a stream that belongs to no run, so that its gap can never be filled."""
         ...

@@ -18,6 +18,7 @@ from temporalio.converter import PayloadCodec, SerializationContext, WithSeriali
 from signalbox_core.bounded_dict import BoundedDict
 from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Unavailable
+from signalbox_core.ids import tenant_of
 
 Payload = temporalio.api.common.v1.Payload
 
@@ -25,6 +26,8 @@ ENCODING: Final = b"binary/encrypted"
 """The name that Temporal's own samples and documentation use."""
 PLAIN_MARK: Final = "signalbox-plain"
 """Metadata that `decode` adds, in the context of a workflow, to a payload that was not encrypted."""
+FOREIGN_MARK: Final = "signalbox-foreign"
+"""Metadata that `decode` adds to a payload of another tenant than the workflow's id names."""
 _KEY_ID: Final = "encryption-key-id"
 _TENANT: Final = "signalbox-tenant"
 _CONTEXT: Final = b"signalbox payload"
@@ -124,7 +127,10 @@ class SealedPayloads(PayloadCodec, WithSerializationContext):
         except DecodeError:
             raise Unavailable("a payload is damaged", code="payload_damaged") from None
         if tenant is not None and self._workflow_id is not None:
-            self._tenants[self._workflow_id] = tenant
+            if tenant_of(self._workflow_id) in (None, tenant):
+                self._tenants[self._workflow_id] = tenant
+            else:
+                opened.metadata[FOREIGN_MARK] = b"1"
         return opened
 
 

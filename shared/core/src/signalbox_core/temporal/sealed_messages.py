@@ -1,8 +1,8 @@
-"""Detects signals and updates that were sent unencrypted to a workflow whose worker has payload keys.
+"""Detects messages that are not encrypted, or encrypted for another tenant, where a worker has payload keys.
 
 A payload codec gets payloads without their purpose, and a workflow interceptor gets decoded values without
-their encoding. The workflow runner in between marks unencrypted messages of a workflow task with a header,
-and the interceptor of runs decides whether to accept them.
+their encoding. The workflow runner in between marks such messages of a workflow task with a header, and the
+interceptor of runs decides whether to accept them.
 """
 
 from typing import Any, Final
@@ -12,8 +12,8 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter, StorageDriverStoreContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 
-from signalbox_core.temporal.codec import PLAIN_MARK, SealedPayloads
-from signalbox_core.temporal.names import HEADER_UNSEALED
+from signalbox_core.temporal.codec import FOREIGN_MARK, PLAIN_MARK, SealedPayloads
+from signalbox_core.temporal.names import HEADER_FOREIGN, HEADER_UNSEALED
 
 _MARK: Final = Payload(metadata={"encoding": b"binary/null"})
 
@@ -21,8 +21,9 @@ _MARK: Final = Payload(metadata={"encoding": b"binary/null"})
 def mark_unsealed_messages(runner: WorkflowRunner, converter: DataConverter) -> WorkflowRunner:
     """Wrap `runner` so that it marks unencrypted signals and updates with `HEADER_UNSEALED`.
 
-    A message without an argument counts as unencrypted, because it has nothing to encrypt. Without payload
-    keys in `converter`, the runner is returned as it is.
+    Signals, updates and starts that are encrypted for another tenant get `HEADER_FOREIGN`. A message without
+    an argument counts as unencrypted, because it has nothing to encrypt. Without payload keys in `converter`,
+    the runner is returned as it is.
     """
     return _MarkingRunner(runner) if isinstance(converter.payload_codec, SealedPayloads) else runner
 
@@ -47,7 +48,9 @@ class _MarkingInstance(WorkflowInstance):
 
     def activate(self, act: Any) -> Any:
         for job in act.jobs:
-            if job.HasField("signal_workflow"):
+            if job.HasField("initialize_workflow"):
+                _mark_foreign(job.initialize_workflow, job.initialize_workflow.arguments)
+            elif job.HasField("signal_workflow"):
                 _mark(job.signal_workflow, job.signal_workflow.input)
             elif job.HasField("do_update"):
                 _mark(job.do_update, job.do_update.input)
@@ -66,6 +69,12 @@ class _MarkingInstance(WorkflowInstance):
         return self._instance.get_thread_id()
 
 
+def _mark_foreign(message: Any, arguments: Any) -> None:
+    if any(FOREIGN_MARK in payload.metadata for payload in arguments):
+        message.headers[HEADER_FOREIGN].CopyFrom(_MARK)
+
+
 def _mark(message: Any, arguments: Any) -> None:
+    _mark_foreign(message, arguments)
     if not arguments or any(PLAIN_MARK in payload.metadata for payload in arguments):
         message.headers[HEADER_UNSEALED].CopyFrom(_MARK)

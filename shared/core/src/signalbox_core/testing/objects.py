@@ -25,3 +25,13 @@ class FakeObjectStore:
 
     async def exists(self, key: str) -> bool:
         return check_key(key) in self.bodies
+
+    async def replace(self, key: str, body: bytes, media_type: str) -> None:  # noqa: ARG002 - not kept
+        self.bodies[check_key(key)] = bytes(body)
+        self.writes.append(key)
+
+    async def delete(self, key: str) -> None:
+        self.bodies.pop(check_key(key), None)
+
+    async def list_keys(self, folder: str) -> list[str]:
+        return [key for key in self.bodies if key.startswith(f"{check_key(folder)}/")]

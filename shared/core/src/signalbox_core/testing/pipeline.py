@@ -24,6 +24,7 @@ from temporalio.worker import Replayer, Worker
 from signalbox_core.errors import NotFound
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.snapshot import ApprovalState
+from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
 from signalbox_core.pipeline.activity.loader import Activity, load_workflows, sandbox
 from signalbox_core.pipeline.contract import messages
@@ -58,7 +59,7 @@ class RunUnderTest:
 
     def __init__(self, handle: WorkflowHandle[Any, Any], emitter: FakeEmitter) -> None:
         self.handle = handle
-        self.run_id = handle.id
+        self.run_id = run_id_of(handle.id)
         self._emitter = emitter
 
     async def result(self) -> Any:
@@ -146,10 +147,11 @@ class PipelineUnderTest:
         self._worker: Worker | None = None
 
     async def start(self, value: Struct, *, run_id: str | None = None, tenant: str = "acme") -> RunUnderTest:
+        """Start a run as the gateway does: its workflow id is the run key."""
         handle: WorkflowHandle[Any, Any] = await self.client.start_workflow(
             self._spec.name,
             value,
-            id=run_id or f"{self._spec.name.replace('_', '-')}-{uuid.uuid4().hex[:12]}",
+            id=run_key(tenant, run_id or f"{self._spec.name.replace('_', '-')}-{uuid.uuid4().hex[:12]}"),
             task_queue=self.task_queue,
             memo={MEMO_TENANT: tenant, MEMO_STARTED_BY: "tester"},
             result_type=self._spec.result,

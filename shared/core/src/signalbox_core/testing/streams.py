@@ -8,10 +8,10 @@ from itertools import count, pairwise
 import msgspec
 from msgspec.structs import replace
 
-from signalbox_core.errors import Conflict
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
+from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.streams import record as records
 from signalbox_core.streams.channels import Opened, Receive
 from signalbox_core.streams.keys import tenant_channel
@@ -36,6 +36,7 @@ class _FakeRun:
     tenant: str
     top: int = 0
     ended: bool = False
+    ended_at: datetime | None = None
     gap_since: datetime | None = None
     log: list[Record] = field(default_factory=list)
     newest: dict[str, bytes] = field(default_factory=dict)
@@ -63,28 +64,28 @@ class FakeChannels:
         self.listen(receive, opened)
         self.reconnect()
 
-    def open(self, run_id: str) -> None:
-        self.opened.add(run_id)
+    def open(self, key: str) -> None:
+        self.opened.add(key)
         if not self._is_disconnected:
-            self._opened(run_id)
+            self._opened(key)
 
-    def close(self, run_id: str) -> None:
-        self.opened.discard(run_id)
+    def close(self, key: str) -> None:
+        self.opened.discard(key)
 
-    def is_open(self, run_id: str) -> bool:
-        return run_id in self.opened and not self._is_disconnected
+    def is_open(self, key: str) -> bool:
+        return key in self.opened and not self._is_disconnected
 
     def disconnect(self) -> None:
         self._is_disconnected = True
 
     def reconnect(self) -> None:
         self._is_disconnected = False
-        for run_id in sorted(self.opened):
-            self._opened(run_id)
+        for key in sorted(self.opened):
+            self._opened(key)
 
-    def send(self, run_id: str, frame: Frame) -> None:
-        if self.is_open(run_id):
-            self._receive(run_id, frame)
+    def send(self, key: str, frame: Frame) -> None:
+        if self.is_open(key):
+            self._receive(key, frame)
 
 
 class FakeRunStream:
@@ -123,8 +124,11 @@ class FakeRunStream:
     async def announce(self, event: CloudEvent) -> None:
         self._publish_live(event, records.transient_record(event))
 
-    async def read(self, run_id: str, after: Cursor | None, limit: int = 500) -> History:
-        run = self._runs.get(run_id) or _FakeRun(epoch="", tenant="")
+    async def locate(self, tenant: str, run_id: str) -> str:
+        return run_key(tenant, run_id)
+
+    async def read(self, key: str, after: Cursor | None, limit: int = 500) -> History:
+        run = self._runs.get(key) or _FakeRun(epoch="", tenant="")
         start = after.sequence if after else 0
         first = run.log[0].sequence if run.log else run.top + 1
         lost = start > run.top or start < first - 1 or (after is not None and after.epoch != run.epoch)
@@ -133,19 +137,17 @@ class FakeRunStream:
             epoch=run.epoch, top=run.top, ended=run.ended, frames=() if lost else tuple(kept), lost=lost
         )
 
-    async def snapshot(self, run_id: str) -> ProjectedSnapshot | None:
-        run = self._runs.get(run_id)
+    async def snapshot(self, key: str) -> ProjectedSnapshot | None:
+        run = self._runs.get(key)
         if run is None or not run.newest:
             return None
-        return ProjectedSnapshot(snapshot=project(run_id, run.tenant, run.newest, run.top), epoch=run.epoch)
-
-    async def tenant(self, run_id: str) -> str | None:
-        return self._runs[run_id].tenant if run_id in self._runs else None
+        snapshot = project(run_id_of(key), run.tenant, run.newest, run.top)
+        return ProjectedSnapshot(snapshot=snapshot, epoch=run.epoch)
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
         found = []
-        for item in self._inbox.values():
-            run = self._runs.get(item.run_id)
+        for (key, _), item in self._inbox.items():
+            run = self._runs.get(key)
             if (
                 run
                 and run.tenant == tenant
@@ -156,115 +158,121 @@ class FakeRunStream:
         return sorted(found, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
-        return [
-            run_id for run_id, run in reversed(self._runs.items()) if run.tenant == tenant and not run.ended
-        ][:limit]
+        runs = [key for key, run in self._runs.items() if run.tenant == tenant and not run.ended]
+        return runs[::-1][:limit]
+
+    async def ended_runs(self, tenant: str, limit: int) -> dict[str, datetime]:
+        runs = [(run.ended_at, key) for key, run in self._runs.items() if run.tenant == tenant]
+        ended = sorted([(at, key) for at, key in runs if at is not None], reverse=True)
+        return {key: at for at, key in ended[:limit] if self._now() - at <= timedelta(hours=1)}
 
     async def gaps(self, *, older_than: timedelta) -> list[Gap]:
         until = self._now() - older_than
         return [
-            Gap(run_id=run_id, epoch=run.epoch, top=run.top, since=run.gap_since)
-            for run_id, run in sorted(self._runs.items())
+            Gap(
+                key=key,
+                run_id=run_id_of(key),
+                tenant=run.tenant,
+                epoch=run.epoch,
+                top=run.top,
+                since=run.gap_since,
+            )
+            for key, run in sorted(self._runs.items())
             if run.gap_since is not None and run.gap_since <= until
         ]
 
     async def rebuild(self, snapshot: Snapshot, *, replaces: str | None = None) -> str | None:
-        before = self._runs.get(snapshot.run_id)
+        key = run_key(snapshot.tenant, snapshot.run_id)
+        before = self._runs.get(key)
         if replaces is not None and (before.epoch if before else "") != replaces:
             return None
         ended = snapshot.status in ENDED
         run = _FakeRun(epoch=next(self._epochs), tenant=snapshot.tenant, top=snapshot.sequence, ended=ended)
+        run.ended_at = snapshot.ended_at
         run.newest[BASE] = msgspec.json.encode(snapshot)
         _set_marks(run, records.snapshot_marks(snapshot))
         waiting = before.parked if before and not ended else {}
         run.parked = {sequence: record for sequence, record in waiting.items() if sequence > run.top}
-        self._runs[snapshot.run_id] = run
-        self._inbox.update({(item.run_id, item.approval_id): item for item in records.inbox_items(snapshot)})
-        self._send(snapshot.run_id, run, Record(sequence=0, name="stream.rebuilt", data="{}"))
-        self._append_parked(snapshot.run_id, run)
+        self._runs[key] = run
+        self._inbox.update({(key, item.approval_id): item for item in records.inbox_items(snapshot)})
+        self._send(key, run, Record(sequence=0, name="stream.rebuilt", data="{}"))
+        self._append_parked(key, run)
         self._update_gap(run, top_before=-1)
         if not ended:
-            self._send_tenant_message(run.tenant, RUN_APPEARED, snapshot.run_id)
+            self._send_tenant_message(run.tenant, RUN_APPEARED, key)
         if records.inbox_items(snapshot):
             self._send_tenant_message(run.tenant, INBOX_CHANGED)
         return run.epoch
 
-    async def discard(self, run_id: str) -> None:
-        self._runs.pop(run_id, None)
+    async def discard(self, key: str) -> None:
+        self._runs.pop(key, None)
 
     def _append(self, event: CloudEvent, record: Record) -> AppendOutcome:
-        run = self._run_of(event) or self._runs.setdefault(
-            event.runid, _FakeRun(epoch=next(self._epochs), tenant=event.tenantid)
-        )
+        key = run_key(event.tenantid, event.runid)
+        run = self._runs.get(key)
+        if run is None:
+            run = self._runs[key] = _FakeRun(epoch=next(self._epochs), tenant=event.tenantid)
         if event.name == "approval.requested":
             item = records.inbox_item(event)
-            self._inbox[item.run_id, item.approval_id] = item
+            self._inbox[key, item.approval_id] = item
         top_before = run.top
-        outcome = self._place(event.runid, run, record)
+        outcome = self._place(key, run, record)
+        run.ended_at = run.ended_at or (event.time if record.terminal else None)
         self._update_gap(run, top_before=top_before)
         if record.sequence == 1 and outcome is AppendOutcome.APPENDED:
-            self._send_tenant_message(run.tenant, RUN_APPEARED, event.runid)
+            self._send_tenant_message(run.tenant, RUN_APPEARED, key)
         if (
             event.name == "approval.requested"
             or records.closed_approval(event)
-            or (record.terminal and self._has_approvals(event.runid))
+            or (record.terminal and self._has_approvals(key))
         ):
             self._send_tenant_message(run.tenant, INBOX_CHANGED)
         return outcome
 
-    def _has_approvals(self, run_id: str) -> bool:
-        return any(owner == run_id for owner, _ in self._inbox)
+    def _has_approvals(self, key: str) -> bool:
+        return any(owner == key for owner, _ in self._inbox)
 
-    def _send_tenant_message(self, tenant: str, name: str, run_id: str = "") -> None:
+    def _send_tenant_message(self, tenant: str, name: str, key: str = "") -> None:
         self.channels.send(
-            tenant_channel(tenant), records.unpack_message(records.pack_tenant_message(name, run_id))
+            tenant_channel(tenant), records.unpack_message(records.pack_tenant_message(name, key))
         )
 
-    def _place(self, run_id: str, run: _FakeRun, record: Record) -> AppendOutcome:
+    def _place(self, key: str, run: _FakeRun, record: Record) -> AppendOutcome:
         if run.ended or record.sequence <= run.top:
             return AppendOutcome.DROPPED
         if record.sequence > run.top + 1:
             run.parked.setdefault(record.sequence, record)
             return AppendOutcome.PARKED
-        self._append_next(run_id, run, record)
-        self._append_parked(run_id, run)
+        self._append_next(key, run, record)
+        self._append_parked(key, run)
         return AppendOutcome.APPENDED
 
-    def _append_next(self, run_id: str, run: _FakeRun, record: Record) -> None:
+    def _append_next(self, key: str, run: _FakeRun, record: Record) -> None:
         run.log = [*run.log, record][-self._max_frames :]
         run.top = record.sequence
         if record.field:
             run.newest[record.field] = record.data.encode()
         _set_marks(run, record.marks)
-        self._send(run_id, run, record)
+        self._send(key, run, record)
         if record.terminal:
             run.ended = True
             run.parked.clear()
 
-    def _append_parked(self, run_id: str, run: _FakeRun) -> None:
+    def _append_parked(self, key: str, run: _FakeRun) -> None:
         while not run.ended and run.top + 1 in run.parked:
-            self._append_next(run_id, run, run.parked.pop(run.top + 1))
+            self._append_next(key, run, run.parked.pop(run.top + 1))
 
     def _publish_live(self, event: CloudEvent, record: Record) -> None:
-        run = self._run_of(event)
+        key = run_key(event.tenantid, event.runid)
+        run = self._runs.get(key)
         if run and (run.ended or (record.guard and run.marks.get(record.guard) == ENDED_STEP)):
             return
         if run and record.field:
             run.newest[record.field] = record.data.encode()
-        self._send(event.runid, run or _FakeRun(epoch="", tenant=""), record)
+        self._send(key, run or _FakeRun(epoch="", tenant=""), record)
 
-    def _run_of(self, event: CloudEvent) -> _FakeRun | None:
-        run = self._runs.get(event.runid)
-        if run and run.tenant != event.tenantid:
-            raise Conflict(
-                f"run {event.runid} belongs to another tenant; choose another run id",
-                code="foreign_run",
-                field="runid",
-            )
-        return run
-
-    def _send(self, run_id: str, run: _FakeRun, record: Record) -> None:
-        self.channels.send(run_id, _frame(run.epoch, record))
+    def _send(self, key: str, run: _FakeRun, record: Record) -> None:
+        self.channels.send(key, _frame(run.epoch, record))
 
     def _update_gap(self, run: _FakeRun, *, top_before: int) -> None:
         if not run.parked:

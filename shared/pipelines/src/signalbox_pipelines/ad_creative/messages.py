@@ -64,6 +64,7 @@ class BrandFacts(Struct, frozen=True, kw_only=True):
     cta: str = ""
     logo: StoredPicture | None = None
     images: tuple[ImageLink, ...] = ()
+    rating_best: str = "5"
 
 
 class RewriteRequest(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ Pure.
 import msgspec
 from msgspec import Raw
 
+from signalbox_core.chat_model.reasoning_filter import without_reasoning
 from signalbox_pipelines.ai_task.contract import AiTaskInput
 from signalbox_pipelines.ai_task.local.phrases import key_phrases
 from signalbox_pipelines.ai_task.messages import CheckedAnswer
@@ -16,6 +17,7 @@ from signalbox_pipelines.ai_task.schema_validation import find_violations
 def check_answer(task: AiTaskInput, text: str) -> CheckedAnswer:
     """Return the final answer; one with `problems` if the output is empty or violates the schema."""
     schema = answer_schema(task)
+    text = without_reasoning(text)
     if schema is None:
         stripped = text.strip()
         if not stripped:

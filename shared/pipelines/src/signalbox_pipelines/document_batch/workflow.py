@@ -232,12 +232,12 @@ class DocumentBatch:
 
     async def _start_analytics(self, state: BatchState, report: BatchReport) -> None:
         """Start the statistics without awaiting them; their failure does not affect the batch."""
-        run_id = self.signalbox.run_id
+        run = self.signalbox
         with suppress(WorkflowAlreadyStartedError):
             await workflow.start_child_workflow(
                 BatchAnalytics.run,
-                StatisticsRequest(run_id=run_id, folder=state.plan.folder, report=report.key),
-                id=f"{run_id}/analytics",
+                StatisticsRequest(run_id=run.run_id, folder=state.plan.folder, report=report.key),
+                id=f"{run.workflow_id}/analytics",
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
             )
@@ -249,7 +249,10 @@ class DocumentBatch:
         open_ids = [run_id for run_id, (index, _, _) in self.runs.items() if self.state.is_open(index)]
         waiting_ids = [outcome.run_id for outcome in self.state.waiting.values()]
         await asyncio.gather(
-            *(_cancel_document(run_id) for run_id in dict.fromkeys([*open_ids, *waiting_ids]))
+            *(
+                _cancel_document(self.signalbox.workflow_id_of(run_id))
+                for run_id in dict.fromkeys([*open_ids, *waiting_ids])
+            )
         )
 
 
@@ -287,8 +290,8 @@ def _mark_retrieved(child: "asyncio.Task[DocumentResult]") -> None:
         child.exception()
 
 
-async def _cancel_document(run_id: str) -> None:
-    handle = workflow.get_external_workflow_handle(run_id)
+async def _cancel_document(workflow_id: str) -> None:
+    handle = workflow.get_external_workflow_handle(workflow_id)
     with suppress(ApplicationError, FailureError):  # it has already ended
         await handle.signal(SIGNAL_CANCEL_REASON, CancelReason(reason="its batch was cancelled"))
         await handle.cancel()

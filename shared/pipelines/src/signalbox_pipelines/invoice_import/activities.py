@@ -17,6 +17,7 @@ from signalbox_core.crypto.sealing import VARIABLE as PAYLOAD_KEYS
 from signalbox_core.crypto.sealing import open_key_ring
 from signalbox_core.crypto.secret_refs import SecretRefs
 from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
+from signalbox_core.ids import run_key
 from signalbox_core.pipeline.activity import emit_on_complete, progress
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.scaling.hints import Hints
@@ -102,7 +103,7 @@ class InvoiceActivities:
         try:
             description = await lock.describe()
             holder = str(await description.memo_value("holder", ""))
-            if holder != request.account.run_id and await _is_running(holder):
+            if holder != request.account.run_id and await _is_running(request.account.tenant, holder):
                 detail = (
                     f"run {holder} is importing {request.account.tax_code}; "
                     "wait until it ends or cancel it, then start again"
@@ -213,7 +214,7 @@ class InvoiceActivities:
         spacing_s = self._client.settings.query_spacing_ms / 1_000
         return await self._hints.publish(
             activity.info().task_queue,
-            request.account.run_id,
+            request.account.session_owner,
             remaining=request.remaining,
             max_in_flight=request.max_in_flight,
             max_rate_per_s=1 / spacing_s if spacing_s else None,
@@ -222,7 +223,7 @@ class InvoiceActivities:
     @activity.defn(name="invoice_import.leave")
     async def clean_up(self, request: CleanUpRequest) -> None:
         """Delete the session and withdraw the hint. Idempotent."""
-        await self._hints.withdraw(activity.info().task_queue, request.account.run_id)
+        await self._hints.withdraw(activity.info().task_queue, request.account.session_owner)
         if self._redis_services is not None:
             await self._redis_services[1].delete(request.account)
 
@@ -256,14 +257,17 @@ class InvoiceActivities:
         return self._redis_services
 
 
-async def _is_running(run_id: str) -> bool:
-    try:
-        description = await activity.client().get_workflow_handle(run_id).describe()
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return False
-        raise
-    return description.status is _RUNNING
+async def _is_running(tenant: str, run_id: str) -> bool:
+    # The second id is that of a run which a release without run keys started.
+    for workflow_id in (run_key(tenant, run_id), run_id):
+        try:
+            description = await activity.client().get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+        else:
+            return description.status is _RUNNING
+    return False
 
 
 @contextlib.asynccontextmanager

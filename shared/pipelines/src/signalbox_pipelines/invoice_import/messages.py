@@ -25,12 +25,22 @@ _DIRECTION_NAMES: Final[dict[Direction, str]] = {"purchase": "purchases", "sold"
 
 
 class ImportAccount(Struct, frozen=True, kw_only=True):
-    """The taxpayer and the run, which every activity needs. Names the password's secret, never holds it."""
+    """The taxpayer and the run, which every activity needs. Names the password's secret, never holds it.
+
+    Attributes:
+        workflow_id: tells runs of the same id in two tenants apart; empty in the messages of older runs.
+    """
 
     tenant: str
     run_id: str
     tax_code: str
     secret_ref: str
+    workflow_id: str = ""
+
+    @property
+    def session_owner(self) -> str:
+        """What the portal session and the scaling hint of the run are stored under."""
+        return self.workflow_id or self.run_id
 
     @property
     def root(self) -> str:

@@ -83,6 +83,7 @@ class InvoiceImport:
             run_id=self.signalbox.run_id,
             tax_code=tax_code,
             secret_ref=self.state.secret_ref,
+            workflow_id=self.signalbox.workflow_id,
         )
         self.halt: Halt | None = None
         self.last_hint_at = workflow.now() - HINT_INTERVAL

@@ -23,12 +23,12 @@ _FORMATS: Final[Mapping[str, str]] = {
 
 
 def completion_for(chat: CompletionRequest) -> str:
-    """JSON that matches the schema or example in the prompt if JSON is requested, else sentences of the last
-    message.
+    """JSON that matches the schema in the prompt, or its example if JSON is requested, else sentences of the
+    last message.
     """
     prompt = "\n".join(message.content or "" for message in chat.messages)
-    if chat.response_format is not None and chat.response_format.type != "text":
-        fenced = _FENCED.search(prompt)
+    fenced = _FENCED.search(prompt)
+    if fenced or (chat.response_format is not None and chat.response_format.type != "text"):
         value = (
             example_of_schema(schema := json.loads(fenced[1]), schema)
             if fenced

@@ -1,6 +1,7 @@
 """Injectable faults, selected by the model's name (`sim@rate_limit:2`) or the header `X-Sim-Fault`."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
 from msgspec import Struct
@@ -17,7 +18,42 @@ FaultName = Literal[
     "bad_chunk",
     "slow",
     "no_usage",
+    "empty_finish",
+    "cut_empty_finish",
+    "think",
+    "think_unopened",
+    "think_only",
+    "completion_tokens",
+    "no_temperature",
+    "no_stream_options",
+    "no_json_object",
+    "context_length",
+    "context_in_stream",
+    "credits_in_stream",
+    "vllm_error",
+    "error_text",
+    "error_finish",
+    "refusal",
+    "tool_call",
+    "whole_json",
+    "error_json",
+    "html_page",
 ]
+REJECTED_PARAMETERS: Final[Mapping[str, tuple[str, str]]] = {
+    "completion_tokens": (
+        "max_tokens",
+        "Unsupported parameter: 'max_tokens' is not supported with this model. "
+        "Use 'max_completion_tokens' instead.",
+    ),
+    "no_temperature": (
+        "temperature",
+        "Unsupported value: 'temperature' does not support this value with this model. "
+        "Only the default (1) value is supported.",
+    ),
+    "no_stream_options": ("stream_options", "Unrecognized request argument supplied: stream_options"),
+    "no_json_object": ("response_format", "'response_format' of type 'json_object' is not supported"),
+}
+"""From fault to the parameter that it rejects with a 400, and its message."""
 FAULT_NAMES: Final[tuple[str, ...]] = get_args(FaultName)
 
 

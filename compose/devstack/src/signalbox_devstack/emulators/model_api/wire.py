@@ -22,7 +22,13 @@ class CompletionRequest(Struct, frozen=True, kw_only=True):
     stream: bool = False
     stream_options: RequestedStreamOptions | None = None
     max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
     response_format: RequestedFormat | None = None
+
+    @property
+    def length_limit(self) -> int | None:
+        return self.max_tokens if self.max_tokens is not None else self.max_completion_tokens
 
 
 class CompletionUsage(Struct, frozen=True, kw_only=True):

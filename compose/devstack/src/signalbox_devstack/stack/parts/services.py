@@ -74,6 +74,7 @@ def gateway(config: StackConfig) -> Part:
         PUBLIC_ORIGIN=f"http://{HOST}:{port}",
         API_KEYS_FILE=config.keys.api_keys_file,
         OBJECTS_URL=_objects_url(config),
+        LEDGER_KEY_FILE=config.keys.ledger_key_file,
         **({"TEMPORAL_UI_URL": temporal_ui} if temporal_ui else {}),
     )
     backends = {**_temporal_env(config), **_payload_env(config), **_redis_env(config), **_pubsub_env(config)}

@@ -6,6 +6,7 @@ from signalbox_gateway.api.artifacts import ArtifactHandler
 from signalbox_gateway.api.endpoint import Endpoint, Reply
 from signalbox_gateway.api.pipelines import PipelineHandlers
 from signalbox_gateway.api.routes.replies import INVALID_BODY, INVALID_QUERY, RUN_NOT_FOUND, problem
+from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
 from signalbox_gateway.api.uploads import UploadHandler
@@ -40,7 +41,7 @@ def pipeline_routes(pipelines: PipelineHandlers) -> tuple[Endpoint, ...]:
 
 
 def run_routes(
-    start_run: StartRunHandler, runs: RunHandlers, artifacts: ArtifactHandler
+    start_run: StartRunHandler, runs: RunHandlers, run_input: RunInputHandler, artifacts: ArtifactHandler
 ) -> tuple[Endpoint, ...]:
     """Starting and reading runs."""
     return (
@@ -90,6 +91,19 @@ def run_routes(
             role=Role.VIEWER,
             handle=runs.show,
             replies=(Reply(200, "The current snapshot", RunView), RUN_NOT_FOUND),
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/runs/{run_id}/input",
+            name="get_input",
+            summary="Get what a run was started with; secrets are masked",
+            role=Role.VIEWER,
+            handle=run_input.show,
+            replies=(
+                Reply(200, "The input", schemas.RunInputView),
+                problem(409, "The run is queued; its input can be read when it has started"),
+                RUN_NOT_FOUND,
+            ),
         ),
         Endpoint(
             method="GET",

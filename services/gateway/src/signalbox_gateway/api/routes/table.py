@@ -9,13 +9,16 @@ from signalbox_gateway.api.autoscaler import AutoscalerHandlers
 from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import Endpoint
 from signalbox_gateway.api.health import HealthHandlers
+from signalbox_gateway.api.ledger import LedgerHandlers
 from signalbox_gateway.api.payload_codec import PayloadCodecHandler
 from signalbox_gateway.api.pipelines import PipelineHandlers
 from signalbox_gateway.api.routes.approvals import approval_routes
 from signalbox_gateway.api.routes.control import control_routes
+from signalbox_gateway.api.routes.ledger import ledger_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
 from signalbox_gateway.api.routes.sessions import session_routes
+from signalbox_gateway.api.run_input import RunInputHandler
 from signalbox_gateway.api.runs import RunHandlers
 from signalbox_gateway.api.sessions import SessionHandlers
 from signalbox_gateway.api.start_run import StartRunHandler
@@ -28,9 +31,11 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     pipelines: PipelineHandlers
     start_run: StartRunHandler
     runs: RunHandlers
+    run_input: RunInputHandler
     artifacts: ArtifactHandler
     approvals: ApprovalHandlers
     approval_stream: ApprovalStream
+    ledger: LedgerHandlers
     uploads: UploadHandler
     autoscaler: AutoscalerHandlers
     codec: PayloadCodecHandler
@@ -43,9 +48,10 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
     """Every operation, in the order of the documentation. Paths do not overlap."""
     return (
         *pipeline_routes(handlers.pipelines),
-        *run_routes(handlers.start_run, handlers.runs, handlers.artifacts),
+        *run_routes(handlers.start_run, handlers.runs, handlers.run_input, handlers.artifacts),
         *control_routes(handlers.runs),
         *approval_routes(handlers.approvals, handlers.approval_stream),
+        *ledger_routes(handlers.ledger),
         *upload_routes(handlers.uploads),
         *autoscaler_routes(handlers.autoscaler),
         *session_routes(handlers.sessions),

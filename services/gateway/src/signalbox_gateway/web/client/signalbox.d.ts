@@ -2,19 +2,27 @@
 
 export interface Options {
   /**
-   * The gateway's address, with its path prefix if it has one. By default the address that this module was loaded from, or
-   * the page's origin if the module was copied elsewhere.
+   * The gateway's address, with its path prefix if it has one. By default the address that this module was
+   * loaded from, or the page's origin if the module was copied elsewhere.
    */
   origin?: string;
   /** Only for pages whose users may see the key. Without a key, the session cookie is used. */
   apiKey?: string;
-  /** Returns a stream ticket for these runs, for example from your own server; called again when a ticket has expired. */
+  /**
+   * Returns a stream ticket for these runs, for example from your own server. It is called again when a
+   * ticket has expired, and for runs that other tabs of your page watch.
+   */
   ticket?: (runs: string[]) => Promise<string>;
+  /** Tabs share a connection only if they have the same value here, origin, and kind of authentication. */
+  share?: string;
 }
 
-export type RunStatus = "queued" | "running" | "paused" | "completed" | "failed" | "cancelled" | "terminated" | "timed_out";
+export type RunStatus =
+  | "queued" | "running" | "paused" | "completed" | "failed" | "cancelled" | "terminated" | "timed_out";
 
-export interface Started { run_id: string; pipeline: string; status: RunStatus; links: Record<string, string>; }
+export interface Started {
+  run_id: string; pipeline: string; status: RunStatus; links: Record<string, string>;
+}
 
 export interface Step {
   name: string; title: string; status: string; percent?: number | null; message?: string | null;
@@ -33,9 +41,15 @@ export interface Approval {
   options: unknown; evidence: unknown; digest: string; deadline_at: string | null;
 }
 
-export interface Decided { run_id: string; approval_id: string; decision_id: string; status: "accepted" | "recorded"; decided_by: string; }
+export interface Decided {
+  run_id: string; approval_id: string; decision_id: string; status: "accepted" | "recorded";
+  decided_by: string;
+}
 
-/** A state event (with a sequence; each once, in order) or progress (without). `type` is `dev.signalbox.<name>.v1`. */
+/**
+ * A state event (with a sequence; each once, in order) or progress (without).
+ * `type` is `dev.signalbox.<name>.v1`.
+ */
 export interface RunEvent {
   id: string; type: string; time: string; runid: string; sequence?: number; stepid?: string; attempt?: number;
   data: Record<string, unknown>;
@@ -52,11 +66,17 @@ export interface Handlers {
   /** The run is unknown or belongs to another tenant; the other runs continue. */
   denied?(runId: string): void;
   /**
-   * `reason` is given with "waiting": "lost" when the connection broke, "silent" when it delivered nothing for 30 s, not
-   * even the gateway's pings. It stays "waiting" until the connection is live again.
+   * `reason` is given with "waiting": "lost" when the connection broke, "silent" when it delivered nothing
+   * for 30 s, not even the gateway's pings. It stays "waiting" until the connection is live again.
    */
   state?(state: "connecting" | "live" | "waiting" | "ended" | "closed", reason?: "lost" | "silent"): void;
   error?(error: SignalboxError): void;
+}
+
+/** Handlers of `watchAll`, as in `watch`. A run that was open before may be sent as a `snapshot` first. */
+export interface AllHandlers extends Omit<Handlers, "denied"> {
+  /** Events may have been missed before this: read your list again. `partial`: not every run is followed. */
+  runs?(open: { runs: string[]; partial: boolean }): void;
 }
 
 export interface Watch { close(): void; }
@@ -70,16 +90,31 @@ export class SignalboxError extends Error {
 export class Signalbox {
   constructor(options?: Options);
   /** Idempotent by `runId` or `idempotencyKey`; without either, a key is generated. */
-  start(pipeline: string, input: unknown, options?: { runId?: string; priority?: 1 | 2 | 3 | 4 | 5; idempotencyKey?: string }): Promise<Started>;
+  start(pipeline: string, input: unknown, options?: {
+    runId?: string; priority?: 1 | 2 | 3 | 4 | 5; idempotencyKey?: string;
+  }): Promise<Started>;
   run(runId: string): Promise<Run>;
   result(runId: string): Promise<unknown>;
-  approvals(): Promise<{ run_id: string; approval_id: string; title: string; pipeline: string; requested_at: string; url: string }[]>;
+  approvals(): Promise<{
+    run_id: string; approval_id: string; title: string; pipeline: string; requested_at: string; url: string;
+  }[]>;
   approval(runId: string, approvalId: string): Promise<Approval>;
-  decide(runId: string, approvalId: string, answer: unknown, options?: { decisionId?: string; digest?: string; note?: string }): Promise<Decided>;
+  decide(runId: string, approvalId: string, answer: unknown, options?: {
+    decisionId?: string; digest?: string; note?: string;
+  }): Promise<Decided>;
   cancel(runId: string, reason?: string): Promise<{ run_id: string; accepted: "cancel" }>;
   /**
-   * `history`: after the snapshot, send every event from the first, also for an open run. Events up to `run.sequence`
-   * are already included in the snapshot.
+   * Follows runs until all have ended. All tabs of a browser share one connection.
+   *
+   * `from`: "snapshot" (default) sends the present state, then new events; "start", or `history: true`, sends
+   * every event from the first after the snapshot (those up to `run.sequence` are included in the snapshot);
+   * "latest" sends new events only. A run that has ended is sent in full, except from "latest".
+   * `resume`: a name under which the tab's session storage keeps the position. After a reload, a watch with
+   * the same name begins after the last event that the previous one received, without a snapshot.
    */
-  watch(runs: string | string[], handlers: Handlers, options?: { history?: boolean }): Watch;
+  watch(runs: string | string[], handlers: Handlers, options?: {
+    history?: boolean; from?: "start" | "snapshot" | "latest"; resume?: string;
+  }): Watch;
+  /** Follows every run of the tenant: each event from now on, once and in order. Needs the session cookie. */
+  watchAll(handlers: AllHandlers, options?: { from?: "snapshot" | "latest" }): Watch;
 }

@@ -1,5 +1,6 @@
 """Detection of media types from the bytes; a server's Content-Type is only a hint."""
 
+import re
 from typing import Final
 
 _MAGIC: Final = (
@@ -13,6 +14,9 @@ _MAGIC: Final = (
     (b"II*\x00", "image/tiff"),
     (b"MM\x00*", "image/tiff"),
 )
+_PDF_HEADER: Final = re.compile(rb"%PDF-[12]\.\d")
+_PDF_HEADER_WITHIN: Final = 1024
+"""Readers accept a PDF header after other bytes: a byte order mark, newlines, an HTTP header."""
 _VAGUE: Final = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream"})
 _MARKUP: Final = (
     (b"<!doctype html", "text/html"),
@@ -51,7 +55,13 @@ def _signature(body: bytes) -> str | None:
         return "image/webp"
     if body[4:12] in (b"ftypavif", b"ftypavis"):
         return "image/avif"
-    return next((kind for magic, kind in _MAGIC if body.startswith(magic)), None)
+    found = next((kind for magic, kind in _MAGIC if body.startswith(magic)), None)
+    return found or ("application/pdf" if _is_late_pdf(body) else None)
+
+
+def _is_late_pdf(body: bytes) -> bool:
+    """Whether a PDF starts within the first bytes; its trailer tells it from a text about PDFs."""
+    return _PDF_HEADER.search(body, 0, _PDF_HEADER_WITHIN) is not None and b"startxref" in body
 
 
 def _markup(body: bytes) -> str | None:

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from temporalio.worker import (
 
 from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, catalogue, full_type
-from signalbox_core.ids import derived_id
+from signalbox_core.ids import derived_id, run_id_of, tenant_of
 from signalbox_core.pipeline.activity.partial_text import PartialText
 from signalbox_core.pipeline.activity.progress import Emission, current_target, emissions_of, payload_of
 from signalbox_core.pipeline.activity.tenant import call_tenant
@@ -56,10 +57,12 @@ class _ActivityInbound(ActivityInboundInterceptor):
         super().init(self._heartbeat_outbound)
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
-        events = input.headers.get(HEADER_EVENTS)
-        if events is not None:
-            self._emitter.forward(msgspec.json.decode(events.data, type=EventBatch).events)
         call = read_step_call(input.headers) or _NO_TENANT
+        carried = input.headers.get(HEADER_EVENTS)
+        events = msgspec.json.decode(carried.data, type=EventBatch).events if carried is not None else ()
+        _check_tenant(call, events)
+        if events:
+            self._emitter.forward(events)
         emissions = emissions_of(input.fn)
         if emissions and not call.tenant:
             raise _tenant_missing()
@@ -172,10 +175,11 @@ class ProgressReporter:
         with self._lock:
             self._count += 1
             number = self._count
-        run_id = self._info.workflow_id or ""
+        workflow_id = self._info.workflow_id or ""
+        run_id = run_id_of(workflow_id)
         event = CloudEvent(
             id=derived_id(
-                run_id,
+                workflow_id,
                 self._info.workflow_run_id or "",
                 self._info.activity_id,
                 str(self._info.attempt),
@@ -192,6 +196,24 @@ class ProgressReporter:
             data=msgspec.Raw(msgspec.json.encode(data)),
         )
         self._emitter.offer(event, item=self._call.total > 1)
+
+
+def _check_tenant(call: StepCall, events: Sequence[CloudEvent]) -> None:
+    """Check that the activity and the events that travel with it belong to the tenant of its workflow.
+
+    Raises:
+        ApplicationError: `tenant_mismatch`, not retryable.
+    """
+    own = tenant_of(activity.info().workflow_id or "") or call.tenant
+    stated = {call.tenant, *(event.tenantid for event in events)} - {""}
+    if not stated <= {own}:
+        raise as_application_error(
+            InvalidInput(
+                f"activity {activity.info().activity_type} belongs to tenant {own}, but a header of it names"
+                " another tenant",
+                code="tenant_mismatch",
+            )
+        )
 
 
 def _tenant_missing() -> ApplicationError:
@@ -211,10 +233,11 @@ def _ignore(*_details: Any) -> None:
 
 def _domain_event(emission: Emission, call: StepCall, data: msgspec.Raw) -> CloudEvent:
     info = activity.info()
-    run_id = info.workflow_id or ""
+    workflow_id = info.workflow_id or ""
+    run_id = run_id_of(workflow_id)
     return CloudEvent(
         # Includes the execution: activity ids repeat after continue-as-new.
-        id=derived_id(run_id, info.workflow_run_id or "", info.activity_id, emission.name),
+        id=derived_id(workflow_id, info.workflow_run_id or "", info.activity_id, emission.name),
         source=SOURCE,
         type=full_type(emission.name),
         time=datetime.now(UTC),

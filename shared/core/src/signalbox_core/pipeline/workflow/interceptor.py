@@ -15,6 +15,7 @@ from temporalio.worker import (
     HandleSignalInput,
     HandleUpdateInput,
     Interceptor,
+    SignalExternalWorkflowInput,
     StartActivityInput,
     StartChildWorkflowInput,
     StartLocalActivityInput,
@@ -24,6 +25,7 @@ from temporalio.worker import (
 )
 
 from signalbox_core.events import CloudEvent
+from signalbox_core.ids import tenant_of
 from signalbox_core.pipeline.contract.emitter import EventBatch
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.step_header import StepCall, current_call, to_payload
@@ -33,10 +35,12 @@ from signalbox_core.pipeline.workflow.questions import withdraw_open_questions
 from signalbox_core.pipeline.workflow.recorded import RECORD_QUESTIONS
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.state import OFFER
+from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch, workflow_id_in_tenant
 from signalbox_core.temporal.names import (
     HEADER_CALL,
     HEADER_CARRIED,
     HEADER_EVENTS,
+    HEADER_FOREIGN,
     HEADER_UNSEALED,
     MEMO_STARTED_BY,
     MEMO_TENANT,
@@ -82,22 +86,29 @@ class _RunInbound(WorkflowInboundInterceptor):
         if run is None:
             return await super().execute_workflow(input)
         # First of all: without a tenant there is no stream to publish events to.
-        run.state.require_tenant()
+        run.state.require_tenant(input.headers)
         return await execute_run(run.state, super().execute_workflow(input))
 
     async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002
+        if _is_foreign(input.headers):
+            workflow.logger.warning("signal of another tenant dropped", extra={"signal": input.signal})
+            return
         if self._refuses(input.headers):
             workflow.logger.warning("unencrypted signal dropped", extra={"signal": input.signal})
             return
         await super().handle_signal(input)
 
     def handle_update_validator(self, input: HandleUpdateInput) -> None:  # noqa: A002
+        if _is_foreign(input.headers):
+            raise _foreign_message(input.update)
         if _is_unsealed(input.headers) and not workflow.extern_functions()[ACCEPTS_PLAIN]():
             raise _unencrypted_message(input.update)
         super().handle_update_validator(input)
 
     async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002
         # For updates without a validator, for which `handle_update_validator` is not called.
+        if _is_foreign(input.headers):
+            raise _foreign_message(input.update)
         if self._refuses(input.headers):
             raise _unencrypted_message(input.update)
         return await super().handle_update_handler(input)
@@ -147,8 +158,33 @@ class _RunOutbound(WorkflowOutboundInterceptor):
         self,
         input: StartChildWorkflowInput,  # noqa: A002
     ) -> "workflow.ChildWorkflowHandle[Any, Any]":
-        input.memo = {**_inherited_memo(), **(input.memo or {})}
+        """Start a child in the parent's tenant.
+
+        Raises:
+            ApplicationError: `tenant_mismatch`: the memo names another tenant.
+        """
+        inherited = _inherited_memo()
+        input.memo = {**inherited, **(input.memo or {})}
+        own_tenant = inherited.get(MEMO_TENANT)
+        if input.memo.get(MEMO_TENANT) != own_tenant and own_tenant and workflow.patched(TENANT_MATCHES):
+            raise tenant_mismatch(
+                f"child workflow {input.id} must belong to tenant {own_tenant}, as its parent"
+            )
+        input.id = workflow_id_in_tenant(input.id, own_id=workflow.info().workflow_id)
         return await super().start_child_workflow(input)
+
+    async def signal_external_workflow(self, input: SignalExternalWorkflowInput) -> None:  # noqa: A002
+        """Signal a workflow, by run id a run of the same tenant.
+
+        Raises:
+            ApplicationError: `tenant_mismatch`: the workflow belongs to another tenant.
+        """
+        own_id = workflow.info().workflow_id
+        input.workflow_id = workflow_id_in_tenant(input.workflow_id, own_id=own_id)
+        own_tenant = tenant_of(own_id)
+        if own_tenant is not None and tenant_of(input.workflow_id) not in (None, own_tenant):
+            raise tenant_mismatch(f"{input.workflow_id} belongs to another tenant; it is not signalled")
+        await super().signal_external_workflow(input)
 
     def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:  # noqa: A002
         run = _find_run(workflow.instance())
@@ -160,6 +196,14 @@ class _RunOutbound(WorkflowOutboundInterceptor):
 
 def _is_unsealed(headers: Mapping[str, Payload]) -> bool:
     return HEADER_UNSEALED in headers and _find_run(workflow.instance()) is not None
+
+
+def _is_foreign(headers: Mapping[str, Payload]) -> bool:
+    return HEADER_FOREIGN in headers and _find_run(workflow.instance()) is not None
+
+
+def _foreign_message(update: str) -> Exception:
+    return tenant_mismatch(f"update {update} is encrypted for another tenant; send it through the gateway")
 
 
 def _unencrypted_message(update: str) -> Exception:

@@ -37,10 +37,16 @@ class CarriedState(Struct, frozen=True, kw_only=True):
 
 
 class RunJournal:
-    """Numbers milestones from 1. Deterministic: a replay produces the same events with the same ids."""
+    """Numbers milestones from 1. Deterministic: a replay produces the same events with the same ids.
 
-    def __init__(self, run_id: str, tenant: str) -> None:
+    Args:
+        workflow_id: makes the ids of events unique, because run ids are unique only within a tenant; by
+            default the run id.
+    """
+
+    def __init__(self, run_id: str, tenant: str, *, workflow_id: str | None = None) -> None:
         self.snapshot = Snapshot(run_id=run_id, tenant=tenant)
+        self._workflow_id = workflow_id or run_id
         self._progress_count = 0
 
     def milestone(self, name: str, data: Struct, now: datetime, *, step: str | None = None) -> CloudEvent:
@@ -56,7 +62,7 @@ class RunJournal:
                 f"event {name} has {len(body)} bytes, at most {MAX_DATA_BYTES}: "
                 "put the body in the object store and pass its key"
             )
-        event = self._event(derived_id(self.snapshot.run_id, str(sequence)), name, body, now, step, sequence)
+        event = self._event(derived_id(self._workflow_id, str(sequence)), name, body, now, step, sequence)
         self.snapshot = fold(self.snapshot, event)
         return event
 
@@ -68,7 +74,7 @@ class RunJournal:
         """Create a progress event, which has no sequence number, and fold it into the snapshot."""
         self._progress_count += 1
         identity = derived_id(
-            self.snapshot.run_id, "progress", step, str(self.snapshot.sequence), str(self._progress_count)
+            self._workflow_id, "progress", step, str(self.snapshot.sequence), str(self._progress_count)
         )
         event = self._event(identity, "step.progress", msgspec.json.encode(data), now, step, None)
         self.snapshot = fold(self.snapshot, event)

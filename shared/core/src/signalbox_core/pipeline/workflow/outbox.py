@@ -23,8 +23,10 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent
+from signalbox_core.ids import tenant_of
 from signalbox_core.pipeline.contract.emitter import Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
+from signalbox_core.pipeline.workflow.tenancy import tenant_mismatch
 from signalbox_core.pipeline.workflow.waits import wait_until_idle
 
 DELIVER: Final = "signalbox.deliver"
@@ -57,7 +59,14 @@ class DeliverActivities:
 
     @activity.defn(name=DELIVER)
     async def deliver(self, batch: EventBatch) -> None:
-        """Deliver events in order. Idempotent by event id: the receiver skips events that it has."""
+        """Deliver events in order. Idempotent by event id: the receiver skips events that it has.
+
+        Raises:
+            ApplicationError: `tenant_mismatch`, not retryable: an event is not of the run's tenant.
+        """
+        tenant = tenant_of(activity.info().workflow_id or "")
+        if tenant is not None and any(event.tenantid != tenant for event in batch.events):
+            raise tenant_mismatch(f"an event to deliver does not belong to tenant {tenant}, as its run does")
         try:
             await self._emitter.deliver(batch.events)
         except Unavailable as error:

@@ -19,6 +19,7 @@ from signalbox_core.pipeline.workflow.handlers import RunMessageHandlers
 from signalbox_core.pipeline.workflow.questions import ApprovalQuestion, open_question, wait_for_outcome
 from signalbox_core.pipeline.workflow.state import CleanUp, RunState
 from signalbox_core.pipeline.workflow.steps import StepScope
+from signalbox_core.pipeline.workflow.tenancy import workflow_id_in_tenant
 
 A = TypeVar("A", bound=Struct)
 
@@ -42,7 +43,17 @@ class Run:
 
     @property
     def run_id(self) -> str:
+        """The run id, as in the API and in events; unique within the tenant."""
         return self.state.run_id
+
+    @property
+    def workflow_id(self) -> str:
+        """The id of the run's workflow in Temporal; unique among all tenants."""
+        return self.state.workflow_id
+
+    def workflow_id_of(self, run_id: str) -> str:
+        """Return the workflow id of a run of the tenant, for `workflow.get_external_workflow_handle`."""
+        return workflow_id_in_tenant(run_id, own_id=self.state.workflow_id)
 
     @property
     def tenant(self) -> str:

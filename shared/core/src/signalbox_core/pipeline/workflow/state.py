@@ -1,17 +1,19 @@
 """The state of one run inside its workflow, shared by `Run`, its steps and its message handlers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 from temporalio import workflow
+from temporalio.api.common.v1 import Payload
 
 from signalbox_core.events import CloudEvent, catalogue
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.envelope import decode_data
 from signalbox_core.events.snapshot import StepState
+from signalbox_core.ids import run_id_of, tenant_of
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
@@ -19,7 +21,14 @@ from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS, QuestionRecorder
-from signalbox_core.temporal.names import DEFAULT_TENANT, HEADER_CARRIED, MEMO_STARTED_BY, MEMO_TENANT
+from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch
+from signalbox_core.temporal.names import (
+    DEFAULT_TENANT,
+    HEADER_CARRIED,
+    HEADER_FOREIGN,
+    MEMO_STARTED_BY,
+    MEMO_TENANT,
+)
 
 CleanUp = Callable[[], Awaitable[None]]
 
@@ -38,11 +47,12 @@ class RunState:
 
     def __init__(self, spec: PipelineSpec) -> None:
         self.spec = spec
-        self.run_id = workflow.info().workflow_id
+        self.workflow_id = workflow.info().workflow_id
+        self.run_id = run_id_of(self.workflow_id)
         tenant: str | None = workflow.memo_value(MEMO_TENANT, None, type_hint=str)
         self.has_tenant = bool(tenant) or HEADER_CARRIED in workflow.info().headers
         self.tenant = tenant or DEFAULT_TENANT
-        self.journal = RunJournal(self.run_id, self.tenant)
+        self.journal = RunJournal(self.run_id, self.tenant, workflow_id=self.workflow_id)
         self.outbox = Outbox()
         self.approvals = ApprovalRegistry(spec)
         # At the start, because a patch is not reliable right after a local activity.
@@ -59,11 +69,16 @@ class RunState:
         self._failures: list[tuple[BaseException, Failure]] = []
         self._restore_carried()
 
-    def require_tenant(self) -> None:
-        """Check that the run has a tenant. An older history without one replays as tenant `default`.
+    def require_tenant(self, headers: Mapping[str, Payload]) -> None:
+        """Check that the run has a tenant, and that memo, workflow id, input and carried state agree on it.
+
+        An older history without a tenant replays as tenant `default`.
+
+        Args:
+            headers: those of the start.
 
         Raises:
-            ApplicationError: `tenant_missing`, not retryable.
+            ApplicationError: `tenant_missing` or `tenant_mismatch`, not retryable.
         """
         if not self.has_tenant and workflow.patched(TENANT_REQUIRED):
             raise non_retryable_error(
@@ -71,6 +86,17 @@ class RunState:
                 f"run {self.run_id} was started without a tenant; start it through the gateway, as a child"
                 f" workflow of a run, or with the memo {MEMO_TENANT}",
             )
+        if (HEADER_FOREIGN in headers or self._has_foreign_part()) and workflow.patched(TENANT_MATCHES):
+            raise tenant_mismatch(
+                f"run {self.run_id} has tenant {self.tenant!r} in its memo, but its workflow id, its input or"
+                " the state it continues from belongs to another tenant"
+            )
+
+    def _has_foreign_part(self) -> bool:
+        carried = (self.journal.snapshot.tenant, *(event.tenantid for event in self.outbox.undelivered))
+        return tenant_of(self.workflow_id) not in (None, self.tenant) or any(
+            tenant != self.tenant for tenant in carried
+        )
 
     def ensure_started(self) -> None:
         """Record `run.started` unless this or an earlier execution of the run has recorded an event."""

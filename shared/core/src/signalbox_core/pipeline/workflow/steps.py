@@ -6,7 +6,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, TypeVar, overload
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from temporalio import workflow
 from temporalio.exceptions import is_cancelled_exception
 
@@ -36,6 +36,7 @@ class StepScope:
         self._step = step
         self._started_at: datetime | None = None
         self._message: str | None = None
+        self._items: str | UnsetType = UNSET
         self._enclosing_call: StepCall | None = None
 
     @property
@@ -61,14 +62,22 @@ class StepScope:
         assert self._started_at is not None
         if error is None:
             done = catalogue.StepCompleted(
-                step=self.name, title=self._step.title, started_at=self._started_at, message=self._message
+                step=self.name,
+                title=self._step.title,
+                started_at=self._started_at,
+                message=self._message,
+                items=self._items,
             )
             self._state.end_step("step.completed", done, step=self.name)
         elif isinstance(error, Exception) and not self._is_cancel_of_run(error):
             failure = failure_of(error, step=self.name)
             self._state.remember_failure(error, failure)
             failed = catalogue.StepFailed(
-                step=self.name, title=self._step.title, started_at=self._started_at, error=failure
+                step=self.name,
+                title=self._step.title,
+                started_at=self._started_at,
+                error=failure,
+                items=self._items,
             )
             self._state.end_step("step.failed", failed, step=self.name)
 
@@ -84,7 +93,10 @@ class StepScope:
         Args:
             of: the total; without it the percentage is unknown.
             items: the state of each of many items, one letter each; None leaves the previous value in place.
+                The event that ends the step has the last one, since pending progress is then discarded.
         """
+        if items is not None:
+            self._items = items
         percent = None if not of else min(100.0, 100.0 * done / of)
         data = catalogue.StepProgress(
             step=self.name,

@@ -149,9 +149,10 @@ def _idea(angle: str, tag: str, headline: str, body: str) -> CopyIdea:
 def _rating(brand: BrandFacts) -> str:
     if not (brand.rating and brand.reviews):
         return ""
+    score = f"{brand.rating}/{brand.rating_best}"
     if brand.language == "vi":
-        return f"{brand.reviews} khách hàng chấm {brand.rating}/5"
-    return f"Rated {brand.rating}/5 by {brand.reviews} buyers"
+        return f"{brand.reviews} khách hàng chấm {score}"
+    return f"Rated {score} by {brand.reviews} {'buyer' if brand.reviews == 1 else 'buyers'}"
 
 
 def _price(brand: BrandFacts) -> str:

@@ -1,6 +1,7 @@
 """Rules for English and Vietnamese: language detection, prices, ratings, calls to action, sentences."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -8,29 +9,24 @@ from selectolax.lexbor import LexborNode
 
 from signalbox_pipelines.ad_creative.contract import Language
 from signalbox_pipelines.ad_creative.messages import PageLanguage
+from signalbox_pipelines.ad_creative.page.product_data import Offer, Rating
 
 _VIETNAMESE: Final = re.compile(r"[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]", re.IGNORECASE)
 _SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "AUD": "A$", "CAD": "C$", "SGD": "S$", "JPY": "¥"}
-CALL_TO_ACTION_VERBS: Final = {
-    "en": (
-        "shop",
-        "buy",
-        "order",
-        "get",
-        "try",
-        "book",
-        "choose",
-        "discover",
-        "start",
-        "see",
-        "join",
-        "find",
-        "add",
-        "reserve",
-        "learn",
+_CALLS_TO_ACTION: Final[Mapping[PageLanguage, re.Pattern[str]]] = {
+    "en": re.compile(
+        r"(?:shop|buy|order|pre-?order|book|reserve|try|choose your|contact|call|enquire|inquire)\b"
+        r"|add to (?:cart|basket|bag)\b|get (?:it|yours|a quote|started|now)\b|request (?:a|your)\b",
+        re.IGNORECASE,
     ),
-    "vi": ("mua", "đặt", "chọn", "xem", "thử", "khám phá", "nhận", "đăng ký", "thêm", "tìm", "liên hệ"),
+    "vi": re.compile(
+        r"(?:mua|đặt (?:mua|hàng|ngay|lịch|chỗ|trước)|chọn|thử|thêm vào|liên hệ|gọi|nhận (?:báo giá|tư vấn)"
+        r"|đăng ký)(?!\w)",
+        re.IGNORECASE,
+    ),
 }
+"""Beginnings of calls to buy or to contact the seller."""
+_WORTH_SHOWING: Final = Decimal("0.7")
 DEFAULT_CALL_TO_ACTION: Final = {"en": "See details", "vi": "Xem chi tiết"}
 
 
@@ -44,14 +40,21 @@ def detect_language(html: LexborNode | None, *, sample: str, wanted: Language) -
     return "vi" if len(_VIETNAMESE.findall(sample)) > max(2, len(sample) // 25) else "en"
 
 
-def is_call_to_action(text: str) -> bool:
-    """Whether a text contains a verb that calls to action, in either language."""
-    words = text.lower()
-    return any(
-        re.search(rf"(?:^|\s){re.escape(verb)}(?:\s|$)", words)
-        for verbs in CALL_TO_ACTION_VERBS.values()
-        for verb in verbs
+def is_call_to_action(text: str, language: PageLanguage) -> bool:
+    """Whether a text calls to buy or to contact the seller, in the page's language, or is the default one."""
+    return (
+        text == DEFAULT_CALL_TO_ACTION[language] or _CALLS_TO_ACTION[language].match(text.strip()) is not None
     )
+
+
+def format_offer(offer: Offer | None, language: PageLanguage) -> str:
+    """Format the price of an offer; `from $14.50` for the lowest of several, empty without one."""
+    if offer is None:
+        return ""
+    price = format_price(f"{offer.price:f}", offer.currency, language)
+    if not (price and offer.is_lowest):
+        return price
+    return f"từ {price}" if language == "vi" else f"from {price}"
 
 
 def format_price(amount: str, currency: str, language: PageLanguage) -> str:
@@ -73,15 +76,11 @@ def format_price(amount: str, currency: str, language: PageLanguage) -> str:
     return f"{symbol}{number}" if symbol else f"{number} {code}".strip()
 
 
-def format_rating(text: str, language: PageLanguage) -> str:
-    """Format a rating (`4.8`, in Vietnamese `4,8`); empty if it is not between 0 and 5."""
-    try:
-        value = Decimal(text.replace(",", "."))
-    except InvalidOperation:
+def format_rating(rating: Rating | None, language: PageLanguage) -> str:
+    """Format a rating (`4.8`, in Vietnamese `4,8`); empty when it is too low to advertise with."""
+    if rating is None or rating.value < rating.best * _WORTH_SHOWING:
         return ""
-    if not (value.is_finite() and 0 < value <= 5):
-        return ""
-    return f"{value:.1f}".replace(".", "," if language == "vi" else ".")
+    return f"{rating.value:.1f}".replace(".", "," if language == "vi" else ".")
 
 
 def first_sentence(text: str, *, longest: int) -> str:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.chat_model.client import ChatClient
+from signalbox_core.chat_model.reasoning_filter import without_reasoning
 from signalbox_core.chat_model.settings import ChatModelSettings
 from signalbox_core.chat_model.wire import ChatMessage, ChatRequest, ResponseFormat
 from signalbox_core.errors import Unavailable
@@ -72,7 +73,7 @@ class ModelCopywriter:
         completion = await self._client.complete(
             ChatRequest(messages=messages, temperature=0.8, response_format=ResponseFormat())
         )
-        return (completion.choices[0].message.content or "") if completion.choices else ""
+        return without_reasoning(completion.choices[0].message.content or "") if completion.choices else ""
 
 
 def _parse_texts(content: str) -> list[_ModelText]:
@@ -112,7 +113,9 @@ def _list_facts(brand: BrandFacts) -> list[str]:
         "Slogan": brand.slogan,
         "Description": brand.description,
         "Price": brand.price,
-        "Rating": f"{brand.rating} of 5 from {brand.reviews} reviews" if brand.rating else "",
+        "Rating": f"{brand.rating} of {brand.rating_best} from {brand.reviews} reviews"
+        if brand.rating
+        else "",
         "Benefits": "; ".join(brand.benefits),
         "Shipping": brand.shipping,
     }

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -12,7 +13,7 @@ from signalbox_core.errors import Rejected
 from signalbox_pipelines.ad_creative.contract import Language
 from signalbox_pipelines.ad_creative.copy.language import (
     detect_language,
-    format_price,
+    format_offer,
     format_rating,
     is_call_to_action,
 )
@@ -23,13 +24,22 @@ from signalbox_pipelines.ad_creative.messages import (
     Palette,
     StoredPicture,
 )
-from signalbox_pipelines.ad_creative.page.linked_data import Node, find_product, text_at, texts_at
 from signalbox_pipelines.ad_creative.page.page_limits import check_page_limits
+from signalbox_pipelines.ad_creative.page.plain_text import plain_text
+from signalbox_pipelines.ad_creative.page.product_data import ProductData, read_product
 
 MAX_IMAGES: Final = 12
 _SHIPPING: Final = re.compile(
     r"\b(shipping|delivery|delivered|returns?|giao hàng|vận chuyển|đổi trả)\b", re.IGNORECASE
 )
+_NO_BENEFIT: Final = re.compile(
+    r"\b(sorry|unfortunately|unavailable|sold out|out of stock|not (?:available|included|eligible)|cannot"
+    r"|can't|excluded|no (?:returns?|refunds?|shipping|delivery|exchanges?)|non-?(?:refundable|returnable)"
+    r"|cookies?|consent|privacy|newsletter|javascript|browser|log ?in|sign ?in|password|copyright"
+    r"|hết hàng|ngừng bán|không (?:áp dụng|đổi trả|hoàn|giao|bao gồm)|rất tiếc|quyền riêng tư|đăng nhập)\b",
+    re.IGNORECASE,
+)
+"""Refusals and a site's own notices: true, and no reason to buy."""
 _SEPARATORS: Final = re.compile(r"\s[–—|·-]\s")
 
 
@@ -43,6 +53,7 @@ class PageFacts(Struct, frozen=True, kw_only=True):
     slogan: str
     price: str
     rating: str
+    rating_best: str
     reviews: int
     benefits: tuple[str, ...]
     shipping: str
@@ -54,12 +65,15 @@ class PageFacts(Struct, frozen=True, kw_only=True):
     images: tuple[ImageLink, ...]
 
 
-def read_page(body: bytes, url: str, charset: str | None, wanted: Language = "auto") -> PageFacts:
+def read_page(
+    body: bytes, url: str, charset: str | None, wanted: Language = "auto", today: date | None = None
+) -> PageFacts:
     """Extract the facts of a page.
 
     Args:
         charset: from the `Content-Type` header; None if not given.
         wanted: `en`, `vi`, or `auto` for the language of the page.
+        today: the day on which its offers must be valid; by default the current one.
 
     Raises:
         Rejected: `no_product`: the page has neither a product name nor a title; `page_too_complex`: it is
@@ -67,14 +81,11 @@ def read_page(body: bytes, url: str, charset: str | None, wanted: Language = "au
     """
     check_page_limits(body, url)
     tree = LexborHTMLParser(_decode(body, charset))
-    linked = find_product([node.text() for node in tree.css('script[type="application/ld+json"]')])
     meta = _meta(tree)
+    data = read_product(tree, meta, today or datetime.now(UTC).date())
     title = _text(tree.css_first("title"))
     product = (
-        text_at(linked, "name")
-        or meta.get("og:title", "")
-        or _text(tree.css_first("h1"))
-        or _SEPARATORS.split(title)[0]
+        data.name or meta.get("og:title", "") or _text(tree.css_first("h1")) or _SEPARATORS.split(title)[0]
     )
     if not product:
         raise Rejected(
@@ -83,38 +94,34 @@ def read_page(body: bytes, url: str, charset: str | None, wanted: Language = "au
             code="no_product",
         )
     description = (
-        text_at(linked, "description")
+        data.description
         or meta.get("description", "")
         or meta.get("og:description", "")
         or _first_paragraph(tree)
     )
     language = detect_language(tree.css_first("html"), sample=f"{product} {description}", wanted=wanted)
     return PageFacts(
-        name=_brand_name(linked, meta, title, url),
+        name=_brand_name(data.brand, meta, title, url),
         product=_clip(product, 80),
         language=language,
         description=_clip(description, 400),
-        slogan=_slogan(tree, linked, meta, description),
-        price=format_price(
-            text_at(linked, "offers", "price"), text_at(linked, "offers", "priceCurrency"), language
-        ),
-        rating=format_rating(text_at(linked, "aggregateRating", "ratingValue"), language),
-        reviews=_count(
-            text_at(linked, "aggregateRating", "reviewCount")
-            or text_at(linked, "aggregateRating", "ratingCount")
-        ),
+        slogan=_slogan(tree, data.slogan, meta, description),
+        price=format_offer(data.offer, language),
+        rating=format_rating(data.rating, language),
+        rating_best=f"{data.rating.best.normalize():f}" if data.rating else "5",
+        reviews=data.rating.count if data.rating else 0,
         benefits=_benefits(tree),
         shipping=_shipping(tree),
-        cta=_find_call_to_action(tree),
+        cta=_find_call_to_action(tree, language),
         theme=meta.get("theme-color", ""),
-        logos=tuple(dict.fromkeys(urljoin(url, link) for link in _logos(tree, linked) if link)),
+        logos=tuple(dict.fromkeys(urljoin(url, link) for link in _logos(tree, data.logo) if link)),
         style_sheets=tuple(
             urljoin(url, link)
             for node in tree.css('link[rel="stylesheet"]')
             if (link := node.attributes.get("href"))
         )[:4],
         inline_css=tuple(node.text() for node in tree.css("style")[:6]),
-        images=_images(tree, linked, meta, url),
+        images=_images(tree, data, meta, url),
     )
 
 
@@ -130,6 +137,7 @@ def build_brand(facts: PageFacts, page: str, palette: Palette, logo: StoredPictu
         slogan=facts.slogan,
         price=facts.price,
         rating=facts.rating,
+        rating_best=facts.rating_best,
         reviews=facts.reviews,
         benefits=facts.benefits,
         shipping=facts.shipping,
@@ -155,23 +163,23 @@ def _meta(tree: LexborHTMLParser) -> dict[str, str]:
         name = node.attributes.get("property") or node.attributes.get("name")
         content = node.attributes.get("content")
         if name and content:
-            found.setdefault(name.lower(), " ".join(content.split()))
+            found.setdefault(name.lower(), plain_text(content))
     return found
 
 
-def _brand_name(linked: Node, meta: dict[str, str], title: str, url: str) -> str:
+def _brand_name(brand: str, meta: dict[str, str], title: str, url: str) -> str:
     parts = _SEPARATORS.split(title)
-    named = text_at(linked, "brand") or meta.get("og:site_name", "") or meta.get("application-name", "")
+    named = brand or meta.get("og:site_name", "") or meta.get("application-name", "")
     return _clip(
         named or (parts[-1] if len(parts) > 1 else "") or (urlsplit(url).hostname or "").removeprefix("www."),
         40,
     )
 
 
-def _slogan(tree: LexborHTMLParser, linked: Node, meta: dict[str, str], description: str) -> str:
+def _slogan(tree: LexborHTMLParser, stated: str, meta: dict[str, str], description: str) -> str:
     marked = tree.css_first('[class*="slogan"], [class*="tagline"], [class*="subtitle"], [class*="lead"]')
-    for text in (text_at(linked, "slogan"), _text(marked), meta.get("og:description", "")):
-        if text and text != description and len(text) <= 90:
+    for text in (stated, _text(marked), meta.get("og:description", "")):
+        if text and text != description and len(text) <= 90 and not _NO_BENEFIT.search(text):
             return text
     return ""
 
@@ -182,42 +190,51 @@ def _benefits(tree: LexborHTMLParser) -> tuple[str, ...]:
         node for node in tree.css("main li, article li, section li") if not node.css_first("a")
     ]
     texts = [_text(node) for node in items]
-    return tuple(dict.fromkeys(text for text in texts if 6 <= len(text) <= 70))[:6]
+    return tuple(
+        dict.fromkeys(text for text in texts if 6 <= len(text) <= 70 and not _NO_BENEFIT.search(text))
+    )[:6]
 
 
 def _shipping(tree: LexborHTMLParser) -> str:
     texts = (_text(node) for node in tree.css('[class*="shipping"], [class*="delivery"], p, li'))
-    return next((text for text in texts if 6 <= len(text) <= 60 and _SHIPPING.search(text)), "")
+    return next(
+        (
+            text
+            for text in texts
+            if 6 <= len(text) <= 60 and _SHIPPING.search(text) and not _NO_BENEFIT.search(text)
+        ),
+        "",
+    )
 
 
-def _find_call_to_action(tree: LexborHTMLParser) -> str:
+def _find_call_to_action(tree: LexborHTMLParser, language: PageLanguage) -> str:
     nodes = tree.css(
         'main [class*="button"], main [class*="btn"], [class*="cta"], main button, '
         '[class*="button"], [class*="btn"], button'
     )
     texts = [text for node in nodes if 3 <= len(text := _text(node)) <= 24]
-    return next((text for text in texts if is_call_to_action(text)), "")
+    return next((text for text in texts if is_call_to_action(text, language)), "")
 
 
-def _logos(tree: LexborHTMLParser, linked: Node) -> Iterator[str]:
-    yield text_at(linked, "brand", "logo")
+def _logos(tree: LexborHTMLParser, stated: str) -> Iterator[str]:
+    yield stated
     for node in tree.css('img[class*="logo"], img[src*="logo"], header img'):
         yield node.attributes.get("src") or ""
     for node in tree.css('link[rel="apple-touch-icon"], link[rel="icon"]'):
         yield node.attributes.get("href") or ""
 
 
-def _images(tree: LexborHTMLParser, linked: Node, meta: dict[str, str], url: str) -> tuple[ImageLink, ...]:
+def _images(
+    tree: LexborHTMLParser, data: ProductData, meta: dict[str, str], url: str
+) -> tuple[ImageLink, ...]:
     alts = {
         urljoin(url, _source(node)): node.attributes.get("alt") or ""
         for node in tree.css("img")
         if _source(node)
     }
     found: dict[str, ImageLink] = {}
-    shared = [(link, "product data") for link in texts_at(linked, "image")] + [
-        (meta.get("og:image", ""), "share image")
-    ]
-    marked = {urljoin(url, link) for link in _logos(tree, linked) if link}
+    shared = [(link, "product data") for link in data.images] + [(meta.get("og:image", ""), "share image")]
+    marked = {urljoin(url, link) for link in _logos(tree, data.logo) if link}
     for link, source in [*shared, *((address, "page") for address in alts)]:
         address = urljoin(url, link)
         if link and address not in marked and not link.startswith("data:"):
@@ -253,7 +270,3 @@ def _text(node: LexborNode | None) -> str:
 
 def _clip(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rsplit(" ", 1)[0] + "…"
-
-
-def _count(text: str) -> int:
-    return int(text) if text.isdigit() else 0

@@ -22,7 +22,7 @@ def score_ad(plans: Sequence[AdPlan], copy: AdCopy, language: PageLanguage) -> A
         _button_area(plans),
         _headline(copy),
         _readability(copy, language),
-        _find_call_to_action(copy),
+        _call_to_action(copy, language),
     )
     return AdScore(points=round(sum(feature.points for feature in features), 1), features=features)
 
@@ -106,13 +106,10 @@ def _readability(copy: AdCopy, language: PageLanguage) -> ScoreFeature:
     )
 
 
-def _find_call_to_action(copy: AdCopy) -> ScoreFeature:
-    return _feature(
-        "call to action",
-        10,
-        1.0 if is_call_to_action(copy.cta) else 0.3,
-        f"{copy.cta!r} {'is' if is_call_to_action(copy.cta) else 'is not'} a call to action",
-    )
+def _call_to_action(copy: AdCopy, language: PageLanguage) -> ScoreFeature:
+    calls = is_call_to_action(copy.cta, language)
+    what = f"{copy.cta!r} {'is' if calls else 'is not'} a call to action"
+    return _feature("call to action", 10, 1.0 if calls else 0.3, what)
 
 
 def _feature(name: str, best: float, share: float, why: str) -> ScoreFeature:

@@ -187,6 +187,7 @@ class DocumentActivities:
             ocr_pages=sum(page.confidence is not None for page in pages),
             chars=sum(len(page.text) for page in pages),
             mean_confidence=reader.mean_confidence(pages),
+            unread_pages=sum(page.unread is not None for page in pages),
         )
 
 

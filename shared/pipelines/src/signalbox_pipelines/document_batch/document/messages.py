@@ -67,6 +67,7 @@ class PageText(Struct, frozen=True, kw_only=True):
     Attributes:
         confidence: of the OCR engine, 0 to 100; None where a text layer was read.
         words: set by OCR only.
+        unread: what of the page was not read, for people; None when nothing.
     """
 
     number: int
@@ -74,6 +75,7 @@ class PageText(Struct, frozen=True, kw_only=True):
     read_by: ReadBy
     confidence: float | None = None
     words: tuple[Word, ...] = ()
+    unread: str | None = None
 
 
 class PagePreview(Struct, frozen=True, kw_only=True):
@@ -89,7 +91,11 @@ class PagePreview(Struct, frozen=True, kw_only=True):
 
 
 class ReadDocument(Struct, frozen=True, kw_only=True):
-    """The object `key` holds all pages as a list of PageText; `text_sha256` is their digest."""
+    """The object `key` holds all pages as a list of PageText; `text_sha256` is their digest.
+
+    Attributes:
+        unread_pages: number of pages of which something was not read.
+    """
 
     key: str
     text_sha256: str
@@ -98,6 +104,7 @@ class ReadDocument(Struct, frozen=True, kw_only=True):
     chars: int
     mean_confidence: float | None
     pictures: tuple[PagePreview, ...] = ()
+    unread_pages: int = 0
 
 
 class ClassifyRequest(Struct, frozen=True, kw_only=True):

@@ -83,7 +83,8 @@ class Document:
             )
             read = await step.call(DocumentActivities.ocr_pages, read_request, READ)
             self._publish_previews(document, read)
-            step.say(f"{read.page_count} pages, {read.ocr_pages} by OCR, {read.chars:,} characters")
+            unread = f", {read.unread_pages} with a picture not read" if read.unread_pages else ""
+            step.say(f"{read.page_count} pages, {read.ocr_pages} by OCR, {read.chars:,} characters{unread}")
         async with run.step("classify") as step:
             classified = await step.call(
                 DocumentActivities.classify, ClassifyRequest(text_key=read.key), ANALYSE

@@ -93,4 +93,4 @@ class PortalSessionStore:
 
 
 def _key(account: ImportAccount) -> str:
-    return f"gdt:session:{{{account.tax_code}}}:{account.run_id}"
+    return f"gdt:session:{{{account.tax_code}}}:{account.session_owner}"

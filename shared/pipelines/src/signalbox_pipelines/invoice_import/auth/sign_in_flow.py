@@ -6,6 +6,7 @@ Workflow code, in the step `sign_in`.
 from datetime import timedelta
 from typing import Final
 
+from msgspec.structs import replace
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
@@ -170,6 +171,4 @@ async def ask_trouble(
         )
     if decision.secret_ref:
         state.secret_ref = decision.secret_ref
-    return ImportAccount(
-        tenant=account.tenant, run_id=account.run_id, tax_code=account.tax_code, secret_ref=state.secret_ref
-    )
+    return replace(account, secret_ref=state.secret_ref)

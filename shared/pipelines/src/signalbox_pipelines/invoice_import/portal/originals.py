@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from signalbox_core.errors import Rejected
 from signalbox_pipelines.invoice_import.portal.faults import UnexpectedResponse
-from signalbox_pipelines.invoice_import.portal.rows import RateAmount
+from signalbox_pipelines.invoice_import.portal.rows import RateAmount, rate_amount
 
 MEMBER: Final = "invoice.xml"
 MAX_XML_BYTES: Final = 20_000_000
@@ -116,12 +116,7 @@ def _parsed(body: bytes) -> Any:
 def _rates(totals: Any) -> tuple[RateAmount, ...]:
     found = _all(_find(totals, "THTTLTSuat"), "LTSuat")
     return tuple(
-        RateAmount(
-            rate=_text(item, "TSuat") or "KHAC",
-            net=_amount(item, "ThTien") or Decimal(0),
-            tax=_amount(item, "TThue") or Decimal(0),
-        )
-        for item in found
+        rate_amount(_text(item, "TSuat"), _amount(item, "ThTien"), _amount(item, "TThue")) for item in found
     )
 
 

@@ -12,6 +12,7 @@ from signalbox_pipelines.invoice_import.months import hanoi_date
 from signalbox_pipelines.invoice_import.portal.faults import UnexpectedResponse, WrongTaxpayer
 from signalbox_pipelines.invoice_import.results import Direction, Family
 from signalbox_pipelines.invoice_import.tax_codes import same_taxpayer
+from signalbox_pipelines.invoice_import.tax_rates import normalise_rate
 
 REPLACED: Final = 4
 CANCELLED: Final = 6
@@ -25,6 +26,12 @@ class RateAmount(Struct, frozen=True, kw_only=True):
     rate: str
     net: Decimal
     tax: Decimal
+
+
+def rate_amount(rate: str | None, net: Decimal | None, tax: Decimal | None) -> RateAmount:
+    """Return the amounts at a rate as it is written; a missing amount is 0."""
+    net, tax = net or Decimal(0), tax or Decimal(0)
+    return RateAmount(rate=normalise_rate(rate, net, tax), net=net, tax=tax)
 
 
 class InvoiceRow(Struct, frozen=True, kw_only=True):
@@ -123,10 +130,7 @@ def read_detail(body: bytes, family: Family) -> InvoiceRow:
 
 
 def row_of(wire: WireRow, family: Family) -> InvoiceRow:
-    rates = tuple(
-        RateAmount(rate=item.tsuat or "KHAC", net=item.thtien or Decimal(0), tax=item.tthue or Decimal(0))
-        for item in wire.thttltsuat or ()
-    )
+    rates = tuple(rate_amount(item.tsuat, item.thtien, item.tthue) for item in wire.thttltsuat or ())
     return InvoiceRow(
         seller=wire.nbmst,
         form=wire.khmshdon,

@@ -1,68 +1,87 @@
-// The console: signs in, routes, and keeps the bar. Pages are functions that give {title, element, close?}.
-import { api, whenSignedOut } from "./api.js";
-import { Bar } from "./bar.js";
-import { clearToasts, problemNotice } from "./announce.js";
-import { leaveRoute } from "./dialog.js";
-import { div, h, replace } from "./dom.js";
-import { clearDrafts } from "./drafts.js";
-import { autoscalerPage } from "./pages/autoscaler.js";
-import { inboxPage } from "./pages/inbox.js";
-import { runPage } from "./pages/run.js";
-import { runsPage } from "./pages/runs.js";
-import { signInPage } from "./pages/sign-in.js";
-import { pipelinesPage, startPage } from "./pages/start.js";
-import { clearSession, session, storeSession } from "./session.js";
-import { startTicking } from "./ticker.js";
+// The console: signs in, routes, and keeps the rail. Pages are functions that give
+// {title, element, close?, navigate?, openDialog?, actions?}.
+import { api, whenSignedOut } from "./data/api.js";
+import { clearDrafts } from "./data/drafts.js";
+import { InboxWatch } from "./data/inbox-watch.js";
+import { clearPresets } from "./data/presets.js";
+import { clearSession, session, storeSession } from "./data/session.js";
+import { findRoute } from "./routes.js";
+import { notifyOf } from "./shell/notifications.js";
+import { openPalette } from "./shell/palette.js";
+import { Rail } from "./shell/rail.js";
+import { ScrollMemory } from "./shell/scroll-memory.js";
+import { signInPage } from "./shell/sign-in.js";
+import { clearToasts, problemNotice } from "./ui/announce.js";
+import { forgetDialog, leaveRoute } from "./ui/dialog.js";
+import { div, h, replace } from "./ui/dom.js";
+import { parsePlace } from "./ui/place.js";
+import { startTicking } from "./ui/ticker.js";
+import { setPending, setTitle } from "./ui/title.js";
 
-const ROUTES = [
-  [/^\/?$/, "runs", runsPage],
-  [/^\/start$/, "start", pipelinesPage],
-  [/^\/start\/([^/]+)$/, "start", startPage],
-  [/^\/runs\/([^/]+)$/, "runs", runPage],
-  [/^\/approvals$/, "approvals", inboxPage],
-  [/^\/autoscaler$/, "autoscaler", autoscalerPage],
-];
+const SLOW_MS = 150;
 
 const main = document.getElementById("main");
-const top = new Bar(document.getElementById("bar"), { signOut });
+const progress = document.getElementById("progress");
+const scroll = new ScrollMemory();
+const search = () => openPalette({ actions: () => current?.actions?.() ?? [], signOut });
+const rail = new Rail(document.getElementById("rail"), { signOut, search });
+const inbox = new InboxWatch({
+  changed: (approvals) => { rail.showPending(approvals.length); setPending(approvals.length); },
+  arrived: notifyOf,
+});
 let current = null;
 let visit = 0;
 
-function place() {
-  const [path, query = ""] = location.hash.replace(/^#/, "").split("?");
-  for (const [pattern, section, page] of ROUTES) {
-    const match = pattern.exec(path);
-    if (match) return { section, page, parts: match.slice(1).map(decodeURIComponent), query: new URLSearchParams(query) };
+async function show({ moveFocus = true, again = false } = {}) {
+  const place = parsePlace();
+  const route = findRoute(place);
+  if (!again && current?.key === route.key && current.text === route.text) return;   // only the dialog has changed
+  leaveRoute();
+  scroll.leave();
+  rail.select(route.section);
+  if (!again && current?.key === route.key && current.navigate) {
+    current.text = route.text;
+    current.navigate(route);
+    scroll.arrive();
+    return;
   }
-  return { section: "", page: missingPage, parts: [], query: new URLSearchParams() };
+  await open(route, place, moveFocus);
 }
 
-async function show({ moveFocus = true } = {}) {
+async function open(route, place, moveFocus) {
   const mine = ++visit;
-  leaveRoute();
-  const { section, page, parts, query } = place();
-  top.select(section);
   current?.close?.();
   current = null;
   main.setAttribute("aria-busy", "true");
+  const slow = setTimeout(showWaiting, SLOW_MS);
   let next;
   try {
-    next = await page({ parts, query, inboxChanged: () => top.refreshInbox() });
+    next = await route.page({ ...route, inbox, inboxChanged: () => inbox.refresh() });
   } catch (problem) {
     if (problem.status === 401) return;
     next = { title: "Problem", element: problemPage(problem) };
-  }
+  } finally { clearTimeout(slow); }
   if (mine !== visit) { next.close?.(); return; }
-  enter(next, moveFocus);
+  enter(Object.assign(next, { key: route.key, text: route.text }), moveFocus);
+  if (place.dialog && !next.openDialog?.(place.dialog) && parsePlace().dialog !== "search") forgetDialog();
+  if (place.dialog === "search") search();
+}
+
+function showWaiting() {
+  progress.hidden = false;
+  if (main.childElementCount) return;
+  replace(main, h("div", { class: "skeleton", "aria-hidden": "true" }, Array.from({ length: 8 }, () => h("i"))));
 }
 
 function enter(page, moveFocus) {
   current = page;
   clearToasts();
+  progress.hidden = true;
   replace(main, page.element);
   main.removeAttribute("aria-busy");
-  if (!page.titlesItself) document.title = `${page.title} · Signalbox`;
-  window.scrollTo(0, 0);
+  if (!page.titlesItself) setTitle(page.title);
+  page.entered?.();
+  scroll.arrive();
   if (!moveFocus) return;
   const target = main.querySelector("[data-focus]") ?? main.querySelector("h1") ?? main;
   if (target.matches("h1")) target.setAttribute("tabindex", "-1");
@@ -73,34 +92,47 @@ function problemPage(problem) {
   return div("page narrow",
     h("h1", {}, problem.status === 404 ? "Not found" : "Something went wrong"), problemNotice(problem),
     h("p", { class: "actions" },
-      h("button", { type: "button", class: "button primary", onclick: () => show() }, "Try again"),
+      h("button", { type: "button", class: "button primary", onclick: () => show({ again: true }) }, "Try again"),
       h("a", { class: "button", href: "#/" }, "All runs")));
-}
-
-function missingPage() {
-  return { title: "Not found", element: div("page narrow", h("h1", {}, "Page not found"), h("p", {}, h("a", { href: "#/" }, "All runs"))) };
 }
 
 function showSignIn() {
   visit += 1;
   leaveRoute();
+  inbox.stop();
   current?.close?.();
   clearSession();
-  top.signedOut();
-  enter(signInPage({ done: (given) => { storeSession(given); top.signedIn(given); show(); } }), true);
+  rail.signedOut();
+  enter(signInPage({ done: signedIn }), true);
+}
+
+function signedIn(given) {
+  storeSession(given);
+  current = null;
+  replace(main);
+  rail.signedIn(given);
+  inbox.start();
+  show();
 }
 
 async function signOut() {
   clearDrafts({ all: true });
+  clearPresets();
   try { await api.signOut(); } finally { showSignIn(); }
 }
 
 whenSignedOut(showSignIn);
-window.addEventListener("hashchange", () => show());
+addEventListener("hashchange", () => { if (session()) show(); });
+addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "k" || !session()) return;
+  event.preventDefault();
+  if (!document.querySelector("dialog[open]")) search();
+});
 document.getElementById("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 startTicking();
 clearDrafts();
 if (session()) {
-  top.signedIn(session());
+  rail.signedIn(session());
+  inbox.start();
   show({ moveFocus: false });
 } else showSignIn();

@@ -1,47 +1,90 @@
-"""Amounts of money: a number next to a currency. Patterns find candidates, price-parser reads the numbers."""
+"""Amounts of money: a number beside a currency.
+
+An amount is valid only when its number can be read in one way, by its own form, by its currency or by the
+other numbers of the page.
+"""
 
 import re
 from collections.abc import Iterator
 from typing import Final
 
-from price_parser import Price
-
 from signalbox_pipelines.document_batch.document.contract import Language
+from signalbox_pipelines.document_batch.document.extract.currencies import (
+    AFTER_THE_NUMBER_ONLY,
+    CODES,
+    SIGNS,
+    WORDS_TOO,
+    has_decimals,
+)
 from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
-
-_CODES: Final = {
-    "VND": "VND",
-    "VNĐ": "VND",
-    "đ": "VND",
-    "₫": "VND",
-    "đồng": "VND",
-    "USD": "USD",
-    "US$": "USD",
-    "$": "USD",
-    "EUR": "EUR",
-    "€": "EUR",
-    "GBP": "GBP",
-    "£": "GBP",
-}
-_NUMBER: Final = r"\d{1,3}(?:[.,\u00a0 ]\d{3}){1,8}(?:[.,]\d{1,2})?|\d{1,24}(?:[.,]\d{1,2})?"
-_SIGN: Final = r"VNĐ|VND|₫|đồng|đ|USD|US\$|\$|EUR|€|GBP|£"
-_AMOUNT: Final = re.compile(
-    rf"(?<![\w.,])(?:(?P<before>VNĐ|VND|₫|USD|US\$|\$|EUR|€|GBP|£)\s?(?P<number>{_NUMBER})"
-    rf"|(?P<number2>{_NUMBER})\s?(?P<after>{_SIGN})(?!\w))"
+from signalbox_pipelines.document_batch.document.extract.numerals import (
+    NUMERAL,
+    SPACES,
+    DecimalSeparator,
+    Numeral,
+    read_numeral,
 )
 
 
-def find_amounts(text: str, _language: Language) -> Iterator[TextMatch]:
+def _alternatives(names: frozenset[str] | set[str]) -> str:
+    return "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
+
+
+_AFTER: Final = _alternatives(CODES | set(SIGNS))
+_BEFORE: Final = _alternatives(CODES | (set(SIGNS) - AFTER_THE_NUMBER_ONLY))
+_GAP: Final = rf"[{SPACES}]?"
+_AMOUNT: Final = re.compile(
+    rf"(?<![\w.,])(?P<minus>[-−]{_GAP})?"
+    rf"(?:(?P<before>{_BEFORE}){_GAP}(?P<minus2>[-−])?(?P<number>{NUMERAL})"
+    # "2024 EUR 1,428.00" names the currency before its number, "10 EUR 20 EUR" after it.
+    rf"|(?P<number2>{NUMERAL}){_GAP}(?P<after>{_AFTER})(?!\w|{_GAP}(?>{NUMERAL})(?!{_GAP}(?:{_AFTER}))))"
+)
+# What shows a page's decimal separator: any number with both separators, or with one or two decimals.
+_UNMISTAKABLE: Final = re.compile(
+    r"(?<![\w.,])\d{1,3}(?:,\d{3}){1,7}(?P<point>\.)\d{1,2}(?![\w.,]*\d)"
+    r"|(?<![\w.,])\d{1,3}(?:\.\d{3}){1,7}(?P<comma>,)\d{1,2}(?![\w.,]*\d)"
+)
+_SAMPLES: Final = 50
+
+
+def find_amounts(text: str, language: Language) -> Iterator[TextMatch]:
+    """Find amounts. One that can be read in two ways is invalid, with both readings in its note."""
+    decimal = _decimal_separator(text)
     for match in _AMOUNT.finditer(text):
-        number = match["number"] or match["number2"]
-        currency = _CODES[match["before"] or match["after"]]
-        amount = _amount(number, currency)
+        written = match["number"] or match["number2"]
+        sign = match["before"] or match["after"]
+        code = SIGNS.get(sign, sign)
+        if sign in WORDS_TOO and written.isdigit():
+            continue
+        amount = read_numeral(
+            written, decimal=decimal or _usual_separator(match, language), whole_only=not has_decimals(code)
+        )
         if amount is not None:
-            yield TextMatch(start=match.start(), end=match.end(), value=amount, currency=currency)
+            minus = "-" if match["minus"] or match["minus2"] else ""
+            yield TextMatch(
+                start=match.start(),
+                end=match.end(),
+                value=minus + amount.value,
+                currency=code,
+                problem=_problem(amount),
+            )
 
 
-def _amount(number: str, currency: str) -> str | None:
-    # The dong has no fractions, so three digits after a separator are thousands.
-    bare = re.sub(r"[.,\u00a0 ](?=\d{3}(?!\d))", "", number) if currency == "VND" else number
-    price = Price.fromstring(bare)
-    return str(price.amount) if price.amount is not None else None
+def _problem(amount: Numeral) -> str | None:
+    return f"could be {amount.value} or {amount.alternative}" if amount.alternative else None
+
+
+def _decimal_separator(text: str) -> DecimalSeparator | None:
+    """Return the decimal separator of a page whose unmistakable numbers agree, else None."""
+    seen: set[DecimalSeparator] = set()
+    for count, match in enumerate(_UNMISTAKABLE.finditer(text)):
+        seen.add("." if match["point"] else ",")
+        if count == _SAMPLES or len(seen) > 1:
+            break
+    return seen.pop() if len(seen) == 1 else None
+
+
+def _usual_separator(match: re.Match[str], language: Language) -> DecimalSeparator | None:
+    """Return the point where English writes "$1,250": no one means a fraction there."""
+    is_english = language == "en" and match["before"] is not None and "," in match["number"]
+    return "." if is_english else None

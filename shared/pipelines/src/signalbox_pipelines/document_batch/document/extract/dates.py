@@ -1,64 +1,87 @@
-"""Dates: patterns find candidates, dateparser reads them.
-
-dateparser's own search is not used: it takes page numbers for years.
-"""
+"""Dates, in numbers and in the words of Vietnamese, English, German, French, Spanish, Italian and Dutch."""
 
 import re
 from collections.abc import Iterator
 from datetime import date
-from functools import lru_cache
 from typing import Final
-
-import dateparser
 
 from signalbox_pipelines.document_batch.document.contract import Language
 from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
 
-_MONTHS: Final = (
-    r"Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
-    r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?"
+# By month, as written in en, de, fr, es, it and nl; abbreviations may end with a full stop.
+_NAMES: Final = (
+    "january jan januar jänner janvier janv enero ene gennaio gen januari",
+    "february feb februar février févr febrero febbraio februari",
+    "march mar märz mär mrz mars marzo maart mrt",
+    "april apr avril avr abril abr aprile",
+    "may mai mayo maggio mag mei",
+    "june jun juni juin junio giugno giu",
+    "july jul juli juillet juil julio luglio lug",
+    "august aug août agosto ago augustus",
+    "september sept sep septembre septiembre settembre set",
+    "october oct oktober okt octobre octubre ottobre ott",
+    "november nov novembre noviembre",
+    "december dec dezember dez décembre déc diciembre dic dicembre",
 )
-_WRITTEN_VI: Final = r"ng[àa]y\s+(?P<day>\d{1,2})\s+th[áa]ng\s+(?P<month>\d{1,2})\s+n[ăa]m\s+(?P<year>\d{4})"
-_NUMERIC: Final = r"(?P<first>\d{1,2})[/.-](?P<second>\d{1,2})[/.-](?:19|20)\d{2}|(?:19|20)\d{2}-\d{2}-\d{2}"
-_WRITTEN_EN: Final = (
-    rf"\d{{1,2}}(?:st|nd|rd|th)?\s+(?:{_MONTHS})\.?,?\s+\d{{4}}"
-    rf"|(?:{_MONTHS})\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}"
-)
+_MONTH_OF: Final = {name: number for number, names in enumerate(_NAMES, 1) for name in names.split()}
+_MONTH: Final = "|".join(sorted(_MONTH_OF, key=lambda name: (-len(name), name)))
+_REMARK: Final = r"(?:\s*\([a-z]{3,5}\))?"
+_YEAR: Final = r"(?:19|20)\d{2}"
 _DATE: Final = re.compile(
-    rf"(?<![\w/.-])(?:{_WRITTEN_VI}|{_NUMERIC}|{_WRITTEN_EN})(?![\w/-]|\.\d)", re.IGNORECASE
+    r"(?<![\w/.-])(?:"
+    rf"ng[àa]y{_REMARK}\s+(?P<vi_day>\d{{1,2}})\s+th[áa]ng{_REMARK}\s+(?P<vi_month>\d{{1,2}})"
+    rf"\s+n[ăa]m{_REMARK}\s+(?P<vi_year>\d{{4}})"
+    rf"|(?P<iso_year>{_YEAR})(?P<iso_mark>[-/.])(?P<iso_month>\d{{1,2}})(?P=iso_mark)(?P<iso_day>\d{{1,2}})"
+    r"(?:T\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+    rf"|(?P<first>\d{{1,2}})(?P<mark>[/.-])(?P<second>\d{{1,2}})(?P=mark)(?P<year>{_YEAR})"
+    rf"|(?P<day>\d{{1,2}})(?:st|nd|rd|th|er|º|\.)?(?:\s+|-)(?:de\s+)?(?P<month>{_MONTH})\.?,?"
+    rf"(?:\s+|-)(?:del?\s+)?(?P<word_year>{_YEAR})"
+    rf"|(?P<us_month>{_MONTH})\.?\s+(?P<us_day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<us_year>{_YEAR})"
+    r")(?![\w/-]|\.\d)",
+    re.IGNORECASE,
 )
+_VERSION: Final = re.compile(
+    r"(?:\b(?:version|release|revision|firmware|phiên bản)|\b(?:ver|rev|vers|v)\.?)\s*:?\s*\Z", re.IGNORECASE
+)
+_LOOK_BACK: Final = 16
 
 
 def find_dates(text: str, language: Language) -> Iterator[TextMatch]:
     """Find dates, as ISO 8601. Numeric dates are day first; those ambiguous in English get a remark."""
     for match in _DATE.finditer(text):
-        parts = match["year"], match["month"], match["day"]
-        value = _from_parts(*map(int, parts)) if match["year"] else _parse(match.group())
-        if value is None:
-            yield TextMatch(
-                start=match.start(), end=match.end(), value=match.group(), problem="there is no such day"
-            )
+        start, end = match.span()
+        if match["first"] and _VERSION.search(text, max(0, start - _LOOK_BACK), start):
             continue
-        is_ambiguous = (
-            language == "en" and match["first"] and int(match["first"]) <= 12 and int(match["second"]) <= 12
-        )
-        remark = "could be month first" if is_ambiguous and match["first"] != match["second"] else None
-        yield TextMatch(start=match.start(), end=match.end(), value=value, remark=remark)
+        value = _value(match)
+        if value is None:
+            yield TextMatch(start=start, end=end, value=match.group(), problem="there is no such day")
+        else:
+            yield TextMatch(start=start, end=end, value=value, remark=_remark(match, language))
 
 
-@lru_cache(maxsize=4096)
-def _parse(text: str) -> str | None:
-    order = "YMD" if re.match(r"\d{4}", text) else "DMY"
-    found = dateparser.parse(
-        text,
-        languages=["en"],
-        settings={"DATE_ORDER": order, "STRICT_PARSING": True, "PREFER_LOCALE_DATE_ORDER": False},
-    )
-    return found.date().isoformat() if found else None
+def _value(match: re.Match[str]) -> str | None:
+    if match["vi_year"]:
+        return _iso(match["vi_year"], match["vi_month"], match["vi_day"])
+    if match["iso_year"]:
+        return _iso(match["iso_year"], match["iso_month"], match["iso_day"])
+    if match["word_year"]:
+        return _iso(match["word_year"], _MONTH_OF[match["month"].lower()], match["day"])
+    if match["us_year"]:
+        return _iso(match["us_year"], _MONTH_OF[match["us_month"].lower()], match["us_day"])
+    day, month = match["first"], match["second"]
+    if int(month) > 12 and match["mark"] != ".":
+        day, month = month, day
+    return _iso(match["year"], month, day)
 
 
-def _from_parts(year: int, month: int, day: int) -> str | None:
+def _remark(match: re.Match[str], language: Language) -> str | None:
+    first, second = match["first"], match["second"]
+    is_ambiguous = language == "en" and first and first != second and int(first) <= 12 and int(second) <= 12
+    return "could be month first" if is_ambiguous else None
+
+
+def _iso(year: str, month: str | int, day: str) -> str | None:
     try:
-        return date(year, month, day).isoformat()
+        return date(int(year), int(month), int(day)).isoformat()
     except ValueError:
         return None

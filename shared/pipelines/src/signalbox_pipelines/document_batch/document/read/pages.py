@@ -7,10 +7,16 @@ from PIL import Image
 
 
 class PageContent(Struct, frozen=True, kw_only=True):
-    """The text layer of a page, and whether the page must be read by OCR instead."""
+    """The text layer of a page.
+
+    Attributes:
+        needs_ocr: the page must be read by OCR instead.
+        unread: what the text layer leaves out, for people; None when nothing.
+    """
 
     text: str
     needs_ocr: bool
+    unread: str | None = None
 
 
 class DocumentPages(Protocol):

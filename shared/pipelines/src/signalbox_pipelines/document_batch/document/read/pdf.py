@@ -19,10 +19,9 @@ from signalbox_pipelines.document_batch.document.messages import Box, box_of
 from signalbox_pipelines.document_batch.document.read.image_pages import PREVIEW_SIZE
 from signalbox_pipelines.document_batch.document.read.limits import check_page_chars
 from signalbox_pipelines.document_batch.document.read.pages import PageContent
+from signalbox_pipelines.document_batch.document.read.picture_cover import picture_cover
 
 DPI: Final = 200
-MIN_LAYER_CHARS: Final = 12
-"""A page with an image and less text than this is a scan with a stamp on it, and is read by OCR."""
 _LOWEST_DPI: Final = 72
 _MAX_PIXELS: Final = 40_000_000
 _POINTS_PER_INCH: Final = 72
@@ -38,6 +37,8 @@ _PROBLEMS: Final = {
 class PdfPages:
     """The pages of an open PDF. Every method takes the lock and computes for long.
 
+    Form fields and notes are merged into their page first, so that their text has its place on the page.
+
     Raises:
         Rejected: `password_needed` or `damaged_document`.
     """
@@ -50,20 +51,21 @@ class PdfPages:
             except pdfium.PdfiumError as error:
                 code, what = _PROBLEMS.get(getattr(error, "err_code", None) or 3, _PROBLEMS[3])
                 raise Rejected(f"{name} {what}", field="url", code=code) from error
+            if self._document.get_formtype():
+                self._document.init_forms()
             self.page_count = len(self._document)
+            self._merged: set[int] = set()
 
     def content(self, index: int) -> PageContent:
         with self._page(index) as page:
             textpage = page.get_textpage()
             try:
                 check_page_chars(textpage.count_chars(), index, self._name)
-                text = textpage.get_text_range()
+                text = textpage.get_text_range().replace("\r\n", "\n").replace("\ufffe", "-").strip()
+                cover = picture_cover(page, textpage, has_text=bool(text))
+                return PageContent(text=text, needs_ocr=cover.needs_ocr, unread=cover.unread)
             finally:
                 textpage.close()
-            text = text.replace("\r\n", "\n").replace("\ufffe", "-").strip()
-            # Listing a page's objects is slow, so pages with enough text are not searched for images.
-            needs_ocr = len(text) < MIN_LAYER_CHARS and _has_image(page)
-        return PageContent(text=text, needs_ocr=needs_ocr)
 
     def ocr_image(self, index: int) -> bytes:
         """Render the page as a greyscale PNG at 200 dpi, or less when the page is very large.
@@ -118,11 +120,21 @@ class PdfPages:
             raise Rejected(detail, field="url", code="page_too_large")
         return dpi
 
+    def _merge_annotations(self, index: int) -> pdfium.PdfPage:
+        page = self._document[index]
+        if index in self._merged:
+            return page
+        self._merged.add(index)
+        if raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) != raw.FLATTEN_SUCCESS:
+            return page
+        page.close()
+        return self._document[index]
+
     @contextlib.contextmanager
     def _page(self, index: int) -> Iterator[pdfium.PdfPage]:
         with _LOCK:
             try:
-                page = self._document[index]
+                page = self._merge_annotations(index)
             except pdfium.PdfiumError as error:
                 detail = f"page {index + 1} of {self._name} is damaged; send the document again, whole"
                 raise Rejected(detail, field="url", code="damaged_document") from error
@@ -130,10 +142,6 @@ class PdfPages:
                 yield page
             finally:
                 page.close()
-
-
-def _has_image(page: pdfium.PdfPage) -> bool:
-    return any(True for _ in page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=3))
 
 
 def _places(raw_text: str) -> list[int]:

@@ -20,7 +20,7 @@ from signalbox_pipelines.document_batch.document.read.open_document import OpenD
 from signalbox_pipelines.document_batch.document.read.pages import PageContent
 from signalbox_pipelines.document_batch.document.read.pdf import DPI
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 """Part of the key of a stored page. Raise it when the same image would be read differently."""
 _CHUNK_PAGES: Final = 20
 """Text layers read per call, which passes the whole document to a process."""
@@ -77,7 +77,7 @@ class PageReader:
         if not content.needs_ocr:
             # Not stored: reading a text layer takes about a millisecond, less than a look-up in the store.
             read_by: ReadBy = "text layer" if content.text else "blank"
-            return PageText(number=index + 1, text=content.text, read_by=read_by)
+            return PageText(number=index + 1, text=content.text, read_by=read_by, unread=content.unread)
         key = f"{self._prefix}/{await self._fingerprint(index)}/{index + 1:05}.json"
         with contextlib.suppress(NotFound):
             return msgspec.json.decode(await self._objects.get(key), type=PageText)

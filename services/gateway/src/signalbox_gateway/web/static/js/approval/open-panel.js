@@ -1,0 +1,160 @@
+// The panel of one pending approval. What is entered is kept as a draft until the decision is accepted.
+import { api, newKey } from "../data/api.js";
+import { problemNotice, toast } from "../ui/announce.js";
+import { div, h, replace } from "../ui/dom.js";
+import { dropDraft, loadDraft, saveDraft } from "../data/drafts.js";
+import { plainPath, variantAnswer } from "../forms/schema.js";
+import { may } from "../data/session.js";
+import { AnswerForm } from "./answer-form.js";
+import { heading } from "./approval-heading.js";
+import { Deadline } from "./deadline.js";
+import { VariantBoard } from "./variants.js";
+
+const SAVE_MS = 200;
+const RECORDED = "Decision recorded. The run continues as soon as a worker is available.";
+const CHOICES = "input[type=radio], input[type=checkbox], select, button:not(.stage-open)";
+const LIST_BUTTONS = ".groups button, .group > button";
+
+export class OpenPanel {
+  // A retry after a lost response sends the same id, so it cannot become a second decision.
+  #decisionId = newKey();
+  #timer = 0;
+  #isOpen = true;
+
+  /** decided({accepted}): the gateway has accepted this decision, or refused it because there is one already. */
+  constructor(runId, approval, { decided }) {
+    Object.assign(this, { runId, approval, decided });
+    const draft = loadDraft(runId, approval);
+    this.hasDraft = draft !== null;
+    this.body = bodyOf(runId, approval, draft);
+    this.banner = div("approval-banner");
+    this.problem = div("approval-problem");
+    this.deadline = new Deadline(approval);
+    this.send = h("button", { type: "submit", class: "button primary" }, this.body.sendLabel);
+    const allowed = may("approver");
+    this.send.disabled = !allowed;
+    const title = `approval-${approval.approval_id}`;
+    this.head = heading(approval, title);
+    const restored = "Your draft was restored. It has not been sent.";
+    this.restored = h("p", { class: "hint", hidden: !this.hasDraft }, restored);
+    const submit = (event) => { event.preventDefault(); this.#submit(); };
+    this.form = h("form", { novalidate: true, onsubmit: submit, onkeydown: (event) => this.#onKey(event) },
+      this.head, this.banner, this.body.element, this.problem,
+      div("send-bar", this.body.tally, this.restored, this.deadline.element,
+        allowed ? null : h("p", { class: "hint" }, "You need the role approver to decide."), this.send));
+    for (const name of ["input", "change", "click"]) {
+      this.form.addEventListener(name, (event) => this.#onInput(event));
+    }
+    const names = { "aria-labelledby": title, data: { approval: approval.approval_id } };
+    this.element = h("section", { class: "panel approval open", ...names }, this.form);
+  }
+
+  close() {
+    this.#saveNow();
+    this.deadline.close();
+  }
+
+  /** Whether the decision on the question is the one that this panel sent, even if its response was lost. */
+  isDecider(approval) { return approval.decision_id === this.#decisionId; }
+
+  /**
+   * Shows in place why the question is no longer open, when that is not this panel's decision; the draft stays
+   * readable.
+   *
+   * head: the new heading, or null for none. text: what happened. details: elements below it.
+   * discarded(): the draft was discarded.
+   */
+  supersede({ head, text, details }, discarded) {
+    this.#saveNow();
+    this.#isOpen = false;
+    this.deadline.close();
+    this.deadline.element.hidden = this.restored.hidden = this.send.hidden = true;
+    if (head) this.head.replaceWith(head);
+    else this.head.remove();
+    replace(this.problem);
+    this.element.classList.remove("open");
+    this.element.classList.add("superseded");
+    const discard = () => { this.discard(); discarded(); };
+    replace(this.banner, h("div", { class: "notice", role: "alert" }, h("p", {}, h("strong", {}, text)),
+      h("p", {}, "Your own draft is kept below. It has no effect."), details,
+      h("p", { class: "actions" },
+        h("button", { type: "button", class: "button", onclick: discard }, "Discard my draft"))));
+    // Read-only instead of disabled: a disabled control would lose the focus and could not be copied from.
+    for (const control of this.body.element.querySelectorAll("input, textarea")) control.readOnly = true;
+    for (const control of this.body.element.querySelectorAll(CHOICES)) {
+      if (control !== document.activeElement) control.disabled = true;
+    }
+  }
+
+  /** Ctrl-Enter sends from any field. */
+  #onKey(event) {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    if (!this.send.disabled) this.form.requestSubmit();
+  }
+
+  discard() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.hasDraft = false;
+    dropDraft(this.runId, this.approval);
+  }
+
+  #onInput(event) {
+    // A click matters only where it changes the form, for example "Add one".
+    if (!this.#isOpen || (event.type === "click" && !event.target.closest(LIST_BUTTONS))) return;
+    this.hasDraft = true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#saveNow(), SAVE_MS);
+  }
+
+  #saveNow() {
+    if (!this.#timer) return;
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    if (this.hasDraft) saveDraft(this.runId, this.approval, this.body.draft());
+  }
+
+  async #submit() {
+    if (!this.#isOpen) return;
+    replace(this.problem);
+    const faults = this.body.problems();
+    this.body.show(faults);
+    if (faults.length) return;
+    this.send.disabled = true;
+    this.element.setAttribute("aria-busy", "true");
+    try {
+      const { status } = await api.decide(this.runId, this.approval.approval_id, {
+        decision_id: this.#decisionId, digest: this.approval.digest, answer: this.body.read(),
+      });
+      this.discard();
+      toast(status === 202 ? RECORDED : "Decision accepted.", { kind: "good" });
+      this.decided({ accepted: true });
+    } catch (problem) {
+      this.#refused(problem);
+    } finally {
+      this.send.disabled = !may("approver");
+      this.element.removeAttribute("aria-busy");
+    }
+  }
+
+  #refused(problem) {
+    const own = problem.errors.filter((error) => plainPath(error.field).startsWith("answer"));
+    const inForm = (error) => ({ ...error, field: plainPath(error.field).replace(/^answer\.?/, "") });
+    if (own.length) this.body.show(own.map(inForm));
+    if (!own.length || problem.status === 409) replace(this.problem, problemNotice(problem));
+    // A corrected answer after a 422 is a new decision; a retry after a lost response is not.
+    if (problem.status === 422) this.#decisionId = newKey();
+    if (problem.status === 409) {
+      this.hasDraft = true;
+      this.decided({ accepted: false });
+    }
+  }
+}
+
+function bodyOf(runId, approval, draft) {
+  const shape = variantAnswer(approval.answer_schema);
+  const { options } = approval;
+  const cards = shape && Array.isArray(options) && options.every((option) => option?.variant);
+  return cards ? new VariantBoard(runId, approval, shape, draft) : new AnswerForm(approval, draft);
+}

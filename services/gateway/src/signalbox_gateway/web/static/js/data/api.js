@@ -1,0 +1,98 @@
+// The gateway's API, with the session cookie. Every failure becomes a Problem with a message for the user.
+
+export class Problem extends Error {
+  constructor({ status = 0, code = "error", title = "", detail = "", errors = [], facts = {} }) {
+    super(detail || title || "Something went wrong; try again.");
+    Object.assign(this, { status, code, title, errors, facts });
+  }
+}
+
+const READ_TIMEOUT_MS = 30_000;
+
+const unreachable = () => new Problem({
+  code: "unreachable", detail: "The gateway does not respond. Check your connection and try again.",
+});
+
+/** The gateway's path on this origin: "/", or the path prefix of a reverse proxy. Ends with a slash. */
+export const BASE = new URL("../../../", import.meta.url).pathname;
+/** The path on this origin of an API path, which begins with a slash. */
+export const addressOf = (path) => BASE + path.slice(1);
+
+let onSignedOut = () => {};
+export const whenSignedOut = (action) => { onSignedOut = action; };
+
+export async function call(method, path, { body, headers = {}, signal } = {}) {
+  const response = await send(method, path, { body, headers, signal });
+  if (response.ok) return { status: response.status, body: await bodyOf(response) };
+  const problem = await problemOf(response);
+  if (response.status === 401 && path !== "/v1/sessions") onSignedOut(problem);
+  throw problem;
+}
+
+/** A read that hangs, for example while the gateway is frozen, fails after 30 s. */
+function withTimeout(signal) {
+  const timeout = AbortSignal.timeout(READ_TIMEOUT_MS);
+  return signal ? AbortSignal.any([signal, timeout]) : timeout;
+}
+
+async function send(method, path, { body, headers, signal }) {
+  const json = body === undefined ? {} : { "Content-Type": "application/json" };
+  try {
+    return await fetch(addressOf(path), {
+      method, signal: method === "GET" ? withTimeout(signal) : signal, credentials: "same-origin", headers: { Accept: "application/json", ...json, ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw unreachable();
+  }
+}
+
+async function bodyOf(response) {
+  const text = await response.text();
+  return text ? JSON.parse(text) : null;
+}
+
+async function problemOf(response) {
+  let members = {};
+  try { members = await response.json(); } catch { /* not JSON, for example a proxy's error page: only the status is known */ }
+  const { status, code, title, detail, errors, type, ...facts } = members;
+  return new Problem({
+    status: response.status, code: code ?? String(response.status), title: title ?? "", facts,
+    errors: (Array.isArray(errors) ? errors : []).map(({ field, detail: what }) => ({ field, message: sentence(what ?? "") })),
+    detail: detail ?? title ?? `The gateway responded with status ${response.status}. Try again later.`,
+  });
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const get = async (path, options) => (await call("GET", path, options)).body;
+const id = encodeURIComponent;
+
+export const api = {
+  signIn: (key) => call("POST", "/v1/sessions", { body: { api_key: key } }),
+  signOut: () => call("DELETE", "/v1/sessions"),
+  pipelines: (options) => get("/v1/pipelines", options),
+  pipeline: (name, options) => get(`/v1/pipelines/${id(name)}`, options),
+  runs: (query, options) => get(`/v1/runs?${new URLSearchParams(query)}`, options),
+  run: (runId, options) => get(`/v1/runs/${id(runId)}`, options),
+  start: (pipeline, input, key) => call("POST", "/v1/runs", { body: { pipeline, input }, headers: { "Idempotency-Key": key } }),
+  artifact: (runId, name, options) => get(artifactPath(runId, name), options),
+  approvals: (options) => get("/v1/approvals?status=pending", options),
+  approval: (runId, approvalId, options) => get(`/v1/runs/${id(runId)}/approvals/${id(approvalId)}`, options),
+  decide: (runId, approvalId, decision) => call("POST", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}/decision`, { body: decision }),
+  health: () => get("/readyz"),
+  scaledQueues: (options) => get("/v1/autoscaler/queues", options),
+  decisions: (queue, limit, options) => get(`/v1/autoscaler/decisions?${new URLSearchParams({ queue, limit })}`, options),
+  control: (runId, verb, body = {}) => call("POST", `/v1/runs/${id(runId)}/${verb}`, { body }),
+};
+
+/** The path of an artifact's bytes, always on this gateway. */
+export const artifactPath = (runId, name) => `/v1/runs/${id(runId)}/artifacts/${String(name).split("/").map(id).join("/")}`;
+export const artifactAddress = (runId, name) => addressOf(artifactPath(runId, name));
+export const decisionsAddress = (queue) => addressOf(`/v1/autoscaler/stream?queue=${id(queue)}`);
+
+/** A new idempotency key; a retry of the same request must send the same key. */
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

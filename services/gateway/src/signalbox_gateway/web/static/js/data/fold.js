@@ -1,0 +1,140 @@
+// A run's snapshot as a pure fold over its events; a test compares it with signalbox_core/events/snapshot.py.
+
+const PREFIX = "dev.signalbox.";
+const NO_TEXT = { text: null, text_offset: 0 };
+const OVER = { ...NO_TEXT, percent: null, message: null };
+const ENDED = new Set(["completed", "failed", "cancelled", "terminated", "timed_out"]);
+
+/** `dev.signalbox.step.completed.v1` → `step.completed`. */
+export function shortName(type) {
+  return type.startsWith(PREFIX) ? type.slice(PREFIX.length).replace(/\.[^.]*$/, "") : type;
+}
+
+export const hasEnded = (snapshot) => ENDED.has(snapshot.status);
+
+export function emptySnapshot(runId, tenant = "") {
+  return {
+    run_id: runId, tenant, pipeline: "", title: "", status: "running", started_at: null, started_by: null, ended_at: null,
+    steps: [], approvals: [], artifacts: [], result: null, error: null, sequence: 0,
+  };
+}
+
+/** The snapshot after `frame`. State events arrive in order; duplicates and unknown types are ignored. */
+export function fold(snapshot, frame) {
+  let next = snapshot;
+  if (frame.sequence !== undefined && frame.sequence !== null) {
+    if (frame.sequence <= snapshot.sequence) return snapshot;
+    next = { ...snapshot, sequence: frame.sequence };
+  }
+  const change = CHANGES[shortName(frame.type)];
+  return change ? change(next, frame.data, frame) : next;
+}
+
+const CHANGES = {
+  "run.started": (snapshot, data, frame) => ({
+    ...snapshot, pipeline: data.pipeline, title: data.title, status: "running", started_at: frame.time, started_by: data.started_by ?? null,
+    steps: (data.steps ?? []).map((step) => newStep(step.name, step.title)),
+  }),
+  "step.started": (snapshot, data, frame) =>
+    withStep(snapshot, { ...newStep(data.step, data.title), status: "running", attempt: data.attempt ?? 1, started_at: frame.time }),
+  "step.progress": stepProgress,
+  "stream.reset": (snapshot, data, frame) => {
+    const before = runningStep(snapshot, data.step, frame);
+    return before ? withStep(snapshot, { ...before, ...NO_TEXT }) : snapshot;
+  },
+  "step.completed": (snapshot, data, frame) => {
+    const before = stepOrNew(snapshot, data);
+    return withStep(snapshot, {
+      ...before, ...OVER, status: "completed", percent: 100, message: data.message ?? null, started_at: data.started_at, ended_at: frame.time,
+      items: data.items ?? before.items,
+    });
+  },
+  "step.failed": (snapshot, data, frame) => {
+    const before = stepOrNew(snapshot, data);
+    return withStep(snapshot, {
+      ...before, ...OVER, status: "failed", message: data.error.message, started_at: data.started_at, ended_at: frame.time,
+      items: data.items ?? before.items,
+    });
+  },
+  "artifact.created": (snapshot, data) => ({
+    ...snapshot,
+    artifacts: [
+      ...snapshot.artifacts.filter((artifact) => artifact.name !== data.name),
+      { name: data.name, media_type: data.media_type, size_bytes: data.size_bytes, key: data.key, title: data.title ?? null },
+    ],
+  }),
+  "approval.requested": approvalRequested,
+  "approval.decided": (snapshot, data, frame) =>
+    withApproval(snapshot, data.approval_id, {
+      status: "decided", decision_id: data.decision_id, decided_by: data.decided_by, decided_at: frame.time,
+      answer: data.answer, note: data.note ?? null,
+    }),
+  "approval.expired": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "expired" }),
+  "approval.withdrawn": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "withdrawn" }),
+  "run.paused": (snapshot) => ({ ...snapshot, status: "paused" }),
+  "run.resumed": (snapshot) => ({ ...snapshot, status: "running" }),
+  "run.completed": (snapshot, data, frame) => ({ ...snapshot, status: "completed", result: data.result, ended_at: frame.time }),
+  "run.failed": (snapshot, data, frame) => ended({ ...snapshot, error: failure(data.error) }, "failed", frame),
+  "run.cancelled": (snapshot, _data, frame) => ended(snapshot, "cancelled", frame),
+  "run.terminated": (snapshot, _data, frame) => ended(snapshot, "terminated", frame),
+  "run.timed_out": (snapshot, _data, frame) => ended(snapshot, "timed_out", frame),
+};
+
+function stepProgress(snapshot, data, frame) {
+  const before = runningStep(snapshot, data.step, frame);
+  if (!before) return snapshot;
+  const text = (data.text ?? null) === null ? {} : { text: data.text, text_offset: data.offset ?? 0 };
+  return withStep(snapshot, {
+    ...before, percent: data.percent ?? null, message: data.message ?? before.message, items: data.items ?? before.items, ...text,
+  });
+}
+
+/** The step of a progress event; undefined when the event is late or belongs to an earlier round of the step. */
+function runningStep(snapshot, name, frame) {
+  const step = snapshot.steps.find((item) => item.name === name);
+  if (!step || step.status !== "running" || !step.started_at) return undefined;
+  return microseconds(frame.time) < microseconds(step.started_at) ? undefined : step;
+}
+
+function approvalRequested(snapshot, data, frame) {
+  const approval = {
+    approval_id: data.approval_id, name: data.name, title: data.title, status: "pending", answer_schema: data.answer_schema,
+    options: data.options, evidence: data.evidence, digest: data.digest, requested_at: frame.time, step: data.step ?? null,
+    deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null,
+  };
+  return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };
+}
+
+/** Ends the run, and with it its running steps and pending approvals. */
+function ended(snapshot, status, frame) {
+  return {
+    ...snapshot, status, ended_at: frame.time,
+    steps: snapshot.steps.map((step) => (step.status === "running" ? { ...step, ...OVER, status: "cancelled", ended_at: frame.time } : step)),
+    approvals: snapshot.approvals.map((item) => (item.status === "pending" ? { ...item, status: "cancelled" } : item)),
+  };
+}
+
+/** Date has millisecond precision only; events of one step can be closer together. */
+function microseconds(instant) {
+  const fraction = /\.(\d{1,6})/.exec(instant)?.[1] ?? "";
+  return Math.floor(Date.parse(instant) / 1000) * 1e6 + Number(fraction.padEnd(6, "0"));
+}
+
+const newStep = (name, title) => ({
+  name, title, status: "pending", percent: null, message: null, items: null, attempt: 0, started_at: null, ended_at: null, ...NO_TEXT,
+});
+
+const stepOrNew = (snapshot, data) =>
+  snapshot.steps.find((step) => step.name === data.step) ?? { ...newStep(data.step, data.title), attempt: 1 };
+
+const failure = (error) => ({ code: error.code, message: error.message, field: error.field ?? null, step: error.step ?? null });
+
+function withStep(snapshot, state) {
+  const known = snapshot.steps.some((step) => step.name === state.name);
+  const steps = known ? snapshot.steps.map((step) => (step.name === state.name ? state : step)) : [...snapshot.steps, state];
+  return { ...snapshot, steps };
+}
+
+function withApproval(snapshot, id, change) {
+  return { ...snapshot, approvals: snapshot.approvals.map((item) => (item.approval_id === id ? { ...item, ...change } : item)) };
+}

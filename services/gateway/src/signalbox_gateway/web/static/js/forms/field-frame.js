@@ -1,0 +1,26 @@
+// What every field of a schema form is built in: label, hint, control and problem.
+import { div, h, setText, span, uniqueId } from "../ui/dom.js";
+
+export function shellOf({ node, label, control, required, limits = null }) {
+  control.id = uniqueId("field");
+  const problem = h("p", { class: "problem", id: `${control.id}-problem` });
+  const note = hint(node, limits, `${control.id}-hint`);
+  control.setAttribute("aria-describedby", `${note ? note.id : ""} ${problem.id}`.trim());
+  if (required) control.setAttribute("aria-required", "true");
+  const optional = required || node.default !== undefined ? null : span("optional", "optional");
+  const element = div("field", h("label", { for: control.id }, label, optional), note, control, problem);
+  return { element, setProblem: marker(control, problem) };
+}
+
+export function marker(control, problem) {
+  return (message) => {
+    setText(problem, message);
+    if (message) control.setAttribute("aria-invalid", "true");
+    else control.removeAttribute("aria-invalid");
+  };
+}
+
+export function hint(node, limits = null, id = null) {
+  const text = [node.description, limits].filter(Boolean).join(" · ");
+  return text ? h("p", { class: "hint", id }, text) : null;
+}

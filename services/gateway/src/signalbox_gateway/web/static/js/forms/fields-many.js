@@ -1,0 +1,125 @@
+// Fields with several values: lists of texts (one per line), lists of groups, and JSON as the fallback.
+import { div, h } from "../ui/dom.js";
+import { hint, shellOf } from "./field-frame.js";
+import { humane } from "../ui/format.js";
+import { icon } from "../ui/icons.js";
+import { kindOf, resolve } from "./schema.js";
+
+export function arrayField(node, context, buildField) {
+  const items = node.items ? resolve(node.items, context.root) : {};
+  const kind = kindOf(items);
+  if (kind === "text" || kind === "number") return linesField(node, context, kind === "number" ? Number : (line) => line);
+  if (kind === "choice") return checksField(node, context, items.enum ?? [items.const]);
+  return kind === "object" ? new GroupsField(node, context, buildField) : jsonField(node, context);
+}
+
+function countProblem(node, count) {
+  if (node.minItems && count < node.minItems) return `Enter at least ${node.minItems}.`;
+  return node.maxItems && count > node.maxItems ? `Enter at most ${node.maxItems}; there are ${count}.` : null;
+}
+
+function linesField(node, context, parse) {
+  const control = h("textarea", { rows: 3 });
+  const label = node.title ?? humane(context.name);
+  const shell = shellOf({ node, label, control, required: context.required, limits: "one per line" });
+  const start = context.value ?? node.default;
+  if (Array.isArray(start)) control.value = start.join("\n");
+  const lines = () => control.value.split("\n").map((line) => line.trim()).filter(Boolean);
+  const problems = () => {
+    const message = context.required || lines().length ? countProblem(node, lines().length) : null;
+    return message ? [{ field: context.path, message }] : [];
+  };
+  control.addEventListener("input", () => shell.setProblem(null));
+  const own = { ...shell, path: context.path, label, problems, focusTarget: control };
+  const read = () => (lines().length || context.required ? lines().map(parse) : undefined);
+  return Object.assign(own, { read, all: () => [own] });
+}
+
+function checksField(node, context, choices) {
+  const label = node.title ?? humane(context.name);
+  const start = new Set(context.value ?? node.default ?? []);
+  // The default has the contract's order; the schema's enum may be sorted.
+  const values = [...new Set([...(node.default ?? []), ...choices])];
+  const boxes = values.map((value) => [value, h("input", { type: "checkbox", checked: start.has(value) })]);
+  const problem = h("p", { class: "problem" });
+  const element = h("fieldset", { class: "field checks" }, h("legend", {}, label), hint(node),
+    boxes.map(([value, box]) => h("label", {}, box, h("span", {}, humane(value)))), problem);
+  const read = () => boxes.filter(([, box]) => box.checked).map(([value]) => value);
+  const problems = () => {
+    const message = countProblem(node, read().length);
+    return message ? [{ field: context.path, message }] : [];
+  };
+  const own = { element, path: context.path, label, problems, read, focusTarget: boxes[0][1] };
+  return Object.assign(own, { setProblem: (message) => { problem.textContent = message ?? ""; }, all: () => [own] });
+}
+
+/** A list of groups of fields, each with its own Remove. */
+class GroupsField {
+  #members = [];
+
+  constructor(node, context, buildField) {
+    Object.assign(this, { node, context, buildField, path: context.path, label: node.title ?? humane(context.name) });
+    this.list = div("groups");
+    this.focusTarget = h("button", { type: "button", class: "button quiet", onclick: () => this.#addEmpty() }, icon("plus"), "Add one");
+    this.problem = h("p", { class: "problem" });
+    this.element = h("fieldset", { class: "group" }, h("legend", {}, this.label), hint(node), this.list, this.focusTarget, this.problem);
+    for (const value of context.value ?? node.default ?? []) this.#add(value);
+    while (this.#members.length < (node.minItems ?? 0)) this.#add(undefined);
+  }
+
+  #add(value) {
+    const place = this.#members.length;
+    const { root } = this.context;
+    const member = this.buildField(this.node.items, { root, name: this.label, path: `${this.path}.${place}`, value, required: true });
+    const remove = h("button", {
+      type: "button", class: "button quiet", "aria-label": `Remove number ${place + 1}`, onclick: () => this.#remove(place),
+    }, "Remove");
+    this.#members.push(member);
+    this.list.append(div("group-row", member.element, remove));
+  }
+
+  #addEmpty() {
+    this.#add(undefined);
+    this.list.lastElementChild.querySelector("input, select, textarea")?.focus();
+  }
+
+  /** Rebuilds the list, so that every path contains the current index: problems refer to fields by path. */
+  #remove(place) {
+    const kept = this.#members.map((member) => member.read()).filter((_, index) => index !== place);
+    this.#members = [];
+    this.list.replaceChildren();
+    for (const value of kept) this.#add(value);
+    this.focusTarget.focus();
+  }
+
+  setProblem(message) { this.problem.textContent = message ?? ""; }
+
+  problems() {
+    const message = countProblem(this.node, this.#members.length);
+    return message ? [{ field: this.path, message }] : [];
+  }
+
+  read() {
+    return this.#members.length || this.context.required ? this.#members.map((member) => member.read()) : undefined;
+  }
+
+  all() { return [this, ...this.#members.flatMap((member) => member.all())]; }
+}
+
+export function jsonField(node, context) {
+  const control = h("textarea", { rows: 5, class: "mono", spellcheck: "false" });
+  const label = node.title ?? humane(context.name);
+  const shell = shellOf({ node, label, control, required: context.required, limits: "as JSON" });
+  const start = context.value ?? node.default;
+  if (start !== undefined && start !== null) control.value = JSON.stringify(start, null, 2);
+  const problems = () => {
+    if (!control.value.trim()) return context.required ? [{ field: context.path, message: "Fill this in." }] : [];
+    try {
+      JSON.parse(control.value);
+      return [];
+    } catch { return [{ field: context.path, message: "This is not valid JSON; check quotes and commas." }]; }
+  };
+  control.addEventListener("input", () => shell.setProblem(null));
+  const own = { ...shell, path: context.path, label, problems, focusTarget: control };
+  return Object.assign(own, { read: () => (control.value.trim() ? JSON.parse(control.value) : undefined), all: () => [own] });
+}

@@ -1,0 +1,133 @@
+// The fields of a schema form. Every field has {element, path, label, read, problems, setProblem, focusTarget, all}.
+import { div, h, uniqueId } from "../ui/dom.js";
+import { hint, marker, shellOf } from "./field-frame.js";
+import { arrayField, jsonField } from "./fields-many.js";
+import { humane } from "../ui/format.js";
+import { kindOf, resolve } from "./schema.js";
+
+const LONG_TEXT = 120;
+
+export function field(schema, context) {
+  const node = resolve(schema, context.root);
+  switch (kindOf(node)) {
+    case "object": return objectField(node, context);
+    case "choice": return choiceField(node, context);
+    case "flag": return flagField(node, context);
+    case "number": return numberField(node, context);
+    case "text": return node.format === "password" ? secretField(node, context) : textField(node, context);
+    case "array": return arrayField(node, context, field);
+    default: return jsonField(node, context);
+  }
+}
+
+// How many fields a folded form shows at least, if there are as many.
+const SHOWN = 3;
+
+export function objectField(node, { root, path, value, top = false, folds = false, required = true }) {
+  const needed = new Set(node.required ?? []);
+  const members = Object.entries(node.properties ?? {}).map(([name, schema]) => [
+    name,
+    field(schema, { root, name, path: path ? `${path}.${name}` : name, value: value?.[name], required: needed.has(name) }),
+  ]);
+  const body = members.map(([, member]) => member.element);
+  const label = node.title ?? humane(path.split(".").at(-1));
+  const element = top ? div("fields", folds ? folded(members, needed, value) : body) : h("fieldset", { class: "group" }, h("legend", {}, label), hint(node), body);
+  const read = () => {
+    const given = members.map(([name, member]) => [name, member.read()]).filter(([, item]) => item !== undefined);
+    return given.length || required ? Object.fromEntries(given) : undefined;
+  };
+  return { element, path, label, read, all: () => members.flatMap(([, member]) => member.all()) };
+}
+
+/** The required fields, further ones up to SHOWN, then the others under "More", which is open if one has a value. */
+function folded(members, needed, value) {
+  const isShort = ([name, member]) => needed.has(name) || Boolean(member.focusTarget?.matches?.("input, select, textarea:not(.mono)"));
+  const room = Math.max(SHOWN, needed.size);
+  const shown = new Set([...members.filter(([name]) => needed.has(name)), ...members.filter(isShort)].slice(0, room));
+  for (const member of members.filter(([name]) => needed.has(name))) shown.add(member);
+  const rest = members.filter((member) => !shown.has(member));
+  const elements = (list) => list.map(([, member]) => member.element);
+  const isOpen = rest.some(([name]) => value?.[name] !== undefined);
+  const more = rest.length ? h("details", { class: "more-fields", open: isOpen }, h("summary", {}, "More"), div("fields", elements(rest))) : null;
+  return [elements(members.filter((member) => shown.has(member))), more];
+}
+
+function textField(node, context) {
+  const long = (node.maxLength ?? 0) > LONG_TEXT && node.format !== "uri" && context.name !== "url";
+  const address = node.format === "uri" || context.name === "url" || context.name?.endsWith("_url");
+  const control = long
+    ? h("textarea", { rows: 3 })
+    : h("input", {
+      type: node.format === "date" ? "date" : "text", inputmode: address ? "url" : null, spellcheck: address ? "false" : null,
+      autocomplete: "off", placeholder: node.examples?.[0],
+    });
+  const check = (text) => {
+    if (node.minLength && text.length < node.minLength) return `Enter at least ${node.minLength} characters.`;
+    if (node.maxLength && text.length > node.maxLength) return `Shorten this to ${node.maxLength} characters; it has ${text.length}.`;
+    if (!node.pattern || new RegExp(node.pattern, "u").test(text)) return null;
+    return formOf(node);
+  };
+  return inputField(node, context, control, { parse: (text) => (address ? text.trim() : text), check });
+}
+
+/** What a text should look like, in words: an example, or the field's description. */
+function formOf({ examples, description }) {
+  if (examples?.length) return `This does not have the expected form. Example: ${examples[0]}`;
+  return description ? `This does not have the expected form: ${description.replace(/\.$/, "")}.` : "This does not have the expected form.";
+}
+
+/** A secret: never prefilled and never shown. */
+function secretField(node, context) {
+  const control = h("input", { type: "password", autocomplete: "new-password", spellcheck: "false" });
+  const check = (text) => (text.length > node.maxLength ? `Shorten this to ${node.maxLength} characters.` : null);
+  return inputField({ ...node, default: undefined }, { ...context, value: undefined }, control, { parse: (text) => text, check });
+}
+
+function numberField(node, context) {
+  const whole = node.type === "integer";
+  const low = node.minimum ?? node.exclusiveMinimum;
+  const high = node.maximum ?? node.exclusiveMaximum;
+  const control = h("input", { type: "number", step: whole ? 1 : "any", min: low, max: high, inputmode: whole ? "numeric" : "decimal" });
+  const check = (number) => {
+    if (Number.isNaN(number) || (whole && !Number.isInteger(number))) return whole ? "Enter a whole number." : "Enter a number.";
+    if (low !== undefined && number < low) return `Enter at least ${low}.`;
+    return high !== undefined && number > high ? `Enter at most ${high}.` : null;
+  };
+  const limits = low !== undefined && high !== undefined ? `${low} to ${high}` : null;
+  return inputField(node, context, control, { parse: Number, check, limits });
+}
+
+function choiceField(node, context) {
+  const values = node.enum ?? [node.const];
+  const empty = context.required && node.default === undefined ? h("option", { value: "" }, "Choose…") : null;
+  const none = node.nullable || (!context.required && node.default === undefined) ? h("option", { value: "" }, "None") : null;
+  const control = h("select", {}, none ?? empty, values.map((value) => h("option", { value: String(value) }, humane(value))));
+  return inputField(node, context, control, { parse: (text) => values.find((value) => String(value) === text), check: () => null });
+}
+
+/** A single control with its label, hint and problem. */
+function inputField(node, context, control, { parse, check, limits = null }) {
+  const { path, name, required } = context;
+  const label = node.title ?? humane(name);
+  const shell = shellOf({ node, label, control, required, limits });
+  const start = context.value ?? node.default;
+  if (start !== undefined && start !== null) control.value = String(start);
+  const filled = () => control.value !== "";
+  const problems = () => {
+    if (!filled()) return required ? [{ field: path, message: "Fill this in." }] : [];
+    const message = check(parse(control.value));
+    return message ? [{ field: path, message }] : [];
+  };
+  control.addEventListener("input", () => shell.setProblem(null));
+  const own = { ...shell, path, label, problems, focusTarget: control };
+  return Object.assign(own, { read: () => (filled() ? parse(control.value) : undefined), all: () => [own] });
+}
+
+function flagField(node, context) {
+  const control = h("input", { type: "checkbox", id: uniqueId("flag"), checked: Boolean(context.value ?? node.default ?? false) });
+  const problem = h("p", { class: "problem", id: `${control.id}-problem` });
+  const label = node.title ?? humane(context.name);
+  const element = div("field flag", h("label", { for: control.id }, control, h("span", {}, label)), hint(node), problem);
+  const own = { element, path: context.path, label, problems: () => [], focusTarget: control, setProblem: marker(control, problem) };
+  return Object.assign(own, { read: () => control.checked, all: () => [own] });
+}

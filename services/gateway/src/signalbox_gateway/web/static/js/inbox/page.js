@@ -1,0 +1,116 @@
+// The inbox: pending questions next to the chosen one. A sent decision opens the next question.
+import { RunFeed } from "../data/run-feed.js";
+import { keyOf } from "../data/inbox-watch.js";
+import { problemNotice } from "../ui/announce.js";
+import { div, h, replace, setText, span } from "../ui/dom.js";
+import { hasKeys, listenForKeys } from "../ui/keys.js";
+import { LinkState } from "../ui/link-state.js";
+import { setTitle } from "../ui/title.js";
+import { addressOfQuestion, inOrder, QuestionList } from "./question-list.js";
+import { Question } from "./question.js";
+
+const WIDE = matchMedia("(min-width: 60.01rem)");
+
+export async function inboxPage({ parts: [run, approval], inbox }) {
+  const page = new InboxPage(inbox);
+  await page.open(run, approval);
+  return {
+    title: "Inbox", titlesItself: true, element: page.element, close: () => page.close(), entered: () => page.entered(),
+    navigate: ({ parts }) => page.choose(parts[0], parts[1]),
+  };
+}
+
+class InboxPage {
+  #items = [];
+  #at = 0;   // the place of the chosen question, kept when it leaves the list
+
+  constructor(inbox) {
+    this.inbox = inbox;
+    this.list = new QuestionList();
+    this.link = new LinkState();
+    this.count = span("count");
+    this.problem = div("");
+    this.main = div("triage-main");
+    this.none = h("div", { class: "empty" }, h("h2", {}, "Nothing to decide"), h("p", {}, "New questions appear here automatically."));
+    this.element = div("triage",
+      h("section", { class: "triage-side", "aria-label": "Questions" },
+        div("triage-head", h("h1", {}, "Inbox"), this.count, this.link.element), this.problem, this.list.element, keysHint()),
+      this.main);
+  }
+
+  async open(run, approval) {
+    await this.inbox.load();
+    this.stopListening = this.inbox.listen((approvals) => this.#changed(approvals));
+    await this.choose(run, approval);
+    this.feed = new RunFeed({
+      started: () => {}, reported: () => {}, progress: () => {},
+      changed: () => this.inbox.refresh(), state: (state) => this.link.set(state),
+    });
+    this.stopKeys = listenForKeys({
+      j: () => this.#move(1), k: () => this.#move(-1),
+      ...Object.fromEntries([..."aer123456789"].map((key) => [key, () => this.question?.onKey(key) ?? false])),
+    });
+  }
+
+  close() {
+    this.stopListening?.();
+    this.stopKeys?.();
+    this.feed?.close();
+    this.question?.close();
+  }
+
+  entered() { setTitle("Inbox"); }
+
+  /** Shows a question; without one, on a wide screen, the first. */
+  async choose(run, approval) {
+    const first = WIDE.matches ? this.#items[0] : undefined;
+    const chosen = run ? { run_id: run, approval_id: approval } : first;
+    if (chosen && !run) history.replaceState(history.state, "", addressOfQuestion(chosen));
+    this.chosen = chosen ? keyOf(chosen) : null;
+    this.element.toggleAttribute("data-chosen", Boolean(chosen));
+    this.#list();
+    this.question?.close();
+    this.question = chosen ? new Question(chosen, { decided: () => this.#decided(), back: "#/inbox" }) : null;
+    replace(this.main, this.question?.element ?? this.none);
+    await this.question?.load();
+  }
+
+  #changed(approvals) {
+    this.#items = inOrder(approvals);
+    this.#list();
+    if (!this.chosen) { if (WIDE.matches && this.#items.length) this.choose(); return; }
+    if (!this.#items.some((item) => keyOf(item) === this.chosen)) this.question?.reload();
+  }
+
+  #list() {
+    const place = this.#items.findIndex((item) => keyOf(item) === this.chosen);
+    if (place >= 0) this.#at = place;
+    this.list.show(this.#items, this.chosen);
+    setText(this.count, this.#items.length ? String(this.#items.length) : "");
+  }
+
+  /** The question at the same place is the next one. */
+  async #decided() {
+    const decided = this.chosen;
+    try {
+      await this.inbox.load();
+    } catch (problem) { replace(this.problem, problemNotice(problem)); return; }
+    const others = this.#items.filter((item) => keyOf(item) !== decided);
+    const next = others[Math.min(this.#at, others.length - 1)];
+    location.hash = next ? addressOfQuestion(next) : "#/inbox";
+  }
+
+  #move(by) {
+    const at = this.#items.findIndex((item) => keyOf(item) === this.chosen);
+    const next = this.#items[at < 0 ? this.#at : at + by];
+    if (next) location.hash = addressOfQuestion(next);
+  }
+}
+
+function keysHint() {
+  const key = (keys, text) => h("span", {}, keys.map((name) => h("kbd", {}, name)), text);
+  const hint = h("p", { class: "keys", "aria-label": "Keys" },
+    key(["J", "K"], "next, previous"), key(["A", "E", "R"], "approve, edit, reject"), key(["1", "9"], "choose"), key(["Ctrl ↵"], "send"));
+  hint.hidden = !hasKeys();
+  return hint;
+}

@@ -1,0 +1,67 @@
+// One question of the inbox: what it belongs to, the first page if it is about a document, and the form to decide it.
+import { ApprovalPanels } from "../approval/approval.js";
+import { api, artifactAddress } from "../data/api.js";
+import { problemNotice } from "../ui/announce.js";
+import { div, h, pictureElement, replace } from "../ui/dom.js";
+import { humane } from "../ui/format.js";
+import { agoTime } from "../ui/ticker.js";
+
+const PAGE = /^page-\d+\.(jpg|png|webp)$/;
+
+export class Question {
+  #closed = false;
+
+  /** decided(): this decision was accepted. back: the address of the list, for small screens. */
+  constructor({ run_id: runId, approval_id: approvalId }, { decided, back }) {
+    Object.assign(this, { runId, approvalId });
+    this.panels = new ApprovalPanels(runId, {
+      decided: ({ accepted }) => { if (accepted) decided(); else this.reload(); },
+    });
+    this.about = div("triage-about", h("a", { class: "back", href: back }, "Inbox"));
+    this.body = div("beside", this.panels.element);
+    this.element = h("div", { class: "triage-question" }, this.about, this.body);
+  }
+
+  async load() {
+    try {
+      const [approval, run] = await Promise.all([api.approval(this.runId, this.approvalId), api.run(this.runId)]);
+      if (this.#closed) return;
+      this.#describe(run, approval);
+      this.panels.update({ approvals: [approvalOf(approval)] });
+    } catch (problem) {
+      if (!this.#closed && problem.status !== 401) replace(this.body, problemNotice(problem));
+    }
+  }
+
+  /** Shows what has become of the question; the draft stays. */
+  async reload() {
+    try {
+      const approval = await api.approval(this.runId, this.approvalId);
+      if (!this.#closed) this.panels.update({ approvals: [approvalOf(approval)] });
+    } catch { /* the question stays as it is; sending it reports what is wrong */ }
+  }
+
+  close() {
+    this.#closed = true;
+    this.panels.close();
+  }
+
+  /** A, E, R and digits; false when there is nothing to decide. */
+  onKey(key) { return this.panels.open?.body.onKey(key) ?? false; }
+
+  #describe(run, approval) {
+    const back = this.about.firstElementChild;
+    replace(this.about, back,
+      h("a", { href: `#/runs/${encodeURIComponent(this.runId)}` }, run.title || humane(run.pipeline)),
+      h("code", {}, this.runId), run.started_by ? h("span", {}, `started by ${run.started_by}`) : null,
+      approval.requested_at ? h("span", {}, "asked ", agoTime(approval.requested_at)) : null);
+    const page = run.artifacts.find((artifact) => PAGE.test(artifact.name));
+    if (page) this.body.prepend(pictureElement({ src: artifactAddress(this.runId, page.name), alt: "First page of the document" }));
+  }
+}
+
+/** The API's view as a snapshot has it: the last decision is part of the approval. */
+function approvalOf({ decisions = [], ...approval }) {
+  const none = { decision_id: null, decided_by: null, decided_at: null, answer: null, note: null };
+  return { ...none, ...approval, ...decisions.at(-1) };
+}

@@ -1,0 +1,85 @@
+// Starting a run: the form of the pipeline's input, with presets and the values of the last start.
+import { api, newKey } from "../data/api.js";
+import { keepLast } from "../data/presets.js";
+import { may } from "../data/session.js";
+import { schemaForm } from "../forms/form.js";
+import { problemNotice } from "../ui/announce.js";
+import { div, h, replace, span } from "../ui/dom.js";
+import { statusDot } from "../ui/status.js";
+import { Presets } from "./presets.js";
+
+export async function startPage({ parts: [name] }) {
+  const pipeline = await api.pipeline(name);
+  return { title: `Start ${pipeline.title}`, element: new StartForm(pipeline).element };
+}
+
+class StartForm {
+  #attempt = { input: null, key: null };
+
+  constructor(pipeline) {
+    this.pipeline = pipeline;
+    this.fields = div("");
+    this.problem = h("div", {});
+    this.allowed = may("operator");
+    this.button = h("button", { type: "submit", class: "button primary", disabled: !this.allowed }, "Start the run");
+    this.presets = new Presets(pipeline.name, { current: () => this.#draft(), use: (input) => this.#fill(input) });
+    this.#fill({});
+    const refusal = this.allowed ? null : h("p", { class: "hint" }, "You need the role operator to start a run.");
+    this.element = div("page start",
+      div("start-form",
+        h("p", { class: "crumbs" }, h("a", { href: "#/pipelines" }, "Pipelines")),
+        h("h1", {}, pipeline.title), pipeline.description ? h("p", { class: "lead" }, pipeline.description) : null,
+        this.presets.element,
+        h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); this.#submit(); } },
+          this.problem, this.fields, div("form-actions", this.button, this.presets.keep, refusal))),
+      stepsAside(pipeline.steps));
+  }
+
+  #fill(input) {
+    this.form = schemaForm(this.pipeline.input_schema, input, { folds: true });
+    replace(this.fields, this.form.element);
+  }
+
+  /** What is in the form, without secrets; null while it cannot be read. */
+  #draft() {
+    const { value } = this.form.draft();
+    return Object.keys(value).length ? value : null;
+  }
+
+  async #submit() {
+    replace(this.problem);
+    const faults = this.form.problems();
+    this.form.show(faults);
+    if (faults.length) return;
+    this.button.disabled = true;
+    try {
+      const input = this.form.read();
+      const { body } = await api.start(this.pipeline.name, input, this.#keyFor(input));
+      const draft = this.#draft();
+      if (draft) keepLast(this.pipeline.name, draft);
+      location.hash = `#/runs/${encodeURIComponent(body.run_id)}`;
+    } catch (problem) {
+      this.#refused(problem);
+    } finally { this.button.disabled = !this.allowed; }
+  }
+
+  #refused(problem) {
+    if (problem.errors?.some((error) => /^input\b/.test(error.field ?? ""))) this.form.show(problem.errors, "input");
+    else replace(this.problem, problemNotice(problem));
+  }
+
+  /** The same input keeps its key, so a second click or a lost response does not start a second run. */
+  #keyFor(input) {
+    const text = JSON.stringify(input);
+    if (this.#attempt.input !== text) this.#attempt = { input: text, key: newKey() };
+    return this.#attempt.key;
+  }
+}
+
+function stepsAside(steps) {
+  if (!steps.length) return null;
+  const rows = steps.map((step) => h("li", { class: "line-step", data: { status: "pending" } },
+    span("line-dot", statusDot("pending")), div("line-head", span("line-title", step.title))));
+  return h("aside", { class: "start-steps", "aria-labelledby": "what-happens" },
+    h("h2", { id: "what-happens" }, "Steps"), h("ol", { class: "line quiet" }, rows));
+}

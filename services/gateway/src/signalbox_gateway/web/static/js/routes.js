@@ -1,0 +1,38 @@
+// Which page an address shows.
+import { inboxPage } from "./inbox/page.js";
+import { pipelinesPage } from "./pipelines/page.js";
+import { startPage } from "./pipelines/start.js";
+import { runPage } from "./run/page.js";
+import { runsPage } from "./runs/page.js";
+import { autoscalerPage } from "./system/autoscaler.js";
+import { systemPage } from "./system/page.js";
+import { div, h } from "./ui/dom.js";
+
+// A page that handles `navigate` stays while only the parts after the key change, for example the tab of a run.
+const ROUTES = [
+  { pattern: /^\/?$/, section: "runs", page: runsPage, key: () => "runs" },
+  { pattern: /^\/inbox(?:\/([^/]+)\/([^/]+))?$/, section: "inbox", page: inboxPage, key: () => "inbox" },
+  { pattern: /^\/approvals$/, section: "inbox", page: inboxPage, key: () => "inbox" },
+  { pattern: /^\/(?:pipelines|start)$/, section: "pipelines", page: pipelinesPage },
+  { pattern: /^\/start\/([^/]+)$/, section: "pipelines", page: startPage },
+  { pattern: /^\/runs\/([^/]+)(?:\/([a-z]+))?$/, section: "runs", page: runPage, key: ([run]) => `runs/${run}` },
+  { pattern: /^\/system$/, section: "system", page: systemPage },
+  { pattern: /^\/autoscaler$/, section: "system", page: autoscalerPage },
+];
+
+/** {section, page, parts, query, key, text} for a place; `text` differs when anything but the dialog does. */
+export function findRoute({ path, query }) {
+  const text = `${path}?${query}`;
+  for (const { pattern, section, page, key } of ROUTES) {
+    const match = pattern.exec(path);
+    if (!match) continue;
+    const parts = match.slice(1).map((part) => part && decodeURIComponent(part));
+    return { section, page, parts, query, text, key: key ? key(parts) : text };
+  }
+  return { section: "", page: missingPage, parts: [], query, text, key: text };
+}
+
+function missingPage() {
+  const more = h("p", {}, h("a", { href: "#/" }, "All runs"));
+  return { title: "Not found", element: div("page narrow", h("h1", {}, "Page not found"), more) };
+}

@@ -1,0 +1,72 @@
+// What the event log says: one line per event, or per fact of a snapshot. Pure.
+import { shortName } from "../data/fold.js";
+import { elapsed, humane, plural, sized } from "../ui/format.js";
+
+/** The text of `count` consecutive files, which share one line. */
+export const bunched = (count, text) => `${plural(count, "file")}, latest: ${text.replace("File: ", "")}`;
+
+export function linesOf(snapshot) {
+  const lines = [{ name: "run.started", subject: "", at: snapshot.started_at, status: "running", text: started(snapshot.started_by) }];
+  for (const step of snapshot.steps) lines.push(...stepLines(step));
+  for (const item of snapshot.approvals) {
+    const { approval_id: subject, requested_at, decided_at, decided_by } = item;
+    lines.push({ name: "approval.requested", subject, at: requested_at, status: "attention", text: `Approval requested: ${item.title}` });
+    if (decided_at) lines.push({ name: "approval.decided", subject, at: decided_at, status: "completed", text: `Decided by ${decided_by}` });
+  }
+  const { status, ended_at: at } = snapshot;
+  if (at) lines.push({ name: `run.${status}`, subject: "", at, status, text: endText(snapshot) });
+  return lines;
+}
+
+function stepLines(step) {
+  const lines = [];
+  if (step.started_at) lines.push({ name: "step.started", subject: step.name, at: step.started_at, status: "running", text: step.title });
+  if (step.ended_at && step.status !== "cancelled") {
+    const took = elapsed(step.started_at, step.ended_at);
+    const text = step.status === "failed" ? `${step.title}: ${step.message}` : `${step.title}, done in ${took}`;
+    lines.push({ name: `step.${step.status}`, subject: step.name, at: step.ended_at, status: step.status, text });
+  }
+  return lines;
+}
+
+const started = (by) => (by ? `Run started by ${by}` : "Run started");
+const endText = (snapshot) => (snapshot.error ? snapshot.error.message : `Run ${snapshot.status.replace("_", " ")}`);
+
+const TEXTS = {
+  "run.started": (data) => ["running", started(data.started_by)],
+  "step.started": (data) => ["running", data.title],
+  "step.completed": (data, frame) => ["completed", `${data.title}, done in ${elapsed(data.started_at, frame.time)}`],
+  "step.failed": (data) => ["failed", `${data.title}: ${data.error.message}`],
+  "artifact.created": (data) => ["completed", `File: ${sized(data.title ?? data.name)}`],
+  "approval.requested": (data) => ["attention", `Approval requested: ${data.title}`],
+  "approval.reminded": () => ["attention", "Reminder sent: the deadline is near"],
+  "approval.escalated": () => ["attention", "Escalated"],
+  "approval.decided": (data) => ["completed", `Decided by ${data.decided_by}`],
+  "approval.expired": () => ["expired", "Expired without a decision"],
+  "approval.withdrawn": () => ["cancelled", "Withdrawn: the run no longer asks"],
+  "event.refused": (data) => ["failed", `An event was rejected (${data.name}): ${data.reason}`],
+  "stream.skipped": (data) => ["failed", `An event could not be read: ${data.reason}`],
+  "run.paused": (data) => ["paused", data.by ? `Paused by ${data.by}` : "Paused"],
+  "run.resumed": (data) => ["running", data.by ? `Resumed by ${data.by}` : "Resumed"],
+  "run.completed": () => ["completed", "Run completed"],
+  "run.failed": (data) => ["failed", data.error.message],
+  "run.cancelled": (data) => ["cancelled", `Run cancelled${data.by ? ` by ${data.by}` : ""}${data.reason ? `: ${data.reason}` : ""}`],
+  "run.terminated": (data) => ["terminated", data.reason ?? "Ended by the server"],
+  "run.timed_out": (data) => ["timed_out", data.reason ?? "Ended at its deadline"],
+};
+
+/** A pipeline's own event: its name in words and up to two short texts from its data. */
+function domainText(name, data) {
+  const about = [data.variant, data.title, data.headline, data.name].filter((text) => typeof text === "string" && text.length < 90);
+  return [humane(name.replaceAll(".", " ")), ...about.slice(0, 2)].join(" · ");
+}
+
+export function lineOf(frame) {
+  const name = shortName(frame.type);
+  if (name === "step.progress" || name === "stream.reset") return null;
+  const data = frame.data ?? {};
+  const [status, text] = TEXTS[name]?.(data, frame) ?? ["completed", domainText(name, data)];
+  const own = /^(run\.(paused|resumed)|event|stream)/.test(name) || !(name in TEXTS);   // these may happen many times
+  const subject = own ? frame.id : data.approval_id ?? data.step ?? data.name ?? "";
+  return { name, subject, at: frame.time, status, text };
+}

@@ -1,0 +1,104 @@
+// The list of runs without its page: the server's answer, corrected by what the stream has reported since.
+// The server's search index lags behind by about a second, so an end that the stream reported outranks it.
+import { hasEnded } from "../data/fold.js";
+import { isNarrowed, matches, serverFilter } from "./query.js";
+
+const PAGE = 50;
+// Pages that are searched at once; the next ones on demand.
+const MAX_SEARCHED = 10;
+// More than the server's index can lag behind.
+const MAX_REPORTED = 5000;
+
+export class RunListing {
+  #runs = [];
+  #pages = 1;
+  #cursor = null;
+  #reported = new Map();
+  #started = new Map();
+  #seen = new Set();
+
+  /**
+   * query: what runs/query.js made of the search text.
+   * read(query): one page of the server's list, {runs, next_cursor}.
+   */
+  constructor(query, read) {
+    Object.assign(this, { query, read });
+  }
+
+  get hasMore() { return Boolean(this.#cursor); }
+
+  /** Reads the first page; more of them while a query that the server cannot apply leaves too few rows. */
+  async load() {
+    await this.reload();
+    this.showNew();
+    while (this.hasMore && isNarrowed(this.query) && this.#pages < MAX_SEARCHED && this.#matching().length < PAGE) {
+      await this.loadMore();
+    }
+  }
+
+  /** How many runs the server has listed so far, whether they match or not. */
+  get readCount() { return this.#runs.length; }
+
+  /** Reads as many pages as are shown. Runs that were not listed before are only counted until `showNew()`. */
+  async reload() {
+    const runs = [];
+    let cursor = null;
+    for (let page = 0; page < this.#pages && (page === 0 || cursor); page += 1) {
+      const answer = await this.#page(cursor);
+      runs.push(...answer.runs);
+      cursor = answer.next_cursor ?? null;
+    }
+    this.#runs = runs;
+    this.#cursor = cursor;
+    for (const run of runs) this.#started.delete(run.run_id);
+  }
+
+  async loadMore() {
+    const { runs, next_cursor: cursor = null } = await this.#page(this.#cursor);
+    this.#runs.push(...runs);
+    for (const run of runs) this.#seen.add(run.run_id);
+    this.#pages += 1;
+    this.#cursor = cursor;
+  }
+
+  started(run) { this.#started.set(run.run_id, run); }
+
+  report(runId, state) {
+    this.#reported.delete(runId);
+    this.#reported.set(runId, state);
+    if (this.#reported.size > MAX_REPORTED) this.#reported.delete(this.#reported.keys().next().value);
+    if (hasEnded(state) && !matches(this.query, { ...this.#started.get(runId), ...state })) this.#started.delete(runId);
+  }
+
+  showNew() { for (const run of this.#matching()) this.#seen.add(run.run_id); }
+
+  newCount() { return this.#matching().filter((run) => !this.#seen.has(run.run_id)).length; }
+
+  /** The runs to show, newest first. An empty list shows new runs at once. */
+  shown() {
+    const runs = this.#matching();
+    const shown = runs.filter((run) => this.#seen.has(run.run_id));
+    if (shown.length > 0 || runs.length === 0) return shown;
+    this.showNew();
+    return runs;
+  }
+
+  /** An end is final, whether the list or the stream reported it. */
+  #latest(run) {
+    const state = this.#reported.get(run.run_id);
+    return state && (hasEnded(state) || !hasEnded(run)) ? { ...run, ...state } : run;
+  }
+
+  #page(cursor) {
+    return this.read({ limit: String(PAGE), ...serverFilter(this.query), ...(cursor ? { cursor } : {}) });
+  }
+
+  #matching() {
+    const runs = [...this.#started.values(), ...this.#runs];
+    const listed = new Map(runs.map((run) => [run.run_id, this.#latest(run)]));
+    return [...listed.values()].filter((run) => matches(this.query, run)).sort(byStart);
+  }
+}
+
+const byStart = (one, other) =>
+  (other.started_at ?? "").localeCompare(one.started_at ?? "") || one.run_id.localeCompare(other.run_id);

@@ -1,0 +1,54 @@
+// One run in the table: state, what it is about, progress, who started it, how long it takes.
+import { hasEnded } from "../data/fold.js";
+import { div, h, setText, span } from "../ui/dom.js";
+import { elapsed } from "../ui/format.js";
+import { statusSign } from "../ui/status.js";
+import { running, shortAgo } from "../ui/ticker.js";
+
+export class RunRow {
+  /** title: of the pipeline; picked(isPicked): the checkbox has changed. */
+  constructor(run, title, { picked }) {
+    this.sign = statusSign(run.status);
+    this.time = span("run-time");
+    this.fraction = span("run-fraction");
+    this.fill = span("meter-fill");
+    this.steps = div("run-steps", this.fraction, h("span", { class: "meter", "aria-hidden": "true" }, this.fill));
+    this.box = h("input", { type: "checkbox", "aria-label": `Select ${run.run_id}`, onchange: () => picked(this.box.checked) });
+    this.link = h("a", { class: "run-row", href: `#/runs/${encodeURIComponent(run.run_id)}` },
+      this.sign.element,
+      span("run-names", run.subject ? span("run-title", run.subject) : null, span("run-id", run.run_id)),
+      span("run-pipeline", title ?? run.pipeline), this.steps,
+      span("run-by", run.started_by ?? ""), this.time,
+      span("run-ago", run.started_at ? shortAgo(run.started_at) : ""));
+    this.element = h("li", { class: "run-line", data: { run: run.run_id } }, h("label", { class: "pick" }, this.box), this.link);
+  }
+
+  /** steps: {done, total, percent}, or null while unknown. */
+  update(run, steps, isPicked) {
+    this.sign.set(run.waiting && run.status === "running" ? "attention" : run.status);
+    this.box.checked = isPicked;
+    this.#showTime(run);
+    setText(this.fraction, steps ? `${steps.done}/${steps.total}` : "");
+    this.steps.lastElementChild.hidden = !steps;
+    this.steps.toggleAttribute("data-ended", hasEnded(run));
+    if (steps) this.fill.style.setProperty("--part", `${steps.percent}%`);
+  }
+
+  #showTime(run) {
+    const isLive = !hasEnded(run) && run.started_at;
+    if (isLive) this.time.dataset.since = run.started_at;
+    else delete this.time.dataset.since;
+    setText(this.time, isLive ? running(run.started_at) : elapsed(run.started_at, run.ended_at ?? run.started_at));
+  }
+}
+
+/** The progress of a run: of an open one from its snapshot, of a completed one all steps of its pipeline. */
+export function progressOf(run, snapshot, stepCount) {
+  if (snapshot?.steps.length) {
+    const done = snapshot.steps.filter((step) => step.status === "completed").length;
+    const total = snapshot.steps.length;
+    const current = snapshot.steps.find((step) => step.status === "running")?.percent ?? 0;
+    return { done, total, percent: ((done + Math.min(100, current) / 100) / total) * 100 };
+  }
+  return run.status === "completed" && stepCount ? { done: stepCount, total: stepCount, percent: 100 } : null;
+}

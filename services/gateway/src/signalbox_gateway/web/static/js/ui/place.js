@@ -1,0 +1,24 @@
+// The address of the page: path and query in the fragment, and the dialog that is open in its query.
+
+/** {path, query, dialog} of a fragment such as `#/runs/a?tab=events&dialog=cancel`. */
+export function parsePlace(hash = location.hash) {
+  const [path, text = ""] = hash.replace(/^#/, "").split("?");
+  const query = new URLSearchParams(text);
+  const dialog = query.get("dialog");
+  query.delete("dialog");
+  return { path, query, dialog };
+}
+
+/** The current fragment with another dialog, or with none. */
+export function withDialog(name) {
+  const { path, query } = parsePlace();
+  if (name) query.set("dialog", name);
+  const text = String(query);
+  return `#${path}${text ? `?${text}` : ""}`;
+}
+
+/** Writes another query into the address, without a new entry in the history. */
+export function replaceQuery(query) {
+  const text = String(new URLSearchParams(Object.entries(query).filter(([, value]) => value)));
+  history.replaceState(history.state, "", `#${parsePlace().path}${text ? `?${text}` : ""}`);
+}

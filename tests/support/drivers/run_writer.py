@@ -1,0 +1,88 @@
+"""Writes the streams of runs into a stack's Redis, event by event, as the projector would."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from signalbox_core.events import CloudEvent
+from signalbox_core.events.catalogue import ArtifactCreated, RunCompleted, RunStarted
+from signalbox_core.redis.client import open_redis
+from signalbox_core.streams import RedisRunStream
+from support.fakes.events import make_event
+
+MAX_EVENTS = 300
+
+
+class RunWriter:
+    """Runs of the embedded stack's tenant that exist only as streams.
+
+    Attributes:
+        top: the sequence of each run's newest event.
+    """
+
+    def __init__(self, redis_url: str, tenant: str = "demo") -> None:
+        self._redis_url = redis_url
+        self._tenant = tenant
+        self.top: dict[str, int] = {}
+
+    def start(self, *run_ids: str) -> None:
+        self._wait(self._append([self._event(run_id, "run.started", STARTED) for run_id in run_ids]))
+
+    def add(self, run_id: str, count: int = 1) -> None:
+        """Append events to a run."""
+        self._wait(self._append([self._next(run_id) for _ in range(count)]))
+
+    def end(self, *run_ids: str) -> None:
+        self._wait(self._append([self._event(run_id, "run.completed", COMPLETED) for run_id in run_ids]))
+
+    @contextmanager
+    def writing(self, run_ids: Sequence[str]) -> Iterator[None]:
+        """Append to the runs in turn, for as long as the block runs, at most `MAX_EVENTS` each."""
+        is_over = threading.Event()
+
+        async def write() -> None:
+            async with open_redis(self._redis_url) as redis:
+                streams = RedisRunStream(redis)
+                for _ in range(MAX_EVENTS):
+                    if is_over.is_set():
+                        return
+                    for run_id in run_ids:
+                        await streams.append(self._next(run_id))
+
+        with ThreadPoolExecutor(1) as thread:
+            written = thread.submit(lambda: asyncio.run(write()))
+            try:
+                yield
+            finally:
+                is_over.set()
+            written.result()
+
+    def _next(self, run_id: str) -> CloudEvent:
+        name = f"{self.top[run_id]}.png"
+        created = ArtifactCreated(name=name, media_type="image/png", size_bytes=3, key=f"kit/{name}")
+        return self._event(run_id, "artifact.created", created)
+
+    def _event(self, run_id: str, name: str, data: msgspec.Struct) -> CloudEvent:
+        self.top[run_id] = self.top.get(run_id, 0) + 1
+        event = make_event(name, data, sequence=self.top[run_id], run_id=run_id, tenant=self._tenant)
+        return replace(event, time=datetime.now(UTC))
+
+    async def _append(self, events: Sequence[CloudEvent]) -> None:
+        async with open_redis(self._redis_url) as redis:
+            await RedisRunStream(redis).append_many(events)
+
+    @staticmethod
+    def _wait(work: Coroutine[object, object, None]) -> None:
+        # Playwright's own loop runs in the thread of the test.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(work)).result()
+
+
+STARTED = RunStarted(pipeline="echo", title="Echo", started_by="lan")
+COMPLETED = RunCompleted(result=msgspec.Raw(b"{}"))
