@@ -61,7 +61,7 @@ async def test_continue_as_new_withdraws_open_questions(
         assert names.count("approval.withdrawn") == 1
         assert [event.sequence for event in run.events()] == list(range(1, len(names) + 1))
         for execution in (first.run_id, None):
-            handle = client.get_workflow_handle(run.run_id, run_id=execution)
+            handle = client.get_workflow_handle(run.handle.id, run_id=execution)
             await replay(SPEC, await handle.fetch_history())
 
 
