@@ -6,14 +6,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events import catalogue
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import MEMO_TENANT
-from signalbox_core.testing.pipeline import pipeline_under_test
+from signalbox_core.testing.pipeline import pipeline_under_test, replay
 from support.assertions.eventually import eventually
 from support.sample.contract import SPEC, Pick, SampleInput, SampleResult
 
@@ -232,3 +234,38 @@ async def test_without_a_decision_the_run_fails_at_the_deadline(
         requested, reminded, expired = run.events()[-4:-1]
         assert round((reminded.time - requested.time).total_seconds() / 3600) == 36
         assert round((expired.time - requested.time).total_seconds() / 3600) == 72
+
+
+async def test_an_agent_never_decides(client: Client, sample_activities: list[Callable[..., Any]]) -> None:
+    agent, person = Subject(subject="key:bot", kind="agent"), Subject(subject="key:lan", groups=("legal",))
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(ASK)
+        await run.approval("pick")
+        by_agent = replace(decision(Pick(number=0), by="bot"), decider=agent)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.send(by_agent)
+        await run.handle.signal(messages.SIGNAL_DECIDE, replace(by_agent, decision_id="d2"))
+        record = await run.send(replace(decision(Pick(number=1), decision_id="d3"), decider=person))
+        result = await run.result()
+        (decided,) = [event for event in run.events() if event.name == "approval.decided"]
+        state = (await run.snapshot()).approvals[0]
+        await replay(SPEC, await run.handle.fetch_history())
+
+    details = refusal_of(refused)
+    assert (details["code"], "key:bot" in str(details["message"])) == ("not_allowed_by_policy", True)
+    assert (result.picked, record.decider) == (1, person)
+    assert msgspec.json.decode(decided.data, type=catalogue.ApprovalDecided).decider == person
+    assert (state.decided_by, state.decider) == ("lan", person)
+
+
+async def test_an_early_decision_of_an_agent_is_refused(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
+    agent = Subject(subject="key:bot", kind="agent")
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        async with pipeline.without_worker():
+            run = await pipeline.start(ASK)
+            early = replace(decision(Pick(number=0), by="bot"), decider=agent)
+            await run.handle.signal(messages.SIGNAL_DECIDE, early)
+        await run.decide("pick", Pick(number=2), by="lan")
+        assert (await run.result()).picked == 2

@@ -8,13 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from signalbox_core.events.catalogue import RunPaused
+from signalbox_core.events.catalogue import RunPaused, RunStarted
 from signalbox_core.ids import run_key
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
 from signalbox_core.pipeline.activity.progress import emit_on_complete
@@ -22,12 +23,14 @@ from signalbox_core.pipeline.contract.emitter import EventBatch
 from signalbox_core.pipeline.run import Run
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
-from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
+from signalbox_core.subjects import Subject
+from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_STARTER, MEMO_TENANT
 from signalbox_core.testing.pipeline import FakeEmitter, pipeline_under_test, replay
 from support.fakes.events import make_event
 from support.sample.activities import make, prepare, undo
 from support.sample.contract import SPEC, Made, SampleInput
 
+STARTER = Subject(subject="key:lan", name="Lan", groups=("legal",))
 HISTORY = Path(__file__).parents[2] / "histories" / "sample" / "plain.json"
 
 
@@ -152,12 +155,18 @@ async def test_a_child_and_a_plain_activity_belong_to_the_tenant_of_the_run(
             Parent.run,
             id=f"parent-{queue}",
             task_queue=queue,
-            memo={MEMO_TENANT: "acme", MEMO_STARTED_BY: "lan"},
+            memo={MEMO_TENANT: "acme", MEMO_STARTED_BY: "lan", MEMO_STARTER: STARTER},
         )
         assert await handle.result() == "acme"
 
     assert {event.tenantid for event in [*emitter.milestones, *emitter.domain]} == {"acme"}
     assert len(emitter.domain) == 1
+    starts = [
+        msgspec.json.decode(event.data, type=RunStarted)
+        for event in emitter.milestones
+        if event.name == "run.started"
+    ]
+    assert [(start.started_by, start.starter) for start in starts] == [("lan", STARTER)] * 2
 
 
 async def test_events_of_an_activity_without_a_tenant_are_refused(

@@ -13,6 +13,7 @@ from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import NotFound, SignalboxError
 from signalbox_core.events import Snapshot
 from signalbox_core.process.tasks import cancel_and_wait
+from signalbox_core.subjects import Subject
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
@@ -57,7 +58,12 @@ class _Backends:
 
 def _principal(expires_at: datetime | None) -> Principal:
     return Principal(
-        key_id="k", name="lan", tenant="acme", roles=frozenset({Role.VIEWER}), expires_at=expires_at
+        key_id="k",
+        name="lan",
+        tenant="acme",
+        subject=Subject(subject="key:k", name="lan"),
+        roles=frozenset({Role.VIEWER}),
+        expires_at=expires_at,
     )
 
 

@@ -22,6 +22,7 @@ from signalbox_core.http.connection import ConnectionLimits
 from signalbox_core.http.server import HttpServer
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.streams import RedisChannels, RedisRunStream
+from signalbox_core.subjects import Subject
 from signalbox_gateway.auth.principal import Principal
 from signalbox_gateway.http.server import create_gateway_server, limit_stalled_readers
 from signalbox_gateway.streaming.endpoint import StreamEndpoint
@@ -199,4 +200,10 @@ async def _authorize(request: HTTPConnection, _run_id: str) -> Principal:
 
 
 async def _authenticate(_request: HTTPConnection) -> Principal:
-    return Principal(key_id="k", name="lan", tenant="acme", roles=frozenset({Role.VIEWER}))
+    return Principal(
+        key_id="k",
+        name="lan",
+        tenant="acme",
+        subject=Subject(subject="key:k", name="lan"),
+        roles=frozenset({Role.VIEWER}),
+    )

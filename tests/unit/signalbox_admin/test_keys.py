@@ -314,3 +314,39 @@ def test_a_key_file_is_created_private_and_keeps_its_mode(run: Run, tmp_path: Pa
     run(*NEW_API)
     run(*NEW_SENDER, "--keyid", "k2", "--private", "k2.pem")
     assert (mode("api.json"), mode("keys.json")) == (0o640, 0o600)
+
+
+def new_key(run: Run, *options: str) -> dict[str, object]:
+    run("new", "--file", "api.json", "--tenant", "acme", "--roles", "operator", "--name", "n", *options)
+    listed = json.loads(run("list", "--kind", "api", "--file", "api.json", "--json"))["keys"]
+    return dict(listed[-1])
+
+
+def test_a_key_has_the_kind_and_the_groups_of_its_user(run: Run) -> None:
+    agent = new_key(run, "--kind", "agent", "--group", "drafts", "--group", "ads", "--group", "ads")
+    service, human = new_key(run, "--kind", "service"), new_key(run, "--kind", "human")
+    plain = new_key(run, "--kind", "api")
+
+    assert (agent["kind"], agent["groups"]) == ("agent", ["drafts", "ads"])
+    assert service["kind"] == "service"
+    assert "kind" not in human  # the default
+    assert "kind" not in plain
+    text = run("list", "--kind", "api", "--file", "api.json")
+    assert "n  agent  groups drafts,ads" in text
+
+
+def test_the_successor_of_a_key_is_the_same_subject(run: Run) -> None:
+    old = new_key(run, "--kind", "service", "--group", "ads")
+    for _ in range(2):
+        listed = json.loads(run("list", "--kind", "api", "--file", "api.json", "--json"))["keys"]
+        run("rotate", "--kind", "api", "--file", "api.json", "--keyid", listed[-1]["id"])
+
+    keys = json.loads(run("list", "--kind", "api", "--file", "api.json", "--json"))["keys"]
+    assert len({key["id"] for key in keys}) == 3
+    assert [key.get("subject", f"key:{key['id']}") for key in keys] == [f"key:{old['id']}"] * 3
+    assert [(key["kind"], key["groups"]) for key in keys] == [("service", ["ads"])] * 3
+
+
+def test_a_group_without_a_name_is_refused(run: Run) -> None:
+    with pytest.raises(InvalidInput, match="--group"):
+        new_key(run, "--kind", "api", "--group", "")

@@ -10,6 +10,7 @@ import pytest
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Forbidden, InvalidInput
+from signalbox_core.subjects import Subject
 from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.auth.issuers import Issuer, TokenIdentity, identity_of
 from signalbox_gateway.auth.oidc import principal_of
@@ -17,7 +18,13 @@ from signalbox_gateway.auth.principal import Principal
 
 
 def principal(*roles: Role) -> Principal:
-    return Principal(key_id="k", name="lan", tenant="acme", roles=frozenset(roles))
+    return Principal(
+        key_id="k",
+        name="lan",
+        tenant="acme",
+        subject=Subject(subject="key:k", name="lan"),
+        roles=frozenset(roles),
+    )
 
 
 GRANTS = {

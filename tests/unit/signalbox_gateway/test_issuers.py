@@ -2,13 +2,22 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from signalbox_core.errors import InvalidInput
-from signalbox_gateway.auth.issuers import find_claim, is_trusted_address, keys_of, read_issuers
+from signalbox_gateway.auth.issuers import (
+    Issuer,
+    TokenRefused,
+    find_claim,
+    identity_of,
+    is_trusted_address,
+    keys_of,
+    read_issuers,
+)
 
-GOOD = {"issuer": "https://id.example.com", "audience": "signalbox", "tenant": "acme"}
+GOOD: dict[str, Any] = {"issuer": "https://id.example.com", "audience": "signalbox", "tenant": "acme"}
 
 
 @pytest.mark.parametrize(
@@ -25,6 +34,7 @@ GOOD = {"issuer": "https://id.example.com", "audience": "signalbox", "tenant": "
         ({"audience": ""}, "length >= 1"),
         ({"roles": {"x": ["king"]}}, "Invalid enum value 'king'"),
         ({"roles": {"x": ["deployment_operator"]}}, "only an API key can have the role"),
+        ({"kind": "robot"}, "Invalid enum value 'robot'"),
         ({"colour": "red"}, "unknown field"),
     ],
 )
@@ -77,3 +87,41 @@ def test_a_claim_is_found_by_name_and_by_path() -> None:
 def test_an_invalid_jwk_set_is_refused(body: bytes, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         keys_of(body, "https://id.example.com/keys")
+
+
+@pytest.mark.parametrize(
+    ("settings", "claims", "kind", "groups"),
+    [
+        pytest.param({}, {"groups": ["a"], "kind": "agent"}, "human", (), id="by default"),
+        pytest.param({"groups_claim": "groups"}, {"groups": ["a", "b", "a"]}, "human", ("a", "b"), id="list"),
+        pytest.param({"groups_claim": "groups"}, {"groups": "all staff"}, "human", ("all staff",), id="text"),
+        pytest.param(
+            {"groups_claim": "realm.groups"}, {"realm": {"groups": ["a"]}}, "human", ("a",), id="path"
+        ),
+        pytest.param({"groups_claim": "groups"}, {}, "human", (), id="no groups"),
+        pytest.param({"kind": "service"}, {}, "service", (), id="kind of all"),
+        pytest.param({"kind_claim": "actor"}, {"actor": "agent"}, "agent", (), id="kind by claim"),
+        pytest.param({"kind": "agent", "kind_claim": "actor"}, {}, "agent", (), id="kind without the claim"),
+    ],
+)
+def test_a_token_has_a_kind_and_groups(
+    settings: dict[str, Any], claims: dict[str, object], kind: str, groups: tuple[str, ...]
+) -> None:
+    identity = identity_of({"sub": "lan", **claims}, Issuer(**GOOD, **settings))
+    assert (identity.kind, identity.groups) == (kind, groups)
+
+
+@pytest.mark.parametrize(
+    ("settings", "claims"),
+    [
+        pytest.param({"kind_claim": "actor"}, {"actor": "robot"}, id="unknown kind"),
+        pytest.param({"kind_claim": "actor"}, {"actor": ["agent"]}, id="kind that is a list"),
+        pytest.param({"groups_claim": "groups"}, {"groups": [1]}, id="group that is a number"),
+        pytest.param({"groups_claim": "groups"}, {"groups": {"a": 1}}, id="groups that are an object"),
+        pytest.param({"groups_claim": "groups"}, {"groups": ["a\nb"]}, id="control character"),
+        pytest.param({"groups_claim": "groups"}, {"groups": [str(n) for n in range(101)]}, id="too many"),
+    ],
+)
+def test_a_malformed_kind_or_group_is_refused(settings: dict[str, Any], claims: dict[str, object]) -> None:
+    with pytest.raises(TokenRefused):
+        identity_of({"sub": "lan", **claims}, Issuer(**GOOD, **settings))

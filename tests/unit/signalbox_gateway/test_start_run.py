@@ -9,13 +9,16 @@ from msgspec import Struct
 from signalbox_core.errors import Unavailable
 from signalbox_core.pipeline import PipelineSpec, Secret, Step
 from signalbox_core.secret import SEALED, encode_hook
+from signalbox_core.subjects import Subject
 from signalbox_gateway.api.schemas import StartRun
 from signalbox_gateway.api.start_run import build_start_request
 from signalbox_gateway.auth.principal import Principal
 from support.fakes.echo_pipeline import SPEC as ECHO
 from support.fakes.payload_keys import new_ring
 
-CALLER = Principal(key_id="k", name="lan", tenant="acme", roles=frozenset())
+CALLER = Principal(
+    key_id="k", name="lan", tenant="acme", subject=Subject(subject="key:k", name="lan"), roles=frozenset()
+)
 ECHO_DIGEST = "46de6ae4e2ec72eabc8882e026cf339f425eed41e1097b101431bf0d8b2bed84"
 """The digest in the memos of running runs: a release that changes it refuses repeated requests with a 409."""
 

@@ -12,8 +12,9 @@ from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_gateway.api.approvals import recorded_outcome
 from signalbox_gateway.runs.decide import refusal_of
 from signalbox_gateway.runs.lookup import resolve_snapshot
-from signalbox_gateway.runs.temporal import RunInfo, visibility_query
+from signalbox_gateway.runs.temporal import RunInfo
 from signalbox_gateway.runs.views import run_view
+from signalbox_gateway.runs.visibility import visibility_query
 from support.fakes.echo_pipeline import SPEC
 from support.fakes.events import story
 

@@ -234,6 +234,9 @@ def test_probes_survive_a_busy_node(service: str) -> None:
     assert liveness["periodSeconds"] * liveness["failureThreshold"] >= STARTUP_S / 2
     assert all(probe["timeoutSeconds"] >= 5 for probe in (startup, readiness, liveness))
     assert liveness["httpGet"]["path"] == "/healthz"
+    # The port that a thread of its own serves: of a worker the only one.
+    port = "http" if service == "worker" else "metrics"
+    assert {probe["httpGet"]["port"] for probe in (startup, readiness, liveness)} == {port}
 
 
 def test_every_pod_has_its_own_account_and_resources() -> None:
@@ -294,9 +297,28 @@ def test_compose_gives_every_service_the_time_it_needs_to_stop() -> None:
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
 def test_a_final_image_holds_no_pip(dockerfile: Path) -> None:
-    build, _, final = dockerfile.read_text().rpartition("\nFROM ")
+    build, _, final = dockerfile.read_text().rpartition("\nFROM python:")
     assert "python -m venv --without-pip /venv" in build
     assert "pip uninstall --yes" in final
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_an_image_has_labels_and_every_service_a_health_check(dockerfile: Path) -> None:
+    text, service = dockerfile.read_text(), dockerfile.parent.name
+    for label in ("title", "description", "licenses"):
+        assert f"org.opencontainers.image.{label}=" in text
+    if service in SERVICES:
+        prefix = SERVICES[service][1]
+        command = f'CMD ["python", "-m", "signalbox_core.http.check_health", "{prefix}"]'
+        assert re.search(rf"HEALTHCHECK .*\\\n +{re.escape(command)}", text)
+        assert f"{prefix}_PORT" in image_environment(service)
+
+
+def test_the_worker_image_without_ocr_is_a_stage_of_the_one_with_it() -> None:
+    base, _, ocr = (ROOT / "services/worker/Dockerfile").read_text().partition("\nFROM base AS ocr\n")
+    assert "tesseract" not in base
+    assert "tesseract-ocr-vie" in ocr
+    assert ocr.strip().endswith("USER 10001")
 
 
 def test_the_temporal_server_reports_workers() -> None:

@@ -6,7 +6,7 @@ import os
 import random
 from collections.abc import Mapping
 
-from signalbox_core.http.server import create_server
+from signalbox_core.http.probes import probes_in_thread
 from signalbox_core.process.service import leave, listen, run_service, stop_on_signals
 from signalbox_worker.burst_exit import BurstExitMonitor, burst_limits, configure_poll_wait
 from signalbox_worker.deployment import ensure_current
@@ -27,24 +27,23 @@ async def serve(settings: Settings, environ: Mapping[str, str], stop: asyncio.Ev
     listening = listen(settings, prefix=PREFIX)
     if settings.burst_launch:
         configure_poll_wait()
-    async with open_parts(settings, environ) as parts:
-        server, is_drained = create_server(create_app(parts)), asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            health = group.create_task(server.serve_until(is_drained, listening))
-            if parts.version:
-                await ensure_current(parts.client, parts.version)
-            if parts.slots:
-                monitor = BurstExitMonitor(
-                    parts.slots,
-                    burst_limits(settings, random.Random()),
-                    client=parts.client,
-                    redis=parts.redis,
-                    task_queues=[worker.task_queue for worker in parts.workers],
-                )
-                group.create_task(monitor.run(stop))
-            await run(parts, stop)
-            is_drained.set()
-            await health
+    async with (
+        open_parts(settings, environ) as parts,
+        probes_in_thread(create_app(parts), listening),
+        asyncio.TaskGroup() as group,
+    ):
+        if parts.version:
+            await ensure_current(parts.client, parts.version)
+        if parts.slots:
+            monitor = BurstExitMonitor(
+                parts.slots,
+                burst_limits(settings, random.Random()),
+                client=parts.client,
+                redis=parts.redis,
+                task_queues=[worker.task_queue for worker in parts.workers],
+            )
+            group.create_task(monitor.run(stop))
+        await run(parts, stop)
     log.info("worker stopped")
 
 

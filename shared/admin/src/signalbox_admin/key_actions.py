@@ -23,6 +23,7 @@ from signalbox_admin.sender_keys import (
 from signalbox_core.crypto.api_keys import ApiKey
 from signalbox_core.errors import InvalidInput
 from signalbox_core.signatures import Algorithm, KeyRecord
+from signalbox_core.subjects import SUBJECT_KINDS
 
 _MAX_DAYS: Final = 36_500
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
@@ -43,7 +44,20 @@ def new_api(args: argparse.Namespace) -> int:
     key, record = generate_api_key(
         tenant=args.tenant, roles=parse_roles(args.roles), name=name, expires_at=expires_at
     )
-    return _add_api(_api(args), key, record)
+    return _add_api(_api(args), key, _with_subject(record, args))
+
+
+def _with_subject(record: ApiKey, args: argparse.Namespace) -> ApiKey:
+    """Add the kind and the groups of the key's user.
+
+    Raises:
+        InvalidInput: a group's name is invalid, or there are too many groups.
+    """
+    kind = next((kind for kind in SUBJECT_KINDS if kind == args.kind), "human")
+    try:
+        return replace(record, kind=kind, groups=tuple(dict.fromkeys(args.group)))
+    except ValueError as error:
+        raise InvalidInput(f"--group: {error}", field="group") from None
 
 
 def _add_api(keys: ApiKeyStore, key: str, record: ApiKey) -> int:
@@ -72,7 +86,7 @@ def import_api(args: argparse.Namespace) -> int:
     record = record_api_key(
         key, tenant=args.tenant, roles=parse_roles(args.roles), name=name, expires_at=expires_at
     )
-    _api(args).add(record)
+    _api(args).add(_with_subject(record, args))
     return _print_done(f"imported API key {record.id} of {record.name}")
 
 
@@ -91,6 +105,8 @@ def print_records(records: Sequence[KeyRecord] | Sequence[ApiKey], *, as_json: b
 def _columns(record: KeyRecord | ApiKey) -> list[str]:
     if isinstance(record, ApiKey):
         columns = [record.id, record.tenant, ",".join(sorted(record.roles)), record.name]
+        columns += [record.kind] if record.kind != "human" else []
+        columns += [f"groups {','.join(record.groups)}"] if record.groups else []
         expires_at = record.expires_at
     else:
         columns = [
@@ -124,6 +140,8 @@ def rotate_api(args: argparse.Namespace) -> int:
     key, record = generate_api_key(
         tenant=old.tenant, roles=old.roles, name=old.name, expires_at=_expiry(args)
     )
+    # The same subject: the holder of both keys must not count twice during the overlap.
+    record = replace(record, kind=old.kind, groups=old.groups, subject=old.stable_subject)
     until = min(overlap_end(datetime.now(UTC), args.overlap_hours), old.expires_at or _NEVER)
     keys.replace(replace(old, expires_at=until))
     _add_api(keys, key, record)

@@ -6,6 +6,7 @@ from signalbox_admin import key_actions
 from signalbox_admin.command_line import KEY_FILE_VARIABLES, Subparsers, add_command
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.signatures import Algorithm
+from signalbox_core.subjects import SUBJECT_KINDS
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -31,16 +32,19 @@ def _add_new(actions: Subparsers) -> None:
         "new",
         "create a key",
         "A sender's private key is written to a file with mode 0600; an API key is printed once.",
+        adds_key=True,
     )
     _add_grant_arguments(new)
     new.add_argument("--private", metavar="FILE", help="sender: the new file for the private key")
     new.set_defaults(
-        run=lambda args: key_actions.new_api(args) if args.kind == "api" else key_actions.new_sender(args)
+        run=lambda args: key_actions.new_sender(args) if args.kind == "sender" else key_actions.new_api(args)
     )
 
 
 def _add_import(actions: Subparsers) -> None:
-    imported = _action(actions, "import", "add a sender's public key or HMAC secret, or an existing API key")
+    imported = _action(
+        actions, "import", "add a sender's public key or HMAC secret, or an existing API key", adds_key=True
+    )
     _add_grant_arguments(imported)
     imported.add_argument(
         "--alg",
@@ -56,7 +60,7 @@ def _add_import(actions: Subparsers) -> None:
     )
     imported.set_defaults(
         run=lambda args: (
-            key_actions.import_api(args) if args.kind == "api" else key_actions.import_sender(args)
+            key_actions.import_sender(args) if args.kind == "sender" else key_actions.import_api(args)
         )
     )
 
@@ -104,13 +108,16 @@ def _add_revoke(actions: Subparsers) -> None:
     revoked.set_defaults(run=key_actions.revoke)
 
 
-def _action(actions: Subparsers, name: str, summary: str, details: str = "") -> argparse.ArgumentParser:
+def _action(
+    actions: Subparsers, name: str, summary: str, details: str = "", *, adds_key: bool = False
+) -> argparse.ArgumentParser:
     action = add_command(actions, name, summary, details)
+    users = "; human, service, agent: an API key of that kind of user (api is human)" if adds_key else ""
     action.add_argument(
         "--kind",
-        choices=list(KEY_FILE_VARIABLES),
+        choices=[*KEY_FILE_VARIABLES, *(SUBJECT_KINDS if adds_key else ())],
         default="sender",
-        help="sender: signs events (the default); api: calls the gateway",
+        help=f"sender: signs events (the default); api: calls the gateway{users}",
     )
     action.add_argument(
         "--file",
@@ -134,6 +141,13 @@ def _add_grant_arguments(action: argparse.ArgumentParser) -> None:
     )
     action.add_argument("--roles", default="", metavar="ROLES", help=f"api: one or more of {','.join(Role)}")
     action.add_argument("--name", metavar="TEXT", help="api: a name for people: whose key it is")
+    action.add_argument(
+        "--group",
+        action="append",
+        default=[],
+        metavar="GROUP",
+        help="api: a group of the key's user, for the policies of approvals; may be repeated",
+    )
     action.add_argument(
         "--expires-in-days",
         type=float,

@@ -122,6 +122,13 @@ def _parser() -> CommandParser:
 
 def _add_start_and_watch(add: Callable[..., argparse.ArgumentParser]) -> None:
     add("pipelines", "list the pipelines you can start", run_commands.pipelines)
+    types = add(
+        "types",
+        "write the pipelines' contracts as TypeScript",
+        run_commands.types,
+        details="The declarations have the types of each pipeline's input, result and answers.",
+    )
+    types.add_argument("--to", metavar="FILE", help="write to this file instead of standard output")
     start = add(
         "start", "start a run; every field of its input is a flag", start_command.start, has_help=False
     )

@@ -15,6 +15,7 @@ from signalbox_core.events.snapshot import (
     Snapshot,
     StepState,
 )
+from signalbox_core.subjects import Subject
 
 NULL = msgspec.Raw(b"null")
 
@@ -80,6 +81,7 @@ class RunItem(Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     started_by: str | None = None
+    starter: Subject | None = None
 
 
 class RunPage(Struct, frozen=True, kw_only=True):
@@ -93,6 +95,7 @@ class ApprovalDecision(Struct, frozen=True, kw_only=True):
     decided_at: datetime
     answer: msgspec.Raw
     note: str | None = None
+    decider: Subject | None = None
 
 
 class Approval(Struct, frozen=True, kw_only=True):
@@ -135,6 +138,7 @@ class Run(Struct, frozen=True, kw_only=True):
     error: Failure | None = None
     started_at: datetime | None = None
     started_by: str | None = None
+    starter: Subject | None = None
     ended_at: datetime | None = None
     epoch: str = ""
     sequence: int = 0
@@ -179,6 +183,7 @@ def snapshot_of(run: Run) -> Snapshot:
         status=run.status,
         started_at=run.started_at,
         started_by=run.started_by,
+        starter=run.starter,
         ended_at=run.ended_at,
         steps=run.steps,
         approvals=tuple(_approval_state(approval) for approval in run.approvals),
@@ -214,6 +219,7 @@ def _approval_state(approval: Approval) -> ApprovalState:
         deadline_at=approval.deadline_at,
         decision_id=last.decision_id if last else None,
         decided_by=last.decided_by if last else None,
+        decider=last.decider if last else None,
         decided_at=last.decided_at if last else None,
         answer=last.answer if last else NULL,
         note=last.note if last else None,

@@ -73,10 +73,12 @@ class ApprovalHandlers:
     async def decide(self, call: ApiCall) -> Response:
         """Send the decision to the workflow, which accepts or refuses it.
 
-        Only what the workflow cannot do is done here: the 404 of a run of another tenant, and the responses
-        once the run has ended. The type of the answer is checked here too, because the workflow cannot refuse
-        a decision that it gets as a signal (when no worker responds to the update).
+        Only what the workflow cannot do is done here: the 404 of a run of another tenant, the responses once
+        the run has ended, and the refusal of agents, whose decisions must not be recorded. The type of the
+        answer is checked here too, because the workflow cannot refuse a decision that it gets as a signal
+        (when no worker responds to the update).
         """
+        call.principal.require_decider()
         request = await call.body(Decide)
         run_id, approval_id = call.param("run_id"), call.param("approval_id")
         snapshot = (await self._states.get(call.principal, run_id)).snapshot
@@ -206,6 +208,7 @@ def _decision(call: ApiCall, request: Decide, approval_id: str) -> Decision:
         decided_by=call.principal.name,
         digest=request.digest,
         note=request.note,
+        decider=call.principal.subject,
     )
 
 
@@ -227,6 +230,7 @@ def _record(state: ApprovalState) -> DecisionRecord | None:
         decided_by=state.decided_by,
         decided_at=state.decided_at,
         answer=state.answer,
+        decider=state.decider,
     )
 
 

@@ -30,8 +30,9 @@ from signalbox_gateway.api.schemas import (
 from signalbox_gateway.background.repairs import Repairs
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
-from signalbox_gateway.runs.temporal import RunInfo, TemporalRuns, visibility_query
+from signalbox_gateway.runs.temporal import RunInfo, TemporalRuns
 from signalbox_gateway.runs.views import run_view
+from signalbox_gateway.runs.visibility import visibility_query
 
 log = logging.getLogger(__name__)
 _NULL: Final = msgspec.Raw(b"null")
@@ -193,6 +194,7 @@ def _item(run: RunInfo) -> RunItemView:
         started_at=run.started_at,
         ended_at=run.ended_at,
         started_by=run.started_by,
+        starter=run.starter,
         url=f"/v1/runs/{quote(run.run_id, safe='')}",
     )
 

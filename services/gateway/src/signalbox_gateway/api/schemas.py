@@ -11,6 +11,7 @@ from signalbox_core.errors import InvalidInput
 from signalbox_core.events.snapshot import RunStatus
 from signalbox_core.patterns import whole
 from signalbox_core.scaling.decisions import ScalingDecisionView
+from signalbox_core.subjects import Subject
 
 EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
 Limit = Annotated[int, Meta(ge=1, le=200, description="Maximum number of items")]
@@ -57,6 +58,7 @@ class RunItemView(Struct, frozen=True, kw_only=True):
     started_at: datetime
     ended_at: datetime | None
     started_by: str | None
+    starter: Subject | None
     url: str
 
 
@@ -140,6 +142,7 @@ class Identity(Struct, frozen=True, kw_only=True):
     """The caller. `temporal_ui_url` is the address of Temporal's UI, if one is configured."""
 
     name: str
+    subject: Subject
     tenant: str
     roles: tuple[str, ...]
     expires_at: datetime | None

@@ -71,6 +71,7 @@ class SessionHandlers:
     def _identity(self, principal: Principal, expires_at: datetime | None) -> Identity:
         return Identity(
             name=principal.name,
+            subject=principal.subject,
             tenant=principal.tenant,
             roles=tuple(sorted(principal.roles)),
             expires_at=expires_at,

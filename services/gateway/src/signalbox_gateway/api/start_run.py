@@ -154,6 +154,7 @@ def build_start_request(
         input=decoded,
         tenant=principal.tenant,
         started_by=principal.name,
+        starter=principal.subject,
         digest=hashlib.sha256(digested).hexdigest(),
         priority=body.priority,
     )

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from signalbox_core.crypto.api_keys import ApiKey, read_api_keys
 from signalbox_core.errors import Forbidden, NotFound
 from signalbox_core.process.followed_file import FollowedFile
+from signalbox_core.subjects import Subject
 from signalbox_gateway.auth.oidc import Tokens, principal_of
 from signalbox_gateway.auth.principal import Principal, earliest
 from signalbox_gateway.auth.sessions import COOKIE, BrowserSession, SessionStore, StreamTicket, TicketStore
@@ -144,7 +145,15 @@ class Authenticator:
 
 def _principal(key: ApiKey, expires_at: datetime | None) -> Principal:
     expires = earliest(expires_at, key.expires_at) if expires_at is not None else key.expires_at
-    return Principal(key_id=key.id, name=key.name, tenant=key.tenant, roles=key.roles, expires_at=expires)
+    name = key.name if key.kind == "human" else None
+    return Principal(
+        key_id=key.id,
+        name=key.name,
+        tenant=key.tenant,
+        roles=key.roles,
+        subject=Subject(subject=key.stable_subject, kind=key.kind, name=name, groups=key.groups),
+        expires_at=expires,
+    )
 
 
 def _bearer(header: str) -> str:

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import InvalidInput
+from signalbox_core.subjects import SUBJECT_KINDS, SubjectKind, check_groups
 
 # No HS256: everyone who can verify with a shared secret can also sign. No `none`.
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
@@ -41,6 +42,10 @@ class Issuer(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
         roles: the roles that a value of `roles_claim` grants; empty means that values are role names. Other
             values grant nothing.
         name_claim: the name shown with decisions; choose a claim that users cannot edit.
+        groups_claim: a list, or one name; a path as in `roles_claim`. The groups are for policies of
+            approvals, and appear in events. None: tokens have no groups.
+        kind, kind_claim: what the subjects are (`human`, `service`, `agent`), or the claim that says so; a
+            token without the claim is of `kind`.
         revoked: subjects whose tokens are refused.
     """
 
@@ -54,6 +59,9 @@ class Issuer(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     roles_claim: str = "roles"
     roles: Mapping[str, tuple[Role, ...]] = {}
     name_claim: str = "sub"
+    groups_claim: str | None = None
+    kind: SubjectKind = "human"
+    kind_claim: str | None = None
     revoked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -79,13 +87,15 @@ class TokenRefused(Exception):
 
 
 class TokenIdentity(Struct, frozen=True, kw_only=True):
-    """Who a token was issued to."""
+    """Who a token was issued to. `kind` and `groups` are optional, for sessions of earlier releases."""
 
     issuer: str
     subject: str
     name: str
     tenant: str
     roles: frozenset[Role]
+    kind: SubjectKind = "human"
+    groups: tuple[str, ...] = ()
 
 
 def read_issuers(path: Path) -> tuple[Issuer, ...]:
@@ -110,8 +120,8 @@ def identity_of(claims: Claims, issuer: Issuer) -> TokenIdentity:
     """Map verified claims to an identity.
 
     Raises:
-        TokenRefused: the subject, name or tenant is missing or malformed, the subject is revoked, or the
-            issuer may not name the tenant.
+        TokenRefused: the subject, name or tenant is missing or malformed, the kind or a group is malformed,
+            the subject is revoked, or the issuer may not name the tenant.
     """
     subject, name = claims.get("sub"), find_claim(claims, issuer.name_claim)
     tenant = issuer.tenant or find_claim(claims, issuer.tenant_claim or "")
@@ -126,7 +136,13 @@ def identity_of(claims: Claims, issuer: Issuer) -> TokenIdentity:
     if issuer.tenant is None and issuer.tenants and tenant not in issuer.tenants:
         raise TokenRefused("the issuer may not name this tenant")
     return TokenIdentity(
-        issuer=issuer.issuer, subject=subject, name=name, tenant=tenant, roles=_roles(claims, issuer)
+        issuer=issuer.issuer,
+        subject=subject,
+        name=name,
+        tenant=tenant,
+        roles=_roles(claims, issuer),
+        kind=_kind(claims, issuer),
+        groups=_groups(claims, issuer),
     )
 
 
@@ -179,6 +195,29 @@ def public_key(jwk: Mapping[str, Any], algorithm: str) -> Any:
     if isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA_BITS:
         raise TokenRefused("the key is shorter than 2048 bits")
     return key
+
+
+def _kind(claims: Claims, issuer: Issuer) -> SubjectKind:
+    claim = find_claim(claims, issuer.kind_claim) if issuer.kind_claim is not None else None
+    if claim is None:
+        return issuer.kind
+    kind = next((kind for kind in SUBJECT_KINDS if kind == claim), None)
+    if kind is None:
+        raise TokenRefused(f"the claim {issuer.kind_claim} is not one of {', '.join(SUBJECT_KINDS)}")
+    return kind
+
+
+def _groups(claims: Claims, issuer: Issuer) -> tuple[str, ...]:
+    claim = find_claim(claims, issuer.groups_claim) if issuer.groups_claim is not None else None
+    if claim is None:
+        return ()
+    groups = (claim,) if isinstance(claim, str) else claim
+    try:
+        named = msgspec.convert(groups, tuple[str, ...])
+        check_groups(named)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise TokenRefused(f"the claim {issuer.groups_claim} is not a list of groups: {error}") from None
+    return tuple(dict.fromkeys(named))
 
 
 def _roles(claims: Claims, issuer: Issuer) -> frozenset[Role]:

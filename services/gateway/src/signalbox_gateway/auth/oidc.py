@@ -15,6 +15,7 @@ from msgspec import Struct
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.http.cached_document import RemoteDocument
 from signalbox_core.process.followed_file import FollowedFile
+from signalbox_core.subjects import Subject
 from signalbox_gateway.auth.issuers import (
     Issuer,
     TokenIdentity,
@@ -190,6 +191,12 @@ def principal_of(identity: TokenIdentity, expires_at: datetime) -> Principal:
         name=identity.name,
         tenant=identity.tenant,
         roles=identity.roles,
+        subject=Subject(
+            subject=f"{identity.issuer}#{identity.subject}",
+            kind=identity.kind,
+            name=identity.name if identity.kind == "human" else None,
+            groups=identity.groups,
+        ),
         expires_at=expires_at,
         token_identity=identity,
     )

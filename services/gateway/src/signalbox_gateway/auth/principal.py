@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from signalbox_core.crypto.api_keys import Role
 from signalbox_core.errors import Forbidden
+from signalbox_core.subjects import Subject
 from signalbox_gateway.auth.issuers import TokenIdentity
 
 # The roles that each role includes.
@@ -25,7 +26,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     """Who is calling.
 
     Attributes:
-        key_id: the id of the API key, or `oidc:<issuer>:<subject>`.
+        key_id: the id of the API key, or `oidc:<issuer>:<subject>`; what rate and stream limits count by.
+        subject: the stable identity of who is calling; its name is only set for people.
         expires_at: when the credentials expire: the earlier of API key or token and of session or ticket.
         token_identity: the verified claims of a token; None for an API key.
     """
@@ -34,6 +36,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     name: str
     tenant: str
     roles: frozenset[Role]
+    subject: Subject
     expires_at: datetime | None = None
     token_identity: TokenIdentity | None = None
 
@@ -46,6 +49,14 @@ class Principal(Struct, frozen=True, kw_only=True):
             raise Forbidden(
                 f"this requires the role {role}; {self.name} has: {', '.join(sorted(self.roles)) or 'none'}",
                 role=str(role),
+            )
+
+    def require_decider(self) -> None:
+        """Raises: Forbidden: the principal is an agent, which never decides."""
+        if self.subject.kind == "agent":
+            raise Forbidden(
+                f"agents never decide, whatever their roles, and {self.subject.subject} is one; ask a person",
+                code="not_allowed_by_policy",
             )
 
 

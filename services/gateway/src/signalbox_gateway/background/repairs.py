@@ -117,6 +117,7 @@ class Repairs:
             started_at=start.requested_at,
             ended_at=datetime.now(UTC),
             started_by=start.started_by,
+            starter=start.starter,
         )
         initial = resolve_snapshot(run, None, self._pipelines.get(run.pipeline))
         if await self._streams.rebuild(initial_snapshot(run, initial), replaces="") is not None:

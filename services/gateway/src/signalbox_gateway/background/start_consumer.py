@@ -148,6 +148,7 @@ def decode_input(request: StartRequest[msgspec.Raw], spec: PipelineSpec) -> Star
         input=decoded,
         tenant=request.tenant,
         started_by=request.started_by,
+        starter=request.starter,
         digest=request.digest,
         priority=request.priority,
     )

@@ -72,6 +72,7 @@ def initial_snapshot(run: RunInfo, base: Snapshot) -> Snapshot:
         status="running",
         started_at=run.started_at,
         started_by=run.started_by,
+        starter=run.starter,
         ended_at=None,
         error=None,
         sequence=0,

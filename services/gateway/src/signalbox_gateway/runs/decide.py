@@ -17,12 +17,13 @@ from temporalio.client import (
 )
 from temporalio.exceptions import ApplicationError
 
-from signalbox_core.errors import Conflict, InvalidInput, NotFound, SignalboxError
+from signalbox_core.errors import Conflict, Forbidden, InvalidInput, NotFound, SignalboxError
 from signalbox_core.ids import run_id_of
 from signalbox_core.pipeline.contract.messages import (
     ALREADY_DECIDED,
     APPROVAL_EXPIRED,
     INVALID_ANSWER,
+    NOT_ALLOWED_BY_POLICY,
     NOT_ASKED_YET,
     SIGNAL_DECIDE,
     STALE_DIGEST,
@@ -46,6 +47,7 @@ _CLASSES: Final = {
     NOT_ASKED_YET: Conflict,
     WITHDRAWN: Conflict,
     INVALID_ANSWER: InvalidInput,
+    NOT_ALLOWED_BY_POLICY: Forbidden,
 }
 
 
@@ -80,6 +82,7 @@ class Decisions:
             NotFound: the approval is unknown, or the run has ended (`unknown_run`).
             Conflict: the approval is not asked yet, decided, expired or withdrawn, or the digest is stale.
             InvalidInput: the answer violates the pipeline's schema or rules.
+            Forbidden: the decider is an agent.
             Unavailable: Temporal is unavailable.
         """
         if self._availability.is_known_down and not await self._availability.check_promptly():

@@ -131,6 +131,7 @@ def _just_started(run: RunInfo, spec: PipelineSpec | None) -> Snapshot:
         _unstarted(run.run_id, run.tenant, run.pipeline, spec),
         started_at=run.started_at,
         started_by=run.started_by,
+        starter=run.starter,
     )
 
 
@@ -141,6 +142,7 @@ def queued_snapshot(start: PendingStart, spec: PipelineSpec | None) -> Snapshot:
         _unstarted(start.run_id, start.tenant, start.pipeline, spec),
         status=status,
         started_by=start.started_by,
+        starter=start.starter,
     )
 
 

@@ -22,6 +22,7 @@ from signalbox_core.pipeline.contract.messages import CancelReason
 from signalbox_core.pubsub import Publisher
 from signalbox_core.redis.client import disk_problem, map_redis_errors
 from signalbox_core.secret import encode_hook
+from signalbox_core.subjects import Subject
 from signalbox_core.topology import START_REQUESTS
 from signalbox_gateway.runs.temporal import StartRequest
 
@@ -44,6 +45,7 @@ class PendingStart(Struct, frozen=True, kw_only=True):
     digest: str
     requested_at: datetime
     is_withdrawn: bool = False
+    starter: Subject | None = None
 
     @property
     def key(self) -> str:
@@ -253,6 +255,7 @@ def _pending_start(request: StartRequest[Any], requested_at: datetime) -> Pendin
         pipeline=request.pipeline,
         tenant=request.tenant,
         started_by=request.started_by,
+        starter=request.starter,
         digest=request.digest,
         requested_at=requested_at,
     )

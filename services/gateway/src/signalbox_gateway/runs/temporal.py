@@ -1,7 +1,7 @@
 """Runs in Temporal, with the RPC errors of its client mapped to Signalbox errors."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
@@ -10,7 +10,6 @@ from temporalio.client import (
     Client,
     WorkflowExecution,
     WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
@@ -32,25 +31,17 @@ from signalbox_core.pipeline.contract.messages import (
     Control,
 )
 from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.subjects import Subject
 from signalbox_core.temporal import names
 from signalbox_core.temporal.codec import bind_payloads_to
 from signalbox_gateway.runs.availability import TemporalAvailability
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
+from signalbox_gateway.runs.visibility import STATUSES
 from signalbox_gateway.runs.workflow_ids import WorkflowIds
 
-STATUSES: Final[Mapping[WorkflowExecutionStatus | None, RunStatus]] = {
-    WorkflowExecutionStatus.RUNNING: "running",
-    WorkflowExecutionStatus.CONTINUED_AS_NEW: "running",
-    WorkflowExecutionStatus.COMPLETED: "completed",
-    WorkflowExecutionStatus.FAILED: "failed",
-    WorkflowExecutionStatus.CANCELED: "cancelled",
-    WorkflowExecutionStatus.TERMINATED: "terminated",
-    WorkflowExecutionStatus.TIMED_OUT: "timed_out",
-}
 T = TypeVar("T")
 # A call that takes longer than this is given up if a health check fails too.
 _SLOW_AFTER_S: Final = 0.4
-_OPEN: Final = "Running"
 _QUERY_TIMEOUT: Final = timedelta(seconds=2)
 
 
@@ -64,6 +55,7 @@ class StartRequest(Struct, Generic[T], frozen=True, kw_only=True):
     started_by: str
     digest: str
     priority: int | None = None
+    starter: Subject | None = None
 
     @property
     def key(self) -> str:
@@ -80,6 +72,7 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     started_at: datetime
     ended_at: datetime | None
     started_by: str | None = None
+    starter: Subject | None = None
     digest: str | None = None
     awaits_worker: bool = False
 
@@ -122,11 +115,13 @@ class TemporalRuns:
             return False
         tenant, pipeline = names.SEARCH_TENANT, names.SEARCH_PIPELINE
         attributes = [SearchAttributePair(tenant, request.tenant), SearchAttributePair(pipeline, spec.name)]
-        memo = {
+        memo: dict[str, object] = {
             names.MEMO_TENANT: request.tenant,
             names.MEMO_STARTED_BY: request.started_by,
             names.MEMO_REQUEST_DIGEST: request.digest,
         }
+        if request.starter is not None:
+            memo[names.MEMO_STARTER] = request.starter
         priority = Priority(priority_key=request.priority, fairness_key=names.fairness_key(request.tenant))
         try:
             with bind_payloads_to(request.tenant):
@@ -261,16 +256,6 @@ class TemporalRuns:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-def visibility_query(*, tenant: str, pipeline: str | None, status: RunStatus | None) -> str:
-    """Build a visibility query. Values are quoted, so none can widen the query."""
-    parts = [f"{names.SEARCH_TENANT.name} = {_quoted(tenant)}"]
-    if pipeline is not None:
-        parts.append(f"{names.SEARCH_PIPELINE.name} = {_quoted(pipeline)}")
-    if status is not None:
-        parts.append(f"ExecutionStatus = {_quoted(_execution_status(status))}")
-    return " AND ".join(parts)
-
-
 async def run_info_of(found: WorkflowExecution) -> RunInfo | None:
     """Convert Temporal's description or list entry; None for a workflow that is not a run."""
     tenant = await found.memo_value(names.MEMO_TENANT, None, type_hint=str)
@@ -284,6 +269,7 @@ async def run_info_of(found: WorkflowExecution) -> RunInfo | None:
         started_at=found.start_time,
         ended_at=found.close_time,
         started_by=await found.memo_value(names.MEMO_STARTED_BY, None, type_hint=str),
+        starter=await found.memo_value(names.MEMO_STARTER, None, type_hint=Subject),
         digest=await found.memo_value(names.MEMO_REQUEST_DIGEST, None, type_hint=str),
         awaits_worker=found.history_length <= 2,
     )
@@ -296,14 +282,3 @@ def _failure(cause: BaseException | None) -> Failure:
         found = found.__cause__
     code = found.type if isinstance(found, ApplicationError) and found.type else "failed"
     return Failure(code=code, message=str(found or "the run failed"))
-
-
-def _execution_status(status: RunStatus) -> str:
-    return next(
-        (kind.name.title().replace("_", "") for kind, name in STATUSES.items() if kind and name == status),
-        _OPEN,
-    )
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

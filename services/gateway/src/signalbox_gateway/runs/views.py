@@ -18,6 +18,7 @@ from signalbox_core.events.snapshot import (
     Snapshot,
     StepState,
 )
+from signalbox_core.subjects import Subject
 
 _POLICY_ROLE: Final = "approver"
 
@@ -45,6 +46,7 @@ class DecisionView(Struct, frozen=True, kw_only=True):
     decided_at: datetime
     answer: msgspec.Raw
     note: str | None = None
+    decider: Subject | None = None
 
 
 class ApprovalView(Struct, frozen=True, kw_only=True):
@@ -64,6 +66,7 @@ class ApprovalView(Struct, frozen=True, kw_only=True):
     deadline_at: datetime | None
     decision_id: str | None
     decided_by: str | None
+    decider: Subject | None
     decided_at: datetime | None
     answer: msgspec.Raw
     note: str | None
@@ -86,6 +89,7 @@ class RunView(Struct, frozen=True, kw_only=True):
     error: Failure | None
     started_at: datetime | None
     started_by: str | None
+    starter: Subject | None
     ended_at: datetime | None
     epoch: str
     sequence: int
@@ -104,6 +108,7 @@ def run_view(snapshot: Snapshot, epoch: str) -> RunView:
         error=snapshot.error,
         started_at=snapshot.started_at,
         started_by=snapshot.started_by,
+        starter=snapshot.starter,
         ended_at=snapshot.ended_at,
         epoch=epoch,
         sequence=snapshot.sequence,
@@ -143,6 +148,7 @@ def approval_view(run_id: str, state: ApprovalState) -> ApprovalView:
         deadline_at=state.deadline_at,
         decision_id=state.decision_id,
         decided_by=state.decided_by,
+        decider=state.decider,
         decided_at=state.decided_at,
         answer=state.answer,
         note=state.note,
@@ -168,5 +174,6 @@ def _decisions(state: ApprovalState) -> tuple[DecisionView, ...]:
             decided_at=state.decided_at,
             answer=state.answer,
             note=state.note,
+            decider=state.decider,
         ),
     )

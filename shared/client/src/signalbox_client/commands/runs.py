@@ -1,4 +1,4 @@
-"""`signalbox pipelines, runs, show, input, artifacts, cancel, pause, resume`."""
+"""`signalbox pipelines, types, runs, show, input, artifacts, cancel, pause, resume`."""
 
 import argparse
 from pathlib import Path, PurePosixPath
@@ -9,6 +9,7 @@ from msgspec import Struct
 from signalbox_client.commands.command_context import CommandContext
 from signalbox_client.commands.renderers import format_time, print_json, run_panel, table
 from signalbox_client.models import Accepted, Artifact, Run, snapshot_of
+from signalbox_client.typescript import declarations
 from signalbox_core.errors import InvalidInput
 
 
@@ -29,6 +30,18 @@ async def pipelines(context: CommandContext, _: argparse.Namespace) -> int:
     context.console.print(
         table(("name", "title", "description"), [(item.name, item.title, item.description) for item in found])
     )
+    return 0
+
+
+async def types(context: CommandContext, options: argparse.Namespace) -> int:
+    """Write the declarations to a file, or print them."""
+    text = declarations(await context.client.pipelines())
+    if options.to is not None:
+        _write_file(Path(options.to), text)
+    elif context.as_json:
+        print_json(context.console, {"declarations": text})
+    else:
+        context.print(text.rstrip())
     return 0
 
 
@@ -87,6 +100,15 @@ async def artifacts(context: CommandContext, options: argparse.Namespace) -> int
         for item in saved:
             context.print(item.path)
     return 0
+
+
+def _write_file(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise InvalidInput(
+            f"--to {path}: {error.strerror}; choose a file you can write to", field="--to"
+        ) from error
 
 
 async def save_artifacts(

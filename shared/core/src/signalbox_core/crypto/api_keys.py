@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.subjects import SubjectKind, check_groups
 
 
 class Role(StrEnum):
@@ -32,6 +33,9 @@ class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         sha256: hex digest of the key; the key itself is not stored.
         expires_at: the key is invalid from this instant on; None: it does not expire.
+        kind: who uses the key. An agent never decides.
+        groups: the groups of the user, for the policies of approvals.
+        subject: the user's stable identity; empty: `key:<id>`. The successor of a rotated key has the same.
     """
 
     id: str
@@ -40,10 +44,18 @@ class ApiKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     roles: frozenset[Role]
     name: str
     expires_at: datetime | None = None
+    kind: SubjectKind = "human"
+    groups: tuple[str, ...] = ()
+    subject: str = ""
 
     def __post_init__(self) -> None:
+        check_groups(self.groups)
         if self.expires_at is not None and self.expires_at.tzinfo is None:
             raise ValueError("expires_at needs a time zone, as in 2027-01-31T00:00:00Z")
+
+    @property
+    def stable_subject(self) -> str:
+        return self.subject or f"key:{self.id}"
 
     def is_good_at(self, now: datetime) -> bool:
         return self.expires_at is None or now < self.expires_at

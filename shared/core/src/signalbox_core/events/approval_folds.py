@@ -60,6 +60,7 @@ def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
             decided_at=event.time,
             answer=data.answer,
             note=data.note,
+            decider=data.decider or None,
         ),
     )
 

@@ -12,6 +12,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from signalbox_core.subjects import Subject
+
 _PREFIX: Final = "dev.signalbox."
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 SafeInteger = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
@@ -65,6 +67,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     title: str
     steps: tuple[StepInfo, ...] = ()
     started_by: str | None = None
+    starter: Subject | UnsetType = UNSET
 
 
 class StepStarted(Struct, frozen=True, kw_only=True):
@@ -157,6 +160,7 @@ class ApprovalDecided(Struct, frozen=True, kw_only=True):
     decided_by: str
     answer: msgspec.Raw
     note: str | None = None
+    decider: Subject | UnsetType = UNSET
 
 
 class ApprovalExpired(Struct, frozen=True, kw_only=True):

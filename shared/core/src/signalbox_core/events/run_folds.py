@@ -20,6 +20,7 @@ def _run_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         steps=steps,
         started_at=event.time,
         started_by=data.started_by,
+        starter=data.starter or None,
         status="running",
     )
 

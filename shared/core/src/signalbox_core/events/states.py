@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.envelope import CloudEvent
 from signalbox_core.ids import run_key
+from signalbox_core.subjects import Subject
 
 RunStatus = Literal[
     "queued", "running", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"
@@ -58,6 +59,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     decided_at: datetime | None = None
     answer: msgspec.Raw = msgspec.Raw(b"null")
     note: str | None = None
+    decider: Subject | None = None
 
 
 class ArtifactState(Struct, frozen=True, kw_only=True):
@@ -84,6 +86,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     status: RunStatus = "running"
     started_at: datetime | None = None
     started_by: str | None = None
+    starter: Subject | None = None
     ended_at: datetime | None = None
     steps: tuple[StepState, ...] = ()
     approvals: tuple[ApprovalState, ...] = ()

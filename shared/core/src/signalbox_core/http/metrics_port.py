@@ -1,6 +1,8 @@
-"""Probes and metrics on a port of their own, so that the port for callers does not publish metrics."""
+"""Probes and metrics on a port and in a thread of their own.
 
-import asyncio
+The port for callers then does not publish metrics, and probes respond however busy the service is.
+"""
+
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
@@ -8,12 +10,12 @@ from typing import Final, Protocol
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signalbox_core.errors import NotFound
+from signalbox_core.http.probes import HEALTHZ, probes_in_thread
 from signalbox_core.http.responses import problem_response
-from signalbox_core.http.server import create_server
 from signalbox_core.process.service import bind
 
 METRICS: Final = "/metrics"
-OPERATIONS: Final = frozenset({METRICS, "/healthz", "/readyz"})
+OPERATIONS: Final = frozenset({METRICS, HEALTHZ, "/readyz"})
 
 
 class MetricsPortSettings(Protocol):
@@ -43,14 +45,9 @@ async def metrics_port(app: ASGIApp, settings: MetricsPortSettings, *, prefix: s
         yield app
         return
     listener = bind(settings.host, settings.metrics_port, variables=f"{prefix}_METRICS_PORT")
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(create_server(_OperationsOnly(app)).serve_until(stop, listener))
-        try:
-            # Until after the main port: a service that drains still reports that it is not ready.
-            yield _WithoutMetrics(app)
-        finally:
-            stop.set()
+    # Until after the main port: a service that drains still reports that it is not ready.
+    async with probes_in_thread(_OperationsOnly(app), listener):
+        yield _WithoutMetrics(app)
 
 
 class _OperationsOnly:

@@ -1,10 +1,14 @@
 """JSON with every member once; parsers disagree about the value of a repeated member (RFC 8259 §4)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 _MAX_PATH_CHARS: Final = 200
+
+
+class _RepetitionFoundError(Exception):
+    """An object has a member more than once."""
 
 
 class _Members(list[tuple[str, object]]):
@@ -21,14 +25,28 @@ def find_repeated_member(body: bytes) -> str | None:
         ValueError: the body is not JSON in UTF-8.
         RecursionError: the body is too deeply nested.
     """
+    text = body.decode("utf-8")
+    try:
+        # Keeps nothing of the body: a megabyte of small objects would take seconds, and much memory.
+        _parse(text, _refuse_repetition)
+    except _RepetitionFoundError:
+        return _path_of_repetition(_parse(text, _Members))
+    return None
+
+
+def _parse(text: str, on_object: Callable[[list[tuple[str, object]]], object]) -> object:
     # Numbers stay text: only names matter, and a long integer would be refused.
-    root = json.loads(
-        body.decode("utf-8"),
-        object_pairs_hook=_Members,
-        parse_constant=_refuse_constant,
-        parse_int=str,
-        parse_float=str,
+    return json.loads(
+        text, object_pairs_hook=on_object, parse_constant=_refuse_constant, parse_int=str, parse_float=str
     )
+
+
+def _refuse_repetition(members: list[tuple[str, object]]) -> None:
+    if len(members) > 1 and len(dict(members)) != len(members):
+        raise _RepetitionFoundError
+
+
+def _path_of_repetition(root: object) -> str | None:
     pending: list[tuple[str, object]] = [("", root)]
     while pending:
         path, value = pending.pop()

@@ -8,6 +8,8 @@ from signalbox_core.ids import derived_id
 
 MEMO_TENANT: Final = "signalbox_tenant"
 MEMO_STARTED_BY: Final = "signalbox_started_by"
+MEMO_STARTER: Final = "signalbox_starter"
+"""The `Subject` that started the run; `MEMO_STARTED_BY` is its name."""
 MEMO_REQUEST_DIGEST: Final = "signalbox_request_digest"
 
 SEARCH_TENANT: Final = SearchAttributeKey.for_keyword("SignalboxTenant")

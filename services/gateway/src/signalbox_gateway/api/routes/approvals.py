@@ -63,6 +63,7 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
                     schemas.DecideResponse,
                 ),
                 APPROVAL_NOT_FOUND,
+                problem(403, "The caller lacks the role, or is an agent: agents never decide"),
                 problem(409, "The approval is decided or expired, the digest is stale, or the run has ended"),
                 *INVALID_BODY,
             ),

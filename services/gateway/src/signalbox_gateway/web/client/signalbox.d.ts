@@ -29,16 +29,20 @@ export interface Step {
   attempt: number; started_at?: string | null; ended_at?: string | null;
 }
 
+/** Who acts: `key:<id>` of an API key or `<issuer>#<subject>` of a token. Only people have a name. */
+export interface Subject { subject: string; kind: "human" | "service" | "agent"; name: string | null; groups: string[]; }
+
 export interface Run {
   run_id: string; pipeline: string; status: RunStatus; steps: Step[]; approvals: Approval[];
   artifacts: { name: string; media_type: string; size_bytes: number; url: string }[];
   result?: unknown; error?: { code: string; message: string; step?: string | null } | null;
-  epoch: string; sequence: number;
+  epoch: string; sequence: number; started_by?: string | null; starter?: Subject | null;
 }
 
 export interface Approval {
   run_id: string; approval_id: string; title: string; status: string; answer_schema: object;
   options: unknown; evidence: unknown; digest: string; deadline_at: string | null;
+  decided_by?: string | null; decider?: Subject | null;
 }
 
 export interface Decided {

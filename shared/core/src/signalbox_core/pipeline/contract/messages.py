@@ -6,6 +6,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from signalbox_core.subjects import Subject
+
 QUERY_SNAPSHOT: Final = "snapshot"
 """Query without argument → `Snapshot`."""
 UPDATE_DECIDE: Final = "decide"
@@ -24,6 +26,7 @@ STALE_DIGEST: Final = "stale_digest"
 INVALID_ANSWER: Final = "invalid_answer"
 NOT_ASKED_YET: Final = "not_asked_yet"
 WITHDRAWN: Final = "withdrawn"
+NOT_ALLOWED_BY_POLICY: Final = "not_allowed_by_policy"
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -32,6 +35,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     Attributes:
         decision_id: makes the decision idempotent.
         digest: when given, must be the digest of the question as the person saw it.
+        decider: the subject that decides; None in messages of earlier releases. `decided_by` is a name.
     """
 
     approval_id: str
@@ -40,6 +44,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     decided_by: str
     digest: str | None = None
     note: str | None = None
+    decider: Subject | None = None
 
 
 class DecisionRecord(Struct, frozen=True, kw_only=True):
@@ -50,6 +55,7 @@ class DecisionRecord(Struct, frozen=True, kw_only=True):
     decided_by: str
     decided_at: datetime
     answer: msgspec.Raw
+    decider: Subject | None = None
 
 
 class EarlyDecision(Struct, frozen=True, kw_only=True):

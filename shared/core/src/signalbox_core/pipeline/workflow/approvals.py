@@ -242,6 +242,7 @@ def _record_of(decision: Decision, now: datetime) -> DecisionRecord:
         decided_by=decision.decided_by,
         decided_at=now,
         answer=decision.answer,
+        decider=decision.decider,
     )
 
 

@@ -41,9 +41,14 @@ class RunMessageHandlers:
         """Reject a decision that cannot be accepted; as a validator, before it enters the history.
 
         Raises:
-            ApplicationError: `conflict` when the run has ended or is being cancelled; else as
-                `ApprovalRegistry.validate`.
+            ApplicationError: `not_allowed_by_policy` when an agent decides; `conflict` when the run has ended
+                or is being cancelled; else as `ApprovalRegistry.validate`.
         """
+        if decision.decider is not None and decision.decider.kind == "agent":
+            raise non_retryable_error(
+                messages.NOT_ALLOWED_BY_POLICY,
+                f"agents never decide, and {decision.decider.subject} is one; ask a person",
+            )
         self._require_open_run()
         self._state.approvals.validate(decision, allow_early=allow_early)
 

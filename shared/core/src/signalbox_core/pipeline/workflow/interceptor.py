@@ -36,6 +36,7 @@ from signalbox_core.pipeline.workflow.recorded import RECORD_QUESTIONS
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.state import OFFER
 from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch, workflow_id_in_tenant
+from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
     HEADER_CALL,
     HEADER_CARRIED,
@@ -43,6 +44,7 @@ from signalbox_core.temporal.names import (
     HEADER_FOREIGN,
     HEADER_UNSEALED,
     MEMO_STARTED_BY,
+    MEMO_STARTER,
     MEMO_TENANT,
 )
 
@@ -163,9 +165,8 @@ class _RunOutbound(WorkflowOutboundInterceptor):
         Raises:
             ApplicationError: `tenant_mismatch`: the memo names another tenant.
         """
-        inherited = _inherited_memo()
-        input.memo = {**inherited, **(input.memo or {})}
-        own_tenant = inherited.get(MEMO_TENANT)
+        input.memo = {**_inherited_memo(), **(input.memo or {})}
+        own_tenant = _memo_value(MEMO_TENANT)
         if input.memo.get(MEMO_TENANT) != own_tenant and own_tenant and workflow.patched(TENANT_MATCHES):
             raise tenant_mismatch(
                 f"child workflow {input.id} must belong to tenant {own_tenant}, as its parent"
@@ -226,9 +227,14 @@ def _with_step_call(headers: Mapping[str, Payload], run: Run | None) -> dict[str
     return {**headers, HEADER_CALL: to_payload(call)} if call is not None else dict(headers)
 
 
-def _inherited_memo() -> dict[str, str]:
+def _inherited_memo() -> dict[str, str | Subject]:
     """The memo that a child workflow inherits: the tenant, and who started the parent."""
-    return {name: value for name in (MEMO_TENANT, MEMO_STARTED_BY) if (value := _memo_value(name))}
+    starter: Subject | None = workflow.memo_value(MEMO_STARTER, None, type_hint=Subject)
+    inherited: dict[str, str | Subject] = {MEMO_STARTER: starter} if starter is not None else {}
+    for name in (MEMO_TENANT, MEMO_STARTED_BY):
+        if value := _memo_value(name):
+            inherited[name] = value
+    return inherited
 
 
 def _memo_value(name: str) -> str | None:

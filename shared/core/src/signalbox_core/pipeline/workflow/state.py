@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 
@@ -22,11 +22,13 @@ from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS, QuestionRecorder
 from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch
+from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
     DEFAULT_TENANT,
     HEADER_CARRIED,
     HEADER_FOREIGN,
     MEMO_STARTED_BY,
+    MEMO_STARTER,
     MEMO_TENANT,
 )
 
@@ -104,8 +106,13 @@ class RunState:
             return
         steps = tuple(catalogue.StepInfo(name=step.name, title=step.title) for step in self.spec.steps)
         started_by: str | None = workflow.memo_value(MEMO_STARTED_BY, None, type_hint=str)
+        starter: Subject | None = workflow.memo_value(MEMO_STARTER, None, type_hint=Subject)
         data = catalogue.RunStarted(
-            pipeline=self.spec.name, title=self.spec.title, steps=steps, started_by=started_by
+            pipeline=self.spec.name,
+            title=self.spec.title,
+            steps=steps,
+            started_by=started_by,
+            starter=starter if starter is not None else UNSET,
         )
         self.outbox.add(self.journal.milestone("run.started", data, workflow.now()))
 
@@ -127,6 +134,7 @@ class RunState:
             decided_by=decision.decided_by,
             answer=decision.answer,
             note=decision.note,
+            decider=decision.decider if decision.decider is not None else UNSET,
         )
         self.record_event("approval.decided", data)
 

@@ -11,7 +11,7 @@ _MAX_PLAIN_ROUGHNESS: Final = 5.0
 _SUBJECT_MARGIN: Final = 1.2
 
 
-class Subject(Struct, frozen=True):
+class SubjectBox(Struct, frozen=True):
     """The bounding box of the subject, as shares of the picture's width and height."""
 
     left: float
@@ -20,7 +20,7 @@ class Subject(Struct, frozen=True):
     bottom: float
 
 
-def find_subject(image: Image.Image) -> Subject:
+def find_subject(image: Image.Image) -> SubjectBox:
     """Find the bounding box of the edges, including thin parts such as a handlebar."""
     grey = (
         image.convert("L")
@@ -41,7 +41,7 @@ def find_subject(image: Image.Image) -> Subject:
     columns = [sum(max(0, value - 6) for value in energy[column::_GRID_SIZE]) for column in range(_GRID_SIZE)]
     left, right = _busy_range(columns)
     top, bottom = _busy_range(rows)
-    return Subject(left, top, right, bottom)
+    return SubjectBox(left, top, right, bottom)
 
 
 class ClearZone(Struct, frozen=True):
@@ -63,7 +63,7 @@ def measure_aspect(image: Image.Image) -> float:
 
 def crop(
     image: Image.Image,
-    subject: Subject,
+    subject: SubjectBox,
     width: int,
     height: int,
     *,
@@ -95,7 +95,7 @@ def _busy_range(energy: list[int]) -> tuple[float, float]:
     return busy_indices[0] / _GRID_SIZE, (busy_indices[-1] + 1) / _GRID_SIZE
 
 
-def _ideal_box(image: Image.Image, subject: Subject, aspect: float, clear_zone: ClearZone) -> CropBox:
+def _ideal_box(image: Image.Image, subject: SubjectBox, aspect: float, clear_zone: ClearZone) -> CropBox:
     """Return a crop with the subject and a margin, up to a fifth larger if the picture allows."""
     subject_width, subject_height = (
         (subject.right - subject.left) * image.width,
@@ -124,7 +124,7 @@ def _shift_inside(start: float, length: float, limit: float, *, before: bool, af
     return moved if before else max(moved, 0.0 if length <= limit or after else limit - length)
 
 
-def _largest_box(image: Image.Image, subject: Subject, aspect: float) -> CropBox:
+def _largest_box(image: Image.Image, subject: SubjectBox, aspect: float) -> CropBox:
     width = min(image.width, image.height * aspect)
     height = width / aspect
     x = min(max((subject.left + subject.right) / 2 * image.width - width / 2, 0), image.width - width)

@@ -14,7 +14,8 @@ export const hasEnded = (snapshot) => ENDED.has(snapshot.status);
 
 export function emptySnapshot(runId, tenant = "") {
   return {
-    run_id: runId, tenant, pipeline: "", title: "", status: "running", started_at: null, started_by: null, ended_at: null,
+    run_id: runId, tenant, pipeline: "", title: "", status: "running", started_at: null, started_by: null, starter: null,
+    ended_at: null,
     steps: [], approvals: [], artifacts: [], result: null, error: null, sequence: 0,
   };
 }
@@ -33,6 +34,7 @@ export function fold(snapshot, frame) {
 const CHANGES = {
   "run.started": (snapshot, data, frame) => ({
     ...snapshot, pipeline: data.pipeline, title: data.title, status: "running", started_at: frame.time, started_by: data.started_by ?? null,
+    starter: subject(data.starter),
     steps: (data.steps ?? []).map((step) => newStep(step.name, step.title)),
   }),
   "step.started": (snapshot, data, frame) =>
@@ -67,7 +69,7 @@ const CHANGES = {
   "approval.decided": (snapshot, data, frame) =>
     withApproval(snapshot, data.approval_id, {
       status: "decided", decision_id: data.decision_id, decided_by: data.decided_by, decided_at: frame.time,
-      answer: data.answer, note: data.note ?? null,
+      answer: data.answer, note: data.note ?? null, decider: subject(data.decider),
     }),
   "approval.expired": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "expired" }),
   "approval.withdrawn": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "withdrawn" }),
@@ -96,11 +98,17 @@ function runningStep(snapshot, name, frame) {
   return microseconds(frame.time) < microseconds(step.started_at) ? undefined : step;
 }
 
+/** Who acted, with every member; null in events of earlier releases. */
+function subject(data) {
+  if (!data) return null;
+  return { subject: data.subject, kind: data.kind ?? "human", name: data.name ?? null, groups: data.groups ?? [] };
+}
+
 function approvalRequested(snapshot, data, frame) {
   const approval = {
     approval_id: data.approval_id, name: data.name, title: data.title, status: "pending", answer_schema: data.answer_schema,
     options: data.options, evidence: data.evidence, digest: data.digest, requested_at: frame.time, step: data.step ?? null,
-    deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null,
+    deadline_at: data.deadline_at ?? null, decision_id: null, decided_by: null, decided_at: null, answer: null, note: null, decider: null,
   };
   return { ...snapshot, approvals: [...snapshot.approvals.filter((item) => item.approval_id !== data.approval_id), approval] };
 }
