@@ -1,4 +1,4 @@
-"""The console at `/`: static HTML, CSS and ES modules, served as they are; no build step.
+"""The console at `/`: HTML, CSS and ES modules, bundled when the gateway starts (bundle.py).
 
 Everything under `static/` is public. The data comes from the API, with the caller's session.
 """
@@ -9,15 +9,22 @@ from types import MappingProxyType
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from signalbox_gateway.web.bundle import build
 
 STATIC: Final = Path(__file__).parent / "static"
 CLIENT: Final = Path(__file__).parent / "client"
 
 # Any origin may load the module: it contains no secrets and needs no credentials.
 SHARED: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+
+# The path of a bundled file has a digest of its content.
+IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 # Trusted Types make the browser reject markup built from strings, such as an assignment to innerHTML.
 # `data:` is for images in a question: an <img> neither runs scripts nor loads anything else.
@@ -37,17 +44,27 @@ HEADERS: Final = {
 
 def console_routes() -> list[BaseRoute]:
     """`/` is the page, `/console/…` its files, `/client/…` the JavaScript client for other sites."""
-    files = StaticFiles(directory=STATIC)
-
-    async def page(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await files.get_response("index.html", scope)
-        await response(scope, receive, send)
-
+    bundle = build(STATIC)
+    script = Hardened(GZipMiddleware(FixedContent(bundle.script, "text/javascript")), IMMUTABLE)
+    style = Hardened(GZipMiddleware(FixedContent(bundle.style, "text/css")), IMMUTABLE)
+    files = Hardened(GZipMiddleware(StaticFiles(directory=STATIC)))
+    bundled = [Route(f"/{bundle.script_path}", script), Route(f"/{bundle.style_path}", style)]
     return [
-        Route("/", Hardened(page)),
-        Mount("/console", Hardened(files)),
-        Mount("/client", Hardened(StaticFiles(directory=CLIENT), SHARED)),
+        Route("/", Hardened(GZipMiddleware(FixedContent(bundle.page.encode(), "text/html")))),
+        Mount("/console", routes=[*bundled, Mount("", files)]),
+        Mount("/client", Hardened(GZipMiddleware(StaticFiles(directory=CLIENT)), SHARED)),
     ]
+
+
+class FixedContent:
+    """Sends the same bytes to every request, in a response of its own because middleware changes it."""
+
+    def __init__(self, content: bytes, media_type: str) -> None:
+        self._content = content
+        self._media_type = media_type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(self._content, media_type=self._media_type)(scope, receive, send)
 
 
 class Hardened:

@@ -75,6 +75,7 @@ export const api = {
   pipeline: (name, options) => get(`/v1/pipelines/${id(name)}`, options),
   runs: (query, options) => get(`/v1/runs?${new URLSearchParams(query)}`, options),
   run: (runId, options) => get(`/v1/runs/${id(runId)}`, options),
+  input: async (runId, options) => (await get(`/v1/runs/${id(runId)}/input`, options)).input,
   start: (pipeline, input, key) => call("POST", "/v1/runs", { body: { pipeline, input }, headers: { "Idempotency-Key": key } }),
   artifact: (runId, name, options) => get(artifactPath(runId, name), options),
   approvals: (options) => get("/v1/approvals?status=pending", options),

@@ -8,27 +8,38 @@ import { div, h, replace, span } from "../ui/dom.js";
 import { statusDot } from "../ui/status.js";
 import { Presets } from "./presets.js";
 
-export async function startPage({ parts: [name] }) {
-  const pipeline = await api.pipeline(name);
-  return { title: `Start ${pipeline.title}`, element: new StartForm(pipeline).element };
+export async function startPage({ parts: [name], query }) {
+  const from = query.get("from");
+  const [pipeline, input] = await Promise.all([api.pipeline(name), from ? api.input(from) : {}]);
+  return { title: `Start ${pipeline.title}`, element: new StartForm(pipeline, withoutSecrets(input), from).element };
 }
+
+/** The gateway masks secrets; they are to be entered again. */
+function withoutSecrets(value) {
+  if (value === MASK) return undefined;
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withoutSecrets(item)]));
+}
+
+const MASK = "***";
 
 class StartForm {
   #attempt = { input: null, key: null };
 
-  constructor(pipeline) {
+  constructor(pipeline, input, from) {
     this.pipeline = pipeline;
     this.fields = div("");
     this.problem = h("div", {});
     this.allowed = may("operator");
     this.button = h("button", { type: "submit", class: "button primary", disabled: !this.allowed }, "Start the run");
     this.presets = new Presets(pipeline.name, { current: () => this.#draft(), use: (input) => this.#fill(input) });
-    this.#fill({});
+    this.#fill(input);
     const refusal = this.allowed ? null : h("p", { class: "hint" }, "You need the role operator to start a run.");
     this.element = div("page start",
       div("start-form",
         h("p", { class: "crumbs" }, h("a", { href: "#/pipelines" }, "Pipelines")),
         h("h1", {}, pipeline.title), pipeline.description ? h("p", { class: "lead" }, pipeline.description) : null,
+        from ? h("p", { class: "hint" }, "With the values of ", h("a", { href: `#/runs/${encodeURIComponent(from)}` }, from), ". Secrets are to be entered again.") : null,
         this.presets.element,
         h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); this.#submit(); } },
           this.problem, this.fields, div("form-actions", this.button, this.presets.keep, refusal))),

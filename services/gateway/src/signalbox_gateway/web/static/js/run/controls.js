@@ -6,6 +6,7 @@ import { h, replace } from "../ui/dom.js";
 import { hasEnded } from "../data/fold.js";
 import { humane } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
+import { addressOfCopy } from "./outcome.js";
 import { may } from "../data/session.js";
 
 const REQUESTED = {
@@ -19,11 +20,16 @@ export class RunControls {
     this.toggle = h("button", { type: "button", class: "button", onclick: () => this.#do(this.paused ? "resume" : "pause") });
     const cancel = { type: "button", class: "button danger-quiet", onclick: () => this.#cancel() };
     this.cancel = h("button", cancel, icon("cancel"), "Cancel run");
-    this.element = h("div", { class: "run-controls", hidden: true }, this.toggle, this.cancel);
+    this.again = h("a", { class: "button" }, "Run again");
+    this.element = h("div", { class: "run-controls", hidden: true }, this.toggle, this.cancel, this.again);
   }
 
   update(snapshot) {
-    this.element.hidden = hasEnded(snapshot) || !may("operator");
+    this.element.hidden = !may("operator");
+    this.isOver = hasEnded(snapshot);
+    this.toggle.hidden = this.cancel.hidden = this.isOver;
+    this.again.hidden = !this.isOver || !snapshot.pipeline;
+    if (!this.again.hidden) this.again.setAttribute("href", addressOfCopy(snapshot.pipeline, this.runId));
     this.name = snapshot.title || humane(snapshot.pipeline);
     const paused = snapshot.status === "paused";
     if (this.paused === paused) return;
@@ -33,7 +39,7 @@ export class RunControls {
 
   /** Opens the dialog of an address; false when there is no such dialog. */
   openDialog(name) {
-    if (name !== "cancel" || this.element.hidden) return false;
+    if (name !== "cancel" || this.element.hidden || this.isOver) return false;
     this.#cancel();
     return true;
   }
@@ -41,6 +47,7 @@ export class RunControls {
   /** What can be done with the run now, for the command palette. */
   actions() {
     if (this.element.hidden) return [];
+    if (this.isOver) return [{ text: "Run again", icon: "play", run: () => this.again.click() }];
     const verb = this.paused ? "resume" : "pause";
     return [
       { text: this.paused ? "Resume run" : "Pause run", icon: this.paused ? "play" : "pause", run: () => this.#do(verb) },

@@ -15,6 +15,7 @@ import { leftTime, running } from "../ui/ticker.js";
 import { setTitle } from "../ui/title.js";
 import { ArtifactList } from "./artifacts.js";
 import { RunControls } from "./controls.js";
+import { DataTab } from "./data-tab.js";
 import { copyText } from "./event-detail.js";
 import { ImportMonths } from "./import-view.js";
 import { LiveText } from "./live-text.js";
@@ -62,6 +63,7 @@ class RunPage {
     this.files = new ArtifactList(runId);
     this.view = new PipelineView(runId, { inboxChanged });
     this.months = new ImportMonths(runId);
+    this.data = new DataTab(runId);
     this.log = new EventLog(runId);
     this.controls = new RunControls(runId, { done: () => this.watch.refresh().catch(() => {}) });
     this.element = this.#layout();
@@ -89,6 +91,7 @@ class RunPage {
   /** Parts that measure themselves draw once they are in the document. */
   entered() {
     if (this.tab === "timeline") this.timeline.draw();
+    if (this.tab === "result") this.data.load();
   }
 
   select(tab) {
@@ -113,7 +116,7 @@ class RunPage {
       this.tabs.element,
       div("run-body",
         div("run-main", this.outcome.failure, this.approvals.element, this.noDecisions, overview, this.timeline.element, events,
-          div("in-files", this.files.element), this.noFiles, this.outcome.data),
+          div("in-files", this.files.element), this.noFiles, this.data.element),
         h("aside", { class: "run-side" }, h("section", { class: "panel", "aria-labelledby": "steps-title" },
           h("h2", { id: "steps-title" }, "Steps"), this.steps.element))));
   }
@@ -142,6 +145,7 @@ class RunPage {
     this.months.update(snapshot);
     this.controls.update(snapshot);
     this.outcome.update(snapshot);
+    this.data.update(snapshot);
     this.#counts(snapshot);
     if (this.#adopted) this.log.backfill(snapshot);
     this.#adopted = false;

@@ -2,7 +2,7 @@
 import { h, replace, setText, span } from "../ui/dom.js";
 
 export const TABS = {
-  overview: "Overview", timeline: "Timeline", events: "Events", files: "Files", result: "Result", decisions: "Decisions",
+  overview: "Overview", timeline: "Timeline", events: "Events", files: "Files", result: "Input and result", decisions: "Decisions",
 };
 
 export class RunTabs {
