@@ -5,10 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo dev test check format docs generate lock bench chaos clean
+.PHONY: help setup demo dev test check format docs generate lock bench chaos containers clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: .venv/.ready ## Install the hash-pinned locks into .venv (no-op when nothing changed)
 
@@ -56,6 +56,9 @@ bench: setup ## Run the benchmarks, each against a limit and a peer
 
 chaos: setup ## Run only the tests that kill processes (make test runs them too)
 	@$(BIN)/python -m pytest tests/chaos $(ARGS)
+
+containers: setup ## Build the images with Podman, run the services locked down and use them
+	@$(BIN)/python tools/containers.py $(ARGS)
 
 clean: ## Remove .venv and all local state
 	@rm -rf .venv .state

@@ -39,7 +39,8 @@ from signalbox_worker.burst_exit import worker_index
 from signalbox_worker.deployment import deployment_config
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.metrics import WorkerMetrics
-from signalbox_worker.receiver_client import ReceiverClient, open_client
+from signalbox_worker.post_client import open_post_client
+from signalbox_worker.receiver_client import ReceiverClient
 from signalbox_worker.sandbox_shortcut import skip_context_lookups
 from signalbox_worker.settings import Settings
 
@@ -150,9 +151,8 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             keys=keys,
             cpu=cpu,
         )
-        receiver = ReceiverClient(
-            await stack.enter_async_context(open_client()), settings.receiver_url, signer, metrics
-        )
+        posts = await stack.enter_async_context(open_post_client(settings.receiver_url))
+        receiver = ReceiverClient(posts, settings.receiver_url, signer, metrics)
         emitter = HttpEmitter(receiver, metrics)
         threads = stack.enter_context(
             ThreadPoolExecutor(settings.max_activities, thread_name_prefix="activity")

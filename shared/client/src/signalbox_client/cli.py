@@ -164,6 +164,15 @@ def _add_queries(add: Callable[..., argparse.ArgumentParser]) -> None:
             "them again as flags.",
         )
     )
+    receipt = add(
+        "receipt",
+        "print the receipt of a decision, or save it",
+        decide_commands.receipt,
+        details="`signalbox-admin audit verify FILE` checks it offline.",
+    )
+    _add_run(receipt)
+    receipt.add_argument("approval", metavar="APPROVAL", help="the approval's id in the run")
+    receipt.add_argument("--to", metavar="FILE", help="save the receipt in this file")
     artifacts = add("artifacts", "list a run's files, or save them", run_commands.artifacts)
     _add_run(artifacts)
     artifacts.add_argument("--to", metavar="DIR", help="save the files in this folder")

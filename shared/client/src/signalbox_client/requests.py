@@ -126,6 +126,11 @@ def get_artifact(run_id: str, name: str) -> ApiRequest[RawResponse]:
     )
 
 
+def get_receipt(run_id: str, approval_id: str) -> ApiRequest[RawResponse]:
+    path = f"{_approval_path(run_id, approval_id)}/receipt"
+    return ApiRequest(method="GET", path=path, response_type=RawResponse)
+
+
 def upload(body: bytes, media_type: str) -> ApiRequest[models.Uploaded]:
     """Store bytes; objects are named by their content, so a repeat stores nothing new."""
     return ApiRequest(

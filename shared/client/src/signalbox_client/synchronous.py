@@ -175,6 +175,15 @@ class Signalbox:
         decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
         return self._connection.send(requests.decide(run_id, approval_id, decision))
 
+    def receipt(self, run_id: str, approval_id: str) -> bytes:
+        """Download the receipt of an approval's outcome, which `signalbox-admin audit verify` checks.
+
+        Raises:
+            NotFound: `no_receipt` until the ledger has the outcome, seconds after the decision; `no_ledger`
+                when the deployment keeps none.
+        """
+        return self._connection.fetch(requests.get_receipt(run_id, approval_id))
+
     def cancel(self, run_id: str, reason: str | None = None) -> models.Accepted:
         """Request cancellation; the run cleans up before it ends."""
         return self._connection.send(requests.control(run_id, "cancel", reason))

@@ -1,6 +1,7 @@
 """`signalbox approvals` and `signalbox decide`."""
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,20 @@ async def approvals(context: CommandContext, _: argparse.Namespace) -> int:
         if rows
         else "no pending approvals"
     )
+    return 0
+
+
+async def receipt(context: CommandContext, options: argparse.Namespace) -> int:
+    """Print the receipt as it is, or save it."""
+    body = await context.client.receipt(options.run, options.approval)
+    if options.to is None:
+        context.print(body.decode())
+        return 0
+    try:
+        await asyncio.to_thread(Path(options.to).write_bytes, body)
+    except OSError as error:
+        raise InvalidInput(f"--to {options.to}: {error.strerror}", field="--to") from None
+    context.print(options.to)
     return 0
 
 

@@ -106,6 +106,19 @@ def transient_record(event: CloudEvent) -> Record:
     return Record(sequence=0, name=event.name, data=frame_data(event).decode())
 
 
+def event_record(event: CloudEvent) -> Record:
+    """Create the record of any event: a milestone, progress, or an event that is only sent.
+
+    Raises:
+        InvalidInput: its sequence number or its data does not match its type.
+    """
+    if event.sequence is not None:
+        return milestone_record(event)
+    declared = CATALOGUE.get(event.name)
+    is_progress = declared is not None and declared.kind is EventKind.PROGRESS
+    return live_record(event) if is_progress else transient_record(event)
+
+
 def snapshot_marks(snapshot: Snapshot) -> tuple[str, ...]:
     """Return the marks of a stream whose events fold into this snapshot."""
     marks = ["pipeline", snapshot.pipeline]
