@@ -35,6 +35,7 @@ check: setup ## Check style, types, import layers, generated pages, manifests an
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/events_doc.py --check
+	@$(BIN)/python tools/approval_diagram.py --check
 	@$(BIN)/python tools/sync_client.py --check
 	@$(BIN)/python tools/manifests.py
 	@$(BIN)/python tools/locks.py --check
@@ -45,8 +46,9 @@ generate: setup ## Generate the blocking client from the asyncio client
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-docs: setup ## Generate docs/events.md from the event catalogue
+docs: setup ## Generate docs/events.md and the table in docs/approvals.md
 	@$(BIN)/python tools/events_doc.py
+	@$(BIN)/python tools/approval_diagram.py
 
 lock: setup ## Export requirements/*.lock, pins kept; ARGS=--upgrade takes the newest
 	@$(BIN)/python tools/locks.py $(ARGS)

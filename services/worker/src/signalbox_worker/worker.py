@@ -27,6 +27,7 @@ from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.workflow.recorded import QuestionActivities
 from signalbox_core.process.cpu_pool import CpuPool
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.client import open_redis
@@ -221,7 +222,11 @@ class WorkerBuilder:
             self.client,
             task_queue=task_queue,
             workflows=workflows if self.settings.burst_workflows or not is_burst else [],
-            activities=[*activities, DeliverActivities(self.emitter).deliver],
+            activities=[
+                *activities,
+                DeliverActivities(self.emitter).deliver,
+                QuestionActivities(self.emitter).record,
+            ],
             activity_executor=self.threads,
             workflow_runner=mark_unsealed_messages(
                 skip_context_lookups(sandbox(specs), self.client.data_converter), self.client.data_converter

@@ -20,6 +20,7 @@ from signalbox_core.events.catalogue import (
     ApprovalDecided,
     ApprovalExpired,
     ApprovalRequested,
+    ApprovalWithdrawn,
     RunStarted,
 )
 from signalbox_core.events.snapshot import ENDED
@@ -31,7 +32,7 @@ REOPENS: Final = "run.retried"
 _STEP_END_EVENTS: Final = frozenset({"step.completed", "step.failed"})
 _STORED_PROGRESS_EVENTS: Final = ("step.progress", "stream.reset")
 """Progress events of which the newest per step is stored; the snapshot applies them in order of time."""
-_APPROVAL_END_EVENTS: Final = frozenset({"approval.decided", "approval.expired"})
+_APPROVAL_END_EVENTS: Final = frozenset({"approval.decided", "approval.expired", "approval.withdrawn"})
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -174,6 +175,8 @@ def closed_approval(event: CloudEvent) -> str | None:
         return msgspec.json.decode(event.data, type=ApprovalDecided).approval_id
     if event.name == "approval.expired":
         return msgspec.json.decode(event.data, type=ApprovalExpired).approval_id
+    if event.name == "approval.withdrawn":
+        return msgspec.json.decode(event.data, type=ApprovalWithdrawn).approval_id
     return None
 
 
