@@ -5,10 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo dev test check format docs generate lock bench chaos clean
+.PHONY: help setup demo dev test check format docs generate lock bench chaos containers clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: .venv/.ready ## Install the hash-pinned locks into .venv (no-op when nothing changed)
 
@@ -35,6 +35,7 @@ check: setup ## Check style, types, import layers, generated pages, manifests an
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/events_doc.py --check
+	@$(BIN)/python tools/approval_diagram.py --check
 	@$(BIN)/python tools/sync_client.py --check
 	@$(BIN)/python tools/manifests.py
 	@$(BIN)/python tools/locks.py --check
@@ -45,8 +46,9 @@ generate: setup ## Generate the blocking client from the asyncio client
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-docs: setup ## Generate docs/events.md from the event catalogue
+docs: setup ## Generate docs/events.md and the table in docs/approvals.md
 	@$(BIN)/python tools/events_doc.py
+	@$(BIN)/python tools/approval_diagram.py
 
 lock: setup ## Export requirements/*.lock, pins kept; ARGS=--upgrade takes the newest
 	@$(BIN)/python tools/locks.py $(ARGS)
@@ -56,6 +58,9 @@ bench: setup ## Run the benchmarks, each against a limit and a peer
 
 chaos: setup ## Run only the tests that kill processes (make test runs them too)
 	@$(BIN)/python -m pytest tests/chaos $(ARGS)
+
+containers: setup ## Build the images with Podman, run the services locked down and use them
+	@$(BIN)/python tools/containers.py $(ARGS)
 
 clean: ## Remove .venv and all local state
 	@rm -rf .venv .state

@@ -27,7 +27,8 @@ from signalbox_core.temporal import connect
 from signalbox_devstack.stack.keys import TENANT
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.metrics import WorkerMetrics
-from signalbox_worker.receiver_client import ReceiverClient, open_client
+from signalbox_worker.post_client import open_post_client
+from signalbox_worker.receiver_client import ReceiverClient
 from support.assertions.eventually import eventually
 from support.bench.polled_workflows import StreamedWorkflow
 from support.bench.polling import QUEUE, Arm, polled_worker, polling, with_listeners
@@ -85,11 +86,10 @@ async def emitting(stack: RunningStack) -> AsyncIterator[HttpEmitter]:
     key = stack.endpoints.receiver_key
     assert key is not None
     signer = Signer.from_file(key.keyid, Path(key.private_key_file))
-    async with open_client() as client:
+    url = f"{stack.endpoints.receiver}/v1/events"
+    async with open_post_client(url) as client:
         counters = WorkerMetrics()
-        emitter = HttpEmitter(
-            ReceiverClient(client, f"{stack.endpoints.receiver}/v1/events", signer, counters), counters
-        )
+        emitter = HttpEmitter(ReceiverClient(client, url, signer, counters), counters)
         task = asyncio.create_task(emitter.run())
         try:
             yield emitter

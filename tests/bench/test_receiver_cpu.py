@@ -30,10 +30,11 @@ from signalbox_core.redis.client import open_redis
 from signalbox_core.redis.rates import RedisRateLimiter
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import LoadedKey, Signer, profile
+from signalbox_core.streams import AppendOutcome
 from signalbox_webhook_receiver.app import REDIS_LIMITS, ReceiverParts, create_app
-from signalbox_webhook_receiver.deduplication import RedisClaims
-from signalbox_webhook_receiver.deliveries import DeliveryBackends
-from signalbox_webhook_receiver.events import read_events
+from signalbox_webhook_receiver.deduplication import Claim, RedisClaims
+from signalbox_webhook_receiver.events import read_runs
+from signalbox_webhook_receiver.intake import DeliveryBackends
 from signalbox_webhook_receiver.profile import Media
 from signalbox_webhook_receiver.settings import Settings
 from signalbox_webhook_receiver.verification import Proof
@@ -65,11 +66,8 @@ class NullPublisher:
 class NullStream:
     """A stream that accepts every event; no run has an owner."""
 
-    async def append_many(self, events: Sequence[CloudEvent]) -> list[None]:
-        return [None] * len(events)
-
-    async def tenant(self, _run_id: str) -> None:
-        return None
+    async def write_batch(self, events: Sequence[CloudEvent]) -> list[AppendOutcome]:
+        return [AppendOutcome.APPENDED] * len(events)
 
 
 class Workload:
@@ -145,9 +143,11 @@ def library(key: LoadedKey, claims: RedisClaims | None) -> Starlette:
         [result] = verifier.verify(
             message, expect_tag=profile.TAG, require_components=profile.COVERED, body=body
         )
-        entries = read_events(body, Media.ONE)
+        [run] = read_runs(body, Media.ONE)
         if claims is not None:
-            await claims.finish(await claims.claim(Proof(key=key.record, nonce=str(result.nonce)), entries))
+            [claim] = await claims.claim(Proof(key=key.record, nonce=str(result.nonce)), [run.entries])
+            assert isinstance(claim, Claim)
+            await claims.finish([claim])
         return Response(b'{"accepted":1}', status_code=202, media_type="application/json")
 
     return endpoint(handle)

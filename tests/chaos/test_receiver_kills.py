@@ -4,7 +4,7 @@ import asyncio
 import random
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from msgspec.structs import replace
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.signatures import Signer
+from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.metrics import WorkerMetrics
-from signalbox_worker.receiver_client import ReceiverClient, open_client
+from signalbox_worker.post_client import PostClient, PostResponse
+from signalbox_worker.receiver_client import ReceiverClient
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import ONE
 from support.fakes.events import story
@@ -35,8 +37,24 @@ PROJECT = "chaos"
 SETTINGS = {"publish_timeout_s": 2, "claim_s": 3, "log_level": "WARNING", "keys_poll_s": 60}
 
 
+class NotingClient(PostClient):
+    """A client that counts the statuses of the responses."""
+
+    def __init__(self, url: str, statuses: Counter[int]) -> None:
+        super().__init__(url)
+        self._statuses = statuses
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> PostResponse:
+        response = await super().post(body, headers)
+        self._statuses[response.status_code] += 1
+        return response
+
+
 class Fleet:
-    """Runs whose events the worker's client sends in sequence, each until it is accepted."""
+    """Runs whose events the worker's emitter sends in sequence, each until it is accepted.
+
+    Events of several runs share a request.
+    """
 
     def __init__(self, url: str, signer: Signer) -> None:
         self.accepted: list[str] = []
@@ -45,18 +63,20 @@ class Fleet:
         self._signer = signer
 
     async def send_all(self, name: str, runs: int, per_run: int) -> None:
-        async with open_client() as http, asyncio.TaskGroup() as group:
-            http.event_hooks = {"response": [self._note]}
-            client = ReceiverClient(http, self._url, self._signer, WorkerMetrics())
+        metrics = WorkerMetrics()
+        posts = NotingClient(self._url, self.statuses)
+        emitter = HttpEmitter(ReceiverClient(posts, self._url, self._signer, metrics), metrics)
+        async with asyncio.TaskGroup() as group:
             for number in range(runs):
-                group.create_task(self._send_run(client, f"{name}-{number}", per_run))
+                group.create_task(self._send_run(emitter, f"{name}-{number}", per_run))
+        posts.close()
 
-    async def _send_run(self, client: ReceiverClient, run_id: str, count: int) -> None:
+    async def _send_run(self, emitter: HttpEmitter, run_id: str, count: int) -> None:
         for sequence in range(1, count + 1):
             event = event_of(run_id, sequence)
             while True:
                 try:
-                    await client.post(encode_event(event), ONE)
+                    await emitter.deliver([event])
                     break
                 except Unavailable:
                     continue
@@ -65,14 +85,11 @@ class Fleet:
     async def probe(self, number: int) -> int:
         """The status of one event sent once."""
         body = encode_event(event_of(f"probe-{number}", 1))
-        async with open_client() as client:
+        async with httpx2.AsyncClient(trust_env=False) as client:
             answer = await client.post(
                 self._url, content=body, headers=self._signer.sign("POST", self._url, body, ONE), timeout=30
             )
         return answer.status_code
-
-    async def _note(self, response: httpx2.Response) -> None:
-        self.statuses[response.status_code] += 1
 
 
 def event_of(run_id: str, sequence: int) -> CloudEvent:

@@ -88,6 +88,7 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
         optional={"note": text},
     ),
     "approval.expired": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
+    "approval.withdrawn": st.fixed_dictionaries({"approval_id": st.sampled_from(APPROVALS)}),
     "event.refused": st.just({"name": "ad.approved", "event_id": "e", "reason": "too large"}),
     "run.paused": st.just({}),
     "run.resumed": st.just({}),

@@ -32,7 +32,7 @@ def writer(site: Site) -> RunWriter:
 @pytest.fixture
 def tabs(browser: Browser, site: Site) -> Iterator[KitTabs]:
     with browser.new_context() as context:
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(60_000)
         yield KitTabs(context, site)
 
 
@@ -47,7 +47,7 @@ def sign_in(page: Page, site: Site) -> None:
     assert answer.status == 201
 
 
-@pytest.mark.timeout(180 + 20 * TABS)
+@pytest.mark.timeout(300 + 20 * TABS)
 def test_tabs_share_one_connection_and_lose_nothing_when_the_leader_closes(
     tabs: KitTabs, site: Site, writer: RunWriter
 ) -> None:
@@ -77,7 +77,7 @@ def test_tabs_share_one_connection_and_lose_nothing_when_the_leader_closes(
         assert (seen["snapshots"], seen["resets"]) == (dict.fromkeys(runs, 1), [])
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_later_tab_gets_snapshot_and_history_while_the_others_miss_nothing(
     tabs: KitTabs, site: Site, writer: RunWriter
 ) -> None:
@@ -104,7 +104,7 @@ def test_a_later_tab_gets_snapshot_and_history_while_the_others_miss_nothing(
     assert snapshots == [{shared: 1}, {shared: 1, other: 1}, {shared: 1}, {}]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_all_runs_and_single_runs_share_the_connection(tabs: KitTabs, site: Site, writer: RunWriter) -> None:
     (known,) = new_runs(writer, 1)
     first = tabs.open([known], key=site.api_key)
@@ -137,6 +137,7 @@ def test_all_runs_and_single_runs_share_the_connection(tabs: KitTabs, site: Site
     tabs.until_streams(feeds[0], 1)
 
 
+@pytest.mark.timeout(300)
 def test_a_reload_continues_after_the_last_event(tabs: KitTabs, site: Site, writer: RunWriter) -> None:
     (run_id,) = new_runs(writer, 1)
     writer.add(run_id, 3)
@@ -150,12 +151,13 @@ def test_a_reload_continues_after_the_last_event(tabs: KitTabs, site: Site, writ
     assert page.evaluate("window.seen.snapshots") == {}
 
 
+@pytest.mark.timeout(300)
 def test_without_web_locks_each_tab_has_its_own_connection(
     browser: Browser, site: Site, writer: RunWriter
 ) -> None:
     (run_id,) = new_runs(writer, 1)
     with browser.new_context() as context:
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(60_000)
         context.add_init_script("Object.defineProperty(navigator, 'locks', { value: undefined })")
         tabs = KitTabs(context, site)
         pages = [tabs.open([run_id], key=site.api_key, history=True) for _ in range(2)]
@@ -166,6 +168,7 @@ def test_without_web_locks_each_tab_has_its_own_connection(
             assert received(page, run_id) == [1, 2, 3]
 
 
+@pytest.mark.timeout(300)
 def test_an_unknown_run_does_not_disturb_the_other_tabs(tabs: KitTabs, site: Site, writer: RunWriter) -> None:
     (run_id,) = new_runs(writer, 1)
     page = tabs.open([run_id], key=site.api_key, history=True)
@@ -187,7 +190,7 @@ def test_an_unknown_run_does_not_disturb_the_other_tabs(tabs: KitTabs, site: Sit
     assert page.evaluate("window.seen.errors") == []
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_leader_that_does_not_respond_is_replaced(tabs: KitTabs, site: Site, writer: RunWriter) -> None:
     (run_id,) = new_runs(writer, 1)
     leader = tabs.open([run_id], key=site.api_key)

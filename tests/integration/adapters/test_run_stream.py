@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from signalbox_core.errors import InvalidInput
+from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot, fold
 from signalbox_core.events.catalogue import ApprovalExpired, StepProgress
 from signalbox_core.ids import run_key
@@ -23,6 +23,7 @@ from signalbox_core.streams import (
     RunStream,
     tenant_channel,
 )
+from signalbox_core.streams.keys import inbox_key
 from signalbox_core.testing.streams import FakeRunStream
 from support.assertions.eventually import eventually
 from support.fakes.events import make_event, story
@@ -74,6 +75,53 @@ async def test_a_batch_reports_the_outcome_of_each_event(streams: RunStream) -> 
         AppendOutcome.APPENDED,
         AppendOutcome.DROPPED,
     ]
+
+
+async def test_a_batch_of_all_kinds_of_events_reports_what_became_of_each(streams: RunStream) -> None:
+    progress = next(event for event in TALE if event.sequence is None)
+    unreadable = replace(MILESTONES[2], data=msgspec.Raw(b'{"step": 7}'))
+    foreign = replace(MILESTONES[1], tenantid="other")
+    outcomes = await streams.write_batch(
+        [*MILESTONES[:2], story("run-2")[0], progress, foreign, unreadable, MILESTONES[3], MILESTONES[0]]
+    )
+    assert [
+        type(outcome).__name__ if isinstance(outcome, SignalboxError) else outcome.value
+        for outcome in outcomes
+    ] == ["appended", "appended", "appended", "appended", "parked", "InvalidInput", "parked", "dropped"]
+    assert await sequences(streams) == [1, 2]
+    projected = await streams.snapshot("acme:run-1")
+    assert projected is not None
+    assert projected.snapshot.steps[0].percent == 50.0
+
+
+async def test_only_missing_events_are_appended_and_the_indexes_are_repaired(streams: RunStream) -> None:
+    requested = next(place for place, event in enumerate(MILESTONES) if event.name == "approval.requested")
+    await streams.append_many(MILESTONES[:2])
+    outcomes = await streams.append_missing([*MILESTONES[: requested + 1], *story("run-2")[:1]])
+    assert outcomes == ["dropped", "dropped", *["appended"] * requested]
+    assert await sequences(streams) == list(range(1, requested + 2))
+    assert [item.run_id for item in await streams.inbox("acme")] == ["run-1"]
+    assert set(await streams.open_runs("acme", 10)) == {"acme:run-1", "acme:run-2"}
+
+
+async def test_a_lost_inbox_entry_returns_with_the_repeated_event(redis_url: str) -> None:
+    requested = next(place for place, event in enumerate(MILESTONES) if event.name == "approval.requested")
+    async with Redis.from_url(redis_url) as client:
+        await client.flushall()
+        streams = RedisRunStream(client)
+        await streams.append_many(MILESTONES[: requested + 1])
+        await client.delete(inbox_key("acme"))
+        assert not await streams.inbox("acme")
+        assert set(await streams.append_missing(MILESTONES[: requested + 1])) == {"dropped"}
+        assert [item.run_id for item in await streams.inbox("acme")] == ["run-1"]
+
+
+async def test_a_batch_loads_the_script_where_redis_has_lost_it(redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as client:
+        await client.flushall()
+        await client.script_flush()
+        outcomes = await RedisRunStream(client).write_batch([MILESTONES[0], story("run-2")[0]])
+    assert outcomes == ["appended", "appended"]
 
 
 async def test_reading_from_a_cursor_returns_exactly_the_later_events(streams: RunStream) -> None:

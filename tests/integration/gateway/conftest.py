@@ -7,12 +7,11 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.temporal import connect
 from signalbox_core.topology import provision_temporal
 from signalbox_gateway.app import Gateway, Parts
-from support.fakes.echo_pipeline import Echo
+from support.fakes.echo_worker import echo_worker
 from support.servers.gateway import client_of, gateway_parts
 
 AsCaller = Callable[[str | None], httpx2.AsyncClient]
@@ -51,7 +50,5 @@ def as_caller(app: Starlette) -> AsCaller:
 
 @pytest.fixture
 async def worker(temporal: Client) -> AsyncIterator[None]:
-    async with Worker(
-        temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
-    ):
+    async with echo_worker(temporal):
         yield

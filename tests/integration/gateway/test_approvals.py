@@ -7,13 +7,13 @@ import httpx2
 import pytest
 from starlette.types import ASGIApp
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from signalbox_core.events.catalogue import ApprovalWithdrawn
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Gateway, Parts
 from support.drivers.api_calls import asked, ended, started
-from support.fakes.echo_pipeline import Echo
-from support.fakes.events import story
+from support.fakes.echo_worker import echo_worker
+from support.fakes.events import make_event, story
 from support.servers.gateway import client_of
 
 
@@ -152,6 +152,50 @@ async def test_a_stale_digest_is_refused(caller: httpx2.AsyncClient) -> None:
 
 
 @pytest.mark.usefixtures("worker")
+async def test_a_repeated_decision_with_another_digest_is_not_answered_accepted(
+    caller: httpx2.AsyncClient,
+) -> None:
+    run_id = await waiting_run(caller)
+    body = {"decision_id": "d1", "answer": {"word": "yes"}}
+    await caller.post(decision_path(run_id), json=body)
+    await ended(caller, run_id)
+
+    stale = await caller.post(decision_path(run_id), json={**body, "digest": "0" * 64})
+
+    assert (stale.status_code, stale.json()["code"]) == (409, "stale_digest")
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_decision_before_the_question_is_refused(caller: httpx2.AsyncClient) -> None:
+    run_id = await waiting_run(caller)
+
+    early = await caller.post(decision_path(run_id, "word-2"), json={"answer": {"word": "x"}})
+
+    assert (early.status_code, early.json()["code"]) == (409, "not_asked_yet")
+
+
+async def test_a_withdrawn_question_leaves_the_inbox_and_accepts_nothing(
+    caller: httpx2.AsyncClient, parts: Parts
+) -> None:
+    run_id = new_run_id("echo")
+    milestones = [event for event in story(run_id) if event.sequence is not None]
+    asked_at = next(place for place, event in enumerate(milestones) if event.name == "approval.requested")
+    withdrawn = make_event(
+        "approval.withdrawn",
+        ApprovalWithdrawn(approval_id="ok"),
+        run_id=run_id,
+        sequence=(milestones[asked_at].sequence or 0) + 1,
+    )
+    await parts.streams.append_many([*milestones[: asked_at + 1], withdrawn])
+
+    inbox = (await caller.get("/v1/approvals")).json()["approvals"]
+    late = await caller.post(decision_path(run_id, "ok"), json={"answer": {"yes": True}})
+
+    assert run_id not in {item["run_id"] for item in inbox}
+    assert (late.status_code, late.json()["code"]) == (409, "withdrawn")
+
+
+@pytest.mark.usefixtures("worker")
 async def test_an_unknown_approval_is_not_found(caller: httpx2.AsyncClient) -> None:
     run_id = await waiting_run(caller)
 
@@ -181,19 +225,14 @@ async def test_deciding_for_a_run_that_ended_without_asking_names_its_state(
 async def test_without_a_worker_a_decision_is_recorded_and_applied_later(
     caller: httpx2.AsyncClient, temporal: Client, parts: Parts
 ) -> None:
-    def echo_worker() -> Worker:
-        return Worker(
-            temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
-        )
-
-    async with echo_worker():
+    async with echo_worker(temporal):
         run_id = await waiting_run(caller)
 
     async with client_of(Gateway(parts, deadline=timedelta(milliseconds=300)).app()) as impatient:
         recorded = await impatient.post(
             decision_path(run_id), json={"decision_id": "d1", "answer": {"word": "later"}}
         )
-    async with echo_worker():
+    async with echo_worker(temporal):
         await ended(caller, run_id)
         result = await caller.get(f"/v1/runs/{run_id}/result")
 
@@ -248,9 +287,7 @@ async def test_a_decision_in_the_projection_is_final_without_asking_the_workflow
 async def test_without_a_worker_a_decision_after_a_cancel_is_refused(
     caller: httpx2.AsyncClient, temporal: Client, parts: Parts
 ) -> None:
-    async with Worker(
-        temporal, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
-    ):
+    async with echo_worker(temporal):
         run_id = await waiting_run(caller)
     assert (await caller.post(f"/v1/runs/{run_id}/cancel", json={})).status_code == 202
 

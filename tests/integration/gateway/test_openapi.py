@@ -20,12 +20,11 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.temporal import connect
 from signalbox_gateway.app import Gateway
 from support.assertions.eventually import eventually
-from support.fakes.echo_pipeline import Echo
+from support.fakes.echo_worker import echo_worker
 from support.servers.backends import free_port, is_listening
 from support.servers.gateway import gateway_parts, secret_of
 
@@ -55,9 +54,7 @@ def served(folder: Path, *, temporal: str, redis: str, pubsub: str) -> Iterator[
                 uvicorn.Config(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=2)
             )
             working = await connect(temporal, "default")
-            async with Worker(
-                working, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
-            ):
+            async with echo_worker(working):
                 serving = asyncio.create_task(server.serve())
                 await asyncio.to_thread(ending.wait)
                 server.should_exit = True

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from signalbox_core.events import Snapshot
 from signalbox_core.ids import run_key
@@ -19,7 +18,8 @@ from signalbox_core.temporal import connect, names
 from signalbox_gateway.background.reconciler import CURSOR_KEY, LEASE_KEYS, Reconciler
 from signalbox_gateway.runs.temporal import TemporalRuns
 from support.assertions.eventually import eventually
-from support.fakes.echo_pipeline import SPEC, Echo, EchoInput
+from support.fakes.echo_pipeline import SPEC, EchoInput
+from support.fakes.echo_worker import echo_worker
 from support.fakes.events import story
 from support.fakes.known_runs import FakeRunDirectory, closed_run
 from support.servers.stack import running_stack
@@ -50,9 +50,7 @@ def own_temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def temporal(own_temporal: str) -> AsyncIterator[Client]:
     client = await connect(own_temporal, "default")
-    async with Worker(
-        client, task_queue="echo", workflows=[Echo], workflow_runner=UnsandboxedWorkflowRunner()
-    ):
+    async with echo_worker(client):
         yield client
 
 

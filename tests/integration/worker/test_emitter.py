@@ -14,7 +14,8 @@ from signalbox_core.errors import RateLimited, Unavailable
 from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.metrics import WorkerMetrics
-from signalbox_worker.receiver_client import ReceiverClient, open_client
+from signalbox_worker.post_client import open_post_client
+from signalbox_worker.receiver_client import ReceiverClient
 from support.assertions.eventually import eventually
 from support.drivers.signed_requests import signer_and_key
 from support.fakes.stub_receiver import StubReceiver, stub_receiver
@@ -52,7 +53,7 @@ def event_of(
 async def emitter_to(receiver: StubReceiver) -> AsyncIterator[tuple[HttpEmitter, WorkerMetrics]]:
     signer, _ = signer_and_key()
     counters = WorkerMetrics()
-    async with open_client() as client:
+    async with open_post_client(receiver.url) as client:
         yield HttpEmitter(ReceiverClient(client, receiver.url, signer, counters), counters), counters
 
 

@@ -16,7 +16,8 @@ from signalbox_core.testing.fetch import FakeFetcher
 from signalbox_core.testing.objects import FakeObjectStore
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.metrics import WorkerMetrics
-from signalbox_worker.receiver_client import ReceiverClient, open_client
+from signalbox_worker.post_client import open_post_client
+from signalbox_worker.receiver_client import ReceiverClient
 from signalbox_worker.settings import Settings
 from signalbox_worker.worker import WorkerBuilder, WorkerParts
 from signalbox_worker.worker import run as run_worker
@@ -48,7 +49,7 @@ async def worker_for(client: Client, receiver: StubReceiver, queue: str) -> Asyn
         objects_url="memory://",
     )
     metrics, (signer, _) = WorkerMetrics(), signer_and_key()
-    async with open_client() as http:
+    async with open_post_client(receiver.url) as http:
         events = ReceiverClient(http, receiver.url, signer, metrics)
         emitter = HttpEmitter(events, metrics)
         deps = ActivityDeps(objects=FakeObjectStore(), fetcher=FakeFetcher({}), environ={})

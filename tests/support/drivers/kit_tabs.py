@@ -53,7 +53,7 @@ class KitTabs:
 
     def until_streams(self, page: Page, count: int) -> None:
         """Wait until so many streams are open."""
-        for _ in range(400):
+        for _ in range(1_200):
             # A tab that is closed reports no end of its requests.
             is_open = [not owner.is_closed() for owner in self._streams.values()]
             if sum(is_open) == count:

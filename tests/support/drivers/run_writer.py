@@ -16,7 +16,9 @@ from signalbox_core.redis.client import open_redis
 from signalbox_core.streams import RedisRunStream
 from support.fakes.events import make_event
 
-MAX_EVENTS = 300
+MAX_EVENTS = 6_000
+# A round of events; a browser on a busy machine keeps up with it.
+INTERVAL_S = 0.03
 
 
 class RunWriter:
@@ -43,7 +45,10 @@ class RunWriter:
 
     @contextmanager
     def writing(self, run_ids: Sequence[str]) -> Iterator[None]:
-        """Append to the runs in turn, for as long as the block runs, at most `MAX_EVENTS` each."""
+        """Append to the runs in turn, for as long as the block runs, at most `MAX_EVENTS` each.
+
+        That many take three minutes, longer than a block may run, so there is always a next event.
+        """
         is_over = threading.Event()
 
         async def write() -> None:
@@ -54,6 +59,7 @@ class RunWriter:
                         return
                     for run_id in run_ids:
                         await streams.append(self._next(run_id))
+                    await asyncio.sleep(INTERVAL_S)
 
         with ThreadPoolExecutor(1) as thread:
             written = thread.submit(lambda: asyncio.run(write()))

@@ -10,17 +10,17 @@ import httpx2
 import msgspec
 from starlette.applications import Starlette
 
-from signalbox_core.errors import RateLimited, Unavailable
+from signalbox_core.errors import Conflict, RateLimited, Unavailable
 from signalbox_core.events import CloudEvent, EventKind, encode_event
 from signalbox_core.secret import Secret
 from signalbox_core.signatures import KeySet, LoadedKey, Signer
 from signalbox_core.signatures.profile import NONCE_KEPT
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_webhook_receiver.app import Keys, ReceiverParts, create_app
-from signalbox_webhook_receiver.deduplication import BUSY_FOR, DONE_FOR, Claim, conflict_of, keys_of
-from signalbox_webhook_receiver.deliveries import DeliveryBackends
+from signalbox_webhook_receiver.deduplication import BUSY_FOR, DONE_FOR, Claim, claim_of, conflict_of, keys_of
 from signalbox_webhook_receiver.events import Entry
 from signalbox_webhook_receiver.health import ReceiverReadiness
+from signalbox_webhook_receiver.intake import DeliveryBackends
 from signalbox_webhook_receiver.metrics import ReceiverMetrics
 from signalbox_webhook_receiver.settings import Settings
 from signalbox_webhook_receiver.verification import Proof
@@ -38,46 +38,46 @@ class FakeClaims:
         self._now = now
         self._tokens = 0
 
-    async def claim(self, proof: Proof, entries: Sequence[Entry]) -> Claim:
+    async def claim(self, proof: Proof, runs: Sequence[Sequence[Entry]]) -> list[Claim | Conflict]:
         self._answer("claim")
-        kept = [entry for entry in entries if entry.kind is not EventKind.PROGRESS]
-        nonce_key, event_keys = keys_of(proof, kept)
+        nonce_key, _ = keys_of(proof, [])
         if self._get(nonce_key):
             raise conflict_of(b"nonce")
+        self._tokens += 1
+        claims = [self._claim(proof, run, str(self._tokens)) for run in runs]
+        if any(isinstance(claim, Claim) for claim in claims):
+            self._set(nonce_key, str(self._tokens), NONCE_KEPT)
+        return claims
+
+    async def finish(self, claims: Sequence[Claim]) -> None:
+        self._answer("finish")
+        for claim in claims:
+            for key, digest in zip(claim.event_keys, claim.digests, strict=True):
+                if self._get(key) in (None, f"busy:{claim.token}"):
+                    self._set(key, f"done:{digest}", DONE_FOR)
+
+    async def release(self, claims: Sequence[Claim], *, with_nonce: bool) -> None:
+        self._answer("release")
+        for claim in claims:
+            for key in (*([claim.nonce_key] if with_nonce else []), *claim.event_keys):
+                if self._get(key) in (claim.token, f"busy:{claim.token}"):
+                    del self.held[key]
+
+    def _claim(self, proof: Proof, run: Sequence[Entry], token: str) -> Claim | Conflict:
+        kept = [entry for entry in run if entry.kind is not EventKind.PROGRESS]
+        nonce_key, event_keys = keys_of(proof, kept)
         fresh = []
         for key, entry in zip(event_keys, kept, strict=True):
             held = self._get(key)
             if held and held.startswith("busy:"):
-                raise conflict_of(b"busy")
+                return conflict_of(b"busy")
             if held and held != f"done:{entry.digest}":
-                raise conflict_of(b"conflict")
+                return conflict_of(b"conflict")
             if not held:
                 fresh.append((key, entry))
-        self._tokens += 1
-        token = str(self._tokens)
-        self._set(nonce_key, token, NONCE_KEPT)
         for key, _ in fresh:
             self._set(key, f"busy:{token}", BUSY_FOR)
-        claimed = [entry for _, entry in fresh]
-        return Claim(
-            token=token,
-            nonce_key=nonce_key,
-            event_keys=tuple(key for key, _ in fresh),
-            digests=tuple(entry.digest for entry in claimed),
-            fresh=tuple(entry for entry in entries if entry.kind is EventKind.PROGRESS or entry in claimed),
-        )
-
-    async def finish(self, claim: Claim) -> None:
-        self._answer("finish")
-        for key, digest in zip(claim.event_keys, claim.digests, strict=True):
-            if self._get(key) in (None, f"busy:{claim.token}"):
-                self._set(key, f"done:{digest}", DONE_FOR)
-
-    async def release(self, claim: Claim) -> None:
-        self._answer("release")
-        for key in (claim.nonce_key, *claim.event_keys):
-            if self._get(key) in (claim.token, f"busy:{claim.token}"):
-                del self.held[key]
+        return claim_of(token, nonce_key, run, fresh)
 
     def _answer(self, method: str) -> None:
         if method in self.away:
@@ -209,6 +209,7 @@ def new_bench(
     *keys: LoadedKey,
     record: Mapping[str, Any] | None = None,
     source: Keys | None = None,
+    publisher: SwitchedPublisher | None = None,
     stream: FakeRunStream | None = None,
     **settings: Any,
 ) -> Bench:
@@ -225,7 +226,8 @@ def new_bench(
     options = msgspec.convert(
         {"redis_url": Secret("redis://"), "public_origin": ORIGIN, "keys": "", **settings}, Settings
     )
-    claims, publisher, stream = FakeClaims(clock.now), SwitchedPublisher(), stream or FakeRunStream()
+    claims, stream = FakeClaims(clock.now), stream or FakeRunStream()
+    publisher = publisher or SwitchedPublisher()
     health, metrics = FakeHealth(), ReceiverMetrics()
     parts = ReceiverParts(
         origin=ORIGIN,

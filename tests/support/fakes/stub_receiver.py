@@ -20,7 +20,9 @@ from support.servers.backends import free_port
 class StubReceiver:
     """Attributes:
     answers: statuses for the next requests, then 202.
-    refuse: names of events that make their request a 422.
+    refuse: names of events that make their run in the request a 422.
+    takes_one_run: refuses requests with events of several runs, as older receivers do.
+    hold: while it is cleared, requests wait.
     """
 
     def __init__(self, port: int) -> None:
@@ -31,6 +33,9 @@ class StubReceiver:
         self.sizes: list[int] = []
         self.answers: list[Response] = []
         self.refuse: set[str] = set()
+        self.takes_one_run = False
+        self.hold = asyncio.Event()
+        self.hold.set()
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -53,14 +58,22 @@ class StubReceiver:
     async def _take(self, request: Request) -> Response:
         body = await request.body()
         self.requests.append(dict(request.headers))
+        await self.hold.wait()
         if self.answers:
             return self.answers.pop(0)
         decoded = msgspec.json.decode(body, type=CloudEvent | list[CloudEvent])
         events = decoded if isinstance(decoded, list) else [decoded]
-        if any(event.name in self.refuse for event in events):
-            return JSONResponse({"detail": "this event is not as its schema says"}, 422)
+        runs = {event.runid for event in events}
+        bad = {event.runid for event in events if event.name in self.refuse}
+        detail = "this event is not as its schema says"
+        if bad == runs or (self.takes_one_run and len(runs) > 1):
+            return JSONResponse({"detail": detail}, 422)
         self.sizes.append(len(events))
-        self.accepted.extend(events)
+        self.accepted.extend(event for event in events if event.runid not in bad)
+        if bad:
+            refused = {"status": 422, "code": "invalid_input"}
+            results = [refused if event.runid in bad else {"status": 202} for event in events]
+            return JSONResponse({"detail": detail, "code": "invalid_input", "results": results}, 422)
         return JSONResponse({"accepted": len(events)}, 202)
 
 

@@ -15,6 +15,7 @@ class SampleInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     misuse: str = ""
     rounds: int = 0
     local: bool = False
+    give_up: bool = False
 
 
 class Made(Struct, frozen=True, kw_only=True):
@@ -32,7 +33,7 @@ class SampleResult(Struct, frozen=True, kw_only=True):
     picked: int | None = None
 
 
-PICK = Approval(name="pick", title="Pick one", answer=Pick, deadline=timedelta(days=3))
+PICK = Approval(name="pick", title="Pick one", answer=Pick, deadline=timedelta(days=3), early=True)
 SPEC = PipelineSpec(
     name="sample",
     title="Sample",

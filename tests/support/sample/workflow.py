@@ -1,5 +1,6 @@
 """The workflow of the sample pipeline."""
 
+import asyncio
 from datetime import timedelta
 
 from msgspec import structs
@@ -39,6 +40,8 @@ class Sample:
                 step.say(f"{len(numbers)} to make")
             async with run.step(request.misuse or "work") as step:
                 made = await step.map(make, numbers, options)
+            if request.give_up:
+                await self.ask_and_give_up(request, made)
             if request.rounds:
                 workflow.continue_as_new(structs.replace(request, rounds=request.rounds - 1))
             run.emit("sample.made", Made(number=len(made), label="all"))
@@ -46,6 +49,15 @@ class Sample:
             if request.ask:
                 picked = await run.ask(PICK, options=made, check=lambda answer: _among(answer, made))
             return SampleResult(made=[item.number for item in made], picked=picked.number if picked else None)
+
+    async def ask_and_give_up(self, request: SampleInput, made: list[Made]) -> None:
+        """Ask, and stop waiting when told to go on: by continue-as-new or by cancelling the wait."""
+        question = asyncio.create_task(self.signalbox.ask(PICK, options=made))
+        await workflow.wait_condition(lambda: self.may_go)
+        if request.rounds:
+            workflow.continue_as_new(structs.replace(request, rounds=request.rounds - 1, give_up=False))
+        question.cancel()
+        await asyncio.gather(question, return_exceptions=True)
 
     async def take_back(self) -> None:
         await workflow.execute_activity(undo, 1, start_to_close_timeout=timedelta(seconds=10))

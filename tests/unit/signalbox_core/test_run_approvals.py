@@ -6,12 +6,17 @@ from typing import Annotated
 import msgspec
 import pytest
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.errors import InvalidInput
+from signalbox_core.events.catalogue import ApprovalRequested
 from signalbox_core.pipeline import Approval, PipelineSpec, Step
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
-from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry, AskedQuestion, digest_of
+from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
+from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput
+from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry, digest_of
+from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -20,7 +25,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     words: tuple[Annotated[str, Meta(max_length=5)], ...]
 
 
-WORDS = Approval(name="words", title="Words", answer=Answer)
+WORDS = Approval(name="words", title="Words", answer=Answer, early=True)
 SPEC = PipelineSpec(
     name="talk",
     title="Talk",
@@ -41,6 +46,25 @@ def decision(
     )
 
 
+def question(digest: str, check: AnswerCheck | None = None) -> AskedQuestion:
+    requested = ApprovalRequested(
+        approval_id="words",
+        name="words",
+        title="Words",
+        answer_schema=msgspec.Raw(b"{}"),
+        options=msgspec.Raw(b"null"),
+        evidence=msgspec.Raw(b"null"),
+        digest=digest,
+    )
+    return AskedQuestion(approval=WORDS, requested=requested, check=check)
+
+
+def ask(approvals: ApprovalRegistry, approval_id: str, asked: AskedQuestion) -> Decision | None:
+    approvals.open(approval_id, asked)
+    approvals.confirm(replace(asked.requested, approval_id=approval_id), NOW, accepts_early=False)
+    return asked.early.decision if asked.early is not None else None
+
+
 def rejection(approvals: ApprovalRegistry, invalid: Decision) -> tuple[str | None, str | None]:
     with pytest.raises(ApplicationError) as raised:
         approvals.validate(invalid)
@@ -57,13 +81,13 @@ def test_ids_count_the_questions_of_a_name(approvals: ApprovalRegistry) -> None:
     ids = []
     for _ in range(3):
         ids.append(approvals.next_id("words"))
-        approvals.open(ids[-1], AskedQuestion(approval=WORDS, digest="x"))
+        ask(approvals, ids[-1], question("x"))
 
     assert ids == ["words", "words-2", "words-3"]
 
 
 def test_the_first_decision_decides_and_a_duplicate_does_not(approvals: ApprovalRegistry) -> None:
-    approvals.open("words", AskedQuestion(approval=WORDS, digest="x"))
+    ask(approvals, "words", question("x"))
 
     first, decides = approvals.accept(decision("hi"), NOW)
     again, decides_again = approvals.accept(decision("hi"), NOW)
@@ -74,7 +98,7 @@ def test_the_first_decision_decides_and_a_duplicate_does_not(approvals: Approval
 
 
 def test_a_second_decision_is_refused_with_the_first_decider(approvals: ApprovalRegistry) -> None:
-    approvals.open("words", AskedQuestion(approval=WORDS, digest="x"))
+    ask(approvals, "words", question("x"))
     approvals.accept(decision("hi"), NOW)
 
     with pytest.raises(ApplicationError, match="already decided by lan at 2026-01-01T00:00:00"):
@@ -82,13 +106,14 @@ def test_a_second_decision_is_refused_with_the_first_decider(approvals: Approval
 
 
 def test_an_expired_question_accepts_no_decision(approvals: ApprovalRegistry) -> None:
-    approvals.open("words", AskedQuestion(approval=WORDS, digest="x", expired=True))
+    ask(approvals, "words", question("x"))
+    approvals.close("words", ApprovalInput.DEADLINE)
 
     assert rejection(approvals, decision("hi"))[0] == "approval_expired"
 
 
 def test_an_invalid_answer_names_the_field(approvals: ApprovalRegistry) -> None:
-    approvals.open("words", AskedQuestion(approval=WORDS, digest="x"))
+    ask(approvals, "words", question("x"))
 
     assert rejection(approvals, decision("hi", "much too long")) == ("invalid_answer", "answer.words[1]")
     assert rejection(approvals, decision(1)) == ("invalid_answer", "answer.words[0]")
@@ -98,13 +123,13 @@ def test_the_pipelines_check_names_a_field_of_the_answer(approvals: ApprovalRegi
     def check(answer: Answer) -> None:
         raise InvalidInput("no such word", field="words[0]")
 
-    approvals.open("words", AskedQuestion(approval=WORDS, digest="x", check=check))
+    ask(approvals, "words", question("x", check=check))
 
     assert rejection(approvals, decision("hi")) == ("invalid_answer", "answer.words[0]")
 
 
 def test_a_decision_with_another_digest_is_stale(approvals: ApprovalRegistry) -> None:
-    approvals.open("words", AskedQuestion(approval=WORDS, digest="x"))
+    ask(approvals, "words", question("x"))
 
     assert rejection(approvals, decision("hi", digest="y")) == ("stale_digest", "digest")
     approvals.validate(decision("hi", digest="x"))
@@ -121,8 +146,35 @@ def test_an_early_decision_is_validated_and_kept_for_its_question(approvals: App
     assert not decides
     assert rejection(approvals, decision("ho", decision_id="d2"))[0] == "already_decided"
     assert rejection(approvals, decision(1, approval_id="words-2"))[0] == "unknown_approval"
-    assert approvals.pop_early_decision("words") == early
-    assert approvals.pop_early_decision("words") is None
+    assert ask(approvals, "words", question("x")) == early
+    assert ask(approvals, "words-2", question("x")) is None
+
+
+def test_an_early_decision_needs_the_contracts_permission() -> None:
+    approvals = ApprovalRegistry(replace(SPEC, approvals=(replace(WORDS, early=False),)))
+
+    assert rejection(approvals, decision("hi")) == ("not_asked_yet", "approval_id")
+
+
+def test_a_withdrawn_question_accepts_no_decision(approvals: ApprovalRegistry) -> None:
+    ask(approvals, "words", question("x"))
+    approvals.close("words", ApprovalInput.WITHDRAW)
+
+    assert rejection(approvals, decision("hi"))[0] == "withdrawn"
+
+
+def test_what_was_accepted_is_accepted_again_on_replay_whatever_the_contract(
+    approvals: ApprovalRegistry,
+) -> None:
+    def check(answer: Answer) -> None:
+        raise InvalidInput("no answer is good enough")
+
+    ask(approvals, "words", question("another", check=check))
+
+    record, decides = approvals.accept(decision("much too long", digest="x"), NOW)
+
+    assert decides
+    assert decode_accepted(record.answer, Answer) == Answer(words=("much too long",))
 
 
 def test_an_invalid_early_answer_is_rejected(approvals: ApprovalRegistry) -> None:
@@ -130,10 +182,10 @@ def test_an_invalid_early_answer_is_rejected(approvals: ApprovalRegistry) -> Non
 
 
 def test_an_approval_id_used_twice_is_a_pipeline_bug(approvals: ApprovalRegistry) -> None:
-    approvals.open("words", AskedQuestion(approval=WORDS, digest="x"))
+    ask(approvals, "words", question("x"))
 
     with pytest.raises(ApplicationError, match="used twice"):
-        approvals.open("words", AskedQuestion(approval=WORDS, digest="x"))
+        ask(approvals, "words", question("x"))
 
 
 def test_the_digest_covers_what_is_shown_but_not_the_order_of_keys() -> None:

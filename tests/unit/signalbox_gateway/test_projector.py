@@ -1,16 +1,20 @@
 """From the subscription to the stream."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from signalbox_core.errors import InvalidInput
+from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 from signalbox_core.events import CloudEvent
 from signalbox_core.pubsub import Handler, Received
+from signalbox_core.streams import AppendOutcome
 from signalbox_core.testing.streams import FakeRunStream
 from signalbox_gateway.background.projector import Projector
+from support.assertions.eventually import eventually
 from support.fakes.events import story
 
 MILESTONES = [event for event in story() if event.sequence is not None]
@@ -77,3 +81,53 @@ async def test_an_event_of_another_tenant_is_not_in_the_stream_of_a_run_of_the_s
 async def test_an_event_without_a_sequence_is_left_alone() -> None:
     streams = await projected(replace(MILESTONES[0], sequence=None))
     assert await streams.snapshot("acme:run-1") is None
+
+
+class HeldStream(FakeRunStream):
+    """A stream whose first round trip waits for `release`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+        self.release = asyncio.Event()
+
+    async def append_missing(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
+        self.sizes.append(len(events))
+        await self.release.wait()
+        return await super().append_missing(events)
+
+
+def started(number: int) -> Received:
+    event = story(f"run-{number}")[0]
+    return Received(
+        event=event,
+        message_id="m",
+        ordering_key=event.runid,
+        delivery_attempt=1,
+        published_at=datetime.now(UTC),
+    )
+
+
+async def test_events_that_arrive_during_a_round_trip_share_the_next_one() -> None:
+    streams = HeldStream()
+    projector = Projector(Subscription(), streams)
+    async with asyncio.TaskGroup() as group:
+        for number in range(9):
+            group.create_task(projector.project(started(number)))
+        await eventually(lambda: streams.sizes == [1])
+        streams.release.set()
+    assert streams.sizes == [1, 8]
+    assert len(await streams.open_runs("acme", 20)) == 9
+
+
+async def test_an_interrupted_round_trip_leaves_the_other_events_for_redelivery() -> None:
+    streams = HeldStream()
+    projector = Projector(Subscription(), streams)
+    first = asyncio.create_task(projector.project(started(1)))
+    await eventually(lambda: streams.sizes == [1])
+    second, third = (asyncio.create_task(projector.project(started(number))) for number in (2, 3))
+    first.cancel()
+    await eventually(lambda: streams.sizes == [1, 2])
+    second.cancel()
+    with pytest.raises(Unavailable):
+        await third

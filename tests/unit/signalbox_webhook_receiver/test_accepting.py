@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from signalbox_core.errors import Conflict
+from signalbox_core.errors import Conflict, SignalboxError
 from signalbox_core.events import CloudEvent, encode_event
 from signalbox_core.streams import AppendOutcome
 from signalbox_core.testing.streams import FakeRunStream
@@ -227,8 +227,8 @@ async def test_an_unmarked_event_is_published_again_when_its_claim_ran_out(bench
 
 
 class RefusingStream(FakeRunStream):
-    async def append_many(self, events: Sequence[CloudEvent]) -> list[AppendOutcome]:
-        raise Conflict(f"{len(events)} events refused", code="foreign_run")
+    async def write_batch(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
+        return [Conflict("refused", code="foreign_run")] * len(events)
 
 
 async def test_a_published_event_is_accepted_even_if_the_stream_refuses_it() -> None:

@@ -265,7 +265,11 @@ async def test_an_unknown_member_is_ignored_as_cloudevents_asks(bench: Bench) ->
             "events",
             id="101-events",
         ),
-        pytest.param(batch_of([EVENT, replace(SECOND_EVENT, runid="run-2")]), "runid", id="two-runs"),
+        pytest.param(
+            batch_of([EVENT, replace(SECOND_EVENT, runid="run-2", tenantid="other")]),
+            "tenantid",
+            id="two-tenants",
+        ),
         pytest.param(batch_of([EVENT, EVENT]), "id", id="an-event-twice"),
         pytest.param(batch_of([EVENT, replace(SECOND_EVENT, id="")]), "id", id="one-is-wrong"),
         pytest.param(BODY, "event", id="not-an-array"),

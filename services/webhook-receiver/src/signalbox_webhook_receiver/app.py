@@ -28,8 +28,9 @@ from signalbox_core.signatures import parse_origin
 from signalbox_core.streams import RedisRunStream
 from signalbox_webhook_receiver.clock_monitor import ClockMonitor
 from signalbox_webhook_receiver.deduplication import RedisClaims
-from signalbox_webhook_receiver.deliveries import Deliveries, DeliveryBackends, DeliveryLimits, Draining
+from signalbox_webhook_receiver.deliveries import Deliveries, DeliveryLimits, Draining
 from signalbox_webhook_receiver.health import ReceiverHealth, ReceiverReadiness
+from signalbox_webhook_receiver.intake import DeliveryBackends, EventIntake
 from signalbox_webhook_receiver.keys import SenderKeys
 from signalbox_webhook_receiver.metrics import ReceiverMetrics
 from signalbox_webhook_receiver.openapi import document
@@ -76,7 +77,11 @@ def create_app(settings: Settings, parts: ReceiverParts) -> Starlette:
     )
     verifier = Verifier(parts.keys, origin=parts.origin, now=parts.now)
     deliveries = Deliveries(
-        verifier, parts.backends, limits=limits, metrics=parts.metrics, draining=parts.draining
+        verifier,
+        EventIntake(parts.backends, parts.metrics),
+        limits=limits,
+        metrics=parts.metrics,
+        draining=parts.draining,
     )
     app = Starlette(routes=_routes(deliveries, parts), exception_handlers={HTTPException: _on_routing_error})
     # A redirect would make senders repeat a delivery to a URL that they did not sign.

@@ -30,26 +30,39 @@ DONE_FOR: Final = timedelta(days=3)
 _TIMEOUT_S: Final = 0.9
 _UNAVAILABLE: Final = "the receiver cannot check for duplicates now; send the delivery again"
 
-# KEYS: nonce, events…  ARGV: token, nonce ttl, busy ttl, digests…
-# Returns before any write if an event is busy.
+# KEYS: nonce, events…  ARGV: token, nonce ttl, busy ttl, number of runs, events of each run…, digests…
+# Per run: the indexes of its new events, or why none of its events is claimed. The nonce is used up unless no
+# run has a claim.
 _CLAIM: Final = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'nonce'} end
-local fresh = {'fresh'}
-for i = 2, #KEYS do
-  local held = redis.call('GET', KEYS[i])
-  if not held then
-    fresh[#fresh + 1] = i - 2
-  elseif string.sub(held, 1, 5) == 'busy:' then
-    return {'busy'}
-  elseif held ~= 'done:' .. ARGV[i + 2] then
-    return {'conflict'}
+local results, claimed, first, runs = {'claimed'}, false, 2, tonumber(ARGV[4])
+for run = 1, runs do
+  local last, state, fresh = first + tonumber(ARGV[4 + run]) - 1, 'fresh', {}
+  for i = first, last do
+    local held = redis.call('GET', KEYS[i])
+    if not held then
+      fresh[#fresh + 1] = i - first
+    elseif string.sub(held, 1, 5) == 'busy:' then
+      state = 'busy'
+      break
+    elseif held ~= 'done:' .. ARGV[3 + runs + i] then
+      state = 'conflict'
+      break
+    end
   end
+  if state == 'fresh' then
+    claimed = true
+    for _, n in ipairs(fresh) do
+      redis.call('SET', KEYS[first + n], 'busy:' .. ARGV[1], 'EX', ARGV[3])
+    end
+    results[run + 1] = fresh
+  else
+    results[run + 1] = state
+  end
+  first = last + 1
 end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-for n = 2, #fresh do
-  redis.call('SET', KEYS[fresh[n] + 2], 'busy:' .. ARGV[1], 'EX', ARGV[3])
-end
-return fresh
+if claimed then redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) end
+return results
 """
 # KEYS: events…  ARGV: token, done ttl, digests…
 # Expired claims are written too, because their events have been published.
@@ -61,17 +74,17 @@ for i = 1, #KEYS do
   end
 end
 """
-# KEYS: nonce, events…  ARGV: token
+# KEYS: nonce and events…  ARGV: token
 _RELEASE: Final = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
-for i = 2, #KEYS do
-  if redis.call('GET', KEYS[i]) == 'busy:' .. ARGV[1] then redis.call('DEL', KEYS[i]) end
+for _, key in ipairs(KEYS) do
+  local held = redis.call('GET', key)
+  if held == ARGV[1] or held == 'busy:' .. ARGV[1] then redis.call('DEL', key) end
 end
 """
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """The claims of one delivery until it is finished or released; `fresh` are its new entries."""
+    """The claims of one run's events until they are finished or released; `fresh` are its new entries."""
 
     token: str
     nonce_key: str
@@ -83,20 +96,28 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 class Claims(Protocol):
     """The store of claims; every method raises Unavailable when the store is unavailable."""
 
-    async def claim(self, proof: Proof, entries: Sequence[Entry]) -> Claim:
-        """Claim the nonce and the event ids, all or nothing; ids of progress events are not claimed.
+    async def claim(self, proof: Proof, runs: Sequence[Sequence[Entry]]) -> list[Claim | Conflict]:
+        """Claim the nonce and the event ids, per run all or nothing; ids of progress events are not claimed.
+
+        Returns:
+            Per run its claim, or `event_id_conflict` (same id, different content) or `in_flight`. Without any
+            claim the nonce stays unused.
 
         Raises:
-            Conflict: `nonce_replayed`, `event_id_conflict` (same id, different content) or `in_flight`.
+            Conflict: `nonce_replayed`.
         """
         ...
 
-    async def finish(self, claim: Claim) -> None:
+    async def finish(self, claims: Sequence[Claim]) -> None:
         """Mark the event ids as accepted, after their events were published."""
         ...
 
-    async def release(self, claim: Claim) -> None:
-        """Release all claims, so that the same delivery can be repeated."""
+    async def release(self, claims: Sequence[Claim], *, with_nonce: bool) -> None:
+        """Release the claims, so that the same events can be delivered again.
+
+        Args:
+            with_nonce: nothing of the delivery was accepted, so the same bytes may come again.
+        """
         ...
 
 
@@ -113,34 +134,56 @@ class RedisClaims:
         self._finish = client.register_script(_FINISH)
         self._release = client.register_script(_RELEASE)
 
-    async def claim(self, proof: Proof, entries: Sequence[Entry]) -> Claim:
+    async def claim(self, proof: Proof, runs: Sequence[Sequence[Entry]]) -> list[Claim | Conflict]:
         token = secrets.token_hex(8)
-        kept = [entry for entry in entries if entry.kind is not EventKind.PROGRESS]
-        nonce_key, event_keys = keys_of(proof, kept)
+        kept = [[entry for entry in run if entry.kind is not EventKind.PROGRESS] for run in runs]
+        nonce_key, event_keys = keys_of(proof, [entry for run in kept for entry in run])
         arguments: list[str | int] = [
             token,
             _seconds(NONCE_KEPT),
             _seconds(self._busy_for),
-            *(entry.digest for entry in kept),
+            len(kept),
+            *(len(run) for run in kept),
+            *(entry.digest for run in kept for entry in run),
         ]
-        result, *fresh = await _run(self._claim, [nonce_key, *event_keys], arguments)
-        if result != b"fresh":
-            raise conflict_of(result)
-        claimed = tuple(kept[index] for index in fresh)
-        return Claim(
-            token=token,
-            nonce_key=nonce_key,
-            event_keys=tuple(event_keys[index] for index in fresh),
-            digests=tuple(entry.digest for entry in claimed),
-            fresh=tuple(entry for entry in entries if entry.kind is EventKind.PROGRESS or entry in claimed),
-        )
+        status, *results = await _run(self._claim, [nonce_key, *event_keys], arguments)
+        if status != b"claimed":
+            raise conflict_of(status)
+        claims: list[Claim | Conflict] = []
+        for run, claimable, result in zip(runs, kept, results, strict=True):
+            keys, event_keys = event_keys[: len(claimable)], event_keys[len(claimable) :]
+            if isinstance(result, bytes):
+                claims.append(conflict_of(result))
+            else:
+                claims.append(claim_of(token, nonce_key, run, [(keys[n], claimable[n]) for n in result]))
+        return claims
 
-    async def finish(self, claim: Claim) -> None:
-        if claim.event_keys:
-            await _run(self._finish, claim.event_keys, [claim.token, _seconds(DONE_FOR), *claim.digests])
+    async def finish(self, claims: Sequence[Claim]) -> None:
+        keys = [key for claim in claims for key in claim.event_keys]
+        if keys:
+            digests = [digest for claim in claims for digest in claim.digests]
+            await _run(self._finish, keys, [claims[0].token, _seconds(DONE_FOR), *digests])
 
-    async def release(self, claim: Claim) -> None:
-        await _run(self._release, [claim.nonce_key, *claim.event_keys], [claim.token])
+    async def release(self, claims: Sequence[Claim], *, with_nonce: bool) -> None:
+        keys = [claims[0].nonce_key] if with_nonce else []
+        keys += [key for claim in claims for key in claim.event_keys]
+        await _run(self._release, keys, [claims[0].token])
+
+
+def claim_of(token: str, nonce_key: str, run: Sequence[Entry], fresh: Sequence[tuple[str, Entry]]) -> Claim:
+    """Create the claim of a run.
+
+    Args:
+        fresh: the claimed entries with their Redis keys; progress, which is not claimed, is always fresh.
+    """
+    claimed = {entry.identity for _, entry in fresh}
+    return Claim(
+        token=token,
+        nonce_key=nonce_key,
+        event_keys=tuple(key for key, _ in fresh),
+        digests=tuple(entry.digest for _, entry in fresh),
+        fresh=tuple(entry for entry in run if entry.kind is EventKind.PROGRESS or entry.identity in claimed),
+    )
 
 
 def keys_of(proof: Proof, entries: Sequence[Entry]) -> tuple[str, list[str]]:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,15 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from signalbox_core.errors import SignalboxError, Unavailable
-from signalbox_core.pubsub import Publisher
-from signalbox_core.redis.rates import RateLimiter
-from signalbox_core.streams import RunStream
-from signalbox_webhook_receiver.deduplication import Claim, Claims
-from signalbox_webhook_receiver.events import Entry, check_permission, read_events
+from signalbox_core.events.envelope import EventResult
+from signalbox_core.http.problems import status_of
+from signalbox_webhook_receiver.events import read_runs
+from signalbox_webhook_receiver.intake import EventIntake, RunOutcome
 from signalbox_webhook_receiver.metrics import ReceiverMetrics
 from signalbox_webhook_receiver.problems import internal_error_response, problem_response
 from signalbox_webhook_receiver.profile import read_arrival
-from signalbox_webhook_receiver.publication import append_all, publish_all
 from signalbox_webhook_receiver.verification import Proof, Verifier
 
 log = logging.getLogger(__name__)
@@ -74,15 +73,6 @@ class _DeliveryRecord:
             self.suspect = str(error.facts["keyid"])
 
 
-class DeliveryBackends(msgspec.Struct, frozen=True, kw_only=True):
-    """The backends of a delivery: rate limits, deduplication, publication and the run's stream."""
-
-    rates: RateLimiter
-    claims: Claims
-    publisher: Publisher
-    stream: RunStream
-
-
 class AcceptedDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """The body of 202: how many events of the delivery were new."""
 
@@ -101,14 +91,14 @@ class Deliveries:
     def __init__(
         self,
         verifier: Verifier,
-        backends: DeliveryBackends,
+        intake: EventIntake,
         *,
         limits: DeliveryLimits,
         metrics: ReceiverMetrics,
         draining: Draining,
     ) -> None:
         self._verifier = verifier
-        self._backends = backends
+        self._intake = intake
         self._limits = limits
         self._metrics = metrics
         self._draining = draining
@@ -144,78 +134,42 @@ class Deliveries:
             raise Unavailable("the receiver is overloaded; send the delivery again", code="overloaded")
 
     async def _deliver(self, request: Request, record: _DeliveryRecord) -> Response:
-        claim = await self._admit(request, record)
-        if claim.fresh:
-            await self._publish(claim, self._publish_timeout_s(record))
-            await append_all(
-                self._backends.stream,
-                claim.fresh,
-                on_failure=self._metrics.left_to_repair.labels("stream").inc,
-            )
-        await self._finish(claim)
-        return self._accept(claim.fresh, record)
-
-    async def _admit(self, request: Request, record: _DeliveryRecord) -> Claim:
         limits = self._limits
         arrival = await read_arrival(request, authority=limits.authority, timeout_s=limits.body_timeout_s)
         record.body_bytes = len(arrival.body)
         proof = record.proof = await self._verifier.verify(arrival)
         self._metrics.verified.labels(proof.key.keyid).inc()
-        entries = read_events(arrival.body, arrival.media)
-        record.events = len(entries)
-        check_permission(proof.key, entries)
-        await self._backends.rates.take(proof.key.keyid)
-        return await self._claim(proof, entries)
-
-    async def _claim(self, proof: Proof, entries: Sequence[Entry]) -> Claim:
-        try:
-            return await self._backends.claims.claim(proof, entries)
-        except Unavailable:
-            self._metrics.claim_failures.labels("claim").inc()
-            raise
+        runs = read_runs(arrival.body, arrival.media)
+        record.events = sum(len(run.positions) for run in runs)
+        outcomes = await self._intake.accept(proof, runs, lambda: self._publish_timeout_s(record))
+        return self._answer(outcomes, record)
 
     def _publish_timeout_s(self, record: _DeliveryRecord) -> float:
         remaining_s = self._limits.request_timeout_s - (time.perf_counter() - record.started)
         return max(_MIN_PUBLISH_TIMEOUT_S, min(self._limits.publish_timeout_s, remaining_s))
 
-    async def _publish(self, claim: Claim, timeout_s: float) -> None:
-        try:
-            with self._metrics.publish_seconds.time():
-                await publish_all(self._backends.publisher, claim.fresh, timeout_s=timeout_s)
-        except Exception:
-            # Not on cancellation: the outcome is then unknown, and the claims are left to expire.
-            await self._release(claim)
-            raise
-
-    async def _finish(self, claim: Claim) -> None:
-        try:
-            await self._backends.claims.finish(claim)
-        except Unavailable:
-            self._count_unrepaired("finish")
-            log.warning(
-                "cannot mark events as accepted; a repeated delivery would publish them again",
-                extra={"events": len(claim.fresh)},
-            )
-
-    async def _release(self, claim: Claim) -> None:
-        try:
-            await self._backends.claims.release(claim)
-        except Unavailable:
-            self._count_unrepaired("release")
-            log.warning("cannot release claims; they will expire", extra={"events": len(claim.fresh)})
-
-    def _count_unrepaired(self, step: str) -> None:
-        self._metrics.claim_failures.labels(step).inc()
-        self._metrics.left_to_repair.labels(step).inc()
-
-    def _accept(self, fresh: Sequence[Entry], record: _DeliveryRecord) -> Response:
+    def _answer(self, outcomes: Sequence[RunOutcome], record: _DeliveryRecord) -> Response:
+        error = next((outcome.error for outcome in outcomes if outcome.error is not None), None)
+        if error is not None and len(outcomes) == 1:
+            raise error
+        self._count_events(outcomes, record)
+        if error is not None:
+            record.refuse(error)
+            return problem_response(error, extensions={"results": event_results(outcomes)})
+        fresh = sum(len(outcome.fresh) for outcome in outcomes)
         record.code = "accepted" if fresh else "duplicate"
-        if record.events > len(fresh):
-            self._metrics.duplicates.labels(record.keyid).inc(record.events - len(fresh))
-        for entry in fresh:
-            self._metrics.events.labels(entry.kind.value).inc()
-        body = msgspec.json.encode(AcceptedDelivery(accepted=len(fresh)) if fresh else DuplicateDelivery())
+        body = msgspec.json.encode(AcceptedDelivery(accepted=fresh) if fresh else DuplicateDelivery())
         return Response(body, status_code=202 if fresh else 200, media_type="application/json")
+
+    def _count_events(self, outcomes: Sequence[RunOutcome], record: _DeliveryRecord) -> None:
+        accepted = [outcome for outcome in outcomes if outcome.error is None]
+        duplicates = sum(len(outcome.events.entries) - len(outcome.fresh) for outcome in accepted)
+        if duplicates:
+            self._metrics.duplicates.labels(record.keyid).inc(duplicates)
+        for kind, count in Counter(
+            entry.kind.value for outcome in accepted for entry in outcome.fresh
+        ).items():
+            self._metrics.events.labels(kind).inc(count)
 
     def _log_and_count(self, record: _DeliveryRecord, response: Response) -> None:
         """Count the delivery and write its access log line, which never has headers, a nonce or content."""
@@ -234,3 +188,17 @@ class Deliveries:
             {"reason": record.reason} if record.reason else {}
         )
         log.info("delivery", extra=facts)
+
+
+def event_results(outcomes: Sequence[RunOutcome]) -> list[object]:
+    """Return the result of each event, in the order of the delivery."""
+    results: dict[int, EventResult] = {}
+    for outcome in outcomes:
+        if outcome.error is not None:
+            refused = EventResult(status=status_of(outcome.error), code=outcome.error.stable_code)
+            results |= dict.fromkeys(outcome.events.positions, refused)
+            continue
+        fresh = {entry.identity for entry in outcome.fresh}
+        for position, entry in zip(outcome.events.positions, outcome.events.entries, strict=True):
+            results[position] = EventResult(status=202 if entry.identity in fresh else 200)
+    return [msgspec.to_builtins(results[position]) for position in sorted(results)]

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from signalbox_core.errors import Forbidden, InvalidInput, Rejected
+from signalbox_core.errors import Forbidden, InvalidInput, Rejected, SignalboxError
 from signalbox_core.events.catalogue import CATALOGUE, MAX_SAFE_INTEGER, EventKind, full_type
 from signalbox_core.events.envelope import MAX_EVENT_BYTES, CloudEvent
 from signalbox_core.http.strict_json import find_repeated_member
@@ -17,6 +17,7 @@ from signalbox_webhook_receiver.profile import MAX_BATCH_EVENTS, Media
 
 _ONE: Final = msgspec.json.Decoder(CloudEvent)
 _BATCH: Final = msgspec.json.Decoder(tuple[CloudEvent, ...])
+_ITEMS: Final = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 _DATA: Final[Mapping[str, msgspec.json.Decoder[msgspec.Struct]]] = {
     name: msgspec.json.Decoder(kind.data) for name, kind in CATALOGUE.items()
 }
@@ -44,24 +45,75 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
-def read_events(body: bytes, media: Media) -> tuple[Entry, ...]:
-    """Decode and validate a body.
+class RunEvents(msgspec.Struct, frozen=True, kw_only=True):
+    """The events of one run in a delivery; they are accepted or refused together.
+
+    Attributes:
+        positions: of the events in the delivery, from 0.
+        entries: none if there is an error.
+        error: why one of the events is invalid.
+    """
+
+    positions: tuple[int, ...]
+    entries: tuple[Entry, ...] = ()
+    error: SignalboxError | None = None
+
+
+class _Identity(msgspec.Struct, frozen=True):
+    """What an invalid event says about its run, if anything."""
+
+    runid: str = ""
+    tenantid: str = ""
+
+
+_IDENTITY: Final = msgspec.json.Decoder(_Identity)
+_Found = tuple[CloudEvent | _Identity, InvalidInput | None]
+"""An event, or what identifies the run of an invalid one, with its error."""
+
+
+def read_runs(body: bytes, media: Media) -> list[RunEvents]:
+    """Decode and validate a body, and group its events by run.
 
     Raises:
         Rejected: `malformed_json`: not JSON as RFC 8259 and I-JSON require (UTF-8, unique member names).
-        InvalidInput: an event violates the envelope, the catalogue or the limits of a batch; `field` names
+        InvalidInput: the delivery violates the limits of a batch, or its only run is invalid; `field` names
             the member.
     """
     _check_json(body)
-    events = _decode(body, media)
-    if not 1 <= len(events) <= MAX_BATCH_EVENTS:
+    found = _decode(body, media)
+    if not 1 <= len(found) <= MAX_BATCH_EVENTS:
         raise InvalidInput(f"a batch holds 1 to {MAX_BATCH_EVENTS} events", field="events")
-    entries = tuple(_entry(event) for event in events)
-    if len({(entry.event.runid, entry.event.tenantid) for entry in entries}) > 1:
-        raise InvalidInput("all events of a batch must belong to one run and one tenant", field="runid")
-    if len({entry.identity for entry in entries}) < len(entries):
+    if len({event.tenantid for event, _ in found if event.tenantid}) > 1:
+        raise InvalidInput("all events of a batch must belong to one tenant", field="tenantid")
+    runs = _group_by_run(found)
+    identities = [entry.identity for run in runs for entry in run.entries]
+    if len(set(identities)) < len(identities):
         raise InvalidInput("the batch contains an event twice", field="id")
-    return entries
+    if len(runs) == 1 and runs[0].error is not None:
+        raise runs[0].error
+    return runs
+
+
+def _group_by_run(found: Sequence[_Found]) -> list[RunEvents]:
+    positions: dict[str | int, list[int]] = {}
+    for position, (event, _) in enumerate(found):
+        # An event that names no run has a place of its own.
+        positions.setdefault(event.runid or position, []).append(position)
+    return [_run_events(tuple(each), [found[place] for place in each]) for each in positions.values()]
+
+
+def _run_events(positions: tuple[int, ...], found: Sequence[_Found]) -> RunEvents:
+    try:
+        return RunEvents(positions=positions, entries=tuple(_checked_entry(*each) for each in found))
+    except InvalidInput as error:
+        return RunEvents(positions=positions, error=error)
+
+
+def _checked_entry(event: CloudEvent | _Identity, error: InvalidInput | None) -> Entry:
+    if error is not None:
+        raise error
+    assert isinstance(event, CloudEvent)
+    return _entry(event)
 
 
 def check_permission(key: KeyRecord, entries: Sequence[Entry]) -> None:
@@ -100,20 +152,47 @@ def _check_json(body: bytes) -> None:
         )
 
 
-def _decode(body: bytes, media: Media) -> tuple[CloudEvent, ...]:
+def _decode(body: bytes, media: Media) -> Sequence[_Found]:
+    """Decode each event; of an invalid one return what identifies its run, and the error."""
     try:
-        return (_ONE.decode(body),) if media is Media.ONE else _BATCH.decode(body)
+        if media is Media.ONE:
+            return [(_ONE.decode(body), None)]
+        return [(event, None) for event in _BATCH.decode(body)]
     except msgspec.ValidationError as error:
-        found = _PATH.search(str(error))
-        field = (found[1] or found[2]) if found else "event"
-        raise InvalidInput(
-            f"not a CloudEvent of version 1.0: {field} is missing, has a wrong type or is out of range",
-            field=field,
-        ) from None
+        if media is Media.ONE:
+            raise _invalid(error) from None
     except (msgspec.DecodeError, RecursionError):
         raise Rejected(
             "the body must be JSON in UTF-8 with unique member names", code="malformed_json"
         ) from None
+    return [_decode_one(item) for item in _decode_items(body)]
+
+
+def _decode_items(body: bytes) -> Sequence[msgspec.Raw]:
+    try:
+        return _ITEMS.decode(body)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+
+
+def _decode_one(item: msgspec.Raw) -> _Found:
+    try:
+        return _ONE.decode(item), None
+    except msgspec.ValidationError as error:
+        try:
+            identity = _IDENTITY.decode(item)
+        except msgspec.ValidationError:
+            identity = _Identity()
+        return identity, _invalid(error)
+
+
+def _invalid(error: msgspec.ValidationError) -> InvalidInput:
+    found = _PATH.search(str(error))
+    field = (found[1] or found[2]) if found else "event"
+    return InvalidInput(
+        f"not a CloudEvent of version 1.0: {field} is missing, has a wrong type or is out of range",
+        field=field,
+    )
 
 
 def _entry(event: CloudEvent) -> Entry:

@@ -6,14 +6,14 @@ from typing import Final
 
 import msgspec
 
-from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE, CloudEvent
+from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE, CloudEvent, EventResult
 from signalbox_core.http.problems import TITLES, Problem
 from signalbox_webhook_receiver.deliveries import AcceptedDelivery, DuplicateDelivery
 from signalbox_webhook_receiver.health import ReceiverReadiness
 from signalbox_webhook_receiver.profile import MAX_BATCH_EVENTS
 
 Json = Mapping[str, object]
-_KINDS: Final = (CloudEvent, AcceptedDelivery, DuplicateDelivery, Problem, ReceiverReadiness)
+_KINDS: Final = (CloudEvent, AcceptedDelivery, DuplicateDelivery, EventResult, Problem, ReceiverReadiness)
 _SIGNED: Final = ("Content-Digest", "Signature-Input", "Signature")
 _WITH_RETRY: Final = frozenset({409, 429, 503})
 _REFUSALS: Final = tuple(status for status in TITLES if status not in (404, 405))
@@ -77,9 +77,15 @@ def _deliver(schemas: Mapping[type[msgspec.Struct], Json]) -> Json:
         "202": _reply("The new events were published", schemas[AcceptedDelivery]),
         "200": _reply("Every event was accepted before", schemas[DuplicateDelivery]),
     }
+    results = {
+        "type": "array",
+        "items": schemas[EventResult],
+        "description": "Of a batch of several runs: what became of each event, in the order of the batch",
+    }
+    problem = {"allOf": [schemas[Problem]], "properties": {"results": results}}
     return {
         "operationId": "deliver",
-        "summary": "Deliver one event, or events of one run",
+        "summary": "Deliver one event, or events of one tenant",
         "security": [{"signature": []}],
         "parameters": [
             {"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in _SIGNED
@@ -88,7 +94,7 @@ def _deliver(schemas: Mapping[type[msgspec.Struct], Json]) -> Json:
             "required": True,
             "content": {CONTENT_TYPE: {"schema": schemas[CloudEvent]}, BATCH_CONTENT_TYPE: {"schema": batch}},
         },
-        "responses": replies | {str(status): _problem(status, schemas[Problem]) for status in _REFUSALS},
+        "responses": replies | {str(status): _problem(status, problem) for status in _REFUSALS},
     }
 
 

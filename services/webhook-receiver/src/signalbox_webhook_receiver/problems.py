@@ -4,6 +4,7 @@ A problem repeats nothing that the caller sent and omits the error's facts: what
 logged and counted instead.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.responses import Response
@@ -18,9 +19,11 @@ _CHALLENGE: Final = {
 }
 
 
-def problem_response(error: SignalboxError) -> Response:
+def problem_response(error: SignalboxError, *, extensions: Mapping[str, object] | None = None) -> Response:
     """The response of an error, with the headers that its code calls for."""
-    return responses.problem_response(error, headers=_headers(error), challenge=_CHALLENGE)
+    return responses.problem_response(
+        error, headers=_headers(error), challenge=_CHALLENGE, extensions=extensions
+    )
 
 
 def internal_error_response() -> Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 
 from signalbox_core.errors import InvalidInput, Rejected, SignalboxError, Unavailable
@@ -25,36 +26,45 @@ def event_routes(entry: Entry) -> tuple[tuple[str, str], ...]:
     return milestone + domain
 
 
-async def publish_all(publisher: Publisher, entries: Sequence[Entry], *, timeout_s: float) -> None:
-    """Publish in order per key and await every ack; nothing is in flight when this returns or raises.
+async def publish_runs(
+    publisher: Publisher, runs: Sequence[Sequence[Entry]], *, timeout_s: float
+) -> list[SignalboxError | None]:
+    """Publish in order per key and await every ack; nothing is in flight when this returns.
 
-    Raises:
-        Unavailable: an ack is missing; a repeated delivery publishes the acked events again.
-        InvalidInput: Pub/Sub rejects one of the events permanently.
+    Returns:
+        Per run None, or why not all of its events are published: Unavailable (a repeated delivery publishes
+        the acked events again), or InvalidInput (Pub/Sub rejects one of them permanently).
     """
-    publications = [(topic, entry.event, key) for entry in entries for topic, key in event_routes(entry)]
-    failures: list[SignalboxError] = []
+    publications = [
+        (place, topic, entry.event, key)
+        for place, entries in enumerate(runs)
+        for entry in entries
+        for topic, key in event_routes(entry)
+    ]
+    missing = Counter(place for place, *_ in publications)
+    failures: dict[int, list[SignalboxError]] = {}
 
-    async def publish(topic: str, event: CloudEvent, key: str) -> None:
+    async def publish(place: int, topic: str, event: CloudEvent, key: str) -> None:
         try:
             await publisher.publish(topic, event, ordering_key=key)
+            missing[place] -= 1
         except SignalboxError as error:
-            failures.append(error)
+            failures.setdefault(place, []).append(error)
 
     try:
         async with asyncio.timeout(timeout_s):
             await _run_concurrently([publish(*publication) for publication in publications])
     except TimeoutError:
-        raise Unavailable(
-            f"Pub/Sub did not confirm within {timeout_s:g} s; send the delivery again",
-            code="publish_unavailable",
-        ) from None
+        pass
     if failures:
+        first = next(iter(failures.values()))[0]
+        failed = sum(len(errors) for errors in failures.values())
         log.warning(
-            "publish failed",
-            extra={"reason": failures[0].detail, "failed": len(failures), "of": len(publications)},
+            "publish failed", extra={"reason": first.detail, "failed": failed, "of": len(publications)}
         )
-        raise _failure(failures)
+    return [
+        _failure(failures.get(place, ()), timeout_s) if missing[place] else None for place in range(len(runs))
+    ]
 
 
 async def _run_concurrently(coroutines: Sequence[Coroutine[None, None, None]]) -> None:
@@ -69,42 +79,45 @@ async def _run_concurrently(coroutines: Sequence[Coroutine[None, None, None]]) -
             group.create_task(coroutine)
 
 
-def _failure(failures: Sequence[SignalboxError]) -> SignalboxError:
+def _failure(failures: Sequence[SignalboxError], timeout_s: float) -> SignalboxError:
     if any(isinstance(failure, Rejected) for failure in failures):
         return InvalidInput(
             "Pub/Sub rejects this event; reduce its size or shorten its attributes", field="event"
+        )
+    if not failures:
+        return Unavailable(
+            f"Pub/Sub did not confirm within {timeout_s:g} s; send the delivery again",
+            code="publish_unavailable",
         )
     return Unavailable(
         "Pub/Sub did not accept the events; send the delivery again", code="publish_unavailable"
     )
 
 
-async def append_all(stream: RunStream, entries: Sequence[Entry], *, on_failure: Callable[[], None]) -> None:
-    """Append the events to their run's stream, so that listeners receive them within milliseconds.
+async def append_all(
+    stream: RunStream, entries: Sequence[Entry], *, on_failure: Callable[[int], None]
+) -> None:
+    """Append the events to their runs' streams, so that listeners receive them within milliseconds.
 
-    Never raises except on cancellation: the events are in Pub/Sub, and the projector repairs the stream.
+    Never raises except on cancellation: the events are in Pub/Sub, and the projector repairs the streams.
+
+    Args:
+        on_failure: called with the number of events that were not written.
     """
     try:
-        await _append(stream, entries)
+        outcomes = await stream.write_batch([entry.event for entry in entries])
     except Exception as error:
-        on_failure()
+        on_failure(len(entries))
         log.warning(
             "stream append failed",
-            extra={"run_id": entries[0].event.runid, "reason": str(error)},
-            exc_info=_is_unexpected(error),
+            extra={"run_id": entries[0].event.runid, "events": len(entries), "reason": str(error)},
+            exc_info=not isinstance(error, SignalboxError),
         )
-
-
-async def _append(stream: RunStream, entries: Sequence[Entry]) -> None:
-    milestones = [entry.event for entry in entries if entry.event.sequence is not None]
-    if milestones:
-        await stream.append_many(milestones)
-    for entry in entries:
-        if entry.kind is EventKind.PROGRESS:
-            await stream.progress(entry.event)
-        elif entry.event.sequence is None:
-            await stream.announce(entry.event)
-
-
-def _is_unexpected(error: Exception) -> bool:
-    return not isinstance(error, SignalboxError)
+        return
+    for entry, outcome in zip(entries, outcomes, strict=True):
+        if isinstance(outcome, SignalboxError):
+            on_failure(1)
+            log.warning(
+                "stream append failed",
+                extra={"run_id": entry.event.runid, "events": 1, "reason": outcome.detail},
+            )

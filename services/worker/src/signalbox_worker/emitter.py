@@ -14,10 +14,10 @@ from msgspec.json import encode
 from msgspec.structs import replace
 
 from signalbox_core.bounded_dict import BoundedDict
-from signalbox_core.errors import InvalidInput, Unavailable
-from signalbox_core.events import CloudEvent, catalogue, encode_event, full_type
-from signalbox_core.events.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE
+from signalbox_core.errors import Unavailable
+from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_core.ids import derived_id, run_key
+from signalbox_worker.event_batches import EventBatcher
 from signalbox_worker.metrics import WorkerMetrics
 from signalbox_worker.progress import ProgressCoalescer, StepKey
 from signalbox_worker.receiver_client import (
@@ -32,10 +32,11 @@ from signalbox_worker.receiver_client import (
 
 log = logging.getLogger(__name__)
 
-MAX_PROGRESS_REQUESTS: Final = 8
-"""Progress requests in flight."""
+MAX_PROGRESS_DELIVERIES: Final = 100
+"""Steps whose progress is being delivered; they share requests."""
 MAX_FORWARDED_BATCHES: Final = 1_000
-FORWARDERS: Final = 8
+FORWARDERS: Final = 100
+"""Deliveries of forwarded batches at a time; they share requests."""
 FLUSH_TIMEOUT_S: Final = 2.0
 _MAX_DELIVERED_IDS: Final = 20_000
 _MARKER: Final = "event.refused"
@@ -45,7 +46,7 @@ class HttpEmitter:
     """An `Emitter` (signalbox_core.pipeline.contract.emitter) over the receiver's HTTP interface."""
 
     def __init__(self, receiver: ReceiverClient, metrics: WorkerMetrics) -> None:
-        self._receiver = receiver
+        self._batcher = EventBatcher(receiver)
         self._metrics = metrics
         self._progress = ProgressCoalescer()
         self._delivered = BoundedDict[str, None](_MAX_DELIVERED_IDS)
@@ -57,7 +58,9 @@ class HttpEmitter:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def deliver(self, events: Sequence[CloudEvent]) -> None:
-        """Deliver events of one run in one request; those that this process delivered before are skipped."""
+        """Deliver events of one run in order; those that this process delivered before are skipped."""
+        # An earlier delivery of the run may wait for others to share its request.
+        self._batcher.expedite(events[0])
         await self._deliver(events, FEW_ATTEMPTS)
 
     def forward(self, events: Sequence[CloudEvent]) -> None:
@@ -100,17 +103,21 @@ class HttpEmitter:
             extra = {"batches": self._forwarded.qsize()}
             log.info("forwarding queue not drained; the runs will resend their events", extra=extra)
 
-    async def _deliver(self, events: Sequence[CloudEvent], budget: RetryBudget) -> None:
+    async def _deliver(
+        self, events: Sequence[CloudEvent], budget: RetryBudget, *, can_wait: bool = False
+    ) -> None:
         """Deliver under the run's lock, so that its batches arrive one after another."""
         async with self._request_locks.of(events[0]):
             undelivered = [event for event in events if event.id not in self._delivered]
             if undelivered:
-                await self._deliver_batch(undelivered, budget)
+                await self._deliver_batch(undelivered, budget, can_wait=can_wait)
 
-    async def _deliver_batch(self, events: Sequence[CloudEvent], budget: RetryBudget) -> None:
+    async def _deliver_batch(
+        self, events: Sequence[CloudEvent], budget: RetryBudget, *, can_wait: bool = False
+    ) -> None:
         """Split a refused batch into single events, so that only the invalid ones are dead-lettered."""
         try:
-            await self._post(events, budget)
+            await self._post(events, budget, can_wait=can_wait)
         except DeliveryRefused as error:
             if len(events) > 1:
                 for event in events:
@@ -119,15 +126,10 @@ class HttpEmitter:
             await self._dead_letter(events[0], error, budget)
         self._delivered.update((event.id, None) for event in events)
 
-    async def _post(self, events: Sequence[CloudEvent], budget: RetryBudget) -> None:
-        try:
-            bodies = [encode_event(event) for event in events]
-        except InvalidInput as error:
-            raise DeliveryRefused(error.detail) from error
-        if len(bodies) == 1:
-            await self._receiver.post(bodies[0], CONTENT_TYPE, budget=budget)
-        else:
-            await self._receiver.post(b"[" + b",".join(bodies) + b"]", BATCH_CONTENT_TYPE, budget=budget)
+    async def _post(
+        self, events: Sequence[CloudEvent], budget: RetryBudget, *, can_wait: bool = False
+    ) -> None:
+        await retry(partial(self._batcher.deliver, events, can_wait=can_wait), budget, self._rng)
         self._metrics.add("events_delivered", len(events))
 
     async def _dead_letter(self, event: CloudEvent, error: DeliveryRefused, budget: RetryBudget) -> None:
@@ -152,7 +154,9 @@ class HttpEmitter:
             try:
                 # Batches of a run stay in order. `deliver` is not blocked: between attempts its lock is free.
                 async with self._forward_locks.of(events[0]):
-                    await retry(partial(self._deliver, events, SINGLE_ATTEMPT), UNLIMITED, self._rng)
+                    await retry(
+                        partial(self._deliver, events, SINGLE_ATTEMPT, can_wait=True), UNLIMITED, self._rng
+                    )
             except Exception:
                 log.exception("events not forwarded; the run will resend them")
             finally:
@@ -160,7 +164,7 @@ class HttpEmitter:
 
     async def _send_progress(self) -> None:
         self._loop = asyncio.get_running_loop()
-        permits = asyncio.Semaphore(MAX_PROGRESS_REQUESTS)
+        permits = asyncio.Semaphore(MAX_PROGRESS_DELIVERIES)
         async with asyncio.TaskGroup() as senders:
             while True:
                 await self._wait_until_due()
@@ -183,9 +187,9 @@ class HttpEmitter:
     async def _send(self, key: StepKey, events: Sequence[CloudEvent], permits: asyncio.Semaphore) -> None:
         try:
             for event in events:
-                await self._receiver.post(encode_event(event), CONTENT_TYPE, budget=SINGLE_ATTEMPT)
+                await self._batcher.deliver([event])
                 self._metrics.add("progress_sent")
-        except (Unavailable, DeliveryRefused, InvalidInput):
+        except (Unavailable, DeliveryRefused):
             self._metrics.add("progress_dropped")
         except Exception:
             # Best effort: a bug in sending progress must not stop the worker.

@@ -1,4 +1,4 @@
-"""Signed POST requests to the webhook receiver, retried with exponential backoff.
+"""Signed POST requests to the webhook receiver, and what its responses mean.
 
 Every attempt is signed anew, because the receiver accepts a nonce only once.
 """
@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-import httpx2
 import msgspec
 
 from signalbox_core.errors import RateLimited, Rejected, Unavailable
+from signalbox_core.events.envelope import EventResult
 from signalbox_core.http.retry_after import retry_after_s
 from signalbox_core.signatures import Signer
 from signalbox_worker.metrics import WorkerMetrics
+from signalbox_worker.post_client import PostClient, PostFailed, PostResponse
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +29,16 @@ ATTEMPT_TIMEOUT_S: Final = 2.5
 FIRST_BACKOFF_S: Final = 0.05
 MAX_BACKOFF_S: Final = 5.0
 _MAX_QUOTED_CHARS: Final = 500
-_CONNECTION_LIMITS: Final = httpx2.Limits(
-    max_connections=64, max_keepalive_connections=16, keepalive_expiry=30.0
-)
 
 
 class DeliveryRefused(Rejected):
     """The receiver refused the body permanently: 400, 411, 413, 415, 422, or a permanent conflict."""
 
     code = "event_refused"
+
+
+class DeliveryTimedOut(Unavailable):
+    """The receiver did not respond in time; it may have accepted the events."""
 
 
 class RetryBudget(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,8 +78,12 @@ _ACTIONS: Final[Mapping[int, ResponseAction]] = {
 _TRANSIENT_CONFLICTS: Final = frozenset({"in_flight", "nonce_replayed"})
 
 
-class _ProblemCode(msgspec.Struct, frozen=True, kw_only=True):
-    code: str
+class _Problem(msgspec.Struct, frozen=True, kw_only=True):
+    code: str | None = None
+    results: tuple[EventResult, ...] = ()
+
+
+_NO_PROBLEM: Final = _Problem()
 
 
 def response_policy(status: int, code: str | None = None) -> ResponseAction:
@@ -95,12 +101,14 @@ def response_policy(status: int, code: str | None = None) -> ResponseAction:
     return _ACTIONS.get(status, ResponseAction.MISCONFIGURED)
 
 
-def problem_code(body: bytes) -> str | None:
-    """Return the stable code of a problem document (RFC 9457); None when the body is not one."""
+def _read_problem(response: PostResponse) -> _Problem:
+    """Return the problem document (RFC 9457) of a response; an empty one when the body is something else."""
+    if response.status_code < 300:
+        return _NO_PROBLEM
     try:
-        return msgspec.json.decode(body, type=_ProblemCode).code
+        return msgspec.json.decode(response.content, type=_Problem)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+        return _NO_PROBLEM
 
 
 def backoff_s(attempt: int, rng: random.Random) -> float:
@@ -128,20 +136,14 @@ async def retry(attempt: Callable[[], Awaitable[None]], budget: RetryBudget, rng
             await asyncio.sleep(wait_s)
 
 
-def open_client() -> httpx2.AsyncClient:
-    """Open an HTTP client with keep-alive; it ignores proxy variables, since the address is configured."""
-    return httpx2.AsyncClient(limits=_CONNECTION_LIMITS, timeout=ATTEMPT_TIMEOUT_S, trust_env=False)
-
-
 class ReceiverClient:
     """Posts to one receiver; logs once when it becomes unavailable and once when it is available again."""
 
-    def __init__(self, client: httpx2.AsyncClient, url: str, signer: Signer, metrics: WorkerMetrics) -> None:
+    def __init__(self, client: PostClient, url: str, signer: Signer, metrics: WorkerMetrics) -> None:
         self._client = client
         self._url = url
         self._signer = signer
         self._metrics = metrics
-        self._rng = random.Random()
         self._unavailable_since: float | None = None
 
     @property
@@ -149,40 +151,70 @@ class ReceiverClient:
         """Whether the last request was answered by a working receiver; True before the first one."""
         return self._unavailable_since is None
 
-    async def post(self, body: bytes, content_type: str, *, budget: RetryBudget = FEW_ATTEMPTS) -> None:
-        """Send until the receiver accepts.
+    async def post(self, body: bytes, content_type: str) -> tuple[EventResult, ...]:
+        """Send one request.
+
+        Returns:
+            Nothing when all events are accepted; otherwise the result of each event, where some were accepted
+            and some were not.
 
         Raises:
             DeliveryRefused: the body is invalid; a retry would be refused again.
-            Unavailable: not accepted within the budget (RateLimited when the response had Retry-After).
+            Unavailable: nothing is accepted now (RateLimited when the response had Retry-After).
+            DeliveryTimedOut: the receiver did not respond in time.
         """
-        await retry(lambda: self._attempt(body, content_type), budget, self._rng)
-
-    async def _attempt(self, body: bytes, content_type: str) -> None:
         headers = self._signer.sign("POST", self._url, body, content_type)
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
-                response = await self._client.post(self._url, content=body, headers=headers)
-        except (httpx2.TransportError, TimeoutError) as error:
-            failure = Unavailable(f"the receiver at {self._url} does not respond: {type(error).__name__}")
-            raise self._record_failure(failure) from error
-        self._check(response)
-
-    def _check(self, response: httpx2.Response) -> None:
-        """Return when the response accepts the body; raise what it means otherwise."""
-        action = response_policy(response.status_code, problem_code(response.content))
-        quoted = response.text[:_MAX_QUOTED_CHARS]
-        if action is ResponseAction.MISCONFIGURED:
-            failure = Unavailable(
-                f"the receiver responds {response.status_code} to key {self._signer.keyid}: "
-                f"check its key file and the receiver's URL ({quoted})"
+                response = await self._client.post(body, headers)
+        except TimeoutError as error:
+            late = DeliveryTimedOut(
+                f"the receiver at {self._url} does not respond in {ATTEMPT_TIMEOUT_S:g} s"
             )
-            raise self._record_failure(failure, level=logging.ERROR)
+            raise self._record_failure(late) from error
+        except PostFailed as error:
+            failure = Unavailable(f"the receiver at {self._url} does not respond: {error}")
+            raise self._record_failure(failure) from error
+        problem = _read_problem(response)
+        if problem.results:
+            self._record_success()
+            return problem.results
+        self._check(response, problem)
+        return ()
+
+    def error_of(self, result: EventResult) -> DeliveryRefused | Unavailable | None:
+        """Return what the result of one event means; None: the receiver has it."""
+        match response_policy(result.status, result.code):
+            case ResponseAction.ACCEPT:
+                return None
+            case ResponseAction.REFUSE:
+                return DeliveryRefused(f"the receiver refused the event ({result.status}): {result.code}")
+            case ResponseAction.MISCONFIGURED:
+                return self._misconfigured(result.status, result.code or "")
+            case ResponseAction.RETRY:
+                self._metrics.add("delivery_failures")
+                return Unavailable(
+                    f"the receiver cannot accept the event now ({result.status}): {result.code}"
+                )
+
+    def _check(self, response: PostResponse, problem: _Problem) -> None:
+        """Return when the response accepts the body; raise what it means otherwise."""
+        action = response_policy(response.status_code, problem.code)
+        quoted = response.content.decode("utf-8", "replace")[:_MAX_QUOTED_CHARS]
+        if action is ResponseAction.MISCONFIGURED:
+            raise self._misconfigured(response.status_code, quoted)
         if action is ResponseAction.RETRY:
             raise self._record_failure(_retryable(response))
         self._record_success()
         if action is ResponseAction.REFUSE:
             raise DeliveryRefused(f"the receiver refused the event ({response.status_code}): {quoted}")
+
+    def _misconfigured(self, status: int, quoted: str) -> Unavailable:
+        failure = Unavailable(
+            f"the receiver responds {status} to key {self._signer.keyid}: "
+            f"check its key file and the receiver's URL ({quoted})"
+        )
+        return self._record_failure(failure, level=logging.ERROR)
 
     def _record_failure(self, failure: Unavailable, *, level: int = logging.WARNING) -> Unavailable:
         self._metrics.add("delivery_failures")
@@ -198,7 +230,7 @@ class ReceiverClient:
             self._unavailable_since = None
 
 
-def _retryable(response: httpx2.Response) -> Unavailable:
+def _retryable(response: PostResponse) -> Unavailable:
     detail = f"the receiver cannot accept events now ({response.status_code})"
     wait_s = retry_after_s(response.headers, datetime.now(UTC))
     return Unavailable(detail) if wait_s is None else RateLimited(detail, retry_after_s=wait_s)

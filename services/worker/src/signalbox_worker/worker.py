@@ -27,6 +27,7 @@ from signalbox_core.pipeline.contract.emitter import Emitter
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.workflow.recorded import QuestionActivities
 from signalbox_core.process.cpu_pool import CpuPool
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.redis.client import open_redis
@@ -39,7 +40,8 @@ from signalbox_worker.burst_exit import worker_index
 from signalbox_worker.deployment import deployment_config
 from signalbox_worker.emitter import HttpEmitter
 from signalbox_worker.metrics import WorkerMetrics
-from signalbox_worker.receiver_client import ReceiverClient, open_client
+from signalbox_worker.post_client import open_post_client
+from signalbox_worker.receiver_client import ReceiverClient
 from signalbox_worker.sandbox_shortcut import skip_context_lookups
 from signalbox_worker.settings import Settings
 
@@ -150,9 +152,8 @@ async def open_parts(settings: Settings, environ: Mapping[str, str]) -> AsyncIte
             keys=keys,
             cpu=cpu,
         )
-        receiver = ReceiverClient(
-            await stack.enter_async_context(open_client()), settings.receiver_url, signer, metrics
-        )
+        posts = await stack.enter_async_context(open_post_client(settings.receiver_url))
+        receiver = ReceiverClient(posts, settings.receiver_url, signer, metrics)
         emitter = HttpEmitter(receiver, metrics)
         threads = stack.enter_context(
             ThreadPoolExecutor(settings.max_activities, thread_name_prefix="activity")
@@ -221,7 +222,11 @@ class WorkerBuilder:
             self.client,
             task_queue=task_queue,
             workflows=workflows if self.settings.burst_workflows or not is_burst else [],
-            activities=[*activities, DeliverActivities(self.emitter).deliver],
+            activities=[
+                *activities,
+                DeliverActivities(self.emitter).deliver,
+                QuestionActivities(self.emitter).record,
+            ],
             activity_executor=self.threads,
             workflow_runner=mark_unsealed_messages(
                 skip_context_lookups(sandbox(specs), self.client.data_converter), self.client.data_converter

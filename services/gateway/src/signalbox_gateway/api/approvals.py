@@ -11,7 +11,7 @@ from signalbox_core.errors import Conflict, NotFound
 from signalbox_core.events.snapshot import ENDED, ApprovalState, Snapshot
 from signalbox_core.ids import derived_id, run_key
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
-from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.pipeline.spec import PipelineSpec, json_schema
 from signalbox_core.streams import RunStream
 from signalbox_gateway.api.endpoint import ApiCall, json_response
 from signalbox_gateway.api.runs import run_ended
@@ -120,7 +120,8 @@ class ApprovalHandlers:
         if spec is None or state is None:
             return
         contract = next((item for item in spec.approvals if item.name == state.name), None)
-        if contract is not None:
+        # The workflow judges an answer to a question that another version of the contract asked.
+        if contract is not None and _is_schema_of(contract.answer, state.answer_schema):
             validation.decode(contract.answer, answer, at="answer")
 
 
@@ -131,17 +132,33 @@ def recorded_outcome(snapshot: Snapshot, decision: Decision) -> DecisionRecord |
         The record of this very decision; None when the workflow has to answer.
 
     Raises:
-        Conflict: the approval has another decision, or the run has ended without one.
+        Conflict: the approval has another decision, another digest or was withdrawn, or the run has ended
+            without a decision.
     """
     state = _find(snapshot, decision.approval_id)
     record = _record(state) if state is not None else None
     if state is None or record is None:
         if snapshot.status in ENDED:
             raise run_ended(snapshot.run_id, snapshot.status)
+        if state is not None and state.status == "withdrawn":
+            raise Conflict(
+                f"approval {state.approval_id} of run {snapshot.run_id} was withdrawn: "
+                "the run no longer asks it; nothing to do",
+                code="withdrawn",
+            )
         return None
     if record.decision_id != decision.decision_id:
         raise already_decided(snapshot.run_id, state)
     _check_same_answer(decision, record)
+    if decision.digest is not None and decision.digest != state.digest:
+        raise Conflict(
+            f"decision {decision.decision_id} was accepted for another version of approval "
+            f"{state.approval_id}; "
+            "load the approval to see what was decided",
+            field="digest",
+            code="stale_digest",
+            digest=state.digest,
+        )
     return record
 
 
@@ -193,6 +210,11 @@ def _decision(call: ApiCall, request: Decide, approval_id: str) -> Decision:
         note=request.note,
         decider=call.principal.subject,
     )
+
+
+def _is_schema_of(answer: type[msgspec.Struct], recorded: msgspec.Raw) -> bool:
+    live = msgspec.json.encode(json_schema(answer))
+    return bool(msgspec.json.decode(live) == msgspec.json.decode(recorded))
 
 
 def _find(snapshot: Snapshot, approval_id: str) -> ApprovalState | None:

@@ -1,5 +1,6 @@
 """Appends events from Pub/Sub to the runs' streams, including those that the receiver could not append."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -7,11 +8,11 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from signalbox_core.errors import InvalidInput
+from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 from signalbox_core.events import MAX_SAFE_INTEGER, CloudEvent, full_type
 from signalbox_core.events.catalogue import EventRefused
 from signalbox_core.pubsub import EventSource, Received
-from signalbox_core.streams import RunStream
+from signalbox_core.streams import AppendOutcome, RunStream
 
 log = logging.getLogger(__name__)
 OnProjected = Callable[[datetime], Awaitable[None]]
@@ -31,6 +32,7 @@ class Projector:
     def __init__(self, source: EventSource, streams: RunStream, on_projected: OnProjected = _ignore) -> None:
         self._source = source
         self._streams = streams
+        self._appends = _GroupedAppends(streams)
         self._on_projected = on_projected
 
     async def run(self) -> None:
@@ -51,7 +53,7 @@ class Projector:
             )
             return
         try:
-            await self._streams.append(event)
+            await self._appends.append(event)
         except InvalidInput as error:
             if not 1 <= event.sequence <= MAX_SAFE_INTEGER:
                 raise
@@ -61,6 +63,44 @@ class Projector:
             )
             await self._streams.append(placeholder(event, error.detail))
         await self._on_projected(received.published_at)
+
+
+class _GroupedAppends:
+    """Group commit: events that arrive during a round trip to Redis share the next one."""
+
+    def __init__(self, streams: RunStream) -> None:
+        self._streams = streams
+        self._waiting: list[tuple[CloudEvent, asyncio.Future[AppendOutcome | SignalboxError]]] = []
+        self._lock = asyncio.Lock()
+
+    async def append(self, event: CloudEvent) -> None:
+        """Append one event, unless its stream has it.
+
+        Raises:
+            SignalboxError: as `RunStream.append`.
+        """
+        outcome: asyncio.Future[AppendOutcome | SignalboxError] = asyncio.get_running_loop().create_future()
+        self._waiting.append((event, outcome))
+        async with self._lock:
+            if not outcome.done():
+                await self._append_waiting()
+        result = outcome.result()
+        if isinstance(result, SignalboxError):
+            raise result
+
+    async def _append_waiting(self) -> None:
+        """Append what waits. A caller that is cancelled meanwhile leaves the others Unavailable."""
+        group, self._waiting = self._waiting, []
+        results: list[AppendOutcome | SignalboxError] = []
+        error: SignalboxError = Unavailable("the append was interrupted; the event is redelivered")
+        try:
+            results = await self._streams.append_missing([event for event, _ in group])
+        except Unavailable as outage:
+            error = outage
+        finally:
+            results = results or [error] * len(group)
+            for (_, outcome), result in zip(group, results, strict=True):
+                outcome.set_result(result)
 
 
 def placeholder(event: CloudEvent, reason: str) -> CloudEvent:

@@ -51,6 +51,8 @@ CODES: Final[Mapping[str, str]] = {
     "key_reused": "The Idempotency-Key was used for a different run id.",
     "already_decided": "The approval has a decision; see `decided_by`, `decided_at` and `decision_id`.",
     "approval_expired": "The deadline of the approval has passed.",
+    "withdrawn": "The run no longer asks this question.",
+    "not_asked_yet": "The question has not been asked yet, and its contract accepts no early decision.",
     "stale_digest": "The question has changed since it was read; fetch it again.",
     "invalid_answer": "The answer violates a rule of the pipeline; the approval stays pending.",
     "decision_id_taken": "The decision id was used for a different answer.",

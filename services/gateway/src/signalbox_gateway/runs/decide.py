@@ -24,10 +24,12 @@ from signalbox_core.pipeline.contract.messages import (
     APPROVAL_EXPIRED,
     INVALID_ANSWER,
     NOT_ALLOWED_BY_POLICY,
+    NOT_ASKED_YET,
     SIGNAL_DECIDE,
     STALE_DIGEST,
     UNKNOWN_APPROVAL,
     UPDATE_DECIDE,
+    WITHDRAWN,
     Decision,
     DecisionRecord,
     ErrorDetails,
@@ -42,6 +44,8 @@ _CLASSES: Final = {
     ALREADY_DECIDED: Conflict,
     APPROVAL_EXPIRED: Conflict,
     STALE_DIGEST: Conflict,
+    NOT_ASKED_YET: Conflict,
+    WITHDRAWN: Conflict,
     INVALID_ANSWER: InvalidInput,
     NOT_ALLOWED_BY_POLICY: Forbidden,
 }
@@ -76,7 +80,7 @@ class Decisions:
 
         Raises:
             NotFound: the approval is unknown, or the run has ended (`unknown_run`).
-            Conflict: the approval is already decided or has expired, or the digest is stale.
+            Conflict: the approval is not asked yet, decided, expired or withdrawn, or the digest is stale.
             InvalidInput: the answer violates the pipeline's schema or rules.
             Forbidden: the decider is an agent.
             Unavailable: Temporal is unavailable.

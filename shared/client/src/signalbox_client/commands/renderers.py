@@ -30,6 +30,7 @@ COLOURS: Final[Mapping[str, str]] = {
     "terminated": "red",
     "timed_out": "red",
     "expired": "red",
+    "withdrawn": "magenta",
 }
 _TAIL_CHARS: Final = 400
 _MARKS: Final[Mapping[str, str]] = {

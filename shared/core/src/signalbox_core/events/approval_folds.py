@@ -29,6 +29,24 @@ def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     return replace(snapshot, approvals=(*others, state))
 
 
+def with_recorded_question(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    """Show a question as its `approval.requested` has it; its outcome stays."""
+    data = decode_data(event, catalogue.ApprovalRequested)
+    return _with_approval(
+        snapshot,
+        data.approval_id,
+        lambda state: replace(
+            state,
+            title=data.title,
+            answer_schema=data.answer_schema,
+            options=data.options,
+            evidence=data.evidence,
+            digest=data.digest,
+            deadline_at=data.deadline_at,
+        ),
+    )
+
+
 def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     data = decode_data(event, catalogue.ApprovalDecided)
     return _with_approval(
@@ -52,10 +70,16 @@ def _approval_expired(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="expired"))
 
 
+def _approval_withdrawn(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, catalogue.ApprovalWithdrawn)
+    return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="withdrawn"))
+
+
 APPROVAL_FOLDS: Final[Mapping[str, Fold]] = {
     "approval.requested": _approval_requested,
     "approval.decided": _approval_decided,
     "approval.expired": _approval_expired,
+    "approval.withdrawn": _approval_withdrawn,
 }
 
 

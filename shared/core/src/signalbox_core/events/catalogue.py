@@ -167,6 +167,10 @@ class ApprovalExpired(Struct, frozen=True, kw_only=True):
     approval_id: str
 
 
+class ApprovalWithdrawn(Struct, frozen=True, kw_only=True):
+    approval_id: str
+
+
 class RunPaused(Struct, frozen=True, kw_only=True):
     by: str | None = None
 
@@ -241,6 +245,12 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         ),
         EventType("approval.decided", _M, ApprovalDecided, "The approval was decided; the run continues."),
         EventType("approval.expired", _M, ApprovalExpired, "The deadline passed without a decision."),
+        EventType(
+            "approval.withdrawn",
+            _M,
+            ApprovalWithdrawn,
+            "The run no longer asks: the wait was cancelled, or the run continued as new.",
+        ),
         EventType("run.paused", _M, RunPaused, "The run starts no further step until it is resumed."),
         EventType("run.resumed", _M, RunResumed, "The run continues."),
         EventType("run.completed", _M, RunCompleted, "The run completed. Terminal."),

@@ -17,7 +17,7 @@ RunStatus = Literal[
     "queued", "running", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"
 ]
 StepStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
-ApprovalStatus = Literal["pending", "decided", "expired", "cancelled"]
+ApprovalStatus = Literal["pending", "decided", "expired", "withdrawn", "cancelled"]
 ENDED: Final = frozenset({"completed", "failed", "cancelled", "terminated", "timed_out"})
 
 

@@ -1,7 +1,8 @@
 """Clients of Google Cloud Pub/Sub, or of an emulator when its address is given; no environment variables."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, cast
+from urllib.parse import quote
 
 import grpc
 from google.api_core import exceptions as google_errors
@@ -9,6 +10,7 @@ from google.api_core.retry import AsyncRetry, if_exception_type
 from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
+from google.pubsub_v1.types import PublishRequest, PublishResponse, PubsubMessage
 
 # gRPC's default reconnect backoff grows to two minutes, too long after a restart of the server.
 _OPTIONS: Final[Sequence[tuple[str, int]]] = (
@@ -19,7 +21,13 @@ _OPTIONS: Final[Sequence[tuple[str, int]]] = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
 )
+RawMessage: Final = PubsubMessage.pb(PubsubMessage()).__class__
+"""The protobuf class of a message; the library's own class wraps it."""
+RawPublishRequest: Final = PublishRequest.pb(PublishRequest()).__class__
+_RawPublishResponse: Final = PublishResponse.pb(PublishResponse()).__class__
 
+PublishMethod = Callable[[str, Sequence[Any], float], Awaitable[Sequence[str]]]
+"""Topic path, raw messages and seconds to the ids of the messages; raises GoogleAPICallError."""
 
 _TRANSIENT: Final = if_exception_type(
     google_errors.Aborted,
@@ -42,6 +50,33 @@ def publisher_client(emulator_host: str | None) -> PublisherAsyncClient:
     kind = PublisherGrpcAsyncIOTransport
     channel = _emulator(emulator_host) if emulator_host else kind.create_channel(options=_OPTIONS)
     return PublisherAsyncClient(transport=kind(channel=channel))
+
+
+def publish_method(client: PublisherAsyncClient) -> PublishMethod:
+    """Return the client's `Publish` method on plain protobuf messages.
+
+    The client's own method converts every message and its fields once more: nearly half of the CPU of a
+    publish.
+    """
+    call = cast(PublisherGrpcAsyncIOTransport, client.transport).grpc_channel.unary_unary(
+        "/google.pubsub.v1.Publisher/Publish",
+        request_serializer=RawPublishRequest.SerializeToString,
+        response_deserializer=_RawPublishResponse.FromString,
+    )
+
+    async def publish(topic: str, messages: Sequence[Any], timeout_s: float) -> Sequence[str]:
+        request = RawPublishRequest(topic=topic, messages=messages)
+        try:
+            response = await call(request, timeout=timeout_s, metadata=(_routing(topic),))
+        except grpc.aio.AioRpcError as error:
+            raise google_errors.from_grpc_error(error) from error  # type: ignore[no-untyped-call]
+        return cast("Sequence[str]", response.message_ids)
+
+    return publish
+
+
+def _routing(topic: str) -> tuple[str, str]:
+    return "x-goog-request-params", f"topic={quote(topic, safe='')}"
 
 
 def subscriber_client(emulator_host: str | None) -> SubscriberAsyncClient:

@@ -7,14 +7,20 @@ import asyncio
 import logging
 from collections import deque
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from google.api_core.exceptions import GoogleAPICallError, InvalidArgument, NotFound, RetryError
-from google.pubsub_v1.types import PublishRequest, PubsubMessage
 
 from signalbox_core.errors import InvalidInput, SignalboxError, Unavailable
 from signalbox_core.events.envelope import CloudEvent
-from signalbox_core.pubsub.connections import disconnect, publisher_client, retry_for, topic_path
+from signalbox_core.pubsub.connections import (
+    RawMessage,
+    disconnect,
+    publish_method,
+    publisher_client,
+    retry_for,
+    topic_path,
+)
 from signalbox_core.pubsub.messages import to_message
 
 log = logging.getLogger(__name__)
@@ -64,6 +70,7 @@ class PubSubPublisher:
 
     async def __aenter__(self) -> Self:
         self._client = publisher_client(self._emulator_host)
+        self._publish = retry_for(self._timeout_s)(publish_method(self._client))
         await self._tasks.__aenter__()
         return self
 
@@ -80,7 +87,7 @@ class PubSubPublisher:
         """See `Publisher.publish`. Messages of one key are sent in the order of the calls."""
         message = to_message(event)
         pending = _PendingMessage(
-            PubsubMessage(data=message.data, attributes=message.attributes, ordering_key=ordering_key)
+            RawMessage(data=message.data, attributes=message.attributes, ordering_key=ordering_key)
         )
         try:
             async with asyncio.timeout(self._timeout_s), self._capacity:
@@ -121,29 +128,27 @@ class PubSubPublisher:
                 pending.fail(error)
 
     async def _send(self, topic: str, batch: "list[_PendingMessage]") -> None:
-        request = PublishRequest(
-            topic=topic_path(self._project, topic), messages=[pending.message for pending in batch]
-        )
-        retry = retry_for(self._timeout_s)
         try:
-            response = await self._client.publish(
-                request=request, retry=retry, timeout=min(_ATTEMPT_TIMEOUT_S, self._timeout_s)
+            message_ids = await self._publish(
+                topic_path(self._project, topic),
+                [pending.message for pending in batch],
+                min(_ATTEMPT_TIMEOUT_S, self._timeout_s),
             )
         except (GoogleAPICallError, RetryError) as error:
             log.warning(
                 "publish failed", extra={"topic": topic, "messages": len(batch), "error": str(error)[:500]}
             )
             raise _map_error(topic, error) from error
-        for pending, message_id in zip(batch, response.message_ids, strict=True):
+        for pending, message_id in zip(batch, message_ids, strict=True):
             pending.succeed(message_id)
 
 
 class _PendingMessage:
     """One message, and a future for the caller that awaits its id; the caller may have been cancelled."""
 
-    def __init__(self, message: PubsubMessage) -> None:
+    def __init__(self, message: Any) -> None:
         self.message = message
-        self.size_bytes = PubsubMessage.pb(message).ByteSize()
+        self.size_bytes: int = message.ByteSize()
         self.message_id: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def succeed(self, message_id: str) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
@@ -38,6 +39,7 @@ from signalbox_core.streams.record import (
 from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, AppendOutcome, Gap, InboxItem
 
 _ORPHAN_TTL: Final = timedelta(hours=1)
+_APPROVAL_EVENTS: Final = frozenset({"approval.requested", "approval.decided", "approval.expired"})
 _ENDED_TTL: Final = timedelta(hours=1)
 _MAX_ENDED: Final = 1_000
 
@@ -50,12 +52,36 @@ class _InboxEntryState(Struct, frozen=True, kw_only=True):
     pipeline: str
 
 
-class _RunChange(Struct, frozen=True, kw_only=True):
-    """What changed about the run as a whole."""
+class RunAppend(Struct, frozen=True, kw_only=True):
+    """What one call of the script appended to the stream `key` of one run."""
 
+    key: str
+    events: Sequence[CloudEvent]
+    outcomes: Sequence[AppendOutcome]
+    has_gap: bool
+    healed: bool
+
+
+class _RunChange(Struct, frozen=True, kw_only=True):
+    """What changes in the indexes for one run.
+
+    Attributes:
+        closed: the ids of approvals that are not open any more.
+    """
+
+    key: str
+    tenant: str
+    opened: tuple[InboxItem, ...] = ()
+    closed: tuple[str, ...] = ()
     is_open: bool
     is_new: bool
     ended_at: datetime | None
+    has_gap: bool
+
+
+def updates_indexes(event: CloudEvent) -> bool:
+    """Whether an index depends on this event."""
+    return event.sequence == 1 or event.name in TERMINAL or event.name in _APPROVAL_EVENTS
 
 
 class RunIndexes:
@@ -64,45 +90,36 @@ class RunIndexes:
     def __init__(self, client: Redis) -> None:
         self._redis = client
 
-    async def update(
-        self,
-        key: str,
-        events: Sequence[CloudEvent],
-        outcomes: Sequence[AppendOutcome],
-        *,
-        has_gap: bool,
-        healed: bool,
-    ) -> None:
-        """Update the indexes after an append to the stream `key` of one run.
+    async def update(self, appends: Sequence[RunAppend]) -> None:
+        """Update the indexes after appends to any number of runs, in one round trip.
 
         Done for every outcome, duplicates included, so that a redelivery repairs what a crash left undone.
         """
-        tenant = events[0].tenantid
-        requested = [inbox_item(event) for event in events if event.name == "approval.requested"]
-        closed = [approval for event in events if (approval := closed_approval(event))]
-        ended_at = next((event.time for event in events if event.name in TERMINAL), None)
-        ended = ended_at is not None
-        first = next(
-            (outcome for event, outcome in zip(events, outcomes, strict=True) if event.sequence == 1), None
-        )
-        if not (requested or closed or ended or has_gap or healed or first):
+        changes = [change for append in appends if (change := _change(append)) is not None]
+        if not changes:
             return
-        with map_redis_errors(f"stream of {events[0].runid}"):
-            closed += await self._requested_approvals(key) if ended else []
-            # A duplicate of the first event must not announce a run again, which may have ended since.
-            change = _RunChange(
-                is_open=first is not None and not ended,
-                is_new=first is AppendOutcome.APPENDED,
-                ended_at=ended_at,
+        with map_redis_errors("indexes of runs"):
+            ended = await self._requested_approvals(
+                [change for change in changes if change.ended_at is not None]
             )
-            await self._write(key, tenant, [] if ended else requested, closed, change, has_gap=has_gap)
+            await self._write(
+                [replace(change, closed=change.closed + ended.get(change.key, ())) for change in changes]
+            )
 
     async def update_after_rebuild(self, key: str, snapshot: Snapshot, *, has_gap: bool) -> None:
+        is_open = snapshot.status not in ENDED
+        ended_at = None if is_open else snapshot.ended_at or datetime.now(UTC)
+        change = _RunChange(
+            key=key,
+            tenant=snapshot.tenant,
+            opened=inbox_items(snapshot),
+            is_open=is_open,
+            is_new=is_open,
+            ended_at=ended_at,
+            has_gap=has_gap,
+        )
         with map_redis_errors(f"stream of {snapshot.run_id}"):
-            is_open = snapshot.status not in ENDED
-            ended_at = None if is_open else snapshot.ended_at or datetime.now(UTC)
-            change = _RunChange(is_open=is_open, is_new=is_open, ended_at=ended_at)
-            await self._write(key, snapshot.tenant, inbox_items(snapshot), [], change, has_gap=has_gap)
+            await self._write([change])
 
     async def inbox(self, tenant: str) -> list[InboxItem]:
         with map_redis_errors("inbox of approvals"):
@@ -186,45 +203,23 @@ class RunIndexes:
                 pipe.srem(GAPS, key)
                 await pipe.execute()
 
-    async def _write(
-        self,
-        key: str,
-        tenant: str,
-        opened: Sequence[InboxItem],
-        closed: Sequence[str],
-        change: _RunChange,
-        *,
-        has_gap: bool,
-    ) -> None:
-        channel = RunKeys(tenant_channel(tenant)).channel
+    async def _write(self, changes: Sequence[_RunChange]) -> None:
         async with self._redis.pipeline(transaction=False) as pipe:
-            for item in opened:
-                # Stored with the key of the stream, by which a reader checks whether the entry is still open.
-                stored = replace(item, run_id=key)
-                pipe.hset(inbox_key(tenant), _field(stored), msgspec.json.encode(stored))
-            if closed:
-                pipe.hdel(inbox_key(tenant), *(f"{key}/{approval}" for approval in closed))
-            if has_gap:
-                pipe.sadd(GAPS, key)
-            else:
-                pipe.srem(GAPS, key)
-            if change.is_open:
-                pipe.zadd(open_runs_key(tenant), {key: time.time()}, nx=True)
-            if change.ended_at is not None:
-                pipe.zrem(open_runs_key(tenant), key)
-                ended = ended_runs_key(tenant)
-                pipe.zadd(ended, {key: change.ended_at.timestamp()}, nx=True)
-                pipe.zremrangebyrank(ended, 0, -_MAX_ENDED - 1)
-                pipe.expire(ended, _ENDED_TTL)
-            if change.is_new:
-                pipe.publish(channel, pack_tenant_message(RUN_APPEARED, key))
-            if opened or closed:
-                pipe.publish(channel, pack_tenant_message(INBOX_CHANGED))
+            for change in changes:
+                _add_commands(pipe, change)
             await pipe.execute()
 
-    async def _requested_approvals(self, key: str) -> list[str]:
-        marks = cast("Mapping[bytes, bytes]", await self._redis.hgetall(RunKeys(key).meta))
-        return [name.decode().removeprefix("approval:") for name in marks if name.startswith(b"approval:")]
+    async def _requested_approvals(self, ended: Sequence[_RunChange]) -> dict[str, tuple[str, ...]]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for change in ended:
+                pipe.hkeys(RunKeys(change.key).meta)
+            found = cast("list[list[bytes]]", await pipe.execute() if ended else [])
+        return {
+            change.key: tuple(
+                name.decode().removeprefix("approval:") for name in marks if name.startswith(b"approval:")
+            )
+            for change, marks in zip(ended, found, strict=True)
+        }
 
     async def _entry_states(self, items: Sequence[InboxItem]) -> list[_InboxEntryState]:
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -245,3 +240,56 @@ class RunIndexes:
 
 def _field(item: InboxItem) -> str:
     return f"{item.run_id}/{item.approval_id}"
+
+
+def _change(append: RunAppend) -> _RunChange | None:
+    """Return what an append changes in the indexes; None for nothing."""
+    events = append.events
+    requested = tuple(inbox_item(event) for event in events if event.name == "approval.requested")
+    closed = tuple(approval for event in events if (approval := closed_approval(event)))
+    ended_at = next((event.time for event in events if event.name in TERMINAL), None)
+    ended = ended_at is not None
+    first = next(
+        (outcome for event, outcome in zip(events, append.outcomes, strict=True) if event.sequence == 1),
+        None,
+    )
+    if not (requested or closed or ended or append.has_gap or append.healed or first):
+        return None
+    return _RunChange(
+        key=append.key,
+        tenant=events[0].tenantid,
+        opened=() if ended else requested,
+        closed=closed,
+        # A duplicate of the first event must not announce a run again, which may have ended since.
+        is_open=first is not None and not ended,
+        is_new=first is AppendOutcome.APPENDED,
+        ended_at=ended_at,
+        has_gap=append.has_gap,
+    )
+
+
+def _add_commands(pipe: Pipeline, change: _RunChange) -> None:
+    key, tenant = change.key, change.tenant
+    channel = RunKeys(tenant_channel(tenant)).channel
+    for item in change.opened:
+        # Stored with the key of the stream, by which a reader checks whether the entry is still open.
+        stored = replace(item, run_id=key)
+        pipe.hset(inbox_key(tenant), _field(stored), msgspec.json.encode(stored))
+    if change.closed:
+        pipe.hdel(inbox_key(tenant), *(f"{key}/{approval}" for approval in change.closed))
+    if change.has_gap:
+        pipe.sadd(GAPS, key)
+    else:
+        pipe.srem(GAPS, key)
+    if change.is_open:
+        pipe.zadd(open_runs_key(tenant), {key: time.time()}, nx=True)
+    if change.ended_at is not None:
+        pipe.zrem(open_runs_key(tenant), key)
+        ended = ended_runs_key(tenant)
+        pipe.zadd(ended, {key: change.ended_at.timestamp()}, nx=True)
+        pipe.zremrangebyrank(ended, 0, -_MAX_ENDED - 1)
+        pipe.expire(ended, _ENDED_TTL)
+    if change.is_new:
+        pipe.publish(channel, pack_tenant_message(RUN_APPEARED, key))
+    if change.opened or change.closed:
+        pipe.publish(channel, pack_tenant_message(INBOX_CHANGED))

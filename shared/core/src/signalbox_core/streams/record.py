@@ -20,6 +20,7 @@ from signalbox_core.events.catalogue import (
     ApprovalDecided,
     ApprovalExpired,
     ApprovalRequested,
+    ApprovalWithdrawn,
     RunStarted,
 )
 from signalbox_core.events.snapshot import ENDED
@@ -30,7 +31,7 @@ CLOSED_APPROVAL: Final = "closed"
 _STEP_END_EVENTS: Final = frozenset({"step.completed", "step.failed"})
 _STORED_PROGRESS_EVENTS: Final = ("step.progress", "stream.reset")
 """Progress events of which the newest per step is stored; the snapshot applies them in order of time."""
-_APPROVAL_END_EVENTS: Final = frozenset({"approval.decided", "approval.expired"})
+_APPROVAL_END_EVENTS: Final = frozenset({"approval.decided", "approval.expired", "approval.withdrawn"})
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -106,6 +107,19 @@ def transient_record(event: CloudEvent) -> Record:
     return Record(sequence=0, name=event.name, data=frame_data(event).decode())
 
 
+def event_record(event: CloudEvent) -> Record:
+    """Create the record of any event: a milestone, progress, or an event that is only sent.
+
+    Raises:
+        InvalidInput: its sequence number or its data does not match its type.
+    """
+    if event.sequence is not None:
+        return milestone_record(event)
+    declared = CATALOGUE.get(event.name)
+    is_progress = declared is not None and declared.kind is EventKind.PROGRESS
+    return live_record(event) if is_progress else transient_record(event)
+
+
 def snapshot_marks(snapshot: Snapshot) -> tuple[str, ...]:
     """Return the marks of a stream whose events fold into this snapshot."""
     marks = ["pipeline", snapshot.pipeline]
@@ -157,6 +171,8 @@ def closed_approval(event: CloudEvent) -> str | None:
         return msgspec.json.decode(event.data, type=ApprovalDecided).approval_id
     if event.name == "approval.expired":
         return msgspec.json.decode(event.data, type=ApprovalExpired).approval_id
+    if event.name == "approval.withdrawn":
+        return msgspec.json.decode(event.data, type=ApprovalWithdrawn).approval_id
     return None
 
 

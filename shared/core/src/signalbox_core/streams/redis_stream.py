@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from importlib.resources import files
 from typing import Final
 
 import msgspec
@@ -11,14 +10,15 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from signalbox_core.bounded_dict import BoundedDict
-from signalbox_core.errors import Conflict
+from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.streams import record as records
-from signalbox_core.streams.indexes import RunIndexes
+from signalbox_core.streams.append_script import AppendScript, RunCall, ScriptCall, ScriptResult
+from signalbox_core.streams.indexes import RunAppend, RunIndexes, updates_indexes
 from signalbox_core.streams.keys import RunKeys
 from signalbox_core.streams.projection import project
 from signalbox_core.streams.record import Record
@@ -39,27 +39,21 @@ _MAX_RECORDS_PER_CALL: Final = 500
 _MAX_LOCATED: Final = 50_000
 
 
-class _ScriptCall(Struct, kw_only=True):
+_Prepared = tuple[CloudEvent, Record] | SignalboxError
+"""An event with its record, or why it has none."""
+
+
+class _Write(Struct, kw_only=True):
+    """Events of one run that one call of the script writes, by their position in the batch."""
+
     mode: str
-    channel: str
-    tenant: str
-    epoch: str
-    ttl_ms: int
-    max_frames: int
-    max_parked: int
-    replaces: str | None = None
-    top: int = 0
-    base: str = ""
-    marks: tuple[str, ...] = ()
-    terminal: bool = False
+    positions: list[int]
+    events: list[CloudEvent]
+    records: list[Record]
 
-
-class _ScriptResult(Struct, kw_only=True):
-    status: str
-    epoch: str
-    has_gap: bool
-    healed: bool
-    outcomes: list[AppendOutcome]
+    @property
+    def is_full(self) -> bool:
+        return len(self.records) == _MAX_RECORDS_PER_CALL
 
 
 class RedisRunStream:
@@ -80,8 +74,7 @@ class RedisRunStream:
         self._redis = client
         self._retention_ms = int(retention / timedelta(milliseconds=1))
         self._max_frames = max_frames
-        script = files("signalbox_core.streams").joinpath("append.lua").read_text("utf-8")
-        self._script = client.register_script(script)
+        self._script = AppendScript(client)
         self._indexes = RunIndexes(client)
         self._located = BoundedDict[str, None](_MAX_LOCATED)
 
@@ -89,28 +82,27 @@ class RedisRunStream:
         return (await self.append_many([event]))[0]
 
     async def append_many(self, events: Sequence[CloudEvent]) -> list[AppendOutcome]:
-        groups: dict[tuple[str, str], list[tuple[int, CloudEvent, Record]]] = {}
-        for position, event in enumerate(events):
-            groups.setdefault((event.runid, event.tenantid), []).append(
-                (position, event, records.milestone_record(event))
-            )
-        outcomes: dict[int, AppendOutcome] = {}
-        for (run_id, tenant), group in groups.items():
-            key = await self.locate(tenant, run_id)
-            for start in range(0, len(group), _MAX_RECORDS_PER_CALL):
-                part = group[start : start + _MAX_RECORDS_PER_CALL]
-                applied = await self._apply(
-                    self._new_call("append", key, tenant), key, [item[2] for item in part]
-                )
-                await self._indexes.update(
-                    key,
-                    [item[1] for item in part],
-                    applied.outcomes,
-                    has_gap=applied.has_gap,
-                    healed=applied.healed,
-                )
-                outcomes.update(zip((item[0] for item in part), applied.outcomes, strict=True))
-        return [outcomes[position] for position in range(len(events))]
+        results = await self._write([(event, records.milestone_record(event)) for event in events])
+        failure = next((result for result in results if isinstance(result, SignalboxError)), None)
+        if failure is not None:
+            raise failure
+        return [result for result in results if isinstance(result, AppendOutcome)]
+
+    async def write_batch(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
+        return await self._write([_prepare(event) for event in events])
+
+    async def append_missing(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
+        tops = await self._tops(events)
+        results: list[AppendOutcome | SignalboxError] = [AppendOutcome.DROPPED] * len(events)
+        missing = [
+            place
+            for place, (event, top) in enumerate(zip(events, tops, strict=True))
+            if event.sequence is None or event.sequence > top or updates_indexes(event)
+        ]
+        written = await self._write([_prepare(events[place]) for place in missing])
+        for place, result in zip(missing, written, strict=True):
+            results[place] = result
+        return results
 
     async def progress(self, event: CloudEvent) -> None:
         await self._publish_live(event, records.live_record(event))
@@ -119,20 +111,7 @@ class RedisRunStream:
         await self._publish_live(event, records.transient_record(event))
 
     async def locate(self, tenant: str, run_id: str) -> str:
-        key = run_key(tenant, run_id)
-        if key in self._located:
-            return key
-        with map_redis_errors(f"stream of {run_id}"):
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.hexists(RunKeys(key).meta, "epoch")
-                pipe.hget(RunKeys(run_id).meta, "tenant")
-                exists, tenant_without_key = await pipe.execute()
-        if exists:
-            # Final, unlike the other outcomes: a stream under the run key always takes precedence.
-            self._located[key] = None
-        elif tenant_without_key == tenant.encode():
-            return run_id
-        return key
+        return (await self._locate([(tenant, run_id)]))[0]
 
     async def read(self, key: str, after: Cursor | None, limit: int = 500) -> History:
         keys = RunKeys(key)
@@ -184,7 +163,7 @@ class RedisRunStream:
         call.base = msgspec.json.encode(snapshot).decode()
         call.marks = records.snapshot_marks(snapshot)
         call.terminal = snapshot.status in ENDED
-        applied = await self._apply(call, key, [])
+        applied = await self._script.run(RunCall(key=key, call=call))
         if applied.status == "other_epoch":
             return None
         await self._indexes.update_after_rebuild(key, snapshot, has_gap=applied.has_gap)
@@ -193,8 +172,8 @@ class RedisRunStream:
     async def discard(self, key: str) -> None:
         await self._indexes.discard(key)
 
-    def _new_call(self, mode: str, key: str, tenant: str) -> _ScriptCall:
-        return _ScriptCall(
+    def _new_call(self, mode: str, key: str, tenant: str) -> ScriptCall:
+        return ScriptCall(
             mode=mode,
             channel=RunKeys(key).channel,
             tenant=tenant,
@@ -204,31 +183,109 @@ class RedisRunStream:
             max_parked=MAX_PARKED,
         )
 
-    async def _apply(self, call: _ScriptCall, key: str, batch: Sequence[Record]) -> _ScriptResult:
-        run_id = run_id_of(key)
-        packed = [msgspec.msgpack.encode(call), *(msgspec.msgpack.encode(item) for item in batch)]
-        with map_redis_errors(f"stream of {run_id}"):
-            status, epoch, _, has_gap, healed, *outcomes = await self._script(
-                keys=RunKeys(key).all, args=packed
+    async def _write(self, prepared: Sequence[_Prepared]) -> list[AppendOutcome | SignalboxError]:
+        """Write the records of any number of runs in one round trip, each run's in their order."""
+        results: list[AppendOutcome | SignalboxError] = [
+            item if isinstance(item, SignalboxError) else AppendOutcome.DROPPED for item in prepared
+        ]
+        writes = _group(prepared)
+        if not writes:
+            return results
+        keys = await self._locate([(write.events[0].tenantid, write.events[0].runid) for write in writes])
+        appended: list[RunAppend] = []
+        for write, key, result in zip(writes, keys, await self._run_script(writes, keys), strict=True):
+            outcomes: Sequence[AppendOutcome | SignalboxError] = (
+                result.outcomes if isinstance(result, ScriptResult) else [result] * len(write.positions)
             )
-        if status == b"other_tenant":
-            # Only when a gateway of an earlier release created the stream of another tenant just now.
-            raise Conflict(
-                f"run {run_id} belongs to another tenant; choose another run id",
-                code="foreign_run",
-                field="runid",
-            )
-        return _ScriptResult(
-            status=status.decode(),
-            epoch=epoch.decode(),
-            has_gap=bool(has_gap),
-            healed=bool(healed),
-            outcomes=[AppendOutcome(outcome.decode()) for outcome in outcomes],
-        )
+            for position, outcome in zip(write.positions, outcomes, strict=True):
+                results[position] = outcome
+            if write.mode == "append" and isinstance(result, ScriptResult):
+                appended.append(
+                    RunAppend(
+                        key=key,
+                        events=write.events,
+                        outcomes=result.outcomes,
+                        has_gap=result.has_gap,
+                        healed=result.healed,
+                    )
+                )
+        await self._indexes.update(appended)
+        return results
+
+    async def _run_script(
+        self, writes: Sequence[_Write], keys: Sequence[str]
+    ) -> list[ScriptResult | Conflict]:
+        calls = []
+        for write, key in zip(writes, keys, strict=True):
+            call = self._new_call(write.mode, key, write.events[0].tenantid)
+            calls.append(RunCall(key=key, call=call, records=write.records))
+        return await self._script.run_all(calls)
+
+    async def _tops(self, events: Sequence[CloudEvent]) -> list[int]:
+        """Return the newest sequence of each event's stream; 0 when it has none, or another tenant's."""
+        keys = await self._locate([(event.tenantid, event.runid) for event in events])
+        with map_redis_errors("streams of runs"):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    pipe.hmget(RunKeys(key).meta, "top", "tenant")
+                found = await pipe.execute() if events else []
+        return [
+            int(top) if top is not None and tenant == event.tenantid.encode() else 0
+            for event, (top, tenant) in zip(events, found, strict=True)
+        ]
+
+    async def _locate(self, runs: Sequence[tuple[str, str]]) -> list[str]:
+        """Return the keys of the streams of tenants' runs, in one round trip at most; see `locate`."""
+        keys = [run_key(tenant, run_id) for tenant, run_id in runs]
+        unknown = [place for place, key in enumerate(keys) if key not in self._located]
+        if not unknown:
+            return keys
+        with map_redis_errors("streams of runs"):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for place in unknown:
+                    pipe.hexists(RunKeys(keys[place]).meta, "epoch")
+                    pipe.hget(RunKeys(runs[place][1]).meta, "tenant")
+                found = await pipe.execute()
+        for place, exists, tenant_without_key in zip(unknown, found[::2], found[1::2], strict=True):
+            tenant, run_id = runs[place]
+            if exists:
+                # Final, unlike the other outcomes: a stream under the run key always takes precedence.
+                self._located[keys[place]] = None
+            elif tenant_without_key == tenant.encode():
+                keys[place] = run_id
+        return keys
 
     async def _publish_live(self, event: CloudEvent, record: Record) -> None:
         key = await self.locate(event.tenantid, event.runid)
-        await self._apply(self._new_call("live", key, event.tenantid), key, [record])
+        call = self._new_call("live", key, event.tenantid)
+        await self._script.run(RunCall(key=key, call=call, records=[record]))
+
+
+def _prepare(event: CloudEvent) -> _Prepared:
+    try:
+        return event, records.event_record(event)
+    except InvalidInput as error:
+        return error
+
+
+def _group(prepared: Sequence[_Prepared]) -> list[_Write]:
+    """Group records by run; a run's records of one mode that follow each other share a call."""
+    writes: list[_Write] = []
+    last: dict[tuple[str, str], _Write] = {}
+    for position, item in enumerate(prepared):
+        if isinstance(item, SignalboxError):
+            continue
+        event, record = item
+        mode = "append" if record.sequence else "live"
+        key = (event.runid, event.tenantid)
+        write = last.get(key)
+        if write is None or write.mode != mode or write.is_full:
+            write = last[key] = _Write(mode=mode, positions=[], events=[], records=[])
+            writes.append(write)
+        write.positions.append(position)
+        write.events.append(event)
+        write.records.append(record)
+    return writes
 
 
 def _sequence(entry: tuple[bytes, object]) -> int:

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from signalbox_core.errors import InvalidInput
+from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot
 
 RUN_APPEARED: Final = "run.appeared"
@@ -136,7 +136,24 @@ class RunStream(Protocol):
         ...
 
     async def append_many(self, events: Sequence[CloudEvent]) -> list[AppendOutcome]:
-        """Append each event; one round trip per run. When one is invalid, none is appended."""
+        """Append milestones of any number of runs in one round trip; none when one is invalid."""
+        ...
+
+    async def write_batch(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
+        """Append milestones, and send other events, of any number of runs in one round trip.
+
+        Each run's events are written in their order.
+
+        Returns:
+            Per event its outcome, or the error that `append`, `progress` or `announce` would raise.
+        """
+        ...
+
+    async def append_missing(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
+        """`write_batch` for events that most streams already have: those are only compared, not written.
+
+        Events that the indexes depend on are always written, which repairs an index.
+        """
         ...
 
     async def progress(self, event: CloudEvent) -> None:

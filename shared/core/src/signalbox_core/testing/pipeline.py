@@ -32,6 +32,7 @@ from signalbox_core.pipeline.contract.messages import CancelReason, Control, Dec
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.workflow.recorded import QuestionActivities
 from signalbox_core.temporal import data_converter
 from signalbox_core.temporal.names import MEMO_STARTED_BY, MEMO_TENANT
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
@@ -73,7 +74,7 @@ class RunUnderTest:
         found: Snapshot = await self.handle.query(messages.QUERY_SNAPSHOT, result_type=Snapshot)
         return found
 
-    async def approval(self, approval_id: str, *, within_s: float = 10.0) -> ApprovalState:
+    async def approval(self, approval_id: str, *, within_s: float = 30.0) -> ApprovalState:
         """Wait until the run requests this approval."""
         async with asyncio.timeout(within_s):
             while True:
@@ -186,7 +187,7 @@ class PipelineUnderTest:
 
 
 @contextlib.asynccontextmanager
-async def pipeline_under_test(
+async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
     spec: PipelineSpec,
     *,
     activities: Sequence[Activity],
@@ -194,6 +195,7 @@ async def pipeline_under_test(
     emitter: FakeEmitter | None = None,
     skip_time: bool = False,
     max_cached_workflows: int = 1_000,
+    task_queue: str | None = None,
 ) -> AsyncIterator[PipelineUnderTest]:
     """Run `spec`'s workflow with these activities, and the workflows of its children on the same task queue.
 
@@ -203,11 +205,12 @@ async def pipeline_under_test(
         skip_time: timers fire at once, so a deadline of days takes a second; for approvals that
             expire undecided.
         max_cached_workflows: with 1, runs are evicted and replayed all the time.
+        task_queue: that of an earlier call, whose runs this one's worker continues; by default a new one.
     """
     async with contextlib.AsyncExitStack() as stack:
         if client is None:
             client = await stack.enter_async_context(local_temporal(skip_time=skip_time))
-        task_queue = f"{spec.task_queue}-{uuid.uuid4().hex[:8]}"
+        task_queue = task_queue or f"{spec.task_queue}-{uuid.uuid4().hex[:8]}"
         emitter = emitter or FakeEmitter()
         executor = stack.enter_context(ThreadPoolExecutor(4))
         new_worker = partial(
@@ -215,7 +218,11 @@ async def pipeline_under_test(
             client,
             task_queue=task_queue,
             workflows=[*_workflows(spec), OutboxWorkflow],
-            activities=[*activities, DeliverActivities(emitter).deliver],
+            activities=[
+                *activities,
+                DeliverActivities(emitter).deliver,
+                QuestionActivities(emitter).record,
+            ],
             activity_executor=executor,
             workflow_runner=mark_unsealed_messages(sandbox([spec, *spec.children]), client.data_converter),
             interceptors=[RunInterceptor(emitter.offer), ActivityInterceptor(emitter)],

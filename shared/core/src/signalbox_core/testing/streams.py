@@ -1,15 +1,14 @@
 """FakeRunStream and FakeChannels: the run's stream in memory, with the behavior of the real one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count, pairwise
+from itertools import count
 
 import msgspec
 from msgspec.structs import replace
 
+from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot
-from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.streams import record as records
@@ -28,20 +27,7 @@ from signalbox_core.streams.run_stream import (
     InboxItem,
     ProjectedSnapshot,
 )
-
-
-@dataclass(kw_only=True)
-class _FakeRun:
-    epoch: str
-    tenant: str
-    top: int = 0
-    ended: bool = False
-    ended_at: datetime | None = None
-    gap_since: datetime | None = None
-    log: list[Record] = field(default_factory=list)
-    newest: dict[str, bytes] = field(default_factory=dict)
-    marks: dict[str, str] = field(default_factory=dict)
-    parked: dict[int, Record] = field(default_factory=dict)
+from signalbox_core.testing.stream_state import FakeRunState, frame_of
 
 
 class FakeChannels:
@@ -102,7 +88,7 @@ class FakeRunStream:
         self.channels = FakeChannels()
         self._now = now
         self._max_frames = max_frames
-        self._runs: dict[str, _FakeRun] = {}
+        self._runs: dict[str, FakeRunState] = {}
         self._inbox: dict[tuple[str, str], InboxItem] = {}
         self._epochs = (f"e{number}" for number in count(1))
 
@@ -118,6 +104,11 @@ class FakeRunStream:
         batch = [(event, records.milestone_record(event)) for event in events]
         return [self._append(event, record) for event, record in batch]
 
+    async def write_batch(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
+        return [self._write(event) for event in events]
+
+    append_missing = write_batch
+
     async def progress(self, event: CloudEvent) -> None:
         self._publish_live(event, records.live_record(event))
 
@@ -128,11 +119,11 @@ class FakeRunStream:
         return run_key(tenant, run_id)
 
     async def read(self, key: str, after: Cursor | None, limit: int = 500) -> History:
-        run = self._runs.get(key) or _FakeRun(epoch="", tenant="")
+        run = self._runs.get(key) or FakeRunState(epoch="", tenant="")
         start = after.sequence if after else 0
         first = run.log[0].sequence if run.log else run.top + 1
         lost = start > run.top or start < first - 1 or (after is not None and after.epoch != run.epoch)
-        kept = [_frame(run.epoch, record) for record in run.log if record.sequence > start][:limit]
+        kept = [frame_of(run.epoch, record) for record in run.log if record.sequence > start][:limit]
         return History(
             epoch=run.epoch, top=run.top, ended=run.ended, frames=() if lost else tuple(kept), lost=lost
         )
@@ -187,10 +178,12 @@ class FakeRunStream:
         if replaces is not None and (before.epoch if before else "") != replaces:
             return None
         ended = snapshot.status in ENDED
-        run = _FakeRun(epoch=next(self._epochs), tenant=snapshot.tenant, top=snapshot.sequence, ended=ended)
+        run = FakeRunState(
+            epoch=next(self._epochs), tenant=snapshot.tenant, top=snapshot.sequence, ended=ended
+        )
         run.ended_at = snapshot.ended_at
         run.newest[BASE] = msgspec.json.encode(snapshot)
-        _set_marks(run, records.snapshot_marks(snapshot))
+        run.set_marks(records.snapshot_marks(snapshot))
         waiting = before.parked if before and not ended else {}
         run.parked = {sequence: record for sequence, record in waiting.items() if sequence > run.top}
         self._runs[key] = run
@@ -207,11 +200,19 @@ class FakeRunStream:
     async def discard(self, key: str) -> None:
         self._runs.pop(key, None)
 
+    def _write(self, event: CloudEvent) -> AppendOutcome | SignalboxError:
+        try:
+            record = records.event_record(event)
+        except InvalidInput as error:
+            return error
+        write = self._publish_live if event.sequence is None else self._append
+        return write(event, record)
+
     def _append(self, event: CloudEvent, record: Record) -> AppendOutcome:
         key = run_key(event.tenantid, event.runid)
         run = self._runs.get(key)
         if run is None:
-            run = self._runs[key] = _FakeRun(epoch=next(self._epochs), tenant=event.tenantid)
+            run = self._runs[key] = FakeRunState(epoch=next(self._epochs), tenant=event.tenantid)
         if event.name == "approval.requested":
             item = records.inbox_item(event)
             self._inbox[key, item.approval_id] = item
@@ -237,7 +238,7 @@ class FakeRunStream:
             tenant_channel(tenant), records.unpack_message(records.pack_tenant_message(name, key))
         )
 
-    def _place(self, key: str, run: _FakeRun, record: Record) -> AppendOutcome:
+    def _place(self, key: str, run: FakeRunState, record: Record) -> AppendOutcome:
         if run.ended or record.sequence <= run.top:
             return AppendOutcome.DROPPED
         if record.sequence > run.top + 1:
@@ -247,53 +248,39 @@ class FakeRunStream:
         self._append_parked(key, run)
         return AppendOutcome.APPENDED
 
-    def _append_next(self, key: str, run: _FakeRun, record: Record) -> None:
+    def _append_next(self, key: str, run: FakeRunState, record: Record) -> None:
         run.log = [*run.log, record][-self._max_frames :]
         run.top = record.sequence
         if record.field:
             run.newest[record.field] = record.data.encode()
-        _set_marks(run, record.marks)
+        run.set_marks(record.marks)
         self._send(key, run, record)
         if record.terminal:
             run.ended = True
             run.parked.clear()
 
-    def _append_parked(self, key: str, run: _FakeRun) -> None:
+    def _append_parked(self, key: str, run: FakeRunState) -> None:
         while not run.ended and run.top + 1 in run.parked:
             self._append_next(key, run, run.parked.pop(run.top + 1))
 
-    def _publish_live(self, event: CloudEvent, record: Record) -> None:
+    def _publish_live(self, event: CloudEvent, record: Record) -> AppendOutcome:
         key = run_key(event.tenantid, event.runid)
         run = self._runs.get(key)
         if run and (run.ended or (record.guard and run.marks.get(record.guard) == ENDED_STEP)):
-            return
+            return AppendOutcome.DROPPED
         if run and record.field:
             run.newest[record.field] = record.data.encode()
-        self._send(key, run or _FakeRun(epoch="", tenant=""), record)
+        self._send(key, run or FakeRunState(epoch="", tenant=""), record)
+        return AppendOutcome.APPENDED
 
-    def _send(self, key: str, run: _FakeRun, record: Record) -> None:
-        self.channels.send(key, _frame(run.epoch, record))
+    def _send(self, key: str, run: FakeRunState, record: Record) -> None:
+        self.channels.send(key, frame_of(run.epoch, record))
 
-    def _update_gap(self, run: _FakeRun, *, top_before: int) -> None:
+    def _update_gap(self, run: FakeRunState, *, top_before: int) -> None:
         if not run.parked:
             run.gap_since = None
         elif run.gap_since is None or run.top != top_before:
             run.gap_since = self._now()
-
-
-def _frame(epoch: str, record: Record) -> Frame:
-    name = record.name
-    return Frame(
-        epoch=epoch,
-        sequence=record.sequence or None,
-        name=name,
-        data=record.data.encode(),
-        terminal=name in TERMINAL,
-    )
-
-
-def _set_marks(run: _FakeRun, marks: Sequence[str]) -> None:
-    run.marks.update({name: value for place, (name, value) in enumerate(pairwise(marks)) if place % 2 == 0})
 
 
 def _ignore(*_: object) -> None:

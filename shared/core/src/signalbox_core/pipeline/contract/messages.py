@@ -24,6 +24,8 @@ ALREADY_DECIDED: Final = "already_decided"
 APPROVAL_EXPIRED: Final = "approval_expired"
 STALE_DIGEST: Final = "stale_digest"
 INVALID_ANSWER: Final = "invalid_answer"
+NOT_ASKED_YET: Final = "not_asked_yet"
+WITHDRAWN: Final = "withdrawn"
 NOT_ALLOWED_BY_POLICY: Final = "not_allowed_by_policy"
 
 
@@ -54,6 +56,13 @@ class DecisionRecord(Struct, frozen=True, kw_only=True):
     decided_at: datetime
     answer: msgspec.Raw
     decider: Subject | None = None
+
+
+class EarlyDecision(Struct, frozen=True, kw_only=True):
+    """A decision that arrived before its question."""
+
+    decision: Decision
+    record: DecisionRecord
 
 
 class Control(Struct, frozen=True, kw_only=True):

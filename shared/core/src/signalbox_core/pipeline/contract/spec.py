@@ -34,12 +34,17 @@ class Step(Struct, frozen=True):
 
 
 class Approval(Struct, Generic[A], frozen=True, kw_only=True):
-    """A question that a run may open: the type of its answer, and its deadline."""
+    """A question that a run may ask: the type of its answer and how long it stays open.
+
+    Attributes:
+        early: whether a decision may arrive before the question; its sender has not seen what is asked.
+    """
 
     name: str
     title: str
     answer: type[A]
     deadline: timedelta = timedelta(days=7)
+    early: bool = False
 
 
 class DomainEvent(Struct, frozen=True):

@@ -3,7 +3,8 @@
 Query `snapshot`; update and signal `decide`; signals `pause`, `resume` and `cancel_reason`.
 """
 
-from msgspec import UNSET
+from collections.abc import Callable
+
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
@@ -12,6 +13,7 @@ from signalbox_core.events.snapshot import ENDED
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Control, Decision, DecisionRecord
+from signalbox_core.pipeline.workflow.recorded import recorded_judgement
 from signalbox_core.pipeline.workflow.state import RunState
 
 
@@ -20,6 +22,7 @@ class RunMessageHandlers:
 
     def __init__(self, state: RunState) -> None:
         self._state = state
+        self._signal_count = 0
         workflow.set_query_handler(messages.QUERY_SNAPSHOT, self.snapshot)
         workflow.set_update_handler(messages.UPDATE_DECIDE, self.decide, validator=self.validate_decision)
         workflow.set_signal_handler(messages.SIGNAL_DECIDE, self.decide_by_signal)
@@ -34,7 +37,7 @@ class RunMessageHandlers:
     def _has_ended(self) -> bool:
         return self._state.journal.snapshot.status in ENDED
 
-    def validate_decision(self, decision: Decision) -> None:
+    def validate_decision(self, decision: Decision, *, allow_early: bool = False) -> None:
         """Reject a decision that cannot be accepted; as a validator, before it enters the history.
 
         Raises:
@@ -46,6 +49,10 @@ class RunMessageHandlers:
                 messages.NOT_ALLOWED_BY_POLICY,
                 f"agents never decide, and {decision.decider.subject} is one; ask a person",
             )
+        self._require_open_run()
+        self._state.approvals.validate(decision, allow_early=allow_early)
+
+    def _require_open_run(self) -> None:
         if self._has_ended:
             status = self._state.journal.snapshot.status
             raise non_retryable_error(
@@ -55,32 +62,46 @@ class RunMessageHandlers:
             raise non_retryable_error(
                 "conflict", f"run {self._state.run_id} is being cancelled; nothing to decide"
             )
-        self._state.approvals.validate(decision)
 
-    def decide(self, decision: Decision) -> DecisionRecord:
-        # Validated again: another decision in the same workflow task may have won after the validator ran.
-        self.validate_decision(decision)
+    async def decide(self, decision: Decision) -> DecisionRecord:
+        """Accept a decision; an update's validator has judged its answer in this very step.
+
+        Replay runs no validator: what the history accepted is not judged again.
+
+        Raises:
+            ApplicationError: another decision, a cancel or the deadline came first, or the question turns out
+                to be another than the one that was decided.
+        """
+        asked = self._state.approvals.find(decision.approval_id)
+        if asked is not None and asked.awaits_record:
+            await workflow.wait_condition(lambda: not asked.awaits_record)
+            self._require_open_run()
+            if asked.is_open:
+                self._state.approvals.check_digest(decision)
         record, decides = self._state.approvals.accept(decision, workflow.now())
         if decides:
-            data = catalogue.ApprovalDecided(
-                approval_id=record.approval_id,
-                decision_id=record.decision_id,
-                decided_by=record.decided_by,
-                answer=record.answer,
-                note=decision.note,
-                decider=record.decider if record.decider is not None else UNSET,
-            )
-            self._state.record_event("approval.decided", data)
+            self._state.record_decision(decision)
         return record
 
-    def decide_by_signal(self, decision: Decision) -> None:
+    async def decide_by_signal(self, decision: Decision) -> None:
         """Decide without a reply, for when no worker runs. An invalid decision is logged and dropped."""
-        try:
-            self.decide(decision)
-        except ApplicationError as rejection:
-            workflow.logger.warning(
-                "decision dropped", extra={"approval_id": decision.approval_id, "reason": rejection.type}
-            )
+        self._signal_count += 1
+        # Histories without recorded judgements may hold any early decision.
+        allow_early = workflow.unsafe.is_replaying()
+        if recorded_judgement(
+            f"signalbox.signal-{self._signal_count}",
+            lambda: _is_accepted(decision, lambda: self.validate_decision(decision, allow_early=allow_early)),
+        ):
+            try:
+                await self.decide(decision)
+            except ApplicationError as refusal:
+                _log_dropped(decision, refusal)
+
+    def is_early_acceptable(self, decision: Decision) -> bool:
+        """Judge a decision that arrived before its question, now that the question is known."""
+        return not (self._has_ended or self._state.is_cancelling) and _is_accepted(
+            decision, lambda: self._state.approvals.judge_early(decision)
+        )
 
     def pause(self, control: Control) -> None:
         if not self._state.paused and not self._has_ended:
@@ -94,3 +115,17 @@ class RunMessageHandlers:
 
     def announce_cancel(self, reason: CancelReason) -> None:
         self._state.announce_cancel(reason)
+
+
+def _is_accepted(decision: Decision, validate: Callable[[], None]) -> bool:
+    try:
+        validate()
+    except ApplicationError as refusal:
+        _log_dropped(decision, refusal)
+        return False
+    return True
+
+
+def _log_dropped(decision: Decision, refusal: ApplicationError) -> None:
+    extra = {"approval_id": decision.approval_id, "reason": refusal.type}
+    workflow.logger.warning("decision dropped", extra=extra)

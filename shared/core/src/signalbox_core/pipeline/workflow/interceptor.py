@@ -31,6 +31,8 @@ from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.step_header import StepCall, current_call, to_payload
 from signalbox_core.pipeline.workflow.lifecycle import execute_run
 from signalbox_core.pipeline.workflow.outbox import DELIVER
+from signalbox_core.pipeline.workflow.questions import withdraw_open_questions
+from signalbox_core.pipeline.workflow.recorded import RECORD_QUESTIONS
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.state import OFFER
 from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch, workflow_id_in_tenant
@@ -129,7 +131,7 @@ class _RunInbound(WorkflowInboundInterceptor):
 class _RunOutbound(WorkflowOutboundInterceptor):
     def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":  # noqa: A002
         run = _find_run(workflow.instance())
-        if input.activity == DELIVER:
+        if input.activity in (DELIVER, RECORD_QUESTIONS):
             return super().start_activity(input)
         input.headers = _with_step_call(input.headers, run)
         if run is None:
@@ -188,6 +190,7 @@ class _RunOutbound(WorkflowOutboundInterceptor):
     def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:  # noqa: A002
         run = _find_run(workflow.instance())
         if run is not None:
+            withdraw_open_questions(run.state)
             input.headers = {**input.headers, HEADER_CARRIED: to_payload(run.state.carried_state())}
         super().continue_as_new(input)
 

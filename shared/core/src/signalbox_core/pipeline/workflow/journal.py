@@ -10,9 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.events import MAX_EVENT_BYTES, CloudEvent, Snapshot, fold, full_type
+from signalbox_core.events.approval_folds import with_recorded_question
 from signalbox_core.ids import derived_id
 from signalbox_core.pipeline.contract.emitter import SOURCE
 from signalbox_core.pipeline.contract.failures import pipeline_bug
+from signalbox_core.pipeline.contract.messages import EarlyDecision
 
 MAX_DATA_BYTES: Final = MAX_EVENT_BYTES - 4_096
 """Leaves room for the envelope."""
@@ -22,13 +24,15 @@ class CarriedState(Struct, frozen=True, kw_only=True):
     """What a run's next execution (after continue-as-new) starts from.
 
     Attributes:
-        asked: number of questions opened, by approval name.
+        asked: how many questions of each approval name the run has asked.
+        early: decisions that arrived before their questions.
         kept: the value that the author passed to `Run.keep`.
     """
 
     snapshot: Snapshot
     undelivered: tuple[CloudEvent, ...] = ()
     asked: tuple[tuple[str, int], ...] = ()
+    early: tuple[EarlyDecision, ...] = ()
     kept: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -61,6 +65,10 @@ class RunJournal:
         event = self._event(derived_id(self._workflow_id, str(sequence)), name, body, now, step, sequence)
         self.snapshot = fold(self.snapshot, event)
         return event
+
+    def restore(self, event: CloudEvent) -> None:
+        """Take over a question as the history has it: its `approval.requested`."""
+        self.snapshot = with_recorded_question(self.snapshot, event)
 
     def progress(self, data: Struct, now: datetime, *, step: str) -> CloudEvent:
         """Create a progress event, which has no sequence number, and fold it into the snapshot."""

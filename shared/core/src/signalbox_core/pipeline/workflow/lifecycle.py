@@ -14,6 +14,7 @@ from temporalio.exceptions import is_cancelled_exception
 from signalbox_core.errors import SignalboxError
 from signalbox_core.events import catalogue
 from signalbox_core.pipeline.contract.failures import as_application_error, failure_of
+from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput
 from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import let_waits_return, shielded, wait_until_idle
@@ -106,5 +107,7 @@ async def _clean_up(state: RunState) -> None:
 
 async def _finish(state: RunState, name: str, data: msgspec.Struct) -> None:
     state.outbox.close_intake()
+    for asked in state.approvals.pending():
+        state.approvals.close(asked.approval_id, ApprovalInput.CANCEL)
     state.record_event(name, data)
     await shielded(state.outbox.close())

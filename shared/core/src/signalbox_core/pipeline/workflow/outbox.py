@@ -83,7 +83,10 @@ class Outbox:
         self._pending_activities = 0
         self._pending_local_activities = 0
         self._flush_task: asyncio.Task[None] | None = None
+        self._is_delivering = False
+        self._is_flush_deferred = False
         self._intake_closed = False
+        self._unrecorded: set[str] = set()
 
     @property
     def undelivered(self) -> tuple[CloudEvent, ...]:
@@ -109,13 +112,47 @@ class Outbox:
 
         Returns:
             The events that no header carries yet; none when they are too many or too large, since a header
-            becomes part of the history.
+            becomes part of the history, or while a question is being recorded. Until then replay may compute
+            an event of another size.
         """
+        if self._unrecorded:
+            return ()
         found = tuple(self._events[self._piggybacked :])
         if len(found) > MAX_PIGGYBACK_EVENTS or sum(map(_size_bytes, found)) > MAX_PIGGYBACK_BYTES:
             return ()
         self._piggybacked += len(found)
         return found
+
+    def hold(self, event_id: str) -> None:
+        """Leave the events of this workflow task to the recording of a question, whose event is given."""
+        self._unrecorded.add(event_id)
+        self._is_flush_deferred = True
+
+    def begin_recording(self) -> tuple[CloudEvent, ...]:
+        """Take the undelivered events for the delivery that the recording of a question makes.
+
+        Returns:
+            Nothing when another delivery is in flight, when they are too many for one delivery, and when the
+            run is ending.
+        """
+        self._is_flush_deferred = False
+        parts = batches(self._events)
+        if self._is_delivering or self._intake_closed or len(parts) != 1:
+            self._schedule_flush()
+            return ()
+        self._is_delivering = True
+        return parts[0]
+
+    def end_recording(self, delivered: Sequence[CloudEvent]) -> None:
+        """Drop the events that the recording delivered; schedule a delivery of the others."""
+        self._is_delivering = False
+        self._confirm(len(delivered))
+        self._schedule_flush()
+
+    def restore(self, event: CloudEvent) -> None:
+        """Take over the event of a question as the history has it."""
+        self._unrecorded.discard(event.id)
+        self._events = [event if item.id == event.id else item for item in self._events]
 
     def close_intake(self) -> None:
         """Start no further delivery; events added from here on are delivered by `close`."""
@@ -159,14 +196,19 @@ class Outbox:
         await wait_until_idle()
         while not self._intake_closed and self._needs_delivery():
             batch = batches(self._events)[0]
+            self._is_delivering = True
             await _execute_delivery(batch)
-            if not self._intake_closed:
-                del self._events[: len(batch)]
-                self._piggybacked = max(0, self._piggybacked - len(batch))
+            self._is_delivering = False
+            self._confirm(len(batch))
+
+    def _confirm(self, count: int) -> None:
+        if not self._intake_closed:
+            del self._events[:count]
+            self._piggybacked = max(0, self._piggybacked - count)
 
     def _needs_delivery(self) -> bool:
         """Whether an event has no carrier, nothing will wake the workflow, or too much is unconfirmed."""
-        if self._pending_local_activities:
+        if self._pending_local_activities or self._is_delivering or self._is_flush_deferred:
             return False
         return bool(self._events) and (
             self._piggybacked < len(self._events)

@@ -1,5 +1,7 @@
-"""Asking a person: open the question, wait for its outcome, send a reminder at half the deadline."""
+"""Asking a person: record the question, wait for its outcome, send a reminder at half the deadline."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,9 +10,14 @@ from msgspec import Struct
 from temporalio import workflow
 
 from signalbox_core.events import catalogue
+from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
 from signalbox_core.pipeline.contract.step_header import current_call
-from signalbox_core.pipeline.workflow.approvals import AskedQuestion, Check, digest_of
+from signalbox_core.pipeline.workflow.answers import AnswerCheck
+from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
+from signalbox_core.pipeline.workflow.approvals import digest_of
+from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
 
@@ -22,49 +29,94 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
     approval_id: str
     options: object
     evidence: object
-    check: Check | None = None
+    check: AnswerCheck | None = None
 
 
-def open_question(state: RunState, question: ApprovalQuestion) -> AskedQuestion:
-    """Register the question and record `approval.requested`."""
+def open_question(
+    state: RunState, question: ApprovalQuestion, is_acceptable: Callable[[Decision], bool]
+) -> AskedQuestion:
+    """Open the question and record it with `approval.requested`.
+
+    Args:
+        is_acceptable: judges the decision that arrived before the question; its verdict is recorded too.
+    """
+    data = _requested(question)
+    asked = AskedQuestion(
+        approval=question.approval,
+        check=question.check,
+        requested=data,
+        is_replayed=workflow.unsafe.is_replaying(),
+        is_recorded=state.records_questions,
+    )
+    state.approvals.open(question.approval_id, asked)
+    asked.accepts_early = asked.early is not None and is_acceptable(asked.early.decision)
+    event = state.record_event("approval.requested", data, step=data.step)
+    if asked.is_recorded:
+        state.recorder.add(event, accepts_early=asked.accepts_early)
+    else:
+        state.confirm_question(data, accepts_early=asked.accepts_early)
+    return asked
+
+
+def _requested(question: ApprovalQuestion) -> catalogue.ApprovalRequested:
     approval = question.approval
     schema = json_schema(approval.answer)
     form = {"title": approval.title, "answer_schema": schema}
-    asked = AskedQuestion(
-        approval=approval,
-        check=question.check,
-        digest=digest_of(form, question.options, question.evidence),
-    )
-    state.approvals.open(question.approval_id, asked)
     call = current_call.get()
-    data = catalogue.ApprovalRequested(
+    return catalogue.ApprovalRequested(
         approval_id=question.approval_id,
         name=approval.name,
         title=approval.title,
         answer_schema=_raw(schema),
         options=_raw(question.options),
         evidence=_raw(question.evidence),
-        digest=asked.digest,
+        digest=digest_of(form, question.options, question.evidence),
         step=call.step if call is not None else None,
         deadline_at=workflow.now() + approval.deadline,
     )
-    state.record_event("approval.requested", data, step=data.step)
-    return asked
 
 
-async def wait_for_outcome(state: RunState, approval_id: str, asked: AskedQuestion) -> None:
-    """Wait until the question is decided or expired. A decision that arrives with the deadline wins."""
-    half = asked.approval.deadline / 2
-    deadline_at = workflow.now() + asked.approval.deadline
-    if await _decided_within(asked, half):
+async def wait_for_outcome(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
+    """Wait until the question has an outcome. A decision that arrives with the deadline wins."""
+    try:
+        await _wait_for_decision(state, asked, has_default=has_default)
+    except asyncio.CancelledError:
+        # A cancelled run closes its questions when it ends.
+        if workflow.cancellation_reason() is None:
+            withdraw(state, asked)
+        raise
+
+
+async def _wait_for_decision(state: RunState, asked: AskedQuestion, *, has_default: bool) -> None:
+    if await _decided_within(asked, (asked.deadline_at - workflow.now()) / 2):
         return
     state.record_event(
-        "approval.reminded", catalogue.ApprovalReminded(approval_id=approval_id, deadline_at=deadline_at)
+        "approval.reminded",
+        catalogue.ApprovalReminded(approval_id=asked.approval_id, deadline_at=asked.deadline_at),
     )
-    if await _decided_within(asked, deadline_at - workflow.now()):
+    if await _decided_within(asked, asked.deadline_at - workflow.now()):
         return
-    asked.expired = True
-    state.record_event("approval.expired", catalogue.ApprovalExpired(approval_id=approval_id))
+    deadline = ApprovalInput.DEADLINE_WITH_DEFAULT if has_default else ApprovalInput.DEADLINE
+    state.approvals.close(asked.approval_id, deadline)
+    state.record_event("approval.expired", catalogue.ApprovalExpired(approval_id=asked.approval_id))
+
+
+def withdraw_open_questions(state: RunState) -> None:
+    """Withdraw what nobody waits for after continue-as-new."""
+    for asked in state.approvals.pending():
+        withdraw(state, asked)
+
+
+def withdraw(state: RunState, asked: AskedQuestion) -> None:
+    """Close a question that the run no longer asks; one of an older history stays as it was.
+
+    An eviction cancels the waiting task as well; `workflow.patched` raises then.
+    """
+    if not asked.is_recorded or not workflow.patched(RECORDED_QUESTIONS):
+        return
+    if state.approvals.close(asked.approval_id, ApprovalInput.WITHDRAW) is ApprovalEffect.WITHDRAW:
+        withdrawn = catalogue.ApprovalWithdrawn(approval_id=asked.approval_id)
+        state.record_event("approval.withdrawn", withdrawn)
 
 
 async def _decided_within(asked: AskedQuestion, limit: timedelta) -> bool:

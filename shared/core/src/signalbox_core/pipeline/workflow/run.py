@@ -14,7 +14,7 @@ from signalbox_core.objects import ObjectRef
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
-from signalbox_core.pipeline.workflow.approvals import Check
+from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.handlers import RunMessageHandlers
 from signalbox_core.pipeline.workflow.questions import ApprovalQuestion, open_question, wait_for_outcome
 from signalbox_core.pipeline.workflow.state import CleanUp, RunState
@@ -124,7 +124,7 @@ class Run:
         *,
         options: object,
         evidence: object = ...,
-        check: Check | None = ...,
+        check: AnswerCheck | None = ...,
         approval_id: str | None = ...,
         default: A | _Unset = ...,
     ) -> A: ...
@@ -135,7 +135,7 @@ class Run:
         *,
         options: object,
         evidence: object = ...,
-        check: Check | None = ...,
+        check: AnswerCheck | None = ...,
         approval_id: str | None = ...,
         default: Struct | _Unset = ...,
     ) -> Any: ...
@@ -145,11 +145,14 @@ class Run:
         *,
         options: object,
         evidence: object = None,
-        check: Check | None = None,
+        check: AnswerCheck | None = None,
         approval_id: str | None = None,
         default: Struct | _Unset = _UNSET,
     ) -> Any:
-        """Ask a person and wait for the answer. A decision may arrive before the question.
+        """Ask a person and wait for the answer.
+
+        The question is kept in the run's history as it was asked, so the contract may change while it is
+        open. When the task that waits is cancelled, or the run continues as new, it is withdrawn.
 
         Args:
             approval: a declared approval, or its name. Given the object, the answer is typed.
@@ -165,14 +168,11 @@ class Run:
         question = ApprovalQuestion(
             approval=declared, approval_id=question_id, options=options, evidence=evidence, check=check
         )
-        asked = open_question(self.state, question)
-        early = self.state.approvals.pop_early_decision(question_id)
-        if early is not None:
-            self._handlers.decide_by_signal(early)
-        await wait_for_outcome(self.state, question_id, asked)
+        asked = open_question(self.state, question, self._handlers.is_early_acceptable)
+        await wait_for_outcome(self.state, asked, has_default=not isinstance(default, _Unset))
         await self.state.hold_for_cancel()
         if asked.record is not None:
-            return msgspec.json.decode(asked.record.answer, type=declared.answer)
+            return decode_accepted(asked.record.answer, declared.answer)
         if isinstance(default, _Unset):
             raise non_retryable_error(
                 messages.APPROVAL_EXPIRED,

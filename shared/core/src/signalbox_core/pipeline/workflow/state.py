@@ -11,14 +11,16 @@ from temporalio.api.common.v1 import Payload
 
 from signalbox_core.events import CloudEvent, catalogue
 from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.envelope import decode_data
 from signalbox_core.events.snapshot import StepState
 from signalbox_core.ids import run_id_of, tenant_of
 from signalbox_core.pipeline.contract.failures import non_retryable_error
-from signalbox_core.pipeline.contract.messages import CancelReason
+from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.outbox import Outbox
+from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS, QuestionRecorder
 from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
@@ -55,6 +57,9 @@ class RunState:
         self.journal = RunJournal(self.run_id, self.tenant, workflow_id=self.workflow_id)
         self.outbox = Outbox()
         self.approvals = ApprovalRegistry(spec)
+        # At the start, because a patch is not reliable right after a local activity.
+        self.records_questions = bool(spec.approvals) and workflow.patched(RECORDED_QUESTIONS)
+        self.recorder = QuestionRecorder(self.outbox, self._restore_question)
         self.clean_ups: list[CleanUp] = []
         self.cancel_reason = CancelReason()
         self.paused = False
@@ -111,13 +116,27 @@ class RunState:
         )
         self.outbox.add(self.journal.milestone("run.started", data, workflow.now()))
 
-    def record_event(self, name: str, data: Struct, *, step: str | None = None) -> None:
-        """Number a milestone and add it to the outbox.
+    def record_event(self, name: str, data: Struct, *, step: str | None = None) -> CloudEvent:
+        """Number a milestone, add it to the outbox and return it.
 
         A message may arrive before the workflow's code runs, so `run.started` is recorded first if needed.
         """
         self.ensure_started()
-        self.outbox.add(self.journal.milestone(name, data, workflow.now(), step=step))
+        event = self.journal.milestone(name, data, workflow.now(), step=step)
+        self.outbox.add(event)
+        return event
+
+    def record_decision(self, decision: Decision) -> None:
+        """Record `approval.decided`."""
+        data = catalogue.ApprovalDecided(
+            approval_id=decision.approval_id,
+            decision_id=decision.decision_id,
+            decided_by=decision.decided_by,
+            answer=decision.answer,
+            note=decision.note,
+            decider=decision.decider if decision.decider is not None else UNSET,
+        )
+        self.record_event("approval.decided", data)
 
     def progress(self, data: catalogue.StepProgress) -> None:
         """Fold progress into the snapshot and pass it to the worker process."""
@@ -196,8 +215,19 @@ class RunState:
             snapshot=self.journal.snapshot,
             undelivered=self.outbox.undelivered,
             asked=tuple(self.approvals.counts.items()),
+            early=self.approvals.early_decisions,
             kept=self.kept,
         )
+
+    def _restore_question(self, event: CloudEvent, accepts_early: bool) -> None:
+        self.journal.restore(event)
+        self.confirm_question(decode_data(event, catalogue.ApprovalRequested), accepts_early=accepts_early)
+
+    def confirm_question(self, recorded: catalogue.ApprovalRequested, *, accepts_early: bool) -> None:
+        """Open a question as the history has it, or decide it with the decision that arrived before it."""
+        early = self.approvals.confirm(recorded, workflow.now(), accepts_early=accepts_early)
+        if early is not None:
+            self.record_decision(early)
 
     def _restore_carried(self) -> None:
         payload = workflow.info().headers.get(HEADER_CARRIED)
@@ -205,7 +235,7 @@ class RunState:
             return
         carried = msgspec.json.decode(payload.data, type=CarriedState)
         self.journal.snapshot = carried.snapshot
-        self.approvals.counts = dict(carried.asked)
+        self.approvals.restore(carried.asked, carried.early)
         self._starts = {step.name: step.attempt for step in carried.snapshot.steps}
         self._running_steps = {step.name: step for step in carried.snapshot.steps if step.status == "running"}
         self.kept = msgspec.Raw(bytes(carried.kept))

@@ -72,6 +72,7 @@ const CHANGES = {
       answer: data.answer, note: data.note ?? null, decider: subject(data.decider),
     }),
   "approval.expired": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "expired" }),
+  "approval.withdrawn": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "withdrawn" }),
   "run.paused": (snapshot) => ({ ...snapshot, status: "paused" }),
   "run.resumed": (snapshot) => ({ ...snapshot, status: "running" }),
   "run.completed": (snapshot, data, frame) => ({ ...snapshot, status: "completed", result: data.result, ended_at: frame.time }),

@@ -43,6 +43,7 @@ const TEXTS = {
   "approval.escalated": () => ["attention", "Escalated"],
   "approval.decided": (data) => ["completed", `Decided by ${data.decided_by}`],
   "approval.expired": () => ["expired", "Expired without a decision"],
+  "approval.withdrawn": () => ["cancelled", "Withdrawn: the run no longer asks"],
   "event.refused": (data) => ["failed", `An event was rejected (${data.name}): ${data.reason}`],
   "stream.skipped": (data) => ["failed", `An event could not be read: ${data.reason}`],
   "run.paused": (data) => ["paused", data.by ? `Paused by ${data.by}` : "Paused"],

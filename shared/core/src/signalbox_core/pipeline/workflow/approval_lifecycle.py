@@ -1,0 +1,144 @@
+"""The life cycle of an approval as one table: state and input to the next state and an effect. Pure.
+
+`ApprovalRegistry` applies it; tools/approval_diagram.py draws it for docs/approvals.md.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+
+class ApprovalPhase(StrEnum):
+    """The state of one approval inside the workflow."""
+
+    UNASKED = "unasked"
+    EARLY = "early"
+    """A decision has arrived before the question."""
+    ASKING = "asking"
+    """The question is asked and is being recorded in the history, for milliseconds. Shown as `pending`."""
+    PENDING = "pending"
+    DECIDED = "decided"
+    EXPIRED = "expired"
+    DEFAULTED = "defaulted"
+    """The deadline passed and the run goes on with its default answer. The snapshot shows `expired`."""
+    WITHDRAWN = "withdrawn"
+    """The run no longer asks: its `ask` was cancelled, or it continued as new."""
+    CANCELLED = "cancelled"
+    """The run ended while the approval was open."""
+
+
+class ApprovalInput(StrEnum):
+    """What can happen to an approval."""
+
+    ASK = "ask"
+    DECIDE = "decide"
+    REPEAT = "repeat"
+    """A decision with the id of the one on record."""
+    OTHER = "other decision"
+    """A decision with another id than the one on record."""
+    RECORDED = "recorded"
+    RECORDED_EARLY = "recorded, early decision accepted"
+    DEADLINE = "deadline"
+    DEADLINE_WITH_DEFAULT = "deadline with default"
+    WITHDRAW = "withdraw"
+    CANCEL = "cancel run"
+
+
+class ApprovalEffect(StrEnum):
+    """What the run does on a transition."""
+
+    REQUEST = "record approval.requested"
+    REQUEST_AND_JUDGE = "record approval.requested and the verdict on the early decision"
+    DEFER = "wait until the question is recorded"
+    HOLD = "hold the decision until the question is asked"
+    RECORD = "record approval.decided"
+    RETURN = "return the decision on record"
+    EXPIRE = "record approval.expired and fail the run"
+    TAKE_DEFAULT = "record approval.expired and use the default answer"
+    WITHDRAW = "record approval.withdrawn"
+    END = "close it with the run"
+    NOTHING = "nothing"
+    REFUSE_DECIDED = "refuse: already_decided"
+    REFUSE_EXPIRED = "refuse: approval_expired"
+    REFUSE_WITHDRAWN = "refuse: withdrawn"
+    REFUSE_ENDED = "refuse: conflict"
+    BUG = "fail the run: approval id asked twice"
+    IMPOSSIBLE = "cannot happen"
+
+
+class Transition(Struct, frozen=True):
+    """One cell of the table."""
+
+    phase: ApprovalPhase
+    effect: ApprovalEffect
+
+
+_P, _I, _E = ApprovalPhase, ApprovalInput, ApprovalEffect
+
+OPEN: Final = frozenset({_P.ASKING, _P.PENDING})
+"""The question is asked and has no outcome."""
+CLOSED: Final = frozenset({_P.DECIDED, _P.EXPIRED, _P.DEFAULTED, _P.WITHDRAWN, _P.CANCELLED})
+"""The outcomes: no input leads from one of these to another state."""
+
+_REFUSALS: Final[Mapping[ApprovalPhase, ApprovalEffect]] = {
+    _P.EXPIRED: _E.REFUSE_EXPIRED,
+    _P.DEFAULTED: _E.REFUSE_EXPIRED,
+    _P.WITHDRAWN: _E.REFUSE_WITHDRAWN,
+    _P.CANCELLED: _E.REFUSE_ENDED,
+}
+
+_OPEN_CELLS: Final[Mapping[tuple[ApprovalPhase, ApprovalInput], Transition]] = {
+    (_P.UNASKED, _I.ASK): Transition(_P.ASKING, _E.REQUEST),
+    (_P.UNASKED, _I.DECIDE): Transition(_P.EARLY, _E.HOLD),
+    (_P.UNASKED, _I.CANCEL): Transition(_P.UNASKED, _E.NOTHING),
+    (_P.EARLY, _I.ASK): Transition(_P.ASKING, _E.REQUEST_AND_JUDGE),
+    (_P.EARLY, _I.REPEAT): Transition(_P.EARLY, _E.RETURN),
+    (_P.EARLY, _I.OTHER): Transition(_P.EARLY, _E.REFUSE_DECIDED),
+    (_P.EARLY, _I.CANCEL): Transition(_P.EARLY, _E.NOTHING),
+    (_P.ASKING, _I.ASK): Transition(_P.ASKING, _E.BUG),
+    (_P.ASKING, _I.DECIDE): Transition(_P.ASKING, _E.DEFER),
+    (_P.ASKING, _I.RECORDED): Transition(_P.PENDING, _E.NOTHING),
+    (_P.ASKING, _I.RECORDED_EARLY): Transition(_P.DECIDED, _E.RECORD),
+    (_P.ASKING, _I.DEADLINE): Transition(_P.EXPIRED, _E.EXPIRE),
+    (_P.ASKING, _I.DEADLINE_WITH_DEFAULT): Transition(_P.DEFAULTED, _E.TAKE_DEFAULT),
+    (_P.ASKING, _I.WITHDRAW): Transition(_P.WITHDRAWN, _E.WITHDRAW),
+    (_P.ASKING, _I.CANCEL): Transition(_P.CANCELLED, _E.END),
+    (_P.PENDING, _I.ASK): Transition(_P.PENDING, _E.BUG),
+    (_P.PENDING, _I.DECIDE): Transition(_P.DECIDED, _E.RECORD),
+    (_P.PENDING, _I.DEADLINE): Transition(_P.EXPIRED, _E.EXPIRE),
+    (_P.PENDING, _I.DEADLINE_WITH_DEFAULT): Transition(_P.DEFAULTED, _E.TAKE_DEFAULT),
+    (_P.PENDING, _I.WITHDRAW): Transition(_P.WITHDRAWN, _E.WITHDRAW),
+    (_P.PENDING, _I.CANCEL): Transition(_P.CANCELLED, _E.END),
+    (_P.DECIDED, _I.REPEAT): Transition(_P.DECIDED, _E.RETURN),
+    (_P.DECIDED, _I.OTHER): Transition(_P.DECIDED, _E.REFUSE_DECIDED),
+}
+
+
+_IGNORED_AFTER_THE_OUTCOME: Final = frozenset(
+    {_I.RECORDED, _I.RECORDED_EARLY, _I.DEADLINE, _I.DEADLINE_WITH_DEFAULT, _I.WITHDRAW, _I.CANCEL}
+)
+
+
+def _closed_cell(phase: ApprovalPhase, given: ApprovalInput) -> Transition:
+    if given is _I.ASK:
+        return Transition(phase, _E.BUG)
+    if given is _I.DECIDE and phase in _REFUSALS:
+        return Transition(phase, _REFUSALS[phase])
+    if given in _IGNORED_AFTER_THE_OUTCOME:
+        return Transition(phase, _E.NOTHING)
+    return Transition(phase, _E.IMPOSSIBLE)
+
+
+def _cell(phase: ApprovalPhase, given: ApprovalInput) -> Transition:
+    found = _OPEN_CELLS.get((phase, given))
+    if found is not None:
+        return found
+    return _closed_cell(phase, given) if phase in CLOSED else Transition(phase, _E.IMPOSSIBLE)
+
+
+TABLE: Final[Mapping[tuple[ApprovalPhase, ApprovalInput], Transition]] = {
+    (phase, given): _cell(phase, given) for phase in ApprovalPhase for given in ApprovalInput
+}
+"""Every state with every input."""

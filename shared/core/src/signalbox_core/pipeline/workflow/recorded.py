@@ -1,0 +1,159 @@
+"""What a run keeps in its history because replay must not compute it again from code that may have changed.
+
+A question is kept as the result of an activity, which delivers its event as well. The judgement of a decision
+that arrived by signal is kept as a patch marker, the only record that workflow code can read without waiting:
+a signal must take effect at once, or a cancel that arrives with it would overtake it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from msgspec import Struct
+from temporalio import activity, workflow
+from temporalio.common import Priority, RetryPolicy
+
+from signalbox_core.errors import Unavailable
+from signalbox_core.events import CloudEvent
+from signalbox_core.pipeline.contract.emitter import Emitter
+from signalbox_core.pipeline.workflow.outbox import Outbox, batches
+from signalbox_core.pipeline.workflow.waits import wait_until_idle
+
+RECORD_QUESTIONS: Final = "signalbox.record_questions"
+RECORDED_QUESTIONS: Final = "signalbox.recorded-questions"
+"""The patch since which questions are recorded.
+
+It is set when a run starts, because a patch is not reliable right after a local activity. So a run of an
+older version goes on with what live code computes.
+"""
+DELIVERY_TIMEOUT_S: Final = 2.0
+"""How long a recording waits for the receiver; after that the outbox delivers."""
+_ATTEMPT_TIMEOUT: Final = timedelta(seconds=5)
+_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=250), maximum_interval=timedelta(seconds=5), maximum_attempts=0
+)
+_HIGHEST_PRIORITY: Final = Priority(priority_key=1)
+
+
+class RecordRequest(Struct, frozen=True, kw_only=True):
+    """Questions to record.
+
+    Attributes:
+        events: their `approval.requested`, and with `deliver` all undelivered events of the run, in order.
+        accepted_early: the ids of the events whose questions accept the decision that arrived before them.
+        deliver: whether to deliver the events; False while another delivery of the run is in flight.
+    """
+
+    events: tuple[CloudEvent, ...]
+    accepted_early: tuple[str, ...] = ()
+    deliver: bool = False
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """The questions as the history has them, and whether the receiver has the events of the request."""
+
+    requested: tuple[CloudEvent, ...]
+    accepted_early: tuple[str, ...] = ()
+    delivered: bool = False
+
+
+class QuestionActivities:
+    """The activity that records questions; every worker registers it."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self._emitter = emitter
+
+    @activity.defn(name=RECORD_QUESTIONS)
+    async def record(self, request: RecordRequest) -> Recorded:
+        """Return the questions, so that the history has them. Idempotent by event id.
+
+        An unavailable receiver does not fail it: a question is open whether or not its event is delivered.
+        """
+        return Recorded(
+            requested=tuple(event for event in request.events if event.name == "approval.requested"),
+            accepted_early=request.accepted_early,
+            delivered=request.deliver and await self._deliver(request.events),
+        )
+
+    async def _deliver(self, events: Sequence[CloudEvent]) -> bool:
+        try:
+            async with asyncio.timeout(DELIVERY_TIMEOUT_S):
+                await self._emitter.deliver(events)
+        except (Unavailable, TimeoutError):
+            return False
+        return True
+
+
+class QuestionRecorder:
+    """Records the questions that a run asks; those of one workflow task in one activity.
+
+    Args:
+        outbox: the run's outbox, whose events a recording delivers, so that a question costs one activity.
+        restore: takes over a question as the history has it: its event, and the verdict on its early
+            decision.
+    """
+
+    def __init__(self, outbox: Outbox, restore: Callable[[CloudEvent, bool], None]) -> None:
+        self._outbox = outbox
+        self._restore = restore
+        self._unrecorded: dict[str, bool] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, event: CloudEvent, *, accepts_early: bool) -> None:
+        """Record a question. Its event has just been added to the outbox."""
+        if not self._unrecorded:
+            task = asyncio.create_task(self._record_all(), name="signalbox questions")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._unrecorded[event.id] = accepts_early
+        self._outbox.hold(event.id)
+
+    async def _record_all(self) -> None:
+        await wait_until_idle()
+        verdicts, self._unrecorded = self._unrecorded, {}
+        delivery = self._outbox.begin_recording()
+        if delivery:
+            recorded = await self._record(delivery, verdicts, deliver=True)
+            self._outbox.end_recording(delivery if recorded.delivered else ())
+            return
+        events = [event for event in self._outbox.undelivered if event.id in verdicts]
+        await asyncio.gather(*(self._record(part, verdicts, deliver=False) for part in batches(events)))
+
+    async def _record(
+        self, events: tuple[CloudEvent, ...], verdicts: Mapping[str, bool], *, deliver: bool
+    ) -> Recorded:
+        accepted = tuple(event.id for event in events if verdicts.get(event.id))
+        recorded: Recorded = await workflow.execute_activity(
+            RECORD_QUESTIONS,
+            RecordRequest(events=events, accepted_early=accepted, deliver=deliver),
+            result_type=Recorded,
+            start_to_close_timeout=_ATTEMPT_TIMEOUT,
+            retry_policy=_RETRY,
+            priority=_HIGHEST_PRIORITY,
+        )
+        for event in recorded.requested:
+            if event.id in verdicts:
+                self._outbox.restore(event)
+                self._restore(event, event.id in recorded.accepted_early)
+        return recorded
+
+
+def recorded_judgement(key: str, judge: Callable[[], bool]) -> bool:
+    """Judge once: call `judge` on the first execution and return the recorded outcome on replay.
+
+    To be called from a message handler only. After a local activity Temporal may replay the code before it
+    reads the markers of the workflow task in which that code ran.
+
+    Args:
+        key: unique in the run.
+        judge: called on replay too when the history is older than this record.
+    """
+    accepted, refused = f"{key}-accepted", f"{key}-refused"
+    if workflow.unsafe.is_replaying():
+        if workflow.patched(accepted):
+            return True
+        return False if workflow.patched(refused) else judge()
+    verdict = judge()
+    workflow.patched(accepted if verdict else refused)
+    return verdict

@@ -1,0 +1,236 @@
+"""An edit of the contract leaves runs with open and with decided questions running."""
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowUpdateFailedError
+
+from signalbox_core.events import CloudEvent
+from signalbox_core.pipeline.contract import messages
+from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_core.pipeline.spec import PipelineSpec
+from signalbox_core.testing.pipeline import FakeEmitter, RunUnderTest, pipeline_under_test, replay
+from support.assertions.eventually import eventually
+
+CONTRACT = '''
+from datetime import timedelta
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from signalbox_core.errors import InvalidInput
+from signalbox_core.pipeline.spec import Approval, PipelineSpec, Step
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    size: int = 3
+
+
+class Offer(Struct, frozen=True, kw_only=True):
+    number: int
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """The choice."""
+
+    number: Annotated[int, Meta(title="Number", ge=0)]
+
+
+class Chosen(Struct, frozen=True, kw_only=True):
+    numbers: list[int]
+
+
+def check(answer: Choice) -> None:
+    if answer.number > 5:
+        raise InvalidInput("too large", field="number")
+
+
+FIRST = Approval(name="first", title="First?", answer=Choice, deadline=timedelta(days=3))
+SECOND = Approval(name="second", title="Second?", answer=Choice, deadline=timedelta(days=3))
+SPEC = PipelineSpec(
+    name="edited", title="Edited", input=Order, result=Chosen, workflow="edited_pipeline.workflow:Edited",
+    steps=(Step("choose", "Choose"),), approvals=(FIRST, SECOND),
+)
+'''
+WORKFLOW = """
+from temporalio import workflow
+
+from edited_pipeline.contract import FIRST, SECOND, SPEC, Chosen, Offer, Order, check
+from signalbox_core.pipeline.run import Run
+
+
+@workflow.defn(name="edited")
+class Edited:
+    @workflow.init
+    def __init__(self, order: Order) -> None:
+        self.signalbox = Run(SPEC)
+
+    @workflow.run
+    async def run(self, order: Order) -> Chosen:
+        async with self.signalbox as run, run.step("choose"):
+            offers = [Offer(number=number) for number in range(order.size)]
+            numbers = []
+            for approval in (FIRST, SECOND):
+                numbers.append((await run.ask(approval, options=offers, check=check)).number)
+            return Chosen(numbers=numbers)
+"""
+EDITS = [
+    pytest.param('"""The choice."""', '"""The choice, in other words."""', id="docstring"),
+    pytest.param('title="First?"', 'title="Which one first?"', id="title"),
+    pytest.param('Meta(title="Number", ge=0)', 'Meta(title="The number", ge=0)', id="meta title"),
+    pytest.param('Meta(title="Number", ge=0)', 'Meta(title="Number", ge=0, le=1)', id="meta constraint"),
+    pytest.param('ge=0)]\n', 'ge=0)]\n    note: str | None = None\n', id="optional field"),
+    pytest.param("answer.number > 5", "answer.number > 1", id="stricter check"),
+    pytest.param("class Offer(Struct, frozen=True, kw_only=True):\n    number: int\n",
+                 "class Offer(Struct, frozen=True, kw_only=True):\n    number: int\n    label: str = ''\n",
+                 id="option field"),
+    pytest.param("First?\", answer=Choice, deadline=timedelta(days=3)",
+                 "First?\", answer=Choice, deadline=timedelta(seconds=1)", id="deadline"),
+]  # fmt: skip
+
+
+class StuckEmitter(FakeEmitter):
+    """A receiver that takes the connection and does not answer."""
+
+    async def deliver(self, events: Sequence[CloudEvent]) -> None:  # noqa: ARG002 - part of the protocol
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], PipelineSpec]]:
+    """Write a version of the contract and import it afresh, as a newly deployed worker does."""
+    folder = tmp_path / "edited_pipeline"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "activities.py").touch()
+    (folder / "workflow.py").write_text(WORKFLOW)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write(contract: str) -> PipelineSpec:
+        (folder / "contract.py").write_text(contract)
+        forget()
+        importlib.invalidate_caches()
+        spec: PipelineSpec = importlib.import_module("edited_pipeline.contract").SPEC
+        return spec
+
+    def forget() -> None:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "edited_pipeline"]:
+            del sys.modules[name]
+
+    yield write
+    forget()
+
+
+def choice(approval_id: str, number: int, digest: str | None = None) -> Decision:
+    return Decision(
+        approval_id=approval_id,
+        decision_id=f"{approval_id}-{number}",
+        answer=msgspec.Raw(msgspec.json.encode({"number": number})),
+        decided_by="lan",
+        digest=digest,
+    )
+
+
+async def decide(run: RunUnderTest, approval_id: str, number: int) -> None:
+    """Decide with the digest that the receiver got with `approval.requested`, as the console does."""
+    await run.approval(approval_id)
+    await run.send(choice(approval_id, number, await seen_digest(run, approval_id)))
+
+
+async def is_recorded(run: RunUnderTest) -> bool:
+    """Whether the run has taken up the record of its latest question."""
+    types = [event.event_type async for event in run.handle.fetch_history_events()]
+    return types[-1] == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED and types[-4:-3] == [
+        EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
+    ]
+
+
+async def seen_digest(run: RunUnderTest, approval_id: str) -> str:
+    return (await run.approval(approval_id)).digest
+
+
+@pytest.mark.parametrize(("before", "after"), EDITS)
+@pytest.mark.parametrize("state", ["asking", "open", "decided"])
+async def test_an_edited_contract_leaves_the_run_going(
+    client: Client, deploy: Callable[[str], PipelineSpec], before: str, after: str, state: str
+) -> None:
+    edited = CONTRACT.replace(before, after)
+    assert edited != CONTRACT
+    old = deploy(CONTRACT)
+    # While the receiver does not answer, the question is not recorded; it is, two seconds later.
+    emitter = StuckEmitter() if state == "asking" else FakeEmitter()
+    async with pipeline_under_test(old, activities=[], client=client, emitter=emitter) as pipeline:
+        run = await pipeline.start(old.input())
+        asked = await run.approval("first")
+        if state != "asking":
+            await eventually(lambda: is_recorded(run))
+        if state == "decided":
+            await run.send(choice("first", 2, asked.digest))
+            await run.approval("second")
+
+    new = deploy(edited)
+    async with pipeline_under_test(new, activities=[], client=client, task_queue=pipeline.task_queue):
+        await replay(new, await run.handle.fetch_history())
+        if state != "decided":
+            await run.send(choice("first", 1, asked.digest))
+        shown = await run.approval("first", within_s=30)
+        assert (shown.digest, shown.title, shown.answer_schema, shown.options, shown.deadline_at) == (
+            asked.digest, asked.title, asked.answer_schema, asked.options, asked.deadline_at
+        )  # fmt: skip
+        await decide(run, "second", 0)
+
+        result = await run.result()
+        assert result.numbers == [2 if state == "decided" else 1, 0]
+        await replay(new, await run.handle.fetch_history())
+    await replay(deploy(CONTRACT), await run.handle.fetch_history())
+
+
+@pytest.mark.parametrize(("before", "after"), EDITS)
+async def test_a_decision_by_signal_is_not_judged_again(
+    client: Client, deploy: Callable[[str], PipelineSpec], before: str, after: str
+) -> None:
+    old = deploy(CONTRACT.replace('name="first"', 'name="first", early=True'))
+    async with pipeline_under_test(old, activities=[], client=client) as pipeline:
+        async with pipeline.without_worker():
+            run = await pipeline.start(old.input())
+            await run.handle.signal(messages.SIGNAL_DECIDE, choice("second", 0))
+            await run.handle.signal(messages.SIGNAL_DECIDE, choice("first", 2))
+        await run.approval("second")
+        await run.handle.signal(messages.SIGNAL_DECIDE, choice("second", 9))
+
+        await run.handle.signal(messages.SIGNAL_DECIDE, choice("second", 2))
+        result = await run.result()
+
+    assert result.numbers == [2, 2]
+    new = deploy(CONTRACT.replace(before, after).replace("early=True", "early=False"))
+    await replay(new, await run.handle.fetch_history())
+
+
+async def test_a_new_required_field_is_named_with_the_reason(
+    client: Client, deploy: Callable[[str], PipelineSpec]
+) -> None:
+    old = deploy(CONTRACT)
+    async with pipeline_under_test(old, activities=[], client=client) as pipeline:
+        run = await pipeline.start(old.input())
+        asked = await run.approval("first")
+        await eventually(lambda: is_recorded(run))
+
+    new = deploy(CONTRACT.replace("ge=0)]\n", "ge=0)]\n    reason: str\n"))
+    async with pipeline_under_test(new, activities=[], client=client, task_queue=pipeline.task_queue):
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.send(choice("first", 1, asked.digest))
+
+        problem: Any = refused.value.cause
+        assert problem.type == "invalid_answer"
+        assert "`reason`" in problem.message
+        assert "the pipeline has changed since it asked this question" in problem.message
+        assert (await run.approval("first", within_s=30)).status == "pending"
+        await run.cancel()
