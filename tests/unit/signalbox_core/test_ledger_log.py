@@ -7,8 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_core.errors import Unavailable
+from signalbox_core.events.catalogue import ApprovalDecided
 from signalbox_core.ledger.entries import decode_entry
 from signalbox_core.ledger.log import LedgerDamaged, TenantLog
+from signalbox_core.subjects import Subject
 from signalbox_core.testing.objects import FakeObjectStore
 from support.fakes.ledger import (
     KEYS,
@@ -71,6 +73,21 @@ async def test_members_that_an_event_carries_about_who_acted_are_recorded() -> N
     assert (entry.authority.rule, entry.authority.group) == ("quorum", "legal")
     assert (entry.outcome, entry.door) == ("modified", "console")
     assert set(entry.digests) == {"subject", "name", "data"}
+
+
+async def test_the_decider_of_a_decision_is_recorded() -> None:
+    store, event = FakeObjectStore(), decided("a")
+    data = ApprovalDecided(
+        approval_id="publish",
+        decision_id="d1",
+        decided_by="Lan Nguyen",
+        answer=msgspec.Raw(b"true"),
+        decider=Subject(subject="key:k1", groups=("legal",)),
+    )
+    await open_log(store).append([replace(event, data=msgspec.Raw(msgspec.json.encode(data)))])
+    entry = decode_entry(stored_entries(store)[0])
+    assert (entry.actor.kind, entry.actor.groups) == ("human", ("legal",))
+    assert set(entry.digests) == {"subject", "name", "answer", "data"}
 
 
 @pytest.mark.parametrize("data", [b"[1]", b'"x"', b"null", b'{"approval_id": 7, "digest": [], "groups": 1}'])

@@ -20,8 +20,8 @@ QUESTION: Final = "approval.requested"
 # Bounds an entry, so that its receipt fits into 4 kB.
 _MAX_GROUPS: Final = 16
 _MAX_TEXT: Final = 200
-# The members of an event's data that identify a person: a display name, or an object with a subject.
-_ACTORS: Final = ("decided_by", "voted_by", "claimed_by", "delegated_by", "by")
+# The members of an event's data that identify who acted: an object with a subject, or a display name.
+_ACTORS: Final = ("decider", "decided_by", "voted_by", "claimed_by", "delegated_by", "by")
 
 
 class Actor(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -179,9 +179,11 @@ def _outcome(event_name: str) -> str | None:
 def _person(members: Mapping[str, msgspec.Raw]) -> Mapping[str, msgspec.Raw]:
     """The members `subject`, `name`, `kind` and `groups` of who acted, as far as they are known."""
     own = {name: members[name] for name in ("subject", "kind", "groups") if name in members}
-    value = next((members[name] for name in _ACTORS if name in members), msgspec.Raw(b"null"))
-    nested = _members(bytes(value))
-    return {**own, **nested} if nested else {**own, "name": value}
+    actors = [bytes(members[name]) for name in _ACTORS if name in members]
+    names = [msgspec.Raw(actor) for actor in actors if actor.startswith(b'"')]
+    nested = next((found for actor in actors if (found := _members(actor))), {})
+    known = {name: value for name, value in nested.items() if bytes(value) != b"null"}
+    return {"name": names[0] if names else msgspec.Raw(b"null"), **own, **known}
 
 
 def _members(data: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
