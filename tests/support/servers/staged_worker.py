@@ -11,6 +11,7 @@ from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
 from signalbox_core.pipeline.activity.loader import load_workflows, sandbox
 from signalbox_core.pipeline.workflow.interceptor import RunInterceptor
 from signalbox_core.pipeline.workflow.outbox import DeliverActivities, OutboxWorkflow
+from signalbox_core.pipeline.workflow.recorded import QuestionActivities
 from signalbox_core.streams import RunStream
 from signalbox_core.temporal.sealed_messages import mark_unsealed_messages
 from support.staged.stages.activities import work
@@ -48,7 +49,7 @@ async def staged_worker(client: Client, streams: RunStream) -> AsyncIterator[Str
         client,
         task_queue=SPEC.task_queue,
         workflows=[*load_workflows(SPEC), OutboxWorkflow],
-        activities=[work, DeliverActivities(emitter).deliver],
+        activities=[work, DeliverActivities(emitter).deliver, QuestionActivities(emitter).record],
         interceptors=[ActivityInterceptor(emitter), RunInterceptor(emitter.offer)],
         workflow_runner=mark_unsealed_messages(sandbox([SPEC]), client.data_converter),
     ):
