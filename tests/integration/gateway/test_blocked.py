@@ -16,6 +16,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from signalbox_core.events import CloudEvent
 from signalbox_core.ids import new_run_id, run_key
 from signalbox_core.pipeline import PipelineSpec
+from signalbox_core.pipeline.workflow.recorded import QuestionActivities
+from signalbox_core.testing.emitter import FakeEmitter
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.runs.conditions import CONDITIONS_KEY, UNPUBLISHED_KEY
 from support.assertions.eventually import beside, eventually
@@ -92,6 +94,7 @@ async def release(temporal: Client, workflow_class: type) -> AsyncIterator[None]
         temporal,
         task_queue="echo",
         workflows=[workflow_class],
+        activities=[QuestionActivities(FakeEmitter()).record],
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_cached_workflows=0,
     ):
