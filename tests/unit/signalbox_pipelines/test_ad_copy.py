@@ -1,15 +1,19 @@
 """Template copy: facts of the page only, the requested number of variants, and revision requests."""
 
 import pytest
+from msgspec.structs import replace
 
 from signalbox_pipelines.ad_creative.copy.copywriter import (
     MAX_BODY_CHARS,
     MAX_HEADLINE_CHARS,
     OFFLINE_AUTHOR,
+    CopyIdea,
     TemplateCopywriter,
+    first_copy,
     ideas_from_facts,
 )
 from signalbox_pipelines.ad_creative.copy.revision_requests import parse_revision_request
+from signalbox_pipelines.ad_creative.design.composition import build_ad_texts
 from signalbox_pipelines.ad_creative.messages import BrandFacts, CopyRequest, Palette, RewriteRequest
 
 PALETTE = Palette(primary="#1f4a3a", accent="#e08a2b", paper="#fbf3e2")
@@ -40,6 +44,15 @@ async def test_the_requested_number_of_variants_alternates_styles() -> None:
     assert [copy.style for copy in copies[:4]] == ["studio", "bold", "cover", "studio"]
     assert len({copy.headline for copy in copies[:6]}) == 6
     assert {copy.written_by for copy in copies} == {OFFLINE_AUTHOR}
+
+
+def test_a_rating_is_stated_on_its_own_scale_and_by_as_many_people_as_gave_it() -> None:
+    brand = replace(FULL, language="en", rating="8.4", rating_best="10", reviews=1)
+    headlines = {idea.angle: idea.headline for idea in ideas_from_facts(brand)}
+    copy = first_copy(0, CopyIdea(angle="name", headline="Coffee", body=""), brand, OFFLINE_AUTHOR)
+
+    assert headlines["rating"] == "Rated 8.4/10 by 1 buyer"
+    assert build_ad_texts(brand, copy).rating == "8.4/10 (1)"
 
 
 async def test_a_page_without_other_facts_gives_the_product_name() -> None:

@@ -42,7 +42,8 @@ def plan_sizes(request: ComposeRequest, picture: bytes) -> tuple[list[AdPlan], t
 def build_ad_texts(brand: BrandFacts, copy: AdCopy) -> AdTexts:
     """Select the texts of the ad; product, price and rating are omitted if the copy already contains them."""
     written = f"{copy.headline} {copy.body}"
-    rating = f"{brand.rating} ({brand.reviews})" if brand.rating and brand.reviews else ""
+    scale = "" if brand.rating_best == "5" else f"/{brand.rating_best}"
+    rating = f"{brand.rating}{scale} ({brand.reviews})" if brand.rating and brand.reviews else ""
     return AdTexts(
         eyebrow="" if brand.product in written else brand.product,
         headline=copy.headline,
