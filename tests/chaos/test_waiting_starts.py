@@ -9,6 +9,7 @@ from typing import Final
 import httpx2
 import pytest
 
+from signalbox_core.ids import run_id_of
 from signalbox_core.temporal import connect
 from support.assertions.eventually import eventually
 from support.servers.stack import RunningStack
@@ -39,8 +40,9 @@ async def executions(stack: RunningStack, runs: Sequence[str]) -> dict[str, int]
     temporal = await connect(str(stack.endpoints.temporal), "default")
     found = dict.fromkeys(runs, 0)
     async for item in temporal.list_workflows("WorkflowType = 'ad_creative'"):
-        if item.id in found:
-            found[item.id] += 1
+        run_id = run_id_of(item.id)
+        if run_id in found:
+            found[run_id] += 1
     return found
 
 

@@ -7,6 +7,7 @@ it costs that process only.
 
 import asyncio
 import ctypes
+import importlib
 import multiprocessing
 import os
 import resource
@@ -184,7 +185,7 @@ class CpuPool:
                 max_workers=self._processes,
                 max_tasks=_MAX_CALLS,
                 initializer=_start_process,
-                initargs=[self._memory_bytes],
+                initargs=[self._memory_bytes, self._preload],
                 context=context,
             )
         return self._pool
@@ -223,8 +224,11 @@ def _guarded(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         return _Raised(MemoryError())
 
 
-def _start_process(memory_bytes: int) -> None:
+def _start_process(memory_bytes: int, preload: Sequence[str]) -> None:
     """Set up a process: it dies with its parent, has a low CPU priority and a memory limit."""
+    # Another pool may have started the fork server, without these modules.
+    for name in preload:
+        importlib.import_module(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(5)
     if sys.platform != "linux":
