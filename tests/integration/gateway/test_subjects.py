@@ -15,6 +15,7 @@ from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import MEMO_STARTER
 from signalbox_gateway.app import Gateway, Parts
 from signalbox_gateway.auth.authenticator import ApiKeys
+from support.assertions.eventually import eventually
 from support.drivers.api_calls import asked, ended, started
 from support.servers.gateway import ORIGIN
 
@@ -80,6 +81,17 @@ async def test_an_agent_starts_and_watches_and_a_person_decides(as_user: As) -> 
     assert result == {"text": "b"}
 
 
+async def list_runs(caller: httpx2.AsyncClient) -> list[dict[str, object]]:
+    """List runs; a busy Temporal server answers late, and the gateway 503 then."""
+
+    async def found() -> list[dict[str, object]] | None:
+        answer = await caller.get("/v1/runs", params={"limit": 200})
+        return answer.json()["runs"] if answer.status_code == 200 else None
+
+    runs: list[dict[str, object]] = await eventually(found, within_s=60)
+    return runs
+
+
 async def test_only_people_have_a_name_and_a_service_may_decide(as_user: As, temporal: Client) -> None:
     async with as_user("nightly") as nightly:
         run_id = await started(nightly, ask=True)
@@ -88,7 +100,7 @@ async def test_only_people_have_a_name_and_a_service_may_decide(as_user: As, tem
             f"/v1/runs/{run_id}/approvals/word/decision", json={"answer": {"word": "a"}}
         )
         approval = (await nightly.get(f"/v1/runs/{run_id}/approvals/word")).json()
-        listed = (await nightly.get("/v1/runs", params={"limit": 200})).json()["runs"]
+        listed = await list_runs(nightly)
 
     assert decision.status_code == 200
     assert (approval["decided_by"], approval["decider"]) == ("nightly", SUBJECTS["nightly"])

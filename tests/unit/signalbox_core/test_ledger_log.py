@@ -56,6 +56,14 @@ async def test_an_entry_has_digests_and_no_personal_value() -> None:
     assert not [body for body in stored_entries(store) if b"Minh Tran" in body or b"Lan Nguyen" in body]
 
 
+async def test_a_decision_in_the_batch_of_its_question_has_the_digest_of_the_question() -> None:
+    store = FakeObjectStore()
+    await open_log(store).append([asked("a", digest="e" * 64), decided("a")])
+    question, decision = (decode_entry(body) for body in stored_entries(store))
+    assert (question.event, decision.event) == ("approval.requested", "approval.decided")
+    assert decision.question_digest == "e" * 64
+
+
 async def test_members_that_an_event_carries_about_who_acted_are_recorded() -> None:
     store, event = FakeObjectStore(), decided("a")
     data = {

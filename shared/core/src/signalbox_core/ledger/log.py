@@ -164,11 +164,20 @@ class TenantLog:
         )
         digests = await run_limited(self._question_digest(event) for event in events.values())
         batch: list[bytes] = []
+        asked: dict[tuple[str, str | None], str | None] = {}
         previous = self._last_leaf
         for event, value, digest in zip(events.values(), values, digests, strict=True):
+            approval = event.runid, approval_of(event)
             entry = build_entry(
-                event, value, index=edge.size + len(batch), previous=previous, question_digest=digest
+                event,
+                value,
+                index=edge.size + len(batch),
+                previous=previous,
+                question_digest=digest or asked.get(approval),
             )
+            if event.name == QUESTION:
+                # The lookup of a question exists only once its batch is stored.
+                asked[approval] = entry.question_digest
             batch.append(encode_entry(entry))
             previous = leaf_hash(batch[-1]).hex()
         return batch

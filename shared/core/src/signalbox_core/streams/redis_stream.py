@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from signalbox_core.bounded_dict import BoundedDict
-from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
+from signalbox_core.errors import Conflict, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot
 from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
@@ -19,6 +18,7 @@ from signalbox_core.ids import run_id_of, run_key
 from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.streams import record as records
 from signalbox_core.streams.append_script import AppendScript, RunCall, ScriptCall, ScriptResult
+from signalbox_core.streams.grouped_writes import GroupedWrite, PreparedEvent, group_by_run, prepare_event
 from signalbox_core.streams.indexes import RunAppend, RunIndexes, updates_indexes
 from signalbox_core.streams.keys import RunKeys
 from signalbox_core.streams.projection import project
@@ -36,25 +36,7 @@ from signalbox_core.streams.run_stream import (
 RETENTION: Final = timedelta(days=7)
 MAX_FRAMES: Final = 10_000
 MAX_PARKED: Final = 1_000
-_MAX_RECORDS_PER_CALL: Final = 500
 _MAX_LOCATED: Final = 50_000
-
-
-_Prepared = tuple[CloudEvent, Record] | SignalboxError
-"""An event with its record, or why it has none."""
-
-
-class _Write(Struct, kw_only=True):
-    """Events of one run that one call of the script writes, by their position in the batch."""
-
-    mode: str
-    positions: list[int]
-    events: list[CloudEvent]
-    records: list[Record]
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.records) == _MAX_RECORDS_PER_CALL
 
 
 class RedisRunStream:
@@ -90,7 +72,7 @@ class RedisRunStream:
         return [result for result in results if isinstance(result, AppendOutcome)]
 
     async def write_batch(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
-        return await self._write([_prepare(event) for event in events])
+        return await self._write([prepare_event(event) for event in events])
 
     async def append_missing(self, events: Sequence[CloudEvent]) -> list[AppendOutcome | SignalboxError]:
         tops = await self._tops(events)
@@ -100,7 +82,7 @@ class RedisRunStream:
             for place, (event, top) in enumerate(zip(events, tops, strict=True))
             if event.sequence is None or event.sequence > top or updates_indexes(event)
         ]
-        written = await self._write([_prepare(events[place]) for place in missing])
+        written = await self._write([prepare_event(events[place]) for place in missing])
         for place, result in zip(missing, written, strict=True):
             results[place] = result
         return results
@@ -192,12 +174,12 @@ class RedisRunStream:
             max_parked=MAX_PARKED,
         )
 
-    async def _write(self, prepared: Sequence[_Prepared]) -> list[AppendOutcome | SignalboxError]:
+    async def _write(self, prepared: Sequence[PreparedEvent]) -> list[AppendOutcome | SignalboxError]:
         """Write the records of any number of runs in one round trip, each run's in their order."""
         results: list[AppendOutcome | SignalboxError] = [
             item if isinstance(item, SignalboxError) else AppendOutcome.DROPPED for item in prepared
         ]
-        writes = _group(prepared)
+        writes = group_by_run(prepared)
         if not writes:
             return results
         keys = await self._locate([(write.events[0].tenantid, write.events[0].runid) for write in writes])
@@ -222,7 +204,7 @@ class RedisRunStream:
         return results
 
     async def _run_script(
-        self, writes: Sequence[_Write], keys: Sequence[str]
+        self, writes: Sequence[GroupedWrite], keys: Sequence[str]
     ) -> list[ScriptResult | Conflict]:
         calls = []
         for write, key in zip(writes, keys, strict=True):
@@ -268,33 +250,6 @@ class RedisRunStream:
         key = await self.locate(event.tenantid, event.runid)
         call = self._new_call("live", key, event.tenantid)
         await self._script.run(RunCall(key=key, call=call, records=[record]))
-
-
-def _prepare(event: CloudEvent) -> _Prepared:
-    try:
-        return event, records.event_record(event)
-    except InvalidInput as error:
-        return error
-
-
-def _group(prepared: Sequence[_Prepared]) -> list[_Write]:
-    """Group records by run; a run's records of one mode that follow each other share a call."""
-    writes: list[_Write] = []
-    last: dict[tuple[str, str], _Write] = {}
-    for position, item in enumerate(prepared):
-        if isinstance(item, SignalboxError):
-            continue
-        event, record = item
-        mode = "append" if record.sequence else "live"
-        key = (event.runid, event.tenantid)
-        write = last.get(key)
-        if write is None or write.mode != mode or write.is_full:
-            write = last[key] = _Write(mode=mode, positions=[], events=[], records=[])
-            writes.append(write)
-        write.positions.append(position)
-        write.events.append(event)
-        write.records.append(record)
-    return writes
 
 
 def _sequence(entry: tuple[bytes, object]) -> int:
