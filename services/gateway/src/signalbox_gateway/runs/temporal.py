@@ -1,6 +1,7 @@
 """Runs in Temporal, with the RPC errors of its client mapped to Signalbox errors."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
@@ -38,6 +39,8 @@ from signalbox_gateway.runs.availability import TemporalAvailability
 from signalbox_gateway.runs.temporal_errors import map_temporal_errors, temporal_unavailable
 from signalbox_gateway.runs.visibility import STATUSES
 from signalbox_gateway.runs.workflow_ids import WorkflowIds
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 # A call that takes longer than this is given up if a health check fails too.
@@ -181,7 +184,7 @@ class TemporalRuns:
             query, page_size=limit, next_page_token=token, rpc_timeout=self._deadline
         )
         await self._call(found.fetch_next_page(page_size=limit))
-        runs = [await run_info_of(item) for item in found.current_page or ()]
+        runs = [await _list_entry(item) for item in found.current_page or ()]
         return RunInfoPage(
             runs=tuple(run for run in runs if run is not None), next_token=found.next_page_token or None
         )
@@ -275,6 +278,15 @@ async def run_info_of(found: WorkflowExecution) -> RunInfo | None:
         execution_id=found.run_id,
         workflow_id=found.id,
     )
+
+
+async def _list_entry(found: WorkflowExecution) -> RunInfo | None:
+    """Convert a list entry; None also when its memo is encrypted and this gateway has no payload keys."""
+    try:
+        return await run_info_of(found)
+    except KeyError as error:
+        log.warning("run not listed: its memo is unreadable", extra={"workflow": found.id, "why": str(error)})
+        return None
 
 
 def _failure(cause: BaseException | None) -> Failure:
