@@ -1,4 +1,4 @@
-"""A tenant's log: each event once, whatever crashes and whoever else writes."""
+"""A tenant's log records each event once, through crashes and with concurrent writers."""
 
 import asyncio
 

@@ -13,6 +13,7 @@ from signalbox_core.crypto.sealing import KeyRing, PayloadKey, PayloadKeyFile, n
 from signalbox_core.errors import InvalidInput, Unavailable
 from signalbox_core.secret import Secret
 from signalbox_core.temporal.codec import ENCODING, PLAIN_MARK, SealedPayloads, bind_payloads_to
+from signalbox_core.temporal.converter import converter_with
 
 
 class Clock:
@@ -209,3 +210,12 @@ def test_a_sealed_secret_opens_to_its_value(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="sealed"):
         sealed.reveal()
     assert ring.open_secret(sealed).reveal() == "hunter2"
+
+
+async def test_without_payload_keys_an_encrypted_value_is_reported_as_such() -> None:
+    payload = Payload(metadata={"encoding": ENCODING}, data=b"sealed")
+
+    with pytest.raises(Unavailable, match="SIGNALBOX_PAYLOAD_KEYS_FILE") as caught:
+        await converter_with(None).decode([payload], [str])
+
+    assert caught.value.stable_code == "payload_key_missing"

@@ -1,4 +1,4 @@
-"""Which groups of events share a request, and what each caller is told."""
+"""Grouping of events into requests, and the result that each caller receives."""
 
 import asyncio
 from collections.abc import Callable, Sequence

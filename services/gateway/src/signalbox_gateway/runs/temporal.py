@@ -281,11 +281,11 @@ async def run_info_of(found: WorkflowExecution) -> RunInfo | None:
 
 
 async def _list_entry(found: WorkflowExecution) -> RunInfo | None:
-    """Convert a list entry; None also when its memo is encrypted and this gateway has no payload keys."""
+    """Convert a list entry; None also when its memo is encrypted with a key that this gateway lacks."""
     try:
         return await run_info_of(found)
-    except KeyError as error:
-        log.warning("run not listed: its memo is unreadable", extra={"workflow": found.id, "why": str(error)})
+    except Unavailable as error:
+        log.warning("run not listed", extra={"workflow": found.id, "detail": error.detail})
         return None
 
 

@@ -20,9 +20,9 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.crypto.sealing import KeyRing
-from signalbox_core.errors import SignalboxError
+from signalbox_core.errors import SignalboxError, Unavailable
 from signalbox_core.secret import decode_hook, encode_hook
-from signalbox_core.temporal.codec import SealedPayloads
+from signalbox_core.temporal.codec import ENCODING, SealedPayloads
 
 Payload = temporalio.api.common.v1.Payload
 
@@ -64,6 +64,25 @@ class MsgspecPayloadConverter(EncodingPayloadConverter):
             raise undecodable(error, type_hint) from None
 
 
+class EncryptedPayloadConverter(EncodingPayloadConverter):
+    """Reports an encrypted payload that no codec decrypted, because the process has no payload keys."""
+
+    @property
+    def encoding(self) -> str:
+        return ENCODING.decode()
+
+    def to_payload(self, value: Any) -> Payload | None:  # noqa: ARG002 - part of the interface
+        """Return None: the codec encrypts."""
+        return None
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:  # noqa: ARG002
+        """Raises: Unavailable: `payload_key_missing`."""
+        raise Unavailable(
+            "a value is encrypted, and this process has no payload keys; set SIGNALBOX_PAYLOAD_KEYS_FILE",
+            code="payload_key_missing",
+        )
+
+
 def undecodable(error: Exception, kind: type | None) -> ApplicationError:
     """Return the failure of a value that does not match `kind`, with the field's path if msgspec names it."""
     found = _PATH.search(str(error))
@@ -86,7 +105,7 @@ class SignalboxPayloadConverter(CompositePayloadConverter):
             for item in DefaultPayloadConverter.default_encoding_payload_converters
             if not _is_json_plain(item)
         )
-        super().__init__(*kept, MsgspecPayloadConverter())
+        super().__init__(*kept, MsgspecPayloadConverter(), EncryptedPayloadConverter())
 
 
 def _is_json_plain(converter: EncodingPayloadConverter) -> bool:
