@@ -26,8 +26,10 @@ from signalbox_core.events.states import (
     Snapshot,
     StepState,
     StepStatus,
+    VoteState,
 )
 from signalbox_core.events.step_folds import STEP_FOLDS
+from signalbox_core.subjects import Subject
 
 __all__ = [
     "ENDED",
@@ -41,6 +43,7 @@ __all__ = [
     "Snapshot",
     "StepState",
     "StepStatus",
+    "VoteState",
     "assemble",
     "fold",
     "snapshot_key",
@@ -54,16 +57,18 @@ def snapshot_key(event: CloudEvent) -> str:
     """Return the key under which the newest event of its kind is stored.
 
     The newest event of every key is enough to assemble the snapshot. Progress has one key per step; a
-    milestone one per name and subject (step, approval or artifact).
+    milestone one per name and subject (step, approval or artifact); a vote one per voter too.
     """
     subject = msgspec.json.decode(event.data, type=_EventSubject)
-    return f"{event.name}/{subject.approval_id or subject.name or subject.step or ''}"
+    key = f"{event.name}/{subject.approval_id or subject.name or subject.step or ''}"
+    return f"{key}/{subject.voted_by.subject}" if event.name == "approval.voted" and subject.voted_by else key
 
 
 class _EventSubject(Struct, frozen=True):
     step: str | None = None
     approval_id: str | None = None
     name: str | None = None
+    voted_by: Subject | None = None
 
 
 def fold(snapshot: Snapshot, event: CloudEvent) -> Snapshot:

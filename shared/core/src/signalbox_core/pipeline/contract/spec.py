@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
+from signalbox_core.events.policy import Policy, check_policy
 from signalbox_core.secret import Secret, schema_hook
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
 
     Attributes:
         early: whether a decision may arrive before the question; its sender has not seen what is asked.
+        policy: who may decide; by default any one approver of the tenant.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     answer: type[A]
     deadline: timedelta = timedelta(days=7)
     early: bool = False
+    policy: Policy = Policy()
 
 
 class DomainEvent(Struct, frozen=True):
@@ -70,7 +73,8 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             workers only.
 
     Raises:
-        ValueError: a name is malformed or declared twice, or something other than the input holds a Secret.
+        ValueError: a name is malformed or declared twice, a policy can never be met, or something other than
+            the input holds a Secret.
     """
 
     name: str
@@ -105,6 +109,11 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             duplicates = {name for name in names if names.count(name) > 1}
             if duplicates:
                 raise ValueError(f"pipeline {self.name}: {kind} {min(duplicates)!r} is declared twice")
+        for item in self.approvals:
+            try:
+                check_policy(item.policy)
+            except ValueError as error:
+                raise ValueError(f"pipeline {self.name}: approval {item.name!r}: {error}") from None
         displayed = {
             "result": self.result,
             **{f"answer of {item.name}": item.answer for item in self.approvals},

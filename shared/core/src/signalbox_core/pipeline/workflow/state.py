@@ -23,6 +23,7 @@ from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS, QuestionRecorder
 from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch
+from signalbox_core.pipeline.workflow.vote_events import vote_events
 from signalbox_core.pipeline.workflow.waits import wait_until_idle
 from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
@@ -59,6 +60,7 @@ class RunState:
         tenant: str | None = workflow.memo_value(MEMO_TENANT, None, type_hint=str)
         self.has_tenant = bool(tenant) or HEADER_CARRIED in workflow.info().headers
         self.tenant = tenant or DEFAULT_TENANT
+        self.starter: Subject | None = workflow.memo_value(MEMO_STARTER, None, type_hint=Subject)
         self.journal = RunJournal(self.run_id, self.tenant, workflow_id=self.workflow_id)
         self.outbox = Outbox()
         self.approvals = ApprovalRegistry(spec)
@@ -114,14 +116,13 @@ class RunState:
             return
         steps = tuple(catalogue.StepInfo(name=step.name, title=step.title) for step in self.spec.steps)
         started_by: str | None = workflow.memo_value(MEMO_STARTED_BY, None, type_hint=str)
-        starter: Subject | None = workflow.memo_value(MEMO_STARTER, None, type_hint=Subject)
         data = catalogue.RunStarted(
             pipeline=self.spec.name,
             title=self.spec.title,
             steps=steps,
             started_by=started_by,
             retry_of=workflow.memo_value(MEMO_RETRY_OF, None, type_hint=str) or UNSET,
-            starter=starter if starter is not None else UNSET,
+            starter=self.starter if self.starter is not None else UNSET,
         )
         self.outbox.add(self.journal.milestone("run.started", data, workflow.now()))
 
@@ -172,17 +173,10 @@ class RunState:
         self.outbox.add(event)
         return event
 
-    def record_decision(self, decision: Decision) -> None:
-        """Record `approval.decided`."""
-        data = approval_data.ApprovalDecided(
-            approval_id=decision.approval_id,
-            decision_id=decision.decision_id,
-            decided_by=decision.decided_by,
-            answer=decision.answer,
-            note=decision.note,
-            decider=decision.decider if decision.decider is not None else UNSET,
-        )
-        self.record_event("approval.decided", data)
+    def record_vote(self, decision: Decision) -> None:
+        """Record the events of a vote: `approval.voted` if a policy governs it, and the outcome."""
+        for name, data in vote_events(self.approvals.get(decision.approval_id), decision):
+            self.record_event(name, data)
 
     def progress(self, data: catalogue.StepProgress) -> None:
         """Fold progress into the snapshot and pass it to the worker process."""
@@ -274,10 +268,10 @@ class RunState:
         )
 
     def confirm_question(self, recorded: approval_data.ApprovalRequested, *, accepts_early: bool) -> None:
-        """Open a question as the history has it, or decide it with the decision that arrived before it."""
+        """Open a question as the history has it, and vote with the decision that arrived before it."""
         early = self.approvals.confirm(recorded, workflow.now(), accepts_early=accepts_early)
         if early is not None:
-            self.record_decision(early)
+            self.record_vote(early)
 
     def _restore_carried(self) -> None:
         payload = workflow.info().headers.get(HEADER_CARRIED)
