@@ -11,17 +11,18 @@ with workflow.unsafe.imports_passed_through():
     from signalbox_core.errors import InvalidInput
     from signalbox_core.objects import ObjectRef
     from signalbox_core.pipeline.run import Run
-    from signalbox_core.pipeline.spec import Approval, PipelineSpec, Step
+    from signalbox_core.pipeline.spec import Approval, PipelineSpec, Policy, Step
 
 
 class EchoInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`ask` makes the run wait for a person."""
+    """`ask` makes the run wait for a person, by `policy` if it is given."""
 
     text: Annotated[str, Meta(title="Text", min_length=1, max_length=200)]
     times: Annotated[int, Meta(title="Times", ge=1, le=10)] = 1
     ask: bool = False
     artifact: str | None = None
     fail: bool = False
+    policy: Policy | None = None
 
     def __post_init__(self) -> None:
         if self.text.isspace():
@@ -75,5 +76,7 @@ class Echo:
             if not request.ask:
                 return EchoResult(text=words)
             async with run.step("listen"):
-                answer: EchoAnswer = await run.ask("word", options=[words], check=check_word)
+                answer: EchoAnswer = await run.ask(
+                    "word", options=[words], check=check_word, policy=request.policy
+                )
             return EchoResult(text=answer.word)

@@ -151,17 +151,21 @@ def vote(decision_id: str) -> Decision:
     )
 
 
-def moves(course: Course, phase: ApprovalPhase) -> Iterator[str]:
+def votes(course: Course, phase: ApprovalPhase) -> Iterator[str]:
+    """Every voter's next vote, and every vote so far again."""
     # While the question is being recorded, for milliseconds, each voter votes once.
     cast = [entry for entry in (*course.history, *course.deferred) if entry.startswith("vote:")]
-    if phase not in (ApprovalPhase.UNASKED,) and (not course.is_cancelled or phase in CLOSED):
-        if phase is not ApprovalPhase.ASKING:
-            yield from sorted(set(cast))
-        for voter in GROUPS:
-            number = sum(entry.startswith(f"vote:{voter}/") for entry in cast)
-            if number and phase is ApprovalPhase.ASKING:
-                continue
+    if phase is not ApprovalPhase.ASKING:
+        yield from sorted(set(cast))
+    for voter in GROUPS:
+        number = sum(entry.startswith(f"vote:{voter}/") for entry in cast)
+        if not number or phase is not ApprovalPhase.ASKING:
             yield from (f"vote:{voter}/{word}/{number}" for word in WORDS)
+
+
+def moves(course: Course, phase: ApprovalPhase) -> Iterator[str]:
+    if phase is not ApprovalPhase.UNASKED and (not course.is_cancelled or phase in CLOSED):
+        yield from votes(course, phase)
     if course.is_cancelled:
         return
     if phase is ApprovalPhase.UNASKED:

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.policy import Policy, Quorum, QuorumProgress
 from signalbox_core.events.snapshot import (
     ApprovalState,
     ApprovalStatus,
@@ -16,6 +17,7 @@ from signalbox_core.events.snapshot import (
     RunStatus,
     Snapshot,
     StepState,
+    VoteState,
 )
 from signalbox_core.subjects import Subject
 
@@ -111,8 +113,24 @@ class ApprovalDecision(Struct, frozen=True, kw_only=True):
     decider: Subject | None = None
 
 
+class ApprovalPolicy(Struct, frozen=True, kw_only=True):
+    """Who may decide; without a quorum, any one approver. `text` describes it for people."""
+
+    needed: int = 1
+    quorum: tuple[Quorum, ...] = ()
+    veto: tuple[str, ...] = ()
+    exclude_starter: bool = False
+    people: tuple[str, ...] = ()
+    text: str = ""
+
+
 class Approval(Struct, frozen=True, kw_only=True):
-    """A question, its evidence, and the decisions so far."""
+    """A question, its evidence, and the decisions so far.
+
+    Attributes:
+        votes: the latest vote of each subject, if a policy governs the question.
+        quorum: how far the newest answer has come.
+    """
 
     approval_id: str
     name: str
@@ -127,6 +145,15 @@ class Approval(Struct, frozen=True, kw_only=True):
     digest: str = ""
     deadline_at: datetime | None = None
     decisions: tuple[ApprovalDecision, ...] = ()
+    about: str | None = None
+    policy: ApprovalPolicy = ApprovalPolicy()
+    votes: tuple[VoteState, ...] = ()
+    quorum: tuple[QuorumProgress, ...] = ()
+    decision_id: str | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decider: Subject | None = None
+    note: str | None = None
 
 
 class Artifact(Struct, frozen=True, kw_only=True):
@@ -176,7 +203,11 @@ class Inbox(Struct, frozen=True, kw_only=True):
 
 
 class Decided(Struct, frozen=True, kw_only=True):
-    """A status of `recorded` means: stored durably, and applied as soon as a worker is available."""
+    """The effect of a decision.
+
+    A status of `counted` means: further votes are needed; `quorum` and `message` state which. `recorded`
+    means: stored durably, and applied as soon as a worker is available.
+    """
 
     run_id: str
     approval_id: str
@@ -185,6 +216,8 @@ class Decided(Struct, frozen=True, kw_only=True):
     decided_by: str = ""
     decided_at: datetime | None = None
     blocked: BlockedState | None = None
+    quorum: tuple[QuorumProgress, ...] = ()
+    message: str | None = None
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
@@ -228,7 +261,13 @@ def snapshot_of(run: Run) -> Snapshot:
 
 
 def _approval_state(approval: Approval) -> ApprovalState:
-    last = approval.decisions[-1] if approval.decisions else None
+    last = approval.decisions[-1] if approval.decisions else approval
+    policy = Policy(
+        quorum=approval.policy.quorum,
+        veto=approval.policy.veto,
+        exclude_starter=approval.policy.exclude_starter,
+        people=approval.policy.people,
+    )
     return ApprovalState(
         approval_id=approval.approval_id,
         name=approval.name,
@@ -241,10 +280,13 @@ def _approval_state(approval: Approval) -> ApprovalState:
         requested_at=approval.requested_at,
         step=approval.step,
         deadline_at=approval.deadline_at,
-        decision_id=last.decision_id if last else None,
-        decided_by=last.decided_by if last else None,
-        decider=last.decider if last else None,
-        decided_at=last.decided_at if last else None,
-        answer=last.answer if last else NULL,
-        note=last.note if last else None,
+        decision_id=last.decision_id,
+        decided_by=last.decided_by,
+        decider=last.decider,
+        decided_at=last.decided_at,
+        answer=last.answer if isinstance(last, ApprovalDecision) else NULL,
+        note=last.note,
+        about=approval.about,
+        policy=policy if policy.quorum else None,
+        votes=approval.votes,
     )

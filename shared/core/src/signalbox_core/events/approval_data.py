@@ -17,7 +17,7 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
         name: the approval in the pipeline's contract.
         answer_schema: JSON Schema of the answer.
         digest: covers question, options, evidence and policy: exactly what the approver sees.
-        subject: what the question is about, if the title does not say it.
+        about: what the question is about, if the title does not say it.
         policy: who may decide; left out when it is the default, by which any one approver decides.
     """
 
@@ -30,7 +30,7 @@ class ApprovalRequested(Struct, frozen=True, kw_only=True):
     digest: str
     step: str | None = None
     deadline_at: datetime | None = None
-    subject: str | UnsetType = UNSET
+    about: str | UnsetType = UNSET
     policy: Policy | UnsetType = UNSET
 
 
@@ -46,7 +46,7 @@ class ApprovalVoted(Struct, frozen=True, kw_only=True):
         answer: null of an objection.
         rule: by which the subject was allowed to vote: `quorum` or `veto`.
         group: the group for which the vote counts; null for any group.
-        quorum: how far this answer has come; empty for an objection.
+        quorum: how far the newest answer has come with this vote; empty before the first answer.
     """
 
     approval_id: str

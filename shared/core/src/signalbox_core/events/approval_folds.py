@@ -24,7 +24,7 @@ def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         requested_at=event.time,
         step=data.step,
         deadline_at=data.deadline_at,
-        subject=data.subject or None,
+        about=data.about or None,
         policy=data.policy or None,
     )
     others = tuple(approval for approval in snapshot.approvals if approval.approval_id != data.approval_id)
@@ -45,7 +45,7 @@ def with_recorded_question(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
             evidence=data.evidence,
             digest=data.digest,
             deadline_at=data.deadline_at,
-            subject=data.subject or None,
+            about=data.about or None,
             policy=data.policy or None,
         ),
     )

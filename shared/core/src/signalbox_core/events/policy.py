@@ -73,15 +73,31 @@ class CountedVote(Struct, frozen=True, kw_only=True):
     group: str | None = None
 
 
+def no_progress(policy: Policy) -> tuple[QuorumProgress, ...]:
+    """The progress of an answer that nobody has given."""
+    return tuple(QuorumProgress(group=item.group, needed=item.needed, counted=0) for item in policy.quorum)
+
+
+def describe_policy(policy: Policy) -> str:
+    """Write the policy for people: `2 of marketing and 1 of legal must agree; not who started the run`."""
+    parts = [f"{item.needed} of {item.group or 'any group'}" for item in policy.quorum]
+    text = "one approver decides" if policy.quorum == (Quorum(),) else f"{' and '.join(parts)} must agree"
+    if policy.people:
+        text += f"; only {', '.join(policy.people)} may decide"
+    if policy.veto:
+        text += f"; an objection of {' or '.join(policy.veto)} ends the question"
+    return f"{text}; not who started the run" if policy.exclude_starter else text
+
+
 def describe_progress(quorum: tuple[QuorumProgress, ...]) -> str:
     """Write the progress for people: `1 of 2 of marketing; 1 of legal still needed`."""
     parts = []
     for item in quorum:
         of = f" of {item.group}" if item.group else ""
-        if 0 < item.counted < item.needed:
-            parts.append(f"{item.counted} of {item.needed}{of}")
-        elif not item.counted:
+        if not item.counted:
             parts.append(f"{item.needed}{of} still needed")
+        else:
+            parts.append(f"{item.counted} of {item.needed}{of}")
     return "; ".join(parts)
 
 

@@ -49,13 +49,13 @@ class VoteState(Struct, frozen=True, kw_only=True):
     Attributes:
         answer: null of an objection; its reason is the note.
         group: the group for which the vote counted when it was cast; None for any group.
-        quorum: how far its answer had come then.
+        quorum: how far the newest answer had come then.
     """
 
     decision_id: str
     voted_by: Subject
     voted_at: datetime
-    answer: msgspec.Raw = msgspec.Raw(b"null")
+    answer: msgspec.Raw
     objection: bool = False
     note: str | None = None
     group: str | None = None
@@ -66,6 +66,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     """One question.
 
     Attributes:
+        about: what the question is about, if the title does not say it.
         policy: None for the default, by which any one approver decides.
         votes: in the order in which they were cast; only of questions with a policy, and objections.
     """
@@ -87,7 +88,7 @@ class ApprovalState(Struct, frozen=True, kw_only=True):
     answer: msgspec.Raw = msgspec.Raw(b"null")
     note: str | None = None
     decider: Subject | None = None
-    subject: str | None = None
+    about: str | None = None
     policy: Policy | None = None
     votes: tuple[VoteState, ...] = ()
 

@@ -39,7 +39,9 @@ from signalbox_core.streams.record import (
 from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, AppendOutcome, Gap, InboxItem
 
 _ORPHAN_TTL: Final = timedelta(hours=1)
-_APPROVAL_EVENTS: Final = frozenset({"approval.requested", "approval.decided", "approval.expired"})
+_APPROVAL_EVENTS: Final = frozenset(
+    {"approval.requested", "approval.decided", "approval.vetoed", "approval.expired", "approval.withdrawn"}
+)
 _ENDED_TTL: Final = timedelta(hours=1)
 _MAX_ENDED: Final = 1_000
 

@@ -28,6 +28,7 @@ INVALID_ANSWER: Final = "invalid_answer"
 NOT_ASKED_YET: Final = "not_asked_yet"
 WITHDRAWN: Final = "withdrawn"
 VETOED: Final = "vetoed"
+DECISION_ID_TAKEN: Final = "decision_id_taken"
 REASON_REQUIRED: Final = "reason_required"
 NOT_ALLOWED_BY_POLICY: Final = "not_allowed_by_policy"
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from temporalio.exceptions import ApplicationError
 
 from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.pipeline.contract import messages
@@ -21,7 +20,14 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
     ApprovalPhase,
 )
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
-from signalbox_core.pipeline.workflow.ballots import apply_vote, classify, judge_content, record_of
+from signalbox_core.pipeline.workflow.ballots import (
+    already_decided,
+    apply_vote,
+    check_same_voter,
+    classify,
+    judge_content,
+    record_of,
+)
 from signalbox_core.pipeline.workflow.votes import judge_voter
 
 
@@ -191,13 +197,14 @@ class ApprovalRegistry:
         """
         record = self._record_on_file(decision.approval_id)
         given = ApprovalInput.DECIDE
-        if self._reply_to(decision) is not None:
+        if (reply := self._reply_to(decision)) is not None:
+            check_same_voter(self._asked.get(decision.approval_id), decision, reply)
             given = ApprovalInput.REPEAT
         elif record is not None:
             given = ApprovalInput.OTHER
         effect = TABLE[self.phase(decision.approval_id), given].effect
         if record is not None and effect is ApprovalEffect.REFUSE_DECIDED:
-            raise _already_decided(record)
+            raise already_decided(record)
         if effect in _REFUSALS:
             code, reason = _REFUSALS[effect]
             raise non_retryable_error(code, f"approval {decision.approval_id} {reason}; nothing to do")
@@ -261,17 +268,6 @@ _REFUSALS: Final[Mapping[ApprovalEffect, tuple[str, str]]] = {
     ApprovalEffect.REFUSE_WITHDRAWN: (messages.WITHDRAWN, "was withdrawn: the run no longer asks it"),
     ApprovalEffect.REFUSE_ENDED: ("conflict", "ended with its run"),
 }
-
-
-def _already_decided(record: DecisionRecord) -> ApplicationError:
-    at = record.decided_at.isoformat(timespec="seconds")
-    return non_retryable_error(
-        messages.ALREADY_DECIDED,
-        f"approval {record.approval_id} was already decided by {record.decided_by} at {at}; nothing to do",
-        decided_by=record.decided_by,
-        decided_at=record.decided_at,
-        decision_id=record.decision_id,
-    )
 
 
 def digest_of(question: object, options: object, evidence: object) -> str:

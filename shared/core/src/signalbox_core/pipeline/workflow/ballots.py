@@ -1,4 +1,4 @@
-"""Applies a vote to a question that has been asked. Pure."""
+"""Judges a vote on a question that has been asked, and applies it. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import UNSET
 from msgspec.structs import replace
+from temporalio.exceptions import ApplicationError
 
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error
@@ -82,4 +83,31 @@ def record_of(decision: Decision, now: datetime) -> DecisionRecord:
         decided_at=now,
         answer=decision.answer,
         decider=decision.decider,
+    )
+
+
+def check_same_voter(question: AskedQuestion | None, decision: Decision, reply: DecisionRecord) -> None:
+    """Check that a vote repeats one of the same subject, where votes of several subjects count.
+
+    Raises:
+        ApplicationError: `decision_id_taken`.
+    """
+    if question is None or question.policy.is_default or reply.decider == decision.decider:
+        return
+    if voter_of(decision).subject != (reply.decider.subject if reply.decider is not None else None):
+        raise non_retryable_error(
+            messages.DECISION_ID_TAKEN,
+            f"decision_id {decision.decision_id} was used by another subject; use a new id",
+            field="decision_id",
+        )
+
+
+def already_decided(record: DecisionRecord) -> ApplicationError:
+    at = record.decided_at.isoformat(timespec="seconds")
+    return non_retryable_error(
+        messages.ALREADY_DECIDED,
+        f"approval {record.approval_id} was already decided by {record.decided_by} at {at}; nothing to do",
+        decided_by=record.decided_by,
+        decided_at=record.decided_at,
+        decision_id=record.decision_id,
     )

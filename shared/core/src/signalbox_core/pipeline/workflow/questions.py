@@ -28,12 +28,12 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
     """What the approver sees, and the pipeline's check of the answer.
 
     Attributes:
-        subject: what the question is about; None when the title says it.
+        about: what the question is about; None when the title says it.
     """
 
     approval: Approval[Any]
     title: str
-    subject: str | None
+    about: str | None
     deadline: timedelta
     policy: Policy
     approval_id: str
@@ -93,8 +93,8 @@ def _requested(question: ApprovalQuestion) -> approval_data.ApprovalRequested:
     approval = question.approval
     schema = json_schema(approval.answer)
     form: dict[str, object] = {"title": question.title, "answer_schema": schema}
-    if question.subject is not None:
-        form["subject"] = question.subject
+    if question.about is not None:
+        form["about"] = question.about
     if not question.policy.is_default:
         form["policy"] = question.policy
     call = current_call.get()
@@ -108,7 +108,7 @@ def _requested(question: ApprovalQuestion) -> approval_data.ApprovalRequested:
         digest=digest_of(form, question.options, question.evidence),
         step=call.step if call is not None else None,
         deadline_at=workflow.now() + question.deadline,
-        subject=question.subject if question.subject is not None else UNSET,
+        about=question.about if question.about is not None else UNSET,
         policy=question.policy if not question.policy.is_default else UNSET,
     )
 

@@ -182,7 +182,7 @@ class Run:
             default: the answer when the deadline passes; without one the run fails with code
                 `approval_expired`.
             title, deadline: replace those of the contract for this question.
-            subject: what the question is about.
+            subject: what the question is about, if the title does not say it.
             policy: who may decide this question; as strict as the contract's policy or stricter.
 
         Raises:
@@ -200,7 +200,7 @@ class Run:
             evidence=evidence,
             check=check,
             title=title if title is not None else declared.title,
-            subject=subject,
+            about=subject,
             deadline=open_for,
             policy=question_policy(self.state, declared, question_id, policy),
         )

@@ -27,6 +27,8 @@ def vote_events(question: AskedQuestion, decision: Decision) -> Iterator[tuple[s
 def _voted(question: AskedQuestion, decision: Decision) -> ApprovalVoted:
     voter, policy = voter_of(decision), question.policy
     group = veto_group(policy, voter)
+    answers = [vote.decision.answer for vote in question.votes.values() if not vote.decision.objection]
+    voted = tally(policy, question.votes, answers[-1]) if answers else None
     if decision.objection:
         return ApprovalVoted(
             approval_id=question.approval_id,
@@ -38,17 +40,18 @@ def _voted(question: AskedQuestion, decision: Decision) -> ApprovalVoted:
             rule="veto" if group is not None else "quorum",
             group=group if group is not None else first_group(policy, voter),
             policy_digest=policy.digest,
+            quorum=voted.quorum if voted is not None else (),
         )
-    voted = tally(policy, question.votes, decision.answer)
     return ApprovalVoted(
         approval_id=question.approval_id,
         decision_id=decision.decision_id,
         voted_by=voter,
         answer=decision.answer,
         note=decision.note,
-        group=voted.group_of(decision.decision_id) or first_group(policy, voter),
+        group=(voted.group_of(decision.decision_id) if voted is not None else None)
+        or first_group(policy, voter),
         policy_digest=policy.digest,
-        quorum=voted.quorum,
+        quorum=voted.quorum if voted is not None else (),
     )
 
 
