@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 
-from signalbox_core.events import CATALOGUE, CloudEvent, catalogue
+from signalbox_core.events import CATALOGUE, CloudEvent, approval_data, catalogue
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.envelope import decode_data
 from signalbox_core.events.snapshot import StepState
@@ -161,7 +161,7 @@ class RunState:
 
     def record_decision(self, decision: Decision) -> None:
         """Record `approval.decided`."""
-        data = catalogue.ApprovalDecided(
+        data = approval_data.ApprovalDecided(
             approval_id=decision.approval_id,
             decision_id=decision.decision_id,
             decided_by=decision.decided_by,
@@ -256,9 +256,11 @@ class RunState:
 
     def _restore_question(self, event: CloudEvent, accepts_early: bool) -> None:
         self.journal.restore(event)
-        self.confirm_question(decode_data(event, catalogue.ApprovalRequested), accepts_early=accepts_early)
+        self.confirm_question(
+            decode_data(event, approval_data.ApprovalRequested), accepts_early=accepts_early
+        )
 
-    def confirm_question(self, recorded: catalogue.ApprovalRequested, *, accepts_early: bool) -> None:
+    def confirm_question(self, recorded: approval_data.ApprovalRequested, *, accepts_early: bool) -> None:
         """Open a question as the history has it, or decide it with the decision that arrived before it."""
         early = self.approvals.confirm(recorded, workflow.now(), accepts_early=accepts_early)
         if early is not None:
