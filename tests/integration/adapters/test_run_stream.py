@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from signalbox_core.errors import InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, Snapshot, fold
-from signalbox_core.events.catalogue import ApprovalExpired, StepProgress
+from signalbox_core.events.approval_data import ApprovalExpired
+from signalbox_core.events.catalogue import StepProgress
 from signalbox_core.ids import run_key
 from signalbox_core.process.tasks import cancel_and_wait
 from signalbox_core.streams import (

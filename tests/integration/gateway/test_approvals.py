@@ -8,7 +8,7 @@ import pytest
 from starlette.types import ASGIApp
 from temporalio.client import Client
 
-from signalbox_core.events.catalogue import ApprovalWithdrawn
+from signalbox_core.events.approval_data import ApprovalWithdrawn
 from signalbox_core.ids import new_run_id
 from signalbox_gateway.app import Gateway, Parts
 from support.drivers.api_calls import asked, ended, started

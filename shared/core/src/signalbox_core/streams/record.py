@@ -16,14 +16,13 @@ from signalbox_core.events import (
     frame_data,
     snapshot_key,
 )
-from signalbox_core.events.catalogue import (
-    TERMINAL,
+from signalbox_core.events.approval_data import (
     ApprovalDecided,
     ApprovalExpired,
     ApprovalRequested,
     ApprovalWithdrawn,
-    RunStarted,
 )
+from signalbox_core.events.catalogue import TERMINAL, RunStarted
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.streams.run_stream import Frame, InboxItem
 
