@@ -55,6 +55,7 @@ from signalbox_gateway.notifications.notifier import Notifier
 from signalbox_gateway.parts import Parts, open_parts
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
+from signalbox_gateway.runs.inbox import InboxReader
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.resets import RunResets
@@ -124,7 +125,8 @@ class Gateway:
         decisions = Decisions(
             parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
         )
-        approvals = ApprovalHandlers(self.states, parts.streams, decisions, parts.pipelines)
+        inbox = InboxReader(parts.streams)
+        approvals = ApprovalHandlers(self.states, inbox, decisions, parts.pipelines)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
             start_run=StartRunHandler(
@@ -146,7 +148,7 @@ class Gateway:
             run_input=RunInputHandler(self.states, parts.temporal, engine.workflow_ids, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
-            approval_stream=ApprovalStream(self.hub, approvals.get_inbox, self.authenticator.principal),
+            approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
             destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
             uploads=UploadHandler(parts.objects),
