@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from signalbox_core.events import CloudEvent
-from signalbox_core.events.catalogue import ApprovalDecided, ApprovalExpired
+from signalbox_core.events.approval_data import ApprovalDecided, ApprovalExpired
 from signalbox_core.events.snapshot import Snapshot, fold
 from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.pubsub import DispatchOutcome

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events.catalogue import ApprovalDecided, ApprovalReminded
+from signalbox_core.events.approval_data import ApprovalDecided, ApprovalReminded
 from signalbox_core.events.snapshot import ApprovalState, Snapshot
 from signalbox_gateway.notifications.mail import mail_of
 from signalbox_gateway.notifications.notification import (
