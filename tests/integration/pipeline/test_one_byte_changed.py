@@ -19,7 +19,7 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from signalbox_core.events import CloudEvent
-from signalbox_core.events.catalogue import ApprovalRequested
+from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.http.fetch import Fetcher
 from signalbox_core.objects import open_object_store
 from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor

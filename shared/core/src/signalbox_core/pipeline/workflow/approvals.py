@@ -8,7 +8,7 @@ import msgspec
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.canonical_json import sha256_of
-from signalbox_core.events.catalogue import ApprovalRequested
+from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord, EarlyDecision

@@ -16,6 +16,7 @@ from signalbox_core.pipeline.contract.approved_effect import DecisionReceipt
 from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
+from signalbox_core.pipeline.workflow.child_runs import ChildRun, start_child_run
 from signalbox_core.pipeline.workflow.handlers import RunMessageHandlers
 from signalbox_core.pipeline.workflow.questions import ApprovalQuestion, open_question, wait_for_outcome
 from signalbox_core.pipeline.workflow.receipts import EffectJudge, build_receipt
@@ -24,6 +25,8 @@ from signalbox_core.pipeline.workflow.steps import StepScope
 from signalbox_core.pipeline.workflow.tenancy import workflow_id_in_tenant
 
 A = TypeVar("A", bound=Struct)
+In = TypeVar("In", bound=Struct)
+Out = TypeVar("Out", bound=Struct)
 
 
 class _Unset:
@@ -83,6 +86,30 @@ class Run:
                 f"its steps are: {', '.join(self._steps)}"
             )
         return StepScope(self.state, self._steps[name])
+
+    async def call(self, spec: PipelineSpec[In, Out], given: In, *, run_id: str | None = None) -> Out:
+        """Run another pipeline as a child of this run, and return its result.
+
+        Tenant, starter, priority and search attributes are those of this run. A cancel of this run cancels
+        the child and waits for its clean-up.
+
+        Args:
+            run_id: of the child; by default a new one that begins with this run's.
+
+        Raises:
+            ApplicationError: as `ChildRun.result` and `start_child_run` raise it; the run fails unless the
+                workflow catches it.
+        """
+        return await (await self.start_child(spec, given, run_id=run_id)).result()
+
+    async def start_child(
+        self, spec: PipelineSpec[In, Out], given: In, *, run_id: str | None = None
+    ) -> ChildRun[Out]:
+        """Start another pipeline as `call` does, without waiting for its end.
+
+        A child that still runs when this run ends is cancelled.
+        """
+        return await start_child_run(self.state, spec, given, run_id)
 
     def emit(self, name: str, data: Struct, *, approved: DecisionReceipt | None = None) -> None:
         """Record a declared domain event, in sequence with the milestones.
