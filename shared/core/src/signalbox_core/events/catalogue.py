@@ -21,6 +21,7 @@ from signalbox_core.events.approval_data import (
     ApprovalVoted,
     ApprovalWithdrawn,
 )
+from signalbox_core.events.children import ChildEnded, ChildStarted
 from signalbox_core.events.notices import RunBlocked, RunQueued, RunUnblocked
 from signalbox_core.subjects import Subject
 
@@ -82,6 +83,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     started_by: str | None = None
     retry_of: str | UnsetType = UNSET
     starter: Subject | UnsetType = UNSET
+    parent: str | UnsetType = UNSET
 
 
 class StepStarted(Struct, frozen=True, kw_only=True):
@@ -211,12 +213,7 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType("step.failed", _M, StepFailed, "A step failed; the data has the error."),
         EventType("artifact.created", _M, ArtifactCreated, "A file is ready to download."),
         EventType("approval.requested", _M, ApprovalRequested, "The run requests a decision and waits."),
-        EventType(
-            "approval.reminded",
-            _M,
-            ApprovalReminded,
-            "An approval is still pending and its deadline approaches.",
-        ),
+        EventType("approval.reminded", _M, ApprovalReminded, "An approval is pending; its deadline is near."),
         EventType(
             "approval.escalated", _M, ApprovalReminded, "Reserved for escalation; no version sends it yet."
         ),
@@ -230,6 +227,8 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
             ApprovalWithdrawn,
             "The run no longer asks: the wait was cancelled, or the run continued as new.",
         ),
+        EventType("child.started", _M, ChildStarted, "The run started a run of another pipeline."),
+        EventType("child.ended", _M, ChildEnded, "The run received how a run that it started ended."),
         EventType("run.paused", _M, RunPaused, "The run starts no further step until it is resumed."),
         EventType("run.resumed", _M, RunResumed, "The run continues."),
         EventType(

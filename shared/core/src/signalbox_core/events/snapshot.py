@@ -20,6 +20,7 @@ from signalbox_core.events.states import (
     ApprovalStatus,
     ArtifactState,
     BlockedState,
+    ChildState,
     Fold,
     QueuedState,
     RunStatus,
@@ -38,6 +39,7 @@ __all__ = [
     "ApprovalStatus",
     "ArtifactState",
     "BlockedState",
+    "ChildState",
     "QueuedState",
     "RunStatus",
     "Snapshot",
@@ -57,14 +59,16 @@ def snapshot_key(event: CloudEvent) -> str:
     """Return the key under which the newest event of its kind is stored.
 
     The newest event of every key is enough to assemble the snapshot. Progress has one key per step; a
-    milestone one per name and subject (step, approval or artifact); a vote one per voter too.
+    milestone one per name and subject (step, approval, artifact or child); a vote one per voter too.
     """
     subject = msgspec.json.decode(event.data, type=_EventSubject)
-    key = f"{event.name}/{subject.approval_id or subject.name or subject.step or ''}"
-    return f"{key}/{subject.voted_by.subject}" if event.name == "approval.voted" and subject.voted_by else key
+    named = subject.child_run_id or subject.approval_id or subject.name or subject.step or ""
+    voter = f"/{subject.voted_by.subject}" if event.name == "approval.voted" and subject.voted_by else ""
+    return f"{event.name}/{named}{voter}"
 
 
 class _EventSubject(Struct, frozen=True):
+    child_run_id: str | None = None
     step: str | None = None
     approval_id: str | None = None
     name: str | None = None

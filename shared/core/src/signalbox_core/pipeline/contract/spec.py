@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from signalbox_core.events.policy import Policy, check_policy
+from signalbox_core.pipeline.contract.approved_effect import ApprovedValues
 from signalbox_core.secret import Secret, schema_hook
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     Attributes:
         early: whether a decision may arrive before the question; its sender has not seen what is asked.
         policy: who may decide; by default any one approver of the tenant.
+        approves: the values that effects may use after a decision, derived from the answer and the question
+            as it was shown. Pure. Without it an effect may use the answer itself. See `Run.receipt`.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     deadline: timedelta = timedelta(days=7)
     early: bool = False
     policy: Policy = Policy()
+    approves: ApprovedValues | None = None
 
 
 class DomainEvent(Struct, frozen=True):

@@ -19,6 +19,7 @@ from signalbox_core.pipeline.workflow.answers import AnswerCheck
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalEffect, ApprovalInput
 from signalbox_core.pipeline.workflow.approvals import digest_of
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.origin import run_starter
 from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS
 from signalbox_core.pipeline.workflow.state import RunState
 from signalbox_core.pipeline.workflow.waits import wait_until
@@ -42,9 +43,7 @@ class ApprovalQuestion(Struct, frozen=True, kw_only=True):
     check: AnswerCheck | None = None
 
 
-def question_policy(
-    state: RunState, approval: Approval[Any], approval_id: str, narrowed: Policy | None
-) -> Policy:
+def question_policy(approval: Approval[Any], approval_id: str, narrowed: Policy | None) -> Policy:
     """Return the policy of a question: the contract's, or a stricter one.
 
     A question that the history has keeps its policy, even if the contract's has become stricter since. So the
@@ -55,7 +54,7 @@ def question_policy(
     """
     policy = narrowed if narrowed is not None else approval.policy
     try:
-        check_narrowed(approval.policy, policy, state.starter)
+        check_narrowed(approval.policy, policy, run_starter())
     except ValueError as error:
         if workflow.patched(f"signalbox.policy-refused-{approval_id}"):
             raise pipeline_bug(f"approval {approval_id}: {error}") from None
@@ -77,7 +76,7 @@ def open_question(
         requested=data,
         is_replayed=workflow.unsafe.is_replaying(),
         is_recorded=state.records_questions,
-        starter=state.starter,
+        starter=run_starter(),
     )
     state.approvals.open(question.approval_id, asked)
     asked.accepts_early = asked.early is not None and is_acceptable(asked.early.decision)
