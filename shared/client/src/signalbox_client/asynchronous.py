@@ -170,12 +170,32 @@ class AsyncSignalbox(AsyncRunControl):
             digest: the `digest` of the approval as you read it; the answer is refused if it has changed.
             note: a comment that is stored with the decision.
 
+        Returns:
+            With status `counted` when the approval's policy needs further votes.
+
         Raises:
             InvalidInput: the answer breaks the schema; the approval stays pending.
             Conflict: it is already decided, or the digest is stale.
+            Forbidden: the approval's policy does not let you decide.
         """
         decision = requests.new_decision(encode_raw(answer), digest=digest, note=note)
         return await self._connection.send(requests.decide(run_id, approval_id, decision))
+
+    async def raise_objection(
+        self, run_id: str, approval_id: str, reason: str, *, digest: str | None = None
+    ) -> models.Decided:
+        """Object to an approval.
+
+        Returns:
+            With status `vetoed` when the approval's policy gives your group a veto, which ends it.
+
+        Raises:
+            Conflict: it has an outcome, or the digest is stale.
+            Forbidden: the approval's policy does not let you vote.
+        """
+        return await self._connection.send(
+            requests.raise_objection(run_id, approval_id, reason, digest=digest)
+        )
 
     async def receipt(self, run_id: str, approval_id: str) -> bytes:
         """Download the receipt of an approval's outcome, which `signalbox-admin audit verify` checks.
