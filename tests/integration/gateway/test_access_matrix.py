@@ -28,7 +28,7 @@ STREAMS = {"/v1/runs/{run_id}/stream", "/v1/stream"}
 OPEN_TO_ALL = {"sign_in", "sign_out", "is_alive", "is_ready", "get_metrics", "get_openapi", "get_docs"}
 CHANGES = {"cancel_run", "decide"}
 """The operations that end a run."""
-BODIES = {"decide": {"answer": {"word": "yes"}}}
+BODIES = {"decide": {"answer": {"word": "yes"}}, "object": {"reason": "misleading"}}
 CREDENTIALS = {
     "none": {},
     "garbage": {"authorization": "Bearer sbx_garbage"},

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Final
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
@@ -22,7 +22,7 @@ class EchoInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ask: bool = False
     artifact: str | None = None
     fail: bool = False
-    policy: Policy | None = None
+    policy: Policy | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if self.text.isspace():
@@ -77,6 +77,6 @@ class Echo:
                 return EchoResult(text=words)
             async with run.step("listen"):
                 answer: EchoAnswer = await run.ask(
-                    "word", options=[words], check=check_word, policy=request.policy
+                    "word", options=[words], check=check_word, policy=request.policy or None
                 )
             return EchoResult(text=answer.word)

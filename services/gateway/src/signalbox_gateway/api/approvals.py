@@ -2,30 +2,31 @@
 
 import secrets
 from collections.abc import Mapping
+from typing import Final, Literal
 
 import msgspec
 from starlette.responses import Response
 
 from signalbox_core.errors import NotFound
-from signalbox_core.events.snapshot import ENDED, Snapshot
+from signalbox_core.events.policy import describe_progress
+from signalbox_core.events.snapshot import ENDED, BlockedState, Snapshot
 from signalbox_core.ids import derived_id, run_key
-from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
+from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord, VoteResult
 from signalbox_core.pipeline.spec import PipelineSpec, json_schema
 from signalbox_gateway.api.endpoint import ApiCall, encoded_json_response, json_response
-from signalbox_gateway.api.outcomes import (
-    accepted,
-    check_same_answer,
-    find_approval,
-    recorded,
-    recorded_outcome,
-)
-from signalbox_gateway.api.runs import run_ended
-from signalbox_gateway.api.schemas import Decide, ListApprovals, RaiseObjection
+from signalbox_gateway.api.schemas import Decide, DecideResponse, ListApprovals, RaiseObjection
 from signalbox_gateway.http import validation
 from signalbox_gateway.runs.decide import Decisions
 from signalbox_gateway.runs.inbox import INBOX_PAGE, InboxReader
 from signalbox_gateway.runs.lookup import RunReader
+from signalbox_gateway.runs.outcomes import check_same_answer, find_approval, recorded_outcome, run_ended
 from signalbox_gateway.runs.views import approval_view
+
+_STATUS: Final[Mapping[VoteResult, Literal["accepted", "counted", "vetoed"]]] = {
+    "decided": "accepted",
+    "counted": "counted",
+    "vetoed": "vetoed",
+}
 
 
 class ApprovalHandlers:
@@ -89,8 +90,8 @@ class ApprovalHandlers:
         if record is None:
             record = await self._send(call, decision)
         if record is None:
-            return recorded(run_id, decision, snapshot.blocked)
-        return accepted(run_id, record)
+            return _recorded(run_id, decision, snapshot.blocked)
+        return _accepted(run_id, record)
 
     async def _send(self, call: ApiCall, decision: Decision) -> DecisionRecord | None:
         key = run_key(call.principal.tenant, call.param("run_id"))
@@ -170,3 +171,33 @@ def _new_id(call: ApiCall, approval_id: str) -> str:
 def _is_schema_of(answer: type[msgspec.Struct], recorded: msgspec.Raw) -> bool:
     live = msgspec.json.encode(json_schema(answer))
     return bool(msgspec.json.decode(live) == msgspec.json.decode(recorded))
+
+
+def _accepted(run_id: str, record: DecisionRecord) -> Response:
+    return json_response(
+        DecideResponse(
+            run_id=run_id,
+            approval_id=record.approval_id,
+            decision_id=record.decision_id,
+            status=_STATUS[record.result or "decided"],
+            decided_by=record.decided_by,
+            decided_at=record.decided_at,
+            answer=record.answer,
+            quorum=record.quorum or (),
+            message=describe_progress(record.quorum) if record.quorum else None,
+        )
+    )
+
+
+def _recorded(run_id: str, decision: Decision, blocked: BlockedState | None) -> Response:
+    body = DecideResponse(
+        run_id=run_id,
+        approval_id=decision.approval_id,
+        decision_id=decision.decision_id,
+        status="recorded",
+        decided_by=decision.decided_by,
+        decided_at=None,
+        answer=decision.answer,
+        blocked=blocked,
+    )
+    return json_response(body, 202)

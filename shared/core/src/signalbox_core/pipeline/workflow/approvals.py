@@ -20,7 +20,8 @@ from signalbox_core.pipeline.workflow.approval_lifecycle import (
     ApprovalPhase,
 )
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
-from signalbox_core.pipeline.workflow.ballots import (
+from signalbox_core.pipeline.workflow.ballot.tally import judge_voter
+from signalbox_core.pipeline.workflow.ballot.vote import (
     already_decided,
     apply_vote,
     check_same_voter,
@@ -28,7 +29,6 @@ from signalbox_core.pipeline.workflow.ballots import (
     judge_content,
     record_of,
 )
-from signalbox_core.pipeline.workflow.votes import judge_voter
 
 
 class ApprovalRegistry:

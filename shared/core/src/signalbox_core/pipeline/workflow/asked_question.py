@@ -11,7 +11,7 @@ from signalbox_core.pipeline.contract.messages import DecisionRecord, EarlyDecis
 from signalbox_core.pipeline.contract.spec import Approval
 from signalbox_core.pipeline.workflow.answers import AnswerCheck
 from signalbox_core.pipeline.workflow.approval_lifecycle import OPEN, ApprovalPhase
-from signalbox_core.pipeline.workflow.votes import Vote
+from signalbox_core.pipeline.workflow.ballot.tally import Vote
 from signalbox_core.subjects import Subject
 
 

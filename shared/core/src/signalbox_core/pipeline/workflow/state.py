@@ -19,12 +19,12 @@ from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
+from signalbox_core.pipeline.workflow.ballot.vote_events import vote_events
 from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
 from signalbox_core.pipeline.workflow.origin import run_started
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS, QuestionRecorder
 from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch
-from signalbox_core.pipeline.workflow.vote_events import vote_events
 from signalbox_core.pipeline.workflow.waits import wait_until_idle
 from signalbox_core.temporal.names import (
     DEFAULT_TENANT,

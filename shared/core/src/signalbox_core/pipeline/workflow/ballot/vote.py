@@ -14,7 +14,7 @@ from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord, 
 from signalbox_core.pipeline.workflow.answers import judge_answer
 from signalbox_core.pipeline.workflow.approval_lifecycle import ApprovalInput
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
-from signalbox_core.pipeline.workflow.votes import Vote, tally, veto_group, voter_of
+from signalbox_core.pipeline.workflow.ballot.tally import Vote, tally, veto_group, voter_of
 
 
 def judge_content(question: AskedQuestion, decision: Decision) -> None:

@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct
 from signalbox_core.events.approval_data import ApprovalDecided, ApprovalVetoed, ApprovalVoted
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
 from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
-from signalbox_core.pipeline.workflow.votes import first_group, tally, veto_group, voter_of
+from signalbox_core.pipeline.workflow.ballot.tally import first_group, tally, veto_group, voter_of
 
 
 def vote_events(question: AskedQuestion, decision: Decision) -> Iterator[tuple[str, Struct]]:

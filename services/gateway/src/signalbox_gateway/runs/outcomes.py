@@ -1,25 +1,11 @@
-"""What a decision came to: the outcome that a snapshot holds, and the responses. Pure."""
-
-from collections.abc import Mapping
-from typing import Final, Literal
+"""The outcome of an approval that a snapshot holds. Pure."""
 
 import msgspec
 from msgspec import UNSET
-from starlette.responses import Response
 
 from signalbox_core.errors import Conflict
-from signalbox_core.events.policy import describe_progress
-from signalbox_core.events.snapshot import ENDED, ApprovalState, BlockedState, Snapshot
-from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord, VoteResult
-from signalbox_gateway.api.endpoint import json_response
-from signalbox_gateway.api.runs import run_ended
-from signalbox_gateway.api.schemas import DecideResponse
-
-_STATUS: Final[Mapping[VoteResult, Literal["accepted", "counted", "vetoed"]]] = {
-    "decided": "accepted",
-    "counted": "counted",
-    "vetoed": "vetoed",
-}
+from signalbox_core.events.snapshot import ENDED, ApprovalState, Snapshot
+from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
 
 
 def recorded_outcome(snapshot: Snapshot, decision: Decision) -> DecisionRecord | None:
@@ -143,31 +129,8 @@ def _earlier_vote(state: ApprovalState, decision: Decision) -> DecisionRecord | 
     )
 
 
-def accepted(run_id: str, record: DecisionRecord) -> Response:
-    return json_response(
-        DecideResponse(
-            run_id=run_id,
-            approval_id=record.approval_id,
-            decision_id=record.decision_id,
-            status=_STATUS[record.result or "decided"],
-            decided_by=record.decided_by,
-            decided_at=record.decided_at,
-            answer=record.answer,
-            quorum=record.quorum or (),
-            message=describe_progress(record.quorum) if record.quorum else None,
-        )
+def run_ended(run_id: str, status: str) -> Conflict:
+    """The problem of controlling or deciding a run that has ended."""
+    return Conflict(
+        f"run {run_id} has already ended ({status}); nothing to do", code="run_ended", run_status=status
     )
-
-
-def recorded(run_id: str, decision: Decision, blocked: BlockedState | None) -> Response:
-    body = DecideResponse(
-        run_id=run_id,
-        approval_id=decision.approval_id,
-        decision_id=decision.decision_id,
-        status="recorded",
-        decided_by=decision.decided_by,
-        decided_at=None,
-        answer=decision.answer,
-        blocked=blocked,
-    )
-    return json_response(body, 202)
