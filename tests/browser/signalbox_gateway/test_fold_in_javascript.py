@@ -32,6 +32,7 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
             "steps": st.just([{"name": name, "title": name.title()} for name in STEPS[:2]]),
             "started_by": text,
             "retry_of": st.just("run-0"),
+            "parent": st.just("run-9"),
         },
     ),
     "step.started": st.fixed_dictionaries(
@@ -93,6 +94,20 @@ DATA: Final[Mapping[str, st.SearchStrategy[Mapping[str, object]]]] = {
     "event.refused": st.just({"name": "ad.approved", "event_id": "e", "reason": "too large"}),
     "run.paused": st.just({}),
     "run.resumed": st.just({}),
+    "child.started": st.fixed_dictionaries(
+        {
+            "child_run_id": st.sampled_from(["c1", "c2"]),
+            "pipeline": st.just("ads"),
+            "title": st.just("Ads"),
+        },
+        optional={"step": st.none() | step},
+    ),
+    "child.ended": st.fixed_dictionaries(
+        {
+            "child_run_id": st.sampled_from(["c1", "c2"]),
+            "status": st.sampled_from(["completed", "failed"]),
+        }
+    ),
     "run.retried": st.just({"completed_steps": ["read"]}),
     "run.blocked": st.just({"code": "no_worker", "reason": "start workers", "since": BEGAN}),
     "run.queued": st.just({"ahead": 4, "reason": "wait", "since": BEGAN}),

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from signalbox_core.events import catalogue
+from signalbox_core.events import approval_data, catalogue
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.subjects import Subject
@@ -254,7 +254,7 @@ async def test_an_agent_never_decides(client: Client, sample_activities: list[Ca
     details = refusal_of(refused)
     assert (details["code"], "key:bot" in str(details["message"])) == ("not_allowed_by_policy", True)
     assert (result.picked, record.decider) == (1, person)
-    assert msgspec.json.decode(decided.data, type=catalogue.ApprovalDecided).decider == person
+    assert msgspec.json.decode(decided.data, type=approval_data.ApprovalDecided).decider == person
     assert (state.decided_by, state.decider) == ("lan", person)
 
 

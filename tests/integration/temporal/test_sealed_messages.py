@@ -45,7 +45,7 @@ def decision(number: int, decision_id: str = "forged") -> Decision:
 
 
 def seen_by(client: Client, run: RunUnderTest) -> RunUnderTest:
-    return RunUnderTest(client.get_workflow_handle(run.handle.id, result_type=SPEC.result), run._emitter)
+    return RunUnderTest(client.get_workflow_handle(run.handle.id, result_type=SPEC.result), run.emitter)
 
 
 async def replay(client: Client, run: RunUnderTest) -> None:

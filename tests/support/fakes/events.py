@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from signalbox_core.events import CloudEvent, full_type
+from signalbox_core.events.approval_data import ApprovalDecided, ApprovalRequested
 from signalbox_core.events.catalogue import (
-    ApprovalDecided,
-    ApprovalRequested,
     ArtifactCreated,
     RunCompleted,
     RunStarted,

@@ -6,7 +6,7 @@ import msgspec
 
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent
-from signalbox_core.events.catalogue import ApprovalDecided, ApprovalRequested
+from signalbox_core.events.approval_data import ApprovalDecided, ApprovalRequested
 from signalbox_core.ledger.audit import LogDamage, find_damage
 from signalbox_core.ledger.layout import LogKeys
 from signalbox_core.ledger.log import TenantLog

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from temporalio.exceptions import ApplicationError
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.events.catalogue import ApprovalRequested
+from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.pipeline import Approval, PipelineSpec, Step
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.workflow.approval_lifecycle import (

@@ -7,7 +7,7 @@ import pytest
 from msgspec import Struct
 from temporalio.exceptions import ApplicationError
 
-from signalbox_core.events.catalogue import ApprovalRequested
+from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.pipeline import Approval, PipelineSpec, Step
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.workflow.approval_lifecycle import (

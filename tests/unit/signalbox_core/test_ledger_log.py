@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from signalbox_core.errors import Unavailable
-from signalbox_core.events.catalogue import ApprovalDecided
+from signalbox_core.events.approval_data import ApprovalDecided
 from signalbox_core.ledger.entries import decode_entry
 from signalbox_core.ledger.log import LedgerDamaged, TenantLog
 from signalbox_core.subjects import Subject

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from signalbox_core.events import catalogue, decode_event, encode_event
+from signalbox_core.events import approval_data, catalogue, decode_event, encode_event
 from signalbox_core.pipeline.workflow.journal import MAX_DATA_BYTES, RunJournal
 from signalbox_core.pipeline.workflow.outbox import MAX_BATCH, MAX_BATCH_BYTES, batches
 
@@ -16,10 +16,10 @@ STARTED = catalogue.RunStarted(
 )
 
 
-def big(size: int) -> catalogue.ApprovalRequested:
+def big(size: int) -> approval_data.ApprovalRequested:
     text = msgspec.Raw(msgspec.json.encode("x" * size))
     null = msgspec.Raw(b"null")
-    return catalogue.ApprovalRequested(
+    return approval_data.ApprovalRequested(
         approval_id="a", name="a", title="A", answer_schema=null, options=text, evidence=null, digest="0" * 64
     )
 

@@ -8,7 +8,7 @@ from signalbox_pipelines.ai_task.local.fields import extract_fields
 from signalbox_pipelines.ai_task.local.labels import choose_label
 from signalbox_pipelines.ai_task.local.phrases import key_phrases
 from signalbox_pipelines.ai_task.local.textrank import summarise
-from signalbox_pipelines.ai_task.local.values import find_dates, parse_number
+from signalbox_pipelines.ai_task.local.values import find_dates, find_numbers, parse_number
 from signalbox_pipelines.ai_task.local.words import split_sentences
 from signalbox_pipelines.ai_task.schemas import Schema
 
@@ -123,6 +123,10 @@ def test_an_ambiguous_email_address_is_not_guessed() -> None:
     assert extract_fields(schema, "Buyer a@example.com, seller: b@example.com") == {"seller": "b@example.com"}
 
 
+def test_digits_that_are_no_number_are_skipped() -> None:
+    assert list(find_numbers("1.234,567.8 and 12.5")) == [12.5]
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [
@@ -132,6 +136,7 @@ def test_an_ambiguous_email_address_is_not_guessed() -> None:
         ("1.250.000", 1_250_000),
         ("12.5", 12.5),
         ("0,5", 0.5),
+        ("1234,567", 1234.567),
         ("-3", -3),
     ],
 )

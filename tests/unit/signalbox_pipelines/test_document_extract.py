@@ -47,6 +47,7 @@ def find_in(text: str, language: Language = "vi") -> list[Entity]:
         pytest.param("CHF 1'250.50", "amount", "1250.50", True, id="Swiss groups"),
         pytest.param("1\u202f234,56 €", "amount", "1234.56", True, id="French groups"),
         pytest.param("JPY 12,345", "amount", "12345", True, id="a currency without decimals"),
+        pytest.param("HUF 24.900", "amount", "24900", True, id="forints"),
         pytest.param("-25,00 €", "amount", "-25.00", True, id="a credit"),
         pytest.param("$-5.00", "amount", "-5.00", True, id="a credit, the minus after the sign"),
         pytest.param("99 zł", "amount", "99", True, id="zloty"),

@@ -12,6 +12,7 @@ from signalbox_core.events.snapshot import (
     ApprovalStatus,
     ArtifactState,
     BlockedState,
+    ChildState,
     QueuedState,
     RunStatus,
     Snapshot,
@@ -157,6 +158,8 @@ class Run(Struct, frozen=True, kw_only=True):
     sequence: int = 0
     blocked: BlockedState | None = None
     queued: QueuedState | None = None
+    parent: str | None = None
+    children: tuple[ChildState, ...] = ()
     retry_of: str | None = None
     retried_as: str | None = None
     retried_at: datetime | None = None
@@ -172,7 +175,11 @@ class InboxEntry(Struct, frozen=True, kw_only=True):
 
 
 class Inbox(Struct, frozen=True, kw_only=True):
+    """`next_cursor` is None on the last page; `total` counts the pending approvals of all pages."""
+
     approvals: tuple[InboxEntry, ...]
+    next_cursor: str | None = None
+    total: int = 0
 
 
 class Decided(Struct, frozen=True, kw_only=True):
@@ -221,6 +228,8 @@ def snapshot_of(run: Run) -> Snapshot:
         sequence=run.sequence,
         blocked=run.blocked,
         queued=run.queued,
+        parent=run.parent,
+        children=run.children,
         retry_of=run.retry_of,
         retried_as=run.retried_as,
         retried_at=run.retried_at,

@@ -15,6 +15,7 @@ from signalbox_core.events.snapshot import (
     ApprovalStatus,
     ArtifactState,
     BlockedState,
+    ChildState,
     QueuedState,
     RunStatus,
     Snapshot,
@@ -81,7 +82,8 @@ class RunView(Struct, frozen=True, kw_only=True):
     """The current state of a run. `<epoch>:<sequence>` is the cursor of its stream.
 
     `blocked`: the run cannot continue until someone acts. `queued`: it waits for a free worker.
-    `retry_of`: the run that this one repeats. `retried_as`: the latest run that repeats this one.
+    `parent` started this run, and this run the `children`. `retry_of`: the run that this one repeats.
+    `retried_as`: the latest run that repeats this one.
     `retried_at`: when this run was last continued after it had ended.
     """
 
@@ -102,6 +104,8 @@ class RunView(Struct, frozen=True, kw_only=True):
     sequence: int
     blocked: BlockedState | None
     queued: QueuedState | None
+    parent: str | None
+    children: tuple[ChildState, ...]
     retry_of: str | None
     retried_as: str | None
     retried_at: datetime | None
@@ -126,6 +130,8 @@ def run_view(snapshot: Snapshot, epoch: str) -> RunView:
         sequence=snapshot.sequence,
         blocked=snapshot.blocked,
         queued=snapshot.queued,
+        parent=snapshot.parent,
+        children=snapshot.children,
         retry_of=snapshot.retry_of,
         retried_as=snapshot.retried_as,
         retried_at=snapshot.retried_at,

@@ -11,6 +11,7 @@ from signalbox_client.commands.renderers import format_time, print_json, run_pan
 from signalbox_client.models import Accepted, Artifact, Run, snapshot_of
 from signalbox_client.typescript import declarations
 from signalbox_core.errors import InvalidInput
+from signalbox_core.events.states import ChildState
 
 
 class SavedArtifact(Struct, frozen=True, kw_only=True):
@@ -72,6 +73,11 @@ async def show(context: CommandContext, options: argparse.Namespace) -> int:
         print_json(context.console, run)
         return 0
     context.console.print(run_panel(snapshot_of(run)))
+    if run.parent is not None:
+        context.print(f"  started by run {run.parent}")
+    if run.children:
+        rows = [(child.run_id, child.pipeline, _status_of_child(run, child)) for child in run.children]
+        context.console.print(table(("started run", "pipeline", "status"), rows))
     if run.artifacts:
         context.console.print(
             table(("file", "type", "bytes"), [_artifact_row(item) for item in run.artifacts])
@@ -176,6 +182,11 @@ def _print_accepted(context: CommandContext, accepted: Accepted) -> int:
             f" follow it with: signalbox watch {accepted.run_id}"
         )
     return 0
+
+
+def _status_of_child(run: Run, child: ChildState) -> str:
+    """The child's status as its parent has it: after the parent's end, `running` is not known to be true."""
+    return "" if child.status == "running" and run.ended_at is not None else child.status
 
 
 def _artifact_row(item: Artifact) -> tuple[str, str, str]:

@@ -5,13 +5,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from signalbox_core.events import catalogue
+from signalbox_core.events import approval_data
 from signalbox_core.events.envelope import CloudEvent, decode_data
 from signalbox_core.events.states import ApprovalState, Fold, Snapshot
 
 
 def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
-    data = decode_data(event, catalogue.ApprovalRequested)
+    data = decode_data(event, approval_data.ApprovalRequested)
     state = ApprovalState(
         approval_id=data.approval_id,
         name=data.name,
@@ -31,7 +31,7 @@ def _approval_requested(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
 
 def with_recorded_question(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
     """Show a question as its `approval.requested` has it; its outcome stays."""
-    data = decode_data(event, catalogue.ApprovalRequested)
+    data = decode_data(event, approval_data.ApprovalRequested)
     return _with_approval(
         snapshot,
         data.approval_id,
@@ -48,7 +48,7 @@ def with_recorded_question(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
 
 
 def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
-    data = decode_data(event, catalogue.ApprovalDecided)
+    data = decode_data(event, approval_data.ApprovalDecided)
     return _with_approval(
         snapshot,
         data.approval_id,
@@ -66,12 +66,12 @@ def _approval_decided(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
 
 
 def _approval_expired(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
-    data = decode_data(event, catalogue.ApprovalExpired)
+    data = decode_data(event, approval_data.ApprovalExpired)
     return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="expired"))
 
 
 def _approval_withdrawn(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
-    data = decode_data(event, catalogue.ApprovalWithdrawn)
+    data = decode_data(event, approval_data.ApprovalWithdrawn)
     return _with_approval(snapshot, data.approval_id, lambda state: replace(state, status="withdrawn"))
 
 

@@ -12,6 +12,14 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from signalbox_core.events.approval_data import (
+    ApprovalDecided,
+    ApprovalExpired,
+    ApprovalReminded,
+    ApprovalRequested,
+    ApprovalWithdrawn,
+)
+from signalbox_core.events.children import ChildEnded, ChildStarted
 from signalbox_core.events.notices import RunBlocked, RunQueued, RunUnblocked
 from signalbox_core.subjects import Subject
 
@@ -73,6 +81,7 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     started_by: str | None = None
     retry_of: str | UnsetType = UNSET
     starter: Subject | UnsetType = UNSET
+    parent: str | UnsetType = UNSET
 
 
 class StepStarted(Struct, frozen=True, kw_only=True):
@@ -131,49 +140,6 @@ class ArtifactCreated(Struct, frozen=True, kw_only=True):
     size_bytes: SafeInteger
     key: str
     title: str | None = None
-
-
-class ApprovalRequested(Struct, frozen=True, kw_only=True):
-    """A question to a person.
-
-    Attributes:
-        approval_id: unique in the run (`variants`, `variants-2`).
-        name: the approval in the pipeline's contract.
-        answer_schema: JSON Schema of the answer.
-        digest: covers question, options and evidence: exactly what the approver sees.
-    """
-
-    approval_id: str
-    name: str
-    title: str
-    answer_schema: msgspec.Raw
-    options: msgspec.Raw
-    evidence: msgspec.Raw
-    digest: str
-    step: str | None = None
-    deadline_at: datetime | None = None
-
-
-class ApprovalReminded(Struct, frozen=True, kw_only=True):
-    approval_id: str
-    deadline_at: datetime | None = None
-
-
-class ApprovalDecided(Struct, frozen=True, kw_only=True):
-    approval_id: str
-    decision_id: str
-    decided_by: str
-    answer: msgspec.Raw
-    note: str | None = None
-    decider: Subject | UnsetType = UNSET
-
-
-class ApprovalExpired(Struct, frozen=True, kw_only=True):
-    approval_id: str
-
-
-class ApprovalWithdrawn(Struct, frozen=True, kw_only=True):
-    approval_id: str
 
 
 class RunPaused(Struct, frozen=True, kw_only=True):
@@ -245,12 +211,7 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
         EventType("step.failed", _M, StepFailed, "A step failed; the data has the error."),
         EventType("artifact.created", _M, ArtifactCreated, "A file is ready to download."),
         EventType("approval.requested", _M, ApprovalRequested, "The run requests a decision and waits."),
-        EventType(
-            "approval.reminded",
-            _M,
-            ApprovalReminded,
-            "An approval is still pending and its deadline approaches.",
-        ),
+        EventType("approval.reminded", _M, ApprovalReminded, "An approval is pending; its deadline is near."),
         EventType(
             "approval.escalated", _M, ApprovalReminded, "Reserved for escalation; no version sends it yet."
         ),
@@ -262,6 +223,8 @@ CATALOGUE: Final[Mapping[str, EventType]] = {
             ApprovalWithdrawn,
             "The run no longer asks: the wait was cancelled, or the run continued as new.",
         ),
+        EventType("child.started", _M, ChildStarted, "The run started a run of another pipeline."),
+        EventType("child.ended", _M, ChildEnded, "The run received how a run that it started ended."),
         EventType("run.paused", _M, RunPaused, "The run starts no further step until it is resumed."),
         EventType("run.resumed", _M, RunResumed, "The run continues."),
         EventType(

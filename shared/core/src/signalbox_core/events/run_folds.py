@@ -5,11 +5,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from signalbox_core.events import catalogue, notices
+from signalbox_core.events import catalogue, children, notices
 from signalbox_core.events.envelope import CloudEvent, decode_data
 from signalbox_core.events.states import (
     ArtifactState,
     BlockedState,
+    ChildState,
     Fold,
     QueuedState,
     RunStatus,
@@ -31,6 +32,7 @@ def _run_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
         started_by=data.started_by,
         retry_of=data.retry_of or None,
         starter=data.starter or None,
+        parent=data.parent or None,
         status="running",
     )
 
@@ -50,6 +52,24 @@ def _run_paused(snapshot: Snapshot, _event: CloudEvent) -> Snapshot:
 
 def _run_resumed(snapshot: Snapshot, _event: CloudEvent) -> Snapshot:
     return replace(snapshot, status="running")
+
+
+def _child_started(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, children.ChildStarted)
+    state = ChildState(run_id=data.child_run_id, pipeline=data.pipeline, title=data.title, step=data.step)
+    others = tuple(child for child in snapshot.children if child.run_id != data.child_run_id)
+    return replace(snapshot, children=(*others, state))
+
+
+def _child_ended(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
+    data = decode_data(event, children.ChildEnded)
+    return replace(
+        snapshot,
+        children=tuple(
+            replace(child, status=data.status) if child.run_id == data.child_run_id else child
+            for child in snapshot.children
+        ),
+    )
 
 
 def _run_retried(snapshot: Snapshot, event: CloudEvent) -> Snapshot:
@@ -98,6 +118,8 @@ RUN_FOLDS: Final[Mapping[str, Fold]] = {
     "artifact.created": _artifact_created,
     "run.paused": _run_paused,
     "run.resumed": _run_resumed,
+    "child.started": _child_started,
+    "child.ended": _child_ended,
     "run.retried": _run_retried,
     "run.blocked": _run_blocked,
     "run.queued": _run_queued,

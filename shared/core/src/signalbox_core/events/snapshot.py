@@ -20,6 +20,7 @@ from signalbox_core.events.states import (
     ApprovalStatus,
     ArtifactState,
     BlockedState,
+    ChildState,
     Fold,
     QueuedState,
     RunStatus,
@@ -36,6 +37,7 @@ __all__ = [
     "ApprovalStatus",
     "ArtifactState",
     "BlockedState",
+    "ChildState",
     "QueuedState",
     "RunStatus",
     "Snapshot",
@@ -54,13 +56,14 @@ def snapshot_key(event: CloudEvent) -> str:
     """Return the key under which the newest event of its kind is stored.
 
     The newest event of every key is enough to assemble the snapshot. Progress has one key per step; a
-    milestone one per name and subject (step, approval or artifact).
+    milestone one per name and subject (step, approval, artifact or child).
     """
     subject = msgspec.json.decode(event.data, type=_EventSubject)
-    return f"{event.name}/{subject.approval_id or subject.name or subject.step or ''}"
+    return f"{event.name}/{subject.child_run_id or subject.approval_id or subject.name or subject.step or ''}"
 
 
 class _EventSubject(Struct, frozen=True):
+    child_run_id: str | None = None
     step: str | None = None
     approval_id: str | None = None
     name: str | None = None

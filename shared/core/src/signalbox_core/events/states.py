@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from signalbox_core.events.catalogue import Failure
+from signalbox_core.events.children import ChildStatus
 from signalbox_core.events.envelope import CloudEvent
 from signalbox_core.ids import run_key
 from signalbox_core.subjects import Subject
@@ -70,6 +71,16 @@ class ArtifactState(Struct, frozen=True, kw_only=True):
     title: str | None = None
 
 
+class ChildState(Struct, frozen=True, kw_only=True):
+    """A run that the run has started. `running` until the run has received how it ended."""
+
+    run_id: str
+    pipeline: str
+    title: str
+    step: str | None = None
+    status: ChildStatus = "running"
+
+
 class BlockedState(Struct, frozen=True, kw_only=True):
     """The run cannot continue until someone acts; `code` is stable, `reason` names the remedy."""
 
@@ -94,6 +105,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         steps: in the contract's order; undeclared ones follow in the order of their first start.
         blocked, queued: why the run does not continue, as the gateway observed it. The workflow's own
             snapshot has neither.
+        parent: the run that started this one.
+        children: the runs that this one started with `Run.call` or `Run.start_child`.
         retry_of: the run that this one repeats from the start.
         retried_as: the latest run that repeats this one; from the stream, not from the workflow.
         retried_at: when this run was last reset and continued.
@@ -117,6 +130,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     sequence: int = 0
     blocked: BlockedState | None = None
     queued: QueuedState | None = None
+    parent: str | None = None
+    children: tuple[ChildState, ...] = ()
     retry_of: str | None = None
     retried_as: str | None = None
     retried_at: datetime | None = None

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
@@ -60,7 +60,7 @@ class RunUnderTest:
     def __init__(self, handle: WorkflowHandle[Any, Any], emitter: FakeEmitter) -> None:
         self.handle = handle
         self.run_id = run_id_of(handle.id)
-        self._emitter = emitter
+        self.emitter = emitter
 
     async def result(self) -> Any:
         """Wait for the run to end and return its result.
@@ -122,7 +122,7 @@ class RunUnderTest:
 
     def events(self) -> list[CloudEvent]:
         """Return the run's milestones that the receiver has, in order of arrival."""
-        return [event for event in self._emitter.milestones if event.runid == self.run_id]
+        return [event for event in self.emitter.milestones if event.runid == self.run_id]
 
     def event_names(self) -> list[str]:
         return [event.name for event in self.events()]
@@ -196,6 +196,7 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
     skip_time: bool = False,
     max_cached_workflows: int = 1_000,
     task_queue: str | None = None,
+    calls: Sequence[PipelineSpec] = (),
 ) -> AsyncIterator[PipelineUnderTest]:
     """Run `spec`'s workflow with these activities, and the workflows of its children on the same task queue.
 
@@ -206,26 +207,34 @@ async def pipeline_under_test(  # noqa: PLR0913 - each is one aspect of a test
             expire undecided.
         max_cached_workflows: with 1, runs are evicted and replayed all the time.
         task_queue: that of an earlier call, whose runs this one's worker continues; by default a new one.
+        calls: the pipelines that the workflow calls with `Run.call` or `Run.start_child`. To fake one, pass
+            its contract with the `workflow` replaced.
     """
     async with contextlib.AsyncExitStack() as stack:
         if client is None:
             client = await stack.enter_async_context(local_temporal(skip_time=skip_time))
         task_queue = task_queue or f"{spec.task_queue}-{uuid.uuid4().hex[:8]}"
         emitter = emitter or FakeEmitter()
+        specs = [spec, *spec.children, *calls]
         executor = stack.enter_context(ThreadPoolExecutor(4))
         new_worker = partial(
             Worker,
             client,
             task_queue=task_queue,
-            workflows=[*_workflows(spec), OutboxWorkflow],
+            workflows=[*_workflows(specs), OutboxWorkflow],
             activities=[
                 *activities,
                 DeliverActivities(emitter).deliver,
                 QuestionActivities(emitter).record,
             ],
             activity_executor=executor,
-            workflow_runner=mark_unsealed_messages(sandbox([spec, *spec.children]), client.data_converter),
-            interceptors=[RunInterceptor(emitter.offer), ActivityInterceptor(emitter)],
+            workflow_runner=mark_unsealed_messages(sandbox(specs), client.data_converter),
+            interceptors=[
+                RunInterceptor(
+                    emitter.offer, task_queues=dict.fromkeys((item.task_queue for item in specs), task_queue)
+                ),
+                ActivityInterceptor(emitter),
+            ],
             max_cached_workflows=max_cached_workflows,
             max_concurrent_workflow_tasks=4,
             # A bug in a workflow fails the test at once instead of retrying the workflow task.
@@ -264,7 +273,7 @@ async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
             `workflow.patched`.
     """
     replayer = Replayer(
-        workflows=[*_workflows(spec), OutboxWorkflow],
+        workflows=[*_workflows([spec, *spec.children]), OutboxWorkflow],
         data_converter=data_converter,
         workflow_runner=sandbox([spec, *spec.children]),
         interceptors=[RunInterceptor(FakeEmitter().offer)],
@@ -272,8 +281,8 @@ async def replay(spec: PipelineSpec, history: WorkflowHistory) -> None:
     await replayer.replay_workflow(history)
 
 
-def _workflows(spec: PipelineSpec) -> list[type]:
-    return [found for item in (spec, *spec.children) for found in load_workflows(item)]
+def _workflows(specs: Iterable[PipelineSpec]) -> list[type]:
+    return [found for item in specs for found in load_workflows(item)]
 
 
 def _find_approval(snapshot: Snapshot, approval_id: str) -> ApprovalState:

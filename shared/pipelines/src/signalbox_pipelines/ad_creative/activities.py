@@ -3,6 +3,7 @@
 All are idempotent: objects are written create-only under keys derived from their content.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -14,7 +15,7 @@ from signalbox_core.errors import Rejected
 from signalbox_core.http.fetch import HTML, Fetches
 from signalbox_core.pipeline.activity import current_tenant, progress
 from signalbox_core.pipeline.deps import ActivityDeps
-from signalbox_pipelines.ad_creative.contract import Ad, AdPicture
+from signalbox_pipelines.ad_creative.contract import Ad, AdApproved, AdPicture
 from signalbox_pipelines.ad_creative.copy.copywriter import Copywriter, TemplateCopywriter
 from signalbox_pipelines.ad_creative.copy.model_copywriter import ModelCopywriter
 from signalbox_pipelines.ad_creative.design.ad_plan import AdPlan
@@ -137,17 +138,29 @@ class AdActivities:
         files = []
         for plan in plans:
             key = ad_object_key(request, plan.size)
-            size_bytes = len(await self._objects.get(key))
+            stored = await self._objects.get(key)
             files.append(
                 AdPicture(
                     size=plan.size,
                     artifact=artifact_name(request.copy, plan.size),
                     key=key,
-                    size_bytes=size_bytes,
+                    size_bytes=len(stored),
+                    sha256=hashlib.sha256(stored).hexdigest(),
                 )
             )
         progress(len(plans), of=len(plans), message=request.copy.variant)
         return build_ad(request, plans, tuple(files), skipped)
+
+    @activity.defn(name="ad_creative.publish")
+    async def publish(self, ad: AdApproved) -> None:
+        """Check that every picture of an approved ad can be read, just before the ad is published.
+
+        Called with `approved=`, so a picture that was changed since it was shown is refused. Idempotent: it
+        only reads.
+        """
+        for done, picture in enumerate(ad.pictures, start=1):
+            await self._objects.get(picture.key)
+            progress(done, of=len(ad.pictures), message=picture.artifact)
 
     async def _render_missing(self, request: ComposeRequest, plans: list[AdPlan], picture: bytes) -> None:
         """Render the sizes that are not stored, a few per call so that pictures are passed seldom."""

@@ -3,9 +3,7 @@
 An activity never waits long for the portal: it ends with a Halt, and what it has fetched is stored.
 """
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -18,7 +16,7 @@ from signalbox_core.crypto.sealing import open_key_ring
 from signalbox_core.crypto.secret_refs import SecretRefs
 from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
 from signalbox_core.ids import run_key
-from signalbox_core.pipeline.activity import emit_on_complete, progress
+from signalbox_core.pipeline.activity import emit_on_complete, heartbeating, progress
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.scaling.hints import Hints
 from signalbox_pipelines.invoice_import.auth.session_store import PortalSessionStore
@@ -53,7 +51,6 @@ from signalbox_pipelines.invoice_import.report.reporter import ImportReporter
 from signalbox_pipelines.invoice_import.results import ImportTable, InvoicesImported
 from signalbox_pipelines.invoice_import.state.halts import halt_for
 
-_HEARTBEAT_S: Final = 4.0
 _MAX_CACHED_LISTS: Final = 16
 _RUNNING: Final = WorkflowExecutionStatus.RUNNING
 
@@ -137,7 +134,7 @@ class InvoiceActivities:
             share = min(1.0, seen / total) if total else 0.0
             progress(request.number + share, of=request.parts, message=f"{title}: {seen:,} listed")
 
-        async with _heartbeating():
+        async with heartbeating(activity.heartbeat):
             seen = 0
             try:
                 session = await sessions.load(request.account)
@@ -166,7 +163,7 @@ class InvoiceActivities:
     async def fetch_batch(self, request: BatchRequest) -> BatchDone:
         """Fetch details and originals of some invoices. Idempotent by invoice: stored ones are reused."""
         limiter, sessions = self._limiter_and_sessions()
-        async with _heartbeating() as heartbeat:
+        async with heartbeating(activity.heartbeat):
             rows = await self._load_list(index_key(request.account.folder, request.part.name))
             fetcher = BatchFetcher(
                 request,
@@ -174,7 +171,7 @@ class InvoiceActivities:
                 limiter=limiter,
                 objects=self._objects,
                 cpu=self._cpu,
-                heartbeat=heartbeat,
+                heartbeat=activity.heartbeat,
             )
             try:
                 session = await sessions.load(request.account)
@@ -205,7 +202,7 @@ class InvoiceActivities:
     @activity.defn(name="invoice_import.report")
     async def report(self, request: ImportReportRequest) -> ImportReport:
         """Write the report of the whole import. Idempotent by run: keys are written once."""
-        async with _heartbeating():
+        async with heartbeating(activity.heartbeat):
             return await ImportReporter(self._objects, self._cpu, request).write()
 
     @activity.defn(name="invoice_import.publish_hint")
@@ -268,20 +265,3 @@ async def _is_running(tenant: str, run_id: str) -> bool:
         else:
             return description.status is _RUNNING
     return False
-
-
-@contextlib.asynccontextmanager
-async def _heartbeating() -> AsyncIterator[Callable[[], None]]:
-    """Send heartbeats until the block ends, since a single call may take long."""
-
-    async def send_periodically() -> None:
-        while True:
-            await asyncio.sleep(_HEARTBEAT_S)
-            activity.heartbeat()
-
-    task = asyncio.create_task(send_periodically(), name="heartbeat")
-    try:
-        yield activity.heartbeat
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

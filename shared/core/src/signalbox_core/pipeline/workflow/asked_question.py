@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from signalbox_core.events.catalogue import ApprovalRequested
+from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.pipeline.contract.messages import DecisionRecord, EarlyDecision
 from signalbox_core.pipeline.contract.spec import Approval
 from signalbox_core.pipeline.workflow.answers import AnswerCheck

@@ -29,6 +29,7 @@ from signalbox_core.ids import tenant_of
 from signalbox_core.pipeline.contract.emitter import EventBatch
 from signalbox_core.pipeline.contract.failures import non_retryable_error
 from signalbox_core.pipeline.contract.step_header import StepCall, current_call, to_payload
+from signalbox_core.pipeline.workflow.child_runs import TASK_QUEUE
 from signalbox_core.pipeline.workflow.lifecycle import execute_run
 from signalbox_core.pipeline.workflow.outbox import DELIVER
 from signalbox_core.pipeline.workflow.questions import withdraw_open_questions
@@ -62,11 +63,19 @@ class RunInterceptor(Interceptor):
         offer: takes a run's progress events; called from workflow threads, so it must not block.
         accepts_plain: whether runs accept unencrypted signals and updates although the worker has payload
             keys.
+        task_queues: for tests, the task queues of child runs that stand in for those of the contracts.
     """
 
-    def __init__(self, offer: Callable[[CloudEvent], None], *, accepts_plain: bool = False) -> None:
+    def __init__(
+        self,
+        offer: Callable[[CloudEvent], None],
+        *,
+        accepts_plain: bool = False,
+        task_queues: Mapping[str, str] | None = None,
+    ) -> None:
         self._offer = offer
         self._accepts_plain = accepts_plain
+        self._task_queues = dict(task_queues or {})
 
     def workflow_interceptor_class(
         self,
@@ -74,6 +83,7 @@ class RunInterceptor(Interceptor):
     ) -> type[WorkflowInboundInterceptor]:
         input.unsafe_extern_functions[OFFER] = self._offer
         input.unsafe_extern_functions[ACCEPTS_PLAIN] = lambda: self._accepts_plain
+        input.unsafe_extern_functions[TASK_QUEUE] = lambda queue: self._task_queues.get(queue, queue)
         return _RunInbound
 
 

@@ -69,8 +69,14 @@ async def _run_cancellable(state: RunState, body: Coroutine[Any, Any, Any]) -> A
     await wait_until_idle()
     await let_waits_return()
     state.receive_cancel()
-    task.cancel()
+    # The message reaches the child runs as the reason of their cancel.
+    task.cancel(_reason_for_children(state))
     return await task
+
+
+def _reason_for_children(state: RunState) -> str:
+    reason = state.cancel_reason.reason or workflow.cancellation_reason()
+    return f"run {state.run_id}, which started this one, was cancelled" + (f": {reason}" if reason else "")
 
 
 async def _finish_completed(state: RunState, result: object) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from temporalio import workflow
 
-from signalbox_core.events import catalogue
+from signalbox_core.events import approval_data
 from signalbox_core.pipeline.contract.messages import Decision
 from signalbox_core.pipeline.contract.spec import Approval, json_schema
 from signalbox_core.pipeline.contract.step_header import current_call
@@ -58,12 +58,12 @@ def open_question(
     return asked
 
 
-def _requested(question: ApprovalQuestion) -> catalogue.ApprovalRequested:
+def _requested(question: ApprovalQuestion) -> approval_data.ApprovalRequested:
     approval = question.approval
     schema = json_schema(approval.answer)
     form = {"title": approval.title, "answer_schema": schema}
     call = current_call.get()
-    return catalogue.ApprovalRequested(
+    return approval_data.ApprovalRequested(
         approval_id=question.approval_id,
         name=approval.name,
         title=approval.title,
@@ -92,13 +92,13 @@ async def _wait_for_decision(state: RunState, asked: AskedQuestion, *, has_defau
         return
     state.record_event(
         "approval.reminded",
-        catalogue.ApprovalReminded(approval_id=asked.approval_id, deadline_at=asked.deadline_at),
+        approval_data.ApprovalReminded(approval_id=asked.approval_id, deadline_at=asked.deadline_at),
     )
     if await _decided_within(asked, asked.deadline_at - workflow.now()):
         return
     deadline = ApprovalInput.DEADLINE_WITH_DEFAULT if has_default else ApprovalInput.DEADLINE
     state.approvals.close(asked.approval_id, deadline)
-    state.record_event("approval.expired", catalogue.ApprovalExpired(approval_id=asked.approval_id))
+    state.record_event("approval.expired", approval_data.ApprovalExpired(approval_id=asked.approval_id))
 
 
 def withdraw_open_questions(state: RunState) -> None:
@@ -115,7 +115,7 @@ def withdraw(state: RunState, asked: AskedQuestion) -> None:
     if not asked.is_recorded or not workflow.patched(RECORDED_QUESTIONS):
         return
     if state.approvals.close(asked.approval_id, ApprovalInput.WITHDRAW) is ApprovalEffect.WITHDRAW:
-        withdrawn = catalogue.ApprovalWithdrawn(approval_id=asked.approval_id)
+        withdrawn = approval_data.ApprovalWithdrawn(approval_id=asked.approval_id)
         state.record_event("approval.withdrawn", withdrawn)
 
 

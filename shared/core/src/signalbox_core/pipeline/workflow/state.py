@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 
-from signalbox_core.events import CATALOGUE, CloudEvent, catalogue
+from signalbox_core.events import CATALOGUE, CloudEvent, approval_data, catalogue
 from signalbox_core.events.catalogue import Failure
 from signalbox_core.events.envelope import decode_data
 from signalbox_core.events.snapshot import StepState
@@ -20,18 +20,15 @@ from signalbox_core.pipeline.contract.messages import CancelReason, Decision
 from signalbox_core.pipeline.contract.spec import PipelineSpec
 from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry
 from signalbox_core.pipeline.workflow.journal import CarriedState, RunJournal
+from signalbox_core.pipeline.workflow.origin import run_started
 from signalbox_core.pipeline.workflow.outbox import Outbox
 from signalbox_core.pipeline.workflow.recorded import RECORDED_QUESTIONS, QuestionRecorder
 from signalbox_core.pipeline.workflow.tenancy import TENANT_MATCHES, tenant_mismatch
 from signalbox_core.pipeline.workflow.waits import wait_until_idle
-from signalbox_core.subjects import Subject
 from signalbox_core.temporal.names import (
     DEFAULT_TENANT,
     HEADER_CARRIED,
     HEADER_FOREIGN,
-    MEMO_RETRY_OF,
-    MEMO_STARTED_BY,
-    MEMO_STARTER,
     MEMO_TENANT,
 )
 
@@ -43,7 +40,7 @@ TENANT_REQUIRED: Final = "signalbox.tenant-required"
 """The patch since which a run without a tenant fails; older histories replay as tenant `default`."""
 CANCEL_TIMEOUT: Final = timedelta(seconds=30)
 """How long an announced cancel may take to arrive; the gateway sends it right after the announcement."""
-_REPEATED_AFTER_RESET: Final = frozenset({"step.completed", "artifact.created"})
+_REPEATED_AFTER_RESET: Final = frozenset({"step.completed", "artifact.created", "child.ended"})
 """With domain events: what reports finished work, and comes again unchanged from a task that is run again."""
 OFFER: Final = "signalbox_offer"
 """The extern function that passes progress to the worker process without a command or history event."""
@@ -112,17 +109,7 @@ class RunState:
         """Record `run.started` unless this or an earlier execution of the run has recorded an event."""
         if self.journal.snapshot.sequence > 0:
             return
-        steps = tuple(catalogue.StepInfo(name=step.name, title=step.title) for step in self.spec.steps)
-        started_by: str | None = workflow.memo_value(MEMO_STARTED_BY, None, type_hint=str)
-        starter: Subject | None = workflow.memo_value(MEMO_STARTER, None, type_hint=Subject)
-        data = catalogue.RunStarted(
-            pipeline=self.spec.name,
-            title=self.spec.title,
-            steps=steps,
-            started_by=started_by,
-            retry_of=workflow.memo_value(MEMO_RETRY_OF, None, type_hint=str) or UNSET,
-            starter=starter if starter is not None else UNSET,
-        )
+        data = run_started(self.spec)
         self.outbox.add(self.journal.milestone("run.started", data, workflow.now()))
 
     def continue_after_reset(self) -> None:
@@ -160,7 +147,9 @@ class RunState:
 
         return on_random_seed
 
-    def record_event(self, name: str, data: Struct, *, step: str | None = None) -> CloudEvent:
+    def record_event(
+        self, name: str, data: Struct, *, step: str | None = None, is_effect: bool = False
+    ) -> CloudEvent:
         """Number a milestone, add it to the outbox and return it.
 
         A message may arrive before the workflow's code runs, so `run.started` is recorded first if needed.
@@ -168,13 +157,13 @@ class RunState:
         self.ensure_started()
         if self._awaits_retried and name in CATALOGUE and name not in _REPEATED_AFTER_RESET:
             self._record_retried()
-        event = self.journal.milestone(name, data, workflow.now(), step=step)
+        event = self.journal.milestone(name, data, workflow.now(), step=step, is_effect=is_effect)
         self.outbox.add(event)
         return event
 
     def record_decision(self, decision: Decision) -> None:
         """Record `approval.decided`."""
-        data = catalogue.ApprovalDecided(
+        data = approval_data.ApprovalDecided(
             approval_id=decision.approval_id,
             decision_id=decision.decision_id,
             decided_by=decision.decided_by,
@@ -269,9 +258,11 @@ class RunState:
 
     def _restore_question(self, event: CloudEvent, accepts_early: bool) -> None:
         self.journal.restore(event)
-        self.confirm_question(decode_data(event, catalogue.ApprovalRequested), accepts_early=accepts_early)
+        self.confirm_question(
+            decode_data(event, approval_data.ApprovalRequested), accepts_early=accepts_early
+        )
 
-    def confirm_question(self, recorded: catalogue.ApprovalRequested, *, accepts_early: bool) -> None:
+    def confirm_question(self, recorded: approval_data.ApprovalRequested, *, accepts_early: bool) -> None:
         """Open a question as the history has it, or decide it with the decision that arrived before it."""
         early = self.approvals.confirm(recorded, workflow.now(), accepts_early=accepts_early)
         if early is not None:

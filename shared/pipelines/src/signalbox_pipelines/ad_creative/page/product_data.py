@@ -12,6 +12,8 @@ from typing import Final
 from msgspec import Struct
 from selectolax.lexbor import LexborHTMLParser
 
+from signalbox_core.formats.currencies import has_decimals
+from signalbox_core.formats.numerals import NUMERAL, read_numeral
 from signalbox_pipelines.ad_creative.page.linked_data import (
     Node,
     find_products,
@@ -26,8 +28,7 @@ from signalbox_pipelines.ad_creative.page.plain_text import plain_text
 _UNAVAILABLE: Final = re.compile(
     r"out_?of_?stock|soldout|sold_out|discontinued|oos\b|reserved", re.IGNORECASE
 )
-_NUMBER: Final = re.compile(r"\d[\d.,'’\u00a0\u202f ]{0,20}\d|\d")
-_NO_DECIMALS: Final = frozenset({"VND", "JPY", "KRW", "CLP", "ISK", "IDR", "HUF"})
+_NUMERAL: Final = re.compile(NUMERAL)
 _MAX_OFFERS: Final = 200
 _META_PRICES: Final = ("product:price:amount", "product:sale_price:amount", "og:price:amount")
 
@@ -90,34 +91,16 @@ def read_product(tree: LexborHTMLParser, meta: Mapping[str, str], today: date) -
 
 
 def read_price(text: str, currency: str) -> Decimal | None:
-    """Read a price such as `1.299,00`, `1,299.00`, `24.900` (VND) or `€ 19,90`; None without a number."""
-    match = _NUMBER.search(text)
-    if match is None:
-        return None
-    number = re.sub(r"['’\s]", "", match.group())
-    decimal = _decimal_mark(number, currency)
-    digits = "".join("." if sign == decimal else "" if sign in ".," else sign for sign in number)
-    try:
-        value = Decimal(digits)
-    except InvalidOperation:
-        return None
-    return value if value.is_finite() and value > 0 else None
+    """Read a price such as `1.299,00`, `1,299.00`, `24.900` (VND) or `€ 19,90`; None without a number.
 
-
-def _decimal_mark(number: str, currency: str) -> str | None:
-    """Return the decimal separator. Before three digits a comma groups, a point only without decimals."""
-    marks = [sign for sign in number if sign in ".,"]
-    if not marks:
-        return None
-    last = marks[-1]
-    decimals = len(number) - number.rindex(last) - 1
-    if len(set(marks)) == 2:
-        return last if marks.count(last) == 1 else None
-    if len(marks) > 1:
-        return None
-    if decimals == 3 and (last == "," or currency in _NO_DECIMALS):
-        return None
-    return last
+    Data states prices with a decimal point, so a comma before three digits groups.
+    """
+    match = _NUMERAL.search(text)
+    number = (
+        read_numeral(match.group(), decimal=".", whole_only=not has_decimals(currency)) if match else None
+    )
+    value = Decimal(number.value) if number is not None else Decimal(0)
+    return value if value > 0 else None
 
 
 def _main_product(products: Sequence[Node]) -> Node:

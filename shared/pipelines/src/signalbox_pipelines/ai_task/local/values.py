@@ -5,9 +5,11 @@ Pure.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import Final
 
+from signalbox_core.formats.numerals import read_numeral
 from signalbox_pipelines.ai_task.schemas import types_of
 
 _MONTH_NAMES: Final = (
@@ -54,30 +56,21 @@ def find_dates(text: str) -> Iterator[str]:
 
 def find_numbers(text: str) -> Iterator[float]:
     for match in _NUMBER.finditer(text):
-        yield parse_number(match[0])
+        with suppress(ValueError):
+            yield parse_number(match[0])
 
 
 def parse_number(text: str) -> float:
-    """Parse `1,234.50`, `1.234,50`, `1 234,5`, `1.234` (three digits mean thousands) or `12.5`."""
-    plain = text.replace("−", "-").replace("\u00a0", "").replace(" ", "")
-    last = max(plain.rfind("."), plain.rfind(","))
-    if last < 0:
-        return float(plain)
-    mark = plain[last]
-    other = "," if mark == "." else "."
-    groups = re.split(r"[.,]", plain.lstrip("+-"))
-    # A single kind of separator before groups of three digits separates thousands, except after a lone zero.
-    is_grouped = (
-        other not in plain
-        and all(len(group) == 3 for group in groups[1:])
-        and groups[0] != "0"
-        and (len(groups) > 2 or mark != ".")
-    )
-    if is_grouped or (
-        other not in plain and mark == "." and len(groups[-1]) == 3 and len(groups) == 2 and groups[0] != "0"
-    ):
-        return float(plain.replace(mark, ""))
-    return float(plain.replace(other, "").replace(mark, "."))
+    """Parse `1,234.50`, `1.234,50`, `1 234,5`, `1.234` (three digits mean thousands) or `12.5`.
+
+    Raises:
+        ValueError: the groups of digits are those of no number.
+    """
+    unsigned = text.lstrip("-−+")
+    number = read_numeral(unsigned)
+    if number is None:
+        raise ValueError(f"{text[:40]!r} is not a number")
+    return -float(number.value) if text[0] in "-−" else float(number.value)
 
 
 def find_values(node: Mapping[str, object], text: str) -> Iterator[object]:

@@ -3,7 +3,6 @@
 All are idempotent: results are stored create-only under keys derived from content.
 """
 
-import asyncio
 import contextlib
 import hashlib
 import os
@@ -15,7 +14,7 @@ import msgspec
 from msgspec import structs
 from temporalio import activity
 
-from signalbox_core.pipeline.activity import current_tenant, progress
+from signalbox_core.pipeline.activity import current_tenant, heartbeating, progress
 from signalbox_core.pipeline.deps import ActivityDeps
 from signalbox_core.process.fair_queue import FairQueue
 from signalbox_pipelines.document_batch.document.classify import classifier, cues
@@ -47,7 +46,6 @@ from signalbox_pipelines.document_batch.document.read.previews import render_pre
 VERSION = f"r{reader.VERSION}-c{cues.VERSION}-e{entities.VERSION}"
 """Written into the result, so that a changed rule produces a new file."""
 R = TypeVar("R")
-_HEARTBEAT_S = 5.0
 _ANALYSE_WITHIN: Final = timedelta(seconds=30)
 _LARGE_BYTES: Final = 5_000_000
 _BEGINNING_CHARS = 1_200
@@ -91,7 +89,7 @@ class DocumentActivities:
         )
         report = _ProgressReport(document.name)
         report.send()
-        async with _heartbeating(report.send), self._memory_for(document):
+        async with heartbeating(report.send), self._memory_for(document):
             body = await self._objects.get(document.key)
             pages = await open_document(self._cpu, body, document.media_type, document.name)
             texts = await page_reader.read_all(pages, report.page_read)
@@ -107,7 +105,7 @@ class DocumentActivities:
     async def classify(self, request: ClassifyRequest) -> ClassifiedText:
         """Classify the document. Idempotent: depends on the stored text only."""
         pages_json = await self._objects.get(request.text_key)
-        async with _heartbeating(lambda: progress(0, message="classifying the text")):
+        async with heartbeating(lambda: progress(0, message="classifying the text")):
             return await self._compute(classify_text, pages_json)
 
     @activity.defn(name="document.extract_entities")
@@ -151,7 +149,7 @@ class DocumentActivities:
         def report() -> None:
             progress(done, of=total, message=f"{len(found)} facts on {done} pages")
 
-        async with _heartbeating(report):
+        async with heartbeating(report):
             while done < total:
                 window = await self._compute(find_in_window, pages_json, done, request.languages)
                 found += window.entities
@@ -209,23 +207,6 @@ class _ProgressReport:
 
     def send(self) -> None:
         progress(self._done, of=self._total or None, message=self._message)
-
-
-@contextlib.asynccontextmanager
-async def _heartbeating(send: Callable[[], None]) -> AsyncIterator[None]:
-    """Call `send` at a fixed interval until the block ends."""
-
-    async def send_periodically() -> None:
-        while True:
-            await asyncio.sleep(_HEARTBEAT_S)
-            send()
-
-    task = asyncio.create_task(send_periodically(), name="heartbeat")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def classify_text(pages_json: bytes) -> ClassifiedText:

@@ -8,22 +8,22 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from signalbox_pipelines.document_batch.document.contract import Language
-from signalbox_pipelines.document_batch.document.extract.currencies import (
+from signalbox_core.formats.currencies import (
     AFTER_THE_NUMBER_ONLY,
     CODES,
     SIGNS,
     WORDS_TOO,
     has_decimals,
 )
-from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
-from signalbox_pipelines.document_batch.document.extract.numerals import (
+from signalbox_core.formats.numerals import (
     NUMERAL,
     SPACES,
     DecimalSeparator,
     Numeral,
     read_numeral,
 )
+from signalbox_pipelines.document_batch.document.contract import Language
+from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
 
 
 def _alternatives(names: frozenset[str] | set[str]) -> str:

@@ -18,7 +18,7 @@ export function emptySnapshot(runId, tenant = "") {
     run_id: runId, tenant, pipeline: "", title: "", status: "running", started_at: null, started_by: null, starter: null,
     ended_at: null,
     steps: [], approvals: [], artifacts: [], result: null, error: null, sequence: 0,
-    blocked: null, queued: null, retry_of: null, retried_as: null, retried_at: null,
+    blocked: null, queued: null, parent: null, children: [], retry_of: null, retried_as: null, retried_at: null,
   };
 }
 
@@ -36,7 +36,7 @@ export function fold(snapshot, frame) {
 const CHANGES = {
   "run.started": (snapshot, data, frame) => ({
     ...snapshot, pipeline: data.pipeline, title: data.title, status: "running", started_at: frame.time, started_by: data.started_by ?? null,
-    retry_of: data.retry_of ?? null,
+    retry_of: data.retry_of ?? null, parent: data.parent ?? null,
     starter: subject(data.starter),
     steps: (data.steps ?? []).map((step) => newStep(step.name, step.title)),
   }),
@@ -78,6 +78,17 @@ const CHANGES = {
   "approval.withdrawn": (snapshot, data) => withApproval(snapshot, data.approval_id, { status: "withdrawn" }),
   "run.paused": (snapshot) => ({ ...snapshot, status: "paused" }),
   "run.resumed": (snapshot) => ({ ...snapshot, status: "running" }),
+  "child.started": (snapshot, data) => ({
+    ...snapshot,
+    children: [
+      ...snapshot.children.filter((child) => child.run_id !== data.child_run_id),
+      { run_id: data.child_run_id, pipeline: data.pipeline, title: data.title, step: data.step ?? null, status: "running" },
+    ],
+  }),
+  "child.ended": (snapshot, data) => ({
+    ...snapshot,
+    children: snapshot.children.map((child) => (child.run_id === data.child_run_id ? { ...child, status: data.status } : child)),
+  }),
   "run.retried": (snapshot, _data, frame) => ({ ...snapshot, retried_at: frame.time }),
   "run.blocked": (snapshot, data) => ({ ...snapshot, blocked: { code: data.code, reason: data.reason, since: data.since }, queued: null }),
   "run.queued": (snapshot, data) => ({ ...snapshot, blocked: null, queued: { ahead: data.ahead, reason: data.reason, since: data.since } }),

@@ -44,6 +44,8 @@ const TEXTS = {
   "approval.decided": (data) => ["completed", `Decided by ${data.decided_by}`],
   "approval.expired": () => ["expired", "Expired without a decision"],
   "approval.withdrawn": () => ["cancelled", "Withdrawn: the run no longer asks"],
+  "child.started": (data) => ["running", `Run started: ${data.title} (${data.child_run_id})`],
+  "child.ended": (data) => [data.status, `Run ended: ${data.child_run_id}`],
   "event.refused": (data) => ["failed", `An event was rejected (${data.name}): ${data.reason}`],
   "stream.skipped": (data) => ["failed", `An event could not be read: ${data.reason}`],
   "run.paused": (data) => ["paused", data.by ? `Paused by ${data.by}` : "Paused"],
@@ -67,6 +69,6 @@ export function lineOf(frame) {
   const data = frame.data ?? {};
   const [status, text] = TEXTS[name]?.(data, frame) ?? ["completed", domainText(name, data)];
   const own = /^(run\.(paused|resumed)|event|stream)/.test(name) || !(name in TEXTS);   // these may happen many times
-  const subject = own ? frame.id : data.approval_id ?? data.step ?? data.name ?? "";
+  const subject = own ? frame.id : data.child_run_id ?? data.approval_id ?? data.step ?? data.name ?? "";
   return { name, subject, at: frame.time, status, text };
 }

@@ -14,6 +14,7 @@ import { statusSign, statusWord } from "../ui/status.js";
 import { leftTime, running } from "../ui/ticker.js";
 import { setTitle } from "../ui/title.js";
 import { ArtifactList } from "./artifacts.js";
+import { ChildRunList, ParentLink } from "./children.js";
 import { RunControls } from "./controls.js";
 import { DataTab } from "./data-tab.js";
 import { copyText } from "./event-detail.js";
@@ -57,6 +58,8 @@ class RunPage {
     this.tabs = new RunTabs(runId);
     this.outcome = new Outcome(runId);
     this.steps = new StepList();
+    this.children = new ChildRunList();
+    this.parent = new ParentLink();
     this.timeline = new Timeline();
     this.approvals = new ApprovalPanels(runId, { decided: () => { this.watch.refresh().catch(() => {}); this.inboxChanged(); } });
     this.liveText = new LiveText();
@@ -104,14 +107,14 @@ class RunPage {
   #layout() {
     const crumbs = h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Runs"), h("span", { "aria-hidden": "true" }, "/"),
       h("code", {}, this.runId), iconButton("Copy run id", "copy", () => copyText(this.runId, "Run id")));
-    const overview = div("in-overview run-main", this.liveText.element, this.view.element, this.outcome.result, this.months.element);
+    const overview = div("in-overview run-main", this.liveText.element, this.view.element, this.outcome.result, this.children.element, this.months.element);
     this.noDecisions = h("p", { class: "nothing in-decisions" }, "This run has asked no question so far.");
     this.noFiles = h("p", { class: "nothing in-files" }, "This run has written no files so far.");
     const events = h("section", { class: "panel in-events", "aria-labelledby": "log-title" },
       h("h2", { id: "log-title" }, "Events", this.log.count), this.log.element);
     return div("page run-page",
       div("run-head",
-        div("run-head-main", crumbs, this.heading, div("run-facts", this.sign.element, this.left, this.time, this.since, this.link.element)),
+        div("run-head-main", crumbs, this.heading, div("run-facts", this.sign.element, this.left, this.time, this.since, this.parent.element, this.link.element)),
         this.controls.element),
       this.tabs.element,
       div("run-body",
@@ -137,6 +140,8 @@ class RunPage {
     this.#drawn = snapshot;
     this.#head(snapshot);
     this.steps.update(snapshot);
+    this.children.update(snapshot);
+    this.parent.update(snapshot);
     this.timeline.update(snapshot);
     this.approvals.update(snapshot);
     this.liveText.update(snapshot);

@@ -1,4 +1,4 @@
-"""Currencies: the active codes of ISO 4217, whether they have decimals, and the signs for them."""
+"""Currencies: the active codes of ISO 4217, the signs for them, and which are written without decimals."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -48,12 +48,14 @@ SIGNS: Final[Mapping[str, str]] = {
 }
 AFTER_THE_NUMBER_ONLY: Final = frozenset({"đ", "đồng", "zł", "Kč"})
 
-_NO_DECIMALS: Final = frozenset(
+_WHOLE_ONLY: Final = frozenset(
     {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV"}
     | {"XAF", "XOF", "XPF"}
+    # ISO 4217 gives these two decimals, but their smaller unit is out of use.
+    | {"HUF", "IDR"}
 )
 
 
 def has_decimals(code: str) -> bool:
-    """Whether amounts of the currency have decimal places."""
-    return code not in _NO_DECIMALS
+    """Whether amounts of the currency are written with decimal places."""
+    return code not in _WHOLE_ONLY

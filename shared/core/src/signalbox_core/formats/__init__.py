@@ -1,0 +1,1 @@
+"""Readers of written forms that several pipelines share: numbers, currencies and XML."""

@@ -1,0 +1,29 @@
+"""Where a run comes from, as its start in Temporal shows it: who started it, its parent, what it repeats."""
+
+from msgspec import UNSET, UnsetType
+from temporalio import workflow
+
+from signalbox_core.events.catalogue import RunStarted, StepInfo
+from signalbox_core.ids import is_run_key, run_id_of
+from signalbox_core.pipeline.contract.spec import PipelineSpec
+from signalbox_core.subjects import Subject
+from signalbox_core.temporal.names import MEMO_RETRY_OF, MEMO_STARTED_BY, MEMO_STARTER
+
+
+def run_started(spec: PipelineSpec) -> RunStarted:
+    """Return the data of the `run.started` of the workflow that calls this."""
+    starter: Subject | None = workflow.memo_value(MEMO_STARTER, None, type_hint=Subject)
+    return RunStarted(
+        pipeline=spec.name,
+        title=spec.title,
+        steps=tuple(StepInfo(name=step.name, title=step.title) for step in spec.steps),
+        started_by=workflow.memo_value(MEMO_STARTED_BY, None, type_hint=str),
+        retry_of=workflow.memo_value(MEMO_RETRY_OF, None, type_hint=str) or UNSET,
+        starter=starter if starter is not None else UNSET,
+        parent=_parent(),
+    )
+
+
+def _parent() -> str | UnsetType:
+    parent = workflow.info().parent
+    return run_id_of(parent.workflow_id) if parent is not None and is_run_key(parent.workflow_id) else UNSET

@@ -1,0 +1,1 @@
+"""Two pipelines for the library's own tests: `purchase` calls `quote`."""
