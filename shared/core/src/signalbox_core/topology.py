@@ -27,6 +27,7 @@ PROJECTOR: Final = "projector"
 AUDIT: Final = "audit"
 STARTER: Final = "starter"
 LEDGER: Final = "ledger"
+NOTIFIER: Final = "notifier"
 RETENTION: Final = timedelta(days=7)
 """How long Pub/Sub retains messages, acknowledged or not; a subscription can seek back that far."""
 _CALL_TIMEOUT_S: Final = 10.0
@@ -84,6 +85,14 @@ SUBSCRIPTIONS: Final = (
         topic=LIFECYCLE,
         backoff=_BACKOFF,
         filter='NOT hasPrefix(attributes.ce-type, "dev.signalbox.step.")',
+    ),
+    # Not ordered, so that a destination that is unavailable delays its own notifications only. No dead-letter
+    # topic: the notifier gives up by itself and records why.
+    SubscriptionSpec(
+        name=NOTIFIER,
+        topic=LIFECYCLE,
+        backoff=(timedelta(seconds=1), timedelta(minutes=10)),
+        filter='hasPrefix(attributes.ce-type, "dev.signalbox.approval.")',
     ),
     # No dead-letter topic: an accepted start waits for as long as Temporal is unavailable.
     SubscriptionSpec(
