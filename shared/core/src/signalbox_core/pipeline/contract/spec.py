@@ -38,6 +38,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
 
     Attributes:
         early: whether a decision may arrive before the question; its sender has not seen what is asked.
+        links: whether people without an account may decide, by a link in a mail.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     answer: type[A]
     deadline: timedelta = timedelta(days=7)
     early: bool = False
+    links: bool = False
 
 
 class DomainEvent(Struct, frozen=True):
