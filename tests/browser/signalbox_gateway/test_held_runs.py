@@ -36,7 +36,7 @@ def run(status: str = "running", **overrides: object) -> Mapping[str, object]:
             id="blocked",
         ),
         pytest.param(
-            run(blocked={**BLOCKED, "code": "new"}), ["blocked", "Blocked"], ["blocked", "Blocked"], id="other"
+            run(blocked={**BLOCKED, "code": "new"}), ["blocked", "Blocked"], ["blocked", "Blocked"], id="new"
         ),
         pytest.param(
             run(queued=QUEUED),

@@ -254,6 +254,12 @@ def test_a_merge_patch_has_the_differences(
             ["failed"],
             id="continued before its end",
         ),
+        pytest.param(
+            [("10:00", "failed"), ("11:00", "running")],
+            [{"status": "failed", "ended_at": "2026-03-01T10:30:00Z"}],
+            ["running"],
+            id="the end of an earlier execution",
+        ),
     ],
 )
 def test_a_continued_run_is_one_row_in_its_latest_state(

@@ -6,7 +6,7 @@ import { EventConnection } from "./event-connection.js";
 export const ALL = "*";
 // More runs need another connection (docs/streams.md).
 const MAX_RUNS = 50;
-export const ENDED = new Set(["completed", "failed", "cancelled", "terminated", "timed_out"]);
+const ENDED = new Set(["completed", "failed", "cancelled", "terminated", "timed_out"]);
 
 /** Follows the runs that tabs need, over as few connections as possible, and announces what they deliver. */
 export class RunStreams {

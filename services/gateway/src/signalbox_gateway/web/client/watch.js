@@ -1,6 +1,6 @@
 // What one caller of `watch` has received of each run: drops what it has, notices what it lacks.
 
-import { ALL, ENDED, hasHistory } from "./run-streams.js";
+import { ALL, hasHistory } from "./run-streams.js";
 
 const MAX_REMEMBERED = 1000;
 
@@ -61,8 +61,6 @@ export class Watch {
 
   onFrame(name, body, cursor) {
     const run = body.run_id ?? body.runid;
-    // A run that ended and was then retried is open again.
-    if (this.#isAll && name === "snapshot" && !ENDED.has(body.status)) this.#ended.delete(run);
     if (this.isOver || (run && this.#ended.has(run))) return;
     if (name === "runs") {
       if (this.#isAll) this.#on.runs?.(body);

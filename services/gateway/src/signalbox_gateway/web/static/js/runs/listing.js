@@ -84,11 +84,12 @@ export class RunListing {
     return runs;
   }
 
-  /** An end is final, whether the list or the stream reported it, until the run is continued. */
+  /** An end is final, whether the list or the stream reported it, until the run is retried in a new execution. */
   #latest(run) {
     const state = this.#reported.get(run.run_id);
     if (!state) return run;
-    const isNewer = hasEnded(state) || !hasEnded(run) || isContinued(run, state);
+    if (isAfter(run.started_at, state.ended_at)) return run;
+    const isNewer = hasEnded(state) || !hasEnded(run) || isAfter(state.retried_at, run.ended_at);
     return isNewer ? { ...run, ...state } : run;
   }
 
@@ -105,8 +106,8 @@ export class RunListing {
   }
 }
 
-const isOlder = (run, known) => known && Date.parse(run.started_at) < Date.parse(known.started_at);
-const isContinued = (run, state) => Boolean(state.retried_at) && Date.parse(state.retried_at) > Date.parse(run.ended_at);
+const isAfter = (one, other) => Boolean(one && other) && Date.parse(one) > Date.parse(other);
+const isOlder = (run, known) => Boolean(known) && isAfter(known.started_at, run.started_at);
 
 const byStart = (one, other) =>
   (other.started_at ?? "").localeCompare(one.started_at ?? "") || one.run_id.localeCompare(other.run_id);
