@@ -41,6 +41,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     Attributes:
         early: whether a decision may arrive before the question; its sender has not seen what is asked.
         policy: who may decide; by default any one approver of the tenant.
+        links: whether people without an account may decide, by a link in a mail.
         approves: the values that effects may use after a decision, derived from the answer and the question
             as it was shown. Pure. Without it an effect may use the answer itself. See `Run.receipt`.
     """
@@ -51,6 +52,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     deadline: timedelta = timedelta(days=7)
     early: bool = False
     policy: Policy = Policy()
+    links: bool = False
     approves: ApprovedValues | None = None
 
 
