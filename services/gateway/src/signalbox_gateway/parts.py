@@ -14,7 +14,8 @@ from signalbox_core.crypto.sealing import KeyRing, open_key_ring
 from signalbox_core.http.cached_document import fetch_document, open_key_client
 from signalbox_core.ledger.notes import NoteSigner
 from signalbox_core.objects import MutableObjectStore, open_object_store
-from signalbox_core.pipeline import PipelineSpec, discover
+from signalbox_core.pipeline import PipelineSpec
+from signalbox_core.pipeline.contract.discovery import find_installed
 from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
@@ -49,6 +50,7 @@ class Parts:
     tokens: Tokens
     payload_keys: KeyRing | None = None
     ledger_signers: Sequence[NoteSigner] = ()
+    pipeline_problems: Sequence[str] = ()
 
 
 @asynccontextmanager
@@ -75,6 +77,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         publisher = await stack.enter_async_context(
             PubSubPublisher(project, emulator_host=emulator, timeout_s=_QUEUE_WITHIN_S)
         )
+        installed = find_installed()
         payload_keys = open_key_ring(settings.payload_keys_file)
         temporal = await connect(
             settings.temporal_address, settings.temporal_namespace, keys=payload_keys, is_lazy=True
@@ -90,7 +93,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             ledger=Subscriber(project, LEDGER, emulator_host=emulator, limits=LEDGER_LIMITS),
             publisher=publisher,
             objects=objects,
-            pipelines=discover(),
+            pipelines=installed.pipelines,
+            pipeline_problems=installed.problems,
             keys=keys,
             tokens=Tokens(issuers, partial(fetch_document, web, media_types=MEDIA_TYPES)),
             payload_keys=payload_keys,
