@@ -109,7 +109,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
         displayed = {
             "result": self.result,
             **{f"answer of {item.name}": item.answer for item in self.approvals},
-            **{f"data of event {event.name}": event.data for event in self.events},
+            **{f"event {event.name}": event.data for event in self.events},
         }
         for what, shape in {"input": self.input, **displayed}.items():
             if problem := schema_problem(shape):
