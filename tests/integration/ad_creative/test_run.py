@@ -23,7 +23,13 @@ from support.servers.shop import Shop
 
 
 def methods(activities: AdActivities) -> list[object]:
-    return [activities.extract_brand, activities.write_copy, activities.match_images, activities.compose_ad]
+    return [
+        activities.extract_brand,
+        activities.write_copy,
+        activities.match_images,
+        activities.compose_ad,
+        activities.publish,
+    ]
 
 
 def decisions(*each: VariantDecision) -> VariantDecisions:

@@ -101,7 +101,7 @@ async def test_only_missing_events_are_appended_and_the_indexes_are_repaired(str
     outcomes = await streams.append_missing([*MILESTONES[: requested + 1], *story("run-2")[:1]])
     assert outcomes == ["dropped", "dropped", *["appended"] * requested]
     assert await sequences(streams) == list(range(1, requested + 2))
-    assert [item.run_id for item in await streams.inbox("acme")] == ["run-1"]
+    assert [item.run_id for item in (await streams.inbox("acme")).items] == ["run-1"]
     assert set(await streams.open_runs("acme", 10)) == {"acme:run-1", "acme:run-2"}
 
 
@@ -112,9 +112,9 @@ async def test_a_lost_inbox_entry_returns_with_the_repeated_event(redis_url: str
         streams = RedisRunStream(client)
         await streams.append_many(MILESTONES[: requested + 1])
         await client.delete(inbox_key("acme"))
-        assert not await streams.inbox("acme")
+        assert not (await streams.inbox("acme")).items
         assert set(await streams.append_missing(MILESTONES[: requested + 1])) == {"dropped"}
-        assert [item.run_id for item in await streams.inbox("acme")] == ["run-1"]
+        assert [item.run_id for item in (await streams.inbox("acme")).items] == ["run-1"]
 
 
 async def test_a_batch_loads_the_script_where_redis_has_lost_it(redis_url: str) -> None:
@@ -187,13 +187,13 @@ async def test_two_tenants_have_a_run_of_the_same_id(streams: RunStream) -> None
         "other:run-1",
     }
     for tenant in ("acme", "other"):
-        (item,) = await streams.inbox(tenant)
+        (item,) = (await streams.inbox(tenant)).items
         assert (item.run_id, item.approval_id) == ("run-1", "ok")
     await streams.append_many(theirs[6:])
 
-    assert await streams.inbox("other") == []
+    assert (await streams.inbox("other")).items == ()
     assert await streams.open_runs("other", 10) == []
-    assert len(await streams.inbox("acme")) == 1
+    assert len((await streams.inbox("acme")).items) == 1
     assert await streams.open_runs("acme", 10) == ["acme:run-1"]
     ended, running = await streams.snapshot("other:run-1"), await streams.snapshot("acme:run-1")
     assert ended is not None
@@ -232,22 +232,60 @@ async def test_an_event_after_the_terminal_one_is_dropped(streams: RunStream) ->
 
 async def test_the_inbox_holds_an_approval_until_it_is_decided(streams: RunStream) -> None:
     await streams.append_many(MILESTONES[:6])
-    (item,) = await streams.inbox("acme")
+    (item,) = (await streams.inbox("acme")).items
     assert (item.run_id, item.approval_id, item.pipeline, item.title) == ("run-1", "ok", "echo", "OK?")
-    assert await streams.inbox("other") == []
+    assert (await streams.inbox("other")).items == ()
     await streams.append(MILESTONES[6])
-    assert await streams.inbox("acme") == []
+    assert (await streams.inbox("acme")).items == ()
+
+
+def questions(run_id: str) -> list[CloudEvent]:
+    return [event for event in story(run_id) if event.sequence is not None][:6]
+
+
+async def pages(streams: RunStream, limit: int) -> list[list[str]]:
+    """The ids of all runs in the inbox, page by page."""
+    found, after = [], None
+    while True:
+        page = await streams.inbox("acme", after=after, limit=limit)
+        found.append([item.run_id for item in page.items])
+        after = page.next
+        if after is None:
+            return found
+
+
+async def test_the_inbox_is_read_page_by_page(streams: RunStream) -> None:
+    runs = [f"run-{number}" for number in range(1, 6)]
+    await streams.append_many([event for run in runs for event in questions(run)])
+    assert await pages(streams, 2) == [runs[:2], runs[2:4], runs[4:]]
+    assert await pages(streams, 5) == [runs]
+    first = await streams.inbox("acme", limit=2)
+    assert first.total == 5
+
+    await streams.append(replace(MILESTONES[6], runid="run-2"))
+
+    rest = await streams.inbox("acme", after=first.next, limit=5)
+    assert [item.run_id for item in rest.items] == runs[2:]
+    assert (rest.next, rest.total) == (None, 4)
+
+
+async def test_closed_approvals_make_no_page_shorter(streams: RunStream) -> None:
+    runs = [f"run-{number}" for number in range(1, 8)]
+    await streams.append_many([event for run in runs for event in questions(run)])
+    for run in runs[:3]:
+        await streams.append(replace(MILESTONES[8], runid=run, sequence=7))
+    assert await pages(streams, 2) == [runs[3:5], runs[5:]]
 
 
 async def test_the_inbox_forgets_the_approvals_of_a_run_that_ended(streams: RunStream) -> None:
     await streams.append_many([*MILESTONES[:6], replace(MILESTONES[8], sequence=7)])
-    assert await streams.inbox("acme") == []
+    assert (await streams.inbox("acme")).items == ()
 
 
 async def test_a_repeated_request_does_not_reopen_a_decided_approval(streams: RunStream) -> None:
     await streams.append_many(MILESTONES[:7])
     await streams.append(MILESTONES[5])
-    assert await streams.inbox("acme") == []
+    assert (await streams.inbox("acme")).items == ()
 
 
 async def test_a_gap_is_listed_until_it_is_closed(streams: RunStream) -> None:
@@ -303,7 +341,7 @@ async def test_a_rebuild_restores_the_inbox(streams: RunStream) -> None:
     for event in MILESTONES[:6]:
         snapshot = fold(snapshot, event)
     await streams.rebuild(snapshot)
-    assert [item.approval_id for item in await streams.inbox("acme")] == ["ok"]
+    assert [item.approval_id for item in (await streams.inbox("acme")).items] == ["ok"]
 
 
 async def test_a_discarded_stream_has_no_gap(streams: RunStream) -> None:

@@ -296,3 +296,28 @@ async def test_without_a_worker_a_decision_after_a_cancel_is_refused(
 
     assert late.status_code == 409
     assert "is being cancelled" in late.json()["detail"]
+
+
+async def test_the_inbox_is_listed_page_by_page(caller: httpx2.AsyncClient, parts: Parts) -> None:
+    runs = [new_run_id("echo") for _ in range(3)]
+    for run_id in runs:
+        await parts.streams.append_many([event for event in story(run_id) if event.sequence is not None][:6])
+
+    listed: list[str] = []
+    cursor: str | None = None
+    while True:
+        query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        page = (await caller.get("/v1/approvals", params=query)).json()
+        listed += [item["run_id"] for item in page["approvals"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+
+    assert len(listed) == len(set(listed)) == page["total"]
+    assert set(runs) <= set(listed)
+
+
+@pytest.mark.parametrize("cursor", ["x", "!!", "e30", "Zm9v"])
+async def test_a_cursor_from_elsewhere_is_named(caller: httpx2.AsyncClient, cursor: str) -> None:
+    answer = await caller.get("/v1/approvals", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["field"]) == (422, "cursor")

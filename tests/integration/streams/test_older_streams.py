@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from signalbox_core.streams import AppendOutcome, RedisRunStream
-from signalbox_core.streams.keys import GAPS, inbox_key, open_runs_key
+from signalbox_core.streams.keys import GAPS, inbox_key, inbox_order_key, open_runs_key
 from support.fakes.events import story
 
 MILESTONES = [event for event in story() if event.sequence is not None]
@@ -32,6 +32,7 @@ async def older(redis: Redis) -> RedisRunStream:
     entry = json.loads(await redis.hget(INDEXES["inbox"], "acme:run-1/ok") or "{}")
     await redis.hdel(INDEXES["inbox"], "acme:run-1/ok")
     await redis.hset(INDEXES["inbox"], "run-1/ok", json.dumps(entry | {"run_id": "run-1"}))
+    await redis.delete(inbox_order_key("acme"))
     await redis.zrem(INDEXES["open"], "acme:run-1")
     await redis.zadd(INDEXES["open"], {"run-1": 1.0})
     return RedisRunStream(redis)
@@ -40,7 +41,7 @@ async def older(redis: Redis) -> RedisRunStream:
 async def test_an_older_stream_goes_on(older: RedisRunStream) -> None:
     assert await older.locate("acme", "run-1") == "run-1"
     assert await older.locate("other", "run-1") == "other:run-1"
-    (item,) = await older.inbox("acme")
+    (item,) = (await older.inbox("acme")).items
     assert (item.run_id, await older.open_runs("acme", 10)) == ("run-1", ["run-1"])
 
     outcomes = await older.append_many(MILESTONES[5:])
@@ -48,7 +49,7 @@ async def test_an_older_stream_goes_on(older: RedisRunStream) -> None:
     assert outcomes == [AppendOutcome.DROPPED, *[AppendOutcome.APPENDED] * 3]
     history = await older.read("run-1", None)
     assert ([frame.sequence for frame in history.frames], history.ended) == (list(range(1, 10)), True)
-    assert (await older.inbox("acme"), await older.open_runs("acme", 10)) == ([], [])
+    assert ((await older.inbox("acme")).items, await older.open_runs("acme", 10)) == ((), [])
 
 
 async def test_another_tenant_gets_a_stream_of_its_own(older: RedisRunStream) -> None:
@@ -69,3 +70,14 @@ async def test_a_gap_of_an_older_stream_names_its_run(redis: Redis, older: Redis
     (gap,) = await older.gaps(older_than=timedelta(0))
     assert (gap.key, gap.run_id, gap.tenant, gap.top) == ("run-1", "run-1", "acme", 6)
     assert await redis.smembers(GAPS) == {b"run-1"}
+
+
+async def test_an_inbox_without_an_order_is_ordered(redis: Redis) -> None:
+    await RedisRunStream(redis).append_many(
+        [replace(event, runid=run) for run in ("run-1", "run-2", "run-3") for event in MILESTONES[:6]]
+    )
+    await redis.zrem(inbox_order_key("acme"), "acme:run-1/ok", "acme:run-3/ok")
+    await redis.zadd(inbox_order_key("acme"), {"acme:run-0/ok": 10**15})
+    page = await RedisRunStream(redis).inbox("acme", limit=2)
+    assert [item.run_id for item in page.items] == ["run-1", "run-2"]
+    assert page.total == 3

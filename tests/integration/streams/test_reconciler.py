@@ -107,7 +107,7 @@ async def test_a_terminated_run_gets_its_end(
     )
     last = (await streams.read("acme:terminated-1", None, 1)).epoch
     assert last
-    assert await streams.inbox("acme") == []
+    assert (await streams.inbox("acme")).items == ()
 
 
 async def test_a_run_whose_input_cannot_be_read_fails_with_the_reason(
@@ -132,7 +132,7 @@ async def test_open_runs_are_restored_after_redis_lost_its_data(
     async def restored() -> bool:
         await make_round(reconciler, datetime.now(UTC) + LATER)
         await redis.delete(CURSOR_KEY)
-        return [item.approval_id for item in await streams.inbox("acme")] == ["word"]
+        return [item.approval_id for item in (await streams.inbox("acme")).items] == ["word"]
 
     await eventually(restored, within_s=20, every_s=0.2)
     projected = await streams.snapshot("acme:restored-1")

@@ -16,6 +16,7 @@ from signalbox_client.problems import ReceivedProblem
 from signalbox_core.http.problems import Problem
 from signalbox_gateway.api import schemas
 from signalbox_gateway.runs import views
+from signalbox_gateway.runs.inbox import InboxView
 
 PAIRS = [
     (models.PipelineList, schemas.PipelineListView),
@@ -26,7 +27,7 @@ PAIRS = [
     (models.RunPage, schemas.RunPageView),
     (models.Run, views.RunView),
     (models.Approval, views.ApprovalView),
-    (models.Inbox, schemas.InboxView),
+    (models.Inbox, InboxView),
     (models.Decided, schemas.DecideResponse),
     (models.Accepted, schemas.ControlResponse),
     (ReceivedProblem, Problem),

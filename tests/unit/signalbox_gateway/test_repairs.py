@@ -208,7 +208,7 @@ async def test_an_open_run_gets_its_lost_stream_back() -> None:
     scene = Scene("running")
     scene.runs.snapshots["run-1"] = snapshot_after(6)
     await scene.repairs.restore(closed_run("running"))
-    assert [item.approval_id for item in await scene.streams.inbox("acme")] == ["ok"]
+    assert [item.approval_id for item in (await scene.streams.inbox("acme")).items] == ["ok"]
     assert (await scene.snapshot()).sequence == 6
 
 

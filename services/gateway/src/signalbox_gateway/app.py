@@ -20,6 +20,7 @@ from signalbox_gateway.api.approval_stream import ApprovalStream
 from signalbox_gateway.api.approvals import ApprovalHandlers
 from signalbox_gateway.api.artifacts import ArtifactHandler
 from signalbox_gateway.api.autoscaler import AutoscalerHandlers
+from signalbox_gateway.api.destinations import DestinationHandlers
 from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import asgi_routes, on_http_exception
 from signalbox_gateway.api.health import HealthHandlers
@@ -49,9 +50,12 @@ from signalbox_gateway.background.supervisor import run_in_background
 from signalbox_gateway.http.cors import Cors
 from signalbox_gateway.http.metrics import Metrics
 from signalbox_gateway.http.middleware import RequestObserver
+from signalbox_gateway.notifications.deliveries import DeliveryRecords
+from signalbox_gateway.notifications.notifier import Notifier
 from signalbox_gateway.parts import Parts, open_parts
 from signalbox_gateway.runs.conditions import RunConditions
 from signalbox_gateway.runs.decide import Decisions
+from signalbox_gateway.runs.inbox import InboxReader
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.pending_starts import PendingStarts
 from signalbox_gateway.runs.resets import RunResets
@@ -94,6 +98,7 @@ class Gateway:
             partial(TenantLog, parts.objects, signers=parts.ledger_signers),
             self.metrics.ledger,
         )
+        self._notifier = self._create_notifier(DeliveryRecords(parts.redis))
         probes = {
             "redis": self._redis_answers,
             "temporal": engine.is_available,
@@ -120,7 +125,8 @@ class Gateway:
         decisions = Decisions(
             parts.temporal, engine.workflow_ids, availability, within=min(deadline, timedelta(seconds=3))
         )
-        approvals = ApprovalHandlers(self.states, parts.streams, decisions, parts.pipelines)
+        inbox = InboxReader(parts.streams)
+        approvals = ApprovalHandlers(self.states, inbox, decisions, parts.pipelines)
         self._handlers = RouteHandlers(
             pipelines=PipelineHandlers(parts.pipelines),
             start_run=StartRunHandler(
@@ -142,8 +148,9 @@ class Gateway:
             run_input=RunInputHandler(self.states, parts.temporal, engine.workflow_ids, deadline=deadline),
             artifacts=ArtifactHandler(self.states, parts.objects),
             approvals=approvals,
-            approval_stream=ApprovalStream(self.hub, approvals.get_inbox, self.authenticator.principal),
+            approval_stream=ApprovalStream(self.hub, inbox, self.authenticator.principal),
             ledger=LedgerHandlers(parts.objects, [signer.verifier for signer in parts.ledger_signers]),
+            destinations=DestinationHandlers(parts.notification_routes, DeliveryRecords(parts.redis)),
             uploads=UploadHandler(parts.objects),
             autoscaler=AutoscalerHandlers(
                 ScalingDecisionStream(parts.redis), self.hub, self.authenticator.principal
@@ -188,6 +195,19 @@ class Gateway:
         app.router.redirect_slashes = False
         return app
 
+    def _create_notifier(self, records: DeliveryRecords) -> Notifier | None:
+        parts = self._parts
+        if parts.notification_routes is None:
+            return None
+        return Notifier(
+            parts.notifications,
+            parts.notification_routes,
+            records,
+            self.states.find,
+            self.metrics.notifications,
+            origin=parts.settings.public_origin,
+        )
+
     def _cors(self) -> Middleware:
         settings = self._parts.settings
         ui = urlsplit(settings.temporal_ui_url) if settings.temporal_ui_url else None
@@ -211,6 +231,7 @@ class Gateway:
             "reconciler": self._reconciler.run,
             "conditions": self._conditions.run,
             **({"ledger": self._ledger.run} if self._parts.ledger_signers else {}),
+            **({"notifier": self._notifier.run} if self._notifier is not None else {}),
         }
 
     @asynccontextmanager

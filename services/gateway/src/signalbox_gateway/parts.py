@@ -16,15 +16,18 @@ from signalbox_core.ledger.notes import NoteSigner
 from signalbox_core.objects import MutableObjectStore, open_object_store
 from signalbox_core.pipeline import PipelineSpec
 from signalbox_core.pipeline.contract.discovery import find_installed
+from signalbox_core.process.followed_file import FollowedFile
 from signalbox_core.pubsub import EventSource, Publisher, PubSubPublisher, Subscriber
 from signalbox_core.redis.client import PUBSUB_LIMITS, open_redis
 from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunStream
 from signalbox_core.temporal import connect
-from signalbox_core.topology import LEDGER, PROJECTOR, STARTER
+from signalbox_core.topology import LEDGER, NOTIFIER, PROJECTOR, STARTER
 from signalbox_gateway.auth.authenticator import ApiKeys
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
 from signalbox_gateway.background.ledger_writer import LEDGER_LIMITS, read_signers
 from signalbox_gateway.background.start_consumer import LIMITS
+from signalbox_gateway.notifications.notifier import NOTIFIER_LIMITS
+from signalbox_gateway.notifications.routes_file import NotificationRoutes, follow_routes
 from signalbox_gateway.settings import Settings
 
 _QUEUE_WITHIN_S: Final = 3.0
@@ -43,6 +46,7 @@ class Parts:
     lifecycle: Subscriber
     requests: EventSource
     ledger: EventSource
+    notifications: EventSource
     publisher: Publisher
     objects: MutableObjectStore
     pipelines: Mapping[str, PipelineSpec]
@@ -51,6 +55,7 @@ class Parts:
     payload_keys: KeyRing | None = None
     ledger_signers: Sequence[NoteSigner] = ()
     pipeline_problems: Sequence[str] = ()
+    notification_routes: FollowedFile[NotificationRoutes] | None = None
 
 
 @asynccontextmanager
@@ -58,8 +63,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """Open the clients. The gateway also starts while backends are unavailable; /readyz reports them.
 
     Raises:
-        InvalidInput: a keys file, the issuers file, the address of the object store or a Temporal setting is
-            invalid; the message names it.
+        InvalidInput: a keys file, the issuers file, the notification routes, the address of the object store
+            or a Temporal setting is invalid; the message names it.
     """
     async with AsyncExitStack() as stack:
         keys = ApiKeys(Path(settings.api_keys_file))
@@ -91,6 +96,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             lifecycle=Subscriber(project, PROJECTOR, emulator_host=emulator),
             requests=Subscriber(project, STARTER, emulator_host=emulator, limits=LIMITS),
             ledger=Subscriber(project, LEDGER, emulator_host=emulator, limits=LEDGER_LIMITS),
+            notifications=Subscriber(project, NOTIFIER, emulator_host=emulator, limits=NOTIFIER_LIMITS),
             publisher=publisher,
             objects=objects,
             pipelines=installed.pipelines,
@@ -99,4 +105,5 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             tokens=Tokens(issuers, partial(fetch_document, web, media_types=MEDIA_TYPES)),
             payload_keys=payload_keys,
             ledger_signers=read_signers(settings.ledger_key_file, settings.ledger_witness_key_file),
+            notification_routes=follow_routes(settings.notifications_file),
         )

@@ -26,7 +26,7 @@ _RESERVED: Final = frozenset(name.partition(".")[0] for name in CATALOGUE)
 _TYPE: Final = re.compile(r"dev\.signalbox\.[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+\.v[1-9][0-9]{0,3}")
 # Pub/Sub: an attribute has at most 1,024 bytes; an ordering key (run id or subject) should stay far below.
 _MAX_BYTES: Final = {"id": 1024, "source": 1024, "type": 256, "subject": 256, "tenantid": 256, "stepid": 256}
-_MAX_BYTES_OPTIONAL: Final = {"dataschema": 1024, "traceparent": 128}
+_MAX_BYTES_OPTIONAL: Final = {"dataschema": 1024, "traceparent": 128, "effectdigest": 64}
 _PATH: Final = re.compile(r"missing required field `(\w+)`|at `\$(?:\[\d+\])?\.(\w+)")
 
 

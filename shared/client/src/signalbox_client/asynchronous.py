@@ -140,9 +140,15 @@ class AsyncSignalbox(AsyncRunControl):
         return await self._connection.fetch(requests.get_artifact(run_id, name))
 
     async def approvals(self) -> tuple[models.InboxEntry, ...]:
-        """List the approvals that are pending."""
-        inbox = await self._connection.send(requests.list_approvals())
-        return inbox.approvals
+        """List all approvals that are pending, oldest first. Reads page by page."""
+        found: list[models.InboxEntry] = []
+        cursor: str | None = None
+        while True:
+            inbox = await self._connection.send(requests.list_approvals(cursor))
+            found += inbox.approvals
+            cursor = inbox.next_cursor
+            if cursor is None:
+                return tuple(found)
 
     async def approval(self, run_id: str, approval_id: str) -> models.Approval:
         """Get one approval: its question, evidence and decisions."""

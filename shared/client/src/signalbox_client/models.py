@@ -175,7 +175,11 @@ class InboxEntry(Struct, frozen=True, kw_only=True):
 
 
 class Inbox(Struct, frozen=True, kw_only=True):
+    """`next_cursor` is None on the last page; `total` counts the pending approvals of all pages."""
+
     approvals: tuple[InboxEntry, ...]
+    next_cursor: str | None = None
+    total: int = 0
 
 
 class Decided(Struct, frozen=True, kw_only=True):

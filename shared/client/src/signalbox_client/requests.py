@@ -82,10 +82,9 @@ def get_input(run_id: str) -> ApiRequest[models.RunInput]:
     return ApiRequest(method="GET", path=f"{run_path(run_id)}/input", response_type=models.RunInput)
 
 
-def list_approvals() -> ApiRequest[models.Inbox]:
-    return ApiRequest(
-        method="GET", path="/v1/approvals", response_type=models.Inbox, query={"status": "pending"}
-    )
+def list_approvals(cursor: str | None) -> ApiRequest[models.Inbox]:
+    query = {"status": "pending"} | ({"cursor": cursor} if cursor else {})
+    return ApiRequest(method="GET", path="/v1/approvals", response_type=models.Inbox, query=query)
 
 
 def get_approval(run_id: str, approval_id: str) -> ApiRequest[models.Approval]:

@@ -141,9 +141,15 @@ class Signalbox(RunControl):
         return self._connection.fetch(requests.get_artifact(run_id, name))
 
     def approvals(self) -> tuple[models.InboxEntry, ...]:
-        """List the approvals that are pending."""
-        inbox = self._connection.send(requests.list_approvals())
-        return inbox.approvals
+        """List all approvals that are pending, oldest first. Reads page by page."""
+        found: list[models.InboxEntry] = []
+        cursor: str | None = None
+        while True:
+            inbox = self._connection.send(requests.list_approvals(cursor))
+            found += inbox.approvals
+            cursor = inbox.next_cursor
+            if cursor is None:
+                return tuple(found)
 
     def approval(self, run_id: str, approval_id: str) -> models.Approval:
         """Get one approval: its question, evidence and decisions."""

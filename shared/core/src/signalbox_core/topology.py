@@ -27,6 +27,7 @@ PROJECTOR: Final = "projector"
 AUDIT: Final = "audit"
 STARTER: Final = "starter"
 LEDGER: Final = "ledger"
+NOTIFIER: Final = "notifier"
 RETENTION: Final = timedelta(days=7)
 """How long Pub/Sub retains messages, acknowledged or not; a subscription can seek back that far."""
 _CALL_TIMEOUT_S: Final = 10.0
@@ -84,6 +85,14 @@ SUBSCRIPTIONS: Final = (
         topic=LIFECYCLE,
         backoff=_BACKOFF,
         filter='NOT hasPrefix(attributes.ce-type, "dev.signalbox.step.")',
+    ),
+    # Not ordered, so that a destination that is unavailable delays its own notifications only. No dead-letter
+    # topic: the notifier gives up by itself and records why.
+    SubscriptionSpec(
+        name=NOTIFIER,
+        topic=LIFECYCLE,
+        backoff=(timedelta(seconds=1), timedelta(minutes=10)),
+        filter='hasPrefix(attributes.ce-type, "dev.signalbox.approval.")',
     ),
     # No dead-letter topic: an accepted start waits for as long as Temporal is unavailable.
     SubscriptionSpec(
@@ -202,7 +211,7 @@ async def _provision_subscription(
 
     from signalbox_core.pubsub.connections import retry_for
 
-    wanted = _to_pubsub(project, subscription)
+    wanted = subscription_of(project, subscription)
     try:
         await client.create_subscription(wanted, retry=retry_for(_CALL_TIMEOUT_S), timeout=_CALL_TIMEOUT_S)
         return ProvisionChange(kind="subscription", name=subscription.name, action="created")
@@ -238,7 +247,8 @@ _CHANGEABLE: Final = (
 )
 
 
-def _to_pubsub(project: str, subscription: SubscriptionSpec) -> "types.Subscription":
+def subscription_of(project: str, subscription: SubscriptionSpec) -> "types.Subscription":
+    """The subscription as Pub/Sub takes it."""
     from google.pubsub_v1 import types
 
     from signalbox_core.pubsub.connections import subscription_path, topic_path

@@ -1,13 +1,12 @@
-"""`GET /v1/approvals/stream`: sends the inbox whenever it changes.
+"""`GET /v1/approvals/stream`: sends the first page of the inbox whenever it changes.
 
 Listeners are few and changes rare, so sse-starlette is fast enough; run streams have their own transport.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
-import msgspec
 from sse_starlette import ServerSentEvent
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -17,14 +16,13 @@ from signalbox_core.errors import Rejected, Unavailable
 from signalbox_core.streams import INBOX_CHANGED, tenant_channel
 from signalbox_gateway.api.endpoint import ApiCall
 from signalbox_gateway.api.event_stream import event_stream_response
-from signalbox_gateway.api.schemas import InboxView
 from signalbox_gateway.auth.principal import Authenticate, Principal
+from signalbox_gateway.runs.inbox import InboxReader, SharedPage
 from signalbox_gateway.streaming.hub import Hub
 from signalbox_gateway.streaming.limits import ConnectionOwner, owner_of
 from signalbox_gateway.streaming.listener import Listener
 from signalbox_gateway.streaming.transport import reconnect_delay_ms
 
-ReadInbox = Callable[[str], Awaitable[InboxView]]
 _RETRY_AFTER_S: Final = 0.5
 
 
@@ -32,13 +30,12 @@ class ApprovalStream:
     """The handler of GET /v1/approvals/stream.
 
     Args:
-        read_inbox: returns the inbox of a tenant.
         authenticate: finds the principal of a request; called again now and then while a stream is open.
     """
 
-    def __init__(self, hub: Hub, read_inbox: ReadInbox, authenticate: Authenticate) -> None:
+    def __init__(self, hub: Hub, inbox: InboxReader, authenticate: Authenticate) -> None:
         self._hub = hub
-        self._read_inbox = read_inbox
+        self._inbox = inbox
         self._authenticate = authenticate
 
     async def open(self, call: ApiCall) -> Response:
@@ -48,8 +45,9 @@ class ApprovalStream:
 
     async def _events(
         self, request: HTTPConnection, principal: Principal, owner: ConnectionOwner
-    ) -> AsyncIterator[ServerSentEvent]:
+    ) -> AsyncIterator[ServerSentEvent | bytes]:
         listener = self._hub.join([tenant_channel(principal.tenant)], principal.expires_at, owner=owner)
+        page = self._inbox.shared_page(principal.tenant)
         try:
             yield ServerSentEvent(retry=reconnect_delay_ms())
             sent: bytes | None = None
@@ -59,18 +57,18 @@ class ApprovalStream:
                 listener.heartbeat_due = False  # sse-starlette sends its own
                 if not _has_changed(listener):
                     continue
-                inbox = await self._read(principal.tenant, listener)
+                inbox = await self._read(page, principal.tenant, listener)
                 if inbox is not None and inbox != sent:
                     sent = inbox
-                    yield ServerSentEvent(inbox.decode(), event="inbox")
+                    yield b"event: inbox\r\ndata: " + inbox + b"\r\n\r\n"
             if listener.reconnect_ms is not None:
                 yield ServerSentEvent(retry=listener.reconnect_ms)
         finally:
             self._hub.leave(listener)
 
-    async def _read(self, tenant: str, listener: Listener) -> bytes | None:
+    async def _read(self, page: SharedPage, tenant: str, listener: Listener) -> bytes | None:
         try:
-            return msgspec.json.encode(await self._read_inbox(tenant))
+            return await page.get(paced=True)
         except Unavailable:
             asyncio.get_running_loop().call_later(
                 _RETRY_AFTER_S, listener.fall_behind, tenant_channel(tenant)

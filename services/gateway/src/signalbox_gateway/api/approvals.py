@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Mapping
-from urllib.parse import quote
 
 import msgspec
 from starlette.responses import Response
@@ -12,12 +11,12 @@ from signalbox_core.events.snapshot import ENDED, ApprovalState, BlockedState, S
 from signalbox_core.ids import derived_id, run_key
 from signalbox_core.pipeline.contract.messages import Decision, DecisionRecord
 from signalbox_core.pipeline.spec import PipelineSpec, json_schema
-from signalbox_core.streams import RunStream
-from signalbox_gateway.api.endpoint import ApiCall, json_response
+from signalbox_gateway.api.endpoint import ApiCall, encoded_json_response, json_response
 from signalbox_gateway.api.runs import run_ended
-from signalbox_gateway.api.schemas import Decide, DecideResponse, InboxEntryView, InboxView, ListApprovals
+from signalbox_gateway.api.schemas import Decide, DecideResponse, ListApprovals
 from signalbox_gateway.http import validation
 from signalbox_gateway.runs.decide import Decisions
+from signalbox_gateway.runs.inbox import INBOX_PAGE, InboxReader
 from signalbox_gateway.runs.lookup import RunReader
 from signalbox_gateway.runs.views import approval_view
 
@@ -28,35 +27,20 @@ class ApprovalHandlers:
     def __init__(
         self,
         states: RunReader,
-        streams: RunStream,
+        inbox: InboxReader,
         decisions: Decisions,
         pipelines: Mapping[str, PipelineSpec],
     ) -> None:
         self._states = states
-        self._streams = streams
+        self._inbox = inbox
         self._decisions = decisions
         self._pipelines = pipelines
 
     async def inbox(self, call: ApiCall) -> Response:
-        call.query(ListApprovals)
-        return json_response(await self.get_inbox(call.principal.tenant))
-
-    async def get_inbox(self, tenant: str) -> InboxView:
-        """The tenant's pending approvals, oldest first."""
-        items = await self._streams.inbox(tenant)
-        entries = tuple(
-            InboxEntryView(
-                run_id=item.run_id,
-                approval_id=item.approval_id,
-                title=item.title,
-                pipeline=item.pipeline,
-                requested_at=item.requested_at,
-                deadline_at=item.deadline_at,
-                url=f"/v1/runs/{quote(item.run_id, safe='')}/approvals/{quote(item.approval_id, safe='')}",
-            )
-            for item in items
-        )
-        return InboxView(approvals=entries)
+        query, tenant = call.query(ListApprovals), call.principal.tenant
+        if query.cursor is None and query.limit == INBOX_PAGE:
+            return encoded_json_response(await self._inbox.first_page(tenant))
+        return json_response(await self._inbox.page(tenant, limit=query.limit, cursor=query.cursor))
 
     async def show(self, call: ApiCall) -> Response:
         run_id, approval_id = call.param("run_id"), call.param("approval_id")

@@ -230,10 +230,13 @@ def json_response(
     value: Struct | Sequence[Struct], status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     """A JSON response with `Cache-Control: no-store`."""
+    return encoded_json_response(msgspec.json.encode(value), status, headers)
+
+
+def encoded_json_response(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response whose body is encoded already."""
     all_headers = {"cache-control": "no-store", **(headers or {})}
-    return Response(
-        msgspec.json.encode(value), status_code=status, media_type="application/json", headers=all_headers
-    )
+    return Response(body, status_code=status, media_type="application/json", headers=all_headers)
 
 
 def method_not_allowed(method: str, allow: str) -> Rejected:

@@ -16,8 +16,8 @@ _HEARTBEAT_S: Final = 12
 _SEND_TIMEOUT_S: Final = 30
 
 
-def event_stream_response(events: AsyncIterator[ServerSentEvent]) -> Response:
-    """A stream of `events`, with the headers and the heartbeat of every stream."""
+def event_stream_response(events: AsyncIterator[ServerSentEvent | bytes]) -> Response:
+    """A stream of `events` (bytes are encoded already), with every stream's headers and heartbeat."""
     return EventSourceResponse(
         events,
         headers=dict(STREAM_HEADERS),

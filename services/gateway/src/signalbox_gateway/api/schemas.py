@@ -12,6 +12,7 @@ from signalbox_core.events.snapshot import BlockedState, QueuedState, RunStatus
 from signalbox_core.patterns import whole
 from signalbox_core.scaling.decisions import ScalingDecisionView
 from signalbox_core.subjects import Subject
+from signalbox_gateway.runs.inbox import INBOX_PAGE
 
 EndedOrRunning = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out"]
 Limit = Annotated[int, Meta(ge=1, le=200, description="Maximum number of items")]
@@ -141,20 +142,8 @@ class DecideResponse(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class ListApprovals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status: Literal["pending"] = "pending"
-
-
-class InboxEntryView(Struct, frozen=True, kw_only=True):
-    run_id: str
-    approval_id: str
-    title: str
-    pipeline: str
-    requested_at: datetime
-    deadline_at: datetime | None
-    url: str
-
-
-class InboxView(Struct, frozen=True, kw_only=True):
-    approvals: tuple[InboxEntryView, ...]
+    limit: Limit = INBOX_PAGE
+    cursor: str | None = None
 
 
 class SignIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

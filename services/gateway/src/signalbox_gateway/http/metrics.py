@@ -1,7 +1,7 @@
 """The gateway's Prometheus metrics."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -31,6 +31,22 @@ class LedgerMetrics:
         self._lag.set_function(lag_s)
 
 
+class NotificationMetrics:
+    """Metrics of the notifier."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._deliveries = Counter(
+            "signalbox_gateway_notifications",
+            "Attempts to deliver a notification, by result",
+            ["kind", "result"],
+            registry=registry,
+        )
+
+    def count(self, kind: str, result: Literal["sent", "retried", "failed", "obsolete"]) -> None:
+        """Count an attempt to deliver, or a notification that was obsolete before it was attempted."""
+        self._deliveries.labels(kind, result).inc()
+
+
 class Metrics:
     """Metrics in a registry of their own, so that two apps in one process do not clash."""
 
@@ -50,6 +66,7 @@ class Metrics:
             buckets=_BUCKETS,
         )
         self.ledger = LedgerMetrics(self.registry)
+        self.notifications = NotificationMetrics(self.registry)
         self.deferred = Counter(
             "signalbox_gateway_streams_deferred",
             "Streams that ended at once with a retry delay",

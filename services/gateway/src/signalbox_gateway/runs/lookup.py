@@ -64,6 +64,13 @@ class RunReader:
             return state
         return replace(state, snapshot=self._conditions.annotate(state.snapshot))
 
+    async def find(self, tenant: str, run_id: str) -> Snapshot | None:
+        """The state of a tenant's run for the gateway's own use; None when there is no such run."""
+        projected = await self._projected(tenant, run_id)
+        if projected is not None:
+            return projected.snapshot
+        return await self.snapshot_from_temporal(run_key(tenant, run_id))
+
     async def check(self, principal: Principal, run_id: str) -> None:
         """Check that the run exists and belongs to the principal's tenant.
 

@@ -1,7 +1,7 @@
 """The CloudEvents 1.0 envelope of every event, in structured mode (JSON).
 
-The extensions are `tenantid`, `runid`, `sequence`, `stepid`, `attempt`, `traceparent`: in lower case, as
-CloudEvents requires.
+The extensions are `tenantid`, `runid`, `sequence`, `stepid`, `attempt`, `traceparent`, `effectdigest`: in
+lower case, as CloudEvents requires.
 """
 
 from datetime import datetime
@@ -29,6 +29,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         sequence: counts from 1 within the run, assigned by its workflow; None for progress and for domain
             events of an activity.
         data: the JSON of the event type's Struct.
+        effectdigest: of an event that a person approved: SHA-256 of the canonical JSON of all other members.
     """
 
     specversion: Literal["1.0"] = "1.0"
@@ -46,6 +47,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stepid: str | None = None
     attempt: SafeInteger | None = None
     traceparent: str | None = None
+    effectdigest: str | None = None
 
     @property
     def name(self) -> str:

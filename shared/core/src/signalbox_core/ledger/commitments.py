@@ -14,6 +14,8 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from signalbox_core.canonical_json import canonical_json
+
 SALT_BYTES: Final = 16
 
 
@@ -43,14 +45,9 @@ def new_values(data: bytes) -> StoredValues:
     return StoredValues(salt=_text(secrets.token_bytes(SALT_BYTES)), data=msgspec.Raw(data))
 
 
-def canonical(value: object) -> bytes:
-    """JSON with sorted members and no white space."""
-    return msgspec.json.encode(msgspec.json.decode(msgspec.json.encode(value)), order="sorted")
-
-
 def digest_value(value: object, field_salt: str) -> str:
     """HMAC-SHA-256 of the canonical JSON under the salt of the field; base64."""
-    return _text(hmac.digest(b64decode(field_salt), canonical(value), hashlib.sha256))
+    return _text(hmac.digest(b64decode(field_salt), canonical_json(value), hashlib.sha256))
 
 
 def salt_of(values: StoredValues, field: str) -> str:

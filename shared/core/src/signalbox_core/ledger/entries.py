@@ -8,9 +8,10 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from signalbox_core.canonical_json import canonical_json
 from signalbox_core.errors import InvalidInput
 from signalbox_core.events.envelope import CloudEvent
-from signalbox_core.ledger.commitments import StoredValues, canonical, digest_fields
+from signalbox_core.ledger.commitments import StoredValues, digest_fields
 
 RECORDED_RUN_EVENTS: Final = frozenset({"run.paused", "run.resumed", "run.cancelled"})
 _RECORDED_PREFIX: Final = "approval."
@@ -105,7 +106,7 @@ def approval_of(event: CloudEvent) -> str | None:
 
 
 def encode_entry(entry: LedgerEntry) -> bytes:
-    return canonical(entry)
+    return canonical_json(entry)
 
 
 def decode_entry(body: bytes) -> LedgerEntry:

@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from signalbox_core.canonical_json import canonical_json
 from signalbox_core.errors import InvalidInput, InvalidSignature, NotFound
 from signalbox_core.ledger.commitments import (
     ERASED,
     DisclosedValue,
     StoredValues,
-    canonical,
     matches,
     salt_of,
 )
@@ -130,7 +130,7 @@ def verify_receipt(receipt: Receipt, verifiers: Sequence[NoteVerifier]) -> Verif
         InvalidInput: the receipt is malformed.
     """
     checkpoint = open_checkpoint(receipt.checkpoint, verifiers)
-    body = canonical(receipt.entry)
+    body = canonical_json(receipt.entry)
     entry = decode_entry(body)
     try:
         proof = [b64decode(value, validate=True) for value in receipt.proof]

@@ -4,8 +4,9 @@ Only the contract is imported here. `run` and `activity` need the Temporal clien
 code imports them itself.
 """
 
+from signalbox_core.pipeline.contract.approved_effect import ShownQuestion
 from signalbox_core.pipeline.contract.discovery import discover
 from signalbox_core.pipeline.contract.spec import Approval, DomainEvent, PipelineSpec, Step
 from signalbox_core.secret import Secret
 
-__all__ = ["Approval", "DomainEvent", "PipelineSpec", "Secret", "Step", "discover"]
+__all__ = ["Approval", "DomainEvent", "PipelineSpec", "Secret", "ShownQuestion", "Step", "discover"]

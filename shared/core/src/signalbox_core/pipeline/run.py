@@ -1,6 +1,7 @@
 """Public import path of `Run`, which a pipeline's workflow drives, and of `wait_until`."""
 
+from signalbox_core.pipeline.contract.approved_effect import DecisionReceipt
 from signalbox_core.pipeline.workflow.run import Run
 from signalbox_core.pipeline.workflow.waits import wait_until
 
-__all__ = ["Run", "wait_until"]
+__all__ = ["DecisionReceipt", "Run", "wait_until"]

@@ -1,5 +1,6 @@
 """Public import path of a pipeline's contract."""
 
+from signalbox_core.pipeline.contract.approved_effect import ShownQuestion
 from signalbox_core.pipeline.contract.spec import (
     Approval,
     DomainEvent,
@@ -8,4 +9,4 @@ from signalbox_core.pipeline.contract.spec import (
     json_schema,
 )
 
-__all__ = ["Approval", "DomainEvent", "PipelineSpec", "Step", "json_schema"]
+__all__ = ["Approval", "DomainEvent", "PipelineSpec", "ShownQuestion", "Step", "json_schema"]

@@ -12,6 +12,8 @@ from signalbox_core.streams.run_stream import (
     Gap,
     History,
     InboxItem,
+    InboxPage,
+    InboxPosition,
     ProjectedSnapshot,
     RunStream,
 )
@@ -26,6 +28,8 @@ __all__ = [
     "Gap",
     "History",
     "InboxItem",
+    "InboxPage",
+    "InboxPosition",
     "ProjectedSnapshot",
     "RedisChannels",
     "RedisRunStream",

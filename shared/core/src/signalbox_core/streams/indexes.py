@@ -1,4 +1,4 @@
-"""The indexes across runs: pending approvals, open and ended runs of a tenant, and runs with a gap.
+"""The indexes across runs: open and ended runs of a tenant, and runs with a gap; `inbox_index` is another.
 
 They are on other cluster nodes than the runs, so a second step updates them after the script. That step is
 idempotent and errs on the side of too many entries; every read checks the entries against the runs' own
@@ -6,11 +6,10 @@ marks.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from redis.asyncio import Redis
@@ -21,16 +20,16 @@ from signalbox_core.events.catalogue import TERMINAL
 from signalbox_core.events.snapshot import ENDED
 from signalbox_core.ids import run_id_of
 from signalbox_core.redis.client import map_redis_errors
+from signalbox_core.streams.inbox_index import add_entry, remove_entries
 from signalbox_core.streams.keys import (
     GAPS,
     RunKeys,
     ended_runs_key,
-    inbox_key,
     open_runs_key,
     tenant_channel,
 )
 from signalbox_core.streams.record import (
-    CLOSED_APPROVAL,
+    APPROVAL_EVENTS,
     closed_approval,
     inbox_item,
     inbox_items,
@@ -39,17 +38,8 @@ from signalbox_core.streams.record import (
 from signalbox_core.streams.run_stream import INBOX_CHANGED, RUN_APPEARED, AppendOutcome, Gap, InboxItem
 
 _ORPHAN_TTL: Final = timedelta(hours=1)
-_APPROVAL_EVENTS: Final = frozenset({"approval.requested", "approval.decided", "approval.expired"})
 _ENDED_TTL: Final = timedelta(hours=1)
 _MAX_ENDED: Final = 1_000
-
-
-class _InboxEntryState(Struct, frozen=True, kw_only=True):
-    """An inbox entry and its state according to the run's marks."""
-
-    item: InboxItem
-    is_open: bool
-    pipeline: str
 
 
 class RunAppend(Struct, frozen=True, kw_only=True):
@@ -81,7 +71,7 @@ class _RunChange(Struct, frozen=True, kw_only=True):
 
 def updates_indexes(event: CloudEvent) -> bool:
     """Whether an index depends on this event."""
-    return event.sequence == 1 or event.name in TERMINAL or event.name in _APPROVAL_EVENTS
+    return event.sequence == 1 or event.name in TERMINAL or event.name in APPROVAL_EVENTS
 
 
 class RunIndexes:
@@ -120,26 +110,6 @@ class RunIndexes:
         )
         with map_redis_errors(f"stream of {snapshot.run_id}"):
             await self._write([change])
-
-    async def inbox(self, tenant: str) -> list[InboxItem]:
-        with map_redis_errors("inbox of approvals"):
-            index = cast("Mapping[bytes, bytes]", await self._redis.hgetall(inbox_key(tenant)))
-            states = await self._entry_states(
-                [msgspec.json.decode(value, type=InboxItem) for value in index.values()]
-            )
-            stale = [_field(state.item) for state in states if not state.is_open]
-            if stale:
-                await self._redis.hdel(inbox_key(tenant), *stale)
-        items = [
-            replace(
-                state.item,
-                run_id=run_id_of(state.item.run_id),
-                pipeline=state.pipeline or state.item.pipeline,
-            )
-            for state in states
-            if state.is_open
-        ]
-        return sorted(items, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
         index = open_runs_key(tenant)
@@ -221,26 +191,6 @@ class RunIndexes:
             for change, marks in zip(ended, found, strict=True)
         }
 
-    async def _entry_states(self, items: Sequence[InboxItem]) -> list[_InboxEntryState]:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for item in items:
-                pipe.hmget(
-                    RunKeys(item.run_id).meta, "epoch", "terminal", f"approval:{item.approval_id}", "pipeline"
-                )
-            rows = await pipe.execute() if items else []
-        return [
-            _InboxEntryState(
-                item=item,
-                is_open=epoch is not None and terminal is None and mark != CLOSED_APPROVAL.encode(),
-                pipeline=(pipeline or b"").decode(),
-            )
-            for item, (epoch, terminal, mark, pipeline) in zip(items, rows, strict=True)
-        ]
-
-
-def _field(item: InboxItem) -> str:
-    return f"{item.run_id}/{item.approval_id}"
-
 
 def _change(append: RunAppend) -> _RunChange | None:
     """Return what an append changes in the indexes; None for nothing."""
@@ -273,10 +223,9 @@ def _add_commands(pipe: Pipeline, change: _RunChange) -> None:
     channel = RunKeys(tenant_channel(tenant)).channel
     for item in change.opened:
         # Stored with the key of the stream, by which a reader checks whether the entry is still open.
-        stored = replace(item, run_id=key)
-        pipe.hset(inbox_key(tenant), _field(stored), msgspec.json.encode(stored))
+        add_entry(pipe, tenant, replace(item, run_id=key))
     if change.closed:
-        pipe.hdel(inbox_key(tenant), *(f"{key}/{approval}" for approval in change.closed))
+        remove_entries(pipe, tenant, [f"{key}/{approval}" for approval in change.closed])
     if change.has_gap:
         pipe.sadd(GAPS, key)
     else:

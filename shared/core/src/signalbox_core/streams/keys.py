@@ -49,3 +49,8 @@ def ended_runs_key(tenant: str) -> str:
 def inbox_key(tenant: str) -> str:
     """The index of a tenant's open approvals."""
     return f"signalbox:inbox:{{{tenant}}}"
+
+
+def inbox_order_key(tenant: str) -> str:
+    """The fields of `inbox_key`, ordered by when the approvals were requested."""
+    return f"signalbox:inbox-order:{{{tenant}}}"

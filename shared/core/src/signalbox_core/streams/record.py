@@ -1,5 +1,6 @@
 """Converts events to the records that the stream's script stores, and to inbox entries. Pure."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -31,7 +32,9 @@ REOPENS: Final = "run.retried"
 _STEP_END_EVENTS: Final = frozenset({"step.completed", "step.failed"})
 _STORED_PROGRESS_EVENTS: Final = ("step.progress", "stream.reset")
 """Progress events of which the newest per step is stored; the snapshot applies them in order of time."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _APPROVAL_END_EVENTS: Final = frozenset({"approval.decided", "approval.expired", "approval.withdrawn"})
+APPROVAL_EVENTS: Final = _APPROVAL_END_EVENTS | {"approval.requested"}
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -150,6 +153,11 @@ def inbox_item(event: CloudEvent) -> InboxItem:
         requested_at=event.time,
         deadline_at=data.deadline_at,
     )
+
+
+def requested_us(item: InboxItem) -> int:
+    """When the approval was requested, in microseconds since 1970; the order of the inbox."""
+    return (item.requested_at - _EPOCH) // timedelta(microseconds=1)
 
 
 def inbox_items(snapshot: Snapshot) -> tuple[InboxItem, ...]:

@@ -19,6 +19,7 @@ from signalbox_core.redis.client import map_redis_errors
 from signalbox_core.streams import record as records
 from signalbox_core.streams.append_script import AppendScript, RunCall, ScriptCall, ScriptResult
 from signalbox_core.streams.grouped_writes import GroupedWrite, PreparedEvent, group_by_run, prepare_event
+from signalbox_core.streams.inbox_index import InboxIndex
 from signalbox_core.streams.indexes import RunAppend, RunIndexes, updates_indexes
 from signalbox_core.streams.keys import RunKeys
 from signalbox_core.streams.projection import project
@@ -29,7 +30,8 @@ from signalbox_core.streams.run_stream import (
     Frame,
     Gap,
     History,
-    InboxItem,
+    InboxPage,
+    InboxPosition,
     ProjectedSnapshot,
 )
 
@@ -59,6 +61,7 @@ class RedisRunStream:
         self._max_frames = max_frames
         self._script = AppendScript(client)
         self._indexes = RunIndexes(client)
+        self._inbox = InboxIndex(client)
         self._located = BoundedDict[str, None](_MAX_LOCATED)
 
     async def append(self, event: CloudEvent) -> AppendOutcome:
@@ -127,8 +130,8 @@ class RedisRunStream:
             snapshot = replace(snapshot, retried_as=retried_as.decode())
         return ProjectedSnapshot(snapshot=snapshot, epoch=epoch.decode())
 
-    async def inbox(self, tenant: str) -> list[InboxItem]:
-        return await self._indexes.inbox(tenant)
+    async def inbox(self, tenant: str, *, after: InboxPosition | None = None, limit: int = 200) -> InboxPage:
+        return await self._inbox.page(tenant, after, limit)
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
         return await self._indexes.open_runs(tenant, limit)

@@ -106,6 +106,26 @@ class InboxItem(Struct, frozen=True, kw_only=True):
     deadline_at: datetime | None = None
 
 
+class InboxPosition(Struct, frozen=True, kw_only=True):
+    """A place in the order of the inbox: after this entry, whether it is still pending or not."""
+
+    requested_us: int
+    field: str
+
+
+class InboxPage(Struct, frozen=True, kw_only=True):
+    """A part of the inbox, oldest first.
+
+    Attributes:
+        next: where the next page begins; None on the last one.
+        total: of all pages; it may count approvals that were closed a moment ago.
+    """
+
+    items: tuple[InboxItem, ...]
+    next: InboxPosition | None
+    total: int
+
+
 class Gap(Struct, frozen=True, kw_only=True):
     """The stream `key` of a run has lacked the event after `top` since `since`; later ones are parked."""
 
@@ -179,8 +199,8 @@ class RunStream(Protocol):
         """Return the run's snapshot from its stream; None when there is no such stream."""
         ...
 
-    async def inbox(self, tenant: str) -> list[InboxItem]:
-        """Return the tenant's pending approvals, oldest first."""
+    async def inbox(self, tenant: str, *, after: InboxPosition | None = None, limit: int = 200) -> InboxPage:
+        """Return a page of the tenant's pending approvals, oldest first."""
         ...
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:

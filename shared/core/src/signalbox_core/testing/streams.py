@@ -23,6 +23,8 @@ from signalbox_core.streams.run_stream import (
     Gap,
     History,
     InboxItem,
+    InboxPage,
+    InboxPosition,
     ProjectedSnapshot,
 )
 from signalbox_core.testing.channels import FakeChannels
@@ -92,7 +94,19 @@ class FakeRunStream:
         snapshot = project(run_id_of(key), run.tenant, run.newest, run.top)
         return ProjectedSnapshot(snapshot=replace(snapshot, retried_as=run.retried_as), epoch=run.epoch)
 
-    async def inbox(self, tenant: str) -> list[InboxItem]:
+    async def inbox(self, tenant: str, *, after: InboxPosition | None = None, limit: int = 200) -> InboxPage:
+        found = self._open_items(tenant)
+        start = (after.requested_us, after.field) if after else (-1, "")
+        later = [(place, item) for place, item in found if place > start]
+        more = len(later) > limit
+        (requested_us, field), _ = later[:limit][-1] if later else (start, None)
+        return InboxPage(
+            items=tuple(item for _, item in later[:limit]),
+            next=InboxPosition(requested_us=requested_us, field=field) if more else None,
+            total=len(found),
+        )
+
+    def _open_items(self, tenant: str) -> list[tuple[tuple[int, str], InboxItem]]:
         found = []
         for (key, _), item in self._inbox.items():
             run = self._runs.get(key)
@@ -102,8 +116,9 @@ class FakeRunStream:
                 and not run.ended
                 and run.marks.get(f"approval:{item.approval_id}") != CLOSED_APPROVAL
             ):
-                found.append(replace(item, pipeline=run.marks.get("pipeline") or item.pipeline))
-        return sorted(found, key=lambda item: (item.requested_at, item.run_id, item.approval_id))
+                place = (records.requested_us(item), f"{key}/{item.approval_id}")
+                found.append((place, replace(item, pipeline=run.marks.get("pipeline") or item.pipeline)))
+        return sorted(found, key=lambda entry: entry[0])
 
     async def open_runs(self, tenant: str, limit: int) -> list[str]:
         runs = [key for key, run in self._runs.items() if run.tenant == tenant and not run.ended]

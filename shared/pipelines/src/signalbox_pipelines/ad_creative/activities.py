@@ -3,6 +3,7 @@
 All are idempotent: objects are written create-only under keys derived from their content.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -14,7 +15,7 @@ from signalbox_core.errors import Rejected
 from signalbox_core.http.fetch import HTML, Fetches
 from signalbox_core.pipeline.activity import current_tenant, progress
 from signalbox_core.pipeline.deps import ActivityDeps
-from signalbox_pipelines.ad_creative.contract import Ad, AdPicture
+from signalbox_pipelines.ad_creative.contract import Ad, AdApproved, AdPicture
 from signalbox_pipelines.ad_creative.copy.copywriter import Copywriter, TemplateCopywriter
 from signalbox_pipelines.ad_creative.copy.model_copywriter import ModelCopywriter
 from signalbox_pipelines.ad_creative.design.ad_plan import AdPlan
@@ -22,9 +23,11 @@ from signalbox_pipelines.ad_creative.design.composition import (
     ad_object_key,
     artifact_name,
     build_ad,
+    drawable_copy,
     plan_sizes,
     render_ads,
 )
+from signalbox_pipelines.ad_creative.design.fonts import FontSelection, read_font_folders
 from signalbox_pipelines.ad_creative.messages import (
     AdCopy,
     BrandFacts,
@@ -53,6 +56,7 @@ class AdActivities:
         self._cpu = deps.cpu
         self._fetcher: Fetches = deps.fetcher
         self._copywriter = copywriter_for(deps.environ)
+        self._fonts = FontSelection(folders=read_font_folders(deps.environ))
 
     @activity.defn(name="ad_creative.extract_brand")
     async def extract_brand(self, request: PageRequest) -> BrandFacts:
@@ -74,16 +78,17 @@ class AdActivities:
         sheets, logo_body = [*css, *facts.inline_css], logo[1] if logo else None
         palette = await self._compute("style sheet", choose_palette, sheets, facts.theme, logo_body)
         progress(4, of=4, message=facts.product)
-        return build_brand(facts, page.url, palette, logo[0] if logo else None)
+        return build_brand(facts, page.url, palette, logo[0] if logo else None, self._fonts)
 
     @activity.defn(name="ad_creative.write_copy")
     async def write_copy(self, request: CopyRequest) -> tuple[AdCopy, ...]:
         """Write the texts.
 
         Idempotent offline: the same facts give the same texts. A retry with a model gives other texts; only
-        the result of the successful attempt is used.
+        the result of the successful attempt is used. Symbols that no font covers are removed.
         """
-        return await self._copywriter.write(request)
+        copies = await self._copywriter.write(request)
+        return tuple(drawable_copy(copy, self._fonts) for copy in copies)
 
     @activity.defn(name="ad_creative.match_images")
     async def match_images(self, request: MatchRequest) -> Matches:
@@ -115,9 +120,13 @@ class AdActivities:
 
         Idempotent by text, style, brand, picture, size and template version: a retry renders only the missing
         files.
+
+        Raises:
+            Rejected: `script_not_covered`: no font of this worker covers the text; `text_too_long`: it fits
+                no size.
         """
         body = await self._objects.get(request.picture.key)
-        plans, skipped = await self._compute("picture", plan_sizes, request, body)
+        plans, skipped = await self._compute("picture", plan_sizes, request, body, self._fonts)
         if not plans:
             raise Rejected(
                 f"the text of {request.copy.variant} fits no size ({'; '.join(skipped)}); "
@@ -129,17 +138,29 @@ class AdActivities:
         files = []
         for plan in plans:
             key = ad_object_key(request, plan.size)
-            size_bytes = len(await self._objects.get(key))
+            stored = await self._objects.get(key)
             files.append(
                 AdPicture(
                     size=plan.size,
                     artifact=artifact_name(request.copy, plan.size),
                     key=key,
-                    size_bytes=size_bytes,
+                    size_bytes=len(stored),
+                    sha256=hashlib.sha256(stored).hexdigest(),
                 )
             )
         progress(len(plans), of=len(plans), message=request.copy.variant)
         return build_ad(request, plans, tuple(files), skipped)
+
+    @activity.defn(name="ad_creative.publish")
+    async def publish(self, ad: AdApproved) -> None:
+        """Check that every picture of an approved ad can be read, just before the ad is published.
+
+        Called with `approved=`, so a picture that was changed since it was shown is refused. Idempotent: it
+        only reads.
+        """
+        for done, picture in enumerate(ad.pictures, start=1):
+            await self._objects.get(picture.key)
+            progress(done, of=len(ad.pictures), message=picture.artifact)
 
     async def _render_missing(self, request: ComposeRequest, plans: list[AdPlan], picture: bytes) -> None:
         """Render the sizes that are not stored, a few per call so that pictures are passed seldom."""

@@ -3,14 +3,33 @@
 from datetime import timedelta
 from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from signalbox_core.errors import InvalidInput
-from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, Step
+from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, ShownQuestion, Step
 
 SizeName = Literal["300x250", "728x90", "160x600", "1080x1080", "1200x628"]
 SIZE_NAMES: Final[tuple[SizeName, ...]] = ("300x250", "728x90", "160x600", "1080x1080", "1200x628")
-Language = Literal["auto", "en", "vi"]
+Language = Literal[
+    "auto",
+    "en",
+    "vi",
+    "ar",
+    "de",
+    "es",
+    "fr",
+    "he",
+    "hi",
+    "it",
+    "ja",
+    "ko",
+    "nl",
+    "pt",
+    "th",
+    "zh",
+    "zh-Hant",
+]
 Action = Literal["approve", "edit", "reject"]
 
 Headline = Annotated[str, Meta(title="Headline", max_length=90)]
@@ -60,12 +79,13 @@ class AdInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AdPicture(Struct, frozen=True, kw_only=True):
-    """One image file: `artifact` is its name in the run, `key` its object key."""
+    """One image file: `artifact` is its name in the run, `key` its object key, `sha256` of its content."""
 
     size: SizeName
     artifact: str
     key: str
     size_bytes: int
+    sha256: str = ""
 
 
 class ScoreFeature(Struct, frozen=True, kw_only=True):
@@ -157,11 +177,41 @@ class AdApproved(Struct, frozen=True, kw_only=True):
     pictures: tuple[AdPicture, ...]
 
 
+class ReviewedPage(Struct, frozen=True, kw_only=True):
+    """What the evidence says about the page that the ads are for."""
+
+    page: str
+    product: str
+
+
+def approved_ads(answer: VariantDecisions, shown: ShownQuestion) -> list[AdApproved]:
+    """Return the ads that a decision approves, as they are published."""
+    page = msgspec.json.decode(shown.evidence, type=ReviewedPage)
+    actions = {decision.variant: decision.action for decision in answer.decisions}
+    ads = msgspec.json.decode(shown.options, type=tuple[Ad, ...])
+    return [ad_to_publish(ad, page) for ad in ads if actions.get(ad.variant) == "approve"]
+
+
+def ad_to_publish(ad: Ad, page: ReviewedPage) -> AdApproved:
+    return AdApproved(
+        variant=ad.variant,
+        version=ad.version,
+        page=page.page,
+        product=page.product,
+        headline=ad.headline,
+        body=ad.body,
+        cta=ad.cta,
+        score=ad.score.points,
+        pictures=ad.pictures,
+    )
+
+
 VARIANTS: Final = Approval(
     name="variants",
     title="Which ads should be published?",
     answer=VariantDecisions,
     deadline=timedelta(days=7),
+    approves=approved_ads,
 )
 
 SPEC: Final = PipelineSpec(

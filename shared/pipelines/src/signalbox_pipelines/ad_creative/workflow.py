@@ -10,16 +10,17 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from signalbox_core.objects import ObjectRef
     from signalbox_core.pipeline.options import CallOptions
-    from signalbox_core.pipeline.run import Run
+    from signalbox_core.pipeline.run import DecisionReceipt, Run
     from signalbox_core.pipeline.workflow.steps import StepScope
     from signalbox_pipelines.ad_creative.activities import AdActivities
     from signalbox_pipelines.ad_creative.contract import (
         SPEC,
         VARIANTS,
-        AdApproved,
         AdInput,
         AdResult,
         Rejection,
+        ReviewedPage,
+        ad_to_publish,
     )
     from signalbox_pipelines.ad_creative.design.picture_assignment import assign_pictures, replace_picture
     from signalbox_pipelines.ad_creative.messages import (
@@ -46,6 +47,9 @@ MODEL: Final = CallOptions(
 )
 RENDER: Final = CallOptions(timeout=timedelta(minutes=2), heartbeat=timedelta(seconds=15), maximum_attempts=5)
 
+CHECKS_EFFECTS: Final = "ad_creative.checks-effects"
+"""The patch since which only exactly what was approved is published; older histories replay as recorded."""
+
 
 @workflow.defn(name="ad_creative")
 class AdCreativeWorkflow:
@@ -55,9 +59,12 @@ class AdCreativeWorkflow:
         self.request = request
         self.approved: list[RenderedAd] = []
         self.rejected: list[Rejection] = []
+        self.receipts: dict[str, DecisionReceipt] = {}
+        self.checks_effects = False
 
     @workflow.run
     async def run(self, request: AdInput) -> AdResult:
+        self.checks_effects = workflow.patched(CHECKS_EFFECTS)
         async with self.signalbox as run:
             async with run.step("extract_brand") as step:
                 brand = await step.call(
@@ -80,7 +87,7 @@ class AdCreativeWorkflow:
                 await self._decide(step, brand, matches, rendered)
                 step.say(f"{len(self.approved)} approved, {len(self.rejected)} rejected")
             async with run.step("publish") as step:
-                self._publish(brand)
+                await self._publish(step, brand)
                 step.say(f"{len(self.approved)} published")
             approved = tuple(item.ad for item in self.approved)
             return AdResult(
@@ -97,10 +104,14 @@ class AdCreativeWorkflow:
                 VARIANTS,
                 options=[item.ad for item in pending],
                 evidence=build_evidence(brand, matches, pending),
-                check=partial(check_decisions, pending=pending),
+                check=partial(
+                    check_decisions, pending=pending, scripts_without_font=brand.scripts_without_font
+                ),
             )
             outcome = apply_decisions(answer, pending, redo_rounds=self.request.redo_rounds)
             self.approved += outcome.approved
+            receipt = self.signalbox.receipt(VARIANTS)
+            self.receipts |= {item.ad.variant: receipt for item in outcome.approved}
             self.rejected += outcome.rejected
             rewritten = await self._rewrite(step, brand, [redo for _, redo in outcome.redone])
             copies = [item.copy for item in outcome.edited] + rewritten
@@ -145,18 +156,11 @@ class AdCreativeWorkflow:
             for ad, request in zip(ads, requests, strict=True)
         ]
 
-    def _publish(self, brand: BrandFacts) -> None:
+    async def _publish(self, step: StepScope, brand: BrandFacts) -> None:
+        page = ReviewedPage(page=brand.page, product=brand.product)
         for item in self.approved:
-            ad = item.ad
-            data = AdApproved(
-                variant=ad.variant,
-                version=ad.version,
-                page=brand.page,
-                product=brand.product,
-                headline=ad.headline,
-                body=ad.body,
-                cta=ad.cta,
-                score=ad.score.points,
-                pictures=ad.pictures,
-            )
-            self.signalbox.emit("ad.approved", data)
+            data = ad_to_publish(item.ad, page)
+            receipt = self.receipts[item.ad.variant] if self.checks_effects else None
+            if receipt is not None:
+                await step.call(AdActivities.publish, data, FETCH, approved=receipt)
+            self.signalbox.emit("ad.approved", data, approved=receipt)

@@ -12,6 +12,7 @@ from signalbox_gateway.api.routes.replies import (
     INVALID_QUERY,
     problem,
 )
+from signalbox_gateway.runs.inbox import InboxView
 from signalbox_gateway.runs.views import ApprovalView
 
 
@@ -25,7 +26,7 @@ def approval_routes(approvals: ApprovalHandlers, stream: ApprovalStream) -> tupl
             role=Role.VIEWER,
             handle=approvals.inbox,
             query=schemas.ListApprovals,
-            replies=(Reply(200, "The pending approvals, oldest first", schemas.InboxView), INVALID_QUERY),
+            replies=(Reply(200, "The pending approvals, oldest first", InboxView), INVALID_QUERY),
         ),
         Endpoint(
             method="GET",

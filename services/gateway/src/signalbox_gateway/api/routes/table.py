@@ -6,6 +6,7 @@ from signalbox_gateway.api.approval_stream import ApprovalStream
 from signalbox_gateway.api.approvals import ApprovalHandlers
 from signalbox_gateway.api.artifacts import ArtifactHandler
 from signalbox_gateway.api.autoscaler import AutoscalerHandlers
+from signalbox_gateway.api.destinations import DestinationHandlers
 from signalbox_gateway.api.docs_page import ApiDocsHandlers
 from signalbox_gateway.api.endpoint import Endpoint
 from signalbox_gateway.api.health import HealthHandlers
@@ -15,6 +16,7 @@ from signalbox_gateway.api.pipelines import PipelineHandlers
 from signalbox_gateway.api.retry import RetryHandler
 from signalbox_gateway.api.routes.approvals import approval_routes
 from signalbox_gateway.api.routes.control import control_routes
+from signalbox_gateway.api.routes.destinations import destination_routes
 from signalbox_gateway.api.routes.ledger import ledger_routes
 from signalbox_gateway.api.routes.operations import autoscaler_routes, codec_routes, service_routes
 from signalbox_gateway.api.routes.runs import pipeline_routes, run_routes, upload_routes
@@ -38,6 +40,7 @@ class RouteHandlers(Struct, frozen=True, kw_only=True):
     approvals: ApprovalHandlers
     approval_stream: ApprovalStream
     ledger: LedgerHandlers
+    destinations: DestinationHandlers
     uploads: UploadHandler
     autoscaler: AutoscalerHandlers
     codec: PayloadCodecHandler
@@ -54,6 +57,7 @@ def build_routes(handlers: RouteHandlers) -> tuple[Endpoint, ...]:
         *control_routes(handlers.runs, handlers.retry),
         *approval_routes(handlers.approvals, handlers.approval_stream),
         *ledger_routes(handlers.ledger),
+        *destination_routes(handlers.destinations),
         *upload_routes(handlers.uploads),
         *autoscaler_routes(handlers.autoscaler),
         *session_routes(handlers.sessions),

@@ -40,7 +40,16 @@ export class Signalbox {
 
   result(runId) { return this.#call("GET", `/v1/runs/${id(runId)}/result`); }
 
-  approvals() { return this.#call("GET", "/v1/approvals").then((inbox) => inbox.approvals); }
+  /** All pending approvals, oldest first. */
+  async approvals() {
+    const found = [];
+    for (let cursor = ""; cursor !== null;) {
+      const page = await this.#call("GET", `/v1/approvals${cursor && `?cursor=${id(cursor)}`}`);
+      found.push(...page.approvals);
+      cursor = page.next_cursor;
+    }
+    return found;
+  }
 
   approval(runId, approvalId) {
     return this.#call("GET", `/v1/runs/${id(runId)}/approvals/${id(approvalId)}`);

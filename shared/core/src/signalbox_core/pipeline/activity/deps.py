@@ -9,6 +9,7 @@ from signalbox_core.crypto.sealing import KeyRing
 from signalbox_core.errors import Unavailable
 from signalbox_core.http.fetch import Fetches
 from signalbox_core.objects import ObjectStore
+from signalbox_core.pipeline.activity.approved_objects import ApprovedObjects
 from signalbox_core.process.cpu_pool import CpuPool, small_pool
 from signalbox_core.secret import Secret
 
@@ -18,7 +19,8 @@ class ActivityDeps:
     """What activities may use.
 
     Attributes:
-        objects: the store for artifacts; create-only.
+        objects: the store for artifacts; create-only. In an activity that was called with `approved=`, it
+            reads only the files that were approved, unchanged.
         fetcher: fetches addresses that a tenant supplied; use nothing else for them.
         environ: the worker's environment, for a pipeline's own settings.
         redis: for pacing, shared counters and hints (`signalbox_core.scaling.hints`), returning bytes; its
@@ -34,6 +36,10 @@ class ActivityDeps:
     redis: Redis | None = None
     keys: KeyRing | None = None
     cpu: CpuPool = field(default_factory=small_pool)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.objects, ApprovedObjects):
+            object.__setattr__(self, "objects", ApprovedObjects(self.objects))
 
     def reveal(self, secret: Secret) -> str:
         """Decrypt a secret of the input. Keep it out of results, errors, events and logs.

@@ -17,12 +17,14 @@ from temporalio.worker import (
     Interceptor,
 )
 
-from signalbox_core.errors import InvalidInput, SignalboxError
+from signalbox_core.errors import Conflict, InvalidInput, SignalboxError
 from signalbox_core.events import CloudEvent, catalogue, full_type
 from signalbox_core.ids import derived_id, run_id_of, tenant_of
+from signalbox_core.pipeline.activity.approved_objects import call_approval
 from signalbox_core.pipeline.activity.partial_text import PartialText
 from signalbox_core.pipeline.activity.progress import Emission, current_target, emissions_of, payload_of
 from signalbox_core.pipeline.activity.tenant import call_tenant
+from signalbox_core.pipeline.contract.approved_effect import check_argument, check_events
 from signalbox_core.pipeline.contract.emitter import SOURCE, Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
 from signalbox_core.pipeline.contract.step_header import StepCall, read_step_call
@@ -61,6 +63,7 @@ class _ActivityInbound(ActivityInboundInterceptor):
         carried = input.headers.get(HEADER_EVENTS)
         events = msgspec.json.decode(carried.data, type=EventBatch).events if carried is not None else ()
         _check_tenant(call, events)
+        _check_approval(call, events, input.args)
         if events:
             self._emitter.forward(events)
         emissions = emissions_of(input.fn)
@@ -71,6 +74,7 @@ class _ActivityInbound(ActivityInboundInterceptor):
         )
         reporter.begin()
         token, tenant_token = current_target.set(reporter), call_tenant.set(call.tenant)
+        approval_token = call_approval.set(call.approval)
         heartbeats = asyncio.create_task(self._heartbeat_outbound.repeat()) if call.auto_heartbeat else None
         try:
             result = await super().execute_activity(input)
@@ -84,6 +88,7 @@ class _ActivityInbound(ActivityInboundInterceptor):
         finally:
             current_target.reset(token)
             call_tenant.reset(tenant_token)
+            call_approval.reset(approval_token)
             if heartbeats is not None:
                 heartbeats.cancel()
 
@@ -214,6 +219,20 @@ def _check_tenant(call: StepCall, events: Sequence[CloudEvent]) -> None:
                 code="tenant_mismatch",
             )
         )
+
+
+def _check_approval(call: StepCall, events: Sequence[CloudEvent], arguments: Sequence[object]) -> None:
+    """Check that the activity and the events that travel with it are what was approved.
+
+    Raises:
+        ApplicationError: `not_what_was_approved`, not retryable.
+    """
+    try:
+        check_events(events)
+        if call.approval is not None:
+            check_argument(call.approval, arguments[0] if arguments else None)
+    except Conflict as error:
+        raise as_application_error(error) from error
 
 
 def _tenant_missing() -> ApplicationError:

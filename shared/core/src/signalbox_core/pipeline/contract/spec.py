@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_args
 import msgspec
 from msgspec import Struct
 
+from signalbox_core.pipeline.contract.approved_effect import ApprovedValues
 from signalbox_core.secret import Secret, schema_hook
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
 
     Attributes:
         early: whether a decision may arrive before the question; its sender has not seen what is asked.
+        approves: the values that effects may use after a decision, derived from the answer and the question
+            as it was shown. Pure. Without it an effect may use the answer itself. See `Run.receipt`.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     answer: type[A]
     deadline: timedelta = timedelta(days=7)
     early: bool = False
+    approves: ApprovedValues | None = None
 
 
 class DomainEvent(Struct, frozen=True):

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 from temporalio.api.common.v1 import Payload
 
+from signalbox_core.pipeline.contract.approved_effect import EffectApproval
 from signalbox_core.temporal.names import HEADER_CALL
 
 
@@ -18,6 +19,7 @@ class StepCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
         index: position of the item when the call is part of a `step.map`.
         total: number of items when the call is part of a `step.map`; else 0.
         auto_heartbeat: the call sets no heartbeat timeout, so the worker sends the heartbeats.
+        approval: the decision that the call carries out, and what it may use.
     """
 
     tenant: str
@@ -26,6 +28,7 @@ class StepCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
     index: int = 0
     total: int = 0
     auto_heartbeat: bool = False
+    approval: EffectApproval | None = None
 
 
 current_call: Final[ContextVar[StepCall | None]] = ContextVar("signalbox_call", default=None)

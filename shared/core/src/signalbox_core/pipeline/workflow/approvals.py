@@ -1,6 +1,5 @@
 """The approvals of one run: which questions are open and which decision won. Pure: no Temporal, no clock."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
@@ -8,6 +7,7 @@ from typing import Final
 import msgspec
 from temporalio.exceptions import ApplicationError
 
+from signalbox_core.canonical_json import sha256_of
 from signalbox_core.events.approval_data import ApprovalRequested
 from signalbox_core.pipeline.contract import messages
 from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
@@ -71,6 +71,21 @@ class ApprovalRegistry:
     def find(self, approval_id: str) -> AskedQuestion | None:
         """Return a question that has been asked."""
         return self._asked.get(approval_id)
+
+    def asked(self, name: str, approval_id: str | None) -> AskedQuestion:
+        """Return a question of an approval, the latest without an id.
+
+        Raises:
+            ApplicationError: `pipeline_bug`: there is none.
+        """
+        found = [
+            question
+            for question in self._asked.values()
+            if question.approval.name == name and approval_id in (None, question.approval_id)
+        ]
+        if not found:
+            raise pipeline_bug(f"the run has not asked {approval_id or name}; call run.ask first")
+        return found[-1]
 
     def pending(self) -> tuple[AskedQuestion, ...]:
         """Return the open questions in the order in which they were asked."""
@@ -259,7 +274,4 @@ def _already_decided(record: DecisionRecord) -> ApplicationError:
 
 def digest_of(question: object, options: object, evidence: object) -> str:
     """Compute the SHA-256 of the canonical JSON (sorted keys) of exactly what the approver sees."""
-    shown = msgspec.json.decode(
-        msgspec.json.encode({"question": question, "options": options, "evidence": evidence})
-    )
-    return hashlib.sha256(msgspec.json.encode(shown, order="sorted")).hexdigest()
+    return sha256_of({"question": question, "options": options, "evidence": evidence})

@@ -12,6 +12,7 @@ from msgspec import Struct
 from signalbox_core.events import MAX_EVENT_BYTES, CloudEvent, Snapshot, fold, full_type
 from signalbox_core.events.approval_folds import with_recorded_question
 from signalbox_core.ids import derived_id
+from signalbox_core.pipeline.contract.approved_effect import with_effect_digest
 from signalbox_core.pipeline.contract.emitter import SOURCE
 from signalbox_core.pipeline.contract.failures import pipeline_bug
 from signalbox_core.pipeline.contract.messages import EarlyDecision
@@ -50,8 +51,19 @@ class RunJournal:
         self._progress_count = 0
         self._least = 1
 
-    def milestone(self, name: str, data: Struct, now: datetime, *, step: str | None = None) -> CloudEvent:
+    def milestone(
+        self,
+        name: str,
+        data: Struct,
+        now: datetime,
+        *,
+        step: str | None = None,
+        is_effect: bool = False,
+    ) -> CloudEvent:
         """Create the next event in sequence and fold it into the snapshot.
+
+        Args:
+            is_effect: a person approved the event, so a later change of it must be detectable.
 
         Raises:
             ApplicationError: the data is too large for an event; large bodies are passed by reference.
@@ -65,7 +77,7 @@ class RunJournal:
             )
         event = self._event(derived_id(self._workflow_id, str(sequence)), name, body, now, step, sequence)
         self.snapshot = fold(self.snapshot, event)
-        return event
+        return with_effect_digest(event) if is_effect else event
 
     def skip_to(self, sequence: int) -> None:
         """Let the next milestone have at least this number."""

@@ -21,9 +21,10 @@ from temporalio import activity, workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
-from signalbox_core.errors import Unavailable
+from signalbox_core.errors import Conflict, Unavailable
 from signalbox_core.events import CloudEvent
 from signalbox_core.ids import tenant_of
+from signalbox_core.pipeline.contract.approved_effect import check_events
 from signalbox_core.pipeline.contract.emitter import Emitter, EventBatch
 from signalbox_core.pipeline.contract.failures import as_application_error
 from signalbox_core.pipeline.workflow.tenancy import tenant_mismatch
@@ -62,16 +63,30 @@ class DeliverActivities:
         """Deliver events in order. Idempotent by event id: the receiver skips events that it has.
 
         Raises:
-            ApplicationError: `tenant_mismatch`, not retryable: an event is not of the run's tenant.
+            ApplicationError: not retryable: `tenant_mismatch`: an event is not of the run's tenant;
+                `not_what_was_approved`: an approved event was changed.
         """
         tenant = tenant_of(activity.info().workflow_id or "")
         if tenant is not None and any(event.tenantid != tenant for event in batch.events):
             raise tenant_mismatch(f"an event to deliver does not belong to tenant {tenant}, as its run does")
+        check_approved_events(batch.events)
         try:
             await self._emitter.deliver(batch.events)
         except Unavailable as error:
             # Benign: the emitter logs once that the receiver is unavailable, not once per run and attempt.
             raise as_application_error(error, benign=True) from error
+
+
+def check_approved_events(events: Sequence[CloudEvent]) -> None:
+    """Check that approved events are delivered as they were emitted.
+
+    Raises:
+        ApplicationError: `not_what_was_approved`, not retryable.
+    """
+    try:
+        check_events(events)
+    except Conflict as error:
+        raise as_application_error(error) from error
 
 
 class Outbox:

@@ -17,7 +17,7 @@ from temporalio.common import Priority, RetryPolicy
 from signalbox_core.errors import Unavailable
 from signalbox_core.events import CloudEvent
 from signalbox_core.pipeline.contract.emitter import Emitter
-from signalbox_core.pipeline.workflow.outbox import Outbox, batches
+from signalbox_core.pipeline.workflow.outbox import Outbox, batches, check_approved_events
 from signalbox_core.pipeline.workflow.waits import wait_until_idle
 
 RECORD_QUESTIONS: Final = "signalbox.record_questions"
@@ -70,6 +70,7 @@ class QuestionActivities:
 
         An unavailable receiver does not fail it: a question is open whether or not its event is delivered.
         """
+        check_approved_events(request.events)
         return Recorded(
             requested=tuple(event for event in request.events if event.name == "approval.requested"),
             accepted_early=request.accepted_early,

@@ -12,12 +12,14 @@ from msgspec import Struct
 from signalbox_core.events import catalogue
 from signalbox_core.objects import ObjectRef
 from signalbox_core.pipeline.contract import messages
+from signalbox_core.pipeline.contract.approved_effect import DecisionReceipt
 from signalbox_core.pipeline.contract.failures import non_retryable_error, pipeline_bug
 from signalbox_core.pipeline.contract.spec import Approval, PipelineSpec
 from signalbox_core.pipeline.workflow.answers import AnswerCheck, decode_accepted
 from signalbox_core.pipeline.workflow.child_runs import ChildRun, start_child_run
 from signalbox_core.pipeline.workflow.handlers import RunMessageHandlers
 from signalbox_core.pipeline.workflow.questions import ApprovalQuestion, open_question, wait_for_outcome
+from signalbox_core.pipeline.workflow.receipts import EffectJudge, build_receipt
 from signalbox_core.pipeline.workflow.state import CleanUp, RunState
 from signalbox_core.pipeline.workflow.steps import StepScope
 from signalbox_core.pipeline.workflow.tenancy import workflow_id_in_tenant
@@ -43,6 +45,7 @@ class Run:
         self._handlers = RunMessageHandlers(self.state)
         self._steps = {step.name: step for step in spec.steps}
         self._events = {event.name: event for event in spec.events}
+        self._effects = EffectJudge(spec)
 
     @property
     def run_id(self) -> str:
@@ -108,11 +111,15 @@ class Run:
         """
         return await start_child_run(self.state, spec, given, run_id)
 
-    def emit(self, name: str, data: Struct) -> None:
+    def emit(self, name: str, data: Struct, *, approved: DecisionReceipt | None = None) -> None:
         """Record a declared domain event, in sequence with the milestones.
 
+        Args:
+            approved: the decision that the event carries out; its data must be a value that was approved.
+
         Raises:
-            ApplicationError: `pipeline_bug` when the contract does not declare the event with this data type.
+            ApplicationError: `pipeline_bug` when the contract does not declare the event with this data type;
+                `not_what_was_approved`.
         """
         declared = self._events.get(name)
         if declared is None or not isinstance(data, declared.data):
@@ -120,7 +127,9 @@ class Run:
                 f"pipeline {self.spec.name} declares no event {name!r} with data {type(data).__name__}; "
                 "add it to SPEC.events"
             )
-        self.state.record_event(name, data)
+        if approved is not None:
+            self._effects.check_event(approved, data)
+        self.state.record_event(name, data, is_effect=approved is not None)
 
     def artifact(self, name: str, ref: ObjectRef, *, title: str | None = None) -> None:
         """Record that a file is ready. A later artifact of the same name replaces it."""
@@ -206,6 +215,18 @@ class Run:
                 f"approval {question_id} expired undecided after {declared.deadline}; start the run again",
             )
         return default
+
+    def receipt(self, approval: Approval[Any] | str, *, approval_id: str | None = None) -> DecisionReceipt:
+        """Return the receipt of a decided question, for `step.call(…, approved=receipt)` and `emit`.
+
+        Args:
+            approval_id: by default the latest question of this approval.
+
+        Raises:
+            ApplicationError: `pipeline_bug`: the question was not asked, or has no decision.
+        """
+        declared = self._declared(approval)
+        return build_receipt(self.state.approvals.asked(declared.name, approval_id))
 
     def _declared(self, approval: Approval[Any] | str) -> Approval[Any]:
         name = approval if isinstance(approval, str) else approval.name

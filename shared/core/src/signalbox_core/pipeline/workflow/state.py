@@ -147,7 +147,9 @@ class RunState:
 
         return on_random_seed
 
-    def record_event(self, name: str, data: Struct, *, step: str | None = None) -> CloudEvent:
+    def record_event(
+        self, name: str, data: Struct, *, step: str | None = None, is_effect: bool = False
+    ) -> CloudEvent:
         """Number a milestone, add it to the outbox and return it.
 
         A message may arrive before the workflow's code runs, so `run.started` is recorded first if needed.
@@ -155,7 +157,7 @@ class RunState:
         self.ensure_started()
         if self._awaits_retried and name in CATALOGUE and name not in _REPEATED_AFTER_RESET:
             self._record_retried()
-        event = self.journal.milestone(name, data, workflow.now(), step=step)
+        event = self.journal.milestone(name, data, workflow.now(), step=step, is_effect=is_effect)
         self.outbox.add(event)
         return event
 

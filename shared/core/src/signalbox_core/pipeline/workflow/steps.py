@@ -11,10 +11,12 @@ from temporalio import workflow
 from temporalio.exceptions import is_cancelled_exception
 
 from signalbox_core.events import catalogue
+from signalbox_core.pipeline.contract.approved_effect import DecisionReceipt, EffectApproval
 from signalbox_core.pipeline.contract.failures import failure_of
 from signalbox_core.pipeline.contract.options import DEFAULT_HEARTBEAT, CallOptions
 from signalbox_core.pipeline.contract.spec import Step
 from signalbox_core.pipeline.contract.step_header import StepCall, current_call
+from signalbox_core.pipeline.workflow.receipts import approve_call
 from signalbox_core.pipeline.workflow.state import RunState
 
 P = TypeVar("P")
@@ -117,21 +119,60 @@ class StepScope:
         return is_cancelled_exception(error) and workflow.cancellation_reason() is not None
 
     @overload
-    async def call(self, activity: Callable[[P], Awaitable[R]], arg: P, options: CallOptions) -> R: ...
+    async def call(
+        self,
+        activity: Callable[[P], Awaitable[R]],
+        arg: P,
+        options: CallOptions,
+        *,
+        approved: DecisionReceipt | None = ...,
+    ) -> R: ...
     @overload
-    async def call(self, activity: Callable[[Any, P], Awaitable[R]], arg: P, options: CallOptions) -> R: ...
+    async def call(
+        self,
+        activity: Callable[[Any, P], Awaitable[R]],
+        arg: P,
+        options: CallOptions,
+        *,
+        approved: DecisionReceipt | None = ...,
+    ) -> R: ...
     @overload
-    async def call(self, activity: Callable[[P], R], arg: P, options: CallOptions) -> R: ...
+    async def call(
+        self,
+        activity: Callable[[P], R],
+        arg: P,
+        options: CallOptions,
+        *,
+        approved: DecisionReceipt | None = ...,
+    ) -> R: ...
     @overload
-    async def call(self, activity: Callable[[Any, P], R], arg: P, options: CallOptions) -> R: ...
-    async def call(self, activity: Callable[..., Any], arg: Any, options: CallOptions) -> Any:
+    async def call(
+        self,
+        activity: Callable[[Any, P], R],
+        arg: P,
+        options: CallOptions,
+        *,
+        approved: DecisionReceipt | None = ...,
+    ) -> R: ...
+    async def call(
+        self,
+        activity: Callable[..., Any],
+        arg: Any,
+        options: CallOptions,
+        *,
+        approved: DecisionReceipt | None = None,
+    ) -> Any:
         """Run one activity and return its result.
 
         Args:
             activity: a function, or a method referred to through its class.
+            approved: the decision that the activity carries out (`Run.receipt`). The worker refuses the call
+                with `not_what_was_approved` unless the argument is a value that was approved and each object
+                that the activity reads is a file that was shown, unchanged.
         """
         await self._state.hold_for_cancel()
-        return await self._start(activity, arg, options)
+        approval = approve_call(self._state.spec, approved, arg) if approved is not None else None
+        return await self._start(activity, arg, options, approval=approval)
 
     @overload
     async def map(
@@ -195,7 +236,14 @@ class StepScope:
         return results
 
     def _start(
-        self, activity: Callable[..., Any], arg: Any, options: CallOptions, *, index: int = 0, total: int = 0
+        self,
+        activity: Callable[..., Any],
+        arg: Any,
+        options: CallOptions,
+        *,
+        index: int = 0,
+        total: int = 0,
+        approval: EffectApproval | None = None,
     ) -> "workflow.ActivityHandle[Any]":
         call = StepCall(
             tenant=self._state.tenant,
@@ -204,6 +252,7 @@ class StepScope:
             index=index,
             total=total,
             auto_heartbeat=options.heartbeat is None and not options.local,
+            approval=approval,
         )
         token = current_call.set(call)
         try:

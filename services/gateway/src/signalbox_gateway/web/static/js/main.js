@@ -26,7 +26,7 @@ const scroll = new ScrollMemory();
 const search = () => openPalette({ actions: () => current?.actions?.() ?? [], signOut });
 const rail = new Rail(document.getElementById("rail"), { signOut, search });
 const inbox = new InboxWatch({
-  changed: (approvals) => { rail.showPending(approvals.length); setPending(approvals.length); },
+  changed: (_, total) => { rail.showPending(total); setPending(total); },
   arrived: notifyOf,
 });
 let current = null;

@@ -1,4 +1,4 @@
-// The pending approvals of the tenant, read every 15 s and whenever a page asks for it.
+// The oldest pending approvals of the tenant and how many there are, read every 15 s and whenever a page asks.
 import { api } from "./api.js";
 
 const EVERY_MS = 15_000;
@@ -8,8 +8,9 @@ export class InboxWatch {
   #known = null;
   #listeners = new Set();
   approvals = null;
+  total = 0;
 
-  /** changed(approvals) after every read that differs; arrived(approvals): those that were not there before. */
+  /** changed(approvals, total) after every read that differs; arrived(approvals): those that were not there before. */
   constructor({ changed, arrived }) {
     this.arrived = arrived;
     this.listen(changed);
@@ -27,10 +28,10 @@ export class InboxWatch {
     this.approvals = null;
   }
 
-  /** Calls `listener(approvals)` after every change, and at once if they are known; returns a function that ends it. */
+  /** Calls `listener(approvals, total)` after every change, and at once if they are known; returns a function that ends it. */
   listen(listener) {
     this.#listeners.add(listener);
-    if (this.approvals) listener(this.approvals);
+    if (this.approvals) listener(this.approvals, this.total);
     return () => this.#listeners.delete(listener);
   }
 
@@ -40,13 +41,14 @@ export class InboxWatch {
   }
 
   async load() {
-    const { approvals } = await api.approvals();
+    const { approvals, total } = await api.approvals();
     const ids = new Set(approvals.map(keyOf));
     const known = this.#known;
     this.#known = ids;
-    const isSame = JSON.stringify(approvals) === JSON.stringify(this.approvals);
+    const isSame = total === this.total && JSON.stringify(approvals) === JSON.stringify(this.approvals);
     this.approvals = approvals;
-    if (!isSame) for (const listener of this.#listeners) listener(approvals);
+    this.total = total;
+    if (!isSame) for (const listener of this.#listeners) listener(approvals, total);
     const fresh = known ? approvals.filter((item) => !known.has(keyOf(item))) : [];
     if (fresh.length) this.arrived(fresh);
     return approvals;

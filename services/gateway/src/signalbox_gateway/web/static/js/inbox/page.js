@@ -22,6 +22,7 @@ export async function inboxPage({ parts: [run, approval], inbox }) {
 
 class InboxPage {
   #items = [];
+  #total = 0;
   #at = 0;   // the place of the chosen question, kept when it leaves the list
 
   constructor(inbox) {
@@ -40,7 +41,7 @@ class InboxPage {
 
   async open(run, approval) {
     await this.inbox.load();
-    this.stopListening = this.inbox.listen((approvals) => this.#changed(approvals));
+    this.stopListening = this.inbox.listen((approvals, total) => this.#changed(approvals, total));
     await this.choose(run, approval);
     this.feed = new RunFeed({
       started: () => {}, reported: () => {}, progress: () => {},
@@ -75,8 +76,9 @@ class InboxPage {
     await this.question?.load();
   }
 
-  #changed(approvals) {
+  #changed(approvals, total) {
     this.#items = inOrder(approvals);
+    this.#total = total;
     this.#list();
     if (!this.chosen) { if (WIDE.matches && this.#items.length) this.choose(); return; }
     if (!this.#items.some((item) => keyOf(item) === this.chosen)) this.question?.reload();
@@ -86,7 +88,7 @@ class InboxPage {
     const place = this.#items.findIndex((item) => keyOf(item) === this.chosen);
     if (place >= 0) this.#at = place;
     this.list.show(this.#items, this.chosen);
-    setText(this.count, this.#items.length ? String(this.#items.length) : "");
+    setText(this.count, countText(this.#items.length, this.#total));
   }
 
   /** The question at the same place is the next one. */
@@ -106,6 +108,11 @@ class InboxPage {
     if (next) location.hash = addressOfQuestion(next);
   }
 }
+
+const countText = (shown, total) => {
+  if (!shown) return "";
+  return total > shown ? `the oldest ${shown} of ${total.toLocaleString()}` : String(shown);
+};
 
 function keysHint() {
   const key = (keys, text) => h("span", {}, keys.map((name) => h("kbd", {}, name)), text);

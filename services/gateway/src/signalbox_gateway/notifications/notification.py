@@ -1,0 +1,118 @@
+"""What is sent about one event of an approval, independent of the channel. Pure."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from signalbox_core.events import CloudEvent
+from signalbox_core.events.snapshot import ApprovalState, Snapshot
+
+HEADLINES: Final[Mapping[str, str]] = {
+    "approval.requested": "Decision requested",
+    "approval.reminded": "Reminder, decision pending",
+    "approval.decided": "Decided",
+    "approval.expired": "Expired without a decision",
+    "approval.withdrawn": "No decision needed any more",
+}
+"""The events that can be routed, and how their notifications begin."""
+PENDING: Final = frozenset({"approval.requested", "approval.reminded"})
+"""The events that ask for a decision; their notifications are obsolete once there is an outcome."""
+
+MAX_AGE: Final = timedelta(hours=24)
+"""A notification that could not be delivered for this long has failed."""
+_LONGEST_BACKOFF: Final = timedelta(hours=1)
+
+
+class Notification(Struct, frozen=True, kw_only=True):
+    """One message, ready for a channel to format.
+
+    Attributes:
+        id: the same for every attempt, so that a recipient can deduplicate.
+        event: the short name of the event, `approval.requested`.
+        run_title: the title of the pipeline.
+        url: the approval or its run in the console.
+    """
+
+    id: str
+    event: str
+    tenant: str
+    run_id: str
+    run_title: str
+    approval_id: str
+    title: str
+    at: datetime
+    url: str
+    deadline_at: datetime | None = None
+    decided_by: str | None = None
+
+    @property
+    def headline(self) -> str:
+        """One line, `Decision requested: Publish these ads?`."""
+        return " ".join(f"{HEADLINES[self.event]}: {self.title}".split())
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """Labels and values for people."""
+        found = [("Run", f"{self.run_title} ({self.run_id})")]
+        if self.decided_by is not None:
+            found.append(("Decided by", self.decided_by))
+        if self.deadline_at is not None and self.event in PENDING:
+            found.append(("Deadline", f"{self.deadline_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"))
+        return tuple(found)
+
+
+class _ApprovalEvent(Struct, frozen=True, kw_only=True):
+    """The members that the events of an approval share."""
+
+    approval_id: str
+    title: str | None = None
+    deadline_at: datetime | None = None
+    decided_by: str | None = None
+
+
+def approval_of(event: CloudEvent, snapshot: Snapshot | None) -> ApprovalState | None:
+    """The state of the event's approval; None when the snapshot lacks it."""
+    approval_id = msgspec.json.decode(event.data, type=_ApprovalEvent).approval_id
+    approvals = snapshot.approvals if snapshot is not None else ()
+    return next((state for state in approvals if state.approval_id == approval_id), None)
+
+
+def is_obsolete(event: CloudEvent, state: ApprovalState | None, now: datetime) -> bool:
+    """Whether the notification is of no use any more.
+
+    One that asks for a decision is obsolete once there is an outcome; one about an outcome when it is older
+    than any attempt can be, for example when notifications were switched on later.
+    """
+    if event.name in PENDING:
+        return state is not None and state.status != "pending"
+    return now - event.time > MAX_AGE + _LONGEST_BACKOFF
+
+
+def notification_of(
+    event: CloudEvent, state: ApprovalState | None, snapshot: Snapshot | None, *, origin: str
+) -> Notification:
+    """Describe an event of an approval.
+
+    Args:
+        origin: the address of the console, `https://signalbox.example.com`.
+    """
+    data = msgspec.json.decode(event.data, type=_ApprovalEvent)
+    run, approval = quote(event.runid, safe=""), quote(data.approval_id, safe="")
+    place = f"inbox/{run}/{approval}" if event.name in PENDING else f"runs/{run}"
+    return Notification(
+        id=event.id,
+        event=event.name,
+        tenant=event.tenantid,
+        run_id=event.runid,
+        run_title=snapshot.title if snapshot is not None and snapshot.title else event.runid,
+        approval_id=data.approval_id,
+        title=data.title or (state.title if state is not None else data.approval_id),
+        at=event.time,
+        url=f"{origin}/#/{place}",
+        deadline_at=data.deadline_at or (state.deadline_at if state is not None else None),
+        decided_by=data.decided_by,
+    )

@@ -1,0 +1,130 @@
+"""The routes file: per tenant its destinations, and which events go to which of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from signalbox_core.errors import InvalidInput, SignalboxError
+from signalbox_core.patterns import whole
+from signalbox_core.process.followed_file import FollowedFile
+from signalbox_gateway.notifications.destination import ChannelContext
+from signalbox_gateway.notifications.guarded_post import GuardedPoster
+from signalbox_gateway.notifications.mail import MailDestination
+from signalbox_gateway.notifications.mail_server import MailServer
+from signalbox_gateway.notifications.notification import HEADLINES
+from signalbox_gateway.notifications.slack import SlackDestination
+from signalbox_gateway.notifications.teams import TeamsDestination
+from signalbox_gateway.notifications.webhook import WebhookDestination
+
+AnyDestination = MailDestination | SlackDestination | TeamsDestination | WebhookDestination
+"""Every kind of destination; `kind` in the file selects one."""
+DestinationName = Annotated[str, Meta(pattern=whole(r"[a-z0-9][a-z0-9-]{0,59}"))]
+_DEFAULT_EVENTS: Final = ("approval.requested", "approval.reminded", "approval.expired")
+_CHECK_EVERY_S: Final = 1.0
+
+
+class NotificationRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events are sent to which destinations of the tenant.
+
+    Attributes:
+        to: names of destinations.
+        events: short names of events; by default a question, its reminder and its expiry.
+    """
+
+    to: Annotated[tuple[DestinationName, ...], Meta(min_length=1)]
+    events: Annotated[tuple[str, ...], Meta(min_length=1)] = _DEFAULT_EVENTS
+
+
+class TenantNotifications(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    destinations: dict[DestinationName, AnyDestination]
+    routes: tuple[NotificationRoute, ...]
+
+
+class RoutesFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of the file.
+
+    Attributes:
+        mail: the SMTP server; needed when a destination is of the kind `mail`.
+        allow: `ip:port` pairs that webhooks may reach although the addresses are not public.
+    """
+
+    tenants: dict[str, TenantNotifications]
+    mail: MailServer | None = None
+    allow: frozenset[str] = frozenset()
+
+
+class NotificationRoutes(Struct, frozen=True, kw_only=True):
+    """The routes in use, with what their destinations share."""
+
+    tenants: Mapping[str, TenantNotifications]
+    context: ChannelContext
+
+    def destinations(self, tenant: str) -> Mapping[str, AnyDestination]:
+        """All destinations of a tenant, by name."""
+        found = self.tenants.get(tenant)
+        return found.destinations if found is not None else {}
+
+    def select(self, tenant: str, event: str) -> Mapping[str, AnyDestination]:
+        """The destinations of an event, each once, by name."""
+        found = self.tenants.get(tenant)
+        routes = found.routes if found is not None else ()
+        names = {name for route in routes if event in route.events for name in route.to}
+        return {name: item for name, item in self.destinations(tenant).items() if name in names}
+
+
+def kind_of(destination: AnyDestination) -> str:
+    return str(destination.__struct_config__.tag)
+
+
+def follow_routes(path: str | None) -> FollowedFile[NotificationRoutes] | None:
+    """Open the routes file, which is hot-reloaded; None without one.
+
+    Raises:
+        InvalidInput: the file cannot be used; the message names the place and the remedy.
+    """
+    if path is None:
+        return None
+    return FollowedFile(Path(path), load_routes, content="notification routes", check_every_s=_CHECK_EVERY_S)
+
+
+def load_routes(path: Path) -> NotificationRoutes:
+    """Read and check a routes file.
+
+    Raises:
+        InvalidInput: it cannot be read, is malformed, or a destination cannot work.
+    """
+    try:
+        content = msgspec.json.decode(path.read_bytes(), type=RoutesFile)
+    except OSError as error:
+        raise _invalid(path, f"cannot be read: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _invalid(path, str(error)) from None
+    context = ChannelContext(folder=path.parent, poster=GuardedPoster(content.allow), mail=content.mail)
+    for tenant, item in content.tenants.items():
+        _check_tenant(path, tenant, item, context)
+    return NotificationRoutes(tenants=content.tenants, context=context)
+
+
+def _check_tenant(path: Path, tenant: str, item: TenantNotifications, context: ChannelContext) -> None:
+    for route in item.routes:
+        if unknown := set(route.to) - set(item.destinations):
+            raise _invalid(path, f"a route of tenant {tenant!r} names no destination: {min(unknown)!r}")
+        if unknown := set(route.events) - set(HEADLINES):
+            possible = ", ".join(HEADLINES)
+            raise _invalid(
+                path, f"a route of tenant {tenant!r} has the event {min(unknown)!r}; possible: {possible}"
+            )
+    for name, destination in item.destinations.items():
+        try:
+            destination.check(context)
+        except SignalboxError as error:
+            raise _invalid(path, f"destination {name!r} of tenant {tenant!r}: {error.detail}") from None
+
+
+def _invalid(path: Path, problem: str) -> InvalidInput:
+    return InvalidInput(
+        f"the notification routes in {path}: {problem}", field="SIGNALBOX_GATEWAY_NOTIFICATIONS_FILE"
+    )

@@ -1,0 +1,132 @@
+"""Reads the inbox of a tenant: page by page, and the first page once for all who need it at the same time."""
+
+import asyncio
+import base64
+import binascii
+import time
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote
+from weakref import WeakValueDictionary
+
+import msgspec
+from msgspec import Struct
+
+from signalbox_core.errors import InvalidInput
+from signalbox_core.streams import InboxItem, InboxPosition, RunStream
+
+INBOX_PAGE: Final = 200
+"""How many approvals a page has unless a limit is given, and an `inbox` event."""
+_PACE_S: Final = 0.1
+
+
+class InboxEntryView(Struct, frozen=True, kw_only=True):
+    run_id: str
+    approval_id: str
+    title: str
+    pipeline: str
+    requested_at: datetime
+    deadline_at: datetime | None
+    url: str
+
+
+class InboxView(Struct, frozen=True, kw_only=True):
+    """`next_cursor` is null on the last page; `total` counts the pending approvals of all pages."""
+
+    approvals: tuple[InboxEntryView, ...]
+    next_cursor: str | None
+    total: int
+
+
+class InboxReader:
+    """Reads pages of the inbox."""
+
+    def __init__(self, streams: RunStream) -> None:
+        self._streams = streams
+        self._first_pages: WeakValueDictionary[str, SharedPage] = WeakValueDictionary()
+
+    async def page(self, tenant: str, *, limit: int, cursor: str | None) -> InboxView:
+        """Read one page, oldest first.
+
+        Raises:
+            InvalidInput: the cursor is not from an earlier page.
+        """
+        page = await self._streams.inbox(tenant, after=_position(cursor), limit=limit)
+        return InboxView(
+            approvals=tuple(map(_entry, page.items)), next_cursor=_cursor(page.next), total=page.total
+        )
+
+    async def first_page(self, tenant: str) -> bytes:
+        """Return the first page as JSON, not older than the call."""
+        return await self.shared_page(tenant).get()
+
+    def shared_page(self, tenant: str) -> "SharedPage":
+        """The first page of a tenant, shared by all who hold it."""
+        shared = self._first_pages.get(tenant)
+        if shared is None:
+            shared = self._first_pages[tenant] = SharedPage(self, tenant)
+        return shared
+
+
+class SharedPage:
+    """The first page of one tenant's inbox. Concurrent calls share a read and its encoding."""
+
+    def __init__(self, reader: InboxReader, tenant: str) -> None:
+        self._reader = reader
+        self._tenant = tenant
+        self._lock = asyncio.Lock()
+        self._calls = 0
+        self._covered = 0
+        self._read_at = float("-inf")
+        self._body = b""
+
+    async def get(self, *, paced: bool = False) -> bytes:
+        """Return the page as JSON, not older than the call.
+
+        Args:
+            paced: wait until the last read is a tenth of a second old, so that many changes cause few reads.
+        """
+        self._calls += 1
+        call = self._calls
+        async with self._lock:
+            if call > self._covered:
+                if paced:
+                    await asyncio.sleep(max(0.0, self._read_at + _PACE_S - time.monotonic()))
+                await self._read()
+            return self._body
+
+    async def _read(self) -> None:
+        # The read covers all calls made before it begins; those made during it need the next one.
+        covered, self._read_at = self._calls, time.monotonic()
+        page = await self._reader.page(self._tenant, limit=INBOX_PAGE, cursor=None)
+        self._body, self._covered = msgspec.json.encode(page), covered
+
+
+def _entry(item: InboxItem) -> InboxEntryView:
+    return InboxEntryView(
+        run_id=item.run_id,
+        approval_id=item.approval_id,
+        title=item.title,
+        pipeline=item.pipeline,
+        requested_at=item.requested_at,
+        deadline_at=item.deadline_at,
+        url=f"/v1/runs/{quote(item.run_id, safe='')}/approvals/{quote(item.approval_id, safe='')}",
+    )
+
+
+def _cursor(position: InboxPosition | None) -> str | None:
+    if position is None:
+        return None
+    return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
+
+
+def _position(cursor: str | None) -> InboxPosition | None:
+    if cursor is None:
+        return None
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        return msgspec.json.decode(text, type=InboxPosition)
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        raise InvalidInput(
+            "the cursor is not from a GET /v1/approvals; omit it to start over", field="cursor"
+        ) from None

@@ -1,0 +1,230 @@
+"""One changed byte anywhere between the question and its effect is refused.
+
+1,000 random changes at each of five places, through the real parts: the decision's validator, the activity
+interceptor, the delivery activity and an object store on disk.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
+
+from signalbox_core.events import CloudEvent
+from signalbox_core.events.approval_data import ApprovalRequested
+from signalbox_core.http.fetch import Fetcher
+from signalbox_core.objects import open_object_store
+from signalbox_core.pipeline.activity.interceptor import ActivityInterceptor
+from signalbox_core.pipeline.contract.approved_effect import (
+    DecisionReceipt,
+    EffectApproval,
+    ShownQuestion,
+    with_effect_digest,
+)
+from signalbox_core.pipeline.contract.emitter import EventBatch
+from signalbox_core.pipeline.contract.messages import Decision
+from signalbox_core.pipeline.contract.spec import json_schema
+from signalbox_core.pipeline.contract.step_header import StepCall, to_payload
+from signalbox_core.pipeline.deps import ActivityDeps
+from signalbox_core.pipeline.workflow.approvals import ApprovalRegistry, digest_of
+from signalbox_core.pipeline.workflow.asked_question import AskedQuestion
+from signalbox_core.pipeline.workflow.outbox import DeliverActivities
+from signalbox_core.temporal.names import HEADER_CALL
+from signalbox_core.testing.emitter import FakeEmitter
+from support.letters.activities import LetterActivities
+from support.letters.contract import SEND, SPEC, Attachment, ChosenLetters, Letter, chosen_letters
+
+TIMES = 1_000
+BODY = b"attachment for lan"
+LAN = Letter(
+    name="lan",
+    text="Dear Lan, the price is 12.50 €.",
+    attachment=Attachment(key="letters/lan.txt", sha256=hashlib.sha256(BODY).hexdigest()),
+)
+MINH = replace(LAN, name="minh", text="Dear Minh")
+ANSWER = msgspec.json.encode(ChosenLetters(names=("lan",)))
+SHOWN = ShownQuestion(
+    options=msgspec.Raw(msgspec.json.encode((LAN, MINH))),
+    evidence=msgspec.Raw(b'{"checked":true,"by":[1,2]}'),
+)
+RECEIPT = DecisionReceipt(
+    approval_id="send",
+    name="send",
+    decision_id="d-1",
+    decided_by="lan",
+    question_digest="0" * 64,
+    shown=SHOWN,
+    answer=msgspec.Raw(ANSWER),
+)
+REFUSED = (ApplicationError, msgspec.DecodeError, UnicodeDecodeError)
+"""A refusal by the part under test, or bytes that are no JSON of the type, which Temporal cannot decode."""
+
+
+class Body(ActivityInboundInterceptor):
+    """Runs the activity's function, as the last interceptor does in a worker."""
+
+    def __init__(self) -> None:
+        """There is no next interceptor."""
+
+    def init(self, outbound: Any) -> None:
+        """Nothing to prepare."""
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+        return await input.fn(*input.args)
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> LetterActivities:
+    deps = ActivityDeps(objects=open_object_store(f"file://{tmp_path}"), fetcher=Fetcher(), environ={})
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "lan.txt").write_bytes(BODY)
+    return LetterActivities(deps)
+
+
+def change(body: bytes, chance: random.Random) -> bytes:
+    """The bytes with one of them changed."""
+    at = chance.randrange(len(body))
+    return body[:at] + bytes([body[at] ^ chance.randrange(1, 256)]) + body[at + 1 :]
+
+
+async def call(function: Callable[..., Any], argument: object, approval: EffectApproval) -> None:
+    inbound = ActivityInterceptor(FakeEmitter()).intercept_activity(Body())
+    headers = {HEADER_CALL: to_payload(StepCall(tenant="", approval=approval))}
+    work = ExecuteActivityInput(fn=function, args=[argument], executor=None, headers=headers)
+    await ActivityEnvironment().run(inbound.execute_activity, work)
+
+
+async def test_unchanged_everything_passes(letters: LetterActivities) -> None:
+    approval = RECEIPT.for_argument(LAN, chosen_letters(ChosenLetters(names=("lan",)), SHOWN))
+
+    await call(letters.send, LAN, approval)
+
+    assert letters.outgoing == [(LAN, BODY)]
+
+
+def test_a_decision_on_a_changed_view_is_refused() -> None:
+    schema = json_schema(SEND.answer)
+    view = {"title": SEND.title, "answer_schema": schema, "options": (LAN, MINH), "evidence": SHOWN.evidence}
+    body, chance = msgspec.json.encode(view), random.Random(1)
+    passed = [changed for _ in range(TIMES) if is_accepted(changed := change(body, chance), view)]
+
+    assert is_accepted(body, view)
+    assert passed == []
+
+
+def digest_of_view(view: dict[str, Any]) -> str:
+    """What a client computes from the question that it shows."""
+    form = {"title": view.get("title"), "answer_schema": view.get("answer_schema")}
+    return digest_of(form, view.get("options"), view.get("evidence"))
+
+
+def is_accepted(shown: bytes, asked: dict[str, Any]) -> bool:
+    registry = ApprovalRegistry(SPEC)
+    requested = ApprovalRequested(
+        approval_id="send",
+        name="send",
+        title=SEND.title,
+        answer_schema=msgspec.Raw(msgspec.json.encode(asked["answer_schema"])),
+        options=SHOWN.options,
+        evidence=SHOWN.evidence,
+        digest=digest_of_view(asked),
+    )
+    registry.open("send", AskedQuestion(approval=SEND, requested=requested))
+    try:
+        digest = digest_of_view(msgspec.json.decode(shown, type=dict[str, Any]))
+        registry.validate(
+            Decision(
+                approval_id="send",
+                decision_id="d-1",
+                answer=msgspec.Raw(ANSWER),
+                decided_by="lan",
+                digest=digest,
+            )
+        )
+    except REFUSED:
+        return False
+    return True
+
+
+async def test_an_effect_of_a_changed_answer_is_refused(letters: LetterActivities) -> None:
+    ran: list[ChosenLetters] = []
+
+    async def book(answer: ChosenLetters) -> None:
+        ran.append(answer)
+
+    async def book_changed(body: bytes) -> None:
+        answer = msgspec.json.decode(body, type=ChosenLetters)
+        await call(book, answer, RECEIPT.for_argument(answer, [RECEIPT.answer]))
+
+    chance = random.Random(2)
+    for _ in range(TIMES):
+        with pytest.raises(REFUSED):
+            await book_changed(change(ANSWER, chance))
+
+    assert ran == []
+    assert letters.outgoing == []
+
+
+async def test_a_changed_event_in_the_outbox_is_not_delivered() -> None:
+    event = with_effect_digest(
+        CloudEvent(
+            id="e-1",
+            source="/signalbox/worker",
+            type="dev.signalbox.letter.sent.v1",
+            time=datetime(2026, 1, 1, tzinfo=UTC),
+            subject="letters-1",
+            tenantid="acme",
+            runid="letters-1",
+            sequence=7,
+            stepid="send",
+            data=msgspec.Raw(msgspec.json.encode(LAN)),
+        )
+    )
+    body, emitter, chance = msgspec.json.encode(event), FakeEmitter(), random.Random(3)
+    deliver = DeliverActivities(emitter).deliver
+
+    async def deliver_bytes(changed: bytes) -> None:
+        batch = EventBatch(events=(msgspec.json.decode(changed, type=CloudEvent),))
+        await ActivityEnvironment().run(deliver, batch)
+
+    # A change of the attribute's name takes the event's protection away, so its name is left out.
+    name = body.index(b'"effectdigest"')
+    protected = [at for at in range(len(body)) if not name <= at < name + len(b'"effectdigest"')]
+    for _ in range(TIMES):
+        at = chance.choice(protected)
+        changed = body[:at] + bytes([body[at] ^ chance.randrange(1, 256)]) + body[at + 1 :]
+        with pytest.raises(REFUSED):
+            await deliver_bytes(changed)
+
+    assert emitter.milestones == []
+
+
+async def test_a_changed_argument_is_refused_before_the_activity_runs(letters: LetterActivities) -> None:
+    approval = RECEIPT.for_argument(LAN, chosen_letters(ChosenLetters(names=("lan",)), SHOWN))
+    body, chance = msgspec.json.encode(LAN), random.Random(4)
+    for _ in range(TIMES):
+        with pytest.raises(REFUSED):
+            await call(letters.send, msgspec.json.decode(change(body, chance), type=Letter), approval)
+
+    assert letters.outgoing == []
+
+
+async def test_a_changed_file_is_refused_before_its_bytes_are_read(
+    letters: LetterActivities, tmp_path: Path
+) -> None:
+    approval = RECEIPT.for_argument(LAN, chosen_letters(ChosenLetters(names=("lan",)), SHOWN))
+    stored, chance = tmp_path / "letters" / "lan.txt", random.Random(5)
+    for _ in range(TIMES):
+        stored.write_bytes(change(BODY, chance))
+        with pytest.raises(ApplicationError, match="has changed since"):
+            await call(letters.send, LAN, approval)
+
+    assert letters.outgoing == []
