@@ -24,7 +24,7 @@ async def test_the_tutorial_leads_to_a_green_pipeline_whose_recorded_run_replays
     blocks = list(BLOCK.finditer(TUTORIAL.read_text(encoding="utf-8")))
     assert len(blocks) == 9
     for block in blocks:
-        apply(block["action"], folder / block["path"], block["text"])
+        apply(block["action"], tmp_path / block["path"], block["text"])
 
     output = await run_tests(folder)
     assert "7 passed" in output
@@ -36,7 +36,7 @@ async def test_without_the_guard_the_recorded_run_fails(tmp_path: Path) -> None:
     folder = tmp_path / "greeting"
     await asyncio.to_thread(main, ["new", "greeting", "--to", str(folder)])
     for block in BLOCK.finditer(TUTORIAL.read_text(encoding="utf-8")):
-        apply(block["action"], folder / block["path"], block["text"])
+        apply(block["action"], tmp_path / block["path"], block["text"])
     workflow = folder / "src/greeting/workflow.py"
     workflow.write_text(workflow.read_text().replace('workflow.patched("count-words")', "True"))
 
