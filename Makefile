@@ -25,6 +25,7 @@ dev: setup ## Start the embedded stack and keep it running; prints addresses and
 test: setup ## Run unit, integration, end-to-end, browser and kill tests; ARGS= goes to pytest
 	@$(BIN)/python tools/browser.py
 	@$(BIN)/python tools/ocr.py
+	@$(BIN)/python tools/fonts.py
 	@$(BIN)/python tools/proxies.py
 	@$(BIN)/python -m pytest tests --ignore tests/bench \
 		-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -26,7 +26,10 @@ from support.servers.gateway import ORIGIN
 
 MARKER = "leak-5b1d9e"
 STREAMS = {"/v1/runs/{run_id}/stream", "/v1/stream"}
-OPEN_TO_ALL = {"sign_in", "sign_out", "is_alive", "is_ready", "get_metrics", "get_openapi", "get_docs"}
+OPEN_TO_ALL = {
+    *("sign_in", "sign_out", "is_alive", "is_ready", "get_metrics", "get_openapi", "get_docs"),
+    *("open_link", "decide_by_link"),
+}
 CHANGES = {"cancel_run", "decide"}
 """The operations that end a run."""
 BODIES = {"decide": {"digest": WORD_DIGEST, "answer": {"word": "yes"}}}
@@ -84,7 +87,7 @@ def targets_of(app: Starlette, run_id: str) -> list[Target]:
             )
             found.append(Target(route.path, "HEAD", path, Role.VIEWER, is_stream=False, names_run=True))
         else:
-            assert route.path in {"/", "/console", "/client"} or route.path.startswith(
+            assert route.path in {"/", "/decide", "/console", "/client"} or route.path.startswith(
                 ("/console/", "/client/")
             ), f"{route.path}: add it to the access matrix"
     return found

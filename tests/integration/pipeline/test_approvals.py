@@ -260,6 +260,22 @@ async def test_an_agent_never_decides(client: Client, sample_activities: list[Ca
     assert (state.decided_by, state.decider) == ("lan", person)
 
 
+async def test_a_decision_by_link_needs_a_contract_that_permits_links(
+    client: Client, sample_activities: list[Callable[..., Any]]
+) -> None:
+    by_link = replace(decision(Pick(number=0), by="lan"), decider=Subject(subject="mailto:lan@acme.test"))
+    async with pipeline_under_test(SPEC, activities=sample_activities, client=client) as pipeline:
+        run = await pipeline.start(ASK)
+        await run.approval("pick")
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await run.send(by_link)
+        await run.decide("pick", Pick(number=2), by="an")
+        assert (await run.result()).picked == 2
+
+    details = refusal_of(refused)
+    assert (details["code"], "links=True" in str(details["message"])) == ("not_allowed_by_policy", True)
+
+
 async def test_an_early_decision_of_an_agent_is_refused(
     client: Client, sample_activities: list[Callable[..., Any]]
 ) -> None:

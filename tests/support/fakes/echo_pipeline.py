@@ -43,7 +43,9 @@ SPEC: Final = PipelineSpec(
     input=EchoInput,
     result=EchoResult,
     steps=(Step("speak", "Speak"), Step("listen", "Listen")),
-    approvals=(Approval(name="word", title="Which word?", answer=EchoAnswer, deadline=timedelta(days=1)),),
+    approvals=(
+        Approval(name="word", title="Which word?", answer=EchoAnswer, deadline=timedelta(days=1), links=True),
+    ),
     workflow="support.fakes.echo_pipeline:Echo",
     activities="support.fakes.echo_pipeline:none",
 )

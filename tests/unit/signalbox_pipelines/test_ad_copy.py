@@ -14,6 +14,7 @@ from signalbox_pipelines.ad_creative.copy.copywriter import (
 )
 from signalbox_pipelines.ad_creative.copy.revision_requests import parse_revision_request
 from signalbox_pipelines.ad_creative.design.composition import build_ad_texts
+from signalbox_pipelines.ad_creative.design.fonts import FontSelection
 from signalbox_pipelines.ad_creative.messages import BrandFacts, CopyRequest, Palette, RewriteRequest
 
 PALETTE = Palette(primary="#1f4a3a", accent="#e08a2b", paper="#fbf3e2")
@@ -52,7 +53,7 @@ def test_a_rating_is_stated_on_its_own_scale_and_by_as_many_people_as_gave_it() 
     copy = first_copy(0, CopyIdea(angle="name", headline="Coffee", body=""), brand, OFFLINE_AUTHOR)
 
     assert headlines["rating"] == "Rated 8.4/10 by 1 buyer"
-    assert build_ad_texts(brand, copy).rating == "8.4/10 (1)"
+    assert build_ad_texts(brand, copy, FontSelection()).rating == "8.4/10 (1)"
 
 
 async def test_a_page_without_other_facts_gives_the_product_name() -> None:

@@ -9,6 +9,7 @@ from signalbox_pipelines.ad_creative.contract import SIZE_NAMES, SizeName
 from signalbox_pipelines.ad_creative.design.ad_plan import AdPlan, Box
 from signalbox_pipelines.ad_creative.design.colour_scheme import colour_scheme_for
 from signalbox_pipelines.ad_creative.design.crop import ClearZone, crop, find_subject, measure_aspect
+from signalbox_pipelines.ad_creative.design.fonts import FontSelection
 from signalbox_pipelines.ad_creative.design.layout import plan_ad
 from signalbox_pipelines.ad_creative.design.text_column import AdTexts
 from signalbox_pipelines.ad_creative.design.typography import TypeSetting, fit, ink_extent
@@ -115,19 +116,19 @@ SETTING = TypeSetting(weight="ExtraBold", largest=40, smallest=12, lines=4, lead
 
 
 def test_stacked_accents_do_not_touch_the_line_above() -> None:
-    block = fit("gyg ẤỄỘỮ gyg ẤỄỘỮ", SETTING, 130)
+    block = fit("gyg ẤỄỘỮ gyg ẤỄỘỮ", SETTING, 130, FontSelection())
 
     assert block is not None
     assert len(block.lines) > 1
     below, above = (
-        ink_extent("gyg", "ExtraBold", block.font_px)[1],
-        ink_extent("ẤỄỘỮ", "ExtraBold", block.font_px)[0],
+        ink_extent("gyg", "ExtraBold", block.font_px, FontSelection())[1],
+        ink_extent("ẤỄỘỮ", "ExtraBold", block.font_px, FontSelection())[0],
     )
     assert block.line_px >= below + above
 
 
 def test_lines_are_balanced() -> None:
-    block = fit("Slow roasted mornings from the hills of home", SETTING, 520)
+    block = fit("Slow roasted mornings from the hills of home", SETTING, 520, FontSelection())
 
     assert block is not None
     assert len(block.lines) == 2
@@ -139,6 +140,7 @@ def test_a_number_and_its_unit_stay_on_one_line() -> None:
         "Compostable bag, 340 g",
         TypeSetting(weight="Medium", largest=20, smallest=20, lines=3, leading=1.2),
         190,
+        FontSelection(),
     )
 
     assert block is not None

@@ -22,6 +22,7 @@ from signalbox_core.streams import Channels, RedisChannels, RedisRunStream, RunS
 from signalbox_core.temporal import connect
 from signalbox_core.topology import LEDGER, NOTIFIER, PROJECTOR, STARTER
 from signalbox_gateway.auth.authenticator import ApiKeys
+from signalbox_gateway.auth.decision_links import LinkKeys, follow_link_keys
 from signalbox_gateway.auth.oidc import MEDIA_TYPES, Tokens
 from signalbox_gateway.background.ledger_writer import LEDGER_LIMITS, read_signers
 from signalbox_gateway.background.start_consumer import LIMITS
@@ -54,6 +55,7 @@ class Parts:
     payload_keys: KeyRing | None = None
     ledger_signers: Sequence[NoteSigner] = ()
     notification_routes: FollowedFile[NotificationRoutes] | None = None
+    link_keys: FollowedFile[LinkKeys] | None = None
 
 
 @asynccontextmanager
@@ -102,4 +104,5 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             payload_keys=payload_keys,
             ledger_signers=read_signers(settings.ledger_key_file, settings.ledger_witness_key_file),
             notification_routes=follow_routes(settings.notifications_file),
+            link_keys=follow_link_keys(settings.link_keys_file),
         )

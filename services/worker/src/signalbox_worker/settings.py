@@ -29,6 +29,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         model_omit: request parameters that its endpoint does not accept, comma-separated.
         model_input_price, model_output_price: per million tokens in `model_currency`; without them a run's
             cost is unknown.
+        font_dirs: folders with Noto fonts for ads, separated by colons.
         portal_url and other portal_…: the e-invoice portal of invoice_import, and the limits for calling it
             (docs/invoice_import.md).
         secrets_dir: where secrets named in inputs are stored, `<tenant>/<name>`.
@@ -71,6 +72,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     model_input_price: Annotated[float, Meta(ge=0)] | None = None
     model_output_price: Annotated[float, Meta(ge=0)] | None = None
     model_currency: Annotated[str, Meta(pattern=whole("[A-Z]{3}"))] = "USD"
+    font_dirs: str | None = None
     portal_url: str | None = None
     portal_page_size: Annotated[int, Meta(ge=1, le=500)] = 50
     portal_query_spacing_ms: Annotated[int, Meta(ge=0, le=60_000)] = 800

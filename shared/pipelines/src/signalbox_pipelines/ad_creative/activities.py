@@ -23,9 +23,11 @@ from signalbox_pipelines.ad_creative.design.composition import (
     ad_object_key,
     artifact_name,
     build_ad,
+    drawable_copy,
     plan_sizes,
     render_ads,
 )
+from signalbox_pipelines.ad_creative.design.fonts import FontSelection, read_font_folders
 from signalbox_pipelines.ad_creative.messages import (
     AdCopy,
     BrandFacts,
@@ -54,6 +56,7 @@ class AdActivities:
         self._cpu = deps.cpu
         self._fetcher: Fetches = deps.fetcher
         self._copywriter = copywriter_for(deps.environ)
+        self._fonts = FontSelection(folders=read_font_folders(deps.environ))
 
     @activity.defn(name="ad_creative.extract_brand")
     async def extract_brand(self, request: PageRequest) -> BrandFacts:
@@ -75,16 +78,17 @@ class AdActivities:
         sheets, logo_body = [*css, *facts.inline_css], logo[1] if logo else None
         palette = await self._compute("style sheet", choose_palette, sheets, facts.theme, logo_body)
         progress(4, of=4, message=facts.product)
-        return build_brand(facts, page.url, palette, logo[0] if logo else None)
+        return build_brand(facts, page.url, palette, logo[0] if logo else None, self._fonts)
 
     @activity.defn(name="ad_creative.write_copy")
     async def write_copy(self, request: CopyRequest) -> tuple[AdCopy, ...]:
         """Write the texts.
 
         Idempotent offline: the same facts give the same texts. A retry with a model gives other texts; only
-        the result of the successful attempt is used.
+        the result of the successful attempt is used. Symbols that no font covers are removed.
         """
-        return await self._copywriter.write(request)
+        copies = await self._copywriter.write(request)
+        return tuple(drawable_copy(copy, self._fonts) for copy in copies)
 
     @activity.defn(name="ad_creative.match_images")
     async def match_images(self, request: MatchRequest) -> Matches:
@@ -116,9 +120,13 @@ class AdActivities:
 
         Idempotent by text, style, brand, picture, size and template version: a retry renders only the missing
         files.
+
+        Raises:
+            Rejected: `script_not_covered`: no font of this worker covers the text; `text_too_long`: it fits
+                no size.
         """
         body = await self._objects.get(request.picture.key)
-        plans, skipped = await self._compute("picture", plan_sizes, request, body)
+        plans, skipped = await self._compute("picture", plan_sizes, request, body, self._fonts)
         if not plans:
             raise Rejected(
                 f"the text of {request.copy.variant} fits no size ({'; '.join(skipped)}); "

@@ -11,7 +11,25 @@ from signalbox_core.pipeline import Approval, DomainEvent, PipelineSpec, ShownQu
 
 SizeName = Literal["300x250", "728x90", "160x600", "1080x1080", "1200x628"]
 SIZE_NAMES: Final[tuple[SizeName, ...]] = ("300x250", "728x90", "160x600", "1080x1080", "1200x628")
-Language = Literal["auto", "en", "vi"]
+Language = Literal[
+    "auto",
+    "en",
+    "vi",
+    "ar",
+    "de",
+    "es",
+    "fr",
+    "he",
+    "hi",
+    "it",
+    "ja",
+    "ko",
+    "nl",
+    "pt",
+    "th",
+    "zh",
+    "zh-Hant",
+]
 Action = Literal["approve", "edit", "reject"]
 
 Headline = Annotated[str, Meta(title="Headline", max_length=90)]

@@ -11,7 +11,9 @@ from signalbox_pipelines.ad_creative.contract import Ad, Language, SizeName
 
 Style = Literal["studio", "bold", "cover"]
 STYLES: Final[tuple[Style, ...]] = ("studio", "bold", "cover")
-PageLanguage = Literal["en", "vi"]
+PageLanguage = Literal[
+    "en", "vi", "ar", "de", "es", "fr", "he", "hi", "it", "ja", "ko", "nl", "pt", "th", "zh", "zh-Hant"
+]
 
 
 class PageRequest(Struct, frozen=True, kw_only=True):
@@ -47,7 +49,10 @@ class StoredPicture(Struct, frozen=True, kw_only=True):
 
 
 class BrandFacts(Struct, frozen=True, kw_only=True):
-    """The facts of the page that an ad may use. Facts that were not found are empty."""
+    """The facts of the page that an ad may use. Facts that were not found are empty.
+
+    `scripts_without_font` are the scripts that the worker cannot draw.
+    """
 
     page: str
     name: str
@@ -65,6 +70,7 @@ class BrandFacts(Struct, frozen=True, kw_only=True):
     logo: StoredPicture | None = None
     images: tuple[ImageLink, ...] = ()
     rating_best: str = "5"
+    scripts_without_font: tuple[str, ...] = ()
 
 
 class RewriteRequest(Struct, frozen=True, kw_only=True):

@@ -104,7 +104,9 @@ class AdCreativeWorkflow:
                 VARIANTS,
                 options=[item.ad for item in pending],
                 evidence=build_evidence(brand, matches, pending),
-                check=partial(check_decisions, pending=pending),
+                check=partial(
+                    check_decisions, pending=pending, scripts_without_font=brand.scripts_without_font
+                ),
             )
             outcome = apply_decisions(answer, pending, redo_rounds=self.request.redo_rounds)
             self.approved += outcome.approved

@@ -39,6 +39,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
 
     Attributes:
         early: whether a decision may arrive before the question; its sender has not seen what is asked.
+        links: whether people without an account may decide, by a link in a mail.
         approves: the values that effects may use after a decision, derived from the answer and the question
             as it was shown. Pure. Without it an effect may use the answer itself. See `Run.receipt`.
     """
@@ -48,6 +49,7 @@ class Approval(Struct, Generic[A], frozen=True, kw_only=True):
     answer: type[A]
     deadline: timedelta = timedelta(days=7)
     early: bool = False
+    links: bool = False
     approves: ApprovedValues | None = None
 
 

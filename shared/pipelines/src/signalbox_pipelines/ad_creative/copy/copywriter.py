@@ -5,7 +5,8 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from signalbox_pipelines.ad_creative.copy.language import DEFAULT_CALL_TO_ACTION, first_sentence
+from signalbox_pipelines.ad_creative.copy.language import first_sentence
+from signalbox_pipelines.ad_creative.copy.phrases import PHRASES
 from signalbox_pipelines.ad_creative.copy.revision_requests import RevisionRequest, parse_revision_request
 from signalbox_pipelines.ad_creative.messages import (
     STYLES,
@@ -114,7 +115,7 @@ def ideas_from_facts(brand: BrandFacts) -> list[CopyIdea]:
 
 def call_to_action_for(brand: BrandFacts) -> str:
     """Return the call to action of the page, else the default one."""
-    return brand.cta or DEFAULT_CALL_TO_ACTION[brand.language]
+    return brand.cta or PHRASES[brand.language].details
 
 
 def _all_ideas(brand: BrandFacts) -> list[CopyIdea]:
@@ -150,13 +151,16 @@ def _rating(brand: BrandFacts) -> str:
     if not (brand.rating and brand.reviews):
         return ""
     score = f"{brand.rating}/{brand.rating_best}"
-    if brand.language == "vi":
-        return f"{brand.reviews} khách hàng chấm {score}"
-    return f"Rated {score} by {brand.reviews} {'buyer' if brand.reviews == 1 else 'buyers'}"
+    if brand.language == "en" and brand.reviews == 1:
+        return f"Rated {score} by 1 buyer"
+    return PHRASES[brand.language].rating.format(score=score, count=brand.reviews)
 
 
 def _price(brand: BrandFacts) -> str:
-    return f"{brand.product}, {brand.price}" if brand.price else ""
+    if not brand.price:
+        return ""
+    separator = ", " if PHRASES[brand.language].is_latin else " · "
+    return f"{brand.product}{separator}{brand.price}"
 
 
 def _other_benefits(brand: BrandFacts, benefit: str) -> str:

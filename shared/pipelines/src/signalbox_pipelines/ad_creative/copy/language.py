@@ -1,50 +1,61 @@
-"""Rules for English and Vietnamese: language detection, prices, ratings, calls to action, sentences."""
+"""Rules that depend on the language: its detection, prices, ratings, calls to action and sentences."""
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from selectolax.lexbor import LexborNode
 
 from signalbox_pipelines.ad_creative.contract import Language
+from signalbox_pipelines.ad_creative.copy.phrases import PHRASES, starts_with_call
 from signalbox_pipelines.ad_creative.messages import PageLanguage
 from signalbox_pipelines.ad_creative.page.product_data import Offer, Rating
 
 _VIETNAMESE: Final = re.compile(r"[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]", re.IGNORECASE)
-_SYMBOLS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "AUD": "A$", "CAD": "C$", "SGD": "S$", "JPY": "¥"}
-_CALLS_TO_ACTION: Final[Mapping[PageLanguage, re.Pattern[str]]] = {
-    "en": re.compile(
-        r"(?:shop|buy|order|pre-?order|book|reserve|try|choose your|contact|call|enquire|inquire)\b"
-        r"|add to (?:cart|basket|bag)\b|get (?:it|yours|a quote|started|now)\b|request (?:a|your)\b",
-        re.IGNORECASE,
-    ),
-    "vi": re.compile(
-        r"(?:mua|đặt (?:mua|hàng|ngay|lịch|chỗ|trước)|chọn|thử|thêm vào|liên hệ|gọi|nhận (?:báo giá|tư vấn)"
-        r"|đăng ký)(?!\w)",
-        re.IGNORECASE,
-    ),
-}
-"""Beginnings of calls to buy or to contact the seller."""
+_LETTERS: Final[tuple[tuple[PageLanguage, re.Pattern[str]], ...]] = (
+    ("ja", re.compile("[\u3040-\u30ff]")),
+    ("ko", re.compile("[\uac00-\ud7af]")),
+    ("zh", re.compile("[\u3400-\u9fff]")),
+    ("th", re.compile("[\u0e00-\u0e7f]")),
+    ("hi", re.compile("[\u0900-\u097f]")),
+    ("he", re.compile("[\u0590-\u05ff]")),
+    ("ar", re.compile("[\u0600-\u06ff]")),
+)
+_HAN_LANGUAGES: Final = frozenset({"ja", "ko", "zh", "zh-Hant"})
+_SYMBOLS: Final = {
+    "USD": "$", "EUR": "€", "GBP": "£", "AUD": "A$", "CAD": "C$", "SGD": "S$", "JPY": "¥", "INR": "₹",
+    "ILS": "₪", "KRW": "₩", "THB": "฿", "BRL": "R$", "TWD": "NT$", "HKD": "HK$", "NZD": "NZ$", "PHP": "₱",
+}  # fmt: skip
 _WORTH_SHOWING: Final = Decimal("0.7")
-DEFAULT_CALL_TO_ACTION: Final = {"en": "See details", "vi": "Xem chi tiết"}
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?…؟।])\s+|(?<=[。！？])")
 
 
 def detect_language(html: LexborNode | None, *, sample: str, wanted: Language) -> PageLanguage:
-    """Return the requested language, else that of the `lang` attribute, else guess from the letters."""
+    """Return the requested language, else that of the page.
+
+    Letters that are used by one language of the table decide. Then the `lang` attribute, then Vietnamese
+    letters. English when the page is in a language that the table lacks.
+    """
     if wanted != "auto":
         return wanted
-    declared = ((html.attributes.get("lang") if html else None) or "").lower()
-    if declared.startswith("vi"):
+    declared = ((html.attributes.get("lang") if html else None) or "").strip().lower().replace("_", "-")
+    base = declared.partition("-")[0]
+    stated = _table_language(declared)
+    guessed = _guess_by_letters(sample)
+    if guessed is not None and base in ("", "en", "vi", guessed):
+        return stated if stated == "zh-Hant" and guessed == "zh" else guessed
+    if guessed in _HAN_LANGUAGES and stated in _HAN_LANGUAGES:
+        return "ja" if guessed == "ja" else stated
+    if stated is not None and stated != "en":
+        return stated
+    if base in ("", "en") and len(_VIETNAMESE.findall(sample)) > max(2, len(sample) // 25):
         return "vi"
-    return "vi" if len(_VIETNAMESE.findall(sample)) > max(2, len(sample) // 25) else "en"
+    return "en"
 
 
 def is_call_to_action(text: str, language: PageLanguage) -> bool:
     """Whether a text calls to buy or to contact the seller, in the page's language, or is the default one."""
-    return (
-        text == DEFAULT_CALL_TO_ACTION[language] or _CALLS_TO_ACTION[language].match(text.strip()) is not None
-    )
+    return text == PHRASES[language].details or starts_with_call(text, language)
 
 
 def format_offer(offer: Offer | None, language: PageLanguage) -> str:
@@ -52,9 +63,7 @@ def format_offer(offer: Offer | None, language: PageLanguage) -> str:
     if offer is None:
         return ""
     price = format_price(f"{offer.price:f}", offer.currency, language)
-    if not (price and offer.is_lowest):
-        return price
-    return f"từ {price}" if language == "vi" else f"from {price}"
+    return PHRASES[language].lowest.format(price=price) if price and offer.is_lowest else price
 
 
 def format_price(amount: str, currency: str, language: PageLanguage) -> str:
@@ -65,25 +74,42 @@ def format_price(amount: str, currency: str, language: PageLanguage) -> str:
         return ""
     if not value.is_finite() or value <= 0:
         return ""
+    phrases, code = PHRASES[language], currency.upper()
     is_integral = value == value.to_integral_value()
     number = f"{value:,.0f}" if is_integral else f"{value:,.2f}"
-    if language == "vi":
-        number = number.translate(str.maketrans(",.", ".,"))
-    code = currency.upper()
+    number = number.translate(str.maketrans(",.", phrases.group + phrases.decimal))
     if code == "VND":
         return f"{number} ₫"
-    symbol = _SYMBOLS.get(code)
-    return f"{symbol}{number}" if symbol else f"{number} {code}".strip()
+    symbol = "¥" if code == "CNY" and language == "zh" else _SYMBOLS.get(code)
+    if symbol and not phrases.symbol_last:
+        return f"{symbol}{number}"
+    return f"{number} {symbol or code}".strip()
 
 
 def format_rating(rating: Rating | None, language: PageLanguage) -> str:
     """Format a rating (`4.8`, in Vietnamese `4,8`); empty when it is too low to advertise with."""
     if rating is None or rating.value < rating.best * _WORTH_SHOWING:
         return ""
-    return f"{rating.value:.1f}".replace(".", "," if language == "vi" else ".")
+    return f"{rating.value:.1f}".replace(".", PHRASES[language].decimal)
 
 
 def first_sentence(text: str, *, longest: int) -> str:
     """Return the first sentence; empty if it is longer than `longest` characters."""
-    sentence = re.split(r"(?<=[.!?…])\s+", text.strip(), maxsplit=1)[0].strip()
+    sentence = _SENTENCE_END.split(text.strip(), maxsplit=1)[0].strip()
     return sentence if 0 < len(sentence) <= longest else ""
+
+
+def _table_language(declared: str) -> PageLanguage | None:
+    """Return the language of the table for a `lang` attribute; None if it has none."""
+    base, *subtags = declared.split("-")
+    if base == "zh" and {"hant", "tw", "hk", "mo"} & set(subtags):
+        return "zh-Hant"
+    return next((language for language in PHRASES if language == {"iw": "he"}.get(base, base)), None)
+
+
+def _guess_by_letters(sample: str) -> PageLanguage | None:
+    """Return the language whose letters make up a fifth of a text; kana and Hangul count before Han."""
+    letters = sum(character.isalpha() for character in sample)
+    return next(
+        (language for language, pattern in _LETTERS if len(pattern.findall(sample)) * 5 > letters), None
+    )

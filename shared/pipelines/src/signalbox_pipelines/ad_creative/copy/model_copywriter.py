@@ -17,6 +17,7 @@ from signalbox_pipelines.ad_creative.copy.copywriter import (
     first_copy,
     next_copy,
 )
+from signalbox_pipelines.ad_creative.copy.phrases import PHRASES
 from signalbox_pipelines.ad_creative.messages import AdCopy, BrandFacts, CopyRequest
 
 _SYSTEM_PROMPT: Final = (
@@ -96,8 +97,7 @@ def _parse_texts(content: str) -> list[_ModelText]:
 
 
 def _user_prompt(request: CopyRequest) -> str:
-    language = "Vietnamese" if request.brand.language == "vi" else "English"
-    lines = [f"Language: {language}", *_list_facts(request.brand)]
+    lines = [f"Language: {PHRASES[request.brand.language].name}", *_list_facts(request.brand)]
     if request.redo:
         lines.append(f"Write {len(request.redo)} new texts, one for each rejected one, in this order:")
         lines += [f"- rejected: {redo.headline!r}; because: {redo.reason!r}" for redo in request.redo]

@@ -1,12 +1,21 @@
-"""Layouts of the ad sizes (side by side, square, tower, banner), candidate in three styles. Pure."""
+"""Layouts of the ad sizes (side by side, square, tower, banner), each in three styles. Pure."""
 
 from typing import Final
 
 from msgspec.structs import replace
 
 from signalbox_pipelines.ad_creative.contract import SizeName
-from signalbox_pipelines.ad_creative.design.ad_plan import AdPlan, Box, Button, LogoPlace, PictureFrame, Side
+from signalbox_pipelines.ad_creative.design.ad_plan import (
+    AdPlan,
+    Box,
+    Button,
+    LogoPlace,
+    PictureFrame,
+    Side,
+    mirror_plan,
+)
 from signalbox_pipelines.ad_creative.design.colour_scheme import ColourScheme
+from signalbox_pipelines.ad_creative.design.fonts import FontSelection
 from signalbox_pipelines.ad_creative.design.text_column import (
     AdTexts,
     SizeMetrics,
@@ -67,6 +76,13 @@ def plan_ad(
     Args:
         aspect: width divided by height of the picture's subject; a wide subject gets a wide frame.
     """
+    plan = _plan_left_to_right(size, style, colours, texts, aspect)
+    return mirror_plan(plan) if plan is not None and texts.fonts.is_rtl else plan
+
+
+def _plan_left_to_right(
+    size: SizeName, style: Style, colours: ColourScheme, texts: AdTexts, aspect: float
+) -> AdPlan | None:
     metrics = SIZE_METRICS[size]
     if size == "728x90":
         return _banner(metrics, style, colours, texts)
@@ -100,7 +116,9 @@ def _side_by_side(metrics: SizeMetrics, style: Style, colours: ColourScheme, tex
     if column is None:
         return None
     y = area.y + (area.height - column.height) // 2
-    return _with_column(_plan(metrics, style, colours, frames[style], _logo(logo, texts)), column, area.x, y)
+    return _with_column(
+        _plan(metrics, style, colours, frames[style], _logo(logo, texts), texts.fonts), column, area.x, y
+    )
 
 
 def _square(metrics: SizeMetrics, style: Style, colours: ColourScheme, texts: AdTexts) -> AdPlan | None:
@@ -128,7 +146,7 @@ def _square(metrics: SizeMetrics, style: Style, colours: ColourScheme, texts: Ad
         below = y + round(metrics.gap * 1.5) if fades else y - round(margin * 0.8)
         frame = PictureFrame(box=Box(0, 0, width, below), fades=fades, fade_share=0.34)
     return _with_column(
-        replace(_plan(metrics, style, colours, frame, place), button=moved), column, margin, y
+        replace(_plan(metrics, style, colours, frame, place, texts.fonts), button=moved), column, margin, y
     )
 
 
@@ -160,7 +178,10 @@ def _tower(
         ),
     }
     return _with_column(
-        _plan(metrics, style, colours, frames[style], _logo(logo, texts, "center")), column, margin, y
+        _plan(metrics, style, colours, frames[style], _logo(logo, texts, "center"), texts.fonts),
+        column,
+        margin,
+        y,
     )
 
 
@@ -206,7 +227,7 @@ def _banner(metrics: SizeMetrics, style: Style, colours: ColourScheme, texts: Ad
     if column is None:
         return None
     plan = replace(
-        _plan(metrics, style, colours, frames[style], _logo(logo, texts, "center")),
+        _plan(metrics, style, colours, frames[style], _logo(logo, texts, "center"), texts.fonts),
         button=placed_button,
         rule=rule,
     )
@@ -214,7 +235,12 @@ def _banner(metrics: SizeMetrics, style: Style, colours: ColourScheme, texts: Ad
 
 
 def _plan(
-    metrics: SizeMetrics, style: Style, colours: ColourScheme, frame: PictureFrame, logo: LogoPlace
+    metrics: SizeMetrics,
+    style: Style,
+    colours: ColourScheme,
+    frame: PictureFrame,
+    logo: LogoPlace,
+    fonts: FontSelection,
 ) -> AdPlan:
     placeholder_button = Button(box=Box(0, 0, 0, 0), label="", font_px=metrics.button_text)
     return AdPlan(
@@ -227,6 +253,7 @@ def _plan(
         logo=logo,
         lines=(),
         button=placeholder_button,
+        fonts=fonts,
     )
 
 

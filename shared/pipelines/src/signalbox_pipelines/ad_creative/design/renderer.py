@@ -17,15 +17,8 @@ from signalbox_pipelines.ad_creative.design.ad_plan import (
 )
 from signalbox_pipelines.ad_creative.design.colour import Rgb, contrast, mix
 from signalbox_pipelines.ad_creative.design.crop import ClearZone, crop, find_subject
-from signalbox_pipelines.ad_creative.design.typography import (
-    OVERSAMPLING,
-    Weight,
-    cap_height,
-    ink_extent,
-    large_font,
-    set_lines,
-    text_width,
-)
+from signalbox_pipelines.ad_creative.design.text_painter import TextStyle, draw_text
+from signalbox_pipelines.ad_creative.design.typography import OVERSAMPLING, cap_height, set_lines
 
 _SCALE: Final = OVERSAMPLING
 _MIN_VISIBLE_CONTRAST: Final = 2.4
@@ -103,45 +96,15 @@ def _draw_line(canvas: Image.Image, line: TextLine, plan: AdPlan) -> None:
     }.get(line.role, plan.colours.eyebrow)
     for index, text in enumerate(block.lines):
         baseline = line.y + block.rise + index * block.line_px
-        _draw_text(
-            canvas,
-            text,
-            (line.x, baseline),
-            ink,
-            weight=block.weight,
-            pixels=block.font_px,
-            centred=line.align == "center",
+        style = TextStyle(
+            ink=ink, weight=block.weight, pixels=block.font_px, fonts=block.fonts, align=line.align
         )
+        draw_text(canvas, text, (line.x, baseline), style)
     if line.has_star:
         cap = cap_height(block.weight, block.font_px)
-        left = line.x - (block.width // 2 if line.align == "center" else 0)
-        _draw_star(
-            canvas,
-            (left - block.font_px * 0.72, line.y + block.rise - cap / 2),
-            cap * 0.68,
-            plan.colours.eyebrow,
-        )
-
-
-def _draw_text(  # noqa: PLR0913 - text, position and style of one line
-    canvas: Image.Image,
-    text: str,
-    at: tuple[float, float],
-    ink: Rgb,
-    *,
-    weight: Weight,
-    pixels: int,
-    centred: bool,
-) -> None:
-    """Draw one line with its baseline at `at`, oversampled to place letters with subpixel precision."""
-    width, (above, below) = text_width(text, weight, pixels), ink_extent(text, weight, pixels)
-    left = at[0] - width / 2 if centred else at[0]
-    x, rise = math.floor(left) - 2, math.ceil(above) + 2
-    size = (math.ceil(width) + 6, rise + math.ceil(below) + 2)
-    mask = Image.new("L", (size[0] * OVERSAMPLING, size[1] * OVERSAMPLING))
-    start = ((left - x) * OVERSAMPLING, rise * OVERSAMPLING)
-    ImageDraw.Draw(mask).text(start, text, fill=255, font=large_font(weight, pixels), anchor="ls")
-    canvas.paste(ink, (x, round(at[1]) - rise), mask.resize(size, Image.Resampling.BOX))
+        edge = line.x - (block.width // 2 if line.align == "center" else 0)
+        away = block.font_px * (0.72 if line.align == "right" else -0.72)
+        _draw_star(canvas, (edge + away, line.y + block.rise - cap / 2), cap * 0.68, plan.colours.eyebrow)
 
 
 def _draw_star(canvas: Image.Image, centre: tuple[float, float], radius: float, ink: Rgb) -> None:
@@ -164,9 +127,10 @@ def _draw_button(canvas: Image.Image, button: Button, plan: AdPlan) -> None:
     canvas.paste(plan.colours.button, (box.x, box.y), _rounded_mask(box.width, box.height, box.height // 2))
     baseline = box.middle + cap_height("Bold", button.font_px) / 2
     at = (box.x + box.width / 2, round(baseline))
-    _draw_text(
-        canvas, button.label, at, plan.colours.label, weight="Bold", pixels=button.font_px, centred=True
+    style = TextStyle(
+        ink=plan.colours.label, weight="Bold", pixels=button.font_px, fonts=plan.fonts, align="center"
     )
+    draw_text(canvas, button.label, at, style)
 
 
 def _draw_logo(canvas: Image.Image, place: LogoPlace, plan: AdPlan, logo: Image.Image | None) -> None:
@@ -185,18 +149,11 @@ def _draw_logo(canvas: Image.Image, place: LogoPlace, plan: AdPlan, logo: Image.
 def _draw_brand_name(canvas: Image.Image, place: LogoPlace, plan: AdPlan) -> None:
     """Draw the brand name, for pages without a usable logo."""
     for pixels in range(place.box.height, 9, -1):
-        block = set_lines((place.name,), "ExtraBold", pixels, 1.2)
+        block = set_lines((place.name,), "ExtraBold", pixels, 1.2, plan.fonts)
         if block.width <= place.box.width and block.height <= place.box.height:
             x, y = _align_in(place, block.width, block.height)
-            _draw_text(
-                canvas,
-                place.name,
-                (x, y + block.rise),
-                plan.colours.headline,
-                weight="ExtraBold",
-                pixels=pixels,
-                centred=False,
-            )
+            style = TextStyle(ink=plan.colours.headline, weight="ExtraBold", pixels=pixels, fonts=plan.fonts)
+            draw_text(canvas, place.name, (x, y + block.rise), style)
             return
 
 

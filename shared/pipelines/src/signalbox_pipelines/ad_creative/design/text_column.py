@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from signalbox_pipelines.ad_creative.contract import SizeName
 from signalbox_pipelines.ad_creative.design.ad_plan import Align, Box, Button, Role, TextLine
+from signalbox_pipelines.ad_creative.design.fonts import FontSelection, Weight
 from signalbox_pipelines.ad_creative.design.typography import (
     TextBlock,
     TypeSetting,
-    Weight,
     fit,
     set_lines,
     text_width,
@@ -40,7 +40,7 @@ class SizeMetrics(Struct, frozen=True, kw_only=True):
 
 
 class AdTexts(Struct, frozen=True, kw_only=True):
-    """The texts of one ad; empty ones are not shown."""
+    """The texts of one ad, with the fonts for them; empty texts are not shown."""
 
     eyebrow: str
     headline: str
@@ -49,6 +49,7 @@ class AdTexts(Struct, frozen=True, kw_only=True):
     rating: str
     cta: str
     brand: str
+    fonts: FontSelection = FontSelection()
 
 
 class TextColumn(Struct, frozen=True, kw_only=True):
@@ -103,7 +104,7 @@ def place_column(column: TextColumn, x: int, y: int) -> tuple[tuple[TextLine, ..
 def fit_button(texts: AdTexts, metrics: SizeMetrics, widest: int, *, stretch: bool = False) -> Button | None:
     """Return a button at 0, 0 that is at most `widest` wide; long labels shrink. None if it does not fit."""
     for pixels in range(metrics.button_text, max(10, round(metrics.button_text * 0.7)) - 1, -1):
-        label = round(text_width(texts.cta, "Bold", pixels))
+        label = round(text_width(texts.cta, "Bold", pixels, texts.fonts))
         width = widest if stretch else label + round(metrics.button * 1.05)
         if label + round(metrics.button * 0.5) <= width <= widest:
             return Button(box=Box(0, 0, width, metrics.button), label=texts.cta, font_px=pixels)
@@ -120,7 +121,7 @@ def _try_column(  # noqa: PLR0913 - the parameters of one attempt
     align: Align,
     button: bool,
 ) -> TextColumn | None:
-    headline_block = fit(texts.headline, headline, area.width)
+    headline_block = fit(texts.headline, headline, area.width, texts.fonts)
     if headline_block is None:
         return None
     rows = list(_build_rows(texts, metrics, area, headline_block, drop))
@@ -150,12 +151,13 @@ def _build_rows(
         return bool(text) and role in metrics.column and role not in drop
 
     if wanted("eyebrow", texts.eyebrow):
-        block = _fit_line(texts.eyebrow, "Bold", metrics.small, area.width)
+        block = _fit_line(texts.eyebrow, "Bold", metrics.small, area.width, texts.fonts)
         yield [("eyebrow", block)] if block else None
     yield [("headline", headline)]
     if wanted("body", texts.body):
-        body = fit(texts.body, metrics.body, area.width) or fit(
-            texts.body.split(" · ")[0], metrics.body, area.width
+        first_item = texts.body.split(" · ")[0]
+        body = fit(texts.body, metrics.body, area.width, texts.fonts) or fit(
+            first_item, metrics.body, area.width, texts.fonts
         )
         yield [("body", body)] if body else None
     if wanted("price", texts.price or texts.rating):
@@ -165,11 +167,11 @@ def _build_rows(
 def _build_price_row(texts: AdTexts, metrics: SizeMetrics, width: int) -> Row | None:
     row: list[tuple[Role, TextBlock]] = []
     if texts.price:
-        price = _fit_line(texts.price, "ExtraBold", metrics.price, width)
+        price = _fit_line(texts.price, "ExtraBold", metrics.price, width, texts.fonts)
         if price is None:
             return None
         row.append(("price", price))
-    rating = _fit_line(texts.rating, "Bold", max(11, round(metrics.price * 0.72)), width)
+    rating = _fit_line(texts.rating, "Bold", max(11, round(metrics.price * 0.72)), width, texts.fonts)
     room = width - (row[0][1].width + round(metrics.price * 0.8) if row else 0) - metrics.price
     if texts.rating and rating is not None and rating.width <= room:
         row.append(("rating", rating))
@@ -217,11 +219,11 @@ def _gap_between(above: Role, below: Role, gap: int) -> int:
     return round(gap * 1.5) if below in {"price", "rating"} else round(gap * 1.3)
 
 
-def _fit_line(text: str, weight: Weight, pixels: int, width: int) -> TextBlock | None:
+def _fit_line(text: str, weight: Weight, pixels: int, width: int, fonts: FontSelection) -> TextBlock | None:
     if not text:
         return None
     for size in range(pixels, max(10, round(pixels * 0.75)) - 1, -1):
-        block = set_lines((text,), weight, size, 1.2)
+        block = set_lines((text,), weight, size, 1.2, fonts)
         if block.width <= width:
             return block
     return None

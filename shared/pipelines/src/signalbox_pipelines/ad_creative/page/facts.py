@@ -17,6 +17,13 @@ from signalbox_pipelines.ad_creative.copy.language import (
     format_rating,
     is_call_to_action,
 )
+from signalbox_pipelines.ad_creative.copy.phrases import PHRASES, is_refusal_or_notice, mentions_shipping
+from signalbox_pipelines.ad_creative.design.fonts import (
+    FontSelection,
+    scripts_without_font,
+    without_uncovered_symbols,
+)
+from signalbox_pipelines.ad_creative.design.scripts import KNOWN_SCRIPTS
 from signalbox_pipelines.ad_creative.messages import (
     BrandFacts,
     ImageLink,
@@ -25,21 +32,10 @@ from signalbox_pipelines.ad_creative.messages import (
     StoredPicture,
 )
 from signalbox_pipelines.ad_creative.page.page_limits import check_page_limits
-from signalbox_pipelines.ad_creative.page.plain_text import plain_text
+from signalbox_pipelines.ad_creative.page.plain_text import plain_text, without_private
 from signalbox_pipelines.ad_creative.page.product_data import ProductData, read_product
 
 MAX_IMAGES: Final = 12
-_SHIPPING: Final = re.compile(
-    r"\b(shipping|delivery|delivered|returns?|giao hàng|vận chuyển|đổi trả)\b", re.IGNORECASE
-)
-_NO_BENEFIT: Final = re.compile(
-    r"\b(sorry|unfortunately|unavailable|sold out|out of stock|not (?:available|included|eligible)|cannot"
-    r"|can't|excluded|no (?:returns?|refunds?|shipping|delivery|exchanges?)|non-?(?:refundable|returnable)"
-    r"|cookies?|consent|privacy|newsletter|javascript|browser|log ?in|sign ?in|password|copyright"
-    r"|hết hàng|ngừng bán|không (?:áp dụng|đổi trả|hoàn|giao|bao gồm)|rất tiếc|quyền riêng tư|đăng nhập)\b",
-    re.IGNORECASE,
-)
-"""Refusals and a site's own notices: true, and no reason to buy."""
 _SEPARATORS: Final = re.compile(r"\s[–—|·-]\s")
 
 
@@ -72,7 +68,7 @@ def read_page(
 
     Args:
         charset: from the `Content-Type` header; None if not given.
-        wanted: `en`, `vi`, or `auto` for the language of the page.
+        wanted: a language, or `auto` for that of the page.
         today: the day on which its offers must be valid; by default the current one.
 
     Raises:
@@ -105,13 +101,13 @@ def read_page(
         product=_clip(product, 80),
         language=language,
         description=_clip(description, 400),
-        slogan=_slogan(tree, data.slogan, meta, description),
+        slogan=_slogan(tree, (data.slogan, meta.get("og:description", "")), description, language),
         price=format_offer(data.offer, language),
         rating=format_rating(data.rating, language),
         rating_best=f"{data.rating.best.normalize():f}" if data.rating else "5",
         reviews=data.rating.count if data.rating else 0,
-        benefits=_benefits(tree),
-        shipping=_shipping(tree),
+        benefits=_benefits(tree, language),
+        shipping=_shipping(tree, language),
         cta=_find_call_to_action(tree, language),
         theme=meta.get("theme-color", ""),
         logos=tuple(dict.fromkeys(urljoin(url, link) for link in _logos(tree, data.logo) if link)),
@@ -125,25 +121,32 @@ def read_page(
     )
 
 
-def build_brand(facts: PageFacts, page: str, palette: Palette, logo: StoredPicture | None) -> BrandFacts:
-    """Combine the facts of a page with its colours and logo."""
+def build_brand(
+    facts: PageFacts, page: str, palette: Palette, logo: StoredPicture | None, fonts: FontSelection
+) -> BrandFacts:
+    """Combine the facts of a page with its colours and logo. Symbols that no font covers are left out."""
+
+    def drawable(text: str) -> str:
+        return without_uncovered_symbols(text, fonts)
+
     return BrandFacts(
         page=page,
-        name=facts.name,
-        product=facts.product,
+        name=drawable(facts.name) or facts.name,
+        product=drawable(facts.product) or facts.product,
         language=facts.language,
         palette=palette,
-        description=facts.description,
-        slogan=facts.slogan,
+        description=drawable(facts.description),
+        slogan=drawable(facts.slogan),
         price=facts.price,
         rating=facts.rating,
         rating_best=facts.rating_best,
         reviews=facts.reviews,
-        benefits=facts.benefits,
-        shipping=facts.shipping,
-        cta=facts.cta,
+        benefits=tuple(text for benefit in facts.benefits if (text := drawable(benefit))),
+        shipping=drawable(facts.shipping),
+        cta=drawable(facts.cta),
         logo=logo,
         images=facts.images,
+        scripts_without_font=scripts_without_font(fonts, KNOWN_SCRIPTS),
     )
 
 
@@ -176,35 +179,46 @@ def _brand_name(brand: str, meta: dict[str, str], title: str, url: str) -> str:
     )
 
 
-def _slogan(tree: LexborHTMLParser, stated: str, meta: dict[str, str], description: str) -> str:
+def _slogan(tree: LexborHTMLParser, stated: tuple[str, str], description: str, language: PageLanguage) -> str:
     marked = tree.css_first('[class*="slogan"], [class*="tagline"], [class*="subtitle"], [class*="lead"]')
-    for text in (stated, _text(marked), meta.get("og:description", "")):
-        if text and text != description and len(text) <= 90 and not _NO_BENEFIT.search(text):
+    for text in (stated[0], _text(marked), stated[1]):
+        if text and text != description and len(text) <= 90 and not is_refusal_or_notice(text, language):
             return text
     return ""
 
 
-def _benefits(tree: LexborHTMLParser) -> tuple[str, ...]:
+def _benefits(tree: LexborHTMLParser, language: PageLanguage) -> tuple[str, ...]:
     marked = tree.css('[class*="benefit"] li, [class*="feature"] li, [class*="usp"] li')
     items = marked or [
         node for node in tree.css("main li, article li, section li") if not node.css_first("a")
     ]
+    shortest = _shortest(language)
     texts = [_text(node) for node in items]
     return tuple(
-        dict.fromkeys(text for text in texts if 6 <= len(text) <= 70 and not _NO_BENEFIT.search(text))
+        dict.fromkeys(
+            text for text in texts if shortest <= len(text) <= 70 and not is_refusal_or_notice(text, language)
+        )
     )[:6]
 
 
-def _shipping(tree: LexborHTMLParser) -> str:
+def _shipping(tree: LexborHTMLParser, language: PageLanguage) -> str:
+    shortest = _shortest(language)
     texts = (_text(node) for node in tree.css('[class*="shipping"], [class*="delivery"], p, li'))
     return next(
         (
             text
             for text in texts
-            if 6 <= len(text) <= 60 and _SHIPPING.search(text) and not _NO_BENEFIT.search(text)
+            if shortest <= len(text) <= 60
+            and mentions_shipping(text, language)
+            and not is_refusal_or_notice(text, language)
         ),
         "",
     )
+
+
+def _shortest(language: PageLanguage) -> int:
+    """Return the length of the shortest claim in characters."""
+    return 6 if PHRASES[language].is_spaced else 4
 
 
 def _find_call_to_action(tree: LexborHTMLParser, language: PageLanguage) -> str:
@@ -212,7 +226,7 @@ def _find_call_to_action(tree: LexborHTMLParser, language: PageLanguage) -> str:
         'main [class*="button"], main [class*="btn"], [class*="cta"], main button, '
         '[class*="button"], [class*="btn"], button'
     )
-    texts = [text for node in nodes if 3 <= len(text := _text(node)) <= 24]
+    texts = [text for node in nodes if 2 <= len(text := _text(node)) <= 24]
     return next((text for text in texts if is_call_to_action(text, language)), "")
 
 
@@ -260,12 +274,12 @@ def _source(node: LexborNode) -> str:
 
 def _first_paragraph(tree: LexborHTMLParser) -> str:
     return next(
-        (text for node in tree.css("main p, article p, p") if 40 <= len(text := _text(node)) <= 600), ""
+        (text for node in tree.css("main p, article p, p") if 20 <= len(text := _text(node)) <= 600), ""
     )
 
 
 def _text(node: LexborNode | None) -> str:
-    return " ".join(node.text(separator=" ").split()) if node else ""
+    return without_private(" ".join(node.text(separator=" ").split())) if node else ""
 
 
 def _clip(text: str, length: int) -> str:

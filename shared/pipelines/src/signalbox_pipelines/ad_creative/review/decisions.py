@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from signalbox_core.errors import InvalidInput
 from signalbox_pipelines.ad_creative.contract import Rejection, VariantDecision, VariantDecisions
+from signalbox_pipelines.ad_creative.design.scripts import script_of
 from signalbox_pipelines.ad_creative.messages import (
     AdCopy,
     BrandFacts,
@@ -40,8 +41,13 @@ def build_evidence(brand: BrandFacts, matches: Matches, pending: Sequence[Render
     )
 
 
-def check_decisions(answer: VariantDecisions, pending: Sequence[RenderedAd]) -> None:
+def check_decisions(
+    answer: VariantDecisions, pending: Sequence[RenderedAd], scripts_without_font: Sequence[str] = ()
+) -> None:
     """Check that each pending variant has exactly one complete decision.
+
+    Args:
+        scripts_without_font: scripts in which an edit cannot be rendered.
 
     Raises:
         InvalidInput: `field` is the path in the answer, for example `decisions[1].variant`.
@@ -60,6 +66,7 @@ def check_decisions(answer: VariantDecisions, pending: Sequence[RenderedAd]) -> 
             )
         decided.add(decision.variant)
         _check_decision(decision, known[decision.variant], path)
+        _check_scripts(decision, scripts_without_font, path)
     missing = [variant for variant in known if variant not in decided]
     if missing:
         raise InvalidInput(f"{missing[0]} is not decided; approve, edit or reject it", field="decisions")
@@ -117,6 +124,18 @@ def _check_decision(decision: VariantDecision, rendered: RenderedAd, path: str) 
         )
 
 
+def _check_scripts(decision: VariantDecision, without_font: Sequence[str], path: str) -> None:
+    texts = {"headline": decision.headline, "body": decision.body, "cta": decision.cta}
+    for name, text in texts.items():
+        scripts = {script_of(character) for character in text or ""} & set(without_font)
+        if decision.action == "edit" and scripts:
+            raise InvalidInput(
+                f"{decision.variant}: {name} contains {min(scripts)}, for which the worker has no font; "
+                "use another text, or have the font installed first",
+                field=f"{path}.{name}",
+            )
+
+
 def _apply_edit(copy: AdCopy, decision: VariantDecision) -> AdCopy:
     changes = {
         name: " ".join(text.split())
@@ -155,5 +174,5 @@ def _list_facts(brand: BrandFacts) -> tuple[str, ...]:
     facts = [f"{name}: {value}" for name, value in named if value]
     facts += [f"benefit: {benefit}" for benefit in brand.benefits]
     if brand.rating:
-        facts.append(f"rating: {brand.rating} of 5 ({brand.reviews} reviews)")
+        facts.append(f"rating: {brand.rating} of {brand.rating_best} ({brand.reviews} reviews)")
     return tuple(facts)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from signalbox_pipelines.ad_creative.contract import AdScore, ScoreFeature
 from signalbox_pipelines.ad_creative.copy.language import is_call_to_action
+from signalbox_pipelines.ad_creative.copy.phrases import PHRASES
 from signalbox_pipelines.ad_creative.design.ad_plan import AdPlan
 from signalbox_pipelines.ad_creative.design.colour import contrast
 from signalbox_pipelines.ad_creative.messages import AdCopy, PageLanguage
@@ -20,7 +21,7 @@ def score_ad(plans: Sequence[AdPlan], copy: AdCopy, language: PageLanguage) -> A
         _smallest_type(plans),
         _text_area(plans),
         _button_area(plans),
-        _headline(copy),
+        _headline(copy, language),
         _readability(copy, language),
         _call_to_action(copy, language),
     )
@@ -80,23 +81,28 @@ def _button_area(plans: Sequence[AdPlan]) -> ScoreFeature:
     return _feature("button size", 10, _share(least, 0.005, 0.02), f"at least {least:.1%} of the ad")
 
 
-def _headline(copy: AdCopy) -> ScoreFeature:
+def _headline(copy: AdCopy, language: PageLanguage) -> ScoreFeature:
+    """Score the length; scripts without spaces need about half the characters."""
     length = len(copy.headline)
-    share = (
-        1.0 if 15 <= length <= 45 else _share(length, 4, 15) if length < 15 else 1 - _share(length, 45, 80)
-    )
-    return _feature("headline length", 15, share, f"{length} characters; 15 to 45 are best")
+    is_spaced = PHRASES[language].is_spaced
+    shortest, best_from, best_to, longest = (4, 15, 45, 80) if is_spaced else (2, 7, 24, 42)
+    share = min(_share(length, shortest, best_from), 1 - _share(length, best_to, longest))
+    return _feature("headline length", 15, share, f"{length} characters; {best_from} to {best_to} are best")
 
 
 def _readability(copy: AdCopy, language: PageLanguage) -> ScoreFeature:
-    """Score by Automated Readability Index for English, by syllables per sentence for Vietnamese."""
+    """Score by Automated Readability Index for English, by length of sentences for other languages."""
     text = f"{copy.headline}. {copy.body}"
     words = [word for word in text.split() if any(sign.isalnum() for sign in word)]
-    sentences = max(1, sum(text.count(sign) for sign in ".!?·:"))
-    if language == "vi":
-        pace = len(words) / sentences
-        return _feature("readability", 10, 1 - _share(pace, 14, 30), f"{pace:.0f} syllables per sentence")
+    sentences = max(1, sum(text.count(sign) for sign in ".!?·:。！？؟।"))
     letters = sum(sign.isalnum() for sign in text)
+    if not PHRASES[language].is_spaced:
+        pace = letters / sentences
+        return _feature("readability", 10, 1 - _share(pace, 25, 60), f"{pace:.0f} characters per sentence")
+    if language != "en":
+        pace = len(words) / sentences
+        unit = "syllables" if language == "vi" else "words"
+        return _feature("readability", 10, 1 - _share(pace, 14, 30), f"{pace:.0f} {unit} per sentence")
     index = 4.71 * letters / max(1, len(words)) + 0.5 * len(words) / sentences - 21.43
     return _feature(
         "readability",
