@@ -114,8 +114,8 @@ class ControlResponse(Struct, frozen=True, kw_only=True):
 class Decide(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Decides an approval.
 
-    `decision_id` makes the request idempotent. With the `digest` that was shown, the decision is refused if
-    the question has changed since.
+    `decision_id` makes the request idempotent. `digest` is that of the question as it was shown; the decision
+    is refused if the question has changed since. Only services may leave it out.
     """
 
     answer: msgspec.Raw
