@@ -115,12 +115,14 @@ def path_of(endpoint: Endpoint, run_id: str) -> str:
     return endpoint.path.replace("{run_id}", run_id).replace("{approval_id}", "word")
 
 
-async def run_with(as_user: As, policy: Policy) -> str:
+async def run_with(as_user: As, policy: Policy) -> tuple[str, str]:
+    """Start a run that asks by this policy; its id and the digest of its question."""
     async with as_user("an") as starter:
         given = {} if policy.is_default else {"policy": msgspec.to_builtins(policy)}
         run_id = await started(starter, ask=True, **given)
         await asked(starter, run_id)
-    return run_id
+        approval = await starter.get(f"/v1/runs/{run_id}/approvals/word")
+    return run_id, str(approval.json()["digest"])
 
 
 async def workflow_state(temporal: Client, run_id: str) -> ApprovalState:
@@ -137,7 +139,7 @@ async def failure_of(temporal: Client, run_id: str) -> ApplicationError:
     return failed.value.cause
 
 
-def forged(caller: str, *, objection: bool) -> Decision:
+def forged(caller: str, digest: str, *, objection: bool) -> Decision:
     """The message that a gateway would send for this caller."""
     kind = "agent" if caller == "bot" else "human"
     groups = KEYS[caller]["groups"]
@@ -149,6 +151,7 @@ def forged(caller: str, *, objection: bool) -> Decision:
         decider=msgspec.convert({"subject": f"key:{caller}", "kind": kind, "groups": groups}, Subject),
         objection=objection,
         note="misleading",
+        digest=digest,
     )
 
 
@@ -159,45 +162,47 @@ async def test_no_entry_point_bypasses_a_rule(
     policy, excluded = RULES[rule]
     endpoints = vote_endpoints(app)
     assert {endpoint.name for endpoint in endpoints} == set(BODIES), "add the new endpoint's body"
-    run_id = await run_with(as_user, policy)
+    run_id, digest = await run_with(as_user, policy)
     attempts = 0
 
     async with as_user(excluded) as caller:
         for endpoint in endpoints:
             assert endpoint.role is Role.APPROVER
-            refused = await caller.request("POST", path_of(endpoint, run_id), json=BODIES[endpoint.name])
+            refused = await caller.request(
+                "POST", path_of(endpoint, run_id), json={"digest": digest, **BODIES[endpoint.name]}
+            )
             attempts += 1
             expected = {404} if excluded == "stranger" else {403}
             assert refused.status_code in expected, (endpoint.name, refused.text)
             if excluded != "stranger":
                 assert refused.json()["code"] == "not_allowed_by_policy"
     if excluded != "stranger":
-        attempts += await attempt_messages(temporal, run_id, excluded)
+        attempts += await attempt_messages(temporal, run_id, excluded, digest)
 
     state = await workflow_state(temporal, run_id)
     assert (state.status, state.votes, state.answer) == ("pending", (), msgspec.Raw(b"null"))
     sys.stdout.write(f"{rule}: {attempts} attempts, 0 bypasses\n")
 
 
-async def attempt_messages(temporal: Client, run_id: str, caller: str) -> int:
+async def attempt_messages(temporal: Client, run_id: str, caller: str, digest: str) -> int:
     """Vote past the gateway, by update and by signal."""
     handle = temporal.get_workflow_handle(run_key("acme", run_id))
     for objection in (False, True):
         with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await handle.execute_update(UPDATE_DECIDE, forged(caller, objection=objection))
+            await handle.execute_update(UPDATE_DECIDE, forged(caller, digest, objection=objection))
         assert isinstance(refused.value.cause, ApplicationError)
         assert refused.value.cause.type == "not_allowed_by_policy"
-        await handle.signal(SIGNAL_DECIDE, forged(caller, objection=objection))
+        await handle.signal(SIGNAL_DECIDE, forged(caller, digest, objection=objection))
     return 4
 
 
 async def test_votes_are_counted_and_the_answer_says_what_is_needed(as_user: As, temporal: Client) -> None:
     policy = Policy(quorum=(Quorum(2, "marketing"), Quorum(1, "legal")))
-    run_id = await run_with(as_user, policy)
+    run_id, digest = await run_with(as_user, policy)
     replies: list[Json] = []
     for name in ("an", "lan", "minh"):
         async with as_user(name) as caller:
-            sent = {"answer": {"word": "yes"}, "decision_id": f"of-{name}"}
+            sent = {"digest": digest, "answer": {"word": "yes"}, "decision_id": f"of-{name}"}
             reply = await caller.post(f"/v1/runs/{run_id}/approvals/word/decision", json=sent)
             assert reply.status_code == 200, reply.text
             replies.append(reply.json())
@@ -207,7 +212,7 @@ async def test_votes_are_counted_and_the_answer_says_what_is_needed(as_user: As,
         approval = (await caller.get(f"/v1/runs/{run_id}/approvals/word")).json()
         again = await caller.post(
             f"/v1/runs/{run_id}/approvals/word/decision",
-            json={"answer": {"word": "yes"}, "decision_id": "of-an"},
+            json={"digest": digest, "answer": {"word": "yes"}, "decision_id": "of-an"},
         )
         result = (await caller.get(f"/v1/runs/{run_id}/result")).json()
 
@@ -224,16 +229,22 @@ async def test_votes_are_counted_and_the_answer_says_what_is_needed(as_user: As,
 
 
 async def test_a_changed_vote_replaces_the_earlier_one(as_user: As, temporal: Client) -> None:
-    run_id = await run_with(as_user, Policy(quorum=(Quorum(2),)))
+    run_id, digest = await run_with(as_user, Policy(quorum=(Quorum(2),)))
     path = f"/v1/runs/{run_id}/approvals/word/decision"
     async with as_user("an") as an, as_user("lan") as lan:
-        await an.post(path, json={"answer": {"word": "no"}, "decision_id": "first"})
-        changed = await an.post(path, json={"answer": {"word": "yes"}, "decision_id": "second"})
-        repeated = await an.post(path, json={"answer": {"word": "no"}, "decision_id": "first"})
-        other = await lan.post(path, json={"answer": {"word": "no"}})
+        await an.post(path, json={"digest": digest, "answer": {"word": "no"}, "decision_id": "first"})
+        changed = await an.post(
+            path, json={"digest": digest, "answer": {"word": "yes"}, "decision_id": "second"}
+        )
+        repeated = await an.post(
+            path, json={"digest": digest, "answer": {"word": "no"}, "decision_id": "first"}
+        )
+        other = await lan.post(path, json={"digest": digest, "answer": {"word": "no"}})
         state = await workflow_state(temporal, run_id)
-        taken = await lan.post(path, json={"answer": {"word": "yes"}, "decision_id": "second"})
-        decided = await lan.post(path, json={"answer": {"word": "yes"}})
+        taken = await lan.post(
+            path, json={"digest": digest, "answer": {"word": "yes"}, "decision_id": "second"}
+        )
+        decided = await lan.post(path, json={"digest": digest, "answer": {"word": "yes"}})
 
     assert [item.json()["status"] for item in (changed, repeated, other)] == ["counted"] * 3
     assert [vote.decision_id for vote in state.votes if vote.voted_by.subject == "key:an"] == ["second"]
@@ -242,15 +253,19 @@ async def test_a_changed_vote_replaces_the_earlier_one(as_user: As, temporal: Cl
 
 
 async def test_an_objection_of_the_veto_group_ends_the_question(as_user: As, temporal: Client) -> None:
-    run_id = await run_with(as_user, Policy(quorum=(Quorum(2, "marketing"),), veto=("legal",)))
+    run_id, digest = await run_with(as_user, Policy(quorum=(Quorum(2, "marketing"),), veto=("legal",)))
     path = f"/v1/runs/{run_id}/approvals/word"
     async with as_user("an") as an, as_user("minh") as minh:
-        objected = await an.post(f"{path}/objection", json={"reason": "too long"})
-        without_reason = await minh.post(f"{path}/objection", json={"reason": "  "})
-        vetoed = await minh.post(f"{path}/objection", json={"reason": "misleading", "decision_id": "v"})
+        objected = await an.post(f"{path}/objection", json={"digest": digest, "reason": "too long"})
+        without_reason = await minh.post(f"{path}/objection", json={"digest": digest, "reason": "  "})
+        vetoed = await minh.post(
+            f"{path}/objection", json={"digest": digest, "reason": "misleading", "decision_id": "v"}
+        )
         run = await ended(an, run_id)
-        late = await an.post(f"{path}/decision", json={"answer": {"word": "yes"}})
-        again = await minh.post(f"{path}/objection", json={"reason": "misleading", "decision_id": "v"})
+        late = await an.post(f"{path}/decision", json={"digest": digest, "answer": {"word": "yes"}})
+        again = await minh.post(
+            f"{path}/objection", json={"digest": digest, "reason": "misleading", "decision_id": "v"}
+        )
         approval = (await an.get(path)).json()
     failure = await failure_of(temporal, run_id)
 
@@ -265,10 +280,10 @@ async def test_an_objection_of_the_veto_group_ends_the_question(as_user: As, tem
 
 
 async def test_votes_by_signal_are_judged_when_a_worker_handles_them(as_user: As, temporal: Client) -> None:
-    run_id = await run_with(as_user, Policy(quorum=(Quorum(2, "marketing"),), exclude_starter=False))
+    run_id, digest = await run_with(as_user, Policy(quorum=(Quorum(2, "marketing"),), exclude_starter=False))
     handle = temporal.get_workflow_handle(run_key("acme", run_id))
     for caller in ("minh", "an", "an", "lan"):
-        await handle.signal(SIGNAL_DECIDE, forged(caller, objection=False))
+        await handle.signal(SIGNAL_DECIDE, forged(caller, digest, objection=False))
 
     async with as_user("an") as an:
         run = await ended(an, run_id)
@@ -290,10 +305,10 @@ async def test_a_policy_that_excludes_too_many_people_fails_the_run(as_user: As,
 
 
 async def test_pending_votes_are_shown_to_the_next_voter(as_user: As) -> None:
-    run_id = await run_with(as_user, Policy(quorum=(Quorum(2),)))
+    run_id, digest = await run_with(as_user, Policy(quorum=(Quorum(2),)))
     path = f"/v1/runs/{run_id}/approvals/word"
     async with as_user("an") as an, as_user("lan") as lan:
-        await an.post(f"{path}/decision", json={"answer": {"word": "yes"}})
+        await an.post(f"{path}/decision", json={"digest": digest, "answer": {"word": "yes"}})
 
         async def shown() -> Json | None:
             body = (await lan.get(path)).json()
