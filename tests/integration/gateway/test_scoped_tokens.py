@@ -17,6 +17,7 @@ from signalbox_gateway.auth.authenticator import ApiKeys
 from support.assertions.eventually import eventually
 from support.drivers.api_calls import asked, ended, started
 from support.drivers.route_targets import Target, targets_of
+from support.fakes.echo_pipeline import WORD_DIGEST
 from support.servers.gateway import ORIGIN
 
 KEYS: Mapping[str, Mapping[str, object]] = {
@@ -90,7 +91,10 @@ async def start(caller: httpx2.AsyncClient, key: str = "k", **more: object) -> h
 
 
 async def decide(caller: httpx2.AsyncClient, run_id: str, word: str = "yes") -> httpx2.Response:
-    return await caller.post(f"/v1/runs/{run_id}/approvals/word/decision", json={"answer": {"word": word}})
+    digest = (await caller.get(f"/v1/runs/{run_id}/approvals/word")).json().get("digest", "unknown")
+    return await caller.post(
+        f"/v1/runs/{run_id}/approvals/word/decision", json={"digest": digest, "answer": {"word": word}}
+    )
 
 
 async def send(caller: httpx2.AsyncClient, target: Target, run_id: str) -> httpx2.Response:
@@ -98,7 +102,7 @@ async def send(caller: httpx2.AsyncClient, target: Target, run_id: str) -> httpx
         "start_run": {"pipeline": "echo", "input": {"text": MARKER}},
         "issue_ticket": {"runs": [run_id]},
         "mint_token": {"allow": [{"watch": run_id}]},
-        "decide": {"answer": {"word": "yes"}},
+        "decide": {"digest": WORD_DIGEST, "answer": {"word": "yes"}},
         "sign_in": {"api_key": caller.headers["authorization"].removeprefix("Bearer ")},
     }
     body = bodies.get(target.name, {}) if target.method == "POST" else None

@@ -35,7 +35,7 @@ def targets_of(app: Starlette, run_id: str) -> list[Target]:
             )
             found.append(Target(route.path, "HEAD", path, Role.VIEWER, is_stream=False, names_run=True))
         else:
-            assert route.path in {"/", "/console", "/client"} or route.path.startswith(
+            assert route.path in {"/", "/decide", "/console", "/client"} or route.path.startswith(
                 ("/console/", "/client/")
             ), f"{route.path}: add it to the access matrix"
     return found
