@@ -107,6 +107,13 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "activities", f"{package}.activities")
         self._check()
 
+    def _check_policies(self) -> None:
+        for item in self.approvals:
+            try:
+                check_policy(item.policy)
+            except ValueError as error:
+                raise ValueError(f"pipeline {self.name}: approval {item.name!r}: {error}") from None
+
     def _check(self) -> None:
         for kind, names in (
             ("step", [step.name for step in self.steps]),
@@ -115,11 +122,7 @@ class PipelineSpec(Struct, Generic[In, Out], frozen=True, kw_only=True):
             duplicates = {name for name in names if names.count(name) > 1}
             if duplicates:
                 raise ValueError(f"pipeline {self.name}: {kind} {min(duplicates)!r} is declared twice")
-        for item in self.approvals:
-            try:
-                check_policy(item.policy)
-            except ValueError as error:
-                raise ValueError(f"pipeline {self.name}: approval {item.name!r}: {error}") from None
+        self._check_policies()
         displayed = {
             "result": self.result,
             **{f"answer of {item.name}": item.answer for item in self.approvals},
