@@ -34,7 +34,7 @@ _AFTER: Final = _alternatives(CODES | set(SIGNS))
 _BEFORE: Final = _alternatives(CODES | (set(SIGNS) - AFTER_THE_NUMBER_ONLY))
 _GAP: Final = rf"[{SPACES}]?"
 _AMOUNT: Final = re.compile(
-    rf"(?<![\w.,])(?P<minus>[-−]{_GAP})?"
+    rf"(?<![\w.,/])(?P<minus>[-−]{_GAP})?"
     rf"(?:(?P<before>{_BEFORE}){_GAP}(?P<minus2>[-−])?(?P<number>{NUMERAL})"
     # "2024 EUR 1,428.00" names the currency before its number, "10 EUR 20 EUR" after it.
     rf"|(?P<number2>{NUMERAL}){_GAP}(?P<after>{_AFTER})(?!\w|{_GAP}(?>{NUMERAL})(?!{_GAP}(?:{_AFTER}))))"
@@ -44,12 +44,14 @@ _UNMISTAKABLE: Final = re.compile(
     r"(?<![\w.,])\d{1,3}(?:,\d{3}){1,7}(?P<point>\.)\d{1,2}(?![\w.,]*\d)"
     r"|(?<![\w.,])\d{1,3}(?:\.\d{3}){1,7}(?P<comma>,)\d{1,2}(?![\w.,]*\d)"
 )
+_GROUPED_BY_MARK: Final = re.compile(r"(?<![\w.,])\d{1,3}[.,'’]\d{3}[.,]\d{2}(?![\w.,]*\d)")
 _SAMPLES: Final = 50
 
 
 def find_amounts(text: str, language: Language) -> Iterator[TextMatch]:
     """Find amounts. One that can be read in two ways is invalid, with both readings in its note."""
     decimal = _decimal_separator(text)
+    groups_by_mark = _GROUPED_BY_MARK.search(text) is not None
     for match in _AMOUNT.finditer(text):
         written = match["number"] or match["number2"]
         sign = match["before"] or match["after"]
@@ -60,14 +62,23 @@ def find_amounts(text: str, language: Language) -> Iterator[TextMatch]:
             written, decimal=decimal or _usual_separator(match, language), whole_only=not has_decimals(code)
         )
         if amount is not None:
+            problem = _problem(amount) or _space_problem(written, amount, groups_by_mark)
             minus = "-" if match["minus"] or match["minus2"] else ""
             yield TextMatch(
                 start=match.start(),
                 end=match.end(),
                 value=minus + amount.value,
                 currency=code,
-                problem=_problem(amount),
+                problem=problem,
             )
+
+
+def _space_problem(written: str, amount: Numeral, groups_by_mark: bool) -> str | None:
+    """Return a problem when a space may stand between two numbers: `2 150.00 €`, two pieces at 150.00."""
+    whole, _, last = written.rpartition(" ")
+    if not whole or not (groups_by_mark or "." in last):
+        return None
+    return f"could be {amount.value} or {last.replace(',', '.')}"
 
 
 def _problem(amount: Numeral) -> str | None:
