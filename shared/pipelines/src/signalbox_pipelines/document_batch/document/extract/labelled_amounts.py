@@ -12,21 +12,21 @@ from signalbox_core.formats.currencies import CODES, SIGNS, WORDS_TOO
 from signalbox_core.formats.numerals import read_numeral
 from signalbox_pipelines.document_batch.document.extract.finder import TextMatch
 
-_CURRENCY: Final = re.compile(
-    r"(?<![A-Za-z])(?:"
-    + "|".join(sorted(CODES - WORDS_TOO))
-    + r")(?![A-Za-z])|"
-    + "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True) if not sign[-1].isalpha())
+_WORDS: Final = "|".join(sorted((CODES - WORDS_TOO) | {sign for sign in SIGNS if sign.isalpha()}, key=len))
+_MARKS: Final = "|".join(
+    re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True) if not sign.isalpha()
 )
+_CURRENCY: Final = re.compile(rf"(?<![^\W\d])(?:{_WORDS})(?!\w)|{_MARKS}")
 _LABEL: Final = re.compile(
-    r"(?<!\w)(?:\w{0,20}(?:summe|betrag|bedrag|steuer)|total[ei]?|totaal|sub-?total[ei]?|subtotaal|brutto|netto"
-    r"|mwst|ust|tva|btw|iva|vat|gst|montant|somme|(?:net|reste|solde) à payer|te betalen|te voldoen|importe"
-    r"|base imponible|imponibile|imposta|importo|balance due|amount|tax|tổng tiền|tiền thuế|cộng tiền)(?!\w)",
+    r"(?<!\w)(?:\w{0,20}(?:summe|betrag|bedrag|steuer)|total[ei]?|totaal|sub-?total[ei]?|subtotaal|brutto"
+    r"|netto|mwst|ust|tva|btw|iva|vat|gst|montant|somme|(?:net|reste|solde) à payer|te betalen|te voldoen"
+    r"|importe|base imponible|imponibile|imposta|importo|balance due|amount|tax|tổng tiền|tiền thuế"
+    r"|cộng tiền)(?!\w)",
     re.IGNORECASE,
 )
 _OTHER_UNIT: Final = re.compile(
-    r"(?<!\w)(?:hours?|hrs|std|stunden|heures|uren|horas|ore|kg|km|kwh|points?|pages?|menge|qty|quantity|rate)"
-    r"(?!\w)",
+    r"(?<!\w)(?:hours?|hrs|std|stunden|heures|uren|horas|ore|kg|km|kwh|points?|pages?|menge|qty|quantity"
+    r"|rate)(?!\w)",
     re.IGNORECASE,
 )
 _MONEY: Final = re.compile(
