@@ -31,9 +31,11 @@ from signalbox_pipelines.ad_creative.messages import (
     Palette,
     StoredPicture,
 )
+from signalbox_pipelines.ad_creative.page.heading import find_heading
 from signalbox_pipelines.ad_creative.page.page_limits import check_page_limits
 from signalbox_pipelines.ad_creative.page.plain_text import plain_text, without_private
 from signalbox_pipelines.ad_creative.page.product_data import ProductData, read_product
+from signalbox_pipelines.ad_creative.page.shown_price import find_shown_price
 
 MAX_IMAGES: Final = 12
 _SEPARATORS: Final = re.compile(r"\s[–—|·-]\s")
@@ -81,7 +83,10 @@ def read_page(
     data = read_product(tree, meta, today or datetime.now(UTC).date())
     title = _text(tree.css_first("title"))
     product = (
-        data.name or meta.get("og:title", "") or _text(tree.css_first("h1")) or _SEPARATORS.split(title)[0]
+        data.name
+        or meta.get("og:title", "")
+        or _text(find_heading(tree, title))
+        or _SEPARATORS.split(title)[0]
     )
     if not product:
         raise Rejected(
@@ -96,13 +101,15 @@ def read_page(
         or _first_paragraph(tree)
     )
     language = detect_language(tree.css_first("html"), sample=f"{product} {description}", wanted=wanted)
+    is_priced = data.offer is not None or data.is_off_sale
+    shown_price = "" if is_priced else find_shown_price(tree, product, language)
     return PageFacts(
         name=_brand_name(data.brand, meta, title, url),
         product=_clip(product, 80),
         language=language,
         description=_clip(description, 400),
         slogan=_slogan(tree, (data.slogan, meta.get("og:description", "")), description, language),
-        price=format_offer(data.offer, language),
+        price=format_offer(data.offer, language) or shown_price,
         rating=format_rating(data.rating, language),
         rating_best=f"{data.rating.best.normalize():f}" if data.rating else "5",
         reviews=data.rating.count if data.rating else 0,
